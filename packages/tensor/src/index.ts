@@ -1,0 +1,29 @@
+export type { AdapterDescription } from './adapter/gpu.js';
+export { AdapterError, AlexError, CheckpointError, ConfigError, DataError, ShapeError } from './errors.js';
+export type { Dispatch, Recorder, ScalarType } from './kernel/recorder.js';
+export type { DataType, Tensor } from './kernel/tensor.js';
+export {
+  type DescribedLayer,
+  describeNetwork,
+  type LayerPlacement,
+  type NetworkDescription,
+  type NetworkOptions,
+  type NetworkTable,
+  type NetworkTableRow,
+  type ReadsFrom,
+} from './network/description.js';
+export type {
+  BackwardInput,
+  BackwardOutput,
+  Column,
+  ForwardInput,
+  ForwardOutput,
+  Initial,
+  Layer,
+  LayerOptions,
+  ParameterDescription,
+} from './network/layer.js';
+export type { Loss, LossOutput } from './network/loss.js';
+export type { Evaluation, MemoryPlan, Network, StepOptions, StepResult } from './network/network.js';
+export type { LearnedParameter, Optimizer } from './network/optimizer.js';
+export { checkHostTensor, elementCount, elementsPerImage, formatShape, type HostTensor, pictureShape, type Shape } from './shape.js';

@@ -1,0 +1,141 @@
+import { ConfigError } from '../errors.js';
+import { elementCount, type Shape } from '../shape.js';
+import type { Layer } from './layer.js';
+import type { LearnedParameter } from './optimizer.js';
+
+/** How a layer reads the layer below: its own column's maps, or every column's. */
+export type ReadsFrom = 'own' | 'all';
+
+export interface LayerPlacement {
+  readonly layer: Layer;
+  readonly from: ReadsFrom;
+}
+
+export interface NetworkOptions {
+  readonly name: string;
+  /** One picture: `[C, H, W]`. */
+  readonly input: Shape;
+  /** How many columns the network is made of; 1 where it is left out. */
+  readonly columns?: number;
+  /** From the picture upwards. A bare layer reads its own column. */
+  readonly layers: readonly (Layer | LayerPlacement)[];
+}
+
+export interface NetworkTableRow {
+  readonly name: string;
+  readonly kind: string;
+  readonly from: ReadsFrom;
+  /** One image: `[C, H, W]` or `[F]`. */
+  readonly outputShape: Shape;
+  readonly parameters: number;
+  /** Of one image's forward pass. */
+  readonly multiplyAdds: number;
+  /** Of one image's output in float32, and of the parameters. */
+  readonly bytes: number;
+  readonly parameterBytes: number;
+}
+
+/** One row a layer; prints as a table through `toString()`. */
+export interface NetworkTable {
+  readonly rows: readonly NetworkTableRow[];
+  toString(): string;
+}
+
+export interface DescribedLayer extends LayerPlacement {
+  /** With batch 1. */
+  readonly inputShape: Shape;
+  readonly outputShape: Shape;
+  readonly parameters: readonly LearnedParameter[];
+}
+
+/** A network as plain data: what it is made of and everything that can be known before it runs. */
+export interface NetworkDescription {
+  readonly name: string;
+  readonly input: Shape;
+  readonly columns: number;
+  readonly layers: readonly DescribedLayer[];
+  /** Of one image: `[classes]`. */
+  readonly output: Shape;
+  readonly parameterCount: number;
+  /** Of one image's forward pass. */
+  readonly multiplyAdds: number;
+  table(): NetworkTable;
+}
+
+/**
+ * Checks a network and works out its shapes.
+ *
+ * @throws ConfigError where names repeat or columns are not a whole number; ShapeError where a layer does not fit.
+ */
+export function describeNetwork(options: NetworkOptions): NetworkDescription {
+  const columns = options.columns ?? 1;
+  if (!Number.isInteger(columns) || columns < 1) {
+    throw new ConfigError(`${options.name}: columns must be a whole number of at least 1, got ${columns}`);
+  }
+  if (options.layers.length === 0) throw new ConfigError(`${options.name}: a network needs at least one layer`);
+  const names = new Set<string>();
+  let shape: Shape = [1, ...options.input];
+  const layers = options.layers.map((entry): DescribedLayer => {
+    const { layer, from } = 'layer' in entry ? entry : { layer: entry, from: 'own' as const };
+    if (names.has(layer.name)) {
+      throw new ConfigError(`${options.name}: two layers are called ${layer.name}; give each a name of its own`);
+    }
+    names.add(layer.name);
+    const inputShape = shape;
+    shape = layer.outputShape(inputShape);
+    const parameters = layer
+      .parameters(inputShape)
+      .map((parameter) => ({ ...parameter, path: `${layer.name}.${parameter.name}` }));
+    return { layer, from, inputShape, outputShape: shape, parameters };
+  });
+  const rows = layers.map(
+    ({ layer, from, inputShape, outputShape, parameters }): NetworkTableRow => ({
+      name: layer.name,
+      kind: layer.kind,
+      from,
+      outputShape: outputShape.slice(1),
+      parameters: parameters.reduce((sum, parameter) => sum + elementCount(parameter.shape), 0),
+      multiplyAdds: layer.multiplyAdds(inputShape),
+      bytes: 4 * elementCount(outputShape),
+      parameterBytes: 4 * parameters.reduce((sum, parameter) => sum + elementCount(parameter.shape), 0),
+    }),
+  );
+  return {
+    name: options.name,
+    input: options.input,
+    columns,
+    layers,
+    output: shape.slice(1),
+    parameterCount: rows.reduce((sum, row) => sum + row.parameters, 0),
+    multiplyAdds: rows.reduce((sum, row) => sum + row.multiplyAdds, 0),
+    table: () => ({ rows, toString: () => formatTable(rows) }),
+  };
+}
+
+function formatTable(rows: readonly NetworkTableRow[]): string {
+  const total = (pick: (row: NetworkTableRow) => number) => rows.reduce((sum, row) => sum + pick(row), 0);
+  const count = (value: number) => value.toLocaleString('en-US');
+  const cells = [
+    ['layer', 'kind', 'reads', 'output', 'parameters', 'multiply-adds', 'bytes an image'],
+    ...rows.map((row) => [
+      row.name,
+      row.kind,
+      row.from,
+      row.outputShape.join(' x '),
+      count(row.parameters),
+      count(row.multiplyAdds),
+      count(row.bytes),
+    ]),
+    ['total', '', '', '', count(total((row) => row.parameters)), count(total((row) => row.multiplyAdds)), count(total((row) => row.bytes))],
+  ];
+  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));
+  return cells
+    .map((line) =>
+      line
+        .map((cell, column) => (column < 4 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+

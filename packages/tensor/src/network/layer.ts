@@ -1,0 +1,79 @@
+import type { Recorder } from '../kernel/recorder.js';
+import type { Tensor } from '../kernel/tensor.js';
+import type { Shape } from '../shape.js';
+
+/** How a parameter starts: drawn from a normal distribution of mean 0, or one constant. */
+export type Initial =
+  | { readonly distribution: 'normal'; readonly standardDeviation: number }
+  | { readonly distribution: 'constant'; readonly value: number };
+
+export interface ParameterDescription {
+  /** `weight` or `bias`; a network puts the layer's name before it: `conv1.weight`. */
+  readonly name: string;
+  readonly shape: Shape;
+  readonly initial: Initial;
+  /** Whether weight decay applies (weights, not biases: PAPER section 5 and the 2012 code). */
+  readonly decays: boolean;
+}
+
+export interface ForwardInput {
+  readonly input: Tensor;
+  readonly parameters: Readonly<Record<string, Tensor>>;
+  /** Whether dropout and the like are at work, and a backward pass will follow. */
+  readonly training: boolean;
+}
+
+export interface ForwardOutput {
+  readonly output: Tensor;
+  /** What backward needs beside input, output and parameters. */
+  readonly kept?: Readonly<Record<string, Tensor>>;
+}
+
+export interface BackwardInput extends ForwardOutput {
+  readonly input: Tensor;
+  readonly parameters: Readonly<Record<string, Tensor>>;
+  /** Gradient of the loss by the layer's output, of the output's shape. */
+  readonly outputGradient: Tensor;
+  /** False for the lowest layer that learns: nothing below needs its input gradient. */
+  readonly needsInputGradient: boolean;
+}
+
+export interface BackwardOutput {
+  readonly inputGradient?: Tensor;
+  /** By parameter name, of the parameter's shape: the SUM over the batch (the loss already divides by its size). */
+  readonly parameterGradients?: Readonly<Record<string, Tensor>>;
+}
+
+/** One of `count` equal columns of a network (section 3.2 of the paper). */
+export interface Column {
+  readonly index: number;
+  readonly count: number;
+}
+
+/**
+ * What a network is made of: pure description in, recorded dispatches out. Shapes are outside shapes with the batch
+ * first. The same object can be used for any input that `outputShape` accepts.
+ */
+export interface Layer {
+  readonly kind: string;
+  /** Names the layer in errors, labels and parameters. */
+  readonly name: string;
+  /** Throws a `ShapeError` that names the layer, what it got and what would fit. */
+  outputShape(input: Shape): Shape;
+  parameters(input: Shape): readonly ParameterDescription[];
+  /** Multiply-adds of one image's forward pass; 0 for layers without products. */
+  multiplyAdds(input: Shape): number;
+  forward(recorder: Recorder, values: ForwardInput): ForwardOutput;
+  backward(recorder: Recorder, values: BackwardInput): BackwardOutput;
+  /**
+   * The part of this layer that belongs to one column when the layer reads its own column only. Layers that treat every
+   * map alike return themselves.
+   */
+  column(column: Column): Layer;
+}
+
+/** What every layer factory takes beside its own options. */
+export interface LayerOptions {
+  /** Names the layer in errors, labels and parameters; the kind where it is left out. */
+  readonly name?: string;
+}

@@ -1,0 +1,23 @@
+import type { Recorder } from '../kernel/recorder.js';
+import type { Tensor } from '../kernel/tensor.js';
+
+export interface LossOutput {
+  /** One value an image, `[N]`, in nats. */
+  readonly loss: Tensor;
+  /** 0 or 1 an image, fractional at ties, `[N]`. */
+  readonly top1Error: Tensor;
+  readonly top5Error: Tensor;
+  /** `[N, classes]`. */
+  readonly probabilities: Tensor;
+  /** Gradient of the MEAN loss over the batch by the network's output; only where asked for. */
+  readonly outputGradient?: Tensor;
+}
+
+/** What a network's output is measured by. */
+export interface Loss {
+  readonly kind: string;
+  record(
+    recorder: Recorder,
+    values: { readonly output: Tensor; /** u32, `[N]` */ readonly labels: Tensor; readonly training: boolean },
+  ): LossOutput;
+}

@@ -1,0 +1,67 @@
+import type { Tensor } from '../kernel/tensor.js';
+import type { HostTensor } from '../shape.js';
+import type { NetworkDescription, NetworkTable } from './description.js';
+
+export interface StepOptions {
+  /** Instead of the optimizer's own. */
+  readonly learningRate?: number;
+}
+
+/** Means over the batch. */
+export interface StepResult {
+  /** In nats. */
+  readonly loss: number;
+  /** Shares between 0 and 1. */
+  readonly top1Error: number;
+  readonly top5Error: number;
+}
+
+export interface Evaluation {
+  /** One value an image. */
+  readonly losses: Float32Array;
+  readonly top1Errors: Float32Array;
+  readonly top5Errors: Float32Array;
+  /** `[N, classes]` */
+  readonly probabilities: HostTensor;
+}
+
+/** Bytes of the plan, and the least that must be alive at its worst moment. */
+export interface MemoryPlan {
+  readonly parameterBytes: number;
+  readonly stateBytes: number;
+  readonly activityBytes: number;
+  readonly leastActivityBytes: number;
+}
+
+/** A described network on its adapter or adapters, ready to run. */
+export interface Network {
+  readonly description: NetworkDescription;
+  /** Images a step; fixed when the network was placed. */
+  readonly batch: number;
+  /** Steps taken since the parameters were drawn, or as set by `loadState`. */
+  readonly stepCount: number;
+  /**
+   * Where pictures go, on the adapter: shape `[N, C, H, W]`, memory `[C, H, W, N]`. A program that prepares pictures on
+   * the adapter writes here and passes this tensor as the batch.
+   */
+  readonly input: Tensor;
+  /** The output of the last layer for up to `batch` images, dropout off: `[N, classes]`. */
+  forward(pictures: HostTensor | Tensor): Promise<HostTensor>;
+  /** Loss, errors and probabilities for up to `batch` labelled images, dropout off. */
+  evaluate(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation>;
+  /** One step of training on exactly `batch` images. */
+  step(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options?: StepOptions): Promise<StepResult>;
+  /** The gradients of the mean loss over exactly `batch` images, by dotted name; changes nothing. */
+  gradients(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>>;
+  /** Copies of the parameters by dotted name (`conv1.weight`), in outside layout. */
+  parameters(): Promise<Record<string, HostTensor>>;
+  /** Throws a `CheckpointError` that names a parameter which is missing, unknown or of another shape. */
+  loadParameters(parameters: Readonly<Record<string, HostTensor>>): void;
+  /** What the optimizer keeps (`conv1.weight.velocity`). */
+  optimizerState(): Promise<Record<string, HostTensor>>;
+  /** Continues where another network stopped. */
+  loadState(state: { readonly step: number; readonly optimizerState: Readonly<Record<string, HostTensor>> }): void;
+  table(): NetworkTable;
+  memory(): MemoryPlan;
+  dispose(): void;
+}

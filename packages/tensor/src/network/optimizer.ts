@@ -1,0 +1,28 @@
+import type { Recorder } from '../kernel/recorder.js';
+import type { Tensor } from '../kernel/tensor.js';
+import type { ParameterDescription } from './layer.js';
+
+export interface LearnedParameter extends ParameterDescription {
+  /** The dotted name in the network: `conv1.weight`. */
+  readonly path: string;
+}
+
+/** How parameters follow their gradients. */
+export interface Optimizer {
+  readonly kind: string;
+  /** The learning rate where a step does not name one. */
+  readonly learningRate: number;
+  /** Tensors of the parameter's shape that the optimizer keeps from step to step, all zero at first: `['velocity']`. */
+  readonly state: readonly string[];
+  /** Values for this step's scalars: whatever `record` used by name. */
+  scalars(learningRate: number, parameters: readonly LearnedParameter[]): Readonly<Record<string, number>>;
+  record(
+    recorder: Recorder,
+    values: {
+      readonly description: LearnedParameter;
+      readonly parameter: Tensor;
+      readonly gradient: Tensor;
+      readonly state: Readonly<Record<string, Tensor>>;
+    },
+  ): void;
+}

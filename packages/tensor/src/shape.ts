@@ -1,0 +1,43 @@
+import { ShapeError } from './errors.js';
+
+/** Sizes from the slowest to the fastest index as seen from outside: `[N, C, H, W]` or `[N, F]`. */
+export type Shape = readonly number[];
+
+/** A tensor in ordinary memory, row-major in its shape: what goes in and comes out of the project. */
+export interface HostTensor {
+  shape: number[];
+  data: Float32Array;
+}
+
+/** How many elements a shape holds. */
+export function elementCount(shape: Shape): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Elements of one image of a shape whose first index is the image: `[N, C, H, W]` gives `C * H * W`. */
+export function elementsPerImage(shape: Shape): number {
+  return elementCount(shape.slice(1));
+}
+
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** Reads `[N, C, H, W]`, or throws a `ShapeError` that names the layer. */
+export function pictureShape(layer: string, shape: Shape): [number, number, number, number] {
+  const [n, c, h, w] = shape;
+  if (shape.length !== 4 || n === undefined || c === undefined || h === undefined || w === undefined) {
+    throw new ShapeError(`${layer}: expects pictures [N, C, H, W], got ${formatShape(shape)}`);
+  }
+  return [n, c, h, w];
+}
+
+/** Throws a `ShapeError` where data and shape disagree. */
+export function checkHostTensor(what: string, tensor: HostTensor): void {
+  const expected = elementCount(tensor.shape);
+  if (tensor.data.length !== expected) {
+    throw new ShapeError(
+      `${what}: shape ${formatShape(tensor.shape)} needs ${expected} values, got ${tensor.data.length}`,
+    );
+  }
+}
