@@ -1,1 +1,1 @@
-export {};
+export { type EmbeddedDriver, embeddedDriver } from './embedded-driver.js';

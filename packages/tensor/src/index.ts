@@ -1,4 +1,5 @@
-export type { AdapterDescription } from './adapter/gpu.js';
+export { listAdapters, openGpu } from './adapter/adapters.js';
+export { type AdapterDescription, type BufferOptions, Gpu } from './adapter/gpu.js';
 export { AdapterError, AlexError, CheckpointError, ConfigError, DataError, ShapeError } from './errors.js';
 export type { Dispatch, Recorder, ScalarType } from './kernel/recorder.js';
 export type { DataType, Tensor } from './kernel/tensor.js';
