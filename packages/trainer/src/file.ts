@@ -1,0 +1,73 @@
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Writes a file whole or not at all: beside it under another name, onto the disk, then renamed over it. */
+export async function writeWhole(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const temporary = `${path}.tmp`;
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      await write(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** The rename itself reaches the disk only with its directory. Some systems cannot sync a directory: no harm done. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r').catch(() => undefined);
+  await directory?.sync().catch(() => undefined);
+  await directory?.close();
+}
+
+/** Every byte of `bytes`: the system may take a write in pieces. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    written += (await file.write(bytes, written, bytes.length - written)).bytesWritten;
+  }
+}
+
+/** Fills `bytes` from `position` on; false where the file ends before. */
+export async function readAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<boolean> {
+  for (let read = 0; read < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, read, bytes.length - read, position + read);
+    if (bytesRead === 0) return false;
+    read += bytesRead;
+  }
+  return true;
+}
+
+/** What went wrong with a file, and what helps, in words. */
+export function describeFileError(error: unknown): string {
+  switch (errorCode(error)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+    case 'EFBIG':
+      return 'no space is left on the disk; free some space or choose a directory on another disk';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return 'this user may not write there; change its permissions or choose another directory';
+    case 'ENOENT':
+      return 'there is no such file or directory; check the path';
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return 'a part of the path is a file, not a directory; choose another path';
+    case 'EISDIR':
+      return 'this is a directory, not a file; check the path';
+    default:
+      return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** The system's name of a file error, such as `ENOENT`. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,147 @@
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CheckpointError, type HostTensor, ShapeError } from '@alex/tensor';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors, writeSafetensors } from './safetensors.js';
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'alex-safetensors-'));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+const tensor = (shape: number[], ...values: number[]): HostTensor => ({ shape, data: Float32Array.from(values) });
+
+/** A file put together by hand: header as given, then `bytes` zeros. */
+async function handmade(name: string, header: unknown, bytes: number): Promise<string> {
+  const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  const path = join(directory, name);
+  await writeFile(path, Buffer.concat([length, text, Buffer.alloc(bytes)]));
+  return path;
+}
+
+const entry = (shape: number[], begin: number, end: number, dtype = 'F32') => ({
+  dtype,
+  shape,
+  data_offsets: [begin, end],
+});
+
+describe('writeSafetensors', () => {
+  it('writes the bytes that the format prescribes', async () => {
+    const path = join(directory, 'known.safetensors');
+    await writeSafetensors(path, { b: tensor([1], -2), a: tensor([2], 1, 0.5) });
+    const header =
+      '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}';
+    const bytes = await readFile(path);
+    const length = Number(bytes.readBigUInt64LE());
+    expect(length % 8).toBe(0);
+    expect(
+      bytes
+        .subarray(8, 8 + length)
+        .toString()
+        .trimEnd(),
+    ).toBe(header);
+    expect([...bytes.subarray(8 + length)]).toEqual([0, 0, 0x80, 0x3f, 0, 0, 0, 0x3f, 0, 0, 0, 0xc0]);
+  });
+
+  it('gives the same bytes whatever the order of the names', async () => {
+    const [one, other] = [join(directory, 'one'), join(directory, 'other')];
+    const [a, b] = [tensor([2, 1], 1, 2), tensor([], 3)];
+    await writeSafetensors(one, { a, b }, { step: '3', name: 'x' });
+    await writeSafetensors(other, { b, a }, { name: 'x', step: '3' });
+    expect(await readFile(one)).toEqual(await readFile(other));
+  });
+
+  it('brings back every bit of what was written', async () => {
+    const path = join(directory, 'round');
+    const bits = fc.array(fc.integer({ min: 0, max: 0xffffffff }), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(fc.stringMatching(/^[a-z0-9.é]{1,9}$/), bits), async (content) => {
+        const tensors: Record<string, HostTensor> = {};
+        for (const [name, words] of Object.entries(content)) {
+          tensors[name] = { shape: [words.length, 1], data: new Float32Array(Uint32Array.from(words).buffer) };
+        }
+        await writeSafetensors(path, tensors, { note: 'ü' });
+        const read = await readSafetensors(path);
+        expect(read.metadata).toEqual({ note: 'ü' });
+        expect(Object.keys(read.tensors).sort()).toEqual(Object.keys(tensors).sort());
+        for (const [name, { shape, data }] of Object.entries(tensors)) {
+          expect(read.tensors[name]!.shape).toEqual(shape);
+          expect(Buffer.from(read.tensors[name]!.data.buffer)).toEqual(Buffer.from(data.buffer));
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('leaves the older file and nothing else where it fails', async () => {
+    const inside = await mkdtemp(join(directory, 'kept-'));
+    const path = join(inside, 'weights');
+    await writeSafetensors(path, { a: tensor([1], 1) });
+    await expect(writeSafetensors(path, { a: tensor([2], 1) })).rejects.toThrow(ShapeError);
+    await expect(writeSafetensors(join(inside, 'none', 'weights'), {})).rejects.toThrow(
+      /none.weights: could not be written/,
+    );
+    await expect(writeSafetensors(join(path, 'weights'), {})).rejects.toThrow(/a part of the path is a file/);
+    expect(await readdir(inside)).toEqual(['weights']);
+    const { a } = (await readSafetensors(path)).tensors;
+    expect(a?.data).toEqual(Float32Array.of(1));
+  });
+});
+
+describe('readSafetensors', () => {
+  it('says so where a file was cut off anywhere', async () => {
+    const path = join(directory, 'torn');
+    await writeSafetensors(path, { weight: tensor([3], 1, 2, 3), bias: tensor([1], 4) });
+    const { length } = await readFile(path);
+    for (let size = length - 1; size >= 0; size -= 1) {
+      await truncate(path, size);
+      await expect(readSafetensors(path), `${size} of ${length} bytes`).rejects.toThrow(CheckpointError);
+    }
+  });
+
+  it.each<[string, unknown, number, RegExp]>([
+    ['overlapping', { a: entry([2], 0, 8), b: entry([2], 4, 12) }, 12, /b begins at byte 4 .* inside the tensor/],
+    ['hole', { a: entry([1], 0, 4), b: entry([1], 8, 12) }, 12, /b begins at byte 8 .* past the end of the tensor/],
+    ['hole-at-start', { a: entry([1], 4, 8) }, 8, /a begins at byte 4/],
+    ['overrun', { a: entry([4], 0, 16) }, 12, /a needs .* cut off/],
+    ['trailing', { a: entry([1], 0, 4) }, 7, /3 bytes follow/],
+    ['shape', { a: entry([2, 2], 0, 12) }, 12, /a has shape \[2, 2\].* 12 bytes/],
+    ['backwards', { a: entry([1], 4, 0) }, 4, /a has shape/],
+    ['type', { a: entry([1], 0, 2, 'F16') }, 2, /a holds F16; only F32/],
+    ['negative', { a: entry([-1], 0, 4) }, 4, /of a is not a type/],
+    ['fraction', { a: entry([0.5], 0, 2) }, 2, /of a is not a type/],
+    ['huge', { a: entry([2 ** 40, 2 ** 40], 0, 4) }, 4, /a has shape/],
+    ['field', { a: { dtype: 'F32', shape: [1] } }, 4, /of a is not a type/],
+    ['notes', { __metadata__: { step: 3 } }, 0, /notes/],
+    ['array', [], 0, /not a JSON object/],
+    ['text', 'not json', 0, /not JSON/],
+    ['encoding', 'null', 0, /not a JSON object/],
+  ])('names file and defect: %s', async (name, header, bytes, message) => {
+    const path = await handmade(name, header, bytes);
+    const failure = await readSafetensors(path).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(CheckpointError);
+    expect(String(failure)).toContain(path);
+    expect(String(failure)).toMatch(message);
+  });
+
+  it('tells a foreign file, a missing one and a directory apart', async () => {
+    const foreign = join(directory, 'photo.jpg');
+    await writeFile(foreign, Buffer.alloc(64, 0xff));
+    await expect(readSafetensors(foreign)).rejects.toThrow(/does not begin like a safetensors file/);
+    await expect(readSafetensors(join(directory, 'missing'))).rejects.toThrow(/no such file/);
+    await expect(readSafetensors(directory)).rejects.toThrow(/directory, not a file/);
+  });
+
+  it('reads tensors in any order, empty ones and a padded header', async () => {
+    const header = JSON.stringify({ z: entry([1], 0, 4), a: entry([1], 4, 8), none: entry([0, 3], 4, 4) });
+    const { tensors } = await readSafetensors(await handmade('order', `${header}   `, 8));
+    expect(Object.keys(tensors).sort()).toEqual(['a', 'none', 'z']);
+    const { none } = tensors;
+    expect(none?.data.length).toBe(0);
+  });
+});

@@ -1,0 +1,152 @@
+import { open } from 'node:fs/promises';
+import { CheckpointError, checkHostTensor, elementCount, type HostTensor } from '@alex/tensor';
+import * as v from 'valibot';
+import { describeFileError, readAll, writeAll, writeWhole } from './file.js';
+
+/** What a safetensors file holds. */
+export interface SafetensorsFile {
+  /** By name, row-major in their shape. */
+  readonly tensors: Record<string, HostTensor>;
+  /** The writer's own notes. */
+  readonly metadata: Record<string, string>;
+}
+
+/** The largest header that the reference reader of the format accepts, in bytes. */
+const LARGEST_HEADER = 100_000_000;
+const LENGTH_BYTES = 8;
+const METADATA = '__metadata__';
+
+const sizeSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const entrySchema = v.strictObject({
+  dtype: v.string(),
+  shape: v.array(sizeSchema),
+  data_offsets: v.tuple([sizeSchema, sizeSchema]),
+});
+const metadataSchema = v.record(v.string(), v.string());
+
+/**
+ * Writes tensors as a safetensors file: whole or not at all, sorted by name, so the same tensors give the same bytes.
+ *
+ * @param tensors float32, row-major in their shape, by name
+ * @param metadata notes for whoever reads the file
+ * @throws CheckpointError where the file cannot be written, ShapeError where shape and data of a tensor disagree
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Readonly<Record<string, HostTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const names = Object.keys(tensors).sort();
+  const header: Record<string, unknown> = {};
+  const notes = Object.keys(metadata).sort();
+  if (notes.length > 0) header[METADATA] = Object.fromEntries(notes.map((note) => [note, metadata[note]]));
+  let offset = 0;
+  for (const name of names) {
+    const tensor = tensors[name]!;
+    if (name === METADATA) throw new CheckpointError(`${path}: a tensor may not be called ${METADATA}`);
+    checkHostTensor(`${path}: ${name}`, tensor);
+    const end = offset + tensor.data.byteLength;
+    header[name] = { dtype: 'F32', shape: tensor.shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const text = Buffer.from(JSON.stringify(header), 'utf8');
+  // Spaces after the header put the numbers on a multiple of eight, which lets readers map the file into memory.
+  const start = Buffer.alloc(LENGTH_BYTES + Math.ceil(text.length / 8) * 8, ' ');
+  start.writeBigUInt64LE(BigInt(start.length - LENGTH_BYTES));
+  text.copy(start, LENGTH_BYTES);
+  try {
+    await writeWhole(path, async (file) => {
+      await writeAll(file, start);
+      for (const name of names) {
+        const { data } = tensors[name]!;
+        await writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      }
+    });
+  } catch (error) {
+    throw new CheckpointError(`${path}: could not be written: ${describeFileError(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Reads a safetensors file of float32 tensors, and checks everything that the file says about itself.
+ *
+ * @throws CheckpointError that names the file and what is wrong with it: missing, torn, foreign, or of another type
+ */
+export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw new CheckpointError(`${path}: could not be read: ${describeFileError(error)}`, { cause: error });
+  });
+  try {
+    const { size } = await file.stat();
+    const lengthBytes = Buffer.alloc(LENGTH_BYTES);
+    if (!(await readAll(file, lengthBytes, 0))) fail(path, `its ${size} bytes are too few for a safetensors file`);
+    const headerBytes = Number(lengthBytes.readBigUInt64LE());
+    if (headerBytes > LARGEST_HEADER) fail(path, 'it does not begin like a safetensors file');
+    const header = Buffer.alloc(headerBytes);
+    if (!(await readAll(file, header, LENGTH_BYTES))) fail(path, 'it ends inside its header');
+    const { entries, metadata } = parseHeader(path, header);
+    const start = LENGTH_BYTES + headerBytes;
+    const tensors: Record<string, HostTensor> = {};
+    let position = 0;
+    for (const { name, shape, begin, end } of entries) {
+      if (begin !== position) {
+        fail(
+          path,
+          `${name} begins at byte ${begin} of the numbers, ${begin < position ? 'inside' : 'past the end of'} the tensor before it`,
+        );
+      }
+      if (start + end > size) fail(path, `${name} needs ${start + end} bytes, the file has ${size}: it was cut off`);
+      position = end;
+      const data = new Float32Array(elementCount(shape));
+      if (!(await readAll(file, new Uint8Array(data.buffer), start + begin))) fail(path, `it ends inside ${name}`);
+      tensors[name] = { shape, data };
+    }
+    if (start + position !== size) fail(path, `${size - start - position} bytes follow its last tensor`);
+    return { tensors, metadata };
+  } catch (error) {
+    if (error instanceof CheckpointError) throw error;
+    throw new CheckpointError(`${path}: could not be read: ${describeFileError(error)}`, { cause: error });
+  } finally {
+    await file.close();
+  }
+}
+
+interface Entry {
+  readonly name: string;
+  readonly shape: number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** The tensors in the order of their numbers. */
+function parseHeader(path: string, header: Buffer): { entries: Entry[]; metadata: Record<string, string> } {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(header));
+  } catch {
+    fail(path, 'its header is not JSON');
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) fail(path, 'its header is not a JSON object');
+  const metadata = v.safeParse(metadataSchema, (json as Record<string, unknown>)[METADATA] ?? {});
+  if (!metadata.success) fail(path, 'its notes are not texts');
+  const entries = Object.entries(json)
+    .filter(([name]) => name !== METADATA)
+    .map(([name, value]): Entry => {
+      const entry = v.safeParse(entrySchema, value);
+      if (!entry.success) fail(path, `what its header says of ${name} is not a type, a shape and two offsets`);
+      const { dtype, shape, data_offsets } = entry.output;
+      const [begin, end] = data_offsets;
+      if (dtype !== 'F32') fail(path, `${name} holds ${dtype}; only F32 is read, convert it first`);
+      if (end - begin !== 4 * elementCount(shape)) {
+        fail(path, `${name} has shape [${shape.join(', ')}], which its ${end - begin} bytes do not fit`);
+      }
+      return { name, shape, begin, end };
+    })
+    // Empty tensors share their offset with the one that follows: they come first.
+    .sort((one, other) => one.begin - other.begin || one.end - other.end);
+  return { entries, metadata: metadata.output };
+}
+
+function fail(path: string, defect: string): never {
+  throw new CheckpointError(`${path}: not a usable weights file: ${defect}`);
+}
