@@ -27,4 +27,13 @@ export type {
 export type { Loss, LossOutput } from './network/loss.js';
 export type { Evaluation, MemoryPlan, Network, StepOptions, StepResult } from './network/network.js';
 export type { LearnedParameter, Optimizer } from './network/optimizer.js';
-export { checkHostTensor, elementCount, elementsPerImage, formatShape, type HostTensor, pictureShape, type Shape } from './shape.js';
+export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
+export {
+  checkHostTensor,
+  elementCount,
+  elementsPerImage,
+  formatShape,
+  type HostTensor,
+  pictureShape,
+  type Shape,
+} from './shape.js';
