@@ -1,1 +1,3 @@
-export {};
+export { type Augmenter, createAugmenter, type PictureBatch } from './augmenter.js';
+export type { AugmenterOptions, ColourVariation, TrainingVariation } from './options.js';
+export { tenViews, type View } from './views.js';

@@ -1,0 +1,127 @@
+import {
+  ConfigError,
+  createProgram,
+  createTensor,
+  disposeTensor,
+  type Gpu,
+  recordPerElement,
+  ShapeError,
+  writeTensor,
+} from '@alex/tensor';
+import { drawColourShift, drawView } from './draws.js';
+import { augmentKernel, packView } from './kernel.js';
+import { type AugmenterOptions, checkInteger, type Plan, planAugmentation } from './options.js';
+import type { View } from './views.js';
+
+/** Pictures to be made ready, and what their variation depends on. */
+export interface PictureBatch {
+  /** `[pictures, H, W, C]`, grey levels 0 to 255. */
+  readonly pixels: Uint8Array;
+  /** Index in the data set of each picture, 0 to 2^32 - 1; at most as many as the output's `N`. */
+  readonly pictures: ArrayLike<number>;
+  /** Whether pictures are varied, as the augmenter's `training` says. */
+  readonly training: boolean;
+  /** 0 to 2^32 - 1. Used in training only, as is `epoch`. */
+  readonly seed: number;
+  /** 0 to 2^32 - 1. */
+  readonly epoch: number;
+  /** In evaluation, where every crop is taken (see `tenViews`). Default the centre, not mirrored. */
+  readonly view?: View;
+}
+
+/** Makes batches of stored pictures into a network's input. */
+export interface Augmenter {
+  /**
+   * Writes crops of the pictures to the output, after whatever was submitted to the adapter before. Images beyond the
+   * number of pictures become 0.
+   *
+   * @throws `ShapeError` where pixels and pictures disagree, `ConfigError` for a value or view that is not allowed.
+   */
+  run(batch: PictureBatch): void;
+  /** Frees everything but the output. */
+  dispose(): void;
+}
+
+/**
+ * Prepares crops, reflections, colour shifts and mean subtraction (paper, section 4.1 and 2) on an adapter, from bytes
+ * to the network's input in one kernel. A picture's offset, reflection and shift depend on seed, epoch and its index in
+ * the data set only: not on the batch it comes in, the adapter or an interruption.
+ *
+ * The output is `(pixel - mean + shift) / scale`.
+ *
+ * @throws `ConfigError` for an option that is not allowed, `ShapeError` for an output that is not `[N, C, H, W]`.
+ */
+export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter {
+  const plan = planAugmentation(options);
+  const { batch, height, width, channels } = plan;
+  const bytesPerPicture = height * width * channels;
+
+  const staged = new Uint8Array(4 * Math.ceil((batch * bytesPerPicture) / 4));
+  const packedViews = new Uint32Array(batch);
+  const shifts = new Float32Array(3 * batch);
+
+  const pixels = createTensor(gpu, 'augment/pixels', [staged.length / 4], { dataType: 'u32' });
+  const views = createTensor(gpu, 'augment/views', [batch], { dataType: 'u32' });
+  const shift = plan.colour && createTensor(gpu, 'augment/shift', [3, batch]);
+  const mean = plan.meanAt === 'channel' ? undefined : createTensor(gpu, 'augment/mean', [channels, height, width]);
+  if (mean) writeTensor(gpu, mean, plan.mean);
+
+  const program = createProgram(gpu, (recorder) =>
+    recordPerElement(recorder, {
+      label: 'augment',
+      elements: plan.cropHeight * plan.cropWidth * batch,
+      reads: { pixels, views, ...(shift && { shift }), ...(mean && { mean }) },
+      writes: { output: options.output },
+      body: augmentKernel(plan),
+    }),
+  );
+
+  return {
+    run(pictureBatch) {
+      checkBatch(plan, pictureBatch);
+      const { pictures, training, seed, epoch, view } = pictureBatch;
+      staged.set(pictureBatch.pixels);
+      packedViews.fill(0);
+      for (let image = 0; image < pictures.length; image++) {
+        const picture = pictures[image]!;
+        packedViews[image] = packView(
+          training ? drawView(plan, seed, epoch, picture) : (view ?? plan.centre),
+          plan.padding,
+        );
+        const drawn = training ? drawColourShift(plan, seed, epoch, picture) : [0, 0, 0];
+        for (const [channel, value] of drawn.entries()) shifts[channel * batch + image] = value;
+      }
+      writeTensor(gpu, pixels, new Uint32Array(staged.buffer));
+      writeTensor(gpu, views, packedViews);
+      if (shift) writeTensor(gpu, shift, shifts);
+      program.run({});
+    },
+    dispose() {
+      program.dispose();
+      for (const tensor of [pixels, views, shift, mean]) if (tensor) disposeTensor(gpu, tensor);
+    },
+  };
+}
+
+function checkBatch(plan: Plan, { pixels, pictures, training, seed, epoch, view }: PictureBatch): void {
+  const { batch, height, width, channels, cropHeight, cropWidth, padding } = plan;
+  checkInteger('the number of pictures', pictures.length, 1, batch);
+  const expected = pictures.length * height * width * channels;
+  if (pixels.length !== expected) {
+    throw new ShapeError(
+      `augmenter: ${pictures.length} pictures of ${height} x ${width} x ${channels} need ${expected} bytes, ` +
+        `got ${pixels.length}`,
+    );
+  }
+  if (training) {
+    checkInteger('seed', seed, 0, 2 ** 32 - 1);
+    checkInteger('epoch', epoch, 0, 2 ** 32 - 1);
+    for (let image = 0; image < pictures.length; image++) {
+      checkInteger(`pictures[${image}]`, pictures[image]!, 0, 2 ** 32 - 1);
+    }
+    if (view) throw new ConfigError('augmenter: a view is for evaluation; in training every picture draws its own');
+  } else if (view) {
+    checkInteger('view.top', view.top, -padding, height + padding - cropHeight);
+    checkInteger('view.left', view.left, -padding, width + padding - cropWidth);
+  }
+}

@@ -1,0 +1,65 @@
+import type { Plan } from './options.js';
+import type { View } from './views.js';
+
+const mirroredBit = 1 << 30;
+const presentBit = 1 << 31;
+
+/** A view as the kernel reads it: 15 bits each for top and left (counted from the border), then two flags. */
+export function packView({ top, left, mirrored }: View, padding: number): number {
+  return (presentBit | (mirrored ? mirroredBit : 0) | ((top + padding) << 15) | (left + padding)) >>> 0;
+}
+
+/**
+ * The body of the only kernel, for `recordPerElement` over `cropHeight * cropWidth * batch` invocations.
+ *
+ * One invocation makes every channel of one output pixel of one image. Lanes run over images: they write neighbours in
+ * memory, and gather source bytes one picture apart; channels of a pixel lie in at most two words, so a lane loads one
+ * view, one or two words, and (with colour) one shift a channel. Place in the crop is uniform over the lanes of an
+ * image row, and with it the mean of a channel and of a centred mean picture.
+ */
+export function augmentKernel(plan: Plan): string {
+  const { batch, height, width, channels, cropHeight, cropWidth, padding, centre } = plan;
+  const words = Math.ceil((batch * height * width * channels) / 4);
+  const subtracted = (channel: number): string => {
+    if (plan.meanAt === 'channel') return floatLiteral(plan.mean[channel]!);
+    if (plan.meanAt === 'crop') return `load_mean(${channel * height * width}u + pixel)`;
+    const row = `(y + ${centre.top}u) * ${width}u + x + ${centre.left}u`;
+    return `load_mean(${channel * height * width}u + ${row})`;
+  };
+  const shift = (channel: number): string => (plan.colour ? ` + load_shift(${channel * batch}u + n)` : '');
+  const scale = plan.scale === 1 ? '' : ` * ${floatLiteral(1 / plan.scale)}`;
+  const stores = Array.from({ length: channels }, (_, channel) => {
+    const value = `(f32(extractBits(bytes, ${8 * channel}u, 8u)) - ${subtracted(channel)}${shift(channel)})${scale}`;
+    return `  store_output(${channel * cropHeight * cropWidth * batch}u + i, select(0.0, ${value}, inside));`;
+  });
+  return `
+  let n = i % ${batch}u;
+  let x = (i / ${batch}u) % ${cropWidth}u;
+  let y = i / ${batch * cropWidth}u;
+  let view = load_views(n);
+  let across = select(x, ${cropWidth - 1}u - x, (view & ${mirroredBit}u) != 0u);
+  // Unsigned: a pixel above or left of the picture wraps to a huge number, which is outside as well.
+  let row = y + extractBits(view, 15u, 15u) - ${padding}u;
+  let column = across + extractBits(view, 0u, 15u) - ${padding}u;
+  let inside = (view & ${presentBit >>> 0}u) != 0u && row < ${height}u && column < ${width}u;
+  let pixel = select(0u, row * ${width}u + column, inside);
+  let start = (n * ${height * width}u + pixel) * ${channels}u;
+  ${fetchBytes(channels, words)}
+${stores.join('\n')}`;
+}
+
+/** Declares `bytes`: the channels of the pixel that begins at byte `start`, the first in the lowest eight bits. */
+function fetchBytes(channels: number, words: number): string {
+  const shift = '(8u * (start % 4u))';
+  const lower = `load_pixels(start / 4u) >> ${shift}`;
+  // Pixels of 1, 2 and 4 bytes never cross the end of a word.
+  if (channels !== 3) return `let bytes = ${lower};`;
+  // Shifted in two steps, because a shift by 32 would be a shift by 0.
+  const upper = `(load_pixels(min(start / 4u + 1u, ${words - 1}u)) << 1u) << (31u - ${shift})`;
+  return `let bytes = (${lower}) | (${upper});`;
+}
+
+/** A number as float32 reads it; in parentheses, because it may be negative. */
+function floatLiteral(value: number): string {
+  return `(${Math.fround(value)}f)`;
+}

@@ -1,0 +1,190 @@
+import { ConfigError, formatShape, pictureShape, type Tensor } from '@alex/tensor';
+import { centreOffset, type View } from './views.js';
+
+/**
+ * Shifts of a picture's colour along the principal components of all training pixels (paper, section 4.1): every pixel
+ * of a picture gets `[p1 p2 p3] [a1 s1, a2 s2, a3 s3]^T` added, with `a` drawn from N(0, strength) for each use.
+ */
+export interface ColourVariation {
+  /** `s`: deviations along the components (square roots of the eigenvalues), in grey levels. */
+  readonly standardDeviations: readonly number[];
+  /** `p`: one component a row, `[red, green, blue]`, of length 1. */
+  readonly axes: readonly (readonly number[])[];
+  /** Deviation of the three normal draws. Default 0.1, as in the paper. */
+  readonly strength?: number;
+}
+
+/** What is varied in training. In evaluation crops are centred, upright and of true colour, or as `view` says. */
+export interface TrainingVariation {
+  /** Where crops lie: anywhere with equal chance, or in the centre. */
+  readonly crop: 'random' | 'centre';
+  /** Whether half of the crops are reflected left to right. */
+  readonly mirror: boolean;
+  /** Only for pictures of three channels. Default none. */
+  readonly colour?: ColourVariation;
+}
+
+/** Options of `createAugmenter`. */
+export interface AugmenterOptions {
+  /** Where crops go: shape `[N, C, height of a crop, width of a crop]`, memory `[C, H, W, N]`, float32. */
+  readonly output: Tensor;
+  /** Sizes of the stored pictures, in pixels; 1 to 4 channels. */
+  readonly source: { readonly height: number; readonly width: number; readonly channels: number };
+  readonly training: TrainingVariation;
+  /**
+   * What is subtracted, in grey levels 0 to 255: one value a channel, or a whole picture `[C, H, W]` of the source's
+   * size, row-major.
+   */
+  readonly mean: ArrayLike<number>;
+  /**
+   * Where a crop finds the mean of a pixel in a mean picture: where the crop was taken (the picture is centred, then
+   * cropped), or in the centre of the mean picture, the same for every crop (the 2012 code). Default `'crop'`.
+   */
+  readonly meanAt?: 'crop' | 'centre';
+  /** What differences from the mean are divided by. Default 1: grey levels, as in the paper. */
+  readonly scale?: number;
+  /**
+   * Border of pixels around every picture, in pixels, into which crops may reach; they are 0 in the output, which is
+   * the mean. Default 0. (4 gives the usual 32 x 32 crops of CIFAR-10; cuda-convnet's 24 x 24 crops need none.)
+   */
+  readonly padding?: number;
+}
+
+/** Options after the check, with every default filled in. */
+export interface Plan {
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly cropHeight: number;
+  readonly cropWidth: number;
+  readonly padding: number;
+  readonly scale: number;
+  readonly mean: Float32Array;
+  readonly meanAt: 'channel' | 'crop' | 'centre';
+  readonly randomCrop: boolean;
+  readonly mirror: boolean;
+  readonly colour: Required<ColourVariation> | undefined;
+  readonly centre: View;
+}
+
+/** A crop's offset is handed to the kernel in 15 bits. */
+const largestSide = 32767;
+
+/** Throws a `ConfigError` (or `ShapeError`, for the output's shape) that names the option, or fills in defaults. */
+export function planAugmentation(options: AugmenterOptions): Plan {
+  const { output, source, training } = options;
+  const { height, width, channels } = source;
+  const [batch, outputChannels, cropHeight, cropWidth] = pictureShape('augmenter output', output.shape);
+  checkInteger('source.height', height, 1, largestSide);
+  checkInteger('source.width', width, 1, largestSide);
+  checkInteger('source.channels', channels, 1, 4);
+  const padding = options.padding ?? 0;
+  checkInteger('padding', padding, 0, Math.floor((largestSide - Math.max(height, width)) / 2));
+  if (output.dataType !== 'f32') {
+    throw new ConfigError(`augmenter: output must hold f32, got ${output.dataType}`);
+  }
+  if (outputChannels !== channels) {
+    throw new ConfigError(
+      `augmenter: output ${formatShape(output.shape)} has ${outputChannels} channels, the pictures have ${channels}; ` +
+        'they must agree',
+    );
+  }
+  if (cropHeight > height + 2 * padding || cropWidth > width + 2 * padding) {
+    throw new ConfigError(
+      `augmenter: crops of ${cropHeight} x ${cropWidth} do not fit pictures of ${height} x ${width} with padding ` +
+        `${padding}; use a smaller network input, larger pictures or more padding`,
+    );
+  }
+  if (training.crop !== 'random' && training.crop !== 'centre') {
+    throw new ConfigError(`augmenter: training.crop must be 'random' or 'centre', got '${String(training.crop)}'`);
+  }
+  if (typeof training.mirror !== 'boolean') {
+    throw new ConfigError(`augmenter: training.mirror must be true or false, got ${String(training.mirror)}`);
+  }
+  const scale = options.scale ?? 1;
+  if (!Number.isFinite(scale) || Math.fround(scale) <= 0 || Math.fround(1 / scale) === 0) {
+    throw new ConfigError(`augmenter: scale must be a positive number, got ${scale}`);
+  }
+  // The kernel counts bytes in 32 bits.
+  const bytes = batch * height * width * channels;
+  if (bytes > 2 ** 32) {
+    throw new ConfigError(
+      `augmenter: a batch of ${batch} pictures has ${bytes} bytes, more than 2^32; use a smaller batch`,
+    );
+  }
+  return {
+    batch,
+    height,
+    width,
+    channels,
+    cropHeight,
+    cropWidth,
+    padding,
+    scale,
+    ...planMean(options, cropHeight, cropWidth),
+    randomCrop: training.crop === 'random',
+    mirror: training.mirror,
+    colour: training.colour && planColour(training.colour, channels),
+    centre: { top: centreOffset(height, cropHeight), left: centreOffset(width, cropWidth), mirrored: false },
+  };
+}
+
+function planMean(options: AugmenterOptions, cropHeight: number, cropWidth: number): Pick<Plan, 'mean' | 'meanAt'> {
+  const { height, width, channels } = options.source;
+  const mean = Float32Array.from(options.mean);
+  const bad = mean.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    throw new ConfigError(`augmenter: mean[${bad}] must be a finite number, got ${options.mean[bad]}`);
+  }
+  const meanAt = options.meanAt ?? 'crop';
+  if (meanAt !== 'crop' && meanAt !== 'centre') {
+    throw new ConfigError(`augmenter: meanAt must be 'crop' or 'centre', got '${String(meanAt)}'`);
+  }
+  if (mean.length === channels) return { mean, meanAt: 'channel' };
+  if (mean.length !== channels * height * width) {
+    throw new ConfigError(
+      `augmenter: mean needs ${channels} values (one a channel) or ${channels * height * width} ` +
+        `(a picture ${formatShape([channels, height, width])}), got ${mean.length}`,
+    );
+  }
+  if (meanAt === 'centre' && (cropHeight > height || cropWidth > width)) {
+    throw new ConfigError(
+      `augmenter: meanAt 'centre' needs crops no larger than the mean picture of ${height} x ${width}, ` +
+        `got ${cropHeight} x ${cropWidth}; use meanAt 'crop'`,
+    );
+  }
+  return { mean, meanAt };
+}
+
+function planColour(colour: ColourVariation, channels: number): Required<ColourVariation> {
+  if (channels !== 3) {
+    throw new ConfigError(
+      `augmenter: training.colour needs pictures of 3 channels, got ${channels}; leave the option out`,
+    );
+  }
+  const { standardDeviations, axes } = colour;
+  const strength = colour.strength ?? 0.1;
+  if (standardDeviations.length !== 3 || !standardDeviations.every((value) => Number.isFinite(value) && value >= 0)) {
+    throw new ConfigError(
+      `augmenter: training.colour.standardDeviations must be 3 numbers of at least 0, got [${standardDeviations.join(', ')}]`,
+    );
+  }
+  if (axes.length !== 3 || !axes.every((axis) => axis.length === 3 && Math.abs(Math.hypot(...axis) - 1) < 1e-3)) {
+    throw new ConfigError(
+      'augmenter: training.colour.axes must be 3 rows of 3 numbers, each of length 1 (one principal component a row), ' +
+        `got [${axes.map((axis) => `[${axis.join(', ')}]`).join(', ')}]`,
+    );
+  }
+  if (!Number.isFinite(strength) || strength < 0) {
+    throw new ConfigError(`augmenter: training.colour.strength must be a number of at least 0, got ${strength}`);
+  }
+  return { standardDeviations, axes, strength };
+}
+
+/** Throws a `ConfigError` unless `value` is an integer within the bounds. */
+export function checkInteger(name: string, value: number, least: number, most: number): void {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new ConfigError(`augmenter: ${name} must be an integer from ${least} to ${most}, got ${value}`);
+  }
+}

@@ -1,0 +1,47 @@
+import { ConfigError } from '@alex/tensor';
+
+/** Where a crop lies in its picture, in pixels from the top left corner, and whether it is reflected left to right. */
+export interface View {
+  readonly top: number;
+  readonly left: number;
+  readonly mirrored: boolean;
+}
+
+/**
+ * The ten views whose predictions the paper averages at test time (section 4.1): the four corner crops and the centre
+ * crop, then the reflections of the five.
+ *
+ * @param height Of the picture, in pixels.
+ * @param width Of the picture, in pixels.
+ * @param crop Side of a square crop, or `[height, width]`, in pixels; no larger than the picture.
+ * @throws `ConfigError` for sizes that are not positive integers, and for a crop larger than the picture.
+ */
+export function tenViews(height: number, width: number, crop: number | readonly [number, number]): View[] {
+  const [cropHeight, cropWidth] = typeof crop === 'number' ? [crop, crop] : crop;
+  for (const [name, value] of Object.entries({ height, width, cropHeight, cropWidth })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new ConfigError(`tenViews: ${name} must be a positive integer, got ${value}`);
+    }
+  }
+  if (cropHeight > height || cropWidth > width) {
+    throw new ConfigError(
+      `tenViews: a crop of ${cropHeight} x ${cropWidth} does not fit a picture of ${height} x ${width}; ` +
+        'use a smaller crop or larger pictures',
+    );
+  }
+  const bottom = height - cropHeight;
+  const right = width - cropWidth;
+  const corners = [
+    [0, 0],
+    [0, right],
+    [bottom, 0],
+    [bottom, right],
+    [centreOffset(height, cropHeight), centreOffset(width, cropWidth)],
+  ] as const;
+  return [false, true].flatMap((mirrored) => corners.map(([top, left]) => ({ top, left, mirrored })));
+}
+
+/** The first pixel of a centred crop; where the margins cannot be equal the smaller one comes first. */
+export function centreOffset(size: number, crop: number): number {
+  return Math.floor((size - crop) / 2);
+}
