@@ -1,0 +1,132 @@
+import { ConfigError } from '@alex/tensor';
+
+/** How far a run has come: everything a schedule may look at, so that a resumed run goes on as if never interrupted. */
+export interface Progress {
+  /** Passes over the training data since the start, with a fraction: 1.5 is the middle of the second. */
+  readonly epoch: number;
+  /** Passes the run is planned to take. */
+  readonly epochs: number;
+  /** One error for each validation so far, in order, as shares between 0 and 1. */
+  readonly validationErrors: readonly number[];
+}
+
+/** A learning rate over the course of a run; a pure function of the progress, without a state of its own. */
+export interface Schedule {
+  readonly kind: string;
+  learningRate(progress: Progress): number;
+}
+
+/**
+ * Lowers the rate at given epochs: `learningRate` before the first, times `factor` for each that has been reached. With
+ * no epochs the rate is constant.
+ *
+ * The 2012 code on the ILSVRC-2010 data: `stepSchedule({ learningRate: 0.01, factor: 0.1, epochs: [23, 51, 78] })`.
+ *
+ * @throws ConfigError where a number is not finite or negative, or the epochs do not rise.
+ */
+export function stepSchedule(options: {
+  readonly learningRate: number;
+  /** 0.1 where left out. */
+  readonly factor?: number;
+  readonly epochs: readonly number[];
+}): Schedule {
+  const { learningRate, factor = 0.1, epochs } = options;
+  checkNumbers('stepSchedule', { learningRate, factor });
+  epochs.forEach((epoch, index) => {
+    checkNumbers('stepSchedule', { [`epochs[${index}]`]: epoch });
+    if (index > 0 && epoch <= epochs[index - 1]!) {
+      throw new ConfigError(`stepSchedule: epochs must rise, got ${epochs.join(', ')}`);
+    }
+  });
+  return {
+    kind: 'stepSchedule',
+    learningRate: ({ epoch }) => learningRate * factor ** epochs.filter((boundary) => epoch >= boundary).length,
+  };
+}
+
+/**
+ * Lowers the rate in equal ratios over equal parts of the run: part `i` of `steps` (from 0) has the rate
+ * `learningRate * factor ** (-i / (steps - 1))`, so the last has `learningRate / factor`. cuda-convnet2 calls it `dexp`
+ * and trains its ImageNet nets by `exponentialSchedule({ learningRate: 0.01, factor: 250, steps: 4 })`: 0.01, 0.0015874,
+ * 0.00025198, 0.00004.
+ *
+ * @throws ConfigError where a number is not finite, negative, a factor of 0, or `steps` is not a whole number above 1.
+ */
+export function exponentialSchedule(options: {
+  readonly learningRate: number;
+  /** The first rate over the last. */
+  readonly factor: number;
+  readonly steps: number;
+}): Schedule {
+  const { learningRate, factor, steps } = options;
+  checkNumbers('exponentialSchedule', { learningRate, factor });
+  if (factor === 0) throw new ConfigError('exponentialSchedule: factor must be above 0, got 0');
+  if (!Number.isInteger(steps) || steps < 2) {
+    throw new ConfigError(`exponentialSchedule: steps must be a whole number of at least 2, got ${steps}`);
+  }
+  return {
+    kind: 'exponentialSchedule',
+    learningRate: ({ epoch, epochs }) => {
+      const part = Math.min(steps - 1, Math.floor((epoch / epochs) * steps));
+      return learningRate * factor ** (-part / (steps - 1));
+    },
+  };
+}
+
+/**
+ * The paper's rule (section 5), which its authors carried out by hand: divide the rate by 10 when the validation error
+ * stops improving, three times at most.
+ *
+ * An error improves when it is below the best so far by more than `threshold`. After `patience` errors in a row that do
+ * not, the rate is lowered and the count starts anew, against the same best. A NaN never improves.
+ *
+ * @throws ConfigError where a number is not finite or negative, or `patience` or `drops` is not a whole number.
+ */
+export function plateauSchedule(options: {
+  readonly learningRate: number;
+  /** What a drop multiplies the rate by: 0.1 where left out. */
+  readonly factor?: number;
+  /** Errors without improvement before a drop: 5 where left out. */
+  readonly patience?: number;
+  /** As a share between 0 and 1: 0.001 where left out. */
+  readonly threshold?: number;
+  /** Drops at most: 3 where left out. */
+  readonly drops?: number;
+}): Schedule {
+  const { learningRate, factor = 0.1, patience = 5, threshold = 0.001, drops = 3 } = options;
+  checkNumbers('plateauSchedule', { learningRate, factor, threshold });
+  for (const [name, value, least] of [
+    ['patience', patience, 1],
+    ['drops', drops, 0],
+  ] as const) {
+    if (!Number.isInteger(value) || value < least) {
+      throw new ConfigError(`plateauSchedule: ${name} must be a whole number of at least ${least}, got ${value}`);
+    }
+  }
+  return {
+    kind: 'plateauSchedule',
+    learningRate: ({ validationErrors }) => {
+      let best = Number.POSITIVE_INFINITY;
+      let idle = 0;
+      let dropped = 0;
+      for (const error of validationErrors) {
+        if (error < best - threshold) {
+          best = error;
+          idle = 0;
+        } else if (++idle === patience) {
+          dropped++;
+          idle = 0;
+        }
+      }
+      return learningRate * factor ** Math.min(dropped, drops);
+    },
+  };
+}
+
+function checkNumbers(schedule: string, numbers: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (!(Number.isFinite(value) && value >= 0)) {
+      throw new ConfigError(`${schedule}: ${name} must be a finite number of at least 0, got ${value}`);
+    }
+  }
+}
