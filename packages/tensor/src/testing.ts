@@ -1,1 +1,1 @@
-export {};
+export { runReadme } from './testing/readme.js';

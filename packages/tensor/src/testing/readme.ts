@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const timeLimit = 110_000;
+
+/**
+ * Runs the first TypeScript block of a package's README in a process of its own, on the sources, as a reader would who
+ * copies it. The adapter is the one of `ALEX_ADAPTER`, as in every test.
+ *
+ * @param testUrl - `import.meta.url` of a test in the package's `src`, beside which the README lies one folder up
+ * @returns what the snippet printed
+ * @throws Error with everything the snippet printed where there is no snippet, it fails, or it takes longer than 110 s
+ */
+export async function runReadme(testUrl: string): Promise<string> {
+  const source = dirname(fileURLToPath(testUrl));
+  const readme = join(source, '..', 'README.md');
+  const snippet = firstSnippet(await readFile(readme, 'utf8'));
+  if (snippet === undefined) throw new Error(`${readme} has no \`\`\`ts block`);
+  // Inside the package, so that the snippet's imports are found as the package itself finds them.
+  const folder = await mkdtemp(join(source, '.readme-'));
+  try {
+    const file = join(folder, 'snippet.ts');
+    await writeFile(file, snippet);
+    return await runFile(file, join(source, '..'));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The text between the first ` ```ts ` (or ` ```typescript `) line and the next fence. */
+export function firstSnippet(markdown: string): string | undefined {
+  return /^```(?:ts|typescript)[^\S\n]*\r?\n([\s\S]*?)^```/m.exec(markdown)?.[1];
+}
+
+function runFile(file: string, workingDirectory: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--conditions=@alex/source', '--import', 'tsx', file], {
+      cwd: workingDirectory,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    let everything = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      everything += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      everything += text;
+    });
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeLimit);
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      if (code === 0) resolve(output);
+      else reject(new Error(`the README's snippet ended with ${signal ?? `exit code ${code}`}:\n${everything}`));
+    });
+  });
+}
