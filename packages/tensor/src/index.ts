@@ -1,8 +1,19 @@
 export { listAdapters, openGpu } from './adapter/adapters.js';
 export { type AdapterDescription, type BufferOptions, Gpu } from './adapter/gpu.js';
 export { AdapterError, AlexError, CheckpointError, ConfigError, DataError, ShapeError } from './errors.js';
+export { recordPerElement } from './kernel/per-element.js';
+export { createProgram, type Program } from './kernel/program.js';
 export type { Dispatch, Recorder, ScalarType } from './kernel/recorder.js';
-export type { DataType, Tensor } from './kernel/tensor.js';
+export {
+  createTensor,
+  type DataType,
+  disposeTensor,
+  readTensor,
+  type Tensor,
+  type TensorOptions,
+  writeTensor,
+} from './kernel/tensor.js';
+export { type CompileOptions, compileNetwork } from './network/compile.js';
 export {
   type DescribedLayer,
   describeNetwork,
@@ -28,6 +39,7 @@ export type { Loss, LossOutput } from './network/loss.js';
 export type { Evaluation, MemoryPlan, Network, StepOptions, StepResult } from './network/network.js';
 export type { LearnedParameter, Optimizer } from './network/optimizer.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
+export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';
 export {
   checkHostTensor,
   elementCount,

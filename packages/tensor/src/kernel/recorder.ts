@@ -1,5 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
-import type { Shape } from '../shape.js';
+import { ConfigError, ShapeError } from '../errors.js';
+import { elementCount, type Shape } from '../shape.js';
 import type { DataType, Tensor } from './tensor.js';
 
 /** Values that change from step to step without recompiling: the step number, the seed, learning rates. */
@@ -13,12 +14,12 @@ export type ScalarType = 'f32' | 'u32';
  */
 export interface Dispatch {
   /** Shown by GPU errors and traces: `conv2/forward`. */
-  label: string;
-  wgsl: string;
-  reads: Readonly<Record<string, Tensor>>;
-  writes: Readonly<Record<string, Tensor>>;
-  scalars?: Readonly<Record<string, ScalarType>>;
-  workgroups: readonly [x: number, y?: number, z?: number];
+  readonly label: string;
+  readonly wgsl: string;
+  readonly reads: Readonly<Record<string, Tensor>>;
+  readonly writes: Readonly<Record<string, Tensor>>;
+  readonly scalars?: Readonly<Record<string, ScalarType>>;
+  readonly workgroups: readonly [x: number, y?: number, z?: number];
 }
 
 /** Takes down what a network computes; nothing runs until the program made from it does. */
@@ -28,4 +29,41 @@ export interface Recorder {
   /** A tensor that lives from its first write to its last read. */
   tensor(label: string, shape: Shape, options?: { dataType?: DataType; mayReuse?: Tensor }): Tensor;
   dispatch(dispatch: Dispatch): void;
+}
+
+/** A recorder that keeps its dispatches in a list. */
+export interface Recording extends Recorder {
+  readonly dispatches: readonly Dispatch[];
+}
+
+/** WebGPU allows no more workgroups than this along one axis, on any adapter by default. */
+export const maximumWorkgroups = 65_535;
+
+export function createRecording(gpu: Gpu): Recording {
+  const dispatches: Dispatch[] = [];
+  return {
+    gpu,
+    dispatches,
+    tensor: (label, shape, options = {}) => ({
+      label,
+      shape,
+      elements: elementCount(shape),
+      dataType: options.dataType ?? 'f32',
+      mayReuse: options.mayReuse,
+    }),
+    dispatch(dispatch) {
+      for (const count of dispatch.workgroups) {
+        if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= maximumWorkgroups)) {
+          throw new ShapeError(`${dispatch.label}: ${dispatch.workgroups.join(' x ')} workgroups cannot be dispatched`);
+        }
+      }
+      for (const name of [...Object.keys(dispatch.reads), ...Object.keys(dispatch.writes)]) {
+        const [read, written] = [dispatch.reads[name], dispatch.writes[name]];
+        if (read && written && read !== written) {
+          throw new ConfigError(`${dispatch.label}: ${name} names one tensor that is read and another that is written`);
+        }
+      }
+      dispatches.push(dispatch);
+    },
+  };
 }

@@ -1,9 +1,11 @@
-import type { Shape } from '../shape.js';
+import type { Gpu } from '../adapter/gpu.js';
+import { ShapeError } from '../errors.js';
+import { elementCount, formatShape, type Shape } from '../shape.js';
 
 export type DataType = 'f32' | 'u32';
 
 /**
- * A tensor on an adapter, as the recorder knows it: a name and a shape; memory is given to it by the plan.
+ * A tensor on an adapter, as the recorder knows it: a name and a shape.
  *
  * Activities (`[N, C, H, W]`, `[N, F]`) lie in memory with the image as the fastest index: `[C, H, W, N]`, `[F, N]`.
  * Parameters lie row-major in their own shape. See `docs/layout.md`.
@@ -13,8 +15,96 @@ export interface Tensor {
   readonly shape: Shape;
   readonly elements: number;
   readonly dataType: DataType;
-  /** Memory that outlives a step (parameters, the input, results), never shared with another tensor. */
-  readonly persistent: boolean;
   /** A tensor that this one may overwrite if nothing reads it later (in-place operations, element by element only). */
-  readonly mayReuse: Tensor | undefined;
+  readonly mayReuse?: Tensor | undefined;
+  /** Memory of its own that outlives a step (parameters, the input, results). Without, the plan of a program gives it some. */
+  readonly buffer?: GPUBuffer;
+}
+
+export interface TensorOptions {
+  readonly dataType?: DataType;
+}
+
+/** A tensor with memory of its own on the adapter, all zero. Give it back with {@link disposeTensor}. */
+export function createTensor(gpu: Gpu, label: string, shape: Shape, options: TensorOptions = {}): Tensor {
+  const elements = elementCount(shape);
+  const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
+  const buffer = gpu.createBuffer({ label, size: Math.max(4, elements * 4), usage: STORAGE | COPY_SRC | COPY_DST });
+  return { label, shape, elements, dataType: options.dataType ?? 'f32', buffer };
+}
+
+/** Frees a tensor made by {@link createTensor}. */
+export function disposeTensor(gpu: Gpu, tensor: Tensor): void {
+  gpu.destroyBuffer(bufferOf(tensor));
+}
+
+/** Copies values to the adapter as they lie in memory. */
+export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uint32Array): void {
+  if (values.length !== tensor.elements) {
+    throw new ShapeError(
+      `${tensor.label}: holds ${tensor.elements} values ${formatShape(tensor.shape)}, got ${values.length}`,
+    );
+  }
+  gpu.device.queue.writeBuffer(bufferOf(tensor), 0, values.buffer, values.byteOffset, values.byteLength);
+}
+
+/** Copies values from the adapter as they lie in memory. */
+export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Float32Array | Uint32Array> {
+  const [values] = await readTensors(gpu, [tensor]);
+  return values!;
+}
+
+/** Copies the values of several tensors from the adapter in one go. */
+export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise<(Float32Array | Uint32Array)[]> {
+  const readback = createReadback(gpu, tensors);
+  try {
+    return await readback.read();
+  } finally {
+    readback.dispose();
+  }
+}
+
+/** Reads the same tensors again and again through one buffer made up front. */
+export interface Readback {
+  read(): Promise<(Float32Array | Uint32Array)[]>;
+  dispose(): void;
+}
+
+export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
+  const offsets: number[] = [];
+  let size = 0;
+  for (const tensor of tensors) {
+    offsets.push(size);
+    size += tensor.elements * 4;
+  }
+  const staging = gpu.createBuffer({
+    label: `readback of ${tensors.map((tensor) => tensor.label).join(', ')}`.slice(0, 200),
+    size: Math.max(4, size),
+    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  });
+  return {
+    async read() {
+      const encoder = gpu.device.createCommandEncoder();
+      tensors.forEach((tensor, index) => {
+        encoder.copyBufferToBuffer(bufferOf(tensor), 0, staging, offsets[index]!, tensor.elements * 4);
+      });
+      gpu.device.queue.submit([encoder.finish()]);
+      await gpu.finished();
+      await staging.mapAsync(GPUMapMode.READ);
+      const bytes = staging.getMappedRange();
+      const values = tensors.map((tensor, index) => {
+        const part = bytes.slice(offsets[index]!, offsets[index]! + tensor.elements * 4);
+        return tensor.dataType === 'f32' ? new Float32Array(part) : new Uint32Array(part);
+      });
+      staging.unmap();
+      return values;
+    },
+    dispose: () => gpu.destroyBuffer(staging),
+  };
+}
+
+/** The memory of a tensor that has its own. */
+export function bufferOf(tensor: Tensor): GPUBuffer {
+  if (!tensor.buffer) throw new ShapeError(`${tensor.label} has no memory of its own; only a program can reach it`);
+  return tensor.buffer;
 }

@@ -126,7 +126,15 @@ function formatTable(rows: readonly NetworkTableRow[]): string {
       count(row.multiplyAdds),
       count(row.bytes),
     ]),
-    ['total', '', '', '', count(total((row) => row.parameters)), count(total((row) => row.multiplyAdds)), count(total((row) => row.bytes))],
+    [
+      'total',
+      '',
+      '',
+      '',
+      count(total((row) => row.parameters)),
+      count(total((row) => row.multiplyAdds)),
+      count(total((row) => row.bytes)),
+    ],
   ];
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));
   return cells
@@ -138,4 +146,3 @@ function formatTable(rows: readonly NetworkTableRow[]): string {
     )
     .join('\n');
 }
-

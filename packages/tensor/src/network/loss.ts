@@ -18,6 +18,6 @@ export interface Loss {
   readonly kind: string;
   record(
     recorder: Recorder,
-    values: { readonly output: Tensor; /** u32, `[N]` */ readonly labels: Tensor; readonly training: boolean },
+    values: { readonly output: Tensor /** u32, `[N]` */; readonly labels: Tensor; readonly training: boolean },
   ): LossOutput;
 }

@@ -1,0 +1,107 @@
+import type { ScalarType } from './recorder.js';
+import type { DataType } from './tensor.js';
+
+/** A tensor as a kernel sees it: a name, and which of the dispatch's buffers it lies in. */
+export interface Operand {
+  readonly name: string;
+  readonly memory: number;
+  readonly stored: boolean;
+}
+
+/** One of a dispatch's buffers: how many elements are bound, and whether anything is written to it. */
+export interface Memory {
+  readonly elements: number;
+  readonly dataType: DataType;
+  readonly written: boolean;
+}
+
+/** Where a scalar stands in the program's table of scalars. */
+export interface ScalarSlot {
+  readonly name: string;
+  readonly type: ScalarType;
+  readonly index: number;
+}
+
+/** One binding: a buffer, or a part of one that is larger than the adapter binds at once. */
+export interface Binding {
+  readonly memory: number;
+  readonly firstElement: number;
+  readonly elements: number;
+  readonly written: boolean;
+}
+
+export interface Module {
+  readonly text: string;
+  readonly bindings: readonly Binding[];
+  /** Whether the table of scalars is bound, after the others. */
+  readonly usesScalars: boolean;
+}
+
+/**
+ * Puts the declarations before a kernel that it reaches memory through: bindings, `load_NAME`, `store_NAME` and
+ * `scalar_NAME`. A buffer of more than `elementsPerBinding` elements becomes several bindings.
+ */
+export function moduleText(options: {
+  readonly kernel: string;
+  readonly operands: readonly Operand[];
+  readonly memories: readonly Memory[];
+  readonly scalars: readonly ScalarSlot[];
+  readonly scalarCount: number;
+  readonly elementsPerBinding: number;
+}): Module {
+  const { kernel, operands, memories, scalars, scalarCount, elementsPerBinding } = options;
+  const bindings = memories.flatMap((memory, index) => splitMemory(memory, index, elementsPerBinding));
+  const parts = memories.map((_, index) =>
+    bindings.flatMap((binding, position) => (binding.memory === index ? [{ binding, position }] : [])),
+  );
+  const lines: string[] = [];
+  if (/\bsubgroup[A-Z]/.test(kernel)) lines.push('enable subgroups;');
+  bindings.forEach((binding, position) => {
+    const access = binding.written ? 'read_write' : 'read';
+    const type = memories[binding.memory]!.dataType;
+    lines.push(`@group(0) @binding(${position}) var<storage, ${access}> memory${position}: array<${type}>;`);
+  });
+  if (scalars.length > 0) {
+    lines.push(
+      `@group(0) @binding(${bindings.length}) var<uniform> scalars: array<vec4u, ${Math.ceil(scalarCount / 4)}>;`,
+    );
+  }
+  for (const { name, memory, stored } of operands) {
+    const type = memories[memory]!.dataType;
+    lines.push(`fn load_${name}(i: u32) -> ${type} { ${eachPart(parts[memory]!, (place) => `return ${place};`)} }`);
+    if (stored) {
+      lines.push(
+        `fn store_${name}(i: u32, value: ${type}) { ${eachPart(parts[memory]!, (place) => `${place} = value; return;`)} }`,
+      );
+    }
+  }
+  for (const { name, type, index } of scalars) {
+    const word = `scalars[${Math.floor(index / 4)}][${index % 4}]`;
+    lines.push(`fn scalar_${name}() -> ${type} { return ${type === 'f32' ? `bitcast<f32>(${word})` : word}; }`);
+  }
+  return { text: `${lines.join('\n')}\n${kernel}`, bindings, usesScalars: scalars.length > 0 };
+}
+
+function splitMemory(memory: Memory, index: number, elementsPerBinding: number): Binding[] {
+  const parts: Binding[] = [];
+  for (let first = 0; first < memory.elements || first === 0; first += elementsPerBinding) {
+    const elements = Math.min(elementsPerBinding, memory.elements - first);
+    parts.push({ memory: index, firstElement: first, elements, written: memory.written });
+  }
+  return parts;
+}
+
+/** A statement for the part of a buffer that element `i` lies in. */
+function eachPart(
+  parts: readonly { readonly binding: Binding; readonly position: number }[],
+  statement: (place: string) => string,
+): string {
+  return parts
+    .map(({ binding, position }, order) => {
+      const index = binding.firstElement === 0 ? 'i' : `i - ${binding.firstElement}u`;
+      const body = statement(`memory${position}[${index}]`);
+      const last = order === parts.length - 1;
+      return last ? body : `if (i < ${binding.firstElement + binding.elements}u) { ${body} }`;
+    })
+    .join(' ');
+}

@@ -1,0 +1,376 @@
+import type { Gpu } from '../adapter/gpu.js';
+import { CheckpointError, ConfigError, ShapeError } from '../errors.js';
+import { recordPerElement } from '../kernel/per-element.js';
+import { createProgram, createPrograms, type Program } from '../kernel/program.js';
+import type { Recorder } from '../kernel/recorder.js';
+import {
+  bufferOf,
+  createReadback,
+  createTensor,
+  disposeTensor,
+  type Readback,
+  readTensors,
+  type Tensor,
+  writeTensor,
+} from '../kernel/tensor.js';
+import { checkHostTensor, formatShape, type HostTensor } from '../shape.js';
+import type { NetworkDescription, NetworkTable } from './description.js';
+import { initialValues } from './initialize.js';
+import { fromMemoryLayout, toMemoryLayout } from './layout.js';
+import type { Loss, LossOutput } from './loss.js';
+import type { Evaluation, MemoryPlan, Network, StepOptions, StepResult } from './network.js';
+import type { LearnedParameter, Optimizer } from './optimizer.js';
+import { recordBackward, recordForward } from './record.js';
+
+export interface CompileOptions {
+  /** Images a step. */
+  readonly batch: number;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Decides initial parameters and every random choice of the layers; 0 where it is left out. */
+  readonly seed?: number;
+  /** False makes a network that can only be evaluated, and needs much less memory. */
+  readonly training?: boolean;
+}
+
+/** Fits a described network to one adapter: gives it memory, compiles its programs, draws its parameters. */
+export function compileNetwork(description: NetworkDescription, gpu: Gpu, options: CompileOptions): Network {
+  const { batch, seed = 0 } = options;
+  if (!Number.isInteger(batch) || batch < 1) {
+    throw new ConfigError(`${description.name}: batch must be a whole number of at least 1, got ${batch}`);
+  }
+  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
+    throw new ConfigError(`${description.name}: seed must be a whole number from 0 to ${0xffffffff}, got ${seed}`);
+  }
+  if (description.output.length !== 1) {
+    throw new ShapeError(
+      `${description.name}: the last layer must give one score a class, [N, classes]; it gives ` +
+        formatShape(['N', ...description.output] as unknown as number[]),
+    );
+  }
+  return new CompiledNetwork(description, gpu, { ...options, seed });
+}
+
+type ProgramName = 'train' | 'evaluate';
+
+class CompiledNetwork implements Network {
+  readonly batch: number;
+  readonly input: Tensor;
+  stepCount = 0;
+  readonly #gpu: Gpu;
+  readonly #options: CompileOptions & { seed: number };
+  readonly #learned: readonly LearnedParameter[];
+  readonly #parameters = new Map<string, Tensor>();
+  /** By dotted name and the optimizer's own: `conv1.weight.velocity`. */
+  readonly #state = new Map<string, Tensor>();
+  readonly #labels: Tensor;
+  /** Rows of loss, top-1 error and top-5 error, `[3, N]`. */
+  readonly #measures: Tensor;
+  readonly #output: Tensor;
+  readonly #probabilities: Tensor;
+  readonly #programs: Partial<Record<ProgramName, Program>>;
+  readonly #readMeasures: Readback;
+  readonly #readEvaluation: Readback;
+  #queue: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  constructor(
+    readonly description: NetworkDescription,
+    gpu: Gpu,
+    options: CompileOptions & { seed: number },
+  ) {
+    this.#gpu = gpu;
+    this.#options = options;
+    const { batch, optimizer, training = true } = options;
+    this.batch = batch;
+    this.#learned = description.layers.flatMap((layer) => layer.parameters);
+    optimizer.scalars(optimizer.learningRate, this.#learned);
+    this.input = createTensor(gpu, 'input', [batch, ...description.input]);
+    this.#labels = createTensor(gpu, 'labels', [batch], { dataType: 'u32' });
+    this.#measures = createTensor(gpu, 'measures', [3, batch]);
+    this.#output = createTensor(gpu, 'output', [batch, ...description.output]);
+    this.#probabilities = createTensor(gpu, 'probabilities', [batch, ...description.output]);
+    for (const parameter of this.#learned) {
+      const tensor = createTensor(gpu, parameter.path, parameter.shape);
+      writeTensor(gpu, tensor, initialValues(parameter, options.seed));
+      this.#parameters.set(parameter.path, tensor);
+      for (const name of training ? optimizer.state : []) {
+        const path = `${parameter.path}.${name}`;
+        this.#state.set(path, createTensor(gpu, path, parameter.shape));
+      }
+    }
+    const evaluate = (recorder: Recorder) => this.#recordEvaluation(recorder);
+    const train = (recorder: Recorder) => this.#recordTraining(recorder);
+    this.#programs = training ? createPrograms(gpu, { train, evaluate }) : createPrograms(gpu, { evaluate });
+    this.#readMeasures = createReadback(gpu, [this.#measures]);
+    this.#readEvaluation = createReadback(gpu, [this.#measures, this.#output, this.#probabilities]);
+  }
+
+  forward(pictures: HostTensor | Tensor): Promise<HostTensor> {
+    return this.#inTurn(async () => {
+      const { output } = await this.#evaluate(pictures);
+      return output;
+    });
+  }
+
+  evaluate(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation> {
+    return this.#inTurn(async () => (await this.#evaluate(pictures, labels)).evaluation);
+  }
+
+  step(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options: StepOptions = {}): Promise<StepResult> {
+    return this.#inTurn(async () => {
+      const program = this.#trainingProgram();
+      const learningRate = options.learningRate ?? this.#options.optimizer.learningRate;
+      this.#fill(pictures, labels, this.batch);
+      await program.run({
+        seed: this.#options.seed,
+        step: this.stepCount,
+        ...this.#options.optimizer.scalars(learningRate, this.#learned),
+      });
+      const [measures] = await this.#readMeasures.read();
+      this.stepCount++;
+      const mean = (row: number) => {
+        let sum = 0;
+        for (let image = 0; image < this.batch; image++) sum += measures![row * this.batch + image]!;
+        return sum / this.batch;
+      };
+      return { loss: mean(0), top1Error: mean(1), top5Error: mean(2) };
+    });
+  }
+
+  gradients(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>> {
+    return this.#inTurn(async () => {
+      this.#fill(pictures, labels, this.batch);
+      const gpu = this.#gpu;
+      const gradients = this.#learned.map(({ path, shape }) => createTensor(gpu, `${path} gradient`, shape));
+      const program = createProgram(gpu, (recorder) => {
+        const byPath = new Map(gradients.map((tensor, index) => [this.#learned[index]!.path, tensor]));
+        this.#recordGradients(recorder, (path, gradient) => recordCopy(recorder, gradient, byPath.get(path)!));
+      });
+      try {
+        await program.run({ seed: this.#options.seed, step: this.stepCount });
+        return hostTensors(this.#learned, await readTensors(gpu, gradients));
+      } finally {
+        program.dispose();
+        for (const tensor of gradients) disposeTensor(gpu, tensor);
+      }
+    });
+  }
+
+  parameters(): Promise<Record<string, HostTensor>> {
+    return this.#inTurn(async () =>
+      hostTensors(this.#learned, await readTensors(this.#gpu, [...this.#parameters.values()])),
+    );
+  }
+
+  loadParameters(parameters: Readonly<Record<string, HostTensor>>): void {
+    this.#load('parameter', this.#parameters, parameters);
+  }
+
+  optimizerState(): Promise<Record<string, HostTensor>> {
+    return this.#inTurn(async () => {
+      const named = [...this.#state].map(([path, { shape }]) => ({ path, shape }));
+      return hostTensors(named, await readTensors(this.#gpu, [...this.#state.values()]));
+    });
+  }
+
+  loadState(state: { step: number; optimizerState: Readonly<Record<string, HostTensor>> }): void {
+    if (!Number.isInteger(state.step) || state.step < 0) {
+      throw new CheckpointError(`the step must be a whole number of at least 0, got ${state.step}`);
+    }
+    this.#load('optimizer state', this.#state, state.optimizerState);
+    this.stepCount = state.step;
+  }
+
+  table(): NetworkTable {
+    return this.description.table();
+  }
+
+  memory(): MemoryPlan {
+    const bytes = (tensors: Iterable<Tensor>) => [...tensors].reduce((sum, tensor) => sum + tensor.elements * 4, 0);
+    const program = this.#programs.evaluate!;
+    return {
+      parameterBytes: bytes(this.#parameters.values()),
+      stateBytes: bytes(this.#state.values()),
+      activityBytes: program.plannedBytes,
+      leastActivityBytes: program.leastBytes,
+    };
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const program of Object.values(this.#programs)) program.dispose();
+    this.#readMeasures.dispose();
+    this.#readEvaluation.dispose();
+    const own = [this.input, this.#labels, this.#measures, this.#output, this.#probabilities];
+    for (const tensor of [...own, ...this.#parameters.values(), ...this.#state.values()]) {
+      disposeTensor(this.#gpu, tensor);
+    }
+  }
+
+  /** One operation at a time: they share the input, the labels and the results. */
+  #inTurn<Result>(operation: () => Promise<Result>): Promise<Result> {
+    if (this.#disposed) return Promise.reject(new ConfigError(`${this.description.name}: this network was disposed`));
+    const result = this.#queue.then(operation);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  #trainingProgram(): Program {
+    const { train } = this.#programs;
+    if (!train) throw new ConfigError(`${this.description.name}: made with training: false, so it cannot learn`);
+    return train;
+  }
+
+  async #evaluate(
+    pictures: HostTensor | Tensor,
+    labels?: ArrayLike<number>,
+  ): Promise<{ output: HostTensor; evaluation: Evaluation }> {
+    const images = this.#fill(pictures, labels);
+    await this.#programs.evaluate!.run({ seed: this.#options.seed, step: this.stepCount });
+    const [measures, output, probabilities] = await this.#readEvaluation.read();
+    const shape = [images, ...this.description.output];
+    const row = (index: number) =>
+      Float32Array.from(measures!.subarray(index * this.batch, index * this.batch + images));
+    return {
+      output: fromMemoryLayout(output!, shape, this.batch),
+      evaluation: {
+        losses: row(0),
+        top1Errors: row(1),
+        top5Errors: row(2),
+        probabilities: fromMemoryLayout(probabilities!, shape, this.batch),
+      },
+    };
+  }
+
+  /** Brings pictures and labels to the adapter; gives the number of images. */
+  #fill(pictures: HostTensor | Tensor, labels: ArrayLike<number> | undefined, exactly?: number): number {
+    const images = pictures.shape[0]!;
+    const fits =
+      pictures.shape.length === 4 &&
+      pictures.shape.slice(1).every((size, axis) => size === this.description.input[axis]);
+    if (!fits || images < 1 || images > this.batch || (exactly !== undefined && images !== exactly)) {
+      const count = exactly === undefined ? `1 to ${this.batch}` : `${exactly}`;
+      throw new ShapeError(
+        `${this.description.name}: takes [${count}, ${this.description.input.join(', ')}] pictures, got ${formatShape(pictures.shape)}`,
+      );
+    }
+    if (labels) writeTensor(this.#gpu, this.#labels, this.#checkLabels(labels, images, pictures));
+    if ('data' in pictures) {
+      checkHostTensor(`${this.description.name}: pictures`, pictures);
+      writeTensor(this.#gpu, this.input, toMemoryLayout(pictures, this.batch));
+    } else if (pictures !== this.input) {
+      if (images !== this.batch) {
+        throw new ShapeError(
+          `${this.description.name}: pictures on the adapter must be ${this.batch} images, got ${images}`,
+        );
+      }
+      const encoder = this.#gpu.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(bufferOf(pictures), 0, bufferOf(this.input), 0, this.input.elements * 4);
+      this.#gpu.device.queue.submit([encoder.finish()]);
+    }
+    return images;
+  }
+
+  #checkLabels(labels: ArrayLike<number>, images: number, pictures: HostTensor | Tensor): Uint32Array {
+    const classes = this.description.output[0]!;
+    const onAdapter = !('data' in pictures);
+    // Pictures that are on the adapter already fill the whole batch; the last of them may be left unlabelled.
+    if (onAdapter ? labels.length > images || labels.length < 1 : labels.length !== images) {
+      throw new ShapeError(`${this.description.name}: ${images} pictures need ${images} labels, got ${labels.length}`);
+    }
+    const checked = new Uint32Array(this.batch);
+    for (let image = 0; image < labels.length; image++) {
+      const label = labels[image]!;
+      if (!Number.isInteger(label) || label < 0 || label >= classes) {
+        throw new ShapeError(
+          `${this.description.name}: label ${label} of image ${image} is not one of 0 to ${classes - 1}`,
+        );
+      }
+      checked[image] = label;
+    }
+    return checked;
+  }
+
+  #load(what: string, own: ReadonlyMap<string, Tensor>, given: Readonly<Record<string, HostTensor>>): void {
+    const { name } = this.description;
+    for (const path of Object.keys(given)) {
+      if (!own.has(path)) throw new CheckpointError(`${name}: has no ${what} called ${path}`);
+    }
+    for (const [path, tensor] of own) {
+      const values = given[path];
+      if (!values) throw new CheckpointError(`${name}: the ${what} ${path} is missing`);
+      checkHostTensor(`${name}: ${path}`, values);
+      if (formatShape(values.shape) !== formatShape(tensor.shape)) {
+        throw new CheckpointError(
+          `${name}: ${path} must have the shape ${formatShape(tensor.shape)}, got ${formatShape(values.shape)}`,
+        );
+      }
+    }
+    for (const [path, tensor] of own) writeTensor(this.#gpu, tensor, given[path]!.data);
+  }
+
+  #recordEvaluation(recorder: Recorder): void {
+    const forward = recordForward(recorder, this.description, this.input, this.#parameters, false);
+    const { output } = forward.at(-1)!;
+    const loss = this.#options.loss.record(recorder, { output, labels: this.#labels, training: false });
+    this.#recordMeasures(recorder, loss);
+    recordCopy(recorder, output, this.#output);
+    recordCopy(recorder, loss.probabilities, this.#probabilities);
+  }
+
+  #recordTraining(recorder: Recorder): void {
+    const loss = this.#recordGradients(recorder, (path, gradient) => {
+      const { optimizer } = this.#options;
+      optimizer.record(recorder, {
+        description: this.#learned.find((parameter) => parameter.path === path)!,
+        parameter: this.#parameters.get(path)!,
+        gradient,
+        state: Object.fromEntries(optimizer.state.map((name) => [name, this.#state.get(`${path}.${name}`)!])),
+      });
+    });
+    this.#recordMeasures(recorder, loss);
+  }
+
+  #recordGradients(recorder: Recorder, learn: (path: string, gradient: Tensor) => void): LossOutput {
+    const forward = recordForward(recorder, this.description, this.input, this.#parameters, true);
+    const { output } = forward.at(-1)!;
+    const loss = this.#options.loss.record(recorder, { output, labels: this.#labels, training: true });
+    if (!loss.outputGradient) throw new ConfigError(`${this.#options.loss.kind}: gave no gradient in training`);
+    recordBackward(recorder, this.description, forward, loss.outputGradient, learn);
+    return loss;
+  }
+
+  #recordMeasures(recorder: Recorder, { loss, top1Error, top5Error }: LossOutput): void {
+    recordPerElement(recorder, {
+      label: 'loss/measures',
+      elements: this.batch,
+      reads: { loss, top1Error, top5Error },
+      writes: { measures: this.#measures },
+      body: `
+  store_measures(i, load_loss(i));
+  store_measures(i + ${this.batch}u, load_top1Error(i));
+  store_measures(i + ${2 * this.batch}u, load_top5Error(i));`,
+    });
+  }
+}
+
+function recordCopy(recorder: Recorder, from: Tensor, to: Tensor): void {
+  recordPerElement(recorder, {
+    label: `${from.label}/copy`,
+    elements: from.elements,
+    reads: { from },
+    writes: { to },
+    body: '  store_to(i, load_from(i));',
+  });
+}
+
+function hostTensors(
+  named: readonly { readonly path: string; readonly shape: readonly number[] }[],
+  values: readonly (Float32Array | Uint32Array)[],
+): Record<string, HostTensor> {
+  return Object.fromEntries(
+    named.map(({ path, shape }, index) => [path, { shape: [...shape], data: values[index] as Float32Array }]),
+  );
+}

@@ -1,0 +1,29 @@
+import { elementsPerImage, type HostTensor, type Shape } from '../shape.js';
+
+/** From outside layout (`[N, ...]`, image slowest) to memory layout (`[..., N]`, image fastest), with room for `batch` images. */
+export function toMemoryLayout(tensor: HostTensor, batch: number): Float32Array {
+  const images = tensor.shape[0]!;
+  const features = elementsPerImage(tensor.shape);
+  const result = new Float32Array(features * batch);
+  for (let image = 0; image < images; image++) {
+    const start = image * features;
+    for (let feature = 0; feature < features; feature++) {
+      result[feature * batch + image] = tensor.data[start + feature]!;
+    }
+  }
+  return result;
+}
+
+/** From memory layout with room for `batch` images to outside layout: the first images, as many as `shape` says. */
+export function fromMemoryLayout(values: ArrayLike<number>, shape: Shape, batch: number): HostTensor {
+  const images = shape[0]!;
+  const features = elementsPerImage(shape);
+  const data = new Float32Array(images * features);
+  for (let image = 0; image < images; image++) {
+    const start = image * features;
+    for (let feature = 0; feature < features; feature++) {
+      data[start + feature] = values[feature * batch + image]!;
+    }
+  }
+  return { shape: [...shape], data };
+}

@@ -1,0 +1,134 @@
+import type { Gpu } from '../adapter/gpu.js';
+import { ShapeError } from '../errors.js';
+import { createProgram } from '../kernel/program.js';
+import { createTensor, disposeTensor, readTensors, type Tensor, writeTensor } from '../kernel/tensor.js';
+import { initialValues } from '../network/initialize.js';
+import type { Layer } from '../network/layer.js';
+import { fromMemoryLayout, toMemoryLayout } from '../network/layout.js';
+import { checkHostTensor, formatShape, type HostTensor, type Shape } from '../shape.js';
+
+export interface RunLayerOptions {
+  /** `[N, C, H, W]` or `[N, F]`. */
+  readonly input: HostTensor;
+  /** By name (`weight`, `bias`); drawn from the seed where they are left out. */
+  readonly parameters?: Readonly<Record<string, HostTensor>>;
+  /** Of the output's shape. Where it is given, the backward pass runs too. */
+  readonly outputGradient?: HostTensor;
+  /** Whether dropout and the like are at work; true where an output gradient is given, else false. */
+  readonly training?: boolean;
+  readonly seed?: number;
+  readonly step?: number;
+}
+
+export interface RunLayerResult {
+  output: HostTensor;
+  inputGradient?: HostTensor;
+  parameterGradients?: Record<string, HostTensor>;
+}
+
+/**
+ * Runs one layer forward, and backward where an output gradient is given, on values in ordinary memory and outside
+ * layout. What the tests of every layer use, and a way to try a layer by hand.
+ *
+ * @throws ShapeError where input, parameters or gradient do not fit the layer.
+ */
+export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions): Promise<RunLayerResult> {
+  const { input, outputGradient, seed = 0, step = 0 } = options;
+  const training = options.training ?? outputGradient !== undefined;
+  checkHostTensor(`${layer.name}: input`, input);
+  const outputShape = layer.outputShape(input.shape);
+  if (outputGradient) expectShape(`${layer.name}: output gradient`, outputGradient, outputShape);
+  const batch = input.shape[0]!;
+  const descriptions = layer.parameters(input.shape);
+  const tensors: Tensor[] = [];
+  const make = (label: string, shape: Shape, values?: Float32Array) => {
+    const tensor = createTensor(gpu, label, shape);
+    tensors.push(tensor);
+    if (values) writeTensor(gpu, tensor, values);
+    return tensor;
+  };
+  try {
+    const parameters = Object.fromEntries(
+      descriptions.map((description) => {
+        const given = options.parameters?.[description.name];
+        if (given) expectShape(`${layer.name}: ${description.name}`, given, description.shape);
+        const path = `${layer.name}.${description.name}`;
+        const values = given?.data ?? initialValues({ ...description, path }, seed);
+        return [description.name, make(description.name, description.shape, values)];
+      }),
+    );
+    for (const name of Object.keys(options.parameters ?? {})) {
+      if (!parameters[name]) throw new ShapeError(`${layer.name}: has no parameter called ${name}`);
+    }
+    const deviceInput = make('input', input.shape, toMemoryLayout(input, batch));
+    const deviceGradient =
+      outputGradient && make('output gradient', outputShape, toMemoryLayout(outputGradient, batch));
+    const results: { from: Tensor; to: Tensor }[] = [];
+    let inputGradient: Tensor | undefined;
+    const parameterGradients: Record<string, Tensor> = {};
+    let output!: Tensor;
+    const program = createProgram(gpu, (recorder) => {
+      // Copied out before backward, which may overwrite it.
+      const copy = (from: Tensor) => {
+        const to = make(`${from.label} copy`, from.shape);
+        results.push({ from, to });
+        recorder.dispatch({
+          label: 'copy',
+          reads: { from },
+          writes: { to },
+          workgroups: [Math.min(1024, Math.max(1, Math.ceil(from.elements / 64)))],
+          wgsl: `
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  for (var i = id.x; i < ${from.elements}u; i += count.x * 64u) { store_to(i, load_from(i)); }
+}`,
+        });
+        return to;
+      };
+      const forward = layer.forward(recorder, { input: deviceInput, parameters, training });
+      output = copy(forward.output);
+      if (!deviceGradient) return;
+      const backward = layer.backward(recorder, {
+        ...forward,
+        input: deviceInput,
+        parameters,
+        outputGradient: deviceGradient,
+        needsInputGradient: true,
+      });
+      if (backward.inputGradient) inputGradient = copy(backward.inputGradient);
+      for (const [name, gradient] of Object.entries(backward.parameterGradients ?? {})) {
+        parameterGradients[name] = copy(gradient);
+      }
+    });
+    try {
+      await program.run({ seed, step });
+      const values = new Map<Tensor, Float32Array>();
+      const copies = results.map(({ to }) => to);
+      (await readTensors(gpu, copies)).forEach((data, index) => {
+        values.set(copies[index]!, data as Float32Array);
+      });
+      const activity = (tensor: Tensor) => fromMemoryLayout(values.get(tensor)!, tensor.shape, batch);
+      const result: RunLayerResult = { output: activity(output) };
+      if (!deviceGradient) return result;
+      if (inputGradient) result.inputGradient = activity(inputGradient);
+      result.parameterGradients = Object.fromEntries(
+        Object.entries(parameterGradients).map(([name, tensor]) => [
+          name,
+          { shape: [...tensor.shape], data: values.get(tensor)! },
+        ]),
+      );
+      return result;
+    } finally {
+      program.dispose();
+    }
+  } finally {
+    for (const tensor of tensors) disposeTensor(gpu, tensor);
+  }
+}
+
+function expectShape(what: string, tensor: HostTensor, shape: Shape): void {
+  if (formatShape(tensor.shape) !== formatShape(shape)) {
+    throw new ShapeError(`${what} must have the shape ${formatShape(shape)}, got ${formatShape(tensor.shape)}`);
+  }
+  checkHostTensor(what, tensor);
+}

@@ -1,0 +1,38 @@
+import { openGpu } from '../adapter/adapters.js';
+import type { Gpu } from '../adapter/gpu.js';
+import { ShapeError } from '../errors.js';
+import { normalPairFromBits, streamOf, threefry2x32 } from '../random/threefry.js';
+import { elementCount, type HostTensor, type Shape } from '../shape.js';
+
+let shared: Promise<Gpu> | undefined;
+
+/** The adapter that `ALEX_ADAPTER` names, or else the best one, opened once for a test file. */
+export function testGpu(): Promise<Gpu> {
+  const adapter = process.env['ALEX_ADAPTER'];
+  shared ??= openGpu(adapter ? { adapter } : {});
+  return shared;
+}
+
+/** The largest difference, as a share of the largest wanted magnitude. */
+export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): number {
+  if (got.length !== want.length) throw new ShapeError(`${got.length} values against ${want.length}`);
+  let difference = 0;
+  let magnitude = 0;
+  for (let i = 0; i < want.length; i++) {
+    const gap = Math.abs(got[i]! - want[i]!);
+    // NaN must never pass for a match.
+    if (Number.isNaN(gap)) return Infinity;
+    difference = Math.max(difference, gap);
+    magnitude = Math.max(magnitude, Math.abs(want[i]!));
+  }
+  return magnitude === 0 ? difference : difference / magnitude;
+}
+
+/** Normal values of deviation `scale` that depend on the seed only. */
+export function randomTensor(shape: Shape, seed: number, scale = 1): HostTensor {
+  const data = new Float32Array(elementCount(shape));
+  for (let i = 0; i < data.length; i++) {
+    data[i] = scale * normalPairFromBits(...threefry2x32(seed, streamOf('test'), i, 0))[0];
+  }
+  return { shape: [...shape], data };
+}
