@@ -1,1 +1,1 @@
-export {};
+export { absTanh, identity, logistic, relu, tanh } from './activations.js';

@@ -1,1 +1,1 @@
-export {};
+export { type DropoutOptions, dropout } from './dropout.js';

@@ -1,0 +1,62 @@
+import { type Layer, type LayerOptions, recordPerElement } from '@alex/tensor';
+
+/** One function of one value, as WGSL. */
+export interface ActivationFunction {
+  readonly kind: string;
+  /** An expression of `x: f32`, the input; must give NaN for NaN. */
+  readonly value: string;
+  /**
+   * An expression of `g: f32`, the output's gradient, and `y: f32`, the output (and `x`, where `readsInput`): the
+   * input's gradient. Of the output alone where the function allows, so that the output may take the input's memory.
+   */
+  readonly gradient: string;
+  readonly readsInput?: boolean;
+  /** Functions that the expressions call. */
+  readonly functions?: string;
+}
+
+/** A layer that applies one function to every value, of activities of any shape. */
+export function activation(definition: ActivationFunction, options: LayerOptions): Layer {
+  const { kind, readsInput = false, functions = '' } = definition;
+  const name = options.name ?? kind;
+  const layer: Layer = {
+    kind,
+    name,
+    outputShape: (input) => input,
+    parameters: () => [],
+    multiplyAdds: () => 0,
+    column: () => layer,
+    forward(recorder, { input }) {
+      const output = recorder.tensor(`${name}/output`, input.shape, { mayReuse: input });
+      recordPerElement(recorder, {
+        label: `${name}/forward`,
+        elements: input.elements,
+        reads: { input },
+        writes: { output },
+        functions,
+        body: `
+  let x = load_input(i);
+  store_output(i, ${definition.value});`,
+      });
+      return { output };
+    },
+    backward(recorder, { input, output, outputGradient, needsInputGradient }) {
+      if (!needsInputGradient) return {};
+      const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape, { mayReuse: outputGradient });
+      recordPerElement(recorder, {
+        label: `${name}/backward`,
+        elements: input.elements,
+        reads: readsInput ? { input, output, outputGradient } : { output, outputGradient },
+        writes: { inputGradient },
+        functions,
+        body: `
+  ${readsInput ? 'let x = load_input(i);' : ''}
+  let y = load_output(i);
+  let g = load_outputGradient(i);
+  store_inputGradient(i, ${definition.gradient});`,
+      });
+      return { inputGradient };
+    },
+  };
+  return layer;
+}

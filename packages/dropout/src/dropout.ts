@@ -1,0 +1,114 @@
+import {
+  type Column,
+  ConfigError,
+  elementsPerImage,
+  type Layer,
+  type LayerOptions,
+  type Recorder,
+  recordPerElement,
+  streamOf,
+  type Tensor,
+  threefryWgsl,
+} from '@alex/tensor';
+
+export interface DropoutOptions extends LayerOptions {
+  /** Chance that a value is dropped, from 0 to below 1, in steps of 2^-24. 0.5 where left out (section 4.2 of the paper). */
+  readonly probability?: number;
+  /** Whether training divides by the chance to be kept, instead of testing multiplying by it. False where left out. */
+  readonly inverted?: boolean;
+}
+
+/**
+ * Dropout, for activities of any shape `[N, ...]`. As in the paper and the 2012 code: in training each value is kept as
+ * it is with chance `1 - probability`, else it becomes 0; at test time every value is multiplied by `1 - probability`.
+ * With `inverted`, training divides what it keeps by `1 - probability` and test time changes nothing.
+ *
+ * What is dropped depends only on the run's seed, the layer's name, the step and which value of which image it is: it is
+ * the same on any adapter, in one column or two, and after a resume. Layers of different names drop independently.
+ *
+ * @throws ConfigError where the probability is not a number from 0 to below 1.
+ */
+export function dropout(options: DropoutOptions = {}): Layer {
+  const { probability = 0.5, inverted = false, name = 'dropout' } = options;
+  if (!(probability >= 0 && probability < 1)) {
+    throw new ConfigError(`${name}: probability must be a number from 0 to below 1, got ${probability}`);
+  }
+  return columnOfDropout({ name, keep: 1 - probability, inverted }, { index: 0, count: 1 });
+}
+
+interface Settings {
+  readonly name: string;
+  /** Chance that a value is kept. */
+  readonly keep: number;
+  readonly inverted: boolean;
+}
+
+function columnOfDropout(settings: Settings, column: Column): Layer {
+  const { name, keep, inverted } = settings;
+  return {
+    kind: 'dropout',
+    name,
+    outputShape: (input) => input,
+    parameters: () => [],
+    multiplyAdds: () => 0,
+    column: ({ index, count }) =>
+      columnOfDropout(settings, { index: column.index * count + index, count: column.count * count }),
+    forward(recorder, { input, training }) {
+      if (keep === 1 || (inverted && !training)) return { output: input };
+      const output = recorder.tensor(`${name}/output`, input.shape, { mayReuse: input });
+      if (training) {
+        recordMasked(recorder, settings, column, `${name}/forward`, input, output);
+      } else {
+        recordPerElement(recorder, {
+          label: `${name}/forward`,
+          elements: input.elements,
+          reads: { input },
+          writes: { output },
+          body: `  store_output(i, load_input(i) * f32(${keep}));`,
+        });
+      }
+      return { output };
+    },
+    backward(recorder, { input, outputGradient, needsInputGradient }) {
+      if (!needsInputGradient) return {};
+      if (keep === 1) return { inputGradient: outputGradient };
+      const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape, { mayReuse: outputGradient });
+      recordMasked(recorder, settings, column, `${name}/backward`, outputGradient, inputGradient);
+      return { inputGradient };
+    },
+  };
+}
+
+/**
+ * `output = input * mask`. Both passes draw the mask anew instead of keeping it: some 80 integer operations a value cost
+ * less than writing and reading a tensor, no memory is held between the passes, and both passes work in place.
+ */
+function recordMasked(
+  recorder: Recorder,
+  { name, keep, inverted }: Settings,
+  { index, count }: Column,
+  label: string,
+  input: Tensor,
+  output: Tensor,
+): void {
+  const images = input.shape[0]!;
+  const features = elementsPerImage(input.shape);
+  recordPerElement(recorder, {
+    label,
+    elements: input.elements,
+    reads: { input },
+    writes: { output },
+    scalars: { seed: 'u32', step: 'u32' },
+    functions: threefryWgsl,
+    body: `
+  // The image is the fastest index in memory. A column draws what its values would draw in the whole layer.
+  let image = i % ${images}u;
+  let feature = i / ${images}u + ${index * features}u;
+  let bits = threefry2x32(
+    vec2u(scalar_seed(), ${streamOf(name)}u),
+    vec2u(image * ${count * features}u + feature, scalar_step()),
+  );
+  let kept = f32(bits.x >> 8u) * 0x1p-24 < f32(${keep});
+  store_output(i, select(0.0, load_input(i)${inverted ? ` * f32(${1 / keep})` : ''}, kept));`,
+  });
+}
