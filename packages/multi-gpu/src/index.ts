@@ -1,1 +1,1 @@
-export {};
+export { type PlaceOptions, place } from './place.js';

@@ -1,5 +1,5 @@
-export { listAdapters, openGpu } from './adapter/adapters.js';
-export { type AdapterDescription, type BufferOptions, Gpu } from './adapter/gpu.js';
+export { listAdapters, type OpenOptions, openGpu } from './adapter/adapters.js';
+export { type AdapterDescription, type BufferOptions, Gpu, type GpuOptions } from './adapter/gpu.js';
 export { AdapterError, AlexError, CheckpointError, ConfigError, DataError, ShapeError } from './errors.js';
 export { recordPerElement } from './kernel/per-element.js';
 export { createProgram, type Program } from './kernel/program.js';

@@ -1,6 +1,6 @@
 import { create, globals } from 'webgpu';
 import { AdapterError } from '../errors.js';
-import { type AdapterDescription, Gpu } from './gpu.js';
+import { type AdapterDescription, Gpu, type GpuOptions } from './gpu.js';
 
 // The device's enumerations (GPUBufferUsage, GPUMapMode ...) are globals in WebGPU; in Node somebody must put them there.
 Object.assign(globalThis, globals);
@@ -87,8 +87,14 @@ export async function listAdapters(): Promise<AdapterDescription[]> {
   return (await all).map(({ description }) => description);
 }
 
+/** Which adapter to open, and how much of it to use. */
+export interface OpenOptions extends GpuOptions {
+  /** A part of its name, in any case, or its index in `listAdapters()`; the best one where it is left out. */
+  readonly adapter?: string | number;
+}
+
 /** Opens an adapter: by name (a part of it, in any case), by index in `listAdapters()`, or else the best one. */
-export async function openGpu(options: { readonly adapter?: string | number } = {}): Promise<Gpu> {
+export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   all ??= find();
   const found = await all;
   const wanted = options.adapter;
@@ -121,5 +127,5 @@ export async function openGpu(options: { readonly adapter?: string | number } = 
     ),
     requiredLimits: Object.fromEntries(limits.map((name) => [name, adapter.limits[name]])),
   });
-  return new Gpu(device, chosen.description);
+  return new Gpu(device, chosen.description, options);
 }

@@ -24,6 +24,14 @@ export interface BufferOptions {
   readonly mappedAtCreation?: boolean;
 }
 
+/** Narrows what kernels may use of an adapter: to try their other variants, or to leave room for others. */
+export interface GpuOptions {
+  /** False: kernels do without subgroups even where the adapter has them. */
+  readonly subgroups?: boolean;
+  /** The most bytes that one binding of a kernel may hold; the adapter's own limit where it is left out or larger. */
+  readonly bindingBytes?: number;
+}
+
 /** An open adapter: the device, what it can do, and the buffers that live on it. Made by `openGpu`. */
 export class Gpu {
   readonly device: GPUDevice;
@@ -32,6 +40,8 @@ export class Gpu {
   readonly limits: GPUSupportedLimits;
   /** Lanes of a subgroup, where the `subgroups` feature is there and the adapter knows one size only. */
   readonly subgroupSize: number | undefined;
+  /** The most bytes that one binding of a kernel may hold; a larger tensor is bound in parts. */
+  readonly bindingBytes: number;
   /** Resolves if the adapter is lost (never because of `dispose`), with an error that names it and the reason. */
   readonly lost: Promise<AdapterError>;
 
@@ -40,14 +50,15 @@ export class Gpu {
   #disposed = false;
   #uncaptured: AdapterError | undefined;
 
-  constructor(device: GPUDevice, description: AdapterDescription) {
+  constructor(device: GPUDevice, description: AdapterDescription, options: GpuOptions = {}) {
     this.device = device;
     this.description = description;
     this.features = new Set(device.features);
     this.limits = device.limits;
     const { subgroupMinSize, subgroupMaxSize } = device.adapterInfo;
-    this.subgroupSize =
-      device.features.has('subgroups') && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : undefined;
+    const fixed = device.features.has('subgroups') && subgroupMinSize === subgroupMaxSize;
+    this.subgroupSize = fixed && options.subgroups !== false ? subgroupMinSize : undefined;
+    this.bindingBytes = Math.min(device.limits.maxStorageBufferBindingSize, options.bindingBytes ?? Infinity);
     this.lost = new Promise((resolve) => {
       device.lost.then((info) => {
         if (!this.#disposed) {
