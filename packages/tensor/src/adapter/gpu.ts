@@ -108,6 +108,8 @@ export class Gpu {
     let made: T | Promise<T>;
     try {
       made = make();
+      // The scopes tell it better than the promise does, and sooner than anybody awaits the promise.
+      if (made instanceof Promise) made.catch(() => undefined);
     } finally {
       for (const _ of filters) scopes.push(this.device.popErrorScope());
     }

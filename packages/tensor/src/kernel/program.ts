@@ -202,10 +202,8 @@ function prepare(
 
 /** As many elements as one binding may hold, at a boundary where a second binding may begin. */
 function elementsPerBinding(gpu: Gpu): number {
-  const { maxStorageBufferBindingSize, minStorageBufferOffsetAlignment } = gpu.limits;
-  return (
-    Math.floor(maxStorageBufferBindingSize / minStorageBufferOffsetAlignment) * (minStorageBufferOffsetAlignment / 4)
-  );
+  const alignment = gpu.limits.minStorageBufferOffsetAlignment;
+  return Math.floor(gpu.bindingBytes / alignment) * (alignment / 4);
 }
 
 interface Cache {

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openGpu } from '../adapter/adapters.js';
+import type { Gpu } from '../adapter/gpu.js';
+import { testGpu } from '../testing.js';
+import { recordPerElement } from './per-element.js';
+import { createProgram, createPrograms } from './program.js';
+import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
+
+let gpu: Gpu;
+let buffersBefore: number;
+
+beforeAll(async () => {
+  gpu = await testGpu();
+  buffersBefore = gpu.liveBuffers;
+});
+
+afterAll(() => {
+  expect(gpu.liveBuffers).toBe(buffersBefore);
+});
+
+function counting(target: Gpu, elements: number): Tensor {
+  const tensor = createTensor(target, 'counting', [elements]);
+  writeTensor(
+    target,
+    tensor,
+    Float32Array.from({ length: elements }, (_, index) => index),
+  );
+  return tensor;
+}
+
+describe('createProgram', () => {
+  test('runs dispatches in order, in place where it may, with scalars that change', async () => {
+    const input = counting(gpu, 1000);
+    const output = createTensor(gpu, 'output', [1000]);
+    const program = createProgram(gpu, (recorder) => {
+      const doubled = recorder.tensor('doubled', [1000]);
+      const shifted = recorder.tensor('shifted', [1000], { mayReuse: doubled });
+      recordPerElement(recorder, {
+        label: 'double',
+        elements: 1000,
+        reads: { x: input },
+        writes: { y: doubled },
+        body: 'store_y(i, 2 * load_x(i));',
+      });
+      recordPerElement(recorder, {
+        label: 'shift',
+        elements: 1000,
+        reads: { x: doubled },
+        writes: { y: shifted },
+        scalars: { amount: 'f32', times: 'u32' },
+        body: 'store_y(i, load_x(i) + scalar_amount() * f32(scalar_times()));',
+      });
+      recordPerElement(recorder, {
+        label: 'out',
+        elements: 1000,
+        reads: { x: shifted },
+        writes: { y: output },
+        body: 'store_y(i, load_x(i));',
+      });
+    });
+    expect(program.plannedBytes).toBe(4000);
+    for (const amount of [0.5, -3]) {
+      await program.run({ amount, times: 3 });
+      expect([...(await readTensor(gpu, output))]).toEqual(
+        Array.from({ length: 1000 }, (_, index) => 2 * index + 3 * amount),
+      );
+    }
+    await expect(program.run({ amount: 1 })).rejects.toThrow(/needs a value for the scalar times/);
+    program.dispose();
+    disposeTensor(gpu, input);
+    disposeTensor(gpu, output);
+  });
+
+  test('programs made together share memory, which goes with the last of them', async () => {
+    const before = gpu.liveBuffers;
+    const record = (size: number) => (recorder: Parameters<Parameters<typeof createProgram>[1]>[0]) =>
+      recordPerElement(recorder, {
+        label: 'fill',
+        elements: size,
+        reads: {},
+        writes: { y: recorder.tensor('y', [size]) },
+        body: 'store_y(i, 1);',
+      });
+    const { large, small } = createPrograms(gpu, { large: record(100), small: record(10) });
+    expect(gpu.liveBuffers).toBe(before + 1);
+    await large.run();
+    large.dispose();
+    await small.run();
+    expect(gpu.liveBuffers).toBe(before + 1);
+    small.dispose();
+    expect(gpu.liveBuffers).toBe(before);
+  });
+
+  test('WGSL that does not compile is an error that names the kernel', async () => {
+    const output = createTensor(gpu, 'output', [1]);
+    const program = createProgram(gpu, (recorder) =>
+      recordPerElement(recorder, {
+        label: 'conv9/forward',
+        elements: 1,
+        reads: {},
+        writes: { y: output },
+        body: 'store_y(i, nonsense);',
+      }),
+    );
+    await expect(program.run()).rejects.toThrow(/conv9\/forward.*nonsense/s);
+    program.dispose();
+    disposeTensor(gpu, output);
+  });
+
+  test('more workgroups than an axis has are refused', () => {
+    const output = createTensor(gpu, 'output', [1]);
+    expect(() =>
+      createProgram(gpu, (recorder) =>
+        recorder.dispatch({ label: 'wide', wgsl: '', reads: {}, writes: { y: output }, workgroups: [65_536] }),
+      ),
+    ).toThrow(/wide: 65536 workgroups/);
+    disposeTensor(gpu, output);
+  });
+
+  test('timestamps of each dispatch can be read', async () => {
+    if (!gpu.features.has('timestamp-query')) return;
+    const output = createTensor(gpu, 'output', [10_000]);
+    const program = createProgram(gpu, (recorder) =>
+      recordPerElement(recorder, {
+        label: 'fill',
+        elements: 10_000,
+        reads: {},
+        writes: { y: output },
+        body: 'store_y(i, 1);',
+      }),
+    );
+    const [timing] = await program.profile();
+    expect(timing!.label).toBe('fill');
+    expect(timing!.milliseconds).toBeGreaterThanOrEqual(0);
+    program.dispose();
+    disposeTensor(gpu, output);
+  });
+});
+
+describe('a tensor larger than a binding', () => {
+  test.each([1, 63, 64, 65, 128, 1000])(
+    'is bound in parts and reads and writes alike (%i elements, 64 a binding)',
+    async (elements) => {
+      const narrow = await openGpu({ adapter: gpu.description.index, bindingBytes: 256 });
+      const input = counting(narrow, elements);
+      const output = createTensor(narrow, 'output', [elements]);
+      if (elements > 128) {
+        expect(() => createProgram(narrow, (recorder) => reverse(recorder, input, output))).toThrow(
+          /bindings.*smaller batch/,
+        );
+      } else {
+        const program = createProgram(narrow, (recorder) => reverse(recorder, input, output));
+        await program.run();
+        expect([...(await readTensor(narrow, output))]).toEqual(
+          Array.from({ length: elements }, (_, index) => elements - 1 - index),
+        );
+        program.dispose();
+      }
+      narrow.dispose();
+    },
+  );
+});
+
+function reverse(recorder: Parameters<Parameters<typeof createProgram>[1]>[0], input: Tensor, output: Tensor): void {
+  recordPerElement(recorder, {
+    label: 'reverse',
+    elements: input.elements,
+    reads: { x: input },
+    writes: { y: output },
+    body: `store_y(${input.elements - 1}u - i, load_x(i));`,
+  });
+}
