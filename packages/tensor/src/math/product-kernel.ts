@@ -1,19 +1,7 @@
 import type { Gpu } from '../adapter/gpu.js';
+import { ConfigError } from '../errors.js';
 import type { Dispatch } from '../kernel/recorder.js';
 import { maximumWorkgroups } from '../kernel/recorder.js';
-import { ConfigError } from '../errors.js';
-
-/** What a product kernel can be tuned by. The choice changes speed, and the result by rounding only. */
-export interface ProductTile {
-  /** Rows of the result that one invocation holds in registers. */
-  readonly rows: number;
-  /** Columns of the result that one invocation holds in registers. */
-  readonly columns: number;
-  /** Invocations of a workgroup; they lie over columns. A multiple of the subgroup size. */
-  readonly workgroupSize: number;
-  /** Steps of the reduction in one round of the loop (rounded up to what the lanes of a subgroup load at once). */
-  readonly unroll: number;
-}
 
 /**
  * How the lanes of a subgroup share the loads of the row operand: `rows * steps` lanes load that many rows of that many
@@ -88,7 +76,12 @@ export function stepsOfRound(tile: ProductTile, lanes: Lanes): number {
 }
 
 /** Lays the lanes over rows, and what is left over steps; `first` is the axis that is contiguous in memory. */
-export function lanesFor(subgroupSize: number | undefined, tile: ProductTile, first: 'rows' | 'steps', steps = 1): Lanes {
+export function lanesFor(
+  subgroupSize: number | undefined,
+  tile: ProductTile,
+  first: 'rows' | 'steps',
+  steps = 1,
+): Lanes {
   if (subgroupSize === undefined) return { rows: 1, steps: 1, first };
   let rows = Math.max(1, Math.floor(subgroupSize / steps));
   while (tile.rows % rows !== 0) rows /= 2;
@@ -98,6 +91,31 @@ export function lanesFor(subgroupSize: number | undefined, tile: ProductTile, fi
 /** The reduction over `depth` steps, all in one. */
 export function wholeReduction(depth: number, roundSteps: number): Reduction {
   return { rounds: `${Math.floor(depth / roundSteps)}u`, rest: depth % roundSteps };
+}
+
+/**
+ * The reduction over `depth` steps cut into `parts`. Part `part` (a `u32` expression, the same for all of a workgroup)
+ * begins at step `part * stepsOfPart`.
+ */
+export function reductionPart(
+  depth: number,
+  parts: number,
+  roundSteps: number,
+  part: string,
+): { readonly reduction: Reduction; readonly stepsOfPart: number; readonly parts: number } {
+  if (parts <= 1) return { reduction: wholeReduction(depth, roundSteps), stepsOfPart: depth, parts: 1 };
+  const rounds = Math.floor(depth / roundSteps);
+  const roundsOfPart = Math.max(1, Math.ceil(rounds / parts));
+  const used = Math.max(1, Math.ceil(rounds / roundsOfPart));
+  return {
+    reduction: {
+      rounds: `(min(${rounds}u, (${part} + 1u) * ${roundsOfPart}u) - ${part} * ${roundsOfPart}u)`,
+      rest: depth % roundSteps,
+      restIf: `${part} == ${used - 1}u`,
+    },
+    stepsOfPart: roundsOfPart * roundSteps,
+    parts: used,
+  };
 }
 
 /**
@@ -140,7 +158,9 @@ export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wg
       const last = step + lanes.steps > steps ? steps - 1 : undefined;
       return [
         rowOperand.prepare?.(step, last) ?? '',
-        ...count(tile.rows / lanes.rows).map((index) => `let row_${index}_${load} = ${rowOperand.load(index, step, last)};`),
+        ...count(tile.rows / lanes.rows).map(
+          (index) => `let row_${index}_${load} = ${rowOperand.load(index, step, last)};`,
+        ),
       ].join('\n');
     });
     const products = count(steps).map((step) =>
@@ -288,19 +308,4 @@ export function stridedColumns(options: {
         .map((column) => `columns_at_${column} += ${steps * stepStride}u;`)
         .join(' '),
   };
-}
-
-/** A tile for a product of this size on this adapter. */
-export function chooseTile(
-  gpu: Pick<Gpu, 'subgroupSize'>,
-  size: { readonly rows: number; readonly columns: number },
-  wanted: Partial<ProductTile> = {},
-): ProductTile {
-  const lanes = gpu.subgroupSize ?? 1;
-  const table = tiles[lanes] ?? tiles.other;
-  const rows = wanted.rows ?? fewestWasted(size.rows, table.rows, lanes);
-  const columns = wanted.columns ?? Math.max(1, Math.min(table.columns, Math.ceil(size.columns / lanes)));
-  const needed = Math.ceil(size.columns / (columns * lanes)) * lanes;
-  const workgroupSize = wanted.workgroupSize ?? Math.max(lanes, Math.min(table.workgroupSize, needed));
-  return { rows, columns, workgroupSize, unroll: wanted.unroll ?? table.unroll };
 }
