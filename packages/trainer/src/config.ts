@@ -1,0 +1,144 @@
+import { CheckpointError, ConfigError } from '@alex/tensor';
+import * as v from 'valibot';
+import { scheduleOf } from './schedule.js';
+
+const whole = (least: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(least));
+const finite = v.pipe(v.number(), v.finite());
+const notNegative = v.pipe(v.number(), v.finite(), v.minValue(0));
+const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
+
+const modelSchema = v.strictObject({
+  /** The architecture's name. */
+  variant: v.string(),
+  /** Height and width of the network's input, in pixels. */
+  inputSize: whole(1),
+});
+
+const dataSchema = v.strictObject({
+  /** Where the pictures come from, as it was given: a directory, or the name of an embedded set. */
+  source: v.string(),
+  /** Name of the data set. */
+  name: v.string(),
+  /** Names of the classes, in the order of the network's outputs. */
+  classes: v.pipe(v.array(v.string()), v.minLength(2)),
+  /** Of the stored pictures, in pixels. */
+  height: whole(1),
+  width: whole(1),
+  channels: v.pipe(whole(1), v.maxValue(4)),
+});
+
+const picturesSchema = v.strictObject({
+  /** Where training crops lie: anywhere with equal chance, or in the centre. */
+  crop: v.picklist(['random', 'centre']),
+  /** Whether half of the training crops are reflected left to right. */
+  mirror: v.boolean(),
+  /** Border of mean colour around a picture that crops may reach into, in pixels. */
+  padding: whole(0),
+  /** What is subtracted, one grey level a channel. */
+  mean: v.array(finite),
+  /** What differences from the mean are divided by; 1 gives grey levels, as in the paper. */
+  scale: positive,
+  /** Colour shifts along the principal components of the training pixels; left out where there are none. */
+  colour: v.optional(
+    v.strictObject({
+      standardDeviations: v.pipe(v.array(notNegative), v.length(3)),
+      axes: v.pipe(v.array(v.pipe(v.array(finite), v.length(3))), v.length(3)),
+      /** Deviation of the draws. */
+      strength: notNegative,
+    }),
+  ),
+});
+
+const overrideSchema = v.strictObject({
+  learningRateScale: v.optional(notNegative),
+  momentum: v.optional(notNegative),
+  weightDecay: v.optional(notNegative),
+});
+
+const scheduleSchema = v.variant('kind', [
+  v.strictObject({ kind: v.literal('step'), factor: notNegative, epochs: v.array(notNegative) }),
+  v.strictObject({ kind: v.literal('exponential'), factor: positive, steps: whole(2) }),
+  v.strictObject({
+    kind: v.literal('plateau'),
+    factor: notNegative,
+    patience: whole(1),
+    threshold: notNegative,
+    drops: whole(0),
+  }),
+]);
+
+const recipeSchema = v.strictObject({
+  /** Pictures a step. */
+  batch: whole(1),
+  /** Steps of the whole run. */
+  steps: whole(1),
+  /** Of initial weights, order, crops and dropout; 0 to 2^32 - 1. */
+  seed: v.pipe(whole(0), v.maxValue(2 ** 32 - 1)),
+  /** Before the schedule lowers it. */
+  learningRate: notNegative,
+  schedule: scheduleSchema,
+  momentum: v.pipe(notNegative, v.ltValue(1)),
+  weightDecay: notNegative,
+  /** What some parameters do differently, by name, layer or kind (`sgd`'s `overrides`). */
+  overrides: v.optional(v.record(v.string(), overrideSchema)),
+  /** Steps between evaluations of the validation pictures; one follows the last step in any case. */
+  evaluateEvery: whole(1),
+  /** Steps between checkpoints; one follows the last step in any case. */
+  checkpointEvery: whole(1),
+});
+
+const runConfigSchema = v.strictObject({
+  model: modelSchema,
+  data: dataSchema,
+  pictures: picturesSchema,
+  recipe: recipeSchema,
+});
+
+/** The network, as far as a run has to know it. */
+export type ModelConfig = v.InferOutput<typeof modelSchema>;
+/** The pictures that a run learns from. */
+export type DataConfig = v.InferOutput<typeof dataSchema>;
+/** How pictures are made into the network's input. */
+export type PicturesConfig = v.InferOutput<typeof picturesSchema>;
+/** How a run learns. */
+export type Recipe = v.InferOutput<typeof recipeSchema>;
+/** Everything that is needed to build a run's network and prepare its pictures again: `config.json`. */
+export type RunConfig = v.InferOutput<typeof runConfigSchema>;
+
+/**
+ * Checks a configuration that was put together by hand or from a command line.
+ *
+ * @throws ConfigError that names the option, its value and what is allowed
+ */
+export function checkRunConfig(config: RunConfig): RunConfig {
+  const checked = v.safeParse(runConfigSchema, config);
+  if (!checked.success) {
+    const { place, issue } = describe(checked.issues[0]);
+    throw new ConfigError(`${place}: expected ${issue.expected ?? 'another value'}, got ${issue.received}`);
+  }
+  // The optimizer's own package checks the rest.
+  scheduleOf(checked.output.recipe);
+  return checked.output;
+}
+
+/** Reads the text of a `config.json`. */
+export function parseRunConfig(file: string, text: string): RunConfig {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new CheckpointError(`${file}: is not JSON; it was changed or cut off, restore it or begin the run anew`);
+  }
+  const parsed = v.safeParse(runConfigSchema, json);
+  if (!parsed.success) {
+    const { place, issue } = describe(parsed.issues[0]);
+    throw new CheckpointError(
+      `${file}: ${place}: expected ${issue.expected ?? 'another value'}, got ${issue.received}; restore it or begin the run anew`,
+    );
+  }
+  return parsed.output;
+}
+
+function describe(issue: v.BaseIssue<unknown>): { place: string; issue: v.BaseIssue<unknown> } {
+  return { place: v.getDotPath(issue) ?? 'the configuration', issue };
+}

@@ -1,0 +1,91 @@
+import { appendFile, readFile, stat, truncate } from 'node:fs/promises';
+import { AlexError, DataError } from '@alex/tensor';
+import * as v from 'valibot';
+import { describeFileError, errorCode, writeAll, writeWhole } from './file.js';
+
+const shareSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+
+const metricsSchema = v.object({
+  step: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  epoch: v.pipe(v.number(), v.minValue(0)),
+  split: v.picklist(['train', 'val']),
+  loss: v.number(),
+  top1Error: shareSchema,
+  top5Error: shareSchema,
+  learningRate: v.number(),
+  imagesPerSecond: v.number(),
+});
+
+/** One line of `metrics.jsonl`. */
+export interface Metrics {
+  /** Steps taken so far. */
+  readonly step: number;
+  /** Passes over the training pictures so far; a fraction within a pass. */
+  readonly epoch: number;
+  /** `train`: the step's own batch, before its update. `val`: all validation pictures. */
+  readonly split: 'train' | 'val';
+  /** Mean over the pictures, in nats. */
+  readonly loss: number;
+  /** Shares between 0 and 1. */
+  readonly top1Error: number;
+  readonly top5Error: number;
+  /** Of the step just taken. */
+  readonly learningRate: number;
+  readonly imagesPerSecond: number;
+}
+
+/** Appends one line; a line that does not fit on the disk is taken back. */
+export async function appendMetrics(path: string, metrics: Metrics): Promise<void> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+  try {
+    await appendFile(path, `${JSON.stringify(metrics)}\n`);
+  } catch (error) {
+    await truncate(path, size).catch(() => undefined);
+    throw new AlexError(`${path}: could not be written: ${describeFileError(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Reads a `metrics.jsonl`. A last line that was cut off (the machine stopped while it was written) is left out.
+ *
+ * @returns nothing where there is no such file yet
+ * @throws DataError that names the file and the line that is not one of ours
+ */
+export async function readMetrics(path: string): Promise<Metrics[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw new DataError(`${path}: could not be read: ${describeFileError(error)}`, { cause: error });
+  }
+  const lines = text.split('\n').slice(0, -1);
+  return lines.map((line, index) => {
+    const metrics = v.safeParse(metricsSchema, parseJson(line));
+    if (!metrics.success) throw new DataError(`${path}: line ${index + 1} is not a line of metrics`);
+    return metrics.output;
+  });
+}
+
+/** Drops what was noted after `step`: a run that continues from a checkpoint takes those steps again. */
+export async function rewindMetrics(path: string, step: number): Promise<Metrics[]> {
+  const kept = (await readMetrics(path)).filter((metrics) => metrics.step <= step);
+  const text = kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join('');
+  try {
+    await writeWhole(path, (file) => writeAll(file, Buffer.from(text)));
+  } catch (error) {
+    throw new AlexError(`${path}: could not be written: ${describeFileError(error)}`, { cause: error });
+  }
+  return kept;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

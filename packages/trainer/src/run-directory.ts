@@ -1,0 +1,196 @@
+import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { checkRunConfig, parseRunConfig, type RunConfig } from './config.js';
+import { describeFileError, errorCode, writeAll, writeWhole } from './file.js';
+import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
+import { readSafetensors, writeSafetensors } from './safetensors.js';
+
+const CONFIG = 'config.json';
+const METRICS = 'metrics.jsonl';
+const WEIGHTS = 'weights.safetensors';
+const CHECKPOINTS = 'checkpoints';
+const CHECKPOINT_NAME = /^step-\d{8,}\.safetensors$/;
+/** The newest, and the one before it for the day when the disk damages the newest. */
+const CHECKPOINTS_KEPT = 2;
+
+/**
+ * A run on disk: `config.json` (all that is needed to build the network and prepare its pictures again),
+ * `metrics.jsonl`, `checkpoints/` and, at the end, `weights.safetensors`. Every file but the metrics is written whole
+ * or not at all, and metrics grow by whole lines, so a run can always go on from what is there.
+ */
+export class RunDirectory {
+  readonly path: string;
+  readonly config: RunConfig;
+  /** Directories that `create` made, from the run's own upwards. */
+  readonly #made: readonly string[];
+
+  private constructor(path: string, config: RunConfig, made: readonly string[]) {
+    this.path = path;
+    this.config = config;
+    this.#made = made;
+  }
+
+  /**
+   * Whether a run was begun there.
+   *
+   * @throws ConfigError where the directory holds files but no run
+   */
+  static async exists(path: string): Promise<boolean> {
+    const files = await list(path);
+    if (files.length === 0) return false;
+    if (files.includes(CONFIG)) return true;
+    throw new ConfigError(`${path}: holds files but no run (no ${CONFIG}); choose another run directory`);
+  }
+
+  /**
+   * Begins a run in a directory that is not there yet, or empty.
+   *
+   * @throws ConfigError where the directory holds anything; AlexError where it cannot be written
+   */
+  static async create(path: string, config: RunConfig): Promise<RunDirectory> {
+    if ((await list(path)).length > 0) {
+      throw new ConfigError(`${path}: this directory is not empty; go on with its run by --resume, or choose another`);
+    }
+    const made = await makeDirectory(path);
+    const run = new RunDirectory(path, config, made);
+    try {
+      await writeConfig(path, config);
+      await mkdir(join(path, CHECKPOINTS));
+    } catch (error) {
+      await run.remove();
+      throw new AlexError(`${path}: the run could not be begun: ${describeFileError(error)}`, { cause: error });
+    }
+    return run;
+  }
+
+  /** @throws ConfigError where there is no run, CheckpointError where its `config.json` is torn or foreign */
+  static async open(path: string): Promise<RunDirectory> {
+    const file = join(path, CONFIG);
+    let text: string;
+    try {
+      text = await readFile(file, 'utf8');
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') {
+        throw new ConfigError(`${path}: there is no run here (no ${CONFIG}); give the directory that a training wrote`);
+      }
+      throw new CheckpointError(`${file}: could not be read: ${describeFileError(error)}`, { cause: error });
+    }
+    return new RunDirectory(path, parseRunConfig(file, text), []);
+  }
+
+  /**
+   * The same run with another length.
+   *
+   * @throws AlexError where `config.json` cannot be written
+   */
+  async withSteps(steps: number): Promise<RunDirectory> {
+    const config = checkRunConfig({ ...this.config, recipe: { ...this.config.recipe, steps } });
+    try {
+      await writeConfig(this.path, config);
+    } catch (error) {
+      throw new AlexError(`${this.path}: the run could not be changed: ${describeFileError(error)}`, { cause: error });
+    }
+    return new RunDirectory(this.path, config, this.#made);
+  }
+
+  appendMetrics(metrics: Metrics): Promise<void> {
+    return appendMetrics(join(this.path, METRICS), metrics);
+  }
+
+  /** @throws DataError that names the line which is not one of ours */
+  readMetrics(): Promise<Metrics[]> {
+    return readMetrics(join(this.path, METRICS));
+  }
+
+  /** Drops what was noted after `step`, and gives the rest. */
+  rewindMetrics(step: number): Promise<Metrics[]> {
+    return rewindMetrics(join(this.path, METRICS), step);
+  }
+
+  /** @throws CheckpointError where it cannot be written; older checkpoints are untouched then */
+  async saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    const directory = join(this.path, CHECKPOINTS);
+    const name = `step-${String(checkpoint.step).padStart(8, '0')}.safetensors`;
+    await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+      throw new CheckpointError(`${directory}: could not be made: ${describeFileError(error)}`, { cause: error });
+    });
+    await writeCheckpoint(join(directory, name), checkpoint);
+    const older = (await this.#checkpoints()).slice(0, -CHECKPOINTS_KEPT);
+    for (const file of older) await rm(join(directory, file), { force: true });
+  }
+
+  /** The newest checkpoint, or nothing where none was written yet. */
+  async latestCheckpoint(): Promise<Checkpoint | undefined> {
+    const names = await this.#checkpoints();
+    const newest = names.at(-1);
+    if (newest === undefined) return undefined;
+    try {
+      return await readCheckpoint(join(this.path, CHECKPOINTS, newest));
+    } catch (error) {
+      if (!(error instanceof CheckpointError) || names.length === 1) throw error;
+      throw new CheckpointError(`${error.message}; delete it to go on from the checkpoint before it`, { cause: error });
+    }
+  }
+
+  /** @throws CheckpointError where they cannot be written */
+  saveWeights(parameters: Readonly<Record<string, HostTensor>>): Promise<void> {
+    return writeSafetensors(join(this.path, WEIGHTS), parameters);
+  }
+
+  /** @throws CheckpointError where there are none yet, or the file is torn or foreign */
+  async readWeights(): Promise<Record<string, HostTensor>> {
+    if (!(await list(this.path)).includes(WEIGHTS)) {
+      throw new CheckpointError(`${this.path}: has no ${WEIGHTS} yet; finish its training first (--resume)`);
+    }
+    return (await readSafetensors(join(this.path, WEIGHTS))).tensors;
+  }
+
+  /** Takes the run's own files away again, and the directories that were made for it; anything else stays. */
+  async remove(): Promise<void> {
+    for (const name of [CONFIG, METRICS, WEIGHTS, CHECKPOINTS]) {
+      await rm(join(this.path, name), { recursive: true, force: true }).catch(() => undefined);
+    }
+    for (const directory of this.#made) await rmdir(directory).catch(() => undefined);
+  }
+
+  async #checkpoints(): Promise<string[]> {
+    const names = (await list(join(this.path, CHECKPOINTS))).filter((name) => CHECKPOINT_NAME.test(name));
+    // The longer name is the larger number; among equal lengths the order of the letters is that of the numbers.
+    return names.sort((one, other) => one.length - other.length || (one < other ? -1 : 1));
+  }
+}
+
+async function writeConfig(path: string, config: RunConfig): Promise<void> {
+  const text = `${JSON.stringify(config, undefined, 2)}\n`;
+  await writeWhole(join(path, CONFIG), (file) => writeAll(file, Buffer.from(text)));
+}
+
+/** The names in a directory; none where it does not exist. */
+async function list(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw new ConfigError(`${path}: cannot be a run directory: ${describeFileError(error)}`, { cause: error });
+  }
+}
+
+/** Makes a directory and those above it; gives those that were made, from the lowest upwards. */
+async function makeDirectory(path: string): Promise<string[]> {
+  let first: string | undefined;
+  try {
+    first = await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw new ConfigError(`${path}: the run directory could not be made: ${describeFileError(error)}`, {
+      cause: error,
+    });
+  }
+  const made: string[] = [];
+  if (first === undefined) return made;
+  for (let directory = resolve(path); ; directory = dirname(directory)) {
+    made.push(directory);
+    if (directory === resolve(first)) return made;
+  }
+}

@@ -1,0 +1,196 @@
+import type { Augmenter } from '@alex/augment';
+import { batchesPerEpoch, batchIndices, type Dataset, type PictureBatch, stepPosition } from '@alex/data';
+import { AlexError, CheckpointError, type Network } from '@alex/tensor';
+import { evaluate } from './evaluate.js';
+import type { Metrics } from './metrics.js';
+import type { RunDirectory } from './run-directory.js';
+import { scheduleOf } from './schedule.js';
+
+/** What a training tells whoever watches it. */
+export type TrainingEvent =
+  /** Before the first step: `step` is above 0 where a run goes on from a checkpoint. */
+  | { readonly kind: 'start'; readonly step: number; readonly steps: number }
+  | { readonly kind: 'step' | 'validation'; readonly metrics: Metrics; readonly steps: number }
+  /** During an evaluation of the validation pictures. */
+  | { readonly kind: 'evaluating'; readonly pictures: number; readonly of: number }
+  | { readonly kind: 'checkpoint'; readonly step: number };
+
+/** What `train` needs. */
+export interface TrainingOptions {
+  /** A new run, or one to go on with: training starts from its newest checkpoint where it has one. */
+  readonly run: RunDirectory;
+  /** As its parameters were drawn, of the run's batch. */
+  readonly network: Network;
+  /** Writes to the network's input. */
+  readonly augmenter: Augmenter;
+  readonly dataset: Dataset;
+  /** Stops the run after the step at hand, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  onEvent?(event: TrainingEvent): void;
+}
+
+/** How far a training came. */
+export interface TrainingResult {
+  /** False where the signal stopped it. */
+  readonly finished: boolean;
+  readonly step: number;
+  /** The last evaluation of the validation pictures, where there was one. */
+  readonly validation?: Metrics;
+}
+
+/**
+ * Trains a network by a run's recipe, and writes metrics, checkpoints and, at the end, `weights.safetensors`.
+ *
+ * Order of pictures, crops and dropout are functions of seed and step, so a run that was stopped and goes on ends with
+ * the same weights, bit by bit, as one that never stopped. A run that fails before its first checkpoint takes its files
+ * away again, as nothing could go on from them; one that fails later keeps what it has.
+ *
+ * @throws AlexError where the loss is no longer a number; DataError, CheckpointError and AdapterError from below
+ */
+export async function train(options: TrainingOptions): Promise<TrainingResult> {
+  const { run, network } = options;
+  const checkpoint = await run.latestCheckpoint();
+  if (checkpoint) {
+    if (checkpoint.step > run.config.recipe.steps) {
+      throw new CheckpointError(
+        `${run.path}: its checkpoint is of step ${checkpoint.step}, past the end of a run of ${run.config.recipe.steps}`,
+      );
+    }
+    network.loadParameters(checkpoint.parameters);
+    network.loadState(checkpoint);
+  }
+  const history = await run.rewindMetrics(checkpoint?.step ?? 0);
+  const training = new Training(options, history, checkpoint?.step);
+  try {
+    return await training.run();
+  } catch (error) {
+    if (training.savedStep === undefined) await run.remove();
+    throw error;
+  }
+}
+
+/** The pictures of one step, their numbers in the data set, and the pass that the step belongs to. */
+interface StepBatch extends PictureBatch {
+  readonly pictures: Uint32Array;
+  readonly epoch: number;
+}
+
+class Training {
+  /** The step of the newest checkpoint. */
+  savedStep: number | undefined;
+  readonly #options: TrainingOptions;
+  readonly #validations: Metrics[];
+
+  constructor(options: TrainingOptions, history: readonly Metrics[], savedStep: number | undefined) {
+    this.#options = options;
+    this.#validations = history.filter(({ split }) => split === 'val');
+    this.savedStep = savedStep;
+  }
+
+  async run(): Promise<TrainingResult> {
+    const { run, network, signal, onEvent } = this.#options;
+    const { steps, evaluateEvery, checkpointEvery } = run.config.recipe;
+    onEvent?.({ kind: 'start', step: network.stepCount, steps });
+    let next = this.#read(network.stepCount);
+    while (network.stepCount < steps && !signal?.aborted) {
+      const pictures = await next;
+      // The adapter computes a step while the pictures of the next one are read.
+      if (network.stepCount + 1 < steps) next = this.#read(network.stepCount + 1);
+      const learningRate = await this.#step(pictures);
+      const step = network.stepCount;
+      if (step % evaluateEvery === 0 || step === steps) await this.#validate(learningRate);
+      if (step % checkpointEvery === 0) await this.#save();
+    }
+    if (this.savedStep !== network.stepCount) await this.#save();
+    const finished = network.stepCount === steps;
+    if (finished) await run.saveWeights(await network.parameters());
+    const validation = this.#validations.at(-1);
+    return { finished, step: network.stepCount, ...(validation && { validation }) };
+  }
+
+  #read(step: number): Promise<StepBatch> {
+    const { run, dataset } = this.#options;
+    const { batch, seed } = run.config.recipe;
+    const { epoch, position } = stepPosition(dataset.train.length, { batch }, step);
+    const pictures = batchIndices(dataset.train.length, { batch, seed, epoch, position });
+    const batchOfStep = dataset.train.read(pictures).then((read) => ({ ...read, pictures, epoch }));
+    // A failure is heard when the batch is awaited, unless the run ends before.
+    batchOfStep.catch(() => undefined);
+    return batchOfStep;
+  }
+
+  async #step({ pixels, labels, pictures, epoch }: StepBatch): Promise<number> {
+    const { run, network, augmenter, dataset, onEvent } = this.#options;
+    const { recipe } = run.config;
+    const begin = performance.now();
+    const learningRate = scheduleOf(recipe).learningRate({
+      epoch: this.#epoch(),
+      epochs: recipe.steps / batchesPerEpoch(dataset.train.length, recipe),
+      // Without the one that follows the last step of a run which is made longer later: it comes out of turn.
+      validationErrors: this.#validations
+        .filter(({ step }) => step % recipe.evaluateEvery === 0)
+        .map(({ top1Error }) => top1Error),
+    });
+    await augmenter.run({ pixels, pictures, training: true, seed: recipe.seed, epoch });
+    const result = await network.step(network.input, labels, { learningRate });
+    const imagesPerSecond = recipe.batch / ((performance.now() - begin) / 1000);
+    this.#checkLoss(result.loss);
+    const metrics = this.#metrics('train', result, learningRate, imagesPerSecond);
+    await run.appendMetrics(metrics);
+    onEvent?.({ kind: 'step', metrics, steps: recipe.steps });
+    return learningRate;
+  }
+
+  async #validate(learningRate: number): Promise<void> {
+    const { run, network, augmenter, dataset, onEvent } = this.#options;
+    const begin = performance.now();
+    const result = await evaluate({
+      network,
+      augmenter,
+      split: dataset.validation,
+      onProgress: (pictures, of) => onEvent?.({ kind: 'evaluating', pictures, of }),
+    });
+    this.#checkLoss(result.loss);
+    const imagesPerSecond = result.pictures / ((performance.now() - begin) / 1000);
+    const metrics = this.#metrics('val', result, learningRate, imagesPerSecond);
+    this.#validations.push(metrics);
+    await run.appendMetrics(metrics);
+    onEvent?.({ kind: 'validation', metrics, steps: run.config.recipe.steps });
+  }
+
+  async #save(): Promise<void> {
+    const { run, network, onEvent } = this.#options;
+    const step = network.stepCount;
+    await run.saveCheckpoint({
+      step,
+      parameters: await network.parameters(),
+      optimizerState: await network.optimizerState(),
+    });
+    this.savedStep = step;
+    onEvent?.({ kind: 'checkpoint', step });
+  }
+
+  #epoch(): number {
+    const { network, dataset, run } = this.#options;
+    return network.stepCount / batchesPerEpoch(dataset.train.length, run.config.recipe);
+  }
+
+  #metrics(
+    split: Metrics['split'],
+    { loss, top1Error, top5Error }: Pick<Metrics, 'loss' | 'top1Error' | 'top5Error'>,
+    learningRate: number,
+    imagesPerSecond: number,
+  ): Metrics {
+    const step = this.#options.network.stepCount;
+    return { step, epoch: this.#epoch(), split, loss, top1Error, top5Error, learningRate, imagesPerSecond };
+  }
+
+  #checkLoss(loss: number): void {
+    if (Number.isFinite(loss)) return;
+    const { recipe } = this.#options.run.config;
+    throw new AlexError(
+      `the loss became ${loss} at step ${this.#options.network.stepCount}: training diverged; ` +
+        `begin a new run with a lower learning rate than ${recipe.learningRate}`,
+    );
+  }
+}
