@@ -1,1 +1,18 @@
-export {};
+export {
+  type BatchesOptions,
+  type BatchOrder,
+  type BatchSize,
+  batches,
+  batchesPerEpoch,
+  batchIndices,
+  type StepPosition,
+  stepPosition,
+} from './batches.js';
+export { openCifar10 } from './cifar10.js';
+export type { Dataset, Licence, PictureBatch, Split } from './dataset.js';
+export { type EmojiOptions, emojiLicences, openEmoji } from './emoji/emoji.js';
+export { openFashionMnist } from './fashion-mnist.js';
+export { type ImageFolderOptions, openImageFolder } from './image-folder.js';
+export { type DatasetOptions, openDataset } from './open-dataset.js';
+export { prefetch } from './prefetch.js';
+export { type ColourStatistics, colourStatistics, meanPicture, type StatisticsOptions } from './statistics.js';

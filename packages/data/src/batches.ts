@@ -1,0 +1,127 @@
+import { ConfigError, streamOf, threefry2x32 } from '@alex/tensor';
+import { checkWhole, checkWord } from './checks.js';
+import type { PictureBatch, Split } from './dataset.js';
+import { prefetch } from './prefetch.js';
+
+/** How the pictures of a split are parted into batches. */
+export interface BatchSize {
+  /** Pictures in a batch. */
+  batch: number;
+  /**
+   * What becomes of the pictures left over at the end of an epoch: `'drop'` (unless said) leaves them out, another few
+   * each epoch; `'keep'` makes them a shorter batch, as an evaluation needs.
+   */
+  lastBatch?: 'drop' | 'keep' | undefined;
+}
+
+/** In which order the pictures of an epoch come. */
+export interface BatchOrder extends BatchSize {
+  /** Seed of the order, a 32-bit word; 0 unless said. */
+  seed?: number | undefined;
+  /** Number of the pass over the pictures, from 0 (unless said). Each has its own order. */
+  epoch?: number | undefined;
+  /** `false` takes the pictures in the order they have in the split, every epoch; `true` unless said. */
+  shuffle?: boolean | undefined;
+  /** Number of the batch within the epoch, from 0 (unless said). */
+  position?: number | undefined;
+}
+
+export interface BatchesOptions extends BatchOrder {
+  /** How many epochs to go through, counting the one that is begun in its midst; 1 unless said, `Infinity` never ends. */
+  epochs?: number | undefined;
+}
+
+/** Where a step of training stands. */
+export interface StepPosition {
+  /** Number of the pass over the pictures, from 0. */
+  epoch: number;
+  /** Number of the batch within the epoch, from 0. */
+  position: number;
+}
+
+/**
+ * How many batches an epoch has.
+ *
+ * @throws ConfigError where there would be none.
+ */
+export function batchesPerEpoch(length: number, { batch, lastBatch = 'drop' }: BatchSize): number {
+  checkWhole('length', length, 1);
+  checkWhole('batch', batch, 1);
+  if (lastBatch !== 'drop' && lastBatch !== 'keep') {
+    throw new ConfigError(`lastBatch is ${String(lastBatch)}: give 'drop' or 'keep'`);
+  }
+  if (lastBatch === 'keep') return Math.ceil(length / batch);
+  if (batch > length) {
+    throw new ConfigError(
+      `batch is ${batch}, but there are only ${length} pictures: give at most ${length}, or lastBatch 'keep'`,
+    );
+  }
+  return Math.floor(length / batch);
+}
+
+/** The epoch and position of a step counted from 0 over all epochs: where to go on after an interruption. */
+export function stepPosition(length: number, size: BatchSize, step: number): StepPosition {
+  checkWhole('step', step, 0);
+  const perEpoch = batchesPerEpoch(length, size);
+  return { epoch: Math.floor(step / perEpoch), position: step % perEpoch };
+}
+
+/**
+ * The pictures of one batch. They depend on nothing but the arguments: the same on every machine, today or after a
+ * resume. Within an epoch no picture comes twice.
+ *
+ * @throws ConfigError where an option is not possible or the epoch has no such batch.
+ */
+export function batchIndices(length: number, order: BatchOrder): Uint32Array {
+  const { position = 0 } = order;
+  const count = batchesPerEpoch(length, order);
+  checkWhole('position', position, 0, count - 1);
+  const start = position * order.batch;
+  return epochOrder(length, order).slice(start, start + order.batch);
+}
+
+/**
+ * Reads a split batch after batch, the next one while this one is used.
+ *
+ * @throws ConfigError where an option is not possible; DataError where a picture cannot be read.
+ */
+export function batches(split: Split, options: BatchesOptions): AsyncGenerator<PictureBatch, void, undefined> {
+  const { epoch = 0, position = 0, epochs = 1 } = options;
+  const count = batchesPerEpoch(split.length, options);
+  checkWhole('position', position, 0, count - 1);
+  if (epochs !== Number.POSITIVE_INFINITY) checkWhole('epochs', epochs, 1);
+  checkOrder(options);
+  async function* read() {
+    for (let pass = 0; pass < epochs; pass++) {
+      const order = epochOrder(split.length, { ...options, epoch: epoch + pass });
+      for (let at = pass === 0 ? position : 0; at < count; at++) {
+        yield await split.read(order.subarray(at * options.batch, (at + 1) * options.batch));
+      }
+    }
+  }
+  return prefetch(read());
+}
+
+function checkOrder({ seed = 0, epoch = 0 }: BatchOrder): void {
+  checkWord('seed', seed);
+  checkWord('epoch', epoch);
+}
+
+const orderStream = streamOf('data/order');
+
+/** The order of a whole epoch: a permutation drawn by Fisher and Yates's shuffle from counted random numbers. */
+function epochOrder(length: number, order: BatchOrder): Uint32Array {
+  checkOrder(order);
+  const { seed = 0, epoch = 0, shuffle = true } = order;
+  const indices = Uint32Array.from({ length }, (_, i) => i);
+  if (!shuffle) return indices;
+  for (let i = length - 1; i > 0; i--) {
+    const [bits] = threefry2x32(seed, orderStream, i, epoch);
+    // The bias of scaling 32 bits to i + 1 values is below (i + 1) / 2^32: nothing anybody could see.
+    const j = Math.floor((bits / 2 ** 32) * (i + 1));
+    const other = indices[j]!;
+    indices[j] = indices[i]!;
+    indices[i] = other;
+  }
+  return indices;
+}

@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { DataError } from '@alex/tensor';
+import type { Dataset, Split } from './dataset.js';
+import { readWhole, reason } from './files.js';
+import { createSplit } from './split.js';
+
+/** The classes in the order of their labels, as https://github.com/zalandoresearch/fashion-mnist lists them. */
+const classes = [
+  'T-shirt/top',
+  'trouser',
+  'pullover',
+  'dress',
+  'coat',
+  'sandal',
+  'shirt',
+  'sneaker',
+  'bag',
+  'ankle boot',
+] as const;
+
+const side = 28;
+const files = {
+  train: { images: 'train-images-idx3-ubyte.gz', labels: 'train-labels-idx1-ubyte.gz' },
+  validation: { images: 't10k-images-idx3-ubyte.gz', labels: 't10k-labels-idx1-ubyte.gz' },
+};
+
+/** The files by which a folder is known to hold Fashion-MNIST. */
+export const fashionMnistFiles: readonly string[] = Object.values(files).flatMap(({ images, labels }) => [
+  images,
+  labels,
+]);
+
+const remedy =
+  'get the four files again from https://github.com/zalandoresearch/fashion-mnist, or install the Debian package dataset-fashion-mnist';
+
+/** Where Debian's package `dataset-fashion-mnist` puts the files. */
+export const debianFashionMnist = '/usr/share/datasets/fashion-mnist';
+
+/**
+ * Fashion-MNIST from its four gzipped IDX files: 60,000 training and 10,000 validation pictures, grey (one channel),
+ * 28 x 28, all in memory (55 MB).
+ *
+ * @param directory the folder that holds them; unless said, where Debian's package `dataset-fashion-mnist` puts them
+ * @throws DataError where a file is missing, broken off, no IDX file, or does not fit the others.
+ */
+export async function openFashionMnist(directory: string = debianFashionMnist): Promise<Dataset> {
+  return {
+    name: 'Fashion-MNIST',
+    classes,
+    channels: 1,
+    height: side,
+    width: side,
+    train: await readSplit('training', directory, files.train),
+    validation: await readSplit('validation', directory, files.validation),
+  };
+}
+
+async function readSplit(which: string, directory: string, names: { images: string; labels: string }): Promise<Split> {
+  const images = await readIdx(join(directory, names.images), 3);
+  const [count, height, width] = images.sizes;
+  if (count === 0 || height !== side || width !== side) {
+    throw new DataError(
+      `${images.file} holds ${count} pictures of ${height} x ${width}, expected some of ${side} x ${side}: ${remedy}`,
+    );
+  }
+  const labels = await readIdx(join(directory, names.labels), 1);
+  if (labels.sizes[0] !== count) {
+    throw new DataError(`${labels.file} holds ${labels.sizes[0]} labels for ${count} pictures: ${remedy}`);
+  }
+  const wrong = labels.values.findIndex((label) => label >= classes.length);
+  if (wrong >= 0) {
+    throw new DataError(
+      `${labels.file}: label ${wrong} is ${labels.values[wrong]}, labels are 0 to ${classes.length - 1}: ${remedy}`,
+    );
+  }
+  const bytes = side * side;
+  return createSplit({
+    name: `Fashion-MNIST, ${which}`,
+    height: side,
+    width: side,
+    channels: 1,
+    labels: Uint32Array.from(labels.values),
+    pictureName: (i) => `${names.images}#${i}`,
+    place: (i, target) => target.set(images.values.subarray(i * bytes, (i + 1) * bytes)),
+  });
+}
+
+interface Idx {
+  file: string;
+  sizes: number[];
+  values: Uint8Array;
+}
+
+/** The number that begins an IDX file: two zero bytes, 8 for unsigned bytes, then how many dimensions follow. */
+const idxBytes = 0x0800;
+
+async function readIdx(file: string, dimensions: number): Promise<Idx> {
+  const packed = await readWhole(file, remedy);
+  let content: Buffer;
+  try {
+    content = await promisify(gunzip)(packed);
+  } catch (error) {
+    throw new DataError(`${file} (${packed.length} bytes) cannot be unpacked: ${reason(error)}; ${remedy}`, {
+      cause: error,
+    });
+  }
+  const header = 4 + 4 * dimensions;
+  const magic = content.length >= 4 ? content.readUInt32BE(0) : undefined;
+  if (magic !== idxBytes + dimensions || content.length < header) {
+    const found = magic === undefined ? 'nothing' : `0x${magic.toString(16).padStart(8, '0')}`;
+    throw new DataError(
+      `${file} begins with ${found}, expected 0x${(idxBytes + dimensions).toString(16).padStart(8, '0')} (IDX, bytes, ${dimensions} dimensions): ${remedy}`,
+    );
+  }
+  const sizes = Array.from({ length: dimensions }, (_, i) => content.readUInt32BE(4 + 4 * i));
+  const expected = header + sizes.reduce((product, size) => product * size, 1);
+  if (content.length !== expected) {
+    throw new DataError(`${file} unpacks to ${content.length} bytes, its header promises ${expected}: ${remedy}`);
+  }
+  return { file, sizes, values: content.subarray(header) };
+}

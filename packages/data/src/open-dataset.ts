@@ -1,0 +1,77 @@
+import { ConfigError, DataError } from '@alex/tensor';
+import { cifar10Files, openCifar10 } from './cifar10.js';
+import type { Dataset } from './dataset.js';
+import { openEmoji } from './emoji/emoji.js';
+import { fashionMnistFiles, openFashionMnist } from './fashion-mnist.js';
+import { type FolderContent, listFolder } from './files.js';
+import { openImageFolder } from './image-folder.js';
+
+export interface DatasetOptions {
+  /** How many classes to tell apart; only the emoji leave a choice. */
+  classes?: number | undefined;
+  /** Height and width of the pictures in pixels; only emoji and image folders leave a choice (256 unless said). */
+  size?: number | undefined;
+}
+
+const accepted =
+  'give `emoji`, `emoji:CLASSES`, a folder with the binary files of CIFAR-10, one with the files of Fashion-MNIST, or one with a folder of pictures for each class';
+
+/**
+ * Opens what a person names: `emoji`, `emoji:CLASSES`, or a folder, whose kind is told by what is in it (CIFAR-10's or
+ * Fashion-MNIST's files, else class folders of pictures). A folder called `emoji` is `./emoji`.
+ *
+ * @throws DataError where there is nothing of that kind, or what is there is broken.
+ * @throws ConfigError where an option is not possible or the data leave no such choice.
+ */
+export async function openDataset(text: string, options: DatasetOptions = {}): Promise<Dataset> {
+  const emoji = /^emoji(?::(.*))?$/.exec(text);
+  if (emoji) return openEmoji({ ...options, classes: emojiClasses(text, emoji[1], options.classes) });
+
+  const content = await lookInto(text);
+  if (content.files.some((file) => cifar10Files.includes(file))) return fixed(await openCifar10(text), options);
+  if (content.files.some((file) => fashionMnistFiles.includes(file)))
+    return fixed(await openFashionMnist(text), options);
+  if (content.folders.length === 0) {
+    const found =
+      content.files.length === 0
+        ? 'nothing'
+        : `${content.files.slice(0, 3).join(', ')}${content.files.length > 3 ? ', …' : ''}`;
+    throw new DataError(`${text} holds ${found}, no data to learn from: ${accepted}`);
+  }
+  const dataset = await openImageFolder(text, { size: options.size });
+  return fixed(dataset, { classes: options.classes });
+}
+
+function emojiClasses(text: string, count: string | undefined, option: number | undefined): number | undefined {
+  if (count === undefined) return option;
+  if (!/^\d+$/.test(count))
+    throw new ConfigError(`${text}: \`${count}\` is no number of classes, give for instance emoji:24`);
+  if (option !== undefined && option !== Number(count)) {
+    throw new ConfigError(`${text} asks for ${count} classes and the option classes for ${option}: give one of them`);
+  }
+  return Number(count);
+}
+
+async function lookInto(text: string): Promise<FolderContent> {
+  try {
+    return await listFolder(text);
+  } catch (error) {
+    if (error instanceof DataError) throw new DataError(`${error.message}; ${accepted}`, { cause: error });
+    throw error;
+  }
+}
+
+/** What the files fix cannot be asked for otherwise. */
+function fixed(dataset: Dataset, { classes, size }: DatasetOptions): Dataset {
+  if (classes !== undefined && classes !== dataset.classes.length) {
+    throw new ConfigError(
+      `classes is ${classes}, but ${dataset.name} has ${dataset.classes.length} classes: leave the option out`,
+    );
+  }
+  if (size !== undefined && size !== dataset.height) {
+    throw new ConfigError(
+      `size is ${size}, but ${dataset.name} has pictures of ${dataset.height} x ${dataset.width}: leave the option out`,
+    );
+  }
+  return dataset;
+}

@@ -1,0 +1,69 @@
+import { open } from 'node:fs/promises';
+import { DataError } from '@alex/tensor';
+import sharp from 'sharp';
+import { reason } from './files.js';
+
+/**
+ * Decodes a picture file to `size * size` RGB pixels as the paper does: the shorter side is scaled to `size`, the
+ * central square is cut out (PAPER: "Data set"; cuda-convnet2's make-data does the same). The rotation that a camera
+ * noted is applied, transparent parts become white, and grey, CMYK and 16-bit pictures become 8-bit RGB. The kind of
+ * file is told by its content, not its name.
+ *
+ * @param name what to call the picture in an error
+ * @param input path of the file, or its content
+ * @throws DataError where the file is no picture or breaks off.
+ */
+export async function decodePicture(name: string, input: string | Buffer, size: number): Promise<Uint8Array> {
+  try {
+    // Not the strictest setting: photographs with harmless faults in their notes are common and decode well.
+    const picture = sharp(input, { failOn: 'error' })
+      .autoOrient()
+      .resize({ width: size, height: size, fit: 'cover', position: 'centre' })
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb');
+    return await picture.raw({ depth: 'uchar' }).toBuffer();
+  } catch (error) {
+    throw new DataError(`${name} cannot be read as a picture: ${reason(error)}; replace or remove the file`, {
+      cause: error,
+    });
+  }
+}
+
+/** Endings of the files that are taken for pictures; what is in them is told by their content. */
+export const pictureEndings: readonly string[] = ['.jpeg', '.jpg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif'];
+
+/** The first bytes of the picture formats that are read: hexadecimal, a dot for any digit. */
+const signatures = {
+  JPEG: /^ffd8ff/,
+  PNG: /^89504e470d0a1a0a/,
+  WebP: /^52494646.{8}57454250/,
+  GIF: /^47494638/,
+  TIFF: /^(49492a00|4d4d002a)/,
+  AVIF: /^.{8}66747970/,
+};
+
+/**
+ * Looks at the first bytes of a file: far quicker than decoding its header, and enough to find texts and empty files.
+ *
+ * @throws DataError where they begin no picture format that is read.
+ */
+export async function checkSignature(name: string, file: string): Promise<void> {
+  const head = Buffer.alloc(12);
+  let length = 0;
+  try {
+    const handle = await open(file);
+    try {
+      length = (await handle.read(head, 0, head.length, 0)).bytesRead;
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw new DataError(`cannot read ${name}: ${reason(error)}`, { cause: error });
+  }
+  const digits = head.toString('hex', 0, length);
+  if (Object.values(signatures).some((signature) => signature.test(digits))) return;
+  const found = length === 0 ? 'the file is empty' : 'its content is something else';
+  throw new DataError(
+    `${name} is not a picture (${Object.keys(signatures).join(', ')}): ${found}; replace or remove the file`,
+  );
+}

@@ -1,0 +1,104 @@
+import { availableParallelism } from 'node:os';
+import { ConfigError } from '@alex/tensor';
+import type { PictureBatch, Split } from './dataset.js';
+
+/** Writes picture `i` into its place in a batch. */
+export type PlacePicture = (i: number, target: Uint8Array) => void | Promise<void>;
+
+/** What a split is made of: how large its pictures are, what they show and how one of them is had. */
+export interface PictureSource {
+  /** Which split of which data set, for errors. */
+  readonly name: string;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly labels: Uint32Array;
+  pictureName(i: number): string;
+  readonly place: PlacePicture;
+}
+
+// Decoding runs in the threads of libuv: more jobs than cores would only hold more undecoded files in memory.
+const jobsAtATime = Math.max(2, availableParallelism());
+
+/** Makes a split: reads batches of pictures with a bounded number of jobs at a time. */
+export function createSplit(source: PictureSource): Split {
+  const { height, width, channels, labels } = source;
+  const bytes = height * width * channels;
+  const checkIndex = (i: number | undefined) => {
+    if (i === undefined || !Number.isInteger(i) || i < 0 || i >= labels.length) {
+      throw new ConfigError(`${source.name} has pictures 0 to ${labels.length - 1}: there is no picture ${i}`);
+    }
+    return i;
+  };
+  return {
+    length: labels.length,
+    labels,
+    pictureName: (i) => source.pictureName(checkIndex(i)),
+    async read(indices): Promise<PictureBatch> {
+      const wanted = Array.from(indices, checkIndex);
+      const pixels = new Uint8Array(wanted.length * bytes);
+      await forEachLimited(wanted.length, jobsAtATime, (position) =>
+        source.place(wanted[position]!, pixels.subarray(position * bytes, (position + 1) * bytes)),
+      );
+      return {
+        count: wanted.length,
+        height,
+        width,
+        channels,
+        pixels,
+        labels: Uint32Array.from(wanted, (i) => labels[i]!),
+      };
+    },
+  };
+}
+
+/** Runs a job for 0, 1, … count - 1, at most `limit` at a time. After a failure no further job begins. */
+export async function forEachLimited(
+  count: number,
+  limit: number,
+  job: (i: number) => void | Promise<void>,
+): Promise<void> {
+  let next = 0;
+  let failed = false;
+  const worker = async () => {
+    while (next < count && !failed) {
+      try {
+        await job(next++);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  // All workers end before the failure is told: nothing is still being written to the batch afterwards.
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(limit, count) }, worker));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
+
+/** Memory for decoded pictures, shared by the splits of a data set. */
+export interface PictureMemory {
+  bytesLeft: number;
+}
+
+/**
+ * Decodes a picture once and keeps it while the memory lasts. Nothing is ever thrown out: every epoch visits every
+ * picture once, so the picture that was used longest ago is the very next to be needed, and a cache that forgets it
+ * would never find anything.
+ */
+export function keepDecoded(memory: PictureMemory, place: PlacePicture): PlacePicture {
+  const kept = new Map<number, Uint8Array>();
+  return async (i, target) => {
+    const known = kept.get(i);
+    if (known) {
+      target.set(known);
+      return;
+    }
+    await place(i, target);
+    if (memory.bytesLeft < target.length || kept.has(i)) return;
+    memory.bytesLeft -= target.length;
+    kept.set(i, target.slice());
+  };
+}
+
+/** Bytes of decoded pictures that a data set keeps unless it is told otherwise: 1 GiB. */
+export const defaultCacheBytes = 2 ** 30;
