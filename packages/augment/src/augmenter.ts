@@ -4,6 +4,7 @@ import {
   createTensor,
   disposeTensor,
   type Gpu,
+  type Program,
   recordPerElement,
   ShapeError,
   writeTensor,
@@ -33,11 +34,11 @@ export interface PictureBatch {
 export interface Augmenter {
   /**
    * Writes crops of the pictures to the output, after whatever was submitted to the adapter before. Images beyond the
-   * number of pictures become 0.
+   * number of pictures become 0. The promise ends when the work is handed over; await it before the next call.
    *
    * @throws `ShapeError` where pixels and pictures disagree, `ConfigError` for a value or view that is not allowed.
    */
-  run(batch: PictureBatch): void;
+  run(batch: PictureBatch): Promise<void>;
   /** Frees everything but the output. */
   dispose(): void;
 }
@@ -64,23 +65,31 @@ export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter 
   const views = createTensor(gpu, 'augment/views', [batch], { dataType: 'u32' });
   const shift = plan.colour && createTensor(gpu, 'augment/shift', [3, batch]);
   const mean = plan.meanAt === 'channel' ? undefined : createTensor(gpu, 'augment/mean', [channels, height, width]);
+  const disposeTensors = () => {
+    for (const tensor of [pixels, views, shift, mean]) if (tensor) disposeTensor(gpu, tensor);
+  };
   if (mean) writeTensor(gpu, mean, plan.mean);
 
-  const program = createProgram(gpu, (recorder) =>
-    recordPerElement(recorder, {
-      label: 'augment',
-      elements: plan.cropHeight * plan.cropWidth * batch,
-      reads: { pixels, views, ...(shift && { shift }), ...(mean && { mean }) },
-      writes: { output: options.output },
-      body: augmentKernel(plan),
-    }),
-  );
+  let program: Program;
+  try {
+    program = createProgram(gpu, (recorder) =>
+      recordPerElement(recorder, {
+        label: 'augment',
+        elements: plan.cropHeight * plan.cropWidth * batch,
+        reads: { pixels, views, ...(shift && { shift }), ...(mean && { mean }) },
+        writes: { output: options.output },
+        body: augmentKernel(plan),
+      }),
+    );
+  } catch (error) {
+    disposeTensors();
+    throw error;
+  }
 
   return {
-    run(pictureBatch) {
+    async run(pictureBatch) {
       checkBatch(plan, pictureBatch);
       const { pictures, training, seed, epoch, view } = pictureBatch;
-      staged.set(pictureBatch.pixels);
       packedViews.fill(0);
       for (let image = 0; image < pictures.length; image++) {
         const picture = pictures[image]!;
@@ -91,16 +100,25 @@ export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter 
         const drawn = training ? drawColourShift(plan, seed, epoch, picture) : [0, 0, 0];
         for (const [channel, value] of drawn.entries()) shifts[channel * batch + image] = value;
       }
-      writeTensor(gpu, pixels, new Uint32Array(staged.buffer));
+      writeTensor(gpu, pixels, inWords(pictureBatch.pixels, staged));
       writeTensor(gpu, views, packedViews);
       if (shift) writeTensor(gpu, shift, shifts);
-      program.run({});
+      await program.run();
     },
     dispose() {
       program.dispose();
-      for (const tensor of [pixels, views, shift, mean]) if (tensor) disposeTensor(gpu, tensor);
+      disposeTensors();
     },
   };
+}
+
+/** Bytes as the words that the adapter stores: as they lie where they fill a batch, otherwise copied to `staged`. */
+function inWords(bytes: Uint8Array, staged: Uint8Array): Uint32Array {
+  if (bytes.length === staged.length && bytes.byteOffset % 4 === 0) {
+    return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  }
+  staged.set(bytes);
+  return new Uint32Array(staged.buffer);
 }
 
 function checkBatch(plan: Plan, { pixels, pictures, training, seed, epoch, view }: PictureBatch): void {

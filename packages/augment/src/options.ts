@@ -84,6 +84,9 @@ export function planAugmentation(options: AugmenterOptions): Plan {
   if (output.dataType !== 'f32') {
     throw new ConfigError(`augmenter: output must hold f32, got ${output.dataType}`);
   }
+  if (!output.buffer) {
+    throw new ConfigError(`augmenter: output ${output.label} has no memory of its own; make it with createTensor`);
+  }
   if (outputChannels !== channels) {
     throw new ConfigError(
       `augmenter: output ${formatShape(output.shape)} has ${outputChannels} channels, the pictures have ${channels}; ` +

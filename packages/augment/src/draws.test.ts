@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { drawColourShift, drawView } from './draws.js';
+import type { Plan } from './options.js';
+
+const count = 100_000;
+
+// The colour statistics of ImageNet that cuda-convnet2 published (make-data/input_meta), as one axis a row.
+const standardDeviations = [19.7208, 37.0939, 121.7801];
+const columns = [
+  [0.41795513, -0.71257945, -0.56351045],
+  [-0.81698062, -0.02354167, -0.5761844],
+  [0.39731118, 0.70119634, -0.59200296],
+];
+const axes = [0, 1, 2].map((axis) => columns.map((row) => row[axis]!));
+
+const plan: Plan = {
+  batch: 1,
+  height: 40,
+  width: 36,
+  channels: 3,
+  cropHeight: 33,
+  cropWidth: 32,
+  padding: 2,
+  scale: 1,
+  mean: new Float32Array(3),
+  meanAt: 'channel',
+  randomCrop: true,
+  mirror: true,
+  colour: { standardDeviations, axes, strength: 0.1 },
+  centre: { top: 3, left: 2, mirrored: false },
+};
+
+/** Sum over the bins of (observed - expected)^2 / expected, for bins of equal chance. */
+function chiSquare(values: readonly number[], bins: number): number {
+  const observed = new Array<number>(bins).fill(0);
+  for (const value of values) observed[value]!++;
+  const expected = values.length / bins;
+  return observed.reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
+}
+
+describe('10^5 draws', () => {
+  // Even in epochs, odd in pictures: a fault in how either enters would show.
+  const views = Array.from({ length: count }, (_, i) => drawView(plan, 7, i % 10, Math.floor(i / 10)));
+
+  // Critical values of chi-square at a significance of 0.1%: the seeds are fixed, so this fails always or never.
+  it('lie at every offset with equal chance, borders included', () => {
+    expect(
+      chiSquare(
+        views.map((view) => view.top + 2),
+        12,
+      ),
+    ).toBeLessThan(31.26);
+    expect(
+      chiSquare(
+        views.map((view) => view.left + 2),
+        9,
+      ),
+    ).toBeLessThan(26.12);
+    expect(Math.min(...views.map((view) => view.top))).toBe(-2);
+    expect(Math.max(...views.map((view) => view.top))).toBe(40 + 2 - 33);
+    expect(Math.min(...views.map((view) => view.left))).toBe(-2);
+    expect(Math.max(...views.map((view) => view.left))).toBe(36 + 2 - 32);
+  });
+
+  it('lie down and across independently of each other and of the reflection', () => {
+    // 12 * 9 * 2 cells, 215 degrees of freedom, 0.1%.
+    const cells = views.map((view) => ((view.top + 2) * 9 + view.left + 2) * 2 + Number(view.mirrored));
+    expect(chiSquare(cells, 216)).toBeLessThan(284.2);
+  });
+
+  it('are mirrored half of the time', () => {
+    const mirrored = views.filter((view) => view.mirrored).length;
+    // Four deviations of a binomial with p = 1/2.
+    expect(Math.abs(mirrored - count / 2)).toBeLessThan(4 * Math.sqrt(count / 4));
+  });
+
+  it('shift colours by 0 on average, with a hundredth of the covariance of the pixels', () => {
+    const shifts = Array.from({ length: count }, (_, i) => drawColourShift(plan, 7, i % 10, Math.floor(i / 10)));
+    for (const a of [0, 1, 2] as const) {
+      for (const b of [0, 1, 2] as const) {
+        const covariance = (i: number, j: number): number =>
+          [0, 1, 2].reduce((sum, k) => sum + 0.01 * axes[k]![i]! * standardDeviations[k]! ** 2 * axes[k]![j]!, 0);
+        const wanted = covariance(a, b);
+        // The variance of a product of two jointly normal numbers (Isserlis).
+        const deviation = Math.sqrt((covariance(a, a) * covariance(b, b) + wanted ** 2) / count);
+        const got = shifts.reduce((sum, shift) => sum + shift[a] * shift[b], 0) / count;
+        expect(Math.abs(got - wanted)).toBeLessThan(4 * deviation);
+      }
+      const mean = shifts.reduce((sum, shift) => sum + shift[a], 0) / count;
+      const deviation = Math.sqrt(shifts.reduce((sum, shift) => sum + shift[a] ** 2, 0)) / count;
+      expect(Math.abs(mean)).toBeLessThan(4 * deviation);
+    }
+  });
+
+  it('differ between seeds, epochs and pictures', () => {
+    const same = (other: (i: number) => readonly [seed: number, epoch: number, picture: number]): number =>
+      Array.from({ length: 1000 }, (_, i) => i).filter(
+        (i) => drawView(plan, ...other(i)).top === drawView(plan, 7, 3, i).top,
+      ).length;
+    expect(same((i) => [7, 3, i])).toBe(1000);
+    // One of 12 offsets agrees by chance: 83 of 1000, with a deviation of 8.8.
+    for (const other of [
+      (i: number) => [8, 3, i] as const,
+      (i: number) => [7, 4, i] as const,
+      (i: number) => [7, 3, i + 1] as const,
+    ]) {
+      expect(same(other)).toBeGreaterThan(83 - 36);
+      expect(same(other)).toBeLessThan(83 + 36);
+    }
+  });
+
+  it('stay the same whatever else is varied', () => {
+    const onlyCrops: Plan = { ...plan, mirror: false, colour: undefined };
+    for (let picture = 0; picture < 100; picture++) {
+      const view = drawView(plan, 1, 2, picture);
+      expect(drawView(onlyCrops, 1, 2, picture)).toEqual({ ...view, mirrored: false });
+      expect(drawView({ ...plan, randomCrop: false }, 1, 2, picture)).toEqual({
+        top: 3,
+        left: 2,
+        mirrored: view.mirrored,
+      });
+      expect(drawColourShift(onlyCrops, 1, 2, picture)).toEqual([0, 0, 0]);
+    }
+  });
+});
