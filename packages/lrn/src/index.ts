@@ -1,1 +1,2 @@
-export {};
+export { localResponseNorm } from './local-response-norm.js';
+export type { LocalResponseNormOptions } from './options.js';

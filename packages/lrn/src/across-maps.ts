@@ -1,0 +1,121 @@
+import { type Recorder, recordPerElement, type Tensor } from '@alex/tensor';
+import { type Formula, formulaWgsl, gradientFactor, type Reach, reachOf } from './formula.js';
+import { partsOf, slidingWindow } from './sliding-window.js';
+
+/** Normalization across maps of pictures that lie as `[C, P]`, where `P` is every place of every image. */
+export interface AcrossMaps {
+  readonly label: string;
+  readonly formula: Formula;
+  readonly size: number;
+  readonly groups: number;
+}
+
+/**
+ * One invocation sweeps over a part of a group's maps at one place of one image. Each map is loaded once. Lanes read
+ * neighbouring places; the map is the same for all lanes.
+ */
+export function recordAcrossMaps(recorder: Recorder, norm: AcrossMaps, input: Tensor, output: Tensor): void {
+  const sweep = sweepOf(norm, input);
+  const { before, after } = sweep.reach;
+  const window = slidingWindow('x', before + 1 + after);
+  const sum = window.registers.map((x) => `${x} * ${x}`).join(' + ');
+  recordPerElement(recorder, {
+    label: `${norm.label}/forward`,
+    elements: sweep.invocations,
+    reads: { input },
+    writes: { output },
+    functions: formulaWgsl(norm.formula),
+    body: `
+  ${sweep.bounds}
+  ${window.declare}
+  for (var next = first - ${before}; next < last + ${after}; next++) {
+    var x = 0.0;
+    if (next >= low && next < high) { x = load_input(u32(next * ${sweep.places} + place)); }
+    ${window.push('x')}
+    let map = next - ${after};
+    if (map >= first) {
+      store_output(u32(map * ${sweep.places} + place), ${window.registers[before]} * power(denominator(${sum})));
+    }
+  }`,
+  });
+}
+
+/**
+ * `dx_i = dy_i * s_i^-beta - 2 * alpha * beta * x_i * sum over j of dy_j * x_j * s_j^(-beta - 1)`, over all `j` whose
+ * windows hold `i`. One invocation as in the forward pass; a window of inputs runs ahead, from which the denominators
+ * are made anew: that costs less than to store and load them.
+ */
+export function recordAcrossMapsGradient(
+  recorder: Recorder,
+  norm: AcrossMaps,
+  tensors: { readonly input: Tensor; readonly outputGradient: Tensor; readonly inputGradient: Tensor },
+): void {
+  const { input, outputGradient, inputGradient } = tensors;
+  const sweep = sweepOf(norm, input);
+  const { before, after } = sweep.reach;
+  // The window of map j ends at the map `next` that was loaded last; the gradient of map i needs j up to i + before.
+  const inputs = slidingWindow('x', before + 1 + after);
+  const terms = slidingWindow('t', before + 1 + after);
+  const direct = slidingWindow('g', before + 1);
+  const sum = inputs.registers.map((x) => `${x} * ${x}`).join(' + ');
+  recordPerElement(recorder, {
+    label: `${norm.label}/backward`,
+    elements: sweep.invocations,
+    reads: { input, gradient: outputGradient },
+    writes: { result: inputGradient },
+    functions: formulaWgsl(norm.formula),
+    body: `
+  ${sweep.bounds}
+  ${inputs.declare}
+  ${terms.declare}
+  ${direct.declare}
+  for (var next = first - ${before + after}; next < last + ${before + after}; next++) {
+    var x = 0.0;
+    if (next >= low && next < high) { x = load_input(u32(next * ${sweep.places} + place)); }
+    ${inputs.push('x')}
+    let j = next - ${after};
+    var g = 0.0;
+    var t = 0.0;
+    if (j >= max(low, first - ${after}) && j < high) {
+      let s = denominator(${sum});
+      g = load_gradient(u32(j * ${sweep.places} + place)) * power(s);
+      t = g * (${inputs.registers[before]} / s);
+    }
+    ${direct.push('g')}
+    ${terms.push('t')}
+    let i = j - ${before};
+    if (i >= first) {
+      store_result(u32(i * ${sweep.places} + place),
+        ${direct.registers[0]} - ${gradientFactor(norm.formula)} * ${inputs.registers[0]} * (${terms.registers.join(' + ')}));
+    }
+  }`,
+  });
+}
+
+interface Sweep {
+  readonly reach: Reach;
+  readonly places: number;
+  readonly invocations: number;
+  /** WGSL: the invocation's `place`, the maps `[low, high)` of its group and `[first, last)` of its part. */
+  readonly bounds: string;
+}
+
+function sweepOf({ size, groups }: AcrossMaps, input: Tensor): Sweep {
+  const [images, channels, height, width] = input.shape as [number, number, number, number];
+  const places = images * height * width;
+  const maps = channels / groups;
+  const parts = partsOf(maps, places * groups);
+  const length = Math.ceil(maps / parts);
+  return {
+    reach: reachOf(size, maps),
+    places,
+    invocations: places * groups * parts,
+    bounds: `
+  let place = i32(i) % ${places};
+  let part = i32(i) / ${places};
+  let low = part / ${parts} * ${maps};
+  let high = low + ${maps};
+  let first = low + part % ${parts} * ${length};
+  let last = min(first + ${length}, high);`,
+  };
+}

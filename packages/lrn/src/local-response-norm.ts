@@ -1,0 +1,79 @@
+import { ConfigError, type Layer, pictureShape, ShapeError } from '@alex/tensor';
+import { recordAcrossMaps, recordAcrossMapsGradient } from './across-maps.js';
+import { formulaOf } from './formula.js';
+import { checkOptions, type LocalResponseNormOptions, type NormOptions } from './options.js';
+import { recordWithinMap, recordWithinMapGradient } from './within-map.js';
+
+/**
+ * Local response normalization of pictures `[N, C, H, W]` (section 3.3 of the paper; the 2012 code's `cmrnorm`, and its
+ * `rnorm` with `across: 'space'`): every element is divided by `(k + alpha * sum)^beta`, where `sum` is the sum of the
+ * squares in a window around it. The output has the input's shape.
+ *
+ * A window is `size` maps at the same place, or with `across: 'space'` `size` by `size` places in the same map. It begins
+ * `floor(size / 2)` before its element, so that an even one reaches one further back than ahead, as in cuda-convnet and
+ * PyTorch (ONNX reaches ahead). What lies outside the picture or the group counts as zero.
+ *
+ * Nothing is learnt and there are no parameters. Infinity or NaN in a window gives NaN.
+ *
+ * @throws ConfigError at once where an option cannot be meant; ShapeError where the input is not `[N, C, H, W]` or its
+ * channels are not a multiple of `groups`.
+ *
+ * @example
+ * localResponseNorm() // the paper's: size 5, alpha 1e-4, beta 0.75, k 2
+ * localResponseNorm({ k: 1, alphaPerElement: true }) // Caffe's and PyTorch's defaults
+ */
+export function localResponseNorm(options: LocalResponseNormOptions = {}): Layer {
+  return layerOf(checkOptions(options));
+}
+
+function layerOf(options: NormOptions): Layer {
+  const { name, size, across, groups } = options;
+  const formula = formulaOf(options);
+  const norm = { label: name, formula, size, groups };
+  return {
+    kind: 'localResponseNorm',
+    name,
+    outputShape(input) {
+      const [, channels] = pictureShape(name, input);
+      if (across === 'maps' && channels % groups !== 0) {
+        throw new ShapeError(
+          `${name}: ${channels} channels cannot be divided into ${groups} groups; give a number of groups that divides ${channels}`,
+        );
+      }
+      return input;
+    },
+    parameters: () => [],
+    multiplyAdds: () => 0,
+    forward(recorder, { input, training }) {
+      const output = recorder.tensor(`${name}/output`, input.shape);
+      if (across === 'maps') {
+        recordAcrossMaps(recorder, norm, input, output);
+        return { output };
+      }
+      const denominators = training ? recorder.tensor(`${name}/denominators`, input.shape) : undefined;
+      recordWithinMap(recorder, norm, { input, output, denominators });
+      return denominators ? { output, kept: { denominators } } : { output };
+    },
+    backward(recorder, { input, outputGradient, kept, needsInputGradient }) {
+      if (!needsInputGradient) return {};
+      const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape);
+      if (across === 'maps') {
+        recordAcrossMapsGradient(recorder, norm, { input, outputGradient, inputGradient });
+        return { inputGradient };
+      }
+      const denominators = kept?.['denominators'];
+      if (!denominators) throw new ConfigError(`${name}: a backward pass needs a forward pass in training before it`);
+      recordWithinMapGradient(recorder, norm, { input, outputGradient, denominators, inputGradient });
+      return { inputGradient };
+    },
+    column({ count }) {
+      if (across === 'space' || groups === 1) return this;
+      if (groups % count !== 0) {
+        throw new ConfigError(
+          `${name}: ${groups} groups cannot be divided into ${count} columns; give 1 group or a multiple of ${count}`,
+        );
+      }
+      return layerOf({ ...options, groups: groups / count });
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import { ConfigError, type LayerOptions } from '@alex/tensor';
+
+/** Options of `localResponseNorm`. */
+export interface LocalResponseNormOptions extends LayerOptions {
+  /** Maps in a window, or rows and columns of it with `across: 'space'`; 5 (section 3.3 of the paper). */
+  readonly size?: number;
+  /** What the sum of squares is multiplied by; 1e-4 (section 3.3 of the paper). */
+  readonly alpha?: number;
+  /** The power of the denominator; 0.75 (section 3.3 of the paper). */
+  readonly beta?: number;
+  /** What the denominator begins with; 2 (section 3.3 of the paper). */
+  readonly k?: number;
+  /**
+   * False, the paper's formula as printed: alpha times the sum. True divides alpha by the number of elements in a
+   * window (`size`, or `size * size` with `across: 'space'`), as the 2012 code, Caffe, PyTorch and ONNX do.
+   */
+  readonly alphaPerElement?: boolean;
+  /** `maps`: the same place in neighbouring maps. `space`: neighbouring places in the same map. */
+  readonly across?: 'maps' | 'space';
+  /** Groups of neighbouring channels which windows across maps never leave; 1. */
+  readonly groups?: number;
+}
+
+/** Options that were checked, each with a value. */
+export interface NormOptions {
+  readonly name: string;
+  readonly size: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
+  readonly alphaPerElement: boolean;
+  readonly across: 'maps' | 'space';
+  readonly groups: number;
+}
+
+/** Fills in the defaults and throws a `ConfigError` that names the layer where a value cannot be meant. */
+export function checkOptions(options: LocalResponseNormOptions): NormOptions {
+  const name = options.name ?? 'localResponseNorm';
+  const checked: NormOptions = {
+    name,
+    size: options.size ?? 5,
+    alpha: options.alpha ?? 1e-4,
+    beta: options.beta ?? 0.75,
+    k: options.k ?? 2,
+    alphaPerElement: options.alphaPerElement ?? false,
+    across: options.across ?? 'maps',
+    groups: options.groups ?? 1,
+  };
+  const refuse = (option: keyof NormOptions, allowed: string) => {
+    throw new ConfigError(`${name}: ${option} must be ${allowed}, got ${String(checked[option])}`);
+  };
+  for (const option of ['size', 'groups'] as const) {
+    if (!Number.isSafeInteger(checked[option]) || checked[option] < 1) refuse(option, 'a whole number of at least 1');
+  }
+  for (const option of ['alpha', 'beta'] as const) {
+    if (!isFloat(checked[option]) || checked[option] < 0) refuse(option, 'a number of at least 0');
+  }
+  // With 0 a window of zeros, which is common after ReLU, would be divided by zero.
+  if (!isFloat(checked.k) || Math.fround(checked.k) <= 0) refuse('k', 'a number above 0');
+  if (typeof checked.alphaPerElement !== 'boolean') refuse('alphaPerElement', 'true or false');
+  if (checked.across !== 'maps' && checked.across !== 'space') refuse('across', "'maps' or 'space'");
+  return checked;
+}
+
+/** Whether kernels, which count in float32, can hold the value. */
+function isFloat(value: unknown): boolean {
+  return typeof value === 'number' && Number.isFinite(Math.fround(value));
+}

@@ -1,0 +1,31 @@
+/**
+ * The last `count` values of a sweep, in registers of their own: what a window slides over is loaded once, and its sum
+ * is taken anew at each place, so that no rounding error is carried along.
+ */
+export interface SlidingWindow {
+  /** WGSL that declares the registers, all zero. */
+  readonly declare: string;
+  /** From the oldest value to the newest. */
+  readonly registers: readonly string[];
+  /** WGSL that forgets the oldest value and takes in a new one. */
+  push(value: string): string;
+}
+
+export function slidingWindow(name: string, count: number): SlidingWindow {
+  const registers = Array.from({ length: count }, (_, age) => `${name}${age}`);
+  return {
+    declare: registers.map((register) => `var ${register} = 0.0;`).join(' '),
+    registers,
+    push: (value) => registers.map((register, age) => `${register} = ${registers[age + 1] ?? value};`).join(' '),
+  };
+}
+
+/**
+ * Into how many parts a sweep over `length` elements is cut, where `lanes` sweeps go side by side. Each part reads its
+ * neighbours' edges again, so they are cut only until an adapter with thousands of lanes is busy.
+ */
+export function partsOf(length: number, lanes: number): number {
+  const busy = 16_384;
+  const leastLength = 16;
+  return Math.max(1, Math.min(Math.ceil(busy / lanes), Math.ceil(length / leastLength)));
+}

@@ -1,0 +1,146 @@
+import { type Recorder, recordPerElement, type Tensor } from '@alex/tensor';
+import { type Formula, formulaWgsl, gradientFactor, reachOf } from './formula.js';
+import { partsOf, slidingWindow } from './sliding-window.js';
+
+/** Normalization within each map of pictures that lie as `[C, H, W, N]`. */
+export interface WithinMap {
+  readonly label: string;
+  readonly formula: Formula;
+  /** Rows and columns of a window. */
+  readonly size: number;
+}
+
+/**
+ * One invocation sweeps down a part of one column of one image's map, with the sums of squares of the last rows of its
+ * window in registers. Lanes read neighbouring images, then columns; the row is the same for all lanes. `denominators`
+ * receives `s`, where it is given.
+ */
+export function recordWithinMap(
+  recorder: Recorder,
+  norm: WithinMap,
+  tensors: { readonly input: Tensor; readonly output: Tensor; readonly denominators: Tensor | undefined },
+): void {
+  const { input, output, denominators } = tensors;
+  const sweep = sweepOf(norm, input);
+  const { rows, columns } = sweep;
+  const sums = slidingWindow('sum', rows.before + 1 + rows.after);
+  const centres = slidingWindow('x', rows.after + 1);
+  recordPerElement(recorder, {
+    label: `${norm.label}/forward`,
+    elements: sweep.invocations,
+    reads: { input },
+    writes: denominators ? { output, denominators } : { output },
+    functions: formulaWgsl(norm.formula),
+    body: `
+  ${sweep.bounds}
+  ${sums.declare}
+  ${centres.declare}
+  for (var next = first - ${rows.before}; next < last + ${rows.after}; next++) {
+    var sum = 0.0;
+    var centre = 0.0;
+    if (next >= 0 && next < ${sweep.height}) {
+      for (var offset = -${columns.before}; offset <= ${columns.after}; offset++) {
+        let near = clamp(column + offset, 0, ${sweep.width - 1});
+        let x = load_input(u32(base + next * ${sweep.rowLength} + near * ${sweep.images}));
+        sum += select(0.0, x * x, near == column + offset);
+        if (offset == 0) { centre = x; }
+      }
+    }
+    ${sums.push('sum')}
+    ${centres.push('centre')}
+    let row = next - ${rows.after};
+    if (row >= first) {
+      let index = u32(base + row * ${sweep.rowLength} + column * ${sweep.images});
+      let s = denominator(${sums.registers.join(' + ')});
+      store_output(index, ${centres.registers[0]} * power(s));
+      ${denominators ? 'store_denominators(index, s);' : ''}
+    }
+  }`,
+  });
+}
+
+/**
+ * The same formula as across maps, in two kernels: the terms of the sum, one an element, and then a sweep like the
+ * forward pass, in windows turned around: those of all elements that see this one.
+ */
+export function recordWithinMapGradient(
+  recorder: Recorder,
+  norm: WithinMap,
+  tensors: {
+    readonly input: Tensor;
+    readonly outputGradient: Tensor;
+    readonly denominators: Tensor;
+    readonly inputGradient: Tensor;
+  },
+): void {
+  const { input, outputGradient, denominators, inputGradient } = tensors;
+  const terms = recorder.tensor(`${norm.label}/terms`, input.shape);
+  recordPerElement(recorder, {
+    label: `${norm.label}/terms`,
+    elements: input.elements,
+    reads: { input, gradient: outputGradient, denominators },
+    writes: { terms },
+    functions: formulaWgsl(norm.formula),
+    body: `
+  let s = load_denominators(i);
+  store_terms(i, load_gradient(i) * power(s) * (load_input(i) / s));`,
+  });
+  const sweep = sweepOf(norm, input);
+  const [rows, columns] = [sweep.rows, sweep.columns].map(({ before, after }) => ({
+    before: after,
+    after: before,
+  })) as [typeof sweep.rows, typeof sweep.columns];
+  const sums = slidingWindow('sum', rows.before + 1 + rows.after);
+  recordPerElement(recorder, {
+    label: `${norm.label}/backward`,
+    elements: sweep.invocations,
+    reads: { input, gradient: outputGradient, denominators, terms },
+    writes: { result: inputGradient },
+    functions: formulaWgsl(norm.formula),
+    body: `
+  ${sweep.bounds}
+  ${sums.declare}
+  for (var next = first - ${rows.before}; next < last + ${rows.after}; next++) {
+    var sum = 0.0;
+    if (next >= 0 && next < ${sweep.height}) {
+      for (var offset = -${columns.before}; offset <= ${columns.after}; offset++) {
+        let near = clamp(column + offset, 0, ${sweep.width - 1});
+        let t = load_terms(u32(base + next * ${sweep.rowLength} + near * ${sweep.images}));
+        sum += select(0.0, t, near == column + offset);
+      }
+    }
+    ${sums.push('sum')}
+    let row = next - ${rows.after};
+    if (row >= first) {
+      let index = u32(base + row * ${sweep.rowLength} + column * ${sweep.images});
+      store_result(index, load_gradient(index) * power(load_denominators(index))
+        - ${gradientFactor(norm.formula)} * load_input(index) * (${sums.registers.join(' + ')}));
+    }
+  }`,
+  });
+}
+
+function sweepOf({ size }: WithinMap, input: Tensor) {
+  const [images, channels, height, width] = input.shape as [number, number, number, number];
+  const lanes = channels * width * images;
+  const parts = partsOf(height, lanes);
+  const length = Math.ceil(height / parts);
+  const rowLength = width * images;
+  return {
+    images,
+    height,
+    width,
+    rowLength,
+    rows: reachOf(size, height),
+    columns: reachOf(size, width),
+    invocations: lanes * parts,
+    // `base` is the image's first element of the map; the part holds the rows `[first, last)`.
+    bounds: `
+  let line = i32(i) % ${lanes};
+  let inRow = line % ${rowLength};
+  let column = inRow / ${images};
+  let base = line / ${rowLength} * ${height * rowLength} + inRow % ${images};
+  let first = i32(i) / ${lanes} * ${length};
+  let last = min(first + ${length}, ${height});`,
+  };
+}
