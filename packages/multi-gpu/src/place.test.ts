@@ -1,0 +1,228 @@
+import { relu, tanh } from '@alex/activations';
+import { dropout } from '@alex/dropout';
+import { conv2d } from '@alex/layers-conv';
+import { dense } from '@alex/layers-dense';
+import { sgd } from '@alex/optim';
+import { describeNetwork, type Gpu, type HostTensor, type Layer } from '@alex/tensor';
+import { randomTensor, relativeError, runReadme, testGpu } from '@alex/tensor/testing';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { place } from './place.js';
+
+let gpu: Gpu;
+let buffersBefore: number;
+
+beforeAll(async () => {
+  gpu = await testGpu();
+});
+
+beforeEach(() => {
+  buffersBefore = gpu.liveBuffers;
+});
+
+afterEach(() => {
+  expect(gpu.liveBuffers).toBe(buffersBefore);
+});
+
+const spread = { weightDeviation: 0.3 };
+
+const small = (extra: readonly Layer[] = []) =>
+  describeNetwork({
+    name: 'small',
+    input: [2, 5, 4],
+    layers: [
+      conv2d({ name: 'conv1', filters: 3, kernel: 3, padding: 1, initial: spread }),
+      relu({ name: 'relu1' }),
+      dense({ name: 'fc2', units: 7, initial: spread }),
+      tanh({ name: 'tanh2' }),
+      ...extra,
+      dense({ name: 'fc3', units: 3, initial: spread }),
+    ],
+  });
+
+const batch = 6;
+const pictures = randomTensor([batch, 2, 5, 4], 11);
+const labels = [0, 1, 2, 2, 1, 0];
+
+function firstImages(tensor: HostTensor, count: number): HostTensor {
+  const [images = 1, ...rest] = tensor.shape;
+  return { shape: [count, ...rest], data: tensor.data.slice(0, (tensor.data.length / images) * count) };
+}
+
+describe('place', () => {
+  test('learns: the loss of a batch seen again and again goes to nothing', async () => {
+    const network = place(small(), [gpu], { batch, optimizer: sgd({ learningRate: 0.1, weightDecay: 0 }) });
+    const first = await network.step(pictures, labels);
+    expect(first.loss).toBeGreaterThan(0.5);
+    let last = first;
+    for (let step = 0; step < 60; step++) last = await network.step(pictures, labels);
+    expect(last.loss).toBeLessThan(0.05);
+    expect(last.top1Error).toBe(0);
+    expect(network.stepCount).toBe(61);
+    network.dispose();
+  });
+
+  test('its gradients are the slopes of the mean loss (central differences on every parameter)', async () => {
+    const network = place(small(), [gpu], { batch });
+    const gradients = await network.gradients(pictures, labels);
+    const parameters = await network.parameters();
+    const meanLoss = async () => {
+      network.loadParameters(parameters);
+      const { losses } = await network.evaluate(pictures, labels);
+      return losses.reduce((sum, loss) => sum + loss, 0) / batch;
+    };
+    const step = 1e-2;
+    for (const [path, gradient] of Object.entries(gradients)) {
+      const values = parameters[path]!.data;
+      const picked = [0, Math.floor(values.length / 2), values.length - 1];
+      for (const index of picked) {
+        const value = values[index]!;
+        values[index] = value + step;
+        const above = await meanLoss();
+        values[index] = value - step;
+        const below = await meanLoss();
+        values[index] = value;
+        expect(Math.abs((above - below) / (2 * step) - gradient.data[index]!)).toBeLessThan(2e-3);
+      }
+    }
+    network.dispose();
+  });
+
+  test("one step is the paper's rule on those gradients", async () => {
+    const optimizer = sgd({ learningRate: 0.02, momentum: 0.9, weightDecay: 0.01 });
+    const network = place(small(), [gpu], { batch, optimizer });
+    const before = await network.parameters();
+    const gradients = await network.gradients(pictures, labels);
+    await network.step(pictures, labels);
+    const after = await network.parameters();
+    for (const [path, { data }] of Object.entries(before)) {
+      const decay = path.endsWith('weight') ? 0.01 : 0;
+      const expected = Array.from(
+        data,
+        (value, index) => value - 0.02 * (gradients[path]!.data[index]! + decay * value),
+      );
+      expect(relativeError(after[path]!.data, expected)).toBeLessThan(1e-6);
+    }
+    network.dispose();
+  });
+
+  test('fewer images than the batch give the same scores as a full batch', async () => {
+    const network = place(small(), [gpu], { batch });
+    const all = await network.forward(pictures);
+    expect(all.shape).toEqual([batch, 3]);
+    for (const count of [1, 2, 5]) {
+      const some = await network.forward(firstImages(pictures, count));
+      expect(some.shape).toEqual([count, 3]);
+      expect([...some.data]).toEqual([...all.data.subarray(0, count * 3)]);
+    }
+    network.dispose();
+  });
+
+  test('the same seed gives the same bits, another seed others', async () => {
+    const train = async (seed: number) => {
+      const network = place(small([dropout({ name: 'drop2', probability: 0.5 })]), [gpu], { batch, seed });
+      for (let step = 0; step < 3; step++) await network.step(pictures, labels);
+      const parameters = await network.parameters();
+      network.dispose();
+      return parameters;
+    };
+    const [one, again, other] = [await train(1), await train(1), await train(2)];
+    expect(again).toEqual(one);
+    expect(other).not.toEqual(one);
+  });
+
+  test('parameters, optimizer state and step carry a training over to another network, bit for bit', async () => {
+    const description = small([dropout({ name: 'drop2', probability: 0.5 })]);
+    const whole = place(description, [gpu], { batch, seed: 5 });
+    for (let step = 0; step < 3; step++) await whole.step(pictures, labels);
+    const parameters = await whole.parameters();
+    const state = { step: whole.stepCount, optimizerState: await whole.optimizerState() };
+    for (let step = 0; step < 3; step++) await whole.step(pictures, labels);
+
+    const resumed = place(description, [gpu], { batch, seed: 5 });
+    resumed.loadParameters(parameters);
+    resumed.loadState(state);
+    for (let step = 0; step < 3; step++) await resumed.step(pictures, labels);
+    expect(await resumed.parameters()).toEqual(await whole.parameters());
+    expect(resumed.stepCount).toBe(6);
+    whole.dispose();
+    resumed.dispose();
+  });
+
+  test('calls that do not wait for each other take turns', async () => {
+    const patient = place(small(), [gpu], { batch });
+    const losses: number[] = [];
+    for (let step = 0; step < 4; step++) losses.push((await patient.step(pictures, labels)).loss);
+    const hasty = place(small(), [gpu], { batch });
+    const results = await Promise.all(Array.from({ length: 4 }, () => hasty.step(pictures, labels)));
+    expect(results.map(({ loss }) => loss)).toEqual(losses);
+    patient.dispose();
+    hasty.dispose();
+  });
+
+  test('a learning rate given for one step holds for that step', async () => {
+    const network = place(small(), [gpu], { batch });
+    const before = await network.parameters();
+    await network.step(pictures, labels, { learningRate: 0 });
+    expect(await network.parameters()).toEqual(before);
+    await network.step(pictures, labels);
+    expect(await network.parameters()).not.toEqual(before);
+    network.dispose();
+  });
+
+  test('a tensor on the adapter is taken as the batch', async () => {
+    const network = place(small(), [gpu], { batch });
+    const wanted = await network.forward(pictures);
+    // The pictures are still there from the call before.
+    expect(await network.forward(network.input)).toEqual(wanted);
+    network.dispose();
+  });
+
+  test('wrong pictures, labels and parameters are refused by name', async () => {
+    const network = place(small(), [gpu], { batch });
+    await expect(network.forward(randomTensor([batch, 3, 5, 4], 1))).rejects.toThrow(
+      /small: takes \[1 to 6, 2, 5, 4\].*got \[6, 3, 5, 4\]/,
+    );
+    await expect(network.forward(randomTensor([batch + 1, 2, 5, 4], 1))).rejects.toThrow(/got \[7, 2, 5, 4\]/);
+    await expect(network.step(firstImages(pictures, 5), labels.slice(0, 5))).rejects.toThrow(/takes \[6, 2, 5, 4\]/);
+    await expect(network.step(pictures, labels.slice(1))).rejects.toThrow(/6 pictures need 6 labels, got 5/);
+    await expect(network.step(pictures, [0, 1, 2, 3, 1, 0])).rejects.toThrow(/label 3 of image 3 is not one of 0 to 2/);
+    await expect(network.step({ shape: [6, 2, 5, 4], data: new Float32Array(3) }, labels)).rejects.toThrow(
+      /needs 240 values, got 3/,
+    );
+    const parameters = await network.parameters();
+    const { 'fc3.bias': _, ...missing } = parameters;
+    expect(() => network.loadParameters(missing)).toThrow(/fc3.bias is missing/);
+    expect(() => network.loadParameters({ ...parameters, 'fc9.bias': parameters['fc3.bias']! })).toThrow(
+      /no parameter called fc9.bias/,
+    );
+    expect(() => network.loadParameters({ ...parameters, 'fc3.bias': randomTensor([4], 1) })).toThrow(
+      /fc3.bias must have the shape \[3\], got \[4\]/,
+    );
+    network.dispose();
+    await expect(network.forward(pictures)).rejects.toThrow(/disposed/);
+  });
+
+  test('wrong options are refused before any memory is taken', () => {
+    for (const wrong of [0, -1, 1.5, Number.NaN]) {
+      expect(() => place(small(), [gpu], { batch: wrong })).toThrow(/batch must be a whole number/);
+      if (wrong !== 0)
+        expect(() => place(small(), [gpu], { batch, seed: wrong })).toThrow(/seed must be a whole number/);
+    }
+    expect(() => place(small(), [], { batch })).toThrow(/at least one adapter/);
+    const unscored = describeNetwork({ name: 'maps', input: [1, 3, 3], layers: [conv2d({ filters: 1, kernel: 1 })] });
+    expect(() => place(unscored, [gpu], { batch })).toThrow(/one score a class.*\[N, 1, 3, 3\]/);
+  });
+
+  test('a network for evaluation only takes less memory and refuses to learn', async () => {
+    const learner = place(small(), [gpu], { batch });
+    const judge = place(small(), [gpu], { batch, training: false });
+    expect(judge.memory().stateBytes).toBe(0);
+    expect(judge.memory().activityBytes).toBeLessThan(learner.memory().activityBytes);
+    expect(await judge.forward(pictures)).toEqual(await learner.forward(pictures));
+    await expect(judge.step(pictures, labels)).rejects.toThrow(/cannot learn/);
+    learner.dispose();
+    judge.dispose();
+  });
+});
+
+test('the snippet of the README runs', () => runReadme(import.meta.url));

@@ -1,0 +1,102 @@
+// Draws the house in docs/architecture.md from what the packages really import, and holds the rules of its floors.
+//
+//   node scripts/architecture.mjs           writes the drawing
+//   node scripts/architecture.mjs --check   fails where the drawing is old or an import points up
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** From the ground up. A package imports packages of lower floors, and of its own floor only where `beside` says so. */
+const floors = [
+  { name: 'ground', packages: ['software-gpu', 'tensor'], beside: true },
+  { name: 'layers', packages: ['activations', 'dropout', 'layers-conv', 'layers-dense', 'lrn', 'pool'], beside: false },
+  { name: 'networks', packages: ['augment', 'data', 'loss', 'model-alexnet', 'multi-gpu', 'optim'], beside: true },
+  { name: 'training', packages: ['report', 'trainer'], beside: true },
+  { name: 'programs', packages: ['benchmarks', 'imagenet-train'], beside: false },
+];
+
+/** The rooms of `tensor`: each imports only those before it (and the files beside them, which import no room). */
+const rooms = ['adapter', 'kernel', 'math', 'random', 'network', 'testing'];
+
+const folders = ['packages', 'examples', '.'].flatMap((parent) =>
+  readdirSync(join(root, parent), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
+    .map((entry) => join(root, parent, entry.name))
+    .filter((folder) => existsSync(join(folder, 'package.json')) && existsSync(join(folder, 'src'))),
+);
+
+const floorOf = (name) => floors.findIndex((floor) => floor.packages.includes(name));
+
+function sources(folder) {
+  return readdirSync(folder, { recursive: true })
+    .map((file) => join(folder, file))
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
+}
+
+function importsOf(file) {
+  const text = readFileSync(file, 'utf8');
+  return [...text.matchAll(/(?:from|import\()\s*'([^']+)'/g)].map((match) => match[1]);
+}
+
+const faults = [];
+const arrows = new Set();
+const roomArrows = new Set();
+for (const folder of folders) {
+  const name = folder.split('/').at(-1);
+  const floor = floorOf(name);
+  if (floor < 0) faults.push(`${name} stands on no floor: add it to scripts/architecture.mjs`);
+  for (const file of sources(join(folder, 'src'))) {
+    for (const specifier of importsOf(file)) {
+      const other = /^@alex\/([^/]+)/.exec(specifier)?.[1];
+      // A snippet in a comment or a test harness may name the package itself.
+      if (!other || other === name) continue;
+      arrows.add(`${name} --> ${other}`);
+      const below = floorOf(other);
+      if (below > floor || (below === floor && !floors[floor].beside)) {
+        faults.push(`${relative(root, file)} imports ${specifier}, which does not lie below it`);
+      }
+    }
+  }
+}
+
+const tensor = join(root, 'packages/tensor/src');
+for (const [position, room] of rooms.entries()) {
+  for (const file of sources(join(tensor, room))) {
+    for (const specifier of importsOf(file)) {
+      const other = rooms.find((candidate) => specifier.startsWith(`../${candidate}/`));
+      if (!other) continue;
+      roomArrows.add(`${room} --> ${other}`);
+      if (rooms.indexOf(other) > position) faults.push(`${relative(root, file)} imports ${specifier}: ${other} comes after ${room}`);
+    }
+  }
+}
+
+/** Arrows that follow from others are left out, so that the drawing can be read. */
+function reduced(all) {
+  const edges = [...all].map((arrow) => arrow.split(' --> '));
+  const reaches = (from, to, direct) =>
+    edges.some(([a, b]) => a === from && !(direct && b === to) && (b === to || reaches(b, to, false)));
+  return edges.filter(([from, to]) => !reaches(from, to, true)).map((edge) => edge.join(' --> '));
+}
+
+const floorBlocks = floors
+  .map((floor, index) => ({ ...floor, index }))
+  .reverse()
+  .map((floor) => `  subgraph ${floor.name}["${floor.index}  ${floor.name}"]\n${floor.packages.map((name) => `    ${name}`).join('\n')}\n  end`);
+const drawing = ['```mermaid', 'flowchart TD', ...floorBlocks, ...reduced(arrows).sort().map((arrow) => `  ${arrow}`), '```'].join('\n');
+const roomDrawing = ['```mermaid', 'flowchart RL', ...reduced(roomArrows).sort().map((arrow) => `  ${arrow}`), '```'].join('\n');
+
+const page = join(root, 'docs/architecture.md');
+const before = readFileSync(page, 'utf8');
+const after = before
+  .replace(/(<!-- floors -->\n)[\s\S]*?(\n<!-- end -->)/, (_, start, end) => start + drawing + end)
+  .replace(/(<!-- rooms -->\n)[\s\S]*?(\n<!-- end -->)/, (_, start, end) => start + roomDrawing + end);
+if (process.argv.includes('--check')) {
+  if (after !== before) faults.push('docs/architecture.md is not what the imports say: run node scripts/architecture.mjs');
+} else {
+  writeFileSync(page, after);
+}
+for (const fault of faults) console.error(fault);
+if (faults.length > 0) process.exit(1);
