@@ -6,21 +6,27 @@ export interface AdapterDescription {
   readonly index: number;
   /** As the driver names it: `llvmpipe (LLVM 15.0.6, 256 bits)`. */
   readonly name: string;
+  /** `mesa`, `nvidia`, `apple` ... */
   readonly vendor: string;
+  /** The family of the chip, where the driver tells. */
   readonly architecture: string;
+  /** Name and version of the driver. */
   readonly driver: string;
+  /** Whether a GPU computes, or the CPU in place of one. */
   readonly kind: 'hardware' | 'software';
-  /** Whether the driver came with the project instead of the machine. */
+  /** Whether the driver came with `@alex/software-gpu` instead of the machine. */
   readonly embedded: boolean;
 }
 
-/** What a buffer is made from; `size` in bytes. */
+/** What a buffer is made from. */
 export interface BufferOptions {
+  /** Named in errors. */
   readonly label: string;
+  /** Bytes. */
   readonly size: number;
   /** Bits of `GPUBufferUsage`. */
-  readonly usage: number;
-  /** Default: false. */
+  readonly usage: GPUBufferUsageFlags;
+  /** Whether the host may write to it before it is first used; its size must be a multiple of 4 then. Default: false. */
   readonly mappedAtCreation?: boolean;
 }
 
@@ -32,23 +38,38 @@ export interface GpuOptions {
   readonly bindingBytes?: number;
 }
 
-/** An open adapter: the device, what it can do, and the buffers that live on it. Made by `openGpu`. */
+const errorFilters = ['validation', 'out-of-memory', 'internal'] as const;
+
+/**
+ * Devices that are open. The driver's threads must be at rest when the process unloads it, also where the process ends
+ * before its time.
+ */
+const open = new Set<Gpu>();
+
+process.on('exit', () => {
+  for (const gpu of open) gpu.dispose();
+});
+
+/** An open adapter: the device, what it can do, and the buffers that live on it. `openGpu` makes it. */
 export class Gpu {
   readonly device: GPUDevice;
   readonly description: AdapterDescription;
+  /** Optional features that are in use: of `timestamp-query`, `subgroups` and `shader-f16` those that the adapter has. */
   readonly features: ReadonlySet<string>;
+  /** Limits of the device: for buffers and compute shaders, the most that the adapter allows. */
   readonly limits: GPUSupportedLimits;
-  /** Lanes of a subgroup, where the `subgroups` feature is there and the adapter knows one size only. */
+  /** Lanes of a subgroup, where the device has subgroups and all of them have one size. */
   readonly subgroupSize: number | undefined;
   /** The most bytes that one binding of a kernel may hold; a larger tensor is bound in parts. */
   readonly bindingBytes: number;
-  /** Resolves if the adapter is lost (never because of `dispose`), with an error that names it and the reason. */
+  /** Resolves when the adapter is lost, with an error that names adapter and reason. `dispose` is not a loss. */
   readonly lost: Promise<AdapterError>;
 
-  readonly #buffers = new Map<GPUBuffer, number>();
+  readonly #sizes = new Map<GPUBuffer, number>();
   #liveBytes = 0;
   #disposed = false;
-  #uncaptured: AdapterError | undefined;
+  #loss: AdapterError | undefined;
+  #uncaught: AdapterError | undefined;
 
   constructor(device: GPUDevice, description: AdapterDescription, options: GpuOptions = {}) {
     this.device = device;
@@ -56,24 +77,27 @@ export class Gpu {
     this.features = new Set(device.features);
     this.limits = device.limits;
     const { subgroupMinSize, subgroupMaxSize } = device.adapterInfo;
-    const fixed = device.features.has('subgroups') && subgroupMinSize === subgroupMaxSize;
+    const fixed = subgroupMinSize === subgroupMaxSize && device.features.has('subgroups');
     this.subgroupSize = fixed && options.subgroups !== false ? subgroupMinSize : undefined;
     this.bindingBytes = Math.min(device.limits.maxStorageBufferBindingSize, options.bindingBytes ?? Infinity);
     this.lost = new Promise((resolve) => {
-      device.lost.then((info) => {
-        if (!this.#disposed) {
-          resolve(new AdapterError(`The adapter "${description.name}" was lost: ${info.message || info.reason}`));
-        }
+      void device.lost.then(({ reason, message }) => {
+        if (this.#disposed) return;
+        this.#loss = new AdapterError(
+          `The adapter "${description.name}" was lost (${reason}): ${message || 'the driver gives no reason'}.`,
+        );
+        resolve(this.#loss);
       });
     });
-    device.addEventListener('uncapturederror', (event) => {
-      this.#uncaptured ??= new AdapterError(`The adapter "${description.name}" reports: ${event.error.message}`);
+    device.addEventListener('uncapturederror', ({ error }) => {
+      this.#uncaught ??= this.#reported('Unexpected', error.message);
     });
+    open.add(this);
   }
 
-  /** Buffers made by `createBuffer` and not yet destroyed. */
+  /** Buffers that `createBuffer` made and `destroyBuffer` did not take back: 0 where nothing leaks. */
   get liveBuffers(): number {
-    return this.#buffers.size;
+    return this.#sizes.size;
   }
 
   /** Bytes of the live buffers. */
@@ -81,57 +105,89 @@ export class Gpu {
     return this.#liveBytes;
   }
 
+  /**
+   * Makes a buffer, filled with zeros, that counts as live until `destroyBuffer`.
+   *
+   * Throws an `AdapterError` if it is larger than the adapter allows, or after `dispose`.
+   */
   createBuffer(options: BufferOptions): GPUBuffer {
+    const { label, size } = options;
+    if (this.#disposed) throw new AdapterError(`${label}: the adapter "${this.description.name}" was disposed of.`);
+    if (size > this.limits.maxBufferSize) {
+      throw new AdapterError(
+        `${label}: a buffer of ${size} bytes is more than the ${this.limits.maxBufferSize} bytes ` +
+          `that the adapter "${this.description.name}" allows: take a smaller batch or another adapter.`,
+      );
+    }
     const buffer = this.device.createBuffer(options);
-    this.#buffers.set(buffer, options.size);
-    this.#liveBytes += options.size;
+    this.#sizes.set(buffer, size);
+    this.#liveBytes += size;
     return buffer;
   }
 
-  /** Destroys a buffer that `createBuffer` made; a second time does nothing. */
+  /** Gives the memory of a buffer of `createBuffer` back. A second time does nothing. */
   destroyBuffer(buffer: GPUBuffer): void {
-    const size = this.#buffers.get(buffer);
+    const size = this.#sizes.get(buffer);
     if (size === undefined) return;
-    this.#buffers.delete(buffer);
+    this.#sizes.delete(buffer);
     this.#liveBytes -= size;
     buffer.destroy();
   }
 
   /**
-   * Runs `make` (which must call the device before its first await) and throws what the device found wrong with it as an
-   * `AdapterError` that carries `label`.
+   * Calls `work` and hands its result on, if the device found nothing wrong with what it was told meanwhile.
+   * Only calls before the first `await` of `work` are watched.
+   *
+   * Throws an `AdapterError` that begins with `label`.
    */
-  async validated<T>(label: string, make: () => T | Promise<T>): Promise<T> {
-    const filters = ['validation', 'out-of-memory', 'internal'] as const;
-    for (const filter of filters) this.device.pushErrorScope(filter);
-    const scopes: Promise<GPUError | null>[] = [];
-    let made: T | Promise<T>;
-    try {
-      made = make();
-      // The scopes tell it better than the promise does, and sooner than anybody awaits the promise.
-      if (made instanceof Promise) made.catch(() => undefined);
-    } finally {
-      for (const _ of filters) scopes.push(this.device.popErrorScope());
+  async validated<T>(label: string, work: () => T | Promise<T>): Promise<T> {
+    for (const filter of errorFilters) this.device.pushErrorScope(filter);
+    // Scopes are one stack for the whole device: they close before anybody else can get a turn.
+    const result = callNow(work);
+    const scopes = errorFilters.map(() => this.device.popErrorScope());
+    const [outcome, ...found] = await Promise.allSettled([result, ...scopes]);
+    for (const scope of found) {
+      // A device that is lost cannot tell what its scopes saw.
+      if (scope.status === 'rejected') throw this.#reported(label, messageOf(scope.reason));
+      if (scope.value) throw this.#reported(label, scope.value.message);
     }
-    const errors = await Promise.all(scopes);
-    const error = errors.find((found) => found !== null);
-    if (error) throw new AdapterError(`${label}: the adapter "${this.description.name}" reports: ${error.message}`);
-    return await made;
+    if (outcome.status === 'fulfilled') return outcome.value;
+    if (outcome.reason instanceof globalThis.GPUPipelineError) throw this.#reported(label, outcome.reason.message);
+    throw outcome.reason;
   }
 
-  /** Waits for the work submitted so far; throws an error that came outside of every `validated`. */
+  /**
+   * Waits until everything submitted so far is done.
+   *
+   * Throws an `AdapterError` if the adapter was lost, or (once) if the device reported an error that no
+   * `validated` was there for.
+   */
   async finished(): Promise<void> {
-    await this.device.queue.onSubmittedWorkDone();
-    const error = this.#uncaptured;
-    this.#uncaptured = undefined;
+    await this.device.queue.onSubmittedWorkDone().catch(() => undefined);
+    if (this.#loss) throw this.#loss;
+    const error = this.#uncaught;
+    this.#uncaught = undefined;
     if (error) throw error;
   }
 
-  /** Destroys every buffer and gives the device back. A second time does nothing. */
+  /** Destroys all live buffers and gives the device back. A second time does nothing. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const buffer of [...this.#buffers.keys()]) this.destroyBuffer(buffer);
+    open.delete(this);
+    for (const buffer of [...this.#sizes.keys()]) this.destroyBuffer(buffer);
     this.device.destroy();
   }
+
+  #reported(label: string, message: string): AdapterError {
+    return new AdapterError(`${label}: the adapter "${this.description.name}" reports: ${message.trim()}`);
+  }
+}
+
+async function callNow<T>(work: () => T | Promise<T>): Promise<T> {
+  return await work();
+}
+
+function messageOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason);
 }

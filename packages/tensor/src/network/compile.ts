@@ -45,7 +45,7 @@ export function compileNetwork(description: NetworkDescription, gpu: Gpu, option
   if (description.output.length !== 1) {
     throw new ShapeError(
       `${description.name}: the last layer must give one score a class, [N, classes]; it gives ` +
-        formatShape(['N', ...description.output] as unknown as number[]),
+        `[N, ${description.output.join(', ')}]`,
     );
   }
   return new CompiledNetwork(description, gpu, { ...options, seed });
