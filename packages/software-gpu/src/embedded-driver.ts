@@ -1,27 +1,34 @@
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import { cacheFolders } from './cache-folder.js';
-import { unpack } from './unpack.js';
+import { unpacked } from './unpack.js';
 
-/** Where the embedded driver lies, or why there is none. */
+/** Where the embedded driver lies, or why this process cannot have it. */
 export type EmbeddedDriver =
   | {
-      /** Path of the Vulkan driver manifest (`VK_DRIVER_FILES`). */
+      /** Path of the Vulkan driver manifest, for the environment variable `VK_DRIVER_FILES`. */
       readonly manifest: string;
     }
   | {
       readonly manifest: undefined;
-      /** Why this machine cannot have it: one sentence. */
+      /** One sentence without a full stop. */
       readonly reason: string;
     };
+
+const library = 'libvk_swiftshader.so';
+const manifest = 'vk_swiftshader_icd.json';
+const loader = 'libvulkan.so.1';
 
 let prepared: Promise<EmbeddedDriver> | undefined;
 
 /**
- * Makes SwiftShader, a Vulkan driver that computes on the CPU, ready for use in this process: unpacks it into the cache
- * folder where that was not done yet and, where the machine has no Vulkan loader, loads the one that comes with it.
+ * Makes SwiftShader, a Vulkan driver that computes on the CPU, ready for this process: unpacks it into a cache folder where
+ * that has not happened yet (`$XDG_CACHE_HOME/alex` or `~/.cache/alex`, else the system's folder for temporary files) and,
+ * where the machine has no Vulkan loader, loads the one that comes with it.
  *
- * Never throws for a machine that cannot have it: `manifest` is `undefined` then and `reason` says why.
+ * Linux on x64 only. Does not throw where it cannot be had: `manifest` is `undefined` and `reason` says why.
  */
 export function embeddedDriver(): Promise<EmbeddedDriver> {
   prepared ??= prepare();
@@ -29,27 +36,40 @@ export function embeddedDriver(): Promise<EmbeddedDriver> {
 }
 
 async function prepare(): Promise<EmbeddedDriver> {
-  if (process.platform !== 'linux' || process.arch !== 'x64') {
-    return {
-      manifest: undefined,
-      reason: `the embedded driver is built for Linux on x64, not for ${process.platform} on ${process.arch}`,
-    };
+  const { platform, arch } = process;
+  if (platform !== 'linux' || arch !== 'x64') {
+    return unavailable(`the embedded driver is made for Linux on x64, this is ${platform} on ${arch}`);
+  }
+  if (!isMainThread) {
+    // A worker has a copy of the environment: drivers read the process's own.
+    return unavailable('the embedded driver can be chosen from the main thread only');
   }
   try {
-    const chromium = dirname(dirname(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium'))));
-    const folder = await unpack(join(chromium, 'bin', 'swiftshader.tar.br'), cacheFolders());
-    await loadVulkanLoader(join(folder, 'libvulkan.so.1'));
-    return { manifest: join(folder, 'vk_swiftshader_icd.json') };
+    const folder = await unpackDriver();
+    await loadVulkanLoader(join(folder, loader));
+    return { manifest: join(folder, manifest) };
   } catch (error) {
-    return { manifest: undefined, reason: `the embedded driver could not be prepared: ${(error as Error).message}` };
+    return unavailable(`the embedded driver could not be prepared: ${(error as Error).message}`);
   }
 }
 
-/** WebGPU asks for the loader by its bare name: what is in the process under that name already is what it gets. */
+function unavailable(reason: string): EmbeddedDriver {
+  return { manifest: undefined, reason };
+}
+
+/** The driver travels in the Chromium package: `bin/swiftshader.tar.br`, beside `build/cjs/index.cjs`, its entry. */
+async function unpackDriver(): Promise<string> {
+  const chromium = join(createRequire(import.meta.url).resolve('@sparticuz/chromium'), '../../..');
+  const { version } = JSON.parse(await readFile(join(chromium, 'package.json'), 'utf8')) as { version: string };
+  const archive = join(chromium, 'bin', 'swiftshader.tar.br');
+  return unpacked({ archive, files: [library, manifest, loader], name: `swiftshader-${version}` }, cacheFolders());
+}
+
+/** WebGPU asks for the loader by its bare name and gets what the process holds under that name. */
 async function loadVulkanLoader(embedded: string): Promise<void> {
   const { default: koffi } = await import('koffi');
   try {
-    koffi.load('libvulkan.so.1');
+    koffi.load(loader);
   } catch {
     koffi.load(embedded);
   }
