@@ -4,6 +4,8 @@ export { AdapterError, AlexError, CheckpointError, ConfigError, DataError, Shape
 export { recordPerElement } from './kernel/per-element.js';
 export { createProgram, type Program } from './kernel/program.js';
 export type { Dispatch, Recorder, ScalarType } from './kernel/recorder.js';
+export { sweepParts } from './kernel/sweep.js';
+export { measureRoofline, type Roofline } from './kernel/roofline.js';
 export {
   createTensor,
   type DataType,
