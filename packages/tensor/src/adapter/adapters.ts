@@ -1,131 +1,109 @@
-import { create, globals } from 'webgpu';
-import { AdapterError } from '../errors.js';
+import { AdapterError, ConfigError } from '../errors.js';
+import { type Found, findAdapters } from './drivers.js';
 import { type AdapterDescription, Gpu, type GpuOptions } from './gpu.js';
-
-// The device's enumerations (GPUBufferUsage, GPUMapMode ...) are globals in WebGPU; in Node somebody must put them there.
-Object.assign(globalThis, globals);
-
-const backend = { darwin: 'metal', win32: 'd3d12' }[process.platform as string] ?? 'vulkan';
-
-interface Found {
-  readonly instance: GPU;
-  readonly manifest: string | undefined;
-  readonly description: AdapterDescription;
-}
-
-/** Requests. Dawn looks for drivers while `requestAdapter` is called, so the variable is wanted only for that moment. */
-function request(instance: GPU, manifest: string | undefined): Promise<GPUAdapter | null> {
-  if (manifest === undefined) return instance.requestAdapter();
-  const before = process.env['VK_DRIVER_FILES'];
-  process.env['VK_DRIVER_FILES'] = manifest;
-  try {
-    return instance.requestAdapter();
-  } finally {
-    if (before === undefined) delete process.env['VK_DRIVER_FILES'];
-    else process.env['VK_DRIVER_FILES'] = before;
-  }
-}
-
-// Dawn's instances must outlive everything made from them.
-const instances: GPU[] = [];
-
-function instanceFor(name: string): GPU {
-  const instance = create([`backend=${backend}`, `adapter=${name}`, 'enable-dawn-features=disable_robustness']);
-  instances.push(instance);
-  return instance;
-}
-
-async function namesOf(manifest: string | undefined): Promise<string[]> {
-  try {
-    await request(instanceFor('?'), manifest);
-    return [];
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    return [...text.matchAll(/ \* backend: '(.*)', name: '(.*)'/g)].filter((m) => m[1] === backend).map((m) => m[2]!);
-  }
-}
-
-async function findIn(manifest: string | undefined): Promise<Found[]> {
-  const found: Found[] = [];
-  for (const name of await namesOf(manifest)) {
-    const instance = instanceFor(name);
-    const adapter = await request(instance, manifest);
-    if (!adapter) continue;
-    const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
-    found.push({
-      instance,
-      manifest,
-      description: {
-        index: 0,
-        name,
-        vendor,
-        architecture,
-        driver: description,
-        kind: isFallbackAdapter ? 'software' : 'hardware',
-        embedded: manifest !== undefined,
-      },
-    });
-  }
-  return found;
-}
-
-let all: Promise<Found[]> | undefined;
-
-async function find(): Promise<Found[]> {
-  const found = await findIn(undefined);
-  const { embeddedDriver } = await import('@alex/software-gpu');
-  const { manifest } = await embeddedDriver();
-  if (manifest !== undefined) found.push(...(await findIn(manifest)));
-  const rank = ({ description }: Found) => (description.kind === 'hardware' ? 0 : description.embedded ? 2 : 1);
-  found.sort((a, b) => rank(a) - rank(b));
-  return found.map((entry, index) => ({ ...entry, description: { ...entry.description, index } }));
-}
-
-/** The adapters of this machine, the best one first. */
-export async function listAdapters(): Promise<AdapterDescription[]> {
-  all ??= find();
-  return (await all).map(({ description }) => description);
-}
 
 /** Which adapter to open, and how much of it to use. */
 export interface OpenOptions extends GpuOptions {
-  /** A part of its name, in any case, or its index in `listAdapters()`; the best one where it is left out. */
+  /**
+   * A name or a part of one, in any case (`'llvmpipe'`, `'SwiftShader'`; the best adapter of those that match), or the index
+   * in `listAdapters()`, as a number or in digits. Default: the best adapter of all.
+   */
   readonly adapter?: string | number;
 }
 
-/** Opens an adapter: by name (a part of it, in any case), by index in `listAdapters()`, or else the best one. */
+const wantedFeatures = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
+
+/** What WebGPU grants of these without asking is the least that any adapter has; the kernels want all of this one. */
+const wantedLimits = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeWorkgroupsPerDimension',
+] as const;
+
+const howToSelect = 'Select one by a part of its name or by its index.';
+
+let search: ReturnType<typeof findAdapters> | undefined;
+
+/** Adapters come and go with drivers: one search is enough for a process. */
+function adapters(): ReturnType<typeof findAdapters> {
+  search ??= findAdapters();
+  return search;
+}
+
+/**
+ * The adapters of this machine, the best one first: hardware, then software drivers of the machine, then the one that
+ * `@alex/software-gpu` brings if it is installed. Empty if there is none.
+ */
+export async function listAdapters(): Promise<AdapterDescription[]> {
+  const { found } = await adapters();
+  return found.map(({ description }) => description);
+}
+
+/**
+ * Opens an adapter. Several may be open at once, also one adapter several times; each is given back with `dispose()`.
+ *
+ * Throws a `ConfigError` for an option that cannot be meant, an `AdapterError` if the machine has no adapter (it says what
+ * to install), none of that name or index (it lists those that there are), or if the adapter gives no device.
+ */
 export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
-  all ??= find();
-  const found = await all;
-  const wanted = options.adapter;
-  const chosen =
-    typeof wanted === 'string'
-      ? found.find(({ description }) => description.name.toLowerCase().includes(wanted.toLowerCase()))
-      : found[wanted ?? 0];
-  if (!chosen) {
-    throw new AdapterError(
-      `No adapter "${wanted}". There are: ${found.map(({ description }) => description.name).join('; ') || 'none'}.`,
-    );
+  checkOptions(options);
+  const { found, withoutEmbedded } = await adapters();
+  if (found.length === 0) throw new AdapterError(noAdapter(withoutEmbedded));
+  const { description, request } = choose(found, options.adapter ?? 0);
+  const adapter = await request();
+  if (!adapter) throw new AdapterError(`The adapter "${description.name}" was there before and is gone now.`);
+  return new Gpu(await requestDevice(adapter, description), description, options);
+}
+
+function checkOptions({ adapter, bindingBytes }: OpenOptions): void {
+  if (typeof adapter === 'number' && !(Number.isInteger(adapter) && adapter >= 0)) {
+    throw new ConfigError(`adapter: ${adapter} is no index; indices are 0, 1, 2 ... as in listAdapters().`);
   }
-  const adapter = await request(chosen.instance, chosen.manifest);
-  if (!adapter) throw new AdapterError(`The adapter "${chosen.description.name}" has gone.`);
-  const limits = [
-    'maxBufferSize',
-    'maxStorageBufferBindingSize',
-    'maxStorageBuffersPerShaderStage',
-    'maxComputeInvocationsPerWorkgroup',
-    'maxComputeWorkgroupSizeX',
-    'maxComputeWorkgroupSizeY',
-    'maxComputeWorkgroupSizeZ',
-    'maxComputeWorkgroupStorageSize',
-    'maxComputeWorkgroupsPerDimension',
-  ] as const;
-  const device = await adapter.requestDevice({
-    label: chosen.description.name,
-    requiredFeatures: (['timestamp-query', 'subgroups', 'shader-f16'] as const).filter((name) =>
-      adapter.features.has(name),
-    ),
-    requiredLimits: Object.fromEntries(limits.map((name) => [name, adapter.limits[name]])),
-  });
-  return new Gpu(device, chosen.description, options);
+  if (typeof adapter === 'string' && adapter.trim() === '') {
+    throw new ConfigError('adapter: the name is empty; leave the option out to get the best adapter.');
+  }
+  if (bindingBytes !== undefined && !(Number.isInteger(bindingBytes) && bindingBytes > 0)) {
+    throw new ConfigError(`bindingBytes: ${bindingBytes} is not a positive whole number of bytes.`);
+  }
+}
+
+function choose(found: readonly Found[], wanted: string | number): Found {
+  const chosen = /^\d+$/.test(String(wanted)) ? found[Number(wanted)] : matching(found, String(wanted));
+  if (chosen) return chosen;
+  const list = found.map(({ description: { index, name } }) => `${index}: "${name}"`).join(', ');
+  throw new AdapterError(`There is no adapter "${wanted}". There are ${list}. ${howToSelect}`);
+}
+
+/** A whole name goes before a part: "RTX 4060" can also be a part of "RTX 4060 Ti". */
+function matching(found: readonly Found[], wanted: string): Found | undefined {
+  const part = wanted.trim().toLowerCase();
+  const name = ({ description }: Found) => description.name.toLowerCase();
+  return found.find((entry) => name(entry) === part) ?? found.find((entry) => name(entry).includes(part));
+}
+
+async function requestDevice(adapter: GPUAdapter, { name }: AdapterDescription): Promise<GPUDevice> {
+  try {
+    return await adapter.requestDevice({
+      label: name,
+      requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
+      requiredLimits: Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]])),
+    });
+  } catch (error) {
+    throw new AdapterError(`The adapter "${name}" gives no device: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function noAdapter(withoutEmbedded: string | undefined): string {
+  return [
+    'No adapter: this machine has no GPU with a driver that WebGPU can use, and no software driver',
+    withoutEmbedded ? ` (${withoutEmbedded})` : '',
+    '. Install a driver for the GPU, or compute on the CPU: "npm install @alex/software-gpu" on Linux x64, or on Debian',
+    ' "apt-get install mesa-vulkan-drivers libvulkan1" (Debian 12: -t bookworm-backports).',
+  ].join('');
 }
