@@ -2,10 +2,10 @@ export { listAdapters, type OpenOptions, openGpu } from './adapter/adapters.js';
 export { type AdapterDescription, type BufferOptions, Gpu, type GpuOptions } from './adapter/gpu.js';
 export { AdapterError, AlexError, CheckpointError, ConfigError, DataError, ShapeError } from './errors.js';
 export { recordPerElement } from './kernel/per-element.js';
-export { createProgram, type Program } from './kernel/program.js';
+export { createProgram, type DispatchTiming, type Program } from './kernel/program.js';
 export type { Dispatch, Recorder, ScalarType } from './kernel/recorder.js';
-export { sweepParts } from './kernel/sweep.js';
 export { measureRoofline, type Roofline } from './kernel/roofline.js';
+export { sweepParts } from './kernel/sweep.js';
 export {
   createTensor,
   type DataType,

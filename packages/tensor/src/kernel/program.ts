@@ -5,6 +5,13 @@ import { createRecording, type Dispatch, type Recorder, type ScalarType } from '
 import type { Tensor } from './tensor.js';
 import { type Memory, moduleText, type Operand, type ScalarSlot } from './wgsl.js';
 
+/** How long a dispatch took, and the bytes of the tensors that it reads and writes, each counted once. */
+export interface DispatchTiming {
+  readonly label: string;
+  readonly milliseconds: number;
+  readonly bytes: number;
+}
+
 /** A flat list of dispatches with everything made up front, run by one submission. */
 export interface Program {
   /**
@@ -14,7 +21,7 @@ export interface Program {
    */
   run(scalars?: Readonly<Record<string, number>>): Promise<void>;
   /** Runs the program once, each dispatch timed by the adapter, where it has the feature `timestamp-query`. */
-  profile(scalars?: Readonly<Record<string, number>>): Promise<{ label: string; milliseconds: number }[]>;
+  profile(scalars?: Readonly<Record<string, number>>): Promise<DispatchTiming[]>;
   /** Bytes of planned memory, shared by the programs that were made together, and the least that could do. */
   readonly plannedBytes: number;
   readonly leastBytes: number;
@@ -256,7 +263,7 @@ async function profileSteps(
   gpu: Gpu,
   steps: readonly Step[],
   encode: (pass: GPUComputePassEncoder, step: Step) => void,
-): Promise<{ label: string; milliseconds: number }[]> {
+): Promise<DispatchTiming[]> {
   const { device } = gpu;
   if (!gpu.features.has('timestamp-query'))
     throw new ConfigError('this adapter has no timestamps (feature timestamp-query)');
@@ -290,10 +297,15 @@ async function profileSteps(
     return steps.map(({ dispatch }, index) => ({
       label: dispatch.label,
       milliseconds: Number(nanoseconds[2 * index + 1]! - nanoseconds[2 * index]!) / 1e6,
+      bytes: bytesMoved(dispatch),
     }));
   } finally {
     querySet.destroy();
     gpu.destroyBuffer(resolved);
     gpu.destroyBuffer(staging);
   }
+}
+
+function bytesMoved({ reads, writes }: Dispatch): number {
+  return [...Object.values(reads), ...Object.values(writes)].reduce((sum, tensor) => sum + tensor.elements * 4, 0);
 }

@@ -1,7 +1,7 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { CheckpointError, ConfigError, ShapeError } from '../errors.js';
 import { recordPerElement } from '../kernel/per-element.js';
-import { createProgram, createPrograms, type Program } from '../kernel/program.js';
+import { createProgram, createPrograms, type DispatchTiming, type Program } from '../kernel/program.js';
 import type { Recorder } from '../kernel/recorder.js';
 import {
   bufferOf,
@@ -120,13 +120,8 @@ class CompiledNetwork implements Network {
   step(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options: StepOptions = {}): Promise<StepResult> {
     return this.#inTurn(async () => {
       const program = this.#trainingProgram();
-      const learningRate = options.learningRate ?? this.#options.optimizer.learningRate;
       this.#fill(pictures, labels, this.batch);
-      await program.run({
-        seed: this.#options.seed,
-        step: this.stepCount,
-        ...this.#options.optimizer.scalars(learningRate, this.#learned),
-      });
+      await program.run(this.#trainingScalars(options));
       const [measures] = await this.#readMeasures.read();
       this.stepCount++;
       const mean = (row: number) => {
@@ -135,6 +130,16 @@ class CompiledNetwork implements Network {
         return sum / this.batch;
       };
       return { loss: mean(0), top1Error: mean(1), top5Error: mean(2) };
+    });
+  }
+
+  profile(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]> {
+    return this.#inTurn(async () => {
+      const program = this.#trainingProgram();
+      this.#fill(pictures, labels, this.batch);
+      const timings = await program.profile(this.#trainingScalars({}));
+      this.stepCount++;
+      return timings;
     });
   }
 
@@ -221,6 +226,12 @@ class CompiledNetwork implements Network {
     const { train } = this.#programs;
     if (!train) throw new ConfigError(`${this.description.name}: made with training: false, so it cannot learn`);
     return train;
+  }
+
+  #trainingScalars(options: StepOptions): Record<string, number> {
+    const { optimizer, seed } = this.#options;
+    const learningRate = options.learningRate ?? optimizer.learningRate;
+    return { seed, step: this.stepCount, ...optimizer.scalars(learningRate, this.#learned) };
   }
 
   async #evaluate(

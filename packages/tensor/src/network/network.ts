@@ -1,3 +1,4 @@
+import type { DispatchTiming } from '../kernel/program.js';
 import type { Tensor } from '../kernel/tensor.js';
 import type { HostTensor } from '../shape.js';
 import type { NetworkDescription, NetworkTable } from './description.js';
@@ -51,6 +52,8 @@ export interface Network {
   evaluate(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation>;
   /** One step of training on exactly `batch` images. */
   step(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options?: StepOptions): Promise<StepResult>;
+  /** One step of training, each dispatch timed by the adapter, where it has the feature `timestamp-query`. */
+  profile(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]>;
   /** The gradients of the mean loss over exactly `batch` images, by dotted name; changes nothing. */
   gradients(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>>;
   /** Copies of the parameters by dotted name (`conv1.weight`), in outside layout. */
