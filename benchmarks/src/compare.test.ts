@@ -1,0 +1,88 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { compareResults, readReport } from './compare.js';
+import { median, type Report, type Result } from './report.js';
+import { formatComparison, formatReport } from './tables.js';
+
+const result = (name: string, fastestMs: number, medianMs: number, slowestMs: number): Result => ({
+  name,
+  adapter: 'a',
+  fastestMs,
+  medianMs,
+  slowestMs,
+  rate: 1e9,
+  unit: 'bytes/s',
+  rooflineShare: 0.5,
+});
+
+const report = (...results: Result[]): Report => ({
+  environment: {
+    date: '2026-01-01T00:00:00.000Z',
+    adapter: 'a',
+    driver: 'd',
+    subgroupSize: 8,
+    processor: 'p',
+    cores: 2,
+    memoryBytes: 1,
+    node: 'v20',
+    platform: 'linux x64',
+  },
+  results,
+});
+
+test('a kernel fell where it is a tenth slower and the spreads do not meet', () => {
+  const before = report(
+    result('steady', 9, 10, 11),
+    result('slower', 9, 10, 11),
+    result('noisy', 5, 10, 30),
+    result('gone', 1, 1, 1),
+  );
+  const after = report(
+    result('steady', 10, 10.5, 11),
+    result('slower', 14, 15, 16),
+    result('noisy', 10, 15, 20),
+    result('new', 1, 1, 1),
+  );
+  const comparisons = compareResults(before, after);
+  expect(comparisons.map(({ name, fell }) => [name, fell])).toEqual([
+    ['steady', false],
+    ['slower', true],
+    ['noisy', false],
+  ]);
+  expect(formatComparison(comparisons)).toMatch(/slower +10\.00 +15\.00 +0\.67 +SLOWER/);
+});
+
+test('figures of another adapter are not compared', () => {
+  const before = report(result('step', 1, 1, 1));
+  expect(compareResults(before, report({ ...result('step', 2, 2, 2), adapter: 'b' }))).toEqual([]);
+});
+
+test('a report prints its kernels as shares of the step and of the roofline', () => {
+  expect(formatReport(report(result('step', 10, 10, 10), result('conv1/forward', 4, 4, 4)))).toMatch(
+    /conv1\/forward +4\.00 +40\.0% +1\.00 Gbytes\/s +50\.0%/,
+  );
+});
+
+test('the median of an even count is the mean of the middle two', () => {
+  expect(median([4, 1, 3, 2])).toBe(2.5);
+  expect(median([3, 1, 2])).toBe(2);
+});
+
+test('a file that is no report is refused by name', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'alex-bench-'));
+  try {
+    for (const [name, text] of [
+      ['torn.json', '{"results": ['],
+      ['other.json', '{}'],
+    ] as const) {
+      const file = join(folder, name);
+      await writeFile(file, text);
+      await expect(readReport(file)).rejects.toThrow(file);
+    }
+    await expect(readReport(join(folder, 'missing.json'))).rejects.toThrow(/missing\.json/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
