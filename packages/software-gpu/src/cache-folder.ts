@@ -1,6 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 
 /**
  * The folders that may hold what was unpacked, the preferred one first: `$XDG_CACHE_HOME/alex` or `~/.cache/alex`, then a
@@ -8,17 +8,18 @@ import { join } from 'node:path';
  */
 export function cacheFolders(environment: NodeJS.ProcessEnv = process.env): string[] {
   const { XDG_CACHE_HOME: cacheHome } = environment;
-  const folders: string[] = [];
-  if (cacheHome) folders.push(join(cacheHome, 'alex'));
-  else {
-    try {
-      folders.push(join(homedir(), '.cache', 'alex'));
-    } catch {
-      // A user without an entry in the user database and without HOME has no home folder.
-    }
+  const caches = cacheHome ? cacheHome : join(homeFolder(), '.cache');
+  // Relative paths are to be ignored, says the XDG base directory specification; without a home folder this is one, too.
+  return [...(isAbsolute(caches) ? [join(caches, 'alex')] : []), join(tmpdir(), `alex-${userId()}`)];
+}
+
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch {
+    // No HOME, and no entry in the user database.
+    return '';
   }
-  folders.push(join(tmpdir(), `alex-${userId()}`));
-  return folders;
 }
 
 /** Makes the folder where it is missing, for its owner only. */

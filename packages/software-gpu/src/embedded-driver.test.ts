@@ -1,0 +1,82 @@
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+const { load } = vi.hoisted(() => ({ load: vi.fn() }));
+vi.mock('koffi', () => ({ default: { load } }));
+
+/** As a process sees it that just started. */
+async function embeddedDriver() {
+  vi.resetModules();
+  return await (await import('./embedded-driver.js')).embeddedDriver();
+}
+
+function pretend(property: 'platform' | 'arch', value: string): void {
+  const own = Object.getOwnPropertyDescriptor(process, property)!;
+  restore.push(() => Object.defineProperty(process, property, own));
+  Object.defineProperty(process, property, { ...own, value });
+}
+
+const restore: (() => void)[] = [];
+
+beforeEach(() => {
+  load.mockReset();
+});
+
+afterEach(() => {
+  for (const undo of restore.splice(0)) undo();
+  vi.unstubAllEnvs();
+});
+
+const here = process.platform === 'linux' && process.arch === 'x64';
+
+describe('embeddedDriver', () => {
+  it.runIf(here)('gives a manifest that names a driver which is there', async () => {
+    const { manifest } = await embeddedDriver();
+    const { ICD } = JSON.parse(await readFile(manifest!, 'utf8')) as { ICD: { library_path: string } };
+    const library = await stat(join(dirname(manifest!), ICD.library_path));
+    expect(library.size).toBeGreaterThan(1_000_000);
+  });
+
+  it.runIf(here)('leaves the loader of the machine in its place', async () => {
+    await embeddedDriver();
+    expect(load.mock.calls).toEqual([['libvulkan.so.1']]);
+  });
+
+  it.runIf(here)('loads the loader that comes with the driver where the machine has none', async () => {
+    load.mockImplementationOnce(() => {
+      throw new Error('libvulkan.so.1: cannot open shared object file');
+    });
+    const { manifest } = await embeddedDriver();
+    expect(load.mock.lastCall).toEqual([join(dirname(manifest!), 'libvulkan.so.1')]);
+  });
+
+  it.runIf(here)('says why where nothing can be unpacked or loaded', async () => {
+    load.mockImplementation(() => {
+      throw new Error('wrong ELF class');
+    });
+    expect(await embeddedDriver()).toMatchObject({ reason: expect.stringContaining('wrong ELF class') });
+    vi.stubEnv('XDG_CACHE_HOME', '/dev/null/cache');
+    vi.stubEnv('TMPDIR', '/dev/null/temporary');
+    const driver = await embeddedDriver();
+    expect(driver.manifest).toBeUndefined();
+    expect(driver).toMatchObject({ reason: expect.stringContaining('/dev/null/cache/alex') });
+    expect(driver).toMatchObject({ reason: expect.stringContaining('/dev/null/temporary/alex-') });
+  });
+
+  it('says which platforms it is for on any other', async () => {
+    pretend('platform', 'darwin');
+    pretend('arch', 'arm64');
+    expect(await embeddedDriver()).toEqual({
+      manifest: undefined,
+      reason: 'the embedded driver is made for Linux on x64, this is darwin on arm64',
+    });
+    expect(load).not.toHaveBeenCalled();
+  });
+
+  it.runIf(here)('is for the main thread, whose environment the drivers read', async () => {
+    vi.doMock('node:worker_threads', () => ({ isMainThread: false }));
+    restore.push(() => vi.doUnmock('node:worker_threads'));
+    expect(await embeddedDriver()).toMatchObject({ reason: expect.stringContaining('main thread') });
+  });
+});
