@@ -5,6 +5,7 @@ export {
   batches,
   batchesPerEpoch,
   batchIndices,
+  type EpochBatch,
   type StepPosition,
   stepPosition,
 } from './batches.js';
@@ -14,5 +15,6 @@ export { type EmojiOptions, emojiLicences, openEmoji } from './emoji/emoji.js';
 export { openFashionMnist } from './fashion-mnist.js';
 export { type ImageFolderOptions, openImageFolder } from './image-folder.js';
 export { type DatasetOptions, openDataset } from './open-dataset.js';
+export { decodePicture } from './picture-file.js';
 export { prefetch } from './prefetch.js';
 export { type ColourStatistics, colourStatistics, meanPicture, type StatisticsOptions } from './statistics.js';

@@ -39,7 +39,7 @@ const picturesSchema = v.strictObject({
   /** What differences from the mean are divided by; 1 gives grey levels, as in the paper. */
   scale: positive,
   /** Colour shifts along the principal components of the training pixels; left out where there are none. */
-  colour: v.optional(
+  colour: v.exactOptional(
     v.strictObject({
       standardDeviations: v.pipe(v.array(notNegative), v.length(3)),
       axes: v.pipe(v.array(v.pipe(v.array(finite), v.length(3))), v.length(3)),
@@ -50,9 +50,9 @@ const picturesSchema = v.strictObject({
 });
 
 const overrideSchema = v.strictObject({
-  learningRateScale: v.optional(notNegative),
-  momentum: v.optional(notNegative),
-  weightDecay: v.optional(notNegative),
+  learningRateScale: v.exactOptional(notNegative),
+  momentum: v.exactOptional(notNegative),
+  weightDecay: v.exactOptional(notNegative),
 });
 
 const scheduleSchema = v.variant('kind', [
@@ -80,7 +80,7 @@ const recipeSchema = v.strictObject({
   momentum: v.pipe(notNegative, v.ltValue(1)),
   weightDecay: notNegative,
   /** What some parameters do differently, by name, layer or kind (`sgd`'s `overrides`). */
-  overrides: v.optional(v.record(v.string(), overrideSchema)),
+  overrides: v.exactOptional(v.record(v.string(), overrideSchema)),
   /** Steps between evaluations of the validation pictures; one follows the last step in any case. */
   evaluateEvery: whole(1),
   /** Steps between checkpoints; one follows the last step in any case. */
@@ -112,33 +112,33 @@ export type RunConfig = v.InferOutput<typeof runConfigSchema>;
  */
 export function checkRunConfig(config: RunConfig): RunConfig {
   const checked = v.safeParse(runConfigSchema, config);
-  if (!checked.success) {
-    const { place, issue } = describe(checked.issues[0]);
-    throw new ConfigError(`${place}: expected ${issue.expected ?? 'another value'}, got ${issue.received}`);
-  }
-  // The optimizer's own package checks the rest.
+  if (!checked.success) throw new ConfigError(complaint(checked.issues[0]));
+  // What a schedule is made of hangs together; its own package checks that.
   scheduleOf(checked.output.recipe);
   return checked.output;
 }
 
-/** Reads the text of a `config.json`. */
+/**
+ * Reads the text of a `config.json`.
+ *
+ * @throws CheckpointError that names the file, the place in it, and what should be there
+ */
 export function parseRunConfig(file: string, text: string): RunConfig {
+  const remedy = 'restore the file or begin the run anew';
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
-    throw new CheckpointError(`${file}: is not JSON; it was changed or cut off, restore it or begin the run anew`);
+    throw new CheckpointError(`${file}: is not JSON (it was changed, or cut off); ${remedy}`);
   }
   const parsed = v.safeParse(runConfigSchema, json);
-  if (!parsed.success) {
-    const { place, issue } = describe(parsed.issues[0]);
-    throw new CheckpointError(
-      `${file}: ${place}: expected ${issue.expected ?? 'another value'}, got ${issue.received}; restore it or begin the run anew`,
-    );
-  }
+  if (!parsed.success) throw new CheckpointError(`${file}: ${complaint(parsed.issues[0])}; ${remedy}`);
   return parsed.output;
 }
 
-function describe(issue: v.BaseIssue<unknown>): { place: string; issue: v.BaseIssue<unknown> } {
-  return { place: v.getDotPath(issue) ?? 'the configuration', issue };
+function complaint(issue: v.BaseIssue<unknown>): string {
+  const place = v.getDotPath(issue) ?? 'the configuration';
+  if (issue.received === 'undefined') return `${place} is missing`;
+  if (issue.expected === 'never') return `${place} is not known`;
+  return `${place}: expected ${issue.expected ?? 'another value'}, got ${issue.received}`;
 }

@@ -23,12 +23,15 @@ const CHECKPOINTS_KEPT = 2;
 export class RunDirectory {
   readonly path: string;
   readonly config: RunConfig;
-  /** Directories that `create` made, from the run's own upwards. */
+  /** Whether this process began the run. */
+  readonly isNew: boolean;
+  /** Directories that were made for it, from its own upwards. */
   readonly #made: readonly string[];
 
-  private constructor(path: string, config: RunConfig, made: readonly string[]) {
+  private constructor(path: string, config: RunConfig, { isNew, made }: { isNew: boolean; made: readonly string[] }) {
     this.path = path;
     this.config = config;
+    this.isNew = isNew;
     this.#made = made;
   }
 
@@ -54,7 +57,7 @@ export class RunDirectory {
       throw new ConfigError(`${path}: this directory is not empty; go on with its run by --resume, or choose another`);
     }
     const made = await makeDirectory(path);
-    const run = new RunDirectory(path, config, made);
+    const run = new RunDirectory(path, config, { isNew: true, made });
     try {
       await writeConfig(path, config);
       await mkdir(join(path, CHECKPOINTS));
@@ -77,7 +80,7 @@ export class RunDirectory {
       }
       throw new CheckpointError(`${file}: could not be read: ${describeFileError(error)}`, { cause: error });
     }
-    return new RunDirectory(path, parseRunConfig(file, text), []);
+    return new RunDirectory(path, parseRunConfig(file, text), { isNew: false, made: [] });
   }
 
   /**
@@ -92,7 +95,7 @@ export class RunDirectory {
     } catch (error) {
       throw new AlexError(`${this.path}: the run could not be changed: ${describeFileError(error)}`, { cause: error });
     }
-    return new RunDirectory(this.path, config, this.#made);
+    return new RunDirectory(this.path, config, { isNew: this.isNew, made: this.#made });
   }
 
   appendMetrics(metrics: Metrics): Promise<void> {

@@ -42,8 +42,8 @@ export interface TrainingResult {
  * Trains a network by a run's recipe, and writes metrics, checkpoints and, at the end, `weights.safetensors`.
  *
  * Order of pictures, crops and dropout are functions of seed and step, so a run that was stopped and goes on ends with
- * the same weights, bit by bit, as one that never stopped. A run that fails before its first checkpoint takes its files
- * away again, as nothing could go on from them; one that fails later keeps what it has.
+ * the same weights, bit by bit, as one that never stopped. A new run that fails before its first checkpoint takes its
+ * files away again, as nothing could go on from them; one that fails later keeps what it has.
  *
  * @throws AlexError where the loss is no longer a number; DataError, CheckpointError and AdapterError from below
  */
@@ -64,7 +64,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   try {
     return await training.run();
   } catch (error) {
-    if (training.savedStep === undefined) await run.remove();
+    if (run.isNew && training.savedStep === undefined) await run.remove();
     throw error;
   }
 }

@@ -1,0 +1,127 @@
+import { variants } from '@alex/model-alexnet';
+import { Command, Option } from 'commander';
+import { classifyCommand } from './commands/classify.js';
+import { demoCommand } from './commands/demo.js';
+import { devicesCommand } from './commands/devices.js';
+import { evaluateCommand } from './commands/evaluate.js';
+import { trainCommand } from './commands/train.js';
+import { demoRecipe } from './demo-recipe.js';
+import { describeFailure, oneLine } from './failure.js';
+import { adapterOption, type CommonOptions, jsonOption, positiveNumber, seedParser, wholeNumber } from './options.js';
+import { createOutput, type Output } from './output.js';
+
+/**
+ * Runs the command that the arguments name, and prints what it has to say.
+ *
+ * @param args without the interpreter and the script
+ * @returns the exit code: 0 for success, 2 for wrong use, 1 for a failure, 130 after Ctrl-C
+ */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = commandLine(async (options, command) => {
+    code = await command(createOutput(options));
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    const failure = describeFailure(error);
+    if (failure.line !== undefined) {
+      process.stderr.write(`${failure.line}\n`);
+      if (process.env['DEBUG'] === 'alex') console.error(error);
+    }
+    return failure.code;
+  }
+}
+
+type Run = (options: CommonOptions, command: (output: Output) => Promise<number>) => Promise<void>;
+
+function commandLine(run: Run): Command {
+  const program = new Command('alexnet')
+    .description('AlexNet on WebGPU: trains, evaluates and uses the networks of the 2012 paper and their kin.')
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}\n`) })
+    .addHelpText('after', '\nExit codes: 0 success, 1 failure, 2 wrong use, 130 stopped by Ctrl-C after saving.');
+
+  program
+    .command('demo')
+    .description('train a small AlexNet on the embedded pictures and show what it learnt')
+    .option('--run <dir>', 'directory of the run (default: runs/demo-TIME)')
+    .option('--classes <n>', `things to tell apart (default: ${demoRecipe.classes})`, wholeNumber(2))
+    .option('--steps <n>', `steps of training (default: ${demoRecipe.training.steps})`, wholeNumber(1))
+    .option('--seed <n>', `decides all random choices (default: ${demoRecipe.seed})`, seedParser)
+    .addOption(adapterOption())
+    .addOption(jsonOption())
+    .action((options) => run(options, (output) => demoCommand(options, output)));
+
+  program
+    .command('devices')
+    .description('list the adapters, their limits and features, and what they were measured to reach')
+    .addOption(jsonOption())
+    .action((options) => run(options, (output) => devicesCommand(options, output)));
+
+  program
+    .command('train')
+    .description('train a network, or go on with a run by --resume')
+    .requiredOption('--run <dir>', 'directory of the run')
+    .option('--data <dir>', "class folders of pictures, CIFAR-10's or Fashion-MNIST's files, or the word emoji")
+    .option('--model <name>', `one of ${variants.map(({ name }) => name).join(', ')} (default: paper)`)
+    .option('--classes <n>', 'how many classes, where the data leave a choice', wholeNumber(2))
+    .option('--batch <n>', 'pictures a step (default: what the network was published with)', wholeNumber(1))
+    .option('--steps <n>', 'steps of training', wholeNumber(1))
+    .addOption(
+      new Option('--epochs <n>', 'passes over the training pictures, instead of --steps')
+        .argParser(wholeNumber(1))
+        .conflicts('steps'),
+    )
+    .option('--seed <n>', 'decides all random choices (default: 0)', seedParser)
+    .option(
+      '--learning-rate <rate>',
+      'rate at the start (default: what the network was published with)',
+      positiveNumber,
+    )
+    .option('--crop <pixels>', "side of the crops that the network sees (default: the network's)", wholeNumber(1))
+    .option(
+      '--size <pixels>',
+      'side that pictures are scaled to first (default: a little more than the crop)',
+      wholeNumber(1),
+    )
+    .option('--no-mirror', 'do not reflect half of the crops')
+    .option('--no-colour', 'do not shift colours')
+    .option(
+      '--evaluate-every <steps>',
+      'steps between evaluations (default: an epoch, or 50 steps if that is more)',
+      wholeNumber(1),
+    )
+    .option('--resume', 'go on with the run from its last checkpoint; begins it where there is none', false)
+    .addOption(adapterOption())
+    .addOption(jsonOption())
+    .action((options) => run(options, (output) => trainCommand(options, output)));
+
+  program
+    .command('evaluate')
+    .description('measure top-1 and top-5 error of a trained network on validation pictures')
+    .requiredOption('--run <dir>', 'directory of the run')
+    .option('--data <dir>', 'the pictures (default: those that the run learnt from)')
+    .addOption(
+      new Option('--views <n>', '1: the centre of each picture; 10: corners, centre and reflections, averaged')
+        .choices(['1', '10'])
+        .default('1'),
+    )
+    .addOption(adapterOption())
+    .addOption(jsonOption())
+    .action((options) =>
+      run(options, (output) => evaluateCommand({ ...options, views: Number(options.views) }, output)),
+    );
+
+  program
+    .command('classify')
+    .description('show the five likeliest labels of pictures')
+    .argument('<image...>', 'picture files')
+    .requiredOption('--run <dir>', 'directory of the run')
+    .addOption(adapterOption())
+    .addOption(jsonOption())
+    .action((images: string[], options) => run(options, (output) => classifyCommand(images, options, output)));
+
+  return program;
+}

@@ -1,0 +1,42 @@
+import { listAdapters, measureRoofline, openGpu } from '@alex/tensor';
+import { exitCode } from '../failure.js';
+import type { CommonOptions } from '../options.js';
+import type { Output } from '../output.js';
+
+/** Limits that decide what fits on an adapter. */
+const shownLimits = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+] as const;
+
+/** Lists the adapters, what they can hold, and what they reach; gives the exit code. */
+export async function devicesCommand(_options: CommonOptions, output: Output): Promise<number> {
+  const adapters = await listAdapters();
+  // Opening says what to install where there is nothing to open.
+  if (adapters.length === 0) (await openGpu()).dispose();
+  const devices = [];
+  for (const adapter of adapters) {
+    const gpu = await openGpu({ adapter: adapter.index });
+    try {
+      const limits = Object.fromEntries(shownLimits.map((name) => [name, gpu.limits[name]]));
+      const roofline = await measureRoofline(gpu);
+      const features = [...gpu.features].sort();
+      devices.push({ ...adapter, subgroupSize: gpu.subgroupSize, features, limits, roofline });
+      output.line(`${adapter.index}: ${adapter.name}`);
+      output.line(`   ${adapter.kind}${adapter.embedded ? ', embedded' : ''}, driver ${adapter.driver || 'unnamed'}`);
+      output.line(
+        `   measured: ${(roofline.multiplyAddsPerSecond / 1e9).toFixed(1)} billion multiply-adds a second, ` +
+          `copies ${(roofline.copyBytesPerSecond / 1e9).toFixed(1)} GB a second`,
+      );
+      output.line(`   features: ${features.join(', ') || 'none'}`);
+      for (const [name, value] of Object.entries(limits)) output.line(`   ${name}: ${value.toLocaleString('en-US')}`);
+    } finally {
+      gpu.dispose();
+    }
+  }
+  output.result(devices);
+  return exitCode.success;
+}

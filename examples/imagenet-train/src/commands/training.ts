@@ -1,0 +1,86 @@
+import type { Dataset } from '@alex/data';
+import { type RunConfig, type RunDirectory, type TrainingResult, train } from '@alex/trainer';
+import { Interruption } from '../interrupt.js';
+import type { Output } from '../output.js';
+import { TrainingProgress } from '../progress.js';
+import { openSession, type Session } from '../session.js';
+
+/** A training that ended, by itself or by Ctrl-C. */
+export interface Trained {
+  readonly run: RunDirectory;
+  readonly result: TrainingResult;
+  /** Where it did not finish: how the process should exit. */
+  readonly interruptedCode?: number;
+}
+
+/**
+ * Trains a run on the data and shows how it gets on. The run directory is made as late as possible, so that whatever is
+ * wrong is found before.
+ *
+ * @param begin makes or opens the run directory
+ * @param afterwards uses the trained network before the adapter is given back
+ */
+export async function runTraining(
+  {
+    config,
+    dataset,
+    adapters,
+    output,
+  }: {
+    readonly config: RunConfig;
+    readonly dataset: Dataset;
+    readonly adapters: string | undefined;
+    readonly output: Output;
+  },
+  begin: () => Promise<RunDirectory>,
+  afterwards?: (session: Session) => Promise<void>,
+): Promise<Trained> {
+  const session = await openSession(config, { adapters, training: true });
+  try {
+    const { description } = session.network;
+    output.line(
+      `Training ${description.name} (${description.parameterCount.toLocaleString('en-US')} parameters) on ` +
+        `${dataset.train.length.toLocaleString('en-US')} pictures of ${dataset.classes.length} classes, ` +
+        `${config.recipe.steps} steps of ${config.recipe.batch}, on ${session.gpu.description.name}.`,
+    );
+    const run = await begin();
+    const progress = new TrainingProgress(output);
+    const interruption = new Interruption(() =>
+      progress.say('Finishing this step, then saving. Ctrl-C again quits at once.'),
+    );
+    try {
+      const result = await train({
+        run,
+        network: session.network,
+        augmenter: session.augmenter,
+        dataset,
+        signal: interruption.signal,
+        onEvent: (event) => progress.show(event),
+      });
+      progress.stop();
+      if (!result.finished) return { run, result, interruptedCode: interruption.code };
+      await afterwards?.(session);
+      return { run, result };
+    } finally {
+      progress.stop();
+      interruption.dispose();
+    }
+  } finally {
+    session.dispose();
+  }
+}
+
+/** What is said of a run that was stopped. */
+export function sayHowToGoOn({ run, result }: Trained, output: Output): void {
+  output.line(`Stopped after step ${result.step} of ${run.config.recipe.steps}; everything is saved in ${run.path}.`);
+  output.line(`Go on with:  ${alexnetCommand} train --run ${run.path} --resume`);
+}
+
+/** What a training gives with `--json`. */
+export function trainingResult({ run, result }: Trained) {
+  const { step, finished, validation } = result;
+  return { run: run.path, finished, step, ...(validation && { validation }) };
+}
+
+/** How the command is called from the repository. */
+export const alexnetCommand = 'npm run alexnet --';

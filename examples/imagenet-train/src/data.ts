@@ -1,0 +1,62 @@
+import { colourStatistics, type Dataset, openDataset } from '@alex/data';
+import { ConfigError } from '@alex/tensor';
+import type { PicturesConfig, RunConfig } from '@alex/trainer';
+
+/** The mean of so many pictures is that of all of them, to a grey level or two. */
+const picturesForStatistics = 1024;
+
+/** Mean colour, and the principal components that colour shifts follow, of the pictures to learn from. */
+export async function measurePictures(
+  dataset: Dataset,
+  { colourStrength }: { readonly colourStrength: number },
+): Promise<Pick<PicturesConfig, 'mean' | 'colour'>> {
+  const { mean, standardDeviations, axes } = await colourStatistics(dataset.train, { limit: picturesForStatistics });
+  if (colourStrength === 0 || dataset.channels !== 3) return { mean: [...mean] };
+  return {
+    mean: [...mean],
+    colour: {
+      standardDeviations: [...standardDeviations],
+      axes: axes.map((axis) => [...axis]),
+      strength: colourStrength,
+    },
+  };
+}
+
+/**
+ * Opens data for a new run. Where nobody asked for a size, data that come in one size of their own keep it.
+ *
+ * @throws DataError where there are no usable data, ConfigError for options that they do not allow
+ */
+export async function openData(
+  source: string,
+  options: { readonly classes?: number | undefined; readonly size?: number | undefined; readonly usualSize: number },
+): Promise<Dataset> {
+  const { classes, size, usualSize } = options;
+  try {
+    return await openDataset(source, { classes, size: size ?? usualSize });
+  } catch (error) {
+    if (size !== undefined || !(error instanceof ConfigError)) throw error;
+    return openDataset(source, { classes });
+  }
+}
+
+/**
+ * Opens data for a run that exists: pictures of the size and with the classes that its network knows.
+ *
+ * @throws ConfigError where the data have other classes
+ */
+export async function openDataOfRun({ data }: RunConfig, source: string = data.source): Promise<Dataset> {
+  const classes = source === 'emoji' ? data.classes.length : undefined;
+  const dataset = await openDataset(source, { classes, size: data.height });
+  if (dataset.classes.join('\n') !== data.classes.join('\n')) {
+    throw new ConfigError(
+      `${source}: has ${dataset.classes.length} classes (${listed(dataset.classes)}), the run knows ` +
+        `${data.classes.length} (${listed(data.classes)}); give data with the same classes`,
+    );
+  }
+  return dataset;
+}
+
+function listed(names: readonly string[]): string {
+  return names.length > 3 ? `${names.slice(0, 3).join(', ')}, ...` : names.join(', ');
+}

@@ -1,0 +1,28 @@
+import type { PicturesConfig, Recipe } from '@alex/trainer';
+
+/** Everything that decides what the demo learns, and how long it takes. */
+export const demoRecipe: {
+  readonly variant: 'small';
+  readonly classes: number;
+  /** Height and width of the drawn pictures, of which crops as large as the network's input are taken; in pixels. */
+  readonly pictureSize: number;
+  readonly pictures: Pick<PicturesConfig, 'mirror' | 'scale'> & { readonly colourStrength: number };
+  readonly training: Omit<Recipe, 'seed'>;
+  readonly seed: number;
+} = {
+  variant: 'small',
+  classes: 24,
+  pictureSize: 64,
+  pictures: { mirror: true, scale: 64, colourStrength: 0.1 },
+  training: {
+    batch: 32,
+    steps: 300,
+    learningRate: 0.01,
+    schedule: { kind: 'exponential', factor: 25, steps: 3 },
+    momentum: 0.9,
+    weightDecay: 0.0005,
+    evaluateEvery: 50,
+    checkpointEvery: 100,
+  },
+  seed: 1,
+};

@@ -1,0 +1,26 @@
+import { AlexError, ConfigError, ShapeError } from '@alex/tensor';
+import { CommanderError } from 'commander';
+
+/** Exit codes of every command. */
+export const exitCode = { success: 0, failure: 1, wrongUse: 2, interrupted: 130, terminated: 143 } as const;
+
+/** What a failed command says, in one line (nothing where it was said already), and how it exits. */
+export function describeFailure(error: unknown): { readonly line?: string; readonly code: number } {
+  if (error instanceof CommanderError) {
+    return { code: error.exitCode === 0 ? exitCode.success : exitCode.wrongUse };
+  }
+  if (error instanceof AlexError) {
+    const wrongUse = error instanceof ConfigError || error instanceof ShapeError;
+    return { line: `error: ${oneLine(error.message)}`, code: wrongUse ? exitCode.wrongUse : exitCode.failure };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    line: `error: ${oneLine(message)} (unexpected; set DEBUG=alex to see where it comes from)`,
+    code: exitCode.failure,
+  };
+}
+
+/** Many lines as one. */
+export function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, ' ');
+}

@@ -1,0 +1,40 @@
+import { InvalidArgumentError, Option } from 'commander';
+
+/** A parser for commander: a whole number within bounds. */
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+  };
+}
+
+/** A parser for commander: a number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('It must be a number above 0.');
+}
+
+/** What every command takes. */
+export interface CommonOptions {
+  readonly json: boolean;
+}
+
+/** What every command takes that computes. */
+export interface AdapterOptions extends CommonOptions {
+  readonly adapters?: string;
+}
+
+export const jsonOption = () =>
+  new Option('--json', 'one JSON value on standard output, everything else on standard error').default(false);
+
+/** Only here the environment is read. */
+export const adapterOption = () =>
+  new Option(
+    '--adapter, --adapters <names>',
+    'the adapter to compute on: a part of its name, or its number in `devices` (default: the best one)',
+  ).env('ALEX_ADAPTER');
+
+export const seedParser = wholeNumber(0, 2 ** 32 - 1);

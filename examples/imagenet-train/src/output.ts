@@ -1,0 +1,37 @@
+import type { Writable } from 'node:stream';
+
+/** Where a command speaks: to people, or with `--json` to programs, which get standard output for themselves. */
+export interface Output {
+  /** Where words for people go: standard output, or standard error with `--json`. */
+  readonly stream: Writable & { readonly isTTY?: boolean };
+  /** A line for people. */
+  line(text?: string): void;
+  /** What a program gets with `--json`, and nobody otherwise. */
+  result(value: unknown): void;
+}
+
+/** Speaks through the process's own streams. */
+export function createOutput({ json }: { readonly json: boolean }): Output {
+  const stream = json ? process.stderr : process.stdout;
+  return {
+    stream,
+    line: (text = '') => void stream.write(`${text}\n`),
+    result: (value) => {
+      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
+    },
+  };
+}
+
+/** `0.1234` as `12.3%`. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+/** Seconds as `45s`, `3:07` or `2:05:00`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole}s`;
+  const two = (value: number) => String(value).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}

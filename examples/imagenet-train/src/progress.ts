@@ -1,0 +1,118 @@
+import type { TrainingEvent } from '@alex/trainer';
+import { MultiBar, type SingleBar } from 'cli-progress';
+import { duration, type Output, percent } from './output.js';
+
+/** Steps that loss, top-1 error and speed are averaged over. */
+const window = 20;
+/** Seconds between lines where there is no terminal. */
+const lineEvery = 5;
+
+/**
+ * Shows how a training gets on: one line with a bar that stays in its place on a terminal, a plain line every few
+ * seconds elsewhere. Results of evaluations stay on the screen.
+ */
+export class TrainingProgress {
+  readonly #output: Output;
+  readonly #losses: number[] = [];
+  readonly #errors: number[] = [];
+  readonly #seconds: number[] = [];
+  #bars: MultiBar | undefined;
+  #bar: SingleBar | undefined;
+  #lastStep = 0;
+  #lastLine = 0;
+  #batchSpeed = 0;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  show(event: TrainingEvent): void {
+    switch (event.kind) {
+      case 'start':
+        this.#lastStep = performance.now();
+        this.#lastLine = this.#lastStep;
+        if (event.step > 0) this.#output.line(`Going on from step ${event.step} of ${event.steps}.`);
+        this.#startBar(event.step, event.steps);
+        break;
+      case 'step': {
+        const now = performance.now();
+        const { step, loss, top1Error, imagesPerSecond } = event.metrics;
+        // With what lies between steps, evaluations too: that is what is waited for.
+        this.#note(this.#seconds, (now - this.#lastStep) / 1000);
+        this.#note(this.#losses, loss);
+        this.#note(this.#errors, top1Error);
+        this.#lastStep = now;
+        this.#batchSpeed = imagesPerSecond;
+        this.#update(step, event.steps, now);
+        break;
+      }
+      case 'validation': {
+        const { step, loss, top1Error, top5Error } = event.metrics;
+        this.#keep(
+          `step ${step}: validation loss ${loss.toFixed(3)}, top-1 error ${percent(top1Error)}, top-5 error ${percent(top5Error)}`,
+        );
+        break;
+      }
+      case 'evaluating':
+      case 'checkpoint':
+        break;
+    }
+  }
+
+  /** A line that stays. */
+  say(text: string): void {
+    this.#keep(text);
+  }
+
+  /** Takes the bar away; nothing where there is none. */
+  stop(): void {
+    this.#bars?.stop();
+    this.#bars = undefined;
+    this.#bar = undefined;
+  }
+
+  #note(values: number[], value: number): void {
+    values.push(value);
+    if (values.length > window) values.shift();
+  }
+
+  #startBar(step: number, steps: number): void {
+    if (!this.#output.stream.isTTY) return;
+    this.#bars = new MultiBar({
+      stream: this.#output.stream as NodeJS.WriteStream,
+      format: '{bar} step {value}/{total} {text}',
+      barCompleteChar: '█',
+      barIncompleteChar: '░',
+      barsize: 20,
+      fps: 4,
+      hideCursor: true,
+      clearOnComplete: true,
+      forceRedraw: true,
+      // Ctrl-C is the command's own business.
+      gracefulExit: false,
+    });
+    this.#bar = this.#bars.create(steps, step, { text: '' });
+  }
+
+  #update(step: number, steps: number, now: number): void {
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const text = [
+      `loss ${mean(this.#losses).toFixed(3)}`,
+      `top-1 error ${percent(mean(this.#errors))}`,
+      `${this.#batchSpeed.toFixed(this.#batchSpeed < 10 ? 1 : 0)} images/s`,
+      `${duration(mean(this.#seconds) * (steps - step))} left`,
+    ].join(' · ');
+    if (this.#bar) this.#bar.update(step, { text });
+    else if (now - this.#lastLine >= lineEvery * 1000 || step === steps) {
+      this.#lastLine = now;
+      this.#output.line(`step ${step}/${steps} · ${text}`);
+    }
+  }
+
+  #keep(text: string): void {
+    if (this.#bars) {
+      this.#bars.log(`${text}\n`);
+      this.#bars.update();
+    } else this.#output.line(text);
+  }
+}

@@ -1,0 +1,73 @@
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AlexError, DataError } from '@alex/tensor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'alex-metrics-'));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+const metrics = (step: number, split: 'train' | 'val' = 'train'): Metrics => ({
+  step,
+  epoch: step / 3,
+  split,
+  loss: 2.5,
+  top1Error: 0.5,
+  top5Error: 0.25,
+  learningRate: 0.01,
+  imagesPerSecond: 100,
+});
+
+describe('metrics.jsonl', () => {
+  it('holds one object a line, under the names that are documented', async () => {
+    const path = join(directory, 'lines');
+    await appendMetrics(path, metrics(3));
+    await appendMetrics(path, metrics(3, 'val'));
+    expect(await readFile(path, 'utf8')).toBe(
+      '{"step":3,"epoch":1,"split":"train","loss":2.5,"top1Error":0.5,"top5Error":0.25,"learningRate":0.01,"imagesPerSecond":100}\n' +
+        '{"step":3,"epoch":1,"split":"val","loss":2.5,"top1Error":0.5,"top5Error":0.25,"learningRate":0.01,"imagesPerSecond":100}\n',
+    );
+    expect(await readMetrics(path)).toEqual([metrics(3), metrics(3, 'val')]);
+  });
+
+  it('is empty before anything was noted', async () => {
+    expect(await readMetrics(join(directory, 'none'))).toEqual([]);
+  });
+
+  it('does without a last line that was cut off', async () => {
+    const path = join(directory, 'torn');
+    await appendMetrics(path, metrics(1));
+    await appendFile(path, '{"step":2,"epo');
+    expect(await readMetrics(path)).toEqual([metrics(1)]);
+    expect(await rewindMetrics(path, 9)).toEqual([metrics(1)]);
+    await appendMetrics(path, metrics(2));
+    expect(await readMetrics(path)).toEqual([metrics(1), metrics(2)]);
+  });
+
+  it('names file and line of what is not ours', async () => {
+    const path = join(directory, 'foreign');
+    for (const line of ['nonsense', '{"step":1}', JSON.stringify({ ...metrics(1), top1Error: 1.5 }), '[]']) {
+      await writeFile(path, `${JSON.stringify(metrics(1))}\n${line}\n`);
+      await expect(readMetrics(path)).rejects.toThrow(DataError);
+      await expect(readMetrics(path)).rejects.toThrow(/foreign: line 2/);
+    }
+  });
+
+  it('forgets what comes after the step that a run goes on from', async () => {
+    const path = join(directory, 'rewound');
+    for (const line of [metrics(1), metrics(2), metrics(2, 'val'), metrics(3)]) await appendMetrics(path, line);
+    const kept = [metrics(1), metrics(2), metrics(2, 'val')];
+    expect(await rewindMetrics(path, 2)).toEqual(kept);
+    expect(await readMetrics(path)).toEqual(kept);
+  });
+
+  it.runIf(process.platform === 'linux')('says so where the disk is full', async () => {
+    // Linux's device that is always full.
+    await expect(appendMetrics('/dev/full', metrics(1))).rejects.toThrow(AlexError);
+    await expect(appendMetrics('/dev/full', metrics(1))).rejects.toThrow(/no space is left on the disk; free some/);
+  });
+});

@@ -1,0 +1,180 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { RunConfig } from './config.js';
+import { RunDirectory } from './run-directory.js';
+
+let parent: string;
+let path: string;
+let count = 0;
+beforeAll(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'alex-run-'));
+});
+beforeEach(() => {
+  path = join(parent, `run${count++}`);
+});
+afterAll(() => rm(parent, { recursive: true }));
+
+const config: RunConfig = {
+  model: { variant: 'small', inputSize: 16 },
+  data: { source: 'emoji', name: 'emoji', classes: ['pizza', 'rocket'], height: 18, width: 18, channels: 3 },
+  pictures: {
+    crop: 'random',
+    mirror: true,
+    padding: 0,
+    mean: [1, 2, 3],
+    scale: 1,
+    colour: {
+      standardDeviations: [3, 2, 1],
+      axes: [
+        [1, 0, 0],
+        [0, 1, 0],
+        [0, 0, 1],
+      ],
+      strength: 0.1,
+    },
+  },
+  recipe: {
+    batch: 4,
+    steps: 10,
+    seed: 7,
+    learningRate: 0.01,
+    schedule: { kind: 'step', factor: 0.1, epochs: [3] },
+    momentum: 0.9,
+    weightDecay: 0.0005,
+    overrides: { '*.bias': { learningRateScale: 2 } },
+    evaluateEvery: 5,
+    checkpointEvery: 5,
+  },
+};
+
+const values = (...data: number[]): HostTensor => ({ shape: [data.length], data: Float32Array.from(data) });
+const checkpoint = (step: number) => ({
+  step,
+  parameters: { 'conv1.weight': values(step, 1) },
+  optimizerState: { 'conv1.weight.velocity': values(step, 2) },
+});
+
+describe('RunDirectory', () => {
+  it('keeps the configuration, which alone can be read back', async () => {
+    expect(await RunDirectory.exists(path)).toBe(false);
+    await RunDirectory.create(path, config);
+    expect(await RunDirectory.exists(path)).toBe(true);
+    expect((await RunDirectory.open(path)).config).toEqual(config);
+    expect((await readdir(path)).sort()).toEqual(['checkpoints', 'config.json']);
+  });
+
+  it('begins in an empty directory, and in no other', async () => {
+    await mkdir(path);
+    await RunDirectory.create(path, config);
+    await expect(RunDirectory.create(path, config)).rejects.toThrow(ConfigError);
+    await expect(RunDirectory.create(path, config)).rejects.toThrow(
+      /not empty; go on with its run by --resume, or choose/,
+    );
+
+    const other = join(parent, 'photos');
+    await mkdir(other);
+    await writeFile(join(other, 'cat.jpg'), '');
+    await expect(RunDirectory.create(other, config)).rejects.toThrow(ConfigError);
+    await expect(RunDirectory.exists(other)).rejects.toThrow(/holds files but no run/);
+    expect(await readdir(other)).toEqual(['cat.jpg']);
+  });
+
+  it('says what is wrong with a place where nothing can be made', async () => {
+    const file = join(parent, 'file');
+    await writeFile(file, '');
+    for (const place of [file, join(file, 'run'), join(file, 'deep', 'run')]) {
+      await expect(RunDirectory.create(place, config)).rejects.toThrow(ConfigError);
+      await expect(RunDirectory.create(place, config)).rejects.toThrow(/a part of the path is a file/);
+    }
+  });
+
+  it('takes away all that it made, and nothing else', async () => {
+    const nested = join(path, 'a', 'b');
+    const run = await RunDirectory.create(nested, config);
+    await run.saveCheckpoint(checkpoint(1));
+    await run.remove();
+    expect(await readdir(parent)).not.toContain(path.slice(parent.length + 1));
+
+    const other = await RunDirectory.create(nested, config);
+    await writeFile(join(path, 'a', 'notes.txt'), '');
+    await other.remove();
+    expect(await readdir(path, { recursive: true })).toEqual(['a', join('a', 'notes.txt')]);
+  });
+
+  it('tells a directory without a run from one whose configuration is broken', async () => {
+    await expect(RunDirectory.open(path)).rejects.toThrow(ConfigError);
+    await expect(RunDirectory.open(path)).rejects.toThrow(/there is no run here/);
+    await RunDirectory.create(path, config);
+    const file = join(path, 'config.json');
+    const text = await readFile(file, 'utf8');
+    const broken: [string, RegExp][] = [
+      [text.slice(0, 200), /config.json: is not JSON/],
+      ['[]', /config.json: model is missing/],
+      ['null', /config.json: the configuration: expected Object, got null/],
+      [text.replace('"batch": 4', '"batch": 0'), /recipe.batch: expected >=1, got 0/],
+      [text.replace('"batch": 4', '"batch": 4.5'), /recipe.batch/],
+      [text.replace('"seed": 7', '"seed": "7"'), /recipe.seed: expected number, got "7"/],
+      [text.replace('"momentum": 0.9', '"momentum": 1'), /recipe.momentum: expected <1, got 1/],
+      [text.replace('"kind": "step"', '"kind": "cosine"'), /recipe.schedule.kind/],
+      [text.replace('"scale": 1,', ''), /pictures.scale is missing/],
+      [text.replace('"scale": 1,', '"scale": 1, "extra": 1,'), /pictures.extra is not known/],
+    ];
+    for (const [content, message] of broken) {
+      expect(content).not.toBe(text);
+      await writeFile(file, content);
+      await expect(RunDirectory.open(path), String(message)).rejects.toThrow(CheckpointError);
+      await expect(RunDirectory.open(path)).rejects.toThrow(message);
+    }
+  });
+
+  it('gives back the newest checkpoint, and keeps one before it', async () => {
+    const run = await RunDirectory.create(path, config);
+    expect(await run.latestCheckpoint()).toBeUndefined();
+    for (const step of [5, 10, 99_999_995, 100_000_000]) {
+      await run.saveCheckpoint(checkpoint(step));
+      expect(await run.latestCheckpoint()).toEqual(checkpoint(step));
+    }
+    expect((await readdir(join(path, 'checkpoints'))).sort()).toEqual([
+      'step-100000000.safetensors',
+      'step-99999995.safetensors',
+    ]);
+  });
+
+  it('names a damaged checkpoint and the way out', async () => {
+    const run = await RunDirectory.create(path, config);
+    await run.saveCheckpoint(checkpoint(5));
+    await run.saveCheckpoint(checkpoint(10));
+    const newest = join(path, 'checkpoints', 'step-00000010.safetensors');
+    await truncate(newest, 20);
+    await expect(run.latestCheckpoint()).rejects.toThrow(CheckpointError);
+    await expect(run.latestCheckpoint()).rejects.toThrow(
+      /step-00000010.*delete it to go on from the checkpoint before/,
+    );
+    await rm(newest);
+    expect(await run.latestCheckpoint()).toEqual(checkpoint(5));
+    // One that was cut off while it was written never had its name.
+    await writeFile(`${newest}.tmp`, 'half');
+    expect(await run.latestCheckpoint()).toEqual(checkpoint(5));
+  });
+
+  it('keeps weights apart from checkpoints', async () => {
+    const run = await RunDirectory.create(path, config);
+    await expect(run.readWeights()).rejects.toThrow(/has no weights.safetensors yet; finish its training first/);
+    await run.saveWeights({ 'fc1.bias': values(1, 2) });
+    expect(await run.readWeights()).toEqual({ 'fc1.bias': values(1, 2) });
+    const bytes = await readFile(join(path, 'weights.safetensors'));
+    await run.saveWeights({ 'fc1.bias': values(1, 2) });
+    expect(await readFile(join(path, 'weights.safetensors'))).toEqual(bytes);
+  });
+
+  it('can be made longer', async () => {
+    const run = await RunDirectory.create(path, config);
+    const longer = await run.withSteps(20);
+    expect(longer.config.recipe.steps).toBe(20);
+    expect((await RunDirectory.open(path)).config).toEqual({ ...config, recipe: { ...config.recipe, steps: 20 } });
+    await expect(run.withSteps(0)).rejects.toThrow(AlexError);
+  });
+});
