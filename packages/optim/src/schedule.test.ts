@@ -1,0 +1,125 @@
+import { ConfigError } from '@alex/tensor';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { exponentialSchedule, plateauSchedule, type Schedule, stepSchedule } from './schedule.js';
+
+const at = (schedule: Schedule, epoch: number, epochs = 90) =>
+  schedule.learningRate({ epoch, epochs, validationErrors: [] });
+
+describe('stepSchedule', () => {
+  it('drops at the epochs of the 2012 code', () => {
+    const schedule = stepSchedule({ learningRate: 0.01, epochs: [23, 51, 78] });
+    const rates = [0, 22.999, 23, 50.9, 51, 77, 78, 93].map((epoch) => at(schedule, epoch));
+    [0.01, 0.01, 1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5].forEach((rate, index) => {
+      expect(rates[index]! / rate).toBeCloseTo(1, 12);
+    });
+  });
+
+  it('is constant without epochs', () => {
+    expect(at(stepSchedule({ learningRate: 0.02, epochs: [] }), 1000)).toBe(0.02);
+  });
+
+  it('takes a factor', () => {
+    expect(at(stepSchedule({ learningRate: 1, factor: 0.5, epochs: [1, 2] }), 2)).toBe(0.25);
+  });
+
+  it('refuses epochs that do not rise and numbers that are none', () => {
+    expect(() => stepSchedule({ learningRate: 1, epochs: [2, 2] })).toThrow(ConfigError);
+    expect(() => stepSchedule({ learningRate: 1, epochs: [2, 1] })).toThrow(/must rise, got 2, 1/);
+    expect(() => stepSchedule({ learningRate: 1, epochs: [NaN] })).toThrow(/epochs\[0\].*got NaN/);
+    expect(() => stepSchedule({ learningRate: -1, epochs: [] })).toThrow(/learningRate.*got -1/);
+    expect(() => stepSchedule({ learningRate: 1, factor: Infinity, epochs: [] })).toThrow(/factor/);
+  });
+});
+
+describe('exponentialSchedule', () => {
+  it('has the four rates that cuda-convnet2 trains ImageNet with, over equal quarters', () => {
+    const schedule = exponentialSchedule({ learningRate: 0.01, factor: 250, steps: 4 });
+    // dexp[base=0.01;tgtFactor=250;numSteps=4], as its documentation lists them.
+    const published = [0.01, 0.0015874, 0.00025198, 0.00004];
+    published.forEach((rate, quarter) => {
+      for (const epoch of [quarter * 22.5, quarter * 22.5 + 22.4]) {
+        expect(at(schedule, epoch) / rate).toBeCloseTo(1, 4);
+      }
+    });
+  });
+
+  it('stays at the last rate at and beyond the end', () => {
+    const schedule = exponentialSchedule({ learningRate: 1, factor: 8, steps: 2 });
+    expect(at(schedule, 10, 10)).toBe(1 / 8);
+    expect(at(schedule, 99, 10)).toBe(1 / 8);
+  });
+
+  it('refuses steps and factors that make no schedule', () => {
+    for (const steps of [1, 0, 2.5, NaN]) {
+      expect(() => exponentialSchedule({ learningRate: 1, factor: 10, steps })).toThrow(ConfigError);
+    }
+    expect(() => exponentialSchedule({ learningRate: 1, factor: 0, steps: 2 })).toThrow(/factor/);
+    expect(() => exponentialSchedule({ learningRate: NaN, factor: 2, steps: 2 })).toThrow(/learningRate/);
+  });
+});
+
+describe('plateauSchedule', () => {
+  const after = (validationErrors: readonly number[], options = {}) =>
+    plateauSchedule({ learningRate: 1, patience: 2, threshold: 0.01, ...options }).learningRate({
+      epoch: validationErrors.length,
+      epochs: 90,
+      validationErrors,
+    });
+
+  it('drops after as many errors without improvement as it has patience', () => {
+    expect(after([])).toBe(1);
+    expect(after([0.5])).toBe(1);
+    expect(after([0.5, 0.5])).toBe(1);
+    expect(after([0.5, 0.5, 0.5])).toBe(0.1);
+    expect(after([0.5, 0.5, 0.5, 0.5])).toBe(0.1);
+    expect(after([0.5, 0.5, 0.5, 0.5, 0.5])).toBeCloseTo(0.01, 12);
+  });
+
+  it('starts counting anew after an improvement', () => {
+    expect(after([0.5, 0.5, 0.4, 0.4])).toBe(1);
+    expect(after([0.5, 0.5, 0.4, 0.4, 0.4])).toBe(0.1);
+  });
+
+  it('takes a change within the threshold for none, and compares with the best, not the last', () => {
+    expect(after([0.5, 0.495, 0.491])).toBe(0.1);
+    expect(after([0.5, 0.7, 0.6])).toBe(0.1);
+  });
+
+  it('drops three times at most, or as told', () => {
+    const flat = new Array<number>(50).fill(0.5);
+    expect(after(flat)).toBeCloseTo(1e-3, 15);
+    expect(after(flat, { drops: 1 })).toBe(0.1);
+    expect(after(flat, { drops: 0 })).toBe(1);
+  });
+
+  it('takes NaN for no improvement', () => {
+    expect(after([0.5, NaN, NaN])).toBe(0.1);
+    expect(after([NaN, NaN, 0.5])).toBe(0.1);
+  });
+
+  it('never rises as errors come in, and goes on from a history read back from JSON as if never interrupted', () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true })), (errors) => {
+        const rates = errors.map((_, index) => after(errors.slice(0, index)));
+        for (let i = 1; i < rates.length; i++) expect(rates[i]!).toBeLessThanOrEqual(rates[i - 1]!);
+        expect(after(JSON.parse(JSON.stringify(errors)))).toBe(after(errors));
+      }),
+    );
+  });
+
+  it('refuses numbers that make no schedule', () => {
+    for (const options of [
+      { patience: 0 },
+      { patience: 1.5 },
+      { drops: -1 },
+      { drops: NaN },
+      { threshold: -1 },
+      { factor: NaN },
+      { learningRate: Infinity },
+    ]) {
+      expect(() => plateauSchedule({ learningRate: 1, ...options })).toThrow(ConfigError);
+      expect(() => plateauSchedule({ learningRate: 1, ...options })).toThrow(Object.keys(options)[0]!);
+    }
+  });
+});
