@@ -1,6 +1,6 @@
-import { type Recorder, recordPerElement, type Tensor } from '@alex/tensor';
+import { type Recorder, recordPerElement, sweepParts, type Tensor } from '@alex/tensor';
 import { type Formula, formulaWgsl, gradientFactor, type Reach, reachOf } from './formula.js';
-import { partsOf, slidingWindow } from './sliding-window.js';
+import { slidingWindow } from './sliding-window.js';
 
 /** Normalization across maps of pictures that lie as `[C, P]`, where `P` is every place of every image. */
 export interface AcrossMaps {
@@ -104,7 +104,7 @@ function sweepOf({ size, groups }: AcrossMaps, input: Tensor): Sweep {
   const [images, channels, height, width] = input.shape as [number, number, number, number];
   const places = images * height * width;
   const maps = channels / groups;
-  const parts = partsOf(maps, places * groups);
+  const parts = sweepParts(maps, places * groups);
   const length = Math.ceil(maps / parts);
   return {
     reach: reachOf(size, maps),

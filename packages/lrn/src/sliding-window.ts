@@ -19,13 +19,3 @@ export function slidingWindow(name: string, count: number): SlidingWindow {
     push: (value) => registers.map((register, age) => `${register} = ${registers[age + 1] ?? value};`).join(' '),
   };
 }
-
-/**
- * Into how many parts a sweep over `length` elements is cut, where `lanes` sweeps go side by side. Each part reads its
- * neighbours' edges again, so they are cut only until an adapter with thousands of lanes is busy.
- */
-export function partsOf(length: number, lanes: number): number {
-  const busy = 16_384;
-  const leastLength = 16;
-  return Math.max(1, Math.min(Math.ceil(busy / lanes), Math.ceil(length / leastLength)));
-}

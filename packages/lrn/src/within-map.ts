@@ -1,6 +1,6 @@
-import { type Recorder, recordPerElement, type Tensor } from '@alex/tensor';
+import { type Recorder, recordPerElement, sweepParts, type Tensor } from '@alex/tensor';
 import { type Formula, formulaWgsl, gradientFactor, reachOf } from './formula.js';
-import { partsOf, slidingWindow } from './sliding-window.js';
+import { slidingWindow } from './sliding-window.js';
 
 /** Normalization within each map of pictures that lie as `[C, H, W, N]`. */
 export interface WithinMap {
@@ -123,7 +123,7 @@ export function recordWithinMapGradient(
 function sweepOf({ size }: WithinMap, input: Tensor) {
   const [images, channels, height, width] = input.shape as [number, number, number, number];
   const lanes = channels * width * images;
-  const parts = partsOf(height, lanes);
+  const parts = sweepParts(height, lanes);
   const length = Math.ceil(height / parts);
   const rowLength = width * images;
   return {

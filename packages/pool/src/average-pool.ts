@@ -1,0 +1,94 @@
+import { ConfigError, type Layer, recordPerElement } from '@alex/tensor';
+import { gatherWindows, sweepWindows } from './kernels.js';
+import { checkPooling, type PoolOptions, pooledShape } from './pooling.js';
+
+/** Options of `averagePool`. */
+export interface AveragePoolOptions extends PoolOptions {
+  /**
+   * False, the default: a window's sum is divided by how many elements of the picture it holds, as in cuda-convnet and
+   * by default in ONNX. True: padding counts too, as zeros, as in Caffe and by default in PyTorch; what overhangs even
+   * the padding (`rounding: 'ceil'`) does not.
+   */
+  readonly countPadding?: boolean;
+}
+
+/**
+ * Average pooling of pictures: `[N, C, H, W]` to `[N, C, H', W']`, the mean of each window.
+ *
+ * With `rounding: 'ceil'` a last window may overhang the far border, where it begins inside the picture or the padding
+ * before it; it is clipped.
+ *
+ * @throws ConfigError at once where an option cannot be meant; ShapeError where the input is not `[N, C, H, W]` or no
+ * window fits.
+ *
+ * @example
+ * averagePool({ size: 3, stride: 2, rounding: 'ceil' }) // cuda-convnet's CIFAR-10 nets: 16 x 16 to 8 x 8
+ */
+export function averagePool(options: AveragePoolOptions): Layer {
+  const pooling = checkPooling('averagePool', options);
+  const { name, size, stride, padding } = pooling;
+  const countPadding = options.countPadding ?? false;
+  if (typeof countPadding !== 'boolean') {
+    throw new ConfigError(`${name}: countPadding must be true or false, got ${String(countPadding)}`);
+  }
+  /** WGSL: how many elements the window counts whose corner is at `top`, `left`. */
+  const counted = (height: number, width: number) =>
+    countPadding
+      ? `f32((min(top + ${size[0]}, ${height + padding.bottom}) - top) * (min(left + ${size[1]}, ${width + padding.right}) - left))`
+      : `f32((min(top + ${size[0]}, ${height}) - max(top, 0)) * (min(left + ${size[1]}, ${width}) - max(left, 0)))`;
+  return {
+    kind: 'averagePool',
+    name,
+    outputShape: (input) => pooledShape(pooling, input),
+    parameters: () => [],
+    multiplyAdds: () => 0,
+    forward(recorder, { input }) {
+      const output = recorder.tensor(`${name}/output`, pooledShape(pooling, input.shape));
+      const [images, , height, width] = input.shape as [number, number, number, number];
+      recordPerElement(recorder, {
+        label: `${name}/forward`,
+        reads: { input },
+        writes: { output },
+        ...sweepWindows(
+          pooling,
+          input.shape,
+          output.shape,
+          (rows) => `store_output(index, (${rows.join(' + ')}) / ${counted(height, width)});`,
+        ),
+        functions: `
+alias Row = f32;
+fn reduceRow(base: i32, row: i32, left: i32) -> Row {
+  if (row < 0 || row >= ${height}) { return 0.0; }
+  var sum = 0.0;
+  for (var offset = 0; offset < ${size[1]}; offset++) {
+    let column = clamp(left + offset, 0, ${width - 1});
+    sum += select(0.0, load_input(u32(base + row * ${width * images} + column * ${images})), column == left + offset);
+  }
+  return sum;
+}`,
+      });
+      return { output };
+    },
+    backward(recorder, { input, outputGradient, needsInputGradient }) {
+      if (!needsInputGradient) return {};
+      const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape);
+      const [, , height, width] = input.shape as [number, number, number, number];
+      recordPerElement(recorder, {
+        label: `${name}/backward`,
+        reads: { gradient: outputGradient },
+        writes: { result: inputGradient },
+        ...gatherWindows(pooling, input.shape, outputGradient.shape, {
+          forWindow: `
+      let top = outputRow * ${stride[0]} - ${padding.top};
+      let left = outputColumn * ${stride[1]} - ${padding.left};
+      let gradient = load_gradient(index) / ${counted(height, width)};`,
+          share: () => 'gradient',
+        }),
+      });
+      return { inputGradient };
+    },
+    column() {
+      return this;
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import { type Shape, sweepParts } from '@alex/tensor';
+import type { Pooling } from './pooling.js';
+
+/** WGSL for `recordPerElement`. */
+export interface Kernel {
+  readonly elements: number;
+  readonly body: string;
+}
+
+/**
+ * Forward: one invocation sweeps down a part of a column of windows. It reduces each row of a window by `row`, a WGSL
+ * function `(base, row, left)` of the clamped row's number, and keeps the results in registers, so that rows shared by
+ * overlapping windows are loaded once. Lanes run over images, then columns of windows; the row is the same for all.
+ *
+ * Rows outside the picture are handed to `row` as they are: it clamps or leaves out.
+ */
+export function sweepWindows(
+  pooling: Pooling,
+  inputShape: Shape,
+  outputShape: Shape,
+  /** WGSL that stores element `index` of the output from the rows' results, `top` and `left` of the window in sight. */
+  store: (rows: readonly string[]) => string,
+): Kernel {
+  const { size, stride, padding } = pooling;
+  const [images, channels, height, width] = inputShape as [number, number, number, number];
+  const [, , outputHeight, outputWidth] = outputShape as [number, number, number, number];
+  const lineLength = outputWidth * images;
+  const lines = channels * lineLength;
+  const parts = sweepParts(outputHeight, lines);
+  const length = Math.ceil(outputHeight / parts);
+  const rows = Array.from({ length: size[0] }, (_, row) => `row${row}`);
+  const shared = Math.max(0, size[0] - stride[0]);
+  const load = (row: string, offset: number) => `${row} = reduceRow(base, top + ${offset}, left);`;
+  return {
+    elements: lines * parts,
+    body: `
+  let line = i32(i) % ${lines};
+  let map = line / ${lineLength};
+  let inLine = line % ${lineLength};
+  let base = map * ${height * width * images} + inLine % ${images};
+  let left = inLine / ${images} * ${stride[1]} - ${padding.left};
+  let first = i32(i) / ${lines} * ${length};
+  let last = min(first + ${length}, ${outputHeight});
+  ${rows.map((row) => `var ${row}: Row;`).join(' ')}
+  for (var outputRow = first; outputRow < last; outputRow++) {
+    let top = outputRow * ${stride[0]} - ${padding.top};
+    if (outputRow == first) { ${rows.slice(0, shared).map(load).join(' ')} }
+    else { ${rows
+      .slice(0, shared)
+      .map((row, offset) => `${row} = ${rows[offset + stride[0]]};`)
+      .join(' ')} }
+    ${rows
+      .slice(shared)
+      .map((row, offset) => load(row, offset + shared))
+      .join(' ')}
+    let index = u32((map * ${outputHeight} + outputRow) * ${lineLength} + inLine);
+    ${store(rows)}
+  }`,
+  };
+}
+
+/**
+ * Backward, without scattering: one invocation gathers the gradients of a small block of input elements from every
+ * window that holds one of them, loading what belongs to a window once. Lanes run over images, then blocks of columns.
+ */
+export function gatherWindows(
+  pooling: Pooling,
+  inputShape: Shape,
+  outputShape: Shape,
+  wgsl: {
+    /** Runs once for each element `at` of the input; `e` numbers it within the block. */
+    readonly forElement?: (e: number) => string;
+    /** Runs once for each window: element `index` of the output, at `outputRow` and `outputColumn`. */
+    readonly forWindow: string;
+    /** What the window adds to the gradient of element `e`, which it holds: an f32. */
+    readonly share: (e: number) => string;
+  },
+): Kernel {
+  const { size, stride, padding } = pooling;
+  const [images, channels, height, width] = inputShape as [number, number, number, number];
+  const [, , outputHeight, outputWidth] = outputShape as [number, number, number, number];
+  const vertical = blocksOf(size[0], stride[0], padding.top, height);
+  const horizontal = blocksOf(size[1], stride[1], padding.left, width);
+  const elements = Array.from({ length: vertical.length * horizontal.length }, (_, e) => ({
+    e,
+    row: Math.floor(e / horizontal.length),
+    column: e % horizontal.length,
+  }));
+  return {
+    elements: channels * vertical.count * horizontal.count * images,
+    body: `
+  let place = i32(i);
+  let image = place % ${images};
+  // Of the block's corner, counted from the corner of the padded picture; a block never spans two strides.
+  let cornerColumn = (place / ${images} % ${horizontal.count} + ${horizontal.first}) * ${horizontal.length};
+  let cornerRow = (place / ${images * horizontal.count} % ${vertical.count} + ${vertical.first}) * ${vertical.length};
+  let map = place / ${images * horizontal.count * vertical.count};
+  ${elements
+    .map(
+      ({ e, row, column }) => `
+  let row${e} = cornerRow + ${row - padding.top};
+  let column${e} = cornerColumn + ${column - padding.left};
+  let inside${e} = row${e} >= 0 && row${e} < ${height} && column${e} >= 0 && column${e} < ${width};
+  let at${e} = u32(((map * ${height} + clamp(row${e}, 0, ${height - 1})) * ${width} + clamp(column${e}, 0, ${width - 1})) * ${images} + image);
+  var gradient${e} = 0.0;
+  ${wgsl.forElement?.(e) ?? ''}`,
+    )
+    .join('')}
+  for (var rowsBack = 0; rowsBack < ${vertical.windows}; rowsBack++) {
+    let outputRow = cornerRow / ${stride[0]} - rowsBack;
+    if (outputRow < 0 || outputRow >= ${outputHeight}) { continue; }
+    let rowInWindow = cornerRow - outputRow * ${stride[0]};
+    for (var columnsBack = 0; columnsBack < ${horizontal.windows}; columnsBack++) {
+      let outputColumn = cornerColumn / ${stride[1]} - columnsBack;
+      if (outputColumn < 0 || outputColumn >= ${outputWidth}) { continue; }
+      let columnInWindow = cornerColumn - outputColumn * ${stride[1]};
+      let index = u32(((map * ${outputHeight} + outputRow) * ${outputWidth} + outputColumn) * ${images} + image);
+      ${wgsl.forWindow}
+      ${elements
+        .map(
+          ({ e, row, column }) =>
+            `gradient${e} += select(0.0, ${wgsl.share(e)}, rowInWindow < ${size[0] - row} && columnInWindow < ${size[1] - column});`,
+        )
+        .join('\n      ')}
+    }
+  }
+  ${elements.map(({ e }) => `if (inside${e}) { store_result(at${e}, gradient${e}); }`).join('\n  ')}`,
+  };
+}
+
+/** Blocks of input elements along one axis: a stride long, where that is no more than registers can hold. */
+function blocksOf(size: number, stride: number, padBefore: number, input: number) {
+  const length = stride <= 4 ? stride : 1;
+  const first = Math.floor(padBefore / length);
+  return {
+    length,
+    /** Counted from the border of the padding; blocks of padding alone are left out. */
+    first,
+    count: Math.floor((padBefore + input - 1) / length) - first + 1,
+    /** The most windows that hold elements of one block. */
+    windows: Math.ceil(size / stride),
+  };
+}

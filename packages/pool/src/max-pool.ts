@@ -1,0 +1,159 @@
+import { ConfigError, type Layer, type Recorder, recordPerElement, type Shape, type Tensor } from '@alex/tensor';
+import { gatherWindows, sweepWindows } from './kernels.js';
+import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './pooling.js';
+
+/** Options of `maxPool`. */
+export interface MaxPoolOptions extends PoolOptions {
+  /**
+   * Which of a window's equal maxima gets the gradient: the `first`, row by row (PyTorch, Caffe, and the default), or
+   * `all` of them, each the whole gradient (the 2012 code).
+   */
+  readonly ties?: 'first' | 'all';
+}
+
+/**
+ * Max pooling of pictures: `[N, C, H, W]` to `[N, C, H', W']`, the greatest element of each window (sections 3.4 and 3.5
+ * of the paper: size 3, stride 2, so that windows overlap).
+ *
+ * Padding never wins: a window is clipped to the picture. With `rounding: 'ceil'` a last window may overhang the far
+ * border, where it begins inside the picture or the padding before it. NaN counts as greater than any number.
+ *
+ * @throws ConfigError at once where an option cannot be meant; ShapeError where the input is not `[N, C, H, W]` or no
+ * window fits.
+ *
+ * @example
+ * maxPool({ size: 3, stride: 2 }) // the paper's: [N, 96, 55, 55] to [N, 96, 27, 27]
+ */
+export function maxPool(options: MaxPoolOptions): Layer {
+  const pooling = checkPooling('maxPool', options);
+  const { name } = pooling;
+  const ties = options.ties ?? 'first';
+  if (ties !== 'first' && ties !== 'all') {
+    throw new ConfigError(`${name}: ties must be 'first' or 'all', got ${String(ties)}`);
+  }
+  return {
+    kind: 'maxPool',
+    name,
+    outputShape: (input) => pooledShape(pooling, input),
+    parameters: () => [],
+    multiplyAdds: () => 0,
+    forward(recorder, { input, training }) {
+      const shape = pooledShape(pooling, input.shape);
+      const output = recorder.tensor(`${name}/output`, shape);
+      // With the places kept, backward needs neither input nor output, whose memory is then free.
+      const keeps = training && ties === 'first';
+      const places = keeps ? recorder.tensor(`${name}/places`, shape, { dataType: 'u32' }) : undefined;
+      recordMaxima(recorder, pooling, { input, output, places });
+      return places ? { output, kept: { places } } : { output };
+    },
+    backward(recorder, { input, output, outputGradient, kept, needsInputGradient }) {
+      if (!needsInputGradient) return {};
+      const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape);
+      if (ties === 'all') {
+        recordGradientToAll(recorder, pooling, { input, output, outputGradient, inputGradient });
+        return { inputGradient };
+      }
+      const places = kept?.['places'];
+      if (!places) throw new ConfigError(`${name}: a backward pass needs a forward pass in training before it`);
+      recordGradientToFirst(recorder, pooling, input.shape, { places, outputGradient, inputGradient });
+      return { inputGradient };
+    },
+    column() {
+      return this;
+    },
+  };
+}
+
+/** Comparisons with NaN are the driver's choice; its bits are not. */
+const isNan = `
+fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }`;
+
+/** See `sweepWindows`. `places` receives where in the input each maximum lies, where it is given. */
+function recordMaxima(
+  recorder: Recorder,
+  pooling: Pooling,
+  tensors: { readonly input: Tensor; readonly output: Tensor; readonly places: Tensor | undefined },
+): void {
+  const { input, output, places } = tensors;
+  const [images, , height, width] = input.shape as [number, number, number, number];
+  const sweep = sweepWindows(
+    pooling,
+    input.shape,
+    output.shape,
+    (rows) => `
+    var best = ${rows[0]};
+    ${rows
+      .slice(1)
+      .map((row) => `best = greater(best, ${row});`)
+      .join(' ')}
+    store_output(index, best.value);
+    ${places ? 'store_places(index, best.place);' : ''}`,
+  );
+  recordPerElement(recorder, {
+    label: `${pooling.name}/forward`,
+    reads: { input },
+    writes: places ? { output, places } : { output },
+    ...sweep,
+    // A window's elements outside the picture become the nearest inside, which the same window holds: no maximum changes.
+    functions: `${isNan}
+struct Row { value: f32, place: u32 }
+fn greater(best: Row, other: Row) -> Row {
+  if (other.value > best.value || isNan(other.value)) { return other; }
+  return best;
+}
+fn reduceRow(base: i32, row: i32, left: i32) -> Row {
+  let start = base + clamp(row, 0, ${height - 1}) * ${width * images};
+  var best: Row;
+  for (var offset = 0; offset < ${pooling.size[1]}; offset++) {
+    let place = u32(start + clamp(left + offset, 0, ${width - 1}) * ${images});
+    let found = Row(load_input(place), place);
+    if (offset == 0) { best = found; } else { best = greater(best, found); }
+  }
+  return best;
+}`,
+  });
+}
+
+/** See `gatherWindows`: an element gets the gradients of the windows whose maximum lies at its place. */
+function recordGradientToFirst(
+  recorder: Recorder,
+  pooling: Pooling,
+  inputShape: Shape,
+  tensors: { readonly places: Tensor; readonly outputGradient: Tensor; readonly inputGradient: Tensor },
+): void {
+  const { places, outputGradient, inputGradient } = tensors;
+  recordPerElement(recorder, {
+    label: `${pooling.name}/backward`,
+    reads: { places, gradient: outputGradient },
+    writes: { result: inputGradient },
+    ...gatherWindows(pooling, inputShape, outputGradient.shape, {
+      forWindow: 'let gradient = load_gradient(index); let place = load_places(index);',
+      share: (e) => `select(0.0, gradient, place == at${e})`,
+    }),
+  });
+}
+
+/** See `gatherWindows`: an element gets the gradients of the windows whose maximum it equals. */
+function recordGradientToAll(
+  recorder: Recorder,
+  pooling: Pooling,
+  tensors: {
+    readonly input: Tensor;
+    readonly output: Tensor;
+    readonly outputGradient: Tensor;
+    readonly inputGradient: Tensor;
+  },
+): void {
+  const { input, output, outputGradient, inputGradient } = tensors;
+  recordPerElement(recorder, {
+    label: `${pooling.name}/backward`,
+    reads: { input, output, gradient: outputGradient },
+    writes: { result: inputGradient },
+    functions: isNan,
+    ...gatherWindows(pooling, input.shape, output.shape, {
+      forElement: (e) => `let x${e} = load_input(at${e}); let isNan${e} = isNan(x${e});`,
+      forWindow: 'let gradient = load_gradient(index); let maximum = load_output(index);',
+      share: (e) => `select(0.0, gradient, x${e} == maximum || isNan${e})`,
+    }),
+  });
+}

@@ -1,0 +1,68 @@
+import {
+  ConfigError,
+  type LayerOptions,
+  outputSize,
+  type Padding,
+  type Pair,
+  paddingOf,
+  pair,
+  pictureShape,
+  type Rounding,
+  type Shape,
+  ShapeError,
+} from '@alex/tensor';
+
+/** What max and average pooling have in common. */
+export interface PoolOptions extends LayerOptions {
+  /** Rows and columns of a window: a number or `[height, width]`. */
+  readonly size: Pair;
+  /** Steps between windows: a number or `[height, width]`; the window's size where it is left out. */
+  readonly stride?: Pair;
+  /** Around the picture: a number, `[height, width]` or `{ top, left, bottom, right }`, each less than `size`; 0. */
+  readonly padding?: Pair | Padding;
+  /** Whether a last window that overhangs the far border is left out (`floor`, the default) or clipped (`ceil`). */
+  readonly rounding?: Rounding;
+}
+
+/** Checked windows. */
+export interface Pooling {
+  readonly name: string;
+  readonly size: readonly [height: number, width: number];
+  readonly stride: readonly [height: number, width: number];
+  readonly padding: Padding;
+  readonly rounding: Rounding;
+}
+
+/** Throws a `ConfigError` that names the layer where an option cannot be meant. */
+export function checkPooling(kind: string, options: PoolOptions): Pooling {
+  const name = options.name ?? kind;
+  const size = pair(name, 'size', options.size);
+  const stride = pair(name, 'stride', options.stride ?? size);
+  const padding = paddingOf(name, options.padding ?? 0);
+  const rounding = options.rounding ?? 'floor';
+  if (rounding !== 'floor' && rounding !== 'ceil') {
+    throw new ConfigError(`${name}: rounding must be 'floor' or 'ceil', got ${String(rounding)}`);
+  }
+  const [height, width] = size;
+  const { top, left, bottom, right } = padding;
+  if (Math.max(top, bottom) >= height || Math.max(left, right) >= width) {
+    throw new ConfigError(
+      `${name}: padding must be less than the window of ${height} x ${width}, else windows would hold nothing; got top ${top}, left ${left}, bottom ${bottom}, right ${right}`,
+    );
+  }
+  return { name, size, stride, padding, rounding };
+}
+
+/** Throws a `ShapeError` where the input is no picture or no window fits. */
+export function pooledShape({ name, size, stride, padding, rounding }: Pooling, input: Shape): Shape {
+  const [images, channels, height, width] = pictureShape(name, input);
+  const { top, left, bottom, right } = padding;
+  const outputHeight = outputSize(height, size[0], stride[0], top, bottom, rounding);
+  const outputWidth = outputSize(width, size[1], stride[1], left, right, rounding);
+  if (outputHeight < 1 || outputWidth < 1) {
+    throw new ShapeError(
+      `${name}: no window of ${size[0]} x ${size[1]} fits in ${height + top + bottom} x ${width + left + right} (the input of ${height} x ${width} with its padding); give a smaller size or a larger picture`,
+    );
+  }
+  return [images, channels, outputHeight, outputWidth];
+}

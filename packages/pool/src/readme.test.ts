@@ -1,0 +1,6 @@
+import { runReadme } from '@alex/tensor/testing';
+import { expect, it } from 'vitest';
+
+it('has a README whose snippet runs', async () => {
+  expect(await runReadme(import.meta.url)).toMatch(/\[ 1, 1, 2, 2 \].*13, 15, 23, 25/);
+});
