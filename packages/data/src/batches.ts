@@ -39,6 +39,12 @@ export interface StepPosition {
   position: number;
 }
 
+/** A batch and where it comes from: by the numbers of its pictures and the epoch augmentation knows what to draw. */
+export interface EpochBatch extends PictureBatch, Readonly<StepPosition> {
+  /** The numbers of the pictures in the split. */
+  readonly pictures: Uint32Array;
+}
+
 /**
  * How many batches an epoch has.
  *
@@ -85,7 +91,7 @@ export function batchIndices(length: number, order: BatchOrder): Uint32Array {
  *
  * @throws ConfigError where an option is not possible; DataError where a picture cannot be read.
  */
-export function batches(split: Split, options: BatchesOptions): AsyncGenerator<PictureBatch, void, undefined> {
+export function batches(split: Split, options: BatchesOptions): AsyncGenerator<EpochBatch, void, undefined> {
   const { epoch = 0, position = 0, epochs = 1 } = options;
   const count = batchesPerEpoch(split.length, options);
   checkWhole('position', position, 0, count - 1);
@@ -93,9 +99,10 @@ export function batches(split: Split, options: BatchesOptions): AsyncGenerator<P
   checkOrder(options);
   async function* read() {
     for (let pass = 0; pass < epochs; pass++) {
-      const order = epochOrder(split.length, { ...options, epoch: epoch + pass });
       for (let at = pass === 0 ? position : 0; at < count; at++) {
-        yield await split.read(order.subarray(at * options.batch, (at + 1) * options.batch));
+        const place = { epoch: epoch + pass, position: at };
+        const pictures = batchIndices(split.length, { ...options, ...place });
+        yield { ...(await split.read(pictures)), pictures, ...place };
       }
     }
   }
@@ -109,13 +116,25 @@ function checkOrder({ seed = 0, epoch = 0 }: BatchOrder): void {
 
 const orderStream = streamOf('data/order');
 
-/** The order of a whole epoch: a permutation drawn by Fisher and Yates's shuffle from counted random numbers. */
+/** The order that was asked for last: batch after batch asks for the same one, which for ImageNet takes a second to draw. */
+let last: { key: string; indices: Uint32Array } | undefined;
+
+/** The order of a whole epoch. */
 function epochOrder(length: number, order: BatchOrder): Uint32Array {
   checkOrder(order);
   const { seed = 0, epoch = 0, shuffle = true } = order;
-  const indices = Uint32Array.from({ length }, (_, i) => i);
-  if (!shuffle) return indices;
-  for (let i = length - 1; i > 0; i--) {
+  const key = `${length} ${shuffle ? `${seed} ${epoch}` : 'as it is'}`;
+  if (last?.key !== key) {
+    const indices = Uint32Array.from({ length }, (_, i) => i);
+    if (shuffle) shuffleInPlace(indices, seed, epoch);
+    last = { key, indices };
+  }
+  return last.indices;
+}
+
+/** Fisher and Yates's shuffle with counted random numbers. */
+function shuffleInPlace(indices: Uint32Array, seed: number, epoch: number): void {
+  for (let i = indices.length - 1; i > 0; i--) {
     const [bits] = threefry2x32(seed, orderStream, i, epoch);
     // The bias of scaling 32 bits to i + 1 values is below (i + 1) / 2^32: nothing anybody could see.
     const j = Math.floor((bits / 2 ** 32) * (i + 1));
@@ -123,5 +142,4 @@ function epochOrder(length: number, order: BatchOrder): Uint32Array {
     indices[j] = indices[i]!;
     indices[i] = other;
   }
-  return indices;
 }

@@ -68,10 +68,20 @@ interface Drawing {
 }
 
 /** What one hand has drawn, by name. Aliases are left out: they repeat another thing's drawing. */
-export interface Drawings {
+interface Drawings {
   readonly icons: Readonly<Record<string, Drawing>>;
   readonly width: number;
   readonly height: number;
+}
+
+/** What all hands draw. */
+export interface Catalogue {
+  /** Names of the things, in the order of the first set. */
+  readonly names: readonly string[];
+  /** The Unicode category of each name, such as `Food & Drink`. */
+  readonly categories: ReadonlyMap<string, string>;
+  /** What each hand, by its set, has drawn of them. */
+  readonly drawings: ReadonlyMap<string, Drawings>;
 }
 
 const require = createRequire(import.meta.url);
@@ -85,19 +95,37 @@ async function readJson<T>(set: string, file: string): Promise<T> {
   }
 }
 
-export function readDrawings(artist: Artist): Promise<Drawings> {
-  return readJson<Drawings>(artist.set, 'icons.json');
+let catalogue: Promise<Catalogue> | undefined;
+
+/** Reads the sets, once in a process: they are 60 MB of text, of which the common third is kept. */
+export function readCatalogue(): Promise<Catalogue> {
+  catalogue ??= readSets();
+  return catalogue;
 }
 
-/** The Unicode category of each name, such as `Food & Drink`. */
-export async function readCategories(): Promise<ReadonlyMap<string, string>> {
+async function readSets(): Promise<Catalogue> {
+  const sets = [...trainingArtists, validationArtist].map(({ set }) => set);
+  const whole = await Promise.all(sets.map((set) => readJson<Drawings>(set, 'icons.json')));
+  const names = Object.keys(whole[0]!.icons).filter((name) => whole.every(({ icons }) => name in icons));
+  const common = whole.map(({ icons, width, height }) => ({
+    icons: Object.fromEntries(names.map((name) => [name, icons[name]!])),
+    width,
+    height,
+  }));
   const { categories } = await readJson<{ categories: Record<string, string[]> }>('noto', 'metadata.json');
-  return new Map(Object.entries(categories).flatMap(([category, names]) => names.map((name) => [name, category])));
+  return {
+    names,
+    categories: new Map(
+      Object.entries(categories).flatMap(([category, members]) => members.map((name) => [name, category])),
+    ),
+    drawings: new Map(sets.map((set, i) => [set, common[i]!])),
+  };
 }
 
-/** An SVG file of one drawing, `size` pixels high and wide. */
-export function svgOf(drawings: Drawings, name: string, size: number): Buffer {
-  const { body, left = 0, top = 0, width = drawings.width, height = drawings.height } = drawings.icons[name]!;
+/** An SVG file of one thing in one hand, `size` pixels high and wide. */
+export function svgOf({ drawings }: Catalogue, artist: Artist, name: string, size: number): Buffer {
+  const { icons, ...set } = drawings.get(artist.set)!;
+  const { body, left = 0, top = 0, width = set.width, height = set.height } = icons[name]!;
   return Buffer.from(
     `<svg xmlns="http://www.w3.org/2000/svg" width="${size}" height="${size}" viewBox="${left} ${top} ${width} ${height}">${body}</svg>`,
   );

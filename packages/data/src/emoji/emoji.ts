@@ -3,15 +3,7 @@ import { checkWhole } from '../checks.js';
 import type { Dataset, Licence, Split } from '../dataset.js';
 import { decodePicture } from '../picture-file.js';
 import { createSplit, defaultCacheBytes, keepDecoded, type PictureMemory } from '../split.js';
-import {
-  type Artist,
-  type Drawings,
-  readCategories,
-  readDrawings,
-  svgOf,
-  trainingArtists,
-  validationArtist,
-} from './artists.js';
+import { type Artist, readCatalogue, svgOf, trainingArtists, validationArtist } from './artists.js';
 import { orderClasses } from './classes.js';
 
 export interface EmojiOptions {
@@ -28,11 +20,6 @@ export const emojiLicences: readonly Licence[] = [...trainingArtists, validation
   ({ set: _, ...licence }) => licence,
 );
 
-interface Hand {
-  artist: Artist;
-  drawings: Drawings;
-}
-
 /**
  * The data that come with the package: things such as a pizza or a rocket, each drawn by five artists. Four of them are
  * the training pictures, the fifth (Fluent Emoji Flat) the validation: a hand never seen. RGB pictures on white, drawn
@@ -48,18 +35,32 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
   checkWhole('classes', wanted, 2);
   checkWhole('size', size, 1, 4096);
   checkWhole('cacheBytes', cacheBytes, 0);
-  const hands: Hand[] = await Promise.all(
-    [...trainingArtists, validationArtist].map(async (artist) => ({ artist, drawings: await readDrawings(artist) })),
-  );
-  const [first, ...others] = hands;
-  const common = Object.keys(first!.drawings.icons).filter((name) => others.every((hand) => hand.drawings.icons[name]));
-  if (wanted > common.length) {
-    throw new ConfigError(
-      `classes is ${wanted}: five artists draw ${common.length} things, give 2 to ${common.length}`,
-    );
+  const catalogue = await readCatalogue();
+  const { length } = catalogue.names;
+  if (wanted > length) {
+    throw new ConfigError(`classes is ${wanted}: five artists draw ${length} things, give 2 to ${length}`);
   }
-  const names = orderClasses(common, await readCategories(), streamOf).slice(0, wanted);
+  const names = orderClasses(catalogue.names, catalogue.categories, streamOf).slice(0, wanted);
   const memory: PictureMemory = { bytesLeft: cacheBytes };
+
+  /** Picture `i` is class `i / artists` in the hand `i % artists`. */
+  function splitOf(which: string, artists: readonly Artist[]): Split {
+    const pictures = names.flatMap((thing, label) => artists.map((artist) => ({ thing, label, artist })));
+    const pictureName = (i: number) => `${pictures[i]!.artist.set}/${pictures[i]!.thing}`;
+    return createSplit({
+      name: `emoji, ${which}`,
+      height: size,
+      width: size,
+      channels: 3,
+      labels: Uint32Array.from(pictures, ({ label }) => label),
+      pictureName,
+      place: keepDecoded(memory, async (i, target) => {
+        const { thing, artist } = pictures[i]!;
+        target.set(await decodePicture(pictureName(i), svgOf(catalogue, artist, thing, size), size));
+      }),
+    });
+  }
+
   return {
     name: 'emoji',
     // `jack-o-lantern` is read as three words too.
@@ -67,28 +68,8 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
     channels: 3,
     height: size,
     width: size,
-    train: splitOf('emoji, training', names, hands.slice(0, -1), size, memory),
-    validation: splitOf('emoji, validation', names, hands.slice(-1), size, memory),
+    train: splitOf('training', trainingArtists),
+    validation: splitOf('validation', [validationArtist]),
     licences: emojiLicences,
   };
-}
-
-/** Picture `i` is class `i / hands` in the hand `i % hands`. */
-function splitOf(name: string, classes: readonly string[], hands: Hand[], size: number, memory: PictureMemory): Split {
-  // Only the drawings that are used stay in memory: the sets together are 60 MB of text.
-  const pictures = classes.flatMap((thing, label) =>
-    hands.map(({ artist, drawings }) => ({ label, name: `${artist.set}/${thing}`, svg: svgOf(drawings, thing, size) })),
-  );
-  return createSplit({
-    name,
-    height: size,
-    width: size,
-    channels: 3,
-    labels: Uint32Array.from(pictures, ({ label }) => label),
-    pictureName: (i) => pictures[i]!.name,
-    place: keepDecoded(memory, async (i, target) => {
-      const picture = pictures[i]!;
-      target.set(await decodePicture(picture.name, picture.svg, size));
-    }),
-  });
 }

@@ -1,0 +1,390 @@
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ConfigError, DataError } from '@alex/tensor';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openImageFolder } from './image-folder.js';
+import { temporaryFolder } from './testing.js';
+
+/** An RGB picture by a function of its place. */
+function picture(width: number, height: number, colour: (x: number, y: number) => [number, number, number]) {
+  const pixels = Buffer.from(
+    Array.from({ length: width * height }, (_, i) => colour(i % width, Math.floor(i / width))).flat(),
+  );
+  return sharp(pixels, { raw: { width, height, channels: 3 } });
+}
+
+let red: Buffer;
+let blue: Buffer;
+beforeAll(async () => {
+  red = await picture(8, 8, () => [255, 0, 0])
+    .png()
+    .toBuffer();
+  blue = await picture(8, 8, () => [0, 0, 255])
+    .png()
+    .toBuffer();
+});
+
+/** Writes files by their path within a new folder. */
+async function folderOf(files: Record<string, Buffer | string>): Promise<string> {
+  const folder = await temporaryFolder();
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+  return folder;
+}
+
+/** Two classes with two training pictures and one validation picture each. */
+const complete = () => ({
+  'train/b/1.png': blue,
+  'train/b/2.png': blue,
+  'train/a/1.png': red,
+  'train/a/2.png': red,
+  'val/a/3.png': red,
+  'val/b/3.png': blue,
+});
+
+/** Opens a folder with this one picture and one of another class, and reads the picture. */
+async function readOne(content: Buffer, size: number, name = 'x.JPEG') {
+  const folder = await folderOf({ [`train/a/${name}`]: content, 'train/b/1.png': blue, 'val/a/1.png': red });
+  const { train } = await openImageFolder(folder, { size });
+  const { pixels, channels } = await train.read([0]);
+  expect(channels).toBe(3);
+  expect(pixels).toHaveLength(size * size * 3);
+  return (x: number, y: number) => [...pixels.subarray((y * size + x) * 3, (y * size + x) * 3 + 3)];
+}
+
+function expectColour(got: number[], want: number[], tolerance: number) {
+  got.forEach((value, channel) => {
+    expect(Math.abs(value - want[channel]!), `${got} instead of ${want}`).toBeLessThanOrEqual(tolerance);
+  });
+}
+
+describe('the folders', () => {
+  test('classes are numbered by name, pictures come by class and name', async () => {
+    const folder = await folderOf(complete());
+    const dataset = await openImageFolder(folder, { size: 4 });
+    expect(dataset).toMatchObject({ name: folder, classes: ['a', 'b'], channels: 3, height: 4, width: 4 });
+    expect([...dataset.train.labels]).toEqual([0, 0, 1, 1]);
+    expect([...dataset.validation.labels]).toEqual([0, 1]);
+    expect(dataset.train.pictureName(2)).toBe('train/b/1.png');
+    const batch = await dataset.validation.read([1, 0]);
+    expect([...batch.labels]).toEqual([1, 0]);
+    expect([...batch.pixels.subarray(0, 3)]).toEqual([0, 0, 255]);
+    expect([...batch.pixels.subarray(48, 51)]).toEqual([255, 0, 0]);
+  });
+
+  test('pictures are 256 x 256 unless said', async () => {
+    const dataset = await openImageFolder(await folderOf(complete()));
+    expect([dataset.height, dataset.width]).toEqual([256, 256]);
+    expect((await dataset.train.read([0])).pixels).toHaveLength(256 * 256 * 3);
+  });
+
+  test('validation/ is as good as val/, and may lack a class', async () => {
+    const { validation } = await openImageFolder(
+      await folderOf({ 'train/a/1.png': red, 'train/b/1.png': blue, 'validation/b/1.png': blue }),
+      { size: 4 },
+    );
+    expect([...validation.labels]).toEqual([1]);
+  });
+
+  test('other and hidden files are passed over, and links are followed', async () => {
+    const folder = await folderOf({
+      ...complete(),
+      'train/a/notes.txt': 'not a picture',
+      'train/a/.hidden.png': 'not a picture',
+      'train/.cache/x.png': red,
+      'train/README.md': 'about',
+      'elsewhere/d.PnG': red,
+    });
+    await symlink(join(folder, 'elsewhere'), join(folder, 'train', 'd'));
+    const { train, classes } = await openImageFolder(folder, { size: 4 });
+    expect(classes).toEqual(['a', 'b', 'd']);
+    expect(train.length).toBe(5);
+  });
+
+  test('class folders alone: one picture in ten of each class is held out, always the same, whether in train/ or not', async () => {
+    const names = [
+      ...Array.from({ length: 30 }, (_, i) => `a/${i}.png`),
+      ...Array.from({ length: 4 }, (_, i) => `train/${i}.png`),
+    ];
+    const read = async (root: string) => {
+      const folder = await folderOf(Object.fromEntries(names.map((name) => [root + name, red])));
+      const { train, validation } = await openImageFolder(folder, { size: 4 });
+      const namesOf = (split: typeof train) =>
+        Array.from({ length: split.length }, (_, i) => split.pictureName(i).slice(root.length));
+      return { train: namesOf(train), validation: namesOf(validation), labels: [...validation.labels] };
+    };
+    const held = await read('train/');
+    expect(held.labels).toEqual([0, 0, 0, 1]);
+    expect([...held.train, ...held.validation].sort()).toEqual([...names].sort());
+    expect(await read('train/')).toEqual(held);
+  });
+
+  test('class folders without train/ hold out the same pictures', async () => {
+    const names = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].flatMap((i) => [`a/${i}.png`, `b/${i}.png`]);
+    const heldOut = async (root: string) => {
+      const folder = await folderOf(Object.fromEntries(names.map((name) => [root + name, red])));
+      const { validation } = await openImageFolder(folder, { size: 4 });
+      return [0, 1].map((i) => validation.pictureName(i).slice(root.length));
+    };
+    expect(await heldOut('')).toEqual(await heldOut('train/'));
+  });
+
+  test.each(['classes.txt', 'synset_words.txt'])('%s gives readable names, all different', async (file) => {
+    const folder = await folderOf({
+      'train/n1/1.png': red,
+      'train/n2/1.png': red,
+      'train/n3/1.png': red,
+      'train/n4/1.png': red,
+      'val/n1/1.png': red,
+      [file]: 'n1 crane, a bird\nn2 tench, Tinca tinca\r\nn4 crane\n\nn9 another\n',
+    });
+    const { classes } = await openImageFolder(folder, { size: 4 });
+    expect(classes).toEqual(['crane (n1)', 'tench', 'n3', 'crane (n4)']);
+  });
+});
+
+describe('the pictures', () => {
+  test('shorter side scaled, central square cut out', async () => {
+    // 40 x 20: a red, a green and a blue band of which the central half, x from 10 to 29, stays.
+    const wide = await picture(40, 20, (x) => (x < 10 ? [255, 0, 0] : x < 30 ? [0, 255, 0] : [0, 0, 255]))
+      .png()
+      .toBuffer();
+    const at = await readOne(wide, 10);
+    for (let x = 1; x < 9; x++) expectColour(at(x, 5), [0, 255, 0], 12);
+    const high = await picture(20, 40, (_, y) => (y < 10 ? [255, 0, 0] : y < 30 ? [0, 255, 0] : [0, 0, 255]))
+      .png()
+      .toBuffer();
+    const below = await readOne(high, 40);
+    for (let y = 4; y < 36; y++) expectColour(below(20, y), [0, 255, 0], 12);
+  });
+
+  test('a picture that fits already keeps its pixels', async () => {
+    const exact = await picture(6, 6, (x, y) => [x * 40, y * 40, 7])
+      .png()
+      .toBuffer();
+    const at = await readOne(exact, 6);
+    for (let y = 0; y < 6; y++) for (let x = 0; x < 6; x++) expect(at(x, y)).toEqual([x * 40, y * 40, 7]);
+  });
+
+  test.each([
+    // Where the red top left corner of what the camera wrote comes to lie, as EXIF defines the eight orientations.
+    [1, 'top left'],
+    [2, 'top right'],
+    [3, 'bottom right'],
+    [4, 'bottom left'],
+    [5, 'top left'],
+    [6, 'top right'],
+    [7, 'bottom right'],
+    [8, 'bottom left'],
+  ])('EXIF orientation %i puts the first corner %s', async (orientation, corner) => {
+    const jpeg = await picture(32, 32, (x, y) => (x < 16 && y < 16 ? [255, 0, 0] : [0, 0, 255]))
+      .withMetadata({ orientation })
+      .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
+      .toBuffer();
+    const at = await readOne(jpeg, 32);
+    const places = { 'top left': [8, 8], 'top right': [24, 8], 'bottom left': [8, 24], 'bottom right': [24, 24] };
+    for (const [place, [x, y]] of Object.entries(places)) {
+      expectColour(at(x!, y!), place === corner ? [255, 0, 0] : [0, 0, 255], 10);
+    }
+  });
+
+  test('an orientation that swaps the sides is applied before the cut', async () => {
+    // As the camera wrote it 40 x 20, to be turned by 90 degrees: the bands lie below one another afterwards.
+    const jpeg = await picture(40, 20, (x) => (x < 10 ? [255, 0, 0] : x < 30 ? [0, 255, 0] : [0, 0, 255]))
+      .withMetadata({ orientation: 6 })
+      .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
+      .toBuffer();
+    const at = await readOne(jpeg, 20);
+    for (let y = 3; y < 17; y++) expectColour(at(10, y), [0, 255, 0], 16);
+  });
+
+  test('grey JPEG becomes three equal channels', async () => {
+    const grey = await picture(16, 16, (x) => [x * 15, x * 15, x * 15])
+      .toColourspace('b-w')
+      .jpeg({ quality: 100 })
+      .toBuffer();
+    expect((await sharp(grey).metadata()).channels).toBe(1);
+    const at = await readOne(grey, 16);
+    for (let x = 0; x < 16; x++) expectColour(at(x, 3), [x * 15, x * 15, x * 15], 3);
+  });
+
+  test('CMYK JPEG becomes RGB of about its colours', async () => {
+    const cmyk = await picture(16, 16, (x) => (x < 8 ? [200, 60, 60] : [240, 240, 240]))
+      .toColourspace('cmyk')
+      .jpeg({ quality: 100 })
+      .toBuffer();
+    expect((await sharp(cmyk).metadata()).space).toBe('cmyk');
+    const at = await readOne(cmyk, 16);
+    expectColour(at(3, 3), [200, 60, 60], 25);
+    expectColour(at(13, 3), [240, 240, 240], 15);
+  });
+
+  test.each(['rgb16', 'grey16'] as const)('PNG of 16 bits (%s) called .JPEG becomes 8 bits', async (space) => {
+    const deep = await picture(16, 16, (x) => [x * 15, x * 15, x * 15])
+      .toColourspace(space)
+      .png()
+      .toBuffer();
+    expect((await sharp(deep).metadata()).depth).toBe('ushort');
+    const at = await readOne(deep, 16);
+    for (let x = 0; x < 16; x++) expectColour(at(x, 3), [x * 15, x * 15, x * 15], 1);
+  });
+
+  test.each(['srgb', 'rgb16'] as const)('transparent parts become white (%s)', async (space) => {
+    const half = await sharp({
+      create: { width: 8, height: 8, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } },
+    })
+      .composite([
+        {
+          input: await picture(4, 8, () => [0, 200, 0])
+            .png()
+            .toBuffer(),
+          left: 0,
+          top: 0,
+        },
+      ])
+      .toColourspace(space)
+      .png()
+      .toBuffer();
+    const at = await readOne(half, 8);
+    expectColour(at(1, 4), [0, 200, 0], 2);
+    expectColour(at(6, 4), [255, 255, 255], 2);
+  });
+
+  test('a second reading gives the same, with and without memory for it', async () => {
+    const folder = await folderOf(complete());
+    const { train } = await openImageFolder(folder, { size: 5, cacheBytes: 5 * 5 * 3 });
+    const first = await train.read([0, 1, 2, 3]);
+    expect(await train.read([0, 1, 2, 3])).toEqual(first);
+    // What was kept is not read from its file again; what had no place is.
+    await rm(join(folder, 'train'), { recursive: true });
+    const results = await Promise.allSettled([0, 1, 2, 3].map((i) => train.read([i])));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+});
+
+describe('what is wrong is told', () => {
+  async function refused(folder: string, message: string, options = {}) {
+    const opening = openImageFolder(folder, { size: 4, ...options });
+    await expect(opening).rejects.toThrow(DataError);
+    await expect(opening).rejects.toThrow(message);
+  }
+
+  test('a folder that is missing', async () => {
+    const folder = join(await temporaryFolder(), 'nowhere');
+    await refused(folder, `there is no folder ${folder}`);
+  });
+
+  test('a file instead of a folder', async () => {
+    const folder = await folderOf({ 'file.png': red });
+    await refused(join(folder, 'file.png'), 'cannot read the folder');
+  });
+
+  test.skipIf(process.getuid?.() === 0)('a folder that may not be read (skipped for root, who may)', async () => {
+    const folder = await folderOf(complete());
+    await chmod(join(folder, 'train', 'a'), 0);
+    await refused(folder, 'cannot read the folder');
+    await chmod(join(folder, 'train', 'a'), 0o755);
+  });
+
+  test('no class folders', async () => {
+    await refused(await folderOf({ '1.png': red }), 'has no class folders: it needs at least two classes');
+    await refused(await folderOf({ 'train/1.png': red }), 'has no class folders: it needs at least two classes');
+  });
+
+  test('one class only', async () => {
+    await refused(await folderOf({ 'cats/1.png': red }), 'one class folder only, cats: it needs at least two classes');
+    await refused(await folderOf({ 'train/cats/1.png': red, 'val/cats/1.png': red }), 'it needs at least two classes');
+  });
+
+  test('a class without pictures', async () => {
+    await refused(
+      await folderOf({ ...complete(), 'train/c/readme.txt': 'none' }),
+      `${join('train', 'c')} has no pictures`,
+    );
+    await refused(
+      await folderOf({
+        ...complete(),
+        'val/a/3.png': red,
+        'val/b/x/3.png': red,
+        'train/c/1.png': red,
+        'val/c/x.txt': '',
+      }),
+      `${join('val', 'c')} has no pictures`,
+    );
+  });
+
+  test('a class that only validation has', async () => {
+    await refused(await folderOf({ ...complete(), 'val/c/1.png': red }), 'has the class c, which train/ lacks');
+  });
+
+  test('val/ without classes, val/ without train/', async () => {
+    const files = { 'train/a/1.png': red, 'train/b/1.png': red };
+    await refused(await folderOf({ ...files, 'val/readme.txt': '' }), 'has no class folders: add some, or remove it');
+    await refused(await folderOf({ 'val/a/1.png': red, 'val/b/1.png': red }), 'has val/ but no train/');
+  });
+
+  test('a class of one picture that could not be held out', async () => {
+    await refused(
+      await folderOf({ 'a/1.png': red, 'a/2.png': red, 'b/1.png': red }),
+      'b has one picture only: give two',
+    );
+  });
+
+  test.each([
+    ['a text', 'hello', 'its content is something else'],
+    ['an empty file', '', 'the file is empty'],
+  ])('%s called .JPEG, when the folder is opened', async (_, content, message) => {
+    const folder = await folderOf({ ...complete(), 'val/b/bad.JPEG': content });
+    await refused(folder, `${join(folder, 'val/b/bad.JPEG')} is not a picture`);
+    await refused(folder, message);
+  });
+
+  test('a text called .JPEG, when it is read, without verification', async () => {
+    const folder = await folderOf({ ...complete(), 'train/a/0.JPEG': 'hello' });
+    const { train } = await openImageFolder(folder, { size: 4, verify: false });
+    await expect(train.read([1, 2])).resolves.toMatchObject({ count: 2 });
+    await expect(train.read([1, 0])).rejects.toThrow(DataError);
+    await expect(train.read([1, 0])).rejects.toThrow(`${join(folder, 'train/a/0.JPEG')} cannot be read as a picture`);
+  });
+
+  test('a picture that breaks off, when it is read', async () => {
+    const whole = await picture(64, 64, (x, y) => [(x * y) % 256, x * 3, y * 3])
+      .jpeg()
+      .toBuffer();
+    const folder = await folderOf({ ...complete(), 'train/a/0.JPEG': whole.subarray(0, whole.length / 2) });
+    const { train } = await openImageFolder(folder, { size: 4 });
+    await expect(train.read([0])).rejects.toThrow(`${join(folder, 'train/a/0.JPEG')} cannot be read as a picture`);
+  });
+
+  test('a file that has gone meanwhile', async () => {
+    const folder = await folderOf(complete());
+    const { train } = await openImageFolder(folder, { size: 4 });
+    await rm(join(folder, 'train/a/1.png'));
+    await expect(train.read([0])).rejects.toThrow(DataError);
+  });
+
+  test.each([0, -1, 1.5, Number.NaN, 5000])('a size of %d', async (size) => {
+    await expect(openImageFolder(await folderOf(complete()), { size })).rejects.toThrow(ConfigError);
+  });
+});
+
+describe('photographs of ImageNet', () => {
+  const shared = fileURLToPath(new URL('../../../../shared/data/imagenette', import.meta.url));
+
+  test.skipIf(!existsSync(shared))(
+    'are read with readable names (skipped where ../shared/data is absent)',
+    async () => {
+      const { classes, train, validation } = await openImageFolder(shared);
+      expect(classes).toHaveLength(10);
+      expect(classes[0]).toBe('tench');
+      expect([train.length, validation.length]).toEqual([9469, 976]);
+      const { pixels } = await validation.read([0, 500, 975]);
+      expect(new Set(pixels).size).toBeGreaterThan(100);
+    },
+  );
+});

@@ -1,0 +1,8 @@
+import { runReadme } from '@alex/tensor/testing';
+import { expect, test } from 'vitest';
+
+test("the README's snippet runs and prints what it says", async () => {
+  const output = await runReadme(import.meta.url);
+  expect(output).toContain("[ 'pizza', 'rocket', 'lion', 'strawberry' ]");
+  expect(output).toContain(`${8 * 64 * 64 * 3}`);
+});
