@@ -5,7 +5,7 @@ import { reason } from './files.js';
 
 /**
  * Decodes a picture file to `size * size` RGB pixels as the paper does: the shorter side is scaled to `size`, the
- * central square is cut out (PAPER: "Data set"; cuda-convnet2's make-data does the same). The rotation that a camera
+ * central square is cut out (section 2; cuda-convnet2's make-data does the same). The rotation that a camera
  * noted is applied, transparent parts become white, and grey, CMYK and 16-bit pictures become 8-bit RGB. The kind of
  * file is told by its content, not its name.
  *
