@@ -10,7 +10,7 @@ import {
   writeTensor,
 } from '@alex/tensor';
 import { drawColourShift, drawView } from './draws.js';
-import { augmentKernel, packView } from './kernel.js';
+import { augmentInvocations, augmentKernel, packView } from './kernel.js';
 import { type AugmenterOptions, checkInteger, type Plan, planAugmentation } from './options.js';
 import type { View } from './views.js';
 
@@ -75,7 +75,7 @@ export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter 
     program = createProgram(gpu, (recorder) =>
       recordPerElement(recorder, {
         label: 'augment',
-        elements: plan.cropHeight * plan.cropWidth * batch,
+        elements: augmentInvocations(plan),
         reads: { pixels, views, ...(shift && { shift }), ...(mean && { mean }) },
         writes: { output: options.output },
         body: augmentKernel(plan),

@@ -10,42 +10,61 @@ export function packView({ top, left, mirrored }: View, padding: number): number
 }
 
 /**
- * The body of the only kernel, for `recordPerElement` over `cropHeight * cropWidth * batch` invocations.
+ * Neighbouring pixels of a row that one invocation makes, so that what it fetches of a picture's row is used whole
+ * before another picture's takes its place in the cache.
+ */
+const run = 16;
+
+/** How many invocations the kernel needs. */
+export function augmentInvocations({ batch, cropHeight, cropWidth }: Plan): number {
+  return cropHeight * Math.ceil(cropWidth / run) * batch;
+}
+
+/**
+ * The body of the only kernel, for `recordPerElement` over `augmentInvocations`.
  *
- * One invocation makes every channel of one output pixel of one image. Lanes run over images: they write neighbours in
- * memory, and gather source bytes one picture apart; channels of a pixel lie in at most two words, so a lane loads one
- * view, one or two words, and (with colour) one shift a channel. Place in the crop is uniform over the lanes of an
- * image row, and with it the mean of a channel and of a centred mean picture.
+ * One invocation makes every channel of a run of pixels of one image. Lanes run over images: they write neighbours in
+ * memory, and gather source bytes one picture apart. A lane loads its image's view and shift once, and one or two words
+ * a pixel. Place in the crop is uniform over the lanes of one run, and with it the mean of a channel and of a centred
+ * mean picture.
  */
 export function augmentKernel(plan: Plan): string {
   const { batch, height, width, channels, cropHeight, cropWidth, padding, centre } = plan;
   const words = Math.ceil((batch * height * width * channels) / 4);
+  const runs = Math.ceil(cropWidth / run);
+  const channelsInOrder = Array.from({ length: channels }, (_, channel) => channel);
   const subtracted = (channel: number): string => {
     if (plan.meanAt === 'channel') return floatLiteral(plan.mean[channel]!);
     if (plan.meanAt === 'crop') return `load_mean(${channel * height * width}u + pixel)`;
-    const row = `(y + ${centre.top}u) * ${width}u + x + ${centre.left}u`;
-    return `load_mean(${channel * height * width}u + ${row})`;
+    return `load_mean(${(channel * height + centre.top) * width + centre.left}u + y * ${width}u + x)`;
   };
-  const shift = (channel: number): string => (plan.colour ? ` + load_shift(${channel * batch}u + n)` : '');
   const scale = plan.scale === 1 ? '' : ` * ${floatLiteral(1 / plan.scale)}`;
-  const stores = Array.from({ length: channels }, (_, channel) => {
-    const value = `(f32(extractBits(bytes, ${8 * channel}u, 8u)) - ${subtracted(channel)}${shift(channel)})${scale}`;
-    return `  store_output(${channel * cropHeight * cropWidth * batch}u + i, select(0.0, ${value}, inside));`;
+  const shifts = channelsInOrder.map((channel) => `let shift${channel} = load_shift(${channel * batch}u + n);`);
+  const stores = channelsInOrder.map((channel) => {
+    const shift = plan.colour ? ` + shift${channel}` : '';
+    const value = `(f32(extractBits(bytes, ${8 * channel}u, 8u)) - ${subtracted(channel)}${shift})${scale}`;
+    return `store_output(${channel * cropHeight * cropWidth * batch}u + at, select(0.0, ${value}, inside));`;
   });
   return `
   let n = i % ${batch}u;
-  let x = (i / ${batch}u) % ${cropWidth}u;
-  let y = i / ${batch * cropWidth}u;
+  let first = (i / ${batch}u) % ${runs}u * ${run}u;
+  let y = i / ${batch * runs}u;
   let view = load_views(n);
-  let across = select(x, ${cropWidth - 1}u - x, (view & ${mirroredBit}u) != 0u);
+  let present = (view & ${presentBit >>> 0}u) != 0u;
+  let mirrored = (view & ${mirroredBit}u) != 0u;
   // Unsigned: a pixel above or left of the picture wraps to a huge number, which is outside as well.
   let row = y + extractBits(view, 15u, 15u) - ${padding}u;
-  let column = across + extractBits(view, 0u, 15u) - ${padding}u;
-  let inside = (view & ${presentBit >>> 0}u) != 0u && row < ${height}u && column < ${width}u;
-  let pixel = select(0u, row * ${width}u + column, inside);
-  let start = (n * ${height * width}u + pixel) * ${channels}u;
-  ${fetchBytes(channels, words)}
-${stores.join('\n')}`;
+  let left = extractBits(view, 0u, 15u) - ${padding}u;
+  ${plan.colour ? shifts.join('\n  ') : ''}
+  for (var x = first; x < min(first + ${run}u, ${cropWidth}u); x++) {
+    let column = left + select(x, ${cropWidth - 1}u - x, mirrored);
+    let inside = present && row < ${height}u && column < ${width}u;
+    let pixel = select(0u, row * ${width}u + column, inside);
+    let start = (n * ${height * width}u + pixel) * ${channels}u;
+    ${fetchBytes(channels, words)}
+    let at = (y * ${cropWidth}u + x) * ${batch}u + n;
+    ${stores.join('\n    ')}
+  }`;
 }
 
 /** Declares `bytes`: the channels of the pixel that begins at byte `start`, the first in the lowest eight bits. */
