@@ -1,0 +1,67 @@
+import { ConfigError, type NetworkDescription } from '@alex/tensor';
+import { type Blueprint, leaveOut } from './blueprint.js';
+import { build } from './build.js';
+import { cifar } from './cifar.js';
+import { imagenet } from './imagenet.js';
+import { small } from './small.js';
+
+const blueprints = { ...imagenet, ...cifar, ...small } as const;
+
+/** The name of a network of this family. */
+export type Variant = keyof typeof blueprints;
+
+export interface VariantDescription {
+  readonly name: Variant;
+  /** One line. */
+  readonly about: string;
+  /** Height and width of the pictures it was made for. */
+  readonly inputSize: number;
+  readonly classes: number;
+}
+
+/** Every network of this family, in the order of `docs/networks.md`. */
+export const variants: readonly VariantDescription[] = (Object.keys(blueprints) as Variant[]).map((name) => {
+  const { about, inputSize, classes } = blueprints[name];
+  return { name, about, inputSize, classes };
+});
+
+export interface AlexnetOptions {
+  /** Which network; `paper` where it is left out. See `variants`. */
+  readonly variant?: Variant;
+  /** Units of the last layer, at least 2; 1000 for ImageNet's networks, 10 for CIFAR's, 24 for `small`. */
+  readonly classes?: number;
+  /** Height and width of the picture in pixels; 224 for the paper's. The first dense layer's inputs follow it. */
+  readonly inputSize?: number;
+  /**
+   * A learned layer between the first and the last that is left out, with its activation, normalization and dropout; its
+   * pooling stays (section 7 of the paper). `conv3`, for instance.
+   */
+  readonly without?: string;
+}
+
+/**
+ * Describes a network of the AlexNet family: pictures `[N, 3, inputSize, inputSize]` in, `[N, classes]` out, before the
+ * softmax. The description knows its `parameterCount` and `multiplyAdds` and prints as a `table()`.
+ *
+ * @throws ConfigError for an unknown variant or layer, or a number that is not allowed; ShapeError where the picture is
+ * too small, naming the layer.
+ */
+export function alexnet(options: AlexnetOptions = {}): NetworkDescription {
+  const { variant = 'paper', without } = options;
+  if (!Object.hasOwn(blueprints, variant)) {
+    throw new ConfigError(`variant: '${variant}' is unknown; choose one of ${Object.keys(blueprints).join(', ')}`);
+  }
+  const blueprint: Blueprint = blueprints[variant];
+  const { classes = blueprint.classes, inputSize = blueprint.inputSize } = options;
+  checkWhole('classes', classes, 2);
+  checkWhole('inputSize', inputSize, 1);
+  const blocks = without === undefined ? blueprint.blocks : leaveOut(blueprint.blocks, without);
+  const name = without === undefined ? variant : `${variant} without ${without}`;
+  return build({ ...blueprint, blocks }, { name, inputSize, classes });
+}
+
+function checkWhole(option: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new ConfigError(`${option}: must be a whole number of at least ${least}, got ${value}`);
+  }
+}

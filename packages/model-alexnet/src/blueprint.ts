@@ -1,0 +1,112 @@
+import { ConfigError, type ReadsFrom } from '@alex/tensor';
+
+/** What follows a learned layer. Its layer takes the learned layer's number: `relu2` follows `conv2`. */
+export type Step = (
+  | { readonly kind: 'relu' }
+  | {
+      readonly kind: 'normalization';
+      readonly size: number;
+      readonly alpha: number;
+      readonly beta: number;
+      readonly k: number;
+      readonly alphaPerElement: boolean;
+      readonly across: 'maps' | 'space';
+    }
+  | {
+      readonly kind: 'maxPool';
+      readonly size: number;
+      readonly stride: number;
+      readonly rounding: 'floor' | 'ceil';
+      readonly ties: 'first' | 'all';
+    }
+  | {
+      readonly kind: 'averagePool';
+      readonly size: number;
+      readonly stride: number;
+      readonly rounding: 'floor' | 'ceil';
+    }
+  | { readonly kind: 'dropout'; readonly probability: number; readonly inverted: boolean }
+) & {
+  /** Only where it is not the learned layer's. */
+  readonly number?: number;
+};
+
+/**
+ * Standard deviation of the normal distribution the weights are drawn from: a number, or the square root of `overInputs`
+ * divided by the inputs of one unit (its fan-in).
+ */
+export type Deviation = number | { readonly overInputs: number };
+
+export interface Block {
+  readonly kind: 'convolution' | 'local' | 'dense';
+  /** Ends in the layer's number, which the steps after it share. */
+  readonly name: string;
+  /** Filters or units of all columns together; `classes` in the last layer. */
+  readonly width: number | 'classes';
+  /** Height and width of a filter; dense layers have none. */
+  readonly kernel?: number;
+  /** 1 where it is left out. */
+  readonly stride?: number;
+  /**
+   * Zeros around the maps; 0 where it is left out. `overhang` pads right and bottom only, just so far that a last window
+   * which reaches over the edge still counts, as the 2012 code does.
+   */
+  readonly padding?: number | 'overhang';
+  /** Where it is not the number of columns for a layer that reads its own column, and 1 for one that reads all. */
+  readonly groups?: number;
+  /** Its own column where it is left out. */
+  readonly from?: ReadsFrom;
+  readonly deviation: Deviation;
+  /** What the biases start from; 0 where it is left out. */
+  readonly bias?: number;
+  readonly steps: readonly Step[];
+}
+
+/** A network as the tables of papers and configuration files give it. */
+export interface Blueprint {
+  /** One line for lists and help texts. */
+  readonly about: string;
+  /** Height and width of the picture where the caller names none. */
+  readonly inputSize: number;
+  /** Where the caller names none. */
+  readonly classes: number;
+  readonly columns: number;
+  readonly blocks: readonly Block[];
+}
+
+/** The same blocks with some properties of some of them changed, by the block's name. */
+export function change(blocks: readonly Block[], changes: Readonly<Record<string, Partial<Block>>>): readonly Block[] {
+  return blocks.map((block) => ({ ...block, ...changes[block.name] }));
+}
+
+/** The same blocks, each step replaced by what `replace` gives for it: nothing drops the step. */
+export function changeSteps(blocks: readonly Block[], replace: (step: Step) => readonly Step[]): readonly Block[] {
+  return blocks.map((block) => ({ ...block, steps: block.steps.flatMap(replace) }));
+}
+
+/**
+ * The same blocks without one learned layer between the first and the last. Its activation, normalization and dropout
+ * go with it; its pooling stays, so that the layers above see maps of the size they were made for.
+ *
+ * @throws ConfigError where no middle layer has that name.
+ */
+export function leaveOut(blocks: readonly Block[], name: string): readonly Block[] {
+  const index = blocks.findIndex((block) => block.name === name);
+  const removed = blocks[index];
+  const below = blocks[index - 1];
+  if (removed === undefined || below === undefined || index === blocks.length - 1) {
+    const middle = blocks.slice(1, -1).map((block) => block.name);
+    throw new ConfigError(
+      `without: '${name}' is not a middle layer of this network; choose one of ${middle.join(', ')}`,
+    );
+  }
+  const pooling = removed.steps
+    .filter((step) => step.kind === 'maxPool' || step.kind === 'averagePool')
+    .map((step) => ({ number: numberOf(removed), ...step }));
+  return [...blocks.slice(0, index - 1), { ...below, steps: [...below.steps, ...pooling] }, ...blocks.slice(index + 1)];
+}
+
+/** The number in a block's name: 2 of `conv2`. */
+export function numberOf(block: Block): number {
+  return Number(/\d+$/.exec(block.name)?.[0]);
+}

@@ -1,0 +1,186 @@
+import { readFileSync } from 'node:fs';
+import { absTanh, logistic, relu, tanh } from '@alex/activations';
+import { conv2d, local2d } from '@alex/layers-conv';
+import { dense } from '@alex/layers-dense';
+import { softmaxCrossEntropy } from '@alex/loss';
+import { localResponseNorm } from '@alex/lrn';
+import { sgd } from '@alex/optim';
+import { averagePool, maxPool } from '@alex/pool';
+import {
+  compileNetwork,
+  describeNetwork,
+  elementCount,
+  type Gpu,
+  type HostTensor,
+  type NetworkDescription,
+  type Shape,
+} from '@alex/tensor';
+import { testGpu } from '@alex/tensor/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { alexnet, type Variant } from './index.js';
+
+/** What `fixtures/make_fixtures.py` writes; see there. */
+interface Range {
+  readonly shape: Shape;
+  readonly low: number;
+  readonly high: number;
+}
+interface Stored {
+  readonly shape: Shape;
+  readonly every: number;
+  readonly scale: number;
+  readonly float32: string;
+}
+interface Case {
+  readonly pictures: Range;
+  readonly labels: readonly number[];
+  readonly parameters: Readonly<Record<string, Range>>;
+  readonly logits: Stored;
+  readonly loss: number;
+  readonly gradients?: Readonly<Record<string, Stored>>;
+  readonly sgd?: { readonly learningRate: number; readonly momentum: number; readonly weightDecay: number };
+  readonly stepped?: Readonly<Record<string, Stored>>;
+}
+
+const cases: Readonly<Record<string, Case>> = JSON.parse(
+  readFileSync(new URL('../fixtures/pytorch.json', import.meta.url), 'utf8'),
+);
+
+/** Float32 sums of up to 9216 products in another order than PyTorch's float64. */
+const tolerance = 1e-4;
+
+/** The values that the fixture's script makes from a name: the hash lowbias32 of FNV-1a of the name plus the index. */
+function made(name: string, { shape, low, high }: Range): HostTensor {
+  let key = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) key = Math.imul(key ^ byte, 0x01000193) >>> 0;
+  const data = new Float32Array(elementCount(shape));
+  for (let i = 0; i < data.length; i++) {
+    let x = (i + key) >>> 0;
+    x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
+    x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
+    x = (x ^ (x >>> 16)) >>> 0;
+    data[i] = low + ((high - low) * (x >>> 8)) / 2 ** 24;
+  }
+  return { shape: [...shape], data };
+}
+
+/** The largest difference from the stored values, as a share of the largest magnitude of the whole tensor. */
+function difference(got: HostTensor, want: Stored): number {
+  expect(got.shape).toEqual(want.shape);
+  const bytes = Buffer.from(want.float32, 'base64');
+  let largest = 0;
+  for (let i = 0; 4 * i < bytes.length; i++) {
+    const gap = Math.abs(got.data[i * want.every]! - bytes.readFloatLE(4 * i));
+    largest = Math.max(largest, Number.isNaN(gap) ? Number.POSITIVE_INFINITY : gap);
+  }
+  return largest / want.scale;
+}
+
+/** Every kind of layer once, in two columns. Dropout is left out: PyTorch would draw other masks. */
+const twoColumns = describeNetwork({
+  name: 'two columns',
+  input: [3, 13, 11],
+  columns: 2,
+  layers: [
+    {
+      layer: conv2d({
+        name: 'conv1',
+        filters: 8,
+        kernel: 3,
+        stride: 2,
+        padding: { top: 0, left: 0, bottom: 1, right: 1 },
+      }),
+      from: 'all',
+    },
+    relu({ name: 'relu1' }),
+    localResponseNorm({ name: 'norm1', size: 5, alpha: 0.5, beta: 0.75, k: 2, alphaPerElement: true, groups: 2 }),
+    maxPool({ name: 'pool1', size: 3, stride: 2, rounding: 'ceil' }),
+    conv2d({ name: 'conv2', filters: 12, kernel: 3, padding: 1, groups: 2 }),
+    tanh({ name: 'tanh2' }),
+    localResponseNorm({ name: 'norm2', size: 3, alpha: 0.7, beta: 0.75, k: 1, alphaPerElement: true, across: 'space' }),
+    averagePool({ name: 'pool2', size: 3, stride: 2, rounding: 'ceil' }),
+    { layer: conv2d({ name: 'conv3', filters: 10, kernel: 3, padding: 1 }), from: 'all' },
+    logistic({ name: 'logistic3' }),
+    { layer: local2d({ name: 'local4', filters: 6, kernel: 3, padding: 1 }), from: 'all' },
+    { layer: dense({ name: 'fc5', units: 16 }), from: 'all' },
+    absTanh({ name: 'absTanh5' }),
+    { layer: dense({ name: 'fc6', units: 5 }), from: 'all' },
+  ],
+});
+
+function described(name: string, { pictures, logits }: Case): NetworkDescription {
+  if (name === 'two-columns') return twoColumns;
+  return alexnet({ variant: name as Variant, classes: logits.shape[1]!, inputSize: pictures.shape[2]! });
+}
+
+describe('compared with PyTorch', () => {
+  let gpu: Gpu;
+  let buffers: number;
+  beforeAll(async () => {
+    gpu = await testGpu();
+    buffers = gpu.liveBuffers;
+  });
+  afterAll(() => {
+    expect(gpu.liveBuffers).toBe(buffers);
+    gpu.dispose();
+  });
+
+  function placed(name: string, content: Case) {
+    const network = compileNetwork(described(name, content), gpu, {
+      batch: content.labels.length,
+      loss: softmaxCrossEntropy(),
+      optimizer: sgd(content.sgd ?? {}),
+    });
+    network.loadParameters(
+      Object.fromEntries(Object.entries(content.parameters).map(([path, range]) => [path, made(path, range)])),
+    );
+    return network;
+  }
+
+  test.each(Object.entries(cases))('%s: logits and loss', async (name, content) => {
+    const network = placed(name, content);
+    try {
+      const pictures = made('pictures', content.pictures);
+      expect(difference(await network.forward(pictures), content.logits)).toBeLessThan(tolerance);
+      const { losses } = await network.evaluate(pictures, content.labels);
+      const loss = losses.reduce((sum, value) => sum + value) / losses.length;
+      expect(Math.abs(loss - content.loss) / content.loss).toBeLessThan(tolerance);
+    } finally {
+      network.dispose();
+    }
+  });
+
+  test.each(Object.entries(cases).filter(([, { gradients }]) => gradients))(
+    '%s: the gradient of every parameter',
+    async (name, content) => {
+      const network = placed(name, content);
+      try {
+        const gradients = await network.gradients(made('pictures', content.pictures), content.labels);
+        expect(Object.keys(gradients).sort()).toEqual(Object.keys(content.gradients!).sort());
+        for (const [path, gradient] of Object.entries(gradients)) {
+          expect(difference(gradient, content.gradients![path]!), path).toBeLessThan(tolerance);
+        }
+      } finally {
+        network.dispose();
+      }
+    },
+  );
+
+  test.each(Object.entries(cases).filter(([, { stepped }]) => stepped))(
+    "%s: three steps of the paper's rule",
+    async (name, content) => {
+      const network = placed(name, content);
+      try {
+        const pictures = made('pictures', content.pictures);
+        const first = await network.step(pictures, content.labels);
+        expect(Math.abs(first.loss - content.loss) / content.loss).toBeLessThan(tolerance);
+        for (let step = 1; step < 3; step++) await network.step(pictures, content.labels);
+        for (const [path, parameter] of Object.entries(await network.parameters())) {
+          expect(difference(parameter, content.stepped![path]!), path).toBeLessThan(tolerance);
+        }
+      } finally {
+        network.dispose();
+      }
+    },
+  );
+});
