@@ -89,8 +89,10 @@ export class Gpu {
         resolve(this.#loss);
       });
     });
-    device.addEventListener('uncapturederror', ({ error }) => {
-      this.#uncaught ??= this.#reported('Unexpected', error.message);
+    device.addEventListener('uncapturederror', (event) => {
+      // Dawn would print it on standard output, among the program's results.
+      event.preventDefault();
+      this.#uncaught ??= this.#reported('Unexpected', event.error.message);
     });
     open.add(this);
   }
@@ -138,7 +140,7 @@ export class Gpu {
    * Calls `work` and hands its result on, if the device found nothing wrong with what it was told meanwhile.
    * Only calls before the first `await` of `work` are watched.
    *
-   * Throws an `AdapterError` that begins with `label`.
+   * Throws an `AdapterError` that begins with `label`, or that of the loss if the adapter was lost.
    */
   async validated<T>(label: string, work: () => T | Promise<T>): Promise<T> {
     for (const filter of errorFilters) this.device.pushErrorScope(filter);
@@ -147,10 +149,11 @@ export class Gpu {
     const scopes = errorFilters.map(() => this.device.popErrorScope());
     const [outcome, ...found] = await Promise.allSettled([result, ...scopes]);
     for (const scope of found) {
-      // A device that is lost cannot tell what its scopes saw.
-      if (scope.status === 'rejected') throw this.#reported(label, messageOf(scope.reason));
+      if (scope.status === 'rejected') throw this.#loss ?? this.#reported(label, messageOf(scope.reason));
       if (scope.value) throw this.#reported(label, scope.value.message);
     }
+    // A lost device finds nothing wrong with anything.
+    if (this.#loss) throw this.#loss;
     if (outcome.status === 'fulfilled') return outcome.value;
     if (outcome.reason instanceof globalThis.GPUPipelineError) throw this.#reported(label, outcome.reason.message);
     throw outcome.reason;
