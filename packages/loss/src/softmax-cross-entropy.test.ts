@@ -127,21 +127,22 @@ describe('softmaxCrossEntropy', () => {
       fc.asyncProperty(
         fc.integer({ min: 1, max: 70 }),
         fc.integer({ min: 1, max: 40 }),
-        fc.constantFrom(0.01, 1, 30, 1e4),
         fc.nat(),
-        async (images, classes, scale, seed) => {
-          const output = randomTensor([images, classes], seed, scale);
+        async (images, classes, seed) => {
           const labels = Array.from({ length: images }, (_, n) => (seed + 7 * n) % classes);
-          const got = await runLoss(output, labels);
-          const want = reference(output, labels);
-          expect(worstRelativeError(got.loss, want.loss)).toBeLessThan(1e-5);
-          expect(relativeError(got.probabilities, want.probabilities)).toBeLessThan(1e-5);
-          expect(relativeError(got.outputGradient!, want.outputGradient)).toBeLessThan(1e-5);
-          expect(relativeError(got.top1Error, want.top1Error)).toBeLessThan(1e-6);
-          expect(relativeError(got.top5Error, want.top5Error)).toBeLessThan(1e-6);
+          for (const scale of [0.01, 1, 30, 1e4]) {
+            const output = randomTensor([images, classes], seed, scale);
+            const got = await runLoss(output, labels);
+            const want = reference(output, labels);
+            expect(worstRelativeError(got.loss, want.loss)).toBeLessThan(1e-5);
+            expect(relativeError(got.probabilities, want.probabilities)).toBeLessThan(1e-5);
+            expect(relativeError(got.outputGradient!, want.outputGradient)).toBeLessThan(1e-5);
+            expect(relativeError(got.top1Error, want.top1Error)).toBeLessThan(1e-6);
+            expect(relativeError(got.top5Error, want.top5Error)).toBeLessThan(1e-6);
+          }
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
