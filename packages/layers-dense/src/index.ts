@@ -1,1 +1,1 @@
-export {};
+export { type DenseOptions, dense } from './dense.js';

@@ -3,10 +3,18 @@ import { dropout } from '@alex/dropout';
 import { conv2d } from '@alex/layers-conv';
 import { dense } from '@alex/layers-dense';
 import { sgd } from '@alex/optim';
-import { describeNetwork, type Gpu, type HostTensor, type Layer } from '@alex/tensor';
+import {
+  describeNetwork,
+  type Gpu,
+  type HostTensor,
+  type Layer,
+  type LayerOptions,
+  type Network,
+  type NetworkDescription,
+} from '@alex/tensor';
 import { randomTensor, relativeError, runReadme, testGpu } from '@alex/tensor/testing';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { place } from './place.js';
+import { type PlaceOptions, place } from './place.js';
 
 let gpu: Gpu;
 let buffersBefore: number;
@@ -19,19 +27,28 @@ beforeEach(() => {
   buffersBefore = gpu.liveBuffers;
 });
 
+const placed: Network[] = [];
+
 afterEach(() => {
+  for (const network of placed.splice(0)) network.dispose();
   expect(gpu.liveBuffers).toBe(buffersBefore);
 });
 
+function onGpu(description: NetworkDescription, options: Partial<PlaceOptions> = {}): Network {
+  const network = place(description, [gpu], { batch, ...options });
+  placed.push(network);
+  return network;
+}
+
 const spread = { weightDeviation: 0.3 };
 
-const small = (extra: readonly Layer[] = []) =>
+const small = (extra: readonly Layer[] = [], activation: (options: LayerOptions) => Layer = relu) =>
   describeNetwork({
     name: 'small',
     input: [2, 5, 4],
     layers: [
       conv2d({ name: 'conv1', filters: 3, kernel: 3, padding: 1, initial: spread }),
-      relu({ name: 'relu1' }),
+      activation({ name: 'act1' }),
       dense({ name: 'fc2', units: 7, initial: spread }),
       tanh({ name: 'tanh2' }),
       ...extra,
@@ -50,7 +67,7 @@ function firstImages(tensor: HostTensor, count: number): HostTensor {
 
 describe('place', () => {
   test('learns: the loss of a batch seen again and again goes to nothing', async () => {
-    const network = place(small(), [gpu], { batch, optimizer: sgd({ learningRate: 0.1, weightDecay: 0 }) });
+    const network = onGpu(small(), { optimizer: sgd({ learningRate: 0.1, weightDecay: 0 }) });
     const first = await network.step(pictures, labels);
     expect(first.loss).toBeGreaterThan(0.5);
     let last = first;
@@ -58,11 +75,10 @@ describe('place', () => {
     expect(last.loss).toBeLessThan(0.05);
     expect(last.top1Error).toBe(0);
     expect(network.stepCount).toBe(61);
-    network.dispose();
   });
 
   test('its gradients are the slopes of the mean loss (central differences on every parameter)', async () => {
-    const network = place(small(), [gpu], { batch });
+    const network = onGpu(small([], tanh));
     const gradients = await network.gradients(pictures, labels);
     const parameters = await network.parameters();
     const meanLoss = async () => {
@@ -84,12 +100,11 @@ describe('place', () => {
         expect(Math.abs((above - below) / (2 * step) - gradient.data[index]!)).toBeLessThan(2e-3);
       }
     }
-    network.dispose();
   });
 
   test("one step is the paper's rule on those gradients", async () => {
     const optimizer = sgd({ learningRate: 0.02, momentum: 0.9, weightDecay: 0.01 });
-    const network = place(small(), [gpu], { batch, optimizer });
+    const network = onGpu(small(), { optimizer });
     const before = await network.parameters();
     const gradients = await network.gradients(pictures, labels);
     await network.step(pictures, labels);
@@ -102,11 +117,10 @@ describe('place', () => {
       );
       expect(relativeError(after[path]!.data, expected)).toBeLessThan(1e-6);
     }
-    network.dispose();
   });
 
   test('fewer images than the batch give the same scores as a full batch', async () => {
-    const network = place(small(), [gpu], { batch });
+    const network = onGpu(small());
     const all = await network.forward(pictures);
     expect(all.shape).toEqual([batch, 3]);
     for (const count of [1, 2, 5]) {
@@ -114,12 +128,11 @@ describe('place', () => {
       expect(some.shape).toEqual([count, 3]);
       expect([...some.data]).toEqual([...all.data.subarray(0, count * 3)]);
     }
-    network.dispose();
   });
 
   test('the same seed gives the same bits, another seed others', async () => {
     const train = async (seed: number) => {
-      const network = place(small([dropout({ name: 'drop2', probability: 0.5 })]), [gpu], { batch, seed });
+      const network = onGpu(small([dropout({ name: 'drop2', probability: 0.5 })]), { seed });
       for (let step = 0; step < 3; step++) await network.step(pictures, labels);
       const parameters = await network.parameters();
       network.dispose();
@@ -132,53 +145,47 @@ describe('place', () => {
 
   test('parameters, optimizer state and step carry a training over to another network, bit for bit', async () => {
     const description = small([dropout({ name: 'drop2', probability: 0.5 })]);
-    const whole = place(description, [gpu], { batch, seed: 5 });
+    const whole = onGpu(description, { seed: 5 });
     for (let step = 0; step < 3; step++) await whole.step(pictures, labels);
     const parameters = await whole.parameters();
     const state = { step: whole.stepCount, optimizerState: await whole.optimizerState() };
     for (let step = 0; step < 3; step++) await whole.step(pictures, labels);
 
-    const resumed = place(description, [gpu], { batch, seed: 5 });
+    const resumed = onGpu(description, { seed: 5 });
     resumed.loadParameters(parameters);
     resumed.loadState(state);
     for (let step = 0; step < 3; step++) await resumed.step(pictures, labels);
     expect(await resumed.parameters()).toEqual(await whole.parameters());
     expect(resumed.stepCount).toBe(6);
-    whole.dispose();
-    resumed.dispose();
   });
 
   test('calls that do not wait for each other take turns', async () => {
-    const patient = place(small(), [gpu], { batch });
+    const patient = onGpu(small());
     const losses: number[] = [];
     for (let step = 0; step < 4; step++) losses.push((await patient.step(pictures, labels)).loss);
-    const hasty = place(small(), [gpu], { batch });
+    const hasty = onGpu(small());
     const results = await Promise.all(Array.from({ length: 4 }, () => hasty.step(pictures, labels)));
     expect(results.map(({ loss }) => loss)).toEqual(losses);
-    patient.dispose();
-    hasty.dispose();
   });
 
   test('a learning rate given for one step holds for that step', async () => {
-    const network = place(small(), [gpu], { batch });
+    const network = onGpu(small());
     const before = await network.parameters();
     await network.step(pictures, labels, { learningRate: 0 });
     expect(await network.parameters()).toEqual(before);
     await network.step(pictures, labels);
     expect(await network.parameters()).not.toEqual(before);
-    network.dispose();
   });
 
   test('a tensor on the adapter is taken as the batch', async () => {
-    const network = place(small(), [gpu], { batch });
+    const network = onGpu(small());
     const wanted = await network.forward(pictures);
     // The pictures are still there from the call before.
     expect(await network.forward(network.input)).toEqual(wanted);
-    network.dispose();
   });
 
   test('wrong pictures, labels and parameters are refused by name', async () => {
-    const network = place(small(), [gpu], { batch });
+    const network = onGpu(small());
     await expect(network.forward(randomTensor([batch, 3, 5, 4], 1))).rejects.toThrow(
       /small: takes \[1 to 6, 2, 5, 4\].*got \[6, 3, 5, 4\]/,
     );
@@ -214,14 +221,12 @@ describe('place', () => {
   });
 
   test('a network for evaluation only takes less memory and refuses to learn', async () => {
-    const learner = place(small(), [gpu], { batch });
-    const judge = place(small(), [gpu], { batch, training: false });
+    const learner = onGpu(small());
+    const judge = onGpu(small(), { training: false });
     expect(judge.memory().stateBytes).toBe(0);
     expect(judge.memory().activityBytes).toBeLessThan(learner.memory().activityBytes);
     expect(await judge.forward(pictures)).toEqual(await learner.forward(pictures));
     await expect(judge.step(pictures, labels)).rejects.toThrow(/cannot learn/);
-    learner.dispose();
-    judge.dispose();
   });
 });
 
