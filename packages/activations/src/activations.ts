@@ -112,7 +112,8 @@ export function identity(options: LayerOptions = {}): Layer {
     multiplyAdds: () => 0,
     column: () => layer,
     forward: (_, { input }) => ({ output: input }),
-    backward: (_, { outputGradient }) => ({ inputGradient: outputGradient }),
+    backward: (_, { outputGradient, needsInputGradient }) =>
+      needsInputGradient ? { inputGradient: outputGradient } : {},
   };
   return layer;
 }

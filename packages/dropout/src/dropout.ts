@@ -6,6 +6,7 @@ import {
   type LayerOptions,
   type Recorder,
   recordPerElement,
+  type Shape,
   streamOf,
   type Tensor,
   threefryWgsl,
@@ -44,7 +45,7 @@ interface Settings {
 }
 
 function columnOfDropout(settings: Settings, column: Column): Layer {
-  const { name, keep, inverted } = settings;
+  const { name } = settings;
   return {
     kind: 'dropout',
     name,
@@ -54,50 +55,52 @@ function columnOfDropout(settings: Settings, column: Column): Layer {
     column: ({ index, count }) =>
       columnOfDropout(settings, { index: column.index * count + index, count: column.count * count }),
     forward(recorder, { input, training }) {
-      if (keep === 1 || (inverted && !training)) return { output: input };
-      const output = recorder.tensor(`${name}/output`, input.shape, { mayReuse: input });
-      if (training) {
-        recordMasked(recorder, settings, column, `${name}/forward`, input, output);
-      } else {
-        recordPerElement(recorder, {
-          label: `${name}/forward`,
-          elements: input.elements,
-          reads: { input },
-          writes: { output },
-          body: `  store_output(i, load_input(i) * f32(${keep}));`,
-        });
-      }
-      return { output };
+      const output = record(recorder, settings, column, training, 'forward', input);
+      // That something is kept, even if it is empty, tells backward that the mask was at work.
+      return training ? { output, kept: {} } : { output };
     },
-    backward(recorder, { input, outputGradient, needsInputGradient }) {
+    backward(recorder, { kept, outputGradient, needsInputGradient }) {
       if (!needsInputGradient) return {};
-      if (keep === 1) return { inputGradient: outputGradient };
-      const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape, { mayReuse: outputGradient });
-      recordMasked(recorder, settings, column, `${name}/backward`, outputGradient, inputGradient);
-      return { inputGradient };
+      const training = kept !== undefined;
+      return { inputGradient: record(recorder, settings, column, training, 'backward', outputGradient) };
     },
   };
 }
 
-/**
- * `output = input * mask`. Both passes draw the mask anew instead of keeping it: some 80 integer operations a value cost
- * less than writing and reading a tensor, no memory is held between the passes, and both passes work in place.
- */
-function recordMasked(
+/** Values times the mask, or at test time times their chance to be kept: forward and backward do the same. */
+function record(
   recorder: Recorder,
-  { name, keep, inverted }: Settings,
-  { index, count }: Column,
-  label: string,
+  settings: Settings,
+  column: Column,
+  training: boolean,
+  pass: 'forward' | 'backward',
   input: Tensor,
-  output: Tensor,
-): void {
-  const images = input.shape[0]!;
-  const features = elementsPerImage(input.shape);
-  recordPerElement(recorder, {
-    label,
+): Tensor {
+  const { name, keep, inverted } = settings;
+  if (keep === 1 || (inverted && !training)) return input;
+  const output = recorder.tensor(`${name}/${pass}`, input.shape, { mayReuse: input });
+  const dispatch = {
+    label: `${name}/${pass}`,
     elements: input.elements,
     reads: { input },
     writes: { output },
+  };
+  if (training) {
+    recordPerElement(recorder, { ...dispatch, ...masked(settings, column, input.shape) });
+  } else {
+    recordPerElement(recorder, { ...dispatch, body: `  store_output(i, load_input(i) * f32(${keep}));` });
+  }
+  return output;
+}
+
+/**
+ * Both passes draw the mask anew instead of keeping it: some 80 integer operations a value cost less than writing and
+ * reading a tensor, no memory is held between the passes, and both work in place.
+ */
+function masked({ name, keep, inverted }: Settings, { index, count }: Column, shape: Shape) {
+  const images = shape[0]!;
+  const features = elementsPerImage(shape);
+  return {
     scalars: { seed: 'u32', step: 'u32' },
     functions: threefryWgsl,
     body: `
@@ -110,5 +113,5 @@ function recordMasked(
   );
   let kept = f32(bits.x >> 8u) * 0x1p-24 < f32(${keep});
   store_output(i, select(0.0, load_input(i)${inverted ? ` * f32(${1 / keep})` : ''}, kept));`,
-  });
+  } as const;
 }
