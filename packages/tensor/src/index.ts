@@ -15,6 +15,22 @@ export {
   type TensorOptions,
   writeTensor,
 } from './kernel/tensor.js';
+export { type ProductOptions, recordProduct } from './math/product.js';
+export {
+  type Lanes,
+  lanesFor,
+  type ProductKernelOptions,
+  type ProductOperand,
+  productKernel,
+  type Reduction,
+  stepsOfRound,
+  stridedColumns,
+  stridedRows,
+  wholeReduction,
+} from './math/product-kernel.js';
+export { chooseParts, chooseTile, type ProductTile } from './math/product-tile.js';
+export { recordRowSums, recordSumOfParts } from './math/sums.js';
+export { recordTranspose } from './math/transpose.js';
 export { type CompileOptions, compileNetwork } from './network/compile.js';
 export {
   type DescribedLayer,

@@ -1,7 +1,6 @@
-import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError } from '../errors.js';
-import type { Dispatch } from '../kernel/recorder.js';
-import { maximumWorkgroups } from '../kernel/recorder.js';
+import { type Dispatch, maximumWorkgroups } from '../kernel/recorder.js';
+import type { ProductTile } from './product-tile.js';
 
 /**
  * How the lanes of a subgroup share the loads of the row operand: `rows * steps` lanes load that many rows of that many
@@ -233,7 +232,7 @@ ${tileColumns
 ${tileRows
   .map((row) => {
     const keep = store(`(first_row + ${row}u)`, column, `sum_${row}_${column}`);
-    return rows % tile.rows === 0 ? keep : `if (first_row + ${row}u < ${rows}u) { ${keep} }`;
+    return rows % tile.rows === 0 ? `{ ${keep} }` : `if (first_row + ${row}u < ${rows}u) { ${keep} }`;
   })
   .join('\n')}
 }`,
@@ -244,11 +243,13 @@ ${tileRows
 }
 
 /**
- * The rows of a product where a value lies at `base + row * rowStride + step * stepStride` of the tensor `name`.
+ * The rows of a product where neighbouring rows lie `rowStride` apart in the tensor `name`, and the steps of the
+ * reduction `stepStride`.
  *
- * @param options.base - a `u32` expression, evaluated before the loop over the reduction
- * @param options.rows - how many rows there are; the memory of a padded operand holds all rows of every tile, so that
- *   nothing needs to be checked: leave it out
+ * @param options.base - a `u32` expression, evaluated before the loop over the reduction: where the first step of the row
+ *   `first_row` lies
+ * @param options.rows - how many rows there are. Leave it out where memory holds all rows of every tile, so that nothing
+ *   needs to be checked.
  */
 export function stridedRows(options: {
   readonly name: string;
@@ -264,17 +265,17 @@ export function stridedRows(options: {
   const lanesBeyond = (step: number, last: number) => `(lane_step - min(lane_step, ${last - step}u)) * ${stepStride}u`;
   return {
     begin: [
-      `var rows_at = ${base} + lane_step * ${stepStride}u${checked ? '' : ` + (first_row + lane_row) * ${rowStride}u`};`,
+      `var rows_at = ${base} + lane_step * ${stepStride}u${checked ? '' : ` + lane_row * ${rowStride}u`};`,
       ...(checked
         ? count(tile.rows / lanes.rows).map(
             (index) =>
-              `let rows_at_${index} = min(first_row + ${index * lanes.rows}u + lane_row, ${rows - 1}u) * ${rowStride}u;`,
+              `let row_offset_${index} = (min(first_row + ${index * lanes.rows}u + lane_row, ${rows - 1}u) - first_row) * ${rowStride}u;`,
           )
         : []),
     ].join('\n'),
     load(index, step, last) {
       const offset = step * stepStride + (checked ? 0 : index * lanes.rows * rowStride);
-      const place = `rows_at + ${offset}u${checked ? ` + rows_at_${index}` : ''}`;
+      const place = `rows_at + ${offset}u${checked ? ` + row_offset_${index}` : ''}`;
       return `load_${name}(${place}${last === undefined || lanes.steps === 1 ? '' : ` - ${lanesBeyond(step, last)}`})`;
     },
     advance: (steps) => `rows_at += ${steps * stepStride}u;`,

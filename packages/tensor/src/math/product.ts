@@ -1,14 +1,7 @@
 import { ConfigError, ShapeError } from '../errors.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
-import {
-  lanesFor,
-  productKernel,
-  reductionPart,
-  stepsOfRound,
-  stridedColumns,
-  stridedRows,
-} from './product-kernel.js';
+import { lanesFor, productKernel, reductionPart, stepsOfRound, stridedColumns, stridedRows } from './product-kernel.js';
 import { chooseParts, chooseTile, type ProductTile } from './product-tile.js';
 import { recordSumOfParts } from './sums.js';
 import { recordTranspose } from './transpose.js';
@@ -55,10 +48,10 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
   }
   const { gpu } = recorder;
   const tile = chooseTile(gpu, { rows: m, columns: n }, options.tile);
-  // Lanes lie over what is contiguous in `a`: its rows where it is transposed, else 8 steps of the reduction.
+  // Lanes lie over what is contiguous in `a`: its rows where it is transposed, else some steps of the reduction.
   const lanes = transposeA
     ? lanesFor(gpu.subgroupSize, tile, 'rows')
-    : lanesFor(gpu.subgroupSize, tile, 'steps', Math.min(8, gpu.subgroupSize ?? 1));
+    : lanesFor(gpu.subgroupSize, tile, 'steps', Math.ceil((gpu.subgroupSize ?? 1) / 4));
   const cut = reductionPart(
     k,
     options.parts ?? chooseParts(gpu, tile, { rows: m, columns: n, batches: 1, depth: k }),
@@ -84,7 +77,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
       reduction: cut.reduction,
       rowOperand: stridedRows({
         name: 'a',
-        base: `batch * ${cut.stepsOfPart * stepStride}u`,
+        base: `batch * ${cut.stepsOfPart * stepStride}u + first_row * ${rowStride}u`,
         rowStride,
         stepStride,
         tile,

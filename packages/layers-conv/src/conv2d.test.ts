@@ -1,0 +1,268 @@
+import { ConfigError, type Gpu, type HostTensor, ShapeError } from '@alex/tensor';
+import { relativeError, runLayer } from '@alex/tensor/testing';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { conv2d } from './conv2d.js';
+import { describeOnBothVariants, outputSizesOf, runBoth, type Window } from './testing.js';
+
+/** A reader's option object for the sizes of a reference. */
+function layerOf(window: Window, bias = true) {
+  const { filters, kernel, stride, padding, groups } = window;
+  return conv2d({ filters, kernel, stride, padding, groups, bias });
+}
+
+async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
+  const { got, want } = await runBoth(gpu, layerOf(window, bias), window, true);
+  const text = JSON.stringify(window);
+  expect(relativeError(got.output.data, want.output), `output of ${text}`).toBeLessThan(1e-5);
+  expect(relativeError(got.inputGradient!.data, want.inputGradient), `input gradient of ${text}`).toBeLessThan(1e-4);
+  const gradients = got.parameterGradients!;
+  expect(relativeError(gradients['weight']!.data, want.weight), `weight gradient of ${text}`).toBeLessThan(1e-4);
+  if (bias) expect(relativeError(gradients['bias']!.data, want.bias), `bias gradient of ${text}`).toBeLessThan(1e-4);
+  else expect(Object.keys(gradients)).toEqual(['weight']);
+}
+
+const square = (size: number): [number, number] => [size, size];
+const around = (pad: number) => ({ top: pad, left: pad, bottom: pad, right: pad });
+
+/** Ragged shapes: odd sizes, strides beyond the kernel, padding on some sides only, groups. */
+const windows: fc.Arbitrary<Window> = fc
+  .record({
+    batch: fc.constantFrom(1, 2, 3, 5, 8, 17),
+    groupChannels: fc.integer({ min: 1, max: 7 }),
+    groupFilters: fc.integer({ min: 1, max: 19 }),
+    groups: fc.constantFrom(1, 1, 2, 3),
+    height: fc.integer({ min: 1, max: 11 }),
+    width: fc.integer({ min: 1, max: 11 }),
+    kernel: fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 })),
+    stride: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 4 })),
+    padding: fc.record({
+      top: fc.integer({ min: 0, max: 3 }),
+      left: fc.integer({ min: 0, max: 3 }),
+      bottom: fc.integer({ min: 0, max: 3 }),
+      right: fc.integer({ min: 0, max: 3 }),
+    }),
+  })
+  .map(({ groupChannels, groupFilters, ...rest }) => ({
+    ...rest,
+    channels: groupChannels * rest.groups,
+    filters: groupFilters * rest.groups,
+  }))
+  .filter((window) => Math.min(...outputSizesOf(window)) >= 1);
+
+describeOnBothVariants('conv2d', (gpu) => {
+  it('agrees with float64 loops on random ragged shapes', async () => {
+    await fc.assert(
+      fc.asyncProperty(windows, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
+      { numRuns: Number(process.env.R ?? 20), seed: 2012 },
+    );
+  });
+
+  it('gives the sums of a 3 x 3 picture that can be worked out by hand', async () => {
+    const layer = conv2d({ filters: 1, kernel: 2, bias: true });
+    const result = await runLayer(gpu(), layer, {
+      input: tensor([1, 1, 3, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9]),
+      parameters: { weight: tensor([1, 1, 2, 2], [1, 10, 100, 1000]), bias: tensor([1], [0.5]) },
+      outputGradient: tensor([1, 1, 2, 2], [1, 0, 0, 2]),
+    });
+    expect([...result.output.data]).toEqual([5421.5, 6532.5, 8754.5, 9865.5]);
+    expect([...result.inputGradient!.data]).toEqual([1, 10, 0, 100, 1002, 20, 0, 200, 2000]);
+    expect([...result.parameterGradients!['weight']!.data]).toEqual([11, 14, 20, 23]);
+    expect([...result.parameterGradients!['bias']!.data]).toEqual([3]);
+  });
+
+  it('has gradients that match central differences', async () => {
+    const layer = conv2d({
+      filters: 3,
+      kernel: [2, 3],
+      stride: [2, 1],
+      padding: { top: 1, left: 0, bottom: 0, right: 2 },
+    });
+    const input = ramp([2, 2, 3, 4]);
+    const weight = ramp([3, 2, 2, 3]);
+    const bias = ramp([3]);
+    const outputGradient = ramp(layer.outputShape(input.shape));
+    const run = async (changed: Partial<Record<'input' | 'weight' | 'bias', HostTensor>>) => {
+      const { output } = await runLayer(gpu(), layer, {
+        input: changed.input ?? input,
+        parameters: { weight: changed.weight ?? weight, bias: changed.bias ?? bias },
+      });
+      return output.data.reduce((sum, value, i) => sum + value * outputGradient.data[i]!, 0);
+    };
+    const result = await runLayer(gpu(), layer, { input, parameters: { weight, bias }, outputGradient });
+    const checks = [
+      ['input', input, result.inputGradient!],
+      ['weight', weight, result.parameterGradients!['weight']!],
+      ['bias', bias, result.parameterGradients!['bias']!],
+    ] as const;
+    for (const [name, values, gradient] of checks) {
+      for (const at of [0, 1, Math.floor(values.data.length / 2), values.data.length - 1]) {
+        // The layer is linear in each: a long step loses nothing but rounding.
+        const moved = (by: number) => {
+          const data = values.data.slice();
+          data[at]! += by;
+          return { [name]: { shape: values.shape, data } };
+        };
+        const difference = ((await run(moved(1))) - (await run(moved(-1)))) / 2;
+        expect(gradient.data[at], `${name}[${at}]`).toBeCloseTo(difference, 3);
+      }
+    }
+  });
+
+  it('has no input gradient where nothing below needs it, and the same bits in every run', async () => {
+    const layer = conv2d({ filters: 5, kernel: 3, padding: 1 });
+    const input = ramp([3, 4, 6, 5]);
+    const outputGradient = ramp([3, 5, 6, 5]);
+    const first = await runLayer(gpu(), layer, { input, outputGradient, seed: 3 });
+    const second = await runLayer(gpu(), layer, { input, outputGradient, seed: 3 });
+    expect(second).toEqual(first);
+  });
+
+  it('keeps values beyond the border out, even where the picture holds infinities', async () => {
+    const layer = conv2d({ filters: 1, kernel: 3, padding: 1, bias: false });
+    const input = tensor([1, 1, 2, 6], [Infinity, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    const { output } = await runLayer(gpu(), layer, {
+      input,
+      parameters: {
+        weight: tensor(
+          [1, 1, 3, 3],
+          Array.from({ length: 9 }, () => 1),
+        ),
+      },
+    });
+    expect([...output.data.slice(2, 6)]).toEqual([6, 6, 6, 4]);
+  });
+
+  it.each([
+    [
+      'conv1',
+      {
+        channels: 3,
+        height: 227,
+        width: 227,
+        filters: 96,
+        kernel: square(11),
+        stride: square(4),
+        padding: around(0),
+        groups: 1,
+      },
+    ],
+    [
+      'conv2',
+      {
+        channels: 96,
+        height: 27,
+        width: 27,
+        filters: 256,
+        kernel: square(5),
+        stride: square(1),
+        padding: around(2),
+        groups: 2,
+      },
+    ],
+    [
+      'conv3',
+      {
+        channels: 256,
+        height: 13,
+        width: 13,
+        filters: 384,
+        kernel: square(3),
+        stride: square(1),
+        padding: around(1),
+        groups: 1,
+      },
+    ],
+    [
+      'conv4',
+      {
+        channels: 384,
+        height: 13,
+        width: 13,
+        filters: 384,
+        kernel: square(3),
+        stride: square(1),
+        padding: around(1),
+        groups: 2,
+      },
+    ],
+    [
+      'conv5',
+      {
+        channels: 384,
+        height: 13,
+        width: 13,
+        filters: 256,
+        kernel: square(3),
+        stride: square(1),
+        padding: around(1),
+        groups: 2,
+      },
+    ],
+  ])("agrees on the shape of AlexNet's %s", async (_, sizes) => {
+    await expectAgreement(gpu(), { batch: 1, ...sizes });
+  });
+});
+
+function tensor(shape: number[], values: number[]): HostTensor {
+  return { shape, data: new Float32Array(values) };
+}
+
+/** Small values without a pattern that a mistake could keep. */
+function ramp(shape: readonly number[]): HostTensor {
+  const length = shape.reduce((product, size) => product * size, 1);
+  return { shape: [...shape], data: Float32Array.from({ length }, (_, i) => ((i * 7919) % 31) / 16 - 1) };
+}
+
+describe('what a conv2d says of itself', () => {
+  it('names shapes, parameters and multiply-adds of conv2 of the paper', () => {
+    const layer = conv2d({ name: 'conv2', filters: 256, kernel: 5, padding: 2, groups: 2, initial: { bias: 1 } });
+    const input = [128, 96, 27, 27];
+    expect(layer.outputShape(input)).toEqual([128, 256, 27, 27]);
+    expect(layer.multiplyAdds(input)).toBe(223_948_800);
+    expect(layer.parameters(input)).toEqual([
+      {
+        name: 'weight',
+        shape: [256, 48, 5, 5],
+        initial: { distribution: 'normal', standardDeviation: 0.01 },
+        decays: true,
+      },
+      { name: 'bias', shape: [256], initial: { distribution: 'constant', value: 1 }, decays: false },
+    ]);
+    expect(conv2d({ filters: 1, kernel: 1, bias: false }).parameters([1, 1, 1, 1])).toHaveLength(1);
+  });
+
+  it('gives a column its share of filters and groups', () => {
+    const column = { index: 1, count: 2 };
+    const grouped = conv2d({ filters: 256, kernel: 5, groups: 2 }).column(column);
+    expect(grouped.parameters([1, 48, 27, 27])[0]!.shape).toEqual([128, 48, 5, 5]);
+    const whole = conv2d({ filters: 384, kernel: 3 }).column(column);
+    expect(whole.parameters([1, 256, 13, 13])[0]!.shape).toEqual([192, 256, 3, 3]);
+    expect(() => conv2d({ filters: 9, kernel: 3 }).column(column)).toThrow(ConfigError);
+    expect(() => conv2d({ filters: 6, kernel: 3, groups: 3 }).column(column)).toThrow(/3 groups/);
+  });
+
+  it.each([
+    [{ filters: 0, kernel: 3 }, /filters must be a whole number of at least 1, got 0/],
+    [{ filters: Number.NaN, kernel: 3 }, /filters/],
+    [{ filters: 4, kernel: 0 }, /kernel/],
+    [{ filters: 4, kernel: 3, stride: 0 }, /stride/],
+    [{ filters: 4, kernel: 3, padding: -1 }, /padding/],
+    [{ filters: 4, kernel: 3, groups: 3 }, /multiple of groups/],
+    [{ filters: 4, kernel: 3, groups: 0.5 }, /groups/],
+    [{ filters: 4, kernel: 3, initial: { weightDeviation: -1 } }, /weightDeviation/],
+    [{ filters: 4, kernel: 3, initial: { bias: Number.NaN } }, /initial\.bias/],
+  ])('refuses %j', (options, message) => {
+    expect(() => conv2d({ name: 'conv7', ...options })).toThrow(ConfigError);
+    expect(() => conv2d({ name: 'conv7', ...options })).toThrow(message);
+    expect(() => conv2d({ name: 'conv7', ...options })).toThrow(/^conv7: /);
+  });
+
+  it('refuses inputs that do not fit', () => {
+    const layer = conv2d({ name: 'conv7', filters: 4, kernel: 5, padding: 1, groups: 2 });
+    expect(() => layer.outputShape([1, 3, 9, 9])).toThrow(ShapeError);
+    expect(() => layer.outputShape([1, 3, 9, 9])).toThrow(/conv7: 2 groups need a multiple of 2 channels, got 3/);
+    expect(() => layer.outputShape([1, 4, 2, 9])).toThrow(/does not fit .* padded to 4 x 11/);
+    expect(() => layer.outputShape([1, 4])).toThrow(/conv7/);
+  });
+});

@@ -1,0 +1,77 @@
+import { type Layer, recordRowSums } from '@alex/tensor';
+import { recordForward } from './forward.js';
+import { recordInputGradient } from './input-gradient.js';
+import {
+  columnSettings,
+  geometryOf,
+  multiplyAddsOf,
+  outputShapeOf,
+  parametersOf,
+  type WindowOptions,
+  type WindowSettings,
+  windowSettings,
+} from './options.js';
+import { recordWeightGradient } from './weight-gradient.js';
+
+export interface Conv2dOptions extends WindowOptions {
+  /** Equal parts of the channels, each read by its own part of the filters; 1 where it is left out. */
+  readonly groups?: number;
+}
+
+/**
+ * Two-dimensional convolution (cross-correlation, as in every framework) of pictures `[N, C, H, W]` into
+ * `[N, filters, height, width]`, where a size is `floor((H + top + bottom - kernel) / stride) + 1`.
+ *
+ * Parameters: `weight` `[filters, C / groups, kernel height, kernel width]`, which decays, and `bias` `[filters]`, which
+ * does not. Of a network in columns, each column holds its share of filters and groups; a layer of one group, read from
+ * all columns, stays one group.
+ *
+ * @throws ConfigError where an option is not allowed: filters, groups, kernel or stride that are not whole numbers of at
+ *   least 1, filters that groups do not divide, negative padding.
+ * @throws ShapeError (from the layer's methods) where groups do not divide the channels or the kernel is larger than the
+ *   padded input.
+ */
+export function conv2d(options: Conv2dOptions): Layer {
+  return convolution(windowSettings('conv2d', options));
+}
+
+function convolution(settings: WindowSettings): Layer {
+  const { name, filters, kernel } = settings;
+  return {
+    kind: 'conv2d',
+    name,
+    outputShape: (input) => outputShapeOf(geometryOf(settings, input)),
+    parameters: (input) =>
+      parametersOf(settings, [filters, geometryOf(settings, input).groupChannels, ...kernel], [filters]),
+    multiplyAdds: (input) => multiplyAddsOf(geometryOf(settings, input)),
+    column: (column) => convolution(columnSettings(settings, column)),
+    forward(recorder, { input, parameters }) {
+      const geometry = geometryOf(settings, input.shape);
+      return {
+        output: recordForward(recorder, geometry, { input, weight: parameters['weight']!, bias: parameters['bias'] }),
+      };
+    },
+    backward(recorder, { input, parameters, outputGradient, needsInputGradient }) {
+      const geometry = geometryOf(settings, input.shape);
+      const weight = recordWeightGradient(recorder, geometry, { input, outputGradient });
+      const bias = recorder.tensor(`${name}/biasGradient`, [filters]);
+      if (settings.bias) {
+        recordRowSums(recorder, {
+          label: `${name}/biasGradient`,
+          input: outputGradient,
+          output: bias,
+          rows: filters,
+          columns: outputGradient.elements / filters,
+        });
+      }
+      return {
+        ...(needsInputGradient
+          ? {
+              inputGradient: recordInputGradient(recorder, geometry, { outputGradient, weight: parameters['weight']! }),
+            }
+          : {}),
+        parameterGradients: settings.bias ? { weight, bias } : { weight },
+      };
+    },
+  };
+}

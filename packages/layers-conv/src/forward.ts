@@ -1,0 +1,90 @@
+import {
+  chooseTile,
+  lanesFor,
+  productKernel,
+  type Recorder,
+  stepsOfRound,
+  stridedColumns,
+  stridedRows,
+  type Tensor,
+  wholeReduction,
+} from '@alex/tensor';
+import { type Geometry, outputShapeOf } from './options.js';
+import { recordPackedWeights } from './packed-weights.js';
+import { everyColumn, unrollFor } from './wgsl.js';
+
+/**
+ * Records the convolution: a product of filters (rows) with positions and images (columns), reduced over the kernel's
+ * places and, innermost, over channels.
+ */
+export function recordForward(
+  recorder: Recorder,
+  geometry: Geometry,
+  values: { readonly input: Tensor; readonly weight: Tensor; readonly bias: Tensor | undefined },
+): Tensor {
+  const { gpu } = recorder;
+  const { name, batch, height, width, groups, groupChannels, groupFilters, kernel, stride, padding } = geometry;
+  const { outputHeight, outputWidth } = geometry;
+  const { input, weight, bias } = values;
+  const columns = outputHeight * outputWidth * batch;
+  const plane = height * width * batch;
+  const tile = chooseTile(gpu, { rows: groupFilters, columns }, unrollFor(gpu, groupChannels));
+  const lanes = lanesFor(gpu.subgroupSize, tile, 'rows');
+  const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'filters', weight, tile });
+  const output = recorder.tensor(`${name}/output`, outputShapeOf(geometry));
+  const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
+  recorder.dispatch({
+    label: `${name}/forward`,
+    reads: { input, weights: packed.tensor, ...(bias ? { bias } : {}) },
+    writes: { output },
+    ...productKernel({
+      title: `Convolution ${name}: rows are filters, columns are positions x images, steps are channels`,
+      tile,
+      lanes,
+      rows: groupFilters,
+      columns,
+      batches: groups,
+      reduction: wholeReduction(groupChannels, stepsOfRound(tile, lanes)),
+      setup: `let group = batch;
+${everyColumn(
+  tile,
+  (c) => `let image_${c} = at_${c} % ${batch}u;
+let top_${c} = i32(at_${c} / ${batch * outputWidth}u * ${stride[0]}u) - ${padding.top};
+let left_${c} = i32(at_${c} / ${batch}u % ${outputWidth}u * ${stride[1]}u) - ${padding.left};`,
+)}
+var weights_at = ${packed.base};`,
+      loops: (reduction) => `for (var kernel_y = 0; kernel_y < ${kernel[0]}; kernel_y++) {
+for (var kernel_x = 0; kernel_x < ${kernel[1]}; kernel_x++) {
+${everyColumn(
+  tile,
+  (c) => `let y_${c} = top_${c} + kernel_y; let x_${c} = left_${c} + kernel_x;
+${padded ? `let inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;` : ''}
+let place_${c} = u32(y_${c} * ${width} + x_${c}) * ${batch}u + image_${c};`,
+)}
+${reduction}
+weights_at += ${groupChannels * tile.rows}u;
+}
+}`,
+      rowOperand: stridedRows({
+        name: 'weights',
+        base: 'weights_at',
+        rowStride: 1,
+        stepStride: tile.rows,
+        tile,
+        lanes,
+      }),
+      columnOperand: stridedColumns({
+        name: 'input',
+        base: (c) =>
+          `group * ${groupChannels * plane}u + ${padded ? `select(0u, place_${c}, inside_${c})` : `place_${c}`}`,
+        ...(padded ? { valid: (c: number) => `inside_${c}` } : {}),
+        stepStride: plane,
+        tile,
+      }),
+      store: (row, c, value) =>
+        `let map = group * ${groupFilters}u + ${row}; ` +
+        `store_output(map * ${columns}u + column_${c}, ${value}${bias ? ' + load_bias(map)' : ''});`,
+    }),
+  });
+  return output;
+}

@@ -1,0 +1,177 @@
+import {
+  type Column,
+  ConfigError,
+  formatShape,
+  type LayerOptions,
+  outputSize,
+  type Padding,
+  type Pair,
+  type ParameterDescription,
+  paddingOf,
+  pair,
+  pictureShape,
+  type Shape,
+  ShapeError,
+} from '@alex/tensor';
+
+/** How weights and biases start. */
+export interface InitialOptions {
+  /** Standard deviation of the normal distribution that weights are drawn from; 0.01 (section 5 of the paper). */
+  readonly weightDeviation?: number;
+  /** What every bias starts with; 0. The paper starts some layers' at 1. */
+  readonly bias?: number;
+}
+
+/** Options that convolutions and locally connected layers share. */
+export interface WindowOptions extends LayerOptions {
+  /** Maps of the output. */
+  readonly filters: number;
+  /** Size of a filter, `[height, width]` or one number for both. */
+  readonly kernel: Pair;
+  /** Distance between neighbouring windows; 1 where it is left out. */
+  readonly stride?: Pair;
+  /** Zeros around the input; 0 where it is left out. */
+  readonly padding?: Pair | Padding;
+  /** Whether every output gets a bias; true where it is left out. */
+  readonly bias?: boolean;
+  readonly initial?: InitialOptions;
+}
+
+/** Options with everything filled in and checked. */
+export interface WindowSettings {
+  readonly name: string;
+  readonly filters: number;
+  readonly kernel: readonly [height: number, width: number];
+  readonly stride: readonly [height: number, width: number];
+  readonly padding: Padding;
+  readonly groups: number;
+  readonly bias: boolean;
+  readonly initial: Required<InitialOptions>;
+}
+
+/** @throws ConfigError where an option is not allowed, naming layer, option and value. */
+export function windowSettings(kind: string, options: WindowOptions & { readonly groups?: number }): WindowSettings {
+  const { name = kind, filters, groups = 1, bias = true, initial = {} } = options;
+  const { weightDeviation = 0.01, bias: initialBias = 0 } = initial;
+  whole(name, 'filters', filters);
+  whole(name, 'groups', groups);
+  if (filters % groups !== 0) {
+    throw new ConfigError(`${name}: filters must be a multiple of groups, got ${filters} filters in ${groups} groups`);
+  }
+  if (typeof bias !== 'boolean') throw new ConfigError(`${name}: bias must be true or false, got ${String(bias)}`);
+  if (!(weightDeviation >= 0 && weightDeviation < Infinity)) {
+    throw new ConfigError(`${name}: initial.weightDeviation must be a number of at least 0, got ${weightDeviation}`);
+  }
+  if (!Number.isFinite(initialBias)) {
+    throw new ConfigError(`${name}: initial.bias must be a finite number, got ${initialBias}`);
+  }
+  return {
+    name,
+    filters,
+    kernel: pair(name, 'kernel', options.kernel),
+    stride: pair(name, 'stride', options.stride ?? 1),
+    padding: paddingOf(name, options.padding ?? 0),
+    groups,
+    bias,
+    initial: { weightDeviation, bias: initialBias },
+  };
+}
+
+function whole(name: string, option: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 1) {
+    throw new ConfigError(`${name}: ${option} must be a whole number of at least 1, got ${String(value)}`);
+  }
+}
+
+/** A layer's sizes for one input shape. */
+export interface Geometry extends WindowSettings {
+  readonly batch: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly outputHeight: number;
+  readonly outputWidth: number;
+  readonly groupChannels: number;
+  readonly groupFilters: number;
+}
+
+/** @throws ShapeError where the input is no picture, has channels that groups do not divide, or is too small. */
+export function geometryOf(settings: WindowSettings, input: Shape): Geometry {
+  const { name, kernel, stride, padding, groups, filters } = settings;
+  const [batch, channels, height, width] = pictureShape(name, input);
+  if (channels % groups !== 0) {
+    throw new ShapeError(
+      `${name}: ${groups} groups need a multiple of ${groups} channels, got ${channels} in ${formatShape(input)}`,
+    );
+  }
+  const outputHeight = outputSize(height, kernel[0], stride[0], padding.top, padding.bottom);
+  const outputWidth = outputSize(width, kernel[1], stride[1], padding.left, padding.right);
+  if (outputHeight < 1 || outputWidth < 1) {
+    throw new ShapeError(
+      `${name}: a kernel of ${kernel.join(' x ')} does not fit into ${formatShape(input)} padded to ` +
+        `${height + padding.top + padding.bottom} x ${width + padding.left + padding.right}; ` +
+        'use a larger input, more padding or a smaller kernel',
+    );
+  }
+  return {
+    ...settings,
+    batch,
+    channels,
+    height,
+    width,
+    outputHeight,
+    outputWidth,
+    groupChannels: channels / groups,
+    groupFilters: filters / groups,
+  };
+}
+
+/** The output's shape, `[N, filters, height, width]`. */
+export function outputShapeOf({ batch, filters, outputHeight, outputWidth }: Geometry): Shape {
+  return [batch, filters, outputHeight, outputWidth];
+}
+
+/** Every output is one filter's dot product with its window. */
+export function multiplyAddsOf({ filters, outputHeight, outputWidth, groupChannels, kernel }: Geometry): number {
+  return filters * outputHeight * outputWidth * groupChannels * kernel[0] * kernel[1];
+}
+
+/** `weight` and `bias` of the shapes given, as the settings start them. */
+export function parametersOf(settings: WindowSettings, weight: Shape, bias: Shape): ParameterDescription[] {
+  const { initial } = settings;
+  const parameters: ParameterDescription[] = [
+    {
+      name: 'weight',
+      shape: weight,
+      initial: { distribution: 'normal', standardDeviation: initial.weightDeviation },
+      decays: true,
+    },
+  ];
+  if (settings.bias) {
+    parameters.push({
+      name: 'bias',
+      shape: bias,
+      initial: { distribution: 'constant', value: initial.bias },
+      decays: false,
+    });
+  }
+  return parameters;
+}
+
+/**
+ * The settings of one column. Groups are shared out; a layer of one group reads every column and keeps one group.
+ *
+ * @throws ConfigError where filters or groups cannot be shared out evenly.
+ */
+export function columnSettings<Settings extends WindowSettings>(settings: Settings, { count }: Column): Settings {
+  const { name, filters, groups } = settings;
+  if (filters % count !== 0) {
+    throw new ConfigError(`${name}: ${filters} filters cannot be shared out over ${count} columns; use a multiple`);
+  }
+  if (groups !== 1 && groups % count !== 0) {
+    throw new ConfigError(
+      `${name}: ${groups} groups cannot be shared out over ${count} columns; use 1 group or a multiple of ${count}`,
+    );
+  }
+  return { ...settings, filters: filters / count, groups: groups === 1 ? 1 : groups / count };
+}

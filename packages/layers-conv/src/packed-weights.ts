@@ -1,0 +1,44 @@
+import { type ProductTile, type Recorder, recordPerElement, type Tensor } from '@alex/tensor';
+import type { Geometry } from './options.js';
+
+/** Weights in the order in which a kernel's subgroups read them. */
+export interface PackedWeights {
+  readonly tensor: Tensor;
+  /** A `u32` expression: where the block of rows lies that starts at the row `first_row` of group `group`. */
+  readonly base: string;
+}
+
+/**
+ * Records a copy of the weights for a product whose rows are filters (or, for the gradient of the input, channels):
+ * `[group][block of rows][kernel row][kernel column][reduction][row]`, where rows that fill up the last block are 0. It is
+ * read front to back, and neighbouring lanes read neighbouring values. Made anew each step, since weights change; that
+ * is one copy for a whole batch of products.
+ */
+export function recordPackedWeights(
+  recorder: Recorder,
+  geometry: Geometry,
+  options: { readonly rowsAre: 'filters' | 'channels'; readonly weight: Tensor; readonly tile: ProductTile },
+): PackedWeights {
+  const { name, groups, groupChannels, groupFilters, kernel } = geometry;
+  const { rowsAre, weight, tile } = options;
+  const area = kernel[0] * kernel[1];
+  const [rows, depth] = rowsAre === 'filters' ? [groupFilters, groupChannels] : [groupChannels, groupFilters];
+  const blocks = Math.ceil(rows / tile.rows);
+  const packed = recorder.tensor(`${name}/packedWeights`, [groups, blocks, area, depth, tile.rows]);
+  const [filter, channel] = rowsAre === 'filters' ? ['row', 'step'] : ['step', 'row'];
+  recordPerElement(recorder, {
+    label: `${name}/packWeights/${rowsAre}`,
+    elements: packed.elements,
+    reads: { weight },
+    writes: { packed },
+    body: `let step = i / ${tile.rows}u % ${depth}u;
+let place = i / ${tile.rows * depth}u % ${area}u;
+let block = i / ${tile.rows * depth * area}u;
+let row = block % ${blocks}u * ${tile.rows}u + i % ${tile.rows}u;
+let group = block / ${blocks}u;
+var value = 0.0;
+if (row < ${rows}u) { value = load_weight(((group * ${groupFilters}u + ${filter}) * ${groupChannels}u + ${channel}) * ${area}u + place); }
+store_packed(i, value);`,
+  });
+  return { tensor: packed, base: `(group * ${blocks}u + first_row / ${tile.rows}u) * ${area * depth * tile.rows}u` };
+}

@@ -1,0 +1,128 @@
+import { type Gpu, type HostTensor, type Layer, openGpu } from '@alex/tensor';
+import { randomTensor, runLayer } from '@alex/tensor/testing';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+
+/** The sizes that a reference loops over. */
+export interface Window {
+  readonly batch: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly filters: number;
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: { readonly top: number; readonly left: number; readonly bottom: number; readonly right: number };
+  readonly groups: number;
+}
+
+export function outputSizesOf({ height, width, kernel, stride, padding }: Window): [number, number] {
+  return [
+    Math.floor((height + padding.top + padding.bottom - kernel[0]) / stride[0]) + 1,
+    Math.floor((width + padding.left + padding.right - kernel[1]) / stride[1]) + 1,
+  ];
+}
+
+export interface Expected {
+  readonly output: Float64Array;
+  readonly inputGradient: Float64Array;
+  readonly weight: Float64Array;
+  readonly bias: Float64Array;
+}
+
+/**
+ * Forward and backward in float64 as the definition says it, one multiply-add after the other.
+ *
+ * @param shared - whether all positions share their weights, `[filters, channels / groups, kernel height, kernel width]`
+ *   and biases `[filters]`; else every position has its own, `[height * width, filters, ...]` and `[filters, height, width]`
+ */
+export function expected(
+  window: Window,
+  shared: boolean,
+  values: { input: Float32Array; weight: Float32Array; bias: Float32Array; outputGradient: Float32Array },
+): Expected {
+  const { batch, channels, height, width, filters, kernel, stride, padding, groups } = window;
+  const [outputHeight, outputWidth] = outputSizesOf(window);
+  const groupChannels = channels / groups;
+  const groupFilters = filters / groups;
+  const result = {
+    output: new Float64Array(batch * filters * outputHeight * outputWidth),
+    inputGradient: new Float64Array(values.input.length),
+    weight: new Float64Array(values.weight.length),
+    bias: new Float64Array(values.bias.length),
+  };
+  for (let n = 0; n < batch; n++) {
+    for (let f = 0; f < filters; f++) {
+      for (let oy = 0; oy < outputHeight; oy++) {
+        for (let ox = 0; ox < outputWidth; ox++) {
+          const position = oy * outputWidth + ox;
+          const out = (n * filters + f) * outputHeight * outputWidth + position;
+          const bias = shared ? f : f * outputHeight * outputWidth + position;
+          const gradient = values.outputGradient[out]!;
+          let sum = values.bias[bias]!;
+          for (let c = 0; c < groupChannels; c++) {
+            for (let ky = 0; ky < kernel[0]; ky++) {
+              for (let kx = 0; kx < kernel[1]; kx++) {
+                const y = oy * stride[0] + ky - padding.top;
+                const x = ox * stride[1] + kx - padding.left;
+                if (y < 0 || y >= height || x < 0 || x >= width) continue;
+                const channel = Math.floor(f / groupFilters) * groupChannels + c;
+                const at = ((n * channels + channel) * height + y) * width + x;
+                const filter = shared ? f : position * filters + f;
+                const weight = ((filter * groupChannels + c) * kernel[0] + ky) * kernel[1] + kx;
+                sum += values.input[at]! * values.weight[weight]!;
+                result.inputGradient[at]! += gradient * values.weight[weight]!;
+                result.weight[weight]! += gradient * values.input[at]!;
+              }
+            }
+          }
+          result.output[out] = sum;
+          result.bias[bias]! += gradient;
+        }
+      }
+    }
+  }
+  return result;
+}
+
+/** Runs a layer on random values and gives what it computed beside what the float64 loops did. */
+export async function runBoth(gpu: Gpu, layer: Layer, window: Window, shared: boolean) {
+  const { batch, channels, height, width } = window;
+  const inputShape = [batch, channels, height, width];
+  const [weightShape, biasShape] = layer.parameters(inputShape).map((parameter) => parameter.shape);
+  const input = randomTensor(inputShape, 1);
+  const weight = randomTensor(weightShape!, 2);
+  // A layer without biases adds zeros in the reference.
+  const bias = biasShape
+    ? randomTensor(biasShape, 3)
+    : { shape: [], data: new Float32Array(shared ? window.filters : window.filters * 1e4) };
+  const outputGradient = randomTensor(layer.outputShape(inputShape), 4);
+  const parameters: Record<string, HostTensor> = biasShape ? { weight, bias } : { weight };
+  const got = await runLayer(gpu, layer, { input, parameters, outputGradient });
+  const want = expected(window, shared, {
+    input: input.data,
+    weight: weight.data,
+    bias: bias.data,
+    outputGradient: outputGradient.data,
+  });
+  return { got, want };
+}
+
+/** Runs tests on the adapter with and without subgroups, and checks that they leave no buffers behind. */
+export function describeOnBothVariants(name: string, tests: (gpu: () => Gpu) => void): void {
+  describe.each([
+    ['with subgroups where the adapter has them', {}],
+    ['without subgroups', { subgroups: false }],
+  ])(`${name} %s`, (_, options) => {
+    let gpu: Gpu;
+    beforeAll(async () => {
+      const adapter = process.env['ALEX_ADAPTER'];
+      gpu = await openGpu({ ...options, ...(adapter ? { adapter } : {}) });
+    });
+    afterAll(() => {
+      const left = gpu.liveBuffers;
+      gpu.dispose();
+      expect(left).toBe(0);
+    });
+    tests(() => gpu);
+  });
+}

@@ -1,0 +1,107 @@
+import {
+  chooseParts,
+  chooseTile,
+  lanesFor,
+  productKernel,
+  type Recorder,
+  recordSumOfParts,
+  stepsOfRound,
+  stridedColumns,
+  stridedRows,
+  type Tensor,
+  wholeReduction,
+} from '@alex/tensor';
+import type { Geometry } from './options.js';
+import { everyColumn, unrollFor } from './wgsl.js';
+
+/**
+ * Records the gradient of the weights: a product of filters (rows) with the weights of a filter (columns), reduced over
+ * output positions and, innermost, over images. Where filters and weights alone give too little to do at once, positions
+ * are shared out in parts that are summed afterwards.
+ */
+export function recordWeightGradient(
+  recorder: Recorder,
+  geometry: Geometry,
+  values: { readonly input: Tensor; readonly outputGradient: Tensor },
+): Tensor {
+  const { gpu } = recorder;
+  const { name, batch, filters, height, width, groups, groupChannels, groupFilters, kernel, stride, padding } =
+    geometry;
+  const { outputHeight, outputWidth } = geometry;
+  const { input, outputGradient } = values;
+  const area = kernel[0] * kernel[1];
+  const columns = groupChannels * area;
+  const positions = outputHeight * outputWidth;
+  const tile = chooseTile(gpu, { rows: groupFilters, columns }, unrollFor(gpu, batch));
+  const lanes = lanesFor(gpu.subgroupSize, tile, 'steps', Math.ceil((gpu.subgroupSize ?? 1) / 4));
+  const wanted = chooseParts(gpu, tile, { rows: groupFilters, columns, batches: groups, depth: positions * batch });
+  const positionsOfPart = Math.ceil(positions / wanted);
+  const parts = Math.ceil(positions / positionsOfPart);
+  const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
+  const weightGradient = recorder.tensor(`${name}/weightGradient`, [filters, groupChannels, ...kernel]);
+  const target =
+    parts === 1 ? weightGradient : recorder.tensor(`${name}/weightGradient/parts`, [parts, weightGradient.elements]);
+  recorder.dispatch({
+    label: `${name}/weightGradient`,
+    reads: { input, outputGradient },
+    writes: { target },
+    ...productKernel({
+      title: `Weight gradient of ${name}: rows are filters, columns are weights of a filter, steps are images`,
+      tile,
+      lanes,
+      rows: groupFilters,
+      columns,
+      batches: groups * parts,
+      reduction: wholeReduction(batch, stepsOfRound(tile, lanes)),
+      setup: `let group = batch % ${groups}u;
+let part = batch / ${groups}u;
+${everyColumn(
+  tile,
+  (c) => `let kernel_y_${c} = i32(at_${c} / ${kernel[1]}u % ${kernel[0]}u) - ${padding.top};
+let kernel_x_${c} = i32(at_${c} % ${kernel[1]}u) - ${padding.left};
+let map_${c} = (group * ${groupChannels}u + at_${c} / ${area}u) * ${height * width * batch}u;`,
+)}`,
+      loops: (
+        reduction,
+      ) => `for (var position = part * ${positionsOfPart}u; position < min(${positions}u, (part + 1u) * ${positionsOfPart}u); position++) {
+let window_y = i32(position / ${outputWidth}u * ${stride[0]}u);
+let window_x = i32(position % ${outputWidth}u * ${stride[1]}u);
+${everyColumn(
+  tile,
+  (c) => `let y_${c} = window_y + kernel_y_${c}; let x_${c} = window_x + kernel_x_${c};
+${padded ? `let inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;` : ''}
+let place_${c} = map_${c} + u32(y_${c} * ${width} + x_${c}) * ${batch}u;`,
+)}
+${reduction}
+}`,
+      rowOperand: stridedRows({
+        name: 'outputGradient',
+        base: `((group * ${groupFilters}u + first_row) * ${positions}u + position) * ${batch}u`,
+        rowStride: positions * batch,
+        stepStride: 1,
+        tile,
+        lanes,
+        rows: groupFilters,
+      }),
+      columnOperand: stridedColumns({
+        name: 'input',
+        base: (c) => (padded ? `select(0u, place_${c}, inside_${c})` : `place_${c}`),
+        ...(padded ? { valid: (c: number) => `inside_${c}` } : {}),
+        stepStride: 1,
+        tile,
+      }),
+      store: (row, c, value) =>
+        `store_target(part * ${weightGradient.elements}u + (group * ${groupFilters}u + ${row}) * ${columns}u + column_${c}, ${value});`,
+    }),
+  });
+  if (parts > 1) {
+    recordSumOfParts(recorder, {
+      label: `${name}/weightGradient/sum`,
+      input: target,
+      output: weightGradient,
+      parts,
+      elements: weightGradient.elements,
+    });
+  }
+  return weightGradient;
+}

@@ -1,0 +1,185 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openGpu } from '../adapter/adapters.js';
+import type { Gpu } from '../adapter/gpu.js';
+import { ConfigError, ShapeError } from '../errors.js';
+import { createProgram } from '../kernel/program.js';
+import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from '../kernel/tensor.js';
+import { randomTensor, relativeError } from '../testing/values.js';
+import { type ProductOptions, recordProduct } from './product.js';
+
+type Case = Pick<ProductOptions, 'm' | 'n' | 'k' | 'tile' | 'parts'> & {
+  transposeA?: boolean;
+  transposeB?: boolean;
+  bias?: boolean;
+  accumulate?: boolean;
+};
+
+/** The same product in plain float64 loops. */
+function reference(
+  { m, n, k, transposeA, transposeB }: Case,
+  a: Float32Array,
+  b: Float32Array,
+  bias: Float32Array | undefined,
+  before: Float32Array | undefined,
+): Float64Array {
+  const output = new Float64Array(m * n);
+  for (let row = 0; row < m; row++) {
+    for (let column = 0; column < n; column++) {
+      let sum = (bias?.[row] ?? 0) + (before?.[row * n + column] ?? 0);
+      for (let step = 0; step < k; step++) {
+        sum +=
+          a[transposeA ? step * m + row : row * k + step]! * b[transposeB ? column * k + step : step * n + column]!;
+      }
+      output[row * n + column] = sum;
+    }
+  }
+  return output;
+}
+
+async function errorOf(gpu: Gpu, test: Case): Promise<number> {
+  const { m, n, k } = test;
+  const values = {
+    a: randomTensor([m, k], 1).data,
+    b: randomTensor([k, n], 2).data,
+    output: randomTensor([m, n], 3).data,
+    bias: randomTensor([m], 4).data,
+  };
+  const tensors = Object.fromEntries(
+    Object.entries(values).map(([name, data]) => {
+      const tensor = createTensor(gpu, name, [data.length]);
+      writeTensor(gpu, tensor, data);
+      return [name, tensor];
+    }),
+  ) as Record<keyof typeof values, Tensor>;
+  const { a, b, output, bias } = tensors;
+  const program = createProgram(gpu, (recorder) => {
+    recordProduct(recorder, {
+      ...test,
+      label: 'product',
+      a,
+      b,
+      output,
+      ...(test.bias ? { bias } : { bias: undefined }),
+    } as ProductOptions);
+  });
+  try {
+    await program.run();
+    const got = await readTensor(gpu, output);
+    return relativeError(
+      got,
+      reference(
+        test,
+        values.a,
+        values.b,
+        test.bias ? values.bias : undefined,
+        test.accumulate ? values.output : undefined,
+      ),
+    );
+  } finally {
+    program.dispose();
+    for (const tensor of Object.values(tensors)) disposeTensor(gpu, tensor);
+  }
+}
+
+describe.each([
+  ['with subgroups where the adapter has them', {}],
+  ['without subgroups', { subgroups: false }],
+])('a matrix product %s', (_, options) => {
+  let gpu: Gpu;
+  beforeAll(async () => {
+    const adapter = process.env['ALEX_ADAPTER'];
+    gpu = await openGpu({ ...options, ...(adapter ? { adapter } : {}) });
+  });
+  afterAll(() => {
+    expect(gpu.liveBuffers).toBe(0);
+    gpu.dispose();
+  });
+
+  it('agrees with float64 loops on ragged sizes in all four transpositions', async () => {
+    const size = fc.integer({ min: 1, max: 70 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          m: size,
+          n: size,
+          k: size,
+          transposeA: fc.boolean(),
+          transposeB: fc.boolean(),
+          bias: fc.boolean(),
+          accumulate: fc.boolean(),
+        }),
+        async (test) => {
+          expect(await errorOf(gpu, test)).toBeLessThan(1e-5);
+        },
+      ),
+      { numRuns: 25, seed: 7 },
+    );
+  });
+
+  it('agrees on sizes that fill whole tiles and sizes one beside them', async () => {
+    for (const m of [15, 16, 17]) {
+      for (const n of [31, 32, 33]) {
+        for (const k of [7, 8, 9]) {
+          const transposeA = (m + n + k) % 2 === 0;
+          expect(await errorOf(gpu, { m, n, k, transposeA }), `${m} x ${k} x ${n}`).toBeLessThan(1e-5);
+        }
+      }
+    }
+  });
+
+  it.each([
+    { m: 1, n: 1, k: 1 },
+    { m: 1, n: 300, k: 2 },
+    { m: 300, n: 1, k: 5 },
+    { m: 10, n: 16, k: 4096, bias: true },
+    { m: 257, n: 129, k: 385, transposeA: true },
+    { m: 200, n: 500, k: 16, transposeB: true },
+  ])('agrees on $m x $k x $n', async (test) => {
+    expect(await errorOf(gpu, test)).toBeLessThan(1e-5);
+  });
+
+  it('gives the same result in parts, with a rest that no part divides', async () => {
+    for (const k of [3, 64, 1001]) {
+      for (const parts of [2, 3, 7]) {
+        for (const transposeA of [false, true]) {
+          const test = { m: 9, n: 20, k, parts, transposeA, bias: true, accumulate: true };
+          expect(await errorOf(gpu, test), JSON.stringify(test)).toBeLessThan(1e-5);
+        }
+      }
+    }
+  });
+
+  it('does not depend on the tile', async () => {
+    const subgroup = gpu.subgroupSize ?? 1;
+    for (const rows of [1, 3, 4, 12, 16]) {
+      for (const columns of [1, 2, 3]) {
+        for (const unroll of [1, 5]) {
+          const tile = { rows, columns, unroll, workgroupSize: subgroup * columns };
+          const test = { m: 21, n: 45, k: 19, tile, transposeA: rows !== 4 };
+          expect(await errorOf(gpu, test), JSON.stringify(test)).toBeLessThan(1e-5);
+        }
+      }
+    }
+  });
+
+  it('refuses sizes and tensors that do not fit, before any work', () => {
+    const tensor = (elements: number) => ({ label: 't', shape: [elements], elements, dataType: 'f32' as const });
+    const record = (m: number, elements: number) => () =>
+      createProgram(gpu, (recorder) => {
+        recordProduct(recorder, {
+          label: 'p',
+          a: tensor(elements),
+          b: tensor(6),
+          output: tensor(m * 3),
+          m,
+          n: 3,
+          k: 2,
+        });
+      });
+    expect(record(0, 8)).toThrow(ConfigError);
+    expect(record(Number.NaN, 8)).toThrow(/m must be a whole number/);
+    expect(record(4, 7)).toThrow(ShapeError);
+    expect(record(4, 7)).toThrow(/a must hold 8 values/);
+  });
+});
