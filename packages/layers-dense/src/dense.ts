@@ -17,30 +17,24 @@ export interface DenseOptions extends LayerOptions {
   readonly units: number;
   /** Whether every unit gets a bias; true where it is left out. */
   readonly bias?: boolean;
+  /** How parameters start. */
   readonly initial?: {
     /** Standard deviation of the normal distribution that weights are drawn from; 0.01 (section 5 of the paper). */
     readonly weightDeviation?: number;
-    /** What every bias starts with; 0. The paper starts those of its hidden layers at 1. */
+    /** What every bias starts with; 0. The paper starts hidden layers' at 1. */
     readonly bias?: number;
   };
 }
 
-interface Settings {
-  readonly name: string;
-  readonly units: number;
-  readonly bias: boolean;
-  readonly weightDeviation: number;
-  readonly initialBias: number;
-}
-
 /**
- * Fully connected layer: pictures `[N, C, H, W]` or features `[N, F]` to `[N, units]`. Pictures are flattened in the order
- * `C, H, W`, as PyTorch's `flatten` does.
+ * A fully connected layer: every unit is a weighted sum of all values of an image. Takes `[N, F]` or pictures
+ * `[N, C, H, W]` (read in the order C, H, W) and gives `[N, units]`.
  *
- * Parameters: `weight` `[units, inputs]`, which decays, and `bias` `[units]`, which does not.
+ * Parameters: `weight` `[units, inputs]`, which decays, and `bias` `[units]`, which does not. Of a network in columns, each
+ * column holds its share of the units.
  *
- * @throws ConfigError where units are not a whole number of at least 1, or an initial value is not allowed.
- * @throws ShapeError (from the layer's methods) where the input has no features.
+ * @throws ConfigError where units is not a whole number of at least 1, or an initial value is not a usable number.
+ * @throws ShapeError (from the layer's methods) where the input has no images or no values.
  */
 export function dense(options: DenseOptions): Layer {
   const { name = 'dense', units, bias = true, initial = {} } = options;
@@ -58,94 +52,106 @@ export function dense(options: DenseOptions): Layer {
   return fullyConnected({ name, units, bias, weightDeviation, initialBias });
 }
 
+interface Settings {
+  readonly name: string;
+  readonly units: number;
+  readonly bias: boolean;
+  readonly weightDeviation: number;
+  readonly initialBias: number;
+}
+
+/** Images, and values of one image. */
+function sizesOf(name: string, input: Shape): { batch: number; inputs: number } {
+  const batch = input[0] ?? 0;
+  const inputs = elementsPerImage(input);
+  if (input.length < 2 || !(batch >= 1) || !(inputs >= 1)) {
+    throw new ShapeError(`${name}: expects [N, F] or [N, C, H, W] of at least one value, got ${formatShape(input)}`);
+  }
+  return { batch, inputs };
+}
+
 function fullyConnected(settings: Settings): Layer {
-  const { name, units, bias } = settings;
-  const sizes = (input: Shape) => {
-    if (input.length < 2 || input.some((size) => size < 1)) {
-      throw new ShapeError(`${name}: expects [N, F] or [N, C, H, W] without empty sizes, got ${formatShape(input)}`);
-    }
-    return { batch: input[0]!, inputs: elementsPerImage(input) };
-  };
+  const { name, units } = settings;
   return {
     kind: 'dense',
     name,
-    outputShape: (input) => [sizes(input).batch, units],
-    parameters: (input) => parametersOf(settings, sizes(input).inputs),
-    multiplyAdds: (input) => units * sizes(input).inputs,
-    column: (column) => fullyConnected({ ...settings, units: sharedUnits(settings, column) }),
-    // In memory the input is the matrix [inputs, N] and the output [units, N], whatever the shapes say.
+    outputShape: (input) => [sizesOf(name, input).batch, units],
+    parameters(input) {
+      const weight: ParameterDescription = {
+        name: 'weight',
+        shape: [units, sizesOf(name, input).inputs],
+        initial: { distribution: 'normal', standardDeviation: settings.weightDeviation },
+        decays: true,
+      };
+      const bias: ParameterDescription = {
+        name: 'bias',
+        shape: [units],
+        initial: { distribution: 'constant', value: settings.initialBias },
+        decays: false,
+      };
+      return settings.bias ? [weight, bias] : [weight];
+    },
+    multiplyAdds: (input) => units * sizesOf(name, input).inputs,
+    column: ({ count }: Column) => {
+      if (units % count !== 0) {
+        throw new ConfigError(`${name}: ${units} units cannot be shared out over ${count} columns; use a multiple`);
+      }
+      return fullyConnected({ ...settings, units: units / count });
+    },
+    // In memory an activity [N, F] is the matrix [F][N], so that a picture [C, H, W, N] is flat already.
     forward(recorder, { input, parameters }) {
-      const { batch, inputs } = sizes(input.shape);
+      const { batch, inputs } = sizesOf(name, input.shape);
       const output = recorder.tensor(`${name}/output`, [batch, units]);
+      const { weight, bias } = parameters;
       recordProduct(recorder, {
         label: `${name}/forward`,
-        a: parameters['weight']!,
+        a: weight!,
         b: input,
         output,
         m: units,
         k: inputs,
         n: batch,
-        ...(bias ? { bias: parameters['bias']! } : {}),
+        ...(bias ? { bias } : {}),
       });
       return { output };
     },
     backward(recorder, { input, parameters, outputGradient, needsInputGradient }) {
-      const { batch, inputs } = sizes(input.shape);
+      const { batch, inputs } = sizesOf(name, input.shape);
       const weight = recorder.tensor(`${name}/weightGradient`, [units, inputs]);
       recordProduct(recorder, {
         label: `${name}/weightGradient`,
         a: outputGradient,
         b: input,
+        transposeB: true,
         output: weight,
         m: units,
         k: batch,
         n: inputs,
-        transposeB: true,
       });
-      const parameterGradients: Record<string, typeof weight> = { weight };
-      if (bias) {
-        const biasGradient = recorder.tensor(`${name}/biasGradient`, [units]);
+      const bias = recorder.tensor(`${name}/biasGradient`, [units]);
+      if (settings.bias) {
         recordRowSums(recorder, {
           label: `${name}/biasGradient`,
           input: outputGradient,
-          output: biasGradient,
+          output: bias,
           rows: units,
           columns: batch,
         });
-        parameterGradients['bias'] = biasGradient;
       }
+      const parameterGradients = settings.bias ? { weight, bias } : { weight };
       if (!needsInputGradient) return { parameterGradients };
       const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape);
       recordProduct(recorder, {
         label: `${name}/inputGradient`,
         a: parameters['weight']!,
+        transposeA: true,
         b: outputGradient,
         output: inputGradient,
         m: inputs,
         k: units,
         n: batch,
-        transposeA: true,
       });
       return { inputGradient, parameterGradients };
     },
   };
-}
-
-function parametersOf({ units, bias, weightDeviation, initialBias }: Settings, inputs: number): ParameterDescription[] {
-  const weight: ParameterDescription = {
-    name: 'weight',
-    shape: [units, inputs],
-    initial: { distribution: 'normal', standardDeviation: weightDeviation },
-    decays: true,
-  };
-  if (!bias) return [weight];
-  const initial = { distribution: 'constant', value: initialBias } as const;
-  return [weight, { name: 'bias', shape: [units], initial, decays: false }];
-}
-
-function sharedUnits({ name, units }: Settings, { count }: Column): number {
-  if (units % count !== 0) {
-    throw new ConfigError(`${name}: ${units} units cannot be shared out over ${count} columns; use a multiple`);
-  }
-  return units / count;
 }
