@@ -18,7 +18,7 @@ export class TrainingProgress {
   readonly #seconds: number[] = [];
   #bars: MultiBar | undefined;
   #bar: SingleBar | undefined;
-  #lastStep = 0;
+  #lastStep: number | undefined;
   #lastLine = 0;
   #batchSpeed = 0;
 
@@ -29,16 +29,16 @@ export class TrainingProgress {
   show(event: TrainingEvent): void {
     switch (event.kind) {
       case 'start':
-        this.#lastStep = performance.now();
-        this.#lastLine = this.#lastStep;
+        this.#lastLine = performance.now();
         if (event.step > 0) this.#output.line(`Going on from step ${event.step} of ${event.steps}.`);
         this.#startBar(event.step, event.steps);
         break;
       case 'step': {
         const now = performance.now();
         const { step, loss, top1Error, imagesPerSecond } = event.metrics;
-        // With what lies between steps, evaluations too: that is what is waited for.
-        this.#note(this.#seconds, (now - this.#lastStep) / 1000);
+        // With what lies between steps, evaluations too, as that is what is waited for; without the first step, in which
+        // the adapter's driver compiles.
+        if (this.#lastStep !== undefined) this.#note(this.#seconds, (now - this.#lastStep) / 1000);
         this.#note(this.#losses, loss);
         this.#note(this.#errors, top1Error);
         this.#lastStep = now;
@@ -100,7 +100,7 @@ export class TrainingProgress {
       `loss ${mean(this.#losses).toFixed(3)}`,
       `top-1 error ${percent(mean(this.#errors))}`,
       `${this.#batchSpeed.toFixed(this.#batchSpeed < 10 ? 1 : 0)} images/s`,
-      `${duration(mean(this.#seconds) * (steps - step))} left`,
+      ...(this.#seconds.length > 0 ? [`${duration(mean(this.#seconds) * (steps - step))} left`] : []),
     ].join(' · ');
     if (this.#bar) this.#bar.update(step, { text });
     else if (now - this.#lastLine >= lineEvery * 1000 || step === steps) {

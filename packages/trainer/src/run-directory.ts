@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js';
@@ -182,18 +182,29 @@ async function list(path: string): Promise<string[]> {
 
 /** Makes a directory and those above it; gives those that were made, from the lowest upwards. */
 async function makeDirectory(path: string): Promise<string[]> {
-  let first: string | undefined;
-  try {
-    first = await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw new ConfigError(`${path}: the run directory could not be made: ${describeFileError(error)}`, {
-      cause: error,
-    });
-  }
   const made: string[] = [];
-  if (first === undefined) return made;
+  try {
+    // Not mkdir's own `recursive`, which in Node 20 never ends where a file system refuses new directories (/proc).
+    for (const directory of await missingDirectories(path)) {
+      await mkdir(directory);
+      made.unshift(directory);
+    }
+  } catch (error) {
+    for (const directory of made) await rmdir(directory).catch(() => undefined);
+    throw new ConfigError(`${path}: the run directory could not be made: ${describeFileError(error)}`, { cause: error });
+  }
+  return made;
+}
+
+/** A directory and those above it that do not exist, from the highest downwards. */
+async function missingDirectories(path: string): Promise<string[]> {
+  const missing: string[] = [];
   for (let directory = resolve(path); ; directory = dirname(directory)) {
-    made.push(directory);
-    if (directory === resolve(first)) return made;
+    const there = await stat(directory).then(
+      () => true,
+      () => false,
+    );
+    if (there) return missing;
+    missing.unshift(directory);
   }
 }

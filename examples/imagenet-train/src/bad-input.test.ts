@@ -1,0 +1,342 @@
+import { execFileSync } from 'node:child_process';
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CommandResult, runCommand } from './testing/command.js';
+import { png, writePictures } from './testing/pictures.js';
+
+let directory: string;
+let pictures: string;
+/** A run that was trained to its end, to be copied and damaged. */
+let trained: string;
+let count = 0;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'alex-bad-input-'));
+  pictures = join(directory, 'pictures');
+  await writePictures(pictures, ['blue', 'green', 'red']);
+  trained = join(directory, 'trained');
+  const { code, stderr } = await runCommand(tinyTraining(trained));
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+/** The smallest training there is: a tiny network, two steps. */
+function tinyTraining(run: string, ...more: string[]): string[] {
+  return [
+    'train',
+    '--data',
+    pictures,
+    '--model',
+    'small',
+    '--crop',
+    '24',
+    '--batch',
+    '4',
+    '--steps',
+    '2',
+    '--run',
+    run,
+    ...more,
+  ];
+}
+
+const newRun = () => join(directory, `run${count++}`);
+
+/** A copy of the trained run, to be damaged. */
+async function copyOfTrained(): Promise<string> {
+  const run = newRun();
+  await cp(trained, run, { recursive: true });
+  return run;
+}
+
+/** One clear line, the exit code, and nothing of the program's inside. */
+function expectRefusal(result: CommandResult, code: 1 | 2, ...says: RegExp[]): void {
+  const complaint = result.stderr.trimEnd();
+  expect(complaint).toMatch(/^error: /);
+  expect(complaint.split('\n')).toHaveLength(1);
+  expect(result.stderr + result.stdout).not.toMatch(/\bat .*:\d+:\d+|node_modules|unexpected/);
+  for (const text of says) expect(complaint).toMatch(text);
+  expect(result.code).toBe(code);
+}
+
+async function expectNothing(path: string): Promise<void> {
+  await expect(access(path)).rejects.toThrow(/ENOENT/);
+}
+
+describe('options that are not allowed', () => {
+  it.each<[string, string[], RegExp]>([
+    ['an unknown model', ['--model', 'alexnot'], /'alexnot' is unknown; choose one of paper, /],
+    ['no classes', ['--classes', '0'], /--classes.*'0' is invalid.*at least 2/],
+    ['another number of classes than there are', ['--classes', '5'], /classes is 5, but .* has 3 classes/],
+    ['an empty batch', ['--batch', '0'], /--batch.*'0' is invalid.*at least 1/],
+    ['a batch larger than the data', ['--batch', '500'], /batch is 500, but there are only 21 pictures/],
+    ['a fraction of a batch', ['--batch', '2.5'], /--batch.*'2.5' is invalid/],
+    ['negative steps', ['--steps', '-1'], /--steps.*'-1' is invalid.*at least 1/],
+    ['no steps', ['--steps', '0'], /--steps.*'0' is invalid/],
+    ['steps and epochs', ['--epochs', '2'], /--epochs.*cannot be used with.*--steps/],
+    ['a learning rate that is no number', ['--learning-rate', 'NaN'], /--learning-rate.*'NaN' is invalid.*above 0/],
+    ['an endless learning rate', ['--learning-rate', 'Infinity'], /--learning-rate.*is invalid/],
+    ['a seed of more than 32 bits', ['--seed', '4294967296'], /--seed.*from 0 to 4294967295/],
+    ['a crop larger than the pictures', ['--size', '20'], /crops of 24 x 24 do not fit pictures of 20 x 20/],
+    ['an input that is too small', ['--crop', '1', '--size', '1'], /pool|conv/],
+    ['an unknown adapter', ['--adapter', 'Voodoo2'], /there is no adapter Voodoo2; choose .*0: /],
+    ['an unknown option', ['--stepz', '2'], /unknown option '--stepz'/],
+    ['an argument too many', ['more'], /too many arguments/],
+  ])('%s', async (_, options, says) => {
+    const run = newRun();
+    expectRefusal(await runCommand(tinyTraining(run, ...options)), 2, says);
+    await expectNothing(run);
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ['an unknown command', ['traim'], /unknown command 'traim'/],
+    ['no run', ['train', '--data', 'emoji'], /--run <dir>.* not specified/],
+    ['no data', ['train', '--run', 'never-made'], /--data is missing: give a directory of pictures/],
+    ['no pictures', ['classify', '--run', 'never-made'], /missing required argument 'image'/],
+    ['a run that is not there', ['evaluate', '--run', 'never-made'], /never-made: there is no run here/],
+    ['a demo without classes', ['demo', '--run', 'never-made', '--classes', '0'], /--classes.*at least 2/],
+    ['a demo of more classes than there are', ['demo', '--run', 'never-made', '--classes', '5000'], /classes is 5000/],
+    ['three views', ['evaluate', '--run', 'never-made', '--views', '3'], /--views.*Allowed choices are 1, 10/],
+  ])('%s', async (_, args, says) => {
+    expectRefusal(await runCommand(args, { directory }), 2, says);
+    await expectNothing(join(directory, 'never-made'));
+  });
+});
+
+describe('data that cannot be used', () => {
+  it('one class', async () => {
+    const data = join(directory, 'one-class');
+    await writePictures(data, ['red']);
+    const run = newRun();
+    expectRefusal(
+      await runCommand(tinyTraining(run, '--data', data)),
+      1,
+      /one class folder only, red: it needs at least two/,
+    );
+    await expectNothing(run);
+  });
+
+  it('no pictures', async () => {
+    const data = join(directory, 'no-pictures');
+    await mkdir(join(data, 'blue'), { recursive: true });
+    await mkdir(join(data, 'red'));
+    const run = newRun();
+    expectRefusal(await runCommand(tinyTraining(run, '--data', data)), 1, /has no pictures: put files/);
+    await expectNothing(run);
+  });
+
+  it('an empty folder, and none at all', async () => {
+    const data = join(directory, 'empty');
+    await mkdir(data);
+    const run = newRun();
+    expectRefusal(
+      await runCommand(tinyTraining(run, '--data', data)),
+      1,
+      /empty holds nothing, no data to learn from: give/,
+    );
+    expectRefusal(
+      await runCommand(tinyTraining(run, '--data', join(data, 'x'))),
+      1,
+      /there is no folder .*x: check the path/,
+    );
+    await expectNothing(run);
+  });
+
+  it('a text called .JPEG', async () => {
+    const data = join(directory, 'text');
+    await writePictures(data, ['blue', 'red']);
+    await writeFile(join(data, 'red', 'poem.JPEG'), 'Roses are red\n');
+    const run = newRun();
+    expectRefusal(
+      await runCommand(tinyTraining(run, '--data', data)),
+      1,
+      /red.poem\.JPEG is not a picture.*replace or remove/,
+    );
+    await expectNothing(run);
+  });
+
+  it('a picture that was cut off', async () => {
+    const data = join(directory, 'cut');
+    await writePictures(data, ['blue', 'red']);
+    await writeFile(join(data, 'red', '3.png'), png(200, 0, 0, 256).subarray(0, 60));
+    const run = newRun();
+    expectRefusal(
+      await runCommand(tinyTraining(run, '--data', data)),
+      1,
+      /red.3\.png cannot be read as a picture.*replace or remove/,
+    );
+    await expectNothing(run);
+  });
+
+  it("CIFAR-10's files cut off", async () => {
+    const data = join(directory, 'cifar');
+    await mkdir(data);
+    const names = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
+    await writeFile(join(data, 'batches.meta.txt'), `${names.join('\n')}\n`);
+    for (const file of [1, 2, 3, 4, 5].map((n) => `data_batch_${n}.bin`))
+      await writeFile(join(data, file), Buffer.alloc(5000));
+    await writeFile(join(data, 'test_batch.bin'), Buffer.alloc(5000));
+    const run = newRun();
+    const refused = await runCommand(['train', '--data', data, '--model', 'cifar-80sec', '--run', run]);
+    expectRefusal(refused, 1, /data_batch_1\.bin has 5,000 bytes, expected 30,730,000/);
+    await expectNothing(run);
+  });
+});
+
+describe('places where a run cannot be', () => {
+  it('a run directory that exists', async () => {
+    const run = await copyOfTrained();
+    const before = await readdir(run, { recursive: true });
+    const config = await readFile(join(run, 'config.json'));
+    expectRefusal(
+      await runCommand(tinyTraining(run)),
+      2,
+      /holds a run already; go on with it by --resume, or choose another --run/,
+    );
+    expectRefusal(await runCommand(['demo', '--run', run]), 2, /not empty/);
+    expect(await readdir(run, { recursive: true })).toEqual(before);
+    expect(await readFile(join(run, 'config.json'))).toEqual(config);
+  });
+
+  it('a directory that holds something else', async () => {
+    for (const more of [[], ['--resume']]) {
+      expectRefusal(await runCommand(tinyTraining(pictures, ...more)), 2, /holds files but no run.*choose another/);
+    }
+    expect((await readdir(pictures)).sort()).toEqual(['blue', 'green', 'red']);
+  });
+
+  it('a place below a file', async () => {
+    const file = join(directory, 'file');
+    await writeFile(file, 'mine');
+    for (const run of [file, join(file, 'run')]) {
+      expectRefusal(await runCommand(tinyTraining(run)), 2, /file.*a part of the path is a file/);
+    }
+    expect(await readFile(file, 'utf8')).toBe('mine');
+  });
+
+  it.runIf(process.platform === 'linux')('a place where nobody may write', async () => {
+    const refused = await runCommand(tinyTraining('/proc/alex-run'));
+    expectRefusal(refused, 2, /\/proc\/alex-run: the run directory could not be made: .*(check|choose|change)/);
+  });
+
+  // The limit on the size of a file stands for a disk that is full: it needs no rights.
+  it.skipIf(process.platform === 'win32')('a disk that fills up', async () => {
+    const run = newRun();
+    const refused = await runCommand(tinyTraining(run), { kilobytes: 64 });
+    expectRefusal(refused, 1, /safetensors: could not be written: no space is left on the disk; free some/);
+    await expectNothing(run);
+  });
+
+  const mayMount = process.platform === 'linux' && process.getuid?.() === 0;
+  it.runIf(mayMount)('a small disk', async ({ skip }) => {
+    const disk = join(directory, 'disk');
+    await mkdir(disk);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=128k', 'tmpfs', disk], { stdio: 'ignore' });
+    } catch {
+      skip('this user may not mount a small disk');
+    }
+    try {
+      const refused = await runCommand(tinyTraining(join(disk, 'run')));
+      expectRefusal(refused, 1, /safetensors: could not be written: no space is left on the disk; free some/);
+      expect(await readdir(disk)).toEqual([]);
+    } finally {
+      execFileSync('umount', [disk]);
+    }
+  });
+});
+
+describe('runs that were damaged', () => {
+  it('weights that were cut off', async () => {
+    const run = await copyOfTrained();
+    await truncate(join(run, 'weights.safetensors'), 1000);
+    expectRefusal(
+      await runCommand(['evaluate', '--run', run]),
+      1,
+      /weights\.safetensors: not a usable weights file: .*/,
+    );
+    expectRefusal(
+      await runCommand(['classify', '--run', run, join(pictures, 'red', '0.png')]),
+      1,
+      /weights\.safetensors: not a usable weights file/,
+    );
+  });
+
+  it('weights of another network', async () => {
+    const run = await copyOfTrained();
+    const config = await readFile(join(run, 'config.json'), 'utf8');
+    await writeFile(
+      join(run, 'config.json'),
+      config.replace('"inputSize": 24', '"inputSize": 32').replace(/"(height|width)": \d+/g, '"$1": 40'),
+    );
+    expectRefusal(
+      await runCommand(['evaluate', '--run', run]),
+      1,
+      /weights do not fit its config\.json: .*fc5\.weight/,
+    );
+  });
+
+  it('weights that are not there', async () => {
+    const run = await copyOfTrained();
+    await rm(join(run, 'weights.safetensors'));
+    expectRefusal(
+      await runCommand(['evaluate', '--run', run]),
+      1,
+      /has no weights\.safetensors yet; finish its training/,
+    );
+  });
+
+  it('a configuration that was cut off', async () => {
+    const run = await copyOfTrained();
+    await truncate(join(run, 'config.json'), 100);
+    for (const args of [['evaluate', '--run', run], tinyTraining(run, '--resume')]) {
+      expectRefusal(await runCommand(args), 1, /config\.json: is not JSON/);
+    }
+  });
+
+  it('a checkpoint that was cut off', async () => {
+    const run = await copyOfTrained();
+    await truncate(join(run, 'checkpoints', 'step-00000002.safetensors'), 1000);
+    expectRefusal(
+      await runCommand(tinyTraining(run, '--resume', '--steps', '3')),
+      1,
+      /step-00000002\.safetensors: not a usable/,
+    );
+  });
+
+  it('a run that another command began', async () => {
+    const refused = await runCommand(tinyTraining(trained, '--resume', '--batch', '5'));
+    expectRefusal(refused, 2, /--batch 5 cannot be changed .* begun with 4; leave it out/);
+  });
+
+  it('data with other classes', async () => {
+    const data = join(directory, 'others');
+    await writePictures(data, ['blue', 'red', 'yellow']);
+    expectRefusal(
+      await runCommand(['evaluate', '--run', trained, '--data', data]),
+      2,
+      /has 3 classes .*yellow.*give data with the same/,
+    );
+  });
+
+  it('a file that is no picture', async () => {
+    const text = join(directory, 'poem.jpg');
+    await writeFile(text, 'Violets are blue\n');
+    expectRefusal(await runCommand(['classify', '--run', trained, text]), 1, /poem\.jpg cannot be read as a picture/);
+    expectRefusal(await runCommand(['classify', '--run', trained, `${text}x`]), 1, /poem\.jpgx/);
+  });
+});
+
+it('a loss that is no longer a number', async () => {
+  const run = newRun();
+  const refused = await runCommand(tinyTraining(run, '--steps', '20', '--learning-rate', '1e20'));
+  expectRefusal(
+    refused,
+    1,
+    /the loss became .* at step \d+: training diverged; begin a new run with a lower learning rate/,
+  );
+  await expectNothing(run);
+});

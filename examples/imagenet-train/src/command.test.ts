@@ -1,0 +1,163 @@
+import { access, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCommand, startCommand } from './testing/command.js';
+import { writePictures } from './testing/pictures.js';
+
+let directory: string;
+let pictures: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'alex-command-'));
+  pictures = join(directory, 'pictures');
+  await writePictures(pictures, ['blue', 'green', 'red']);
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+function training(run: string, steps: number, ...more: string[]): string[] {
+  return [
+    'train',
+    '--data',
+    pictures,
+    '--model',
+    'small',
+    '--crop',
+    '24',
+    '--batch',
+    '4',
+    '--steps',
+    `${steps}`,
+    '--run',
+    run,
+    ...more,
+  ];
+}
+
+describe('help', () => {
+  it.each([
+    [[], ['demo', 'devices', 'train', 'evaluate', 'classify']],
+    [['train'], ['--data', '--run', '--model', '--batch', '--steps', '--epochs', '--seed', '--adapters', '--resume']],
+    [['evaluate'], ['--run', '--data', '--views', '--json']],
+    [['classify'], ['--run', '<image...>', '--json']],
+    [['demo'], ['--run', '--classes', '--steps', '--seed', '--json']],
+    [['devices'], ['--json']],
+  ])('of %s names what it takes', async (command, words) => {
+    const { code, stdout, stderr } = await runCommand([...command, '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const word of words) expect(stdout).toContain(word);
+  });
+});
+
+it('lists devices for people and for programs', async () => {
+  const { code, stdout } = await runCommand(['devices', '--json']);
+  expect(code).toBe(0);
+  const devices = JSON.parse(stdout);
+  expect(devices.length).toBeGreaterThan(0);
+  for (const device of devices) {
+    expect(device.name).toBeTypeOf('string');
+    expect(device.roofline.multiplyAddsPerSecond).toBeGreaterThan(0);
+    expect(device.roofline.copyBytesPerSecond).toBeGreaterThan(0);
+    expect(device.limits.maxBufferSize).toBeGreaterThan(0);
+  }
+});
+
+it('trains, evaluates and classifies', async () => {
+  const run = join(directory, 'whole', 'run');
+  const trained = await runCommand(training(run, 60, '--learning-rate', '0.02', '--json'));
+  expect(trained.code).toBe(0);
+  const result = JSON.parse(trained.stdout);
+  expect(result).toMatchObject({ run, finished: true, step: 60, validation: { split: 'val', step: 60 } });
+  expect(trained.stderr).toMatch(/Training small .* on 21 pictures of 3 classes, 60 steps of 4/);
+  expect((await readdir(run)).sort()).toEqual(['checkpoints', 'config.json', 'metrics.jsonl', 'weights.safetensors']);
+  const metrics = (await readFile(join(run, 'metrics.jsonl'), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(metrics.filter(({ split }) => split === 'train')).toHaveLength(60);
+  expect(metrics.at(-1)).toEqual(result.validation);
+
+  for (const views of ['1', '10']) {
+    const evaluated = await runCommand(['evaluate', '--run', run, '--data', pictures, '--views', views, '--json']);
+    expect(evaluated.code).toBe(0);
+    const { pictures: count, loss, top1Error, top5Error } = JSON.parse(evaluated.stdout);
+    expect(count).toBe(3);
+    // Plain colours: nothing could be easier.
+    expect({ top1Error, top5Error }).toEqual({ top1Error: 0, top5Error: 0 });
+    if (views === '1') expect(loss).toBeCloseTo(result.validation.loss, 6);
+  }
+
+  const images = ['red', 'blue'].map((name) => join(pictures, name, '1.png'));
+  const classified = await runCommand(['classify', '--run', run, ...images, '--json']);
+  expect(classified.code).toBe(0);
+  const named = JSON.parse(classified.stdout);
+  expect(named.map(({ picture }: { picture: string }) => picture)).toEqual(images);
+  expect(named.map(({ labels }: { labels: { label: string }[] }) => labels[0]!.label)).toEqual(['red', 'blue']);
+  expect(named[0].labels).toHaveLength(3);
+  const forPeople = await runCommand(['classify', '--run', run, images[0]!]);
+  expect(forPeople.stdout).toMatch(/red.1\.png\n +\d+\.\d% {2}red\n/);
+});
+
+describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
+  it('finishes the step, saves, and the run goes on to the same weights', async () => {
+    const [whole, stopped] = [join(directory, 'never-stopped'), join(directory, 'stopped')];
+    const steps = 400;
+    const running = startCommand(training(stopped, steps));
+    while (!(await readFile(join(stopped, 'metrics.jsonl'), 'utf8').catch(() => '')).includes('\n'))
+      await setTimeout(20);
+    // Twice at once: npm passes on what the terminal has sent already. It is one keystroke.
+    running.process.kill('SIGINT');
+    running.process.kill('SIGINT');
+    const result = await running.ended;
+    expect(result.code).toBe(130);
+    expect(result.stdout).toMatch(/Finishing this step, then saving/);
+    const [, command] = /Go on with: {2}npm run alexnet -- (.*)\n/.exec(result.stdout) ?? [];
+    expect(command).toBe(`train --run ${stopped} --resume`);
+    const [checkpoint] = await readdir(join(stopped, 'checkpoints'));
+    const step = Number(/step-(\d+)/.exec(checkpoint!)![1]);
+    expect(step).toBeLessThan(steps);
+    await expect(access(join(stopped, 'weights.safetensors'))).rejects.toThrow(/ENOENT/);
+
+    const end = step + 10;
+    expect((await runCommand([...command!.split(' '), '--steps', `${end}`])).code).toBe(0);
+    expect((await runCommand(training(whole, end))).code).toBe(0);
+    const weights = (run: string) => readFile(join(run, 'weights.safetensors'));
+    expect((await weights(stopped)).equals(await weights(whole))).toBe(true);
+  });
+
+  it('quits at once the second time', async () => {
+    const run = join(directory, 'quit');
+    const running = startCommand(training(run, 1_000_000));
+    while (!(await readFile(join(run, 'metrics.jsonl'), 'utf8').catch(() => '')).includes('\n')) await setTimeout(20);
+    const { process: child } = running;
+    // Held as soon as it speaks, so that it cannot finish its step and save before the second time.
+    child.stdout!.on('data', (text: string) => text.includes('Finishing') && child.kill('SIGSTOP'));
+    child.kill('SIGINT');
+    await setTimeout(500);
+    child.kill('SIGINT');
+    child.kill('SIGCONT');
+    expect((await running.ended).code).toBe(130);
+    expect(await readdir(join(run, 'checkpoints'))).toEqual([]);
+  });
+});
+
+it('begins a run that --resume does not find', async () => {
+  const run = join(directory, 'fresh');
+  const { code, stdout } = await runCommand(training(run, 1, '--resume'));
+  expect(code).toBe(0);
+  expect(stdout).not.toContain('Going on');
+});
+
+it('shows the demo', async () => {
+  const run = join(directory, 'demo');
+  const { code, stdout, stderr } = await runCommand(['demo', '--run', run, '--steps', '2', '--classes', '3']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/top-1 error \d+\.\d% \(guessing: 66\.7%\), top-5 error/);
+  expect(stdout.match(/^ {2}.+ \(\d+\.\d%\): (right|wrong, it is: .+)$/gm)).toHaveLength(3);
+  expect(stdout).toContain(`The run is in ${run}`);
+  expect(stdout).toContain(`npm run alexnet -- evaluate --run ${run} --data emoji --views 10`);
+  const evaluated = await runCommand(['evaluate', '--run', run, '--data', 'emoji', '--views', '10']);
+  expect(evaluated.code).toBe(0);
+  expect(evaluated.stdout).toMatch(/^3 validation pictures, 10 views each: top-1 error/);
+});

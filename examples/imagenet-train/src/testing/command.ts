@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** What a command said and how it ended. */
+export interface CommandResult {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command in a process of its own, on the sources, as `npm run alexnet --` starts it. */
+export interface RunningCommand {
+  readonly process: ChildProcess;
+  readonly ended: Promise<CommandResult>;
+}
+
+/** Dawn's own words about some drivers (lavapipe among them), which no option silences. */
+const driverWarning = /^Warning: \w+ artificially reduced from .*\n/gm;
+
+const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+
+/** Starts `alexnet` with these arguments; `kilobytes` limits how large a file it may write. */
+export function startCommand(
+  args: readonly string[],
+  options: { readonly kilobytes?: number; readonly directory?: string; readonly timeLimit?: number } = {},
+): RunningCommand {
+  const node = [process.execPath, '--conditions=@alex/source', '--import', import.meta.resolve('tsx'), main, ...args];
+  const [command, ...rest] =
+    options.kilobytes === undefined
+      ? node
+      : ['bash', '-c', `ulimit -f ${options.kilobytes} && exec "$@"`, 'bash', ...node];
+  const child = spawn(command!, rest, { cwd: options.directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeLimit ?? 110_000);
+  const ended = new Promise<CommandResult>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ code, signal, stdout, stderr: stderr.replaceAll(driverWarning, '') });
+    });
+  });
+  return { process: child, ended };
+}
+
+/** Runs `alexnet` with these arguments to its end. */
+export function runCommand(
+  args: readonly string[],
+  options?: Parameters<typeof startCommand>[1],
+): Promise<CommandResult> {
+  return startCommand(args, options).ended;
+}

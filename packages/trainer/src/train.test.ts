@@ -1,0 +1,323 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Augmenter, createAugmenter } from '@alex/augment';
+import type { Dataset, Split } from '@alex/data';
+import { alexnet } from '@alex/model-alexnet';
+import { place } from '@alex/multi-gpu';
+import { sgd } from '@alex/optim';
+import { AlexError, ConfigError, DataError, type Gpu, type Network, threefry2x32 } from '@alex/tensor';
+import { testGpu } from '@alex/tensor/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Recipe, RunConfig } from './config.js';
+import { evaluate } from './evaluate.js';
+import { predict } from './predict.js';
+import { RunDirectory } from './run-directory.js';
+import { type TrainingEvent, type TrainingOptions, train } from './train.js';
+
+const side = 26;
+const inputSize = 24;
+const classes = ['dark', 'bright', 'noisy'];
+
+let parent: string;
+let gpu: Gpu;
+let before: number;
+let count = 0;
+beforeAll(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'alex-train-'));
+  gpu = await testGpu();
+  before = gpu.liveBuffers;
+});
+afterAll(async () => {
+  await rm(parent, { recursive: true });
+  expect(gpu.liveBuffers).toBe(before);
+});
+
+/** Pictures of three kinds that are easy to tell apart; `broken` cannot be read. */
+function splitOf(length: number, seed: number, broken?: number): Split {
+  const labels = Uint32Array.from({ length }, (_, i) => i % classes.length);
+  return {
+    length,
+    labels,
+    pictureName: (i) => `picture ${i}`,
+    async read(indices) {
+      const wanted = Array.from(indices);
+      if (broken !== undefined && wanted.includes(broken)) throw new DataError(`picture ${broken} is torn; replace it`);
+      const bytes = side * side * 3;
+      const pixels = new Uint8Array(wanted.length * bytes);
+      for (const [at, picture] of wanted.entries()) {
+        for (let i = 0; i < bytes; i++) {
+          const noise = threefry2x32(seed, 1, picture, i)[0] % 60;
+          pixels[at * bytes + i] = [20, 180, 0][labels[picture]!]! + (labels[picture] === 2 ? noise * 4 : noise);
+        }
+      }
+      const shape = { height: side, width: side, channels: 3 };
+      return { ...shape, count: wanted.length, pixels, labels: Uint32Array.from(wanted, (i) => labels[i]!) };
+    },
+  };
+}
+
+function datasetOf(options: { broken?: number } = {}): Dataset {
+  const shape = { height: side, width: side, channels: 3 };
+  return { name: 'kinds', classes, ...shape, train: splitOf(21, 1, options.broken), validation: splitOf(10, 2) };
+}
+
+function configOf(recipe: Partial<Recipe> = {}): RunConfig {
+  return {
+    model: { variant: 'small', inputSize },
+    data: { source: 'test', name: 'kinds', classes, height: side, width: side, channels: 3 },
+    pictures: { crop: 'random', mirror: true, padding: 0, mean: [100, 100, 100], scale: 64 },
+    recipe: {
+      batch: 4,
+      steps: 12,
+      seed: 3,
+      learningRate: 0.01,
+      schedule: { kind: 'plateau', factor: 0.5, patience: 1, threshold: 0, drops: 3 },
+      momentum: 0.9,
+      weightDecay: 0.0005,
+      evaluateEvery: 3,
+      checkpointEvery: 4,
+      ...recipe,
+    },
+  };
+}
+
+/** A network as its run draws it, and what fills its input. */
+async function onAdapter<Result>(
+  config: RunConfig,
+  use: (placed: { network: Network; augmenter: Augmenter }) => Promise<Result>,
+): Promise<Result> {
+  const { recipe, pictures, data, model } = config;
+  const description = alexnet({ variant: 'small', classes: data.classes.length, inputSize: model.inputSize });
+  const network = place(description, [gpu], { batch: recipe.batch, seed: recipe.seed, optimizer: sgd(recipe) });
+  const augmenter = createAugmenter(gpu, {
+    output: network.input,
+    source: data,
+    training: { crop: pictures.crop, mirror: pictures.mirror },
+    mean: pictures.mean,
+    scale: pictures.scale,
+  });
+  try {
+    return await use({ network, augmenter });
+  } finally {
+    augmenter.dispose();
+    network.dispose();
+  }
+}
+
+/** Trains on the adapter from what is in the run directory, as a new process would. */
+function trainIn(run: RunDirectory, options: Partial<TrainingOptions> = {}) {
+  return onAdapter(run.config, (placed) => train({ run, dataset: datasetOf(), ...placed, ...options }));
+}
+
+const newPath = () => join(parent, `run${count++}`);
+
+/** Everything in the metrics but what a clock decides. */
+async function timeless(run: RunDirectory) {
+  return (await run.readMetrics()).map(({ imagesPerSecond: _, ...metrics }) => metrics);
+}
+
+describe('train', () => {
+  it('writes metrics, checkpoints and weights, and learns', async () => {
+    const run = await RunDirectory.create(newPath(), configOf({ steps: 40, evaluateEvery: 10 }));
+    const events: TrainingEvent[] = [];
+    const result = await trainIn(run, { onEvent: (event) => events.push(event) });
+    expect(result).toMatchObject({ finished: true, step: 40, validation: { step: 40, split: 'val' } });
+    const metrics = await run.readMetrics();
+    const train = metrics.filter(({ split }) => split === 'train');
+    const val = metrics.filter(({ split }) => split === 'val');
+    expect(train.map(({ step }) => step)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+    expect(val.map(({ step }) => step)).toEqual([10, 20, 30, 40]);
+    // 21 pictures are five batches of four; the one left over is another one each epoch.
+    expect(train.map(({ epoch }) => epoch)).toEqual(train.map(({ step }) => step / 5));
+    expect(val.at(-1)!.loss).toBeLessThan(0.5 * train[0]!.loss);
+    expect(result.validation!.top1Error).toBeLessThan(0.2);
+    expect(events[0]).toEqual({ kind: 'start', step: 0, steps: 40 });
+    expect(events.filter(({ kind }) => kind === 'step')).toHaveLength(40);
+    expect((await readdir(join(run.path, 'checkpoints'))).sort()).toEqual([
+      'step-00000036.safetensors',
+      'step-00000040.safetensors',
+    ]);
+    const weights = await run.readWeights();
+    expect(weights).toEqual((await run.latestCheckpoint())!.parameters);
+  });
+
+  it('goes on after an interruption as if there had been none', async () => {
+    const whole = await RunDirectory.create(newPath(), configOf());
+    await trainIn(whole);
+
+    const parts = await RunDirectory.create(newPath(), configOf());
+    for (const stopAt of [2, 7]) {
+      const stop = new AbortController();
+      const onEvent = (event: TrainingEvent) => {
+        if (event.kind === 'step' && event.metrics.step === stopAt) stop.abort();
+      };
+      const run = await RunDirectory.open(parts.path);
+      expect(await trainIn(run, { signal: stop.signal, onEvent })).toMatchObject({ finished: false, step: stopAt });
+      expect((await run.latestCheckpoint())!.step).toBe(stopAt);
+      expect(await readdir(run.path)).not.toContain('weights.safetensors');
+    }
+    expect(await trainIn(await RunDirectory.open(parts.path))).toMatchObject({ finished: true, step: 12 });
+
+    const weights = (run: RunDirectory) => readFile(join(run.path, 'weights.safetensors'));
+    expect((await weights(parts)).equals(await weights(whole))).toBe(true);
+    expect(await parts.latestCheckpoint()).toEqual(await whole.latestCheckpoint());
+    expect(await timeless(parts)).toEqual(await timeless(whole));
+    // The rate was lowered in between, so the schedule's history came through as well.
+    expect(new Set((await timeless(whole)).map(({ learningRate }) => learningRate)).size).toBeGreaterThan(1);
+  });
+
+  it('goes on from the last checkpoint after a failure', async () => {
+    const whole = await RunDirectory.create(newPath(), configOf({ steps: 10 }));
+    await trainIn(whole);
+
+    const failed = await RunDirectory.create(newPath(), configOf({ steps: 10 }));
+    let steps = 0;
+    const onEvent = (event: TrainingEvent) => {
+      if (event.kind === 'step' && ++steps === 7) throw new DataError('the lights went out');
+    };
+    await expect(trainIn(failed, { onEvent })).rejects.toThrow('the lights went out');
+    expect((await failed.readMetrics()).at(-1)!.step).toBe(7);
+    const begun: TrainingEvent[] = [];
+    await trainIn(await RunDirectory.open(failed.path), { onEvent: (event) => begun.push(event) });
+    expect(begun[0]).toEqual({ kind: 'start', step: 4, steps: 10 });
+    expect(await failed.readWeights()).toEqual(await whole.readWeights());
+    expect(await timeless(failed)).toEqual(await timeless(whole));
+  });
+
+  it('can be made longer, which changes nothing in what was learnt before', async () => {
+    const whole = await RunDirectory.create(newPath(), configOf({ steps: 10 }));
+    await trainIn(whole);
+    const short = await RunDirectory.create(newPath(), configOf({ steps: 5 }));
+    await trainIn(short);
+    await trainIn(await short.withSteps(10));
+    expect(await short.readWeights()).toEqual(await whole.readWeights());
+  });
+
+  it('does nothing more where it has finished', async () => {
+    const run = await RunDirectory.create(newPath(), configOf({ steps: 3 }));
+    await trainIn(run);
+    const weights = await run.readWeights();
+    expect(await trainIn(await RunDirectory.open(run.path))).toMatchObject({ finished: true, step: 3 });
+    expect(await run.readWeights()).toEqual(weights);
+  });
+
+  it('gives other weights for another seed', async () => {
+    const [one, other] = [
+      await RunDirectory.create(newPath(), configOf({ steps: 1 })),
+      await RunDirectory.create(newPath(), configOf({ steps: 1, seed: 4 })),
+    ];
+    await trainIn(one);
+    await trainIn(other);
+    expect(await one.readWeights()).not.toEqual(await other.readWeights());
+  });
+
+  it('stops where the loss is no longer a number, and leaves nothing that cannot be used', async () => {
+    const run = await RunDirectory.create(newPath(), configOf({ learningRate: 1e20 }));
+    const failure = await trainIn(run).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(AlexError);
+    expect(String(failure)).toMatch(/the loss became .* at step \d+.*lower learning rate than 100000000000000000000/);
+    expect(await readdir(parent)).not.toContain(run.path.slice(parent.length + 1));
+  });
+
+  it('names a picture that cannot be read, and leaves nothing that cannot be used', async () => {
+    const run = await RunDirectory.create(newPath(), configOf());
+    await expect(trainIn(run, { dataset: datasetOf({ broken: 5 }) })).rejects.toThrow('picture 5 is torn; replace it');
+    expect(await readdir(parent)).not.toContain(run.path.slice(parent.length + 1));
+  });
+
+  it('does not accept a batch larger than the data', async () => {
+    const run = await RunDirectory.create(newPath(), configOf({ batch: 22 }));
+    await expect(trainIn(run)).rejects.toThrow(ConfigError);
+  });
+});
+
+describe('evaluate', () => {
+  it('measures every picture once, whatever the batch', async () => {
+    const results = [];
+    for (const batch of [1, 4, 7]) {
+      results.push(
+        await onAdapter(configOf({ batch }), ({ network, augmenter }) =>
+          evaluate({ network, augmenter, split: datasetOf().validation }),
+        ),
+      );
+    }
+    for (const result of results) {
+      expect(result.pictures).toBe(10);
+      expect(result.loss).toBeCloseTo(results[0]!.loss, 5);
+      expect(result.top1Error).toBe(results[0]!.top1Error);
+      expect(result.top5Error).toBe(0);
+    }
+  });
+
+  it('averages the predictions of ten views', async () => {
+    await onAdapter(configOf(), async ({ network, augmenter }) => {
+      const split = datasetOf().validation;
+      const seen: number[] = [];
+      const result = await evaluate({ network, augmenter, split, views: 10, onProgress: (done) => seen.push(done) });
+      expect(seen).toEqual([4, 8, 10]);
+      // One picture at a time, from the views' own definition: corners and centre, upright and reflected.
+      let loss = 0;
+      let errors = 0;
+      for (let picture = 0; picture < split.length; picture++) {
+        const { pixels, labels } = await split.read([picture]);
+        const mean = [0, 0, 0];
+        for (const mirrored of [false, true]) {
+          for (const [top, left] of [
+            [0, 0],
+            [0, 2],
+            [2, 0],
+            [2, 2],
+            [1, 1],
+          ] as const) {
+            const view = { top, left, mirrored };
+            await augmenter.run({ pixels, pictures: [picture], training: false, seed: 0, epoch: 0, view });
+            const { probabilities } = await network.evaluate(network.input, labels);
+            for (const c of [0, 1, 2]) mean[c]! += probabilities.data[c]! / 10;
+          }
+        }
+        loss -= Math.log(mean[labels[0]!]!) / split.length;
+        errors += mean.indexOf(Math.max(...mean)) === labels[0] ? 0 : 1;
+      }
+      expect(result.loss).toBeCloseTo(loss, 5);
+      expect(result.top1Error).toBeCloseTo(errors / split.length, 9);
+      expect(result.top5Error).toBe(0);
+      await expect(evaluate({ network, augmenter, split, views: 3 })).rejects.toThrow(/views must be 1 or 10, got 3/);
+    });
+  });
+
+  it('stops when it is told to', async () => {
+    await onAdapter(configOf(), async ({ network, augmenter }) => {
+      const stop = new AbortController();
+      const evaluation = evaluate({
+        network,
+        augmenter,
+        split: datasetOf().validation,
+        signal: stop.signal,
+        onProgress: () => stop.abort(new Error('enough')),
+      });
+      await expect(evaluation).rejects.toThrow('enough');
+    });
+  });
+});
+
+describe('predict', () => {
+  it('gives the likeliest classes first, for more pictures than a batch', async () => {
+    await onAdapter(configOf(), async ({ network, augmenter }) => {
+      const split = datasetOf().validation;
+      const pictures = await split.read([0, 1, 2, 3, 4, 5, 6]);
+      const predictions = await predict({ network, augmenter }, pictures);
+      expect(predictions).toHaveLength(7);
+      for (const [i, ofPicture] of predictions.entries()) {
+        expect(ofPicture.map(({ label }) => label).sort()).toEqual([0, 1, 2]);
+        const shares = ofPicture.map(({ probability }) => probability);
+        expect([...shares].sort((a, b) => b - a)).toEqual(shares);
+        expect(shares.reduce((sum, share) => sum + share)).toBeCloseTo(1, 5);
+        const [alone] = await predict({ network, augmenter }, await split.read([i]), 1);
+        expect(alone).toHaveLength(1);
+        expect(alone![0]!.label).toBe(ofPicture[0]!.label);
+        expect(alone![0]!.probability).toBeCloseTo(shares[0]!, 5);
+      }
+    });
+  });
+});
