@@ -1,0 +1,68 @@
+import { DataError } from '@alex/tensor';
+
+/** One line of a run's `metrics.jsonl`. */
+export interface Metric {
+  /** Steps of training taken so far. */
+  readonly step: number;
+  /** Passes over the training set so far; may be a fraction. */
+  readonly epoch: number;
+  readonly split: 'train' | 'val';
+  /** In nats. */
+  readonly loss: number;
+  /** Shares between 0 and 1. */
+  readonly top1Error: number;
+  readonly top5Error: number;
+  readonly learningRate?: number;
+  readonly imagesPerSecond?: number;
+}
+
+/** The lines of a run by split, each in the order of steps. */
+export interface History {
+  readonly train: Metric[];
+  readonly val: Metric[];
+}
+
+/**
+ * Orders metrics by step. Where a step occurs twice in a split (a run was resumed from before it), the later line counts.
+ *
+ * @throws `DataError` for a line with a value that cannot be drawn.
+ */
+export function historyOf(metrics: readonly Metric[]): History {
+  const splits = { train: new Map<number, Metric>(), val: new Map<number, Metric>() };
+  for (const [index, metric] of metrics.entries()) {
+    checkMetric(index + 1, metric);
+    splits[metric.split].set(metric.step, metric);
+  }
+  const inOrder = (lines: Map<number, Metric>): Metric[] => [...lines.values()].sort((a, b) => a.step - b.step);
+  return { train: inOrder(splits.train), val: inOrder(splits.val) };
+}
+
+/** The first line of training at each new learning rate, not counting the rate that the run began with. */
+export function learningRateChanges(train: readonly Metric[]): { step: number; learningRate: number }[] {
+  const changes: { step: number; learningRate: number }[] = [];
+  let current: number | undefined;
+  for (const { step, learningRate } of train) {
+    if (learningRate === undefined || learningRate === current) continue;
+    if (current !== undefined) changes.push({ step, learningRate });
+    current = learningRate;
+  }
+  return changes;
+}
+
+function checkMetric(line: number, metric: Metric): void {
+  const refuse = (field: keyof Metric, must: string): never => {
+    throw new DataError(
+      `metrics, line ${line} (step ${metric.step}): ${field} must be ${must}, got ${String(metric[field])}; ` +
+        'leave the line out to draw the others',
+    );
+  };
+  if (metric.split !== 'train' && metric.split !== 'val') refuse('split', "'train' or 'val'");
+  if (!Number.isInteger(metric.step) || metric.step < 0) refuse('step', 'an integer of at least 0');
+  for (const field of ['epoch', 'loss', 'learningRate', 'imagesPerSecond'] as const) {
+    const optional = field === 'learningRate' || field === 'imagesPerSecond';
+    if (!(optional && metric[field] === undefined) && !Number.isFinite(metric[field])) refuse(field, 'a finite number');
+  }
+  for (const field of ['top1Error', 'top5Error'] as const) {
+    if (!(metric[field] >= 0 && metric[field] <= 1)) refuse(field, 'between 0 and 1');
+  }
+}

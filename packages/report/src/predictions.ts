@@ -1,0 +1,104 @@
+import { ConfigError } from '@alex/tensor';
+import { drawSvg, fontFamily } from './draw.js';
+import { palette } from './palette.js';
+import { drawPicture, type Picture } from './picture.js';
+
+/** A picture, what it shows, and what the network holds it for. */
+export interface Prediction {
+  readonly picture: Picture;
+  /** The name of the right class. */
+  readonly label: string;
+  /** The likeliest labels, the likeliest first: usually five. Probabilities between 0 and 1. */
+  readonly top5: readonly { readonly label: string; readonly probability: number }[];
+}
+
+/** Options of `predictions`. */
+export interface PredictionsOptions {
+  /** Pictures in a row. Default 4, as in the paper. */
+  readonly perRow?: number;
+}
+
+const side = 192;
+const gap = 28;
+const margin = 24;
+const headHeight = 36;
+const barHeight = 24;
+const barGap = 4;
+
+/**
+ * Draws pictures with their likeliest labels as an SVG, as figure 4 (left) of the paper does: below each picture its
+ * right label, then a bar a guess, as long as the guess is probable, green where it is right.
+ *
+ * @throws `ConfigError` for an option or a probability that is not allowed, `DataError` for a picture that cannot be read.
+ */
+export async function predictions(list: readonly Prediction[], options: PredictionsOptions = {}): Promise<string> {
+  const { perRow = 4 } = options;
+  if (!Number.isInteger(perRow) || perRow < 1) {
+    throw new ConfigError(`predictions: perRow must be a positive integer, got ${perRow}`);
+  }
+  if (list.length === 0) throw new ConfigError('predictions: there are none to draw; give at least one');
+  const cards = await Promise.all(list.map((prediction, index) => drawCard(prediction, index)));
+  const bars = Math.max(...list.map(({ top5 }) => top5.length));
+  const across = Math.min(perRow, list.length);
+  const rowHeight = side + headHeight + bars * (barHeight + barGap) + gap;
+  const width = 2 * margin + across * (side + gap) - gap;
+  const height = 2 * margin + Math.ceil(list.length / perRow) * rowHeight - gap - barGap;
+  const elements = cards.map((children, index) => ({
+    type: 'group',
+    x: margin + (index % perRow) * (side + gap),
+    y: margin + Math.floor(index / perRow) * rowHeight,
+    children,
+  }));
+  return drawSvg(width, height, { graphic: { elements } });
+}
+
+async function drawCard({ picture, label, top5 }: Prediction, index: number): Promise<object[]> {
+  return [
+    ...(await drawPicture(`picture ${index} (${label})`, picture, side)),
+    text(label, { x: side / 2, y: side + headHeight / 2, width: side, align: 'center', weight: 600, size: 14 }),
+    ...top5.flatMap((guess, place) => {
+      const { probability } = guess;
+      if (!(probability >= 0 && probability <= 1)) {
+        throw new ConfigError(
+          `predictions: picture ${index} (${label}): the probability of ${guess.label} must be between 0 and 1, ` +
+            `got ${probability}`,
+        );
+      }
+      const y = side + headHeight + place * (barHeight + barGap);
+      const track = { x: 0, y, width: side, height: barHeight, r: 4 };
+      const bar = { ...track, width: Math.max(3, probability * side) };
+      const fill = guess.label === label ? palette.right : palette.wrong;
+      const middle = y + barHeight / 2;
+      return [
+        { type: 'rect', silent: true, shape: track, style: { fill: palette.track } },
+        { type: 'rect', silent: true, shape: bar, style: { fill } },
+        text(guess.label, { x: 8, y: middle, width: side - 60, align: 'left', weight: 400, size: 13 }),
+        text(formatShare(probability), { x: side - 6, y: middle, width: 48, align: 'right', weight: 400, size: 12 }),
+      ];
+    }),
+  ];
+}
+
+interface TextPlace {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly align: 'left' | 'center' | 'right';
+  readonly weight: number;
+  readonly size: number;
+}
+
+function text(content: string, { weight, size, ...place }: TextPlace): object {
+  const style = { text: content, ...place, verticalAlign: 'middle', overflow: 'truncate', ellipsis: '…' };
+  return {
+    type: 'text',
+    silent: true,
+    style: { ...style, fill: palette.ink, fontFamily, fontWeight: weight, fontSize: size },
+  };
+}
+
+function formatShare(probability: number): string {
+  const percent = 100 * probability;
+  if (percent > 0 && percent < 1) return '< 1%';
+  return `${Math.round(percent)}%`;
+}
