@@ -17,8 +17,8 @@ export interface StepOptions {
   readonly repeats: number;
 }
 
-/** The dispatches that compute products, by the end of their label, and how many of a forward pass's products each holds. */
-const products = [/\/forward$/, /\/input gradient$/, /\/weight gradient$/];
+/** The dispatches that compute products, by the end of their label: each holds as many as a forward pass. */
+const products = [/\/forward$/, /\/inputGradient$/, /\/weightGradient$/];
 
 /**
  * Times a whole training step and each kind of kernel in it, beside the adapter's own limits measured in the same run.
@@ -112,7 +112,8 @@ function kernelResults(
       medianMs,
       fastestMs: Math.min(...milliseconds),
       slowestMs: Math.max(...milliseconds),
-      rate: (multiplyAdds > 0 ? multiplyAdds : bytes) / seconds,
+      // A driver's clock may be too coarse for the smallest kernels.
+      rate: seconds > 0 ? (multiplyAdds > 0 ? multiplyAdds : bytes) / seconds : null,
       unit: multiplyAdds > 0 ? ('multiply-adds/s' as const) : ('bytes/s' as const),
       rooflineShare: seconds > 0 ? best / seconds : null,
     };

@@ -31,6 +31,7 @@ export function formatComparison(comparisons: readonly Comparison[]): string {
 }
 
 function formatRate({ rate, unit }: Result): string {
+  if (rate === null) return '';
   return unit === 'images/s' ? `${rate.toFixed(2)} ${unit}` : `${(rate / 1e9).toFixed(2)} G${unit}`;
 }
 
