@@ -68,7 +68,8 @@ for (const [position, room] of rooms.entries()) {
       const other = rooms.find((candidate) => specifier.startsWith(`../${candidate}/`));
       if (!other) continue;
       roomArrows.add(`${room} --> ${other}`);
-      if (rooms.indexOf(other) > position) faults.push(`${relative(root, file)} imports ${specifier}: ${other} comes after ${room}`);
+      if (rooms.indexOf(other) > position)
+        faults.push(`${relative(root, file)} imports ${specifier}: ${other} comes after ${room}`);
     }
   }
 }
@@ -84,9 +85,27 @@ function reduced(all) {
 const floorBlocks = floors
   .map((floor, index) => ({ ...floor, index }))
   .reverse()
-  .map((floor) => `  subgraph ${floor.name}["${floor.index}  ${floor.name}"]\n${floor.packages.map((name) => `    ${name}`).join('\n')}\n  end`);
-const drawing = ['```mermaid', 'flowchart TD', ...floorBlocks, ...reduced(arrows).sort().map((arrow) => `  ${arrow}`), '```'].join('\n');
-const roomDrawing = ['```mermaid', 'flowchart RL', ...reduced(roomArrows).sort().map((arrow) => `  ${arrow}`), '```'].join('\n');
+  .map(
+    (floor) =>
+      `  subgraph ${floor.name}["${floor.index}  ${floor.name}"]\n${floor.packages.map((name) => `    ${name}`).join('\n')}\n  end`,
+  );
+const drawing = [
+  '```mermaid',
+  'flowchart TD',
+  ...floorBlocks,
+  ...reduced(arrows)
+    .sort()
+    .map((arrow) => `  ${arrow}`),
+  '```',
+].join('\n');
+const roomDrawing = [
+  '```mermaid',
+  'flowchart RL',
+  ...reduced(roomArrows)
+    .sort()
+    .map((arrow) => `  ${arrow}`),
+  '```',
+].join('\n');
 
 const page = join(root, 'docs/architecture.md');
 const before = readFileSync(page, 'utf8');
@@ -94,7 +113,8 @@ const after = before
   .replace(/(<!-- floors -->\n)[\s\S]*?(\n<!-- end -->)/, (_, start, end) => start + drawing + end)
   .replace(/(<!-- rooms -->\n)[\s\S]*?(\n<!-- end -->)/, (_, start, end) => start + roomDrawing + end);
 if (process.argv.includes('--check')) {
-  if (after !== before) faults.push('docs/architecture.md is not what the imports say: run node scripts/architecture.mjs');
+  if (after !== before)
+    faults.push('docs/architecture.md is not what the imports say: run node scripts/architecture.mjs');
 } else {
   writeFileSync(page, after);
 }
