@@ -189,13 +189,13 @@ describe('the end of the process', () => {
   const begin = `
     const gpu = await openGpu(${adapter ? JSON.stringify({ adapter }) : ''});
     const { submitWork } = await import(${urlOf('./submit-work.fixture.ts')});
-    submitWork(gpu, 128, 3);`;
+    for (let time = 0; time < 8; time++) submitWork(gpu, 16, 3);`;
 
   it.each([
     ['after the work is done', 1, 'await gpu.finished(); console.log("end");'],
     ['after dispose', 1, 'gpu.dispose(); console.log("end");'],
     ['with work on its way', 1, 'console.log("end");'],
-    // Threads that outlive their driver do not crash every time.
+    // Threads that outlive their driver crash one time in three or so.
     ['by process.exit, with work on its way', 4, 'console.log("end"); process.exit(0);'],
   ])('is a calm one %s', async (_, times, end) => {
     for (let time = 0; time < times; time++) {
