@@ -1,4 +1,16 @@
-import { type Layer, type Recorder, recordPerElement, recordRowSums, type Tensor } from '@alex/tensor';
+import {
+  chooseTile,
+  type Layer,
+  lanesFor,
+  productKernel,
+  type Recorder,
+  recordRowSums,
+  stepsOfRound,
+  stridedColumns,
+  stridedRows,
+  type Tensor,
+  wholeReduction,
+} from '@alex/tensor';
 import {
   columnSettings,
   type Geometry,
@@ -10,20 +22,20 @@ import {
   type WindowSettings,
   windowSettings,
 } from './options.js';
+import { everyColumn } from './wgsl.js';
 
 export type Local2dOptions = WindowOptions;
 
-/** Values of one operand that an invocation meets with one value of the other: saves loads, which is what takes time. */
-const block = 8;
-
 /**
- * Locally connected layer: a convolution whose every position has filters and biases of its own, as cuda-convnet's CIFAR-10
- * networks use it. Pictures `[N, C, H, W]` to `[N, filters, height, width]`, sizes as of `conv2d`.
+ * A locally connected layer: a convolution whose filters are not shared, every output position has its own (cuda-convnet's
+ * local layers, with unshared biases). Takes `[N, C, H, W]` and gives `[N, filters, height, width]`, sized as by `conv2d`.
  *
- * Parameters: `weight` `[height * width, filters, C, kernel height, kernel width]` (the weights of `conv2d` for each
- * position of the output in turn), which decays, and `bias` `[filters, height, width]`, which does not.
+ * Parameters: `weight` `[height * width, filters, C, kernel height, kernel width]`, the output's positions in the order of
+ * reading, which decays, and `bias` `[filters, height, width]`, which does not. Of a network in columns, each column holds
+ * its share of the filters.
  *
- * @throws ConfigError where an option is not allowed, as `conv2d` does.
+ * @throws ConfigError where an option is not allowed: filters, kernel or stride that are not whole numbers of at least 1,
+ *   negative padding.
  * @throws ShapeError (from the layer's methods) where the kernel is larger than the padded input.
  */
 export function local2d(options: Local2dOptions): Layer {
@@ -38,167 +50,224 @@ function locallyConnected(settings: WindowSettings): Layer {
     outputShape: (input) => outputShapeOf(geometryOf(settings, input)),
     parameters(input) {
       const { channels, outputHeight, outputWidth } = geometryOf(settings, input);
-      const weight = [outputHeight * outputWidth, filters, channels, ...kernel];
-      return parametersOf(settings, weight, [filters, outputHeight, outputWidth]);
+      return parametersOf(
+        settings,
+        [outputHeight * outputWidth, filters, channels, ...kernel],
+        [filters, outputHeight, outputWidth],
+      );
     },
     multiplyAdds: (input) => multiplyAddsOf(geometryOf(settings, input)),
     column: (column) => locallyConnected(columnSettings(settings, column)),
     forward(recorder, { input, parameters }) {
       const geometry = geometryOf(settings, input.shape);
-      return { output: recordForward(recorder, geometry, input, parameters) };
+      const { weight, bias } = parameters;
+      return { output: recordForward(recorder, geometry, { input, weight: weight!, bias }) };
     },
     backward(recorder, { input, parameters, outputGradient, needsInputGradient }) {
       const geometry = geometryOf(settings, input.shape);
-      const weight = recordWeightGradient(recorder, geometry, input, outputGradient);
-      const parameterGradients: Record<string, Tensor> = { weight };
+      const weight = recordWeightGradient(recorder, geometry, { input, outputGradient });
+      const bias = recorder.tensor(`${name}/biasGradient`, [filters, geometry.outputHeight, geometry.outputWidth]);
       if (settings.bias) {
-        const { outputHeight, outputWidth, batch } = geometry;
-        const bias = recorder.tensor(`${name}/biasGradient`, [filters, outputHeight, outputWidth]);
-        const rows = filters * outputHeight * outputWidth;
         recordRowSums(recorder, {
           label: `${name}/biasGradient`,
           input: outputGradient,
           output: bias,
-          rows,
-          columns: batch,
+          rows: bias.elements,
+          columns: geometry.batch,
         });
-        parameterGradients['bias'] = bias;
       }
-      if (!needsInputGradient) return { parameterGradients };
-      const inputGradient = recordInputGradient(recorder, geometry, outputGradient, parameters['weight']!);
-      return { inputGradient, parameterGradients };
+      return {
+        ...(needsInputGradient
+          ? {
+              inputGradient: recordInputGradient(recorder, geometry, { outputGradient, weight: parameters['weight']! }),
+            }
+          : {}),
+        parameterGradients: settings.bias ? { weight, bias } : { weight },
+      };
     },
   };
 }
 
-/** One invocation: one position and image, `block` filters. Lanes run over images; weights are the same for all of them. */
+/** Each output position is a product of its filters (rows) with images (columns), reduced over its window. */
 function recordForward(
   recorder: Recorder,
   geometry: Geometry,
-  input: Tensor,
-  parameters: Readonly<Record<string, Tensor>>,
+  values: { readonly input: Tensor; readonly weight: Tensor; readonly bias: Tensor | undefined },
 ): Tensor {
-  const { name, batch, filters, outputHeight, outputWidth, bias } = geometry;
+  const { gpu } = recorder;
+  const { name, batch, channels, height, width, filters, kernel, stride, padding } = geometry;
+  const { outputHeight, outputWidth } = geometry;
+  const { input, weight, bias } = values;
+  const area = kernel[0] * kernel[1];
   const positions = outputHeight * outputWidth;
+  const tile = chooseTile(gpu, { rows: filters, columns: batch });
+  const lanes = lanesFor(gpu.subgroupSize, tile, 'rows');
   const output = recorder.tensor(`${name}/output`, outputShapeOf(geometry));
-  recordPerElement(recorder, {
+  recorder.dispatch({
     label: `${name}/forward`,
-    elements: Math.ceil(filters / block) * positions * batch,
-    reads: { input, weight: parameters['weight']!, ...(bias ? { bias: parameters['bias']! } : {}) },
+    reads: { input, weight, ...(bias ? { bias } : {}) },
     writes: { output },
-    body: `
-let image = i % ${batch}u;
-let position = i / ${batch}u % ${positions}u;
-let first = i / ${batch * positions}u * ${block}u;
-${each(
-  (k) => `let filter_${k} = min(first + ${k}u, ${filters - 1}u);
-var sum_${k} = ${bias ? `load_bias(filter_${k} * ${positions}u + position)` : '0.0'};`,
-)}
-${eachPlace(
-  geometry,
-  `let value = load_input(((c * ${geometry.height}u + y) * ${geometry.width}u + x) * ${batch}u + image);
-${each((k) => `sum_${k} = fma(value, load_weight(${weightPlace(geometry, 'position', `filter_${k}`, 'c')}), sum_${k});`)}`,
-)}
-${each((k) => `if (first + ${k}u < ${filters}u) { store_output((filter_${k} * ${positions}u + position) * ${batch}u + image, sum_${k}); }`)}`,
+    ...productKernel({
+      title: `Locally connected ${name}: a batch is a position, rows are filters, columns are images, steps are channels`,
+      tile,
+      lanes,
+      rows: filters,
+      columns: batch,
+      batches: positions,
+      reduction: wholeReduction(channels, stepsOfRound(tile, lanes)),
+      setup: `let top = i32(batch / ${outputWidth}u * ${stride[0]}u) - ${padding.top};
+let left = i32(batch % ${outputWidth}u * ${stride[1]}u) - ${padding.left};`,
+      loops: (reduction) => `for (var kernel_y = 0; kernel_y < ${kernel[0]}; kernel_y++) {
+for (var kernel_x = 0; kernel_x < ${kernel[1]}; kernel_x++) {
+let y = top + kernel_y;
+let x = left + kernel_x;
+if (u32(y) < ${height}u && u32(x) < ${width}u) {
+${reduction}
+}
+}
+}`,
+      rowOperand: stridedRows({
+        name: 'weight',
+        base: `(batch * ${filters}u + first_row) * ${channels * area}u + u32(kernel_y * ${kernel[1]} + kernel_x)`,
+        rowStride: channels * area,
+        stepStride: area,
+        tile,
+        lanes,
+        rows: filters,
+      }),
+      columnOperand: stridedColumns({
+        name: 'input',
+        base: (c) => `u32(y * ${width} + x) * ${batch}u + at_${c}`,
+        stepStride: height * width * batch,
+        tile,
+      }),
+      store: (row, c, value) =>
+        `let place = ${row} * ${positions}u + batch; ` +
+        `store_output(place * ${batch}u + column_${c}, ${value}${bias ? ' + load_bias(place)' : ''});`,
+    }),
   });
   return output;
 }
 
-/** One invocation: one position of the input and image, `block` channels; it gathers from every window that holds it. */
-function recordInputGradient(recorder: Recorder, geometry: Geometry, outputGradient: Tensor, weight: Tensor): Tensor {
+/** Each input position is a product of channels (rows) with images (columns), reduced over the windows that it lies in. */
+function recordInputGradient(
+  recorder: Recorder,
+  geometry: Geometry,
+  values: { readonly outputGradient: Tensor; readonly weight: Tensor },
+): Tensor {
+  const { gpu } = recorder;
   const { name, batch, channels, height, width, filters, kernel, stride, padding, outputHeight, outputWidth } =
     geometry;
+  const { outputGradient, weight } = values;
+  const area = kernel[0] * kernel[1];
+  const positions = outputHeight * outputWidth;
+  const tile = chooseTile(gpu, { rows: channels, columns: batch });
+  const lanes = lanesFor(gpu.subgroupSize, tile, 'rows');
   const inputGradient = recorder.tensor(`${name}/inputGradient`, [batch, channels, height, width]);
-  recordPerElement(recorder, {
+  recorder.dispatch({
     label: `${name}/inputGradient`,
-    elements: Math.ceil(channels / block) * height * width * batch,
     reads: { outputGradient, weight },
     writes: { inputGradient },
-    body: `
-let image = i % ${batch}u;
-let x = i / ${batch}u % ${width}u;
-let y = i / ${batch * width}u % ${height}u;
-let first = i / ${batch * width * height}u * ${block}u;
-${each((k) => `let channel_${k} = min(first + ${k}u, ${channels - 1}u); var sum_${k} = 0.0;`)}
-for (var ky = 0u; ky < ${kernel[0]}u; ky++) {
-let top = i32(y + ${padding.top}u) - i32(ky);
-if (top < 0 || top % ${stride[0]} != 0 || top / ${stride[0]} >= ${outputHeight}) { continue; }
-for (var kx = 0u; kx < ${kernel[1]}u; kx++) {
-let left = i32(x + ${padding.left}u) - i32(kx);
-if (left < 0 || left % ${stride[1]} != 0 || left / ${stride[1]} >= ${outputWidth}) { continue; }
-let position = u32(top / ${stride[0]} * ${outputWidth} + left / ${stride[1]});
-for (var filter_index = 0u; filter_index < ${filters}u; filter_index++) {
-let gradient = load_outputGradient((filter_index * ${outputHeight * outputWidth}u + position) * ${batch}u + image);
-${each((k) => `sum_${k} = fma(gradient, load_weight(${weightPlace(geometry, 'position', 'filter_index', `channel_${k}`)}), sum_${k});`)}
+    ...productKernel({
+      title: `Input gradient of ${name}: a batch is a position, rows are channels, columns are images, steps are filters`,
+      tile,
+      lanes,
+      rows: channels,
+      columns: batch,
+      batches: height * width,
+      reduction: wholeReduction(filters, stepsOfRound(tile, lanes)),
+      setup: `let bottom = i32(batch / ${width}u) + ${padding.top};
+let right = i32(batch % ${width}u) + ${padding.left};`,
+      loops: (reduction) => `for (var kernel_y = 0; kernel_y < ${kernel[0]}; kernel_y++) {
+for (var kernel_x = 0; kernel_x < ${kernel[1]}; kernel_x++) {
+let down = bottom - kernel_y;
+let across = right - kernel_x;
+let output_y = down / ${stride[0]};
+let output_x = across / ${stride[1]};
+if (down >= 0 && across >= 0 && down % ${stride[0]} == 0 && across % ${stride[1]} == 0 && output_y < ${outputHeight} && output_x < ${outputWidth}) {
+let position = u32(output_y * ${outputWidth} + output_x);
+${reduction}
 }
 }
-}
-${each((k) => `if (first + ${k}u < ${channels}u) { store_inputGradient(((channel_${k} * ${height}u + y) * ${width}u + x) * ${batch}u + image, sum_${k}); }`)}`,
+}`,
+      rowOperand: stridedRows({
+        name: 'weight',
+        base: `(position * ${filters * channels}u + first_row) * ${area}u + u32(kernel_y * ${kernel[1]} + kernel_x)`,
+        rowStride: area,
+        stepStride: channels * area,
+        tile,
+        lanes,
+        rows: channels,
+      }),
+      columnOperand: stridedColumns({
+        name: 'outputGradient',
+        base: (c) => `position * ${batch}u + at_${c}`,
+        stepStride: positions * batch,
+        tile,
+      }),
+      store: (row, c, value) =>
+        `store_inputGradient((${row} * ${height * width}u + batch) * ${batch}u + column_${c}, ${value});`,
+    }),
   });
   return inputGradient;
 }
 
-/** One invocation: one place of the kernel in one channel at one position, `block` filters, summed over the images. */
-function recordWeightGradient(recorder: Recorder, geometry: Geometry, input: Tensor, outputGradient: Tensor): Tensor {
+/** Each output position is a product of filters (rows) with the weights of a filter (columns), reduced over images. */
+function recordWeightGradient(
+  recorder: Recorder,
+  geometry: Geometry,
+  values: { readonly input: Tensor; readonly outputGradient: Tensor },
+): Tensor {
+  const { gpu } = recorder;
   const { name, batch, channels, height, width, filters, kernel, stride, padding, outputHeight, outputWidth } =
     geometry;
-  const positions = outputHeight * outputWidth;
+  const { input, outputGradient } = values;
   const area = kernel[0] * kernel[1];
+  const columns = channels * area;
+  const positions = outputHeight * outputWidth;
+  const tile = chooseTile(gpu, { rows: filters, columns });
+  const lanes = lanesFor(gpu.subgroupSize, tile, 'steps', Math.ceil((gpu.subgroupSize ?? 1) / 4));
   const weightGradient = recorder.tensor(`${name}/weightGradient`, [positions, filters, channels, ...kernel]);
-  recordPerElement(recorder, {
+  recorder.dispatch({
     label: `${name}/weightGradient`,
-    elements: positions * Math.ceil(filters / block) * channels * area,
     reads: { input, outputGradient },
     writes: { weightGradient },
-    body: `
-let kx = i % ${kernel[1]}u;
-let ky = i / ${kernel[1]}u % ${kernel[0]}u;
-let c = i / ${area}u % ${channels}u;
-let first = i / ${area * channels}u % ${Math.ceil(filters / block)}u * ${block}u;
-let position = i / ${area * channels * Math.ceil(filters / block)}u;
-let y = i32(position / ${outputWidth}u * ${stride[0]}u + ky) - ${padding.top};
-let x = i32(position % ${outputWidth}u * ${stride[1]}u + kx) - ${padding.left};
-let inside = y >= 0 && y < ${height} && x >= 0 && x < ${width};
-${each((k) => `let filter_${k} = min(first + ${k}u, ${filters - 1}u); var sum_${k} = 0.0;`)}
-if (inside) {
-for (var image = 0u; image < ${batch}u; image++) {
-let value = load_input(((c * ${height}u + u32(y)) * ${width}u + u32(x)) * ${batch}u + image);
-${each((k) => `sum_${k} = fma(value, load_outputGradient((filter_${k} * ${positions}u + position) * ${batch}u + image), sum_${k});`)}
-}
-}
-${each((k) => `if (first + ${k}u < ${filters}u) { store_weightGradient(${weightPlace(geometry, 'position', `filter_${k}`, 'c')}, sum_${k}); }`)}`,
+    ...productKernel({
+      title: `Weight gradient of ${name}: a batch is a position, rows are filters, columns are weights, steps are images`,
+      tile,
+      lanes,
+      rows: filters,
+      columns,
+      batches: positions,
+      reduction: wholeReduction(batch, stepsOfRound(tile, lanes)),
+      setup: everyColumn(
+        tile,
+        (
+          c,
+        ) => `let y_${c} = i32(batch / ${outputWidth}u * ${stride[0]}u + at_${c} / ${kernel[1]}u % ${kernel[0]}u) - ${padding.top};
+let x_${c} = i32(batch % ${outputWidth}u * ${stride[1]}u + at_${c} % ${kernel[1]}u) - ${padding.left};
+let inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;
+let place_${c} = ((at_${c} / ${area}u * ${height}u + u32(y_${c})) * ${width}u + u32(x_${c})) * ${batch}u;`,
+      ),
+      rowOperand: stridedRows({
+        name: 'outputGradient',
+        base: `(first_row * ${positions}u + batch) * ${batch}u`,
+        rowStride: positions * batch,
+        stepStride: 1,
+        tile,
+        lanes,
+        rows: filters,
+      }),
+      columnOperand: stridedColumns({
+        name: 'input',
+        base: (c) => `select(0u, place_${c}, inside_${c})`,
+        valid: (c) => `inside_${c}`,
+        stepStride: 1,
+        tile,
+      }),
+      store: (row, c, value) =>
+        `store_weightGradient((batch * ${filters}u + ${row}) * ${columns}u + column_${c}, ${value});`,
+    }),
   });
   return weightGradient;
-}
-
-function each(statements: (index: number) => string): string {
-  return Array.from({ length: block }, (_, index) => statements(index)).join('\n');
-}
-
-/** A loop over the channels and places `ky`, `kx` of the window at `position`; `y` and `x` lie inside the input. */
-function eachPlace(geometry: Geometry, statements: string): string {
-  const { channels, height, width, kernel, stride, padding, outputWidth } = geometry;
-  return `for (var ky = 0u; ky < ${kernel[0]}u; ky++) {
-let below = position / ${outputWidth}u * ${stride[0]}u + ky;
-if (below < ${padding.top}u || below >= ${padding.top + height}u) { continue; }
-let y = below - ${padding.top}u;
-for (var kx = 0u; kx < ${kernel[1]}u; kx++) {
-let right = position % ${outputWidth}u * ${stride[1]}u + kx;
-if (right < ${padding.left}u || right >= ${padding.left + width}u) { continue; }
-let x = right - ${padding.left}u;
-for (var c = 0u; c < ${channels}u; c++) {
-${statements}
-}
-}
-}`;
-}
-
-function weightPlace(
-  { filters, channels, kernel }: Geometry,
-  position: string,
-  filter: string,
-  channel: string,
-): string {
-  const [height, width] = kernel;
-  return `(((${position} * ${filters}u + ${filter}) * ${channels}u + ${channel}) * ${height}u + ky) * ${width}u + kx`;
 }

@@ -1,5 +1,6 @@
 import { type Gpu, type HostTensor, type Layer, openGpu } from '@alex/tensor';
 import { randomTensor, runLayer } from '@alex/tensor/testing';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 
 /** The sizes that a reference loops over. */
@@ -21,6 +22,31 @@ export function outputSizesOf({ height, width, kernel, stride, padding }: Window
     Math.floor((width + padding.left + padding.right - kernel[1]) / stride[1]) + 1,
   ];
 }
+
+/** Ragged shapes: odd sizes, strides beyond the kernel, padding on some sides only, groups. */
+export const windows: fc.Arbitrary<Window> = fc
+  .record({
+    batch: fc.constantFrom(1, 2, 3, 5, 8, 17),
+    groupChannels: fc.integer({ min: 1, max: 7 }),
+    groupFilters: fc.integer({ min: 1, max: 19 }),
+    groups: fc.constantFrom(1, 1, 2, 3),
+    height: fc.integer({ min: 1, max: 11 }),
+    width: fc.integer({ min: 1, max: 11 }),
+    kernel: fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 })),
+    stride: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 4 })),
+    padding: fc.record({
+      top: fc.integer({ min: 0, max: 3 }),
+      left: fc.integer({ min: 0, max: 3 }),
+      bottom: fc.integer({ min: 0, max: 3 }),
+      right: fc.integer({ min: 0, max: 3 }),
+    }),
+  })
+  .map(({ groupChannels, groupFilters, ...rest }) => ({
+    ...rest,
+    channels: groupChannels * rest.groups,
+    filters: groupFilters * rest.groups,
+  }))
+  .filter((window) => Math.min(...outputSizesOf(window)) >= 1);
 
 export interface Expected {
   readonly output: Float64Array;

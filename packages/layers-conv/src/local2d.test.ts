@@ -1,0 +1,72 @@
+import { ConfigError, type Gpu, ShapeError } from '@alex/tensor';
+import { relativeError, runLayer } from '@alex/tensor/testing';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { local2d } from './local2d.js';
+import { describeOnBothVariants, runBoth, type Window, windows } from './testing.js';
+
+async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
+  const { filters, kernel, stride, padding } = window;
+  const { got, want } = await runBoth(gpu, local2d({ filters, kernel, stride, padding, bias }), window, false);
+  const text = JSON.stringify(window);
+  expect(relativeError(got.output.data, want.output), `output of ${text}`).toBeLessThan(1e-5);
+  expect(relativeError(got.inputGradient!.data, want.inputGradient), `input gradient of ${text}`).toBeLessThan(1e-4);
+  const gradients = got.parameterGradients!;
+  expect(relativeError(gradients['weight']!.data, want.weight), `weight gradient of ${text}`).toBeLessThan(1e-4);
+  if (bias) expect(relativeError(gradients['bias']!.data, want.bias), `bias gradient of ${text}`).toBeLessThan(1e-4);
+}
+
+describeOnBothVariants('local2d', (gpu) => {
+  it('agrees with float64 loops on random ragged shapes', async () => {
+    const ungrouped = windows.map((window) => ({ ...window, groups: 1 }));
+    await fc.assert(
+      fc.asyncProperty(ungrouped, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
+      { numRuns: 20, seed: 13 },
+    );
+  });
+
+  it("agrees on the shape of local3 of cuda-convnet's 13% net", async () => {
+    const padding = { top: 1, left: 1, bottom: 1, right: 1 };
+    await expectAgreement(gpu(), {
+      batch: 4,
+      channels: 64,
+      height: 6,
+      width: 6,
+      filters: 32,
+      kernel: [3, 3],
+      stride: [1, 1],
+      padding,
+      groups: 1,
+    });
+  });
+
+  it('gives every position its own filter and its own bias', async () => {
+    const { output } = await runLayer(gpu(), local2d({ filters: 1, kernel: 1 }), {
+      input: { shape: [1, 1, 2, 2], data: new Float32Array([1, 2, 3, 4]) },
+      parameters: {
+        weight: { shape: [4, 1, 1, 1, 1], data: new Float32Array([1, 10, 100, 1000]) },
+        bias: { shape: [1, 2, 2], data: new Float32Array([0.5, 0, 0, -1]) },
+      },
+    });
+    expect([...output.data]).toEqual([1.5, 20, 300, 3999]);
+  });
+});
+
+describe('what a local2d says of itself', () => {
+  it('names shapes, parameters and multiply-adds', () => {
+    const layer = local2d({ name: 'local3', filters: 32, kernel: 3, padding: 1, initial: { weightDeviation: 0.04 } });
+    const input = [128, 64, 6, 6];
+    expect(layer.outputShape(input)).toEqual([128, 32, 6, 6]);
+    expect(layer.multiplyAdds(input)).toBe(36 * 32 * 64 * 9);
+    expect(layer.parameters(input).map(({ name, shape, decays }) => ({ name, shape, decays }))).toEqual([
+      { name: 'weight', shape: [36, 32, 64, 3, 3], decays: true },
+      { name: 'bias', shape: [32, 6, 6], decays: false },
+    ]);
+    expect(layer.column({ index: 0, count: 2 }).outputShape(input)).toEqual([128, 16, 6, 6]);
+  });
+
+  it('refuses options and inputs that do not fit', () => {
+    expect(() => local2d({ name: 'local3', filters: 1.5, kernel: 3 })).toThrow(ConfigError);
+    expect(() => local2d({ name: 'local3', filters: 2, kernel: 3 }).outputShape([1, 1, 2, 2])).toThrow(ShapeError);
+  });
+});
