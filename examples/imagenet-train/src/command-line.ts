@@ -4,6 +4,7 @@ import { classifyCommand } from './commands/classify.js';
 import { demoCommand } from './commands/demo.js';
 import { devicesCommand } from './commands/devices.js';
 import { evaluateCommand } from './commands/evaluate.js';
+import { reportCommand } from './commands/report.js';
 import { trainCommand } from './commands/train.js';
 import { demoRecipe } from './demo-recipe.js';
 import { describeFailure, oneLine } from './failure.js';
@@ -122,6 +123,15 @@ function commandLine(run: Run): Command {
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((images: string[], options) => run(options, (output) => classifyCommand(images, options, output)));
+
+  program
+    .command('report')
+    .description('draw a run into one HTML file: curves, filters, predictions')
+    .requiredOption('--run <dir>', 'directory of the run')
+    .option('--data <dir>', 'pictures to predict (default: those that the run learnt from)')
+    .addOption(adapterOption())
+    .addOption(jsonOption())
+    .action((options) => run(options, (output) => reportCommand(options, output)));
 
   return program;
 }

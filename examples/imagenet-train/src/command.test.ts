@@ -37,12 +37,13 @@ function training(run: string, steps: number, ...more: string[]): string[] {
 
 describe('help', () => {
   it.each([
-    [[], ['demo', 'devices', 'train', 'evaluate', 'classify']],
+    [[], ['demo', 'devices', 'train', 'evaluate', 'classify', 'report']],
     [['train'], ['--data', '--run', '--model', '--batch', '--steps', '--epochs', '--seed', '--adapters', '--resume']],
     [['evaluate'], ['--run', '--data', '--views', '--json']],
     [['classify'], ['--run', '<image...>', '--json']],
     [['demo'], ['--run', '--classes', '--steps', '--seed', '--json']],
     [['devices'], ['--json']],
+    [['report'], ['--run', '--json']],
   ])('of %s names what it takes', async (command, words) => {
     const { code, stdout, stderr } = await runCommand([...command, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -95,6 +96,9 @@ it('trains, evaluates and classifies', async () => {
   expect(named.map(({ picture }: { picture: string }) => picture)).toEqual(images);
   expect(named.map(({ labels }: { labels: { label: string }[] }) => labels[0]!.label)).toEqual(['red', 'blue']);
   expect(named[0].labels).toHaveLength(3);
+  const reported = await runCommand(['report', '--run', run, '--json']);
+  expect(JSON.parse(reported.stdout)).toEqual({ run, report: join(run, 'report.html') });
+  expect(await readFile(join(run, 'report.html'), 'utf8')).toContain('small on');
   const forPeople = await runCommand(['classify', '--run', run, images[0]!]);
   expect(forPeople.stdout).toMatch(/red.1\.png\n +\d+\.\d% {2}red\n/);
 });
@@ -154,8 +158,11 @@ it('shows the demo', async () => {
   const { code, stdout, stderr } = await runCommand(['demo', '--run', run, '--steps', '2', '--classes', '3']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/top-1 error \d+\.\d% \(guessing: 66\.7%\), top-5 error/);
-  expect(stdout.match(/^ {2}.+ \(\d+\.\d%\): (right|wrong, it is: .+)$/gm)).toHaveLength(3);
-  expect(stdout).toContain(`The run is in ${run}`);
+  expect(stdout.match(/^ {2}.+: .+ \(\d+\.\d%\), (right|wrong, it is: .+)$/gm)).toHaveLength(3);
+  expect(stdout).toContain(`The run is in ${run}; look at ${join(run, 'report.html')}`);
+  expect(await readFile(join(run, 'report.html'), 'utf8')).toMatch(
+    /^<!doctype html>[\s\S]*Learning[\s\S]*filters[\s\S]*Predictions/,
+  );
   expect(stdout).toContain(`npm run alexnet -- evaluate --run ${run} --data emoji --views 10`);
   const evaluated = await runCommand(['evaluate', '--run', run, '--data', 'emoji', '--views', '10']);
   expect(evaluated.code).toBe(0);

@@ -92,7 +92,9 @@ describe('RunDirectory', () => {
   });
 
   it.runIf(process.platform === 'linux')('ends where a file system takes no directories', async () => {
-    await expect(RunDirectory.create('/proc/alex/run', config)).rejects.toThrow(/could not be made: .*(check|change|choose)/);
+    await expect(RunDirectory.create('/proc/alex/run', config)).rejects.toThrow(
+      /could not be made: .*(check|change|choose)/,
+    );
   });
 
   it('takes away all that it made, and nothing else', async () => {

@@ -142,9 +142,14 @@ export class RunDirectory {
     return writeSafetensors(join(this.path, WEIGHTS), parameters);
   }
 
+  /** Whether its training has finished at least once. */
+  async hasWeights(): Promise<boolean> {
+    return (await list(this.path)).includes(WEIGHTS);
+  }
+
   /** @throws CheckpointError where there are none yet, or the file is torn or foreign */
   async readWeights(): Promise<Record<string, HostTensor>> {
-    if (!(await list(this.path)).includes(WEIGHTS)) {
+    if (!(await this.hasWeights())) {
       throw new CheckpointError(`${this.path}: has no ${WEIGHTS} yet; finish its training first (--resume)`);
     }
     return (await readSafetensors(join(this.path, WEIGHTS))).tensors;
@@ -191,7 +196,9 @@ async function makeDirectory(path: string): Promise<string[]> {
     }
   } catch (error) {
     for (const directory of made) await rmdir(directory).catch(() => undefined);
-    throw new ConfigError(`${path}: the run directory could not be made: ${describeFileError(error)}`, { cause: error });
+    throw new ConfigError(`${path}: the run directory could not be made: ${describeFileError(error)}`, {
+      cause: error,
+    });
   }
   return made;
 }

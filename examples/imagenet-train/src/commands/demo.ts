@@ -1,12 +1,13 @@
-import type { Dataset } from '@alex/data';
-import { checkRunConfig, predict, RunDirectory } from '@alex/trainer';
+import { checkRunConfig, RunDirectory } from '@alex/trainer';
 import { measurePictures, openData } from '../data.js';
 import { demoRecipe } from '../demo-recipe.js';
+import { type Example, predictExamples } from '../examples.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
-import { describeModel, type Session } from '../session.js';
-import { alexnetCommand, runTraining, sayHowToGoOn, trainingResult } from './training.js';
+import { writeReport } from '../report.js';
+import { describeModel } from '../session.js';
+import { alexnetCommand, refuseExisting, runTraining, sayHowToGoOn, trainingResult } from './training.js';
 
 /** What `demo` takes. */
 export interface DemoOptions extends AdapterOptions {
@@ -16,19 +17,14 @@ export interface DemoOptions extends AdapterOptions {
   readonly seed?: number;
 }
 
-/** One validation picture, and what the network takes it for. */
-interface Example {
-  readonly picture: string;
-  readonly label: string;
-  readonly predicted: string;
-  readonly probability: number;
-}
-
-const exampleCount = 5;
+/** Predictions that are printed; the report shows more. */
+const printed = 5;
+const shown = 12;
 
 /** Trains the small network on the embedded pictures and shows what it learnt; gives the exit code. */
 export async function demoCommand(options: DemoOptions, output: Output): Promise<number> {
   const path = options.run ?? `runs/demo-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}`;
+  await refuseExisting(path);
   const { variant, pictures, training } = demoRecipe;
   const dataset = await openData('emoji', {
     classes: options.classes ?? demoRecipe.classes,
@@ -56,14 +52,20 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
     { config, dataset, adapters: options.adapters, output },
     () => RunDirectory.create(path, config),
     async (session) => {
-      examples = await predictExamples(session, dataset);
+      examples = await predictExamples(session, dataset, shown);
     },
   );
-  output.result({ ...trainingResult(trained), ...(examples.length > 0 && { examples }) });
   if (trained.interruptedCode !== undefined) {
+    output.result(trainingResult(trained));
     sayHowToGoOn(trained, output);
     return trained.interruptedCode;
   }
+  const report = await writeReport(trained.run, { examples, finished: true });
+  output.result({
+    ...trainingResult(trained),
+    report,
+    examples: examples.map(({ picture: _, ...example }) => example),
+  });
   const { validation } = trained.result;
   output.line();
   if (validation) {
@@ -73,13 +75,14 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
         `(guessing: ${percent(chance)}), top-5 error ${percent(validation.top5Error)}.`,
     );
   }
-  output.line('Five of them:');
-  for (const { label, predicted, probability } of examples) {
+  output.line('For example:');
+  for (const { name, label, top5 } of spread(examples, printed)) {
+    const [{ label: predicted, probability }] = top5 as [Example['top5'][number]];
     const verdict = label === predicted ? 'right' : `wrong, it is: ${label}`;
-    output.line(`  ${predicted} (${percent(probability)}): ${verdict}`);
+    output.line(`  ${name}: ${predicted} (${percent(probability)}), ${verdict}`);
   }
   output.line();
-  output.line(`The run is in ${path}: its metrics, weights and configuration.`);
+  output.line(`The run is in ${path}; look at ${report}.`);
   output.line('Try next:');
   output.line(`  ${alexnetCommand} evaluate --run ${path} --data emoji --views 10`);
   output.line(`  ${alexnetCommand} classify --run ${path} PICTURE`);
@@ -87,16 +90,8 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
   return exitCode.success;
 }
 
-/** Pictures from all over the validation split. */
-async function predictExamples({ network, augmenter }: Session, { validation, classes }: Dataset): Promise<Example[]> {
-  const count = Math.min(exampleCount, validation.length);
-  const numbers = Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * validation.length) / count));
-  const pictures = await validation.read(numbers);
-  const predictions = await predict({ network, augmenter }, pictures, 1);
-  return predictions.map(([likeliest], i) => ({
-    picture: validation.pictureName(numbers[i]!),
-    label: classes[pictures.labels[i]!]!,
-    predicted: classes[likeliest!.label]!,
-    probability: likeliest!.probability,
-  }));
+/** `count` of the values, from first to last. */
+function spread<Value>(values: readonly Value[], count: number): Value[] {
+  const least = Math.min(count, values.length);
+  return Array.from({ length: least }, (_, i) => values[Math.floor((i * values.length) / least)]!);
 }

@@ -7,7 +7,7 @@ import type { AdapterOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { defaultsOf } from '../recipes.js';
 import { describeModel } from '../session.js';
-import { alexnetCommand, runTraining, sayHowToGoOn, trainingResult } from './training.js';
+import { alexnetCommand, refuseExisting, runTraining, sayHowToGoOn, trainingResult } from './training.js';
 
 /** What `train` takes; what is left out comes with the network, or from the run that goes on. */
 export interface TrainOptions extends AdapterOptions {
@@ -30,10 +30,8 @@ export interface TrainOptions extends AdapterOptions {
 
 /** Trains a new run or, with `resume`, goes on with one; gives the exit code. */
 export async function trainCommand(options: TrainOptions, output: Output): Promise<number> {
+  if (!options.resume) await refuseExisting(options.run);
   const exists = await RunDirectory.exists(options.run);
-  if (exists && !options.resume) {
-    throw new ConfigError(`${options.run}: holds a run already; go on with it by --resume, or choose another --run`);
-  }
   const { config, dataset, begin } = exists ? await oldRun(options) : await newRun(options);
   const trained = await runTraining({ config, dataset, adapters: options.adapters, output }, begin);
   output.result(trainingResult(trained));

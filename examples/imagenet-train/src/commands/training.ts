@@ -1,4 +1,5 @@
 import type { Dataset } from '@alex/data';
+import { ConfigError } from '@alex/tensor';
 import { type RunConfig, type RunDirectory, type TrainingResult, train } from '@alex/trainer';
 import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
@@ -67,6 +68,15 @@ export async function runTraining(
     }
   } finally {
     session.dispose();
+  }
+}
+
+/** Before anything takes time: throws a `ConfigError` where there is a run already, or anything else. */
+export async function refuseExisting(path: string): Promise<void> {
+  if (await RunDirectory.exists(path)) {
+    throw new ConfigError(
+      `${path}: holds a run already; go on with it by \`${alexnetCommand} train --run ${path} --resume\`, or choose another --run`,
+    );
   }
 }
 

@@ -1,0 +1,51 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { reportHtml } from '@alex/report';
+import { AlexError } from '@alex/tensor';
+import type { RunDirectory } from '@alex/trainer';
+import type { Example } from './examples.js';
+import { describeModel } from './session.js';
+
+/**
+ * Writes `report.html` into a run's directory: curves, first-layer filters where there are weights, predictions where
+ * some are given, settings.
+ *
+ * @returns the file's path
+ */
+export async function writeReport(
+  run: RunDirectory,
+  { examples, finished }: { readonly examples: readonly Example[]; readonly finished: boolean },
+): Promise<string> {
+  const { model, data, recipe, pictures } = run.config;
+  const first = finished ? (await run.readWeights())['conv1.weight'] : undefined;
+  const html = await reportHtml({
+    title: `${model.variant} on ${data.name}`,
+    subtitle: `${data.classes.length} classes, ${recipe.steps} steps of ${recipe.batch} pictures`,
+    metrics: await run.readMetrics(),
+    ...(first && { filters: first, filtersOptions: { columns: describeModel(model).columns } }),
+    predictions: examples,
+    settings: {
+      model: model.variant,
+      'network input': `${model.inputSize} x ${model.inputSize}`,
+      pictures: `${data.source}, ${data.width} x ${data.height}`,
+      classes: data.classes.length,
+      batch: recipe.batch,
+      steps: recipe.steps,
+      seed: recipe.seed,
+      'learning rate': recipe.learningRate,
+      schedule: recipe.schedule.kind,
+      momentum: recipe.momentum,
+      'weight decay': recipe.weightDecay,
+      crop: pictures.crop,
+      mirror: pictures.mirror,
+      'colour shifts': pictures.colour?.strength ?? 'none',
+    },
+  });
+  const path = join(run.path, 'report.html');
+  try {
+    await writeFile(path, html);
+  } catch (error) {
+    throw new AlexError(`${path}: could not be written: ${(error as Error).message}`, { cause: error });
+  }
+  return path;
+}
