@@ -1,6 +1,6 @@
 import type { Dataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
-import { type RunConfig, type RunDirectory, type TrainingResult, train } from '@alex/trainer';
+import { type RunConfig, RunDirectory, type TrainingResult, train } from '@alex/trainer';
 import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
