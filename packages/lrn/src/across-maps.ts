@@ -76,7 +76,7 @@ export function recordAcrossMapsGradient(
     let j = next - ${after};
     var g = 0.0;
     var t = 0.0;
-    if (j >= max(low, first - ${after}) && j < high) {
+    if ((j >= max(low, first - ${after})) & (j < high)) {
       let s = denominator(${sum});
       g = load_gradient(u32(j * ${sweep.places} + place)) * power(s);
       t = g * (${inputs.registers[before]} / s);

@@ -1,4 +1,4 @@
-import { type Recorder, recordPerElement, sweepParts, type Tensor } from '@alex/tensor';
+import { forEachOffset, type Recorder, recordPerElement, sweepParts, type Tensor } from '@alex/tensor';
 import { type Formula, formulaWgsl, gradientFactor, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 
@@ -39,12 +39,16 @@ export function recordWithinMap(
     var sum = 0.0;
     var centre = 0.0;
     if (next >= 0 && next < ${sweep.height}) {
-      for (var offset = -${columns.before}; offset <= ${columns.after}; offset++) {
-        let near = clamp(column + offset, 0, ${sweep.width - 1});
+      ${forEachOffset(
+        -columns.before,
+        columns.after + 1,
+        (offset) => `{
+        let near = clamp(column + ${offset}, 0, ${sweep.width - 1});
         let x = load_input(u32(base + next * ${sweep.rowLength} + near * ${sweep.images}));
-        sum += select(0.0, x * x, near == column + offset);
-        if (offset == 0) { centre = x; }
-      }
+        sum += select(0.0, x * x, near == column + ${offset});
+        if (${offset} == 0) { centre = x; }
+      }`,
+      )}
     }
     ${sums.push('sum')}
     ${centres.push('centre')}
@@ -103,11 +107,15 @@ export function recordWithinMapGradient(
   for (var next = first - ${rows.before}; next < last + ${rows.after}; next++) {
     var sum = 0.0;
     if (next >= 0 && next < ${sweep.height}) {
-      for (var offset = -${columns.before}; offset <= ${columns.after}; offset++) {
-        let near = clamp(column + offset, 0, ${sweep.width - 1});
+      ${forEachOffset(
+        -columns.before,
+        columns.after + 1,
+        (offset) => `{
+        let near = clamp(column + ${offset}, 0, ${sweep.width - 1});
         let t = load_terms(u32(base + next * ${sweep.rowLength} + near * ${sweep.images}));
-        sum += select(0.0, t, near == column + offset);
-      }
+        sum += select(0.0, t, near == column + ${offset});
+      }`,
+      )}
     }
     ${sums.push('sum')}
     let row = next - ${rows.after};

@@ -1,4 +1,4 @@
-import { ConfigError, type Layer, recordPerElement } from '@alex/tensor';
+import { ConfigError, forEachOffset, type Layer, recordPerElement } from '@alex/tensor';
 import { gatherWindows, sweepWindows } from './kernels.js';
 import { checkPooling, type PoolOptions, pooledShape } from './pooling.js';
 
@@ -57,13 +57,15 @@ export function averagePool(options: AveragePoolOptions): Layer {
         ),
         functions: `
 alias Row = f32;
-fn reduceRow(base: i32, row: i32, left: i32) -> Row {
+fn element(start: i32, column: i32) -> f32 {
+  let near = clamp(column, 0, ${width - 1});
+  return select(0.0, load_input(u32(start + near * ${images})), near == column);
+}
+fn reduceRow(base: i32, row: i32, left: i32) -> f32 {
   if (row < 0 || row >= ${height}) { return 0.0; }
-  var sum = 0.0;
-  for (var offset = 0; offset < ${size[1]}; offset++) {
-    let column = clamp(left + offset, 0, ${width - 1});
-    sum += select(0.0, load_input(u32(base + row * ${width * images} + column * ${images})), column == left + offset);
-  }
+  let start = base + row * ${width * images};
+  var sum = element(start, left);
+  ${forEachOffset(1, size[1], (offset) => `sum += element(start, left + ${offset});`)}
   return sum;
 }`,
       });

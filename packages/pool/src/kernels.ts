@@ -86,6 +86,28 @@ export function gatherWindows(
     row: Math.floor(e / horizontal.length),
     column: e % horizontal.length,
   }));
+  const visit = (rowsBack: number | string, columnsBack: number | string) => `{
+    let outputRow = lastRow - ${rowsBack};
+    let outputColumn = lastColumn - ${columnsBack};
+    let rowInWindow = cornerRow - outputRow * ${stride[0]};
+    let columnInWindow = cornerColumn - outputColumn * ${stride[1]};
+    if ((u32(outputRow) < ${outputHeight}) & (u32(outputColumn) < ${outputWidth})) {
+      let index = u32(((map * ${outputHeight} + outputRow) * ${outputWidth} + outputColumn) * ${images} + image);
+      ${wgsl.forWindow}
+      ${elements
+        .map(({ e, row, column }) => {
+          const holds = [
+            vertical.holds(row, rowsBack) ?? `(rowInWindow < ${size[0] - row})`,
+            horizontal.holds(column, columnsBack) ?? `(columnInWindow < ${size[1] - column})`,
+          ];
+          if (holds.includes(false)) return '';
+          const conditions = holds.filter((condition) => condition !== true);
+          const share = wgsl.share(e);
+          return `gradient${e} += ${conditions.length > 0 ? `select(0.0, ${share}, ${conditions.join(' & ')})` : share};`;
+        })
+        .join(' ')}
+    }
+  }`;
   return {
     elements: channels * vertical.count * horizontal.count * images,
     body: `
@@ -100,32 +122,36 @@ export function gatherWindows(
       ({ e, row, column }) => `
   let row${e} = cornerRow + ${row - padding.top};
   let column${e} = cornerColumn + ${column - padding.left};
-  let inside${e} = row${e} >= 0 && row${e} < ${height} && column${e} >= 0 && column${e} < ${width};
+  let inside${e} = (u32(row${e}) < ${height}) & (u32(column${e}) < ${width});
   let at${e} = u32(((map * ${height} + clamp(row${e}, 0, ${height - 1})) * ${width} + clamp(column${e}, 0, ${width - 1})) * ${images} + image);
   var gradient${e} = 0.0;
   ${wgsl.forElement?.(e) ?? ''}`,
     )
     .join('')}
-  for (var rowsBack = 0; rowsBack < ${vertical.windows}; rowsBack++) {
-    let outputRow = cornerRow / ${stride[0]} - rowsBack;
-    if (outputRow < 0 || outputRow >= ${outputHeight}) { continue; }
-    let rowInWindow = cornerRow - outputRow * ${stride[0]};
-    for (var columnsBack = 0; columnsBack < ${horizontal.windows}; columnsBack++) {
-      let outputColumn = cornerColumn / ${stride[1]} - columnsBack;
-      if (outputColumn < 0 || outputColumn >= ${outputWidth}) { continue; }
-      let columnInWindow = cornerColumn - outputColumn * ${stride[1]};
-      let index = u32(((map * ${outputHeight} + outputRow) * ${outputWidth} + outputColumn) * ${images} + image);
-      ${wgsl.forWindow}
-      ${elements
-        .map(
-          ({ e, row, column }) =>
-            `gradient${e} += select(0.0, ${wgsl.share(e)}, rowInWindow < ${size[0] - row} && columnInWindow < ${size[1] - column});`,
-        )
-        .join('\n      ')}
-    }
-  }
+  let lastRow = cornerRow / ${stride[0]};
+  let lastColumn = cornerColumn / ${stride[1]};
+  ${forEachWindow(vertical.windows, horizontal.windows, visit)}
   ${elements.map(({ e }) => `if (inside${e}) { store_result(at${e}, gradient${e}); }`).join('\n  ')}`,
   };
+}
+
+/**
+ * WGSL that visits every window by how many windows it lies before the last: written out where they are few, since loops
+ * cost software drivers more than what a window needs.
+ */
+function forEachWindow(
+  rows: number,
+  columns: number,
+  visit: (rowsBack: number | string, columnsBack: number | string) => string,
+): string {
+  if (rows * columns <= 36) {
+    return Array.from({ length: rows * columns }, (_, window) =>
+      visit(Math.floor(window / columns), window % columns),
+    ).join('\n  ');
+  }
+  return `for (var rowsBack = 0; rowsBack < ${rows}; rowsBack++) {
+  for (var columnsBack = 0; columnsBack < ${columns}; columnsBack++) ${visit('rowsBack', 'columnsBack')}
+  }`;
 }
 
 /** Blocks of input elements along one axis: a stride long, where that is no more than registers can hold. */
@@ -139,5 +165,8 @@ function blocksOf(size: number, stride: number, padBefore: number, input: number
     count: Math.floor((padBefore + input - 1) / length) - first + 1,
     /** The most windows that hold elements of one block. */
     windows: Math.ceil(size / stride),
+    /** Whether the window `back` before the last that the block touches holds its `element`; undefined: not known here. */
+    holds: (element: number, back: number | string) =>
+      length === stride && typeof back === 'number' ? back * stride + element < size : undefined,
   };
 }

@@ -1,4 +1,12 @@
-import { ConfigError, type Layer, type Recorder, recordPerElement, type Shape, type Tensor } from '@alex/tensor';
+import {
+  ConfigError,
+  forEachOffset,
+  type Layer,
+  type Recorder,
+  recordPerElement,
+  type Shape,
+  type Tensor,
+} from '@alex/tensor';
 import { gatherWindows, sweepWindows } from './kernels.js';
 import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './pooling.js';
 
@@ -98,17 +106,17 @@ function recordMaxima(
     functions: `${isNan}
 struct Row { value: f32, place: u32 }
 fn greater(best: Row, other: Row) -> Row {
-  if (other.value > best.value || isNan(other.value)) { return other; }
-  return best;
+  let wins = (other.value > best.value) | isNan(other.value);
+  return Row(select(best.value, other.value, wins), select(best.place, other.place, wins));
+}
+fn element(start: i32, column: i32) -> Row {
+  let place = u32(start + clamp(column, 0, ${width - 1}) * ${images});
+  return Row(load_input(place), place);
 }
 fn reduceRow(base: i32, row: i32, left: i32) -> Row {
   let start = base + clamp(row, 0, ${height - 1}) * ${width * images};
-  var best: Row;
-  for (var offset = 0; offset < ${pooling.size[1]}; offset++) {
-    let place = u32(start + clamp(left + offset, 0, ${width - 1}) * ${images});
-    let found = Row(load_input(place), place);
-    if (offset == 0) { best = found; } else { best = greater(best, found); }
-  }
+  var best = element(start, left);
+  ${forEachOffset(1, pooling.size[1], (offset) => `best = greater(best, element(start, left + ${offset}));`)}
   return best;
 }`,
   });
@@ -153,7 +161,7 @@ function recordGradientToAll(
     ...gatherWindows(pooling, input.shape, output.shape, {
       forElement: (e) => `let x${e} = load_input(at${e}); let isNan${e} = isNan(x${e});`,
       forWindow: 'let gradient = load_gradient(index); let maximum = load_output(index);',
-      share: (e) => `select(0.0, gradient, x${e} == maximum || isNan${e})`,
+      share: (e) => `select(0.0, gradient, (x${e} == maximum) | isNan${e})`,
     }),
   });
 }

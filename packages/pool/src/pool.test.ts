@@ -98,10 +98,10 @@ function reference(drawn: Windows, parts: Parts, kind: 'max' | 'average', input:
 
 const axis = fc
   .record({
-    size: fc.integer({ min: 1, max: 6 }),
-    stride: fc.integer({ min: 1, max: 7 }),
-    before: fc.nat(5),
-    after: fc.nat(5),
+    size: fc.integer({ min: 1, max: 5 }),
+    stride: fc.integer({ min: 1, max: 6 }),
+    before: fc.nat(4),
+    after: fc.nat(4),
     more: fc.nat(9),
   })
   .map(({ size, stride, before, after, more }) => {
@@ -172,9 +172,9 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
           [...wanted].map((value) => value === 0),
         );
       }),
-      { numRuns: 30, seed: 2012 },
+      { numRuns: 20, seed: 2012 },
     );
-  });
+  }, 300_000);
 
   it('has the gradient that central differences measure, of the reference and of the layer', async () => {
     const drawn: Windows = {
@@ -213,8 +213,8 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
 
   it('agrees with the definition where a sweep is cut into parts and windows are large', async () => {
     const drawn: Windows = {
-      shape: [1, 1, 90, 3],
-      size: [7, 2],
+      shape: [1, 1, 90, 12],
+      size: [13, 11],
       stride: [2, 1],
       padding: { top: 3, left: 1, bottom: 3, right: 0 },
       rounding: 'floor',

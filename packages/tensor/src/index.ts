@@ -5,7 +5,7 @@ export { recordPerElement } from './kernel/per-element.js';
 export { createProgram, type DispatchTiming, type Program } from './kernel/program.js';
 export type { Dispatch, Recorder, ScalarType } from './kernel/recorder.js';
 export { measureRoofline, type Roofline } from './kernel/roofline.js';
-export { sweepParts } from './kernel/sweep.js';
+export { forEachOffset, sweepParts } from './kernel/sweep.js';
 export {
   createTensor,
   type DataType,

@@ -8,3 +8,14 @@ export function sweepParts(length: number, lanes: number): number {
   const leastLength = 16;
   return Math.max(1, Math.min(Math.ceil(busyLanes / lanes), Math.ceil(length / leastLength)));
 }
+
+/**
+ * WGSL that runs a statement for each offset in `[first, last)`: written out where they are few, since software drivers
+ * pay more for a loop than for what is in it; else as a loop. The statement gets the offset as WGSL text.
+ */
+export function forEachOffset(first: number, last: number, statement: (offset: string) => string): string {
+  if (last - first <= 8) {
+    return Array.from({ length: Math.max(0, last - first) }, (_, i) => statement(`${first + i}`)).join('\n');
+  }
+  return `for (var offset = ${first}; offset < ${last}; offset++) { ${statement('offset')} }`;
+}
