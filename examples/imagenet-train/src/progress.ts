@@ -43,7 +43,7 @@ export class TrainingProgress {
         this.#note(this.#errors, top1Error);
         this.#lastStep = now;
         this.#batchSpeed = imagesPerSecond;
-        this.#update(step, event.steps, now);
+        this.#update(step, event.steps);
         break;
       }
       case 'validation': {
@@ -54,6 +54,8 @@ export class TrainingProgress {
         break;
       }
       case 'evaluating':
+        this.#showEvaluation(event.pictures, event.of);
+        break;
       case 'checkpoint':
         break;
     }
@@ -94,7 +96,7 @@ export class TrainingProgress {
     this.#bar = this.#bars.create(steps, step, { text: '' });
   }
 
-  #update(step: number, steps: number, now: number): void {
+  #update(step: number, steps: number): void {
     const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
     const text = [
       `loss ${mean(this.#losses).toFixed(3)}`,
@@ -103,10 +105,21 @@ export class TrainingProgress {
       ...(this.#seconds.length > 0 ? [`${duration(mean(this.#seconds) * (steps - step))} left`] : []),
     ].join(' · ');
     if (this.#bar) this.#bar.update(step, { text });
-    else if (now - this.#lastLine >= lineEvery * 1000 || step === steps) {
-      this.#lastLine = now;
-      this.#output.line(`step ${step}/${steps} · ${text}`);
-    }
+    else this.#lineInTime(`step ${step}/${steps} · ${text}`, step === steps);
+  }
+
+  #showEvaluation(pictures: number, of: number): void {
+    const text = `evaluating ${pictures}/${of} pictures`;
+    if (this.#bar) this.#bar.update({ text });
+    else this.#lineInTime(text);
+  }
+
+  /** A plain line, if the last one is some seconds old. */
+  #lineInTime(text: string, anyway = false): void {
+    const now = performance.now();
+    if (!anyway && now - this.#lastLine < lineEvery * 1000) return;
+    this.#lastLine = now;
+    this.#output.line(text);
   }
 
   #keep(text: string): void {

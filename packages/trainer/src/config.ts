@@ -81,7 +81,7 @@ const recipeSchema = v.strictObject({
   weightDecay: notNegative,
   /** What some parameters do differently, by name, layer or kind (`sgd`'s `overrides`). */
   overrides: v.exactOptional(v.record(v.string(), overrideSchema)),
-  /** Steps between evaluations of the validation pictures; one follows the last step in any case. */
+  /** Steps between evaluations of the validation pictures; one follows the last step too, unless the run is shorter. */
   evaluateEvery: whole(1),
   /** Steps between checkpoints; one follows the last step in any case. */
   checkpointEvery: whole(1),

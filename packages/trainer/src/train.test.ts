@@ -167,6 +167,34 @@ describe('train', () => {
     expect(new Set((await timeless(whole)).map(({ learningRate }) => learningRate)).size).toBeGreaterThan(1);
   });
 
+  it('makes up for an evaluation that was interrupted', async () => {
+    const whole = await RunDirectory.create(newPath(), configOf({ steps: 7 }));
+    await trainIn(whole);
+
+    const parts = await RunDirectory.create(newPath(), configOf({ steps: 7 }));
+    for (const stopAt of [3, 7]) {
+      const stop = new AbortController();
+      let step = 0;
+      const onEvent = (event: TrainingEvent) => {
+        if (event.kind === 'step') step = event.metrics.step;
+        if (event.kind === 'evaluating' && step === stopAt) stop.abort();
+      };
+      const run = await RunDirectory.open(parts.path);
+      expect(await trainIn(run, { signal: stop.signal, onEvent })).toMatchObject({ finished: false, step: stopAt });
+    }
+    const { validation } = await trainIn(await RunDirectory.open(parts.path));
+    expect(validation).toMatchObject({ step: 7 });
+    expect(await parts.readWeights()).toEqual(await whole.readWeights());
+    expect(await timeless(parts)).toEqual(await timeless(whole));
+  });
+
+  it('does not evaluate in a run shorter than the time between evaluations', async () => {
+    const run = await RunDirectory.create(newPath(), configOf({ steps: 2 }));
+    expect(await trainIn(run)).toEqual({ finished: true, step: 2 });
+    expect((await run.readMetrics()).map(({ split }) => split)).toEqual(['train', 'train']);
+    expect(Object.keys(await run.readWeights())).toContain('conv1.weight');
+  });
+
   it('goes on from the last checkpoint after a failure', async () => {
     const whole = await RunDirectory.create(newPath(), configOf({ steps: 10 }));
     await trainIn(whole);

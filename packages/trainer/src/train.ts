@@ -1,7 +1,7 @@
 import type { Augmenter } from '@alex/augment';
 import { batchesPerEpoch, batchIndices, type Dataset, type PictureBatch, stepPosition } from '@alex/data';
 import { AlexError, CheckpointError, type Network } from '@alex/tensor';
-import { evaluate } from './evaluate.js';
+import { type EvaluationResult, evaluate } from './evaluate.js';
 import type { Metrics } from './metrics.js';
 import type { RunDirectory } from './run-directory.js';
 import { scheduleOf } from './schedule.js';
@@ -80,32 +80,45 @@ class Training {
   savedStep: number | undefined;
   readonly #options: TrainingOptions;
   readonly #validations: Metrics[];
+  /** Of the step taken last. */
+  #learningRate: number;
 
   constructor(options: TrainingOptions, history: readonly Metrics[], savedStep: number | undefined) {
     this.#options = options;
     this.#validations = history.filter(({ split }) => split === 'val');
+    this.#learningRate = history.at(-1)?.learningRate ?? options.run.config.recipe.learningRate;
     this.savedStep = savedStep;
   }
 
   async run(): Promise<TrainingResult> {
     const { run, network, signal, onEvent } = this.#options;
-    const { steps, evaluateEvery, checkpointEvery } = run.config.recipe;
+    const { steps, checkpointEvery } = run.config.recipe;
     onEvent?.({ kind: 'start', step: network.stepCount, steps });
     let next = this.#read(network.stepCount);
-    while (network.stepCount < steps && !signal?.aborted) {
+    while (true) {
+      // Before the step, not after it: a run that was stopped during an evaluation makes up for it.
+      if (this.#lacksValidation()) await this.#validate();
+      const step = network.stepCount;
+      if (step % checkpointEvery === 0 && step > 0) await this.#save();
+      if (step === steps || signal?.aborted) break;
       const pictures = await next;
       // The adapter computes a step while the pictures of the next one are read.
-      if (network.stepCount + 1 < steps) next = this.#read(network.stepCount + 1);
-      const learningRate = await this.#step(pictures);
-      const step = network.stepCount;
-      if (step % evaluateEvery === 0 || step === steps) await this.#validate(learningRate);
-      if (step % checkpointEvery === 0) await this.#save();
+      if (step + 1 < steps) next = this.#read(step + 1);
+      await this.#step(pictures);
     }
-    if (this.savedStep !== network.stepCount) await this.#save();
-    const finished = network.stepCount === steps;
+    await this.#save();
+    const finished = network.stepCount === steps && !this.#lacksValidation();
     if (finished) await run.saveWeights(await network.parameters());
     const validation = this.#validations.at(-1);
     return { finished, step: network.stepCount, ...(validation && { validation }) };
+  }
+
+  /** Whether an evaluation is due at this step that was not made yet. */
+  #lacksValidation(): boolean {
+    const step = this.#options.network.stepCount;
+    const { steps, evaluateEvery } = this.#options.run.config.recipe;
+    const due = step >= evaluateEvery && (step % evaluateEvery === 0 || step === steps);
+    return due && !this.#validations.some((validation) => validation.step === step);
   }
 
   #read(step: number): Promise<StepBatch> {
@@ -119,7 +132,7 @@ class Training {
     return batchOfStep;
   }
 
-  async #step({ pixels, labels, pictures, epoch }: StepBatch): Promise<number> {
+  async #step({ pixels, labels, pictures, epoch }: StepBatch): Promise<void> {
     const { run, network, augmenter, dataset, onEvent } = this.#options;
     const { recipe } = run.config;
     const begin = performance.now();
@@ -135,24 +148,32 @@ class Training {
     const result = await network.step(network.input, labels, { learningRate });
     const imagesPerSecond = recipe.batch / ((performance.now() - begin) / 1000);
     this.#checkLoss(result.loss);
-    const metrics = this.#metrics('train', result, learningRate, imagesPerSecond);
+    this.#learningRate = learningRate;
+    const metrics = this.#metrics('train', result, imagesPerSecond);
     await run.appendMetrics(metrics);
     onEvent?.({ kind: 'step', metrics, steps: recipe.steps });
-    return learningRate;
   }
 
-  async #validate(learningRate: number): Promise<void> {
-    const { run, network, augmenter, dataset, onEvent } = this.#options;
+  /** Comes to nothing where the signal stops it. */
+  async #validate(): Promise<void> {
+    const { run, network, augmenter, dataset, signal, onEvent } = this.#options;
     const begin = performance.now();
-    const result = await evaluate({
-      network,
-      augmenter,
-      split: dataset.validation,
-      onProgress: (pictures, of) => onEvent?.({ kind: 'evaluating', pictures, of }),
-    });
+    let result: EvaluationResult;
+    try {
+      result = await evaluate({
+        network,
+        augmenter,
+        split: dataset.validation,
+        ...(signal && { signal }),
+        onProgress: (pictures, of) => onEvent?.({ kind: 'evaluating', pictures, of }),
+      });
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return;
+      throw error;
+    }
     this.#checkLoss(result.loss);
     const imagesPerSecond = result.pictures / ((performance.now() - begin) / 1000);
-    const metrics = this.#metrics('val', result, learningRate, imagesPerSecond);
+    const metrics = this.#metrics('val', result, imagesPerSecond);
     this.#validations.push(metrics);
     await run.appendMetrics(metrics);
     onEvent?.({ kind: 'validation', metrics, steps: run.config.recipe.steps });
@@ -161,6 +182,7 @@ class Training {
   async #save(): Promise<void> {
     const { run, network, onEvent } = this.#options;
     const step = network.stepCount;
+    if (this.savedStep === step) return;
     await run.saveCheckpoint({
       step,
       parameters: await network.parameters(),
@@ -178,9 +200,9 @@ class Training {
   #metrics(
     split: Metrics['split'],
     { loss, top1Error, top5Error }: Pick<Metrics, 'loss' | 'top1Error' | 'top5Error'>,
-    learningRate: number,
     imagesPerSecond: number,
   ): Metrics {
+    const learningRate = this.#learningRate;
     const step = this.#options.network.stepCount;
     return { step, epoch: this.#epoch(), split, loss, top1Error, top5Error, learningRate, imagesPerSecond };
   }

@@ -25,6 +25,7 @@ const shown = 12;
 export async function demoCommand(options: DemoOptions, output: Output): Promise<number> {
   const path = options.run ?? `runs/demo-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}`;
   await refuseExisting(path);
+  const steps = options.steps ?? demoRecipe.training.steps;
   const { variant, pictures, training } = demoRecipe;
   const dataset = await openData('emoji', {
     classes: options.classes ?? demoRecipe.classes,
@@ -42,7 +43,13 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
       scale: pictures.scale,
       ...(await measurePictures(dataset, pictures)),
     },
-    recipe: { ...training, steps: options.steps ?? training.steps, seed: options.seed ?? demoRecipe.seed },
+    recipe: {
+      ...training,
+      steps,
+      // A short demo is evaluated too.
+      evaluateEvery: Math.min(training.evaluateEvery, steps),
+      seed: options.seed ?? demoRecipe.seed,
+    },
   });
   output.line(
     'An AlexNet learns to tell things apart from pictures by four artists; it is tested on those of a fifth.',

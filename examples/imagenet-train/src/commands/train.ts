@@ -42,10 +42,13 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
   const { validation } = trained.result;
   if (validation) {
     output.line(
-      `Done. Validation: top-1 error ${percent(validation.top1Error)}, top-5 error ${percent(validation.top5Error)}.`,
+      `Validation: top-1 error ${percent(validation.top1Error)}, top-5 error ${percent(validation.top5Error)}.`,
     );
   }
-  output.line(`The run is in ${options.run}. Try:  ${alexnetCommand} classify --run ${options.run} PICTURE`);
+  output.line(`The run is in ${options.run}. Try:`);
+  for (const command of ['evaluate --views 10', 'report', 'classify PICTURE']) {
+    output.line(`  ${alexnetCommand} ${command} --run ${options.run}`);
+  }
   return exitCode.success;
 }
 
@@ -66,8 +69,6 @@ async function newRun(options: TrainOptions): Promise<Planned> {
     size: options.size,
     usualSize: sizeAround(inputSize),
   });
-  // Once more with the classes there are: 1000 scores for ten classes would learn nothing else at first.
-  describeModel({ variant, inputSize, classes: dataset.classes.length });
   const defaults = defaultsOf(variant);
   const batch = options.batch ?? defaults.batch;
   const stepsPerEpoch = batchesPerEpoch(dataset.train.length, { batch });
