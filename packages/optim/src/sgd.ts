@@ -48,13 +48,14 @@ interface Rule {
  *
  * The CIFAR-10 nets of cuda-convnet (its layer-params files) all learn at 0.001 with biases twice as fast, and decay
  * layer by layer: 80sec 0.004 in convolutions and 0.03 in fc64 and fc10; 19pct and 18pct 0.004 in convolutions, and 3 and
- * 1 in fc10; 13pct and 11pct 0 in convolutions and 0.004 in local layers, and 0.004 and 0.01 in fc10. So 18pct is
+ * 1 in fc10; 13pct and 11pct 0 in convolutions and 0.004 in local layers, and 0.004 and 0.01 in fc10. So 18pct,
+ * whose fc10 is `fc4` in `cifar-18pct` of `@alex/model-alexnet`, is
  *
  * ```ts
  * sgd({
  *   learningRate: 0.001,
  *   weightDecay: 0.004,
- *   overrides: { '*.bias': { learningRateScale: 2 }, fc10: { weightDecay: 1 } },
+ *   overrides: { '*.bias': { learningRateScale: 2 }, fc4: { weightDecay: 1 } },
  * });
  * ```
  *
