@@ -8,11 +8,10 @@ export interface Kernel {
 }
 
 /**
- * Forward: one invocation sweeps down a part of a column of windows. It reduces each row of a window by `row`, a WGSL
- * function `(base, row, left)` of the clamped row's number, and keeps the results in registers, so that rows shared by
- * overlapping windows are loaded once. Lanes run over images, then columns of windows; the row is the same for all.
- *
- * Rows outside the picture are handed to `row` as they are: it clamps or leaves out.
+ * Forward: one invocation sweeps down a part of a column of windows. A WGSL function `reduceRow(base, row, left)` makes a
+ * `Row` of each row of a window; the last ones stay in registers, so that rows which windows share are loaded once. Rows
+ * outside the picture are handed to it as they are. Lanes run over images, then columns of windows; the row is the same
+ * for all.
  */
 export function sweepWindows(
   pooling: Pooling,
@@ -29,8 +28,6 @@ export function sweepWindows(
   const parts = sweepParts(outputHeight, lines);
   const length = Math.ceil(outputHeight / parts);
   const rows = Array.from({ length: size[0] }, (_, row) => `row${row}`);
-  const shared = Math.max(0, size[0] - stride[0]);
-  const load = (row: string, offset: number) => `${row} = reduceRow(base, top + ${offset}, left);`;
   return {
     elements: lines * parts,
     body: `
@@ -39,22 +36,19 @@ export function sweepWindows(
   let inLine = line % ${lineLength};
   let base = map * ${height * width * images} + inLine % ${images};
   let left = inLine / ${images} * ${stride[1]} - ${padding.left};
-  let first = i32(i) / ${lines} * ${length};
-  let last = min(first + ${length}, ${outputHeight});
+  var outputRow = i32(i) / ${lines} * ${length};
+  let last = min(outputRow + ${length}, ${outputHeight});
+  var top = outputRow * ${stride[0]} - ${padding.top};
   ${rows.map((row) => `var ${row}: Row;`).join(' ')}
-  for (var outputRow = first; outputRow < last; outputRow++) {
-    let top = outputRow * ${stride[0]} - ${padding.top};
-    if (outputRow == first) { ${rows.slice(0, shared).map(load).join(' ')} }
-    else { ${rows
-      .slice(0, shared)
-      .map((row, offset) => `${row} = ${rows[offset + stride[0]]};`)
-      .join(' ')} }
-    ${rows
-      .slice(shared)
-      .map((row, offset) => load(row, offset + shared))
-      .join(' ')}
-    let index = u32((map * ${outputHeight} + outputRow) * ${lineLength} + inLine);
-    ${store(rows)}
+  for (var row = top; outputRow < last; row++) {
+    ${stride[0] > size[0] ? 'if (row < top) { continue; } // between two windows' : ''}
+    ${rows.map((register, age) => `${register} = ${rows[age + 1] ?? 'reduceRow(base, row, left)'};`).join(' ')}
+    if (row == top + ${size[0] - 1}) {
+      let index = u32((map * ${outputHeight} + outputRow) * ${lineLength} + inLine);
+      ${store(rows)}
+      outputRow++;
+      top += ${stride[0]};
+    }
   }`,
   };
 }
@@ -86,12 +80,10 @@ export function gatherWindows(
     row: Math.floor(e / horizontal.length),
     column: e % horizontal.length,
   }));
-  const visit = (rowsBack: number | string, columnsBack: number | string) => `{
-    let outputRow = lastRow - ${rowsBack};
-    let outputColumn = lastColumn - ${columnsBack};
-    let rowInWindow = cornerRow - outputRow * ${stride[0]};
-    let columnInWindow = cornerColumn - outputColumn * ${stride[1]};
-    if ((u32(outputRow) < ${outputHeight}) & (u32(outputColumn) < ${outputWidth})) {
+  /** Takes in the window at `outputRow` and `outputColumn`, by how many windows it lies before the last, if known. */
+  const visit = (rowsBack?: number, columnsBack?: number) => `
+      let rowInWindow = cornerRow - outputRow * ${stride[0]};
+      let columnInWindow = cornerColumn - outputColumn * ${stride[1]};
       let index = u32(((map * ${outputHeight} + outputRow) * ${outputWidth} + outputColumn) * ${images} + image);
       ${wgsl.forWindow}
       ${elements
@@ -105,7 +97,24 @@ export function gatherWindows(
           const share = wgsl.share(e);
           return `gradient${e} += ${conditions.length > 0 ? `select(0.0, ${share}, ${conditions.join(' & ')})` : share};`;
         })
-        .join(' ')}
+        .join(' ')}`;
+  // Few windows are written out, since loops cost software drivers more than what a window needs; many would be a long
+  // text, which costs them seconds to compile.
+  const windows = vertical.windows * horizontal.windows;
+  const visits =
+    windows <= 9
+      ? Array.from({ length: windows }, (_, window) => {
+          const [rowsBack, columnsBack] = [Math.floor(window / horizontal.windows), window % horizontal.windows];
+          return `{
+    let outputRow = lastRow - ${rowsBack};
+    let outputColumn = lastColumn - ${columnsBack};
+    if ((u32(outputRow) < ${outputHeight}) & (u32(outputColumn) < ${outputWidth})) {${visit(rowsBack, columnsBack)}
+    }
+  }`;
+        }).join('\n  ')
+      : `
+  for (var outputRow = max(0, lastRow - ${vertical.windows - 1}); outputRow <= min(lastRow, ${outputHeight - 1}); outputRow++) {
+    for (var outputColumn = max(0, lastColumn - ${horizontal.windows - 1}); outputColumn <= min(lastColumn, ${outputWidth - 1}); outputColumn++) {${visit()}
     }
   }`;
   return {
@@ -130,28 +139,9 @@ export function gatherWindows(
     .join('')}
   let lastRow = cornerRow / ${stride[0]};
   let lastColumn = cornerColumn / ${stride[1]};
-  ${forEachWindow(vertical.windows, horizontal.windows, visit)}
+  ${visits}
   ${elements.map(({ e }) => `if (inside${e}) { store_result(at${e}, gradient${e}); }`).join('\n  ')}`,
   };
-}
-
-/**
- * WGSL that visits every window by how many windows it lies before the last: written out where they are few, since loops
- * cost software drivers more than what a window needs.
- */
-function forEachWindow(
-  rows: number,
-  columns: number,
-  visit: (rowsBack: number | string, columnsBack: number | string) => string,
-): string {
-  if (rows * columns <= 36) {
-    return Array.from({ length: rows * columns }, (_, window) =>
-      visit(Math.floor(window / columns), window % columns),
-    ).join('\n  ');
-  }
-  return `for (var rowsBack = 0; rowsBack < ${rows}; rowsBack++) {
-  for (var columnsBack = 0; columnsBack < ${columns}; columnsBack++) ${visit('rowsBack', 'columnsBack')}
-  }`;
 }
 
 /** Blocks of input elements along one axis: a stride long, where that is no more than registers can hold. */
@@ -166,7 +156,7 @@ function blocksOf(size: number, stride: number, padBefore: number, input: number
     /** The most windows that hold elements of one block. */
     windows: Math.ceil(size / stride),
     /** Whether the window `back` before the last that the block touches holds its `element`; undefined: not known here. */
-    holds: (element: number, back: number | string) =>
-      length === stride && typeof back === 'number' ? back * stride + element < size : undefined,
+    holds: (element: number, back?: number) =>
+      length === stride && back !== undefined ? back * stride + element < size : undefined,
   };
 }
