@@ -4,6 +4,7 @@ import { conv2d } from '@alex/layers-conv';
 import { dense } from '@alex/layers-dense';
 import { sgd } from '@alex/optim';
 import {
+  ConfigError,
   describeNetwork,
   type Gpu,
   type HostTensor,
@@ -218,6 +219,17 @@ describe('place', () => {
     expect(() => place(small(), [], { batch })).toThrow(/at least one adapter/);
     const unscored = describeNetwork({ name: 'maps', input: [1, 3, 3], layers: [conv2d({ filters: 1, kernel: 1 })] });
     expect(() => place(unscored, [gpu], { batch })).toThrow(/one score a class.*\[N, 1, 3, 3\]/);
+  });
+
+  test('a network that cannot be made leaves no buffers behind', () => {
+    const broken: Layer = {
+      ...relu({ name: 'broken' }),
+      forward: () => {
+        throw new ConfigError('broken: does not work');
+      },
+    };
+    expect(() => place(small([broken]), [gpu], { batch })).toThrow('broken: does not work');
+    // Buffers are counted after every test.
   });
 
   test('a network for evaluation only takes less memory and refuses to learn', async () => {

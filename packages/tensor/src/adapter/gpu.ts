@@ -159,6 +159,17 @@ export class Gpu {
     throw outcome.reason;
   }
 
+  /** Runs `make` and, where it throws, destroys the buffers that it made: what fails halfway leaves nothing behind. */
+  allOrNothing<T>(make: () => T): T {
+    const before = new Set(this.#sizes.keys());
+    try {
+      return make();
+    } catch (error) {
+      for (const buffer of [...this.#sizes.keys()]) if (!before.has(buffer)) this.destroyBuffer(buffer);
+      throw error;
+    }
+  }
+
   /**
    * Waits until everything submitted so far is done.
    *

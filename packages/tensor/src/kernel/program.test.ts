@@ -117,6 +117,24 @@ describe('createProgram', () => {
     disposeTensor(gpu, output);
   });
 
+  test('a program that cannot be made leaves no buffers behind', () => {
+    const before = gpu.liveBuffers;
+    const outputs = Array.from({ length: gpu.limits.maxStorageBuffersPerShaderStage + 1 }, (_, index) => `y${index}`);
+    expect(() =>
+      createProgram(gpu, (recorder) =>
+        recordPerElement(recorder, {
+          label: 'greedy',
+          elements: 1,
+          reads: {},
+          writes: Object.fromEntries(outputs.map((name) => [name, recorder.tensor(name, [1])])),
+          scalars: { value: 'f32' },
+          body: 'store_y0(i, scalar_value());',
+        }),
+      ),
+    ).toThrow(/greedy: needs/);
+    expect(gpu.liveBuffers).toBe(before);
+  });
+
   test('timestamps of each dispatch can be read', async () => {
     if (!gpu.features.has('timestamp-query')) return;
     const output = createTensor(gpu, 'output', [10_000]);

@@ -1,6 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError } from '../errors.js';
-import { planMemory } from './plan.js';
+import { type MemoryLayout, planMemory } from './plan.js';
 import { createRecording, type Dispatch, type Recorder, type ScalarType } from './recorder.js';
 import type { Tensor } from './tensor.js';
 import { type Memory, moduleText, type Operand, type ScalarSlot } from './wgsl.js';
@@ -51,6 +51,15 @@ export function createPrograms<Name extends string>(
     return recording.dispatches;
   });
   const layout = planMemory(recordings.flat());
+  return gpu.allOrNothing(() => build(gpu, names, recordings, layout));
+}
+
+function build<Name extends string>(
+  gpu: Gpu,
+  names: readonly Name[],
+  recordings: readonly (readonly Dispatch[])[],
+  layout: MemoryLayout,
+): Record<Name, Program> {
   const slots = layout.slotBytes.map((size, index) =>
     gpu.createBuffer({ label: `slot ${index}`, size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC }),
   );

@@ -48,7 +48,7 @@ export function compileNetwork(description: NetworkDescription, gpu: Gpu, option
         `[N, ${description.output.join(', ')}]`,
     );
   }
-  return new CompiledNetwork(description, gpu, { ...options, seed });
+  return gpu.allOrNothing(() => new CompiledNetwork(description, gpu, { ...options, seed }));
 }
 
 type ProgramName = 'train' | 'evaluate';
