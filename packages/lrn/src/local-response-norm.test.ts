@@ -162,6 +162,15 @@ describe.each(['maps', 'space'] as const)('localResponseNorm across %s', (across
     }
   });
 
+  it('has the same gradient outside training', async () => {
+    const input = randomTensor([2, 3, 4, 5], 1, 9);
+    const outputGradient = randomTensor([2, 3, 4, 5], 2);
+    const layer = localResponseNorm({ across, alpha: 1 });
+    const trained = await runLayer(gpu, layer, { input, outputGradient });
+    const evaluated = await runLayer(gpu, layer, { input, outputGradient, training: false });
+    expect(evaluated.inputGradient).toEqual(trained.inputGradient);
+  });
+
   it('gives zeros for zeros and passes their gradient through, divided by k^beta', async () => {
     const shape = [1, 4, 3, 3];
     const input = { shape, data: new Float32Array(36) };

@@ -13,7 +13,8 @@ import { recordWithinMap, recordWithinMapGradient } from './within-map.js';
  * `floor(size / 2)` before its element, so that an even one reaches one further back than ahead, as in cuda-convnet and
  * PyTorch (ONNX reaches ahead). What lies outside the picture or the group counts as zero.
  *
- * Nothing is learnt and there are no parameters. Infinity or NaN in a window gives NaN.
+ * Nothing is learnt and there are no parameters. NaN in a window gives NaN. Squares are float32: an activity beyond 1.8e19
+ * counts as infinite.
  *
  * @throws ConfigError at once where an option cannot be meant; ShapeError where the input is not `[N, C, H, W]` or its
  * channels are not a multiple of `groups`.
@@ -50,9 +51,13 @@ function layerOf(options: NormOptions): Layer {
         recordAcrossMaps(recorder, norm, input, output);
         return { output };
       }
-      const denominators = training ? recorder.tensor(`${name}/denominators`, input.shape) : undefined;
+      if (!training) {
+        recordWithinMap(recorder, norm, { input, output, denominators: undefined });
+        return { output };
+      }
+      const denominators = recorder.tensor(`${name}/denominators`, input.shape);
       recordWithinMap(recorder, norm, { input, output, denominators });
-      return denominators ? { output, kept: { denominators } } : { output };
+      return { output, kept: { denominators } };
     },
     backward(recorder, { input, outputGradient, kept, needsInputGradient }) {
       if (!needsInputGradient) return {};
@@ -61,9 +66,9 @@ function layerOf(options: NormOptions): Layer {
         recordAcrossMapsGradient(recorder, norm, { input, outputGradient, inputGradient });
         return { inputGradient };
       }
-      const denominators = kept?.['denominators'];
-      if (!denominators) throw new ConfigError(`${name}: a backward pass needs a forward pass in training before it`);
-      recordWithinMapGradient(recorder, norm, { input, outputGradient, denominators, inputGradient });
+      // Outside training nothing was kept: the forward pass runs again.
+      const { denominators } = kept ?? this.forward(recorder, { input, parameters: {}, training: true }).kept!;
+      recordWithinMapGradient(recorder, norm, { input, outputGradient, denominators: denominators!, inputGradient });
       return { inputGradient };
     },
     column({ count }) {

@@ -61,9 +61,9 @@ export function maxPool(options: MaxPoolOptions): Layer {
         recordGradientToAll(recorder, pooling, { input, output, outputGradient, inputGradient });
         return { inputGradient };
       }
-      const places = kept?.['places'];
-      if (!places) throw new ConfigError(`${name}: a backward pass needs a forward pass in training before it`);
-      recordGradientToFirst(recorder, pooling, input.shape, { places, outputGradient, inputGradient });
+      // Outside training nothing was kept: the forward pass runs again.
+      const { places } = kept ?? this.forward(recorder, { input, parameters: {}, training: true }).kept!;
+      recordGradientToFirst(recorder, pooling, input.shape, { places: places!, outputGradient, inputGradient });
       return { inputGradient };
     },
     column() {

@@ -230,6 +230,15 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
     );
   });
 
+  it('has the same gradient outside training', async () => {
+    const input = withTies([2, 3, 5, 5], 1);
+    const layer = layerOf({ size: 3, stride: 2, name: 'pool1' });
+    const outputGradient = randomTensor([2, 3, 2, 2], 2);
+    const trained = await runLayer(gpu, layer, { input, outputGradient });
+    const evaluated = await runLayer(gpu, layer, { input, outputGradient, training: false });
+    expect(evaluated.inputGradient).toEqual(trained.inputGradient);
+  });
+
   it('pools the whole map', async () => {
     const input = randomTensor([3, 2, 6, 6], 12);
     const drawn: Windows = {
