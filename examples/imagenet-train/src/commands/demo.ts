@@ -5,7 +5,6 @@ import { type Example, predictExamples } from '../examples.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
-import { writeReport } from '../report.js';
 import { describeModel } from '../session.js';
 import { alexnetCommand, refuseExisting, runTraining, sayHowToGoOn, trainingResult } from './training.js';
 
@@ -45,6 +44,8 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
     },
     recipe: {
       ...training,
+      // A demo of few classes has few pictures.
+      batch: Math.min(training.batch, dataset.train.length),
       steps,
       // A short demo is evaluated too.
       evaluateEvery: Math.min(training.evaluateEvery, steps),
@@ -67,6 +68,8 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
     sayHowToGoOn(trained, output);
     return trained.interruptedCode;
   }
+  // Only now: what draws takes longer to load than everything else together.
+  const { writeReport } = await import('../report.js');
   const report = await writeReport(trained.run, { examples, finished: true });
   output.result({
     ...trainingResult(trained),

@@ -4,7 +4,6 @@ import { type Example, predictExamples } from '../examples.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
-import { writeReport } from '../report.js';
 import { openTrained } from '../session.js';
 
 /** What `report` takes. */
@@ -20,6 +19,8 @@ export async function reportCommand(options: ReportOptions, output: Output): Pro
   const run = await RunDirectory.open(options.run);
   const finished = await run.hasWeights();
   const examples = finished ? await examplesOf(run, options) : [];
+  // Only now: what draws takes longer to load than everything else together.
+  const { writeReport } = await import('../report.js');
   const report = await writeReport(run, { examples, finished });
   output.result({ run: options.run, report });
   output.line(`The report is in ${report}.`);

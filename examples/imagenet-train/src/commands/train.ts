@@ -70,8 +70,12 @@ async function newRun(options: TrainOptions): Promise<Planned> {
     usualSize: sizeAround(inputSize),
   });
   const defaults = defaultsOf(variant);
-  const batch = options.batch ?? defaults.batch;
-  const stepsPerEpoch = batchesPerEpoch(dataset.train.length, { batch });
+  const { length } = dataset.train;
+  const batch = options.batch ?? Math.min(defaults.batch, length);
+  if (batch > length) {
+    throw new ConfigError(`--batch ${batch}: there are only ${length} pictures to learn from; give at most ${length}`);
+  }
+  const stepsPerEpoch = batchesPerEpoch(length, { batch });
   // Rarely enough to cost little on small data, and at least once an epoch on large.
   const often = Math.max(50, stepsPerEpoch);
   const { height, width, channels, classes, name } = dataset;

@@ -20,17 +20,14 @@ const driverWarning = /^Warning: \w+ artificially reduced from .*\n/gm;
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 
-/** Starts `alexnet` with these arguments; `kilobytes` limits how large a file it may write. */
+/** Starts `alexnet` with these arguments; `before` is a module to load first. */
 export function startCommand(
   args: readonly string[],
-  options: { readonly kilobytes?: number; readonly directory?: string; readonly timeLimit?: number } = {},
+  options: { readonly before?: URL; readonly directory?: string; readonly timeLimit?: number } = {},
 ): RunningCommand {
-  const node = [process.execPath, '--conditions=@alex/source', '--import', import.meta.resolve('tsx'), main, ...args];
-  const [command, ...rest] =
-    options.kilobytes === undefined
-      ? node
-      : ['bash', '-c', `ulimit -f ${options.kilobytes} && exec "$@"`, 'bash', ...node];
-  const child = spawn(command!, rest, { cwd: options.directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  const imports = [import.meta.resolve('tsx'), ...(options.before ? [options.before.href] : [])];
+  const node = ['--conditions=@alex/source', ...imports.flatMap((url) => ['--import', url]), main, ...args];
+  const child = spawn(process.execPath, node, { cwd: options.directory, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
