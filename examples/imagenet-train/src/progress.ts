@@ -15,12 +15,12 @@ export class TrainingProgress {
   readonly #output: Output;
   readonly #losses: number[] = [];
   readonly #errors: number[] = [];
+  readonly #speeds: number[] = [];
   readonly #seconds: number[] = [];
   #bars: MultiBar | undefined;
   #bar: SingleBar | undefined;
   #lastStep: number | undefined;
   #lastLine = 0;
-  #batchSpeed = 0;
 
   constructor(output: Output) {
     this.#output = output;
@@ -41,8 +41,8 @@ export class TrainingProgress {
         if (this.#lastStep !== undefined) this.#note(this.#seconds, (now - this.#lastStep) / 1000);
         this.#note(this.#losses, loss);
         this.#note(this.#errors, top1Error);
+        this.#note(this.#speeds, imagesPerSecond);
         this.#lastStep = now;
-        this.#batchSpeed = imagesPerSecond;
         this.#update(step, event.steps);
         break;
       }
@@ -98,10 +98,11 @@ export class TrainingProgress {
 
   #update(step: number, steps: number): void {
     const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const speed = mean(this.#speeds);
     const text = [
       `loss ${mean(this.#losses).toFixed(3)}`,
       `top-1 error ${percent(mean(this.#errors))}`,
-      `${this.#batchSpeed.toFixed(this.#batchSpeed < 10 ? 1 : 0)} images/s`,
+      `${speed.toFixed(speed < 10 ? 1 : 0)} images/s`,
       ...(this.#seconds.length > 0 ? [`${duration(mean(this.#seconds) * (steps - step))} left`] : []),
     ].join(' · ');
     if (this.#bar) this.#bar.update(step, { text });
