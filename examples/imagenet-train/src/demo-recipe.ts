@@ -16,7 +16,7 @@ export const demoRecipe: {
   pictures: { mirror: true, scale: 64, colourStrength: 0.1 },
   training: {
     batch: 32,
-    steps: 300,
+    steps: 200,
     learningRate: 0.01,
     schedule: { kind: 'exponential', factor: 25, steps: 3 },
     momentum: 0.9,

@@ -19,11 +19,13 @@ export function describeModel(model: {
   readonly variant: string;
   readonly inputSize?: number | undefined;
   readonly classes?: number | undefined;
+  readonly channels?: number;
 }): NetworkDescription {
-  const { variant, inputSize, classes } = model;
+  const { variant, inputSize, classes, channels = 3 } = model;
   return alexnet({
     // Checked by `alexnet`, which knows the names.
     variant: variant as Variant,
+    channels,
     ...(inputSize !== undefined && { inputSize }),
     ...(classes !== undefined && { classes }),
   });
@@ -35,7 +37,7 @@ export async function openSession(
   options: { readonly adapters?: string | undefined; readonly training: boolean; readonly batch?: number },
 ): Promise<Session> {
   const { model, recipe, pictures, data } = config;
-  const description = describeModel({ ...model, classes: data.classes.length });
+  const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
   const gpus = await openAdapters(options.adapters);
   const disposers: (() => void)[] = gpus.map((gpu) => () => gpu.dispose());
   const dispose = () => {

@@ -406,3 +406,14 @@ describe('options', () => {
     expect(describe).toThrow(`'${variant}' is unknown; choose one of paper, release-2012,`);
   });
 });
+
+test('a picture may have other channels than three: only the first layer sees them', () => {
+  const [grey, colour] = [1, 3].map((channels) => alexnet({ variant: 'small', channels }));
+  expect(grey!.input).toEqual([1, 56, 56]);
+  const weights = (description: typeof grey) => description!.layers[0]!.parameters[0]!.shape;
+  expect(weights(grey)[1]).toBe(1);
+  expect(grey!.layers.slice(1).map(({ parameters }) => parameters)).toEqual(
+    colour!.layers.slice(1).map(({ parameters }) => parameters),
+  );
+  expect(() => alexnet({ channels: 0 })).toThrow(/channels: must be a whole number of at least 1, got 0/);
+});

@@ -30,6 +30,8 @@ export interface AlexnetOptions {
   readonly variant?: Variant;
   /** Units of the last layer, at least 2; 1000 for ImageNet's networks, 10 for CIFAR's, 24 for `small`. */
   readonly classes?: number;
+  /** Channels of the picture; 3, for RGB, where it is left out. */
+  readonly channels?: number;
   /** Height and width of the picture in pixels; 224 for the paper's. The first dense layer's inputs follow it. */
   readonly inputSize?: number;
   /**
@@ -40,24 +42,25 @@ export interface AlexnetOptions {
 }
 
 /**
- * Describes a network of the AlexNet family: pictures `[N, 3, inputSize, inputSize]` in, `[N, classes]` out, before the
+ * Describes a network of the AlexNet family: pictures `[N, channels, inputSize, inputSize]` in, `[N, classes]` out, before the
  * softmax. The description knows its `parameterCount` and `multiplyAdds` and prints as a `table()`.
  *
  * @throws ConfigError for an unknown variant or layer, or a number that is not allowed; ShapeError where the picture is
  * too small, naming the layer.
  */
 export function alexnet(options: AlexnetOptions = {}): NetworkDescription {
-  const { variant = 'paper', without } = options;
+  const { variant = 'paper', channels = 3, without } = options;
   if (!Object.hasOwn(blueprints, variant)) {
     throw new ConfigError(`variant: '${variant}' is unknown; choose one of ${Object.keys(blueprints).join(', ')}`);
   }
   const blueprint: Blueprint = blueprints[variant];
   const { classes = blueprint.classes, inputSize = blueprint.inputSize } = options;
   checkWhole('classes', classes, 2);
+  checkWhole('channels', channels, 1);
   checkWhole('inputSize', inputSize, 1);
   const blocks = without === undefined ? blueprint.blocks : leaveOut(blueprint.blocks, without);
   const name = without === undefined ? variant : `${variant} without ${without}`;
-  return build({ ...blueprint, blocks }, { name, inputSize, classes });
+  return build({ ...blueprint, blocks }, { name, channels, inputSize, classes });
 }
 
 function checkWhole(option: string, value: number, least: number): void {

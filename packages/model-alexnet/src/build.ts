@@ -14,11 +14,9 @@ import {
 } from '@alex/tensor';
 import { type Block, type Blueprint, numberOf, type Step } from './blueprint.js';
 
-/** A picture has a red, a green and a blue map. */
-const colours = 3;
-
 interface BuildOptions {
   readonly name: string;
+  readonly channels: number;
   readonly inputSize: number;
   readonly classes: number;
 }
@@ -28,9 +26,9 @@ interface BuildOptions {
  *
  * @throws ShapeError where the picture is too small, naming the layer that it is too small for.
  */
-export function build(blueprint: Blueprint, { name, inputSize, classes }: BuildOptions): NetworkDescription {
+export function build(blueprint: Blueprint, { name, channels, inputSize, classes }: BuildOptions): NetworkDescription {
   const { columns } = blueprint;
-  const picture = [colours, inputSize, inputSize];
+  const picture = [channels, inputSize, inputSize];
   const layers: LayerPlacement[] = [];
   let shape: Shape = [1, ...picture];
   const add = (layer: Layer, from: LayerPlacement['from']) => {
