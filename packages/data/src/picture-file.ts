@@ -4,23 +4,29 @@ import sharp from 'sharp';
 import { reason } from './files.js';
 
 /**
- * Decodes a picture file to `size * size` RGB pixels as the paper does: the shorter side is scaled to `size`, the
- * central square is cut out (section 2; cuda-convnet2's make-data does the same). The rotation that a camera
- * noted is applied, transparent parts become white, and grey, CMYK and 16-bit pictures become 8-bit RGB. The kind of
- * file is told by its content, not its name.
+ * Decodes a picture file to `size * size` pixels of interleaved channels as the paper does: the shorter side is scaled to `size`, the
+ * central square is cut out (section 2; cuda-convnet2's make-data does the same). The rotation that a camera noted is
+ * applied, transparent parts become white, and grey, CMYK and 16-bit pictures become 8-bit RGB, or all of them 8-bit grey
+ * where one channel is asked for. The kind of file is told by its content, not its name.
  *
  * @param name what to call the picture in an error
  * @param input path of the file, or its content
+ * @param channels 3: red, green and blue; 1: grey
  * @throws DataError where the file is no picture or breaks off.
  */
-export async function decodePicture(name: string, input: string | Buffer, size: number): Promise<Uint8Array> {
+export async function decodePicture(
+  name: string,
+  input: string | Buffer,
+  size: number,
+  channels: 1 | 3 = 3,
+): Promise<Uint8Array> {
   try {
     // Not the strictest setting: photographs with harmless faults in their notes are common and decode well.
     const picture = sharp(input, { failOn: 'error' })
       .autoOrient()
       .resize({ width: size, height: size, fit: 'cover', position: 'centre' })
       .flatten({ background: '#ffffff' })
-      .toColourspace('srgb');
+      .toColourspace(channels === 1 ? 'b-w' : 'srgb');
     return await picture.raw({ depth: 'uchar' }).toBuffer();
   } catch (error) {
     throw new DataError(`${name} cannot be read as a picture: ${reason(error)}; replace or remove the file`, {

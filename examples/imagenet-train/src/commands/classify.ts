@@ -20,7 +20,9 @@ export async function classifyCommand(
   const { classes, height, width, channels } = run.config.data;
   const bytes = height * width * channels;
   const pixels = new Uint8Array(files.length * bytes);
-  for (const [i, file] of files.entries()) pixels.set(await decodePicture(file, file, height), i * bytes);
+  for (const [i, file] of files.entries()) {
+    pixels.set(await decodePicture(file, file, height, channels === 1 ? 1 : 3), i * bytes);
+  }
   const session = await openTrained(run, {
     adapters: options.adapters,
     batch: Math.min(files.length, run.config.recipe.batch),
