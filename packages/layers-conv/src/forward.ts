@@ -81,9 +81,9 @@ weights_at += ${groupChannels * tile.rows}u;
         stepStride: plane,
         tile,
       }),
+      initial: bias ? (row) => `load_bias(group * ${groupFilters}u + ${row})` : undefined,
       store: (row, c, value) =>
-        `let map = group * ${groupFilters}u + ${row}; ` +
-        `store_output(map * ${columns}u + column_${c}, ${value}${bias ? ' + load_bias(map)' : ''});`,
+        `store_output((group * ${groupFilters}u + ${row}) * ${columns}u + column_${c}, ${value});`,
     }),
   });
   return output;

@@ -22,8 +22,6 @@ export interface Lanes {
 export interface ProductOperand {
   /** Statements before the loop over the reduction. */
   readonly begin: string;
-  /** Statements at the head of a round for the values `step` steps into it. `last` is the last step that exists. */
-  prepare?(step: number, last: number | undefined): string;
   /**
    * The value `step` steps into a round. Of the row operand: of the row `first_row + index * lanes.rows + lane_row` and
    * the step `step + lane_step`. Of the column operand: of the column `at_INDEX`.
@@ -61,6 +59,8 @@ export interface ProductKernelOptions {
   readonly setup?: string;
   /** Puts loops around the loop over the reduction; their bounds must be the same for all of a workgroup. */
   readonly loops?: (reduction: string) => string;
+  /** What the sums of a row start at, as WGSL; 0 where it is left out. */
+  readonly initial?: ((row: string) => string) | undefined;
   /** Statements that keep one value of the result; only run for rows and columns that exist. */
   store(row: string, column: number, value: string): string;
   /** WGSL of module scope. */
@@ -127,6 +127,7 @@ export function reductionPart(
  */
 export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wgsl' | 'workgroups'> {
   const { title, tile, lanes, rows, columns, batches, rowOperand, columnOperand, reduction, store } = options;
+  const { initial } = options;
   const { setup = '', loops = (text: string) => text, functions = '' } = options;
   const subgroupSize = lanes.rows * lanes.steps;
   const roundSteps = stepsOfRound(tile, lanes);
@@ -151,48 +152,48 @@ export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wg
     const lane = lanes.first === 'rows' ? laneStep * lanes.rows + laneRow : laneRow * lanes.steps + laneStep;
     return `subgroupBroadcast(${name}, ${lane}u)`;
   };
-  const round = (steps: number) => {
-    const loads = count(Math.ceil(steps / lanes.steps)).map((load) => {
-      const step = load * lanes.steps;
-      const last = step + lanes.steps > steps ? steps - 1 : undefined;
-      return [
-        rowOperand.prepare?.(step, last) ?? '',
-        ...count(tile.rows / lanes.rows).map(
-          (index) => `let row_${index}_${load} = ${rowOperand.load(index, step, last)};`,
-        ),
-      ].join('\n');
-    });
-    const products = count(steps).map((step) =>
-      [
-        '{',
-        columnOperand.prepare?.(step, undefined) ?? '',
-        ...tileColumns.map((column) => `let value_${column} = ${columnOperand.load(column, step, undefined)};`),
-        ...tileRows.map(
-          (row) =>
-            `{ let factor = ${value(row, step)}; ` +
-            tileColumns
-              .map((column) => `sum_${row}_${column} = fma(factor, value_${column}, sum_${row}_${column});`)
-              .join(' ') +
-            ' }',
-        ),
-        '}',
-      ].join('\n'),
-    );
-    return [...loads, ...products].join('\n');
-  };
+  // Loads stand just before their use: values that wait in registers push the sums out of them.
+  const round = (steps: number) =>
+    count(steps)
+      .map((step) => {
+        const load = Math.floor(step / lanes.steps);
+        const last = (load + 1) * lanes.steps > steps ? steps - 1 : undefined;
+        const loads =
+          step % lanes.steps > 0
+            ? []
+            : count(tile.rows / lanes.rows).map(
+                (index) => `let row_${index}_${load} = ${rowOperand.load(index, step, last)};`,
+              );
+        const products = tileRows.map((row) => {
+          const sums = tileColumns.map(
+            (column) => `sum_${row}_${column} = fma(factor, value_${column}, sum_${row}_${column});`,
+          );
+          return `{ let factor = ${value(row, step)}; ${sums.join(' ')} }`;
+        });
+        return [
+          ...loads,
+          '{',
+          ...tileColumns.map((column) => `let value_${column} = ${columnOperand.load(column, step, undefined)};`),
+          ...products,
+          '}',
+        ].join('\n');
+      })
+      .join('\n');
   const rest = reduction.rest > 0 ? `{\n${round(reduction.rest)}\n}` : '';
+  const wholeRound = `${round(roundSteps)}
+${rowOperand.advance(roundSteps)}
+${columnOperand.advance(roundSteps)}`;
+  // One round alone needs no loop, which software drivers pay for with every sum.
+  const rounds =
+    reduction.rounds === '0u'
+      ? ''
+      : reduction.rounds === '1u'
+        ? `{\n${wholeRound}\n}`
+        : `for (var round = 0u; round < ${reduction.rounds}; round++) {\n${wholeRound}\n}`;
   const loop = `
 ${rowOperand.begin}
 ${columnOperand.begin}
-${
-  reduction.rounds === '0u'
-    ? ''
-    : `for (var round = 0u; round < ${reduction.rounds}; round++) {
-${round(roundSteps)}
-${rowOperand.advance(roundSteps)}
-${columnOperand.advance(roundSteps)}
-}`
-}
+${rounds}
 ${rest && reduction.restIf ? `if (${reduction.restIf}) ${rest}` : rest}`;
 
   const [laneRow, laneStep] =
@@ -224,11 +225,18 @@ let at_${column} = min(column_${column}, ${columns - 1}u);`,
   )
   .join('\n')}
 ${setup}
-${tileRows.map((row) => tileColumns.map((column) => `var sum_${row}_${column} = 0.0;`).join(' ')).join('\n')}
+${tileRows
+  .map((row) => {
+    const start = initial
+      ? initial(rows % tile.rows === 0 ? `(first_row + ${row}u)` : `min(first_row + ${row}u, ${rows - 1}u)`)
+      : '0.0';
+    return `let initial_${row} = ${start}; ${tileColumns.map((column) => `var sum_${row}_${column} = initial_${row};`).join(' ')}`;
+  })
+  .join('\n')}
 ${loops(loop)}
 ${tileColumns
   .map(
-    (column) => `if (column_${column} < ${columns}u) {
+    (column) => `${columns % (tile.workgroupSize * tile.columns) === 0 ? '' : `if (column_${column} < ${columns}u) `}{
 ${tileRows
   .map((row) => {
     const keep = store(`(first_row + ${row}u)`, column, `sum_${row}_${column}`);

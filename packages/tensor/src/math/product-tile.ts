@@ -21,8 +21,8 @@ interface Tuning {
 
 /** Measured on SwiftShader (4 lanes) and lavapipe (8 lanes), see `docs/performance.md`. */
 const tunings: Readonly<Record<number, Tuning>> = {
-  4: { tile: { rows: 16, columns: 4, workgroupSize: 16, unroll: 2 }, busy: 8 },
-  8: { tile: { rows: 16, columns: 2, workgroupSize: 16, unroll: 2 }, busy: 8 },
+  4: { tile: { rows: 16, columns: 4, workgroupSize: 4, unroll: 2 }, busy: 8 },
+  8: { tile: { rows: 16, columns: 2, workgroupSize: 8, unroll: 2 }, busy: 8 },
 };
 
 /** No subgroups: every invocation loads all it needs. */

@@ -60,8 +60,6 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
   );
   const whole = cut.parts === 1;
   const target = whole ? output : recorder.tensor(`${label}/parts`, [cut.parts, m, n]);
-  const added = (index: string, row: string) =>
-    (bias ? ` + load_bias(${row})` : '') + (accumulate ? ` + load_output(${index})` : '');
   const [rowStride, stepStride] = transposeA ? [1, m] : [k, 1];
   recorder.dispatch({
     label,
@@ -90,9 +88,10 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
         stepStride: n,
         tile,
       }),
+      initial: bias && whole ? (row) => `load_bias(${row})` : undefined,
       store: (row, column, value) =>
         whole
-          ? `let i = ${row} * ${n}u + column_${column}; store_output(i, ${value}${added('i', row)});`
+          ? `let i = ${row} * ${n}u + column_${column}; store_output(i, ${value}${accumulate ? ' + load_output(i)' : ''});`
           : `store_output((batch * ${m}u + ${row}) * ${n}u + column_${column}, ${value});`,
     }),
   });
@@ -104,7 +103,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
     parts: cut.parts,
     elements: m * n,
     reads: bias ? { bias } : {},
-    finish: bias || accumulate ? `sum = sum${added('i', `i / ${n}u`)};` : '',
+    finish: (bias ? `sum += load_bias(i / ${n}u);` : '') + (accumulate ? 'sum += load_output(i);' : ''),
   });
 }
 
