@@ -1,0 +1,8 @@
+import { test } from 'vitest';
+import { runReadme } from '../testing.js';
+
+// Here, since @alex/software-gpu stands below this package and has no tools of its own to run it with.
+test.runIf(process.platform === 'linux' && process.arch === 'x64')(
+  'the snippet of the README of @alex/software-gpu runs',
+  () => runReadme(new URL('../../../software-gpu/src/readme.test.ts', import.meta.url).href),
+);
