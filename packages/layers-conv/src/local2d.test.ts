@@ -16,12 +16,12 @@ async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
   if (bias) expect(relativeError(gradients['bias']!.data, want.bias), `bias gradient of ${text}`).toBeLessThan(1e-4);
 }
 
-describeOnBothVariants('local2d', (gpu) => {
+describeOnBothVariants('local2d', (gpu, randomShapes) => {
   it('agrees with float64 loops on random ragged shapes', async () => {
     const ungrouped = windows.map((window) => ({ ...window, groups: 1 }));
     await fc.assert(
       fc.asyncProperty(ungrouped, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
-      { numRuns: 20, seed: 13 },
+      { numRuns: randomShapes, seed: 13 },
     );
   });
 

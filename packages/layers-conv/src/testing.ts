@@ -133,12 +133,15 @@ export async function runBoth(gpu: Gpu, layer: Layer, window: Window, shared: bo
   return { got, want };
 }
 
-/** Runs tests on the adapter with and without subgroups, and checks that they leave no buffers behind. */
-export function describeOnBothVariants(name: string, tests: (gpu: () => Gpu) => void): void {
+/**
+ * Runs tests on the adapter with and without subgroups, and checks that they leave no buffers behind. The variants differ
+ * in how rows are loaded only: the second draws fewer shapes.
+ */
+export function describeOnBothVariants(name: string, tests: (gpu: () => Gpu, randomShapes: number) => void): void {
   describe.each([
-    ['with subgroups where the adapter has them', {}],
-    ['without subgroups', { subgroups: false }],
-  ])(`${name} %s`, (_, options) => {
+    ['with subgroups where the adapter has them', {}, 20],
+    ['without subgroups', { subgroups: false }, 8],
+  ])(`${name} %s`, (_, options, randomShapes) => {
     let gpu: Gpu;
     beforeAll(async () => {
       const adapter = process.env['ALEX_ADAPTER'];
@@ -149,6 +152,6 @@ export function describeOnBothVariants(name: string, tests: (gpu: () => Gpu) => 
       gpu.dispose();
       expect(left).toBe(0);
     });
-    tests(() => gpu);
+    tests(() => gpu, randomShapes);
   });
 }

@@ -1,0 +1,6 @@
+import { runReadme } from '@alex/tensor/testing';
+import { expect, it } from 'vitest';
+
+it('has a README whose snippet runs', async () => {
+  expect(await runReadme(import.meta.url)).toContain('1 x 2 [ 4321.5, 0 ]');
+});
