@@ -25,13 +25,20 @@ async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
 const square = (size: number): [number, number] => [size, size];
 const around = (pad: number) => ({ top: pad, left: pad, bottom: pad, right: pad });
 
+/** Every shape is three kernels or more that a driver must compile. In milliseconds. */
+const slow = 300_000;
+
 describeOnBothVariants('conv2d', (gpu, randomShapes) => {
-  it('agrees with float64 loops on random ragged shapes', async () => {
-    await fc.assert(
-      fc.asyncProperty(windows, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
-      { numRuns: randomShapes, seed: 2012 },
-    );
-  });
+  it(
+    'agrees with float64 loops on random ragged shapes',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(windows, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
+        { numRuns: randomShapes, seed: 2012 },
+      );
+    },
+    slow,
+  );
 
   it('gives the sums of a 3 x 3 picture that can be worked out by hand', async () => {
     const layer = conv2d({ filters: 1, kernel: 2, bias: true });

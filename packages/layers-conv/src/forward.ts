@@ -81,7 +81,7 @@ weights_at += ${groupChannels * tile.rows}u;
         stepStride: plane,
         tile,
       }),
-      initial: bias ? (row) => `load_bias(group * ${groupFilters}u + ${row})` : undefined,
+      initial: (row) => (bias ? `load_bias(group * ${groupFilters}u + ${row})` : '0.0'),
       store: (row, c, value) =>
         `store_output((group * ${groupFilters}u + ${row}) * ${columns}u + column_${c}, ${value});`,
     }),

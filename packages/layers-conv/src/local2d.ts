@@ -141,9 +141,8 @@ ${reduction}
         stepStride: height * width * batch,
         tile,
       }),
-      store: (row, c, value) =>
-        `let place = ${row} * ${positions}u + batch; ` +
-        `store_output(place * ${batch}u + column_${c}, ${value}${bias ? ' + load_bias(place)' : ''});`,
+      initial: (row) => (bias ? `load_bias(${row} * ${positions}u + batch)` : '0.0'),
+      store: (row, c, value) => `store_output((${row} * ${positions}u + batch) * ${batch}u + column_${c}, ${value});`,
     }),
   });
   return output;

@@ -10,7 +10,7 @@ export interface PackedWeights {
 
 /**
  * Records a copy of the weights for a product whose rows are filters (or, for the gradient of the input, channels):
- * `[group][block of rows][kernel row][kernel column][reduction][row]`, where rows that fill up the last block are 0. It is
+ * `[group][block of rows][kernel row][kernel column][reduction][row]`, where the last row fills up the last block. It is
  * read front to back, and neighbouring lanes read neighbouring values. Made anew each step, since weights change; that
  * is one copy for a whole batch of products.
  */
@@ -34,11 +34,9 @@ export function recordPackedWeights(
     body: `let step = i / ${tile.rows}u % ${depth}u;
 let place = i / ${tile.rows * depth}u % ${area}u;
 let block = i / ${tile.rows * depth * area}u;
-let row = block % ${blocks}u * ${tile.rows}u + i % ${tile.rows}u;
+let row = min(block % ${blocks}u * ${tile.rows}u + i % ${tile.rows}u, ${rows - 1}u);
 let group = block / ${blocks}u;
-var value = 0.0;
-if (row < ${rows}u) { value = load_weight(((group * ${groupFilters}u + ${filter}) * ${groupChannels}u + ${channel}) * ${area}u + place); }
-store_packed(i, value);`,
+store_packed(i, load_weight(((group * ${groupFilters}u + ${filter}) * ${groupChannels}u + ${channel}) * ${area}u + place));`,
   });
   return { tensor: packed, base: `(group * ${blocks}u + first_row / ${tile.rows}u) * ${area * depth * tile.rows}u` };
 }

@@ -59,9 +59,12 @@ export interface ProductKernelOptions {
   readonly setup?: string;
   /** Puts loops around the loop over the reduction; their bounds must be the same for all of a workgroup. */
   readonly loops?: (reduction: string) => string;
-  /** What the sums of a row start at, as WGSL; 0 where it is left out. */
-  readonly initial?: ((row: string) => string) | undefined;
-  /** Statements that keep one value of the result; only run for rows and columns that exist. */
+  /** What a sum starts at, as WGSL; 0 where it is left out. */
+  initial?(row: string, column: number): string;
+  /**
+   * Statements that keep one value of the result, of a row and a column that exist. The last row may be kept several times
+   * by the same invocation, always with the same value.
+   */
   store(row: string, column: number, value: string): string;
   /** WGSL of module scope. */
   readonly functions?: string;
@@ -127,8 +130,7 @@ export function reductionPart(
  */
 export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wgsl' | 'workgroups'> {
   const { title, tile, lanes, rows, columns, batches, rowOperand, columnOperand, reduction, store } = options;
-  const { initial } = options;
-  const { setup = '', loops = (text: string) => text, functions = '' } = options;
+  const { setup = '', loops = (text: string) => text, functions = '', initial = () => '0.0' } = options;
   const subgroupSize = lanes.rows * lanes.steps;
   const roundSteps = stepsOfRound(tile, lanes);
   if (tile.rows % lanes.rows !== 0 || tile.workgroupSize % subgroupSize !== 0) {
@@ -227,22 +229,16 @@ let at_${column} = min(column_${column}, ${columns - 1}u);`,
 ${setup}
 ${tileRows
   .map((row) => {
-    const start = initial
-      ? initial(rows % tile.rows === 0 ? `(first_row + ${row}u)` : `min(first_row + ${row}u, ${rows - 1}u)`)
-      : '0.0';
-    return `let initial_${row} = ${start}; ${tileColumns.map((column) => `var sum_${row}_${column} = initial_${row};`).join(' ')}`;
+    const place = rows % tile.rows === 0 ? `first_row + ${row}u` : `min(first_row + ${row}u, ${rows - 1}u)`;
+    const sums = tileColumns.map((column) => `var sum_${row}_${column} = ${initial(`row_${row}`, column)};`);
+    return `let row_${row} = ${place}; ${sums.join(' ')}`;
   })
   .join('\n')}
 ${loops(loop)}
 ${tileColumns
   .map(
     (column) => `${columns % (tile.workgroupSize * tile.columns) === 0 ? '' : `if (column_${column} < ${columns}u) `}{
-${tileRows
-  .map((row) => {
-    const keep = store(`(first_row + ${row}u)`, column, `sum_${row}_${column}`);
-    return rows % tile.rows === 0 ? `{ ${keep} }` : `if (first_row + ${row}u < ${rows}u) { ${keep} }`;
-  })
-  .join('\n')}
+${tileRows.map((row) => `{ ${store(`row_${row}`, column, `sum_${row}_${column}`)} }`).join('\n')}
 }`,
   )
   .join('\n')}

@@ -26,7 +26,7 @@ const tunings: Readonly<Record<number, Tuning>> = {
 };
 
 /** No subgroups: every invocation loads all it needs. */
-const plain: Tuning = { tile: { rows: 8, columns: 4, workgroupSize: 64, unroll: 2 }, busy: 64 };
+const plain: Tuning = { tile: { rows: 8, columns: 4, workgroupSize: 64, unroll: 1 }, busy: 64 };
 
 /** Subgroups of hardware: little is held in registers, so that many workgroups hide the time that loads take. */
 const hardware: Tuning = { tile: { rows: 8, columns: 4, workgroupSize: 64, unroll: 4 }, busy: 512 };

@@ -88,11 +88,13 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
         stepStride: n,
         tile,
       }),
-      initial: bias && whole ? (row) => `load_bias(${row})` : undefined,
+      initial: (row, column) =>
+        [
+          ...(whole && bias ? [`load_bias(${row})`] : []),
+          ...(whole && accumulate ? [`load_output(${row} * ${n}u + at_${column})`] : []),
+        ].join(' + ') || '0.0',
       store: (row, column, value) =>
-        whole
-          ? `let i = ${row} * ${n}u + column_${column}; store_output(i, ${value}${accumulate ? ' + load_output(i)' : ''});`
-          : `store_output((batch * ${m}u + ${row}) * ${n}u + column_${column}, ${value});`,
+        `store_output(${whole ? row : `(batch * ${m}u + ${row})`} * ${n}u + column_${column}, ${value});`,
     }),
   });
   if (whole) return;
