@@ -136,13 +136,19 @@ describe('softmaxCrossEntropy', () => {
             const want = reference(output, labels);
             expect(worstRelativeError(got.loss, want.loss)).toBeLessThan(1e-5);
             expect(relativeError(got.probabilities, want.probabilities)).toBeLessThan(1e-5);
-            expect(relativeError(got.outputGradient!, want.outputGradient)).toBeLessThan(1e-5);
+            // Of an output that is surely right, every gradient may be smaller than float32 knows numbers.
+            if (Math.max(...want.outputGradient.map(Math.abs)) > 1e-30) {
+              expect(relativeError(got.outputGradient!, want.outputGradient)).toBeLessThan(1e-5);
+            } else {
+              expect(Math.max(...got.outputGradient!.map(Math.abs))).toBeLessThan(1e-29);
+            }
             expect(relativeError(got.top1Error, want.top1Error)).toBeLessThan(1e-6);
             expect(relativeError(got.top5Error, want.top5Error)).toBeLessThan(1e-6);
           }
         },
       ),
-      { numRuns: 20 },
+      // The first example is one that is surely right: its gradients are below 1e-38.
+      { numRuns: 20, examples: [[1, 4, 12]] },
     );
   });
 
