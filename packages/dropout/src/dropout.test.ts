@@ -76,7 +76,7 @@ describe('dropout', () => {
           expect(relativeError(result.inputGradient!.data, times(outputGradient.data))).toBeLessThan(1e-6);
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 20, seed: 2012 },
     );
   });
 

@@ -148,7 +148,7 @@ describe('softmaxCrossEntropy', () => {
         },
       ),
       // The first example is one that is surely right: its gradients are below 1e-38.
-      { numRuns: 20, examples: [[1, 4, 12]] },
+      { numRuns: 20, seed: 2012, examples: [[1, 4, 12]] },
     );
   });
 

@@ -198,6 +198,8 @@ ${columnOperand.begin}
 ${rounds}
 ${rest && reduction.restIf ? `if (${reduction.restIf}) ${rest}` : rest}`;
 
+  const existing = (row: number) =>
+    rows % tile.rows === 0 ? `(first_row + ${row}u)` : `min(first_row + ${row}u, ${rows - 1}u)`;
   const [laneRow, laneStep] =
     subgroupSize === 1
       ? ['0u', '0u']
@@ -228,17 +230,13 @@ let at_${column} = min(column_${column}, ${columns - 1}u);`,
   .join('\n')}
 ${setup}
 ${tileRows
-  .map((row) => {
-    const place = rows % tile.rows === 0 ? `first_row + ${row}u` : `min(first_row + ${row}u, ${rows - 1}u)`;
-    const sums = tileColumns.map((column) => `var sum_${row}_${column} = ${initial(`row_${row}`, column)};`);
-    return `let row_${row} = ${place}; ${sums.join(' ')}`;
-  })
+  .flatMap((row) => tileColumns.map((column) => `var sum_${row}_${column} = ${initial(existing(row), column)};`))
   .join('\n')}
 ${loops(loop)}
 ${tileColumns
   .map(
     (column) => `${columns % (tile.workgroupSize * tile.columns) === 0 ? '' : `if (column_${column} < ${columns}u) `}{
-${tileRows.map((row) => `{ ${store(`row_${row}`, column, `sum_${row}_${column}`)} }`).join('\n')}
+${tileRows.map((row) => `{ ${store(existing(row), column, `sum_${row}_${column}`)} }`).join('\n')}
 }`,
   )
   .join('\n')}
