@@ -187,6 +187,7 @@ function prepare(
       elements: Math.max(tensor.elements, before?.elements ?? 1),
       dataType: tensor.dataType,
       written: stored || (before?.written ?? false),
+      vectors: dispatch.vectors?.includes(name) || (before?.vectors ?? false),
     };
     operands.push({ name, memory, stored });
   }

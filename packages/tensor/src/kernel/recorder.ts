@@ -19,6 +19,12 @@ export interface Dispatch {
   readonly reads: Readonly<Record<string, Tensor>>;
   readonly writes: Readonly<Record<string, Tensor>>;
   readonly scalars?: Readonly<Record<string, ScalarType>>;
+  /**
+   * Names of tensors that are reached four neighbouring elements at a time, by `load4_NAME(i: u32)` and
+   * `store4_NAME(i: u32, value)` where `i` counts fours. They must hold a multiple of four elements, and have no
+   * `store_NAME`.
+   */
+  readonly vectors?: readonly string[];
   readonly workgroups: readonly [x: number, y?: number, z?: number];
 }
 
@@ -61,6 +67,12 @@ export function createRecording(gpu: Gpu): Recording {
         const [read, written] = [dispatch.reads[name], dispatch.writes[name]];
         if (read && written && read !== written) {
           throw new ConfigError(`${dispatch.label}: ${name} names one tensor that is read and another that is written`);
+        }
+      }
+      for (const name of dispatch.vectors ?? []) {
+        const tensor = dispatch.reads[name] ?? dispatch.writes[name];
+        if (!tensor || tensor.elements % 4 !== 0) {
+          throw new ConfigError(`${dispatch.label}: ${name} cannot be reached four at a time`);
         }
       }
       dispatches.push(dispatch);

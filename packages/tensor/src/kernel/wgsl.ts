@@ -13,6 +13,8 @@ export interface Memory {
   readonly elements: number;
   readonly dataType: DataType;
   readonly written: boolean;
+  /** Whether elements are reached four at a time. */
+  readonly vectors: boolean;
 }
 
 /** Where a scalar stands in the program's table of scalars. */
@@ -58,7 +60,8 @@ export function moduleText(options: {
   if (/\bsubgroup[A-Z]/.test(kernel)) lines.push('enable subgroups;');
   bindings.forEach((binding, position) => {
     const access = binding.written ? 'read_write' : 'read';
-    const type = memories[binding.memory]!.dataType;
+    const { dataType, vectors } = memories[binding.memory]!;
+    const type = vectors ? `vec4<${dataType}>` : dataType;
     lines.push(`@group(0) @binding(${position}) var<storage, ${access}> memory${position}: array<${type}>;`);
   });
   if (scalars.length > 0) {
@@ -67,11 +70,15 @@ export function moduleText(options: {
     );
   }
   for (const { name, memory, stored } of operands) {
-    const type = memories[memory]!.dataType;
-    lines.push(`fn load_${name}(i: u32) -> ${type} { ${eachPart(parts[memory]!, (place) => `return ${place};`)} }`);
+    const { dataType, vectors } = memories[memory]!;
+    const unit = vectors ? 4 : 1;
+    const [type, suffix] = vectors ? [`vec4<${dataType}>`, '4'] : [dataType, ''];
+    const each = (statement: (place: string) => string) => eachPart(parts[memory]!, unit, statement);
+    lines.push(`fn load${suffix}_${name}(i: u32) -> ${type} { ${each((place) => `return ${place};`)} }`);
+    if (vectors) lines.push(`fn load_${name}(i: u32) -> ${dataType} { return load4_${name}(i / 4u)[i % 4u]; }`);
     if (stored) {
       lines.push(
-        `fn store_${name}(i: u32, value: ${type}) { ${eachPart(parts[memory]!, (place) => `${place} = value; return;`)} }`,
+        `fn store${suffix}_${name}(i: u32, value: ${type}) { ${each((place) => `${place} = value; return;`)} }`,
       );
     }
   }
@@ -91,17 +98,18 @@ function splitMemory(memory: Memory, index: number, elementsPerBinding: number):
   return parts;
 }
 
-/** A statement for the part of a buffer that element `i` lies in. */
+/** A statement for the part of a buffer that element `i` lies in, where `i` counts units of so many elements. */
 function eachPart(
   parts: readonly { readonly binding: Binding; readonly position: number }[],
+  unit: number,
   statement: (place: string) => string,
 ): string {
   return parts
     .map(({ binding, position }, order) => {
-      const index = binding.firstElement === 0 ? 'i' : `i - ${binding.firstElement}u`;
+      const index = binding.firstElement === 0 ? 'i' : `i - ${binding.firstElement / unit}u`;
       const body = statement(`memory${position}[${index}]`);
       const last = order === parts.length - 1;
-      return last ? body : `if (i < ${binding.firstElement + binding.elements}u) { ${body} }`;
+      return last ? body : `if (i < ${(binding.firstElement + binding.elements) / unit}u) { ${body} }`;
     })
     .join(' ');
 }
