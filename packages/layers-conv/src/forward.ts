@@ -1,8 +1,10 @@
 import {
   chooseTile,
+  columnForm,
   lanesFor,
   productKernel,
   type Recorder,
+  rowForm,
   stepsOfRound,
   stridedColumns,
   stridedRows,
@@ -11,7 +13,7 @@ import {
 } from '@alex/tensor';
 import { type Geometry, outputShapeOf } from './options.js';
 import { recordPackedWeights } from './packed-weights.js';
-import { everyColumn, unrollFor } from './wgsl.js';
+import { everyLoad, unrollFor } from './wgsl.js';
 
 /**
  * Records the convolution: a product of filters (rows) with positions and images (columns), reduced over the kernel's
@@ -28,8 +30,10 @@ export function recordForward(
   const { input, weight, bias } = values;
   const columns = outputHeight * outputWidth * batch;
   const plane = height * width * batch;
-  const tile = chooseTile(gpu, { rows: groupFilters, columns }, unrollFor(gpu, groupChannels));
-  const lanes = lanesFor(gpu.subgroupSize, tile, 'rows');
+  const forms = { rows: rowForm('result', groupFilters), columns: columnForm(gpu, 'result', batch, columns) };
+  const tile = chooseTile(gpu, { rows: groupFilters, columns }, forms, unrollFor(gpu, groupChannels));
+  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
+  const fours = forms.columns.width === 4 ? '4' : '';
   const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'filters', weight, tile });
   const output = recorder.tensor(`${name}/output`, outputShapeOf(geometry));
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
@@ -37,6 +41,7 @@ export function recordForward(
     label: `${name}/forward`,
     reads: { input, weights: packed.tensor, ...(bias ? { bias } : {}) },
     writes: { output },
+    vectors: [...(forms.rows.width === 4 ? ['weights'] : []), ...(fours ? ['input', 'output'] : [])],
     ...productKernel({
       title: `Convolution ${name}: rows are filters, columns are positions x images, steps are channels`,
       tile,
@@ -44,10 +49,11 @@ export function recordForward(
       rows: groupFilters,
       columns,
       batches: groups,
-      reduction: wholeReduction(groupChannels, stepsOfRound(tile, lanes)),
+      reduction: wholeReduction(groupChannels, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
       setup: `let group = batch;
-${everyColumn(
+${everyLoad(
   tile,
+  forms.columns,
   (c) => `let image_${c} = at_${c} % ${batch}u;
 let top_${c} = i32(at_${c} / ${batch * outputWidth}u * ${stride[0]}u) - ${padding.top};
 let left_${c} = i32(at_${c} / ${batch}u % ${outputWidth}u * ${stride[1]}u) - ${padding.left};`,
@@ -55,8 +61,9 @@ let left_${c} = i32(at_${c} / ${batch}u % ${outputWidth}u * ${stride[1]}u) - ${p
 var weights_at = ${packed.base};`,
       loops: (reduction) => `for (var kernel_y = 0; kernel_y < ${kernel[0]}; kernel_y++) {
 for (var kernel_x = 0; kernel_x < ${kernel[1]}; kernel_x++) {
-${everyColumn(
+${everyLoad(
   tile,
+  forms.columns,
   (c) => `let y_${c} = top_${c} + kernel_y; let x_${c} = left_${c} + kernel_x;
 ${padded ? `let inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;` : ''}
 let place_${c} = u32(y_${c} * ${width} + x_${c}) * ${batch}u + image_${c};`,
@@ -72,6 +79,7 @@ weights_at += ${groupChannels * tile.rows}u;
         stepStride: tile.rows,
         tile,
         lanes,
+        form: forms.rows,
       }),
       columnOperand: stridedColumns({
         name: 'input',
@@ -80,10 +88,11 @@ weights_at += ${groupChannels * tile.rows}u;
         ...(padded ? { valid: (c: number) => `inside_${c}` } : {}),
         stepStride: plane,
         tile,
+        form: forms.columns,
       }),
-      initial: (row) => (bias ? `load_bias(group * ${groupFilters}u + ${row})` : '0.0'),
+      initial: (row) => (bias ? `load_bias(group * ${groupFilters}u + ${row})` : ''),
       store: (row, c, value) =>
-        `store_output((group * ${groupFilters}u + ${row}) * ${columns}u + column_${c}, ${value});`,
+        `store${fours}_output(((group * ${groupFilters}u + ${row}) * ${columns}u + column_${c})${fours && ' / 4u'}, ${value});`,
     }),
   });
   return output;

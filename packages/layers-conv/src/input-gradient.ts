@@ -1,8 +1,10 @@
 import {
   chooseTile,
+  columnForm,
   lanesFor,
   productKernel,
   type Recorder,
+  rowForm,
   stepsOfRound,
   stridedColumns,
   stridedRows,
@@ -11,7 +13,7 @@ import {
 } from '@alex/tensor';
 import type { Geometry } from './options.js';
 import { recordPackedWeights } from './packed-weights.js';
-import { everyColumn, unrollFor } from './wgsl.js';
+import { everyLoad, unrollFor } from './wgsl.js';
 
 /**
  * Records the gradient of the input: a product of channels (rows) with input positions and images (columns), reduced over
@@ -34,8 +36,10 @@ export function recordInputGradient(
   const phaseHeight = Math.ceil(height / stride[0]);
   const phaseWidth = Math.ceil(width / stride[1]);
   const columns = phaseHeight * phaseWidth * batch;
-  const tile = chooseTile(gpu, { rows: groupChannels, columns }, unrollFor(gpu, groupFilters));
-  const lanes = lanesFor(gpu.subgroupSize, tile, 'rows');
+  const forms = { rows: rowForm('result', groupChannels), columns: columnForm(gpu, 'result', batch, columns) };
+  const tile = chooseTile(gpu, { rows: groupChannels, columns }, forms, unrollFor(gpu, groupFilters));
+  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
+  const fours = forms.columns.width === 4 ? '4' : '';
   const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'channels', weight, tile });
   const inputGradient = recorder.tensor(`${name}/inputGradient`, [batch, channels, height, width]);
   // The first position of a phase: the least y of at least 0 where (y + padding) % stride is the phase.
@@ -45,6 +49,7 @@ export function recordInputGradient(
     label: `${name}/inputGradient`,
     reads: { outputGradient, weights: packed.tensor },
     writes: { inputGradient },
+    vectors: [...(forms.rows.width === 4 ? ['weights'] : []), ...(fours ? ['outputGradient', 'inputGradient'] : [])],
     ...productKernel({
       title: `Input gradient of ${name}: rows are channels, columns are positions x images, steps are filters`,
       tile,
@@ -52,12 +57,13 @@ export function recordInputGradient(
       rows: groupChannels,
       columns,
       batches: groups * stride[0] * stride[1],
-      reduction: wholeReduction(groupFilters, stepsOfRound(tile, lanes)),
+      reduction: wholeReduction(groupFilters, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
       setup: `let group = batch / ${stride[0] * stride[1]}u;
 let phase_y = batch / ${stride[1]}u % ${stride[0]}u;
 let phase_x = batch % ${stride[1]}u;
-${everyColumn(
+${everyLoad(
   tile,
+  forms.columns,
   (c) => `let image_${c} = at_${c} % ${batch}u;
 let y_${c} = ${first('phase_y', stride[0], padding.top)} + at_${c} / ${batch * phaseWidth}u * ${stride[0]}u;
 let x_${c} = ${first('phase_x', stride[1], padding.left)} + at_${c} / ${batch}u % ${phaseWidth}u * ${stride[1]}u;
@@ -68,8 +74,9 @@ let weights_begin = ${packed.base};`,
       loops: (reduction) => `for (var turn_y = 0u; turn_y * ${stride[0]}u + phase_y < ${kernel[0]}u; turn_y++) {
 for (var turn_x = 0u; turn_x * ${stride[1]}u + phase_x < ${kernel[1]}u; turn_x++) {
 let kernel_place = (turn_y * ${stride[0]}u + phase_y) * ${kernel[1]}u + turn_x * ${stride[1]}u + phase_x;
-${everyColumn(
+${everyLoad(
   tile,
+  forms.columns,
   (c) => `let output_y_${c} = bottom_${c} - i32(turn_y); let output_x_${c} = right_${c} - i32(turn_x);
 let inside_${c} = u32(output_y_${c}) < ${outputHeight}u && u32(output_x_${c}) < ${outputWidth}u;
 let place_${c} = u32(output_y_${c} * ${outputWidth} + output_x_${c}) * ${batch}u + image_${c};`,
@@ -84,6 +91,7 @@ ${reduction}
         stepStride: tile.rows,
         tile,
         lanes,
+        form: forms.rows,
       }),
       columnOperand: stridedColumns({
         name: 'outputGradient',
@@ -91,11 +99,12 @@ ${reduction}
         valid: (c) => `inside_${c}`,
         stepStride: plane,
         tile,
+        form: forms.columns,
       }),
       store: (row, c, value) => {
         const keep =
-          `store_inputGradient((((group * ${groupChannels}u + ${row}) * ${height}u + y_${c}) * ${width}u + x_${c}) * ` +
-          `${batch}u + image_${c}, ${value});`;
+          `store${fours}_inputGradient(((((group * ${groupChannels}u + ${row}) * ${height}u + y_${c}) * ${width}u + x_${c}) * ` +
+          `${batch}u + image_${c})${fours && ' / 4u'}, ${value});`;
         return strided ? `if (y_${c} < ${height}u && x_${c} < ${width}u) { ${keep} }` : keep;
       },
     }),

@@ -1,10 +1,13 @@
 import {
   chooseTile,
+  columnForm,
   type Layer,
+  type LoadForm,
   lanesFor,
   productKernel,
   type Recorder,
   recordRowSums,
+  rowForm,
   stepsOfRound,
   stridedColumns,
   stridedRows,
@@ -22,7 +25,7 @@ import {
   type WindowSettings,
   windowSettings,
 } from './options.js';
-import { everyColumn } from './wgsl.js';
+import { everyLoad } from './wgsl.js';
 
 export type Local2dOptions = WindowOptions;
 
@@ -88,6 +91,9 @@ function locallyConnected(settings: WindowSettings): Layer {
   };
 }
 
+/** The weights of one filter are neighbours in memory, which a product reads from afar. */
+const single: LoadForm = { along: 'result', width: 1 };
+
 /** Each output position is a product of its filters (rows) with images (columns), reduced over its window. */
 function recordForward(
   recorder: Recorder,
@@ -100,13 +106,16 @@ function recordForward(
   const { input, weight, bias } = values;
   const area = kernel[0] * kernel[1];
   const positions = outputHeight * outputWidth;
-  const tile = chooseTile(gpu, { rows: filters, columns: batch });
-  const lanes = lanesFor(gpu.subgroupSize, tile, 'rows');
+  const forms = { rows: single, columns: columnForm(gpu, 'result', batch, batch) };
+  const tile = chooseTile(gpu, { rows: filters, columns: batch }, forms);
+  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
+  const fours = forms.columns.width === 4 ? '4' : '';
   const output = recorder.tensor(`${name}/output`, outputShapeOf(geometry));
   recorder.dispatch({
     label: `${name}/forward`,
     reads: { input, weight, ...(bias ? { bias } : {}) },
     writes: { output },
+    vectors: fours ? ['input', 'output'] : [],
     ...productKernel({
       title: `Locally connected ${name}: a batch is a position, rows are filters, columns are images, steps are channels`,
       tile,
@@ -114,7 +123,7 @@ function recordForward(
       rows: filters,
       columns: batch,
       batches: positions,
-      reduction: wholeReduction(channels, stepsOfRound(tile, lanes)),
+      reduction: wholeReduction(channels, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
       setup: `let top = i32(batch / ${outputWidth}u * ${stride[0]}u) - ${padding.top};
 let left = i32(batch % ${outputWidth}u * ${stride[1]}u) - ${padding.left};`,
       loops: (reduction) => `for (var kernel_y = 0; kernel_y < ${kernel[0]}; kernel_y++) {
@@ -133,6 +142,7 @@ ${reduction}
         stepStride: area,
         tile,
         lanes,
+        form: forms.rows,
         rows: filters,
       }),
       columnOperand: stridedColumns({
@@ -140,9 +150,11 @@ ${reduction}
         base: (c) => `u32(y * ${width} + x) * ${batch}u + at_${c}`,
         stepStride: height * width * batch,
         tile,
+        form: forms.columns,
       }),
-      initial: (row) => (bias ? `load_bias(${row} * ${positions}u + batch)` : '0.0'),
-      store: (row, c, value) => `store_output((${row} * ${positions}u + batch) * ${batch}u + column_${c}, ${value});`,
+      initial: (row) => (bias ? `load_bias(${row} * ${positions}u + batch)` : ''),
+      store: (row, c, value) =>
+        `store${fours}_output(((${row} * ${positions}u + batch) * ${batch}u + column_${c})${fours && ' / 4u'}, ${value});`,
     }),
   });
   return output;
@@ -160,13 +172,16 @@ function recordInputGradient(
   const { outputGradient, weight } = values;
   const area = kernel[0] * kernel[1];
   const positions = outputHeight * outputWidth;
-  const tile = chooseTile(gpu, { rows: channels, columns: batch });
-  const lanes = lanesFor(gpu.subgroupSize, tile, 'rows');
+  const forms = { rows: single, columns: columnForm(gpu, 'result', batch, batch) };
+  const tile = chooseTile(gpu, { rows: channels, columns: batch }, forms);
+  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
+  const fours = forms.columns.width === 4 ? '4' : '';
   const inputGradient = recorder.tensor(`${name}/inputGradient`, [batch, channels, height, width]);
   recorder.dispatch({
     label: `${name}/inputGradient`,
     reads: { outputGradient, weight },
     writes: { inputGradient },
+    vectors: fours ? ['outputGradient', 'inputGradient'] : [],
     ...productKernel({
       title: `Input gradient of ${name}: a batch is a position, rows are channels, columns are images, steps are filters`,
       tile,
@@ -174,7 +189,7 @@ function recordInputGradient(
       rows: channels,
       columns: batch,
       batches: height * width,
-      reduction: wholeReduction(filters, stepsOfRound(tile, lanes)),
+      reduction: wholeReduction(filters, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
       setup: `let bottom = i32(batch / ${width}u) + ${padding.top};
 let right = i32(batch % ${width}u) + ${padding.left};`,
       loops: (reduction) => `for (var kernel_y = 0; kernel_y < ${kernel[0]}; kernel_y++) {
@@ -196,6 +211,7 @@ ${reduction}
         stepStride: channels * area,
         tile,
         lanes,
+        form: forms.rows,
         rows: channels,
       }),
       columnOperand: stridedColumns({
@@ -203,9 +219,10 @@ ${reduction}
         base: (c) => `position * ${batch}u + at_${c}`,
         stepStride: positions * batch,
         tile,
+        form: forms.columns,
       }),
       store: (row, c, value) =>
-        `store_inputGradient((${row} * ${height * width}u + batch) * ${batch}u + column_${c}, ${value});`,
+        `store${fours}_inputGradient(((${row} * ${height * width}u + batch) * ${batch}u + column_${c})${fours && ' / 4u'}, ${value});`,
     }),
   });
   return inputGradient;
@@ -224,13 +241,15 @@ function recordWeightGradient(
   const area = kernel[0] * kernel[1];
   const columns = channels * area;
   const positions = outputHeight * outputWidth;
-  const tile = chooseTile(gpu, { rows: filters, columns });
-  const lanes = lanesFor(gpu.subgroupSize, tile, 'steps', Math.ceil((gpu.subgroupSize ?? 1) / 4));
+  const forms = { rows: rowForm('steps', batch), columns: columnForm(gpu, 'steps', batch, columns) };
+  const tile = chooseTile(gpu, { rows: filters, columns }, forms);
+  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
   const weightGradient = recorder.tensor(`${name}/weightGradient`, [positions, filters, channels, ...kernel]);
   recorder.dispatch({
     label: `${name}/weightGradient`,
     reads: { input, outputGradient },
     writes: { weightGradient },
+    vectors: forms.rows.width === 4 ? ['input', 'outputGradient'] : [],
     ...productKernel({
       title: `Weight gradient of ${name}: a batch is a position, rows are filters, columns are weights, steps are images`,
       tile,
@@ -238,9 +257,10 @@ function recordWeightGradient(
       rows: filters,
       columns,
       batches: positions,
-      reduction: wholeReduction(batch, stepsOfRound(tile, lanes)),
-      setup: everyColumn(
+      reduction: wholeReduction(batch, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
+      setup: everyLoad(
         tile,
+        forms.columns,
         (
           c,
         ) => `let y_${c} = i32(batch / ${outputWidth}u * ${stride[0]}u + at_${c} / ${kernel[1]}u % ${kernel[0]}u) - ${padding.top};
@@ -255,6 +275,7 @@ let place_${c} = ((at_${c} / ${area}u * ${height}u + u32(y_${c})) * ${width}u + 
         stepStride: 1,
         tile,
         lanes,
+        form: forms.rows,
         rows: filters,
       }),
       columnOperand: stridedColumns({
@@ -263,6 +284,7 @@ let place_${c} = ((at_${c} / ${area}u * ${height}u + u32(y_${c})) * ${width}u + 
         valid: (c) => `inside_${c}`,
         stepStride: 1,
         tile,
+        form: forms.columns,
       }),
       store: (row, c, value) =>
         `store_weightGradient((batch * ${filters}u + ${row}) * ${columns}u + column_${c}, ${value});`,

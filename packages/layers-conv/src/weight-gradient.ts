@@ -1,10 +1,12 @@
 import {
   chooseParts,
   chooseTile,
+  columnForm,
   lanesFor,
   productKernel,
   type Recorder,
   recordSumOfParts,
+  rowForm,
   stepsOfRound,
   stridedColumns,
   stridedRows,
@@ -12,7 +14,7 @@ import {
   wholeReduction,
 } from '@alex/tensor';
 import type { Geometry } from './options.js';
-import { everyColumn, unrollFor } from './wgsl.js';
+import { everyLoad, unrollFor } from './wgsl.js';
 
 /**
  * Records the gradient of the weights: a product of filters (rows) with the weights of a filter (columns), reduced over
@@ -32,8 +34,9 @@ export function recordWeightGradient(
   const area = kernel[0] * kernel[1];
   const columns = groupChannels * area;
   const positions = outputHeight * outputWidth;
-  const tile = chooseTile(gpu, { rows: groupFilters, columns }, unrollFor(gpu, batch));
-  const lanes = lanesFor(gpu.subgroupSize, tile, 'steps', Math.ceil((gpu.subgroupSize ?? 1) / 4));
+  const forms = { rows: rowForm('steps', batch), columns: columnForm(gpu, 'steps', batch, columns) };
+  const tile = chooseTile(gpu, { rows: groupFilters, columns }, forms, unrollFor(gpu, batch));
+  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
   const wanted = chooseParts(gpu, tile, { rows: groupFilters, columns, batches: groups, depth: positions * batch });
   const positionsOfPart = Math.ceil(positions / wanted);
   const parts = Math.ceil(positions / positionsOfPart);
@@ -45,6 +48,7 @@ export function recordWeightGradient(
     label: `${name}/weightGradient`,
     reads: { input, outputGradient },
     writes: { target },
+    vectors: forms.rows.width === 4 ? ['input', 'outputGradient'] : [],
     ...productKernel({
       title: `Weight gradient of ${name}: rows are filters, columns are weights of a filter, steps are images`,
       tile,
@@ -52,11 +56,12 @@ export function recordWeightGradient(
       rows: groupFilters,
       columns,
       batches: groups * parts,
-      reduction: wholeReduction(batch, stepsOfRound(tile, lanes)),
+      reduction: wholeReduction(batch, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
       setup: `let group = batch % ${groups}u;
 let part = batch / ${groups}u;
-${everyColumn(
+${everyLoad(
   tile,
+  forms.columns,
   (c) => `let kernel_y_${c} = i32(at_${c} / ${kernel[1]}u % ${kernel[0]}u) - ${padding.top};
 let kernel_x_${c} = i32(at_${c} % ${kernel[1]}u) - ${padding.left};
 let map_${c} = (group * ${groupChannels}u + at_${c} / ${area}u) * ${height * width * batch}u;`,
@@ -66,8 +71,9 @@ let map_${c} = (group * ${groupChannels}u + at_${c} / ${area}u) * ${height * wid
       ) => `for (var position = part * ${positionsOfPart}u; position < min(${positions}u, (part + 1u) * ${positionsOfPart}u); position++) {
 let window_y = i32(position / ${outputWidth}u * ${stride[0]}u);
 let window_x = i32(position % ${outputWidth}u * ${stride[1]}u);
-${everyColumn(
+${everyLoad(
   tile,
+  forms.columns,
   (c) => `let y_${c} = window_y + kernel_y_${c}; let x_${c} = window_x + kernel_x_${c};
 ${padded ? `let inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;` : ''}
 let place_${c} = map_${c} + u32(y_${c} * ${width} + x_${c}) * ${batch}u;`,
@@ -81,6 +87,7 @@ ${reduction}
         stepStride: 1,
         tile,
         lanes,
+        form: forms.rows,
         rows: groupFilters,
       }),
       columnOperand: stridedColumns({
@@ -89,6 +96,7 @@ ${reduction}
         ...(padded ? { valid: (c: number) => `inside_${c}` } : {}),
         stepStride: 1,
         tile,
+        form: forms.columns,
       }),
       store: (row, c, value) =>
         `store_target(part * ${weightGradient.elements}u + (group * ${groupFilters}u + ${row}) * ${columns}u + column_${c}, ${value});`,

@@ -1,8 +1,9 @@
-import type { Gpu, ProductTile } from '@alex/tensor';
+import type { Gpu, LoadForm, ProductTile } from '@alex/tensor';
 
-/** WGSL statements for each column that an invocation holds. */
-export function everyColumn(tile: ProductTile, statements: (column: number) => string): string {
-  return Array.from({ length: tile.columns }, (_, column) => statements(column)).join('\n');
+/** WGSL statements for each load of columns that an invocation holds. */
+export function everyLoad(tile: ProductTile, form: LoadForm, statements: (load: number) => string): string {
+  const loads = form.along === 'result' ? tile.columns / form.width : tile.columns;
+  return Array.from({ length: loads }, (_, load) => statements(load)).join('\n');
 }
 
 /** Short reductions are written out whole, so that no loop and no rest is left. */

@@ -18,6 +18,7 @@ export {
 export { type ProductOptions, recordProduct } from './math/product.js';
 export {
   type Lanes,
+  type LoadForm,
   lanesFor,
   type ProductKernelOptions,
   type ProductOperand,
@@ -28,9 +29,8 @@ export {
   stridedRows,
   wholeReduction,
 } from './math/product-kernel.js';
-export { chooseParts, chooseTile, type ProductTile } from './math/product-tile.js';
+export { chooseParts, chooseTile, columnForm, type ProductForms, type ProductTile, rowForm } from './math/product-tile.js';
 export { recordRowSums, recordSumOfParts } from './math/sums.js';
-export { recordTranspose } from './math/transpose.js';
 export { type CompileOptions, compileNetwork } from './network/compile.js';
 export {
   type DescribedLayer,

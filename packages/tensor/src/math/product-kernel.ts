@@ -3,9 +3,9 @@ import { type Dispatch, maximumWorkgroups } from '../kernel/recorder.js';
 import type { ProductTile } from './product-tile.js';
 
 /**
- * How the lanes of a subgroup share the loads of the row operand: `rows * steps` lanes load that many rows of that many
- * steps of the reduction, each lane one value, and hand them round. Without subgroups both are 1: every invocation loads
- * all values itself.
+ * How the lanes of a subgroup share the loads of the row operand: `rows * steps` lanes load side by side, `rows` of them
+ * along the rows and `steps` along the reduction, each lane one load, and hand the values round. Without subgroups both
+ * are 1: every invocation loads all values itself.
  */
 export interface Lanes {
   readonly rows: number;
@@ -14,21 +14,32 @@ export interface Lanes {
   readonly first: 'rows' | 'steps';
 }
 
+/** What one load brings: one value, or four neighbours in memory. */
+export interface LoadForm {
+  readonly width: 1 | 4;
+  /** Where the four lie: along the result's rows (or columns, for the column operand), or along the reduction. */
+  readonly along: 'result' | 'steps';
+}
+
 /**
  * Where the values of one side of a product come from, as WGSL. The text sees `batch`, `first_row`, `lane_row` and
- * `lane_step` (the lane's place in `Lanes`), `column_C` (the result's column, which may lie beyond the last) and `at_C`
- * (the same, but never beyond), all `u32`.
+ * `lane_step` (the lane's place in `Lanes`), `column_I` (the first column of the load `I`, which may lie beyond the last)
+ * and `at_I` (the same, but never beyond), all `u32`.
  */
 export interface ProductOperand {
+  readonly form: LoadForm;
   /** Statements before the loop over the reduction. */
   readonly begin: string;
   /**
-   * The value `step` steps into a round. Of the row operand: of the row `first_row + index * lanes.rows + lane_row` and
-   * the step `step + lane_step`. Of the column operand: of the column `at_INDEX`.
+   * The value, or `vec4f`, of the load `index`, `step` steps into a round.
    *
-   * @param last - given where `step + lane_step` may lie beyond the reduction: the last step that exists
+   * Of the row operand: load number `index * lanes.rows + lane_row` from `first_row` on along the rows, and `lane_step`
+   * loads further along the reduction. Of the column operand: the column `at_INDEX`.
+   *
+   * @param beyond - given where the steps of some lanes may lie beyond the reduction: how many loads along the reduction
+   *   exist from `step` on
    */
-  load(index: number, step: number, last: number | undefined): string;
+  load(index: number, step: number, beyond: number | undefined): string;
   /** Statements that move on by `steps`. */
   advance(steps: number): string;
 }
@@ -59,34 +70,41 @@ export interface ProductKernelOptions {
   readonly setup?: string;
   /** Puts loops around the loop over the reduction; their bounds must be the same for all of a workgroup. */
   readonly loops?: (reduction: string) => string;
-  /** What a sum starts at, as WGSL; 0 where it is left out. */
-  initial?(row: string, column: number): string;
   /**
-   * Statements that keep one value of the result, of a row and a column that exist. The last row may be kept several times
-   * by the same invocation, always with the same value.
+   * What a sum starts at, as WGSL: of a row, and of the columns of a load (`at_LOAD` and, where the column operand loads
+   * four columns at once, the three after it: then a `vec4f`, or one value for all four). 0 where it is left out.
    */
-  store(row: string, column: number, value: string): string;
+  initial?(row: string, load: number): string;
+  /**
+   * Statements that keep the result of a row and the columns of a load, which exist: one value, or a `vec4f`. The last
+   * rows may be kept several times by the same invocation, always with the same value.
+   */
+  store(row: string, load: number, value: string): string;
   /** WGSL of module scope. */
   readonly functions?: string;
 }
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);
 
-/** Steps of one round: what was asked for, rounded up to a whole number of loads. */
-export function stepsOfRound(tile: ProductTile, lanes: Lanes): number {
-  return Math.ceil(tile.unroll / lanes.steps) * lanes.steps;
+/** Steps that one load of the row operand covers, by all lanes together. */
+function stepsOfLoad(form: LoadForm, lanes: Lanes): number {
+  return lanes.steps * (form.along === 'steps' ? form.width : 1);
 }
 
-/** Lays the lanes over rows, and what is left over steps; `first` is the axis that is contiguous in memory. */
-export function lanesFor(
-  subgroupSize: number | undefined,
-  tile: ProductTile,
-  first: 'rows' | 'steps',
-  steps = 1,
-): Lanes {
+/** Steps of one round: what was asked for, rounded up to a whole number of loads of either operand. */
+export function stepsOfRound(tile: ProductTile, lanes: Lanes, rowForm: LoadForm, columnForm: LoadForm): number {
+  const columnSteps = columnForm.along === 'steps' ? columnForm.width : 1;
+  const least = Math.max(stepsOfLoad(rowForm, lanes), columnSteps);
+  return Math.ceil(tile.unroll / least) * least;
+}
+
+/** Lays the lanes over the loads of the rows, and what is left over the reduction. `steps`: at least so many there. */
+export function lanesFor(subgroupSize: number | undefined, tile: ProductTile, form: LoadForm, steps = 1): Lanes {
+  const first = form.along === 'result' ? 'rows' : 'steps';
   if (subgroupSize === undefined) return { rows: 1, steps: 1, first };
+  const loads = form.along === 'result' ? tile.rows / form.width : tile.rows;
   let rows = Math.max(1, Math.floor(subgroupSize / steps));
-  while (tile.rows % rows !== 0) rows /= 2;
+  while (loads % rows !== 0) rows /= 2;
   return { rows, steps: subgroupSize / rows, first };
 }
 
@@ -121,67 +139,91 @@ export function reductionPart(
 }
 
 /**
- * Text of the one kernel behind every matrix product and convolution: rows in registers, a column a lane.
+ * Text of the one kernel behind every matrix product and convolution: rows in registers, a column (or four) a lane.
  *
- * An invocation computes `tile.rows x tile.columns` values of the result. Each step of the reduction it loads its own
- * values of the columns, while the values of the rows, which all invocations of a subgroup need, are loaded once: each
- * lane loads another one and `subgroupBroadcast` hands it to the others. On the software drivers, where a load costs as
- * much as a dozen multiply-adds, this is 2 to 4 times as fast as loading them in every lane (`docs/performance.md`).
+ * An invocation computes `tile.rows x tile.columns` values of the result. Each round it loads its own values of the
+ * columns, while the values of the rows, which all invocations of a subgroup need, are loaded once: each lane loads other
+ * ones and `subgroupBroadcast` hands them to the others. Then every sum takes all steps of the round in a row, so that it
+ * is fetched and put back once a round where sums are more than registers (`docs/performance.md`).
  */
 export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wgsl' | 'workgroups'> {
   const { title, tile, lanes, rows, columns, batches, rowOperand, columnOperand, reduction, store } = options;
-  const { setup = '', loops = (text: string) => text, functions = '', initial = () => '0.0' } = options;
+  const { setup = '', loops = (text: string) => text, functions = '', initial = () => '' } = options;
+  const { form: rowForm } = rowOperand;
+  const { form: columnForm } = columnOperand;
+  const rowWidth = rowForm.along === 'result' ? rowForm.width : 1;
+  const columnWidth = columnForm.along === 'result' ? columnForm.width : 1;
   const subgroupSize = lanes.rows * lanes.steps;
-  const roundSteps = stepsOfRound(tile, lanes);
-  if (tile.rows % lanes.rows !== 0 || tile.workgroupSize % subgroupSize !== 0) {
+  const roundSteps = stepsOfRound(tile, lanes, rowForm, columnForm);
+  const loads = tile.rows / rowWidth / lanes.rows;
+  if (!Number.isInteger(loads) || tile.workgroupSize % subgroupSize !== 0 || tile.columns % columnWidth !== 0) {
     throw new ConfigError(
-      `${title}: a tile of ${tile.rows} rows and ${tile.workgroupSize} invocations does not fit ` +
-        `${lanes.rows} x ${lanes.steps} lanes; rows and invocations must be multiples`,
+      `${title}: a tile of ${tile.rows} x ${tile.columns} and ${tile.workgroupSize} invocations does not fit ` +
+        `${lanes.rows} x ${lanes.steps} lanes that load ${rowWidth} rows and ${columnWidth} columns; use multiples`,
     );
   }
-  const columnBlocks = Math.ceil(columns / (tile.workgroupSize * tile.columns));
+  if (rows % rowWidth !== 0 || columns % columnWidth !== 0) {
+    throw new ConfigError(`${title}: ${rows} x ${columns} values cannot be loaded four at a time; use width 1`);
+  }
+  const columnsOfWorkgroup = tile.workgroupSize * tile.columns;
+  const columnBlocks = Math.ceil(columns / columnsOfWorkgroup);
   const rowBlocks = Math.ceil(rows / tile.rows);
   const workgroups = columnBlocks * rowBlocks * batches;
   const gridRows = Math.ceil(workgroups / maximumWorkgroups);
   const gridColumns = Math.ceil(workgroups / gridRows);
   const tileRows = count(tile.rows);
-  const tileColumns = count(tile.columns);
+  const columnLoads = count(tile.columns / columnWidth);
+  const sumType = columnWidth === 4 ? 'vec4f' : 'f32';
+  const spread = (value: string) => (columnWidth === 4 ? `vec4f(${value})` : value);
+  const component = (value: string, form: LoadForm, place: number) =>
+    form.width === 4 ? `${value}.${'xyzw'[place % 4]}` : value;
 
-  const value = (row: number, step: number) => {
-    const name = `row_${Math.floor(row / lanes.rows)}_${Math.floor(step / lanes.steps)}`;
-    if (subgroupSize === 1) return name;
-    const [laneRow, laneStep] = [row % lanes.rows, step % lanes.steps];
+  /** The value of a row at a step of the round, handed round by the lane that loaded it. */
+  const rowValue = (row: number, step: number) => {
+    const load = Math.floor(row / rowWidth);
+    const stepLoad = rowForm.along === 'steps' ? Math.floor(step / rowForm.width) : step;
+    const name = `row_${Math.floor(load / lanes.rows)}_${Math.floor(stepLoad / lanes.steps)}`;
+    const part = component(name, rowForm, rowForm.along === 'result' ? row : step);
+    if (subgroupSize === 1) return part;
+    const [laneRow, laneStep] = [load % lanes.rows, stepLoad % lanes.steps];
     const lane = lanes.first === 'rows' ? laneStep * lanes.rows + laneRow : laneRow * lanes.steps + laneStep;
-    return `subgroupBroadcast(${name}, ${lane}u)`;
+    return `subgroupBroadcast(${part}, ${lane}u)`;
   };
-  // Loads stand just before their use: values that wait in registers push the sums out of them.
-  const round = (steps: number) =>
-    count(steps)
-      .map((step) => {
-        const load = Math.floor(step / lanes.steps);
-        const last = (load + 1) * lanes.steps > steps ? steps - 1 : undefined;
-        const loads =
-          step % lanes.steps > 0
-            ? []
-            : count(tile.rows / lanes.rows).map(
-                (index) => `let row_${index}_${load} = ${rowOperand.load(index, step, last)};`,
-              );
-        const products = tileRows.map((row) => {
-          const sums = tileColumns.map(
-            (column) => `sum_${row}_${column} = fma(factor, value_${column}, sum_${row}_${column});`,
-          );
-          return `{ let factor = ${value(row, step)}; ${sums.join(' ')} }`;
-        });
-        return [
-          ...loads,
-          '{',
-          ...tileColumns.map((column) => `let value_${column} = ${columnOperand.load(column, step, undefined)};`),
-          ...products,
-          '}',
-        ].join('\n');
-      })
-      .join('\n');
-  const rest = reduction.rest > 0 ? `{\n${round(reduction.rest)}\n}` : '';
+  const columnValue = (load: number, step: number) =>
+    columnForm.along === 'result'
+      ? `value_${load}_${step}`
+      : component(`value_${load}_${Math.floor(step / columnForm.width)}`, columnForm, step);
+
+  const round = (steps: number) => {
+    const rowStepsOfLoad = stepsOfLoad(rowForm, lanes);
+    const columnStepsOfLoad = columnForm.along === 'steps' ? columnForm.width : 1;
+    const rowLoads = count(Math.ceil(steps / rowStepsOfLoad)).flatMap((stepLoad) => {
+      const existing = Math.ceil((steps - stepLoad * rowStepsOfLoad) / (rowStepsOfLoad / lanes.steps));
+      const beyond = existing < lanes.steps ? existing : undefined;
+      return count(loads).map(
+        (index) => `let row_${index}_${stepLoad} = ${rowOperand.load(index, stepLoad * rowStepsOfLoad, beyond)};`,
+      );
+    });
+    const ownLoads = count(Math.ceil(steps / columnStepsOfLoad)).flatMap((stepLoad) =>
+      columnLoads.map(
+        (load) =>
+          `let value_${load}_${stepLoad} = ${columnOperand.load(load, stepLoad * columnStepsOfLoad, undefined)};`,
+      ),
+    );
+    const products = tileRows.map((row) => {
+      const factors = count(steps).map((step) => `let factor_${step} = ${spread(rowValue(row, step))};`);
+      const sums = columnLoads.map((load) => {
+        const sum = count(steps).reduce(
+          (before, step) => `fma(factor_${step}, ${columnValue(load, step)}, ${before})`,
+          `sum_${row}_${load}`,
+        );
+        return `sum_${row}_${load} = ${sum};`;
+      });
+      return `{ ${factors.join(' ')} ${sums.join(' ')} }`;
+    });
+    return `{\n${[...rowLoads, ...ownLoads, ...products].join('\n')}\n}`;
+  };
+  const rest = reduction.rest > 0 ? round(reduction.rest) : '';
   const wholeRound = `${round(roundSteps)}
 ${rowOperand.advance(roundSteps)}
 ${columnOperand.advance(roundSteps)}`;
@@ -198,8 +240,11 @@ ${columnOperand.begin}
 ${rounds}
 ${rest && reduction.restIf ? `if (${reduction.restIf}) ${rest}` : rest}`;
 
+  // Rows are clamped in whole loads: the last load is computed again, with the same values.
   const existing = (row: number) =>
-    rows % tile.rows === 0 ? `(first_row + ${row}u)` : `min(first_row + ${row}u, ${rows - 1}u)`;
+    rows % tile.rows === 0
+      ? `(first_row + ${row}u)`
+      : `(min(first_row + ${row - (row % rowWidth)}u, ${rows - rowWidth}u) + ${row % rowWidth}u)`;
   const [laneRow, laneStep] =
     subgroupSize === 1
       ? ['0u', '0u']
@@ -207,8 +252,8 @@ ${rest && reduction.restIf ? `if (${reduction.restIf}) ${rest}` : rest}`;
         ? [`lane % ${lanes.rows}u`, `lane / ${lanes.rows}u`]
         : [`lane / ${lanes.steps}u`, `lane % ${lanes.steps}u`];
   const wgsl = `// ${title}. Result: ${batches} x ${rows} rows x ${columns} columns.
-// One invocation computes ${tile.rows} rows (from first_row) of ${tile.columns} columns (column_0, and so on, ${tile.workgroupSize} apart).
-// Lanes lie over neighbouring columns; of the rows' values each lane loads another one (${lanes.rows} rows x ${lanes.steps} steps a load).
+// One invocation computes ${tile.rows} rows (from first_row) of ${tile.columns} columns (${columnWidth} from each of column_0 and so on, ${tile.workgroupSize * columnWidth} apart).
+// Lanes lie over neighbouring columns; of the rows' values each lane loads other ones (${lanes.rows} x ${lanes.steps} lanes along rows x steps).
 // Rows, batch and all loop bounds are the same for a whole workgroup, as the broadcasts need.
 ${functions}
 @compute @workgroup_size(${tile.workgroupSize})
@@ -221,22 +266,24 @@ let first_row = (block / ${columnBlocks}u) % ${rowBlocks}u * ${tile.rows}u;
 let batch = block / ${columnBlocks * rowBlocks}u;
 let lane_row = ${laneRow};
 let lane_step = ${laneStep};
-${tileColumns
+${columnLoads
   .map(
-    (column) =>
-      `let column_${column} = block % ${columnBlocks}u * ${tile.workgroupSize * tile.columns}u + ${column * tile.workgroupSize}u + invocation;
-let at_${column} = min(column_${column}, ${columns - 1}u);`,
+    (load) =>
+      `let column_${load} = block % ${columnBlocks}u * ${columnsOfWorkgroup}u + ${load * tile.workgroupSize * columnWidth}u + invocation * ${columnWidth}u;
+let at_${load} = min(column_${load}, ${columns - columnWidth}u);`,
   )
   .join('\n')}
 ${setup}
 ${tileRows
-  .flatMap((row) => tileColumns.map((column) => `var sum_${row}_${column} = ${initial(existing(row), column)};`))
+  .flatMap((row) =>
+    columnLoads.map((load) => `var sum_${row}_${load} = ${sumType}(${initial(existing(row), load) || '0.0'});`),
+  )
   .join('\n')}
 ${loops(loop)}
-${tileColumns
+${columnLoads
   .map(
-    (column) => `${columns % (tile.workgroupSize * tile.columns) === 0 ? '' : `if (column_${column} < ${columns}u) `}{
-${tileRows.map((row) => `{ ${store(existing(row), column, `sum_${row}_${column}`)} }`).join('\n')}
+    (load) => `${columns % columnsOfWorkgroup === 0 ? '' : `if (column_${load} < ${columns}u) `}{
+${tileRows.map((row) => `{ ${store(existing(row), load, `sum_${row}_${load}`)} }`).join('\n')}
 }`,
   )
   .join('\n')}
@@ -244,9 +291,12 @@ ${tileRows.map((row) => `{ ${store(existing(row), column, `sum_${row}_${column}`
   return { wgsl, workgroups: [gridColumns, gridRows] };
 }
 
+/** A `u32` expression in units of loads. */
+const inLoads = (width: number, elements: string) => (width === 1 ? elements : `(${elements}) / ${width}u`);
+
 /**
  * The rows of a product where neighbouring rows lie `rowStride` apart in the tensor `name`, and the steps of the
- * reduction `stepStride`.
+ * reduction `stepStride`. Loads of four need the stride along them to be 1, and all other places multiples of four.
  *
  * @param options.base - a `u32` expression, evaluated before the loop over the reduction: where the first step of the row
  *   `first_row` lies
@@ -260,55 +310,69 @@ export function stridedRows(options: {
   readonly stepStride: number;
   readonly tile: ProductTile;
   readonly lanes: Lanes;
+  readonly form: LoadForm;
   readonly rows?: number;
 }): ProductOperand {
-  const { name, base, rowStride, stepStride, tile, lanes, rows } = options;
+  const { name, base, tile, lanes, form, rows } = options;
+  const { width } = form;
+  const rowsOfLoad = form.along === 'result' ? width : 1;
   const checked = rows !== undefined && rows % tile.rows !== 0;
-  const lanesBeyond = (step: number, last: number) => `(lane_step - min(lane_step, ${last - step}u)) * ${stepStride}u`;
+  // How far one load lies from the next, along rows and along the reduction, counted in loads.
+  const rowStride = (options.rowStride * rowsOfLoad) / width;
+  const stepStride = form.along === 'steps' ? options.stepStride : options.stepStride / width;
+  const offsetOfStep = (step: number) => (form.along === 'steps' ? step / width : step) * stepStride;
   return {
+    form,
     begin: [
-      `var rows_at = ${base} + lane_step * ${stepStride}u${checked ? '' : ` + lane_row * ${rowStride}u`};`,
+      `var rows_at = ${inLoads(width, base)} + lane_step * ${stepStride}u${checked ? '' : ` + lane_row * ${rowStride}u`};`,
       ...(checked
-        ? count(tile.rows / lanes.rows).map(
+        ? count(tile.rows / rowsOfLoad / lanes.rows).map(
             (index) =>
-              `let row_offset_${index} = (min(first_row + ${index * lanes.rows}u + lane_row, ${rows - 1}u) - first_row) * ${rowStride}u;`,
+              `let row_offset_${index} = (min(first_row / ${rowsOfLoad}u + ${index * lanes.rows}u + lane_row, ` +
+              `${rows / rowsOfLoad - 1}u) - first_row / ${rowsOfLoad}u) * ${rowStride}u;`,
           )
         : []),
     ].join('\n'),
-    load(index, step, last) {
-      const offset = step * stepStride + (checked ? 0 : index * lanes.rows * rowStride);
+    load(index, step, beyond) {
+      const offset = offsetOfStep(step) + (checked ? 0 : index * lanes.rows * rowStride);
       const place = `rows_at + ${offset}u${checked ? ` + row_offset_${index}` : ''}`;
-      return `load_${name}(${place}${last === undefined || lanes.steps === 1 ? '' : ` - ${lanesBeyond(step, last)}`})`;
+      const back = beyond === undefined ? '' : ` - (lane_step - min(lane_step, ${beyond - 1}u)) * ${stepStride}u`;
+      return `${loadFunction(name, form)}(${place}${back})`;
     },
-    advance: (steps) => `rows_at += ${steps * stepStride}u;`,
+    advance: (steps) => `rows_at += ${offsetOfStep(steps)}u;`,
   };
 }
 
 /**
- * The columns of a product where a value lies at `base(column) + step * stepStride` of the tensor `name`.
+ * The columns of a product where a value lies at `base(load) + step * stepStride` of the tensor `name`. Loads of four need
+ * multiples of four in all places but the stride along them, which is 1.
  *
- * @param options.base - a `u32` expression for the place of a column's first value
+ * @param options.base - a `u32` expression for the place of a load's first value
  * @param options.valid - a `bool` expression: where it is false the values are 0, but the place must exist all the same
  */
 export function stridedColumns(options: {
   readonly name: string;
-  base(column: number): string;
-  valid?(column: number): string;
+  base(load: number): string;
+  valid?(load: number): string;
   readonly stepStride: number;
   readonly tile: ProductTile;
+  readonly form: LoadForm;
 }): ProductOperand {
-  const { name, base, valid, stepStride, tile } = options;
+  const { name, base, valid, stepStride, tile, form } = options;
+  const { width } = form;
+  const loads = count(form.along === 'result' ? tile.columns / width : tile.columns);
+  const offset = (step: number) => (step * stepStride) / width;
   return {
-    begin: count(tile.columns)
-      .map((column) => `var columns_at_${column} = ${base(column)};`)
-      .join('\n'),
-    load(column, step) {
-      const load = `load_${name}(columns_at_${column} + ${step * stepStride}u)`;
-      return valid ? `select(0.0, ${load}, ${valid(column)})` : load;
+    form,
+    begin: loads.map((load) => `var columns_at_${load} = ${inLoads(width, base(load))};`).join('\n'),
+    load(index, step) {
+      const load = `${loadFunction(name, form)}(columns_at_${index} + ${offset(step)}u)`;
+      return valid ? `select(${width === 4 ? 'vec4f()' : '0.0'}, ${load}, ${valid(index)})` : load;
     },
-    advance: (steps) =>
-      count(tile.columns)
-        .map((column) => `columns_at_${column} += ${steps * stepStride}u;`)
-        .join(' '),
+    advance: (steps) => loads.map((load) => `columns_at_${load} += ${offset(steps)}u;`).join(' '),
   };
+}
+
+function loadFunction(name: string, { width }: LoadForm): string {
+  return `load${width === 4 ? '4' : ''}_${name}`;
 }
