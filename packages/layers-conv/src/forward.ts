@@ -58,23 +58,22 @@ ${everyLoad(
 let top_${c} = i32(at_${c} / ${batch * outputWidth}u * ${stride[0]}u) - ${padding.top};
 let left_${c} = i32(at_${c} / ${batch}u % ${outputWidth}u * ${stride[1]}u) - ${padding.left};`,
 )}
-var weights_at = ${packed.base};`,
-      loops: (reduction) => `for (var kernel_y = 0; kernel_y < ${kernel[0]}; kernel_y++) {
-for (var kernel_x = 0; kernel_x < ${kernel[1]}; kernel_x++) {
+let weights_begin = ${packed.base};`,
+      outer: {
+        count: `${kernel[0] * kernel[1]}u`,
+        declare: padded ? everyLoad(tile, forms.columns, (c) => `var inside_${c} = true;`) : '',
+        begin: `let kernel_y = i32(outer / ${kernel[1]}u); let kernel_x = i32(outer % ${kernel[1]}u);
 ${everyLoad(
   tile,
   forms.columns,
   (c) => `let y_${c} = top_${c} + kernel_y; let x_${c} = left_${c} + kernel_x;
-${padded ? `let inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;` : ''}
+${padded ? `inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;` : ''}
 let place_${c} = u32(y_${c} * ${width} + x_${c}) * ${batch}u + image_${c};`,
-)}
-${reduction}
-weights_at += ${groupChannels * tile.rows}u;
-}
-}`,
+)}`,
+      },
       rowOperand: stridedRows({
         name: 'weights',
-        base: 'weights_at',
+        base: `weights_begin + outer * ${groupChannels * tile.rows}u`,
         rowStride: 1,
         stepStride: tile.rows,
         tile,

@@ -70,20 +70,22 @@ let x_${c} = ${first('phase_x', stride[1], padding.left)} + at_${c} / ${batch}u 
 let bottom_${c} = i32((y_${c} + ${padding.top}u) / ${stride[0]}u);
 let right_${c} = i32((x_${c} + ${padding.left}u) / ${stride[1]}u);`,
 )}
+let turns_y = (${kernel[0] + stride[0] - 1}u - phase_y) / ${stride[0]}u;
+let turns_x = (${kernel[1] + stride[1] - 1}u - phase_x) / ${stride[1]}u;
 let weights_begin = ${packed.base};`,
-      loops: (reduction) => `for (var turn_y = 0u; turn_y * ${stride[0]}u + phase_y < ${kernel[0]}u; turn_y++) {
-for (var turn_x = 0u; turn_x * ${stride[1]}u + phase_x < ${kernel[1]}u; turn_x++) {
+      outer: {
+        count: 'turns_y * turns_x',
+        declare: everyLoad(tile, forms.columns, (c) => `var inside_${c} = true;`),
+        begin: `let turn_y = outer / turns_x; let turn_x = outer % turns_x;
 let kernel_place = (turn_y * ${stride[0]}u + phase_y) * ${kernel[1]}u + turn_x * ${stride[1]}u + phase_x;
 ${everyLoad(
   tile,
   forms.columns,
   (c) => `let output_y_${c} = bottom_${c} - i32(turn_y); let output_x_${c} = right_${c} - i32(turn_x);
-let inside_${c} = u32(output_y_${c}) < ${outputHeight}u && u32(output_x_${c}) < ${outputWidth}u;
+inside_${c} = u32(output_y_${c}) < ${outputHeight}u && u32(output_x_${c}) < ${outputWidth}u;
 let place_${c} = u32(output_y_${c} * ${outputWidth} + output_x_${c}) * ${batch}u + image_${c};`,
-)}
-${reduction}
-}
-}`,
+)}`,
+      },
       rowOperand: stridedRows({
         name: 'weights',
         base: `weights_begin + kernel_place * ${groupFilters * tile.rows}u`,

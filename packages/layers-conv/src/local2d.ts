@@ -126,18 +126,16 @@ function recordForward(
       reduction: wholeReduction(channels, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
       setup: `let top = i32(batch / ${outputWidth}u * ${stride[0]}u) - ${padding.top};
 let left = i32(batch % ${outputWidth}u * ${stride[1]}u) - ${padding.left};`,
-      loops: (reduction) => `for (var kernel_y = 0; kernel_y < ${kernel[0]}; kernel_y++) {
-for (var kernel_x = 0; kernel_x < ${kernel[1]}; kernel_x++) {
-let y = top + kernel_y;
-let x = left + kernel_x;
-if (u32(y) < ${height}u && u32(x) < ${width}u) {
-${reduction}
-}
-}
-}`,
+      outer: {
+        count: `${area}u`,
+        declare: 'var inside = true;',
+        begin: `let y = top + i32(outer / ${kernel[1]}u);
+let x = left + i32(outer % ${kernel[1]}u);
+inside = u32(y) < ${height}u && u32(x) < ${width}u;`,
+      },
       rowOperand: stridedRows({
         name: 'weight',
-        base: `(batch * ${filters}u + first_row) * ${channels * area}u + u32(kernel_y * ${kernel[1]} + kernel_x)`,
+        base: `(batch * ${filters}u + first_row) * ${channels * area}u + outer`,
         rowStride: channels * area,
         stepStride: area,
         tile,
@@ -147,7 +145,8 @@ ${reduction}
       }),
       columnOperand: stridedColumns({
         name: 'input',
-        base: (c) => `u32(y * ${width} + x) * ${batch}u + at_${c}`,
+        base: (c) => `select(0u, u32(y * ${width} + x), inside) * ${batch}u + at_${c}`,
+        valid: () => 'inside',
         stepStride: height * width * batch,
         tile,
         form: forms.columns,
@@ -192,21 +191,19 @@ function recordInputGradient(
       reduction: wholeReduction(filters, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
       setup: `let bottom = i32(batch / ${width}u) + ${padding.top};
 let right = i32(batch % ${width}u) + ${padding.left};`,
-      loops: (reduction) => `for (var kernel_y = 0; kernel_y < ${kernel[0]}; kernel_y++) {
-for (var kernel_x = 0; kernel_x < ${kernel[1]}; kernel_x++) {
-let down = bottom - kernel_y;
-let across = right - kernel_x;
+      outer: {
+        count: `${area}u`,
+        declare: 'var inside = true;',
+        begin: `let down = bottom - i32(outer / ${kernel[1]}u);
+let across = right - i32(outer % ${kernel[1]}u);
 let output_y = down / ${stride[0]};
 let output_x = across / ${stride[1]};
-if (down >= 0 && across >= 0 && down % ${stride[0]} == 0 && across % ${stride[1]} == 0 && output_y < ${outputHeight} && output_x < ${outputWidth}) {
-let position = u32(output_y * ${outputWidth} + output_x);
-${reduction}
-}
-}
-}`,
+inside = down >= 0 && across >= 0 && down % ${stride[0]} == 0 && across % ${stride[1]} == 0 && output_y < ${outputHeight} && output_x < ${outputWidth};
+let position = select(0u, u32(output_y * ${outputWidth} + output_x), inside);`,
+      },
       rowOperand: stridedRows({
         name: 'weight',
-        base: `(position * ${filters * channels}u + first_row) * ${area}u + u32(kernel_y * ${kernel[1]} + kernel_x)`,
+        base: `(position * ${filters * channels}u + first_row) * ${area}u + outer`,
         rowStride: area,
         stepStride: channels * area,
         tile,
@@ -217,6 +214,7 @@ ${reduction}
       columnOperand: stridedColumns({
         name: 'outputGradient',
         base: (c) => `position * ${batch}u + at_${c}`,
+        valid: () => 'inside',
         stepStride: positions * batch,
         tile,
         form: forms.columns,

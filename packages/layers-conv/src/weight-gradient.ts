@@ -58,7 +58,7 @@ export function recordWeightGradient(
       batches: groups * parts,
       reduction: wholeReduction(batch, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
       setup: `let group = batch % ${groups}u;
-let part = batch / ${groups}u;
+let slice = batch / ${groups}u;
 ${everyLoad(
   tile,
   forms.columns,
@@ -66,20 +66,20 @@ ${everyLoad(
 let kernel_x_${c} = i32(at_${c} % ${kernel[1]}u) - ${padding.left};
 let map_${c} = (group * ${groupChannels}u + at_${c} / ${area}u) * ${height * width * batch}u;`,
 )}`,
-      loops: (
-        reduction,
-      ) => `for (var position = part * ${positionsOfPart}u; position < min(${positions}u, (part + 1u) * ${positionsOfPart}u); position++) {
+      outer: {
+        count: `(min(${positions}u, (slice + 1u) * ${positionsOfPart}u) - slice * ${positionsOfPart}u)`,
+        declare: padded ? everyLoad(tile, forms.columns, (c) => `var inside_${c} = true;`) : '',
+        begin: `let position = slice * ${positionsOfPart}u + outer;
 let window_y = i32(position / ${outputWidth}u * ${stride[0]}u);
 let window_x = i32(position % ${outputWidth}u * ${stride[1]}u);
 ${everyLoad(
   tile,
   forms.columns,
   (c) => `let y_${c} = window_y + kernel_y_${c}; let x_${c} = window_x + kernel_x_${c};
-${padded ? `let inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;` : ''}
+${padded ? `inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;` : ''}
 let place_${c} = map_${c} + u32(y_${c} * ${width} + x_${c}) * ${batch}u;`,
-)}
-${reduction}
-}`,
+)}`,
+      },
       rowOperand: stridedRows({
         name: 'outputGradient',
         base: `((group * ${groupFilters}u + first_row) * ${positions}u + position) * ${batch}u`,
@@ -99,7 +99,7 @@ ${reduction}
         form: forms.columns,
       }),
       store: (row, c, value) =>
-        `store_target(part * ${weightGradient.elements}u + (group * ${groupFilters}u + ${row}) * ${columns}u + column_${c}, ${value});`,
+        `store_target(slice * ${weightGradient.elements}u + (group * ${groupFilters}u + ${row}) * ${columns}u + column_${c}, ${value});`,
     }),
   });
   if (parts > 1) {

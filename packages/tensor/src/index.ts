@@ -29,7 +29,14 @@ export {
   stridedRows,
   wholeReduction,
 } from './math/product-kernel.js';
-export { chooseParts, chooseTile, columnForm, type ProductForms, type ProductTile, rowForm } from './math/product-tile.js';
+export {
+  chooseParts,
+  chooseTile,
+  columnForm,
+  type ProductForms,
+  type ProductTile,
+  rowForm,
+} from './math/product-tile.js';
 export { recordRowSums, recordSumOfParts } from './math/sums.js';
 export { type CompileOptions, compileNetwork } from './network/compile.js';
 export {

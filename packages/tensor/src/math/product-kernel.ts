@@ -28,7 +28,9 @@ export interface LoadForm {
  */
 export interface ProductOperand {
   readonly form: LoadForm;
-  /** Statements before the loop over the reduction. */
+  /** Declares variables, once. */
+  readonly declare: string;
+  /** Statements before each reduction, which set them. */
   readonly begin: string;
   /**
    * The value, or `vec4f`, of the load `index`, `step` steps into a round.
@@ -53,6 +55,16 @@ export interface Reduction {
   readonly restIf?: string;
 }
 
+/** Repeats the reduction, each time with other operands. One flat loop: software drivers pay for every loop around sums. */
+export interface OuterLoop {
+  /** How many reductions there are: a `u32` expression, the same for all invocations of a workgroup. */
+  readonly count: string;
+  /** Declares variables that `begin` sets and the operands use. */
+  readonly declare?: string;
+  /** Statements before each reduction; they see its number as `outer: u32`. */
+  readonly begin: string;
+}
+
 export interface ProductKernelOptions {
   /** What the kernel computes, in a few words, for the head of the text. */
   readonly title: string;
@@ -68,8 +80,8 @@ export interface ProductKernelOptions {
   readonly reduction: Reduction;
   /** Statements that the operands and `loops` build upon. */
   readonly setup?: string;
-  /** Puts loops around the loop over the reduction; their bounds must be the same for all of a workgroup. */
-  readonly loops?: (reduction: string) => string;
+  /** Where sums run over more than one reduction, as over the places of a convolution's kernel. */
+  readonly outer?: OuterLoop;
   /**
    * What a sum starts at, as WGSL: of a row, and of the columns of a load (`at_LOAD` and, where the column operand loads
    * four columns at once, the three after it: then a `vec4f`, or one value for all four). 0 where it is left out.
@@ -148,7 +160,7 @@ export function reductionPart(
  */
 export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wgsl' | 'workgroups'> {
   const { title, tile, lanes, rows, columns, batches, rowOperand, columnOperand, reduction, store } = options;
-  const { setup = '', loops = (text: string) => text, functions = '', initial = () => '' } = options;
+  const { setup = '', outer, functions = '', initial = () => '' } = options;
   const { form: rowForm } = rowOperand;
   const { form: columnForm } = columnOperand;
   const rowWidth = rowForm.along === 'result' ? rowForm.width : 1;
@@ -227,18 +239,11 @@ export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wg
   const wholeRound = `${round(roundSteps)}
 ${rowOperand.advance(roundSteps)}
 ${columnOperand.advance(roundSteps)}`;
-  // One round alone needs no loop, which software drivers pay for with every sum.
-  const rounds =
-    reduction.rounds === '0u'
-      ? ''
-      : reduction.rounds === '1u'
-        ? `{\n${wholeRound}\n}`
-        : `for (var round = 0u; round < ${reduction.rounds}; round++) {\n${wholeRound}\n}`;
-  const loop = `
-${rowOperand.begin}
-${columnOperand.begin}
-${rounds}
-${rest && reduction.restIf ? `if (${reduction.restIf}) ${rest}` : rest}`;
+  const declare = `${outer?.declare ?? ''}\n${rowOperand.declare}\n${columnOperand.declare}`;
+  const begin = `${outer?.begin ?? ''}\n${rowOperand.begin}\n${columnOperand.begin}`;
+  const loop = outer
+    ? outerLoop(outer.count, begin, reduction, wholeRound, rest)
+    : reductionLoop(begin, reduction, wholeRound, rest);
 
   // Rows are clamped in whole loads: the last load is computed again, with the same values.
   const existing = (row: number) =>
@@ -279,7 +284,8 @@ ${tileRows
     columnLoads.map((load) => `var sum_${row}_${load} = ${sumType}(${initial(existing(row), load) || '0.0'});`),
   )
   .join('\n')}
-${loops(loop)}
+${declare}
+${loop}
 ${columnLoads
   .map(
     (load) => `${columns % columnsOfWorkgroup === 0 ? '' : `if (column_${load} < ${columns}u) `}{
@@ -289,6 +295,37 @@ ${tileRows.map((row) => `{ ${store(existing(row), load, `sum_${row}_${load}`)} }
   .join('\n')}
 }`;
   return { wgsl, workgroups: [gridColumns, gridRows] };
+}
+
+function reductionLoop(begin: string, reduction: Reduction, round: string, rest: string): string {
+  const { rounds, restIf } = reduction;
+  // One round alone needs no loop.
+  const all =
+    rounds === '0u'
+      ? ''
+      : rounds === '1u'
+        ? `{\n${round}\n}`
+        : `for (var round = 0u; round < ${rounds}; round++) {\n${round}\n}`;
+  return `${begin}\n${all}\n${rest && restIf ? `if (${restIf}) ${rest}` : rest}`;
+}
+
+/** All rounds of all reductions as one loop; `part` counts the rounds of a reduction and, where there is one, its rest. */
+function outerLoop(count: string, begin: string, { rounds }: Reduction, round: string, rest: string): string {
+  if (rounds === '0u' || (rounds === '1u' && !rest)) {
+    return `for (var outer = 0u; outer < ${count}; outer++) {\n${begin}\n${rest || round}\n}`;
+  }
+  const parts = rest ? `(${rounds} + 1u)` : rounds;
+  return `var outer = 0u;
+var part = 0u;
+let turns = ${count} * ${parts};
+for (var turn = 0u; turn < turns; turn++) {
+if (part == 0u) {
+${begin}
+}
+${rest ? `if (part == ${rounds}) ${rest} else {\n${round}\n}` : round}
+part++;
+if (part == ${parts}) { part = 0u; outer++; }
+}`;
 }
 
 /** A `u32` expression in units of loads. */
@@ -323,8 +360,8 @@ export function stridedRows(options: {
   const offsetOfStep = (step: number) => (form.along === 'steps' ? step / width : step) * stepStride;
   return {
     form,
-    begin: [
-      `var rows_at = ${inLoads(width, base)} + lane_step * ${stepStride}u${checked ? '' : ` + lane_row * ${rowStride}u`};`,
+    declare: [
+      'var rows_at = 0u;',
       ...(checked
         ? count(tile.rows / rowsOfLoad / lanes.rows).map(
             (index) =>
@@ -333,6 +370,7 @@ export function stridedRows(options: {
           )
         : []),
     ].join('\n'),
+    begin: `rows_at = ${inLoads(width, base)} + lane_step * ${stepStride}u${checked ? '' : ` + lane_row * ${rowStride}u`};`,
     load(index, step, beyond) {
       const offset = offsetOfStep(step) + (checked ? 0 : index * lanes.rows * rowStride);
       const place = `rows_at + ${offset}u${checked ? ` + row_offset_${index}` : ''}`;
@@ -364,7 +402,8 @@ export function stridedColumns(options: {
   const offset = (step: number) => (step * stepStride) / width;
   return {
     form,
-    begin: loads.map((load) => `var columns_at_${load} = ${inLoads(width, base(load))};`).join('\n'),
+    declare: loads.map((load) => `var columns_at_${load} = 0u;`).join('\n'),
+    begin: loads.map((load) => `columns_at_${load} = ${inLoads(width, base(load))};`).join('\n'),
     load(index, step) {
       const load = `${loadFunction(name, form)}(columns_at_${index} + ${offset(step)}u)`;
       return valid ? `select(${width === 4 ? 'vec4f()' : '0.0'}, ${load}, ${valid(index)})` : load;

@@ -14,45 +14,58 @@ export interface ProductTile {
 }
 
 interface Tuning {
-  /** The largest tile where rows lie side by side in memory, and where steps of the reduction do. */
-  readonly tile: { readonly result: ProductTile; readonly steps: ProductTile };
+  /** Tiles to choose from: where both operands load along the result, or either along the steps of the reduction. */
+  readonly tiles: { readonly result: readonly ProductTile[]; readonly steps: readonly ProductTile[] };
+  /** What a load costs, in multiply-adds. */
+  readonly load: number;
   /** Workgroups that keep all of the adapter busy. */
   readonly busy: number;
 }
 
+const tile = (rows: number, columns: number, workgroupSize: number, unroll: number): ProductTile => ({
+  rows,
+  columns,
+  workgroupSize,
+  unroll,
+});
+
 /** Measured on SwiftShader (4 lanes) and lavapipe (8 lanes), see `docs/performance.md`. */
 const tunings: Readonly<Record<number, Tuning>> = {
   4: {
-    tile: {
-      result: { rows: 32, columns: 16, workgroupSize: 4, unroll: 4 },
-      steps: { rows: 32, columns: 4, workgroupSize: 4, unroll: 4 },
+    tiles: {
+      result: [tile(32, 16, 4, 4), tile(16, 16, 4, 4), tile(8, 16, 4, 4), tile(4, 16, 4, 4)],
+      steps: [tile(32, 4, 4, 4), tile(16, 4, 4, 4), tile(8, 4, 4, 4), tile(4, 4, 4, 4)],
     },
+    load: 20,
     busy: 8,
   },
   8: {
-    tile: {
-      result: { rows: 32, columns: 8, workgroupSize: 8, unroll: 2 },
-      steps: { rows: 32, columns: 4, workgroupSize: 8, unroll: 4 },
+    tiles: {
+      result: [tile(32, 8, 8, 2), tile(48, 4, 8, 2), tile(16, 8, 8, 2), tile(8, 8, 8, 2), tile(4, 8, 8, 2)],
+      steps: [tile(32, 4, 8, 4), tile(16, 4, 8, 4), tile(8, 4, 8, 4), tile(4, 4, 8, 4)],
     },
+    load: 40,
     busy: 8,
   },
 };
 
 /** No subgroups: every invocation loads all it needs. */
 const plain: Tuning = {
-  tile: {
-    result: { rows: 8, columns: 4, workgroupSize: 64, unroll: 1 },
-    steps: { rows: 8, columns: 4, workgroupSize: 64, unroll: 4 },
+  tiles: {
+    result: [tile(8, 4, 64, 1), tile(4, 4, 64, 1)],
+    steps: [tile(8, 4, 64, 4), tile(4, 4, 64, 4)],
   },
+  load: 4,
   busy: 64,
 };
 
 /** Subgroups of hardware: little is held in registers, so that many workgroups hide the time that loads take. */
 const hardware: Tuning = {
-  tile: {
-    result: { rows: 8, columns: 4, workgroupSize: 64, unroll: 4 },
-    steps: { rows: 8, columns: 4, workgroupSize: 64, unroll: 4 },
+  tiles: {
+    result: [tile(8, 4, 64, 4), tile(4, 4, 64, 4)],
+    steps: [tile(8, 4, 64, 4), tile(4, 4, 64, 4)],
   },
+  load: 8,
   busy: 512,
 };
 
@@ -90,23 +103,37 @@ export function chooseTile(
   forms: ProductForms,
   wanted: Partial<ProductTile> = {},
 ): ProductTile {
-  const largest = tuningOf(gpu).tile[forms.columns.along];
+  return { ...tileCandidates(gpu, size, forms)[0]!, ...wanted };
+}
+
+/** Tiles that suit a product of this size, the likeliest first. */
+export function tileCandidates(
+  gpu: Pick<Gpu, 'subgroupSize'>,
+  size: { readonly rows: number; readonly columns: number },
+  forms: ProductForms,
+): ProductTile[] {
+  const { tiles, load } = tuningOf(gpu);
+  const largest = tiles[forms.rows.along === 'steps' || forms.columns.along === 'steps' ? 'steps' : 'result'];
   const lanes = gpu.subgroupSize ?? 1;
   const rowWidth = forms.rows.along === 'result' ? forms.rows.width : 1;
   const columnWidth = forms.columns.along === 'result' ? forms.columns.width : 1;
-  const rows = wanted.rows ?? leastWork(size.rows, largest.rows, rowWidth);
-  // One column a lane where four are not loaded at once needs no more registers than that.
-  const most = forms.columns.along === 'result' && columnWidth === 1 ? Math.min(2, largest.columns) : largest.columns;
-  const loads = Math.ceil(size.columns / columnWidth);
-  const columnLoads = Math.max(1, Math.min(most / columnWidth, Math.ceil(loads / lanes)));
-  const columns = wanted.columns ?? Math.floor(columnLoads) * columnWidth;
-  const needed = Math.ceil(size.columns / (columns * lanes)) * lanes;
-  return {
-    rows,
-    columns,
-    workgroupSize: wanted.workgroupSize ?? Math.min(Math.max(lanes, largest.workgroupSize), needed),
-    unroll: wanted.unroll ?? largest.unroll,
+  // A result of few rows needs no padding to a tile, where rows are loaded one by one.
+  const shortest = rowWidth === 1 && size.rows < 4 ? [{ ...largest[0]!, rows: size.rows }] : [];
+  const fitted = [...largest, ...shortest].map((tile) => {
+    // Where columns are loaded one by one, more than two a lane only cost registers.
+    const most = forms.columns.along === 'result' && columnWidth === 1 ? Math.min(2, tile.columns) : tile.columns;
+    const loads = Math.ceil(size.columns / columnWidth);
+    const columns = Math.max(1, Math.min(most / columnWidth, Math.ceil(loads / lanes))) * columnWidth;
+    const needed = Math.ceil(size.columns / (columns * lanes)) * lanes;
+    return { ...tile, columns, workgroupSize: Math.min(Math.max(lanes, tile.workgroupSize), needed) };
+  });
+  const cost = ({ rows, columns, workgroupSize }: ProductTile) => {
+    const blocks = Math.ceil(size.rows / rows) * Math.ceil(size.columns / (columns * workgroupSize)) * workgroupSize;
+    const loads = rows / (forms.rows.width * lanes) + columns / forms.columns.width;
+    return blocks * (rows * columns + load * loads);
   };
+  const unique = new Map(fitted.map((tile) => [JSON.stringify(tile), tile]));
+  return [...unique.values()].sort((a, b) => cost(a) - cost(b));
 }
 
 /** Into how many parts a long reduction is cut where the results alone give too few workgroups. */
@@ -119,13 +146,4 @@ export function chooseParts(
     Math.ceil(size.rows / tile.rows) * Math.ceil(size.columns / (tile.columns * tile.workgroupSize)) * size.batches;
   const shortest = 256;
   return Math.max(1, Math.min(Math.ceil(tuningOf(gpu).busy / blocks), Math.floor(size.depth / shortest)));
-}
-
-/** The number of rows (a multiple of 4) whose blocks cost least: every block loads the columns anew, about 4 rows' work. */
-function leastWork(rows: number, most: number, width: number): number {
-  if (rows < 4) return rows;
-  let best = most;
-  const work = (height: number) => Math.ceil(rows / height) * (height + 4);
-  for (let height = most; height >= Math.max(4, width); height -= 4) if (work(height) < work(best)) best = height;
-  return best;
 }
