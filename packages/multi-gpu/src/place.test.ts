@@ -12,9 +12,11 @@ import {
   type LayerOptions,
   type Network,
   type NetworkDescription,
+  type StepResult,
+  type StepUnderWay,
 } from '@alex/tensor';
 import { randomTensor, relativeError, runReadme, testGpu } from '@alex/tensor/testing';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type PlaceOptions, place } from './place.js';
 
 let gpu: Gpu;
@@ -167,6 +169,70 @@ describe('place', () => {
     const hasty = onGpu(small());
     const results = await Promise.all(Array.from({ length: 4 }, () => hasty.step(pictures, labels)));
     expect(results.map(({ loss }) => loss)).toEqual(losses);
+  });
+
+  test('steps under way give the results and parameters of steps that are waited for', async () => {
+    const description = small([dropout({ name: 'drop2', probability: 0.5 })]);
+    const patient = onGpu(description);
+    const expected: StepResult[] = [];
+    for (let step = 0; step < 5; step++) expected.push(await patient.step(pictures, labels));
+    const hasty = onGpu(description);
+    const steps: StepUnderWay[] = [];
+    for (let step = 0; step < 5; step++) steps.push(await hasty.submitStep(pictures, labels));
+    expect(hasty.stepCount).toBe(5);
+    // Asked for in any order, and twice.
+    const last = await steps[4]!.result();
+    const results = await Promise.all(steps.map((step) => step.result()));
+    expect(results).toEqual(expected);
+    expect(last).toEqual(expected[4]);
+    expect(await hasty.parameters()).toEqual(await patient.parameters());
+  });
+
+  test('a step that is refused leaves those under way as they are', async () => {
+    const network = onGpu(small());
+    const first = await network.submitStep(pictures, labels);
+    await expect(network.submitStep(pictures, labels.slice(1))).rejects.toThrow(/6 pictures need 6 labels/);
+    const second = await network.submitStep(pictures, labels);
+    const [one, two] = [await first.result(), await second.result()];
+    const patient = onGpu(small());
+    expect([one, two]).toEqual([await patient.step(pictures, labels), await patient.step(pictures, labels)]);
+  });
+
+  test('pictures and labels may be overwritten as soon as a step is under way', async () => {
+    const [mine, own] = [{ shape: pictures.shape, data: pictures.data.slice() }, [...labels]];
+    const network = onGpu(small());
+    const step = await network.submitStep(mine, own);
+    mine.data.fill(0);
+    own.fill(0);
+    expect(await step.result()).toEqual(await onGpu(small()).step(pictures, labels));
+  });
+
+  test('a step makes nothing on the adapter', async () => {
+    const network = onGpu(small([dropout({ name: 'drop2', probability: 0.5 })]));
+    await network.step(pictures, labels);
+    const { device } = gpu;
+    const made: string[] = [];
+    const makers = Object.getOwnPropertyNames(Object.getPrototypeOf(device)).filter(
+      (name) => name.startsWith('create') && name !== 'createCommandEncoder',
+    ) as 'createBuffer'[];
+    expect(makers).toEqual(expect.arrayContaining(['createBuffer', 'createBindGroup', 'createShaderModule']));
+    const spies = makers.map((name) => {
+      const make = device[name].bind(device);
+      return vi.spyOn(device, name).mockImplementation((...given) => {
+        made.push(name);
+        return make(...given);
+      });
+    });
+    try {
+      for (let step = 0; step < 4; step++) await network.step(pictures, labels);
+      await network.submitStep(network.input, labels);
+      await network.step(network.input, labels);
+      expect(made).toEqual([]);
+      gpu.destroyBuffer(gpu.createBuffer({ label: 'seen', size: 4, usage: GPUBufferUsage.STORAGE }));
+      expect(made).toEqual(['createBuffer']);
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+    }
   });
 
   test('a learning rate given for one step holds for that step', async () => {

@@ -61,7 +61,7 @@ export type {
   ParameterDescription,
 } from './network/layer.js';
 export type { Loss, LossOutput } from './network/loss.js';
-export type { Evaluation, MemoryPlan, Network, StepOptions, StepResult } from './network/network.js';
+export type { Evaluation, MemoryPlan, Network, StepOptions, StepResult, StepUnderWay } from './network/network.js';
 export type { LearnedParameter, Optimizer } from './network/optimizer.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
 export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';

@@ -153,8 +153,10 @@ describe('train', () => {
         if (event.kind === 'step' && event.metrics.step === stopAt) stop.abort();
       };
       const run = await RunDirectory.open(parts.path);
-      expect(await trainIn(run, { signal: stop.signal, onEvent })).toMatchObject({ finished: false, step: stopAt });
-      expect((await run.latestCheckpoint())!.step).toBe(stopAt);
+      // The step after it was under way already.
+      const stopped = stopAt + 1;
+      expect(await trainIn(run, { signal: stop.signal, onEvent })).toMatchObject({ finished: false, step: stopped });
+      expect((await run.latestCheckpoint())!.step).toBe(stopped);
       expect(await readdir(run.path)).not.toContain('weights.safetensors');
     }
     expect(await trainIn(await RunDirectory.open(parts.path))).toMatchObject({ finished: true, step: 12 });

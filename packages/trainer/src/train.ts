@@ -1,6 +1,6 @@
 import type { Augmenter } from '@alex/augment';
 import { batchesPerEpoch, batchIndices, type Dataset, type PictureBatch, stepPosition } from '@alex/data';
-import { AlexError, CheckpointError, type Network } from '@alex/tensor';
+import { AlexError, CheckpointError, type Network, type StepUnderWay } from '@alex/tensor';
 import { type EvaluationResult, evaluate } from './evaluate.js';
 import type { Metrics } from './metrics.js';
 import type { RunDirectory } from './run-directory.js';
@@ -24,7 +24,7 @@ export interface TrainingOptions {
   /** Writes to the network's input. */
   readonly augmenter: Augmenter;
   readonly dataset: Dataset;
-  /** Stops the run after the step at hand, with a checkpoint. */
+  /** Stops the run after the steps under way (one, or two), with a checkpoint. */
   readonly signal?: AbortSignal;
   onEvent?(event: TrainingEvent): void;
 }
@@ -80,8 +80,19 @@ class Training {
   savedStep: number | undefined;
   readonly #options: TrainingOptions;
   readonly #validations: Metrics[];
-  /** Of the step taken last. */
+  /** Of the step reported last. */
   #learningRate: number;
+  /** The step that the adapter has to do, until its result is asked for. */
+  #underWay:
+    | {
+        readonly underWay: StepUnderWay;
+        readonly step: number;
+        readonly learningRate: number;
+        readonly begin: number;
+      }
+    | undefined;
+  /** When the last result came. */
+  #reported = 0;
 
   constructor(options: TrainingOptions, history: readonly Metrics[], savedStep: number | undefined) {
     this.#options = options;
@@ -96,10 +107,13 @@ class Training {
     onEvent?.({ kind: 'start', step: network.stepCount, steps });
     let next = this.#read(network.stepCount);
     while (true) {
+      const step = network.stepCount;
+      const saves = step % checkpointEvery === 0 && step > 0;
+      // Nothing is evaluated or saved of a network whose last loss is not known.
+      if (this.#lacksValidation() || saves || step === steps || signal?.aborted) await this.#report();
       // Before the step, not after it: a run that was stopped during an evaluation makes up for it.
       if (this.#lacksValidation()) await this.#validate();
-      const step = network.stepCount;
-      if (step % checkpointEvery === 0 && step > 0) await this.#save();
+      if (saves) await this.#save();
       if (step === steps || signal?.aborted) break;
       const pictures = await next;
       // The adapter computes a step while the pictures of the next one are read.
@@ -132,12 +146,13 @@ class Training {
     return batchOfStep;
   }
 
+  /** Hands a step to the adapter, which has the step before still to do, and reports on that one. */
   async #step({ pixels, labels, pictures, epoch }: StepBatch): Promise<void> {
-    const { run, network, augmenter, dataset, onEvent } = this.#options;
+    const { run, network, augmenter, dataset } = this.#options;
     const { recipe } = run.config;
     const begin = performance.now();
     const learningRate = scheduleOf(recipe).learningRate({
-      epoch: this.#epoch(),
+      epoch: this.#epochOf(network.stepCount),
       epochs: recipe.steps / batchesPerEpoch(dataset.train.length, recipe),
       // Without the one that follows the last step of a run which is made longer later: it comes out of turn.
       validationErrors: this.#validations
@@ -145,13 +160,28 @@ class Training {
         .map(({ top1Error }) => top1Error),
     });
     await augmenter.run({ pixels, pictures, training: true, seed: recipe.seed, epoch });
-    const result = await network.step(network.input, labels, { learningRate });
-    const imagesPerSecond = recipe.batch / ((performance.now() - begin) / 1000);
-    this.#checkLoss(result.loss);
+    const underWay = await network.submitStep(network.input, labels, { learningRate });
+    await this.#report();
+    this.#underWay = { underWay, step: network.stepCount, learningRate, begin };
+  }
+
+  /** Waits for the step that was not reported on yet, if there is one. */
+  async #report(): Promise<void> {
+    if (!this.#underWay) return;
+    const { underWay, step, learningRate, begin } = this.#underWay;
+    this.#underWay = undefined;
+    const { run, onEvent } = this.#options;
+    const { batch, steps } = run.config.recipe;
+    const result = await underWay.result();
+    const now = performance.now();
+    // The adapter begins with it when it is done with the one before.
+    const imagesPerSecond = batch / ((now - Math.max(begin, this.#reported)) / 1000);
+    this.#reported = now;
+    this.#checkLoss(result.loss, step);
     this.#learningRate = learningRate;
-    const metrics = this.#metrics('train', result, imagesPerSecond);
+    const metrics = this.#metrics('train', step, result, imagesPerSecond);
     await run.appendMetrics(metrics);
-    onEvent?.({ kind: 'step', metrics, steps: recipe.steps });
+    onEvent?.({ kind: 'step', metrics, steps });
   }
 
   /** Comes to nothing where the signal stops it. */
@@ -171,9 +201,10 @@ class Training {
       if (signal?.aborted && error === signal.reason) return;
       throw error;
     }
-    this.#checkLoss(result.loss);
+    const step = network.stepCount;
+    this.#checkLoss(result.loss, step);
     const imagesPerSecond = result.pictures / ((performance.now() - begin) / 1000);
-    const metrics = this.#metrics('val', result, imagesPerSecond);
+    const metrics = this.#metrics('val', step, result, imagesPerSecond);
     this.#validations.push(metrics);
     await run.appendMetrics(metrics);
     onEvent?.({ kind: 'validation', metrics, steps: run.config.recipe.steps });
@@ -192,26 +223,26 @@ class Training {
     onEvent?.({ kind: 'checkpoint', step });
   }
 
-  #epoch(): number {
-    const { network, dataset, run } = this.#options;
-    return network.stepCount / batchesPerEpoch(dataset.train.length, run.config.recipe);
+  #epochOf(step: number): number {
+    const { dataset, run } = this.#options;
+    return step / batchesPerEpoch(dataset.train.length, run.config.recipe);
   }
 
   #metrics(
     split: Metrics['split'],
+    step: number,
     { loss, top1Error, top5Error }: Pick<Metrics, 'loss' | 'top1Error' | 'top5Error'>,
     imagesPerSecond: number,
   ): Metrics {
     const learningRate = this.#learningRate;
-    const step = this.#options.network.stepCount;
-    return { step, epoch: this.#epoch(), split, loss, top1Error, top5Error, learningRate, imagesPerSecond };
+    return { step, epoch: this.#epochOf(step), split, loss, top1Error, top5Error, learningRate, imagesPerSecond };
   }
 
-  #checkLoss(loss: number): void {
+  #checkLoss(loss: number, step: number): void {
     if (Number.isFinite(loss)) return;
     const { recipe } = this.#options.run.config;
     throw new AlexError(
-      `the loss became ${loss} at step ${this.#options.network.stepCount}: training diverged; ` +
+      `the loss became ${loss} at step ${step}: training diverged; ` +
         `begin a new run with a lower learning rate than ${recipe.learningRate}`,
     );
   }

@@ -178,6 +178,11 @@ export class Gpu {
    */
   async finished(): Promise<void> {
     await this.device.queue.onSubmittedWorkDone().catch(() => undefined);
+    this.check();
+  }
+
+  /** Throws as {@link finished} does, without waiting: for what is known to be done by another sign. */
+  check(): void {
     if (this.#loss) throw this.#loss;
     const error = this.#uncaught;
     this.#uncaught = undefined;

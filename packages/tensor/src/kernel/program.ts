@@ -18,8 +18,10 @@ export interface Program {
    * Submits the program. Every scalar that its kernels use must be given.
    *
    * The promise ends when the work is handed to the adapter, not when it is done: read a tensor, or `gpu.finished()`.
+   *
+   * @param afterwards adds to the same submission: a copy of a result
    */
-  run(scalars?: Readonly<Record<string, number>>): Promise<void>;
+  run(scalars?: Readonly<Record<string, number>>, afterwards?: (encoder: GPUCommandEncoder) => void): Promise<void>;
   /** Runs the program once, each dispatch timed by the adapter, where it has the feature `timestamp-query`. */
   profile(scalars?: Readonly<Record<string, number>>): Promise<DispatchTiming[]>;
   /** Bytes of planned memory, shared by the programs that were made together, and the least that could do. */
@@ -132,13 +134,14 @@ function buildProgram(
 
   return {
     dispatchLabels: dispatches.map((dispatch) => dispatch.label),
-    async run(values = {}) {
+    async run(values = {}, afterwards) {
       const steps = await ready;
       writeScalars(values);
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass();
       for (const step of steps) encode(pass, step);
       pass.end();
+      afterwards?.(encoder);
       device.queue.submit([encoder.finish()]);
     },
     async profile(values = {}) {

@@ -48,14 +48,14 @@ export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uin
   gpu.device.queue.writeBuffer(bufferOf(tensor), 0, values.buffer, values.byteOffset, values.byteLength);
 }
 
-/** Copies values from the adapter as they lie in memory. */
-export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Float32Array | Uint32Array> {
+/** Copies the values of a tensor from the adapter as they lie in memory. */
+export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Values> {
   const [values] = await readTensors(gpu, [tensor]);
   return values!;
 }
 
 /** Copies the values of several tensors from the adapter in one go. */
-export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise<(Float32Array | Uint32Array)[]> {
+export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise<Values[]> {
   const readback = createReadback(gpu, tensors);
   try {
     return await readback.read();
@@ -64,12 +64,21 @@ export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise
   }
 }
 
+/** The values of one tensor as they lie in memory. */
+export type Values = Float32Array | Uint32Array;
+
 /** Reads the same tensors again and again through one buffer made up front. */
 export interface Readback {
-  read(): Promise<(Float32Array | Uint32Array)[]>;
+  /** Copies the tensors as a part of somebody's submission. The copy before must have been taken. */
+  encode(encoder: GPUCommandEncoder): void;
+  /** Waits for the submission of the last `encode`. The values are there for `use` only, which must not be async. */
+  take<Result>(use: (values: Values[]) => Result): Promise<Result>;
+  /** Copies the tensors as they are once everything submitted so far is done. */
+  read(): Promise<Values[]>;
   dispose(): void;
 }
 
+/** Makes a {@link Readback} of tensors that have memory of their own. */
 export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
   const offsets: number[] = [];
   let size = 0;
@@ -82,29 +91,45 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
     size: Math.max(4, size),
     usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
   });
-  return {
-    async read() {
-      const encoder = gpu.device.createCommandEncoder();
+  const readback: Readback = {
+    encode(encoder) {
       tensors.forEach((tensor, index) => {
         encoder.copyBufferToBuffer(bufferOf(tensor), 0, staging, offsets[index]!, tensor.elements * 4);
       });
-      gpu.device.queue.submit([encoder.finish()]);
-      await gpu.finished();
-      await staging.mapAsync(GPUMapMode.READ);
-      const bytes = staging.getMappedRange();
-      const values = tensors.map((tensor, index) => {
-        const part = bytes.slice(offsets[index]!, offsets[index]! + tensor.elements * 4);
-        return tensor.dataType === 'f32' ? new Float32Array(part) : new Uint32Array(part);
+    },
+    async take(use) {
+      // Mapping waits for what was submitted last with this buffer, and for nothing after it.
+      await staging.mapAsync(GPUMapMode.READ).catch((error: unknown) => {
+        gpu.check();
+        throw error;
       });
-      staging.unmap();
-      return values;
+      try {
+        gpu.check();
+        const bytes = staging.getMappedRange();
+        return use(tensors.map((tensor, index) => viewOf(tensor, bytes, offsets[index]!)));
+      } finally {
+        staging.unmap();
+      }
+    },
+    read() {
+      const encoder = gpu.device.createCommandEncoder();
+      readback.encode(encoder);
+      gpu.device.queue.submit([encoder.finish()]);
+      return readback.take((values) => values.map((view) => view.slice()));
     },
     dispose: () => gpu.destroyBuffer(staging),
   };
+  return readback;
 }
 
 /** The memory of a tensor that has its own. */
 export function bufferOf(tensor: Tensor): GPUBuffer {
   if (!tensor.buffer) throw new ShapeError(`${tensor.label} has no memory of its own; only a program can reach it`);
   return tensor.buffer;
+}
+
+function viewOf(tensor: Tensor, bytes: ArrayBuffer, offset: number): Values {
+  return tensor.dataType === 'f32'
+    ? new Float32Array(bytes, offset, tensor.elements)
+    : new Uint32Array(bytes, offset, tensor.elements);
 }

@@ -18,9 +18,10 @@ import type { NetworkDescription, NetworkTable } from './description.js';
 import { initialValues } from './initialize.js';
 import { fromMemoryLayout, toMemoryLayout } from './layout.js';
 import type { Loss, LossOutput } from './loss.js';
-import type { Evaluation, MemoryPlan, Network, StepOptions, StepResult } from './network.js';
+import type { Evaluation, MemoryPlan, Network, StepOptions, StepResult, StepUnderWay } from './network.js';
 import type { LearnedParameter, Optimizer } from './optimizer.js';
 import { recordBackward, recordForward } from './record.js';
+import { StepsUnderWay } from './steps-under-way.js';
 
 export interface CompileOptions {
   /** Images a step. */
@@ -69,8 +70,11 @@ class CompiledNetwork implements Network {
   readonly #output: Tensor;
   readonly #probabilities: Tensor;
   readonly #programs: Partial<Record<ProgramName, Program>>;
-  readonly #readMeasures: Readback;
+  readonly #steps: StepsUnderWay;
   readonly #readEvaluation: Readback;
+  /** Where pictures and labels are put in order on their way to the adapter; the first made when they are first needed. */
+  #stagedPictures: Float32Array<ArrayBuffer> | undefined;
+  readonly #stagedLabels: Uint32Array;
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
@@ -83,6 +87,7 @@ class CompiledNetwork implements Network {
     this.#options = options;
     const { batch, optimizer, training = true } = options;
     this.batch = batch;
+    this.#stagedLabels = new Uint32Array(batch);
     this.#learned = description.layers.flatMap((layer) => layer.parameters);
     optimizer.scalars(optimizer.learningRate, this.#learned);
     this.input = createTensor(gpu, 'input', [batch, ...description.input]);
@@ -102,7 +107,7 @@ class CompiledNetwork implements Network {
     const evaluate = (recorder: Recorder) => this.#recordEvaluation(recorder);
     const train = (recorder: Recorder) => this.#recordTraining(recorder);
     this.#programs = training ? createPrograms(gpu, { train, evaluate }) : createPrograms(gpu, { evaluate });
-    this.#readMeasures = createReadback(gpu, [this.#measures]);
+    this.#steps = new StepsUnderWay(gpu, this.#measures, batch);
     this.#readEvaluation = createReadback(gpu, [this.#measures, this.#output, this.#probabilities]);
   }
 
@@ -117,20 +122,25 @@ class CompiledNetwork implements Network {
     return this.#inTurn(async () => (await this.#evaluate(pictures, labels)).evaluation);
   }
 
-  step(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options: StepOptions = {}): Promise<StepResult> {
+  submitStep(
+    pictures: HostTensor | Tensor,
+    labels: ArrayLike<number>,
+    options: StepOptions = {},
+  ): Promise<StepUnderWay> {
     return this.#inTurn(async () => {
       const program = this.#trainingProgram();
-      this.#fill(pictures, labels, this.batch);
-      await program.run(this.#trainingScalars(options));
-      const [measures] = await this.#readMeasures.read();
+      const step = await this.#steps.submit(async (encode) => {
+        this.#fill(pictures, labels, this.batch);
+        await program.run(this.#trainingScalars(options), encode);
+      });
       this.stepCount++;
-      const mean = (row: number) => {
-        let sum = 0;
-        for (let image = 0; image < this.batch; image++) sum += measures![row * this.batch + image]!;
-        return sum / this.batch;
-      };
-      return { loss: mean(0), top1Error: mean(1), top5Error: mean(2) };
+      return step;
     });
+  }
+
+  async step(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options: StepOptions = {}): Promise<StepResult> {
+    const step = await this.submitStep(pictures, labels, options);
+    return step.result();
   }
 
   profile(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]> {
@@ -206,7 +216,7 @@ class CompiledNetwork implements Network {
     if (this.#disposed) return;
     this.#disposed = true;
     for (const program of Object.values(this.#programs)) program.dispose();
-    this.#readMeasures.dispose();
+    this.#steps.dispose();
     this.#readEvaluation.dispose();
     const own = [this.input, this.#labels, this.#measures, this.#output, this.#probabilities];
     for (const tensor of [...own, ...this.#parameters.values(), ...this.#state.values()]) {
@@ -270,7 +280,8 @@ class CompiledNetwork implements Network {
     if (labels) writeTensor(this.#gpu, this.#labels, this.#checkLabels(labels, images, pictures));
     if ('data' in pictures) {
       checkHostTensor(`${this.description.name}: pictures`, pictures);
-      writeTensor(this.#gpu, this.input, toMemoryLayout(pictures, this.batch));
+      this.#stagedPictures ??= new Float32Array(this.input.elements);
+      writeTensor(this.#gpu, this.input, toMemoryLayout(pictures, this.batch, this.#stagedPictures));
     } else if (pictures !== this.input) {
       if (images !== this.batch) {
         throw new ShapeError(
@@ -291,7 +302,7 @@ class CompiledNetwork implements Network {
     if (onAdapter ? labels.length > images || labels.length < 1 : labels.length !== images) {
       throw new ShapeError(`${this.description.name}: ${images} pictures need ${images} labels, got ${labels.length}`);
     }
-    const checked = new Uint32Array(this.batch);
+    const checked = this.#stagedLabels.fill(0);
     for (let image = 0; image < labels.length; image++) {
       const label = labels[image]!;
       if (!Number.isInteger(label) || label < 0 || label >= classes) {

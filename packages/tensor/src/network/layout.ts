@@ -1,10 +1,17 @@
 import { elementsPerImage, type HostTensor, type Shape } from '../shape.js';
 
-/** From outside layout (`[N, ...]`, image slowest) to memory layout (`[..., N]`, image fastest), with room for `batch` images. */
-export function toMemoryLayout(tensor: HostTensor, batch: number): Float32Array {
+/**
+ * From outside layout (`[N, ...]`, image slowest) to memory layout (`[..., N]`, image fastest), with room for `batch`
+ * images: in `result`, where it is given.
+ */
+export function toMemoryLayout(
+  tensor: HostTensor,
+  batch: number,
+  result = new Float32Array(elementsPerImage(tensor.shape) * batch),
+): Float32Array {
   const images = tensor.shape[0]!;
   const features = elementsPerImage(tensor.shape);
-  const result = new Float32Array(features * batch);
+  if (images < batch) result.fill(0);
   for (let image = 0; image < images; image++) {
     const start = image * features;
     for (let feature = 0; feature < features; feature++) {

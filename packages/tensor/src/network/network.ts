@@ -17,6 +17,12 @@ export interface StepResult {
   readonly top5Error: number;
 }
 
+/** A step that was handed to the adapter. */
+export interface StepUnderWay {
+  /** Waits for the step; the second time it gives the same. */
+  result(): Promise<StepResult>;
+}
+
 export interface Evaluation {
   /** One value an image. */
   readonly losses: Float32Array;
@@ -39,7 +45,7 @@ export interface Network {
   readonly description: NetworkDescription;
   /** Images a step; fixed when the network was placed. */
   readonly batch: number;
-  /** Steps taken since the parameters were drawn, or as set by `loadState`. */
+  /** Steps taken or under way since the parameters were drawn, or as set by `loadState`. */
   readonly stepCount: number;
   /**
    * Where pictures go, on the adapter: shape `[N, C, H, W]`, memory `[C, H, W, N]`. A program that prepares pictures on
@@ -50,7 +56,13 @@ export interface Network {
   forward(pictures: HostTensor | Tensor): Promise<HostTensor>;
   /** Loss, errors and probabilities for up to `batch` labelled images, dropout off. */
   evaluate(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation>;
-  /** One step of training on exactly `batch` images. */
+  /**
+   * Hands one step of training on exactly `batch` images to the adapter and goes on while it computes. When the promise
+   * ends, pictures and labels may be overwritten, and `input` filled for the next step. At most two steps are under way:
+   * a third waits for the first.
+   */
+  submitStep(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options?: StepOptions): Promise<StepUnderWay>;
+  /** One step of training, waited for. */
   step(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options?: StepOptions): Promise<StepResult>;
   /** One step of training, each dispatch timed by the adapter, where it has the feature `timestamp-query`. */
   profile(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]>;
