@@ -31,6 +31,7 @@ export function activation(definition: ActivationFunction, options: LayerOptions
       recordPerElement(recorder, {
         label: `${name}/forward`,
         elements: input.elements,
+        elementwise: true,
         reads: { input },
         writes: { output },
         functions,
@@ -46,6 +47,7 @@ export function activation(definition: ActivationFunction, options: LayerOptions
       recordPerElement(recorder, {
         label: `${name}/backward`,
         elements: input.elements,
+        elementwise: true,
         reads: readsInput ? { input, output, outputGradient } : { output, outputGradient },
         writes: { inputGradient },
         functions,

@@ -82,6 +82,7 @@ function record(
   const dispatch = {
     label: `${name}/${pass}`,
     elements: input.elements,
+    elementwise: true,
     reads: { input },
     writes: { output },
   };

@@ -82,6 +82,7 @@ export function recordWithinMapGradient(
   recordPerElement(recorder, {
     label: `${norm.label}/terms`,
     elements: input.elements,
+    elementwise: true,
     reads: { input, gradient: outputGradient, denominators },
     writes: { terms },
     functions: formulaWgsl(norm.formula),

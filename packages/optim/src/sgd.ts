@@ -98,6 +98,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
       recordPerElement(recorder, {
         label: `sgd/${description.path}`,
         elements: parameter.elements,
+        elementwise: true,
         reads: { gradient },
         writes: { parameter, velocity },
         scalars: { [rate]: 'f32' },

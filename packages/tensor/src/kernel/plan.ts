@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.js';
 import type { Dispatch } from './recorder.js';
-import type { Tensor } from './tensor.js';
+import { bytesOf, type Tensor } from './tensor.js';
 
 /** Which piece of memory each tensor without memory of its own gets, and how large the pieces are. */
 export interface MemoryLayout {
@@ -45,7 +45,9 @@ function overlap(a: Life, b: Life): boolean {
 function findLives(dispatches: readonly Dispatch[]): Life[] {
   const first = new Map<Tensor, number>();
   const last = new Map<Tensor, number>();
-  dispatches.forEach(({ label, reads, writes }, index) => {
+  const moments = momentsOf(dispatches);
+  dispatches.forEach(({ label, reads, writes }, at) => {
+    const index = moments[at]!;
     const written = new Set(Object.values(writes));
     for (const tensor of Object.values(reads)) {
       if (tensor.buffer) continue;
@@ -62,7 +64,7 @@ function findLives(dispatches: readonly Dispatch[]): Life[] {
   });
   const lives = new Map<Tensor, Life>();
   for (const [tensor, start] of first) {
-    const bytes = Math.max(4, tensor.elements * 4);
+    const bytes = bytesOf(tensor);
     const reused = tensor.mayReuse && lives.get(tensor.mayReuse);
     // Only where the reused tensor is read for the last time by the very dispatch that writes this one.
     if (reused && reused.last === start && reused.bytes === bytes && tensor.mayReuse.dataType === tensor.dataType) {
@@ -74,6 +76,22 @@ function findLives(dispatches: readonly Dispatch[]): Life[] {
     }
   }
   return [...new Set(lives.values())];
+}
+
+/** When each dispatch takes place: ranges of the same tensors that are dealt with one after another at one moment. */
+function momentsOf(dispatches: readonly Dispatch[]): number[] {
+  let moment = -1;
+  return dispatches.map((dispatch, index) => {
+    const before = dispatches[index - 1];
+    const goesOn =
+      dispatch.range !== undefined &&
+      dispatch.range.first > 0 &&
+      before?.range?.of === dispatch.range.of &&
+      before.range.first + before.range.elements === dispatch.range.first &&
+      before.writes === dispatch.writes;
+    if (!goesOn) moment++;
+    return moment;
+  });
 }
 
 function mostAlive(lives: readonly Life[], length: number): number {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
 import { testGpu } from '../testing.js';
+import { fromHalves, toHalves } from './half.js';
 import { recordPerElement } from './per-element.js';
 import { createProgram, createPrograms } from './program.js';
 import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
@@ -188,3 +189,99 @@ function reverse(recorder: Parameters<Parameters<typeof createProgram>[1]>[0], i
     body: `store_y(${input.elements - 1}u - i, load_x(i));`,
   });
 }
+
+describe('what is done element by element to tensors larger than a binding', () => {
+  test.each([64, 65, 128, 1000])('is done part by part, in place too (%i elements, 64 a binding)', async (elements) => {
+    const narrow = await openGpu({ adapter: gpu.description.index, bindingBytes: 256 });
+    const input = counting(narrow, elements);
+    const weights = counting(narrow, 3);
+    const output = createTensor(narrow, 'output', [elements]);
+    const program = createProgram(narrow, (recorder) => {
+      const copy = recorder.tensor('copy', [elements]);
+      const scaled = recorder.tensor('scaled', [elements], { mayReuse: copy });
+      const options = { elements, elementwise: true } as const;
+      const copied = { label: 'copy', reads: { x: input }, writes: { y: copy }, body: 'store_y(i, load_x(i));' };
+      recordPerElement(recorder, { ...options, ...copied });
+      recordPerElement(recorder, {
+        ...options,
+        label: 'scale',
+        reads: { x: copy, weights },
+        writes: { y: scaled },
+        body: 'store_y(i, load_x(i) * load_weights(2u) + f32(i));',
+      });
+      recordPerElement(recorder, { ...options, ...copied, reads: { x: scaled }, writes: { y: output } });
+    });
+    expect(program.dispatchLabels).toHaveLength(3 * Math.ceil(elements / 64));
+    // As if each were one dispatch: one piece of memory, overwritten.
+    expect([program.plannedBytes, program.leastBytes]).toEqual([4 * elements, 4 * elements]);
+    await program.run();
+    expect([...(await readTensor(narrow, output))]).toEqual(Array.from({ length: elements }, (_, i) => 3 * i));
+    program.dispose();
+    narrow.dispose();
+  });
+});
+
+describe('f16', () => {
+  test.each([1, 2, 3, 7, 64, 65, 1001])(
+    'is stored in two bytes and computed in f32 (%i elements)',
+    async (elements) => {
+      if (!gpu.features.has('shader-f16')) return;
+      const narrow = await openGpu({ adapter: gpu.description.index, bindingBytes: 1024 });
+      const input = createTensor(narrow, 'input', [elements], { dataType: 'f16' });
+      const output = createTensor(narrow, 'output', [elements], { dataType: 'f16' });
+      const exact = createTensor(narrow, 'exact', [elements]);
+      const values = Float32Array.from({ length: elements }, (_, index) => (index - 3) / 3);
+      writeTensor(narrow, input, values);
+      const program = createProgram(narrow, (recorder) => {
+        const middle = recorder.tensor('middle', [elements], { dataType: 'f16' });
+        recordPerElement(recorder, {
+          label: 'square',
+          elements,
+          elementwise: true,
+          reads: { x: input },
+          writes: { y: middle, exact },
+          body: 'let x = load_x(i); store_y(i, x * x); store_exact(i, x * x);',
+        });
+        recordPerElement(recorder, {
+          label: 'copy',
+          elements,
+          reads: { x: middle },
+          writes: { y: output },
+          body: 'store_y(i, load_x(i));',
+        });
+      });
+      expect(program.plannedBytes).toBe(4 * Math.ceil(elements / 2));
+      await program.run();
+      const halves = fromHalves(toHalves(values)).subarray(0, elements);
+      const squares = halves.map((value) => value * value);
+      expect([...(await readTensor(narrow, exact))]).toEqual([...squares]);
+      expect([...(await readTensor(narrow, output))]).toEqual([...fromHalves(toHalves(squares))].slice(0, elements));
+      program.dispose();
+      narrow.dispose();
+    },
+  );
+
+  test('is reached four at a time as well, and what is too large becomes infinite', async () => {
+    if (!gpu.features.has('shader-f16')) return;
+    const input = createTensor(gpu, 'input', [8], { dataType: 'f16' });
+    const output = createTensor(gpu, 'output', [8], { dataType: 'f16' });
+    writeTensor(gpu, input, Float32Array.of(1, 2, 3, 4, 5, 60000, -60000, 8));
+    const program = createProgram(gpu, (recorder) =>
+      recorder.dispatch({
+        label: 'double',
+        reads: { x: input },
+        writes: { y: output },
+        vectors: ['x', 'y'],
+        workgroups: [1],
+        wgsl: `@compute @workgroup_size(2) fn main(@builtin(local_invocation_index) i: u32) {
+  store4_y(i, 2 * load4_x(i) + load_x(0u));
+}`,
+      }),
+    );
+    await program.run();
+    expect([...(await readTensor(gpu, output))]).toEqual([3, 5, 7, 9, 11, Infinity, -Infinity, 17]);
+    program.dispose();
+    disposeTensor(gpu, input);
+    disposeTensor(gpu, output);
+  });
+});

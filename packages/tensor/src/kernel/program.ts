@@ -2,7 +2,7 @@ import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError } from '../errors.js';
 import { type MemoryLayout, planMemory } from './plan.js';
 import { createRecording, type Dispatch, type Recorder, type ScalarType } from './recorder.js';
-import type { Tensor } from './tensor.js';
+import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
 import { type Memory, moduleText, type Operand, type ScalarSlot } from './wgsl.js';
 
 /** How long a dispatch took, and the bytes of the tensors that it reads and writes, each counted once. */
@@ -186,8 +186,10 @@ function prepare(
     let memory = buffers.indexOf(buffer);
     if (memory < 0) memory = buffers.push(buffer) - 1;
     const before = memories[memory];
+    const ranged = dispatch.range?.of === tensor.elements ? dispatch.range : { first: 0, elements: tensor.elements };
     memories[memory] = {
-      elements: Math.max(tensor.elements, before?.elements ?? 1),
+      firstElement: ranged.first,
+      elements: Math.max(ranged.elements, before?.elements ?? 1),
       dataType: tensor.dataType,
       written: stored || (before?.written ?? false),
       vectors: dispatch.vectors?.includes(name) || (before?.vectors ?? false),
@@ -200,7 +202,7 @@ function prepare(
     memories,
     scalars: scalars.filter(({ name }) => name in (dispatch.scalars ?? {})),
     scalarCount: scalars.length,
-    elementsPerBinding: elementsPerBinding(gpu),
+    bytesPerBinding: bytesPerBinding(gpu),
   });
   const bindingCount = module.bindings.length;
   if (bindingCount > gpu.limits.maxStorageBuffersPerShaderStage) {
@@ -214,16 +216,14 @@ function prepare(
   const layout = bindGroupLayout(gpu, types);
   const entries: GPUBindGroupEntry[] = module.bindings.map(({ memory, firstElement, elements }, binding) => ({
     binding,
-    resource: { buffer: buffers[memory]!, offset: firstElement * 4, size: elements * 4 },
+    resource: {
+      buffer: buffers[memory]!,
+      offset: firstElement * bytesPerElement(memories[memory]!.dataType),
+      size: bytesOf({ elements, dataType: memories[memory]!.dataType }),
+    },
   }));
   if (module.usesScalars) entries.push({ binding: bindingCount, resource: { buffer: scalarBuffer! } });
   return { dispatch, layout, entries, pipeline: compile(gpu, dispatch.label, module.text, layout) };
-}
-
-/** As many elements as one binding may hold, at a boundary where a second binding may begin. */
-function elementsPerBinding(gpu: Gpu): number {
-  const alignment = gpu.limits.minStorageBufferOffsetAlignment;
-  return Math.floor(gpu.bindingBytes / alignment) * (alignment / 4);
 }
 
 interface Cache {
@@ -319,6 +319,8 @@ async function profileSteps(
   }
 }
 
-function bytesMoved({ reads, writes }: Dispatch): number {
-  return [...Object.values(reads), ...Object.values(writes)].reduce((sum, tensor) => sum + tensor.elements * 4, 0);
+function bytesMoved({ reads, writes, range }: Dispatch): number {
+  return [...Object.values(reads), ...Object.values(writes)].reduce((sum, { elements, dataType }) => {
+    return sum + bytesOf({ elements: range?.of === elements ? range.elements : elements, dataType });
+  }, 0);
 }

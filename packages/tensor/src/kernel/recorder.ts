@@ -26,6 +26,18 @@ export interface Dispatch {
    */
   readonly vectors?: readonly string[];
   readonly workgroups: readonly [x: number, y?: number, z?: number];
+  /**
+   * Where the kernel touches only these elements of all tensors that hold `of` elements: only they are bound. What
+   * successive ranges of the same tensors do counts as one moment where memory is planned.
+   */
+  readonly range?: ElementRange;
+}
+
+/** Some successive elements of a tensor. */
+export interface ElementRange {
+  readonly of: number;
+  readonly first: number;
+  readonly elements: number;
 }
 
 /** Takes down what a network computes; nothing runs until the program made from it does. */

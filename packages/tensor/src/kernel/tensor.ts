@@ -1,8 +1,25 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ShapeError } from '../errors.js';
 import { elementCount, formatShape, type Shape } from '../shape.js';
+import { fromHalves, toHalves } from './half.js';
 
-export type DataType = 'f32' | 'u32';
+/** How values are stored; an `f16` is an f32 to whoever loads or stores it. */
+export type DataType = 'f32' | 'f16' | 'u32';
+
+export function bytesPerElement(dataType: DataType): number {
+  return dataType === 'f16' ? 2 : 4;
+}
+
+/** Bytes of memory for a tensor: whole words, and never none, as buffers and bindings must be. */
+export function bytesOf({ elements, dataType }: Pick<Tensor, 'elements' | 'dataType'>): number {
+  return Math.max(4, 4 * Math.ceil((elements * bytesPerElement(dataType)) / 4));
+}
+
+/** As many bytes as one binding may hold, at a boundary where a second binding may begin. */
+export function bytesPerBinding(gpu: Gpu): number {
+  const alignment = gpu.limits.minStorageBufferOffsetAlignment;
+  return Math.floor(gpu.bindingBytes / alignment) * alignment;
+}
 
 /**
  * A tensor on an adapter, as the recorder knows it: a name and a shape.
@@ -27,10 +44,10 @@ export interface TensorOptions {
 
 /** A tensor with memory of its own on the adapter, all zero. Give it back with {@link disposeTensor}. */
 export function createTensor(gpu: Gpu, label: string, shape: Shape, options: TensorOptions = {}): Tensor {
-  const elements = elementCount(shape);
+  const tensor = { label, shape, elements: elementCount(shape), dataType: options.dataType ?? 'f32' } as const;
   const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
-  const buffer = gpu.createBuffer({ label, size: Math.max(4, elements * 4), usage: STORAGE | COPY_SRC | COPY_DST });
-  return { label, shape, elements, dataType: options.dataType ?? 'f32', buffer };
+  const buffer = gpu.createBuffer({ label, size: bytesOf(tensor), usage: STORAGE | COPY_SRC | COPY_DST });
+  return { ...tensor, buffer };
 }
 
 /** Frees a tensor made by {@link createTensor}. */
@@ -45,7 +62,8 @@ export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uin
       `${tensor.label}: holds ${tensor.elements} values ${formatShape(tensor.shape)}, got ${values.length}`,
     );
   }
-  gpu.device.queue.writeBuffer(bufferOf(tensor), 0, values.buffer, values.byteOffset, values.byteLength);
+  const stored = tensor.dataType === 'f16' ? toHalves(values) : values;
+  gpu.device.queue.writeBuffer(bufferOf(tensor), 0, stored.buffer, stored.byteOffset, stored.byteLength);
 }
 
 /** Copies the values of a tensor from the adapter as they lie in memory. */
@@ -84,7 +102,7 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
   let size = 0;
   for (const tensor of tensors) {
     offsets.push(size);
-    size += tensor.elements * 4;
+    size += bytesOf(tensor);
   }
   const staging = gpu.createBuffer({
     label: `readback of ${tensors.map((tensor) => tensor.label).join(', ')}`.slice(0, 200),
@@ -94,7 +112,7 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
   const readback: Readback = {
     encode(encoder) {
       tensors.forEach((tensor, index) => {
-        encoder.copyBufferToBuffer(bufferOf(tensor), 0, staging, offsets[index]!, tensor.elements * 4);
+        encoder.copyBufferToBuffer(bufferOf(tensor), 0, staging, offsets[index]!, bytesOf(tensor));
       });
     },
     async take(use) {
@@ -128,8 +146,7 @@ export function bufferOf(tensor: Tensor): GPUBuffer {
   return tensor.buffer;
 }
 
-function viewOf(tensor: Tensor, bytes: ArrayBuffer, offset: number): Values {
-  return tensor.dataType === 'f32'
-    ? new Float32Array(bytes, offset, tensor.elements)
-    : new Uint32Array(bytes, offset, tensor.elements);
+function viewOf({ dataType, elements }: Tensor, bytes: ArrayBuffer, offset: number): Values {
+  if (dataType === 'f16') return fromHalves(new Uint16Array(bytes, offset, elements));
+  return dataType === 'f32' ? new Float32Array(bytes, offset, elements) : new Uint32Array(bytes, offset, elements);
 }

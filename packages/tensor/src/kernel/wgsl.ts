@@ -1,5 +1,5 @@
 import type { ScalarType } from './recorder.js';
-import type { DataType } from './tensor.js';
+import { bytesPerElement, type DataType } from './tensor.js';
 
 /** A tensor as a kernel sees it: a name, and which of the dispatch's buffers it lies in. */
 export interface Operand {
@@ -10,6 +10,8 @@ export interface Operand {
 
 /** One of a dispatch's buffers: how many elements are bound, and whether anything is written to it. */
 export interface Memory {
+  /** 0, but where a dispatch is one of several that share its tensors out: kernels count from the tensors' own beginning. */
+  readonly firstElement: number;
   readonly elements: number;
   readonly dataType: DataType;
   readonly written: boolean;
@@ -41,7 +43,7 @@ export interface Module {
 
 /**
  * Puts the declarations before a kernel that it reaches memory through: bindings, `load_NAME`, `store_NAME` and
- * `scalar_NAME`. A buffer of more than `elementsPerBinding` elements becomes several bindings.
+ * `scalar_NAME`. A buffer of more than `bytesPerBinding` becomes several bindings. What is stored as f16 is f32 to the kernel.
  */
 export function moduleText(options: {
   readonly kernel: string;
@@ -49,14 +51,15 @@ export function moduleText(options: {
   readonly memories: readonly Memory[];
   readonly scalars: readonly ScalarSlot[];
   readonly scalarCount: number;
-  readonly elementsPerBinding: number;
+  readonly bytesPerBinding: number;
 }): Module {
-  const { kernel, operands, memories, scalars, scalarCount, elementsPerBinding } = options;
-  const bindings = memories.flatMap((memory, index) => splitMemory(memory, index, elementsPerBinding));
+  const { kernel, operands, memories, scalars, scalarCount, bytesPerBinding } = options;
+  const bindings = memories.flatMap((memory, index) => splitMemory(memory, index, bytesPerBinding));
   const parts = memories.map((_, index) =>
     bindings.flatMap((binding, position) => (binding.memory === index ? [{ binding, position }] : [])),
   );
   const lines: string[] = [];
+  if (memories.some(({ dataType }) => dataType === 'f16')) lines.push('enable f16;');
   if (/\bsubgroup[A-Z]/.test(kernel)) lines.push('enable subgroups;');
   bindings.forEach((binding, position) => {
     const access = binding.written ? 'read_write' : 'read';
@@ -72,14 +75,18 @@ export function moduleText(options: {
   for (const { name, memory, stored } of operands) {
     const { dataType, vectors } = memories[memory]!;
     const unit = vectors ? 4 : 1;
-    const [type, suffix] = vectors ? [`vec4<${dataType}>`, '4'] : [dataType, ''];
+    const suffix = vectors ? '4' : '';
+    const typeOf = (element: string) => (vectors ? `vec4<${element}>` : element);
+    const value = dataType === 'f16' ? 'f32' : dataType;
+    const type = typeOf(value);
+    const converted = (to: string, text: string) => (dataType === 'f16' ? `${typeOf(to)}(${text})` : text);
     const each = (statement: (place: string) => string) => eachPart(parts[memory]!, unit, statement);
-    lines.push(`fn load${suffix}_${name}(i: u32) -> ${type} { ${each((place) => `return ${place};`)} }`);
-    if (vectors) lines.push(`fn load_${name}(i: u32) -> ${dataType} { return load4_${name}(i / 4u)[i % 4u]; }`);
+    const load = each((place) => `return ${converted('f32', place)};`);
+    lines.push(`fn load${suffix}_${name}(i: u32) -> ${type} { ${load} }`);
+    if (vectors) lines.push(`fn load_${name}(i: u32) -> ${value} { return load4_${name}(i / 4u)[i % 4u]; }`);
     if (stored) {
-      lines.push(
-        `fn store${suffix}_${name}(i: u32, value: ${type}) { ${each((place) => `${place} = value; return;`)} }`,
-      );
+      const store = each((place) => `${place} = ${converted('f16', 'value')}; return;`);
+      lines.push(`fn store${suffix}_${name}(i: u32, value: ${type}) { ${store} }`);
     }
   }
   for (const { name, type, index } of scalars) {
@@ -89,11 +96,14 @@ export function moduleText(options: {
   return { text: `${lines.join('\n')}\n${kernel}`, bindings, usesScalars: scalars.length > 0 };
 }
 
-function splitMemory(memory: Memory, index: number, elementsPerBinding: number): Binding[] {
+function splitMemory(memory: Memory, index: number, bytesPerBinding: number): Binding[] {
+  const { firstElement, written, dataType } = memory;
+  const elementsPerBinding = bytesPerBinding / bytesPerElement(dataType);
+  const end = firstElement + memory.elements;
   const parts: Binding[] = [];
-  for (let first = 0; first < memory.elements || first === 0; first += elementsPerBinding) {
-    const elements = Math.min(elementsPerBinding, memory.elements - first);
-    parts.push({ memory: index, firstElement: first, elements, written: memory.written });
+  for (let first = firstElement; first < end || first === firstElement; first += elementsPerBinding) {
+    const elements = Math.min(elementsPerBinding, end - first);
+    parts.push({ memory: index, firstElement: first, elements, written });
   }
   return parts;
 }

@@ -384,6 +384,7 @@ function recordCopy(recorder: Recorder, from: Tensor, to: Tensor): void {
     elements: from.elements,
     reads: { from },
     writes: { to },
+    elementwise: true,
     body: '  store_to(i, load_from(i));',
   });
 }
