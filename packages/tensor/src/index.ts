@@ -38,7 +38,7 @@ export {
   rowForm,
 } from './math/product-tile.js';
 export { recordRowSums, recordSumOfParts } from './math/sums.js';
-export { type CompileOptions, compileNetwork } from './network/compile.js';
+export { type CompileOptions, compileNetwork, planNetwork } from './network/compile.js';
 export {
   type DescribedLayer,
   describeNetwork,
@@ -63,6 +63,7 @@ export type {
 export type { Loss, LossOutput } from './network/loss.js';
 export type { Evaluation, MemoryPlan, Network, StepOptions, StepResult, StepUnderWay } from './network/network.js';
 export type { LearnedParameter, Optimizer } from './network/optimizer.js';
+export type { ProgramOptions } from './network/programs.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
 export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';
 export {

@@ -1,5 +1,5 @@
 import type { Dataset } from '@alex/data';
-import { ConfigError } from '@alex/tensor';
+import { ConfigError, type MemoryPlan } from '@alex/tensor';
 import { type RunConfig, RunDirectory, type TrainingResult, train } from '@alex/trainer';
 import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
@@ -44,6 +44,7 @@ export async function runTraining(
         `${dataset.train.length.toLocaleString('en-US')} pictures of ${dataset.classes.length} classes, ` +
         `${config.recipe.steps} steps of ${config.recipe.batch}, on ${session.gpu.description.name}.`,
     );
+    output.line(memoryLine(session.network.memory()));
     const run = await begin();
     const progress = new TrainingProgress(output);
     const interruption = new Interruption(() =>
@@ -69,6 +70,18 @@ export async function runTraining(
   } finally {
     session.dispose();
   }
+}
+
+/** What a network takes on its adapter, and how near its plan is to what must be there at once. */
+function memoryLine({ totalBytes, parameterBytes, stateBytes, activityBytes, leastActivityBytes }: MemoryPlan): string {
+  const [total, parameters, state, activities, least] = [
+    totalBytes,
+    parameterBytes,
+    stateBytes,
+    activityBytes,
+    leastActivityBytes,
+  ].map((bytes) => `${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`);
+  return `Memory: ${total}, of it parameters ${parameters}, momentum ${state}, activities ${activities} (at least ${least}).`;
 }
 
 /** Before anything takes time: throws a `ConfigError` where there is a run already, or anything else. */

@@ -20,39 +20,40 @@ const dispatch = (reads: Tensor[], writes: Tensor[]): Dispatch => ({
   workgroups: [1],
 });
 
+const alignment = 16;
+const plan = (dispatches: Dispatch[], mostBytes = 1e9) => planMemory(dispatches, { alignment, mostBytes });
+
 describe('planMemory', () => {
   test('a chain needs two pieces, however long it is', () => {
     const chain = Array.from({ length: 10 }, (_, index) => tensor(`t${index}`, 100));
-    const layout = planMemory(chain.map((written, index) => dispatch(index > 0 ? [chain[index - 1]!] : [], [written])));
-    expect(layout.slotBytes).toEqual([400, 400]);
+    const layout = plan(chain.map((written, index) => dispatch(index > 0 ? [chain[index - 1]!] : [], [written])));
+    expect(layout.pieceBytes).toEqual([400, 400]);
     expect(layout.leastBytes).toBe(800);
   });
 
   test('a tensor overwrites the one it may reuse at its last reading', () => {
     const x = tensor('x', 100);
     const y = tensor('y', 100, x);
-    const layout = planMemory([dispatch([], [x]), dispatch([x], [y]), dispatch([y], [])]);
-    expect(layout.slots.get(y)).toBe(layout.slots.get(x));
+    const layout = plan([dispatch([], [x]), dispatch([x], [y]), dispatch([y], [])]);
+    expect(layout.places.get(y)).toEqual(layout.places.get(x));
     expect(layout.leastBytes).toBe(400);
   });
 
   test('a tensor does not overwrite one that is read later', () => {
     const x = tensor('x', 100);
     const y = tensor('y', 100, x);
-    const layout = planMemory([dispatch([], [x]), dispatch([x], [y]), dispatch([x, y], [])]);
-    expect(layout.slots.get(y)).not.toBe(layout.slots.get(x));
+    const layout = plan([dispatch([], [x]), dispatch([x], [y]), dispatch([x, y], [])]);
+    expect(layout.places.get(y)!.piece).not.toBe(layout.places.get(x)!.piece);
   });
 
   test('tensors with memory of their own take no part', () => {
-    const own: Tensor = { ...tensor('weight', 100), buffer: {} as GPUBuffer };
-    const layout = planMemory([dispatch([own], [tensor('y', 1)])]);
-    expect(layout.slotBytes).toEqual([4]);
+    const own: Tensor = { ...tensor('weight', 100), lasting: true };
+    const layout = plan([dispatch([own], [tensor('y', 1)])]);
+    expect(layout.pieceBytes).toEqual([4]);
   });
 
   test('reading what nothing wrote is refused by name', () => {
-    expect(() => planMemory([dispatch([tensor('ghost', 1)], [])])).toThrow(
-      /kernel reads ghost before anything wrote it/,
-    );
+    expect(() => plan([dispatch([tensor('ghost', 1)], [])])).toThrow(/kernel reads ghost before anything wrote it/);
   });
 
   test('no two tensors that are alive at once share memory, and none is larger than its piece (1,000 random programs)', () => {
@@ -73,21 +74,30 @@ describe('planMemory', () => {
           made.push(written);
           return dispatch(inputs, [written]);
         });
-        const layout = planMemory(dispatches);
-        // Plays the program: each piece of memory must still hold what a kernel expects to read.
-        const holds = new Map<number, Tensor>();
+        const layout = plan(dispatches, 1000);
+        // Plays the program: memory must still hold what a kernel expects to read, and pieces be bound one way.
+        let held: Tensor[] = [];
+        const endOf = (some: Tensor) => layout.places.get(some)!.offset + 4 * some.elements;
+        const meets = (one: Tensor, other: Tensor) => {
+          const [a, b] = [layout.places.get(one)!, layout.places.get(other)!];
+          return a.piece === b.piece && a.offset < endOf(other) && b.offset < endOf(one);
+        };
         for (const { reads, writes } of dispatches) {
-          for (const read of Object.values(reads)) expect(holds.get(layout.slots.get(read)!)).toBe(read);
+          for (const read of Object.values(reads)) expect(held).toContain(read);
           for (const written of Object.values(writes)) {
-            const slot = layout.slots.get(written)!;
-            expect(layout.slotBytes[slot]).toBeGreaterThanOrEqual(written.elements * 4);
+            const { piece, offset } = layout.places.get(written)!;
+            expect(layout.pieceBytes[piece]).toBeGreaterThanOrEqual(endOf(written));
+            expect(offset % alignment).toBe(0);
             for (const read of Object.values(reads)) {
-              if (layout.slots.get(read) === slot) expect(written.mayReuse).toBe(read);
+              if (layout.places.get(read)!.piece !== piece) continue;
+              expect(written.mayReuse).toBe(read);
+              expect(layout.places.get(read)).toEqual({ piece, offset });
             }
-            holds.set(slot, written);
+            held = [...held.filter((other) => !meets(other, written)), written];
           }
         }
-        const planned = layout.slotBytes.reduce((sum, bytes) => sum + bytes, 0);
+        for (const bytes of layout.pieceBytes) expect(bytes).toBeLessThanOrEqual(1000);
+        const planned = layout.pieceBytes.reduce((sum, bytes) => sum + bytes, 0);
         expect(planned).toBeGreaterThanOrEqual(layout.leastBytes);
       }),
       { numRuns: 1000 },

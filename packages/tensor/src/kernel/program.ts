@@ -1,8 +1,8 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError } from '../errors.js';
-import { type MemoryLayout, planMemory } from './plan.js';
+import { type MemoryLayout, type PlanLimits, planMemory } from './plan.js';
 import { createRecording, type Dispatch, type Recorder, type ScalarType } from './recorder.js';
-import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
+import { bufferOf, bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
 import { type Memory, moduleText, type Operand, type ScalarSlot } from './wgsl.js';
 
 /** How long a dispatch took, and the bytes of the tensors that it reads and writes, each counted once. */
@@ -31,7 +31,8 @@ export interface Program {
   dispose(): void;
 }
 
-type RecordDispatches = (recorder: Recorder) => void;
+/** Takes down what a program does. */
+export type RecordDispatches = (recorder: Recorder) => void;
 
 /** Makes one program from what `record` records. */
 export function createProgram(gpu: Gpu, record: RecordDispatches): Program {
@@ -42,41 +43,71 @@ export function createProgram(gpu: Gpu, record: RecordDispatches): Program {
  * Makes several programs that never run at the same time, so that they share memory. Each must be disposed; the memory
  * goes with the last.
  */
-export function createPrograms<Name extends string>(
+export function createPrograms<Records extends { readonly [Name in keyof Records]: RecordDispatches | undefined }>(
   gpu: Gpu,
-  records: Readonly<Record<Name, RecordDispatches>>,
-): Record<Name, Program> {
-  const names = Object.keys(records) as Name[];
-  const recordings = names.map((name) => {
-    const recording = createRecording(gpu);
-    records[name](recording);
-    return recording.dispatches;
-  });
-  const layout = planMemory(recordings.flat());
-  return gpu.allOrNothing(() => build(gpu, names, recordings, layout));
+  records: Records,
+): { [Name in keyof Records]: Program } {
+  const names = Object.keys(records);
+  const recordings = (Object.values(records) as RecordDispatches[]).map((record) => recordingOf(gpu, record));
+  const layout = planMemory(recordings.flat(), planLimits(gpu));
+  return gpu.allOrNothing(() => build(gpu, names, recordings, layout)) as { [Name in keyof Records]: Program };
 }
 
-function build<Name extends string>(
+/** The memory that programs made together would share; makes nothing on the adapter. */
+export function planPrograms(
   gpu: Gpu,
-  names: readonly Name[],
+  records: readonly RecordDispatches[],
+): Pick<Program, 'plannedBytes' | 'leastBytes'> {
+  const dispatches = records.flatMap((record) => recordingOf(gpu, record));
+  const { pieceBytes, leastBytes } = planMemory(dispatches, planLimits(gpu));
+  return { plannedBytes: sumOf(pieceBytes), leastBytes };
+}
+
+function planLimits({ limits }: Gpu): PlanLimits {
+  return { alignment: limits.minStorageBufferOffsetAlignment, mostBytes: limits.maxBufferSize };
+}
+
+function recordingOf(gpu: Gpu, record: RecordDispatches): readonly Dispatch[] {
+  const recording = createRecording(gpu);
+  record(recording);
+  return recording.dispatches;
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+function build(
+  gpu: Gpu,
+  names: readonly string[],
   recordings: readonly (readonly Dispatch[])[],
   layout: MemoryLayout,
-): Record<Name, Program> {
-  const slots = layout.slotBytes.map((size, index) =>
-    gpu.createBuffer({ label: `slot ${index}`, size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC }),
+): Record<string, Program> {
+  const pieces = layout.pieceBytes.map((size, index) =>
+    gpu.createBuffer({ label: `memory ${index}`, size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC }),
   );
   let users = names.length;
   const release = () => {
     users--;
-    if (users === 0) for (const slot of slots) gpu.destroyBuffer(slot);
+    if (users === 0) for (const piece of pieces) gpu.destroyBuffer(piece);
   };
-  const bufferFor = (tensor: Tensor) => tensor.buffer ?? slots[layout.slots.get(tensor)!]!;
-  const plannedBytes = layout.slotBytes.reduce((sum, bytes) => sum + bytes, 0);
+  const placeOf = (tensor: Tensor): BufferPlace => {
+    if (tensor.lasting) return { buffer: bufferOf(tensor), offset: 0 };
+    const { piece, offset } = layout.places.get(tensor)!;
+    return { buffer: pieces[piece]!, offset };
+  };
+  const plannedBytes = sumOf(layout.pieceBytes);
   const programs = names.map((name, index) => {
-    const built = buildProgram(gpu, recordings[index]!, bufferFor, release);
+    const built = buildProgram(gpu, recordings[index]!, placeOf, release);
     return [name, { ...built, plannedBytes, leastBytes: layout.leastBytes }] as const;
   });
-  return Object.fromEntries(programs) as Record<Name, Program>;
+  return Object.fromEntries(programs);
+}
+
+/** Where the memory of a tensor begins. */
+interface BufferPlace {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
 }
 
 interface Step {
@@ -88,7 +119,7 @@ interface Step {
 function buildProgram(
   gpu: Gpu,
   dispatches: readonly Dispatch[],
-  bufferFor: (tensor: Tensor) => GPUBuffer,
+  placeOf: (tensor: Tensor) => BufferPlace,
   release: () => void,
 ): Omit<Program, 'plannedBytes' | 'leastBytes'> {
   const { device } = gpu;
@@ -103,7 +134,7 @@ function buildProgram(
           usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
         })
       : undefined;
-  const prepared = dispatches.map((dispatch) => prepare(gpu, dispatch, scalars, bufferFor, scalarBuffer));
+  const prepared = dispatches.map((dispatch) => prepare(gpu, dispatch, scalars, placeOf, scalarBuffer));
   // Compiled in the background, all at once, so that making a program does not wait for the driver.
   const ready = Promise.all(
     prepared.map(
@@ -173,18 +204,18 @@ function prepare(
   gpu: Gpu,
   dispatch: Dispatch,
   scalars: readonly ScalarSlot[],
-  bufferFor: (tensor: Tensor) => GPUBuffer,
+  placeOf: (tensor: Tensor) => BufferPlace,
   scalarBuffer: GPUBuffer | undefined,
 ) {
-  const buffers: GPUBuffer[] = [];
+  const places: BufferPlace[] = [];
   const memories: Memory[] = [];
   const operands: Operand[] = [];
   const tensors = { ...dispatch.reads, ...dispatch.writes };
   for (const [name, tensor] of Object.entries(tensors)) {
     const stored = name in dispatch.writes;
-    const buffer = bufferFor(tensor);
-    let memory = buffers.indexOf(buffer);
-    if (memory < 0) memory = buffers.push(buffer) - 1;
+    const place = placeOf(tensor);
+    let memory = places.findIndex(({ buffer, offset }) => buffer === place.buffer && offset === place.offset);
+    if (memory < 0) memory = places.push(place) - 1;
     const before = memories[memory];
     const ranged = dispatch.range?.of === tensor.elements ? dispatch.range : { first: 0, elements: tensor.elements };
     memories[memory] = {
@@ -217,8 +248,8 @@ function prepare(
   const entries: GPUBindGroupEntry[] = module.bindings.map(({ memory, firstElement, elements }, binding) => ({
     binding,
     resource: {
-      buffer: buffers[memory]!,
-      offset: firstElement * bytesPerElement(memories[memory]!.dataType),
+      buffer: places[memory]!.buffer,
+      offset: places[memory]!.offset + firstElement * bytesPerElement(memories[memory]!.dataType),
       size: bytesOf({ elements, dataType: memories[memory]!.dataType }),
     },
   }));

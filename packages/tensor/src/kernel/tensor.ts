@@ -34,7 +34,9 @@ export interface Tensor {
   readonly dataType: DataType;
   /** A tensor that this one may overwrite if nothing reads it later (in-place operations, element by element only). */
   readonly mayReuse?: Tensor | undefined;
-  /** Memory of its own that outlives a step (parameters, the input, results). Without, the plan of a program gives it some. */
+  /** Whether it has memory of its own that outlives a step (parameters, the input, results); a plan gives others some. */
+  readonly lasting?: boolean;
+  /** The memory of a lasting tensor. Without, it can be planned around, but not used. */
   readonly buffer?: GPUBuffer;
 }
 
@@ -42,9 +44,14 @@ export interface TensorOptions {
   readonly dataType?: DataType;
 }
 
+/** What {@link createTensor} makes, without the memory: for plans. */
+export function describeTensor(label: string, shape: Shape, options: TensorOptions = {}): Tensor {
+  return { label, shape, elements: elementCount(shape), dataType: options.dataType ?? 'f32', lasting: true };
+}
+
 /** A tensor with memory of its own on the adapter, all zero. Give it back with {@link disposeTensor}. */
 export function createTensor(gpu: Gpu, label: string, shape: Shape, options: TensorOptions = {}): Tensor {
-  const tensor = { label, shape, elements: elementCount(shape), dataType: options.dataType ?? 'f32' } as const;
+  const tensor = describeTensor(label, shape, options);
   const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
   const buffer = gpu.createBuffer({ label, size: bytesOf(tensor), usage: STORAGE | COPY_SRC | COPY_DST });
   return { ...tensor, buffer };

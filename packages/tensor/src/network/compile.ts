@@ -1,12 +1,18 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { CheckpointError, ConfigError, ShapeError } from '../errors.js';
-import { recordPerElement } from '../kernel/per-element.js';
-import { createProgram, createPrograms, type DispatchTiming, type Program } from '../kernel/program.js';
-import type { Recorder } from '../kernel/recorder.js';
+import {
+  createProgram,
+  createPrograms,
+  type DispatchTiming,
+  type Program,
+  planPrograms,
+  type RecordDispatches,
+} from '../kernel/program.js';
 import {
   bufferOf,
   createReadback,
   createTensor,
+  describeTensor,
   disposeTensor,
   type Readback,
   readTensors,
@@ -17,31 +23,47 @@ import { checkHostTensor, formatShape, type HostTensor } from '../shape.js';
 import type { NetworkDescription, NetworkTable } from './description.js';
 import { initialValues } from './initialize.js';
 import { fromMemoryLayout, toMemoryLayout } from './layout.js';
-import type { Loss, LossOutput } from './loss.js';
 import type { Evaluation, MemoryPlan, Network, StepOptions, StepResult, StepUnderWay } from './network.js';
-import type { LearnedParameter, Optimizer } from './optimizer.js';
-import { recordBackward, recordForward } from './record.js';
+import type { LearnedParameter } from './optimizer.js';
+import {
+  allTensors,
+  learnedParameters,
+  memoryPlan,
+  type NetworkTensors,
+  networkTensors,
+  type ProgramOptions,
+  recordCopy,
+  recordEvaluation,
+  recordGradients,
+  recordTraining,
+} from './programs.js';
 import { StepsUnderWay } from './steps-under-way.js';
 
-export interface CompileOptions {
-  /** Images a step. */
-  readonly batch: number;
-  readonly loss: Loss;
-  readonly optimizer: Optimizer;
+export interface CompileOptions extends ProgramOptions {
   /** Decides initial parameters and every random choice of the layers; 0 where it is left out. */
   readonly seed?: number;
-  /** False makes a network that can only be evaluated, and needs much less memory. */
-  readonly training?: boolean;
 }
 
 /** Fits a described network to one adapter: gives it memory, compiles its programs, draws its parameters. */
 export function compileNetwork(description: NetworkDescription, gpu: Gpu, options: CompileOptions): Network {
-  const { batch, seed = 0 } = options;
-  if (!Number.isInteger(batch) || batch < 1) {
-    throw new ConfigError(`${description.name}: batch must be a whole number of at least 1, got ${batch}`);
-  }
+  const { seed = 0 } = options;
+  checkOptions(description, options);
   if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
     throw new ConfigError(`${description.name}: seed must be a whole number from 0 to ${0xffffffff}, got ${seed}`);
+  }
+  return gpu.allOrNothing(() => new CompiledNetwork(description, gpu, { ...options, seed }));
+}
+
+/** How much memory {@link compileNetwork} would take, without taking any. */
+export function planNetwork(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): MemoryPlan {
+  checkOptions(description, options);
+  const tensors = networkTensors(description, options, describeTensor);
+  return memoryPlan(tensors, planPrograms(gpu, Object.values(programsOf(description, options, tensors))));
+}
+
+function checkOptions(description: NetworkDescription, { batch }: ProgramOptions): void {
+  if (!Number.isInteger(batch) || batch < 1) {
+    throw new ConfigError(`${description.name}: batch must be a whole number of at least 1, got ${batch}`);
   }
   if (description.output.length !== 1) {
     throw new ShapeError(
@@ -49,10 +71,18 @@ export function compileNetwork(description: NetworkDescription, gpu: Gpu, option
         `[N, ${description.output.join(', ')}]`,
     );
   }
-  return gpu.allOrNothing(() => new CompiledNetwork(description, gpu, { ...options, seed }));
 }
 
-type ProgramName = 'train' | 'evaluate';
+/** What each program of a network records. */
+function programsOf(
+  description: NetworkDescription,
+  options: ProgramOptions,
+  tensors: NetworkTensors,
+): { readonly evaluate: RecordDispatches; readonly train?: RecordDispatches } {
+  const evaluate: RecordDispatches = (recorder) => recordEvaluation(recorder, description, options, tensors);
+  const train: RecordDispatches = (recorder) => recordTraining(recorder, description, options, tensors);
+  return options.training === false ? { evaluate } : { evaluate, train };
+}
 
 class CompiledNetwork implements Network {
   readonly batch: number;
@@ -61,15 +91,8 @@ class CompiledNetwork implements Network {
   readonly #gpu: Gpu;
   readonly #options: CompileOptions & { seed: number };
   readonly #learned: readonly LearnedParameter[];
-  readonly #parameters = new Map<string, Tensor>();
-  /** By dotted name and the optimizer's own: `conv1.weight.velocity`. */
-  readonly #state = new Map<string, Tensor>();
-  readonly #labels: Tensor;
-  /** Rows of loss, top-1 error and top-5 error, `[3, N]`. */
-  readonly #measures: Tensor;
-  readonly #output: Tensor;
-  readonly #probabilities: Tensor;
-  readonly #programs: Partial<Record<ProgramName, Program>>;
+  readonly #tensors: NetworkTensors;
+  readonly #programs: { readonly evaluate: Program; readonly train?: Program };
   readonly #steps: StepsUnderWay;
   readonly #readEvaluation: Readback;
   /** Where pictures and labels are put in order on their way to the adapter; the first made when they are first needed. */
@@ -85,30 +108,20 @@ class CompiledNetwork implements Network {
   ) {
     this.#gpu = gpu;
     this.#options = options;
-    const { batch, optimizer, training = true } = options;
+    const { batch, optimizer, seed } = options;
     this.batch = batch;
     this.#stagedLabels = new Uint32Array(batch);
-    this.#learned = description.layers.flatMap((layer) => layer.parameters);
+    this.#learned = learnedParameters(description);
     optimizer.scalars(optimizer.learningRate, this.#learned);
-    this.input = createTensor(gpu, 'input', [batch, ...description.input]);
-    this.#labels = createTensor(gpu, 'labels', [batch], { dataType: 'u32' });
-    this.#measures = createTensor(gpu, 'measures', [3, batch]);
-    this.#output = createTensor(gpu, 'output', [batch, ...description.output]);
-    this.#probabilities = createTensor(gpu, 'probabilities', [batch, ...description.output]);
+    this.#tensors = networkTensors(description, options, (...given) => createTensor(gpu, ...given));
+    const { input, measures, output, probabilities, parameters } = this.#tensors;
+    this.input = input;
     for (const parameter of this.#learned) {
-      const tensor = createTensor(gpu, parameter.path, parameter.shape);
-      writeTensor(gpu, tensor, initialValues(parameter, options.seed));
-      this.#parameters.set(parameter.path, tensor);
-      for (const name of training ? optimizer.state : []) {
-        const path = `${parameter.path}.${name}`;
-        this.#state.set(path, createTensor(gpu, path, parameter.shape));
-      }
+      writeTensor(gpu, parameters.get(parameter.path)!, initialValues(parameter, seed));
     }
-    const evaluate = (recorder: Recorder) => this.#recordEvaluation(recorder);
-    const train = (recorder: Recorder) => this.#recordTraining(recorder);
-    this.#programs = training ? createPrograms(gpu, { train, evaluate }) : createPrograms(gpu, { evaluate });
-    this.#steps = new StepsUnderWay(gpu, this.#measures, batch);
-    this.#readEvaluation = createReadback(gpu, [this.#measures, this.#output, this.#probabilities]);
+    this.#programs = createPrograms(gpu, programsOf(description, options, this.#tensors));
+    this.#steps = new StepsUnderWay(gpu, measures, batch);
+    this.#readEvaluation = createReadback(gpu, [measures, output, probabilities]);
   }
 
   forward(pictures: HostTensor | Tensor): Promise<HostTensor> {
@@ -160,7 +173,9 @@ class CompiledNetwork implements Network {
       const gradients = this.#learned.map(({ path, shape }) => createTensor(gpu, `${path} gradient`, shape));
       const program = createProgram(gpu, (recorder) => {
         const byPath = new Map(gradients.map((tensor, index) => [this.#learned[index]!.path, tensor]));
-        this.#recordGradients(recorder, (path, gradient) => recordCopy(recorder, gradient, byPath.get(path)!));
+        recordGradients(recorder, this.description, this.#options, this.#tensors, (path, gradient) =>
+          recordCopy(recorder, gradient, byPath.get(path)!),
+        );
       });
       try {
         await program.run({ seed: this.#options.seed, step: this.stepCount });
@@ -174,18 +189,18 @@ class CompiledNetwork implements Network {
 
   parameters(): Promise<Record<string, HostTensor>> {
     return this.#inTurn(async () =>
-      hostTensors(this.#learned, await readTensors(this.#gpu, [...this.#parameters.values()])),
+      hostTensors(this.#learned, await readTensors(this.#gpu, [...this.#tensors.parameters.values()])),
     );
   }
 
   loadParameters(parameters: Readonly<Record<string, HostTensor>>): void {
-    this.#load('parameter', this.#parameters, parameters);
+    this.#load('parameter', this.#tensors.parameters, parameters);
   }
 
   optimizerState(): Promise<Record<string, HostTensor>> {
     return this.#inTurn(async () => {
-      const named = [...this.#state].map(([path, { shape }]) => ({ path, shape }));
-      return hostTensors(named, await readTensors(this.#gpu, [...this.#state.values()]));
+      const named = [...this.#tensors.state].map(([path, { shape }]) => ({ path, shape }));
+      return hostTensors(named, await readTensors(this.#gpu, [...this.#tensors.state.values()]));
     });
   }
 
@@ -193,7 +208,7 @@ class CompiledNetwork implements Network {
     if (!Number.isInteger(state.step) || state.step < 0) {
       throw new CheckpointError(`the step must be a whole number of at least 0, got ${state.step}`);
     }
-    this.#load('optimizer state', this.#state, state.optimizerState);
+    this.#load('optimizer state', this.#tensors.state, state.optimizerState);
     this.stepCount = state.step;
   }
 
@@ -202,14 +217,7 @@ class CompiledNetwork implements Network {
   }
 
   memory(): MemoryPlan {
-    const bytes = (tensors: Iterable<Tensor>) => [...tensors].reduce((sum, tensor) => sum + tensor.elements * 4, 0);
-    const program = this.#programs.evaluate!;
-    return {
-      parameterBytes: bytes(this.#parameters.values()),
-      stateBytes: bytes(this.#state.values()),
-      activityBytes: program.plannedBytes,
-      leastActivityBytes: program.leastBytes,
-    };
+    return memoryPlan(this.#tensors, this.#programs.evaluate);
   }
 
   dispose(): void {
@@ -218,10 +226,7 @@ class CompiledNetwork implements Network {
     for (const program of Object.values(this.#programs)) program.dispose();
     this.#steps.dispose();
     this.#readEvaluation.dispose();
-    const own = [this.input, this.#labels, this.#measures, this.#output, this.#probabilities];
-    for (const tensor of [...own, ...this.#parameters.values(), ...this.#state.values()]) {
-      disposeTensor(this.#gpu, tensor);
-    }
+    for (const tensor of allTensors(this.#tensors)) disposeTensor(this.#gpu, tensor);
   }
 
   /** One operation at a time: they share the input, the labels and the results. */
@@ -249,7 +254,7 @@ class CompiledNetwork implements Network {
     labels?: ArrayLike<number>,
   ): Promise<{ output: HostTensor; evaluation: Evaluation }> {
     const images = this.#fill(pictures, labels);
-    await this.#programs.evaluate!.run({ seed: this.#options.seed, step: this.stepCount });
+    await this.#programs.evaluate.run({ seed: this.#options.seed, step: this.stepCount });
     const [measures, output, probabilities] = await this.#readEvaluation.read();
     const shape = [images, ...this.description.output];
     const row = (index: number) =>
@@ -277,7 +282,7 @@ class CompiledNetwork implements Network {
         `${this.description.name}: takes [${count}, ${this.description.input.join(', ')}] pictures, got ${formatShape(pictures.shape)}`,
       );
     }
-    if (labels) writeTensor(this.#gpu, this.#labels, this.#checkLabels(labels, images, pictures));
+    if (labels) writeTensor(this.#gpu, this.#tensors.labels, this.#checkLabels(labels, images, pictures));
     if ('data' in pictures) {
       checkHostTensor(`${this.description.name}: pictures`, pictures);
       this.#stagedPictures ??= new Float32Array(this.input.elements);
@@ -332,61 +337,6 @@ class CompiledNetwork implements Network {
     }
     for (const [path, tensor] of own) writeTensor(this.#gpu, tensor, given[path]!.data);
   }
-
-  #recordEvaluation(recorder: Recorder): void {
-    const forward = recordForward(recorder, this.description, this.input, this.#parameters, false);
-    const { output } = forward.at(-1)!;
-    const loss = this.#options.loss.record(recorder, { output, labels: this.#labels, training: false });
-    this.#recordMeasures(recorder, loss);
-    recordCopy(recorder, output, this.#output);
-    recordCopy(recorder, loss.probabilities, this.#probabilities);
-  }
-
-  #recordTraining(recorder: Recorder): void {
-    const loss = this.#recordGradients(recorder, (path, gradient) => {
-      const { optimizer } = this.#options;
-      optimizer.record(recorder, {
-        description: this.#learned.find((parameter) => parameter.path === path)!,
-        parameter: this.#parameters.get(path)!,
-        gradient,
-        state: Object.fromEntries(optimizer.state.map((name) => [name, this.#state.get(`${path}.${name}`)!])),
-      });
-    });
-    this.#recordMeasures(recorder, loss);
-  }
-
-  #recordGradients(recorder: Recorder, learn: (path: string, gradient: Tensor) => void): LossOutput {
-    const forward = recordForward(recorder, this.description, this.input, this.#parameters, true);
-    const { output } = forward.at(-1)!;
-    const loss = this.#options.loss.record(recorder, { output, labels: this.#labels, training: true });
-    if (!loss.outputGradient) throw new ConfigError(`${this.#options.loss.kind}: gave no gradient in training`);
-    recordBackward(recorder, this.description, forward, loss.outputGradient, learn);
-    return loss;
-  }
-
-  #recordMeasures(recorder: Recorder, { loss, top1Error, top5Error }: LossOutput): void {
-    recordPerElement(recorder, {
-      label: 'loss/measures',
-      elements: this.batch,
-      reads: { loss, top1Error, top5Error },
-      writes: { measures: this.#measures },
-      body: `
-  store_measures(i, load_loss(i));
-  store_measures(i + ${this.batch}u, load_top1Error(i));
-  store_measures(i + ${2 * this.batch}u, load_top5Error(i));`,
-    });
-  }
-}
-
-function recordCopy(recorder: Recorder, from: Tensor, to: Tensor): void {
-  recordPerElement(recorder, {
-    label: `${from.label}/copy`,
-    elements: from.elements,
-    reads: { from },
-    writes: { to },
-    elementwise: true,
-    body: '  store_to(i, load_from(i));',
-  });
 }
 
 function hostTensors(

@@ -32,12 +32,17 @@ export interface Evaluation {
   readonly probabilities: HostTensor;
 }
 
-/** Bytes of the plan, and the least that must be alive at its worst moment. */
+/** Bytes on the adapter. */
 export interface MemoryPlan {
   readonly parameterBytes: number;
+  /** What the optimizer keeps. */
   readonly stateBytes: number;
+  /** What lives within a step: activities, gradients, and what kernels need between them. */
   readonly activityBytes: number;
+  /** How much of that is alive at the worst moment: no plan can do with less. */
   readonly leastActivityBytes: number;
+  /** All of it, with pictures, labels and results. */
+  readonly totalBytes: number;
 }
 
 /** A described network on its adapter or adapters, ready to run. */

@@ -1,0 +1,45 @@
+import { softmaxCrossEntropy } from '@alex/loss';
+import { sgd } from '@alex/optim';
+import { type Gpu, planNetwork } from '@alex/tensor';
+import { testGpu } from '@alex/tensor/testing';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { alexnet, type Variant } from './index.js';
+
+let gpu: Gpu;
+
+beforeAll(async () => {
+  gpu = await testGpu();
+});
+
+const planOf = (variant: Variant, batch: number) =>
+  planNetwork(alexnet({ variant }), gpu, { batch, loss: softmaxCrossEntropy(), optimizer: sgd() });
+
+const variants: Variant[] = [
+  'paper',
+  'release-2012',
+  'no-lrn',
+  'one-column',
+  'torchvision',
+  'caffe',
+  'cifar-18pct',
+  'small',
+];
+
+describe('memory', () => {
+  test.each(variants)('%s takes at most 1.15 times what must be alive at once', (variant) => {
+    const before = gpu.liveBuffers;
+    for (const batch of [8, 64, 128]) {
+      const { activityBytes, leastActivityBytes } = planOf(variant, batch);
+      expect(activityBytes).toBeGreaterThanOrEqual(leastActivityBytes);
+      expect(activityBytes / leastActivityBytes).toBeLessThanOrEqual(1.15);
+    }
+    expect(gpu.liveBuffers).toBe(before);
+  });
+
+  test("a batch of 128 of the paper's network fits in 4 GB with momentum", () => {
+    const { parameterBytes, stateBytes, totalBytes } = planOf('paper', 128);
+    expect(parameterBytes).toBe(4 * alexnet({ variant: 'paper' }).parameterCount);
+    expect(stateBytes).toBe(parameterBytes);
+    expect(totalBytes).toBeLessThan(4 * 2 ** 30);
+  });
+});
