@@ -73,8 +73,7 @@ function peerResult({ name, workload, library, adapter, answers }: Asked): PeerR
   const answer = answers.get(library)!;
   if ('failure' in answer) return { ...what, ...nothing, failure: answer.failure };
   const ours = answers.get('alex')!;
-  const expected =
-    workload.kind === 'step' ? ('failure' in ours ? undefined : ours.sample) : expectedSample(workload);
+  const expected = workload.kind === 'step' ? ('failure' in ours ? undefined : ours.sample) : expectedSample(workload);
   const error = expected ? shareOff(answer.sample, expected) : null;
   const tolerance = workload.kind === 'step' ? tolerances.losses : tolerances.values;
   if (error !== null && !(error <= tolerance)) {
