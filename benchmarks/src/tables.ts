@@ -18,8 +18,7 @@ function formatKernels(results: readonly Result[]): string {
   const stepMs = results.find(({ name }) => name === 'step')?.medianMs;
   const ofStep = (milliseconds: number) => (stepMs === undefined ? '' : percent(milliseconds / stepMs));
   const rows = results.flatMap((result) => {
-    // The limits of the adapter take no time of the step.
-    const inStep = result.name.includes('/') && result.medianMs !== 0;
+    const inStep = !['step', 'first step'].includes(result.name) && result.medianMs !== 0;
     const row = [
       result.name,
       result.medianMs !== 0 ? result.medianMs.toFixed(2) : '',
