@@ -50,7 +50,11 @@ export function ask(request: Request, { limitMs, command = childCommand }: AskOp
       else if (tookTooLong) finish({ failure: `took longer than ${limitMs / 1000} s` });
       else {
         const how = code === 0 ? 'ended without an answer' : `ended with ${signal ?? `exit code ${code}`}`;
-        const last = complaints.trim().split('\n').at(-1);
+        // Dawn warns of what it always does; that is not the reason.
+        const last = complaints
+          .trim()
+          .split('\n')
+          .findLast((line) => !line.startsWith('Warning: '));
         finish({ failure: last ? `${how}: ${last}` : how });
       }
     });
