@@ -61,7 +61,8 @@ describe.each(['alex', ...peerNames])('%s', (library) => {
   test.each<Exclude<Workload, { kind: 'step' }>>([
     { kind: 'dense', batch: 3, inputs: 20, units: 10 },
     { kind: 'convolution', directions: 'both', batch: 2, ...grouped },
-  ])('computes what float64 loops do: $kind', async (small) => {
+    { kind: 'convolution', directions: 'both', batch: 2, ...grouped, groups: 1 },
+  ])('computes what float64 loops do: $kind $groups', async (small) => {
     const adapter = (await testGpu()).description.name;
     const answer = await ask({ library, adapter, workload: small, repeats: 1 }, { limitMs: 100_000 });
     if ('failure' in answer) throw new Error(answer.failure);

@@ -130,11 +130,16 @@ function convolution(tf: Tfjs, finish: Finish, workload: ConvolutionWorkload): R
   // Parts of the filters: a group's are next to each other in outside layout.
   const filters = partsOf(operands.filters, groups).map((part) => tensor4d(tf, inOrder(part, filtersFromOutside)));
   const outputGradient = tensor4d(tf, inOrder(operands.outputGradient, imagesFromOutside));
-  const forward = (x: Tensor4D, ...weights: Tensor4D[]) =>
-    tf.concat(
-      (tf.split(x, groups, 3) as Tensor4D[]).map((part, group) => tf.conv2d(part, weights[group]!, 1, padding)),
+  const convolved = (x: Tensor4D, weights: Tensor4D) => tf.conv2d(x, weights, 1, padding);
+  const forward = (x: Tensor4D, ...weights: Tensor4D[]) => {
+    // A concatenation of one has no gradient.
+    if (groups === 1) return convolved(x, weights[0]!);
+    const parts = tf.split(x, groups, 3) as Tensor4D[];
+    return tf.concat(
+      parts.map((part, group) => convolved(part, weights[group]!)),
       3,
     );
+  };
   const both = tf.valueAndGrads((...inputs) => {
     const [x, ...weights] = inputs as Tensor4D[];
     return forward(x!, ...weights);
