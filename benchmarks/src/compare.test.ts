@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { compareResults, readReport } from './compare.js';
+import { compareResults, poolReports, readReport } from './compare.js';
 import { median, type Report, type Result } from './report.js';
 import { formatComparison, formatReport } from './tables.js';
 
@@ -51,7 +51,9 @@ test('a kernel fell where it is a tenth slower and the spreads do not meet', () 
     ['slower', true],
     ['noisy', false],
   ]);
-  expect(formatComparison(comparisons)).toMatch(/slower +10\.00 +15\.00 +0\.67 +SLOWER/);
+  expect(formatComparison(comparisons)).toMatch(
+    /slower +10\.00 +9\.00-11\.00 +15\.00 +14\.00-16\.00 +0\.67 +0\.56-0\.79 +SLOWER/,
+  );
 });
 
 test('figures of another adapter are not compared', () => {
@@ -61,8 +63,37 @@ test('figures of another adapter are not compared', () => {
 
 test('a report prints its kernels as shares of the step and of the roofline', () => {
   expect(formatReport(report(result('step', 10, 10, 10), result('conv1/forward', 4, 4, 4)))).toMatch(
-    /conv1\/forward +4\.00 +40\.0% +1\.00 Gbytes\/s +50\.0%/,
+    /conv1\/forward +4\.00 +4\.00-4\.00 +40\.0% +1\.00 Gbytes\/s +50\.0%/,
   );
+});
+
+test('a product tells what bounds it and what it is made of', () => {
+  const product = {
+    ...result('conv1/weightGradient', 2, 2, 2),
+    rate: 3e9,
+    unit: 'multiply-adds/s' as const,
+    boundBy: 'multiply-adds' as const,
+    multiplyAddShare: 1.25,
+    dispatches: { 'conv1/weightGradient': 1.5, 'conv1/weightGradient/sum': 0.5 },
+  };
+  const table = formatReport(report(result('step', 10, 10, 10), product));
+  expect(table).toMatch(/conv1\/weightGradient .* 20\.0% +3\.00 Gmultiply-adds\/s +125\.0% +50\.0% +multiply-adds/);
+  expect(table).toMatch(/ {2}of it conv1\/weightGradient\/sum +0\.50 +5\.0%/);
+});
+
+test('layers alone have a table of their own, by the wall clock and at work', () => {
+  const layer = { ...result('layers/fc8/forward', 4, 5, 6), multiplyAddShare: 0.4, processorMs: 4 };
+  expect(formatReport(report(layer))).toMatch(/fc8\/forward +5\.00 +4\.00-6\.00 .* 40\.0% +4\.00 +50\.0%/);
+});
+
+test('reports of the same thing are pooled with all of their spread', () => {
+  const pooled = poolReports([report(result('step', 9, 10, 11)), report(result('step', 7, 14, 20))]);
+  expect(pooled.results).toMatchObject([{ name: 'step', fastestMs: 7, medianMs: 12, slowestMs: 20 }]);
+});
+
+test('what took less than nothing has no ratio', () => {
+  const other = report(result('step/not in a kernel', -1, 2, 3));
+  expect(compareResults(other, other)).toEqual([]);
 });
 
 test('the median of an even count is the mean of the middle two', () => {

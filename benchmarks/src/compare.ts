@@ -1,13 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { DataError } from '@alex/tensor';
-import type { Report } from './report.js';
+import { median, type Report, type Result } from './report.js';
+
+type Times = Pick<Result, 'medianMs' | 'fastestMs' | 'slowestMs'>;
 
 export interface Comparison {
   readonly name: string;
-  readonly beforeMs: number;
-  readonly afterMs: number;
-  /** Above 1 where it became faster. */
+  readonly before: Times;
+  readonly after: Times;
+  /** Of the medians: above 1 where it became faster. */
   readonly ratio: number;
+  /** The smallest and the largest ratio that the timings allow. */
+  readonly leastRatio: number;
+  readonly mostRatio: number;
   /** Whether it fell by more than a tenth, and the slowest before was still faster than the fastest now. */
   readonly fell: boolean;
 }
@@ -26,16 +31,34 @@ export async function readReport(file: string): Promise<Report> {
 export function compareResults(before: Report, after: Report): Comparison[] {
   return after.results.flatMap((result) => {
     const earlier = before.results.find(({ name, adapter }) => name === result.name && adapter === result.adapter);
-    if (!earlier || earlier.medianMs === 0 || result.medianMs === 0) return [];
+    // What took no time at all, or less than its kernels alone, has no ratio.
+    if (!earlier || earlier.fastestMs <= 0 || result.fastestMs <= 0) return [];
     const ratio = earlier.medianMs / result.medianMs;
     return [
       {
         name: result.name,
-        beforeMs: earlier.medianMs,
-        afterMs: result.medianMs,
+        before: earlier,
+        after: result,
         ratio,
+        leastRatio: earlier.fastestMs / result.slowestMs,
+        mostRatio: earlier.slowestMs / result.fastestMs,
         fell: ratio < 0.9 && earlier.slowestMs < result.fastestMs,
       },
     ];
   });
+}
+
+/** One report of several of the same thing: medians of medians, and all of their spread. */
+export function poolReports(reports: readonly [Report, ...Report[]]): Report {
+  const [first] = reports;
+  const results = first.results.map((result) => {
+    const all = reports.flatMap((report) => report.results.filter(({ name }) => name === result.name));
+    return {
+      ...result,
+      medianMs: median(all.map(({ medianMs }) => medianMs)),
+      fastestMs: Math.min(...all.map(({ fastestMs }) => fastestMs)),
+      slowestMs: Math.max(...all.map(({ slowestMs }) => slowestMs)),
+    };
+  });
+  return { ...first, results };
 }

@@ -7,19 +7,18 @@ import {
   disposeTensor,
   type Gpu,
   type Layer,
-  measureRoofline,
-  openGpu,
   type Recorder,
+  type Roofline,
   type Shape,
 } from '@alex/tensor';
+import { type Direction, directionOf, directions } from './directions.js';
+import { type Result, timesOf } from './report.js';
 
 /*
- * Times the product layers of AlexNet (one column wide, grouped) alone, each direction by itself:
- *
- *   npx tsx --conditions=@alex/source benchmarks/src/layers.ts [batch] [repeats]
+ * The product layers of AlexNet (one column wide, grouped) alone, each direction by itself.
  *
  * Software drivers work on every core, and other work on the machine slows the clock on the wall: beside it stands the time
- * that the process' threads were at work, divided by the cores. The fastest repeat counts.
+ * that the process' threads were at work, divided by the cores.
  */
 
 const layers: readonly (readonly [Layer, image: Shape])[] = [
@@ -32,73 +31,97 @@ const layers: readonly (readonly [Layer, image: Shape])[] = [
   [dense({ name: 'fc8', units: 1000 }), [4096]],
 ];
 
-/** What belongs to a direction, by the labels of its dispatches. */
-const directions = {
-  forward: /\/(forward|packWeights\/filters)/,
-  inputGradient: /\/(inputGradient|packWeights\/channels)/,
-  weightGradient: /\/weightGradient/,
-};
-
-/** Keeps only dispatches whose label matches. */
-function only(recorder: Recorder, label: RegExp): Recorder {
+/** Keeps only the dispatches of one direction. */
+function only(recorder: Recorder, layer: string, direction: Direction): Recorder {
   return {
     gpu: recorder.gpu,
     tensor: recorder.tensor,
     dispatch(dispatch) {
-      if (label.test(dispatch.label)) recorder.dispatch(dispatch);
+      if (directionOf(dispatch.label, layer) === direction) recorder.dispatch(dispatch);
     },
   };
 }
 
-async function fastest(repeats: number, cores: number, work: () => Promise<void>) {
-  await work();
-  let wall = Infinity;
-  let busy = Infinity;
-  for (let repeat = 0; repeat < repeats; repeat++) {
-    const [processor, start] = [process.cpuUsage(), performance.now()];
-    await work();
-    wall = Math.min(wall, performance.now() - start);
-    const { user, system } = process.cpuUsage(processor);
-    busy = Math.min(busy, (user + system) / 1000 / cores);
-  }
-  return { wall, busy };
+interface Times {
+  readonly wall: number[];
+  /** The fastest. */
+  processor: number;
 }
 
-async function measureLayer(gpu: Gpu, layer: Layer, shape: Shape, repeats: number, cores: number): Promise<void> {
+async function timed(repeats: number, work: () => Promise<void>): Promise<Times> {
+  await work();
+  const times: Times = { wall: [], processor: Infinity };
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    const [before, start] = [process.cpuUsage(), performance.now()];
+    await work();
+    times.wall.push(performance.now() - start);
+    const { user, system } = process.cpuUsage(before);
+    times.processor = Math.min(times.processor, (user + system) / 1000 / availableParallelism());
+  }
+  return times;
+}
+
+export interface LayersOptions {
+  readonly batch: number;
+  readonly repeats: number;
+}
+
+/** Times each direction of each product layer; `onResult` hears of each when it is there. */
+export async function measureLayers(
+  gpu: Gpu,
+  { batch, repeats }: LayersOptions,
+  roofline: Roofline,
+  onResult: (result: Result) => void = () => undefined,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const [layer, image] of layers) {
+    const shape = [batch, ...image];
+    const multiplyAdds = layer.multiplyAdds(shape) * batch;
+    for (const direction of directions) {
+      const { wall, processor } = await measureDirection(gpu, layer, shape, direction, repeats);
+      const times = timesOf(wall);
+      const rate = multiplyAdds / (times.medianMs / 1000);
+      const share = rate / roofline.multiplyAddsPerSecond;
+      results.push({
+        name: `layers/${layer.name}/${direction}`,
+        adapter: gpu.description.name,
+        ...times,
+        rate,
+        unit: 'multiply-adds/s',
+        rooflineShare: share,
+        multiplyAddShare: share,
+        boundBy: 'multiply-adds',
+        processorMs: processor,
+      });
+      onResult(results.at(-1)!);
+    }
+  }
+  return results;
+}
+
+async function measureDirection(
+  gpu: Gpu,
+  layer: Layer,
+  shape: Shape,
+  direction: Direction,
+  repeats: number,
+): Promise<Times> {
   const make = (label: string, size: Shape) => createTensor(gpu, label, size);
   const input = make('input', shape);
   const outputGradient = make('output gradient', layer.outputShape(shape));
   const parameters = Object.fromEntries(layer.parameters(shape).map(({ name, shape }) => [name, make(name, shape)]));
-  const multiplyAdds = layer.multiplyAdds(shape) * shape[0]!;
-  for (const [direction, label] of Object.entries(directions)) {
-    const program = createProgram(gpu, (recorder) => {
-      const part = only(recorder, label);
-      const forward = layer.forward(part, { input, parameters, training: true });
-      layer.backward(part, { ...forward, input, parameters, outputGradient, needsInputGradient: true });
-    });
-    const { wall, busy } = await fastest(repeats, cores, async () => {
+  const program = createProgram(gpu, (recorder) => {
+    const part = only(recorder, layer.name, direction);
+    const forward = layer.forward(part, { input, parameters, training: true });
+    layer.backward(part, { ...forward, input, parameters, outputGradient, needsInputGradient: true });
+  });
+  try {
+    return await timed(repeats, async () => {
       await program.run();
       await gpu.finished();
     });
-    const rate = (milliseconds: number) => ((2 * multiplyAdds) / milliseconds / 1e6).toFixed(1).padStart(6);
-    console.log(
-      `${layer.name.padEnd(6)} ${direction.padEnd(15)} ${wall.toFixed(1).padStart(8)} ms ${rate(wall)} GFLOP/s` +
-        `   at work ${busy.toFixed(1).padStart(8)} ms ${rate(busy)} GFLOP/s`,
-    );
+  } finally {
     program.dispose();
+    for (const tensor of [input, outputGradient, ...Object.values(parameters)]) disposeTensor(gpu, tensor);
   }
-  for (const tensor of [input, outputGradient, ...Object.values(parameters)]) disposeTensor(gpu, tensor);
 }
-
-const [batch = 16, repeats = 5] = process.argv.slice(2).map(Number);
-const adapter = process.env['ALEX_ADAPTER'];
-const gpu = await openGpu(adapter === undefined ? {} : { adapter });
-const { multiplyAddsPerSecond } = await measureRoofline(gpu);
-console.log(
-  `${gpu.description.name}, ${gpu.description.driver}, ${gpu.subgroupSize ?? 'no'} lanes, batch ${batch}, fastest of ${repeats}; ` +
-    `multiply-adds alone: ${((2 * multiplyAddsPerSecond) / 1e9).toFixed(1)} GFLOP/s`,
-);
-for (const [layer, image] of layers) {
-  await measureLayer(gpu, layer, [batch, ...image], repeats, availableParallelism());
-}
-gpu.dispose();

@@ -1,54 +1,71 @@
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
-import { AlexError, openGpu } from '@alex/tensor';
+import { AlexError, measureRoofline, openGpu, type Roofline } from '@alex/tensor';
+import { type Arguments, parseArguments, usage } from './arguments.js';
 import { compareResults, readReport } from './compare.js';
 import { environmentOf } from './environment.js';
+import { measureLayers } from './layers.js';
+import { ask } from './peers/ask.js';
+import { measurePeers } from './peers/measure.js';
+import type { Report, Result } from './report.js';
 import { measureStep } from './step.js';
 import { formatComparison, formatReport } from './tables.js';
 
-const usage = `Times a training step, layer by layer, beside what the adapter can do at best.
-
-  npm run bench -- [--adapter NAME] [--model VARIANT] [--batch N] [--repeats N] [--json FILE] [--compare FILE]
-
-  --adapter   part of an adapter's name; the best one where it is left out (or ALEX_ADAPTER)
-  --model     a variant of @alex/model-alexnet; default: paper
-  --batch     images a step; default: 8
-  --repeats   steps that are timed, after one that is not; default: 3
-  --json      writes { environment, results } to this file
-  --compare   prints ratios to an earlier file of this kind`;
-
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      adapter: { type: 'string' },
-      model: { type: 'string', default: 'paper' },
-      batch: { type: 'string', default: '8' },
-      repeats: { type: 'string', default: '3' },
-      json: { type: 'string' },
-      compare: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) {
+  const options = parseArguments(process.argv.slice(2));
+  if (options.help) {
     console.log(usage);
     return;
   }
   // Read first: a wrong file should not cost a measurement.
-  const earlier = values.compare === undefined ? undefined : await readReport(values.compare);
-  const adapter = values.adapter ?? process.env['ALEX_ADAPTER'];
-  const gpu = await openGpu(adapter === undefined ? {} : { adapter });
-  const report = {
-    environment: environmentOf(gpu),
-    results: await measureStep(gpu, {
-      model: values.model,
-      batch: Number(values.batch),
-      repeats: Number(values.repeats),
-    }),
-  };
-  gpu.dispose();
+  const earlier = options.compare === undefined ? undefined : await readReport(options.compare);
+  const report = await measure(options);
   console.log(formatReport(report));
-  if (earlier) console.log(formatComparison(compareResults(earlier, report)));
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  if (earlier) console.log(`\n${formatComparison(compareResults(earlier, report))}`);
+  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+}
+
+async function measure(options: Arguments): Promise<Report> {
+  const { batch, repeats } = options;
+  const adapter = options.adapter ?? process.env['ALEX_ADAPTER'];
+  const gpu = await openGpu(adapter === undefined ? {} : { adapter });
+  const environment = environmentOf(gpu);
+  const roofline = await measureRoofline(gpu);
+  const results = rooflineResults(environment.adapter, roofline);
+  if (options.step) results.push(...(await measureStep(gpu, { model: options.model, batch, repeats }, roofline)));
+  if (options.layers) results.push(...(await measureLayers(gpu, { batch, repeats }, roofline, tell)));
+  // Others get the adapter for themselves.
+  gpu.dispose();
+  if (options.peers.length === 0) return { environment, results };
+  const peers = await measurePeers({
+    libraries: options.peers,
+    workloads: options.workloads,
+    adapter: environment.adapter,
+    repeats,
+    ask: (request) => ask(request, { limitMs: options.limitMs }),
+    onResult: ({ workload, library, medianMs, failure }) => tell({ name: `${workload} ${library}`, medianMs, failure }),
+  });
+  return { environment, results, peers };
+}
+
+/** What takes minutes says where it is. */
+function tell({
+  name,
+  medianMs,
+  failure,
+}: {
+  name: string;
+  medianMs: number | null;
+  failure?: string | undefined;
+}): void {
+  console.error(`${name}: ${failure ?? `${medianMs?.toFixed(1)} ms`}`);
+}
+
+function rooflineResults(adapter: string, roofline: Roofline): Result[] {
+  const best = { adapter, medianMs: 0, fastestMs: 0, slowestMs: 0, rooflineShare: 1 };
+  return [
+    { ...best, name: 'roofline/multiply-adds', rate: roofline.multiplyAddsPerSecond, unit: 'multiply-adds/s' },
+    { ...best, name: 'roofline/copy', rate: roofline.copyBytesPerSecond, unit: 'bytes/s' },
+  ];
 }
 
 try {

@@ -1,7 +1,8 @@
 import type { Environment } from './environment.js';
+import type { PeerResult } from './peers/measure.js';
 
 export interface Result {
-  /** `conv2/forward`, `step`, `roofline/multiply-adds`. */
+  /** `conv2/forward`, `step`, `roofline/multiply-adds`, `layers/conv2/forward`. */
   readonly name: string;
   readonly adapter: string;
   readonly medianMs: number;
@@ -12,15 +13,33 @@ export interface Result {
   readonly unit: 'multiply-adds/s' | 'bytes/s' | 'images/s';
   /** The time the adapter would need at best, by what bounds the kernel, as a share of the time it took. */
   readonly rooflineShare: number | null;
+  /** What would take the adapter longer at best. */
+  readonly boundBy?: 'multiply-adds' | 'copy';
+  /** Of products: their rate as a share of the best rate of multiply-adds, whatever bounds them. */
+  readonly multiplyAddShare?: number;
+  /** What the threads of the process worked, by the cores: other work on the machine does not count. The fastest repeat. */
+  readonly processorMs?: number;
+  /** The medians of its dispatches by label, where it is several. */
+  readonly dispatches?: Readonly<Record<string, number>>;
 }
 
 export interface Report {
   readonly environment: Environment;
   readonly results: readonly Result[];
+  readonly peers?: readonly PeerResult[];
 }
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Median and spread of repeated timings. */
+export function timesOf(milliseconds: readonly number[]): Pick<Result, 'medianMs' | 'fastestMs' | 'slowestMs'> {
+  return {
+    medianMs: median(milliseconds),
+    fastestMs: Math.min(...milliseconds),
+    slowestMs: Math.max(...milliseconds),
+  };
 }

@@ -1,15 +1,9 @@
 import { alexnet, type Variant } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
-import {
-  ConfigError,
-  type DispatchTiming,
-  type Gpu,
-  measureRoofline,
-  type Network,
-  type NetworkDescription,
-  type Roofline,
-} from '@alex/tensor';
-import { median, type Result } from './report.js';
+import type { DispatchTiming, Gpu, Network, NetworkDescription, Roofline } from '@alex/tensor';
+import { directionOf } from './directions.js';
+import { median, type Result, timesOf } from './report.js';
+import { noise } from './values.js';
 
 export interface StepOptions {
   readonly model: string;
@@ -17,33 +11,34 @@ export interface StepOptions {
   readonly repeats: number;
 }
 
-/** The dispatches that compute products, by the end of their label: each holds as many as a forward pass. */
-const products = [/\/forward$/, /\/inputGradient$/, /\/weightGradient$/];
-
 /**
  * Times a whole training step and each kind of kernel in it, beside the adapter's own limits measured in the same run.
- * The first step is not counted: drivers compile in it.
+ * The first step is by itself: drivers compile in it.
  */
-export async function measureStep(gpu: Gpu, { model, batch, repeats }: StepOptions): Promise<Result[]> {
-  if (!Number.isInteger(repeats) || repeats < 1)
-    throw new ConfigError(`--repeats must be a whole number of at least 1, got ${repeats}`);
+export async function measureStep(
+  gpu: Gpu,
+  { model, batch, repeats }: StepOptions,
+  roofline: Roofline,
+): Promise<Result[]> {
   const description = alexnet({ variant: model as Variant });
+  const start = performance.now();
   const network = place(description, [gpu], { batch });
   const pictures = {
     shape: [batch, ...description.input],
-    data: noise(batch * description.input.reduce((a, b) => a * b, 1)),
+    data: noise(batch * description.input.reduce((a, b) => a * b, 1), 64),
   };
   const labels = Array.from({ length: batch }, (_, image) => image % description.output[0]!);
-  const roofline = await measureRoofline(gpu);
   await network.step(pictures, labels);
+  const first = performance.now() - start;
   const steps = await repeat(repeats, () => wallClock(network, labels));
   const profiles = gpu.features.has('timestamp-query')
     ? await repeat(repeats, () => network.profile(pictures, labels))
     : [];
   network.dispose();
   return [
-    ...rooflineResults(gpu, roofline),
-    stepResult(gpu, batch, steps),
+    stepResult(gpu, 'first step', batch, [first]),
+    stepResult(gpu, 'step', batch, steps),
+    ...otherResults(gpu, steps, profiles),
     ...kernelResults(gpu, description, batch, roofline, profiles),
   ];
 }
@@ -61,75 +56,96 @@ async function wallClock(network: Network, labels: readonly number[]): Promise<n
   return performance.now() - start;
 }
 
-function rooflineResults(gpu: Gpu, roofline: Roofline): Result[] {
-  const adapter = gpu.description.name;
-  const best = { adapter, medianMs: 0, fastestMs: 0, slowestMs: 0, rooflineShare: 1 };
-  return [
-    { ...best, name: 'roofline/multiply-adds', rate: roofline.multiplyAddsPerSecond, unit: 'multiply-adds/s' },
-    { ...best, name: 'roofline/copy', rate: roofline.copyBytesPerSecond, unit: 'bytes/s' },
-  ];
-}
-
-function stepResult(gpu: Gpu, batch: number, milliseconds: readonly number[]): Result {
-  const medianMs = median(milliseconds);
+function stepResult(gpu: Gpu, name: string, batch: number, milliseconds: readonly number[]): Result {
+  const times = timesOf(milliseconds);
   return {
-    name: 'step',
+    name,
     adapter: gpu.description.name,
-    medianMs,
-    fastestMs: Math.min(...milliseconds),
-    slowestMs: Math.max(...milliseconds),
-    rate: batch / (medianMs / 1000),
+    ...times,
+    rate: batch / (times.medianMs / 1000),
     unit: 'images/s',
     rooflineShare: null,
   };
 }
 
-/** Dispatches of one label are one kernel to a reader, however many there are. */
+type Profile = readonly DispatchTiming[];
+
+/** Submitting, waiting and reading back: steps by the wall clock, less the kernels of steps that were profiled. */
+function otherResults(gpu: Gpu, steps: readonly number[], profiles: readonly Profile[]): Result[] {
+  if (profiles.length === 0) return [];
+  const step = timesOf(steps);
+  const kernels = timesOf(
+    profiles.map((profile) => profile.reduce((total, { milliseconds }) => total + milliseconds, 0)),
+  );
+  return [
+    {
+      name: 'step/not in a kernel',
+      adapter: gpu.description.name,
+      medianMs: step.medianMs - kernels.medianMs,
+      fastestMs: step.fastestMs - kernels.slowestMs,
+      slowestMs: step.slowestMs - kernels.fastestMs,
+      rate: null,
+      unit: 'bytes/s',
+      rooflineShare: null,
+    },
+  ];
+}
+
+interface Kernel {
+  /** By label, one value a profile: dispatches of one label are one kernel to a reader, however many there are. */
+  readonly dispatches: Map<string, number[]>;
+  readonly multiplyAdds: number;
+  bytes: number;
+}
+
+/** One row for each direction of a layer with products, with everything that belongs to it; one for each other label. */
 function kernelResults(
   gpu: Gpu,
   description: NetworkDescription,
   batch: number,
   roofline: Roofline,
-  profiles: readonly (readonly DispatchTiming[])[],
+  profiles: readonly Profile[],
 ): Result[] {
-  const byLabel = new Map<string, { milliseconds: number[]; bytes: number }>();
+  const layers = description.table().rows.filter(({ multiplyAdds }) => multiplyAdds > 0);
+  const kernels = new Map<string, Kernel>();
   for (const [index, profile] of profiles.entries()) {
     for (const { label, milliseconds, bytes } of profile) {
-      const kernel = byLabel.get(label) ?? { milliseconds: profiles.map(() => 0), bytes: 0 };
-      kernel.milliseconds[index]! += milliseconds;
+      const layer = layers.find(({ name }) => directionOf(label, name));
+      const name = layer ? `${layer.name}/${directionOf(label, layer.name)}` : label;
+      const kernel = kernels.get(name) ?? {
+        dispatches: new Map(),
+        multiplyAdds: (layer?.multiplyAdds ?? 0) * batch,
+        bytes: 0,
+      };
+      const times = kernel.dispatches.get(label) ?? profiles.map(() => 0);
+      times[index]! += milliseconds;
+      kernel.dispatches.set(label, times);
       if (index === 0) kernel.bytes += bytes;
-      byLabel.set(label, kernel);
+      kernels.set(name, kernel);
     }
   }
-  return [...byLabel].map(([name, { milliseconds, bytes }]) => {
-    const medianMs = median(milliseconds);
-    const seconds = medianMs / 1000;
-    const multiplyAdds = multiplyAddsOf(description, name, batch);
-    const best = Math.max(multiplyAdds / roofline.multiplyAddsPerSecond, bytes / roofline.copyBytesPerSecond);
-    return {
-      name,
-      adapter: gpu.description.name,
-      medianMs,
-      fastestMs: Math.min(...milliseconds),
-      slowestMs: Math.max(...milliseconds),
-      // A driver's clock may be too coarse for the smallest kernels.
-      rate: seconds > 0 ? (multiplyAdds > 0 ? multiplyAdds : bytes) / seconds : null,
-      unit: multiplyAdds > 0 ? ('multiply-adds/s' as const) : ('bytes/s' as const),
-      rooflineShare: seconds > 0 ? best / seconds : null,
-    };
-  });
+  return [...kernels].map(([name, kernel]) => kernelResult(gpu, name, kernel, roofline));
 }
 
-function multiplyAddsOf(description: NetworkDescription, label: string, batch: number): number {
-  if (!products.some((ending) => ending.test(label))) return 0;
-  const row = description.table().rows.find(({ name }) => label.startsWith(`${name}/`));
-  return (row?.multiplyAdds ?? 0) * batch;
-}
-
-function noise(length: number): Float32Array {
-  let state = 1;
-  return Float32Array.from({ length }, () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 25 - 64;
-  });
+function kernelResult(gpu: Gpu, name: string, { dispatches, multiplyAdds, bytes }: Kernel, roofline: Roofline): Result {
+  const rows = [...dispatches.values()];
+  const times = timesOf(rows[0]!.map((_, index) => rows.reduce((total, row) => total + row[index]!, 0)));
+  const seconds = times.medianMs / 1000;
+  const products = multiplyAdds / roofline.multiplyAddsPerSecond;
+  const copies = bytes / roofline.copyBytesPerSecond;
+  // A driver's clock may be too coarse for the smallest kernels.
+  const perSecond = (work: number) => (seconds > 0 ? work / seconds : null);
+  return {
+    name,
+    adapter: gpu.description.name,
+    ...times,
+    rate: perSecond(multiplyAdds > 0 ? multiplyAdds : bytes),
+    unit: multiplyAdds > 0 ? 'multiply-adds/s' : 'bytes/s',
+    rooflineShare: perSecond(Math.max(products, copies)),
+    boundBy: products > copies ? 'multiply-adds' : 'copy',
+    ...(multiplyAdds > 0 && seconds > 0 && { multiplyAddShare: products / seconds }),
+    ...(dispatches.size > 1 && {
+      dispatches: Object.fromEntries([...dispatches].map(([label, values]) => [label, median(values)])),
+    }),
+  };
 }

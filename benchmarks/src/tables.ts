@@ -1,36 +1,105 @@
 import type { Comparison } from './compare.js';
+import type { PeerResult } from './peers/measure.js';
 import type { Report, Result } from './report.js';
 
-export function formatReport({ environment, results }: Report): string {
+export function formatReport({ environment, results, peers = [] }: Report): string {
   const { adapter, driver, processor, cores, node } = environment;
-  const stepMs = results.find(({ name }) => name === 'step')?.medianMs;
-  const rows = results.map((result) => [
-    result.name,
-    result.medianMs > 0 ? result.medianMs.toFixed(2) : '',
-    stepMs !== undefined && result.name.includes('/') && result.medianMs > 0 ? percent(result.medianMs / stepMs) : '',
-    formatRate(result),
-    result.rooflineShare === null ? '' : percent(result.rooflineShare),
-  ]);
+  const isLayer = ({ name }: Result) => name.startsWith('layers/');
+  const layers = results.filter(isLayer);
   return [
     `${adapter} (${driver}); ${processor}, ${cores} cores; Node ${node}`,
-    table([['kernel', 'median ms', 'of step', 'rate', 'of roofline'], ...rows]),
+    formatKernels(results.filter((result) => !isLayer(result))),
+    ...(layers.length > 0 ? ['', formatLayers(layers)] : []),
+    ...(peers.length > 0 ? ['', formatPeers(peers)] : []),
   ].join('\n');
+}
+
+function formatKernels(results: readonly Result[]): string {
+  const stepMs = results.find(({ name }) => name === 'step')?.medianMs;
+  const ofStep = (milliseconds: number) => (stepMs === undefined ? '' : percent(milliseconds / stepMs));
+  const rows = results.flatMap((result) => {
+    const inStep = !['step', 'first step'].includes(result.name) && result.medianMs !== 0;
+    const row = [
+      result.name,
+      result.medianMs !== 0 ? result.medianMs.toFixed(2) : '',
+      result.medianMs !== 0 ? spread(result) : '',
+      inStep ? ofStep(result.medianMs) : '',
+      formatRate(result),
+      result.multiplyAddShare === undefined ? '' : percent(result.multiplyAddShare),
+      result.rooflineShare === null ? '' : percent(result.rooflineShare),
+      result.boundBy ?? '',
+    ];
+    const parts = Object.entries(result.dispatches ?? {}).map(([label, milliseconds]) => [
+      `  of it ${label}`,
+      milliseconds.toFixed(2),
+      ...['', ofStep(milliseconds), '', '', '', ''],
+    ]);
+    return [row, ...parts];
+  });
+  const heads = ['kernel', 'median ms', 'spread', 'of step', 'rate', 'of multiply-adds', 'of roofline', 'bound by'];
+  return table([heads, ...rows]);
+}
+
+function formatLayers(results: readonly Result[]): string {
+  return table([
+    ['layer alone', 'median ms', 'spread', 'rate', 'of multiply-adds', 'at work ms', 'of multiply-adds'],
+    ...results.map((result) => {
+      const { name, medianMs, processorMs = medianMs, multiplyAddShare = 0 } = result;
+      return [
+        name.slice('layers/'.length),
+        medianMs.toFixed(2),
+        spread(result),
+        formatRate(result),
+        percent(multiplyAddShare),
+        processorMs.toFixed(2),
+        percent((multiplyAddShare * medianMs) / processorMs),
+      ];
+    }),
+  ]);
+}
+
+export function formatPeers(peers: readonly PeerResult[]): string {
+  return table([
+    ['workload', 'library', 'median ms', 'spread', 'first ms', 'rate', "of Alex's time", 'values off by', ''],
+    ...peers.map((peer) => {
+      const { medianMs, fastestMs, slowestMs, firstMs, ratio, error, failure = '' } = peer;
+      const timed = medianMs !== null && fastestMs !== null && slowestMs !== null;
+      return [
+        peer.workload,
+        peer.library,
+        timed ? medianMs.toFixed(2) : '',
+        timed ? spread({ fastestMs, slowestMs }) : '',
+        firstMs === null ? '' : firstMs.toFixed(0),
+        formatRate(peer),
+        ratio === null ? '' : `${ratio.toFixed(2)} x`,
+        error === null ? '' : error.toExponential(1),
+        failure,
+      ];
+    }),
+  ]);
 }
 
 export function formatComparison(comparisons: readonly Comparison[]): string {
   return table([
-    ['kernel', 'before ms', 'now ms', 'ratio', ''],
-    ...comparisons.map(({ name, beforeMs, afterMs, ratio, fell }) => [
+    ['kernel', 'before ms', 'spread', 'now ms', 'spread', 'ratio', 'spread', ''],
+    ...comparisons.map(({ name, before, after, ratio, leastRatio, mostRatio, fell }) => [
       name,
-      beforeMs.toFixed(2),
-      afterMs.toFixed(2),
+      before.medianMs.toFixed(2),
+      spread(before),
+      after.medianMs.toFixed(2),
+      spread(after),
       ratio.toFixed(2),
+      `${leastRatio.toFixed(2)}-${mostRatio.toFixed(2)}`,
       fell ? 'SLOWER' : '',
     ]),
   ]);
 }
 
-function formatRate({ rate, unit }: Result): string {
+function spread({ fastestMs, slowestMs }: { readonly fastestMs: number; readonly slowestMs: number }): string {
+  return `${fastestMs.toFixed(2)}-${slowestMs.toFixed(2)}`;
+}
+
+function formatRate({ rate, unit }: { readonly rate: number | null; readonly unit: string }): string {
   if (rate === null) return '';
   return unit === 'images/s' ? `${rate.toFixed(2)} ${unit}` : `${(rate / 1e9).toFixed(2)} G${unit}`;
 }

@@ -1,0 +1,103 @@
+import { parseArgs } from 'node:util';
+import { ConfigError } from '@alex/tensor';
+import { peerNames } from './peers/library.js';
+import { type Workload, workloadsOf } from './peers/workloads.js';
+
+export const usage = `Times a training step, layer by layer, beside what the adapter can do at best.
+
+  npm run bench -- [--step] [--layers] [--peers [NAMES]] [--short] [OPTIONS]
+
+  --step      a whole training step and every kernel in it; done where nothing else is asked for
+  --layers    the layers that compute products, alone, each direction by itself
+  --peers     the same work by other libraries, of ${peerNames.join(',')}; all where none is named
+  --short     a small network and few repeats, for a look in passing
+
+  --adapter   part of an adapter's name; the best one where it is left out (or ALEX_ADAPTER)
+  --model     a variant of @alex/model-alexnet for --step; default: paper
+  --batch     images a step; default: 8
+  --repeats   times that count, after one that does not; default: 3
+  --workloads for --peers, of ${Object.keys(workloadsOf(1)).join(',')}; default: all
+  --limit     seconds that one library may take for one workload; default: 600
+  --json      writes { environment, results, peers } to this file
+  --compare   prints ratios to an earlier file of this kind`;
+
+export interface Arguments {
+  readonly help: boolean;
+  readonly step: boolean;
+  readonly layers: boolean;
+  readonly peers: readonly string[];
+  readonly workloads: Readonly<Record<string, Workload>>;
+  readonly adapter: string | undefined;
+  readonly model: string;
+  readonly batch: number;
+  readonly repeats: number;
+  readonly limitMs: number;
+  readonly json: string | undefined;
+  readonly compare: string | undefined;
+}
+
+/** @throws ConfigError, or a TypeError of `parseArgs`, where something is not as `usage` says. */
+export function parseArguments(given: readonly string[]): Arguments {
+  const { values } = parseArgs({
+    args: withPeers(given),
+    options: {
+      step: { type: 'boolean', default: false },
+      layers: { type: 'boolean', default: false },
+      peers: { type: 'string' },
+      short: { type: 'boolean', default: false },
+      adapter: { type: 'string' },
+      model: { type: 'string' },
+      batch: { type: 'string', default: '8' },
+      repeats: { type: 'string' },
+      workloads: { type: 'string' },
+      limit: { type: 'string', default: '600' },
+      json: { type: 'string' },
+      compare: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const { short, layers, peers } = values;
+  const batch = whole('batch', values.batch);
+  return {
+    help: values.help,
+    step: values.step || !(layers || peers !== undefined),
+    layers,
+    peers: peers === undefined ? [] : chosen('peers', peers, peerNames),
+    workloads: workloadsChosen(values.workloads, batch),
+    adapter: values.adapter,
+    model: values.model ?? (short ? 'small' : 'paper'),
+    batch,
+    repeats: whole('repeats', values.repeats ?? '3'),
+    limitMs: whole('limit', values.limit) * 1000,
+    json: values.json,
+    compare: values.compare,
+  };
+}
+
+/** `--peers` may stand alone, which `parseArgs` does not know. */
+function withPeers(given: readonly string[]): string[] {
+  return given.map((argument, index) => {
+    const next = given[index + 1];
+    return argument === '--peers' && (next === undefined || next.startsWith('-')) ? `--peers=${peerNames}` : argument;
+  });
+}
+
+function chosen(option: string, list: string, all: readonly string[]): string[] {
+  const names = list.split(',');
+  for (const name of names) {
+    if (!all.includes(name)) throw new ConfigError(`--${option}: '${name}' is unknown; choose of ${all.join(', ')}`);
+  }
+  return names;
+}
+
+function workloadsChosen(list: string | undefined, batch: number): Record<string, Workload> {
+  const all = workloadsOf(batch);
+  if (list === undefined) return all;
+  return Object.fromEntries(chosen('workloads', list, Object.keys(all)).map((name) => [name, all[name]!]));
+}
+
+function whole(option: string, value: string): number {
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= 1) return number;
+  throw new ConfigError(`--${option} must be a whole number of at least 1, got ${value}`);
+}

@@ -1,0 +1,22 @@
+import type { Gpu, HostTensor } from '@alex/tensor';
+import type { Workload } from './workloads.js';
+
+/** A workload that is ready to run, again and again. */
+export interface Run {
+  /** Once through: ends when the adapter is done. */
+  once(): Promise<void>;
+  /** What came out, in outside layout (row-major, NCHW, OIHW). Of steps: the loss of each so far. */
+  outcome(): Promise<readonly HostTensor[]>;
+}
+
+/** One way to compute the workloads on an adapter that is open. */
+export type Library = (gpu: Gpu) => Promise<(workload: Workload, times: number) => Promise<Run>>;
+
+/** The libraries that can be compared, loaded only where they run: each wants the process for itself. */
+export const libraries: Readonly<Record<string, () => Promise<Library>>> = {
+  alex: async () => (await import('./alex.js')).alex,
+  'jax-js': async () => (await import('./jax.js')).jax,
+  tfjs: async () => (await import('./tfjs.js')).tfjs,
+};
+
+export const peerNames: readonly string[] = Object.keys(libraries).filter((name) => name !== 'alex');
