@@ -15,6 +15,17 @@ export {
   type TensorOptions,
   writeTensor,
 } from './kernel/tensor.js';
+export { recordTunable, type Tunable, type Tuning, type Tunings, tuningsOf, useTunings } from './kernel/tunable.js';
+export {
+  type DroppedCandidate,
+  type TuneOptions,
+  type TuningEffort,
+  type TuningEvent,
+  type TuningReport,
+  tune,
+  tuningEfforts,
+} from './kernel/tuner.js';
+export { createTuningCache, exportTunings, importTunings, type TuningCache } from './kernel/tuning-cache.js';
 export { type ProductOptions, recordProduct } from './math/product.js';
 export {
   type Lanes,
