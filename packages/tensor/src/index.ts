@@ -49,7 +49,7 @@ export {
   rowForm,
 } from './math/product-tile.js';
 export { recordRowSums, recordSumOfParts } from './math/sums.js';
-export { type CompileOptions, compileNetwork } from './network/compile.js';
+export { type CompileOptions, compileNetwork, type TuneNetworkOptions, tuneNetwork } from './network/compile.js';
 export {
   type DescribedLayer,
   describeNetwork,

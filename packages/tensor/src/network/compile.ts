@@ -1,6 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { CheckpointError, ConfigError, ShapeError } from '../errors.js';
-import { recordPerElement } from '../kernel/per-element.js';
 import { createProgram, createPrograms, type DispatchTiming, type Program } from '../kernel/program.js';
 import type { Recorder } from '../kernel/recorder.js';
 import {
@@ -13,14 +12,22 @@ import {
   type Tensor,
   writeTensor,
 } from '../kernel/tensor.js';
+import { type TuneOptions, type TuningReport, tune } from '../kernel/tuner.js';
 import { checkHostTensor, formatShape, type HostTensor } from '../shape.js';
 import type { NetworkDescription, NetworkTable } from './description.js';
 import { initialValues } from './initialize.js';
 import { fromMemoryLayout, toMemoryLayout } from './layout.js';
-import type { Loss, LossOutput } from './loss.js';
+import type { Loss } from './loss.js';
 import type { Evaluation, MemoryPlan, Network, StepOptions, StepResult } from './network.js';
 import type { LearnedParameter, Optimizer } from './optimizer.js';
-import { recordBackward, recordForward } from './record.js';
+import {
+  type NetworkTensors,
+  networkTensors,
+  recordCopy,
+  recordEvaluation,
+  recordGradients,
+  recordTraining,
+} from './programs.js';
 
 export interface CompileOptions {
   /** Images a step. */
@@ -35,7 +42,41 @@ export interface CompileOptions {
 
 /** Fits a described network to one adapter: gives it memory, compiles its programs, draws its parameters. */
 export function compileNetwork(description: NetworkDescription, gpu: Gpu, options: CompileOptions): Network {
-  const { batch, seed = 0 } = options;
+  const { seed = 0 } = options;
+  checkOptions(description, options);
+  return gpu.allOrNothing(() => new CompiledNetwork(description, gpu, { ...options, seed }));
+}
+
+/** How {@link tuneNetwork} tunes a network: as it will be compiled, and as `tune` is told. */
+export type TuneNetworkOptions = CompileOptions & TuneOptions;
+
+/**
+ * Finds the fastest kernels for a network on an adapter before it is made: what {@link compileNetwork} compiles for the
+ * adapter afterwards, with the same options, is made of them.
+ *
+ * @throws as compileNetwork does, and AdapterError where the adapter is lost
+ */
+export async function tuneNetwork(
+  description: NetworkDescription,
+  gpu: Gpu,
+  options: TuneNetworkOptions,
+): Promise<TuningReport> {
+  checkOptions(description, options);
+  return tune(
+    gpu,
+    (recorder) => {
+      // Nothing runs, so nothing needs memory.
+      const tensors = networkTensors(description, options, (label, shape, dataType) =>
+        recorder.tensor(label, shape, { dataType }),
+      );
+      if (options.training ?? true) recordTraining(recorder, description, options, tensors);
+      recordEvaluation(recorder, description, options, tensors);
+    },
+    options,
+  );
+}
+
+function checkOptions(description: NetworkDescription, { batch, seed = 0 }: CompileOptions): void {
   if (!Number.isInteger(batch) || batch < 1) {
     throw new ConfigError(`${description.name}: batch must be a whole number of at least 1, got ${batch}`);
   }
@@ -48,26 +89,17 @@ export function compileNetwork(description: NetworkDescription, gpu: Gpu, option
         `[N, ${description.output.join(', ')}]`,
     );
   }
-  return gpu.allOrNothing(() => new CompiledNetwork(description, gpu, { ...options, seed }));
 }
 
 type ProgramName = 'train' | 'evaluate';
 
 class CompiledNetwork implements Network {
   readonly batch: number;
-  readonly input: Tensor;
   stepCount = 0;
   readonly #gpu: Gpu;
   readonly #options: CompileOptions & { seed: number };
   readonly #learned: readonly LearnedParameter[];
-  readonly #parameters = new Map<string, Tensor>();
-  /** By dotted name and the optimizer's own: `conv1.weight.velocity`. */
-  readonly #state = new Map<string, Tensor>();
-  readonly #labels: Tensor;
-  /** Rows of loss, top-1 error and top-5 error, `[3, N]`. */
-  readonly #measures: Tensor;
-  readonly #output: Tensor;
-  readonly #probabilities: Tensor;
+  readonly #tensors: NetworkTensors;
   readonly #programs: Partial<Record<ProgramName, Program>>;
   readonly #readMeasures: Readback;
   readonly #readEvaluation: Readback;
@@ -85,25 +117,22 @@ class CompiledNetwork implements Network {
     this.batch = batch;
     this.#learned = description.layers.flatMap((layer) => layer.parameters);
     optimizer.scalars(optimizer.learningRate, this.#learned);
-    this.input = createTensor(gpu, 'input', [batch, ...description.input]);
-    this.#labels = createTensor(gpu, 'labels', [batch], { dataType: 'u32' });
-    this.#measures = createTensor(gpu, 'measures', [3, batch]);
-    this.#output = createTensor(gpu, 'output', [batch, ...description.output]);
-    this.#probabilities = createTensor(gpu, 'probabilities', [batch, ...description.output]);
+    this.#tensors = networkTensors(description, options, (label, shape, dataType) =>
+      createTensor(gpu, label, shape, { dataType }),
+    );
     for (const parameter of this.#learned) {
-      const tensor = createTensor(gpu, parameter.path, parameter.shape);
-      writeTensor(gpu, tensor, initialValues(parameter, options.seed));
-      this.#parameters.set(parameter.path, tensor);
-      for (const name of training ? optimizer.state : []) {
-        const path = `${parameter.path}.${name}`;
-        this.#state.set(path, createTensor(gpu, path, parameter.shape));
-      }
+      writeTensor(gpu, this.#tensors.parameters.get(parameter.path)!, initialValues(parameter, options.seed));
     }
-    const evaluate = (recorder: Recorder) => this.#recordEvaluation(recorder);
-    const train = (recorder: Recorder) => this.#recordTraining(recorder);
+    const { measures, output, probabilities } = this.#tensors;
+    const evaluate = (recorder: Recorder) => recordEvaluation(recorder, description, options, this.#tensors);
+    const train = (recorder: Recorder) => recordTraining(recorder, description, options, this.#tensors);
     this.#programs = training ? createPrograms(gpu, { train, evaluate }) : createPrograms(gpu, { evaluate });
-    this.#readMeasures = createReadback(gpu, [this.#measures]);
-    this.#readEvaluation = createReadback(gpu, [this.#measures, this.#output, this.#probabilities]);
+    this.#readMeasures = createReadback(gpu, [measures]);
+    this.#readEvaluation = createReadback(gpu, [measures, output, probabilities]);
+  }
+
+  get input(): Tensor {
+    return this.#tensors.input;
   }
 
   forward(pictures: HostTensor | Tensor): Promise<HostTensor> {
@@ -150,7 +179,9 @@ class CompiledNetwork implements Network {
       const gradients = this.#learned.map(({ path, shape }) => createTensor(gpu, `${path} gradient`, shape));
       const program = createProgram(gpu, (recorder) => {
         const byPath = new Map(gradients.map((tensor, index) => [this.#learned[index]!.path, tensor]));
-        this.#recordGradients(recorder, (path, gradient) => recordCopy(recorder, gradient, byPath.get(path)!));
+        recordGradients(recorder, this.description, this.#options, this.#tensors, (path, gradient) =>
+          recordCopy(recorder, gradient, byPath.get(path)!),
+        );
       });
       try {
         await program.run({ seed: this.#options.seed, step: this.stepCount });
@@ -164,18 +195,18 @@ class CompiledNetwork implements Network {
 
   parameters(): Promise<Record<string, HostTensor>> {
     return this.#inTurn(async () =>
-      hostTensors(this.#learned, await readTensors(this.#gpu, [...this.#parameters.values()])),
+      hostTensors(this.#learned, await readTensors(this.#gpu, [...this.#tensors.parameters.values()])),
     );
   }
 
   loadParameters(parameters: Readonly<Record<string, HostTensor>>): void {
-    this.#load('parameter', this.#parameters, parameters);
+    this.#load('parameter', this.#tensors.parameters, parameters);
   }
 
   optimizerState(): Promise<Record<string, HostTensor>> {
     return this.#inTurn(async () => {
-      const named = [...this.#state].map(([path, { shape }]) => ({ path, shape }));
-      return hostTensors(named, await readTensors(this.#gpu, [...this.#state.values()]));
+      const named = [...this.#tensors.state].map(([path, { shape }]) => ({ path, shape }));
+      return hostTensors(named, await readTensors(this.#gpu, [...this.#tensors.state.values()]));
     });
   }
 
@@ -183,7 +214,7 @@ class CompiledNetwork implements Network {
     if (!Number.isInteger(state.step) || state.step < 0) {
       throw new CheckpointError(`the step must be a whole number of at least 0, got ${state.step}`);
     }
-    this.#load('optimizer state', this.#state, state.optimizerState);
+    this.#load('optimizer state', this.#tensors.state, state.optimizerState);
     this.stepCount = state.step;
   }
 
@@ -195,8 +226,8 @@ class CompiledNetwork implements Network {
     const bytes = (tensors: Iterable<Tensor>) => [...tensors].reduce((sum, tensor) => sum + tensor.elements * 4, 0);
     const program = this.#programs.evaluate!;
     return {
-      parameterBytes: bytes(this.#parameters.values()),
-      stateBytes: bytes(this.#state.values()),
+      parameterBytes: bytes(this.#tensors.parameters.values()),
+      stateBytes: bytes(this.#tensors.state.values()),
       activityBytes: program.plannedBytes,
       leastActivityBytes: program.leastBytes,
     };
@@ -208,8 +239,8 @@ class CompiledNetwork implements Network {
     for (const program of Object.values(this.#programs)) program.dispose();
     this.#readMeasures.dispose();
     this.#readEvaluation.dispose();
-    const own = [this.input, this.#labels, this.#measures, this.#output, this.#probabilities];
-    for (const tensor of [...own, ...this.#parameters.values(), ...this.#state.values()]) {
+    const { parameters, state, ...own } = this.#tensors;
+    for (const tensor of [...Object.values(own), ...parameters.values(), ...state.values()]) {
       disposeTensor(this.#gpu, tensor);
     }
   }
@@ -267,7 +298,7 @@ class CompiledNetwork implements Network {
         `${this.description.name}: takes [${count}, ${this.description.input.join(', ')}] pictures, got ${formatShape(pictures.shape)}`,
       );
     }
-    if (labels) writeTensor(this.#gpu, this.#labels, this.#checkLabels(labels, images, pictures));
+    if (labels) writeTensor(this.#gpu, this.#tensors.labels, this.#checkLabels(labels, images, pictures));
     if ('data' in pictures) {
       checkHostTensor(`${this.description.name}: pictures`, pictures);
       writeTensor(this.#gpu, this.input, toMemoryLayout(pictures, this.batch));
@@ -321,60 +352,6 @@ class CompiledNetwork implements Network {
     }
     for (const [path, tensor] of own) writeTensor(this.#gpu, tensor, given[path]!.data);
   }
-
-  #recordEvaluation(recorder: Recorder): void {
-    const forward = recordForward(recorder, this.description, this.input, this.#parameters, false);
-    const { output } = forward.at(-1)!;
-    const loss = this.#options.loss.record(recorder, { output, labels: this.#labels, training: false });
-    this.#recordMeasures(recorder, loss);
-    recordCopy(recorder, output, this.#output);
-    recordCopy(recorder, loss.probabilities, this.#probabilities);
-  }
-
-  #recordTraining(recorder: Recorder): void {
-    const loss = this.#recordGradients(recorder, (path, gradient) => {
-      const { optimizer } = this.#options;
-      optimizer.record(recorder, {
-        description: this.#learned.find((parameter) => parameter.path === path)!,
-        parameter: this.#parameters.get(path)!,
-        gradient,
-        state: Object.fromEntries(optimizer.state.map((name) => [name, this.#state.get(`${path}.${name}`)!])),
-      });
-    });
-    this.#recordMeasures(recorder, loss);
-  }
-
-  #recordGradients(recorder: Recorder, learn: (path: string, gradient: Tensor) => void): LossOutput {
-    const forward = recordForward(recorder, this.description, this.input, this.#parameters, true);
-    const { output } = forward.at(-1)!;
-    const loss = this.#options.loss.record(recorder, { output, labels: this.#labels, training: true });
-    if (!loss.outputGradient) throw new ConfigError(`${this.#options.loss.kind}: gave no gradient in training`);
-    recordBackward(recorder, this.description, forward, loss.outputGradient, learn);
-    return loss;
-  }
-
-  #recordMeasures(recorder: Recorder, { loss, top1Error, top5Error }: LossOutput): void {
-    recordPerElement(recorder, {
-      label: 'loss/measures',
-      elements: this.batch,
-      reads: { loss, top1Error, top5Error },
-      writes: { measures: this.#measures },
-      body: `
-  store_measures(i, load_loss(i));
-  store_measures(i + ${this.batch}u, load_top1Error(i));
-  store_measures(i + ${2 * this.batch}u, load_top5Error(i));`,
-    });
-  }
-}
-
-function recordCopy(recorder: Recorder, from: Tensor, to: Tensor): void {
-  recordPerElement(recorder, {
-    label: `${from.label}/copy`,
-    elements: from.elements,
-    reads: { from },
-    writes: { to },
-    body: '  store_to(i, load_from(i));',
-  });
 }
 
 function hostTensors(
