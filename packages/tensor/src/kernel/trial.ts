@@ -36,8 +36,8 @@ export interface TrialResult {
 
 /** `rounds`: how often each candidate is timed, unless `milliseconds` have passed before. */
 const efforts = {
-  quick: { candidates: 3, rounds: 3, milliseconds: 1000 },
-  full: { candidates: Infinity, rounds: 10, milliseconds: 10_000 },
+  quick: { candidates: 3, rounds: 10, milliseconds: 1500 },
+  full: { candidates: Infinity, rounds: 30, milliseconds: 6000 },
 } as const;
 
 /** Candidates that take so many times as long as the fastest are not timed again. */

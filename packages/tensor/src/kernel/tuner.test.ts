@@ -313,7 +313,7 @@ describe('tune', () => {
     };
     const options = { effort: 'quick', clock: stopping, signal: controller.signal } as const;
     const { left, tuned } = await tune(gpu, record, options);
-    // Three rounds of two would be timed for each.
+    // Ten rounds of two would be timed for each.
     expect({ left, tuned }).toEqual({ left: ['triple/1/a', 'triple/1/b', 'triple/1/c'], tuned: [] });
   });
 
