@@ -6,9 +6,19 @@ import { devicesCommand } from './commands/devices.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { reportCommand } from './commands/report.js';
 import { trainCommand } from './commands/train.js';
+import { tuneCommand } from './commands/tune.js';
 import { demoRecipe } from './demo-recipe.js';
 import { describeFailure, oneLine } from './failure.js';
-import { adapterOption, type CommonOptions, jsonOption, positiveNumber, seedParser, wholeNumber } from './options.js';
+import {
+  adapterOption,
+  type CommonOptions,
+  jsonOption,
+  positiveNumber,
+  seedParser,
+  tuneOption,
+  tuningsOption,
+  wholeNumber,
+} from './options.js';
 import { createOutput, type Output } from './output.js';
 
 /**
@@ -35,6 +45,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   }
 }
 
+const modelNames = variants.map(({ name }) => name).join(', ');
+
 type Run = (options: CommonOptions, command: (output: Output) => Promise<number>) => Promise<void>;
 
 function commandLine(run: Run): Command {
@@ -51,22 +63,38 @@ function commandLine(run: Run): Command {
     .option('--classes <n>', `things to tell apart (default: ${demoRecipe.classes})`, wholeNumber(2))
     .option('--steps <n>', `steps of training (default: ${demoRecipe.training.steps})`, wholeNumber(1))
     .option('--seed <n>', `decides all random choices (default: ${demoRecipe.seed})`, seedParser)
+    .addOption(tuneOption('cached'))
+    .addOption(tuningsOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((options) => run(options, (output) => demoCommand(options, output)));
 
   program
     .command('devices')
-    .description('list the adapters, their limits and features, and what they were measured to reach')
+    .description('list the adapters, their limits and features, and what they were measured to reach; or tune one')
+    .addOption(
+      new Option(
+        '--tune <effort>',
+        'find the fastest kernels of a network on an adapter: among all, or a few of each',
+      ).choices(['full', 'quick']),
+    )
+    .addOption(new Option('--to <file>', 'where the tunings go that are to be shared; --tunings takes the file'))
+    .option('--model <name>', `the network to tune, one of ${modelNames} (default: paper)`)
+    .option('--batch <n>', 'pictures a step (default: what the network was published with)', wholeNumber(1))
+    .addOption(adapterOption())
     .addOption(jsonOption())
-    .action((options) => run(options, (output) => devicesCommand(options, output)));
+    .action((options) =>
+      run(options, (output) =>
+        options.tune === undefined ? devicesCommand(options, output) : tuneCommand(options, output),
+      ),
+    );
 
   program
     .command('train')
     .description('train a network, or go on with a run by --resume')
     .requiredOption('--run <dir>', 'directory of the run')
     .option('--data <dir>', "class folders of pictures, CIFAR-10's or Fashion-MNIST's files, or the word emoji")
-    .option('--model <name>', `one of ${variants.map(({ name }) => name).join(', ')} (default: paper)`)
+    .option('--model <name>', `one of ${modelNames} (default: paper)`)
     .option('--classes <n>', 'how many classes, where the data leave a choice', wholeNumber(2))
     .option('--batch <n>', 'pictures a step (default: what the network was published with)', wholeNumber(1))
     .option('--steps <n>', 'steps of training', wholeNumber(1))
@@ -95,6 +123,8 @@ function commandLine(run: Run): Command {
       wholeNumber(1),
     )
     .option('--resume', 'go on with the run from its last checkpoint; begins it where there is none', false)
+    .addOption(tuneOption('quick for a long training, else cached; a run that goes on keeps its kernels'))
+    .addOption(tuningsOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((options) => run(options, (output) => trainCommand(options, output)));
@@ -109,6 +139,8 @@ function commandLine(run: Run): Command {
         .choices(['1', '10'])
         .default('1'),
     )
+    .addOption(tuneOption('cached'))
+    .addOption(tuningsOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((options) =>

@@ -1,4 +1,4 @@
-import { access, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -38,11 +38,26 @@ function training(run: string, steps: number, ...more: string[]): string[] {
 describe('help', () => {
   it.each([
     [[], ['demo', 'devices', 'train', 'evaluate', 'classify', 'report']],
-    [['train'], ['--data', '--run', '--model', '--batch', '--steps', '--epochs', '--seed', '--adapters', '--resume']],
-    [['evaluate'], ['--run', '--data', '--views', '--json']],
+    [
+      ['train'],
+      [
+        '--data',
+        '--run',
+        '--model',
+        '--batch',
+        '--steps',
+        '--epochs',
+        '--seed',
+        '--adapters',
+        '--resume',
+        '--tune',
+        '--tunings',
+      ],
+    ],
+    [['evaluate'], ['--run', '--data', '--views', '--tune', '--tunings', '--json']],
     [['classify'], ['--run', '<image...>', '--json']],
-    [['demo'], ['--run', '--classes', '--steps', '--seed', '--json']],
-    [['devices'], ['--json']],
+    [['demo'], ['--run', '--classes', '--steps', '--seed', '--tune', '--tunings', '--json']],
+    [['devices'], ['--tune', '--to', '--model', '--batch', '--adapters', '--json']],
     [['report'], ['--run', '--json']],
   ])('of %s names what it takes', async (command, words) => {
     const { code, stdout, stderr } = await runCommand([...command, '--help']);
@@ -60,6 +75,7 @@ it('lists devices for people and for programs', async () => {
     expect(device.name).toBeTypeOf('string');
     expect(device.roofline.multiplyAddsPerSecond).toBeGreaterThan(0);
     expect(device.roofline.copyBytesPerSecond).toBeGreaterThan(0);
+    expect(device.tunings).toBe(0);
     expect(device.limits.maxBufferSize).toBeGreaterThan(0);
   }
 });
@@ -101,6 +117,53 @@ it('trains, evaluates and classifies', async () => {
   expect(await readFile(join(run, 'report.html'), 'utf8')).toContain('small on');
   const forPeople = await runCommand(['classify', '--run', run, images[0]!]);
   expect(forPeople.stdout).toMatch(/red.1\.png\n +\d+\.\d% {2}red\n/);
+});
+
+describe('kernels that were measured', () => {
+  it('are written into a file, which a run takes and goes on with', async () => {
+    const file = join(directory, 'tunings.json');
+    const tune = ['devices', '--tune', 'quick', '--model', 'small', '--batch', '2', '--to', file, '--json'];
+    const { code, stdout } = await runCommand(tune);
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({ file, dropped: [] });
+    const content = JSON.parse(await readFile(file, 'utf8'));
+    expect(content).toEqual({ format: 1, adapter: report.adapter, driver: report.driver, entries: report.tunings });
+
+    const entries = { ...content.entries, 'kernel/1/shape': { choice: 'a', milliseconds: 1, effort: 'full' } };
+    await writeFile(file, JSON.stringify({ ...content, entries }));
+    const run = join(directory, 'with-tunings');
+    const trained = await runCommand(training(run, 1, '--tunings', file));
+    expect(trained.code).toBe(0);
+    expect(trained.stdout).toContain(`Using the kernels that ${file} names.`);
+    const own = join(run, 'tunings.json');
+    expect(JSON.parse(await readFile(own, 'utf8')).entries).toEqual(entries);
+    const resumed = await runCommand(training(run, 2, '--resume'));
+    expect(resumed.code).toBe(0);
+    expect(resumed.stdout).toContain(`Using the kernels that ${own} names.`);
+
+    await writeFile(own, JSON.stringify({ ...content, adapter: 'Another GPU' }));
+    const elsewhere = await runCommand(training(run, 3, '--resume'));
+    expect(elsewhere.code).toBe(0);
+    expect(elsewhere.stdout).not.toContain('Using');
+  });
+
+  it('are refused where they are of another adapter, torn, or named twice', async () => {
+    const file = join(directory, 'wrong-tunings.json');
+    const run = join(directory, 'never-begun');
+    await writeFile(file, JSON.stringify({ format: 1, adapter: 'Another GPU', driver: '', entries: {} }));
+    const other = await runCommand(training(run, 1, '--tunings', file));
+    expect(other.code).toBe(2);
+    expect(other.stderr).toMatch(/of the adapter "Another GPU"/);
+    await writeFile(file, '{"format": 1, ');
+    const torn = await runCommand(training(run, 1, '--tunings', file));
+    expect(torn.code).toBe(1);
+    expect(torn.stderr).toMatch(/torn/);
+    expect((await runCommand(training(run, 1, '--tunings', file, '--tune', 'quick'))).code).toBe(2);
+    expect((await runCommand(training(run, 1, '--tune', 'fast'))).code).toBe(2);
+    expect((await runCommand(['devices', '--to', file])).code).toBe(2);
+    await expect(access(run)).rejects.toThrow(/ENOENT/);
+  });
 });
 
 describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {

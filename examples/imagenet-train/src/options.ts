@@ -1,3 +1,4 @@
+import { type TuningEffort, tuningEfforts } from '@alex/tensor';
 import { InvalidArgumentError, Option } from 'commander';
 
 /** A parser for commander: a whole number within bounds. */
@@ -27,6 +28,12 @@ export interface AdapterOptions extends CommonOptions {
   readonly adapters?: string;
 }
 
+/** What every command takes whose speed matters. */
+export interface TuningOptions {
+  readonly tune?: TuningEffort;
+  readonly tunings?: string;
+}
+
 export const jsonOption = () =>
   new Option('--json', 'one JSON value on standard output, everything else on standard error').default(false);
 
@@ -36,5 +43,14 @@ export const adapterOption = () =>
     '--adapter, --adapters <names>',
     'the adapter to compute on: a part of its name, or its number in `devices` (default: the best one)',
   ).env('ALEX_ADAPTER');
+
+export const tuneOption = (usual: string) =>
+  new Option(
+    '--tune <effort>',
+    `which kernels to use: the fastest of a few (quick) or of all (full) that are measured first, those of earlier measurements (cached), or the usual ones (off) (default: ${usual})`,
+  ).choices(tuningEfforts);
+
+export const tuningsOption = () =>
+  new Option('--tunings <file>', 'use the kernels that a file of `devices --tune` or of a run names').conflicts('tune');
 
 export const seedParser = wholeNumber(0, 2 ** 32 - 1);

@@ -1,16 +1,20 @@
 import { type Augmenter, createAugmenter } from '@alex/augment';
+import { softmaxCrossEntropy } from '@alex/loss';
 import { alexnet, type Variant } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
-import { CheckpointError, type Gpu, type Network, type NetworkDescription } from '@alex/tensor';
+import { CheckpointError, type Gpu, type Network, type NetworkDescription, type Tunings } from '@alex/tensor';
 import type { RunConfig, RunDirectory } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
+import { applyTuning, type Tuning, usualTuning } from './tuning.js';
 
 /** A run's network and what makes its input, on an adapter. */
 export interface Session {
   readonly gpu: Gpu;
   readonly network: Network;
   readonly augmenter: Augmenter;
+  /** Which kernels the network is made of, where that was measured. */
+  readonly tunings: Tunings;
   dispose(): void;
 }
 
@@ -31,10 +35,16 @@ export function describeModel(model: {
   });
 }
 
+export interface SessionOptions {
+  readonly adapters?: string | undefined;
+  readonly batch?: number | undefined;
+  readonly tuning?: Tuning | undefined;
+}
+
 /** Puts a run's network on an adapter; `batch` where it is not the run's own. */
 export async function openSession(
   config: RunConfig,
-  options: { readonly adapters?: string | undefined; readonly training: boolean; readonly batch?: number },
+  options: SessionOptions & { readonly training: boolean },
 ): Promise<Session> {
   const { model, recipe, pictures, data } = config;
   const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
@@ -44,19 +54,24 @@ export async function openSession(
     for (const step of disposers.splice(0).reverse()) step();
   };
   try {
-    const network = place(description, gpus, {
+    const gpu = gpus[0]!;
+    const placing = {
       batch: options.batch ?? recipe.batch,
       seed: recipe.seed,
       training: options.training,
+      loss: softmaxCrossEntropy(),
       optimizer: sgd({
         learningRate: recipe.learningRate,
         momentum: recipe.momentum,
         weightDecay: recipe.weightDecay,
         ...(recipe.overrides && { overrides: recipe.overrides }),
       }),
-    });
+    };
+    // Several adapters are for `place` to refuse, before anything takes time.
+    const tunings: Tunings =
+      gpus.length > 1 ? new Map() : await applyTuning(description, gpu, placing, options.tuning ?? usualTuning);
+    const network = place(description, gpus, placing);
     disposers.push(() => network.dispose());
-    const gpu = gpus[0]!;
     const augmenter = createAugmenter(gpu, {
       output: network.input,
       source: { height: data.height, width: data.width, channels: data.channels },
@@ -66,7 +81,7 @@ export async function openSession(
       padding: pictures.padding,
     });
     disposers.push(() => augmenter.dispose());
-    return { gpu, network, augmenter, dispose };
+    return { gpu, network, augmenter, tunings, dispose };
   } catch (error) {
     dispose();
     throw error;
@@ -74,10 +89,7 @@ export async function openSession(
 }
 
 /** Puts a run's network with the weights that it learnt on an adapter. */
-export async function openTrained(
-  run: RunDirectory,
-  options: { readonly adapters?: string | undefined; readonly batch?: number },
-): Promise<Session> {
+export async function openTrained(run: RunDirectory, options: SessionOptions): Promise<Session> {
   const weights = await run.readWeights();
   const session = await openSession(run.config, { ...options, training: false });
   try {

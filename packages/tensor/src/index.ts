@@ -15,6 +15,17 @@ export {
   type TensorOptions,
   writeTensor,
 } from './kernel/tensor.js';
+export { recordTunable, type Tunable, type Tuning, type Tunings, tuningsOf, useTunings } from './kernel/tunable.js';
+export {
+  type DroppedCandidate,
+  type TuneOptions,
+  type TuningEffort,
+  type TuningEvent,
+  type TuningReport,
+  tune,
+  tuningEfforts,
+} from './kernel/tuner.js';
+export { createTuningCache, exportTunings, importTunings, type TuningCache } from './kernel/tuning-cache.js';
 export { type ProductOptions, recordProduct } from './math/product.js';
 export {
   type Lanes,
@@ -38,7 +49,13 @@ export {
   rowForm,
 } from './math/product-tile.js';
 export { recordRowSums, recordSumOfParts } from './math/sums.js';
-export { type CompileOptions, compileNetwork, planNetwork } from './network/compile.js';
+export {
+  type CompileOptions,
+  compileNetwork,
+  planNetwork,
+  type TuneNetworkOptions,
+  tuneNetwork,
+} from './network/compile.js';
 export {
   type DescribedLayer,
   describeNetwork,

@@ -3,13 +3,13 @@ import { measurePictures, openData } from '../data.js';
 import { demoRecipe } from '../demo-recipe.js';
 import { type Example, predictExamples } from '../examples.js';
 import { exitCode } from '../failure.js';
-import type { AdapterOptions } from '../options.js';
+import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { describeModel } from '../session.js';
 import { alexnetCommand, refuseExisting, runTraining, sayHowToGoOn, trainingResult } from './training.js';
 
 /** What `demo` takes. */
-export interface DemoOptions extends AdapterOptions {
+export interface DemoOptions extends AdapterOptions, TuningOptions {
   readonly run?: string;
   readonly classes?: number;
   readonly steps?: number;
@@ -57,7 +57,13 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
   );
   let examples: Example[] = [];
   const trained = await runTraining(
-    { config, dataset, adapters: options.adapters, output },
+    {
+      config,
+      dataset,
+      adapters: options.adapters,
+      tuning: { effort: options.tune ?? 'cached', file: options.tunings, say: output.line },
+      output,
+    },
     () => RunDirectory.create(path, config),
     async (session) => {
       examples = await predictExamples(session, dataset, shown);

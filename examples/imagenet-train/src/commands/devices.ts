@@ -1,7 +1,8 @@
-import { listAdapters, measureRoofline, openGpu } from '@alex/tensor';
+import { ConfigError, listAdapters, measureRoofline, openGpu } from '@alex/tensor';
 import { exitCode } from '../failure.js';
-import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
+import { openTuningCache } from '../tuning.js';
+import type { TuneCommandOptions } from './tune.js';
 
 /** Limits that decide what fits on an adapter. */
 const shownLimits = [
@@ -13,7 +14,11 @@ const shownLimits = [
 ] as const;
 
 /** Lists the adapters, what they can hold, and what they reach; gives the exit code. */
-export async function devicesCommand(_options: CommonOptions, output: Output): Promise<number> {
+export async function devicesCommand(options: Omit<TuneCommandOptions, 'tune'>, output: Output): Promise<number> {
+  for (const name of ['to', 'model', 'batch'] as const) {
+    if (options[name] !== undefined) throw new ConfigError(`--${name} is for --tune; give that as well`);
+  }
+  const cache = openTuningCache(output.line);
   const adapters = await listAdapters();
   // Opening says what to install where there is nothing to open.
   if (adapters.length === 0) (await openGpu()).dispose();
@@ -24,13 +29,15 @@ export async function devicesCommand(_options: CommonOptions, output: Output): P
       const limits = Object.fromEntries(shownLimits.map((name) => [name, gpu.limits[name]]));
       const roofline = await measureRoofline(gpu);
       const features = [...gpu.features].sort();
-      devices.push({ ...adapter, subgroupSize: gpu.subgroupSize, features, limits, roofline });
+      const tunings = (await cache?.load(adapter))?.size ?? 0;
+      devices.push({ ...adapter, tunings, subgroupSize: gpu.subgroupSize, features, limits, roofline });
       output.line(`${adapter.index}: ${adapter.name}`);
       output.line(`   ${adapter.kind}${adapter.embedded ? ', embedded' : ''}, driver ${adapter.driver || 'unnamed'}`);
       output.line(
         `   measured: ${(roofline.multiplyAddsPerSecond / 1e9).toFixed(1)} billion multiply-adds a second, ` +
           `copies ${(roofline.copyBytesPerSecond / 1e9).toFixed(1)} GB a second`,
       );
+      output.line(`   tuned: ${tunings === 0 ? 'nothing yet' : `${tunings} kernels`}`);
       output.line(`   features: ${features.join(', ') || 'none'}`);
       for (const [name, value] of Object.entries(limits)) output.line(`   ${name}: ${value.toLocaleString('en-US')}`);
     } finally {

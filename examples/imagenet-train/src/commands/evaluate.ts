@@ -1,12 +1,12 @@
 import { evaluate, RunDirectory } from '@alex/trainer';
 import { openDataOfRun } from '../data.js';
 import { exitCode } from '../failure.js';
-import type { AdapterOptions } from '../options.js';
+import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { openTrained } from '../session.js';
 
 /** What `evaluate` takes. */
-export interface EvaluateOptions extends AdapterOptions {
+export interface EvaluateOptions extends AdapterOptions, TuningOptions {
   readonly run: string;
   readonly data?: string;
   readonly views: number;
@@ -16,7 +16,10 @@ export interface EvaluateOptions extends AdapterOptions {
 export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
   const run = await RunDirectory.open(options.run);
   const dataset = await openDataOfRun(run.config, options.data);
-  const session = await openTrained(run, { adapters: options.adapters });
+  const session = await openTrained(run, {
+    adapters: options.adapters,
+    tuning: { effort: options.tune ?? 'cached', file: options.tunings, say: output.line },
+  });
   try {
     const { network, augmenter } = session;
     const result = await evaluate({ network, augmenter, split: dataset.validation, views: options.views });

@@ -1,16 +1,18 @@
+import { access } from 'node:fs/promises';
 import { batchesPerEpoch, type Dataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import { checkRunConfig, type RunConfig, RunDirectory } from '@alex/trainer';
 import { measurePictures, openData, openDataOfRun } from '../data.js';
 import { exitCode } from '../failure.js';
-import type { AdapterOptions } from '../options.js';
+import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { defaultsOf } from '../recipes.js';
 import { describeModel } from '../session.js';
-import { alexnetCommand, refuseExisting, runTraining, sayHowToGoOn, trainingResult } from './training.js';
+import { type Tuning, usualEffort } from '../tuning.js';
+import { alexnetCommand, refuseExisting, runTraining, sayHowToGoOn, trainingResult, tuningsOfRun } from './training.js';
 
 /** What `train` takes; what is left out comes with the network, or from the run that goes on. */
-export interface TrainOptions extends AdapterOptions {
+export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly run: string;
   readonly data?: string;
   readonly model?: string;
@@ -32,8 +34,9 @@ export interface TrainOptions extends AdapterOptions {
 export async function trainCommand(options: TrainOptions, output: Output): Promise<number> {
   if (!options.resume) await refuseExisting(options.run);
   const exists = await RunDirectory.exists(options.run);
-  const { config, dataset, begin } = exists ? await oldRun(options) : await newRun(options);
-  const trained = await runTraining({ config, dataset, adapters: options.adapters, output }, begin);
+  const { config, dataset, kernels, begin } = exists ? await oldRun(options) : await newRun(options);
+  const tuning = { ...kernels, say: output.line };
+  const trained = await runTraining({ config, dataset, adapters: options.adapters, tuning, output }, begin);
   output.result(trainingResult(trained));
   if (trained.interruptedCode !== undefined) {
     sayHowToGoOn(trained, output);
@@ -55,6 +58,7 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
 interface Planned {
   readonly config: RunConfig;
   readonly dataset: Dataset;
+  readonly kernels: Omit<Tuning, 'say'>;
   begin(): Promise<RunDirectory>;
 }
 
@@ -102,7 +106,9 @@ async function newRun(options: TrainOptions): Promise<Planned> {
       checkpointEvery: often,
     },
   });
-  return { config, dataset, begin: () => RunDirectory.create(options.run, config) };
+  const description = describeModel({ variant, inputSize, classes: classes.length, channels });
+  const kernels = { effort: options.tune ?? usualEffort(description, config.recipe), file: options.tunings };
+  return { config, dataset, kernels, begin: () => RunDirectory.create(options.run, config) };
 }
 
 /** Pictures an eighth or so larger than the crop, as 256 is to the paper's 224; never smaller than what it needs. */
@@ -142,6 +148,18 @@ async function oldRun(options: TrainOptions): Promise<Planned> {
   return {
     config: { ...config, recipe: { ...recipe, steps } },
     dataset,
+    kernels: await kernelsOfOldRun(options),
     begin: async () => (steps === recipe.steps ? run : run.withSteps(steps)),
   };
+}
+
+/** A run goes on with the kernels that it began with, unless others are asked for: others sum in another order. */
+async function kernelsOfOldRun({ run, tune, tunings }: TrainOptions): Promise<Omit<Tuning, 'say'>> {
+  if (tune !== undefined || tunings !== undefined) return { effort: tune ?? 'off', file: tunings };
+  const own = tuningsOfRun(run);
+  const tuned = await access(own).then(
+    () => true,
+    () => false,
+  );
+  return tuned ? { effort: 'cached', file: own, otherAdapter: true } : { effort: 'off' };
 }

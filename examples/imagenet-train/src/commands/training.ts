@@ -1,10 +1,12 @@
+import { join } from 'node:path';
 import type { Dataset } from '@alex/data';
-import { ConfigError, type MemoryPlan } from '@alex/tensor';
+import { ConfigError, exportTunings, type MemoryPlan } from '@alex/tensor';
 import { type RunConfig, RunDirectory, type TrainingResult, train } from '@alex/trainer';
 import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
 import { openSession, type Session } from '../session.js';
+import type { Tuning } from '../tuning.js';
 
 /** A training that ended, by itself or by Ctrl-C. */
 export interface Trained {
@@ -26,17 +28,19 @@ export async function runTraining(
     config,
     dataset,
     adapters,
+    tuning,
     output,
   }: {
     readonly config: RunConfig;
     readonly dataset: Dataset;
     readonly adapters: string | undefined;
+    readonly tuning: Tuning;
     readonly output: Output;
   },
   begin: () => Promise<RunDirectory>,
   afterwards?: (session: Session) => Promise<void>,
 ): Promise<Trained> {
-  const session = await openSession(config, { adapters, training: true });
+  const session = await openSession(config, { adapters, tuning, training: true });
   try {
     const { description } = session.network;
     output.line(
@@ -46,6 +50,7 @@ export async function runTraining(
     );
     output.line(memoryLine(session.network.memory()));
     const run = await begin();
+    if (session.tunings.size > 0) await exportTunings(tuningsOfRun(run.path), session.gpu, session.tunings);
     const progress = new TrainingProgress(output);
     const interruption = new Interruption(() =>
       progress.say('Finishing this step, then saving. Ctrl-C again quits at once.'),
@@ -82,6 +87,11 @@ function memoryLine({ totalBytes, parameterBytes, stateBytes, activityBytes, lea
     leastActivityBytes,
   ].map((bytes) => `${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`);
   return `Memory: ${total}, of it parameters ${parameters}, momentum ${state}, activities ${activities} (at least ${least}).`;
+}
+
+/** The kernels that a run's network is made of: the same ones must be used for the same bits when it goes on. */
+export function tuningsOfRun(path: string): string {
+  return join(path, 'tunings.json');
 }
 
 /** Before anything takes time: throws a `ConfigError` where there is a run already, or anything else. */

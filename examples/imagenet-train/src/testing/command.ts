@@ -1,4 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What a command said and how it ended. */
@@ -20,6 +23,10 @@ const driverWarning = /^Warning: \w+ artificially reduced from .*\n/gm;
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 
+/** What a test measures must not decide what the machine's user computes with, nor the other way round. */
+const cache = mkdtempSync(join(tmpdir(), 'alex-cache-'));
+process.on('exit', () => rmSync(cache, { recursive: true, force: true }));
+
 /** Starts `alexnet` with these arguments; `before` is a module to load first. */
 export function startCommand(
   args: readonly string[],
@@ -27,7 +34,11 @@ export function startCommand(
 ): RunningCommand {
   const imports = [import.meta.resolve('tsx'), ...(options.before ? [options.before.href] : [])];
   const node = ['--conditions=@alex/source', ...imports.flatMap((url) => ['--import', url]), main, ...args];
-  const child = spawn(process.execPath, node, { cwd: options.directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, node, {
+    cwd: options.directory,
+    env: { ...process.env, ALEX_CACHE: cache },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

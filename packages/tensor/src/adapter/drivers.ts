@@ -18,8 +18,12 @@ type Drivers = Readonly<Record<string, string>>;
 /** The interface to the drivers that is native to the platform, so that no adapter appears twice. */
 const backend = process.platform === 'darwin' ? 'metal' : process.platform === 'win32' ? 'd3d12' : 'vulkan';
 
-/** The kernels guard their own indices: the driver need not do it again. Twice as fast on SwiftShader. */
-const toggles = 'enable-dawn-features=disable_robustness';
+const toggles = [
+  // The kernels guard their own indices: the driver need not do it again. Twice as fast on SwiftShader.
+  'enable-dawn-features=disable_robustness',
+  // Browsers round timestamps to a tenth of a millisecond against spying pages, and many a kernel takes less.
+  'disable-dawn-features=timestamp_quantization',
+];
 
 /** No adapter is called this: Dawn answers such a request with the names of those that there are. */
 const nobody = '(list the adapters)';
@@ -102,7 +106,7 @@ async function namesIn(drivers: Drivers): Promise<Set<string>> {
 }
 
 function instanceFor(name: string): GPU {
-  const instance = create([`backend=${backend}`, `adapter=${name}`, toggles]);
+  const instance = create([`backend=${backend}`, `adapter=${name}`, ...toggles]);
   instances.push(instance);
   return instance;
 }

@@ -2,6 +2,7 @@ import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
 import { elementCount, type Shape } from '../shape.js';
 import type { DataType, Tensor } from './tensor.js';
+import type { Tunable } from './tunable.js';
 
 /** Values that change from step to step without recompiling: the step number, the seed, learning rates. */
 export type ScalarType = 'f32' | 'u32';
@@ -47,6 +48,8 @@ export interface Recorder {
   /** A tensor that lives from its first write to its last read. */
   tensor(label: string, shape: Shape, options?: { dataType?: DataType; mayReuse?: Tensor }): Tensor;
   dispatch(dispatch: Dispatch): void;
+  /** Hears of every kernel that leaves a choice: only the tuner listens. */
+  collect?(tunable: Tunable<unknown>): void;
 }
 
 /** A recorder that keeps its dispatches in a list. */

@@ -19,6 +19,7 @@ import {
   type Tensor,
   writeTensor,
 } from '../kernel/tensor.js';
+import { type TuneOptions, type TuningReport, tune } from '../kernel/tuner.js';
 import { checkHostTensor, formatShape, type HostTensor } from '../shape.js';
 import type { NetworkDescription, NetworkTable } from './description.js';
 import { initialValues } from './initialize.js';
@@ -59,6 +60,32 @@ export function planNetwork(description: NetworkDescription, gpu: Gpu, options: 
   checkOptions(description, options);
   const tensors = networkTensors(description, options, describeTensor);
   return memoryPlan(tensors, planPrograms(gpu, Object.values(programsOf(description, options, tensors))));
+}
+
+/** How {@link tuneNetwork} tunes a network: as it will be compiled, and as `tune` is told. */
+export type TuneNetworkOptions = CompileOptions & TuneOptions;
+
+/**
+ * Finds the fastest kernels for a network on an adapter before it is made: what {@link compileNetwork} compiles for the
+ * adapter afterwards, with the same options, is made of them.
+ *
+ * @throws as compileNetwork does, and AdapterError where the adapter is lost
+ */
+export async function tuneNetwork(
+  description: NetworkDescription,
+  gpu: Gpu,
+  options: TuneNetworkOptions,
+): Promise<TuningReport> {
+  checkOptions(description, options);
+  const tensors = networkTensors(description, options, describeTensor);
+  const records = Object.values(programsOf(description, options, tensors));
+  return tune(
+    gpu,
+    (recorder) => {
+      for (const record of records) record(recorder);
+    },
+    options,
+  );
 }
 
 function checkOptions(description: NetworkDescription, { batch }: ProgramOptions): void {

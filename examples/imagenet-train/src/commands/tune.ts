@@ -1,0 +1,59 @@
+import { softmaxCrossEntropy } from '@alex/loss';
+import { sgd } from '@alex/optim';
+import { ConfigError, exportTunings, type TuningEffort } from '@alex/tensor';
+import { openAdapters } from '../adapters.js';
+import { exitCode } from '../failure.js';
+import { Interruption } from '../interrupt.js';
+import type { AdapterOptions } from '../options.js';
+import type { Output } from '../output.js';
+import { defaultsOf } from '../recipes.js';
+import { describeModel } from '../session.js';
+import { measureKernels } from '../tuning.js';
+
+/** What `devices --tune` takes. */
+export interface TuneCommandOptions extends AdapterOptions {
+  readonly tune: TuningEffort;
+  readonly to?: string;
+  readonly model?: string;
+  readonly batch?: number;
+}
+
+/** Finds the fastest kernels of a network on an adapter, for later commands and to share; gives the exit code. */
+export async function tuneCommand(options: TuneCommandOptions, output: Output): Promise<number> {
+  const { tune: effort, model: variant = 'paper', to } = options;
+  const description = describeModel({ variant });
+  const batch = options.batch ?? defaultsOf(variant).batch;
+  const [gpu, ...others] = await openAdapters(options.adapters);
+  const interruption = new Interruption(() =>
+    output.line('Stopping after this kernel; those before are kept. Ctrl-C again quits at once.'),
+  );
+  try {
+    if (others.length > 0) throw new ConfigError('--adapters: one at a time is tuned, so that nothing else computes');
+    output.line(`Tuning ${description.name}, ${batch} pictures a step, on ${gpu!.description.name}.`);
+    const report = await measureKernels(
+      description,
+      gpu!,
+      { batch, loss: softmaxCrossEntropy(), optimizer: sgd() },
+      { effort, signal: interruption.signal, eachKernel: true, say: output.line },
+    );
+    const { tunings, tuned, left, dropped } = report;
+    if (to !== undefined) await exportTunings(to, gpu!, tunings);
+    const { name: adapter, driver } = gpu!.description;
+    output.result({
+      adapter,
+      driver,
+      tunings: Object.fromEntries(tunings),
+      tuned,
+      left,
+      dropped,
+      ...(to !== undefined && { file: to }),
+    });
+    output.line(`${tunings.size} kernels of ${description.name} are tuned, ${left.length} are not.`);
+    if (to !== undefined)
+      output.line(`${to} holds them; use it by --tunings ${to} on another machine with this adapter.`);
+    return interruption.signal.aborted ? interruption.code : exitCode.success;
+  } finally {
+    interruption.dispose();
+    for (const one of [gpu, ...others]) one?.dispose();
+  }
+}

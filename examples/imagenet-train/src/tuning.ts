@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import {
+  type CompileOptions,
+  ConfigError,
+  createTuningCache,
+  type Gpu,
+  importTunings,
+  type NetworkDescription,
+  type TuningCache,
+  type TuningEffort,
+  type TuningEvent,
+  type TuningReport,
+  type Tunings,
+  tuneNetwork,
+  tuningsOf,
+} from '@alex/tensor';
+import { cacheFolder } from './cache-folder.js';
+import { duration } from './output.js';
+
+/** How a command comes by the fastest kernels. */
+export interface Tuning {
+  readonly effort: TuningEffort;
+  /** A file of tunings, which are then the only ones. */
+  readonly file?: string | undefined;
+  /** Whether the file may turn out to be of another adapter, and `effort` counts then. */
+  readonly otherAdapter?: boolean;
+  /** Hears lines for people. */
+  readonly say: (line: string) => void;
+}
+
+/** What was measured before, and not a word. */
+export const usualTuning: Tuning = { effort: 'cached', say: () => undefined };
+
+/** So many multiply-adds in a whole training are worth some seconds of measuring: minutes on a CPU. */
+const worthMeasuring = 1e13;
+
+/** How a training is tuned where nobody says: measured where it is long enough to pay. */
+export function usualEffort(
+  description: NetworkDescription,
+  { batch, steps }: { readonly batch: number; readonly steps: number },
+): TuningEffort {
+  // Forward, and twice as much backward.
+  return 3 * description.multiplyAdds * batch * steps >= worthMeasuring ? 'quick' : 'cached';
+}
+
+/** The tunings of this user, where there is a place for them. */
+export function openTuningCache(say: (line: string) => void): TuningCache | undefined {
+  const folder = cacheFolder();
+  return folder === undefined ? undefined : createTuningCache(join(folder, 'tunings'), { onProblem: say });
+}
+
+/**
+ * Sees to it that a network which is made next is made of the fastest kernels known.
+ *
+ * @returns the tunings that it will follow
+ */
+export async function applyTuning(
+  description: NetworkDescription,
+  gpu: Gpu,
+  options: CompileOptions,
+  tuning: Tuning,
+): Promise<Tunings> {
+  if (await followFile(gpu, tuning)) return tuningsOf(gpu);
+  const report = await measureKernels(description, gpu, options, tuning);
+  return report.tunings;
+}
+
+async function followFile(gpu: Gpu, { file, otherAdapter, say }: Tuning): Promise<boolean> {
+  if (file === undefined) return false;
+  try {
+    const { driver } = await importTunings(file, gpu);
+    const other = driver === gpu.description.driver ? '' : `, measured with another driver: ${driver}`;
+    say(`Using the kernels that ${file} names${other}.`);
+    return true;
+  } catch (error) {
+    if (otherAdapter && error instanceof ConfigError) return false;
+    throw error;
+  }
+}
+
+/** Tunes a network's kernels, saying what comes of it; each kernel in a line of its own where `eachKernel` is set. */
+export async function measureKernels(
+  description: NetworkDescription,
+  gpu: Gpu,
+  options: CompileOptions,
+  {
+    effort,
+    say,
+    signal,
+    eachKernel = false,
+  }: Pick<Tuning, 'effort' | 'say'> & { readonly signal?: AbortSignal; readonly eachKernel?: boolean },
+): Promise<TuningReport> {
+  const start = performance.now();
+  let first = 0;
+  let best = 0;
+  const onEvent = (event: TuningEvent) => {
+    if (event.kind === 'measuring' && event.done === 0 && !eachKernel) {
+      say(`Measuring which kernels are the fastest on ${gpu.description.name}, once for all; --tune off does without.`);
+    }
+    if (event.kind === 'dropped') {
+      say(`${event.key}: ${JSON.stringify(event.choice)} is not used on this adapter: ${event.reason}`);
+    }
+    if (event.kind !== 'tuned') return;
+    const { key, milliseconds, firstMilliseconds } = event;
+    first += firstMilliseconds ?? milliseconds;
+    best += milliseconds;
+    const before =
+      firstMilliseconds === undefined || firstMilliseconds === milliseconds
+        ? ''
+        : ` instead of ${firstMilliseconds.toFixed(2)}`;
+    if (eachKernel) say(`  ${key}: ${milliseconds.toFixed(2)}${before} ms`);
+  };
+  const cache = openTuningCache(say);
+  const report = await tuneNetwork(description, gpu, { ...options, effort, cache, signal, onEvent });
+  if (report.tuned.length > 0) {
+    const left = report.left.length > 0 ? ` ${report.left.length} are left for the next time.` : '';
+    say(
+      `Tuned ${report.tuned.length} kernels in ${duration((performance.now() - start) / 1000)}: together ` +
+        `${(first / best).toFixed(2)} times as fast.${left}`,
+    );
+  }
+  return report;
+}

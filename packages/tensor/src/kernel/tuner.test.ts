@@ -1,0 +1,417 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openGpu } from '../adapter/adapters.js';
+import type { Gpu } from '../adapter/gpu.js';
+import { recordPerElement } from './per-element.js';
+import { createProgram } from './program.js';
+import type { Recorder } from './recorder.js';
+import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
+import { adapterClock, type TuningClock } from './trial.js';
+import { recordTunable, type Tunable, tuningsOf } from './tunable.js';
+import { type TuneOptions, type TuningEvent, tune } from './tuner.js';
+import { createTuningCache } from './tuning-cache.js';
+
+/** Ways to compute three times x plus what is there, right and wrong ones. */
+type Way = 'first' | 'twoSteps' | 'plain' | 'wrong' | 'unwritten' | 'throws' | 'invalid' | 'greedy' | 'elsewhere';
+
+const elements = 1000;
+
+/** An adapter of its own each time: tunings are remembered by adapter. */
+let gpu: Gpu;
+let folder: string;
+const recorded: Way[] = [];
+
+beforeEach(async () => {
+  const adapter = process.env['ALEX_ADAPTER'];
+  gpu = await openGpu(adapter ? { adapter } : {});
+  folder = await mkdtemp(join(tmpdir(), 'alex-tuner-'));
+  recorded.length = 0;
+});
+afterEach(async () => {
+  expect(gpu.liveBuffers).toBe(0);
+  gpu.dispose();
+  await rm(folder, { recursive: true });
+});
+
+function triple(x: Tensor, y: Tensor, candidates: readonly Way[], more: Partial<Tunable<Way>> = {}): Tunable<Way> {
+  const step = (recorder: Recorder, from: Tensor, to: Tensor, body: string) =>
+    recordPerElement(recorder, { label: 'triple', elements, reads: { from, to }, writes: { to }, body });
+  return {
+    kernel: 'triple',
+    version: 1,
+    shape: `${elements}`,
+    candidates,
+    plain: 'plain',
+    outputs: [y],
+    record(recorder, way) {
+      recorded.push(way);
+      const once = (text: string) => step(recorder, x, y, `store_to(i, load_to(i) + ${text});`);
+      switch (way) {
+        case 'twoSteps': {
+          const middle = recorder.tensor('middle', [elements]);
+          recordPerElement(recorder, {
+            label: 'double',
+            elements,
+            reads: { x },
+            writes: { middle },
+            body: 'store_middle(i, 2.0 * load_x(i));',
+          });
+          recordPerElement(recorder, {
+            label: 'add',
+            elements,
+            reads: { x, middle, y },
+            writes: { y },
+            body: 'store_y(i, load_y(i) + load_middle(i) + load_x(i));',
+          });
+          return;
+        }
+        case 'wrong':
+          return once('3.01 * load_from(i)');
+        case 'unwritten':
+          return step(recorder, x, y, 'if (i != 999u) { store_to(i, load_to(i) + 3.0 * load_from(i)); }');
+        case 'throws':
+          throw new Error('no such kernel on this adapter');
+        case 'invalid':
+          return once('nonsense');
+        case 'greedy': {
+          const count = recorder.gpu.limits.maxStorageBuffersPerShaderStage + 1;
+          const writes = Object.fromEntries(
+            Array.from({ length: count }, (_, index) => [`t${index}`, recorder.tensor('t', [elements])]),
+          );
+          return recordPerElement(recorder, {
+            label: 'greedy',
+            elements,
+            reads: {},
+            writes,
+            body: 'store_t0(i, 1.0);',
+          });
+        }
+        case 'elsewhere':
+          return step(recorder, y, x, 'store_to(i, 0.0);');
+        default:
+          return once('3.0 * load_from(i)');
+      }
+    },
+    ...more,
+  };
+}
+
+/** Time stands still, and a run takes as long as is said here. */
+function clockOf(times: Partial<Record<Way, number>>): TuningClock & { readonly timed: Way[] } {
+  const timed: Way[] = [];
+  return {
+    timed,
+    now: () => 0,
+    time(_, { choice }) {
+      timed.push(choice as Way);
+      return Promise.resolve(times[choice as Way] ?? 10);
+    },
+  };
+}
+
+/** What the adapter computes with x = 0, 1, 2 ... and y = 1. */
+async function compute(candidates: readonly Way[]): Promise<number[]> {
+  const [x, y] = [createTensor(gpu, 'x', [elements]), createTensor(gpu, 'y', [elements])];
+  writeTensor(
+    gpu,
+    x,
+    Float32Array.from({ length: elements }, (_, i) => i),
+  );
+  writeTensor(gpu, y, new Float32Array(elements).fill(1));
+  const program = createProgram(gpu, (recorder) => recordTunable(recorder, triple(x, y, candidates)));
+  await program.run();
+  const values = [...(await readTensor(gpu, y))];
+  program.dispose();
+  disposeTensor(gpu, x);
+  disposeTensor(gpu, y);
+  return values;
+}
+
+/** Tensors of a recorder have no memory: as a network is recorded before it is made. */
+const record = (candidates: readonly Way[], more?: Partial<Tunable<Way>>) => (recorder: Recorder) =>
+  recordTunable(recorder, triple(recorder.tensor('x', [elements]), recorder.tensor('y', [elements]), candidates, more));
+
+const tuned = (candidates: readonly Way[], options: Partial<TuneOptions> = {}) =>
+  tune(gpu, record(candidates), { effort: 'full', clock: clockOf({}), ...options });
+
+const all: readonly Way[] = ['first', 'twoSteps', 'plain'];
+
+describe('recording', () => {
+  it('takes the first candidate until something was found to be faster', async () => {
+    const expected = Array.from({ length: elements }, (_, i) => 3 * i + 1);
+    expect(await compute(all)).toEqual(expected);
+    expect(recorded).toEqual(['first']);
+    for (const effort of ['off', 'cached', 'quick', 'full'] as const) {
+      await tune(gpu, record(all), { effort, clock: clockOf({ twoSteps: 3 }) });
+      recorded.length = 0;
+      expect(await compute(all)).toEqual(expected);
+      expect(recorded).toEqual([effort === 'off' || effort === 'cached' ? 'first' : 'twoSteps']);
+    }
+  });
+
+  it('takes the first candidate where the found one is none any more, or another version was measured', async () => {
+    await tuned(all, { clock: clockOf({ twoSteps: 3 }) });
+    await compute(['plain', 'first']);
+    expect(recorded.at(-1)).toBe('plain');
+    record(['first', 'twoSteps'], { version: 2 })(createRecorder());
+    expect(recorded.at(-1)).toBe('first');
+  });
+
+  it('refuses a tunable without candidates', () => {
+    expect(() => record([])(createRecorder())).toThrow(/triple: .* at least one candidate/);
+  });
+});
+
+function createRecorder(): Recorder {
+  return {
+    gpu,
+    tensor: (label, shape) => ({ label, shape, elements, dataType: 'f32' }),
+    dispatch: () => undefined,
+  };
+}
+
+describe('tune', () => {
+  it('keeps the fastest candidate, by its best run, and says what it gains', async () => {
+    const events: TuningEvent[] = [];
+    const times = [8, 9, 12, 4, 5, 6];
+    const clock: TuningClock = {
+      now: () => 0,
+      time: (_, { choice }) => Promise.resolve(choice === 'plain' ? 7 : (times.shift() ?? 9)),
+    };
+    const report = await tuned(['first', 'plain'], { clock, onEvent: (event) => events.push(event) });
+    expect(report.tuned).toEqual(['triple/1/1000']);
+    expect(report).toMatchObject({ left: [], dropped: [] });
+    // The first candidate had one good run among bad ones.
+    expect([...report.tunings]).toEqual([['triple/1/1000', { choice: 'first', milliseconds: 4, effort: 'full' }]]);
+    expect(events).toEqual([
+      { kind: 'measuring', key: 'triple/1/1000', done: 0, of: 1 },
+      {
+        kind: 'tuned',
+        key: 'triple/1/1000',
+        choice: 'first',
+        milliseconds: 4,
+        firstMilliseconds: 4,
+        effort: 'full',
+      },
+    ]);
+  });
+
+  it('leaves the first candidate in place where another is hardly faster', async () => {
+    const { tunings } = await tuned(all, { clock: clockOf({ twoSteps: 9.9 }) });
+    expect([...tunings.values()]).toEqual([{ choice: 'first', milliseconds: 10, effort: 'full' }]);
+  });
+
+  it('times what is hopeless only once', async () => {
+    const clock = clockOf({ plain: 100 });
+    await tuned(all, { clock });
+    expect(clock.timed.filter((way) => way === 'plain')).toHaveLength(1);
+    expect(clock.timed.filter((way) => way === 'first').length).toBeGreaterThan(1);
+  });
+
+  it.each([
+    ['wrong', /differs from the plain choice/],
+    ['unwritten', /differs from the plain choice/],
+    ['throws', /no such kernel/],
+    ['invalid', /nonsense/],
+    ['greedy', /bindings/],
+    ['elsewhere', /writes x, which is not among the outputs/],
+  ] as const)('drops a candidate that is %s, however fast, and says why', async (way, reason) => {
+    const { dropped, tunings } = await tuned(['first', way, 'twoSteps'], { clock: clockOf({ [way]: 1, twoSteps: 5 }) });
+    expect(dropped).toEqual([{ key: 'triple/1/1000', choice: way, reason: expect.stringMatching(reason) }]);
+    expect(tunings.get('triple/1/1000')!.choice).toBe('twoSteps');
+  });
+
+  it('falls back on the plain choice where no candidate is right, so that recording is right', async () => {
+    const { dropped } = await tuned(['wrong']);
+    expect(dropped).toHaveLength(1);
+    expect((await compute(['wrong'])).slice(0, 2)).toEqual([1, 4]);
+    expect(recorded.at(-1)).toBe('plain');
+  });
+
+  it.each(['throws', 'invalid'] as const)('leaves everything as it was where the plain choice is %s', async (plain) => {
+    const record = (recorder: Recorder) => {
+      const [x, y] = [recorder.tensor('x', [elements]), recorder.tensor('y', [elements])];
+      recordTunable(recorder, triple(x, y, ['first', 'twoSteps'], { plain }));
+    };
+    const { left, dropped, tunings } = await tune(gpu, record, { effort: 'full', clock: clockOf({}) });
+    expect({ left, tunings: tunings.size }).toEqual({ left: ['triple/1/1000'], tunings: 0 });
+    expect(dropped.map(({ choice }) => choice)).toEqual([plain]);
+  });
+
+  it('drops a candidate that cannot be timed', async () => {
+    const clock = clockOf({});
+    const failing: TuningClock = {
+      ...clock,
+      time: (gpu, run) => (run.choice === 'first' ? Promise.reject(new Error('timed out')) : clock.time(gpu, run)),
+    };
+    const { dropped, tunings } = await tuned(['first', 'plain'], { clock: failing });
+    expect(dropped).toMatchObject([{ choice: 'first', reason: 'timed out' }]);
+    expect(tunings.get('triple/1/1000')!.choice).toBe('plain');
+  });
+
+  it('measures with the adapter itself where no clock is given', async () => {
+    const { tunings, left } = await tuned(all, { clock: undefined });
+    expect(left).toEqual([]);
+    expect(tunings.get('triple/1/1000')!.milliseconds).toBeGreaterThan(0);
+  });
+
+  it('looks at the first few candidates in quick, and does those again in full', async () => {
+    const many: readonly Way[] = ['first', 'plain', 'wrong', 'twoSteps'];
+    const clock = clockOf({ twoSteps: 1 });
+    const quick = await tuned(many, { effort: 'quick', clock });
+    expect(quick.tunings.get('triple/1/1000')).toEqual({ choice: 'first', milliseconds: 10, effort: 'quick' });
+    expect((await tuned(many, { effort: 'quick', clock })).tuned).toEqual([]);
+    const full = await tuned(many, { clock });
+    expect(full.tunings.get('triple/1/1000')).toEqual({ choice: 'twoSteps', milliseconds: 1, effort: 'full' });
+    for (const effort of ['quick', 'full', 'cached'] as const) {
+      expect((await tuned(many, { effort, clock })).tuned).toEqual([]);
+    }
+  });
+
+  it('begins nothing after its budget, takes the largest work first, and gets further at the next start', async () => {
+    let now = 0;
+    const clock: TuningClock = { now: () => (now += 1000), time: () => Promise.resolve(10) };
+    const cache = createTuningCache(folder);
+    const record = (recorder: Recorder) => {
+      for (const [shape, work] of [
+        ['small', 1],
+        ['large', 3],
+        ['often', 2],
+        ['often', 2],
+      ] as const) {
+        const [x, y] = [recorder.tensor('x', [elements]), recorder.tensor('y', [elements])];
+        recordTunable(recorder, triple(x, y, all, { shape, work }));
+      }
+    };
+    const options = { effort: 'quick', clock, cache, budgetMilliseconds: 1500 } as const;
+    const first = await tune(gpu, record, options);
+    expect(first.tuned).toEqual(['triple/1/often']);
+    expect(first.left).toEqual(['triple/1/large', 'triple/1/small']);
+    expect((await cache.load(gpu.description)).size).toBe(1);
+    expect((await tune(gpu, record, options)).tuned).toEqual(['triple/1/large']);
+    expect((await tune(gpu, record, options)).tuned).toEqual(['triple/1/small']);
+    expect((await tune(gpu, record, options)).left).toEqual([]);
+  });
+
+  it('stops where it is told to, keeping what was found', async () => {
+    const controller = new AbortController();
+    const clock = clockOf({});
+    const stopping: TuningClock = {
+      ...clock,
+      time(gpu, run) {
+        if (clock.timed.length === 4) controller.abort();
+        return clock.time(gpu, run);
+      },
+    };
+    const record = (recorder: Recorder) => {
+      for (const shape of ['a', 'b', 'c']) {
+        const [x, y] = [recorder.tensor('x', [elements]), recorder.tensor('y', [elements])];
+        recordTunable(recorder, triple(x, y, ['first', 'plain'], { shape }));
+      }
+    };
+    const options = { effort: 'quick', clock: stopping, signal: controller.signal } as const;
+    const { left, tuned } = await tune(gpu, record, options);
+    // Ten rounds of two would be timed for each.
+    expect({ left, tuned }).toEqual({ left: ['triple/1/a', 'triple/1/b', 'triple/1/c'], tuned: [] });
+  });
+
+  it('throws the loss of the adapter, and leaves nothing on it', async () => {
+    const clock = clockOf({});
+    const losing: TuningClock = {
+      ...clock,
+      async time(gpu) {
+        gpu.device.destroy();
+        await gpu.lost;
+        throw new Error('whatever');
+      },
+    };
+    await expect(tuned(all, { clock: losing })).rejects.toThrow(/was lost/);
+  });
+
+  it('meets what a found choice is made of, and tunes that too', async () => {
+    const record = (recorder: Recorder) => {
+      const [x, y] = [recorder.tensor('x', [elements]), recorder.tensor('y', [elements])];
+      const outer: Tunable<string> = {
+        kernel: 'outer',
+        version: 1,
+        shape: '',
+        candidates: ['direct', 'through another'],
+        plain: 'direct',
+        outputs: [y],
+        record(inner, choice) {
+          if (choice === 'direct') triple(x, y, all).record(inner, 'plain');
+          else recordTunable(inner, triple(x, y, all));
+        },
+      };
+      recordTunable(recorder, outer);
+    };
+    const clock = clockOf({ ['through another' as Way]: 1, twoSteps: 1 });
+    const { tuned, tunings } = await tune(gpu, record, { effort: 'quick', clock });
+    expect(tuned).toEqual(['outer/1/', 'triple/1/1000']);
+    expect([...tunings.values()].map(({ choice }) => choice).sort()).toEqual(['through another', 'twoSteps']);
+  });
+
+  it('gives kernels values for their scalars, and leaves whole numbers 0', async () => {
+    const record = (recorder: Recorder) => {
+      const [at, y] = [recorder.tensor('at', [elements], { dataType: 'u32' }), recorder.tensor('y', [elements])];
+      recordTunable<string>(recorder, {
+        kernel: 'scaled',
+        version: 1,
+        shape: '',
+        candidates: ['only'],
+        plain: 'only',
+        outputs: [y],
+        record: (inner) =>
+          recordPerElement(inner, {
+            label: 'scaled',
+            elements,
+            reads: { at },
+            writes: { y },
+            scalars: { rate: 'f32', step: 'u32' },
+            body: 'store_y(i, scalar_rate() * f32(scalar_step() + load_at(i)));',
+          }),
+      });
+    };
+    expect((await tune(gpu, record, { effort: 'quick', clock: clockOf({}) })).left).toEqual([]);
+  });
+});
+
+it('the wall clock times where there are no timestamps', async () => {
+  const y = createTensor(gpu, 'y', [elements]);
+  const program = createProgram(gpu, (recorder) =>
+    recordPerElement(recorder, { label: 'fill', elements, reads: {}, writes: { y }, body: 'store_y(i, 1.0);' }),
+  );
+  const without = { features: new Set(), finished: () => gpu.finished() } as unknown as Gpu;
+  expect(await adapterClock.time(without, { choice: 'only', program, scalars: {} })).toBeGreaterThan(0);
+  program.dispose();
+  disposeTensor(gpu, y);
+});
+
+describe('with a cache', () => {
+  it('finds again in another process what was found in this one', async () => {
+    const cache = createTuningCache(folder);
+    await tuned(all, { clock: clockOf({ twoSteps: 1 }), cache });
+    const [name] = await readdir(folder);
+    expect(JSON.parse(await readFile(join(folder, name!), 'utf8'))).toEqual({
+      format: 1,
+      adapter: gpu.description.name,
+      driver: gpu.description.driver,
+      entries: { 'triple/1/1000': { choice: 'twoSteps', milliseconds: 1, effort: 'full' } },
+    });
+    const other = await openGpu({ adapter: gpu.description.index });
+    const report = await tune(other, record(all), { effort: 'cached', cache });
+    expect(report.left).toEqual([]);
+    expect(tuningsOf(other).get('triple/1/1000')!.choice).toBe('twoSteps');
+    other.dispose();
+  });
+
+  it('measures again what is kept of a choice that is none any more', async () => {
+    const cache = createTuningCache(folder);
+    await tuned(all, { clock: clockOf({ twoSteps: 1 }), cache });
+    const { tuned: again, tunings } = await tuned(['first', 'plain'], { effort: 'quick', cache });
+    expect(again).toEqual(['triple/1/1000']);
+    expect(tunings.get('triple/1/1000')!.choice).toBe('first');
+  });
+});

@@ -1,0 +1,148 @@
+import type { Gpu } from '../adapter/gpu.js';
+import { createRecording, type Recorder } from './recorder.js';
+import { adapterClock, runTrial, type TuningClock } from './trial.js';
+import { knownChoice, type Tunable, type Tuning, type Tunings, tuningKey, tuningsOf, useTunings } from './tunable.js';
+import type { TuningCache } from './tuning-cache.js';
+
+/**
+ * How thoroughly the fastest choices are sought: `quick` among the first few candidates and for a bounded time, `full`
+ * among all of them; `cached` measures nothing and takes what the cache holds, `off` does not even that.
+ */
+export type TuningEffort = 'quick' | 'full' | 'cached' | 'off';
+
+export const tuningEfforts: readonly TuningEffort[] = ['quick', 'full', 'cached', 'off'];
+
+/** A candidate that failed, or whose results are not those of the plain choice. */
+export interface DroppedCandidate {
+  readonly key: string;
+  readonly choice: unknown;
+  readonly reason: string;
+}
+
+/** What is told while tuning goes on. */
+export type TuningEvent =
+  /** The next one; `done` of `of` were measured or given up before. */
+  | { readonly kind: 'measuring'; readonly key: string; readonly done: number; readonly of: number }
+  /** `firstMilliseconds` is what the first candidate takes, where it is right. */
+  | ({ readonly kind: 'tuned'; readonly key: string; readonly firstMilliseconds: number | undefined } & Tuning)
+  | ({ readonly kind: 'dropped' } & DroppedCandidate);
+
+export interface TuneOptions {
+  readonly effort: TuningEffort;
+  /** Where tunings are kept from one process to the next. */
+  readonly cache?: TuningCache | undefined;
+  /** After so long nothing more is begun: 20,000 for `quick` where it is left out, no end for `full`. */
+  readonly budgetMilliseconds?: number | undefined;
+  readonly onEvent?: ((event: TuningEvent) => void) | undefined;
+  /** Stops when the kernel that runs is done; what was found by then stays. */
+  readonly signal?: AbortSignal | undefined;
+  /** For tests, which no timing is to decide. */
+  readonly clock?: TuningClock | undefined;
+}
+
+/** How things stand after tuning, for everything tunable that was recorded. */
+export interface TuningReport {
+  /** What recording for the adapter follows now. */
+  readonly tunings: Tunings;
+  /** Keys that were measured this time. */
+  readonly tuned: readonly string[];
+  /** Keys without a tuning: time was up, or they could not be checked. */
+  readonly left: readonly string[];
+  readonly dropped: readonly DroppedCandidate[];
+}
+
+const budgets = { quick: 20_000, full: Infinity } as const;
+
+/**
+ * Finds the fastest choice for everything tunable that `record` records, so that what is recorded for the adapter
+ * afterwards follows it. Each candidate runs alone on made-up values, is held against the plain choice and is timed; one
+ * that fails or is wrong is dropped and reported. What was begun is finished even past the budget, so that every start
+ * gets further on however slow an adapter.
+ *
+ * @throws AdapterError where the adapter is lost
+ */
+export async function tune(
+  gpu: Gpu,
+  record: (recorder: Recorder) => void,
+  options: TuneOptions,
+): Promise<TuningReport> {
+  const { effort, cache } = options;
+  if (effort === 'off') return { tunings: new Map(), tuned: [], left: [], dropped: [] };
+  if (cache) useTunings(gpu, await cache.load(gpu.description));
+  const measured =
+    effort === 'cached' ? { tuned: [], dropped: [] } : await measure(gpu, record, { ...options, effort });
+  const tunings = new Map<string, Tuning>();
+  const left: string[] = [];
+  for (const { key, tunable } of meet(gpu, record)) {
+    const tuning = tuningsOf(gpu).get(key);
+    if (tuning && knownChoice(tunable, tuning) !== undefined) tunings.set(key, tuning);
+    else left.push(key);
+  }
+  return { tunings, left, ...measured };
+}
+
+async function measure(
+  gpu: Gpu,
+  record: (recorder: Recorder) => void,
+  options: TuneOptions & { readonly effort: 'quick' | 'full' },
+): Promise<Pick<TuningReport, 'tuned' | 'dropped'>> {
+  const { effort, cache, signal, onEvent, clock = adapterClock } = options;
+  const end = clock.now() + (options.budgetMilliseconds ?? budgets[effort]);
+  const tuned: string[] = [];
+  const dropped: DroppedCandidate[] = [];
+  const begun = new Set<string>();
+  const isWanted = ({ key, tunable }: Met) => {
+    const tuning = tuningsOf(gpu).get(key);
+    const done = knownChoice(tunable, tuning) !== undefined && (effort === 'quick' || tuning!.effort === 'full');
+    return !done && !begun.has(key);
+  };
+  for (;;) {
+    // Asked again after every round: a choice that won may be made of tunables that nobody met before.
+    const wanted = meet(gpu, record).filter(isWanted);
+    if (wanted.length === 0) break;
+    const of = begun.size + wanted.length;
+    for (const { key, tunable } of wanted) {
+      if (signal?.aborted || clock.now() >= end) return { tuned, dropped };
+      onEvent?.({ kind: 'measuring', key, done: begun.size, of });
+      begun.add(key);
+      const result = await runTrial(gpu, tunable, {
+        effort,
+        clock,
+        signal,
+        onDropped(choice, reason) {
+          const candidate = { key, choice, reason };
+          dropped.push(candidate);
+          onEvent?.({ kind: 'dropped', ...candidate });
+        },
+      });
+      if (!result) continue;
+      const { firstMilliseconds, ...found } = result;
+      const tuning = { ...found, effort };
+      useTunings(gpu, [[key, tuning]]);
+      await cache?.save(gpu.description, new Map([[key, tuning]]));
+      tuned.push(key);
+      onEvent?.({ kind: 'tuned', key, firstMilliseconds, ...tuning });
+    }
+  }
+  return { tuned, dropped };
+}
+
+interface Met {
+  readonly key: string;
+  readonly tunable: Tunable<unknown>;
+}
+
+/** Everything tunable that is recorded, each key once, what does most work first. */
+function meet(gpu: Gpu, record: (recorder: Recorder) => void): Met[] {
+  const tunables = new Map<string, { readonly tunable: Tunable<unknown>; work: number }>();
+  record({
+    ...createRecording(gpu),
+    collect(tunable) {
+      const key = tuningKey(tunable);
+      const met = tunables.get(key) ?? { tunable, work: 0 };
+      met.work += tunable.work ?? 0;
+      tunables.set(key, met);
+    },
+  });
+  return [...tunables].sort(([, a], [, b]) => b.work - a.work).map(([key, { tunable }]) => ({ key, tunable }));
+}

@@ -1,0 +1,183 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Gpu } from '../adapter/gpu.js';
+import { ConfigError, DataError } from '../errors.js';
+import { type Tuning, type Tunings, tuningsOf, useTunings } from './tunable.js';
+
+/** What an adapter's tunings are kept by. A driver's version is part of its name. */
+export type TunedAdapter = Pick<Gpu['description'], 'name' | 'driver'>;
+
+/** Keeps tunings from one process to the next. */
+export interface TuningCache {
+  /** Empty where nothing usable is kept. */
+  load(adapter: TunedAdapter): Promise<Tunings>;
+  /** Adds to what is kept. */
+  save(adapter: TunedAdapter, tunings: Tunings): Promise<void>;
+}
+
+/** The format of the files; a later version of Alex that changes it counts on. */
+const format = 1;
+
+interface TuningFile {
+  readonly adapter: string;
+  readonly driver: string;
+  readonly tunings: Map<string, Tuning>;
+}
+
+/**
+ * A cache of one file an adapter and driver in `folder`, which is made when there is something to keep. Several
+ * processes may use it: of what two save at the same moment, one may be lost and has to be measured again, no more.
+ *
+ * @param onProblem hears, once each, why a file could not be used or written; tuning goes on without it
+ */
+export function createTuningCache(
+  folder: string,
+  { onProblem = () => undefined }: { readonly onProblem?: (message: string) => void } = {},
+): TuningCache {
+  const said = new Set<string>();
+  const problem = (message: string) => {
+    if (!said.has(message)) onProblem(message);
+    said.add(message);
+  };
+  const read = async (path: string): Promise<Tunings | 'newer'> => {
+    try {
+      return (await readTunings(path))?.tunings ?? new Map();
+    } catch (error) {
+      problem(`${messageOf(error)}; what it holds is measured again`);
+      return error instanceof NewerFormat ? 'newer' : new Map();
+    }
+  };
+  return {
+    async load(adapter) {
+      const tunings = await read(join(folder, fileName(adapter)));
+      return tunings === 'newer' ? new Map() : tunings;
+    },
+    async save(adapter, tunings) {
+      const path = join(folder, fileName(adapter));
+      const kept = await read(path);
+      if (kept === 'newer') return;
+      try {
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+        await writeTunings(path, adapter, new Map([...kept, ...tunings]));
+      } catch (error) {
+        problem(`${path}: cannot be written (${messageOf(error)}); tunings are not kept`);
+      }
+    },
+  };
+}
+
+/**
+ * Writes tunings into a file to share; those that recording for the adapter follows, where none are given.
+ *
+ * @throws DataError where the file cannot be written, or is there already and holds something else
+ */
+export async function exportTunings(path: string, gpu: Gpu, tunings: Tunings = tuningsOf(gpu)): Promise<void> {
+  try {
+    await readTunings(path);
+  } catch (error) {
+    throw new DataError(`${messageOf(error)}; it is not overwritten, choose another file`, { cause: error });
+  }
+  try {
+    await writeTunings(path, gpu.description, tunings);
+  } catch (error) {
+    throw new DataError(`${path}: the tunings cannot be written: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Lets recording for an adapter follow the tunings of a file that {@link exportTunings} wrote.
+ *
+ * @returns how many they are, and the driver that they were measured with
+ * @throws DataError where the file is missing, torn or foreign; ConfigError where it is of another adapter
+ */
+export async function importTunings(path: string, gpu: Gpu): Promise<{ count: number; driver: string }> {
+  let file: TuningFile | undefined;
+  try {
+    file = await readTunings(path);
+  } catch (error) {
+    throw new DataError(messageOf(error), { cause: error });
+  }
+  if (!file) throw new DataError(`${path}: there is no such file`);
+  const { name } = gpu.description;
+  if (file.adapter !== name) {
+    throw new ConfigError(`${path}: holds tunings of the adapter "${file.adapter}", this one is "${name}"`);
+  }
+  useTunings(gpu, file.tunings);
+  return { count: file.tunings.size, driver: file.driver };
+}
+
+function fileName({ name, driver }: TunedAdapter): string {
+  const readable = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '')
+    .slice(0, 60);
+  const hash = createHash('sha256').update(`${name}\n${driver}`).digest('hex').slice(0, 8);
+  return `${readable || 'adapter'}-${hash}.json`;
+}
+
+class NewerFormat extends Error {}
+
+/** Nothing where there is no file; throws an Error that names the file and what is wrong with it. */
+async function readTunings(path: string): Promise<TuningFile | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new Error(`${path}: cannot be read: ${messageOf(error)}`);
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw new Error(`${path}: is torn, or no file of tunings`);
+  }
+  if (!isRecord(content) || typeof content['format'] !== 'number' || !isRecord(content['entries'])) {
+    throw new Error(`${path}: is no file of tunings`);
+  }
+  if (content['format'] > format) throw new NewerFormat(`${path}: was written by a newer version of Alex`);
+  const { adapter, driver, entries } = content;
+  if (content['format'] !== format || typeof adapter !== 'string' || typeof driver !== 'string') {
+    throw new Error(`${path}: is no file of tunings`);
+  }
+  const tunings = new Map<string, Tuning>();
+  for (const [key, entry] of Object.entries(entries)) if (isTuning(entry)) tunings.set(key, entry);
+  return { adapter, driver, tunings };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isTuning(value: unknown): value is Tuning {
+  if (!isRecord(value) || !('choice' in value)) return false;
+  const { milliseconds, effort } = value;
+  const measured = typeof milliseconds === 'number' && Number.isFinite(milliseconds) && milliseconds >= 0;
+  return measured && (effort === 'quick' || effort === 'full');
+}
+
+/** Beside it under a name of its own, onto the disk, then renamed over it: nobody ever sees half a file. */
+async function writeTunings(path: string, { name, driver }: TunedAdapter, tunings: Tunings): Promise<void> {
+  const entries = Object.fromEntries([...tunings].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const text = `${JSON.stringify({ format, adapter: name, driver, entries }, null, 2)}\n`;
+  const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
