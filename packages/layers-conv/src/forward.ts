@@ -1,59 +1,85 @@
 import {
-  chooseTile,
-  columnForm,
-  lanesFor,
+  type ProductChoice,
+  type ProductShape,
+  planProduct,
   productKernel,
   type Recorder,
-  rowForm,
-  stepsOfRound,
   stridedColumns,
   stridedRows,
   type Tensor,
   wholeReduction,
 } from '@alex/tensor';
+import { recordConvolution } from './choice.js';
 import { type Geometry, outputShapeOf } from './options.js';
 import { recordPackedWeights } from './packed-weights.js';
-import { everyLoad, unrollFor } from './wgsl.js';
+import { everyLoad } from './wgsl.js';
+import { recordWinogradForward } from './winograd/winograd.js';
+
+interface Values {
+  readonly input: Tensor;
+  readonly weight: Tensor;
+  readonly bias: Tensor | undefined;
+}
+
+/** Records the convolution. */
+export function recordForward(recorder: Recorder, geometry: Geometry, values: Values): Tensor {
+  const { name, batch, groups, groupChannels, groupFilters, kernel, outputHeight, outputWidth } = geometry;
+  const output = recorder.tensor(`${name}/output`, outputShapeOf(geometry));
+  const shape: ProductShape = {
+    rows: groupFilters,
+    columns: outputHeight * outputWidth * batch,
+    batches: groups,
+    depth: groupChannels,
+    reductions: kernel[0] * kernel[1],
+    rowSide: { along: 'result', contiguous: groupFilters },
+    columnSide: { along: 'result', contiguous: batch },
+  };
+  recordConvolution(recorder, geometry, {
+    direction: 'forward',
+    shape,
+    output,
+    details: values.bias ? ' bias' : '',
+    direct: (recorder, choice) => recordDirect(recorder, geometry, { ...values, output }, shape, choice),
+    winograd: (recorder, tile) => recordWinogradForward(recorder, geometry, { ...values, output }, tile),
+  });
+  return output;
+}
 
 /**
- * Records the convolution: a product of filters (rows) with positions and images (columns), reduced over the kernel's
+ * A product of filters (rows) with positions and images (columns), reduced over the kernel's
  * places and, innermost, over channels.
  */
-export function recordForward(
+function recordDirect(
   recorder: Recorder,
   geometry: Geometry,
-  values: { readonly input: Tensor; readonly weight: Tensor; readonly bias: Tensor | undefined },
-): Tensor {
-  const { gpu } = recorder;
-  const { name, batch, height, width, groups, groupChannels, groupFilters, kernel, stride, padding } = geometry;
-  const { outputHeight, outputWidth } = geometry;
-  const { input, weight, bias } = values;
-  const columns = outputHeight * outputWidth * batch;
+  values: Values & { readonly output: Tensor },
+  shape: ProductShape,
+  choice: ProductChoice,
+): void {
+  const { name, batch, height, width, groupChannels, groupFilters, kernel, stride, padding, outputWidth } = geometry;
+  const { input, weight, bias, output } = values;
+  const { columns } = shape;
   const plane = height * width * batch;
-  const forms = { rows: rowForm('result', groupFilters), columns: columnForm(gpu, 'result', batch, columns) };
-  const tile = chooseTile(gpu, { rows: groupFilters, columns }, forms, unrollFor(gpu, groupChannels));
-  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
-  const fours = forms.columns.width === 4 ? '4' : '';
-  const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'filters', weight, tile });
-  const output = recorder.tensor(`${name}/output`, outputShapeOf(geometry));
+  const plan = planProduct(shape, choice);
+  const { tile } = plan;
+  const fours = plan.columnForm.width === 4 ? '4' : '';
+  const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'filters', weight, plan });
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
   recorder.dispatch({
     label: `${name}/forward`,
     reads: { input, weights: packed.tensor, ...(bias ? { bias } : {}) },
     writes: { output },
-    vectors: [...(forms.rows.width === 4 ? ['weights'] : []), ...(fours ? ['input', 'output'] : [])],
+    vectors: [...(plan.rowForm.width === 4 ? ['weights'] : []), ...(fours ? ['input', 'output'] : [])],
     ...productKernel({
       title: `Convolution ${name}: rows are filters, columns are positions x images, steps are channels`,
-      tile,
-      lanes,
+      plan,
       rows: groupFilters,
       columns,
-      batches: groups,
-      reduction: wholeReduction(groupChannels, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
+      batches: shape.batches,
+      reduction: wholeReduction(groupChannels, plan.roundSteps),
       setup: `let group = batch;
 ${everyLoad(
-  tile,
-  forms.columns,
+  plan,
   (c) => `let image_${c} = at_${c} % ${batch}u;
 let top_${c} = i32(at_${c} / ${batch * outputWidth}u * ${stride[0]}u) - ${padding.top};
 let left_${c} = i32(at_${c} / ${batch}u % ${outputWidth}u * ${stride[1]}u) - ${padding.left};`,
@@ -61,11 +87,10 @@ let left_${c} = i32(at_${c} / ${batch}u % ${outputWidth}u * ${stride[1]}u) - ${p
 let weights_begin = ${packed.base};`,
       outer: {
         count: `${kernel[0] * kernel[1]}u`,
-        declare: padded ? everyLoad(tile, forms.columns, (c) => `var inside_${c} = true;`) : '',
+        declare: padded ? everyLoad(plan, (c) => `var inside_${c} = true;`) : '',
         begin: `let kernel_y = i32(outer / ${kernel[1]}u); let kernel_x = i32(outer % ${kernel[1]}u);
 ${everyLoad(
-  tile,
-  forms.columns,
+  plan,
   (c) => `let y_${c} = top_${c} + kernel_y; let x_${c} = left_${c} + kernel_x;
 ${padded ? `inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;` : ''}
 let place_${c} = u32(y_${c} * ${width} + x_${c}) * ${batch}u + image_${c};`,
@@ -76,9 +101,7 @@ let place_${c} = u32(y_${c} * ${width} + x_${c}) * ${batch}u + image_${c};`,
         base: `weights_begin + outer * ${groupChannels * tile.rows}u`,
         rowStride: 1,
         stepStride: tile.rows,
-        tile,
-        lanes,
-        form: forms.rows,
+        plan,
       }),
       columnOperand: stridedColumns({
         name: 'input',
@@ -86,13 +109,11 @@ let place_${c} = u32(y_${c} * ${width} + x_${c}) * ${batch}u + image_${c};`,
           `group * ${groupChannels * plane}u + ${padded ? `select(0u, place_${c}, inside_${c})` : `place_${c}`}`,
         ...(padded ? { valid: (c: number) => `inside_${c}` } : {}),
         stepStride: plane,
-        tile,
-        form: forms.columns,
+        plan,
       }),
       initial: (row) => (bias ? `load_bias(group * ${groupFilters}u + ${row})` : ''),
       store: (row, c, value) =>
         `store${fours}_output(((group * ${groupFilters}u + ${row}) * ${columns}u + column_${c})${fours && ' / 4u'}, ${value});`,
     }),
   });
-  return output;
 }

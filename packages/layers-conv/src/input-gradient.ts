@@ -1,47 +1,71 @@
 import {
-  chooseTile,
-  columnForm,
-  lanesFor,
+  type ProductChoice,
+  type ProductShape,
+  planProduct,
   productKernel,
   type Recorder,
-  rowForm,
-  stepsOfRound,
   stridedColumns,
   stridedRows,
   type Tensor,
   wholeReduction,
 } from '@alex/tensor';
+import { recordConvolution } from './choice.js';
 import type { Geometry } from './options.js';
 import { recordPackedWeights } from './packed-weights.js';
-import { everyLoad, unrollFor } from './wgsl.js';
+import { everyLoad } from './wgsl.js';
+import { recordWinogradInputGradient } from './winograd/winograd.js';
+
+interface Values {
+  readonly outputGradient: Tensor;
+  readonly weight: Tensor;
+}
+
+/** Records the gradient of the input. */
+export function recordInputGradient(recorder: Recorder, geometry: Geometry, values: Values): Tensor {
+  const { name, batch, channels, height, width, groups, groupChannels, groupFilters, kernel, stride } = geometry;
+  const inputGradient = recorder.tensor(`${name}/inputGradient`, [batch, channels, height, width]);
+  const shape: ProductShape = {
+    rows: groupChannels,
+    columns: Math.ceil(height / stride[0]) * Math.ceil(width / stride[1]) * batch,
+    batches: groups * stride[0] * stride[1],
+    depth: groupFilters,
+    reductions: Math.ceil(kernel[0] / stride[0]) * Math.ceil(kernel[1] / stride[1]),
+    rowSide: { along: 'result', contiguous: groupChannels },
+    columnSide: { along: 'result', contiguous: batch },
+  };
+  recordConvolution(recorder, geometry, {
+    direction: 'inputGradient',
+    shape,
+    output: inputGradient,
+    direct: (recorder, choice) => recordDirect(recorder, geometry, { ...values, inputGradient }, shape, choice),
+    winograd: (recorder, tile) => recordWinogradInputGradient(recorder, geometry, { ...values, inputGradient }, tile),
+  });
+  return inputGradient;
+}
 
 /**
- * Records the gradient of the input: a product of channels (rows) with input positions and images (columns), reduced over
+ * A product of channels (rows) with input positions and images (columns), reduced over
  * the kernel's places and, innermost, over filters.
  *
  * With a stride, a position meets only every `stride`-th place of the kernel. Positions that meet the same ones (equal
  * rests, here "phases") make a batch of their own, so that nothing is computed in vain.
  */
-export function recordInputGradient(
+function recordDirect(
   recorder: Recorder,
   geometry: Geometry,
-  values: { readonly outputGradient: Tensor; readonly weight: Tensor },
-): Tensor {
-  const { gpu } = recorder;
-  const { name, batch, channels, height, width, groups, groupChannels, groupFilters, kernel, stride, padding } =
-    geometry;
+  values: Values & { readonly inputGradient: Tensor },
+  shape: ProductShape,
+  choice: ProductChoice,
+): void {
+  const { name, batch, height, width, groupChannels, groupFilters, kernel, stride, padding } = geometry;
   const { outputHeight, outputWidth } = geometry;
-  const { outputGradient, weight } = values;
+  const { outputGradient, weight, inputGradient } = values;
   const plane = outputHeight * outputWidth * batch;
-  const phaseHeight = Math.ceil(height / stride[0]);
   const phaseWidth = Math.ceil(width / stride[1]);
-  const columns = phaseHeight * phaseWidth * batch;
-  const forms = { rows: rowForm('result', groupChannels), columns: columnForm(gpu, 'result', batch, columns) };
-  const tile = chooseTile(gpu, { rows: groupChannels, columns }, forms, unrollFor(gpu, groupFilters));
-  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
-  const fours = forms.columns.width === 4 ? '4' : '';
-  const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'channels', weight, tile });
-  const inputGradient = recorder.tensor(`${name}/inputGradient`, [batch, channels, height, width]);
+  const plan = planProduct(shape, choice);
+  const { tile } = plan;
+  const fours = plan.columnForm.width === 4 ? '4' : '';
+  const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'channels', weight, plan });
   // The first position of a phase: the least y of at least 0 where (y + padding) % stride is the phase.
   const first = (phase: string, size: number, pad: number) => `(${phase} + ${size - (pad % size)}u) % ${size}u`;
   const strided = stride[0] > 1 || stride[1] > 1;
@@ -49,21 +73,19 @@ export function recordInputGradient(
     label: `${name}/inputGradient`,
     reads: { outputGradient, weights: packed.tensor },
     writes: { inputGradient },
-    vectors: [...(forms.rows.width === 4 ? ['weights'] : []), ...(fours ? ['outputGradient', 'inputGradient'] : [])],
+    vectors: [...(plan.rowForm.width === 4 ? ['weights'] : []), ...(fours ? ['outputGradient', 'inputGradient'] : [])],
     ...productKernel({
       title: `Input gradient of ${name}: rows are channels, columns are positions x images, steps are filters`,
-      tile,
-      lanes,
+      plan,
       rows: groupChannels,
-      columns,
-      batches: groups * stride[0] * stride[1],
-      reduction: wholeReduction(groupFilters, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
+      columns: shape.columns,
+      batches: shape.batches,
+      reduction: wholeReduction(groupFilters, plan.roundSteps),
       setup: `let group = batch / ${stride[0] * stride[1]}u;
 let phase_y = batch / ${stride[1]}u % ${stride[0]}u;
 let phase_x = batch % ${stride[1]}u;
 ${everyLoad(
-  tile,
-  forms.columns,
+  plan,
   (c) => `let image_${c} = at_${c} % ${batch}u;
 let y_${c} = ${first('phase_y', stride[0], padding.top)} + at_${c} / ${batch * phaseWidth}u * ${stride[0]}u;
 let x_${c} = ${first('phase_x', stride[1], padding.left)} + at_${c} / ${batch}u % ${phaseWidth}u * ${stride[1]}u;
@@ -75,12 +97,11 @@ let turns_x = (${kernel[1] + stride[1] - 1}u - phase_x) / ${stride[1]}u;
 let weights_begin = ${packed.base};`,
       outer: {
         count: 'turns_y * turns_x',
-        declare: everyLoad(tile, forms.columns, (c) => `var inside_${c} = true;`),
+        declare: everyLoad(plan, (c) => `var inside_${c} = true;`),
         begin: `let turn_y = outer / turns_x; let turn_x = outer % turns_x;
 let kernel_place = (turn_y * ${stride[0]}u + phase_y) * ${kernel[1]}u + turn_x * ${stride[1]}u + phase_x;
 ${everyLoad(
-  tile,
-  forms.columns,
+  plan,
   (c) => `let output_y_${c} = bottom_${c} - i32(turn_y); let output_x_${c} = right_${c} - i32(turn_x);
 inside_${c} = u32(output_y_${c}) < ${outputHeight}u && u32(output_x_${c}) < ${outputWidth}u;
 let place_${c} = u32(output_y_${c} * ${outputWidth} + output_x_${c}) * ${batch}u + image_${c};`,
@@ -91,17 +112,14 @@ let place_${c} = u32(output_y_${c} * ${outputWidth} + output_x_${c}) * ${batch}u
         base: `weights_begin + kernel_place * ${groupFilters * tile.rows}u`,
         rowStride: 1,
         stepStride: tile.rows,
-        tile,
-        lanes,
-        form: forms.rows,
+        plan,
       }),
       columnOperand: stridedColumns({
         name: 'outputGradient',
         base: (c) => `group * ${groupFilters * plane}u + select(0u, place_${c}, inside_${c})`,
         valid: (c) => `inside_${c}`,
         stepStride: plane,
-        tile,
-        form: forms.columns,
+        plan,
       }),
       store: (row, c, value) => {
         const keep =
@@ -111,5 +129,4 @@ let place_${c} = u32(output_y_${c} * ${outputWidth} + output_x_${c}) * ${batch}u
       },
     }),
   });
-  return inputGradient;
 }

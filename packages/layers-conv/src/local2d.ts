@@ -1,14 +1,11 @@
 import {
-  chooseTile,
-  columnForm,
   type Layer,
-  type LoadForm,
-  lanesFor,
+  type ProductShape,
+  planProduct,
+  productChoices,
   productKernel,
   type Recorder,
   recordRowSums,
-  rowForm,
-  stepsOfRound,
   stridedColumns,
   stridedRows,
   type Tensor,
@@ -91,8 +88,10 @@ function locallyConnected(settings: WindowSettings): Layer {
   };
 }
 
-/** The weights of one filter are neighbours in memory, which a product reads from afar. */
-const single: LoadForm = { along: 'result', width: 1 };
+/** The usual way to compute a product. */
+function usualPlan(recorder: Recorder, shape: ProductShape) {
+  return planProduct(shape, productChoices(recorder.gpu, shape).candidates[0]!);
+}
 
 /** Each output position is a product of its filters (rows) with images (columns), reduced over its window. */
 function recordForward(
@@ -100,16 +99,22 @@ function recordForward(
   geometry: Geometry,
   values: { readonly input: Tensor; readonly weight: Tensor; readonly bias: Tensor | undefined },
 ): Tensor {
-  const { gpu } = recorder;
   const { name, batch, channels, height, width, filters, kernel, stride, padding } = geometry;
   const { outputHeight, outputWidth } = geometry;
   const { input, weight, bias } = values;
   const area = kernel[0] * kernel[1];
   const positions = outputHeight * outputWidth;
-  const forms = { rows: single, columns: columnForm(gpu, 'result', batch, batch) };
-  const tile = chooseTile(gpu, { rows: filters, columns: batch }, forms);
-  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
-  const fours = forms.columns.width === 4 ? '4' : '';
+  const plan = usualPlan(recorder, {
+    rows: filters,
+    columns: batch,
+    batches: positions,
+    depth: channels,
+    reductions: area,
+    // Neighbours in memory are the weights of one filter, of which a product needs one at a time.
+    rowSide: { along: 'result', contiguous: 1 },
+    columnSide: { along: 'result', contiguous: batch },
+  });
+  const fours = plan.columnForm.width === 4 ? '4' : '';
   const output = recorder.tensor(`${name}/output`, outputShapeOf(geometry));
   recorder.dispatch({
     label: `${name}/forward`,
@@ -118,12 +123,11 @@ function recordForward(
     vectors: fours ? ['input', 'output'] : [],
     ...productKernel({
       title: `Locally connected ${name}: a batch is a position, rows are filters, columns are images, steps are channels`,
-      tile,
-      lanes,
+      plan,
       rows: filters,
       columns: batch,
       batches: positions,
-      reduction: wholeReduction(channels, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
+      reduction: wholeReduction(channels, plan.roundSteps),
       setup: `let top = i32(batch / ${outputWidth}u * ${stride[0]}u) - ${padding.top};
 let left = i32(batch % ${outputWidth}u * ${stride[1]}u) - ${padding.left};`,
       outer: {
@@ -138,9 +142,7 @@ inside = u32(y) < ${height}u && u32(x) < ${width}u;`,
         base: `(batch * ${filters}u + first_row) * ${channels * area}u + outer`,
         rowStride: channels * area,
         stepStride: area,
-        tile,
-        lanes,
-        form: forms.rows,
+        plan,
         rows: filters,
       }),
       columnOperand: stridedColumns({
@@ -148,8 +150,7 @@ inside = u32(y) < ${height}u && u32(x) < ${width}u;`,
         base: (c) => `select(0u, u32(y * ${width} + x), inside) * ${batch}u + at_${c}`,
         valid: () => 'inside',
         stepStride: height * width * batch,
-        tile,
-        form: forms.columns,
+        plan,
       }),
       initial: (row) => (bias ? `load_bias(${row} * ${positions}u + batch)` : ''),
       store: (row, c, value) =>
@@ -165,16 +166,22 @@ function recordInputGradient(
   geometry: Geometry,
   values: { readonly outputGradient: Tensor; readonly weight: Tensor },
 ): Tensor {
-  const { gpu } = recorder;
   const { name, batch, channels, height, width, filters, kernel, stride, padding, outputHeight, outputWidth } =
     geometry;
   const { outputGradient, weight } = values;
   const area = kernel[0] * kernel[1];
   const positions = outputHeight * outputWidth;
-  const forms = { rows: single, columns: columnForm(gpu, 'result', batch, batch) };
-  const tile = chooseTile(gpu, { rows: channels, columns: batch }, forms);
-  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
-  const fours = forms.columns.width === 4 ? '4' : '';
+  const plan = usualPlan(recorder, {
+    rows: channels,
+    columns: batch,
+    batches: height * width,
+    depth: filters,
+    reductions: area,
+    // Neighbours in memory are the weights of one filter, of which a product needs one at a time.
+    rowSide: { along: 'result', contiguous: 1 },
+    columnSide: { along: 'result', contiguous: batch },
+  });
+  const fours = plan.columnForm.width === 4 ? '4' : '';
   const inputGradient = recorder.tensor(`${name}/inputGradient`, [batch, channels, height, width]);
   recorder.dispatch({
     label: `${name}/inputGradient`,
@@ -183,12 +190,11 @@ function recordInputGradient(
     vectors: fours ? ['outputGradient', 'inputGradient'] : [],
     ...productKernel({
       title: `Input gradient of ${name}: a batch is a position, rows are channels, columns are images, steps are filters`,
-      tile,
-      lanes,
+      plan,
       rows: channels,
       columns: batch,
       batches: height * width,
-      reduction: wholeReduction(filters, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
+      reduction: wholeReduction(filters, plan.roundSteps),
       setup: `let bottom = i32(batch / ${width}u) + ${padding.top};
 let right = i32(batch % ${width}u) + ${padding.left};`,
       outer: {
@@ -206,9 +212,7 @@ let position = select(0u, u32(output_y * ${outputWidth} + output_x), inside);`,
         base: `(position * ${filters * channels}u + first_row) * ${area}u + outer`,
         rowStride: area,
         stepStride: channels * area,
-        tile,
-        lanes,
-        form: forms.rows,
+        plan,
         rows: channels,
       }),
       columnOperand: stridedColumns({
@@ -216,8 +220,7 @@ let position = select(0u, u32(output_y * ${outputWidth} + output_x), inside);`,
         base: (c) => `position * ${batch}u + at_${c}`,
         valid: () => 'inside',
         stepStride: positions * batch,
-        tile,
-        form: forms.columns,
+        plan,
       }),
       store: (row, c, value) =>
         `store${fours}_inputGradient(((${row} * ${height * width}u + batch) * ${batch}u + column_${c})${fours && ' / 4u'}, ${value});`,
@@ -232,33 +235,35 @@ function recordWeightGradient(
   geometry: Geometry,
   values: { readonly input: Tensor; readonly outputGradient: Tensor },
 ): Tensor {
-  const { gpu } = recorder;
   const { name, batch, channels, height, width, filters, kernel, stride, padding, outputHeight, outputWidth } =
     geometry;
   const { input, outputGradient } = values;
   const area = kernel[0] * kernel[1];
   const columns = channels * area;
   const positions = outputHeight * outputWidth;
-  const forms = { rows: rowForm('steps', batch), columns: columnForm(gpu, 'steps', batch, columns) };
-  const tile = chooseTile(gpu, { rows: filters, columns }, forms);
-  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
+  const plan = usualPlan(recorder, {
+    rows: filters,
+    columns,
+    batches: positions,
+    depth: batch,
+    rowSide: { along: 'steps', contiguous: batch },
+    columnSide: { along: 'steps', contiguous: batch },
+  });
   const weightGradient = recorder.tensor(`${name}/weightGradient`, [positions, filters, channels, ...kernel]);
   recorder.dispatch({
     label: `${name}/weightGradient`,
     reads: { input, outputGradient },
     writes: { weightGradient },
-    vectors: forms.rows.width === 4 ? ['input', 'outputGradient'] : [],
+    vectors: plan.rowForm.width === 4 ? ['input', 'outputGradient'] : [],
     ...productKernel({
       title: `Weight gradient of ${name}: a batch is a position, rows are filters, columns are weights, steps are images`,
-      tile,
-      lanes,
+      plan,
       rows: filters,
       columns,
       batches: positions,
-      reduction: wholeReduction(batch, stepsOfRound(tile, lanes, forms.rows, forms.columns)),
+      reduction: wholeReduction(batch, plan.roundSteps),
       setup: everyLoad(
-        tile,
-        forms.columns,
+        plan,
         (
           c,
         ) => `let y_${c} = i32(batch / ${outputWidth}u * ${stride[0]}u + at_${c} / ${kernel[1]}u % ${kernel[0]}u) - ${padding.top};
@@ -271,9 +276,7 @@ let place_${c} = ((at_${c} / ${area}u * ${height}u + u32(y_${c})) * ${width}u + 
         base: `(first_row * ${positions}u + batch) * ${batch}u`,
         rowStride: positions * batch,
         stepStride: 1,
-        tile,
-        lanes,
-        form: forms.rows,
+        plan,
         rows: filters,
       }),
       columnOperand: stridedColumns({
@@ -281,8 +284,7 @@ let place_${c} = ((at_${c} / ${area}u * ${height}u + u32(y_${c})) * ${width}u + 
         base: (c) => `select(0u, place_${c}, inside_${c})`,
         valid: (c) => `inside_${c}`,
         stepStride: 1,
-        tile,
-        form: forms.columns,
+        plan,
       }),
       store: (row, c, value) =>
         `store_weightGradient((batch * ${filters}u + ${row}) * ${columns}u + column_${c}, ${value});`,

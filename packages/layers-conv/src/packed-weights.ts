@@ -1,4 +1,4 @@
-import { type ProductTile, type Recorder, recordPerElement, type Tensor } from '@alex/tensor';
+import { type ProductPlan, type Recorder, recordPerElement, type Tensor } from '@alex/tensor';
 import type { Geometry } from './options.js';
 
 /** Weights in the order in which a kernel's subgroups read them. */
@@ -10,17 +10,19 @@ export interface PackedWeights {
 
 /**
  * Records a copy of the weights for a product whose rows are filters (or, for the gradient of the input, channels):
- * `[group][block of rows][kernel row][kernel column][reduction][row]`, where the last row fills up the last block. It is
+ * `[group][block of rows][kernel row][kernel column][reduction][row]`, where the last load of rows fills up the last block. It is
  * read front to back, and neighbouring lanes read neighbouring values. Made anew each step, since weights change; that
  * is one copy for a whole batch of products.
  */
 export function recordPackedWeights(
   recorder: Recorder,
   geometry: Geometry,
-  options: { readonly rowsAre: 'filters' | 'channels'; readonly weight: Tensor; readonly tile: ProductTile },
+  options: { readonly rowsAre: 'filters' | 'channels'; readonly weight: Tensor; readonly plan: ProductPlan },
 ): PackedWeights {
   const { name, groups, groupChannels, groupFilters, kernel } = geometry;
-  const { rowsAre, weight, tile } = options;
+  const { rowsAre, weight } = options;
+  const { tile, rowForm } = options.plan;
+  const { width } = rowForm;
   const area = kernel[0] * kernel[1];
   const [rows, depth] = rowsAre === 'filters' ? [groupFilters, groupChannels] : [groupChannels, groupFilters];
   const blocks = Math.ceil(rows / tile.rows);
@@ -34,7 +36,8 @@ export function recordPackedWeights(
     body: `let step = i / ${tile.rows}u % ${depth}u;
 let place = i / ${tile.rows * depth}u % ${area}u;
 let block = i / ${tile.rows * depth * area}u;
-let row = min(block % ${blocks}u * ${tile.rows}u + i % ${tile.rows}u, ${rows - 1}u);
+let load = min(block % ${blocks}u * ${tile.rows / width}u + i % ${tile.rows}u / ${width}u, ${rows / width - 1}u);
+let row = load * ${width}u + i % ${width}u;
 let group = block / ${blocks}u;
 store_packed(i, load_weight(((group * ${groupFilters}u + ${filter}) * ${groupChannels}u + ${channel}) * ${area}u + place));`,
   });

@@ -28,26 +28,23 @@ export {
 export { createTuningCache, exportTunings, importTunings, type TuningCache } from './kernel/tuning-cache.js';
 export { type ProductOptions, recordProduct } from './math/product.js';
 export {
-  type Lanes,
   type LoadForm,
-  lanesFor,
   type ProductKernelOptions,
   type ProductOperand,
   productKernel,
   type Reduction,
-  stepsOfRound,
   stridedColumns,
   stridedRows,
   wholeReduction,
 } from './math/product-kernel.js';
 export {
-  chooseParts,
-  chooseTile,
-  columnForm,
-  type ProductForms,
+  type ProductChoice,
+  type ProductPlan,
+  type ProductShape,
   type ProductTile,
-  rowForm,
-} from './math/product-tile.js';
+  planProduct,
+  productChoices,
+} from './math/product-plan.js';
 export { recordRowSums, recordSumOfParts } from './math/sums.js';
 export {
   type CompileOptions,

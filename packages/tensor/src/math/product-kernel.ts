@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.js';
 import { type Dispatch, maximumWorkgroups } from '../kernel/recorder.js';
-import type { ProductTile } from './product-tile.js';
+import type { ProductPlan, ProductTile } from './product-plan.js';
 
 /**
  * How the lanes of a subgroup share the loads of the row operand: `rows * steps` lanes load side by side, `rows` of them
@@ -27,7 +27,6 @@ export interface LoadForm {
  * and `at_I` (the same, but never beyond), all `u32`.
  */
 export interface ProductOperand {
-  readonly form: LoadForm;
   /** Declares variables, once. */
   readonly declare: string;
   /** Statements before each reduction, which set them. */
@@ -68,8 +67,7 @@ export interface OuterLoop {
 export interface ProductKernelOptions {
   /** What the kernel computes, in a few words, for the head of the text. */
   readonly title: string;
-  readonly tile: ProductTile;
-  readonly lanes: Lanes;
+  readonly plan: Omit<ProductPlan, 'parts'>;
   /** Of one result. */
   readonly rows: number;
   readonly columns: number;
@@ -110,12 +108,12 @@ export function stepsOfRound(tile: ProductTile, lanes: Lanes, rowForm: LoadForm,
   return Math.ceil(tile.unroll / least) * least;
 }
 
-/** Lays the lanes over the loads of the rows, and what is left over the reduction. `steps`: at least so many there. */
-export function lanesFor(subgroupSize: number | undefined, tile: ProductTile, form: LoadForm, steps = 1): Lanes {
+/** Lays the lanes over the loads of the rows, and what is left over the reduction. */
+export function lanesFor(subgroupSize: number | undefined, tile: ProductTile, form: LoadForm): Lanes {
   const first = form.along === 'result' ? 'rows' : 'steps';
   if (subgroupSize === undefined) return { rows: 1, steps: 1, first };
   const loads = form.along === 'result' ? tile.rows / form.width : tile.rows;
-  let rows = Math.max(1, Math.floor(subgroupSize / steps));
+  let rows = subgroupSize;
   while (loads % rows !== 0) rows /= 2;
   return { rows, steps: subgroupSize / rows, first };
 }
@@ -159,14 +157,12 @@ export function reductionPart(
  * is fetched and put back once a round where sums are more than registers (`docs/performance.md`).
  */
 export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wgsl' | 'workgroups'> {
-  const { title, tile, lanes, rows, columns, batches, rowOperand, columnOperand, reduction, store } = options;
+  const { title, plan, rows, columns, batches, rowOperand, columnOperand, reduction, store } = options;
+  const { tile, lanes, rowForm, columnForm, roundSteps } = plan;
   const { setup = '', outer, functions = '', initial = () => '' } = options;
-  const { form: rowForm } = rowOperand;
-  const { form: columnForm } = columnOperand;
   const rowWidth = rowForm.along === 'result' ? rowForm.width : 1;
   const columnWidth = columnForm.along === 'result' ? columnForm.width : 1;
   const subgroupSize = lanes.rows * lanes.steps;
-  const roundSteps = stepsOfRound(tile, lanes, rowForm, columnForm);
   const loads = tile.rows / rowWidth / lanes.rows;
   if (!Number.isInteger(loads) || tile.workgroupSize % subgroupSize !== 0 || tile.columns % columnWidth !== 0) {
     throw new ConfigError(
@@ -345,12 +341,11 @@ export function stridedRows(options: {
   readonly base: string;
   readonly rowStride: number;
   readonly stepStride: number;
-  readonly tile: ProductTile;
-  readonly lanes: Lanes;
-  readonly form: LoadForm;
+  readonly plan: Pick<ProductPlan, 'tile' | 'lanes' | 'rowForm'>;
   readonly rows?: number;
 }): ProductOperand {
-  const { name, base, tile, lanes, form, rows } = options;
+  const { name, base, rows } = options;
+  const { tile, lanes, rowForm: form } = options.plan;
   const { width } = form;
   const rowsOfLoad = form.along === 'result' ? width : 1;
   const checked = rows !== undefined && rows % tile.rows !== 0;
@@ -359,7 +354,6 @@ export function stridedRows(options: {
   const stepStride = form.along === 'steps' ? options.stepStride : options.stepStride / width;
   const offsetOfStep = (step: number) => (form.along === 'steps' ? step / width : step) * stepStride;
   return {
-    form,
     declare: [
       'var rows_at = 0u;',
       ...(checked
@@ -393,15 +387,14 @@ export function stridedColumns(options: {
   base(load: number): string;
   valid?(load: number): string;
   readonly stepStride: number;
-  readonly tile: ProductTile;
-  readonly form: LoadForm;
+  readonly plan: Pick<ProductPlan, 'tile' | 'columnForm'>;
 }): ProductOperand {
-  const { name, base, valid, stepStride, tile, form } = options;
+  const { name, base, valid, stepStride } = options;
+  const { tile, columnForm: form } = options.plan;
   const { width } = form;
   const loads = count(form.along === 'result' ? tile.columns / width : tile.columns);
   const offset = (step: number) => (step * stepStride) / width;
   return {
-    form,
     declare: loads.map((load) => `var columns_at_${load} = 0u;`).join('\n'),
     begin: loads.map((load) => `columns_at_${load} = ${inLoads(width, base(load))};`).join('\n'),
     load(index, step) {

@@ -1,8 +1,16 @@
+import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
-import { lanesFor, productKernel, reductionPart, stepsOfRound, stridedColumns, stridedRows } from './product-kernel.js';
-import { chooseParts, chooseTile, columnForm, type ProductTile, rowForm } from './product-tile.js';
+import { recordTunable } from '../kernel/tunable.js';
+import { productKernel, reductionPart, stridedColumns, stridedRows } from './product-kernel.js';
+import {
+  type ProductChoice,
+  type ProductShape,
+  type ProductTile,
+  planProduct,
+  productChoices,
+} from './product-plan.js';
 import { recordSumOfParts } from './sums.js';
 
 /** A matrix product over row-major matrices: `output[m][n] = sum over k of a[m][k] * b[k][n]`. */
@@ -39,28 +47,63 @@ export interface ProductOptions {
  *   elements than its matrix.
  */
 export function recordProduct(recorder: Recorder, options: ProductOptions): void {
-  const { label, a, b, output, m, n, k, transposeA = false, transposeB = false, bias, accumulate = false } = options;
-  const { batches = 1 } = options;
   checkSizes(options);
+  const { output, m, n, k, transposeA = false, transposeB = false, bias, accumulate = false, batches = 1 } = options;
   const { gpu } = recorder;
-  const size = { rows: m, columns: n, batches, depth: k };
+  const shape: ProductShape = {
+    rows: m,
+    columns: n,
+    batches,
+    depth: k,
+    rowSide: { along: transposeA ? 'result' : 'steps', contiguous: transposeA ? m : k },
+    columnSide: { along: transposeB ? 'steps' : 'result', contiguous: transposeB ? k : n },
+  };
+  const choices = productChoices(gpu, shape);
+  if (options.tile || options.parts) {
+    const [usual] = choices.candidates;
+    recordChosen(recorder, options, shape, { ...usual!, tile: { ...usual!.tile, ...options.tile } });
+    return;
+  }
+  recordTunable(recorder, {
+    kernel: 'product',
+    version: 1,
+    shape: [
+      `${m}x${k}x${n}`,
+      ...(batches > 1 ? [`${batches} times`] : []),
+      ...Object.entries({ transposeA, transposeB, bias, accumulate }).flatMap(([name, is]) => (is ? [name] : [])),
+      ...storage(gpu, options),
+    ].join(' '),
+    ...choices,
+    outputs: [output],
+    work: m * n * k * batches,
+    record: (recorder, choice) => recordChosen(recorder, options, shape, choice),
+  });
+}
+
+/** What else the fastest choice depends on: how values are stored, and what the adapter binds and shares. */
+function storage(gpu: Gpu, { a, b, output }: ProductOptions): string[] {
+  const types = [a, b, output].map(({ dataType }) => dataType);
+  return [
+    ...(types.every((type) => type === 'f32') ? [] : [types.join()]),
+    `lanes ${gpu.subgroupSize ?? 1}`,
+    `binding ${gpu.bindingBytes}`,
+  ];
+}
+
+function recordChosen(recorder: Recorder, options: ProductOptions, shape: ProductShape, choice: ProductChoice): void {
+  const { label, a, b, output, m, n, k, transposeA = false, transposeB = false, bias, accumulate = false } = options;
+  const { batches } = shape;
+  const plan = planProduct(shape, choice);
   // The kernel's batches are parts of the reduction and, inner, products.
   const part = batches === 1 ? 'batch' : `(batch / ${batches}u)`;
   const product = batches === 1 ? '0u' : `(batch % ${batches}u)`;
-  const forms = {
-    rows: rowForm(transposeA ? 'result' : 'steps', transposeA ? m : k),
-    columns: columnForm(gpu, transposeB ? 'steps' : 'result', transposeB ? k : n, n),
-  };
-  const tile = chooseTile(gpu, size, forms, options.tile);
-  const lanes = lanesFor(gpu.subgroupSize, tile, forms.rows);
-  const roundSteps = stepsOfRound(tile, lanes, forms.rows, forms.columns);
-  const cut = reductionPart(k, options.parts ?? chooseParts(gpu, tile, size), roundSteps, part);
+  const cut = reductionPart(k, options.parts ?? plan.parts, plan.roundSteps, part);
   const { parts } = cut;
   const whole = parts === 1;
   const target = whole ? output : recorder.tensor(`${label}/parts`, [parts, batches * m, n]);
   const [rowStride, stepStride] = transposeA ? [1, m] : [k, 1];
   const [columnStride, columnStepStride] = transposeB ? [k, 1] : [1, n];
-  const fours = forms.columns.along === 'result' && forms.columns.width === 4 ? '4' : '';
+  const fours = plan.columnForm.along === 'result' && plan.columnForm.width === 4 ? '4' : '';
   const place = (row: string, load: number) => {
     const element = `(batch * ${m}u + ${row}) * ${n}u + column_${load}`;
     return fours ? `(${element}) / 4u` : element;
@@ -70,14 +113,13 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
     reads: { a, b, ...(bias && whole ? { bias } : {}) },
     writes: { output: target },
     vectors: [
-      ...(forms.rows.width === 4 ? ['a'] : []),
-      ...(forms.columns.width === 4 ? ['b'] : []),
+      ...(plan.rowForm.width === 4 ? ['a'] : []),
+      ...(plan.columnForm.width === 4 ? ['b'] : []),
       ...(fours ? ['output'] : []),
     ],
     ...productKernel({
       title: `Matrix product ${m} x ${k} x ${n}`,
-      tile,
-      lanes,
+      plan,
       rows: m,
       columns: n,
       batches: parts * batches,
@@ -87,9 +129,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
         base: `${product} * ${m * k}u + ${part} * ${cut.stepsOfPart * stepStride}u + first_row * ${rowStride}u`,
         rowStride,
         stepStride,
-        tile,
-        lanes,
-        form: forms.rows,
+        plan,
         rows: m,
       }),
       columnOperand: stridedColumns({
@@ -97,8 +137,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
         base: (load) =>
           `${product} * ${k * n}u + ${part} * ${cut.stepsOfPart * columnStepStride}u + at_${load} * ${columnStride}u`,
         stepStride: columnStepStride,
-        tile,
-        form: forms.columns,
+        plan,
       }),
       initial: (row, load) =>
         [

@@ -1,0 +1,68 @@
+import {
+  type ProductChoice,
+  type ProductShape,
+  productChoices,
+  type Recorder,
+  recordTunable,
+  type Tensor,
+} from '@alex/tensor';
+import type { Geometry } from './options.js';
+import { type WinogradTile, winogradFits } from './winograd/winograd.js';
+
+/** Ways to compute a convolution, or a gradient of one: as a product, or by Winograd's algorithm. */
+type ConvolutionChoice =
+  | { readonly algorithm: 'direct'; readonly product: ProductChoice }
+  | { readonly algorithm: 'winograd'; readonly tile: WinogradTile };
+
+/** Records a convolution, or a gradient of one, in the way that is the fastest on the adapter as far as is known. */
+export function recordConvolution(
+  recorder: Recorder,
+  geometry: Geometry,
+  options: {
+    readonly direction: 'forward' | 'inputGradient' | 'weightGradient';
+    /** As a product. */
+    readonly shape: ProductShape;
+    readonly output: Tensor;
+    /** Whatever else the fastest choice depends on. */
+    readonly details?: string;
+    direct(recorder: Recorder, choice: ProductChoice): void;
+    winograd(recorder: Recorder, tile: WinogradTile): void;
+  },
+): void {
+  const { direction, shape, output, details = '', direct, winograd } = options;
+  const { gpu } = recorder;
+  const products = productChoices(gpu, shape);
+  const asProduct = products.candidates.map((product): ConvolutionChoice => ({ algorithm: 'direct', product }));
+  recordTunable(recorder, {
+    kernel: `conv2d/${direction}`,
+    version: 1,
+    shape: `${keyOf(geometry)}${details} lanes ${gpu.subgroupSize ?? 1} binding ${gpu.bindingBytes}`,
+    candidates: withWinograd(geometry, asProduct),
+    plain: { algorithm: 'direct', product: products.plain } as ConvolutionChoice,
+    outputs: [output],
+    work: shape.rows * shape.columns * shape.batches * shape.depth * (shape.reductions ?? 1),
+    record(recorder, choice) {
+      if (choice.algorithm === 'direct') direct(recorder, choice.product);
+      else winograd(recorder, choice.tile);
+    },
+  });
+}
+
+/**
+ * Winograd's algorithm first where it wins (`docs/winograd.md`): its transformations are worth it where every value that
+ * they make is used by many maps.
+ */
+function withWinograd(geometry: Geometry, asProduct: readonly ConvolutionChoice[]): ConvolutionChoice[] {
+  const { groupChannels, groupFilters } = geometry;
+  if (!winogradFits(geometry) || Math.min(groupChannels, groupFilters) < 32) return [...asProduct];
+  const [usual, ...others] = asProduct;
+  return [{ algorithm: 'winograd', tile: 4 }, usual!, { algorithm: 'winograd', tile: 2 }, ...others];
+}
+
+function keyOf({ batch, channels, height, width, filters, kernel, stride, padding, groups }: Geometry): string {
+  const { top, left, bottom, right } = padding;
+  return (
+    `${batch}x${channels}x${height}x${width} ${filters} of ${kernel.join('x')} stride ${stride.join('x')} ` +
+    `padding ${top},${left},${bottom},${right} groups ${groups}`
+  );
+}

@@ -1,0 +1,176 @@
+import { ConfigError, type Recorder, recordProduct, type Tensor } from '@alex/tensor';
+import type { Geometry } from '../options.js';
+import { transpose } from './cook-toom.js';
+import { kernelSize, slicesOf, tilingOf, type WinogradTile } from './tiling.js';
+import {
+  recordPointsToTiles,
+  recordPointsToWeights,
+  recordTilesToPoints,
+  recordWeightsToPoints,
+} from './transforms.js';
+
+export type { WinogradTile };
+
+/** Whether a convolution can be computed by these functions: kernels of 3 x 3 at every position. */
+export function winogradFits({ kernel, stride }: Pick<Geometry, 'kernel' | 'stride'>): boolean {
+  return kernel.every((size) => size === kernelSize) && stride.every((step) => step === 1);
+}
+
+/** Records the convolution in tiles: input and weights to points, a matrix product at each point, and back. */
+export function recordWinogradForward(
+  recorder: Recorder,
+  geometry: Geometry,
+  values: {
+    readonly input: Tensor;
+    readonly weight: Tensor;
+    readonly bias: Tensor | undefined;
+    readonly output: Tensor;
+  },
+  tile: WinogradTile,
+): void {
+  const { name, channels, height, width, filters, outputHeight, outputWidth, padding } = geometry;
+  recordCorrelation(recorder, geometry, tile, {
+    label: `${name}/forward`,
+    over: 'channels',
+    weight: values.weight,
+    bias: values.bias,
+    from: { tensor: values.input, maps: channels, height, width },
+    to: { tensor: values.output, maps: filters, height: outputHeight, width: outputWidth },
+    first: { top: -padding.top, left: -padding.left },
+  });
+}
+
+/** Records the gradient of the input: the convolution of the output's gradient with the weights turned by half a turn. */
+export function recordWinogradInputGradient(
+  recorder: Recorder,
+  geometry: Geometry,
+  values: { readonly outputGradient: Tensor; readonly weight: Tensor; readonly inputGradient: Tensor },
+  tile: WinogradTile,
+): void {
+  const { name, channels, height, width, filters, outputHeight, outputWidth, padding } = geometry;
+  recordCorrelation(recorder, geometry, tile, {
+    label: `${name}/inputGradient`,
+    over: 'filters',
+    weight: values.weight,
+    from: { tensor: values.outputGradient, maps: filters, height: outputHeight, width: outputWidth },
+    to: { tensor: values.inputGradient, maps: channels, height, width },
+    first: { top: padding.top - (kernelSize - 1), left: padding.left - (kernelSize - 1) },
+  });
+}
+
+/**
+ * Records the gradient of the weights. The convolution is linear in the weights, so its gradient runs through the
+ * transposed matrices: input and output gradient to points, a product over all tiles and images at each point, and back.
+ */
+export function recordWinogradWeightGradient(
+  recorder: Recorder,
+  geometry: Geometry,
+  values: { readonly input: Tensor; readonly outputGradient: Tensor; readonly weightGradient: Tensor },
+  tile: WinogradTile,
+): void {
+  checkFits(geometry);
+  const { name, batch, channels, height, width, filters, outputHeight, outputWidth, padding } = geometry;
+  const { groups, groupChannels, groupFilters } = geometry;
+  const label = `${name}/weightGradient`;
+  const tiling = tilingOf(tile, outputHeight, outputWidth, batch);
+  const { input: inputMatrix, output: outputMatrix, size } = tiling.matrices;
+  const sums = recorder.tensor(`${label}/points`, [size ** 2, filters, groupChannels]);
+  slicesOf(recorder.gpu, tiling, Math.max(channels, filters)).forEach((slice, index) => {
+    const b = recordTilesToPoints(recorder, {
+      label: `${label}/inputToPoints`,
+      tiling,
+      slice,
+      matrix: inputMatrix,
+      first: { top: -padding.top, left: -padding.left },
+      pictures: { tensor: values.input, maps: channels, height, width },
+    });
+    const a = recordTilesToPoints(recorder, {
+      label: `${label}/gradientToPoints`,
+      tiling,
+      slice,
+      matrix: transpose(outputMatrix),
+      first: { top: 0, left: 0 },
+      pictures: { tensor: values.outputGradient, maps: filters, height: outputHeight, width: outputWidth },
+    });
+    recordProduct(recorder, {
+      label: `${label}/products`,
+      a,
+      b,
+      output: sums,
+      m: groupFilters,
+      n: groupChannels,
+      k: slice.length,
+      transposeB: true,
+      batches: size ** 2 * groups,
+      accumulate: index > 0,
+    });
+  });
+  recordPointsToWeights(recorder, {
+    label: `${label}/fromPoints`,
+    tiling,
+    points: sums,
+    weightGradient: values.weightGradient,
+  });
+}
+
+/** A correlation with stride 1, of whatever with whatever. */
+function recordCorrelation(
+  recorder: Recorder,
+  geometry: Geometry,
+  tile: WinogradTile,
+  options: {
+    readonly label: string;
+    readonly over: 'channels' | 'filters';
+    readonly weight: Tensor;
+    readonly bias?: Tensor | undefined;
+    readonly from: { readonly tensor: Tensor; readonly maps: number; readonly height: number; readonly width: number };
+    readonly to: { readonly tensor: Tensor; readonly maps: number; readonly height: number; readonly width: number };
+    readonly first: { readonly top: number; readonly left: number };
+  },
+): void {
+  checkFits(geometry);
+  const { batch, groups, groupChannels, groupFilters } = geometry;
+  const { label, over, weight, bias, from, to, first } = options;
+  const tiling = tilingOf(tile, to.height, to.width, batch);
+  const { input: matrix, size } = tiling.matrices;
+  const a = recordWeightsToPoints(recorder, {
+    label: `${label}/weightsToPoints`,
+    tiling,
+    over,
+    weight,
+    groupFilters,
+    groupChannels,
+  });
+  for (const slice of slicesOf(recorder.gpu, tiling, Math.max(from.maps, to.maps))) {
+    const b = recordTilesToPoints(recorder, {
+      label: `${label}/toPoints`,
+      tiling,
+      slice,
+      matrix,
+      first,
+      pictures: from,
+    });
+    const points = recorder.tensor(`${label}/products`, [size ** 2, to.maps, slice.length]);
+    recordProduct(recorder, {
+      label: `${label}/products`,
+      a,
+      b,
+      output: points,
+      m: to.maps / groups,
+      n: slice.length,
+      k: from.maps / groups,
+      transposeA: true,
+      batches: size ** 2 * groups,
+    });
+    recordPointsToTiles(recorder, { label: `${label}/fromPoints`, tiling, slice, points, pictures: to, bias });
+  }
+}
+
+function checkFits(geometry: Geometry): void {
+  if (winogradFits(geometry)) return;
+  const { name, kernel, stride } = geometry;
+  throw new ConfigError(
+    `${name}: Winograd's algorithm needs a kernel of 3 x 3 and stride 1, got ${kernel.join(' x ')} and ` +
+      `${stride.join(' x ')}; use the direct convolution`,
+  );
+}

@@ -1,0 +1,197 @@
+import type { Gpu } from '../adapter/gpu.js';
+import { type Lanes, type LoadForm, lanesFor, stepsOfRound } from './product-kernel.js';
+
+/** What a product kernel can be tuned by. The choice changes speed, and the result by rounding only. */
+export interface ProductTile {
+  /** Rows of the result that one invocation holds in registers. */
+  readonly rows: number;
+  /** Columns of the result that one invocation holds in registers. */
+  readonly columns: number;
+  /** Invocations of a workgroup; they lie over columns. A multiple of the subgroup size. */
+  readonly workgroupSize: number;
+  /** Steps of the reduction in one round of the loop (rounded up to what the lanes of a subgroup load at once). */
+  readonly unroll: number;
+}
+
+/** How one operand lies in memory: which way neighbours go, and how many there are in a row. */
+export interface Side {
+  readonly along: LoadForm['along'];
+  readonly contiguous: number;
+}
+
+/** A product as its kernel sees it. */
+export interface ProductShape {
+  /** Of one result. */
+  readonly rows: number;
+  readonly columns: number;
+  /** How many results of this size there are. */
+  readonly batches: number;
+  /** Steps of one reduction, and over how many of them a sum runs; 1. */
+  readonly depth: number;
+  readonly reductions?: number;
+  readonly rowSide: Side;
+  readonly columnSide: Side;
+}
+
+/** One way to compute a product. */
+export interface ProductChoice {
+  /** Invocations that share their loads of rows: a subgroup, or 1 where each loads all it needs. */
+  readonly lanes: number;
+  /** The most values that a load brings. */
+  readonly width: 1 | 4;
+  readonly tile: ProductTile;
+}
+
+/** All that a kernel needs to know of a choice. */
+export interface ProductPlan {
+  readonly tile: ProductTile;
+  readonly lanes: Lanes;
+  readonly rowForm: LoadForm;
+  readonly columnForm: LoadForm;
+  /** Steps of the reduction in a round of the loop. */
+  readonly roundSteps: number;
+  /** Into how many parts a long reduction is cut, where the results alone give too few workgroups. */
+  readonly parts: number;
+}
+
+interface Tuning {
+  /** Tiles to choose from: where both operands load along the result, or either along the steps of the reduction. */
+  readonly tiles: { readonly result: readonly ProductTile[]; readonly steps: readonly ProductTile[] };
+  /** What a load costs, in multiply-adds. */
+  readonly load: number;
+  /** Workgroups that keep all of the adapter busy. */
+  readonly busy: number;
+}
+
+const tile = (rows: number, columns: number, workgroupSize: number, unroll: number): ProductTile => ({
+  rows,
+  columns,
+  workgroupSize,
+  unroll,
+});
+
+/** Measured on SwiftShader (4 lanes) and lavapipe (8 lanes), see `docs/performance.md`. */
+const tunings: Readonly<Record<number, Tuning>> = {
+  4: {
+    tiles: {
+      result: [tile(32, 16, 4, 4), tile(16, 16, 4, 4), tile(8, 16, 4, 4), tile(4, 16, 4, 4)],
+      steps: [tile(32, 4, 4, 4), tile(16, 4, 4, 4), tile(8, 4, 4, 4), tile(4, 4, 4, 4)],
+    },
+    load: 20,
+    busy: 8,
+  },
+  8: {
+    tiles: {
+      result: [tile(32, 8, 8, 2), tile(48, 4, 8, 2), tile(16, 8, 8, 2), tile(8, 8, 8, 2), tile(4, 8, 8, 2)],
+      steps: [tile(32, 4, 8, 4), tile(16, 4, 8, 4), tile(8, 4, 8, 4), tile(4, 4, 8, 4)],
+    },
+    load: 40,
+    busy: 8,
+  },
+};
+
+/** No subgroups: every invocation loads all it needs. */
+const alone: Tuning = {
+  tiles: {
+    result: [tile(8, 4, 64, 1), tile(4, 4, 64, 1), tile(8, 8, 64, 1)],
+    steps: [tile(8, 4, 64, 4), tile(4, 4, 64, 4), tile(4, 2, 64, 4)],
+  },
+  load: 4,
+  busy: 64,
+};
+
+/** Subgroups of hardware: little is held in registers, so that many workgroups hide the time that loads take. */
+const hardware: Tuning = {
+  tiles: {
+    result: [tile(8, 4, 64, 4), tile(4, 4, 64, 4), tile(8, 8, 64, 2), tile(16, 4, 64, 2), tile(8, 4, 128, 4)],
+    steps: [tile(8, 4, 64, 4), tile(4, 4, 64, 4), tile(8, 2, 64, 4), tile(8, 4, 128, 4)],
+  },
+  load: 8,
+  busy: 512,
+};
+
+function tuningOf(lanes: number): Tuning {
+  if (lanes === 1) return alone;
+  return tunings[lanes] ?? hardware;
+}
+
+/** Ways to compute a product on this adapter, the likeliest to be fast first, and one that is right everywhere. */
+export function productChoices(
+  gpu: Pick<Gpu, 'subgroupSize'>,
+  shape: ProductShape,
+): { readonly candidates: readonly ProductChoice[]; readonly plain: ProductChoice } {
+  const ways = gpu.subgroupSize === undefined ? [1] : [gpu.subgroupSize, 1];
+  const candidates = ways.flatMap((lanes) =>
+    tilesFor(shape, lanes, 4).map((tile): ProductChoice => ({ lanes, width: 4, tile })),
+  );
+  return { candidates, plain: { lanes: 1, width: 1, tile: tilesFor(shape, 1, 1)[0]! } };
+}
+
+/** Works a choice out for a product of this shape. */
+export function planProduct(shape: ProductShape, { lanes: shared, width, tile }: ProductChoice): ProductPlan {
+  const { rowForm, columnForm } = formsOf(shape, shared, width);
+  const lanes = lanesFor(shared === 1 ? undefined : shared, tile, rowForm);
+  return {
+    tile,
+    lanes,
+    rowForm,
+    columnForm,
+    roundSteps: stepsOfRound(tile, lanes, rowForm, columnForm),
+    parts: partsOf(shape, tile, tuningOf(shared).busy),
+  };
+}
+
+/** Four values at a time where what is contiguous in memory is a multiple of four, unless lanes would be left without columns. */
+function formsOf({ columns, rowSide, columnSide }: ProductShape, lanes: number, width: 1 | 4) {
+  const form = ({ along, contiguous }: Side, enough: boolean): LoadForm => ({
+    along,
+    width: width === 4 && contiguous % 4 === 0 && enough ? 4 : 1,
+  });
+  return {
+    rowForm: form(rowSide, true),
+    columnForm: form(columnSide, columnSide.along === 'steps' || columns >= 4 * lanes),
+  };
+}
+
+/** Tiles fitted to a product, the least work first. */
+function tilesFor(shape: ProductShape, lanes: number, width: 1 | 4): ProductTile[] {
+  const { tiles, load } = tuningOf(lanes);
+  const { rowForm, columnForm } = formsOf(shape, lanes, width);
+  const alongSteps = rowForm.along === 'steps' || columnForm.along === 'steps';
+  const largest = tiles[alongSteps ? 'steps' : 'result'];
+  const rowWidth = rowForm.along === 'result' ? rowForm.width : 1;
+  const columnWidth = columnForm.along === 'result' ? columnForm.width : 1;
+  // A result of few rows needs no padding to a tile, where rows are loaded one by one.
+  const shortest = rowWidth === 1 && shape.rows < 4 ? [{ ...largest[0]!, rows: shape.rows }] : [];
+  const fitted = [...largest, ...shortest].map((tile) => {
+    // Where columns are loaded one by one, more than two a lane only cost registers.
+    const most = columnForm.along === 'result' && columnWidth === 1 ? Math.min(2, tile.columns) : tile.columns;
+    const loads = Math.ceil(shape.columns / columnWidth);
+    const columns = Math.max(1, Math.min(most / columnWidth, Math.ceil(loads / lanes))) * columnWidth;
+    const needed = Math.ceil(shape.columns / (columns * lanes)) * lanes;
+    return {
+      ...tile,
+      columns,
+      workgroupSize: Math.min(Math.max(lanes, tile.workgroupSize), needed),
+      // Short reductions are written out whole, so that no loop and no rest is left.
+      unroll: shape.depth <= 4 && lanes <= 16 ? shape.depth : tile.unroll,
+    };
+  });
+  const cost = ({ rows, columns, workgroupSize }: ProductTile) => {
+    const blocks = Math.ceil(shape.rows / rows) * Math.ceil(shape.columns / (columns * workgroupSize)) * workgroupSize;
+    const loads = rows / (rowForm.width * lanes) + columns / columnForm.width;
+    return blocks * (rows * columns + load * loads);
+  };
+  const unique = new Map(fitted.map((tile) => [JSON.stringify(tile), tile]));
+  return [...unique.values()].sort((a, b) => cost(a) - cost(b));
+}
+
+function partsOf(
+  { rows, columns, batches, depth, reductions = 1 }: ProductShape,
+  tile: ProductTile,
+  busy: number,
+): number {
+  const blocks = Math.ceil(rows / tile.rows) * Math.ceil(columns / (tile.columns * tile.workgroupSize)) * batches;
+  const shortest = 256;
+  return Math.max(1, Math.min(Math.ceil(busy / blocks), Math.floor((depth * reductions) / shortest)));
+}
