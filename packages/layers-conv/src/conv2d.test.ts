@@ -40,6 +40,20 @@ describeOnBothVariants('conv2d', (gpu, randomShapes) => {
     slow,
   );
 
+  it('agrees where filters and channels leave a rest of a tile, in loads of four', async () => {
+    await expectAgreement(gpu(), {
+      batch: 8,
+      channels: 44,
+      height: 7,
+      width: 9,
+      filters: 52,
+      kernel: [3, 2],
+      stride: [2, 1],
+      padding: { top: 1, left: 0, bottom: 2, right: 1 },
+      groups: 1,
+    });
+  });
+
   it('gives the sums of a 3 x 3 picture that can be worked out by hand', async () => {
     const layer = conv2d({ filters: 1, kernel: 2, bias: true });
     const result = await runLayer(gpu(), layer, {
