@@ -7,7 +7,8 @@ import {
   type Tensor,
 } from '@alex/tensor';
 import type { Geometry } from './options.js';
-import { type WinogradTile, winogradFits } from './winograd/winograd.js';
+import { productsOf, tilingOf, type WinogradTile } from './winograd/tiling.js';
+import { winogradFits } from './winograd/winograd.js';
 
 /** Ways to compute a convolution, or a gradient of one: as a product, or by Winograd's algorithm. */
 type ConvolutionChoice =
@@ -48,15 +49,22 @@ export function recordConvolution(
   });
 }
 
+/** Sizes of tiles to choose from: larger ones round more, and gain nothing on the pictures of these networks. */
+const winogradTiles: readonly WinogradTile[] = [2, 4, 5];
+
 /**
  * Winograd's algorithm first where it wins (`docs/winograd.md`): its transformations are worth it where every value that
- * they make is used by many maps.
+ * they make is used by many maps. Of the tiles, the one that needs the fewest products; pictures of 13 x 13 are cut best
+ * into tiles of 5.
  */
 function withWinograd(geometry: Geometry, asProduct: readonly ConvolutionChoice[]): ConvolutionChoice[] {
-  const { groupChannels, groupFilters } = geometry;
+  const { groupChannels, groupFilters, outputHeight, outputWidth, batch } = geometry;
   if (!winogradFits(geometry) || Math.min(groupChannels, groupFilters) < 32) return [...asProduct];
+  const products = (tile: WinogradTile) => productsOf(tilingOf(tile, outputHeight, outputWidth, batch));
+  const tiles = [...winogradTiles].sort((a, b) => products(a) - products(b));
+  const [best, ...other] = tiles.map((tile): ConvolutionChoice => ({ algorithm: 'winograd', tile }));
   const [usual, ...others] = asProduct;
-  return [{ algorithm: 'winograd', tile: 4 }, usual!, { algorithm: 'winograd', tile: 2 }, ...others];
+  return [best!, usual!, ...other, ...others];
 }
 
 function keyOf({ batch, channels, height, width, filters, kernel, stride, padding, groups }: Geometry): string {

@@ -39,6 +39,25 @@ it('F(2, 3) has the published matrices (Lavin and Gray 2015, equation 7), but fo
   ]);
 });
 
+it('F(4, 3) at the published points has the published matrices (Lavin and Gray 2015, section 4.2), but for signs', () => {
+  const { input, output } = cookToom(4, 3, [0, 1, -1, 2, -2]);
+  const unsigned = (matrix: Matrix) => matrix.map((row) => row.map((entry) => Math.abs(entry)));
+  expect(unsigned(input)).toEqual([
+    [4, 0, 5, 0, 1, 0],
+    [0, 4, 4, 1, 1, 0],
+    [0, 4, 4, 1, 1, 0],
+    [0, 2, 1, 2, 1, 0],
+    [0, 2, 1, 2, 1, 0],
+    [0, 4, 0, 5, 0, 1],
+  ]);
+  expect(output).toEqual([
+    [1, 1, 1, 1, 1, 0],
+    [0, 1, -1, 2, -2, 0],
+    [0, 1, 1, 4, 4, 0],
+    [0, 1, -1, 8, -8, 1],
+  ]);
+});
+
 it('says how many points are missing', () => {
   expect(() => cookToom(4, 3, [0, 1, -1])).toThrow(/needs 5 points, got 3/);
 });

@@ -60,10 +60,11 @@ export function cookToom(m: number, r: number, candidates: readonly number[] = p
 
 /** Coefficients of `(x - a) * (x - b) * ...`, lowest power first. */
 function polynomialWithRoots(roots: readonly number[]): number[] {
-  return roots.reduce<number[]>(
-    (product, root) => [...product, 0].map((coefficient, power) => (product[power - 1] ?? 0) - root * coefficient),
-    [1],
-  );
+  let product = [1];
+  for (const root of roots) {
+    product = [...product, 0].map((coefficient, power) => (product[power - 1] ?? 0) - root * coefficient);
+  }
+  return product;
 }
 
 export function transpose(matrix: Matrix): Matrix {

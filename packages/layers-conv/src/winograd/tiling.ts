@@ -37,6 +37,11 @@ export function placesOf({ rows, columns, batch }: Tiling): number {
   return rows * columns * batch;
 }
 
+/** Products of a pair of maps. */
+export function productsOf(tiling: Tiling): number {
+  return placesOf(tiling) * tiling.matrices.size ** 2;
+}
+
 /**
  * Cuts the list of tiles x images so that no tensor of transformed values is larger than the adapter binds at once.
  *

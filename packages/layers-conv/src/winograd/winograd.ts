@@ -9,8 +9,6 @@ import {
   recordWeightsToPoints,
 } from './transforms.js';
 
-export type { WinogradTile };
-
 /** Whether a convolution can be computed by these functions: kernels of 3 x 3 at every position. */
 export function winogradFits({ kernel, stride }: Pick<Geometry, 'kernel' | 'stride'>): boolean {
   return kernel.every((size) => size === kernelSize) && stride.every((step) => step === 1);
