@@ -1,4 +1,4 @@
-import { type Layer, type LayerOptions, recordPerElement } from '@alex/tensor';
+import { type Layer, type LayerOptions, recordElementwise } from '@alex/tensor';
 
 /** One function of one value, as WGSL. */
 export interface ActivationFunction {
@@ -28,34 +28,26 @@ export function activation(definition: ActivationFunction, options: LayerOptions
     column: () => layer,
     forward(recorder, { input }) {
       const output = recorder.tensor(`${name}/output`, input.shape, { mayReuse: input });
-      recordPerElement(recorder, {
+      recordElementwise(recorder, {
         label: `${name}/forward`,
         elements: input.elements,
-        elementwise: true,
-        reads: { input },
-        writes: { output },
+        reads: { x: input },
+        writes: { y: output },
         functions,
-        body: `
-  let x = load_input(i);
-  store_output(i, ${definition.value});`,
+        body: `y = ${definition.value};`,
       });
       return { output };
     },
     backward(recorder, { input, output, outputGradient, needsInputGradient }) {
       if (!needsInputGradient) return {};
       const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape, { mayReuse: outputGradient });
-      recordPerElement(recorder, {
+      recordElementwise(recorder, {
         label: `${name}/backward`,
         elements: input.elements,
-        elementwise: true,
-        reads: readsInput ? { input, output, outputGradient } : { output, outputGradient },
+        reads: { ...(readsInput && { x: input }), y: output, g: outputGradient },
         writes: { inputGradient },
         functions,
-        body: `
-  ${readsInput ? 'let x = load_input(i);' : ''}
-  let y = load_output(i);
-  let g = load_outputGradient(i);
-  store_inputGradient(i, ${definition.gradient});`,
+        body: `inputGradient = ${definition.gradient};`,
       });
       return { inputGradient };
     },

@@ -5,7 +5,7 @@ import {
   type Layer,
   type LayerOptions,
   type Recorder,
-  recordPerElement,
+  recordElementwise,
   type Shape,
   streamOf,
   type Tensor,
@@ -82,14 +82,13 @@ function record(
   const dispatch = {
     label: `${name}/${pass}`,
     elements: input.elements,
-    elementwise: true,
     reads: { input },
     writes: { output },
   };
   if (training) {
-    recordPerElement(recorder, { ...dispatch, ...masked(settings, column, input.shape) });
+    recordElementwise(recorder, { ...dispatch, ...masked(settings, column, input.shape) });
   } else {
-    recordPerElement(recorder, { ...dispatch, body: `  store_output(i, load_input(i) * f32(${keep}));` });
+    recordElementwise(recorder, { ...dispatch, body: `output = input * f32(${keep});` });
   }
   return output;
 }
@@ -113,6 +112,6 @@ function masked({ name, keep, inverted }: Settings, { index, count }: Column, sh
     vec2u(image * ${count * features}u + feature, scalar_step()),
   );
   let kept = f32(bits.x >> 8u) * 0x1p-24 < f32(${keep});
-  store_output(i, select(0.0, load_input(i)${inverted ? ` * f32(${1 / keep})` : ''}, kept));`,
+  output = select(0.0, input${inverted ? ` * f32(${1 / keep})` : ''}, kept);`,
   } as const;
 }

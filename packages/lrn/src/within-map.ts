@@ -1,4 +1,11 @@
-import { forEachOffset, type Recorder, recordPerElement, sweepParts, type Tensor } from '@alex/tensor';
+import {
+  forEachOffset,
+  type Recorder,
+  recordElementwise,
+  recordPerElement,
+  sweepParts,
+  type Tensor,
+} from '@alex/tensor';
 import { type Formula, formulaWgsl, gradientFactor, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 
@@ -79,16 +86,13 @@ export function recordWithinMapGradient(
 ): void {
   const { input, outputGradient, denominators, inputGradient } = tensors;
   const terms = recorder.tensor(`${norm.label}/terms`, input.shape);
-  recordPerElement(recorder, {
+  recordElementwise(recorder, {
     label: `${norm.label}/terms`,
     elements: input.elements,
-    elementwise: true,
-    reads: { input, gradient: outputGradient, denominators },
+    reads: { x: input, gradient: outputGradient, s: denominators },
     writes: { terms },
     functions: formulaWgsl(norm.formula),
-    body: `
-  let s = load_denominators(i);
-  store_terms(i, load_gradient(i) * power(s) * (load_input(i) / s));`,
+    body: 'terms = gradient * power(s) * (x / s);',
   });
   const sweep = sweepOf(norm, input);
   const [rows, columns] = [sweep.rows, sweep.columns].map(({ before, after }) => ({

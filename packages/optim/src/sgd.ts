@@ -1,4 +1,4 @@
-import { ConfigError, type LearnedParameter, type Optimizer, recordPerElement } from '@alex/tensor';
+import { ConfigError, type LearnedParameter, type Optimizer, recordElementwise } from '@alex/tensor';
 
 /** What one parameter, or some of them, does differently. */
 export interface SgdOverride {
@@ -95,18 +95,15 @@ export function sgd(options: SgdOptions = {}): Optimizer {
       if (velocity === undefined) throw new ConfigError(`sgd: no velocity was kept for ${description.path}`);
       const rule = ruleOf(description);
       const rate = rateName(description);
-      recordPerElement(recorder, {
+      recordElementwise(recorder, {
         label: `sgd/${description.path}`,
         elements: parameter.elements,
-        elementwise: true,
         reads: { gradient },
-        writes: { parameter, velocity },
+        updates: { parameter, velocity },
         scalars: { [rate]: 'f32' },
         body: `
-  let w = load_parameter(i);
-  let v = f32(${rule.momentum}) * load_velocity(i) - scalar_${rate}() * (load_gradient(i) + f32(${rule.weightDecay}) * w);
-  store_velocity(i, v);
-  store_parameter(i, w + v);`,
+  velocity = f32(${rule.momentum}) * velocity - scalar_${rate}() * (gradient + f32(${rule.weightDecay}) * parameter);
+  parameter += velocity;`,
       });
     },
   };

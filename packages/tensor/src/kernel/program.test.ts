@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
 import { testGpu } from '../testing.js';
+import { recordElementwise } from './elementwise.js';
 import { fromHalves, toHalves } from './half.js';
 import { recordPerElement } from './per-element.js';
 import { createProgram, createPrograms } from './program.js';
@@ -199,17 +200,17 @@ describe('what is done element by element to tensors larger than a binding', () 
     const program = createProgram(narrow, (recorder) => {
       const copy = recorder.tensor('copy', [elements]);
       const scaled = recorder.tensor('scaled', [elements], { mayReuse: copy });
-      const options = { elements, elementwise: true } as const;
-      const copied = { label: 'copy', reads: { x: input }, writes: { y: copy }, body: 'store_y(i, load_x(i));' };
-      recordPerElement(recorder, { ...options, ...copied });
-      recordPerElement(recorder, {
-        ...options,
+      const copied = { label: 'copy', elements, reads: { x: input }, writes: { y: copy }, body: 'y = x;' };
+      recordElementwise(recorder, copied);
+      recordElementwise(recorder, {
         label: 'scale',
-        reads: { x: copy, weights },
+        elements,
+        reads: { x: copy },
+        also: { weights },
         writes: { y: scaled },
-        body: 'store_y(i, load_x(i) * load_weights(2u) + f32(i));',
+        body: 'y = x * load_weights(2u) + f32(i);',
       });
-      recordPerElement(recorder, { ...options, ...copied, reads: { x: scaled }, writes: { y: output } });
+      recordElementwise(recorder, { ...copied, reads: { x: scaled }, writes: { y: output } });
     });
     expect(program.dispatchLabels).toHaveLength(3 * Math.ceil(elements / 64));
     // As if each were one dispatch: one piece of memory, overwritten.
@@ -234,13 +235,12 @@ describe('f16', () => {
       writeTensor(narrow, input, values);
       const program = createProgram(narrow, (recorder) => {
         const middle = recorder.tensor('middle', [elements], { dataType: 'f16' });
-        recordPerElement(recorder, {
+        recordElementwise(recorder, {
           label: 'square',
           elements,
-          elementwise: true,
           reads: { x: input },
           writes: { y: middle, exact },
-          body: 'let x = load_x(i); store_y(i, x * x); store_exact(i, x * x);',
+          body: 'y = x * x; exact = x * x;',
         });
         recordPerElement(recorder, {
           label: 'copy',

@@ -1,4 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
+import { recordElementwise } from './elementwise.js';
 import { recordPerElement } from './per-element.js';
 import { createProgram, type Program } from './program.js';
 import { createTensor, disposeTensor } from './tensor.js';
@@ -11,8 +12,17 @@ export interface Roofline {
   readonly copyBytesPerSecond: number;
 }
 
-/** Independent accumulators an invocation: enough to hide latency, few enough for registers; the best one counts. */
-const accumulatorCounts = [8, 16, 24, 32];
+/**
+ * Independent sums of an invocation, and multiply-adds that each takes in a row: enough to hide latency, few enough for
+ * registers. The best one counts; which that is differs by driver.
+ */
+const shapes = [
+  { sums: 8, unroll: 1 },
+  { sums: 24, unroll: 1 },
+  { sums: 8, unroll: 8 },
+  { sums: 16, unroll: 4 },
+  { sums: 32, unroll: 4 },
+] as const;
 const invocations = 16_384;
 const copyElements = 8 * 1024 * 1024;
 const shortestTiming = 60;
@@ -21,18 +31,18 @@ const repeats = 3;
 /** Measures an adapter in about two seconds. Anything else that computes meanwhile lowers the result. */
 export async function measureRoofline(gpu: Gpu): Promise<Roofline> {
   let multiplyAddsPerSecond = 0;
-  for (const accumulators of accumulatorCounts) {
-    multiplyAddsPerSecond = Math.max(multiplyAddsPerSecond, await measureMultiplyAdds(gpu, accumulators));
+  for (const shape of shapes) {
+    multiplyAddsPerSecond = Math.max(multiplyAddsPerSecond, await measureMultiplyAdds(gpu, shape));
   }
   return { multiplyAddsPerSecond, copyBytesPerSecond: await measureCopy(gpu) };
 }
 
-async function measureMultiplyAdds(gpu: Gpu, accumulators: number): Promise<number> {
+async function measureMultiplyAdds(gpu: Gpu, { sums, unroll }: (typeof shapes)[number]): Promise<number> {
   const output = createTensor(gpu, 'roofline', [invocations]);
-  const indices = Array.from({ length: accumulators }, (_, index) => index);
+  const indices = Array.from({ length: sums }, (_, index) => index);
   const program = createProgram(gpu, (recorder) =>
     recordPerElement(recorder, {
-      label: `roofline/${accumulators} accumulators`,
+      label: `roofline/${sums} sums`,
       elements: invocations,
       reads: {},
       writes: { y: output },
@@ -43,7 +53,7 @@ async function measureMultiplyAdds(gpu: Gpu, accumulators: number): Promise<numb
   let factor = 0.999 + step;
 ${indices.map((index) => `  var a${index} = ${index}.0 + step;`).join('\n')}
   for (var round = 0u; round < scalar_rounds(); round++) {
-${indices.map((index) => `    a${index} = fma(a${index}, factor, step);`).join('\n')}
+${indices.map((index) => `    a${index} = ${'fma('.repeat(unroll)}a${index}${', factor, step)'.repeat(unroll)};`).join('\n')}
   }
   store_y(i, ${indices.map((index) => `a${index}`).join(' + ')});`,
     }),
@@ -55,7 +65,7 @@ ${indices.map((index) => `    a${index} = fma(a${index}, factor, step);`).join('
       rounds *= 2;
       milliseconds = await fastest(gpu, program, { rounds });
     }
-    return (invocations * rounds * accumulators) / (milliseconds / 1000);
+    return (invocations * rounds * sums * unroll) / (milliseconds / 1000);
   } finally {
     program.dispose();
     disposeTensor(gpu, output);
@@ -67,12 +77,12 @@ async function measureCopy(gpu: Gpu): Promise<number> {
   const copies = 4;
   const program = createProgram(gpu, (recorder) => {
     for (let copy = 0; copy < copies; copy++) {
-      recordPerElement(recorder, {
+      recordElementwise(recorder, {
         label: 'roofline/copy',
         elements: copyElements,
         reads: { x: from! },
         writes: { y: to! },
-        body: '  store_y(i, load_x(i));',
+        body: 'y = x;',
       });
     }
   });

@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.js';
+import { recordElementwise } from '../kernel/elementwise.js';
 import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import { bytesOf, type Tensor, type TensorOptions } from '../kernel/tensor.js';
@@ -153,12 +154,11 @@ function recordMeasures(
 
 /** Records a copy of a tensor, in whatever types both are stored. */
 export function recordCopy(recorder: Recorder, from: Tensor, to: Tensor): void {
-  recordPerElement(recorder, {
+  recordElementwise(recorder, {
     label: `${from.label}/copy`,
     elements: from.elements,
-    reads: { from },
-    writes: { to },
-    elementwise: true,
-    body: '  store_to(i, load_from(i));',
+    reads: { x: from },
+    writes: { y: to },
+    body: 'y = x;',
   });
 }

@@ -1,0 +1,96 @@
+import { gridOf, turnsOf } from './per-element.js';
+import type { Dispatch, Recorder } from './recorder.js';
+import { bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
+
+/** A kernel that makes each element of some tensors from the same element of others. */
+export interface Elementwise extends Pick<Dispatch, 'label' | 'scalars'> {
+  readonly elements: number;
+  /** Tensors of `elements` elements each. Those in `updates` are both read and written. */
+  readonly reads?: Readonly<Record<string, Tensor>>;
+  readonly updates?: Readonly<Record<string, Tensor>>;
+  readonly writes?: Readonly<Record<string, Tensor>>;
+  /** Others, that `body` reaches by `load_NAME`. */
+  readonly also?: Readonly<Record<string, Tensor>>;
+  /** WGSL of module scope that the body calls. */
+  readonly functions?: string;
+  /**
+   * WGSL that sees the element's number as `i: u32` and its values by the names of the tensors, and assigns those of
+   * `updates` and `writes`. It may declare variables but not return.
+   */
+  readonly body: string;
+}
+
+/**
+ * Records an elementwise kernel. Four elements are loaded and stored at once where their number allows; tensors that are
+ * larger than what can be bound at once are dealt with part by part.
+ */
+export function recordElementwise(recorder: Recorder, options: Elementwise): void {
+  const { label, scalars, elements, reads = {}, updates = {}, writes = {}, also = {}, functions = '', body } = options;
+  const loaded = { ...reads, ...updates };
+  const stored = { ...updates, ...writes };
+  const width = elements % 4 === 0 ? 4 : 1;
+  const suffix = width === 4 ? '4' : '';
+  const variable = (name: string, { dataType }: Tensor, part: string) => {
+    const value = name in loaded ? `all_${name}${part}` : dataType === 'u32' ? '0u' : '0.0';
+    return `${name in stored ? 'var' : 'let'} ${name} = ${value};`;
+  };
+  const own = Object.entries({ ...loaded, ...stored });
+  const element = (index: number) => {
+    const part = width === 4 ? `.${'xyzw'[index]}` : '';
+    return `{
+let i = unit * ${width}u + ${index}u;
+${own.map(([name, tensor]) => variable(name, tensor, part)).join('\n')}
+${body}
+${Object.keys(stored)
+  .map((name) => `new_${name}${part} = ${name};`)
+  .join('\n')}
+}`;
+  };
+  const typeOf = ({ dataType }: Tensor) => {
+    const type = dataType === 'u32' ? 'u32' : 'f32';
+    return width === 4 ? `vec4<${type}>` : type;
+  };
+  const wgsl = `${functions}
+fn atUnit(unit: u32) {
+${Object.keys(loaded)
+  .map((name) => `let all_${name} = load${suffix}_${name}(unit);`)
+  .join('\n')}
+${Object.entries(stored)
+  .map(([name, tensor]) => `var new_${name}: ${typeOf(tensor)};`)
+  .join('\n')}
+${Array.from({ length: width }, (_, index) => element(index)).join('\n')}
+${Object.keys(stored)
+  .map((name) => `store${suffix}_${name}(unit, new_${name});`)
+  .join('\n')}
+}`;
+  const atOnce = elementsAtOnce(
+    recorder,
+    elements,
+    own.map(([, tensor]) => tensor),
+  );
+  for (let first = 0; first < elements; first += atOnce) {
+    const count = Math.min(atOnce, elements - first);
+    const units = count / width;
+    const grid = gridOf(units, turnsOf(units, recorder.gpu.description.kind));
+    recorder.dispatch({
+      label,
+      ...(scalars && { scalars }),
+      reads: { ...reads, ...also },
+      writes: stored,
+      vectors: width === 4 ? own.map(([name]) => name) : [],
+      ...(atOnce < elements && { range: { of: elements, first, elements: count } }),
+      workgroups: grid.workgroups,
+      wgsl: `// Each invocation takes ${width === 4 ? 'four elements' : 'an element'} (a unit) at a time, neighbours side by side.
+${wgsl}
+${grid.main('atUnit', first / width)}`,
+    });
+  }
+}
+
+/** As many elements as can be bound at once of each of the tensors. */
+function elementsAtOnce({ gpu }: Recorder, elements: number, tensors: readonly Tensor[]): number {
+  const sizes = tensors.map(({ dataType }) => bytesPerElement(dataType));
+  const smallest = gpu.limits.minStorageBufferOffsetAlignment / Math.min(...sizes);
+  const most = Math.floor(bytesPerBinding(gpu) / Math.max(...sizes) / smallest) * smallest;
+  return elements <= most ? Math.max(1, elements) : most;
+}
