@@ -155,6 +155,20 @@ describe.each([
     }
   });
 
+  it('cuts what is larger than a binding, along rows or along the reduction', async () => {
+    const narrow = await openGpu({ adapter: gpu.description.index, ...options, bindingBytes: 64 * 1024 });
+    // 300 x 96 values are 115 kB: of a, of a transposed, and of the output.
+    for (const test of [
+      { m: 300, k: 96, n: 8, bias: true },
+      { m: 96, k: 300, n: 8, transposeA: true, bias: true, accumulate: true },
+      { m: 300, k: 8, n: 96, transposeB: true, accumulate: true },
+      { m: 301, k: 96, n: 5, bias: true },
+    ]) {
+      expect(await errorOf(narrow, test), JSON.stringify(test)).toBeLessThan(1e-5);
+    }
+    narrow.dispose();
+  });
+
   it('does not depend on the tile', async () => {
     const subgroup = gpu.subgroupSize ?? 1;
     for (const [rows, columns, unroll] of [

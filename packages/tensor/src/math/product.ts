@@ -1,7 +1,7 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
-import type { Recorder } from '../kernel/recorder.js';
-import type { Tensor } from '../kernel/tensor.js';
+import type { ElementRange, Recorder } from '../kernel/recorder.js';
+import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from '../kernel/tensor.js';
 import { recordTunable } from '../kernel/tunable.js';
 import { productKernel, reductionPart, stridedColumns, stridedRows } from './product-kernel.js';
 import {
@@ -59,9 +59,16 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
     columnSide: { along: transposeB ? 'steps' : 'result', contiguous: transposeB ? k : n },
   };
   const choices = productChoices(gpu, shape);
+  const record = (recorder: Recorder, choice: ProductChoice) => {
+    slicesOf(recorder.gpu, options).forEach((slice, index) => {
+      // Slices of the reduction add to what the first one left.
+      const continues = slice.k.first > 0;
+      recordSlice(recorder, { ...options, ...(continues && { accumulate: true }) }, shape, choice, slice, index);
+    });
+  };
   if (options.tile || options.parts) {
     const [usual] = choices.candidates;
-    recordChosen(recorder, options, shape, { ...usual!, tile: { ...usual!.tile, ...options.tile } });
+    record(recorder, { ...usual!, tile: { ...usual!.tile, ...options.tile } });
     return;
   }
   recordTunable(recorder, {
@@ -76,7 +83,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
     ...choices,
     outputs: [output],
     work: m * n * k * batches,
-    record: (recorder, choice) => recordChosen(recorder, options, shape, choice),
+    record,
   });
 }
 
@@ -90,26 +97,84 @@ function storage(gpu: Gpu, { a, b, output }: ProductOptions): string[] {
   ];
 }
 
-function recordChosen(recorder: Recorder, options: ProductOptions, shape: ProductShape, choice: ProductChoice): void {
-  const { label, a, b, output, m, n, k, transposeA = false, transposeB = false, bias, accumulate = false } = options;
-  const { batches } = shape;
+/** Some rows of a product, or some steps of its reduction. */
+interface Slice {
+  readonly m: Range;
+  readonly k: Range;
+  /** Which elements of the tensor that is too large to be bound at once belong to it. */
+  readonly range?: ElementRange;
+}
+
+interface Range {
+  readonly first: number;
+  readonly count: number;
+}
+
+/**
+ * Cuts a product so that each slice binds what it reads of `a` and writes of `output` at once, where that can be done by
+ * cutting along the slowest index of the one that is too large. Kernels that bind a tensor in parts ask at every access
+ * which part it is in.
+ */
+function slicesOf(gpu: Gpu, { a, b, output, m, n, k, transposeA = false, batches = 1 }: ProductOptions): Slice[] {
+  const whole = { m: { first: 0, count: m }, k: { first: 0, count: k } };
+  const most = bytesPerBinding(gpu);
+  const large = [a, output].filter((tensor) => bytesOf(tensor) > most);
+  const [tensor] = large;
+  const alike = [a, b, output].filter(({ elements }) => elements === tensor?.elements);
+  if (large.length !== 1 || tensor === undefined || alike.length !== 1 || batches > 1) return [whole];
+  const axis = tensor === a && transposeA ? 'k' : 'm';
+  const length = axis === 'k' ? k : m;
+  const elementsOfRow = tensor === output ? n : transposeA ? m : k;
+  const bytesOfRow = elementsOfRow * bytesPerElement(tensor.dataType);
+  // Slices begin where a binding may begin, and where a tile of rows does.
+  const unit = 64;
+  const slices = Math.ceil(length / (Math.floor(most / bytesOfRow / unit) * unit));
+  const step = Math.ceil(length / slices / unit) * unit;
+  if (!Number.isFinite(step) || (unit * bytesOfRow) % gpu.limits.minStorageBufferOffsetAlignment !== 0) return [whole];
+  return Array.from({ length: Math.ceil(length / step) }, (_, index) => {
+    const first = index * step;
+    const count = Math.min(step, length - first);
+    const range = { of: tensor.elements, first: first * elementsOfRow, elements: count * elementsOfRow };
+    return { ...whole, [axis]: { first, count }, range };
+  });
+}
+
+function recordSlice(
+  recorder: Recorder,
+  options: ProductOptions,
+  wholeShape: ProductShape,
+  choice: ProductChoice,
+  slice: Slice,
+  index: number,
+): void {
+  const { label, a, b, output, n, transposeA = false, transposeB = false, accumulate = false } = options;
+  const { batches } = wholeShape;
+  const [m, k] = [slice.m.count, slice.k.count];
+  // A bias is added once, by the slice where the reduction begins.
+  const bias = slice.k.first === 0 ? options.bias : undefined;
+  const shape = { ...wholeShape, rows: m, depth: k };
   const plan = planProduct(shape, choice);
   // The kernel's batches are parts of the reduction and, inner, products.
   const part = batches === 1 ? 'batch' : `(batch / ${batches}u)`;
   const product = batches === 1 ? '0u' : `(batch % ${batches}u)`;
-  const cut = reductionPart(k, options.parts ?? plan.parts, plan.roundSteps, part);
+  // A slice is large: nothing is gained by parts of its reduction.
+  const cut = reductionPart(k, slice.range ? 1 : (options.parts ?? plan.parts), plan.roundSteps, part);
   const { parts } = cut;
   const whole = parts === 1;
   const target = whole ? output : recorder.tensor(`${label}/parts`, [parts, batches * m, n]);
-  const [rowStride, stepStride] = transposeA ? [1, m] : [k, 1];
-  const [columnStride, columnStepStride] = transposeB ? [k, 1] : [1, n];
+  const [rowStride, stepStride] = transposeA ? [1, options.m] : [options.k, 1];
+  const [columnStride, columnStepStride] = transposeB ? [options.k, 1] : [1, n];
+  const firstOfA = slice.m.first * rowStride + slice.k.first * stepStride;
+  const firstOfB = slice.k.first * columnStepStride;
+  const firstOfOutput = whole ? slice.m.first * n : 0;
   const fours = plan.columnForm.along === 'result' && plan.columnForm.width === 4 ? '4' : '';
   const place = (row: string, load: number) => {
-    const element = `(batch * ${m}u + ${row}) * ${n}u + column_${load}`;
+    const element = `(batch * ${m}u + ${row}) * ${n}u + column_${load} + ${firstOfOutput}u`;
     return fours ? `(${element}) / 4u` : element;
   };
   recorder.dispatch({
-    label,
+    label: index === 0 ? label : `${label}/${index + 1}`,
+    ...(slice.range && { range: slice.range }),
     reads: { a, b, ...(bias && whole ? { bias } : {}) },
     writes: { output: target },
     vectors: [
@@ -126,7 +191,7 @@ function recordChosen(recorder: Recorder, options: ProductOptions, shape: Produc
       reduction: cut.reduction,
       rowOperand: stridedRows({
         name: 'a',
-        base: `${product} * ${m * k}u + ${part} * ${cut.stepsOfPart * stepStride}u + first_row * ${rowStride}u`,
+        base: `${firstOfA}u + ${product} * ${m * k}u + ${part} * ${cut.stepsOfPart * stepStride}u + first_row * ${rowStride}u`,
         rowStride,
         stepStride,
         plan,
@@ -135,13 +200,13 @@ function recordChosen(recorder: Recorder, options: ProductOptions, shape: Produc
       columnOperand: stridedColumns({
         name: 'b',
         base: (load) =>
-          `${product} * ${k * n}u + ${part} * ${cut.stepsOfPart * columnStepStride}u + at_${load} * ${columnStride}u`,
+          `${firstOfB}u + ${product} * ${k * n}u + ${part} * ${cut.stepsOfPart * columnStepStride}u + at_${load} * ${columnStride}u`,
         stepStride: columnStepStride,
         plan,
       }),
       initial: (row, load) =>
         [
-          ...(whole && bias ? [`load_bias(${row})`] : []),
+          ...(whole && bias ? [`load_bias(${row} + ${slice.m.first}u)`] : []),
           ...(whole && accumulate ? [`load${fours}_output(${place(row, load).replace('column_', 'at_')})`] : []),
         ].join(' + '),
       store: (row, load, value) => `store${fours}_output(${place(row, load)}, ${value});`,
