@@ -15,12 +15,14 @@ type ConvolutionChoice =
   | { readonly algorithm: 'direct'; readonly product: ProductChoice }
   | { readonly algorithm: 'winograd'; readonly tile: WinogradTile };
 
+type Direction = 'forward' | 'inputGradient' | 'weightGradient';
+
 /** Records a convolution, or a gradient of one, in the way that is the fastest on the adapter as far as is known. */
 export function recordConvolution(
   recorder: Recorder,
   geometry: Geometry,
   options: {
-    readonly direction: 'forward' | 'inputGradient' | 'weightGradient';
+    readonly direction: Direction;
     /** As a product. */
     readonly shape: ProductShape;
     readonly output: Tensor;
@@ -38,7 +40,7 @@ export function recordConvolution(
     kernel: `conv2d/${direction}`,
     version: 1,
     shape: `${keyOf(geometry)}${details} lanes ${gpu.subgroupSize ?? 1} binding ${gpu.bindingBytes}`,
-    candidates: withWinograd(geometry, asProduct),
+    candidates: withWinograd(direction, geometry, asProduct),
     plain: { algorithm: 'direct', product: products.plain } as ConvolutionChoice,
     outputs: [output],
     work: shape.rows * shape.columns * shape.batches * shape.depth * (shape.reductions ?? 1),
@@ -49,19 +51,30 @@ export function recordConvolution(
   });
 }
 
-/** Sizes of tiles to choose from: larger ones round more, and gain nothing on the pictures of these networks. */
-const winogradTiles: readonly WinogradTile[] = [2, 4, 5];
+/**
+ * Sizes of tiles to choose from. Larger ones round more (`docs/winograd.md`): outputs keep to those within 1e-5, gradients,
+ * which are noisy by nature, may differ by 3e-5.
+ */
+const winogradTiles: Readonly<Record<Direction, readonly WinogradTile[]>> = {
+  forward: [2, 4],
+  inputGradient: [2, 4, 5],
+  weightGradient: [2, 4, 5],
+};
 
 /**
  * Winograd's algorithm first where it wins (`docs/winograd.md`): its transformations are worth it where every value that
  * they make is used by many maps. Of the tiles, the one that needs the fewest products; pictures of 13 x 13 are cut best
  * into tiles of 5.
  */
-function withWinograd(geometry: Geometry, asProduct: readonly ConvolutionChoice[]): ConvolutionChoice[] {
+function withWinograd(
+  direction: Direction,
+  geometry: Geometry,
+  asProduct: readonly ConvolutionChoice[],
+): ConvolutionChoice[] {
   const { groupChannels, groupFilters, outputHeight, outputWidth, batch } = geometry;
   if (!winogradFits(geometry) || Math.min(groupChannels, groupFilters) < 32) return [...asProduct];
   const products = (tile: WinogradTile) => productsOf(tilingOf(tile, outputHeight, outputWidth, batch));
-  const tiles = [...winogradTiles].sort((a, b) => products(a) - products(b));
+  const tiles = [...winogradTiles[direction]].sort((a, b) => products(a) - products(b));
   const [best, ...other] = tiles.map((tile): ConvolutionChoice => ({ algorithm: 'winograd', tile }));
   const [usual, ...others] = asProduct;
   return [best!, usual!, ...other, ...others];
