@@ -72,7 +72,7 @@ function withWinograd(
   asProduct: readonly ConvolutionChoice[],
 ): ConvolutionChoice[] {
   const { groupChannels, groupFilters, outputHeight, outputWidth, batch } = geometry;
-  if (!winogradFits(geometry) || Math.min(groupChannels, groupFilters) < 32) return [...asProduct];
+  if (!winogradFits(geometry) || Math.min(groupChannels, groupFilters) < 96) return [...asProduct];
   const products = (tile: WinogradTile) => productsOf(tilingOf(tile, outputHeight, outputWidth, batch));
   const tiles = [...winogradTiles[direction]].sort((a, b) => products(a) - products(b));
   const [best, ...other] = tiles.map((tile): ConvolutionChoice => ({ algorithm: 'winograd', tile }));

@@ -82,7 +82,14 @@ const tunings: Readonly<Record<number, Tuning>> = {
   },
   8: {
     tiles: {
-      result: [tile(32, 8, 8, 2), tile(48, 4, 8, 2), tile(16, 8, 8, 2), tile(8, 8, 8, 2), tile(4, 8, 8, 2)],
+      result: [
+        tile(32, 8, 8, 2),
+        tile(32, 4, 8, 2),
+        tile(48, 4, 8, 2),
+        tile(16, 8, 8, 2),
+        tile(8, 8, 8, 2),
+        tile(4, 8, 8, 2),
+      ],
       steps: [tile(32, 4, 8, 4), tile(16, 4, 8, 4), tile(8, 4, 8, 4), tile(4, 4, 8, 4)],
     },
     load: 40,

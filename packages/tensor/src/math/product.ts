@@ -128,9 +128,9 @@ function slicesOf(gpu: Gpu, { a, b, output, m, n, k, transposeA = false, batches
   const bytesOfRow = elementsOfRow * bytesPerElement(tensor.dataType);
   // Slices begin where a binding may begin, and where a tile of rows does.
   const unit = 64;
-  const slices = Math.ceil(length / (Math.floor(most / bytesOfRow / unit) * unit));
-  const step = Math.ceil(length / slices / unit) * unit;
-  if (!Number.isFinite(step) || (unit * bytesOfRow) % gpu.limits.minStorageBufferOffsetAlignment !== 0) return [whole];
+  const atOnce = Math.floor(most / bytesOfRow / unit) * unit;
+  if (atOnce === 0 || (unit * bytesOfRow) % gpu.limits.minStorageBufferOffsetAlignment !== 0) return [whole];
+  const step = Math.ceil(length / Math.ceil(length / atOnce) / unit) * unit;
   return Array.from({ length: Math.ceil(length / step) }, (_, index) => {
     const first = index * step;
     const count = Math.min(step, length - first);
