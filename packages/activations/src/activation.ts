@@ -1,4 +1,4 @@
-import { type Layer, type LayerOptions, recordElementwise } from '@alex/tensor';
+import { type Epilogue, type Layer, type LayerOptions, recordElementwise } from '@alex/tensor';
 
 /** One function of one value, as WGSL. */
 export interface ActivationFunction {
@@ -11,13 +11,15 @@ export interface ActivationFunction {
    */
   readonly gradient: string;
   readonly readsInput?: boolean;
+  /** The same as `value`, for the layer below to do. */
+  readonly epilogue?: Epilogue;
   /** Functions that the expressions call. */
   readonly functions?: string;
 }
 
 /** A layer that applies one function to every value, of activities of any shape. */
 export function activation(definition: ActivationFunction, options: LayerOptions): Layer {
-  const { kind, readsInput = false, functions = '' } = definition;
+  const { kind, readsInput = false, functions = '', epilogue } = definition;
   const name = options.name ?? kind;
   const layer: Layer = {
     kind,
@@ -26,6 +28,7 @@ export function activation(definition: ActivationFunction, options: LayerOptions
     parameters: () => [],
     multiplyAdds: () => 0,
     column: () => layer,
+    ...(epilogue && { epilogue }),
     forward(recorder, { input }) {
       const output = recorder.tensor(`${name}/output`, input.shape, { mayReuse: input });
       recordElementwise(recorder, {

@@ -1,4 +1,4 @@
-import type { Layer, LayerOptions } from '@alex/tensor';
+import type { Epilogue, Layer, LayerOptions } from '@alex/tensor';
 import { activation } from './activation.js';
 
 // Drivers may assume that no value is a NaN, so that max(NaN, 0) or NaN != NaN can be anything: look at the bits.
@@ -30,6 +30,15 @@ fn logisticFunction(x: f32) -> f32 {
 }
 `;
 
+// Exactly the numbers from -0 down to minus infinity become 0; NaNs of either sign stay.
+const rectified: Epilogue = {
+  name: 'relu',
+  wgsl: (x, width) =>
+    width === 4
+      ? `select(${x}, vec4f(), bitcast<vec4u>(${x}) - vec4u(0x80000000u) <= vec4u(0x7f800000u))`
+      : `select(${x}, 0.0, bitcast<u32>(${x}) - 0x80000000u <= 0x7f800000u)`,
+};
+
 /**
  * Rectified linear units: `max(0, x)`, element by element, for activities of any shape. The input's gradient is the
  * output's where the output is above 0, else 0; so it is 0 at an input of exactly 0, as in the 2012 code.
@@ -40,8 +49,8 @@ export function relu(options: LayerOptions = {}): Layer {
   return activation(
     {
       kind: 'relu',
-      // Exactly the numbers from -0 down to minus infinity become 0; NaNs of either sign stay.
-      value: 'select(x, 0.0, bitcast<u32>(x) - 0x80000000u <= 0x7f800000u)',
+      value: rectified.wgsl('x', 1),
+      epilogue: rectified,
       gradient: 'select(0.0, g, y > 0.0)',
     },
     options,

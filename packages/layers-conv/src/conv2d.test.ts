@@ -1,4 +1,4 @@
-import { ConfigError, type Gpu, type HostTensor, ShapeError } from '@alex/tensor';
+import { ConfigError, type Gpu, type HostTensor, type Layer, ShapeError } from '@alex/tensor';
 import { relativeError, runLayer, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -53,6 +53,28 @@ describeOnBothVariants('conv2d', (gpu, randomShapes) => {
       groups: 1,
     });
   });
+
+  it.each([
+    ['four images at a time', { batch: 8, channels: 5, filters: 12, kernel: square(2), groups: 1 }],
+    ['one image at a time', { batch: 3, channels: 6, filters: 7, kernel: square(2), groups: 1 }],
+    ["by Winograd's algorithm", { batch: 4, channels: 96, filters: 100, kernel: square(3), groups: 1 }],
+  ])(
+    'does what the layer above would do to its output: %s',
+    async (_, sizes) => {
+      const window = { height: 6, width: 5, stride: square(1), padding: around(1), ...sizes };
+      const layer = layerOf(window);
+      const halved = { name: 'half', wgsl: (x: string) => `${x} * 0.5` };
+      const fused: Layer = { ...layer, forward: (r, values) => layer.forward(r, { ...values, epilogue: halved }) };
+      const { got, want } = await runBoth(gpu(), fused, window, true);
+      expect(
+        relativeError(
+          got.output.data,
+          want.output.map((value) => value / 2),
+        ),
+      ).toBeLessThan(1e-5);
+    },
+    slow,
+  );
 
   it('gives the sums of a 3 x 3 picture that can be worked out by hand', async () => {
     const layer = conv2d({ filters: 1, kernel: 2, bias: true });

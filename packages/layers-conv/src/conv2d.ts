@@ -45,10 +45,16 @@ function convolution(settings: WindowSettings): Layer {
       parametersOf(settings, [filters, geometryOf(settings, input).groupChannels, ...kernel], [filters]),
     multiplyAdds: (input) => multiplyAddsOf(geometryOf(settings, input)),
     column: (column) => convolution(columnSettings(settings, column)),
-    forward(recorder, { input, parameters }) {
+    takesEpilogue: true,
+    forward(recorder, { input, parameters, epilogue }) {
       const geometry = geometryOf(settings, input.shape);
       return {
-        output: recordForward(recorder, geometry, { input, weight: parameters['weight']!, bias: parameters['bias'] }),
+        output: recordForward(recorder, geometry, {
+          input,
+          weight: parameters['weight']!,
+          bias: parameters['bias'],
+          epilogue,
+        }),
       };
     },
     backward(recorder, { input, parameters, outputGradient, needsInputGradient }) {

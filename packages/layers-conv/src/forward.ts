@@ -1,9 +1,11 @@
 import {
+  type Epilogue,
   type ProductChoice,
   type ProductShape,
   planProduct,
   productKernel,
   type Recorder,
+  storeAfter,
   stridedColumns,
   stridedRows,
   type Tensor,
@@ -19,6 +21,7 @@ interface Values {
   readonly input: Tensor;
   readonly weight: Tensor;
   readonly bias: Tensor | undefined;
+  readonly epilogue?: Epilogue | undefined;
 }
 
 /** Records the convolution. */
@@ -38,7 +41,7 @@ export function recordForward(recorder: Recorder, geometry: Geometry, values: Va
     direction: 'forward',
     shape,
     output,
-    details: values.bias ? ' bias' : '',
+    details: [values.bias && ' bias', values.epilogue && ` ${values.epilogue.name}`].filter(Boolean).join(''),
     direct: (recorder, choice) => recordDirect(recorder, geometry, { ...values, output }, shape, choice),
     winograd: (recorder, tile) => recordWinogradForward(recorder, geometry, { ...values, output }, tile),
   });
@@ -57,7 +60,7 @@ function recordDirect(
   choice: ProductChoice,
 ): void {
   const { name, batch, height, width, groupChannels, groupFilters, kernel, stride, padding, outputWidth } = geometry;
-  const { input, weight, bias, output } = values;
+  const { input, weight, bias, epilogue, output } = values;
   const { columns } = shape;
   const plane = height * width * batch;
   const plan = planProduct(shape, choice);
@@ -113,7 +116,13 @@ let place_${c} = u32(y_${c} * ${width} + x_${c}) * ${batch}u + image_${c};`,
       }),
       initial: (row) => (bias ? `load_bias(group * ${groupFilters}u + ${row})` : ''),
       store: (row, c, value) =>
-        `store${fours}_output(((group * ${groupFilters}u + ${row}) * ${columns}u + column_${c})${fours && ' / 4u'}, ${value});`,
+        storeAfter(
+          epilogue,
+          value,
+          plan.columnForm.width,
+          (result) =>
+            `store${fours}_output(((group * ${groupFilters}u + ${row}) * ${columns}u + column_${c})${fours && ' / 4u'}, ${result});`,
+        ),
     }),
   });
 }

@@ -99,7 +99,8 @@ function fullyConnected(settings: Settings): Layer {
       return fullyConnected({ ...settings, units: units / count });
     },
     // In memory an activity [N, F] is the matrix [F][N], so that a picture [C, H, W, N] is flat already.
-    forward(recorder, { input, parameters }) {
+    takesEpilogue: true,
+    forward(recorder, { input, parameters, epilogue }) {
       const { batch, inputs } = sizesOf(name, input.shape);
       const output = recorder.tensor(`${name}/output`, [batch, units]);
       const { weight, bias } = parameters;
@@ -112,6 +113,7 @@ function fullyConnected(settings: Settings): Layer {
         k: inputs,
         n: batch,
         ...(bias ? { bias } : {}),
+        epilogue,
       });
       return { output };
     },

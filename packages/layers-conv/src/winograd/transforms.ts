@@ -1,4 +1,4 @@
-import { type Recorder, recordPerElement, type Tensor } from '@alex/tensor';
+import { type Epilogue, type Recorder, recordPerElement, storeAfter, type Tensor } from '@alex/tensor';
 import { type Matrix, transpose } from './cook-toom.js';
 import { onBothAxes } from './straight-line.js';
 import { kernelSize, placesOf, type Slice, type Tiling } from './tiling.js';
@@ -19,7 +19,9 @@ interface Pictures {
 
 /** Images that an invocation takes at once, and the names of what reaches them. */
 function widthOf({ batch }: Tiling) {
-  return batch % 4 === 0 ? { images: 4, suffix: '4', zero: 'vec4f()' } : { images: 1, suffix: '', zero: '0.0' };
+  return batch % 4 === 0
+    ? ({ images: 4, suffix: '4', zero: 'vec4f()' } as const)
+    : ({ images: 1, suffix: '', zero: '0.0' } as const);
 }
 
 /** WGSL for the tile and the image of invocation `i`, which works on a map and a place of the slice. */
@@ -104,9 +106,10 @@ export function recordPointsToTiles(
     readonly points: Tensor;
     readonly pictures: Pictures;
     readonly bias?: Tensor | undefined;
+    readonly epilogue?: Epilogue | undefined;
   },
 ): void {
-  const { label, tiling, slice, points, pictures, bias } = options;
+  const { label, tiling, slice, points, pictures, bias, epilogue } = options;
   const { tensor: output, maps, height, width } = pictures;
   const { images, suffix } = widthOf(tiling);
   const { tile, matrices } = tiling;
@@ -134,8 +137,13 @@ ${onBothAxes(
       ...(c < width % tile || width % tile === 0 ? [] : [`x + ${c}u < ${width}u`]),
     ].join(' && ');
     const place = `first + ${(r * width + c) * row}u`;
-    const store = `store${suffix}_output(${place}, ${value}${bias ? ' + bias' : ''});`;
-    return inside ? `if (${inside}) { ${store} }` : store;
+    const store = storeAfter(
+      epilogue,
+      `${value}${bias ? ' + bias' : ''}`,
+      images,
+      (result) => `store${suffix}_output(${place}, ${result});`,
+    );
+    return `${inside && `if (${inside}) `}{ ${store} }`;
   },
 )}`,
   });

@@ -1,4 +1,4 @@
-import { ConfigError, type Recorder, recordProduct, type Tensor } from '@alex/tensor';
+import { ConfigError, type Epilogue, type Recorder, recordProduct, type Tensor } from '@alex/tensor';
 import type { Geometry } from '../options.js';
 import { transpose } from './cook-toom.js';
 import { kernelSize, slicesOf, tilingOf, type WinogradTile } from './tiling.js';
@@ -22,6 +22,7 @@ export function recordWinogradForward(
     readonly input: Tensor;
     readonly weight: Tensor;
     readonly bias: Tensor | undefined;
+    readonly epilogue?: Epilogue | undefined;
     readonly output: Tensor;
   },
   tile: WinogradTile,
@@ -32,6 +33,7 @@ export function recordWinogradForward(
     over: 'channels',
     weight: values.weight,
     bias: values.bias,
+    epilogue: values.epilogue,
     from: { tensor: values.input, maps: channels, height, width },
     to: { tensor: values.output, maps: filters, height: outputHeight, width: outputWidth },
     first: { top: -padding.top, left: -padding.left },
@@ -121,6 +123,7 @@ function recordCorrelation(
     readonly over: 'channels' | 'filters';
     readonly weight: Tensor;
     readonly bias?: Tensor | undefined;
+    readonly epilogue?: Epilogue | undefined;
     readonly from: { readonly tensor: Tensor; readonly maps: number; readonly height: number; readonly width: number };
     readonly to: { readonly tensor: Tensor; readonly maps: number; readonly height: number; readonly width: number };
     readonly first: { readonly top: number; readonly left: number };
@@ -128,7 +131,7 @@ function recordCorrelation(
 ): void {
   checkFits(geometry);
   const { batch, groups, groupChannels, groupFilters } = geometry;
-  const { label, over, weight, bias, from, to, first } = options;
+  const { label, over, weight, bias, epilogue, from, to, first } = options;
   const tiling = tilingOf(tile, to.height, to.width, batch);
   const { input: matrix, size } = tiling.matrices;
   const a = recordWeightsToPoints(recorder, {
@@ -160,7 +163,15 @@ function recordCorrelation(
       transposeA: true,
       batches: size ** 2 * groups,
     });
-    recordPointsToTiles(recorder, { label: `${label}/fromPoints`, tiling, slice, points, pictures: to, bias });
+    recordPointsToTiles(recorder, {
+      label: `${label}/fromPoints`,
+      tiling,
+      slice,
+      points,
+      pictures: to,
+      bias,
+      epilogue,
+    });
   }
 }
 

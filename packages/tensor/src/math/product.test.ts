@@ -8,7 +8,7 @@ import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } fro
 import { randomTensor, relativeError } from '../testing/values.js';
 import { type ProductOptions, recordProduct } from './product.js';
 
-type Case = Pick<ProductOptions, 'm' | 'n' | 'k' | 'tile' | 'parts'> & {
+type Case = Pick<ProductOptions, 'm' | 'n' | 'k' | 'tile' | 'parts' | 'epilogue'> & {
   transposeA?: boolean;
   transposeB?: boolean;
   bias?: boolean;
@@ -17,7 +17,7 @@ type Case = Pick<ProductOptions, 'm' | 'n' | 'k' | 'tile' | 'parts'> & {
 
 /** The same product in plain float64 loops. */
 function reference(
-  { m, n, k, transposeA, transposeB }: Case,
+  { m, n, k, transposeA, transposeB, epilogue }: Case,
   a: Float32Array,
   b: Float32Array,
   bias: Float32Array | undefined,
@@ -31,7 +31,8 @@ function reference(
         sum +=
           a[transposeA ? step * m + row : row * k + step]! * b[transposeB ? column * k + step : step * n + column]!;
       }
-      output[row * n + column] = sum;
+      // The tests' only epilogue halves.
+      output[row * n + column] = epilogue ? sum / 2 : sum;
     }
   }
   return output;
@@ -155,12 +156,22 @@ describe.each([
     }
   });
 
+  it.each([
+    { m: 20, n: 64, k: 12 },
+    { m: 5, n: 7, k: 4096, parts: 3, bias: true },
+    { m: 5, n: 7, k: 9, accumulate: true },
+  ])('does something to each value in the end, once: $m x $k x $n', async (test) => {
+    const epilogue = { name: 'half', wgsl: (x: string) => `${x} * 0.5` };
+    expect(await errorOf(gpu, { ...test, epilogue })).toBeLessThan(1e-5);
+  });
+
   it('cuts what is larger than a binding, along rows or along the reduction', async () => {
     const narrow = await openGpu({ adapter: gpu.description.index, ...options, bindingBytes: 64 * 1024 });
+    const epilogue = { name: 'half', wgsl: (x: string) => `${x} * 0.5` };
     // 300 x 96 values are 115 kB: of a, of a transposed, and of the output.
     for (const test of [
       { m: 300, k: 96, n: 8, bias: true },
-      { m: 96, k: 300, n: 8, transposeA: true, bias: true, accumulate: true },
+      { m: 96, k: 300, n: 8, transposeA: true, bias: true, accumulate: true, epilogue },
       { m: 300, k: 8, n: 96, transposeB: true, accumulate: true },
       { m: 301, k: 96, n: 5, bias: true },
     ]) {

@@ -1,5 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
+import { type Epilogue, storeAfter } from '../kernel/epilogue.js';
 import type { ElementRange, Recorder } from '../kernel/recorder.js';
 import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from '../kernel/tensor.js';
 import { recordTunable } from '../kernel/tunable.js';
@@ -31,6 +32,8 @@ export interface ProductOptions {
   readonly bias?: Tensor;
   /** Adds to what `output` holds instead of overwriting it. */
   readonly accumulate?: boolean;
+  /** What is done to each value of the output in the end. */
+  readonly epilogue?: Epilogue | undefined;
   /** Instead of what suits the adapter. */
   readonly tile?: Partial<ProductTile>;
   /** How many products of this size there are, whose matrices lie one after another in `a`, `b` and `output`; 1. */
@@ -78,6 +81,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
       `${m}x${k}x${n}`,
       ...(batches > 1 ? [`${batches} times`] : []),
       ...Object.entries({ transposeA, transposeB, bias, accumulate }).flatMap(([name, is]) => (is ? [name] : [])),
+      ...(options.epilogue ? [options.epilogue.name] : []),
       ...storage(gpu, options),
     ].join(' '),
     ...choices,
@@ -152,6 +156,7 @@ function recordSlice(
   const [m, k] = [slice.m.count, slice.k.count];
   // A bias is added once, by the slice where the reduction begins.
   const bias = slice.k.first === 0 ? options.bias : undefined;
+  const epilogue = slice.k.first + k === options.k ? options.epilogue : undefined;
   const shape = { ...wholeShape, rows: m, depth: k };
   const plan = planProduct(shape, choice);
   // The kernel's batches are parts of the reduction and, inner, products.
@@ -209,7 +214,13 @@ function recordSlice(
           ...(whole && bias ? [`load_bias(${row} + ${slice.m.first}u)`] : []),
           ...(whole && accumulate ? [`load${fours}_output(${place(row, load).replace('column_', 'at_')})`] : []),
         ].join(' + '),
-      store: (row, load, value) => `store${fours}_output(${place(row, load)}, ${value});`,
+      store: (row, load, value) =>
+        storeAfter(
+          whole ? epilogue : undefined,
+          value,
+          fours ? 4 : 1,
+          (result) => `store${fours}_output(${place(row, load)}, ${result});`,
+        ),
     }),
   });
   if (whole) return;
@@ -220,7 +231,10 @@ function recordSlice(
     parts,
     elements: batches * m * n,
     reads: bias ? { bias } : {},
-    finish: (bias ? `sum += load_bias(i / ${n}u % ${m}u);` : '') + (accumulate ? 'sum += load_output(i);' : ''),
+    finish:
+      (bias ? `sum += load_bias(i / ${n}u % ${m}u);` : '') +
+      (accumulate ? 'sum += load_output(i);' : '') +
+      (epilogue ? `sum = ${epilogue.wgsl('sum', 1)};` : ''),
   });
 }
 

@@ -1,3 +1,4 @@
+import type { Epilogue } from '../kernel/epilogue.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
 import type { Shape } from '../shape.js';
@@ -21,6 +22,8 @@ export interface ForwardInput {
   readonly parameters: Readonly<Record<string, Tensor>>;
   /** Whether dropout and the like are at work, and a backward pass will follow. */
   readonly training: boolean;
+  /** For layers that take one: what the layer above does to each value, done here before the output is stored. */
+  readonly epilogue?: Epilogue | undefined;
 }
 
 export interface ForwardOutput {
@@ -63,6 +66,13 @@ export interface Layer {
   parameters(input: Shape): readonly ParameterDescription[];
   /** Multiply-adds of one image's forward pass; 0 for layers without products. */
   multiplyAdds(input: Shape): number;
+  /** Whether `forward` takes an epilogue; then `backward` must not need the layer's own output. */
+  readonly takesEpilogue?: true;
+  /**
+   * What this layer does, where that is one function of each value, and `backward` needs the output alone. The layer below
+   * may do it then, and `forward` is left out.
+   */
+  readonly epilogue?: Epilogue;
   forward(recorder: Recorder, values: ForwardInput): ForwardOutput;
   backward(recorder: Recorder, values: BackwardInput): BackwardOutput;
   /**

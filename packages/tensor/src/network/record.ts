@@ -12,7 +12,7 @@ export interface ForwardRecord extends ForwardOutput {
   readonly parameters: Readonly<Record<string, Tensor>>;
 }
 
-/** Records the forward pass of every layer. */
+/** Records the forward pass of every layer; where a layer can do what the one above it does, it does both at once. */
 export function recordForward(
   recorder: Recorder,
   description: NetworkDescription,
@@ -21,11 +21,16 @@ export function recordForward(
   training: boolean,
 ): ForwardRecord[] {
   let below = input;
-  return description.layers.map(({ layer, parameters: described }) => {
+  let done = false;
+  return description.layers.map(({ layer, parameters: described }, index) => {
     const own = Object.fromEntries(described.map(({ name, path }) => [name, parameters.get(path)!]));
-    const result = layer.forward(recorder, { input: below, parameters: own, training });
+    const epilogue = layer.takesEpilogue && description.layers[index + 1]?.layer.epilogue;
+    const result = done
+      ? { output: below }
+      : layer.forward(recorder, { input: below, parameters: own, training, ...(epilogue && { epilogue }) });
     const record = { ...result, input: below, parameters: own };
     below = result.output;
+    done = epilogue !== undefined;
     return record;
   });
 }
