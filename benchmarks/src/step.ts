@@ -30,10 +30,13 @@ export async function measureStep(
   const labels = Array.from({ length: batch }, (_, image) => image % description.output[0]!);
   await network.step(pictures, labels);
   const first = performance.now() - start;
-  const steps = await repeat(repeats, () => wallClock(network, labels));
-  const profiles = gpu.features.has('timestamp-query')
-    ? await repeat(repeats, () => network.profile(pictures, labels))
-    : [];
+  const steps: number[] = [];
+  const profiles: Profile[] = [];
+  // In turns, so that whatever else the machine does meets both alike.
+  for (let time = 0; time < repeats; time++) {
+    steps.push(await wallClock(network, labels));
+    if (gpu.features.has('timestamp-query')) profiles.push(await network.profile(pictures, labels));
+  }
   network.dispose();
   return [
     stepResult(gpu, 'first step', batch, [first]),
@@ -41,12 +44,6 @@ export async function measureStep(
     ...otherResults(gpu, steps, profiles),
     ...kernelResults(gpu, description, batch, roofline, profiles),
   ];
-}
-
-async function repeat<T>(times: number, measure: () => Promise<T>): Promise<T[]> {
-  const results: T[] = [];
-  for (let time = 0; time < times; time++) results.push(await measure());
-  return results;
 }
 
 /** The pictures are on the adapter already: how they get there is not this benchmark's business. */
@@ -70,20 +67,17 @@ function stepResult(gpu: Gpu, name: string, batch: number, milliseconds: readonl
 
 type Profile = readonly DispatchTiming[];
 
-/** Submitting, waiting and reading back: steps by the wall clock, less the kernels of steps that were profiled. */
+/** Submitting, waiting and reading back: a step by the wall clock, less the kernels of the profiled step after it. */
 function otherResults(gpu: Gpu, steps: readonly number[], profiles: readonly Profile[]): Result[] {
   if (profiles.length === 0) return [];
-  const step = timesOf(steps);
-  const kernels = timesOf(
-    profiles.map((profile) => profile.reduce((total, { milliseconds }) => total + milliseconds, 0)),
+  const rest = steps.map(
+    (step, index) => step - profiles[index]!.reduce((total, { milliseconds }) => total + milliseconds, 0),
   );
   return [
     {
       name: 'step/not in a kernel',
       adapter: gpu.description.name,
-      medianMs: step.medianMs - kernels.medianMs,
-      fastestMs: step.fastestMs - kernels.slowestMs,
-      slowestMs: step.slowestMs - kernels.fastestMs,
+      ...timesOf(rest),
       rate: null,
       unit: 'bytes/s',
       rooflineShare: null,
