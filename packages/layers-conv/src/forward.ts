@@ -63,7 +63,7 @@ function recordDirect(
   const { input, weight, bias, epilogue, output } = values;
   const { columns } = shape;
   const plane = height * width * batch;
-  const plan = planProduct(shape, choice);
+  const plan = planProduct(recorder.gpu, shape, choice);
   const { tile } = plan;
   const fours = plan.columnForm.width === 4 ? '4' : '';
   const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'filters', weight, plan });

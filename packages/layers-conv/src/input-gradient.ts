@@ -62,7 +62,7 @@ function recordDirect(
   const { outputGradient, weight, inputGradient } = values;
   const plane = outputHeight * outputWidth * batch;
   const phaseWidth = Math.ceil(width / stride[1]);
-  const plan = planProduct(shape, choice);
+  const plan = planProduct(recorder.gpu, shape, choice);
   const { tile } = plan;
   const fours = plan.columnForm.width === 4 ? '4' : '';
   const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'channels', weight, plan });

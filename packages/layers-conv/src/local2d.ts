@@ -90,7 +90,7 @@ function locallyConnected(settings: WindowSettings): Layer {
 
 /** The usual way to compute a product. */
 function usualPlan(recorder: Recorder, shape: ProductShape) {
-  return planProduct(shape, productChoices(recorder.gpu, shape).candidates[0]!);
+  return planProduct(recorder.gpu, shape, productChoices(recorder.gpu, shape).candidates[0]!);
 }
 
 /** Each output position is a product of its filters (rows) with images (columns), reduced over its window. */

@@ -61,7 +61,7 @@ function recordDirect(
   const { columns } = shape;
   const area = kernel[0] * kernel[1];
   const positions = outputHeight * outputWidth;
-  const plan = planProduct(shape, choice);
+  const plan = planProduct(recorder.gpu, shape, choice);
   const positionsOfPart = Math.ceil(positions / plan.parts);
   const parts = Math.ceil(positions / positionsOfPart);
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;

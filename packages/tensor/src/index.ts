@@ -35,6 +35,7 @@ export {
   type ProductOperand,
   productKernel,
   type Reduction,
+  type Share,
   stridedColumns,
   stridedRows,
   wholeReduction,

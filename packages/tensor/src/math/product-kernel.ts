@@ -3,9 +3,14 @@ import { type Dispatch, maximumWorkgroups } from '../kernel/recorder.js';
 import type { ProductPlan, ProductTile } from './product-plan.js';
 
 /**
- * How the lanes of a subgroup share the loads of the row operand: `rows * steps` lanes load side by side, `rows` of them
- * along the rows and `steps` along the reduction, each lane one load, and hand the values round. Without subgroups both
- * are 1: every invocation loads all values itself.
+ * Who hands the values of the row operand round, which all invocations of a workgroup need: nobody (each loads all of
+ * them), the subgroup by broadcast, or the workgroup through memory of its own.
+ */
+export type Share = 'none' | 'subgroup' | 'workgroup';
+
+/**
+ * How the lanes of those who share lie over the loads of the row operand: `rows * steps` lanes load side by side, `rows` of
+ * them along the rows and `steps` along the reduction. Both are 1 where nobody shares.
  */
 export interface Lanes {
   readonly rows: number;
@@ -76,7 +81,7 @@ export interface ProductKernelOptions {
   readonly rowOperand: ProductOperand;
   readonly columnOperand: ProductOperand;
   readonly reduction: Reduction;
-  /** Statements that the operands and `loops` build upon. */
+  /** Statements that the operands and `outer` build upon. */
   readonly setup?: string;
   /** Where sums run over more than one reduction, as over the places of a convolution's kernel. */
   readonly outer?: OuterLoop;
@@ -108,14 +113,12 @@ export function stepsOfRound(tile: ProductTile, lanes: Lanes, rowForm: LoadForm,
   return Math.ceil(tile.unroll / least) * least;
 }
 
-/** Lays the lanes over the loads of the rows, and what is left over the reduction. */
-export function lanesFor(subgroupSize: number | undefined, tile: ProductTile, form: LoadForm): Lanes {
-  const first = form.along === 'result' ? 'rows' : 'steps';
-  if (subgroupSize === undefined) return { rows: 1, steps: 1, first };
+/** Lays so many lanes (a power of two) over the loads of the rows, and what is left over the reduction. */
+export function lanesFor(count: number, tile: ProductTile, form: LoadForm): Lanes {
   const loads = form.along === 'result' ? tile.rows / form.width : tile.rows;
-  let rows = subgroupSize;
+  let rows = count;
   while (loads % rows !== 0) rows /= 2;
-  return { rows, steps: subgroupSize / rows, first };
+  return { rows, steps: count / rows, first: form.along === 'result' ? 'rows' : 'steps' };
 }
 
 /** The reduction over `depth` steps, all in one. */
@@ -152,19 +155,19 @@ export function reductionPart(
  * Text of the one kernel behind every matrix product and convolution: rows in registers, a column (or four) a lane.
  *
  * An invocation computes `tile.rows x tile.columns` values of the result. Each round it loads its own values of the
- * columns, while the values of the rows, which all invocations of a subgroup need, are loaded once: each lane loads other
- * ones and `subgroupBroadcast` hands them to the others. Then every sum takes all steps of the round in a row, so that it
+ * columns, while the values of the rows, which all invocations need, are loaded once: each lane loads other ones and hands
+ * them to the others. Then every sum takes all steps of the round in a row, so that it
  * is fetched and put back once a round where sums are more than registers (`docs/performance.md`).
  */
 export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wgsl' | 'workgroups'> {
   const { title, plan, rows, columns, batches, rowOperand, columnOperand, reduction, store } = options;
-  const { tile, lanes, rowForm, columnForm, roundSteps } = plan;
+  const { share, tile, lanes, rowForm, columnForm, roundSteps } = plan;
   const { setup = '', outer, functions = '', initial = () => '' } = options;
   const rowWidth = rowForm.along === 'result' ? rowForm.width : 1;
   const columnWidth = columnForm.along === 'result' ? columnForm.width : 1;
-  const subgroupSize = lanes.rows * lanes.steps;
+  const laneCount = lanes.rows * lanes.steps;
   const loads = tile.rows / rowWidth / lanes.rows;
-  if (!Number.isInteger(loads) || tile.workgroupSize % subgroupSize !== 0 || tile.columns % columnWidth !== 0) {
+  if (!Number.isInteger(loads) || tile.workgroupSize % laneCount !== 0 || tile.columns % columnWidth !== 0) {
     throw new ConfigError(
       `${title}: a tile of ${tile.rows} x ${tile.columns} and ${tile.workgroupSize} invocations does not fit ` +
         `${lanes.rows} x ${lanes.steps} lanes that load ${rowWidth} rows and ${columnWidth} columns; use multiples`,
@@ -186,16 +189,18 @@ export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wg
   const component = (value: string, form: LoadForm, place: number) =>
     form.width === 4 ? `${value}.${'xyzw'[place % 4]}` : value;
 
+  const placeOfLoad = (index: number, stepLoad: number) => (stepLoad * loads + index) * laneCount;
   /** The value of a row at a step of the round, handed round by the lane that loaded it. */
   const rowValue = (row: number, step: number) => {
     const load = Math.floor(row / rowWidth);
     const stepLoad = rowForm.along === 'steps' ? Math.floor(step / rowForm.width) : step;
-    const name = `row_${Math.floor(load / lanes.rows)}_${Math.floor(stepLoad / lanes.steps)}`;
-    const part = component(name, rowForm, rowForm.along === 'result' ? row : step);
-    if (subgroupSize === 1) return part;
+    const [index, indexOfSteps] = [Math.floor(load / lanes.rows), Math.floor(stepLoad / lanes.steps)];
     const [laneRow, laneStep] = [load % lanes.rows, stepLoad % lanes.steps];
     const lane = lanes.first === 'rows' ? laneStep * lanes.rows + laneRow : laneRow * lanes.steps + laneStep;
-    return `subgroupBroadcast(${part}, ${lane}u)`;
+    const shared = `shared_rows[${placeOfLoad(index, indexOfSteps) + lane}]`;
+    const loaded = share === 'workgroup' ? shared : `row_${index}_${indexOfSteps}`;
+    const value = component(loaded, rowForm, rowForm.along === 'result' ? row : step);
+    return share === 'subgroup' ? `subgroupBroadcast(${value}, ${lane}u)` : value;
   };
   const columnValue = (load: number, step: number) =>
     columnForm.along === 'result'
@@ -208,10 +213,18 @@ export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wg
     const rowLoads = count(Math.ceil(steps / rowStepsOfLoad)).flatMap((stepLoad) => {
       const existing = Math.ceil((steps - stepLoad * rowStepsOfLoad) / (rowStepsOfLoad / lanes.steps));
       const beyond = existing < lanes.steps ? existing : undefined;
-      return count(loads).map(
-        (index) => `let row_${index}_${stepLoad} = ${rowOperand.load(index, stepLoad * rowStepsOfLoad, beyond)};`,
-      );
+      return count(loads).map((index) => {
+        const load = rowOperand.load(index, stepLoad * rowStepsOfLoad, beyond);
+        return share === 'workgroup'
+          ? `shared_rows[${placeOfLoad(index, stepLoad)}u + invocation] = ${load};`
+          : `let row_${index}_${stepLoad} = ${load};`;
+      });
     });
+    // Nobody overwrites what others still read, nor reads what others have not written.
+    if (share === 'workgroup') {
+      rowLoads.unshift('workgroupBarrier();');
+      rowLoads.push('workgroupBarrier();');
+    }
     const ownLoads = count(Math.ceil(steps / columnStepsOfLoad)).flatMap((stepLoad) =>
       columnLoads.map(
         (load) =>
@@ -247,20 +260,24 @@ ${columnOperand.advance(roundSteps)}`;
       ? `(first_row + ${row}u)`
       : `(min(first_row + ${row - (row % rowWidth)}u, ${rows - rowWidth}u) + ${row % rowWidth}u)`;
   const [laneRow, laneStep] =
-    subgroupSize === 1
+    share === 'none'
       ? ['0u', '0u']
       : lanes.first === 'rows'
         ? [`lane % ${lanes.rows}u`, `lane / ${lanes.rows}u`]
         : [`lane / ${lanes.steps}u`, `lane % ${lanes.steps}u`];
+  const loadsOfRound = loads * Math.ceil(roundSteps / stepsOfLoad(rowForm, lanes)) * laneCount;
+  const sharedRows = `var<workgroup> shared_rows: array<${rowForm.width === 4 ? 'vec4f' : 'f32'}, ${loadsOfRound}>;`;
   const wgsl = `// ${title}. Result: ${batches} x ${rows} rows x ${columns} columns.
 // One invocation computes ${tile.rows} rows (from first_row) of ${tile.columns} columns (${columnWidth} from each of column_0 and so on, ${tile.workgroupSize * columnWidth} apart).
-// Lanes lie over neighbouring columns; of the rows' values each lane loads other ones (${lanes.rows} x ${lanes.steps} lanes along rows x steps).
-// Rows, batch and all loop bounds are the same for a whole workgroup, as the broadcasts need.
+// Lanes lie over neighbouring columns; of the rows' values each lane loads other ones (${lanes.rows} x ${lanes.steps} lanes along rows x steps),
+// shared by: ${share}. Rows, batch and all loop bounds are the same for a whole workgroup, as broadcasts and barriers need.
+${share === 'workgroup' ? sharedRows : ''}
 ${functions}
 @compute @workgroup_size(${tile.workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) invocation: u32${
-    subgroupSize === 1 ? '' : ', @builtin(subgroup_invocation_id) lane: u32'
+    share === 'subgroup' ? ', @builtin(subgroup_invocation_id) lane: u32' : ''
   }) {
+${share === 'workgroup' ? 'let lane = invocation;' : ''}
 let block = workgroup.y * ${gridColumns}u + workgroup.x;
 if (block >= ${workgroups}u) { return; }
 let first_row = (block / ${columnBlocks}u) % ${rowBlocks}u * ${tile.rows}u;

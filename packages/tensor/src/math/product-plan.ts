@@ -1,5 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
-import { type Lanes, type LoadForm, lanesFor, stepsOfRound } from './product-kernel.js';
+import { type Lanes, type LoadForm, lanesFor, type Share, stepsOfRound } from './product-kernel.js';
 
 /** What a product kernel can be tuned by. The choice changes speed, and the result by rounding only. */
 export interface ProductTile {
@@ -35,8 +35,7 @@ export interface ProductShape {
 
 /** One way to compute a product. */
 export interface ProductChoice {
-  /** Invocations that share their loads of rows: a subgroup, or 1 where each loads all it needs. */
-  readonly lanes: number;
+  readonly share: Share;
   /** The most values that a load brings. */
   readonly width: 1 | 4;
   readonly tile: ProductTile;
@@ -44,6 +43,7 @@ export interface ProductChoice {
 
 /** All that a kernel needs to know of a choice. */
 export interface ProductPlan {
+  readonly share: Share;
   readonly tile: ProductTile;
   readonly lanes: Lanes;
   readonly rowForm: LoadForm;
@@ -70,8 +70,11 @@ const tile = (rows: number, columns: number, workgroupSize: number, unroll: numb
   unroll,
 });
 
-/** Measured on SwiftShader (4 lanes) and lavapipe (8 lanes), see `docs/performance.md`. */
-const tunings: Readonly<Record<number, Tuning>> = {
+/**
+ * Shared by subgroups of so many lanes: measured on SwiftShader (4) and lavapipe (8), see `docs/performance.md`. Barriers
+ * make these spill all their sums, so workgroups never share there.
+ */
+const software: Readonly<Record<number, Tuning>> = {
   4: {
     tiles: {
       result: [tile(32, 16, 4, 4), tile(16, 16, 4, 4), tile(8, 16, 4, 4), tile(4, 16, 4, 4)],
@@ -97,7 +100,7 @@ const tunings: Readonly<Record<number, Tuning>> = {
   },
 };
 
-/** No subgroups: every invocation loads all it needs. */
+/** Nobody shares: every invocation loads all it needs. */
 const alone: Tuning = {
   tiles: {
     result: [tile(8, 4, 64, 1), tile(4, 4, 64, 1), tile(8, 8, 64, 1)],
@@ -108,43 +111,78 @@ const alone: Tuning = {
 };
 
 /** Subgroups of hardware: little is held in registers, so that many workgroups hide the time that loads take. */
-const hardware: Tuning = {
+const subgroups: Tuning = {
   tiles: {
-    result: [tile(8, 4, 64, 4), tile(4, 4, 64, 4), tile(8, 8, 64, 2), tile(16, 4, 64, 2), tile(8, 4, 128, 4)],
-    steps: [tile(8, 4, 64, 4), tile(4, 4, 64, 4), tile(8, 2, 64, 4), tile(8, 4, 128, 4)],
+    result: [tile(8, 4, 64, 4), tile(4, 4, 64, 4), tile(8, 8, 64, 2), tile(16, 4, 64, 2)],
+    steps: [tile(8, 4, 64, 4), tile(4, 4, 64, 4), tile(8, 2, 64, 4)],
   },
   load: 8,
   busy: 512,
 };
 
-function tuningOf(lanes: number): Tuning {
-  if (lanes === 1) return alone;
-  return tunings[lanes] ?? hardware;
+/** Workgroups of hardware: a column load serves many rows, for the memory behind it is slower than the sums. Not measured. */
+const workgroups: Tuning = {
+  tiles: {
+    result: [tile(16, 4, 64, 8), tile(32, 4, 64, 8), tile(8, 4, 64, 8), tile(16, 4, 128, 8), tile(16, 8, 64, 8)],
+    steps: [tile(16, 4, 64, 8), tile(16, 2, 64, 8), tile(8, 4, 64, 8), tile(16, 4, 128, 8)],
+  },
+  load: 8,
+  busy: 512,
+};
+
+type Adapter = Pick<Gpu, 'subgroupSize'> & { readonly description: Pick<Gpu['description'], 'kind'> };
+
+/** Who may share on an adapter, the likeliest to be fast first. */
+function sharesOn({ subgroupSize, description }: Adapter): Share[] {
+  const known = subgroupSize !== undefined && subgroupSize in software;
+  if (known || description.kind === 'software') return subgroupSize === undefined ? ['none'] : ['subgroup', 'none'];
+  return subgroupSize === undefined ? ['workgroup', 'none'] : ['workgroup', 'subgroup', 'none'];
+}
+
+function tuningOf({ subgroupSize }: Pick<Gpu, 'subgroupSize'>, share: Share): Tuning {
+  if (share === 'none') return alone;
+  return share === 'workgroup' ? workgroups : (software[subgroupSize!] ?? subgroups);
+}
+
+/** How many invocations share. */
+function lanesOf({ subgroupSize }: Pick<Gpu, 'subgroupSize'>, share: Share, tile: ProductTile): number {
+  return { none: 1, subgroup: subgroupSize ?? 1, workgroup: tile.workgroupSize }[share];
 }
 
 /** Ways to compute a product on this adapter, the likeliest to be fast first, and one that is right everywhere. */
 export function productChoices(
-  gpu: Pick<Gpu, 'subgroupSize'>,
+  gpu: Adapter,
   shape: ProductShape,
 ): { readonly candidates: readonly ProductChoice[]; readonly plain: ProductChoice } {
-  const ways = gpu.subgroupSize === undefined ? [1] : [gpu.subgroupSize, 1];
-  const candidates = ways.flatMap((lanes) =>
-    tilesFor(shape, lanes, 4).map((tile): ProductChoice => ({ lanes, width: 4, tile })),
+  const [first, ...others] = sharesOn(gpu).map((share) =>
+    tilesFor(gpu, shape, share, 4).map((tile): ProductChoice => ({ share, width: 4, tile })),
   );
-  return { candidates, plain: { lanes: 1, width: 1, tile: tilesFor(shape, 1, 1)[0]! } };
+  // The best of every kind comes before the last of any.
+  const candidates = [
+    ...first!.slice(0, 2),
+    ...others.map(([best]) => best!),
+    ...first!.slice(2),
+    ...others.flatMap(([, ...rest]) => rest),
+  ];
+  return { candidates, plain: { share: 'none', width: 1, tile: tilesFor(gpu, shape, 'none', 1)[0]! } };
 }
 
 /** Works a choice out for a product of this shape. */
-export function planProduct(shape: ProductShape, { lanes: shared, width, tile }: ProductChoice): ProductPlan {
-  const { rowForm, columnForm } = formsOf(shape, shared, width);
-  const lanes = lanesFor(shared === 1 ? undefined : shared, tile, rowForm);
+export function planProduct(
+  gpu: Pick<Gpu, 'subgroupSize'>,
+  shape: ProductShape,
+  { share, width, tile }: ProductChoice,
+): ProductPlan {
+  const { rowForm, columnForm } = formsOf(shape, lanesOf(gpu, share, tile), width);
+  const lanes = lanesFor(lanesOf(gpu, share, tile), tile, rowForm);
   return {
+    share,
     tile,
     lanes,
     rowForm,
     columnForm,
     roundSteps: stepsOfRound(tile, lanes, rowForm, columnForm),
-    parts: partsOf(shape, tile, tuningOf(shared).busy),
+    parts: partsOf(shape, tile, tuningOf(gpu, share).busy),
   };
 }
 
@@ -161,36 +199,47 @@ function formsOf({ columns, rowSide, columnSide }: ProductShape, lanes: number, 
 }
 
 /** Tiles fitted to a product, the least work first. */
-function tilesFor(shape: ProductShape, lanes: number, width: 1 | 4): ProductTile[] {
-  const { tiles, load } = tuningOf(lanes);
-  const { rowForm, columnForm } = formsOf(shape, lanes, width);
+function tilesFor(gpu: Pick<Gpu, 'subgroupSize'>, shape: ProductShape, share: Share, width: 1 | 4): ProductTile[] {
+  const { tiles, load } = tuningOf(gpu, share);
+  const formsFor = (tile: ProductTile) => formsOf(shape, lanesOf(gpu, share, tile), width);
+  const { rowForm, columnForm } = formsFor(tiles.result[0]!);
   const alongSteps = rowForm.along === 'steps' || columnForm.along === 'steps';
   const largest = tiles[alongSteps ? 'steps' : 'result'];
-  const rowWidth = rowForm.along === 'result' ? rowForm.width : 1;
-  const columnWidth = columnForm.along === 'result' ? columnForm.width : 1;
   // A result of few rows needs no padding to a tile, where rows are loaded one by one.
-  const shortest = rowWidth === 1 && shape.rows < 4 ? [{ ...largest[0]!, rows: shape.rows }] : [];
-  const fitted = [...largest, ...shortest].map((tile) => {
+  const oneByOne = rowForm.along === 'steps' || rowForm.width === 1;
+  const shortest = oneByOne && shape.rows < 4 ? [{ ...largest[0]!, rows: shape.rows }] : [];
+  const fitted = [...largest, ...shortest].map(fit);
+  const unique = new Map(fitted.map((tile) => [JSON.stringify(tile), tile]));
+  return [...unique.values()].sort((a, b) => cost(a) - cost(b));
+
+  function fit(wanted: ProductTile): ProductTile {
+    // Few columns need fewer invocations; those that share through a workgroup stay a power of two.
+    let { workgroupSize } = wanted;
+    if (share === 'workgroup') while (workgroupSize > 8 && workgroupSize / 2 >= shape.columns) workgroupSize /= 2;
+    const lanes = lanesOf(gpu, share, { ...wanted, workgroupSize });
+    const { columnForm } = formsOf(shape, lanes, width);
+    const columnWidth = columnForm.along === 'result' ? columnForm.width : 1;
     // Where columns are loaded one by one, more than two a lane only cost registers.
-    const most = columnForm.along === 'result' && columnWidth === 1 ? Math.min(2, tile.columns) : tile.columns;
+    const most = columnForm.along === 'result' && columnWidth === 1 ? Math.min(2, wanted.columns) : wanted.columns;
     const loads = Math.ceil(shape.columns / columnWidth);
     const columns = Math.max(1, Math.min(most / columnWidth, Math.ceil(loads / lanes))) * columnWidth;
     const needed = Math.ceil(shape.columns / (columns * lanes)) * lanes;
     return {
-      ...tile,
+      rows: wanted.rows,
       columns,
-      workgroupSize: Math.min(Math.max(lanes, tile.workgroupSize), needed),
+      workgroupSize: share === 'workgroup' ? workgroupSize : Math.min(Math.max(lanes, workgroupSize), needed),
       // Short reductions are written out whole, so that no loop and no rest is left.
-      unroll: shape.depth <= 4 && lanes <= 16 ? shape.depth : tile.unroll,
+      unroll: shape.depth <= 4 && lanes <= 16 ? shape.depth : wanted.unroll,
     };
-  });
-  const cost = ({ rows, columns, workgroupSize }: ProductTile) => {
+  }
+
+  function cost(tile: ProductTile): number {
+    const { rows, columns, workgroupSize } = tile;
+    const { rowForm, columnForm } = formsFor(tile);
     const blocks = Math.ceil(shape.rows / rows) * Math.ceil(shape.columns / (columns * workgroupSize)) * workgroupSize;
-    const loads = rows / (rowForm.width * lanes) + columns / columnForm.width;
+    const loads = rows / (rowForm.width * lanesOf(gpu, share, tile)) + columns / columnForm.width;
     return blocks * (rows * columns + load * loads);
-  };
-  const unique = new Map(fitted.map((tile) => [JSON.stringify(tile), tile]));
-  return [...unique.values()].sort((a, b) => cost(a) - cost(b));
+  }
 }
 
 function partsOf(

@@ -8,7 +8,7 @@ import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } fro
 import { randomTensor, relativeError } from '../testing/values.js';
 import { type ProductOptions, recordProduct } from './product.js';
 
-type Case = Pick<ProductOptions, 'm' | 'n' | 'k' | 'tile' | 'parts' | 'epilogue'> & {
+type Case = Pick<ProductOptions, 'm' | 'n' | 'k' | 'tile' | 'share' | 'parts' | 'epilogue'> & {
   transposeA?: boolean;
   transposeB?: boolean;
   bias?: boolean;
@@ -163,6 +163,18 @@ describe.each([
   ])('does something to each value in the end, once: $m x $k x $n', async (test) => {
     const epilogue = { name: 'half', wgsl: (x: string) => `${x} * 0.5` };
     expect(await errorOf(gpu, { ...test, epilogue })).toBeLessThan(1e-5);
+  });
+
+  it('gives the same result where rows are shared through memory of the workgroup', async () => {
+    for (const test of [
+      { m: 64, n: 256, k: 96, transposeA: true, tile: { rows: 16, columns: 4, workgroupSize: 64, unroll: 8 } },
+      { m: 20, n: 45, k: 37, transposeA: true, tile: { rows: 8, columns: 1, workgroupSize: 16, unroll: 1 } },
+      { m: 33, n: 64, k: 52, bias: true, tile: { rows: 16, columns: 4, workgroupSize: 32, unroll: 4 } },
+      { m: 30, n: 50, k: 44, transposeB: true, tile: { rows: 8, columns: 2, workgroupSize: 8, unroll: 4 } },
+      { m: 9, n: 20, k: 1001, parts: 3, tile: { rows: 8, columns: 1, workgroupSize: 16, unroll: 2 } },
+    ]) {
+      expect(await errorOf(gpu, { ...test, share: 'workgroup' }), JSON.stringify(test)).toBeLessThan(1e-5);
+    }
   });
 
   it('cuts what is larger than a binding, along rows or along the reduction', async () => {

@@ -4,7 +4,7 @@ import { type Epilogue, storeAfter } from '../kernel/epilogue.js';
 import type { ElementRange, Recorder } from '../kernel/recorder.js';
 import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from '../kernel/tensor.js';
 import { recordTunable } from '../kernel/tunable.js';
-import { productKernel, reductionPart, stridedColumns, stridedRows } from './product-kernel.js';
+import { productKernel, reductionPart, type Share, stridedColumns, stridedRows } from './product-kernel.js';
 import {
   type ProductChoice,
   type ProductShape,
@@ -36,6 +36,7 @@ export interface ProductOptions {
   readonly epilogue?: Epilogue | undefined;
   /** Instead of what suits the adapter. */
   readonly tile?: Partial<ProductTile>;
+  readonly share?: Share;
   /** How many products of this size there are, whose matrices lie one after another in `a`, `b` and `output`; 1. */
   readonly batches?: number;
   /** Into how many parts the reduction over k is cut; what suits the adapter where it is left out. */
@@ -69,9 +70,14 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
       recordSlice(recorder, { ...options, ...(continues && { accumulate: true }) }, shape, choice, slice, index);
     });
   };
-  if (options.tile || options.parts) {
-    const [usual] = choices.candidates;
-    record(recorder, { ...usual!, tile: { ...usual!.tile, ...options.tile } });
+  if (options.tile || options.share || options.parts) {
+    const { candidates } = choices;
+    const usual = candidates.find(({ share }) => share === options.share) ?? candidates[0]!;
+    record(recorder, {
+      ...usual,
+      ...(options.share && { share: options.share }),
+      tile: { ...usual.tile, ...options.tile },
+    });
     return;
   }
   recordTunable(recorder, {
@@ -158,7 +164,7 @@ function recordSlice(
   const bias = slice.k.first === 0 ? options.bias : undefined;
   const epilogue = slice.k.first + k === options.k ? options.epilogue : undefined;
   const shape = { ...wholeShape, rows: m, depth: k };
-  const plan = planProduct(shape, choice);
+  const plan = planProduct(recorder.gpu, shape, choice);
   // The kernel's batches are parts of the reduction and, inner, products.
   const part = batches === 1 ? 'batch' : `(batch / ${batches}u)`;
   const product = batches === 1 ? '0u' : `(batch % ${batches}u)`;
