@@ -3,7 +3,7 @@ import { relativeError, runLayer, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { conv2d } from './conv2d.js';
-import { describeOnBothVariants, runBoth, type Window, windows } from './testing.js';
+import { describeOnEveryVariant, runBoth, type Window, windows } from './testing.js';
 
 /** A reader's option object for the sizes of a reference. */
 function layerOf(window: Window, bias = true) {
@@ -28,7 +28,7 @@ const around = (pad: number) => ({ top: pad, left: pad, bottom: pad, right: pad 
 /** Every shape is three kernels or more that a driver must compile. In milliseconds. */
 const slow = 300_000;
 
-describeOnBothVariants('conv2d', (gpu, randomShapes) => {
+describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
   it(
     'agrees with float64 loops on random ragged shapes',
     async () => {

@@ -3,7 +3,7 @@ import { relativeError, runLayer } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { local2d } from './local2d.js';
-import { describeOnBothVariants, runBoth, type Window, windows } from './testing.js';
+import { describeOnEveryVariant, runBoth, type Window, windows } from './testing.js';
 
 async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
   const { filters, kernel, stride, padding } = window;
@@ -19,7 +19,7 @@ async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
 /** Every shape is three kernels or more that a driver must compile. In milliseconds. */
 const slow = 300_000;
 
-describeOnBothVariants('local2d', (gpu, randomShapes) => {
+describeOnEveryVariant('local2d', (gpu, randomShapes) => {
   it(
     'agrees with float64 loops on random ragged shapes',
     async () => {

@@ -134,18 +134,20 @@ export async function runBoth(gpu: Gpu, layer: Layer, window: Window, shared: bo
 }
 
 /**
- * Runs tests on the adapter with and without subgroups, and checks that they leave no buffers behind. The variants differ
- * in how rows are loaded only: the second draws fewer shapes.
+ * Runs tests on the adapter with and without subgroups and as if it were a GPU, and checks that they leave no buffers
+ * behind. The variants differ in how rows are loaded and shared only: the others draw fewer shapes.
  */
-export function describeOnBothVariants(name: string, tests: (gpu: () => Gpu, randomShapes: number) => void): void {
+export function describeOnEveryVariant(name: string, tests: (gpu: () => Gpu, randomShapes: number) => void): void {
   describe.each([
     ['with subgroups where the adapter has them', {}, 20],
     ['without subgroups', { subgroups: false }, 8],
-  ])(`${name} %s`, (_, options, randomShapes) => {
+    ['through memory of the workgroup, as on a GPU', { subgroups: false, kind: 'hardware' as const }, 5],
+  ])(`${name} %s`, (_, { kind, ...options }: { subgroups?: boolean; kind?: 'hardware' }, randomShapes) => {
     let gpu: Gpu;
     beforeAll(async () => {
       const adapter = process.env['ALEX_ADAPTER'];
       gpu = await openGpu({ ...options, ...(adapter ? { adapter } : {}) });
+      if (kind) Object.defineProperty(gpu, 'description', { value: { ...gpu.description, kind } });
     });
     afterAll(() => {
       const left = gpu.liveBuffers;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { conv2d } from '../conv2d.js';
 import { geometryOf, outputShapeOf, windowSettings } from '../options.js';
-import { describeOnBothVariants, runBoth, type Window } from '../testing.js';
+import { describeOnEveryVariant, runBoth, type Window } from '../testing.js';
 import type { WinogradTile } from './tiling.js';
 import { recordWinogradForward, recordWinogradInputGradient, recordWinogradWeightGradient } from './winograd.js';
 
@@ -77,7 +77,7 @@ const windows: fc.Arbitrary<Window> = fc
 /** Every shape is many kernels that a driver must compile. In milliseconds. */
 const slow = 300_000;
 
-describeOnBothVariants("Winograd's algorithm", (gpu, randomShapes) => {
+describeOnEveryVariant("Winograd's algorithm", (gpu, randomShapes) => {
   it(
     'agrees with float64 loops on random ragged shapes',
     async () => {
