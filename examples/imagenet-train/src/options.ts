@@ -1,4 +1,4 @@
-import { type TuningEffort, tuningEfforts } from '@alex/tensor';
+import { precisions, type TuningEffort, tuningEfforts } from '@alex/tensor';
 import { InvalidArgumentError, Option } from 'commander';
 
 /** A parser for commander: a whole number within bounds. */
@@ -43,6 +43,12 @@ export const adapterOption = () =>
     '--adapter, --adapters <names>',
     'the adapter to compute on: a part of its name, or its number in `devices` (default: the best one)',
   ).env('ALEX_ADAPTER');
+
+export const precisionOption = () =>
+  new Option(
+    '--precision <name>',
+    'how activities and weights are stored: mixed, in 16 bits, needs the feature shader-f16 (default: float32)',
+  ).choices(precisions);
 
 export const tuneOption = (usual: string) =>
   new Option(

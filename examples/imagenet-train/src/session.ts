@@ -59,6 +59,8 @@ export async function openSession(
       batch: options.batch ?? recipe.batch,
       seed: recipe.seed,
       training: options.training,
+      // Weights are float32 in any case: what was learnt in mixed precision can be used where there is none.
+      ...(options.training && recipe.precision && { precision: recipe.precision }),
       loss: softmaxCrossEntropy(),
       optimizer: sgd({
         learningRate: recipe.learningRate,

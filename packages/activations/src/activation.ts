@@ -30,7 +30,7 @@ export function activation(definition: ActivationFunction, options: LayerOptions
     column: () => layer,
     ...(epilogue && { epilogue }),
     forward(recorder, { input }) {
-      const output = recorder.tensor(`${name}/output`, input.shape, { mayReuse: input });
+      const output = recorder.activity(`${name}/output`, input.shape, { mayReuse: input });
       recordElementwise(recorder, {
         label: `${name}/forward`,
         elements: input.elements,
@@ -43,7 +43,7 @@ export function activation(definition: ActivationFunction, options: LayerOptions
     },
     backward(recorder, { input, output, outputGradient, needsInputGradient }) {
       if (!needsInputGradient) return {};
-      const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape, { mayReuse: outputGradient });
+      const inputGradient = recorder.activity(`${name}/inputGradient`, input.shape, { mayReuse: outputGradient });
       recordElementwise(recorder, {
         label: `${name}/backward`,
         elements: input.elements,

@@ -78,7 +78,7 @@ function record(
 ): Tensor {
   const { name, keep, inverted } = settings;
   if (keep === 1 || (inverted && !training)) return input;
-  const output = recorder.tensor(`${name}/${pass}`, input.shape, { mayReuse: input });
+  const output = recorder.activity(`${name}/${pass}`, input.shape, { mayReuse: input });
   const dispatch = {
     label: `${name}/${pass}`,
     elements: input.elements,

@@ -4,6 +4,7 @@ import {
   productChoices,
   type Recorder,
   recordTunable,
+  storageKey,
   type Tensor,
 } from '@alex/tensor';
 import type { Geometry } from './options.js';
@@ -25,6 +26,7 @@ export function recordConvolution(
     readonly direction: Direction;
     /** As a product. */
     readonly shape: ProductShape;
+    readonly inputs: readonly Tensor[];
     readonly output: Tensor;
     /** Whatever else the fastest choice depends on. */
     readonly details?: string;
@@ -32,14 +34,14 @@ export function recordConvolution(
     winograd(recorder: Recorder, tile: WinogradTile): void;
   },
 ): void {
-  const { direction, shape, output, details = '', direct, winograd } = options;
+  const { direction, shape, inputs, output, details = '', direct, winograd } = options;
   const { gpu } = recorder;
   const products = productChoices(gpu, shape);
   const asProduct = products.candidates.map((product): ConvolutionChoice => ({ algorithm: 'direct', product }));
   recordTunable(recorder, {
     kernel: `conv2d/${direction}`,
     version: 1,
-    shape: `${keyOf(geometry)}${details} lanes ${gpu.subgroupSize ?? 1} binding ${gpu.bindingBytes}`,
+    shape: `${keyOf(geometry)}${details} ${storageKey(gpu, [...inputs, output])}`,
     candidates: withWinograd(direction, geometry, asProduct),
     plain: { algorithm: 'direct', product: products.plain } as ConvolutionChoice,
     outputs: [output],

@@ -1,4 +1,5 @@
-import { type Layer, recordRowSums } from '@alex/tensor';
+import type { Layer } from '@alex/tensor';
+import { recordBiasGradient } from './bias-gradient.js';
 import { recordForward } from './forward.js';
 import { recordInputGradient } from './input-gradient.js';
 import {
@@ -57,26 +58,19 @@ function convolution(settings: WindowSettings): Layer {
         }),
       };
     },
-    backward(recorder, { input, parameters, outputGradient, needsInputGradient }) {
+    backward(recorder, { input, parameters, outputGradient, needsInputGradient, needsParameterGradients = true }) {
       const geometry = geometryOf(settings, input.shape);
-      const weight = recordWeightGradient(recorder, geometry, { input, outputGradient });
-      const bias = recorder.tensor(`${name}/biasGradient`, [filters]);
-      if (settings.bias) {
-        recordRowSums(recorder, {
-          label: `${name}/biasGradient`,
-          input: outputGradient,
-          output: bias,
-          rows: filters,
-          columns: outputGradient.elements / filters,
-        });
-      }
+      const weight = parameters['weight']!;
       return {
-        ...(needsInputGradient
-          ? {
-              inputGradient: recordInputGradient(recorder, geometry, { outputGradient, weight: parameters['weight']! }),
-            }
-          : {}),
-        parameterGradients: settings.bias ? { weight, bias } : { weight },
+        ...(needsParameterGradients && {
+          parameterGradients: {
+            weight: recordWeightGradient(recorder, geometry, { input, outputGradient }),
+            ...(settings.bias && { bias: recordBiasGradient(recorder, settings, [filters], outputGradient) }),
+          },
+        }),
+        ...(needsInputGradient && {
+          inputGradient: recordInputGradient(recorder, geometry, { outputGradient, weight }),
+        }),
       };
     },
   };

@@ -27,7 +27,7 @@ interface Values {
 /** Records the convolution. */
 export function recordForward(recorder: Recorder, geometry: Geometry, values: Values): Tensor {
   const { name, batch, groups, groupChannels, groupFilters, kernel, outputHeight, outputWidth } = geometry;
-  const output = recorder.tensor(`${name}/output`, outputShapeOf(geometry));
+  const output = recorder.activity(`${name}/output`, outputShapeOf(geometry));
   const shape: ProductShape = {
     rows: groupFilters,
     columns: outputHeight * outputWidth * batch,
@@ -40,6 +40,7 @@ export function recordForward(recorder: Recorder, geometry: Geometry, values: Va
   recordConvolution(recorder, geometry, {
     direction: 'forward',
     shape,
+    inputs: [values.input, values.weight],
     output,
     details: [values.bias && ' bias', values.epilogue && ` ${values.epilogue.name}`].filter(Boolean).join(''),
     direct: (recorder, choice) => recordDirect(recorder, geometry, { ...values, output }, shape, choice),

@@ -5,12 +5,12 @@ import {
   productChoices,
   productKernel,
   type Recorder,
-  recordRowSums,
   stridedColumns,
   stridedRows,
   type Tensor,
   wholeReduction,
 } from '@alex/tensor';
+import { recordBiasGradient } from './bias-gradient.js';
 import {
   columnSettings,
   type Geometry,
@@ -63,26 +63,21 @@ function locallyConnected(settings: WindowSettings): Layer {
       const { weight, bias } = parameters;
       return { output: recordForward(recorder, geometry, { input, weight: weight!, bias }) };
     },
-    backward(recorder, { input, parameters, outputGradient, needsInputGradient }) {
+    backward(recorder, { input, parameters, outputGradient, needsInputGradient, needsParameterGradients = true }) {
       const geometry = geometryOf(settings, input.shape);
-      const weight = recordWeightGradient(recorder, geometry, { input, outputGradient });
-      const bias = recorder.tensor(`${name}/biasGradient`, [filters, geometry.outputHeight, geometry.outputWidth]);
-      if (settings.bias) {
-        recordRowSums(recorder, {
-          label: `${name}/biasGradient`,
-          input: outputGradient,
-          output: bias,
-          rows: bias.elements,
-          columns: geometry.batch,
-        });
-      }
+      const { outputHeight, outputWidth } = geometry;
+      const weight = parameters['weight']!;
+      const biasShape = [filters, outputHeight, outputWidth];
       return {
-        ...(needsInputGradient
-          ? {
-              inputGradient: recordInputGradient(recorder, geometry, { outputGradient, weight: parameters['weight']! }),
-            }
-          : {}),
-        parameterGradients: settings.bias ? { weight, bias } : { weight },
+        ...(needsParameterGradients && {
+          parameterGradients: {
+            weight: recordWeightGradient(recorder, geometry, { input, outputGradient }),
+            ...(settings.bias && { bias: recordBiasGradient(recorder, settings, biasShape, outputGradient) }),
+          },
+        }),
+        ...(needsInputGradient && {
+          inputGradient: recordInputGradient(recorder, geometry, { outputGradient, weight }),
+        }),
       };
     },
   };
@@ -115,7 +110,7 @@ function recordForward(
     columnSide: { along: 'result', contiguous: batch },
   });
   const fours = plan.columnForm.width === 4 ? '4' : '';
-  const output = recorder.tensor(`${name}/output`, outputShapeOf(geometry));
+  const output = recorder.activity(`${name}/output`, outputShapeOf(geometry));
   recorder.dispatch({
     label: `${name}/forward`,
     reads: { input, weight, ...(bias ? { bias } : {}) },
@@ -182,7 +177,7 @@ function recordInputGradient(
     columnSide: { along: 'result', contiguous: batch },
   });
   const fours = plan.columnForm.width === 4 ? '4' : '';
-  const inputGradient = recorder.tensor(`${name}/inputGradient`, [batch, channels, height, width]);
+  const inputGradient = recorder.activity(`${name}/inputGradient`, [batch, channels, height, width]);
   recorder.dispatch({
     label: `${name}/inputGradient`,
     reads: { outputGradient, weight },

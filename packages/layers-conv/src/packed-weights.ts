@@ -26,7 +26,9 @@ export function recordPackedWeights(
   const area = kernel[0] * kernel[1];
   const [rows, depth] = rowsAre === 'filters' ? [groupFilters, groupChannels] : [groupChannels, groupFilters];
   const blocks = Math.ceil(rows / tile.rows);
-  const packed = recorder.tensor(`${name}/packedWeights`, [groups, blocks, area, depth, tile.rows]);
+  const packed = recorder.tensor(`${name}/packedWeights`, [groups, blocks, area, depth, tile.rows], {
+    dataType: weight.dataType,
+  });
   const [filter, channel] = rowsAre === 'filters' ? ['row', 'step'] : ['step', 'row'];
   recordPerElement(recorder, {
     label: `${name}/packWeights/${rowsAre}`,

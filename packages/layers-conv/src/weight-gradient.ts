@@ -36,6 +36,7 @@ export function recordWeightGradient(recorder: Recorder, geometry: Geometry, val
   recordConvolution(recorder, geometry, {
     direction: 'weightGradient',
     shape,
+    inputs: [values.input, values.outputGradient],
     output: weightGradient,
     direct: (recorder, choice) => recordDirect(recorder, geometry, { ...values, weightGradient }, shape, choice),
     winograd: (recorder, tile) => recordWinogradWeightGradient(recorder, geometry, { ...values, weightGradient }, tile),

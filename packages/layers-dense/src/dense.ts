@@ -6,10 +6,12 @@ import {
   type Layer,
   type LayerOptions,
   type ParameterDescription,
+  type Recorder,
   recordProduct,
   recordRowSums,
   type Shape,
   ShapeError,
+  type Tensor,
 } from '@alex/tensor';
 
 export interface DenseOptions extends LayerOptions {
@@ -102,7 +104,7 @@ function fullyConnected(settings: Settings): Layer {
     takesEpilogue: true,
     forward(recorder, { input, parameters, epilogue }) {
       const { batch, inputs } = sizesOf(name, input.shape);
-      const output = recorder.tensor(`${name}/output`, [batch, units]);
+      const output = recorder.activity(`${name}/output`, [batch, units]);
       const { weight, bias } = parameters;
       recordProduct(recorder, {
         label: `${name}/forward`,
@@ -117,32 +119,13 @@ function fullyConnected(settings: Settings): Layer {
       });
       return { output };
     },
-    backward(recorder, { input, parameters, outputGradient, needsInputGradient }) {
+    backward(recorder, { input, parameters, outputGradient, needsInputGradient, needsParameterGradients = true }) {
       const { batch, inputs } = sizesOf(name, input.shape);
-      const weight = recorder.tensor(`${name}/weightGradient`, [units, inputs]);
-      recordProduct(recorder, {
-        label: `${name}/weightGradient`,
-        a: outputGradient,
-        b: input,
-        transposeB: true,
-        output: weight,
-        m: units,
-        k: batch,
-        n: inputs,
-      });
-      const bias = recorder.tensor(`${name}/biasGradient`, [units]);
-      if (settings.bias) {
-        recordRowSums(recorder, {
-          label: `${name}/biasGradient`,
-          input: outputGradient,
-          output: bias,
-          rows: units,
-          columns: batch,
-        });
-      }
-      const parameterGradients = settings.bias ? { weight, bias } : { weight };
+      const parameterGradients = needsParameterGradients
+        ? recordParameterGradients(recorder, settings, input, outputGradient)
+        : {};
       if (!needsInputGradient) return { parameterGradients };
-      const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape);
+      const inputGradient = recorder.activity(`${name}/inputGradient`, input.shape);
       recordProduct(recorder, {
         label: `${name}/inputGradient`,
         a: parameters['weight']!,
@@ -156,4 +139,34 @@ function fullyConnected(settings: Settings): Layer {
       return { inputGradient, parameterGradients };
     },
   };
+}
+
+function recordParameterGradients(
+  recorder: Recorder,
+  { name, units, bias: hasBias }: Settings,
+  input: Tensor,
+  outputGradient: Tensor,
+): Record<string, Tensor> {
+  const { batch, inputs } = sizesOf(name, input.shape);
+  const weight = recorder.tensor(`${name}/weightGradient`, [units, inputs]);
+  recordProduct(recorder, {
+    label: `${name}/weightGradient`,
+    a: outputGradient,
+    b: input,
+    transposeB: true,
+    output: weight,
+    m: units,
+    k: batch,
+    n: inputs,
+  });
+  if (!hasBias) return { weight };
+  const bias = recorder.tensor(`${name}/biasGradient`, [units]);
+  recordRowSums(recorder, {
+    label: `${name}/biasGradient`,
+    input: outputGradient,
+    output: bias,
+    rows: units,
+    columns: batch,
+  });
+  return { weight, bias };
 }

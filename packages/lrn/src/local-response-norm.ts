@@ -46,7 +46,7 @@ function layerOf(options: NormOptions): Layer {
     parameters: () => [],
     multiplyAdds: () => 0,
     forward(recorder, { input, training }) {
-      const output = recorder.tensor(`${name}/output`, input.shape);
+      const output = recorder.activity(`${name}/output`, input.shape);
       if (across === 'maps') {
         recordAcrossMaps(recorder, norm, input, output);
         return { output };
@@ -61,7 +61,7 @@ function layerOf(options: NormOptions): Layer {
     },
     backward(recorder, { input, outputGradient, kept, needsInputGradient }) {
       if (!needsInputGradient) return {};
-      const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape);
+      const inputGradient = recorder.activity(`${name}/inputGradient`, input.shape);
       if (across === 'maps') {
         recordAcrossMapsGradient(recorder, norm, { input, outputGradient, inputGradient });
         return { inputGradient };

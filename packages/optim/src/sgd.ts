@@ -91,19 +91,25 @@ export function sgd(options: SgdOptions = {}): Optimizer {
         parameters.map((parameter) => [rateName(parameter), rate * ruleOf(parameter).learningRateScale]),
       );
     },
-    record(recorder, { description, parameter, gradient, state: { velocity } }) {
+    record(recorder, { description, parameter, gradient, state: { velocity }, gradientFactor }) {
       if (velocity === undefined) throw new ConfigError(`sgd: no velocity was kept for ${description.path}`);
       const rule = ruleOf(description);
       const rate = rateName(description);
+      const update = (gradient: string) => `
+  velocity = f32(${rule.momentum}) * velocity - scalar_${rate}() * (${gradient} + f32(${rule.weightDecay}) * parameter);
+  parameter += velocity;`;
       recordElementwise(recorder, {
         label: `sgd/${description.path}`,
         elements: parameter.elements,
         reads: { gradient },
         updates: { parameter, velocity },
         scalars: { [rate]: 'f32' },
-        body: `
-  velocity = f32(${rule.momentum}) * velocity - scalar_${rate}() * (gradient + f32(${rule.weightDecay}) * parameter);
-  parameter += velocity;`,
+        ...(gradientFactor
+          ? {
+              also: { factor: gradientFactor },
+              body: `let factor = load_factor(0u); if (factor != 0.0) { ${update('factor * gradient')} }`,
+            }
+          : { body: update('gradient') }),
       });
     },
   };

@@ -43,7 +43,7 @@ export function averagePool(options: AveragePoolOptions): Layer {
     parameters: () => [],
     multiplyAdds: () => 0,
     forward(recorder, { input }) {
-      const output = recorder.tensor(`${name}/output`, pooledShape(pooling, input.shape));
+      const output = recorder.activity(`${name}/output`, pooledShape(pooling, input.shape));
       const [images, , height, width] = input.shape as [number, number, number, number];
       recordPerElement(recorder, {
         label: `${name}/forward`,
@@ -73,7 +73,7 @@ fn reduceRow(base: i32, row: i32, left: i32) -> f32 {
     },
     backward(recorder, { input, outputGradient, needsInputGradient }) {
       if (!needsInputGradient) return {};
-      const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape);
+      const inputGradient = recorder.activity(`${name}/inputGradient`, input.shape);
       const [, , height, width] = input.shape as [number, number, number, number];
       recordPerElement(recorder, {
         label: `${name}/backward`,

@@ -47,7 +47,7 @@ export function maxPool(options: MaxPoolOptions): Layer {
     multiplyAdds: () => 0,
     forward(recorder, { input, training }) {
       const shape = pooledShape(pooling, input.shape);
-      const output = recorder.tensor(`${name}/output`, shape);
+      const output = recorder.activity(`${name}/output`, shape);
       // With the places kept, backward needs neither input nor output, whose memory is then free.
       const keeps = training && ties === 'first';
       const places = keeps ? recorder.tensor(`${name}/places`, shape, { dataType: 'u32' }) : undefined;
@@ -56,7 +56,7 @@ export function maxPool(options: MaxPoolOptions): Layer {
     },
     backward(recorder, { input, output, outputGradient, kept, needsInputGradient }) {
       if (!needsInputGradient) return {};
-      const inputGradient = recorder.tensor(`${name}/inputGradient`, input.shape);
+      const inputGradient = recorder.activity(`${name}/inputGradient`, input.shape);
       if (ties === 'all') {
         recordGradientToAll(recorder, pooling, { input, output, outputGradient, inputGradient });
         return { inputGradient };

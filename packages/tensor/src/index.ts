@@ -17,7 +17,15 @@ export {
   type TensorOptions,
   writeTensor,
 } from './kernel/tensor.js';
-export { recordTunable, type Tunable, type Tuning, type Tunings, tuningsOf, useTunings } from './kernel/tunable.js';
+export {
+  recordTunable,
+  storageKey,
+  type Tunable,
+  type Tuning,
+  type Tunings,
+  tuningsOf,
+  useTunings,
+} from './kernel/tunable.js';
 export {
   type DroppedCandidate,
   type TuneOptions,
@@ -80,7 +88,7 @@ export type {
 export type { Loss, LossOutput } from './network/loss.js';
 export type { Evaluation, MemoryPlan, Network, StepOptions, StepResult, StepUnderWay } from './network/network.js';
 export type { LearnedParameter, Optimizer } from './network/optimizer.js';
-export type { ProgramOptions } from './network/programs.js';
+export { type Precision, type ProgramOptions, precisions } from './network/programs.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
 export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';
 export {

@@ -1,4 +1,4 @@
-import { CheckpointError, ConfigError } from '@alex/tensor';
+import { CheckpointError, ConfigError, precisions } from '@alex/tensor';
 import * as v from 'valibot';
 import { scheduleOf } from './schedule.js';
 
@@ -74,6 +74,8 @@ const recipeSchema = v.strictObject({
   steps: whole(1),
   /** Of initial weights, order, crops and dropout; 0 to 2^32 - 1. */
   seed: v.pipe(whole(0), v.maxValue(2 ** 32 - 1)),
+  /** How activities and weights are stored while the network learns; `float32` where it is left out. */
+  precision: v.exactOptional(v.picklist(precisions)),
   /** Before the schedule lowers it. */
   learningRate: notNegative,
   schedule: scheduleSchema,

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { batchesPerEpoch, type Dataset } from '@alex/data';
-import { ConfigError } from '@alex/tensor';
+import { ConfigError, type Precision } from '@alex/tensor';
 import { checkRunConfig, type RunConfig, RunDirectory } from '@alex/trainer';
 import { measurePictures, openData, openDataOfRun } from '../data.js';
 import { exitCode } from '../failure.js';
@@ -21,6 +21,7 @@ export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly steps?: number;
   readonly epochs?: number;
   readonly seed?: number;
+  readonly precision?: Precision;
   readonly learningRate?: number;
   readonly crop?: number;
   readonly size?: number;
@@ -97,6 +98,7 @@ async function newRun(options: TrainOptions): Promise<Planned> {
       batch,
       steps: options.steps ?? stepsPerEpoch * (options.epochs ?? defaults.epochs),
       seed: options.seed ?? 0,
+      precision: options.precision ?? 'float32',
       learningRate: options.learningRate ?? defaults.learningRate,
       schedule: defaults.schedule,
       momentum: defaults.momentum,
@@ -129,6 +131,7 @@ async function oldRun(options: TrainOptions): Promise<Planned> {
     ['--size', options.size, data.height],
     ['--batch', options.batch, recipe.batch],
     ['--seed', options.seed, recipe.seed],
+    ['--precision', options.precision, recipe.precision ?? 'float32'],
     ['--learning-rate', options.learningRate, recipe.learningRate],
     ['--evaluate-every', options.evaluateEvery, recipe.evaluateEvery],
     ['--no-mirror', options.mirror ? undefined : false, pictures.mirror],

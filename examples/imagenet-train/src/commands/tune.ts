@@ -1,6 +1,6 @@
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
-import { ConfigError, exportTunings, type TuningEffort } from '@alex/tensor';
+import { ConfigError, exportTunings, type Precision, type TuningEffort } from '@alex/tensor';
 import { openAdapters } from '../adapters.js';
 import { exitCode } from '../failure.js';
 import { Interruption } from '../interrupt.js';
@@ -16,6 +16,7 @@ export interface TuneCommandOptions extends AdapterOptions {
   readonly to?: string;
   readonly model?: string;
   readonly batch?: number;
+  readonly precision?: Precision;
 }
 
 /** Finds the fastest kernels of a network on an adapter, for later commands and to share; gives the exit code. */
@@ -33,7 +34,12 @@ export async function tuneCommand(options: TuneCommandOptions, output: Output): 
     const report = await measureKernels(
       description,
       gpu!,
-      { batch, loss: softmaxCrossEntropy(), optimizer: sgd() },
+      {
+        batch,
+        loss: softmaxCrossEntropy(),
+        optimizer: sgd(),
+        ...(options.precision && { precision: options.precision }),
+      },
       { effort, signal: interruption.signal, eachKernel: true, say: output.line },
     );
     const { tunings, tuned, left, dropped } = report;

@@ -47,6 +47,8 @@ export interface Recorder {
   readonly gpu: Gpu;
   /** A tensor that lives from its first write to its last read. */
   tensor(label: string, shape: Shape, options?: { dataType?: DataType; mayReuse?: Tensor }): Tensor;
+  /** The same for an activity or its gradient, `[N, ...]`: a network in mixed precision stores those as f16. */
+  activity(label: string, shape: Shape, options?: { mayReuse?: Tensor }): Tensor;
   dispatch(dispatch: Dispatch): void;
   /** Hears of every kernel that leaves a choice: only the tuner listens. */
   collect?(tunable: Tunable<unknown>): void;
@@ -62,16 +64,18 @@ export const maximumWorkgroups = 65_535;
 
 export function createRecording(gpu: Gpu): Recording {
   const dispatches: Dispatch[] = [];
+  const tensor: Recorder['tensor'] = (label, shape, options = {}) => ({
+    label,
+    shape,
+    elements: elementCount(shape),
+    dataType: options.dataType ?? 'f32',
+    mayReuse: options.mayReuse,
+  });
   return {
     gpu,
     dispatches,
-    tensor: (label, shape, options = {}) => ({
-      label,
-      shape,
-      elements: elementCount(shape),
-      dataType: options.dataType ?? 'f32',
-      mayReuse: options.mayReuse,
-    }),
+    tensor,
+    activity: tensor,
     dispatch(dispatch) {
       for (const count of dispatch.workgroups) {
         if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= maximumWorkgroups)) {

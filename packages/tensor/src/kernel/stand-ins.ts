@@ -39,14 +39,16 @@ export class StandIns {
       Object.fromEntries(
         Object.entries(tensors).map(([name, tensor]) => [name, inner.has(tensor) ? tensor : this.#for(tensor)]),
       );
+    const tensor: Recorder['tensor'] = (...given) => {
+      const made = recorder.tensor(...given);
+      inner.add(made);
+      return made;
+    };
     this.#tunable.record(
       {
         gpu: recorder.gpu,
-        tensor(label, shape, options) {
-          const tensor = recorder.tensor(label, shape, options);
-          inner.add(tensor);
-          return tensor;
-        },
+        tensor,
+        activity: tensor,
         dispatch: (dispatch) => {
           for (const tensor of Object.values(dispatch.writes)) {
             if (!inner.has(tensor) && !this.#tunable.outputs.includes(tensor)) {

@@ -50,6 +50,9 @@ const clearly = 0.97;
  */
 const usualTolerance = 1e-4;
 
+/** Where two results lie on either side of what f16 rounds up from, they are this far apart. */
+const halfTolerance = 2 ** -10;
+
 /**
  * Finds the fastest choice of a tunable among those whose results are the plain one's. Each is a program of its own over
  * stand-ins for the tensors that come from outside. Nothing where the signal stopped it, or where there was nothing to
@@ -141,11 +144,12 @@ async function check(
   gpu: Gpu,
   standIns: StandIns,
   runs: readonly Run[],
-  { plain, tolerance = usualTolerance }: Tunable<unknown>,
+  { plain, outputs, tolerance: ofSums = usualTolerance }: Tunable<unknown>,
   { signal, onDropped }: TrialOptions,
 ): Promise<Run[]> {
   let wanted: readonly ArrayLike<number>[] | undefined;
   const right: Run[] = [];
+  const tolerance = ofSums + (outputs.some(({ dataType }) => dataType === 'f16') ? halfTolerance : 0);
   for (const run of runs) {
     const isPlain = sameChoice(run.choice, plain);
     if (signal?.aborted || !(isPlain || wanted)) return [];

@@ -33,6 +33,13 @@ export interface Tuning {
   readonly effort: 'quick' | 'full';
 }
 
+/** What the fastest choice depends on beside sizes: how tensors are stored, what the adapter shares and what it binds. */
+export function storageKey(gpu: Gpu, tensors: readonly Tensor[]): string {
+  const types = tensors.map(({ dataType }) => dataType);
+  const stored = types.every((type) => type === 'f32') ? '' : `${types.join()} `;
+  return `${stored}lanes ${gpu.subgroupSize ?? 1} binding ${gpu.bindingBytes}`;
+}
+
 /** Tunings by {@link tuningKey}. */
 export type Tunings = ReadonlyMap<string, Tuning>;
 

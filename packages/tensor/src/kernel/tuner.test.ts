@@ -165,9 +165,11 @@ describe('recording', () => {
 });
 
 function createRecorder(): Recorder {
+  const tensor: Recorder['tensor'] = (label, shape) => ({ label, shape, elements, dataType: 'f32' });
   return {
     gpu,
-    tensor: (label, shape) => ({ label, shape, elements, dataType: 'f32' }),
+    tensor,
+    activity: tensor,
     dispatch: () => undefined,
   };
 }

@@ -3,7 +3,7 @@ import { ConfigError, ShapeError } from '../errors.js';
 import { type Epilogue, storeAfter } from '../kernel/epilogue.js';
 import type { ElementRange, Recorder } from '../kernel/recorder.js';
 import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from '../kernel/tensor.js';
-import { recordTunable } from '../kernel/tunable.js';
+import { recordTunable, storageKey } from '../kernel/tunable.js';
 import { productKernel, reductionPart, type Share, stridedColumns, stridedRows } from './product-kernel.js';
 import {
   type ProductChoice,
@@ -88,23 +88,13 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
       ...(batches > 1 ? [`${batches} times`] : []),
       ...Object.entries({ transposeA, transposeB, bias, accumulate }).flatMap(([name, is]) => (is ? [name] : [])),
       ...(options.epilogue ? [options.epilogue.name] : []),
-      ...storage(gpu, options),
+      storageKey(gpu, [options.a, options.b, output]),
     ].join(' '),
     ...choices,
     outputs: [output],
     work: m * n * k * batches,
     record,
   });
-}
-
-/** What else the fastest choice depends on: how values are stored, and what the adapter binds and shares. */
-function storage(gpu: Gpu, { a, b, output }: ProductOptions): string[] {
-  const types = [a, b, output].map(({ dataType }) => dataType);
-  return [
-    ...(types.every((type) => type === 'f32') ? [] : [types.join()]),
-    `lanes ${gpu.subgroupSize ?? 1}`,
-    `binding ${gpu.bindingBytes}`,
-  ];
 }
 
 /** Some rows of a product, or some steps of its reduction. */

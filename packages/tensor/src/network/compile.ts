@@ -24,6 +24,7 @@ import { checkHostTensor, formatShape, type HostTensor } from '../shape.js';
 import type { NetworkDescription, NetworkTable } from './description.js';
 import { initialValues } from './initialize.js';
 import { fromMemoryLayout, toMemoryLayout } from './layout.js';
+import { lossScale, recordUnscaled } from './loss-scale.js';
 import type { Evaluation, MemoryPlan, Network, StepOptions, StepResult, StepUnderWay } from './network.js';
 import type { LearnedParameter } from './optimizer.js';
 import {
@@ -33,6 +34,7 @@ import {
   type NetworkTensors,
   networkTensors,
   type ProgramOptions,
+  precisions,
   recordCopy,
   recordEvaluation,
   recordGradients,
@@ -48,7 +50,7 @@ export interface CompileOptions extends ProgramOptions {
 /** Fits a described network to one adapter: gives it memory, compiles its programs, draws its parameters. */
 export function compileNetwork(description: NetworkDescription, gpu: Gpu, options: CompileOptions): Network {
   const { seed = 0 } = options;
-  checkOptions(description, options);
+  checkOptions(description, gpu, options);
   if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
     throw new ConfigError(`${description.name}: seed must be a whole number from 0 to ${0xffffffff}, got ${seed}`);
   }
@@ -57,7 +59,7 @@ export function compileNetwork(description: NetworkDescription, gpu: Gpu, option
 
 /** How much memory {@link compileNetwork} would take, without taking any. */
 export function planNetwork(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): MemoryPlan {
-  checkOptions(description, options);
+  checkOptions(description, gpu, options);
   const tensors = networkTensors(description, options, describeTensor);
   return memoryPlan(tensors, planPrograms(gpu, Object.values(programsOf(description, options, tensors))));
 }
@@ -76,7 +78,7 @@ export async function tuneNetwork(
   gpu: Gpu,
   options: TuneNetworkOptions,
 ): Promise<TuningReport> {
-  checkOptions(description, options);
+  checkOptions(description, gpu, options);
   const tensors = networkTensors(description, options, describeTensor);
   const records = Object.values(programsOf(description, options, tensors));
   return tune(
@@ -88,9 +90,21 @@ export async function tuneNetwork(
   );
 }
 
-function checkOptions(description: NetworkDescription, { batch }: ProgramOptions): void {
+function checkOptions(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
+  const { batch, precision = 'float32' } = options;
   if (!Number.isInteger(batch) || batch < 1) {
     throw new ConfigError(`${description.name}: batch must be a whole number of at least 1, got ${batch}`);
+  }
+  if (!precisions.includes(precision)) {
+    throw new ConfigError(
+      `${description.name}: precision must be ${precisions.join(' or ')}, got ${String(precision)}`,
+    );
+  }
+  if (precision === 'mixed' && !gpu.features.has('shader-f16')) {
+    throw new ConfigError(
+      `${description.name}: mixed precision needs an adapter with the feature shader-f16, which ${gpu.description.name} ` +
+        'has not; use float32 or another adapter',
+    );
   }
   if (description.output.length !== 1) {
     throw new ShapeError(
@@ -146,6 +160,8 @@ class CompiledNetwork implements Network {
     for (const parameter of this.#learned) {
       writeTensor(gpu, parameters.get(parameter.path)!, initialValues(parameter, seed));
     }
+    const scale = this.#tensors.state.get(lossScale.name);
+    if (scale) writeTensor(gpu, scale, lossScale.initial);
     this.#programs = createPrograms(gpu, programsOf(description, options, this.#tensors));
     this.#steps = new StepsUnderWay(gpu, measures, batch);
     this.#readEvaluation = createReadback(gpu, [measures, output, probabilities]);
@@ -200,9 +216,11 @@ class CompiledNetwork implements Network {
       const gradients = this.#learned.map(({ path, shape }) => createTensor(gpu, `${path} gradient`, shape));
       const program = createProgram(gpu, (recorder) => {
         const byPath = new Map(gradients.map((tensor, index) => [this.#learned[index]!.path, tensor]));
-        recordGradients(recorder, this.description, this.#options, this.#tensors, (path, gradient) =>
-          recordCopy(recorder, gradient, byPath.get(path)!),
-        );
+        const scale = this.#tensors.state.get(lossScale.name);
+        recordGradients(recorder, this.description, this.#options, this.#tensors, (path, gradient) => {
+          if (scale) recordUnscaled(recorder, gradient, scale, byPath.get(path)!);
+          else recordCopy(recorder, gradient, byPath.get(path)!);
+        });
       });
       try {
         await program.run({ seed: this.#options.seed, step: this.stepCount });

@@ -39,6 +39,8 @@ export interface BackwardInput extends ForwardOutput {
   readonly outputGradient: Tensor;
   /** False for the lowest layer that learns: nothing below needs its input gradient. */
   readonly needsInputGradient: boolean;
+  /** False where the gradients of the parameters are recorded at another time; true where it is left out. */
+  readonly needsParameterGradients?: boolean;
 }
 
 export interface BackwardOutput {

@@ -23,6 +23,11 @@ export interface Optimizer {
       readonly parameter: Tensor;
       readonly gradient: Tensor;
       readonly state: Readonly<Record<string, Tensor>>;
+      /**
+       * Where it is given, `[1]`: what the gradient must be multiplied by. 0 means that the step is skipped: parameter and
+       * state stay as they are.
+       */
+      readonly gradientFactor?: Tensor;
     },
   ): void;
 }

@@ -6,9 +6,14 @@ import { bytesOf, type Tensor, type TensorOptions } from '../kernel/tensor.js';
 import type { Shape } from '../shape.js';
 import type { NetworkDescription } from './description.js';
 import type { Loss, LossOutput } from './loss.js';
+import { lossScale, recordNextScale, recordScaled } from './loss-scale.js';
 import type { MemoryPlan } from './network.js';
 import type { LearnedParameter, Optimizer } from './optimizer.js';
-import { recordBackward, recordForward } from './record.js';
+import { type Learn, type ParameterTensors, type Postponed, recordBackward, recordForward } from './record.js';
+
+/** How a network stores what it computes. */
+export const precisions = ['float32', 'mixed'] as const;
+export type Precision = (typeof precisions)[number];
 
 /** What a network's programs are recorded from. */
 export interface ProgramOptions {
@@ -16,6 +21,12 @@ export interface ProgramOptions {
   readonly batch: number;
   readonly loss: Loss;
   readonly optimizer: Optimizer;
+  /**
+   * `mixed`: activities, their gradients and what the layers read of the parameters are stored in 16 bits; the parameters
+   * themselves, the optimizer's state and all sums in 32. Needs an adapter with the feature `shader-f16`. `float32` where it
+   * is left out.
+   */
+  readonly precision?: Precision;
   /** False makes a network that can only be evaluated, and needs much less memory. */
   readonly training?: boolean;
 }
@@ -30,14 +41,14 @@ export interface NetworkTensors {
   readonly probabilities: Tensor;
   /** By dotted name. */
   readonly parameters: ReadonlyMap<string, Tensor>;
-  /** By dotted name and the optimizer's own: `conv1.weight.velocity`. */
+  /** By dotted name and the optimizer's own: `conv1.weight.velocity`; in mixed precision the `lossScale` as well. */
   readonly state: ReadonlyMap<string, Tensor>;
 }
 
 /** Makes the tensors that outlive a step, by `createTensor` or a likeness of it. */
 export function networkTensors(
   description: NetworkDescription,
-  { batch, optimizer, training = true }: ProgramOptions,
+  { batch, optimizer, precision, training = true }: ProgramOptions,
   make: (label: string, shape: Shape, options?: TensorOptions) => Tensor,
 ): NetworkTensors {
   const parameters = new Map<string, Tensor>();
@@ -48,6 +59,7 @@ export function networkTensors(
       state.set(`${path}.${name}`, make(`${path}.${name}`, shape));
     }
   }
+  if (training && precision === 'mixed') state.set(lossScale.name, make(lossScale.name, lossScale.shape));
   return {
     input: make('input', [batch, ...description.input]),
     labels: make('labels', [batch], { dataType: 'u32' }),
@@ -85,12 +97,14 @@ export function memoryPlan(
 
 /** Records the forward pass, the loss, and copies of all results. */
 export function recordEvaluation(
-  recorder: Recorder,
+  given: Recorder,
   description: NetworkDescription,
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
-  const forward = recordForward(recorder, description, tensors.input, tensors.parameters, false);
+  const recorder = recorderFor(given, options);
+  const parameters = recordStored(recorder, tensors.parameters, options);
+  const forward = recordForward(recorder, description, tensors.input, parameters, false);
   const { output } = forward.at(-1)!;
   const loss = options.loss.record(recorder, { output, labels: tensors.labels, training: false });
   recordMeasures(recorder, loss, tensors);
@@ -98,7 +112,36 @@ export function recordEvaluation(
   recordCopy(recorder, loss.probabilities, tensors.probabilities);
 }
 
-/** Records a step: forward, backward, and an update of each parameter as soon as nothing reads its value any more. */
+/** In mixed precision, activities are f16. */
+function recorderFor(recorder: Recorder, { precision }: ProgramOptions): Recorder {
+  if (precision !== 'mixed') return recorder;
+  return {
+    ...recorder,
+    activity: (label, shape, options) => recorder.tensor(label, shape, { ...options, dataType: 'f16' }),
+  };
+}
+
+/** What the layers read of the parameters: in mixed precision f16 copies, made anew each step, since parameters change. */
+function recordStored(
+  recorder: Recorder,
+  parameters: ParameterTensors,
+  { precision }: ProgramOptions,
+): ParameterTensors {
+  if (precision !== 'mixed') return parameters;
+  const stored = new Map<string, Tensor>();
+  for (const [path, parameter] of parameters) {
+    const half = recorder.tensor(`${path}/half`, parameter.shape, { dataType: 'f16' });
+    recordCopy(recorder, parameter, half);
+    stored.set(path, half);
+  }
+  return stored;
+}
+
+/**
+ * Records a step: forward, backward, and an update of each parameter as soon as nothing reads its value any more. With a
+ * loss scale, updates come last, because any gradient may say that there shall be none. Where a layer's gradients are larger
+ * than what they are made of, as in fully connected layers, they are made last as well, one after another.
+ */
 export function recordTraining(
   recorder: Recorder,
   description: NetworkDescription,
@@ -107,30 +150,58 @@ export function recordTraining(
 ): void {
   const { optimizer } = options;
   const byPath = new Map(learnedParameters(description).map((parameter) => [parameter.path, parameter]));
-  const loss = recordGradients(recorder, description, options, tensors, (path, gradient) =>
+  const update = (path: string, gradient: Tensor, gradientFactor?: Tensor) =>
     optimizer.record(recorder, {
       description: byPath.get(path)!,
       parameter: tensors.parameters.get(path)!,
       gradient,
       state: Object.fromEntries(optimizer.state.map((name) => [name, tensors.state.get(`${path}.${name}`)!])),
-    }),
+      ...(gradientFactor && { gradientFactor }),
+    });
+  const scale = tensors.state.get(lossScale.name);
+  if (!scale) {
+    const loss = recordGradients(recorder, description, options, tensors, update);
+    recordMeasures(recorder, loss, tensors);
+    return;
+  }
+  const waiting: [path: string, gradient: Tensor][] = [];
+  const postponed: Postponed[] = [];
+  const loss = recordGradients(
+    recorder,
+    description,
+    options,
+    tensors,
+    (...learned) => waiting.push(learned),
+    (layer) => postponed.push(layer),
   );
+  const decisive = [...waiting.map(([, gradient]) => gradient), ...postponed.flatMap(({ reads }) => reads)];
+  const factor = recordNextScale(recorder, decisive, scale);
+  for (const [path, gradient] of waiting) update(path, gradient, factor);
+  for (const layer of postponed) layer.record((path, gradient) => update(path, gradient, factor));
   recordMeasures(recorder, loss, tensors);
 }
 
-/** Records forward and backward; `learn` is called with each parameter's gradient. */
+/**
+ * Records forward and backward; `learn` is called with each parameter's gradient: of the scaled loss, where there is a scale.
+ * `postpone`, where it is given, is called with layers whose gradients are better made later.
+ */
 export function recordGradients(
-  recorder: Recorder,
+  given: Recorder,
   description: NetworkDescription,
   options: ProgramOptions,
   tensors: NetworkTensors,
-  learn: (path: string, gradient: Tensor) => void,
+  learn: Learn,
+  postpone?: (layer: Postponed) => void,
 ): LossOutput {
-  const forward = recordForward(recorder, description, tensors.input, tensors.parameters, true);
+  const recorder = recorderFor(given, options);
+  const parameters = recordStored(recorder, tensors.parameters, options);
+  const forward = recordForward(recorder, description, tensors.input, parameters, true);
   const { output } = forward.at(-1)!;
   const loss = options.loss.record(recorder, { output, labels: tensors.labels, training: true });
   if (!loss.outputGradient) throw new ConfigError(`${options.loss.kind}: gave no gradient in training`);
-  recordBackward(recorder, description, forward, loss.outputGradient, learn);
+  const scale = tensors.state.get(lossScale.name);
+  const gradient = scale ? recordScaled(recorder, loss.outputGradient, scale) : loss.outputGradient;
+  recordBackward(recorder, description, forward, gradient, learn, postpone);
   return loss;
 }
 

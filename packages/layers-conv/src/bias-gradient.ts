@@ -1,0 +1,20 @@
+import { elementCount, type Recorder, recordRowSums, type Shape, type Tensor } from '@alex/tensor';
+
+/** Records the gradient of biases of which each is added to equally many neighbouring outputs. */
+export function recordBiasGradient(
+  recorder: Recorder,
+  { name }: { readonly name: string },
+  shape: Shape,
+  outputGradient: Tensor,
+): Tensor {
+  const bias = recorder.tensor(`${name}/biasGradient`, shape);
+  const rows = elementCount(shape);
+  recordRowSums(recorder, {
+    label: `${name}/biasGradient`,
+    input: outputGradient,
+    output: bias,
+    rows,
+    columns: outputGradient.elements / rows,
+  });
+  return bias;
+}

@@ -1,0 +1,103 @@
+import { recordElementwise } from '../kernel/elementwise.js';
+import { recordPerElement } from '../kernel/per-element.js';
+import type { Recorder } from '../kernel/recorder.js';
+import type { Tensor } from '../kernel/tensor.js';
+
+/**
+ * Dynamic loss scaling. Small gradients would be lost in f16, so the loss, and with it every gradient, is multiplied by a
+ * scale before the backward pass. Where a gradient is too large then, the step changes nothing but the scale, which is
+ * halved; after `growAfter` steps without, it is doubled. All of it is decided on the adapter.
+ *
+ * What it keeps from step to step is one tensor: the scale, the steps since it last changed, the steps that were skipped.
+ */
+export const lossScale = {
+  name: 'lossScale',
+  shape: [3],
+  initial: Float32Array.of(2 ** 16, 0, 0),
+} as const;
+
+/** Powers of two, so that to scale and to scale back loses nothing. */
+const bounds = { least: 1, most: 2 ** 24, growAfter: 1000 };
+
+/** Records the loss's gradient times the scale. */
+export function recordScaled(recorder: Recorder, gradient: Tensor, scale: Tensor): Tensor {
+  const scaled = recorder.activity('lossScale/gradient', gradient.shape);
+  recordElementwise(recorder, {
+    label: 'lossScale/scale',
+    elements: gradient.elements,
+    reads: { gradient },
+    writes: { scaled },
+    also: { scale },
+    body: 'scaled = gradient * load_scale(0u);',
+  });
+  return scaled;
+}
+
+/** Records a gradient of the scaled loss, scaled back. */
+export function recordUnscaled(recorder: Recorder, gradient: Tensor, scale: Tensor, result: Tensor): void {
+  recordElementwise(recorder, {
+    label: `lossScale/unscale/${gradient.label}`,
+    elements: gradient.elements,
+    reads: { gradient },
+    writes: { result },
+    also: { scale },
+    body: 'result = gradient / load_scale(0u);',
+  });
+}
+
+/** Invocations that share out a tensor between them. */
+const lanes = 1024;
+
+/** By their bits, because drivers may assume that every value is finite. */
+const finiteWgsl = 'fn isFinite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }';
+
+/**
+ * Records what becomes of the scale after a step. Gives what its gradients are to be multiplied by, `[1]`: 0 where a value
+ * of `tensors` is not finite.
+ */
+export function recordNextScale(recorder: Recorder, tensors: readonly Tensor[], scale: Tensor): Tensor {
+  const broken = recorder.tensor('lossScale/broken', [tensors.length, lanes], { dataType: 'u32' });
+  for (const [index, x] of tensors.entries()) {
+    const width = x.elements % 4 === 0 ? 4 : 1;
+    const finite = width === 4 ? ['x', 'y', 'z', 'w'].map((part) => `isFinite(x.${part})`).join(' && ') : 'isFinite(x)';
+    recordPerElement(recorder, {
+      label: `lossScale/check/${x.label}`,
+      elements: lanes,
+      reads: { x },
+      writes: { broken },
+      vectors: width === 4 ? ['x'] : [],
+      functions: finiteWgsl,
+      body: `
+  var finite = true;
+  for (var unit = i; unit < ${x.elements / width}u; unit += ${lanes}u) {
+    let x = load${width === 4 ? '4' : ''}_x(unit);
+    finite = finite && ${finite};
+  }
+  store_broken(${index * lanes}u + i, select(1u, 0u, finite));`,
+    });
+  }
+  const factor = recorder.tensor('lossScale/factor', [1]);
+  recordPerElement(recorder, {
+    label: 'lossScale/next',
+    elements: 1,
+    reads: { broken },
+    writes: { scale, factor },
+    body: `
+  var overflow = 0u;
+  for (var at = 0u; at < ${broken.elements}u; at++) { overflow |= load_broken(at); }
+  let scale = load_scale(0u);
+  if (overflow != 0u) {
+    store_factor(0u, 0.0);
+    store_scale(0u, max(scale * 0.5, f32(${bounds.least})));
+    store_scale(1u, 0.0);
+    store_scale(2u, load_scale(2u) + 1.0);
+    return;
+  }
+  store_factor(0u, 1.0 / scale);
+  let steps = load_scale(1u) + 1.0;
+  let grows = steps >= f32(${bounds.growAfter});
+  store_scale(0u, select(scale, min(scale * 2.0, f32(${bounds.most})), grows));
+  store_scale(1u, select(steps, 0.0, grows));`,
+  });
+  return factor;
+}
