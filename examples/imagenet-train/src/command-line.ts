@@ -14,6 +14,7 @@ import {
   type CommonOptions,
   jsonOption,
   positiveNumber,
+  precisionOption,
   seedParser,
   tuneOption,
   tuningsOption,
@@ -81,6 +82,7 @@ function commandLine(run: Run): Command {
     .addOption(new Option('--to <file>', 'where the tunings go that are to be shared; --tunings takes the file'))
     .option('--model <name>', `the network to tune, one of ${modelNames} (default: paper)`)
     .option('--batch <n>', 'pictures a step (default: what the network was published with)', wholeNumber(1))
+    .addOption(precisionOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((options) =>
@@ -109,6 +111,7 @@ function commandLine(run: Run): Command {
       'rate at the start (default: what the network was published with)',
       positiveNumber,
     )
+    .addOption(precisionOption())
     .option('--crop <pixels>', "side of the crops that the network sees (default: the network's)", wholeNumber(1))
     .option(
       '--size <pixels>',

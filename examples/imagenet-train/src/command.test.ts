@@ -48,6 +48,7 @@ describe('help', () => {
         '--steps',
         '--epochs',
         '--seed',
+        '--precision',
         '--adapters',
         '--resume',
         '--tune',
@@ -57,7 +58,7 @@ describe('help', () => {
     [['evaluate'], ['--run', '--data', '--views', '--tune', '--tunings', '--json']],
     [['classify'], ['--run', '<image...>', '--json']],
     [['demo'], ['--run', '--classes', '--steps', '--seed', '--tune', '--tunings', '--json']],
-    [['devices'], ['--tune', '--to', '--model', '--batch', '--adapters', '--json']],
+    [['devices'], ['--tune', '--to', '--model', '--batch', '--precision', '--adapters', '--json']],
     [['report'], ['--run', '--json']],
   ])('of %s names what it takes', async (command, words) => {
     const { code, stdout, stderr } = await runCommand([...command, '--help']);

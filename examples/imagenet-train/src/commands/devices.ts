@@ -15,7 +15,7 @@ const shownLimits = [
 
 /** Lists the adapters, what they can hold, and what they reach; gives the exit code. */
 export async function devicesCommand(options: Omit<TuneCommandOptions, 'tune'>, output: Output): Promise<number> {
-  for (const name of ['to', 'model', 'batch'] as const) {
+  for (const name of ['to', 'model', 'batch', 'precision'] as const) {
     if (options[name] !== undefined) throw new ConfigError(`--${name} is for --tune; give that as well`);
   }
   const cache = openTuningCache(output.line);

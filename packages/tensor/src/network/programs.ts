@@ -9,7 +9,7 @@ import type { Loss, LossOutput } from './loss.js';
 import { lossScale, recordNextScale, recordScaled } from './loss-scale.js';
 import type { MemoryPlan } from './network.js';
 import type { LearnedParameter, Optimizer } from './optimizer.js';
-import { type Learn, type ParameterTensors, type Postponed, recordBackward, recordForward } from './record.js';
+import { type Learn, type Postponed, type ReadParameter, recordBackward, recordForward } from './record.js';
 
 /** How a network stores what it computes. */
 export const precisions = ['float32', 'mixed'] as const;
@@ -103,8 +103,8 @@ export function recordEvaluation(
   tensors: NetworkTensors,
 ): void {
   const recorder = recorderFor(given, options);
-  const parameters = recordStored(recorder, tensors.parameters, options);
-  const forward = recordForward(recorder, description, tensors.input, parameters, false);
+  const readParameter = parameterReader(recorder, tensors, options);
+  const forward = recordForward(recorder, description, tensors.input, readParameter, false);
   const { output } = forward.at(-1)!;
   const loss = options.loss.record(recorder, { output, labels: tensors.labels, training: false });
   recordMeasures(recorder, loss, tensors);
@@ -121,20 +121,19 @@ function recorderFor(recorder: Recorder, { precision }: ProgramOptions): Recorde
   };
 }
 
-/** What the layers read of the parameters: in mixed precision f16 copies, made anew each step, since parameters change. */
-function recordStored(
+/** Layers read parameters themselves or, in mixed precision, f16 copies: made anew each step, since parameters change. */
+function parameterReader(
   recorder: Recorder,
-  parameters: ParameterTensors,
+  { parameters }: NetworkTensors,
   { precision }: ProgramOptions,
-): ParameterTensors {
-  if (precision !== 'mixed') return parameters;
-  const stored = new Map<string, Tensor>();
-  for (const [path, parameter] of parameters) {
+): ReadParameter {
+  return (path) => {
+    const parameter = parameters.get(path)!;
+    if (precision !== 'mixed') return parameter;
     const half = recorder.tensor(`${path}/half`, parameter.shape, { dataType: 'f16' });
     recordCopy(recorder, parameter, half);
-    stored.set(path, half);
-  }
-  return stored;
+    return half;
+  };
 }
 
 /**
@@ -194,8 +193,8 @@ export function recordGradients(
   postpone?: (layer: Postponed) => void,
 ): LossOutput {
   const recorder = recorderFor(given, options);
-  const parameters = recordStored(recorder, tensors.parameters, options);
-  const forward = recordForward(recorder, description, tensors.input, parameters, true);
+  const readParameter = parameterReader(recorder, tensors, options);
+  const forward = recordForward(recorder, description, tensors.input, readParameter, true);
   const { output } = forward.at(-1)!;
   const loss = options.loss.record(recorder, { output, labels: tensors.labels, training: true });
   if (!loss.outputGradient) throw new ConfigError(`${options.loss.kind}: gave no gradient in training`);

@@ -3,8 +3,8 @@ import { bytesOf, type Tensor } from '../kernel/tensor.js';
 import type { NetworkDescription } from './description.js';
 import type { BackwardInput, ForwardOutput } from './layer.js';
 
-/** Parameters of a network by dotted name. */
-export type ParameterTensors = ReadonlyMap<string, Tensor>;
+/** Gives, by its dotted name, the tensor in which the layers read a parameter. */
+export type ReadParameter = (path: string) => Tensor;
 
 /** What the forward pass of each layer read and made, from the picture upwards. */
 export interface ForwardRecord extends ForwardOutput {
@@ -17,13 +17,13 @@ export function recordForward(
   recorder: Recorder,
   description: NetworkDescription,
   input: Tensor,
-  parameters: ParameterTensors,
+  readParameter: ReadParameter,
   training: boolean,
 ): ForwardRecord[] {
   let below = input;
   let done = false;
   return description.layers.map(({ layer, parameters: described }, index) => {
-    const own = Object.fromEntries(described.map(({ name, path }) => [name, parameters.get(path)!]));
+    const own = Object.fromEntries(described.map(({ name, path }) => [name, readParameter(path)]));
     const epilogue = layer.takesEpilogue && description.layers[index + 1]?.layer.epilogue;
     const result = done
       ? { output: below }
