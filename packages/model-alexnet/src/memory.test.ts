@@ -1,6 +1,6 @@
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
-import { type Gpu, planNetwork } from '@alex/tensor';
+import { type Gpu, type Precision, planNetwork } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { alexnet, type Variant } from './index.js';
@@ -11,8 +11,8 @@ beforeAll(async () => {
   gpu = await testGpu();
 });
 
-const planOf = (variant: Variant, batch: number) =>
-  planNetwork(alexnet({ variant }), gpu, { batch, loss: softmaxCrossEntropy(), optimizer: sgd() });
+const planOf = (variant: Variant, batch: number, precision: Precision = 'float32') =>
+  planNetwork(alexnet({ variant }), gpu, { batch, loss: softmaxCrossEntropy(), optimizer: sgd(), precision });
 
 const variants: Variant[] = [
   'paper',
@@ -41,5 +41,19 @@ describe('memory', () => {
     expect(parameterBytes).toBe(4 * alexnet({ variant: 'paper' }).parameterCount);
     expect(stateBytes).toBe(parameterBytes);
     expect(totalBytes).toBeLessThan(4 * 2 ** 30);
+  });
+
+  test("mixed precision takes less memory for the paper's network at any batch (needs shader-f16)", ({ skip }) => {
+    skip(!gpu.features.has('shader-f16'), 'this adapter has no shader-f16');
+    for (const [batch, share] of [
+      [8, 0.9],
+      [64, 0.65],
+      [128, 0.7],
+    ] as const) {
+      const [exact, mixed] = [planOf('paper', batch), planOf('paper', batch, 'mixed')];
+      expect(mixed.activityBytes / exact.activityBytes).toBeLessThan(share);
+      expect(mixed.activityBytes / mixed.leastActivityBytes).toBeLessThanOrEqual(1.15);
+      expect(mixed.parameterBytes).toBe(exact.parameterBytes);
+    }
   });
 });

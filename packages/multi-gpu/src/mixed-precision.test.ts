@@ -2,10 +2,19 @@ import { relu, tanh } from '@alex/activations';
 import { dropout } from '@alex/dropout';
 import { conv2d } from '@alex/layers-conv';
 import { dense } from '@alex/layers-dense';
+import { softmaxCrossEntropy } from '@alex/loss';
 import { localResponseNorm } from '@alex/lrn';
 import { sgd } from '@alex/optim';
 import { maxPool } from '@alex/pool';
-import { ConfigError, describeNetwork, type Gpu, type HostTensor, type Network, openGpu } from '@alex/tensor';
+import {
+  ConfigError,
+  describeNetwork,
+  type Gpu,
+  type HostTensor,
+  type Network,
+  openGpu,
+  tuneNetwork,
+} from '@alex/tensor';
 import { randomTensor, relativeError } from '@alex/tensor/testing';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { type PlaceOptions, place } from './place.js';
@@ -84,6 +93,18 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
       // Of values that nearly tie, pooling and ReLU may let another through.
       expect(error, path).toBeLessThan(path.startsWith('fc') ? 1e-2 : 5e-2);
       expect(error, `${path} is of f16`).toBeGreaterThan(0);
+    }
+  });
+
+  test("one step is the paper's rule on those gradients, wherever in the step they are made", async () => {
+    const network = mixed({ optimizer: sgd({ learningRate: 0.1, weightDecay: 0.01 }) });
+    const before = await network.parameters();
+    const gradients = await network.gradients(pictures, labels);
+    await network.step(pictures, labels);
+    for (const [path, { data }] of Object.entries(await network.parameters())) {
+      const decay = path.endsWith('weight') ? 0.01 : 0;
+      const expected = before[path]!.data.map((w, index) => w - 0.1 * (gradients[path]!.data[index]! + decay * w));
+      expect(relativeError(data, expected), path).toBeLessThan(1e-6);
     }
   });
 
@@ -193,5 +214,23 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
       5e-3,
     );
     expect(Object.keys(await mixed({ training: false }).optimizerState())).toEqual([]);
+  });
+
+  test('kernels are tuned for f16 by themselves, and none is found wrong for its rounding', async () => {
+    const tuned = describeNetwork({
+      name: 'tuned',
+      input: [1, 3, 4],
+      layers: [dense({ units: 64 }), dense({ name: 'top', units: 8 })],
+    });
+    const { tunings, dropped } = await tuneNetwork(tuned, gpu, {
+      batch: 8,
+      loss: softmaxCrossEntropy(),
+      optimizer: sgd(),
+      precision: 'mixed',
+      effort: 'quick',
+      clock: { now: () => 0, time: () => Promise.resolve(1) },
+    });
+    expect(dropped).toEqual([]);
+    expect([...tunings.keys()].every((key) => key.includes('f16'))).toBe(true);
   });
 });

@@ -48,6 +48,7 @@ async function follow(
     readonly gradients: readonly Float32Array[];
   }[],
   rates: readonly number[] = parameters[0]!.gradients.map(() => optimizer.learningRate),
+  factor?: number,
 ): Promise<State[][]> {
   const made: Tensor[] = [];
   const make = (label: string, description: LearnedParameter) => {
@@ -60,10 +61,19 @@ async function follow(
     writeTensor(gpu, value, start);
     return { value, gradient: make('gradient', description), velocity: make('velocity', description) };
   });
+  const gradientFactor = createTensor(gpu, 'factor', [1]);
+  made.push(gradientFactor);
+  writeTensor(gpu, gradientFactor, Float32Array.of(factor ?? 1));
   const program = createProgram(gpu, (recorder) => {
     parameters.forEach(({ description }, index) => {
       const { value, gradient, velocity } = tensors[index]!;
-      optimizer.record(recorder, { description, parameter: value, gradient, state: { velocity } });
+      optimizer.record(recorder, {
+        description,
+        parameter: value,
+        gradient,
+        state: { velocity },
+        ...(factor !== undefined && { gradientFactor }),
+      });
     });
   });
   const states: State[][] = parameters.map(() => []);
@@ -106,6 +116,18 @@ async function followOne(options: SgdOptions, path: string, start: number, gradi
 }
 
 describe('sgd', () => {
+  it.each([3, 8])('multiplies gradients by a factor; 0 leaves everything as it is (%i elements)', async (elements) => {
+    const description = parameter('conv1.weight', [elements]);
+    const start = randomTensor([elements], 1).data;
+    const gradient = randomTensor([elements], 2).data;
+    const after = async (gradients: Float32Array[], factor?: number) =>
+      (await follow(sgd(), [{ description, start, gradients }], undefined, factor))[0]!;
+    const quarter = gradient.map((value) => value / 4);
+    expect(await after([gradient, gradient], 0.25)).toEqual(await after([quarter, quarter]));
+    const broken = gradient.map((value, index) => [Infinity, Number.NaN, value][index % 3]!);
+    expect(await after([broken], 0)).toEqual([{ parameter: start, velocity: new Float32Array(elements) }]);
+  });
+
   it('takes the worked steps of the rule of the paper', async () => {
     // By hand: w0 = 1, constant gradient 0.5, rate 0.01, weight decay 0.0005, momentum 0.9.
     const worked = [

@@ -84,7 +84,8 @@ export function recordNextScale(recorder: Recorder, tensors: readonly Tensor[], 
     writes: { scale, factor },
     body: `
   var overflow = 0u;
-  for (var at = 0u; at < ${broken.elements}u; at++) { overflow |= load_broken(at); }
+  // The beginning, 0, is not a constant: drivers would write the loop out.
+  for (var at = i; at < ${broken.elements}u; at++) { overflow |= load_broken(at); }
   let scale = load_scale(0u);
   if (overflow != 0u) {
     store_factor(0u, 0.0);

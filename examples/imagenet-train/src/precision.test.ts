@@ -1,0 +1,63 @@
+import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openGpu } from '@alex/tensor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCommand } from './testing/command.js';
+import { writePictures } from './testing/pictures.js';
+
+let directory: string;
+let pictures: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'alex-precision-'));
+  pictures = join(directory, 'pictures');
+  await writePictures(pictures, ['blue', 'green', 'red']);
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+/** Of the adapter that commands take as well; at the top level, because tests are skipped before any hook runs. */
+const hasHalves = await (async () => {
+  const adapter = process.env['ALEX_ADAPTER'];
+  const gpu = await openGpu(adapter ? { adapter } : {});
+  gpu.dispose();
+  return gpu.features.has('shader-f16');
+})();
+
+const training = (run: string, steps: number, ...more: string[]) =>
+  runCommand(
+    ['train', '--data', pictures, '--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'off'].concat(
+      ['--steps', `${steps}`, '--run', run],
+      more,
+    ),
+  );
+
+it.skipIf(hasHalves)(
+  'mixed is refused in one line where the adapter lacks shader-f16, and no run is begun',
+  async () => {
+    const run = join(directory, 'refused');
+    const { code, stderr } = await training(run, 1, '--precision', 'mixed');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/mixed precision needs .* shader-f16/);
+    await expect(access(run)).rejects.toThrow(/ENOENT/);
+  },
+);
+
+describe.skipIf(!hasHalves)('--precision mixed (needs the feature shader-f16)', () => {
+  it('goes on after an interruption with the same bits, is kept by the run, and is evaluated in float32', async () => {
+    const [whole, parts] = [join(directory, 'whole'), join(directory, 'parts')];
+    expect((await training(whole, 6, '--precision', 'mixed')).code).toBe(0);
+    expect((await training(parts, 3, '--precision', 'mixed')).code).toBe(0);
+    const config = JSON.parse(await readFile(join(parts, 'config.json'), 'utf8'));
+    expect(config.recipe.precision).toBe('mixed');
+
+    const other = await training(parts, 6, '--resume', '--precision', 'float32');
+    expect(other.code).toBe(2);
+    expect(other.stderr).toMatch(/--precision float32 cannot be changed .* begun with mixed/);
+
+    expect((await training(parts, 6, '--resume')).code).toBe(0);
+    const weights = (run: string) => readFile(join(run, 'weights.safetensors'));
+    expect((await weights(parts)).equals(await weights(whole))).toBe(true);
+    expect((await runCommand(['evaluate', '--run', parts])).code).toBe(0);
+  });
+});
