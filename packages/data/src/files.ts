@@ -1,5 +1,5 @@
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
 
 /** What the operating system said, without the call and the path that Node repeats after it. */
@@ -32,6 +32,29 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
   } catch (error) {
     await rm(unfinished, { force: true }).catch(() => undefined);
     throw writeError(path, error);
+  }
+}
+
+/**
+ * Makes a folder and those above it that are missing; one that is there is fine. (Node's own recursive `mkdir` never
+ * ends where a file system makes no folders at all, such as /proc.)
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  const make = async (path: string): Promise<void> => {
+    try {
+      await mkdir(path);
+    } catch (error) {
+      const parent = dirname(path);
+      if (errorCode(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
+      if (errorCode(error) !== 'ENOENT' || parent === path) throw error;
+      await make(parent);
+      await mkdir(path);
+    }
+  };
+  try {
+    await make(resolve(folder));
+  } catch (error) {
+    throw writeError(folder, error);
   }
 }
 

