@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { ConfigError, DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { extract } from 'tar-stream';
@@ -14,7 +13,7 @@ import { ownScript } from '../own-script.js';
 import { decodePicture } from '../picture-file.js';
 import { parseManifest } from '../prepared/manifest.js';
 import { decodeNpy } from '../prepared/npy.js';
-import { type PreparationEvent, type PrepareOptions, prepareDataset } from './prepare.js';
+import { type Preparation, type PreparationEvent, type PrepareOptions, prepareDataset } from './prepare.js';
 import { jpeg, photograph, smallImagenet, writeFiles } from './testing.js';
 
 /** Every file below a folder, by its checksum. */
@@ -46,6 +45,9 @@ const manifestOf = async (folder: string) =>
 
 let parent: string;
 let folder: string;
+/** The folder's pictures as they are prepared usually. */
+let prepared: PrepareOptions;
+let preparation: Preparation;
 beforeAll(async () => {
   parent = await mkdtemp(join(tmpdir(), 'alex-prepare-'));
   folder = join(parent, 'pictures');
@@ -53,6 +55,8 @@ beforeAll(async () => {
   for (let i = 0; i < 14; i++) files[`train/${i % 2 ? 'cat' : 'dog'}/${i}.JPEG`] = await jpeg(i);
   for (let i = 0; i < 4; i++) files[`val/${i % 2 ? 'cat' : 'dog'}/${i}.JPEG`] = await jpeg(50 + i);
   await writeFiles(folder, files);
+  prepared = ofFolder();
+  preparation = await prepareDataset(prepared);
 });
 afterAll(() => rm(parent, { recursive: true, force: true }));
 
@@ -66,10 +70,16 @@ const ofFolder = (more: Partial<PrepareOptions> = {}): PrepareOptions => ({
   ...small,
   ...more,
 });
+/** A copy of what was prepared, with the options it was prepared by. */
+async function copyOfPrepared(): Promise<PrepareOptions> {
+  const options = ofFolder();
+  await cp(prepared.to, options.to, { recursive: true });
+  return options;
+}
 
 describe('a folder of pictures', () => {
   test('becomes shards that another tar reader understands', async () => {
-    const { directory, manifest, alreadyThere } = await prepareDataset(ofFolder());
+    const { directory, manifest, alreadyThere } = preparation;
     expect(alreadyThere).toBe(false);
     expect(manifest).toEqual(await manifestOf(directory));
     expect(await readdir(directory)).toEqual([
@@ -96,8 +106,7 @@ describe('a folder of pictures', () => {
   });
 
   test('keeps its classes, and each picture its pixels to the loss of JPEG', async () => {
-    const { directory } = await prepareDataset(ofFolder());
-    const dataset = await openDataset(directory);
+    const dataset = await openDataset(prepared.to);
     expect(dataset).toMatchObject({ name: 'pictures', classes: ['cat', 'dog'], height: 16, width: 16, channels: 3 });
     expect([...dataset.train.labels]).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
     const { pixels } = await dataset.train.read([7]);
@@ -143,16 +152,15 @@ describe('a folder of pictures', () => {
   test('gives the same bytes with any number of workers, from any place', async () => {
     const elsewhere = join(newFolder(), 'pictures');
     await cp(folder, elsewhere, { recursive: true });
-    const runs = [ofFolder({ workers: 1 }), ofFolder({ workers: 7 }), ofFolder({ from: elsewhere })];
-    const [first, ...others] = await Promise.all(
-      runs.map(async (options) => contentOf((await prepareDataset(options)).directory)),
-    );
-    for (const other of others) expect(other).toEqual(first);
+    const wanted = await contentOf(prepared.to);
+    for (const options of [ofFolder({ workers: 1, from: elsewhere }), ofFolder({ workers: 5 })]) {
+      await prepareDataset(options);
+      expect(await contentOf(options.to)).toEqual(wanted);
+    }
   });
 
   test('that is prepared already is compared with its checksums', async () => {
-    const options = ofFolder();
-    await prepareDataset(options);
+    const options = await copyOfPrepared();
     const before = await contentOf(options.to);
     const events: PreparationEvent['kind'][] = [];
     const again = await prepareDataset({ ...options, onEvent: ({ kind }) => events.push(kind) });
@@ -276,51 +284,51 @@ describe('pictures that cannot be used', () => {
 });
 
 describe('an interruption', () => {
-  /** Prepares in a process of its own, to be killed. */
-  function start(options: PrepareOptions) {
+  /** Prepares in a process of its own, which is killed a moment after so many pictures are done. */
+  async function killedAfter(pictures: number, milliseconds: number, options: PrepareOptions): Promise<void> {
     const { url } = ownScript('prepare/testing-process');
     const { execArgv } = ownScript('shard-process');
-    return fork(url, [JSON.stringify(options)], { execArgv, stdio: 'ignore' });
+    const child = fork(url, [JSON.stringify(options)], { execArgv, stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    child.on('message', (event: PreparationEvent) => {
+      if (event.kind === 'pictures' && event.done >= pictures) {
+        setTimeout(() => child.kill('SIGKILL'), milliseconds);
+      }
+    });
+    await ended;
   }
 
   test('by kill -9 at any moment leaves what goes on to the same bytes', async () => {
     const from = newFolder();
     const files: Record<string, Buffer> = {};
-    for (let i = 0; i < 150; i++) files[`train/c${i % 3}/${i}.JPEG`] = await photograph(i, 200, 150).jpeg().toBuffer();
+    for (let i = 0; i < 60; i++) files[`train/c${i % 3}/${i}.JPEG`] = await photograph(i, 200, 150).jpeg().toBuffer();
     for (let i = 0; i < 9; i++) files[`val/c${i % 3}/${i}.JPEG`] = await jpeg(50 + i);
     await writeFiles(from, files);
-    const options = { source: 'folder', from, to: newFolder(), ...small, size: 128 } as const;
-    const begin = performance.now();
-    const whole = start({ ...options, to: newFolder() });
-    expect((await once(whole, 'exit'))[0]).toBe(0);
-    const took = performance.now() - begin;
-    const wanted = await contentOf((JSON.parse(whole.spawnargs.at(-1)!) as PrepareOptions).to);
+    const whole = { source: 'folder', from, to: newFolder(), ...small, size: 128 } as const;
+    await prepareDataset(whole);
+    const wanted = await contentOf(whole.to);
 
-    let kills = 0;
-    // Later and later, so that every stage is hit; at last nothing stops it.
-    for (let share = 0.3; ; share += 0.15) {
-      const child = start(options);
-      const ended = once(child, 'exit') as Promise<[number | null]>;
-      const winner = await Promise.race([ended, setTimeout(took * share, 'late', { ref: false })]);
-      if (winner !== 'late') {
-        expect(winner[0]).toBe(0);
-        break;
-      }
-      child.kill('SIGKILL');
-      await ended;
-      kills++;
+    const options = { ...whole, to: newFolder() };
+    // When nothing is done yet, within the first shard, between later ones, and when all shards are there.
+    for (const [pictures, milliseconds] of [
+      [0, 0],
+      [1, 3],
+      [20, 0],
+      [45, 7],
+      [69, 1],
+    ] as const) {
+      await killedAfter(pictures, milliseconds, options);
       const there = await readdir(options.to).catch(() => [] as string[]);
-      if (!there.includes('dataset.json') && there.length > 0) {
+      if (!there.includes('dataset.json')) {
         await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');
       }
     }
-    expect(kills).toBeGreaterThan(1);
-    await expect(prepareDataset(options)).resolves.toMatchObject({ alreadyThere: true });
+    await prepareDataset(options);
     expect(await contentOf(options.to)).toEqual(wanted);
   });
 
   test('by a signal, and shards that were damaged meanwhile, too', async () => {
-    const wanted = await contentOf((await prepareDataset(ofFolder())).directory);
+    const wanted = await contentOf(prepared.to);
     const options = ofFolder({ workers: 1 });
     const controller = new AbortController();
     const stopping = prepareDataset({
@@ -401,8 +409,7 @@ describe('wrong use', () => {
   });
 
   test('a target where another preparation was begun or finished', async () => {
-    const options = ofFolder();
-    await prepareDataset(options);
+    const options = await copyOfPrepared();
     const before = await contentOf(options.to);
     await expect(prepareDataset({ ...options, size: 20 })).rejects.toThrow('holds other data');
     expect(await contentOf(options.to)).toEqual(before);

@@ -3,15 +3,13 @@ import { readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
-import { Piscina } from 'piscina';
 import { checkWhole } from '../checks.js';
 import type { Dataset, Split } from '../dataset.js';
-import type { Decoded, DecodeJob } from '../decode-worker.js';
 import { reason } from '../files.js';
-import { ownScript } from '../own-script.js';
 import { memberNameAt } from '../prepare/tar.js';
 import { checkIndex, defaultCacheBytes, type PictureMemory } from '../split.js';
 import { hasChecksum } from './checksum.js';
+import { Decoder } from './decoder.js';
 import { decodeIndex, type PictureIndex } from './index-file.js';
 import { readManifest, type SplitManifest } from './manifest.js';
 import { decodeNpy } from './npy.js';
@@ -70,35 +68,6 @@ export async function openPrepared(directory: string, options: PreparedOptions =
     },
     ...(licences && { licences }),
   };
-}
-
-/** Decodes pictures in worker threads; these start with the first picture and do not keep a process alive. */
-class Decoder {
-  readonly pictureBytes: number;
-  readonly size: number;
-  readonly channels: number;
-  readonly #lanes: number;
-  #pool: Piscina<DecodeJob, Decoded> | undefined;
-
-  constructor(size: number, channels: number, lanes: number) {
-    this.size = size;
-    this.channels = channels;
-    this.pictureBytes = size * size * channels;
-    this.#lanes = lanes;
-  }
-
-  decode(pictures: DecodeJob['pictures']): Promise<Decoded> {
-    this.#pool ??= start();
-    return this.#pool.run({ pictures, size: this.size, channels: this.channels, lanes: this.#lanes });
-  }
-}
-
-/** The decoding itself runs in threads of libuv, whose number is its own; these here feed them, batch after batch. */
-const mostThreads = 2;
-
-function start(): Piscina<DecodeJob, Decoded> {
-  const { url, execArgv } = ownScript('decode-worker');
-  return new Piscina({ filename: url.href, name: 'decode', execArgv, minThreads: 1, maxThreads: mostThreads });
 }
 
 function preparedSplit(
