@@ -20,8 +20,9 @@ export interface DecodeJob {
 /** Their pixels one after another, or which of them cannot be used and why. */
 export type Decoded = Uint8Array | { readonly failed: number; readonly reason: string };
 
-// Pictures, not parts of one, are worked on at the same time.
+// Pictures, not parts of one, are worked on at the same time; none comes twice in an epoch.
 sharp.concurrency(1);
+sharp.cache(false);
 
 /** Decodes pictures of prepared shards. The pixels are handed over, not copied. */
 export async function decode({ pictures, size, channels, lanes }: DecodeJob): Promise<Decoded> {

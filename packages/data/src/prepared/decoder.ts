@@ -47,21 +47,21 @@ export class Decoder {
   }
 
   #run(pictures: DecodeJob['pictures']): Promise<Decoded> {
-    this.#pool ??= start(this.#script);
+    this.#pool ??= start(this.#script, Math.min(mostThreads, this.#lanes));
     return this.#pool.run({ pictures, size: this.size, channels: this.channels, lanes: this.#lanes });
   }
 }
 
 const endedBy = (error: unknown) => ({ reason: `the thread that decoded it ended (${reason(error)})` });
 
-function start(script: string): Piscina<DecodeJob, Decoded> {
+function start(script: string, maxThreads: number): Piscina<DecodeJob, Decoded> {
   const { url, execArgv } = ownScript(script);
   return new Piscina({
     filename: url.href,
     name: 'decode',
     execArgv,
     minThreads: 1,
-    maxThreads: mostThreads,
+    maxThreads,
     // A thread takes longer to start than a batch to decode.
     idleTimeout: Number.POSITIVE_INFINITY,
   });
