@@ -53,16 +53,29 @@ export async function decode({ pictures, size, channels, lanes }: DecodeJob): Pr
 
 function read({ file, offset, length, checksum }: DecodeJob['pictures'][number]): Buffer {
   const content = Buffer.allocUnsafe(length);
-  const descriptor = openSync(file, 'r');
-  try {
-    for (let done = 0; done < length; ) {
-      const count = readSync(descriptor, content, done, length - done, offset + done);
-      if (count === 0) throw new Error('its shard breaks off');
-      done += count;
-    }
-  } finally {
-    closeSync(descriptor);
+  const descriptor = descriptorOf(file);
+  for (let done = 0; done < length; ) {
+    const count = readSync(descriptor, content, done, length - done, offset + done);
+    if (count === 0) throw new Error('its shard breaks off');
+    done += count;
   }
   if (crc32(content) !== checksum) throw new Error('its bytes are not what was prepared');
   return content;
+}
+
+/** Shards that stay open: opening takes longer than reading a picture. A process may have about 1,000 files open. */
+const mostOpen = 256;
+const descriptors = new Map<string, number>();
+
+function descriptorOf(file: string): number {
+  const known = descriptors.get(file);
+  if (known !== undefined) return known;
+  const [oldest] = descriptors;
+  if (oldest && descriptors.size >= mostOpen) {
+    descriptors.delete(oldest[0]);
+    closeSync(oldest[1]);
+  }
+  const descriptor = openSync(file, 'r');
+  descriptors.set(file, descriptor);
+  return descriptor;
 }

@@ -3,10 +3,11 @@ import type { Decoded, DecodeJob } from '../decode-worker.js';
 import { reason } from '../files.js';
 import { ownScript } from '../own-script.js';
 
-/** The decoding itself runs in threads of libuv, whose number is its own; these here feed them, batch after batch. */
-const mostThreads = 2;
-
-/** Decodes pictures in worker threads; these start with the first picture and do not keep a process alive. */
+/**
+ * Decodes pictures in a thread of its own, which starts with the first one and does not keep a process alive. The work
+ * itself is done in threads of libuv, as many as the lanes up to four: what is left for this one, a tenth of a millisecond
+ * a picture, would gain nothing from a second.
+ */
 export class Decoder {
   readonly pictureBytes: number;
   readonly size: number;
@@ -16,8 +17,8 @@ export class Decoder {
   #pool: Piscina<DecodeJob, Decoded> | undefined;
 
   /**
-   * @param lanes pictures that a thread works on at a time
-   * @param script what the threads run, of this package
+   * @param lanes pictures to work on at a time
+   * @param script what the thread runs, of this package
    */
   constructor(size: number, channels: number, lanes: number, script = 'decode-worker') {
     this.size = size;
@@ -47,22 +48,16 @@ export class Decoder {
   }
 
   #run(pictures: DecodeJob['pictures']): Promise<Decoded> {
-    this.#pool ??= start(this.#script, Math.min(mostThreads, this.#lanes));
+    this.#pool ??= start(this.#script);
     return this.#pool.run({ pictures, size: this.size, channels: this.channels, lanes: this.#lanes });
   }
 }
 
 const endedBy = (error: unknown) => ({ reason: `the thread that decoded it ended (${reason(error)})` });
 
-function start(script: string, maxThreads: number): Piscina<DecodeJob, Decoded> {
+function start(script: string): Piscina<DecodeJob, Decoded> {
   const { url, execArgv } = ownScript(script);
-  return new Piscina({
-    filename: url.href,
-    name: 'decode',
-    execArgv,
-    minThreads: 1,
-    maxThreads,
-    // A thread takes longer to start than a batch to decode.
-    idleTimeout: Number.POSITIVE_INFINITY,
-  });
+  // A thread takes longer to start than a batch to decode: it stays.
+  const threads = { minThreads: 1, maxThreads: 1, idleTimeout: Number.POSITIVE_INFINITY };
+  return new Piscina({ filename: url.href, name: 'decode', execArgv, ...threads });
 }

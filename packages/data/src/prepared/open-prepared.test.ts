@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -69,12 +69,14 @@ describe('reading', () => {
     const copy = await copyOfPrepared();
     const { train } = await openPrepared(copy);
     const before = await train.read([1, 5]);
-    await rename(join(copy, 'train-000000.tar'), join(copy, 'elsewhere'));
+    const shard = join(copy, 'train-000000.tar');
+    const content = await readFile(shard);
+    await writeFile(shard, Buffer.alloc(content.length));
     await rm(join(copy, 'train-000001.tar'));
     expect(await train.read([5, 1, 5])).toMatchObject({ count: 3 });
     expect(await train.read([1, 5])).toEqual(before);
     await expect(train.read([1, 2])).rejects.toThrow(DataError);
-    await rename(join(copy, 'elsewhere'), join(copy, 'train-000000.tar'));
+    await writeFile(shard, content);
     expect((await train.read([1, 2])).count).toBe(2);
   });
 

@@ -22,8 +22,8 @@ export interface PreparedOptions {
 }
 
 /**
- * Opens what `prepareDataset` made: pictures are found by the index and decoded in worker threads, which hand over
- * whole batches without copying them. Reads of several batches may be asked for at once.
+ * Opens what `prepareDataset` made: pictures are found by the index and decoded beside the main thread, which is
+ * handed whole batches without copying them. Reads of several batches may be asked for at once.
  *
  * @throws DataError where the folder is not prepared, not finished, of a newer version, or a file of it is missing or
  *   damaged. The bytes of a picture are checked when it is read, and an error names it and its shard.
