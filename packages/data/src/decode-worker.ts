@@ -35,7 +35,10 @@ export async function decode({ pictures, size, channels, lanes }: DecodeJob): Pr
       const i = next++;
       try {
         const content = read(pictures[i]!);
-        const { data, info } = await sharp(content).raw().toBuffer({ resolveWithObject: true });
+        const picture = sharp(content);
+        // Unless it is said, one channel becomes three.
+        if (channels === 1) picture.toColourspace('b-w');
+        const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
         if (data.length !== bytes || info.width !== size) {
           throw new Error(`it has ${info.width} x ${info.height} x ${info.channels} values`);
         }

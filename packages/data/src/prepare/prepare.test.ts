@@ -1,9 +1,10 @@
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { ConfigError, DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { extract } from 'tar-stream';
@@ -368,6 +369,33 @@ describe('other sources', () => {
     expect(train.pictureName(5)).toBe('train-000001.tar/00000005_n00000020_1.jpg');
   });
 
+  test("Fashion-MNIST's files: one channel, without loss", async () => {
+    const from = newFolder();
+    const idx = (magic: number, sizes: number[], values: Uint8Array) => {
+      const header = Buffer.alloc(4 + 4 * sizes.length);
+      for (const [i, word] of [magic, ...sizes].entries()) header.writeUInt32BE(word, 4 * i);
+      return gzipSync(Buffer.concat([header, values]));
+    };
+    const pixels = Uint8Array.from({ length: 5 * 784 }, (_, i) => (i * 7) % 251);
+    await writeFiles(from, {
+      'train-images-idx3-ubyte.gz': idx(0x803, [5, 28, 28], pixels),
+      'train-labels-idx1-ubyte.gz': idx(0x801, [5], Uint8Array.of(0, 9, 3, 3, 1)),
+      't10k-images-idx3-ubyte.gz': idx(0x803, [2, 28, 28], pixels.subarray(0, 2 * 784)),
+      't10k-labels-idx1-ubyte.gz': idx(0x801, [2], Uint8Array.of(8, 2)),
+    });
+    const { manifest, directory } = await prepareDataset({ source: 'fashion-mnist', from, to: newFolder() });
+    expect(manifest.preprocessing).toMatchObject({ size: 28, channels: 1, encoding: 'png' });
+    const dataset = await openDataset(directory);
+    expect(dataset).toMatchObject({ name: 'Fashion-MNIST', channels: 1, height: 28 });
+    const { pixels: read, labels } = await dataset.train.read([4, 1]);
+    expect([...labels]).toEqual([1, 9]);
+    expect(Buffer.from(read).equals(Buffer.concat([pixels.subarray(4 * 784), pixels.subarray(784, 2 * 784)]))).toBe(
+      true,
+    );
+    const mean = [0, 1, 2, 3, 4].reduce((sum, i) => sum + pixels[i * 784 + 100]!, 0) / 5;
+    expect(dataset.statistics!.meanPicture[100]).toBeCloseTo(mean, 4);
+  });
+
   test('emoji, without loss', async () => {
     const to = newFolder();
     const { manifest } = await prepareDataset({ source: 'emoji', classes: 3, size: 24, to });
@@ -378,6 +406,59 @@ describe('other sources', () => {
     const indices = [11, 0, 5];
     expect(await prepared.train.read(indices)).toEqual(await drawn.train.read(indices));
     expect(await prepared.validation.read([2])).toEqual(await drawn.validation.read([2]));
+  });
+});
+
+describe('a disk', () => {
+  /** As a disk that has room for so many more bytes, for a preparation in a process of its own. */
+  async function preparedWithRoomFor(bytes: number, options: PrepareOptions): Promise<string> {
+    const { url } = ownScript('prepare/testing-process');
+    const { execArgv } = ownScript('shard-process');
+    const env = { ...process.env, NODE_OPTIONS: `--import ${fullDisk}`, ALEX_TEST_ROOM: `${bytes}` };
+    const child = fork(url, [JSON.stringify(options)], { execArgv, env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    let said = '';
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    await once(child, 'close');
+    return said;
+  }
+  const fullDisk = `data:text/javascript,${encodeURIComponent(`
+    import { open } from 'node:fs/promises';
+    let room = Number(process.env.ALEX_TEST_ROOM);
+    const handle = await open(process.execPath);
+    const prototype = Object.getPrototypeOf(handle);
+    await handle.close();
+    const { writeFile } = prototype;
+    prototype.writeFile = function (data, ...rest) {
+      room -= data.length;
+      if (room >= 0) return writeFile.call(this, data, ...rest);
+      return Promise.reject(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
+    };`)}`;
+
+  test('that is full ends the preparation, which goes on when there is room', async () => {
+    const options = ofFolder();
+    const said = await preparedWithRoomFor(12_000, options);
+    expect(said).toMatch(/DataError: .* could not be written: no space is left on the disk; free some/);
+    const there = await readdir(options.to);
+    expect(there).not.toContain('dataset.json');
+    await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');
+    await prepareDataset(options);
+    expect(await contentOf(options.to)).toEqual(await contentOf(prepared.to));
+  });
+
+  test.skipIf(process.getuid?.() === 0)('that may not be written (skipped for root, who may)', async () => {
+    const to = newFolder();
+    await mkdir(to, { mode: 0o500 });
+    await expect(prepareDataset(ofFolder({ to }))).rejects.toThrow(/could not be written: .*check the place/);
+  });
+
+  test.skipIf(process.getuid?.() === 0)('a source that may not be read (skipped for root, who may)', async () => {
+    const from = newFolder();
+    await cp(folder, from, { recursive: true });
+    await chmod(join(from, 'train', 'cat'), 0);
+    await expect(prepareDataset(ofFolder({ from }))).rejects.toThrow('cannot read the folder');
+    await chmod(join(from, 'train', 'cat'), 0o755);
   });
 });
 

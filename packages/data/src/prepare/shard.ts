@@ -214,6 +214,8 @@ function preparer({ bytes, format }: ShardJob, descriptors: Map<string, number>)
       return { reason: error.message };
     }
     const raw = sharp(pixels, { raw: { width: size, height: size, channels } });
+    // Unless it is said, one channel becomes three.
+    if (channels === 1) raw.toColourspace('b-w');
     const content = await (encoding === 'jpg' ? raw.jpeg({ quality }) : raw.png()).toBuffer();
     return { pixels, content };
   };
