@@ -268,8 +268,6 @@ describe('pictures that cannot be used', () => {
     await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');
     const { manifest } = await prepareDataset({ ...options, maxRejected: 0.2 });
     expect(manifest.splits.train.pictures + manifest.splits.validation.pictures).toBe(10);
-    const other = await prepareDataset({ ...options, to: newFolder(), maxRejected: 1 });
-    expect(await contentOf(options.to)).toEqual(await contentOf(other.directory));
   });
 
   test('that are all of a split end it too', async () => {
@@ -310,11 +308,10 @@ describe('an interruption', () => {
     const wanted = await contentOf(whole.to);
 
     const options = { ...whole, to: newFolder() };
-    // When nothing is done yet, within the first shard, between later ones, and when all shards are there.
+    // Within the first shard, between later ones, and when all shards are there.
     for (const [pictures, milliseconds] of [
-      [0, 0],
-      [5, 3],
-      [45, 7],
+      [0, 5],
+      [30, 7],
       [69, 1],
     ] as const) {
       await killedAfter(pictures, milliseconds, options);
