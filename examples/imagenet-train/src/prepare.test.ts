@@ -72,6 +72,7 @@ describe('pictures', () => {
 
 describe.skipIf(process.platform === 'win32')('a training on prepared pictures', () => {
   it('that was stopped goes on to the same weights', async () => {
+    expect((await runCommand(preparation(prepared))).code).toBe(0);
     const [whole, stopped] = [join(directory, 'whole'), join(directory, 'stopped')];
     const training = (run: string, steps: number) => [
       ...['train', '--data', prepared, '--model', 'small', '--crop', '24', '--batch', '4'],
