@@ -5,11 +5,12 @@ import { type Workload, workloadsOf } from './peers/workloads.js';
 
 export const usage = `Times a training step, layer by layer, beside what the adapter can do at best.
 
-  npm run bench -- [--step] [--layers] [--peers [NAMES]] [--short] [OPTIONS]
+  npm run bench -- [--step] [--layers] [--peers [NAMES]] [--loading] [--short] [OPTIONS]
 
   --step      a whole training step and every kernel in it; done where nothing else is asked for
   --layers    the layers that compute products, alone, each direction by itself
   --peers     the same work by other libraries, of ${peerNames.join(',')}; all where none is named
+  --loading   pictures read from prepared shards, beside the decoder alone, and what a step waits for them
   --short     a small network and few repeats, for a look in passing
 
   --adapter   part of an adapter's name; the best one where it is left out (or ALEX_ADAPTER)
@@ -18,6 +19,7 @@ export const usage = `Times a training step, layer by layer, beside what the ada
   --repeats   times that count, after one that does not; default: 3
   --workloads for --peers, of ${Object.keys(workloadsOf(1)).join(',')}; default: all
   --limit     seconds that one library may take for one workload; default: 600
+  --data      for --loading, a folder that \`alexnet prepare\` made; drawn pictures where it is left out
   --json      writes { environment, results, peers } to this file
   --compare   prints ratios to an earlier file of this kind`;
 
@@ -26,6 +28,8 @@ export interface Arguments {
   readonly step: boolean;
   readonly layers: boolean;
   readonly peers: readonly string[];
+  readonly loading: boolean;
+  readonly data: string | undefined;
   readonly workloads: Readonly<Record<string, Workload>>;
   readonly adapter: string | undefined;
   readonly model: string;
@@ -44,6 +48,8 @@ export function parseArguments(given: readonly string[]): Arguments {
       step: { type: 'boolean', default: false },
       layers: { type: 'boolean', default: false },
       peers: { type: 'string' },
+      loading: { type: 'boolean', default: false },
+      data: { type: 'string' },
       short: { type: 'boolean', default: false },
       adapter: { type: 'string' },
       model: { type: 'string' },
@@ -56,12 +62,14 @@ export function parseArguments(given: readonly string[]): Arguments {
       help: { type: 'boolean', default: false },
     },
   });
-  const { short, layers, peers } = values;
+  const { short, layers, peers, loading } = values;
   const batch = whole('batch', values.batch);
   return {
     help: values.help,
-    step: values.step || !(layers || peers !== undefined),
+    step: values.step || !(layers || loading || peers !== undefined),
     layers,
+    loading,
+    data: values.data,
     peers: peers === undefined ? [] : chosen('peers', peers, peerNames),
     workloads: workloadsChosen(values.workloads, batch),
     adapter: values.adapter,

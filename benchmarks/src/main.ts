@@ -4,6 +4,7 @@ import { type Arguments, parseArguments, usage } from './arguments.js';
 import { compareResults, readReport } from './compare.js';
 import { environmentOf } from './environment.js';
 import { measureLayers } from './layers.js';
+import { measureLoading } from './loading.js';
 import { ask } from './peers/ask.js';
 import { measurePeers } from './peers/measure.js';
 import type { Report, Result } from './report.js';
@@ -33,6 +34,7 @@ async function measure(options: Arguments): Promise<Report> {
   const results = rooflineResults(environment.adapter, roofline);
   if (options.step) results.push(...(await measureStep(gpu, { model: options.model, batch, repeats }, roofline)));
   if (options.layers) results.push(...(await measureLayers(gpu, { batch, repeats }, roofline, tell)));
+  if (options.loading) results.push(...(await measureLoading(gpu, { repeats, data: options.data }, tell)));
   // Others get the adapter for themselves.
   gpu.dispose();
   if (options.peers.length === 0) return { environment, results };

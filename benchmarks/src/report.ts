@@ -2,7 +2,7 @@ import type { Environment } from './environment.js';
 import type { PeerResult } from './peers/measure.js';
 
 export interface Result {
-  /** `conv2/forward`, `step`, `roofline/multiply-adds`, `layers/conv2/forward`. */
+  /** `conv2/forward`, `step`, `roofline/multiply-adds`, `layers/conv2/forward`, `loading/2 workers`. */
   readonly name: string;
   readonly adapter: string;
   readonly medianMs: number;
@@ -19,6 +19,8 @@ export interface Result {
   readonly multiplyAddShare?: number;
   /** What the threads of the process worked, by the cores: other work on the machine does not count. The fastest repeat. */
   readonly processorMs?: number;
+  /** Of loading: the rate by the processor's time, as a share of the decoder's alone; of a training step on what is loaded: the share of it that waits. */
+  readonly share?: number;
   /** The medians of its dispatches by label, where it is several. */
   readonly dispatches?: Readonly<Record<string, number>>;
 }

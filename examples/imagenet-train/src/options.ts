@@ -18,6 +18,13 @@ export function positiveNumber(text: string): number {
   throw new InvalidArgumentError('It must be a number above 0.');
 }
 
+/** A parser for commander: a share in percent, such as `0.1%`; gives it as a number from 0 to 1. */
+export function percentage(text: string): number {
+  const value = Number(/^(\d+(?:\.\d+)?)%$/.exec(text)?.[1]);
+  if (value >= 0 && value <= 100) return value / 100;
+  throw new InvalidArgumentError('It must be a share such as 0.1%.');
+}
+
 /** What every command takes. */
 export interface CommonOptions {
   readonly json: boolean;

@@ -6,6 +6,7 @@ import { sgd } from '@alex/optim';
 import { CheckpointError, type Gpu, type Network, type NetworkDescription, type Tunings } from '@alex/tensor';
 import type { RunConfig, RunDirectory } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
+import { floatsFromBase64 } from './base64.js';
 import { applyTuning, type Tuning, usualTuning } from './tuning.js';
 
 /** A run's network and what makes its input, on an adapter. */
@@ -78,7 +79,7 @@ export async function openSession(
       output: network.input,
       source: { height: data.height, width: data.width, channels: data.channels },
       training: { crop: pictures.crop, mirror: pictures.mirror, ...(pictures.colour && { colour: pictures.colour }) },
-      mean: pictures.mean,
+      mean: pictures.meanPicture === undefined ? pictures.mean : floatsFromBase64(pictures.meanPicture),
       scale: pictures.scale,
       padding: pictures.padding,
     });

@@ -74,6 +74,24 @@ describe('10^5 draws', () => {
     expect(Math.abs(mirrored - count / 2)).toBeLessThan(4 * Math.sqrt(count / 4));
   });
 
+  // The paper's 224 x 224 of 256 x 256, and cuda-convnet's 24 x 24 of CIFAR-10's 32 x 32 with a border of 4 around.
+  it.each([
+    // 1089 cells, 1088 degrees of freedom, and 33 cells, 32; then 289 and 17; at 0.1%.
+    { side: 256, crop: 224, padding: 0, offsets: 33, ofCells: 1236, ofOffsets: 62.5 },
+    { side: 32, crop: 24, padding: 4, offsets: 17, ofCells: 366, ofOffsets: 39.3 },
+  ])('reach all of $offsets x $offsets places with equal chance', (given) => {
+    const { side, crop, padding, offsets, ofCells, ofOffsets } = given;
+    const square: Plan = { ...plan, height: side, width: side, cropHeight: crop, cropWidth: crop, padding };
+    const drawn = Array.from({ length: count }, (_, i) => drawView(square, 2012, i % 10, Math.floor(i / 10)));
+    const tops = drawn.map((view) => view.top + padding);
+    const lefts = drawn.map((view) => view.left + padding);
+    expect(chiSquare(tops, offsets)).toBeLessThan(ofOffsets);
+    expect(chiSquare(lefts, offsets)).toBeLessThan(ofOffsets);
+    const cells = tops.map((top, i) => top * offsets + lefts[i]!);
+    expect(chiSquare(cells, offsets ** 2)).toBeLessThan(ofCells);
+    expect([Math.min(...tops), Math.max(...tops)]).toEqual([0, offsets - 1]);
+  });
+
   it('shift colours by 0 on average, with a hundredth of the covariance of the pixels', () => {
     const shifts = Array.from({ length: count }, (_, i) => drawColourShift(plan, 7, i % 10, Math.floor(i / 10)));
     for (const a of [0, 1, 2] as const) {

@@ -1,7 +1,7 @@
 import { ConfigError, streamOf, threefry2x32 } from '@alex/tensor';
 import { checkWhole, checkWord } from './checks.js';
 import type { PictureBatch, Split } from './dataset.js';
-import { prefetch } from './prefetch.js';
+import { readAhead } from './prefetch.js';
 
 /** How the pictures of a split are parted into batches. */
 export interface BatchSize {
@@ -29,6 +29,8 @@ export interface BatchOrder extends BatchSize {
 export interface BatchesOptions extends BatchOrder {
   /** How many epochs to go through, counting the one that is begun in its midst; 1 unless said, `Infinity` never ends. */
   epochs?: number | undefined;
+  /** How many batches to read ahead of the one that is used; 1 unless said. */
+  ahead?: number | undefined;
 }
 
 /** Where a step of training stands. */
@@ -87,26 +89,28 @@ export function batchIndices(length: number, order: BatchOrder): Uint32Array {
 }
 
 /**
- * Reads a split batch after batch, the next one while this one is used.
+ * Reads a split batch after batch, the next ones while this one is used: `ahead` of them, however long it is used, so
+ * that memory is bounded. What comes, and in which order, depends on the order's options alone.
  *
  * @throws ConfigError where an option is not possible; DataError where a picture cannot be read.
  */
 export function batches(split: Split, options: BatchesOptions): AsyncGenerator<EpochBatch, void, undefined> {
-  const { epoch = 0, position = 0, epochs = 1 } = options;
+  const { epoch = 0, position = 0, epochs = 1, ahead = 1 } = options;
   const count = batchesPerEpoch(split.length, options);
   checkWhole('position', position, 0, count - 1);
   if (epochs !== Number.POSITIVE_INFINITY) checkWhole('epochs', epochs, 1);
   checkOrder(options);
-  async function* read() {
+  checkWhole('ahead', ahead, 0);
+  function* reads() {
     for (let pass = 0; pass < epochs; pass++) {
       for (let at = pass === 0 ? position : 0; at < count; at++) {
         const place = { epoch: epoch + pass, position: at };
         const pictures = batchIndices(split.length, { ...options, ...place });
-        yield { ...(await split.read(pictures)), pictures, ...place };
+        yield async () => ({ ...(await split.read(pictures)), pictures, ...place });
       }
     }
   }
-  return prefetch(read());
+  return readAhead(reads(), ahead);
 }
 
 function checkOrder({ seed = 0, epoch = 0 }: BatchOrder): void {

@@ -14,7 +14,8 @@ const recordBytes = 1 + 3 * plane;
 const classCount = 10;
 const trainingFiles = [1, 2, 3, 4, 5].map((number) => `data_batch_${number}.bin`);
 const validationFiles = ['test_batch.bin'];
-const namesFile = 'batches.meta.txt';
+/** The file of the class names. */
+export const cifar10NamesFile = 'batches.meta.txt';
 
 /** The files by which a folder is known to hold CIFAR-10. */
 export const cifar10Files: readonly string[] = [...trainingFiles, ...validationFiles];
@@ -35,14 +36,14 @@ export function openCifar10(directory: string): Promise<Dataset> {
 
 /** As `openCifar10`, for files of any number of records. */
 export async function readCifar10(directory: string, recordsPerFile: number): Promise<Dataset> {
-  const names = (await readWhole(join(directory, namesFile), remedy)).toString('utf8');
+  const names = (await readWhole(join(directory, cifar10NamesFile), remedy)).toString('utf8');
   const classes = names
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
   if (new Set(classes).size !== classCount || classes.length !== classCount) {
     throw new DataError(
-      `${join(directory, namesFile)} names ${classes.length} classes, expected ${classCount} different ones: ${remedy}`,
+      `${join(directory, cifar10NamesFile)} names ${classes.length} classes, expected ${classCount} different ones: ${remedy}`,
     );
   }
   return {

@@ -1,3 +1,5 @@
+import type { ColourStatistics } from './statistics.js';
+
 /** Pictures in ordinary memory: bytes, picture after picture, rows of interleaved channels (`[N, height, width, channels]`). */
 export interface PictureBatch {
   readonly count: number;
@@ -39,6 +41,13 @@ export interface Licence {
   readonly url: string;
 }
 
+/** What is known of all training pictures without reading them. */
+export interface DatasetStatistics {
+  readonly colour: ColourStatistics;
+  /** The mean of each value, `[channels, height, width]`, in grey levels from 0 to 255. */
+  readonly meanPicture: Float32Array;
+}
+
 /** Labelled pictures of one size, parted into those to learn from and those held out. */
 export interface Dataset {
   readonly name: string;
@@ -49,6 +58,8 @@ export interface Dataset {
   readonly width: number;
   readonly train: Split;
   readonly validation: Split;
+  /** Of data that were prepared. */
+  readonly statistics?: DatasetStatistics;
   /** The terms of pictures that come with the package. */
   readonly licences?: readonly Licence[];
 }

@@ -1,5 +1,5 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
 
 /** What the operating system said, without the call and the path that Node repeats after it. */
@@ -8,8 +8,69 @@ export function reason(error: unknown): string {
   return message.split(', ')[0]!.split('\n')[0]!;
 }
 
+/** The system's name of a file error, such as `ENOENT`. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return errorCode(error) === 'ENOENT';
+}
+
+/** Writes a file whole or not at all: beside it under another name, onto the disk, then renamed over it. */
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  const unfinished = `${path}.unfinished`;
+  try {
+    const file = await open(unfinished, 'w');
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(unfinished, path);
+  } catch (error) {
+    await rm(unfinished, { force: true }).catch(() => undefined);
+    throw writeError(path, error);
+  }
+}
+
+/**
+ * Makes a folder and those above it that are missing; one that is there is fine. (Node's own recursive `mkdir` never
+ * ends where a file system makes no folders at all, such as /proc.)
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  const make = async (path: string): Promise<void> => {
+    try {
+      await mkdir(path);
+    } catch (error) {
+      const parent = dirname(path);
+      if (errorCode(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
+      if (errorCode(error) !== 'ENOENT' || parent === path) throw error;
+      await make(parent);
+      await mkdir(path);
+    }
+  };
+  try {
+    await make(resolve(folder));
+  } catch (error) {
+    throw writeError(folder, error);
+  }
+}
+
+/** A new name reaches the disk only with its folder. Some systems cannot sync a folder: no harm done. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}
+
+/** An error in writing, in words. */
+export function writeError(path: string, error: unknown): DataError {
+  if (error instanceof DataError) return error;
+  const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(errorCode(error) ?? '');
+  const why = full ? 'no space is left on the disk; free some' : `${reason(error)}; check the place`;
+  return new DataError(`${path} could not be written: ${why}`, { cause: error });
 }
 
 /** Names of the folders and files directly in a folder, sorted, without hidden ones; links are followed. */
@@ -24,7 +85,7 @@ export async function listFolder(folder: string): Promise<FolderContent> {
     const content: FolderContent = { folders: [], files: [] };
     for (const entry of await readdir(folder, { withFileTypes: true })) {
       if (entry.name.startsWith('.')) continue;
-      const kind = entry.isSymbolicLink() ? await stat(join(folder, entry.name)).catch(() => entry) : entry;
+      const kind = entry.isSymbolicLink() ? await follow(join(folder, entry.name)) : entry;
       if (kind.isDirectory()) content.folders.push(entry.name);
       else if (kind.isFile()) content.files.push(entry.name);
     }
@@ -33,8 +94,19 @@ export async function listFolder(folder: string): Promise<FolderContent> {
     content.files.sort();
     return content;
   } catch (error) {
+    if (error instanceof DataError) throw error;
     if (isMissing(error)) throw new DataError(`there is no folder ${folder}: check the path`, { cause: error });
     throw new DataError(`cannot read the folder ${folder}: ${reason(error)}`, { cause: error });
+  }
+}
+
+/** What a link leads to. A picture that is linked to and missing would otherwise be dropped without a word. */
+async function follow(link: string): Promise<{ isDirectory(): boolean; isFile(): boolean }> {
+  try {
+    return await stat(link);
+  } catch (error) {
+    const where = errorCode(error) === 'ELOOP' ? 'in a circle' : 'nowhere';
+    throw new DataError(`${link} is a link that leads ${where}: repair or remove it`, { cause: error });
   }
 }
 

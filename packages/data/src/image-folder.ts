@@ -29,7 +29,7 @@ const filesAtATime = 16;
 const heldOutShare = 0.1;
 
 /** A picture file: its path within the data set (with `/` on every system), and its class. */
-interface PictureFile {
+export interface PictureFile {
   readonly path: string;
   readonly label: number;
 }
@@ -53,6 +53,36 @@ export async function openImageFolder(directory: string, options: ImageFolderOpt
   const { size = 256, cacheBytes = defaultCacheBytes } = options;
   checkWhole('size', size, 1, 4096);
   checkWhole('cacheBytes', cacheBytes, 0);
+  const { folders, train, validation } = await listImageFolder(directory);
+  const files = [...train, ...validation];
+  if (options.verify ?? files.length < verifyBelow) {
+    await forEachLimited(files.length, filesAtATime, (i) => {
+      const file = join(directory, files[i]!.path);
+      return checkSignature(file, file);
+    });
+  }
+  const memory: PictureMemory = { bytesLeft: cacheBytes };
+  return {
+    name: directory,
+    classes: await readClassNames(directory, folders),
+    channels: 3,
+    height: size,
+    width: size,
+    train: splitOf('training', directory, train, size, memory),
+    validation: splitOf('validation', directory, validation, size, memory),
+  };
+}
+
+/** The pictures of an image folder, before any of them is looked at. */
+export interface ImageFolderList {
+  /** The class folders' names, in the order of their labels. */
+  readonly folders: readonly string[];
+  readonly train: readonly PictureFile[];
+  readonly validation: readonly PictureFile[];
+}
+
+/** Lists an image folder as `openImageFolder` describes it. */
+export async function listImageFolder(directory: string): Promise<ImageFolderList> {
   const top = await listFolder(directory);
   const validationFolder = validationFolders.find((folder) => top.folders.includes(folder));
   const hasTraining = top.folders.includes(trainingFolder);
@@ -84,24 +114,7 @@ export async function openImageFolder(directory: string, options: ImageFolderOpt
       );
     }
   }
-
-  const files = [...train, ...validation];
-  if (options.verify ?? files.length < verifyBelow) {
-    await forEachLimited(files.length, filesAtATime, (i) => {
-      const file = join(directory, files[i]!.path);
-      return checkSignature(file, file);
-    });
-  }
-  const memory: PictureMemory = { bytesLeft: cacheBytes };
-  return {
-    name: directory,
-    classes: await readClassNames(directory, folders),
-    channels: 3,
-    height: size,
-    width: size,
-    train: splitOf('training', directory, train, size, memory),
-    validation: splitOf('validation', directory, validation, size, memory),
-  };
+  return { folders, train, validation };
 }
 
 function checkClasses(folder: string, classes: readonly string[]): void {
@@ -164,7 +177,13 @@ function hash(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-function splitOf(which: string, directory: string, files: PictureFile[], size: number, memory: PictureMemory): Split {
+function splitOf(
+  which: string,
+  directory: string,
+  files: readonly PictureFile[],
+  size: number,
+  memory: PictureMemory,
+): Split {
   return createSplit({
     name: `${directory}, ${which}`,
     height: size,

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ConfigError, DataError } from '@alex/tensor';
 import { cifar10Files, openCifar10 } from './cifar10.js';
 import type { Dataset } from './dataset.js';
@@ -5,6 +7,8 @@ import { openEmoji } from './emoji/emoji.js';
 import { fashionMnistFiles, openFashionMnist } from './fashion-mnist.js';
 import { type FolderContent, listFolder } from './files.js';
 import { openImageFolder } from './image-folder.js';
+import { manifestFile, workshopFolder } from './prepared/manifest.js';
+import { openPrepared } from './prepared/open-prepared.js';
 
 export interface DatasetOptions {
   /** How many classes to tell apart; only the emoji leave a choice. */
@@ -14,11 +18,11 @@ export interface DatasetOptions {
 }
 
 const accepted =
-  'give `emoji`, `emoji:CLASSES`, a folder with the binary files of CIFAR-10, one with the files of Fashion-MNIST, or one with a folder of pictures for each class';
+  'give `emoji`, `emoji:CLASSES`, a folder that was prepared, one with the binary files of CIFAR-10, one with the files of Fashion-MNIST, or one with a folder of pictures for each class';
 
 /**
- * Opens what a person names: `emoji`, `emoji:CLASSES`, or a folder, whose kind is told by what is in it (CIFAR-10's or
- * Fashion-MNIST's files, else class folders of pictures). A folder called `emoji` is `./emoji`.
+ * Opens what a person names: `emoji`, `emoji:CLASSES`, or a folder, whose kind is told by what is in it (prepared
+ * shards, CIFAR-10's or Fashion-MNIST's files, else class folders of pictures). A folder called `emoji` is `./emoji`.
  *
  * @throws DataError where there is nothing of that kind, or what is there is broken.
  * @throws ConfigError where an option is not possible or the data leave no such choice.
@@ -28,9 +32,13 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
   if (emoji) return openEmoji({ ...options, classes: emojiClasses(text, emoji[1], options.classes) });
 
   const content = await lookInto(text);
+  if (content.files.includes(manifestFile)) return fixed(await openPrepared(text), options);
   if (content.files.some((file) => cifar10Files.includes(file))) return fixed(await openCifar10(text), options);
   if (content.files.some((file) => fashionMnistFiles.includes(file)))
     return fixed(await openFashionMnist(text), options);
+  if (existsSync(join(text, workshopFolder))) {
+    throw new DataError(`${text} was not prepared to its end: run the command that prepares it again, it goes on`);
+  }
   if (content.folders.length === 0) {
     const found =
       content.files.length === 0

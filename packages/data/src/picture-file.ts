@@ -66,9 +66,14 @@ export async function checkSignature(name: string, file: string): Promise<void> 
   } catch (error) {
     throw new DataError(`cannot read ${name}: ${reason(error)}`, { cause: error });
   }
-  const digits = head.toString('hex', 0, length);
+  checkSignatureOf(name, head.subarray(0, length));
+}
+
+/** As `checkSignature`, for the content of a file or its beginning. */
+export function checkSignatureOf(name: string, content: Buffer): void {
+  const digits = content.toString('hex', 0, 12);
   if (Object.values(signatures).some((signature) => signature.test(digits))) return;
-  const found = length === 0 ? 'the file is empty' : 'its content is something else';
+  const found = content.length === 0 ? 'the file is empty' : 'its content is something else';
   throw new DataError(
     `${name} is not a picture (${Object.keys(signatures).join(', ')}): ${found}; replace or remove the file`,
   );

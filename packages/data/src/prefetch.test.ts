@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
-import { expect, test } from 'vitest';
-import { prefetch } from './prefetch.js';
+import { describe, expect, test } from 'vitest';
+import { prefetch, readAhead } from './prefetch.js';
 
 /** Counts up to `end`, and tells what it has begun and whether it was closed. */
 function counter(end: number) {
@@ -63,4 +63,64 @@ test('an early end does not tell of a failure that nobody waits for', async () =
     break;
   }
   await setTimeout(5);
+});
+
+describe('readAhead', () => {
+  /** Jobs that take the longer the earlier they are, and what was begun of them and ended. */
+  function jobsOf(count: number, failing = -1) {
+    const log: string[] = [];
+    function* jobs() {
+      for (let i = 0; i < count; i++) {
+        yield async () => {
+          log.push(`begin ${i}`);
+          await setTimeout(2 * (count - i));
+          log.push(`end ${i}`);
+          if (i === failing) throw new Error('torn');
+          return i;
+        };
+      }
+    }
+    return { log, jobs: jobs() };
+  }
+
+  test.each([0, 1, 3, 100])('%d ahead gives the same results in the same order', async (ahead) => {
+    const results = [];
+    for await (const result of readAhead(jobsOf(6).jobs, ahead)) results.push(result);
+    expect(results).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  test.each([0, 1, 3])('begins no more than %d ahead', async (ahead) => {
+    const { log, jobs } = jobsOf(8);
+    for await (const result of readAhead(jobs, ahead)) {
+      await setTimeout(20);
+      expect(log.filter((line) => line.startsWith('begin'))).toHaveLength(Math.min(8, result + 1 + ahead));
+    }
+  });
+
+  test('an error comes after the results before it, and nothing is left under way', async () => {
+    const { log, jobs } = jobsOf(6, 2);
+    const results: number[] = [];
+    const reading = (async () => {
+      for await (const result of readAhead(jobs, 2)) {
+        // Longer than the failure takes: it must wait, and must not count as unhandled meanwhile.
+        await setTimeout(20);
+        results.push(result);
+      }
+    })();
+    await expect(reading).rejects.toThrow('torn');
+    expect(results).toEqual([0, 1]);
+    expect(log.filter((line) => line.startsWith('begin'))).toHaveLength(5);
+    expect(log.filter((line) => line.startsWith('end'))).toHaveLength(5);
+  });
+
+  test('an early end lets what is under way finish and begins nothing more', async () => {
+    const { log, jobs } = jobsOf(6, 1);
+    for await (const result of readAhead(jobs, 2)) {
+      expect(result).toBe(0);
+      break;
+    }
+    expect(log.filter((line) => line.startsWith('end'))).toHaveLength(3);
+    await setTimeout(20);
+    expect(log).toHaveLength(6);
+  });
 });

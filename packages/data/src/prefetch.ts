@@ -23,3 +23,40 @@ export async function* prefetch<T>(source: AsyncIterable<T>): AsyncGenerator<T, 
     await iterator.return?.();
   }
 }
+
+/**
+ * Begins jobs before their results are asked for, `ahead` of the one that is used, and gives the results in order. An
+ * error comes where its result would have come; leaving the loop early begins no further job and lets those under way
+ * finish.
+ */
+export async function* readAhead<T>(
+  jobs: Iterable<() => Promise<T>>,
+  ahead: number,
+): AsyncGenerator<T, void, undefined> {
+  const iterator = jobs[Symbol.iterator]();
+  const pending: Promise<T>[] = [];
+  let ended = false;
+  const fill = (count: number) => {
+    while (!ended && pending.length < count) {
+      const next = iterator.next();
+      if (next.done) ended = true;
+      else {
+        const result = next.value();
+        // It is awaited later or, after an early end, not at all: until then its failure is no unhandled one.
+        result.catch(() => {});
+        pending.push(result);
+      }
+    }
+  };
+  try {
+    while (true) {
+      fill(1);
+      const current = pending.shift();
+      if (!current) return;
+      fill(ahead);
+      yield await current;
+    }
+  } finally {
+    await Promise.allSettled(pending);
+  }
+}

@@ -24,18 +24,13 @@ const jobsAtATime = Math.max(2, availableParallelism());
 export function createSplit(source: PictureSource): Split {
   const { height, width, channels, labels } = source;
   const bytes = height * width * channels;
-  const checkIndex = (i: number | undefined) => {
-    if (i === undefined || !Number.isInteger(i) || i < 0 || i >= labels.length) {
-      throw new ConfigError(`${source.name} has pictures 0 to ${labels.length - 1}: there is no picture ${i}`);
-    }
-    return i;
-  };
+  const check = (i: number) => checkIndex(source.name, labels.length, i);
   return {
     length: labels.length,
     labels,
-    pictureName: (i) => source.pictureName(checkIndex(i)),
+    pictureName: (i) => source.pictureName(check(i)),
     async read(indices): Promise<PictureBatch> {
-      const wanted = Array.from(indices, checkIndex);
+      const wanted = Array.from(indices, check);
       const pixels = new Uint8Array(wanted.length * bytes);
       await forEachLimited(wanted.length, jobsAtATime, (position) =>
         source.place(wanted[position]!, pixels.subarray(position * bytes, (position + 1) * bytes)),
@@ -50,6 +45,12 @@ export function createSplit(source: PictureSource): Split {
       };
     },
   };
+}
+
+/** Throws a `ConfigError` unless a split has a picture of this number. */
+export function checkIndex(split: string, length: number, i: number): number {
+  if (Number.isInteger(i) && i >= 0 && i < length) return i;
+  throw new ConfigError(`${split} has pictures 0 to ${length - 1}: there is no picture ${i}`);
 }
 
 /** Runs a job for 0, 1, … count - 1, at most `limit` at a time. After a failure no further job begins. */

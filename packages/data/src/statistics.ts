@@ -50,29 +50,76 @@ export async function meanPicture(split: Split, options: StatisticsOptions = {})
  * @throws ConfigError where `limit` is not possible; DataError where a picture cannot be read.
  */
 export async function colourStatistics(split: Split, options: StatisticsOptions = {}): Promise<ColourStatistics> {
-  // Sums of whole numbers are exact in float64 below 2^53, which is more than all of ImageNet comes to (5.5e15 at
-  // 1.28 million pictures of 256 x 256): the plain formula loses nothing but the last subtraction's rounding.
-  let sums: number[] = [];
-  let products: number[][] = [];
-  let count = 0;
+  let sums: ColourSums | undefined;
   for await (const { channels, pixels } of samples(split, options)) {
-    if (count === 0) {
-      sums = new Array<number>(channels).fill(0);
-      products = sums.map(() => [...sums]);
-    }
+    sums ??= new ColourSums(channels);
+    sums.add(pixels);
+  }
+  return statisticsOf([sums!.totals()]);
+}
+
+/** Sums over pixels, from which mean and covariance follow. */
+export interface ColourTotals {
+  /** How many pixels. */
+  readonly pixels: number;
+  /** Of each channel. */
+  readonly sums: readonly number[];
+  /** `products[a][b]`, for a <= b, of channels a and b. */
+  readonly products: readonly (readonly number[])[];
+}
+
+/**
+ * Adds up the colours of pictures. Sums of whole numbers are exact in float64 below 2^53: that is enough for two million
+ * pictures of 256 x 256 in one such sum, and `statisticsOf` adds up as many sums as there are without any rounding. So
+ * one pass over the pictures, in any order and parted in any way, gives the same bits.
+ */
+export class ColourSums {
+  readonly #channels: number;
+  #pixels = 0;
+  readonly #sums: number[];
+  readonly #products: number[][];
+
+  constructor(channels: number) {
+    this.#channels = channels;
+    this.#sums = new Array<number>(channels).fill(0);
+    this.#products = this.#sums.map(() => [...this.#sums]);
+  }
+
+  /** Pixels of interleaved channels. */
+  add(pixels: Uint8Array): void {
+    const channels = this.#channels;
     for (let a = 0; a < channels; a++) {
-      for (let i = a; i < pixels.length; i += channels) sums[a]! += pixels[i]!;
+      let sum = 0;
+      for (let i = a; i < pixels.length; i += channels) sum += pixels[i]!;
+      this.#sums[a]! += sum;
       for (let b = a; b < channels; b++) {
-        let sum = 0;
-        for (let i = 0; i < pixels.length; i += channels) sum += pixels[i + a]! * pixels[i + b]!;
-        products[a]![b]! += sum;
+        let product = 0;
+        for (let i = 0; i < pixels.length; i += channels) product += pixels[i + a]! * pixels[i + b]!;
+        this.#products[a]![b]! += product;
       }
     }
-    count += pixels.length / channels;
+    this.#pixels += pixels.length / channels;
   }
-  const mean = sums.map((sum) => sum / count);
-  const covariance = sums.map((_, a) =>
-    sums.map((_, b) => products[Math.min(a, b)]![Math.max(a, b)]! / count - mean[a]! * mean[b]!),
+
+  totals(): ColourTotals {
+    return { pixels: this.#pixels, sums: this.#sums, products: this.#products };
+  }
+}
+
+/** Mean, covariance and principal components of pixels whose sums were taken in parts. */
+export function statisticsOf(parts: readonly ColourTotals[]): ColourStatistics {
+  const channels = parts[0]?.sums.length ?? 0;
+  const whole = (of: (part: ColourTotals) => number) => parts.reduce((total, part) => total + BigInt(of(part)), 0n);
+  const count = whole(({ pixels }) => pixels);
+  const indices = Array.from({ length: channels }, (_, i) => i);
+  const sums = indices.map((a) => whole((part) => part.sums[a]!));
+  const mean = sums.map((sum) => Number(sum) / Number(count));
+  // In whole numbers to the last division: nothing cancels, however small the variance is beside the mean.
+  const covariance = indices.map((a) =>
+    indices.map((b) => {
+      const product = whole((part) => part.products[Math.min(a, b)]![Math.max(a, b)]!);
+      return Number(product * count - sums[a]! * sums[b]!) / Number(count * count);
+    }),
   );
   const { values, vectors } = symmetricEigen(covariance);
   // Rounding may leave a variance of nothing a hair below 0, of which there is no root.

@@ -36,6 +36,11 @@ const picturesSchema = v.strictObject({
   padding: whole(0),
   /** What is subtracted, one grey level a channel. */
   mean: v.array(finite),
+  /**
+   * The mean picture, subtracted instead of `mean` where a crop was taken: `[channels, height, width]` of float32,
+   * little-endian, in base64.
+   */
+  meanPicture: v.exactOptional(v.pipe(v.string(), v.base64())),
   /** What differences from the mean are divided by; 1 gives grey levels, as in the paper. */
   scale: positive,
   /** Colour shifts along the principal components of the training pixels; left out where there are none. */

@@ -1,5 +1,5 @@
 import { type Augmenter, tenViews, type View } from '@alex/augment';
-import type { Split } from '@alex/data';
+import { batches, type Split } from '@alex/data';
 import { ConfigError, type Network } from '@alex/tensor';
 
 /** Means over the pictures. */
@@ -42,12 +42,12 @@ export async function evaluate(options: EvaluationOptions): Promise<EvaluationRe
   let loss = 0;
   let top1Error = 0;
   let top5Error = 0;
-  for (let first = 0; first < split.length; first += network.batch) {
+  let done = 0;
+  for await (const read of batches(split, { batch: network.batch, lastBatch: 'keep', shuffle: false })) {
     signal?.throwIfAborted();
-    const indices = range(first, Math.min(first + network.batch, split.length));
-    const { pixels, labels, height, width } = await split.read(indices);
+    const { pixels, labels, height, width, pictures } = read;
     const show = (view?: View) =>
-      augmenter.run({ pixels, pictures: indices, training: false, seed: 0, epoch: 0, ...(view && { view }) });
+      augmenter.run({ pixels, pictures, training: false, seed: 0, epoch: 0, ...(view && { view }) });
     if (views === 1) {
       await show();
       const measured = await network.evaluate(network.input, labels);
@@ -68,7 +68,8 @@ export async function evaluate(options: EvaluationOptions): Promise<EvaluationRe
         top5Error += topError(mean, label, 5);
       });
     }
-    onProgress?.(first + indices.length, split.length);
+    done += labels.length;
+    onProgress?.(done, split.length);
   }
   const mean = (total: number) => total / split.length;
   return { pictures: split.length, loss: mean(loss), top1Error: mean(top1Error), top5Error: mean(top5Error) };
@@ -97,8 +98,4 @@ export function topError(probabilities: ArrayLike<number>, label: number, k: num
 
 function sum(values: Float32Array): number {
   return values.reduce((total, value) => total + value, 0);
-}
-
-function range(first: number, end: number): number[] {
-  return Array.from({ length: end - first }, (_, index) => first + index);
 }

@@ -1,0 +1,72 @@
+import { type PreparationEvent, prepareDataset, type SourceKind } from '@alex/data';
+import { exitCode } from '../failure.js';
+import { Interruption } from '../interrupt.js';
+import type { CommonOptions } from '../options.js';
+import type { Output } from '../output.js';
+import { PreparationProgress } from '../preparation-progress.js';
+import { alexnetCommand } from './training.js';
+
+/** What `prepare` takes. */
+export interface PrepareOptions extends CommonOptions {
+  readonly source: SourceKind;
+  readonly from?: string;
+  readonly to: string;
+  readonly size?: number;
+  readonly classes?: number;
+  readonly maxRejected?: number;
+  readonly format?: 'jpg' | 'png';
+  readonly workers?: number;
+}
+
+/** Turns a data set into shards; gives the exit code. */
+export async function prepareCommand(options: PrepareOptions, output: Output): Promise<number> {
+  const { source, from, to, size, classes, maxRejected, format, workers } = options;
+  const progress = new PreparationProgress();
+  const interruption = new Interruption(() => progress.say('Stopping; what is finished is kept.'));
+  try {
+    const { manifest, alreadyThere } = await prepareDataset({
+      source,
+      from,
+      to,
+      size,
+      classes,
+      maxRejected,
+      encoding: format,
+      workers,
+      signal: interruption.signal,
+      onEvent: (event: PreparationEvent) => progress.show(event),
+    });
+    progress.stop();
+    const { train, validation } = manifest.splits;
+    const rejected = train.rejected + validation.rejected;
+    output.result({
+      directory: to,
+      name: manifest.name,
+      alreadyThere,
+      classes: manifest.classes.length,
+      train: train.pictures,
+      validation: validation.pictures,
+      rejected,
+      size: manifest.preprocessing.size,
+      mean: manifest.statistics.mean,
+      standardDeviations: manifest.statistics.standardDeviations,
+    });
+    const count = (value: number) => value.toLocaleString('en-US');
+    output.line(
+      `${manifest.name}: ${count(train.pictures)} pictures to learn from and ${count(validation.pictures)} held out, ` +
+        `of ${count(manifest.classes.length)} classes, ${manifest.preprocessing.description}.`,
+    );
+    if (alreadyThere) output.line('They were there already; every file is as it was prepared.');
+    if (rejected > 0) output.line(`${count(rejected)} could not be used: ${to}/rejected.jsonl says why.`);
+    output.line(`Train on them with:  ${alexnetCommand} train --data ${to} --run runs/mine`);
+    return exitCode.success;
+  } catch (error) {
+    if (!interruption.signal.aborted) throw error;
+    progress.stop();
+    output.line(`Stopped. The same command goes on where it was; what is finished lies in ${to}.`);
+    return interruption.code;
+  } finally {
+    progress.stop();
+    interruption.dispose();
+  }
+}

@@ -1,0 +1,87 @@
+import type { PreparationEvent } from '@alex/data';
+import { SingleBar } from 'cli-progress';
+import { duration } from './output.js';
+
+/** Seconds between lines where there is no terminal. */
+const lineEvery = 5;
+/** Seconds that the rate is taken over: pictures differ, and the disk's buffers fill and empty. */
+const rateOver = 30;
+
+/** Shows on standard error how a preparation gets on: a bar on a terminal, a plain line every few seconds elsewhere. */
+export class PreparationProgress {
+  readonly #stream = process.stderr;
+  #bar: SingleBar | undefined;
+  #lastLine = performance.now();
+  /** When so many pictures were done, from the beginning of the time that the rate is taken over. */
+  #marks: { readonly time: number; readonly done: number }[] = [];
+
+  show(event: PreparationEvent): void {
+    switch (event.kind) {
+      case 'listing':
+        break;
+      case 'remark':
+        this.say(event.text);
+        break;
+      case 'pictures':
+        this.#update(event.done, event.of, this.#rateText(event));
+        break;
+      case 'verifying':
+        this.#update(event.done, event.of, 'files compared with their checksums');
+        break;
+    }
+  }
+
+  /** A line that stays. */
+  say(text: string): void {
+    this.stop();
+    this.#stream.write(`${text}\n`);
+  }
+
+  /** Takes the bar away; nothing where there is none. */
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+
+  #rateText({ done, of, rejected }: Extract<PreparationEvent, { kind: 'pictures' }>): string {
+    const time = performance.now() / 1000;
+    this.#marks.push({ time, done });
+    while (this.#marks.length > 2 && this.#marks[0]!.time < time - rateOver) this.#marks.shift();
+    const { time: since, done: before } = this.#marks[0]!;
+    const rate = time > since ? (done - before) / (time - since) : 0;
+    return [
+      'pictures',
+      ...(rate > 0 ? [`${rate.toFixed(rate < 10 ? 1 : 0)} a second`, `${duration((of - done) / rate)} left`] : []),
+      ...(rejected > 0 ? [`${rejected} rejected`] : []),
+    ].join(' · ');
+  }
+
+  #update(done: number, of: number, text: string): void {
+    if (this.#stream.isTTY) {
+      this.#bar ??= this.#startBar(of);
+      this.#bar.update(done, { text });
+      return;
+    }
+    const now = performance.now();
+    if (now - this.#lastLine < lineEvery * 1000) return;
+    this.#lastLine = now;
+    this.#stream.write(`${done}/${of} ${text}\n`);
+  }
+
+  #startBar(of: number): SingleBar {
+    const bar = new SingleBar({
+      stream: this.#stream,
+      format: '{bar} {value}/{total} {text}',
+      barCompleteChar: '█',
+      barIncompleteChar: '░',
+      barsize: 20,
+      fps: 4,
+      hideCursor: true,
+      clearOnComplete: true,
+      // Ctrl-C is the command's own business.
+      gracefulExit: false,
+    });
+    bar.start(of, 0, { text: '' });
+    return bar;
+  }
+}

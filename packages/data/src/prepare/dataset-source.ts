@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Dataset, Split } from '../dataset.js';
+import { makeFolder, writeError } from '../files.js';
+import { prefetch } from '../prefetch.js';
+import type { PictureSource, SourcePicture } from './source.js';
+
+const picturesAtATime = 256;
+
+/**
+ * A data set that is small enough to be opened as a whole: its pixels are written down once, for the processes that
+ * make shards to read.
+ *
+ * @param folder where to write them
+ */
+export async function datasetSource(
+  dataset: Dataset,
+  { kind, from }: Pick<PictureSource, 'kind' | 'from'>,
+  folder: string,
+): Promise<PictureSource> {
+  const { name, classes, channels, height } = dataset;
+  await makeFolder(folder);
+  const [train, validation] = [
+    await writePixels(dataset.train, join(folder, 'train.pixels')),
+    await writePixels(dataset.validation, join(folder, 'validation.pixels')),
+  ];
+  return {
+    kind,
+    name,
+    from,
+    digest: `${train.digest} ${validation.digest}`,
+    classes: classes.map((name) => ({ id: name, name })),
+    channels: channels === 1 ? 1 : 3,
+    bytes: 'pixels',
+    size: height,
+    lossless: true,
+    train: train.pictures,
+    validation: validation.pictures,
+    ...(dataset.licences && { licences: dataset.licences }),
+  };
+}
+
+async function writePixels(split: Split, path: string): Promise<{ pictures: SourcePicture[]; digest: string }> {
+  const hash = createHash('sha256');
+  const pictures: SourcePicture[] = [];
+  let offset = 0;
+  async function* parts() {
+    for (let first = 0; first < split.length; first += picturesAtATime) {
+      const count = Math.min(picturesAtATime, split.length - first);
+      yield { first, ...(await split.read(Array.from({ length: count }, (_, i) => first + i))) };
+    }
+  }
+  try {
+    const file = await open(path, 'w');
+    try {
+      for await (const { first, count, pixels } of prefetch(parts())) {
+        hash.update(pixels);
+        await file.writeFile(pixels);
+        const length = pixels.length / count;
+        for (let i = first; i < first + count; i++, offset += length) {
+          pictures.push({ name: split.pictureName(i), label: split.labels[i]!, file: path, offset, length });
+        }
+      }
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw writeError(path, error);
+  }
+  return { pictures, digest: hash.digest('hex') };
+}

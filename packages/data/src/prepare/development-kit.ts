@@ -1,0 +1,166 @@
+import { createReadStream } from 'node:fs';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { DataError } from '@alex/tensor';
+import { extract } from 'tar-stream';
+import { listFolder, readWhole, reason } from '../files.js';
+import { type MatValue, readMatFile } from './mat-file.js';
+
+/** What ImageNet's development kit tells. */
+export interface DevelopmentKit {
+  /** WordNet id and names (`tench, Tinca tinca`) of each class by the kit's own number. */
+  readonly classes: ReadonlyMap<number, { readonly wnid: string; readonly names: string }>;
+  /** For each validation picture in the order of their names, the number of its class. */
+  readonly groundTruth: readonly number[];
+  /** Name of the file that the numbers were read from. */
+  readonly groundTruthFile: string;
+  /** Where the numbers of the classes come from. */
+  readonly mapping: 'meta.mat' | 'map_clsloc.txt' | 'synset_words.txt';
+}
+
+const wanted = {
+  meta: /^meta(_clsloc)?\.mat$/,
+  map: /^map_clsloc\.txt$/,
+  words: /^synset_words\.txt$/,
+  groundTruth: /^(ILSVRC\d+_)?validation_ground_truth\.txt$/,
+};
+type Part = keyof typeof wanted;
+type Parts = Partial<Record<Part, { readonly file: string; readonly content: Buffer }>>;
+
+const kitName = /devkit.*(\.tar\.gz|\.tgz)$/i;
+const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) beside the pictures, packed or unpacked';
+/** The largest file of a kit that is read here has less than one MB. */
+const mostBytes = 2 ** 26;
+
+/**
+ * Reads the development kit in a folder: the official archive, unpacked as it is, or its files alone.
+ *
+ * @throws DataError where a part is missing or damaged.
+ */
+export async function readDevelopmentKit(folder: string): Promise<DevelopmentKit> {
+  const parts = { ...(await packedKit(folder)), ...(await unpackedKit(folder)) };
+  const { groundTruth, meta, map, words } = parts;
+  if (!groundTruth) throw new DataError(`${folder} has no ILSVRC2012_validation_ground_truth.txt: ${remedy}`);
+  const [mapping, known] = meta
+    ? (['meta.mat', fromMeta(meta.file, readMatFile(meta.file, meta.content))] as const)
+    : map
+      ? (['map_clsloc.txt', fromLines(map, /^(n\d+)\s+(\d+)\s+(\S.*)$/)] as const)
+      : words
+        ? (['synset_words.txt', fromLines(words, /^(n\d+)()\s+(\S.*)$/)] as const)
+        : [undefined, new Map<number, { wnid: string; names: string }>()];
+  if (!mapping)
+    throw new DataError(`${folder} has no meta.mat to tell what the ground truth's numbers mean: ${remedy}`);
+  return {
+    classes: words ? namedBy(known, words.content.toString('utf8')) : known,
+    groundTruth: readNumbers(groundTruth, known),
+    groundTruthFile: groundTruth.file,
+    mapping,
+  };
+}
+
+/** The files in the folder, in a kit's folder within it, and in the kit's `data` folder. */
+async function unpackedKit(folder: string): Promise<Parts> {
+  const parts: Parts = {};
+  const visit = async (path: string, depth: number): Promise<void> => {
+    const { files, folders } = await listFolder(path);
+    for (const file of files) {
+      const part = partOf(file);
+      if (part) parts[part] = { file: join(path, file), content: await readWhole(join(path, file), remedy) };
+    }
+    for (const inner of folders) {
+      if (depth < 2 && /devkit|^data$/i.test(inner)) await visit(join(path, inner), depth + 1);
+    }
+  };
+  await visit(folder, 0);
+  return parts;
+}
+
+async function packedKit(folder: string): Promise<Parts> {
+  const archive = (await listFolder(folder)).files.find((file) => kitName.test(file));
+  if (archive === undefined) return {};
+  const path = join(folder, archive);
+  const parts: Parts = {};
+  const unpacked = extract();
+  const reading = pipeline(createReadStream(path), createGunzip(), unpacked);
+  // Heard below: until then its failure is no unhandled one.
+  reading.catch(() => {});
+  try {
+    for await (const entry of unpacked) {
+      const part = entry.header.type === 'file' ? partOf(basename(entry.header.name)) : undefined;
+      const chunks: Buffer[] = [];
+      let length = 0;
+      for await (const chunk of entry) {
+        length += (chunk as Buffer).length;
+        if (part && length > mostBytes) throw new DataError(`${entry.header.name} is too long for a kit`);
+        if (part) chunks.push(chunk as Buffer);
+      }
+      if (part) parts[part] = { file: `${path}: ${entry.header.name}`, content: Buffer.concat(chunks) };
+    }
+    await reading;
+  } catch (error) {
+    throw new DataError(`${path} cannot be unpacked: ${reason(error)}; get it again`, { cause: error });
+  }
+  return parts;
+}
+
+const partOf = (file: string) => (Object.keys(wanted) as Part[]).find((part) => wanted[part].test(file));
+
+function fromMeta(file: string, variables: Record<string, MatValue>): DevelopmentKit['classes'] {
+  const classes = new Map<number, { wnid: string; names: string }>();
+  const synsets = Array.isArray(variables['synsets']) ? variables['synsets'] : [];
+  for (const synset of synsets as Record<string, MatValue>[]) {
+    const idField = Object.keys(synset).find((field) => /^ILSVRC\d+_ID$/.test(field));
+    const id = idField && (synset[idField] as readonly number[])[0];
+    const { WNID: wnid, words, num_children: children } = synset;
+    if (typeof id !== 'number' || typeof wnid !== 'string' || typeof words !== 'string') {
+      throw new DataError(`${file}: a record of \`synsets\` lacks its ILSVRC2012_ID, WNID or words: get the kit again`);
+    }
+    // Those with children are groups of classes, which no picture is labelled with.
+    if (Array.isArray(children) && (children[0] as number) > 0) continue;
+    classes.set(id, { wnid, names: words });
+  }
+  if (classes.size === 0) throw new DataError(`${file} holds no \`synsets\`: get the kit again`);
+  return classes;
+}
+
+/** Lines of wnid, number (or none: then that of the line) and names. */
+function fromLines({ file, content }: { file: string; content: Buffer }, pattern: RegExp): DevelopmentKit['classes'] {
+  const classes = new Map<number, { wnid: string; names: string }>();
+  const lines = content.toString('utf8').split('\n');
+  for (const [i, line] of lines.entries()) {
+    if (line.trim() === '') continue;
+    const [, wnid, number, names] = pattern.exec(line.trim()) ?? [];
+    if (wnid === undefined || names === undefined) {
+      throw new DataError(`${file}, line ${i + 1}: \`${line.trim().slice(0, 60)}\` names no class: get the kit again`);
+    }
+    classes.set(number ? Number(number) : i + 1, { wnid, names: names.replaceAll('_', ' ') });
+  }
+  return classes;
+}
+
+function namedBy(classes: DevelopmentKit['classes'], words: string): DevelopmentKit['classes'] {
+  const names = new Map(words.split('\n').map((line) => [line.slice(0, line.indexOf(' ')), line.trim()]));
+  return new Map(
+    [...classes].map(([id, known]) => {
+      const line = names.get(known.wnid);
+      return [id, line ? { ...known, names: line.slice(known.wnid.length).trim() } : known];
+    }),
+  );
+}
+
+function readNumbers(
+  { file, content }: { file: string; content: Buffer },
+  classes: DevelopmentKit['classes'],
+): readonly number[] {
+  const lines = content.toString('utf8').trimEnd().split('\n');
+  return lines.map((line, i) => {
+    const number = /^\s*\d+\s*$/.test(line) ? Number(line) : Number.NaN;
+    if (!classes.has(number)) {
+      throw new DataError(
+        `${file}, line ${i + 1}: \`${line.trim().slice(0, 40)}\` is no class that the kit knows: get the kit again`,
+      );
+    }
+    return number;
+  });
+}

@@ -1,0 +1,45 @@
+import { stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { DataError } from '@alex/tensor';
+import { readClassNames } from '../class-names.js';
+import { reason } from '../files.js';
+import { listImageFolder, type PictureFile } from '../image-folder.js';
+import { forEachLimited } from '../split.js';
+import type { PictureSource, SourcePicture } from './source.js';
+
+const filesAtATime = 16;
+
+/**
+ * A folder of class folders, as `openImageFolder` reads it.
+ *
+ * @throws DataError where it is not such a folder.
+ */
+export async function folderSource(directory: string): Promise<PictureSource> {
+  const { folders, train, validation } = await listImageFolder(directory);
+  const names = await readClassNames(directory, folders);
+  return {
+    kind: 'folder',
+    name: basename(resolve(directory)),
+    from: [basename(resolve(directory))],
+    classes: folders.map((id, label) => ({ id, name: names[label]! })),
+    channels: 3,
+    bytes: 'file',
+    lossless: false,
+    train: await withSizes(directory, train),
+    validation: await withSizes(directory, validation),
+  };
+}
+
+async function withSizes(directory: string, files: readonly PictureFile[]): Promise<SourcePicture[]> {
+  const pictures: SourcePicture[] = new Array(files.length);
+  await forEachLimited(files.length, filesAtATime, async (i) => {
+    const { path, label } = files[i]!;
+    const file = join(directory, path);
+    try {
+      pictures[i] = { name: path, label, file, offset: 0, length: (await stat(file)).size };
+    } catch (error) {
+      throw new DataError(`cannot read ${file}: ${reason(error)}`, { cause: error });
+    }
+  });
+  return pictures;
+}

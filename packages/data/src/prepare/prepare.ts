@@ -1,0 +1,326 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError, DataError } from '@alex/tensor';
+import sharp from 'sharp';
+import { checkWhole } from '../checks.js';
+import { errorCode, makeFolder, reason, syncFolder, writeWhole } from '../files.js';
+import { encodeIndex } from '../prepared/index-file.js';
+import {
+  type Manifest,
+  manifestFile,
+  manifestVersion,
+  readManifest,
+  type SplitManifest,
+  workshopFolder,
+} from '../prepared/manifest.js';
+import { encodeNpy } from '../prepared/npy.js';
+import { verifyPrepared } from '../prepared/verify.js';
+import { type ColourTotals, statisticsOf } from '../statistics.js';
+import { openSource, type SourceOptions } from './open-source.js';
+import { readShardRecord, type ShardFormat, type ShardJob, type ShardRecord } from './shard.js';
+import { makeShards } from './shard-processes.js';
+import { fingerprintOf, type PictureSource, type SourcePicture } from './source.js';
+
+/** How a preparation gets on. */
+export type PreparationEvent =
+  | { readonly kind: 'listing' }
+  | { readonly kind: 'remark'; readonly text: string }
+  | { readonly kind: 'pictures'; readonly done: number; readonly of: number; readonly rejected: number }
+  | { readonly kind: 'verifying'; readonly done: number; readonly of: number };
+
+export interface PrepareOptions extends SourceOptions {
+  /** Where the shards go: a new or empty folder, or one where this preparation was stopped. */
+  readonly to: string;
+  /** Share of the pictures that may be unusable; 0.001 unless said. */
+  readonly maxRejected?: number | undefined;
+  /** How pictures are kept; unless said `jpg`, and `png` where the source is small and without loss. */
+  readonly encoding?: 'jpg' | 'png' | undefined;
+  /** Of JPEG, 1 to 100; 95 unless said. */
+  readonly quality?: number | undefined;
+  /** 1024 unless said. */
+  readonly picturesPerShard?: number | undefined;
+  /** Pictures to decode at a time; unless said, the number of cores. The result does not depend on it. */
+  readonly workers?: number | undefined;
+  /** Ends the preparation; the same call goes on from there. */
+  readonly signal?: AbortSignal | undefined;
+  onEvent?(event: PreparationEvent): void;
+}
+
+/** What there is after a preparation. */
+export interface Preparation {
+  readonly directory: string;
+  readonly manifest: Manifest;
+  /** Whether it was there already, and its checksums were right. */
+  readonly alreadyThere: boolean;
+}
+
+const splitNames = ['train', 'validation'] as const;
+type SplitName = (typeof splitNames)[number];
+
+const rejectedFile = 'rejected.jsonl';
+const planFile = 'plan';
+const tools = Object.fromEntries(
+  ['sharp', 'vips', 'mozjpeg', 'png', 'spng'].flatMap((tool) => {
+    const version = (sharp.versions as Readonly<Record<string, string | undefined>>)[tool];
+    return version === undefined ? [] : [[tool, version] as const];
+  }),
+);
+
+/**
+ * Prepares pictures for training as the paper does (section 2: the shorter side scaled to 256, the central 256 x 256
+ * cut out) and keeps them as WebDataset shards (`KEY.jpg` and `KEY.cls` in a tar) with an index for random access, and
+ * with mean image, colour statistics, classes and checksums in `dataset.json`, which is written last.
+ *
+ * The bytes depend on the source and the options alone: not on the number of workers, the time, or how often the work
+ * was stopped, be it by a power cut. What is finished is kept, and checked by its checksum when the work goes on.
+ * Pictures that cannot be used are listed in `rejected.jsonl`.
+ *
+ * @throws ConfigError where an option is not possible or the folder holds something else; DataError where the source is
+ *   damaged, too many pictures are rejected, or the target cannot be written.
+ */
+export async function prepareDataset(options: PrepareOptions): Promise<Preparation> {
+  const { to, maxRejected = 0.001, quality = 95, picturesPerShard = 1024, signal, onEvent } = options;
+  if (!(maxRejected >= 0 && maxRejected <= 1)) {
+    throw new ConfigError(`maxRejected is ${maxRejected}: give a share from 0 to 1`);
+  }
+  checkWhole('quality', quality, 1, 100);
+  checkWhole('picturesPerShard', picturesPerShard, 1, 65536);
+  if (options.workers !== undefined) checkWhole('workers', options.workers, 1, 1024);
+  if (options.size !== undefined) checkWhole('size', options.size, 1, 4096);
+  await checkTarget(to);
+  const workshop = join(to, workshopFolder);
+  onEvent?.({ kind: 'listing' });
+  const source = await openSource(options, async () => {
+    const scratch = join(workshop, 'source');
+    await makeFolder(scratch);
+    return scratch;
+  });
+  for (const text of source.remarks ?? []) onEvent?.({ kind: 'remark', text });
+  signal?.throwIfAborted();
+  const format: ShardFormat = {
+    size: sizeOf(source, options.size),
+    channels: source.channels,
+    encoding: options.encoding ?? (source.lossless ? 'png' : 'jpg'),
+    quality,
+  };
+  const plan = { version: manifestVersion, source: fingerprintOf(source), format, picturesPerShard, tools };
+  const fingerprint = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
+
+  const finished = await finishedManifest(to);
+  if (finished) {
+    if (finished.fingerprint !== fingerprint) throw otherData(to);
+    await rm(workshop, { recursive: true, force: true });
+    await verifyPrepared(to, (done, of) => onEvent?.({ kind: 'verifying', done, of }));
+    return { directory: to, manifest: finished, alreadyThere: true };
+  }
+  await makeFolder(workshop);
+  await agreeOnPlan(to, join(workshop, planFile), fingerprint);
+
+  const jobs = jobsFor(source, { to, workshop, format, picturesPerShard });
+  const of = source.train.length + source.validation.length;
+  const allowed = Math.floor(maxRejected * of);
+  let done = 0;
+  let rejected = 0;
+  const tell = () => onEvent?.({ kind: 'pictures', done, of, rejected });
+  tell();
+  try {
+    await makeShards(
+      splitNames.flatMap((split) => jobs[split]),
+      {
+        workers: options.workers,
+        signal,
+        onPictures(count) {
+          done += count;
+          tell();
+        },
+        onShard(made) {
+          rejected += made.rejected;
+          if (rejected > allowed) throw new TooManyRejected();
+        },
+      },
+    );
+  } catch (error) {
+    if (error instanceof TooManyRejected) throw await tooMany(to, workshop, jobs, of, maxRejected);
+    throw error;
+  }
+  const manifest = await finish({ to, workshop, source, format, fingerprint, jobs });
+  await rm(workshop, { recursive: true, force: true });
+  return { directory: to, manifest, alreadyThere: false };
+}
+
+class TooManyRejected extends Error {}
+
+type Jobs = Readonly<Record<SplitName, readonly Omit<ShardJob, 'lanes'>[]>>;
+
+function sizeOf(source: PictureSource, size: number | undefined): number {
+  if (source.size === undefined) return size ?? 256;
+  if (size === undefined || size === source.size) return source.size;
+  throw new ConfigError(
+    `size is ${size}, but ${source.name} has pictures of ${source.size} x ${source.size}: leave the option out`,
+  );
+}
+
+/** Nothing of somebody else's is ever written over. */
+async function checkTarget(to: string): Promise<void> {
+  let content: string[];
+  try {
+    content = await readdir(to);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw new ConfigError(`${to} cannot be used (${reason(error)}): choose another folder`, { cause: error });
+  }
+  if (content.length === 0 || content.includes(manifestFile) || content.includes(workshopFolder)) return;
+  throw new ConfigError(`${to} holds ${content[0]} and is no preparation that was begun: choose a new or empty folder`);
+}
+
+async function finishedManifest(to: string): Promise<Manifest | undefined> {
+  return (await readdir(to).catch(() => [] as string[])).includes(manifestFile) ? readManifest(to) : undefined;
+}
+
+const otherData = (to: string) =>
+  new ConfigError(
+    `${to} holds other data, or the same prepared in another way or by another version: choose another folder or remove it`,
+  );
+
+/** A preparation that was stopped goes on only as what it was. */
+async function agreeOnPlan(to: string, file: string, fingerprint: string): Promise<void> {
+  const known = await readFile(file, 'utf8').catch(() => undefined);
+  if (known === undefined) await writeWhole(file, fingerprint);
+  else if (known !== fingerprint) throw otherData(to);
+}
+
+function jobsFor(
+  source: PictureSource,
+  {
+    to,
+    workshop,
+    format,
+    picturesPerShard,
+  }: { to: string; workshop: string; format: ShardFormat; picturesPerShard: number },
+): Jobs {
+  const ofSplit = (split: SplitName, pictures: readonly SourcePicture[]) =>
+    Array.from({ length: Math.ceil(pictures.length / picturesPerShard) }, (_, i) => ({
+      shard: `${split}-${String(i).padStart(6, '0')}.tar`,
+      directory: to,
+      workshop,
+      bytes: source.bytes,
+      format,
+      pictures: pictures.slice(i * picturesPerShard, (i + 1) * picturesPerShard),
+      first: i * picturesPerShard,
+      statistics: split === 'train',
+    }));
+  return { train: ofSplit('train', source.train), validation: ofSplit('validation', source.validation) };
+}
+
+async function tooMany(to: string, workshop: string, jobs: Jobs, of: number, maxRejected: number): Promise<DataError> {
+  const lines: string[] = [];
+  for (const split of splitNames) {
+    for (const { shard } of jobs[split]) {
+      lines.push(...rejectedLines(split, (await readShardRecord(workshop, shard))?.rejected ?? []));
+    }
+  }
+  const file = join(to, rejectedFile);
+  await writeWhole(file, lines.join(''));
+  const first = JSON.parse(lines[0]!) as { picture: string; reason: string };
+  return new DataError(
+    `${lines.length} of ${of} pictures cannot be used, more than ${(100 * maxRejected).toLocaleString('en-US')}%; ` +
+      `${first.picture} for one (${first.reason}). ${file} lists them: replace them, or allow more by --max-rejected`,
+  );
+}
+
+function rejectedLines(split: SplitName, rejected: ShardRecord['rejected']): string[] {
+  return rejected.map(({ picture, reason }) => `${JSON.stringify({ split, picture, reason })}\n`);
+}
+
+/** Puts together what the shards' records say. */
+async function finish({
+  to,
+  workshop,
+  source,
+  format,
+  fingerprint,
+  jobs,
+}: {
+  to: string;
+  workshop: string;
+  source: PictureSource;
+  format: ShardFormat;
+  fingerprint: string;
+  jobs: Jobs;
+}): Promise<Manifest> {
+  const { size, channels, encoding, quality } = format;
+  const colours: ColourTotals[] = [];
+  const pictureSum = new Float64Array(channels * size * size);
+  const rejected: string[] = [];
+
+  const writeChecked = async (file: string, content: string | Buffer) => {
+    await writeWhole(join(to, file), content);
+    return {
+      file,
+      bytes: Buffer.byteLength(content),
+      sha256: createHash('sha256').update(content).digest('hex'),
+    };
+  };
+  const writeSplit = async (split: SplitName): Promise<SplitManifest> => {
+    const shards: SplitManifest['shards'] = [];
+    const entries: ShardRecord['pictures'][number][] = [];
+    let rejectedOfSplit = 0;
+    for (const { shard } of jobs[split]) {
+      const record = await readShardRecord(workshop, shard);
+      if (!record) throw new DataError(`${workshop} was changed meanwhile: remove ${to} and prepare the data anew`);
+      shards.push({ file: shard, bytes: record.bytes, sha256: record.sha256, pictures: record.pictures.length });
+      for (const entry of record.pictures) entries.push(entry);
+      rejected.push(...rejectedLines(split, record.rejected));
+      rejectedOfSplit += record.rejected.length;
+      if (record.colours) colours.push(record.colours);
+      if (record.pictureSum !== undefined) addWords(pictureSum, Buffer.from(record.pictureSum, 'base64'));
+    }
+    if (entries.length === 0) throw new DataError(`none of the ${split} pictures can be used`);
+    const index = await writeChecked(`${split}.index`, encodeIndex(entries));
+    return { pictures: entries.length, rejected: rejectedOfSplit, index, shards };
+  };
+
+  const splits = { train: await writeSplit('train'), validation: await writeSplit('validation') };
+  const count = splits.train.pictures;
+  const meanImage = pictureSum.map((sum) => sum / count);
+  const { mean, covariance, standardDeviations, axes } = statisticsOf(colours);
+  if (rejected.length > 0) await writeWhole(join(to, rejectedFile), rejected.join(''));
+  else await rm(join(to, rejectedFile), { force: true });
+  const manifest: Manifest = {
+    format: 'alex-dataset',
+    version: manifestVersion,
+    name: source.name,
+    source: { kind: source.kind, from: [...source.from], ...(source.remarks && { remarks: [...source.remarks] }) },
+    fingerprint,
+    preprocessing: {
+      description:
+        source.bytes === 'pixels'
+          ? `as they are, ${size} x ${size}`
+          : `shorter side scaled to ${size}, central ${size} x ${size} cut out, turned as the camera noted, 8-bit ${channels === 1 ? 'grey' : 'RGB'}`,
+      size,
+      channels,
+      encoding,
+      ...(encoding === 'jpg' && { quality }),
+      tools,
+    },
+    classes: source.classes.map(({ id, name }) => ({ id, name })),
+    splits,
+    statistics: {
+      meanImage: await writeChecked('mean-image.npy', encodeNpy([channels, size, size], meanImage)),
+      mean: [...mean],
+      covariance: covariance.map((row) => [...row]),
+      standardDeviations: [...standardDeviations],
+      axes: axes.map((axis) => [...axis]),
+    },
+    ...(source.licences && { licences: [...source.licences] }),
+  };
+  await syncFolder(to);
+  await writeWhole(join(to, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`);
+  await syncFolder(to);
+  return manifest;
+}
+
+function addWords(sums: Float64Array, words: Buffer): void {
+  for (let i = 0; i < sums.length; i++) sums[i]! += words.readUInt32LE(4 * i);
+}

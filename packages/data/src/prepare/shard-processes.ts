@@ -1,0 +1,116 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { AlexError, DataError } from '@alex/tensor';
+import { ownScript } from '../own-script.js';
+import type { ShardMessage } from '../shard-process.js';
+import type { ShardJob } from './shard.js';
+
+export interface ShardProcessesOptions {
+  /** Pictures to decode at a time, over all processes; unless said, the number of cores. */
+  readonly workers?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called as pictures are done, in whatever order. */
+  onPictures(count: number): void;
+  /** Called after each shard; what it throws ends everything. */
+  onShard(made: { readonly pictures: number; readonly rejected: number }): void;
+}
+
+/**
+ * Decoding runs in threads that a process has four of, unless it is started with more; a process each for four of them
+ * leaves also what its JavaScript does in between enough room, and keeps memory small.
+ */
+const lanesPerProcess = 4;
+/** Each takes 165 MB: so many stay below 1 GiB together with the list of all of ImageNet's pictures, 430 MB. */
+const mostProcesses = 3;
+
+/**
+ * Makes shards in processes of their own, in any order.
+ *
+ * @throws DataError where one cannot be made; the signal's reason where it ends the work.
+ */
+export async function makeShards(
+  jobs: readonly Omit<ShardJob, 'lanes'>[],
+  { workers = availableParallelism(), signal, onPictures, onShard }: ShardProcessesOptions,
+): Promise<void> {
+  const count = Math.min(Math.ceil(workers / lanesPerProcess), mostProcesses, jobs.length);
+  const lanes = Math.ceil(workers / Math.max(1, count));
+  let next = 0;
+  const processes: ChildProcess[] = [];
+  const stop = new AbortController();
+  const killAll = () => {
+    for (const child of processes) child.kill('SIGKILL');
+  };
+  const abort = () => {
+    stop.abort(signal?.reason);
+    killAll();
+  };
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', abort, { once: true });
+
+  const work = async () => {
+    const child = start(lanes);
+    processes.push(child);
+    try {
+      while (next < jobs.length && !stop.signal.aborted) {
+        onShard(await makeIn(child, { ...jobs[next++]!, lanes }, onPictures));
+      }
+    } catch (error) {
+      // The other processes' failures that follow are no news.
+      if (!stop.signal.aborted) stop.abort(error);
+      killAll();
+    } finally {
+      child.kill('SIGKILL');
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: count }, work));
+    stop.signal.throwIfAborted();
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    await Promise.all(processes.map((child) => (child.exitCode ?? child.signalCode) === null && once(child, 'exit')));
+  }
+}
+
+function start(lanes: number): ChildProcess {
+  const { url, execArgv } = ownScript('shard-process');
+  return fork(fileURLToPath(url), {
+    execArgv,
+    env: { ...process.env, UV_THREADPOOL_SIZE: `${lanes}` },
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+}
+
+function makeIn(
+  child: ChildProcess,
+  job: ShardJob,
+  onPictures: (count: number) => void,
+): Promise<{ pictures: number; rejected: number }> {
+  return new Promise((resolve, reject) => {
+    const settle = (end: () => void) => {
+      child.off('message', hear).off('exit', gone).off('error', reject);
+      end();
+    };
+    const gone = (code: number | null, signal: NodeJS.Signals | null) =>
+      settle(() =>
+        reject(
+          new AlexError(
+            `the process that made ${job.shard} ended (${signal ?? `exit code ${code}`}), for want of memory perhaps: ` +
+              'run the same command again, it goes on where it stopped',
+          ),
+        ),
+      );
+    const hear = (message: ShardMessage) => {
+      if (message.kind === 'pictures') onPictures(message.count);
+      else if (message.kind === 'made') settle(() => resolve(message));
+      else {
+        const { name, message: text } = message;
+        settle(() => reject(name === 'DataError' ? new DataError(text) : new AlexError(`${job.shard}: ${text}`)));
+      }
+    };
+    child.on('message', hear).on('exit', gone).on('error', reject);
+    child.send(job);
+  });
+}

@@ -1,0 +1,254 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { DataError } from '@alex/tensor';
+import sharp from 'sharp';
+import { pack } from 'tar-stream';
+import { reason, writeError, writeWhole } from '../files.js';
+import { checkSignatureOf, decodePicture } from '../picture-file.js';
+import { hasChecksum } from '../prepared/checksum.js';
+import { ColourSums, type ColourTotals } from '../statistics.js';
+import type { PictureSource, SourcePicture } from './source.js';
+import { readFully } from './tar.js';
+
+/** How pictures are kept in shards. */
+export interface ShardFormat {
+  /** Side of the square pictures, in pixels. */
+  readonly size: number;
+  readonly channels: 1 | 3;
+  readonly encoding: 'jpg' | 'png';
+  /** Of JPEG, 1 to 100. */
+  readonly quality: number;
+}
+
+/** One shard to be made: everything it depends on. */
+export interface ShardJob {
+  /** Its file, within `directory`. */
+  readonly shard: string;
+  readonly directory: string;
+  /** Where records of finished shards and unfinished files lie. */
+  readonly workshop: string;
+  readonly bytes: PictureSource['bytes'];
+  readonly format: ShardFormat;
+  readonly pictures: readonly SourcePicture[];
+  /** Number of the first picture within its split. */
+  readonly first: number;
+  /** Whether to take the sums for mean and colour statistics. */
+  readonly statistics: boolean;
+  /** Pictures to decode at a time. */
+  readonly lanes: number;
+}
+
+/** A picture that could not be used. */
+export interface Rejected {
+  readonly picture: string;
+  readonly reason: string;
+}
+
+/** What is known of a finished shard: a file beside the others, written after the shard itself. */
+export interface ShardRecord {
+  readonly bytes: number;
+  readonly sha256: string;
+  /** Of each picture: offset and length in the shard, label, CRC-32. */
+  readonly pictures: readonly (readonly [offset: number, length: number, label: number, crc: number])[];
+  readonly rejected: readonly Rejected[];
+  readonly colours?: ColourTotals;
+  /** Sums of each value `[channels, size, size]`, 32-bit little-endian words in base64. */
+  readonly pictureSum?: string;
+}
+
+const recordFile = (workshop: string, shard: string) => join(workshop, `${shard}.json`);
+
+/** The record of a shard, or nothing where it was not finished. */
+export async function readShardRecord(workshop: string, shard: string): Promise<ShardRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(recordFile(workshop, shard), 'utf8')) as ShardRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Makes a shard, unless it is there already, whole and right. The file appears under its name only when it is complete
+ * and on the disk, its record after it: whatever happens at any moment, a shard with a record is a good one.
+ *
+ * @throws DataError where the source or the target cannot be used. Pictures that cannot be decoded are rejected.
+ */
+export async function makeShard(job: ShardJob, onPictures: (count: number) => void = () => {}): Promise<ShardRecord> {
+  const { directory, workshop, shard } = job;
+  const path = join(directory, shard);
+  const known = await readShardRecord(workshop, shard);
+  if (known && (await hasChecksum(path, known))) {
+    onPictures(job.pictures.length);
+    return known;
+  }
+  const unfinished = join(workshop, `${shard}.${process.pid}`);
+  try {
+    const record = await writeShard(job, unfinished, onPictures);
+    await rename(unfinished, path);
+    await writeWhole(recordFile(workshop, shard), JSON.stringify(record));
+    return record;
+  } catch (error) {
+    await rm(unfinished, { force: true }).catch(() => undefined);
+    throw writeError(path, error);
+  }
+}
+
+async function writeShard(job: ShardJob, path: string, onPictures: (count: number) => void): Promise<ShardRecord> {
+  const { format, pictures, statistics } = job;
+  const { size, channels, encoding } = format;
+  const archive = pack();
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const file = await open(path, 'w');
+  const write = async () => {
+    for await (const chunk of archive as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      await file.writeFile(chunk);
+    }
+    await file.sync();
+  };
+  const writing = write();
+  // Heard below: until then its failure is no unhandled one.
+  writing.catch(() => {});
+  /** Appends a file and tells where its content lies. The header says nothing of time or place. */
+  const append = async (name: string, content: Buffer): Promise<number> => {
+    const offset = bytes + 512;
+    bytes = offset + Math.ceil(content.length / 512) * 512;
+    await Promise.race([
+      writing,
+      new Promise<void>((resolve, reject) => {
+        const done = (error?: Error | null) => (error ? reject(error) : resolve());
+        archive.entry({ name, mtime: new Date(0), mode: 0o644, size: content.length }, content, done);
+      }),
+    ]);
+    return offset;
+  };
+
+  const placed: [number, number, number, number][] = [];
+  const rejected: Rejected[] = [];
+  const colours = new ColourSums(channels);
+  const pictureSum = new Uint32Array(channels * size * size);
+  const descriptors = new Map<string, number>();
+  try {
+    await inOrder(pictures, job.lanes, preparer(job, descriptors), async (prepared, i) => {
+      const { name, label } = pictures[i]!;
+      onPictures(1);
+      if ('reason' in prepared) {
+        rejected.push({ picture: name, reason: prepared.reason });
+        return;
+      }
+      const { pixels, content } = prepared;
+      if (statistics) {
+        colours.add(pixels);
+        addPicture(pictureSum, pixels, channels);
+      }
+      const key = keyOf(job.first + i, name);
+      const offset = await append(`${key}.${encoding}`, content);
+      await append(`${key}.cls`, Buffer.from(`${label}`));
+      placed.push([offset, content.length, label, crc32(content)]);
+    });
+    archive.finalize();
+    await writing;
+  } catch (error) {
+    archive.destroy();
+    await writing.catch(() => undefined);
+    throw error;
+  } finally {
+    for (const descriptor of descriptors.values()) closeSync(descriptor);
+    await file.close();
+  }
+  return {
+    // Two blocks of zeros end an archive.
+    bytes: bytes + 1024,
+    sha256: hash.digest('hex'),
+    pictures: placed,
+    rejected,
+    ...(statistics && { colours: colours.totals(), pictureSum: Buffer.from(pictureSum.buffer).toString('base64') }),
+  };
+}
+
+/** Number and name: unique, and for people to find the picture again. A dot would end the key for other readers. */
+function keyOf(number: number, name: string): string {
+  const plain = basename(name)
+    .replace(/\.[a-z]+$/i, '')
+    .replaceAll(/[^\w-]/g, '_');
+  return `${String(number).padStart(8, '0')}_${plain.slice(0, 60)}`;
+}
+
+type Prepared = { readonly pixels: Uint8Array; readonly content: Buffer } | { readonly reason: string };
+
+/** How a picture of this job is read, decoded and encoded anew. */
+function preparer({ bytes, format }: ShardJob, descriptors: Map<string, number>) {
+  const { size, channels, encoding, quality } = format;
+  const read = (picture: SourcePicture): Buffer => {
+    const content = Buffer.alloc(picture.length);
+    // Archives stay open, files of one picture do not.
+    const whole = picture.offset === 0;
+    try {
+      const descriptor = descriptors.get(picture.file) ?? openSync(picture.file, 'r');
+      if (!whole) descriptors.set(picture.file, descriptor);
+      try {
+        readFully(picture.file, descriptor, content, picture.offset);
+      } finally {
+        if (whole) closeSync(descriptor);
+      }
+      return content;
+    } catch (error) {
+      if (error instanceof DataError) throw error;
+      throw new DataError(`cannot read ${picture.file}: ${reason(error)}`, { cause: error });
+    }
+  };
+  return async (picture: SourcePicture): Promise<Prepared> => {
+    let pixels: Uint8Array;
+    try {
+      const content = read(picture);
+      if (bytes === 'file') {
+        checkSignatureOf(picture.name, content);
+        pixels = await decodePicture(picture.name, content, size, channels);
+      } else pixels = content;
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      return { reason: error.message };
+    }
+    const raw = sharp(pixels, { raw: { width: size, height: size, channels } });
+    // Unless it is said, one channel becomes three.
+    if (channels === 1) raw.toColourspace('b-w');
+    const content = await (encoding === 'jpg' ? raw.jpeg({ quality }) : raw.png()).toBuffer();
+    return { pixels, content };
+  };
+}
+
+function addPicture(sum: Uint32Array, pixels: Uint8Array, channels: number): void {
+  const plane = pixels.length / channels;
+  for (let channel = 0; channel < channels; channel++) {
+    const start = channel * plane;
+    for (let pixel = 0; pixel < plane; pixel++) sum[start + pixel]! += pixels[pixel * channels + channel]!;
+  }
+}
+
+/** Does a job for each value, some at a time, and uses the results in the order of the values. */
+async function inOrder<Value, Result>(
+  values: readonly Value[],
+  lanes: number,
+  job: (value: Value) => Promise<Result>,
+  use: (result: Result, i: number) => Promise<void>,
+): Promise<void> {
+  const pending: Promise<Result>[] = [];
+  let next = 0;
+  try {
+    for (let i = 0; i < values.length; i++) {
+      while (next < values.length && next < i + 2 * lanes) {
+        const result = job(values[next++]!);
+        result.catch(() => {});
+        pending.push(result);
+      }
+      await use(await pending.shift()!, i);
+    }
+  } finally {
+    // Nothing is still being read from files that are closed afterwards.
+    await Promise.allSettled(pending);
+  }
+}

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import type { Licence } from '../dataset.js';
+
+/** A picture to be prepared, by its place: a whole file, or some bytes of one (an archive, a file of records). */
+export interface SourcePicture {
+  /** Its name in the data set, for people and errors. */
+  readonly name: string;
+  /** Its class, an index into the source's classes. */
+  readonly label: number;
+  readonly file: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A class: what its source calls it, and what people call it. */
+export interface SourceClass {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** What pictures to prepare, in which order. Listing it reads no picture. */
+export interface PictureSource {
+  readonly kind: 'imagenet' | 'folder' | 'cifar10' | 'fashion-mnist' | 'emoji';
+  /** Name of the data set, for people. */
+  readonly name: string;
+  /** Names of the files or folder that it came from, without their place on this machine. */
+  readonly from: readonly string[];
+  /** Checksum of the pictures, where it costs little: elsewhere names and sizes have to do. */
+  readonly digest?: string;
+  readonly classes: readonly SourceClass[];
+  readonly channels: 1 | 3;
+  /** What the bytes of a picture are: a picture file, or pixels of interleaved channels. */
+  readonly bytes: 'file' | 'pixels';
+  /** Side of the pictures where it is fixed; otherwise they are scaled to what is asked for. */
+  readonly size?: number;
+  /** Drawings and small pictures are kept without loss. */
+  readonly lossless: boolean;
+  readonly train: readonly SourcePicture[];
+  readonly validation: readonly SourcePicture[];
+  readonly licences?: readonly Licence[];
+  /** What somebody should know about how it was read. */
+  readonly remarks?: readonly string[];
+}
+
+/** A checksum of everything that decides which pictures there are, in which order: not of where they lie. */
+export function fingerprintOf(source: PictureSource): string {
+  const hash = createHash('sha256');
+  const { kind, name, digest, classes, channels, bytes, size } = source;
+  hash.update(JSON.stringify({ kind, name, digest, classes, channels, bytes, size }));
+  for (const split of [source.train, source.validation]) {
+    hash.update(`\n${split.length}\n`);
+    for (const { name, label, offset, length } of split) hash.update(`${name}\0${label}\0${offset}\0${length}\n`);
+  }
+  return hash.digest('hex');
+}

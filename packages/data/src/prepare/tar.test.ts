@@ -1,0 +1,147 @@
+import { DataError } from '@alex/tensor';
+import fc from 'fast-check';
+import { pack } from 'tar-stream';
+import { describe, expect, test } from 'vitest';
+import { fuzzTar } from '../fuzzing.js';
+import { type Bytes, partOf, tarMembers } from './tar.js';
+
+/** Bytes in memory; reading beyond their end is a fault of the reader. */
+export function bytesOf(content: Uint8Array): Bytes {
+  return {
+    name: 'test.tar',
+    length: content.length,
+    read(target, position) {
+      expect(position >= 0 && position + target.length <= content.length).toBe(true);
+      target.set(content.subarray(position, position + target.length));
+    },
+  };
+}
+
+async function archive(files: readonly { name: string; content: Buffer; type?: 'directory' | 'symlink' }[]) {
+  const packed = pack();
+  for (const { name, content, type } of files) {
+    if (type) packed.entry({ name, type, linkname: 'x' });
+    else packed.entry({ name }, content);
+  }
+  packed.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of packed) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+const list = (content: Uint8Array) => [...tarMembers(bytesOf(content))];
+
+/** A header as GNU tar writes it, for what tar-stream does not write. */
+function header(name: string, type: string, size: number, sizeField?: Buffer): Buffer {
+  const block = Buffer.alloc(512);
+  block.write(name, 0);
+  block.write('0000644\0', 100);
+  if (sizeField) sizeField.copy(block, 124);
+  else block.write(`${size.toString(8).padStart(11, '0')}\0`, 124);
+  block.write(type, 156);
+  block.write('ustar  \0', 257);
+  block.write('        ', 148);
+  block.write(
+    `${block
+      .reduce((sum, byte) => sum + byte, 0)
+      .toString(8)
+      .padStart(6, '0')}\0 `,
+    148,
+  );
+  return block;
+}
+const padded = (content: Buffer) => Buffer.concat([content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
+const end = Buffer.alloc(1024);
+
+describe('tarMembers', () => {
+  test('finds every file where tar-stream put it, however long its name', async () => {
+    // Paths beyond 100 characters go into the prefix, beyond that into a pax header, as do those that are not ASCII.
+    const name = fc
+      .array(fc.stringMatching(/^[a-zäß ]{1,60}$/), { minLength: 1, maxLength: 6 })
+      .map((parts) => parts.join('/'));
+    const file = fc.record({ name, content: fc.uint8Array({ maxLength: 1500 }).map((bytes) => Buffer.from(bytes)) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(file, { maxLength: 5 }), async (files) => {
+        const content = await archive(files);
+        const members = list(content);
+        expect(members.map(({ name }) => name)).toEqual(files.map(({ name }) => name));
+        members.forEach(({ offset, length }, i) => {
+          expect(content.subarray(offset, offset + length).equals(files[i]!.content)).toBe(true);
+        });
+      }),
+    );
+  });
+
+  test('reads long names and large sizes as GNU tar writes them', () => {
+    const long = `${'directory/'.repeat(20)}picture.JPEG`;
+    const base256 = Buffer.alloc(12);
+    base256[0] = 0x80;
+    base256[11] = 3;
+    const content = Buffer.concat([
+      header('././@LongLink', 'L', long.length + 1),
+      padded(Buffer.from(`${long}\0`)),
+      header('directory/pic', '0', 5),
+      padded(Buffer.from('hello')),
+      header('next', '0', 3, base256),
+      padded(Buffer.from('abc')),
+      end,
+    ]);
+    expect(list(content)).toEqual([
+      { name: long, offset: 1536, length: 5 },
+      { name: 'next', offset: 2560, length: 3 },
+    ]);
+  });
+
+  test('passes over directories and reads archives within archives', async () => {
+    const inner = await archive([{ name: 'a.JPEG', content: Buffer.from('picture') }]);
+    const outer = await archive([
+      { name: 'folder', content: Buffer.of(), type: 'directory' },
+      { name: 'n01440764.tar', content: inner },
+    ]);
+    const [member] = list(outer);
+    const [picture] = [...tarMembers(partOf(bytesOf(outer), member!))];
+    const start = member!.offset + picture!.offset;
+    expect(outer.toString('latin1', start, start + picture!.length)).toBe('picture');
+  });
+
+  test('wherever an archive breaks off, it is told', async () => {
+    const content = await archive([
+      { name: 'a', content: Buffer.alloc(700, 1) },
+      { name: 'b', content: Buffer.alloc(10, 2) },
+    ]);
+    // Of the two empty blocks at the end one is enough.
+    for (let length = 0; length < content.length - 512; length += 64) {
+      expect(() => list(content.subarray(0, length)), `${length} bytes`).toThrow(DataError);
+      expect(() => list(content.subarray(0, length))).toThrow('breaks off');
+    }
+    expect(list(content.subarray(0, content.length - 512))).toHaveLength(2);
+  });
+
+  test('refuses what is no archive, and one that is damaged further on', async () => {
+    expect(() => list(Buffer.alloc(2048, 65))).toThrow('test.tar is no tar archive: get it again');
+    const content = await archive([
+      { name: 'a', content: Buffer.alloc(512, 1) },
+      { name: 'b', content: Buffer.alloc(10, 2) },
+    ]);
+    content[1024 + 3]! ^= 1;
+    expect(() => list(content)).toThrow('test.tar is damaged: there is no tar header at byte 1024');
+  });
+
+  test.each(['../a.JPEG', 'a/../../b', '/etc/passwd', '..', 'C:/x', '\\x'])('refuses the name %s', async (name) => {
+    const content = Buffer.concat([header(name, '0', 0), end]);
+    expect(() => list(content)).toThrow(DataError);
+    expect(() => list(content)).toThrow(`holds the name \`${name}\`, which leads out of it`);
+  });
+
+  test('refuses links', async () => {
+    const content = await archive([{ name: 'link', content: Buffer.of(), type: 'symlink' }]);
+    expect(() => list(content)).toThrow('link is no file but a link or device');
+  });
+
+  test('mutated archives are read or refused: nothing else, and nothing beyond their end', async () => {
+    const { read, refused } = await fuzzTar({ inputs: 4000, seed: 1 });
+    expect(read + refused).toBe(4000);
+    expect(read).toBeGreaterThan(100);
+    expect(refused).toBeGreaterThan(100);
+  });
+});

@@ -1,0 +1,172 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { DataError } from '@alex/tensor';
+import { reason } from '../files.js';
+
+/** Bytes that can be read anywhere, such as an open file or a part of one. */
+export interface Bytes {
+  /** What to call them in an error. */
+  readonly name: string;
+  readonly length: number;
+  /** Fills `target` from `position` on; the caller asks for nothing beyond the end. */
+  read(target: Uint8Array, position: number): void;
+}
+
+/** A file within an archive, by its place: whoever wants it reads just these bytes. */
+export interface TarMember {
+  readonly name: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+const blockBytes = 512;
+/** No honest name or extended header is as long. */
+const mostExtraBytes = 2 ** 20;
+
+/**
+ * The files of a tar archive (ustar, GNU or pax), in its order, by their headers alone: what lies between is not read.
+ * That is why archives are not streamed here: a member of an archive of 138 GB is found again by its place.
+ *
+ * @throws DataError where the archive breaks off, is none, or holds a name that leads out of it or a link.
+ */
+export function* tarMembers(bytes: Bytes): Generator<TarMember, void, undefined> {
+  const header = new Uint8Array(blockBytes);
+  let longName: string | undefined;
+  let extended: Readonly<Record<string, string>> = {};
+  for (let at = 0; ; ) {
+    if (at + blockBytes > bytes.length) {
+      throw new DataError(`${bytes.name} breaks off at byte ${at}, without a tar's end: get it again`);
+    }
+    bytes.read(header, at);
+    if (header.every((byte) => byte === 0)) return;
+    checkSum(bytes.name, header, at);
+    const kind = String.fromCharCode(header[156]!);
+    const describesNext = 'LKxg'.includes(kind);
+    const length = !describesNext && extended['size'] !== undefined ? Number(extended['size']) : sizeOf(header);
+    const offset = at + blockBytes;
+    if (!Number.isSafeInteger(length) || length < 0 || offset + length > bytes.length) {
+      throw new DataError(
+        `${bytes.name} breaks off: what begins at byte ${at} should have ${length} bytes, ` +
+          `${bytes.length - offset} are left: get it again`,
+      );
+    }
+    at = offset + Math.ceil(length / blockBytes) * blockBytes;
+    if (describesNext) {
+      if (kind === 'g' || kind === 'K') continue;
+      if (length > mostExtraBytes) throw new DataError(`${bytes.name} has a name of ${length} bytes: get it again`);
+      const content = new Uint8Array(length);
+      bytes.read(content, offset);
+      if (kind === 'L') longName = text(content);
+      else extended = paxRecords(content);
+      continue;
+    }
+    const name = extended['path'] ?? longName ?? nameOf(header);
+    longName = undefined;
+    extended = {};
+    if (kind === '5') continue;
+    checkName(bytes.name, name);
+    if (!'0\x007'.includes(kind)) {
+      throw new DataError(`${bytes.name}: ${name} is no file but a link or device: get the archive again`);
+    }
+    yield { name, offset, length };
+  }
+}
+
+/** A name within an archive that leads out of it is never honest. */
+function checkName(archive: string, name: string): void {
+  if (name !== '' && !/^([/\\]|[a-z]:)/i.test(name) && !name.split(/[/\\]/).includes('..')) return;
+  throw new DataError(`${archive} holds the name \`${name}\`, which leads out of it: do not use this archive`);
+}
+
+function checkSum(archive: string, header: Uint8Array, at: number): void {
+  // The sum counts its own eight bytes as spaces.
+  const sum = header.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : byte), 0);
+  if (octal(header.subarray(148, 156)) === sum) return;
+  throw new DataError(
+    `${archive} ${at === 0 ? 'is no tar archive' : `is damaged: there is no tar header at byte ${at}`}: get it again`,
+  );
+}
+
+/** Octal digits or, where a size needs more, the first bit set and a big-endian number. */
+function sizeOf(header: Uint8Array): number {
+  const field = header.subarray(124, 136);
+  if ((field[0]! & 0x80) === 0) return octal(field);
+  return field.subarray(1).reduce((value, byte) => value * 256 + byte, field[0]! & 0x7f);
+}
+
+function octal(field: Uint8Array): number {
+  const digits = text(field).trim();
+  return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : digits === '' ? 0 : Number.NaN;
+}
+
+function nameOf(header: Uint8Array): string {
+  const name = text(header.subarray(0, 100));
+  const isUstar = text(header.subarray(257, 263)) === 'ustar';
+  const prefix = isUstar ? text(header.subarray(345, 500)) : '';
+  return prefix === '' ? name : `${prefix}/${name}`;
+}
+
+/** Text up to the first zero byte. */
+function text(field: Uint8Array): string {
+  const end = field.indexOf(0);
+  return Buffer.from(end < 0 ? field : field.subarray(0, end)).toString('utf8');
+}
+
+/** `LENGTH KEY=VALUE\n`, one after another. */
+function paxRecords(content: Uint8Array): Record<string, string> {
+  const records: Record<string, string> = {};
+  const buffer = Buffer.from(content);
+  for (let at = 0; at < buffer.length; ) {
+    const space = buffer.indexOf(0x20, at);
+    const length = space < 0 ? Number.NaN : Number(buffer.toString('latin1', at, space));
+    if (!Number.isInteger(length) || length <= space - at || at + length > buffer.length) return records;
+    const record = buffer.toString('utf8', space + 1, at + length - 1);
+    const equals = record.indexOf('=');
+    if (equals > 0) records[record.slice(0, equals)] = record.slice(equals + 1);
+    at += length;
+  }
+  return records;
+}
+
+/** The name in the header before a member's content. */
+export function memberNameAt(file: string, descriptor: number, offset: number): string {
+  const header = new Uint8Array(blockBytes);
+  readFully(file, descriptor, header, offset - blockBytes);
+  return nameOf(header);
+}
+
+/** Opens a file to be read anywhere, for as long as `use` takes. */
+export function withFile<Result>(file: string, use: (bytes: Bytes) => Result): Result {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, 'r');
+  } catch (error) {
+    throw new DataError(`cannot read ${file}: ${reason(error)}`, { cause: error });
+  }
+  try {
+    return use({
+      name: file,
+      length: fstatSync(descriptor).size,
+      read: (target, position) => readFully(file, descriptor, target, position),
+    });
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Fills `target`, or throws a `DataError` where the file ends before. */
+export function readFully(file: string, descriptor: number, target: Uint8Array, position: number): void {
+  for (let done = 0; done < target.length; ) {
+    const read = readSync(descriptor, target, done, target.length - done, position + done);
+    if (read === 0) throw new DataError(`${file} ends at byte ${position + done}: it breaks off, or was changed`);
+    done += read;
+  }
+}
+
+/** A part of some bytes, such as an archive within an archive. */
+export function partOf(bytes: Bytes, { name, offset, length }: TarMember): Bytes {
+  return {
+    name: `${bytes.name}: ${name}`,
+    length,
+    read: (target, position) => bytes.read(target, offset + position),
+  };
+}

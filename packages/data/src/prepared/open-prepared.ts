@@ -1,0 +1,170 @@
+import { closeSync, openSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { DataError } from '@alex/tensor';
+import { checkWhole } from '../checks.js';
+import type { Dataset, Split } from '../dataset.js';
+import { reason } from '../files.js';
+import { memberNameAt } from '../prepare/tar.js';
+import { checkIndex, defaultCacheBytes, type PictureMemory } from '../split.js';
+import { hasChecksum } from './checksum.js';
+import { Decoder } from './decoder.js';
+import { decodeIndex, type PictureIndex } from './index-file.js';
+import { readManifest, type SplitManifest } from './manifest.js';
+import { decodeNpy } from './npy.js';
+
+export interface PreparedOptions {
+  /** Pictures to decode at a time; unless said, the number of cores. What is read does not depend on it. */
+  workers?: number | undefined;
+  /** Bytes of decoded pictures to keep in memory; 1 GiB unless said, which is 5,461 pictures of 256 x 256. */
+  cacheBytes?: number | undefined;
+}
+
+/**
+ * Opens what `prepareDataset` made: pictures are found by the index and decoded beside the main thread, which is
+ * handed whole batches without copying them. Reads of several batches may be asked for at once.
+ *
+ * @throws DataError where the folder is not prepared, not finished, of a newer version, or a file of it is missing or
+ *   damaged. The bytes of a picture are checked when it is read, and an error names it and its shard.
+ */
+export async function openPrepared(directory: string, options: PreparedOptions = {}): Promise<Dataset> {
+  const { workers = availableParallelism(), cacheBytes = defaultCacheBytes } = options;
+  checkWhole('workers', workers, 1, 1024);
+  checkWhole('cacheBytes', cacheBytes, 0);
+  const { name, classes, preprocessing, splits, statistics, licences } = await readManifest(directory);
+  const { size, channels } = preprocessing;
+  const { meanImage: meanImageFile, mean, covariance, axes, standardDeviations } = statistics;
+  const memory: PictureMemory = { bytesLeft: cacheBytes };
+  const decoder = new Decoder(size, channels, workers);
+  const open = async (split: string, manifest: SplitManifest) => {
+    const index = decodeIndex(
+      join(directory, manifest.index.file),
+      await readChecked(directory, manifest.index),
+      manifest.shards,
+      classes.length,
+    );
+    await checkShards(directory, manifest);
+    return preparedSplit(`${name}, ${split}`, directory, manifest, index, decoder, memory);
+  };
+  const meanFile = join(directory, meanImageFile.file);
+  return {
+    name,
+    classes: classes.map((known) => known.name),
+    channels,
+    height: size,
+    width: size,
+    train: await open('training', splits.train),
+    validation: await open('validation', splits.validation),
+    statistics: {
+      colour: {
+        mean,
+        covariance,
+        axes,
+        standardDeviations,
+        eigenvalues: standardDeviations.map((deviation) => deviation ** 2),
+      },
+      meanPicture: decodeNpy(meanFile, await readChecked(directory, meanImageFile), [channels, size, size]),
+    },
+    ...(licences && { licences }),
+  };
+}
+
+function preparedSplit(
+  name: string,
+  directory: string,
+  { shards }: SplitManifest,
+  { offsets, lengths, labels, checksums }: PictureIndex,
+  decoder: Decoder,
+  memory: PictureMemory,
+): Split {
+  const { size, channels, pictureBytes } = decoder;
+  const kept = new Map<number, Uint8Array>();
+  const files = shards.map(({ file }) => join(directory, file));
+  const shardOf = Uint32Array.from(shards.flatMap(({ pictures }, shard) => new Array<number>(pictures).fill(shard)));
+  const fileOf = (i: number) => files[shardOf[i]!]!;
+
+  const decode = async (wanted: readonly number[]): Promise<Uint8Array> => {
+    const decoded = await decoder.decode(
+      wanted.map((i) => ({ file: fileOf(i), offset: offsets[i]!, length: lengths[i]!, checksum: checksums[i]! })),
+    );
+    if (decoded instanceof Uint8Array) return decoded;
+    const i = wanted[decoded.failed]!;
+    throw new DataError(
+      `${pictureName(i)} (picture ${i} of ${name}, in ${fileOf(i)}) cannot be read: ${decoded.reason}; prepare the data anew`,
+    );
+  };
+
+  /** The name of the picture within its shard, which lies before it. */
+  function pictureName(i: number): string {
+    const shard = shards[shardOf[checkIndex(name, labels.length, i)]!]!.file;
+    try {
+      const descriptor = openSync(fileOf(i), 'r');
+      try {
+        return `${shard}/${memberNameAt(fileOf(i), descriptor, offsets[i]!)}`;
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch {
+      return `${shard}#${i}`;
+    }
+  }
+
+  return {
+    length: labels.length,
+    labels,
+    pictureName,
+    async read(indices) {
+      const wanted = Array.from(indices, (i) => checkIndex(name, labels.length, i));
+      const missing = [...new Set(wanted.filter((i) => !kept.has(i)))];
+      const decoded = missing.length > 0 ? await decode(missing) : new Uint8Array();
+      const pictureAt = (position: number) => decoded.subarray(position * pictureBytes, (position + 1) * pictureBytes);
+      let pixels = decoded;
+      if (missing.length < wanted.length) {
+        const positions = new Map(missing.map((i, position) => [i, position]));
+        pixels = new Uint8Array(wanted.length * pictureBytes);
+        for (const [at, i] of wanted.entries()) {
+          pixels.set(kept.get(i) ?? pictureAt(positions.get(i)!), at * pictureBytes);
+        }
+      }
+      for (const [position, i] of missing.entries()) {
+        if (memory.bytesLeft < pictureBytes) break;
+        if (kept.has(i)) continue;
+        memory.bytesLeft -= pictureBytes;
+        kept.set(i, pictureAt(position).slice());
+      }
+      return {
+        count: wanted.length,
+        height: size,
+        width: size,
+        channels,
+        pixels,
+        labels: Uint32Array.from(wanted, (i) => labels[i]!),
+      };
+    },
+  };
+}
+
+async function readChecked(
+  directory: string,
+  file: { readonly file: string; readonly bytes: number; readonly sha256: string },
+): Promise<Buffer> {
+  const path = join(directory, file.file);
+  if (await hasChecksum(path, file)) return readFile(path);
+  throw new DataError(`${path} is missing or damaged: prepare the data anew`);
+}
+
+/** The right sizes are soon seen; their content is checked picture by picture, or as a whole by `verifyPrepared`. */
+async function checkShards(directory: string, { shards }: SplitManifest): Promise<void> {
+  for (const { file, bytes } of shards) {
+    const path = join(directory, file);
+    try {
+      const { size } = await stat(path);
+      if (size === bytes) continue;
+      throw new DataError(`${path} has ${size} bytes, it was prepared with ${bytes}: prepare the data anew`);
+    } catch (error) {
+      if (error instanceof DataError) throw error;
+      throw new DataError(`cannot read ${path} (${reason(error)}): prepare the data anew`, { cause: error });
+    }
+  }
+}

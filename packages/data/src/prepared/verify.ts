@@ -1,0 +1,28 @@
+import { join } from 'node:path';
+import { DataError } from '@alex/tensor';
+import { hasChecksum } from './checksum.js';
+import { readManifest } from './manifest.js';
+
+/**
+ * Compares every file of a prepared data set with its checksum.
+ *
+ * @param onFile is told how many of how many files were read
+ * @throws DataError that names the files that differ.
+ */
+export async function verifyPrepared(
+  directory: string,
+  onFile: (done: number, of: number) => void = () => {},
+): Promise<void> {
+  const { splits, statistics } = await readManifest(directory);
+  const files = [...Object.values(splits).flatMap(({ index, shards }) => [index, ...shards]), statistics.meanImage];
+  const wrong: string[] = [];
+  for (const [i, file] of files.entries()) {
+    if (!(await hasChecksum(join(directory, file.file), file))) wrong.push(file.file);
+    onFile(i + 1, files.length);
+  }
+  if (wrong.length === 0) return;
+  throw new DataError(
+    `${directory}: ${wrong.slice(0, 5).join(', ')}${wrong.length > 5 ? ` and ${wrong.length - 5} more` : ''} ` +
+      'is not what was prepared (changed, cut off or missing): remove the folder and prepare the data anew',
+  );
+}
