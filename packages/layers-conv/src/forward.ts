@@ -1,10 +1,12 @@
 import {
   type Epilogue,
+  fusesIntoProducts,
   type ProductChoice,
   type ProductShape,
   planProduct,
   productKernel,
   type Recorder,
+  recordEpilogue,
   storeAfter,
   stridedColumns,
   stridedRows,
@@ -61,7 +63,8 @@ function recordDirect(
   choice: ProductChoice,
 ): void {
   const { name, batch, height, width, groupChannels, groupFilters, kernel, stride, padding, outputWidth } = geometry;
-  const { input, weight, bias, epilogue, output } = values;
+  const { input, weight, bias, output } = values;
+  const epilogue = fusesIntoProducts(recorder.gpu) ? values.epilogue : undefined;
   const { columns } = shape;
   const plane = height * width * batch;
   const plan = planProduct(recorder.gpu, shape, choice);
@@ -126,4 +129,5 @@ let place_${c} = u32(y_${c} * ${width} + x_${c}) * ${batch}u + image_${c};`,
         ),
     }),
   });
+  if (values.epilogue && !epilogue) recordEpilogue(recorder, `${name}/forward`, output, values.epilogue);
 }

@@ -2,7 +2,7 @@ export { listAdapters, type OpenOptions, openGpu } from './adapter/adapters.js';
 export { type AdapterDescription, type BufferOptions, Gpu, type GpuOptions } from './adapter/gpu.js';
 export { AdapterError, AlexError, CheckpointError, ConfigError, DataError, ShapeError } from './errors.js';
 export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
-export { type Epilogue, storeAfter } from './kernel/epilogue.js';
+export { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from './kernel/epilogue.js';
 export { recordPerElement } from './kernel/per-element.js';
 export { createProgram, type DispatchTiming, type Program } from './kernel/program.js';
 export type { Dispatch, Recorder, ScalarType } from './kernel/recorder.js';

@@ -163,6 +163,11 @@ describe.each([
   ])('does something to each value in the end, once: $m x $k x $n', async (test) => {
     const epilogue = { name: 'half', wgsl: (x: string) => `${x} * 0.5` };
     expect(await errorOf(gpu, { ...test, epilogue })).toBeLessThan(1e-5);
+    // In the product's own kernel, as on a GPU.
+    const likeHardware = await openGpu({ adapter: gpu.description.index, ...options });
+    Object.defineProperty(likeHardware, 'description', { value: { ...gpu.description, kind: 'hardware' } });
+    expect(await errorOf(likeHardware, { ...test, epilogue })).toBeLessThan(1e-5);
+    likeHardware.dispose();
   });
 
   it('gives the same result where rows are shared through memory of the workgroup', async () => {

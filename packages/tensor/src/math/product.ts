@@ -1,6 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
-import { type Epilogue, storeAfter } from '../kernel/epilogue.js';
+import { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from '../kernel/epilogue.js';
 import type { ElementRange, Recorder } from '../kernel/recorder.js';
 import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from '../kernel/tensor.js';
 import { recordTunable, storageKey } from '../kernel/tunable.js';
@@ -63,12 +63,15 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
     columnSide: { along: transposeB ? 'steps' : 'result', contiguous: transposeB ? k : n },
   };
   const choices = productChoices(gpu, shape);
+  const fused = fusesIntoProducts(gpu) ? options.epilogue : undefined;
   const record = (recorder: Recorder, choice: ProductChoice) => {
     slicesOf(recorder.gpu, options).forEach((slice, index) => {
       // Slices of the reduction add to what the first one left.
       const continues = slice.k.first > 0;
-      recordSlice(recorder, { ...options, ...(continues && { accumulate: true }) }, shape, choice, slice, index);
+      const own = { ...options, epilogue: fused, ...(continues && { accumulate: true }) };
+      recordSlice(recorder, own, shape, choice, slice, index);
     });
+    if (options.epilogue && !fused) recordEpilogue(recorder, options.label, output, options.epilogue);
   };
   if (options.tile || options.share || options.parts) {
     const { candidates } = choices;
