@@ -5,8 +5,11 @@ import type { StepResult, StepUnderWay } from './network.js';
 /** One computes while the next is made ready; more would only take memory and keep an interruption waiting. */
 const most = 2;
 
-/** Steps whose duration tells how long the next one takes. */
+/** The shortest of so many last steps tells how long the next one takes... */
 const remembered = 3;
+
+/** ...once so many are known: drivers compile in the first one. */
+const enough = 2;
 
 interface Entry extends StepUnderWay {
   readonly readback: Readback;
@@ -94,9 +97,8 @@ class Pace {
    * @param followed whether another step is under way, so that the adapter does not wait if this sleeps a little too long
    */
   async rest(submitted: number, followed: boolean): Promise<void> {
-    if (!this.#sleeps || this.#milliseconds.length < remembered) return;
-    const share = followed ? 0.95 : 0.7;
-    // The shortest, because drivers compile in the first step and others may hold one up.
+    if (!this.#sleeps || this.#milliseconds.length < enough) return;
+    const share = followed ? 0.95 : 0.85;
     const left = Math.max(submitted, this.#done) + share * Math.min(...this.#milliseconds) - performance.now();
     if (left >= 1) await new Promise((resolve) => setTimeout(resolve, left));
   }
