@@ -83,6 +83,7 @@ describe('options that are not allowed', () => {
     ['steps and epochs', ['--epochs', '2'], /--epochs.*cannot be used with.*--steps/],
     ['a learning rate that is no number', ['--learning-rate', 'NaN'], /--learning-rate.*'NaN' is invalid.*above 0/],
     ['an endless learning rate', ['--learning-rate', 'Infinity'], /--learning-rate.*is invalid/],
+    ['a chunk of no pictures', ['--chunk', '0'], /--chunk.*'0' is invalid.*at least 1/],
     ['a seed of more than 32 bits', ['--seed', '4294967296'], /--seed.*from 0 to 4294967295/],
     ['a crop larger than the pictures', ['--size', '20'], /crops of 24 x 24 do not fit pictures of 20 x 20/],
     ['an input that is too small', ['--crop', '1', '--size', '1'], /pool|conv/],
@@ -312,8 +313,13 @@ describe('runs that were damaged', () => {
   });
 
   it('a run that another command began', async () => {
-    const refused = await runCommand(tinyTraining(trained, '--resume', '--batch', '5'));
-    expectRefusal(refused, 2, /--batch 5 cannot be changed .* begun with 4; leave it out/);
+    for (const [option, other, own] of [
+      ['--batch', '5', '4'],
+      ['--chunk', '32', '1'],
+    ] as const) {
+      const refused = await runCommand(tinyTraining(trained, '--resume', option, other));
+      expectRefusal(refused, 2, new RegExp(`${option} ${other} cannot be changed .* begun with ${own}; leave it out`));
+    }
   });
 
   it('data with other classes', async () => {

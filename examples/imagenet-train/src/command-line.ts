@@ -152,7 +152,13 @@ function commandLine(run: Run): Command {
       'side that pictures are scaled to first (default: a little more than the crop)',
       wholeNumber(1),
     )
+    .option('--no-random-crop', 'take every crop from the centre of its picture')
     .option('--no-mirror', 'do not reflect half of the crops')
+    .option(
+      '--chunk <pictures>',
+      'so many neighbours in a batch share crop and reflection: 32 in the 2012 code (default: 1)',
+      wholeNumber(1),
+    )
     .option('--no-colour', 'do not shift colours')
     .option(
       '--evaluate-every <steps>',

@@ -212,9 +212,13 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
 
 it('begins a run that --resume does not find', async () => {
   const run = join(directory, 'fresh');
-  const { code, stdout } = await runCommand(training(run, 1, '--resume'));
+  const variation = ['--no-random-crop', '--no-mirror', '--no-colour', '--chunk', '32'];
+  const { code, stdout } = await runCommand(training(run, 1, '--resume', ...variation));
   expect(code).toBe(0);
   expect(stdout).not.toContain('Going on');
+  const { pictures } = JSON.parse(await readFile(join(run, 'config.json'), 'utf8'));
+  expect(pictures).toMatchObject({ crop: 'centre', mirror: false, chunk: 32 });
+  expect(pictures.colour).toBeUndefined();
 });
 
 it('shows the demo', async () => {

@@ -78,7 +78,12 @@ export async function openSession(
     const augmenter = createAugmenter(gpu, {
       output: network.input,
       source: { height: data.height, width: data.width, channels: data.channels },
-      training: { crop: pictures.crop, mirror: pictures.mirror, ...(pictures.colour && { colour: pictures.colour }) },
+      training: {
+        crop: pictures.crop,
+        mirror: pictures.mirror,
+        ...(pictures.chunk !== undefined && { chunk: pictures.chunk }),
+        ...(pictures.colour && { colour: pictures.colour }),
+      },
       mean: pictures.meanPicture === undefined ? pictures.mean : floatsFromBase64(pictures.meanPicture),
       scale: pictures.scale,
       padding: pictures.padding,

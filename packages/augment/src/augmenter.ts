@@ -46,7 +46,7 @@ export interface Augmenter {
 /**
  * Prepares crops, reflections, colour shifts and mean subtraction (paper, section 4.1 and 2) on an adapter, from bytes
  * to the network's input in one kernel. A picture's offset, reflection and shift depend on seed, epoch and its index in
- * the data set only: not on the batch it comes in, the adapter or an interruption.
+ * the data set only: not on the batch it comes in (unless a chunk shares them), the adapter or an interruption.
  *
  * The output is `(pixel - mean + shift) / scale`.
  *
@@ -92,12 +92,12 @@ export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter 
       const { pictures, training, seed, epoch, view } = pictureBatch;
       packedViews.fill(0);
       for (let image = 0; image < pictures.length; image++) {
-        const picture = pictures[image]!;
+        const firstOfChunk = pictures[image - (image % plan.chunk)]!;
         packedViews[image] = packView(
-          training ? drawView(plan, seed, epoch, picture) : (view ?? plan.centre),
+          training ? drawView(plan, seed, epoch, firstOfChunk) : (view ?? plan.centre),
           plan.padding,
         );
-        const drawn = training ? drawColourShift(plan, seed, epoch, picture) : [0, 0, 0];
+        const drawn = training ? drawColourShift(plan, seed, epoch, pictures[image]!) : [0, 0, 0];
         for (const [channel, value] of drawn.entries()) shifts[channel * batch + image] = value;
       }
       writeTensor(gpu, pixels, inWords(pictureBatch.pixels, staged));

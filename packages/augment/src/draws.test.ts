@@ -26,6 +26,7 @@ const plan: Plan = {
   meanAt: 'channel',
   randomCrop: true,
   mirror: true,
+  chunk: 1,
   colour: { standardDeviations, axes, strength: 0.1 },
   centre: { top: 3, left: 2, mirrored: false },
 };

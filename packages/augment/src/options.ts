@@ -20,6 +20,11 @@ export interface TrainingVariation {
   readonly crop: 'random' | 'centre';
   /** Whether half of the crops are reflected left to right. */
   readonly mirror: boolean;
+  /**
+   * How many neighbours in a batch share crop and reflection, those of their first picture: 32 in the 2012 code, whose
+   * colour shifts were each picture's own as well. Default 1: every picture has its own, whatever batch it comes in.
+   */
+  readonly chunk?: number;
   /** Only for pictures of three channels. Default none. */
   readonly colour?: ColourVariation;
 }
@@ -64,6 +69,7 @@ export interface Plan {
   readonly meanAt: 'channel' | 'crop' | 'centre';
   readonly randomCrop: boolean;
   readonly mirror: boolean;
+  readonly chunk: number;
   readonly colour: Required<ColourVariation> | undefined;
   readonly centre: View;
 }
@@ -105,6 +111,8 @@ export function planAugmentation(options: AugmenterOptions): Plan {
   if (typeof training.mirror !== 'boolean') {
     throw new ConfigError(`augmenter: training.mirror must be true or false, got ${String(training.mirror)}`);
   }
+  const chunk = training.chunk ?? 1;
+  checkInteger('training.chunk', chunk, 1, 2 ** 32 - 1);
   const scale = options.scale ?? 1;
   if (!Number.isFinite(scale) || Math.fround(scale) <= 0 || Math.fround(1 / scale) === 0) {
     throw new ConfigError(`augmenter: scale must be a positive number, got ${scale}`);
@@ -128,6 +136,7 @@ export function planAugmentation(options: AugmenterOptions): Plan {
     ...planMean(options, cropHeight, cropWidth),
     randomCrop: training.crop === 'random',
     mirror: training.mirror,
+    chunk,
     colour: training.colour && planColour(training.colour, channels),
     centre: { top: centreOffset(height, cropHeight), left: centreOffset(width, cropWidth), mirrored: false },
   };

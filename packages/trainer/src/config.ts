@@ -32,6 +32,8 @@ const picturesSchema = v.strictObject({
   crop: v.picklist(['random', 'centre']),
   /** Whether half of the training crops are reflected left to right. */
   mirror: v.boolean(),
+  /** How many neighbours in a batch share crop and reflection; 1 where it is left out. */
+  chunk: v.exactOptional(whole(1)),
   /** Border of mean colour around a picture that crops may reach into, in pixels. */
   padding: whole(0),
   /** What is subtracted, one grey level a channel. */

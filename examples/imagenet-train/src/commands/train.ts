@@ -25,7 +25,9 @@ export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly learningRate?: number;
   readonly crop?: number;
   readonly size?: number;
+  readonly randomCrop: boolean;
   readonly mirror: boolean;
+  readonly chunk?: number;
   readonly colour: boolean;
   readonly evaluateEvery?: number;
   readonly resume: boolean;
@@ -88,8 +90,9 @@ async function newRun(options: TrainOptions): Promise<Planned> {
     model: { variant, inputSize },
     data: { source, name, classes: [...classes], height, width, channels },
     pictures: {
-      crop: 'random',
+      crop: options.randomCrop ? 'random' : 'centre',
       mirror: options.mirror,
+      ...(options.chunk !== undefined && { chunk: options.chunk }),
       padding: 0,
       scale: defaults.scale,
       ...(await measurePictures(dataset, { colourStrength: options.colour ? defaults.colourStrength : 0 })),
@@ -134,6 +137,8 @@ async function oldRun(options: TrainOptions): Promise<Planned> {
     ['--precision', options.precision, recipe.precision ?? 'float32'],
     ['--learning-rate', options.learningRate, recipe.learningRate],
     ['--evaluate-every', options.evaluateEvery, recipe.evaluateEvery],
+    ['--no-random-crop', options.randomCrop ? undefined : false, pictures.crop === 'random'],
+    ['--chunk', options.chunk, pictures.chunk ?? 1],
     ['--no-mirror', options.mirror ? undefined : false, pictures.mirror],
     ['--no-colour', options.colour ? undefined : false, pictures.colour !== undefined],
   ];
