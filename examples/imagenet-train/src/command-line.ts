@@ -1,6 +1,7 @@
 import { sourceKinds } from '@alex/data';
 import { variants } from '@alex/model-alexnet';
 import { Command, Option } from 'commander';
+import { augmentCommand } from './commands/augment.js';
 import { classifyCommand } from './commands/classify.js';
 import { demoCommand } from './commands/demo.js';
 import { devicesCommand } from './commands/devices.js';
@@ -121,6 +122,25 @@ function commandLine(run: Run): Command {
     .option('--workers <n>', 'pictures to work on at a time (default: the number of cores)', wholeNumber(1, 1024))
     .addOption(jsonOption())
     .action((options) => run(options, (output) => prepareCommand(options, output)));
+
+  program
+    .command('augment')
+    .description(
+      'draw a picture beside sixteen crops of it as training sees them: shifted, reflected, in other colours',
+    )
+    .argument('<image>', 'picture file')
+    .requiredOption('--to <file>', 'the PNG to write')
+    .option('--data <dir>', "data whose colours decide how colours shift (default: ImageNet's)")
+    .addOption(
+      new Option('--size <pixels>', 'side that the picture is scaled and cut to')
+        .argParser(wholeNumber(1, 4096))
+        .default(256),
+    )
+    .addOption(new Option('--crop <pixels>', 'side of the crops').argParser(wholeNumber(1, 4096)).default(224))
+    .addOption(new Option('--seed <n>', 'decides all random choices').argParser(seedParser).default(0))
+    .addOption(adapterOption())
+    .addOption(jsonOption())
+    .action((image: string, options) => run(options, (output) => augmentCommand(image, options, output)));
 
   program
     .command('train')

@@ -2,6 +2,7 @@ import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand, startCommand } from './testing/command.js';
 import { writePictures } from './testing/pictures.js';
@@ -56,6 +57,7 @@ describe('help', () => {
       ],
     ],
     [['evaluate'], ['--run', '--data', '--views', '--tune', '--tunings', '--json']],
+    [['augment'], ['<image>', '--to', '--data', '--size', '--crop', '--seed', '--adapters', '--json']],
     [['classify'], ['--run', '<image...>', '--json']],
     [['demo'], ['--run', '--classes', '--steps', '--seed', '--tune', '--tunings', '--json']],
     [['devices'], ['--tune', '--to', '--model', '--batch', '--precision', '--adapters', '--json']],
@@ -219,6 +221,33 @@ it('begins a run that --resume does not find', async () => {
   const { pictures } = JSON.parse(await readFile(join(run, 'config.json'), 'utf8'));
   expect(pictures).toMatchObject({ crop: 'centre', mirror: false, chunk: 32 });
   expect(pictures.colour).toBeUndefined();
+});
+
+it('draws a picture beside what training sees of it', async () => {
+  const [picture, to] = [join(directory, 'photograph.png'), join(directory, 'augmented.png')];
+  const side = 40;
+  const pixels = Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * i) % 251);
+  await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+    .png()
+    .toFile(picture);
+  const augmenting = ['augment', picture, '--to', to, '--size', `${side}`, '--crop', '32'];
+  const { code, stdout } = await runCommand([...augmenting, '--json']);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({ picture, to, variations: 16 });
+  const drawn = sharp(to);
+  // 40 pixels, then four times a gap of 8 and 32 pixels.
+  expect(await drawn.metadata()).toMatchObject({ format: 'png', width: 200, height: 152 });
+  const part = (left: number, top: number, size: number) =>
+    drawn.clone().extract({ left, top, width: size, height: size }).removeAlpha().raw().toBuffer();
+  expect([...(await part(0, 0, side))]).toEqual([...pixels]);
+  const tiles = new Set<string>();
+  for (let i = 0; i < 16; i++)
+    tiles.add((await part(48 + 40 * (i % 4), 40 * Math.floor(i / 4), 32)).toString('base64'));
+  expect(tiles.size).toBe(16);
+
+  const refused = await runCommand(['augment', picture, '--to', join(directory, 'none', 'x.png')]);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/^error: .*x\.png: could not be written: ENOENT/);
 });
 
 it('shows the demo', async () => {

@@ -1,10 +1,9 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reportHtml } from '@alex/report';
-import { AlexError } from '@alex/tensor';
 import type { RunDirectory } from '@alex/trainer';
 import type { Example } from './examples.js';
 import { describeModel } from './session.js';
+import { writeResult } from './write-result.js';
 
 /**
  * Writes `report.html` into a run's directory: curves, first-layer filters where there are weights, predictions where
@@ -42,10 +41,6 @@ export async function writeReport(
     },
   });
   const path = join(run.path, 'report.html');
-  try {
-    await writeFile(path, html);
-  } catch (error) {
-    throw new AlexError(`${path}: could not be written: ${(error as Error).message}`, { cause: error });
-  }
+  await writeResult(path, html);
   return path;
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAugmenter, type PictureBatch } from './augmenter.js';
 import { drawColourShift, drawView } from './draws.js';
-import { type AugmenterOptions, planAugmentation } from './options.js';
+import { type AugmenterOptions, imagenetColour, planAugmentation } from './options.js';
 import { tenViews } from './views.js';
 
 type Options = Omit<AugmenterOptions, 'output'> & { outputShape: [number, number, number, number] };
@@ -96,14 +96,7 @@ function largestDifference(got: ArrayLike<number>, want: ArrayLike<number>): num
   return largest;
 }
 
-const colour = {
-  standardDeviations: [19.7208, 37.0939, 121.7801],
-  axes: [
-    [0.41795513, -0.81698062, 0.39731118],
-    [-0.71257945, -0.02354167, 0.70119634],
-    [-0.56351045, -0.5761844, -0.59200296],
-  ],
-};
+const colour = imagenetColour;
 
 const training = { crop: 'random', mirror: true } as const;
 

@@ -1,17 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { drawColourShift, drawView } from './draws.js';
-import type { Plan } from './options.js';
+import { imagenetColour, type Plan } from './options.js';
 
 const count = 100_000;
 
-// The colour statistics of ImageNet that cuda-convnet2 published (make-data/input_meta), as one axis a row.
-const standardDeviations = [19.7208, 37.0939, 121.7801];
-const columns = [
-  [0.41795513, -0.71257945, -0.56351045],
-  [-0.81698062, -0.02354167, -0.5761844],
-  [0.39731118, 0.70119634, -0.59200296],
-];
-const axes = [0, 1, 2].map((axis) => columns.map((row) => row[axis]!));
+const { standardDeviations, axes } = imagenetColour;
 
 const plan: Plan = {
   batch: 1,

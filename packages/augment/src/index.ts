@@ -1,3 +1,3 @@
 export { type Augmenter, createAugmenter, type PictureBatch } from './augmenter.js';
-export type { AugmenterOptions, ColourVariation, TrainingVariation } from './options.js';
+export { type AugmenterOptions, type ColourVariation, imagenetColour, type TrainingVariation } from './options.js';
 export { tenViews, type View } from './views.js';

@@ -14,6 +14,19 @@ export interface ColourVariation {
   readonly strength?: number;
 }
 
+/**
+ * The colours of ImageNet's training pictures, as the paper's authors published them with cuda-convnet2 (make-data,
+ * input_meta). Prepared data bring their own.
+ */
+export const imagenetColour: ColourVariation = {
+  standardDeviations: [121.7801, 37.0939, 19.7208],
+  axes: [
+    [-0.56351045, -0.5761844, -0.59200296],
+    [-0.71257945, -0.02354167, 0.70119634],
+    [0.41795513, -0.81698062, 0.39731118],
+  ],
+};
+
 /** What is varied in training. In evaluation crops are centred, upright and of true colour, or as `view` says. */
 export interface TrainingVariation {
   /** Where crops lie: anywhere with equal chance, or in the centre. */

@@ -2,16 +2,17 @@ import { DataError } from '@alex/tensor';
 import sharp, { type Sharp } from 'sharp';
 import { palette } from './palette.js';
 
-/** A picture: the bytes of an image file (PNG, JPEG, WebP), or raw grey levels `[height, width, channels]`. */
-export type Picture =
-  | Uint8Array
-  | {
-      readonly data: Uint8Array;
-      /** In pixels. */
-      readonly width: number;
-      readonly height: number;
-      readonly channels: 1 | 3;
-    };
+/** A picture as raw grey levels `[height, width, channels]`. */
+export interface RawPicture {
+  readonly data: Uint8Array;
+  /** In pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 3;
+}
+
+/** A picture: the bytes of an image file (PNG, JPEG, WebP), or raw grey levels. */
+export type Picture = Uint8Array | RawPicture;
 
 /**
  * The elements of a drawing that show a picture as a square of `side` pixels with rounded corners, at its origin; what
@@ -56,11 +57,15 @@ async function embed(what: string, picture: Picture, side: number): Promise<stri
 
 function open(picture: Picture): Sharp {
   if (picture instanceof Uint8Array) return sharp(picture);
-  const { data, width, height, channels } = picture;
-  if (data.length !== width * height * channels) {
-    throw new DataError(
-      `${height} x ${width} x ${channels} needs ${width * height * channels} bytes, got ${data.length}`,
-    );
-  }
+  const { data, width, height, channels } = checkRawPicture(picture);
   return sharp(data, { raw: { width, height, channels } });
+}
+
+/** Throws a `DataError` unless there are as many bytes as the sizes say. */
+export function checkRawPicture(picture: RawPicture): RawPicture {
+  const { data, width, height, channels } = picture;
+  if (data.length === width * height * channels) return picture;
+  throw new DataError(
+    `a picture of ${height} x ${width} x ${channels} needs ${width * height * channels} bytes, got ${data.length}`,
+  );
 }

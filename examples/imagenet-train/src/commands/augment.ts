@@ -1,0 +1,84 @@
+import { type ColourVariation, createAugmenter, imagenetColour } from '@alex/augment';
+import { decodePicture } from '@alex/data';
+import { type RawPicture, variations } from '@alex/report';
+import { createTensor, disposeTensor, type Gpu, readTensor } from '@alex/tensor';
+import { openAdapters } from '../adapters.js';
+import { measurePictures, openData } from '../data.js';
+import { exitCode } from '../failure.js';
+import type { AdapterOptions } from '../options.js';
+import type { Output } from '../output.js';
+import { writeResult } from '../write-result.js';
+
+/** What `augment` takes. */
+export interface AugmentOptions extends AdapterOptions {
+  readonly to: string;
+  readonly data?: string;
+  readonly size: number;
+  readonly crop: number;
+  readonly seed: number;
+}
+
+/** How many variations are shown. */
+const count = 16;
+
+/** Draws a photograph beside what training makes of it; gives the exit code. */
+export async function augmentCommand(file: string, options: AugmentOptions, output: Output): Promise<number> {
+  const { size, crop, to } = options;
+  const data = await decodePicture(file, file, size);
+  const photograph: RawPicture = { data, width: size, height: size, channels: 3 };
+  const colour = options.data === undefined ? imagenetColour : await colourOf(options.data, size);
+  const gpus = await openAdapters(options.adapters);
+  try {
+    const varied = await vary(gpus[0]!, photograph, { crop, seed: options.seed, ...(colour && { colour }) });
+    await writeResult(to, await variations(photograph, varied));
+  } finally {
+    for (const gpu of gpus) gpu.dispose();
+  }
+  output.result({ picture: file, to, variations: count });
+  output.line(
+    `${to} shows ${file} at ${size} x ${size} and ${count} crops of ${crop} x ${crop} as training sees them.`,
+  );
+  return exitCode.success;
+}
+
+async function colourOf(data: string, size: number): Promise<ColourVariation | undefined> {
+  const dataset = await openData(data, { usualSize: size });
+  return (await measurePictures(dataset, { colourStrength: 0.1 })).colour;
+}
+
+/** What a training sees of a picture when it comes by, on the adapter and by the kernel of a training. */
+async function vary(
+  gpu: Gpu,
+  { data, width, height, channels }: RawPicture,
+  { crop, seed, colour }: { readonly crop: number; readonly seed: number; readonly colour?: ColourVariation },
+): Promise<RawPicture[]> {
+  const input = createTensor(gpu, 'crops', [count, channels, crop, crop]);
+  try {
+    const augmenter = createAugmenter(gpu, {
+      output: input,
+      source: { height, width, channels },
+      training: { crop: 'random', mirror: true, ...(colour && { colour }) },
+      // Nothing is subtracted: people want to see the picture itself.
+      mean: [0, 0, 0],
+    });
+    try {
+      const pixels = new Uint8Array(count * data.length);
+      for (let i = 0; i < count; i++) pixels.set(data, i * data.length);
+      const pictures = Uint32Array.from({ length: count }, (_, i) => i);
+      await augmenter.run({ pixels, pictures, training: true, seed, epoch: 0 });
+    } finally {
+      augmenter.dispose();
+    }
+    const values = await readTensor(gpu, input);
+    return Array.from({ length: count }, (_, image) => {
+      // Out of `[C, H, W, N]`; beyond black and white there is nothing to show.
+      const seen = Uint8ClampedArray.from({ length: crop * crop * channels }, (_, at) => {
+        const [pixel, channel] = [Math.floor(at / channels), at % channels];
+        return values[(channel * crop * crop + pixel) * count + image]!;
+      });
+      return { data: new Uint8Array(seen.buffer), width: crop, height: crop, channels };
+    });
+  } finally {
+    disposeTensor(gpu, input);
+  }
+}

@@ -1,0 +1,15 @@
+import { writeFile } from 'node:fs/promises';
+import { AlexError } from '@alex/tensor';
+
+/**
+ * Writes a file that somebody asked for.
+ *
+ * @throws AlexError where it cannot be written, with the reason
+ */
+export async function writeResult(path: string, content: string | Uint8Array): Promise<void> {
+  try {
+    await writeFile(path, content);
+  } catch (error) {
+    throw new AlexError(`${path}: could not be written: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,67 @@
+import { ConfigError, ShapeError } from '@alex/tensor';
+import sharp from 'sharp';
+import { checkRawPicture, type RawPicture } from './picture.js';
+
+/** Options of `variations`. */
+export interface VariationsOptions {
+  /** Variations in a row. Default 4. */
+  readonly perRow?: number;
+  /** Between pictures, in pixels. Default 8. */
+  readonly gap?: number;
+}
+
+/**
+ * Draws a photograph and, to its right, what augmentation makes of it, as a PNG: pixel for pixel, in rows, with nothing
+ * between them.
+ *
+ * @param varied all of one size
+ * @throws `ConfigError` where there are none or an option is wrong, `ShapeError` for
+ *   variations of different sizes, `DataError` for a picture with too few or many bytes.
+ */
+export async function variations(
+  photograph: RawPicture,
+  varied: readonly RawPicture[],
+  options: VariationsOptions = {},
+): Promise<Buffer> {
+  const { perRow = 4, gap = 8 } = options;
+  for (const [name, value, least] of [
+    ['perRow', perRow, 1],
+    ['gap', gap, 0],
+  ] as const) {
+    if (!Number.isInteger(value) || value < least) {
+      throw new ConfigError(`variations: ${name} must be an integer of at least ${least}, got ${value}`);
+    }
+  }
+  const [first] = varied;
+  if (!first) throw new ConfigError('variations: there are none to draw; give at least one');
+  for (const picture of [photograph, ...varied]) checkRawPicture(picture);
+  const other = varied.find(({ width, height }) => width !== first.width || height !== first.height);
+  if (other) {
+    throw new ShapeError(
+      `variations: all must have one size, got ${first.height} x ${first.width} and ${other.height} x ${other.width}`,
+    );
+  }
+  const across = Math.min(perRow, varied.length);
+  const down = Math.ceil(varied.length / perRow);
+  const start = photograph.width + gap;
+  const placed = varied.map((picture, i) => ({
+    ...layer(picture),
+    left: start + (i % perRow) * (first.width + gap),
+    top: Math.floor(i / perRow) * (first.height + gap),
+  }));
+  return sharp({
+    create: {
+      width: start + across * (first.width + gap) - gap,
+      height: Math.max(photograph.height, down * (first.height + gap) - gap),
+      channels: 4,
+      background: '#00000000',
+    },
+  })
+    .composite([{ ...layer(photograph), left: 0, top: 0 }, ...placed])
+    .png()
+    .toBuffer();
+}
+
+function layer({ data, width, height, channels }: RawPicture) {
+  return { input: Buffer.from(data.buffer, data.byteOffset, data.length), raw: { width, height, channels } };
+}
