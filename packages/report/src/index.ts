@@ -1,8 +1,9 @@
 export { type CurvesOptions, curves } from './curves.js';
+export { type DashboardEvents, type DashboardFile, dashboardFiles, type MetricColumns } from './dashboard.js';
 export { type FiltersOptions, filters } from './filters.js';
 export { type RunReport, reportHtml } from './html.js';
 export type { Metric } from './metrics.js';
 export { type Neighbours, neighbours } from './neighbours.js';
-export type { Picture, RawPicture } from './picture.js';
+export { type Picture, pictureAddress, type RawPicture } from './picture.js';
 export { type Prediction, type PredictionsOptions, predictions } from './predictions.js';
 export { type VariationsOptions, variations } from './variations.js';
