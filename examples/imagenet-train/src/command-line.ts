@@ -13,12 +13,14 @@ import { demoRecipe } from './demo-recipe.js';
 import { describeFailure, oneLine } from './failure.js';
 import {
   adapterOption,
+  adaptersOption,
   type CommonOptions,
   jsonOption,
   percentage,
   positiveNumber,
   precisionOption,
   seedParser,
+  strategyOption,
   tuneOption,
   tuningsOption,
   wholeNumber,
@@ -162,7 +164,8 @@ function commandLine(run: Run): Command {
     .option('--resume', 'go on with the run from its last checkpoint; begins it where there is none', false)
     .addOption(tuneOption('quick for a long training, else cached; a run that goes on keeps its kernels'))
     .addOption(tuningsOption())
-    .addOption(adapterOption())
+    .addOption(adaptersOption())
+    .addOption(strategyOption())
     .addOption(jsonOption())
     .action((options) => run(options, (output) => trainCommand(options, output)));
 

@@ -1,1 +1,2 @@
+export { type PartOptions, planParts, type Strategy, strategies } from './parts.js';
 export { type PlaceOptions, place } from './place.js';

@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises';
 import { batchesPerEpoch, type Dataset } from '@alex/data';
+import type { Strategy } from '@alex/multi-gpu';
 import { ConfigError, type Precision } from '@alex/tensor';
 import { checkRunConfig, type RunConfig, RunDirectory } from '@alex/trainer';
 import { measurePictures, openData, openDataOfRun } from '../data.js';
@@ -28,6 +29,7 @@ export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly mirror: boolean;
   readonly colour: boolean;
   readonly evaluateEvery?: number;
+  readonly strategy?: Strategy;
   readonly resume: boolean;
 }
 
@@ -37,7 +39,10 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
   const exists = await RunDirectory.exists(options.run);
   const { config, dataset, kernels, begin } = exists ? await oldRun(options) : await newRun(options);
   const tuning = { ...kernels, say: output.line };
-  const trained = await runTraining({ config, dataset, adapters: options.adapters, tuning, output }, begin);
+  const trained = await runTraining(
+    { config, dataset, adapters: options.adapters, strategy: options.strategy, tuning, output },
+    begin,
+  );
   output.result(trainingResult(trained));
   if (trained.interruptedCode !== undefined) {
     sayHowToGoOn(trained, output);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Dataset } from '@alex/data';
+import type { Strategy } from '@alex/multi-gpu';
 import { ConfigError, exportTunings, type MemoryPlan } from '@alex/tensor';
 import { type RunConfig, RunDirectory, type TrainingResult, train } from '@alex/trainer';
 import { Interruption } from '../interrupt.js';
@@ -28,29 +29,35 @@ export async function runTraining(
     config,
     dataset,
     adapters,
+    strategy,
     tuning,
     output,
   }: {
     readonly config: RunConfig;
     readonly dataset: Dataset;
     readonly adapters: string | undefined;
+    readonly strategy?: Strategy | undefined;
     readonly tuning: Tuning;
     readonly output: Output;
   },
   begin: () => Promise<RunDirectory>,
   afterwards?: (session: Session) => Promise<void>,
 ): Promise<Trained> {
-  const session = await openSession(config, { adapters, tuning, training: true });
+  const session = await openSession(config, { adapters, strategy, tuning, training: true });
   try {
     const { description } = session.network;
     output.line(
       `Training ${description.name} (${description.parameterCount.toLocaleString('en-US')} parameters) on ` +
         `${dataset.train.length.toLocaleString('en-US')} pictures of ${dataset.classes.length} classes, ` +
-        `${config.recipe.steps} steps of ${config.recipe.batch}, on ${session.gpu.description.name}.`,
+        `${config.recipe.steps} steps of ${config.recipe.batch}, on ${session.gpus.map(({ description }) => description.name).join(' and ')}.`,
     );
     output.line(memoryLine(session.network.memory()));
     const run = await begin();
-    if (session.tunings.size > 0) await exportTunings(tuningsOfRun(run.path), session.gpu, session.tunings);
+    // A file is of one adapter: on several, a run follows what this user's cache knows.
+    const [tunings, ...others] = session.tunings;
+    if (others.length === 0 && tunings!.size > 0) {
+      await exportTunings(tuningsOfRun(run.path), session.gpus[0]!, tunings!);
+    }
     const progress = new TrainingProgress(output);
     const interruption = new Interruption(() =>
       progress.say('Finishing this step, then saving. Ctrl-C again quits at once.'),
