@@ -166,6 +166,7 @@ function commandLine(run: Run): Command {
     .addOption(tuningsOption())
     .addOption(adaptersOption())
     .addOption(strategyOption())
+    .option('--trace <file>', "times a step first and writes what each adapter did when, in Chrome's trace format")
     .addOption(jsonOption())
     .action((options) => run(options, (output) => trainCommand(options, output)));
 

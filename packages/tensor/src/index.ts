@@ -3,6 +3,7 @@ export { type AdapterDescription, type BufferOptions, Gpu, type GpuOptions } fro
 export { AdapterError, AlexError, CheckpointError, ConfigError, DataError, ShapeError } from './errors.js';
 export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
 export { type Epilogue, storeAfter } from './kernel/epilogue.js';
+export { Exchange, type ExchangeEnd } from './kernel/exchange.js';
 export { recordPerElement } from './kernel/per-element.js';
 export { createProgram, type DispatchTiming, type Program } from './kernel/program.js';
 export type { Dispatch, Recorder, ScalarType } from './kernel/recorder.js';

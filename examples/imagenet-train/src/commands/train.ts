@@ -30,6 +30,7 @@ export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly colour: boolean;
   readonly evaluateEvery?: number;
   readonly strategy?: Strategy;
+  readonly trace?: string;
   readonly resume: boolean;
 }
 
@@ -40,7 +41,7 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
   const { config, dataset, kernels, begin } = exists ? await oldRun(options) : await newRun(options);
   const tuning = { ...kernels, say: output.line };
   const trained = await runTraining(
-    { config, dataset, adapters: options.adapters, strategy: options.strategy, tuning, output },
+    { config, dataset, adapters: options.adapters, strategy: options.strategy, trace: options.trace, tuning, output },
     begin,
   );
   output.result(trainingResult(trained));

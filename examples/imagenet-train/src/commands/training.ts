@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
-import { ConfigError, exportTunings, type MemoryPlan } from '@alex/tensor';
+import { AdapterError, ConfigError, exportTunings, type MemoryPlan } from '@alex/tensor';
 import { type RunConfig, RunDirectory, type TrainingResult, train } from '@alex/trainer';
 import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
 import { openSession, type Session } from '../session.js';
+import { traceStep } from '../trace.js';
 import type { Tuning } from '../tuning.js';
 
 /** A training that ended, by itself or by Ctrl-C. */
@@ -30,6 +31,7 @@ export async function runTraining(
     dataset,
     adapters,
     strategy,
+    trace,
     tuning,
     output,
   }: {
@@ -37,6 +39,8 @@ export async function runTraining(
     readonly dataset: Dataset;
     readonly adapters: string | undefined;
     readonly strategy?: Strategy | undefined;
+    /** File for what each adapter does when in a step. */
+    readonly trace?: string | undefined;
     readonly tuning: Tuning;
     readonly output: Output;
   },
@@ -52,6 +56,10 @@ export async function runTraining(
         `${config.recipe.steps} steps of ${config.recipe.batch}, on ${session.gpus.map(({ description }) => description.name).join(' and ')}.`,
     );
     output.line(memoryLine(session.network.memory()));
+    if (trace !== undefined) {
+      await traceStep(session, dataset, config, trace);
+      output.line(`What each adapter does when in a step is in ${trace}; https://ui.perfetto.dev shows it.`);
+    }
     const run = await begin();
     // A file is of one adapter: on several, a run follows what this user's cache knows.
     const [tunings, ...others] = session.tunings;
@@ -75,6 +83,11 @@ export async function runTraining(
       if (!result.finished) return { run, result, interruptedCode: interruption.code };
       await afterwards?.(session);
       return { run, result };
+    } catch (error) {
+      if (error instanceof AdapterError && (await run.latestCheckpoint())) {
+        output.line(`Go on from the last checkpoint:  ${goOn(run.path)} --adapters ANOTHER`);
+      }
+      throw error;
     } finally {
       progress.stop();
       interruption.dispose();
@@ -104,16 +117,18 @@ export function tuningsOfRun(path: string): string {
 /** Before anything takes time: throws a `ConfigError` where there is a run already, or anything else. */
 export async function refuseExisting(path: string): Promise<void> {
   if (await RunDirectory.exists(path)) {
-    throw new ConfigError(
-      `${path}: holds a run already; go on with it by \`${alexnetCommand} train --run ${path} --resume\`, or choose another --run`,
-    );
+    throw new ConfigError(`${path}: holds a run already; go on with it by \`${goOn(path)}\`, or choose another --run`);
   }
 }
 
 /** What is said of a run that was stopped. */
 export function sayHowToGoOn({ run, result }: Trained, output: Output): void {
   output.line(`Stopped after step ${result.step} of ${run.config.recipe.steps}; everything is saved in ${run.path}.`);
-  output.line(`Go on with:  ${alexnetCommand} train --run ${run.path} --resume`);
+  output.line(`Go on with:  ${goOn(run.path)}`);
+}
+
+function goOn(path: string): string {
+  return `${alexnetCommand} train --run ${path} --resume`;
 }
 
 /** What a training gives with `--json`. */

@@ -39,13 +39,15 @@ interface Piece {
 export class Message {
   readonly #sender: Gpu;
   readonly #pieces: readonly Piece[];
-  /** What was sent and not taken: when each piece can be read. */
-  #sent = deferred<readonly Promise<void>[]>();
+  /** What was sent and not taken: when each piece could be read. */
+  #sent = deferred<readonly Promise<number>[]>();
   #taken = deferred<void>();
   #failure: { readonly error: unknown } | undefined;
 
   constructor(
     readonly label: string,
+    /** The number of the adapter that sends. */
+    readonly from: number,
     readonly bytes: number,
     sender: Gpu,
   ) {
@@ -74,13 +76,18 @@ export class Message {
   /** To be called when that submission was made. */
   sent(): void {
     this.#taken = this.#next();
-    const readable = this.#pieces.map(({ buffer }) => buffer.mapAsync(GPUMapMode.READ));
+    const readable = this.#pieces.map(({ buffer }) => buffer.mapAsync(GPUMapMode.READ).then(() => performance.now()));
     for (const promise of readable) promise.catch(() => undefined);
     this.#sent.resolve(readable);
   }
 
-  /** Waits for the values of the next run that were not taken yet, and hands them to `write` piece by piece. */
-  async take(write: (bytes: ArrayBuffer, offset: number) => void): Promise<void> {
+  /**
+   * Waits for the values of the next run that were not taken yet, and hands them to `write` piece by piece. Gives when the
+   * first piece could be read and when the last was written.
+   */
+  async take(
+    write: (bytes: ArrayBuffer, offset: number) => void,
+  ): Promise<{ readonly readable: number; readonly written: number }> {
     const readable = await this.#sent.promise;
     for (const [index, { buffer, offset }] of this.#pieces.entries()) {
       try {
@@ -93,8 +100,10 @@ export class Message {
       write(buffer.getMappedRange(), offset);
       buffer.unmap();
     }
+    const [first] = await Promise.all(readable);
     this.#sent = this.#next();
     this.#taken.resolve();
+    return { readable: first!, written: performance.now() };
   }
 
   /** Ends all waiting, now and later. */
@@ -138,7 +147,7 @@ export class Exchange {
     const key = `${label} from ${from} to ${to}`;
     let message = this.#messages.get(key);
     if (!message) {
-      message = new Message(label, bytes, this.#gpus[from]!);
+      message = new Message(label, from, bytes, this.#gpus[from]!);
       this.#messages.set(key, message);
     }
     if (message.bytes !== bytes) {

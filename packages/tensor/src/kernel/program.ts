@@ -11,16 +11,21 @@ import {
   type ScalarType,
   type Transfer,
 } from './recorder.js';
+import { createStopwatch, hostClock } from './stopwatch.js';
 import { bufferOf, bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
 import { type Memory, moduleText, type Operand, type ScalarSlot } from './wgsl.js';
 
 /** How long a dispatch took, and the bytes of the tensors that it reads and writes, each counted once. */
 export interface DispatchTiming {
   readonly label: string;
+  /** When it began, by the clock of `performance.now()`. */
+  readonly start: number;
   readonly milliseconds: number;
   readonly bytes: number;
-  /** The number of the adapter, where there are several. */
+  /** The number of the adapter, where there are several: of the one that receives, where values go from one to another. */
   readonly adapter?: number;
+  /** The number of the adapter that sent, where it is no dispatch but the host handing on what came from there. */
+  readonly from?: number;
 }
 
 export interface RunOptions {
@@ -242,6 +247,7 @@ function buildProgram(
     values: Readonly<Record<string, number>>,
     encodeSteps: (encoder: GPUCommandEncoder, steps: readonly Step[], first: number) => void,
     { afterwards, begun }: RunOptions,
+    onReceived?: (received: DispatchTiming) => void,
   ) => {
     const steps = await ready;
     writeScalars(values);
@@ -259,7 +265,9 @@ function buildProgram(
       for (const { message } of segment.sends) message.sent();
       if (index === 0) begun?.();
       for (const { message, buffer, offset } of segment.receives) {
-        await message.take((bytes, at) => device.queue.writeBuffer(buffer, offset + at, bytes));
+        const taken = await message.take((bytes, at) => device.queue.writeBuffer(buffer, offset + at, bytes));
+        const { label, from, bytes } = message;
+        onReceived?.({ label, from, bytes, start: taken.readable, milliseconds: taken.written - taken.readable });
       }
     }
   };
@@ -275,8 +283,9 @@ function buildProgram(
       };
       return submit(values, inOnePass, options);
     },
-    profile(values = {}) {
-      return timed(gpu, dispatches, (encodePass, afterwards) =>
+    async profile(values = {}) {
+      const received: DispatchTiming[] = [];
+      const timings = await timed(gpu, dispatches, (encodePass, afterwards) =>
         submit(
           values,
           (encoder, steps, first) => {
@@ -285,8 +294,10 @@ function buildProgram(
             });
           },
           { afterwards },
+          (message) => received.push(message),
         ),
       );
+      return [...timings, ...received];
     },
     dispose() {
       if (scalarBuffer) gpu.destroyBuffer(scalarBuffer);
@@ -422,44 +433,30 @@ async function timed(
 ): Promise<DispatchTiming[]> {
   if (!gpu.features.has('timestamp-query'))
     throw new ConfigError('this adapter has no timestamps (feature timestamp-query)');
-  const count = 2 * dispatches.length;
-  const querySet = gpu.device.createQuerySet({ type: 'timestamp', count });
-  const resolved = gpu.createBuffer({
-    label: 'timestamps',
-    size: count * 8,
-    usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
-  });
-  const staging = gpu.createBuffer({
-    label: 'timestamps',
-    size: count * 8,
-    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-  });
+  const toHost = await hostClock(gpu);
+  const stopwatch = createStopwatch(gpu, dispatches.length);
   try {
     await run(
       (encoder, index, encode) => {
-        const pass = encoder.beginComputePass({
-          timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * index, endOfPassWriteIndex: 2 * index + 1 },
-        });
+        const pass = encoder.beginComputePass({ timestampWrites: stopwatch.around(index) });
         encode(pass);
         pass.end();
       },
-      (encoder) => {
-        encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
-        encoder.copyBufferToBuffer(resolved, 0, staging, 0, count * 8);
-      },
+      (encoder) => stopwatch.resolve(encoder),
     );
     await gpu.finished();
-    await staging.mapAsync(GPUMapMode.READ);
-    const nanoseconds = new BigUint64Array(staging.getMappedRange());
-    return dispatches.map((dispatch, index) => ({
-      label: dispatch.label,
-      milliseconds: Number(nanoseconds[2 * index + 1]! - nanoseconds[2 * index]!) / 1e6,
-      bytes: bytesMoved(dispatch),
-    }));
+    const times = await stopwatch.read();
+    return dispatches.map((dispatch, index) => {
+      const { begin, end } = times[index]!;
+      return {
+        label: dispatch.label,
+        start: toHost(begin),
+        milliseconds: Number(end - begin) / 1e6,
+        bytes: bytesMoved(dispatch),
+      };
+    });
   } finally {
-    querySet.destroy();
-    gpu.destroyBuffer(resolved);
-    gpu.destroyBuffer(staging);
+    stopwatch.dispose();
   }
 }
 

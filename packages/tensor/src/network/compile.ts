@@ -233,6 +233,7 @@ class CompiledNetwork implements Network {
         programs.map((program) => program.profile(scalars)),
       );
       this.stepCount++;
+      if (!this.#exchange) return timings.flat();
       return timings.flatMap((own, adapter) => own.map((timing) => ({ ...timing, adapter })));
     });
   }
