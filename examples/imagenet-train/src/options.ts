@@ -62,8 +62,8 @@ export const adaptersOption = () =>
 export const strategyOption = () =>
   new Option(
     '--strategy <name>',
-    'how several adapters share the work: model, a column each as in the paper; data, some pictures each; hybrid, convolutions as data and the rest as model (default: model)',
-  ).choices(strategies);
+    'how several adapters share the work: model, a column each as in the paper; data, some pictures each; hybrid, convolutions as data and the rest as model; auto, whichever should be the fastest by what they are measured to reach (default: model)',
+  ).choices([...strategies, 'auto']);
 
 export const precisionOption = () =>
   new Option(

@@ -7,6 +7,7 @@ import { CheckpointError, type Gpu, type Network, type NetworkDescription, type 
 import type { RunConfig, RunDirectory } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
 import { floatsFromBase64 } from './base64.js';
+import { chooseSharing } from './sharing.js';
 import { applyTuning, type Tuning, usualTuning } from './tuning.js';
 
 /** A run's network and what makes its input, on an adapter or several. */
@@ -39,7 +40,7 @@ export function describeModel(model: {
 export interface SessionOptions {
   readonly adapters?: string | undefined;
   /** How several adapters share the work. */
-  readonly strategy?: Strategy | undefined;
+  readonly strategy?: Strategy | 'auto' | undefined;
   readonly batch?: number | undefined;
   readonly tuning?: Tuning | undefined;
 }
@@ -57,7 +58,7 @@ export async function openSession(
     for (const step of disposers.splice(0).reverse()) step();
   };
   try {
-    const strategy = options.strategy ?? 'model';
+    const { tuning = usualTuning } = options;
     const placing = {
       batch: options.batch ?? recipe.batch,
       seed: recipe.seed,
@@ -72,15 +73,14 @@ export async function openSession(
         ...(recipe.overrides && { overrides: recipe.overrides }),
       }),
     };
+    const sharing = await chooseSharing(description, gpus, placing.batch, options.strategy, tuning.say);
     const parts =
-      gpus.length === 1
-        ? [undefined]
-        : planParts(description, { adapters: gpus.length, batch: placing.batch, strategy });
+      gpus.length > 1 ? planParts(description, { adapters: gpus.length, batch: placing.batch, ...sharing }) : [];
     const tunings: Tunings[] = [];
     for (const [index, gpu] of gpus.entries()) {
-      tunings.push(await applyTuning(description, gpu, placing, options.tuning ?? usualTuning, parts[index]));
+      tunings.push(await applyTuning(description, gpu, placing, tuning, parts[index]));
     }
-    const network = place(description, gpus, { ...placing, strategy });
+    const network = place(description, gpus, { ...placing, ...sharing });
     disposers.push(() => network.dispose());
     const augmenter = createInputAugmenter(network.inputs, {
       source: { height: data.height, width: data.width, channels: data.channels },

@@ -205,8 +205,8 @@ function parametersOf(
   return cutParameters.every((parameter) => parameter !== undefined) ? cutParameters : undefined;
 }
 
-/** What layers refuse is no error here: there are other ways. */
-function attempt<Result>(work: () => Result): Result | undefined {
+/** What is refused is no error where there are other ways. */
+export function attempt<Result>(work: () => Result): Result | undefined {
   try {
     return work();
   } catch (error) {

@@ -16,6 +16,7 @@ import {
 import { randomTensor, relativeError } from '@alex/tensor/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type PlaceOptions, place } from './place.js';
+import { measureRates } from './rates.js';
 
 const adapter = process.env['ALEX_ADAPTER'];
 const open = () => openGpu(adapter ? { adapter } : {});
@@ -283,13 +284,25 @@ describe('the interface of one adapter', () => {
     const refused = (on: readonly Gpu[], options: Partial<PlaceOptions>, message: RegExp, description = inColumns(2)) =>
       expect(() => place(description, on, { batch, ...options })).toThrow(message);
     refused([gpus[0]!, gpus[0]!], {}, /the same adapter was given twice/);
-    refused(gpus, { strategy: 'both' as 'model' }, /strategy must be model, data, hybrid/);
+    refused(gpus, { strategy: 'both' as 'model' }, /strategy must be model, data, hybrid or auto, got both/);
     refused(gpus, { strategy: 'data', images: [5, 0] }, /images must be 2 whole numbers .* batch of 5, got 5, 0/);
     refused(gpus, { strategy: 'data', images: [3, 3] }, /batch of 5, got 3, 3/);
     refused(gpus, { strategy: 'data', batch: 1 }, /batch of 1 cannot be shared out over 2 adapters/);
+    refused(gpus, { strategy: 'auto' }, /rates: await measureRates\(gpus\)/);
     refused(gpus, { batch: 0 }, /batch must be a whole number/);
     refused(gpus, {}, /fc5 has 1 maps or units, too few for 2 adapters/, inColumns(2, 1));
   });
+});
+
+test('auto follows what was measured: a slow adapter gets few images', async () => {
+  const rates = await measureRates(gpus);
+  expect(rates.multiplyAddsPerSecond).toHaveLength(2);
+  for (const rate of [...rates.multiplyAddsPerSecond, rates.exchangeBytesPerSecond, rates.exchangeSeconds]) {
+    expect(rate).toBeGreaterThan(0);
+  }
+  const uneven = { multiplyAddsPerSecond: [4e9, 1e9], exchangeBytesPerSecond: 1e12, exchangeSeconds: 0 };
+  const network = onGpus(inColumns(2), gpus, { strategy: 'auto', rates: uneven });
+  expect(network.inputs.map(({ tensor }) => tensor.shape[0])).toEqual([4, 1]);
 });
 
 describe('an adapter that is lost', () => {

@@ -29,7 +29,7 @@ export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly mirror: boolean;
   readonly colour: boolean;
   readonly evaluateEvery?: number;
-  readonly strategy?: Strategy;
+  readonly strategy?: Strategy | 'auto';
   readonly trace?: string;
   readonly resume: boolean;
 }
