@@ -13,6 +13,7 @@ test('what is asked for is timed, and nothing else', () => {
   expect(of('--layers --batch 64')).toMatchObject({ step: false, layers: true, batch: 64 });
   expect(of('--peers')).toMatchObject({ step: false, peers: ['jax-js', 'tfjs'] });
   expect(of('--peers --step --layers')).toMatchObject({ step: true, layers: true, peers: ['jax-js', 'tfjs'] });
+  expect(of('--exchange --other llvmpipe')).toMatchObject({ step: false, exchange: true, other: 'llvmpipe' });
   expect(of('--loading --data shards')).toMatchObject({ step: false, loading: true, data: 'shards' });
   expect(of('--peers tfjs')).toMatchObject({ peers: ['tfjs'] });
   expect(of('--peers=tfjs,jax-js')).toMatchObject({ peers: ['tfjs', 'jax-js'] });

@@ -5,16 +5,18 @@ import { type Workload, workloadsOf } from './peers/workloads.js';
 
 export const usage = `Times a training step, layer by layer, beside what the adapter can do at best.
 
-  npm run bench -- [--step] [--layers] [--peers [NAMES]] [--loading] [--short] [OPTIONS]
+  npm run bench -- [--step] [--layers] [--peers [NAMES]] [--loading] [--exchange] [--short] [OPTIONS]
 
   --step      a whole training step and every kernel in it; done where nothing else is asked for
   --layers    the layers that compute products, alone, each direction by itself
   --peers     the same work by other libraries, of ${peerNames.join(',')}; all where none is named
   --loading   pictures read from prepared shards, beside the decoder alone, and what a step waits for them
+  --exchange  what two adapters hand to each other, beside a plain loop; a step on both, beside the sum of its parts
   --short     a small network and few repeats, for a look in passing
 
   --adapter   part of an adapter's name; the best one where it is left out (or ALEX_ADAPTER)
-  --model     a variant of @alex/model-alexnet for --step; default: paper
+  --other     for --exchange, the second adapter; the first one opened twice where it is left out
+  --model     a variant of @alex/model-alexnet for --step and --exchange; default: paper
   --batch     images a step; default: 8
   --repeats   times that count, after one that does not; default: 3
   --workloads for --peers, of ${Object.keys(workloadsOf(1)).join(',')}; default: all
@@ -29,6 +31,8 @@ export interface Arguments {
   readonly layers: boolean;
   readonly peers: readonly string[];
   readonly loading: boolean;
+  readonly exchange: boolean;
+  readonly other: string | undefined;
   readonly data: string | undefined;
   readonly workloads: Readonly<Record<string, Workload>>;
   readonly adapter: string | undefined;
@@ -49,6 +53,8 @@ export function parseArguments(given: readonly string[]): Arguments {
       layers: { type: 'boolean', default: false },
       peers: { type: 'string' },
       loading: { type: 'boolean', default: false },
+      exchange: { type: 'boolean', default: false },
+      other: { type: 'string' },
       data: { type: 'string' },
       short: { type: 'boolean', default: false },
       adapter: { type: 'string' },
@@ -62,13 +68,15 @@ export function parseArguments(given: readonly string[]): Arguments {
       help: { type: 'boolean', default: false },
     },
   });
-  const { short, layers, peers, loading } = values;
+  const { short, layers, peers, loading, exchange } = values;
   const batch = whole('batch', values.batch);
   return {
     help: values.help,
-    step: values.step || !(layers || loading || peers !== undefined),
+    step: values.step || !(layers || loading || exchange || peers !== undefined),
     layers,
     loading,
+    exchange,
+    other: values.other,
     data: values.data,
     peers: peers === undefined ? [] : chosen('peers', peers, peerNames),
     workloads: workloadsChosen(values.workloads, batch),

@@ -40,6 +40,8 @@ function only(recorder: Recorder, layer: string, direction: Direction): Recorder
     dispatch(dispatch) {
       if (directionOf(dispatch.label, layer) === direction) recorder.dispatch(dispatch);
     },
+    send: recorder.send,
+    receive: recorder.receive,
   };
 }
 

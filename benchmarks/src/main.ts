@@ -3,6 +3,7 @@ import { AlexError, measureRoofline, openGpu, type Roofline } from '@alex/tensor
 import { type Arguments, parseArguments, usage } from './arguments.js';
 import { compareResults, readReport } from './compare.js';
 import { environmentOf } from './environment.js';
+import { measureExchange } from './exchange.js';
 import { measureLayers } from './layers.js';
 import { measureLoading } from './loading.js';
 import { ask } from './peers/ask.js';
@@ -35,6 +36,12 @@ async function measure(options: Arguments): Promise<Report> {
   if (options.step) results.push(...(await measureStep(gpu, { model: options.model, batch, repeats }, roofline)));
   if (options.layers) results.push(...(await measureLayers(gpu, { batch, repeats }, roofline, tell)));
   if (options.loading) results.push(...(await measureLoading(gpu, { repeats, data: options.data }, tell)));
+  if (options.exchange) {
+    const wanted = options.other ?? adapter;
+    const other = await openGpu(wanted === undefined ? {} : { adapter: wanted });
+    results.push(...(await measureExchange([gpu, other], { model: options.model, batch, repeats }, tell)));
+    other.dispose();
+  }
   // Others get the adapter for themselves.
   gpu.dispose();
   if (options.peers.length === 0) return { environment, results };

@@ -19,7 +19,7 @@ export interface Result {
   readonly multiplyAddShare?: number;
   /** What the threads of the process worked, by the cores: other work on the machine does not count. The fastest repeat. */
   readonly processorMs?: number;
-  /** Of loading: the rate by the processor's time, as a share of the decoder's alone; of a training step on what is loaded: the share of it that waits. */
+  /** Of loading: the rate by the processor's time, as a share of the decoder's alone; of a training step on what is loaded: the share of it that waits. Of an exchange: its best rate as a share of the plain loop's. */
   readonly share?: number;
   /** The medians of its dispatches by label, where it is several. */
   readonly dispatches?: Readonly<Record<string, number>>;

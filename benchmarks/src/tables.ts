@@ -5,14 +5,14 @@ import type { Report, Result } from './report.js';
 export function formatReport({ environment, results, peers = [] }: Report): string {
   const { adapter, driver, processor, cores, node } = environment;
   const isLayer = ({ name }: Result) => name.startsWith('layers/');
-  const isLoading = ({ name }: Result) => name.startsWith('loading/');
   const layers = results.filter(isLayer);
-  const loading = results.filter(isLoading);
+  const shared = ['loading', 'exchange'].map((kind) => results.filter(({ name }) => name.startsWith(`${kind}/`)));
+  const others = results.filter((result) => !isLayer(result) && !shared.flat().includes(result));
   return [
     `${adapter} (${driver}); ${processor}, ${cores} cores; Node ${node}`,
-    formatKernels(results.filter((result) => !isLayer(result) && !isLoading(result))),
+    formatKernels(others),
     ...(layers.length > 0 ? ['', formatLayers(layers)] : []),
-    ...(loading.length > 0 ? ['', formatLoading(loading)] : []),
+    ...shared.flatMap((some) => (some.length > 0 ? ['', formatShares(some)] : [])),
     ...(peers.length > 0 ? ['', formatPeers(peers)] : []),
   ].join('\n');
 }
@@ -61,13 +61,15 @@ function formatLayers(results: readonly Result[]): string {
   ]);
 }
 
-function formatLoading(results: readonly Result[]): string {
+/** What is measured beside something plain: of one kind, which all the names begin with. */
+function formatShares(results: readonly Result[]): string {
+  const kind = results[0]!.name.split('/')[0]!;
   return table([
-    ['loading', 'median ms', 'spread', 'rate', 'at work ms', 'share'],
+    [kind, 'median ms', 'spread', 'rate', 'at work ms', 'share'],
     ...results.map((result) => {
       const { name, medianMs, processorMs, share } = result;
       return [
-        name.slice('loading/'.length),
+        name.slice(kind.length + 1),
         medianMs.toFixed(2),
         spread(result),
         formatRate(result),

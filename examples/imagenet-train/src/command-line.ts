@@ -14,6 +14,7 @@ import { demoRecipe } from './demo-recipe.js';
 import { describeFailure, oneLine } from './failure.js';
 import {
   adapterOption,
+  adaptersOption,
   type CommonOptions,
   jsonOption,
   meanOption,
@@ -21,6 +22,7 @@ import {
   positiveNumber,
   precisionOption,
   seedParser,
+  strategyOption,
   tuneOption,
   tuningsOption,
   weightsOption,
@@ -191,7 +193,9 @@ function commandLine(run: Run): Command {
     .option('--dashboard', 'show the training on a local page while it goes on; its address is printed')
     .addOption(tuneOption('quick for a long training, else cached; a run that goes on keeps its kernels'))
     .addOption(tuningsOption())
-    .addOption(adapterOption())
+    .addOption(adaptersOption())
+    .addOption(strategyOption())
+    .option('--trace <file>', "times a step first and writes what each adapter did when, in Chrome's trace format")
     .addOption(jsonOption())
     .action((options) => run(options, (output) => trainCommand(options, output)));
 

@@ -1,3 +1,4 @@
+import { strategies } from '@alex/multi-gpu';
 import { precisions, type TuningEffort, tuningEfforts } from '@alex/tensor';
 import { InvalidArgumentError, Option } from 'commander';
 
@@ -50,6 +51,19 @@ export const adapterOption = () =>
     '--adapter, --adapters <names>',
     'the adapter to compute on: a part of its name, or its number in `devices` (default: the best one)',
   ).env('ALEX_ADAPTER');
+
+/** For commands that can share their work out. */
+export const adaptersOption = () =>
+  new Option(
+    '--adapter, --adapters <names>',
+    'the adapters to compute on, with commas between: a part of each name, or its number in `devices`; one twice opens it twice (default: the best one)',
+  ).env('ALEX_ADAPTER');
+
+export const strategyOption = () =>
+  new Option(
+    '--strategy <name>',
+    'how several adapters share the work: model, a column each as in the paper; data, some pictures each; hybrid, convolutions as data and the rest as model; auto, whichever should be the fastest by what they are measured to reach (default: model)',
+  ).choices([...strategies, 'auto']);
 
 export const precisionOption = () =>
   new Option(

@@ -1,7 +1,7 @@
-import { type Augmenter, createAugmenter } from '@alex/augment';
+import { type Augmenter, createInputAugmenter } from '@alex/augment';
 import { softmaxCrossEntropy } from '@alex/loss';
 import { alexnet, type Variant } from '@alex/model-alexnet';
-import { place } from '@alex/multi-gpu';
+import { place, planParts, type Strategy } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
 import {
   CheckpointError,
@@ -14,15 +14,16 @@ import {
 import type { RunConfig } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
 import { floatsFromBase64 } from './base64.js';
+import { chooseSharing } from './sharing.js';
 import { applyTuning, type Tuning, usualTuning } from './tuning.js';
 
-/** A run's network and what makes its input, on an adapter. */
+/** A run's network and what makes its input, on an adapter or several. */
 export interface Session {
-  readonly gpu: Gpu;
+  readonly gpus: readonly Gpu[];
   readonly network: Network;
   readonly augmenter: Augmenter;
-  /** Which kernels the network is made of, where that was measured. */
-  readonly tunings: Tunings;
+  /** Which kernels the network is made of on each adapter, where that was measured. */
+  readonly tunings: readonly Tunings[];
   dispose(): void;
 }
 
@@ -45,11 +46,13 @@ export function describeModel(model: {
 
 export interface SessionOptions {
   readonly adapters?: string | undefined;
+  /** How several adapters share the work. */
+  readonly strategy?: Strategy | 'auto' | undefined;
   readonly batch?: number | undefined;
   readonly tuning?: Tuning | undefined;
 }
 
-/** Puts a run's network on an adapter; `batch` where it is not the run's own. */
+/** Puts a run's network on its adapters; `batch` where it is not the run's own. */
 export async function openSession(
   config: RunConfig,
   options: SessionOptions & { readonly training: boolean },
@@ -62,7 +65,7 @@ export async function openSession(
     for (const step of disposers.splice(0).reverse()) step();
   };
   try {
-    const gpu = gpus[0]!;
+    const { tuning = usualTuning } = options;
     const placing = {
       batch: options.batch ?? recipe.batch,
       seed: recipe.seed,
@@ -77,13 +80,16 @@ export async function openSession(
         ...(recipe.overrides && { overrides: recipe.overrides }),
       }),
     };
-    // Several adapters are for `place` to refuse, before anything takes time.
-    const tunings: Tunings =
-      gpus.length > 1 ? new Map() : await applyTuning(description, gpu, placing, options.tuning ?? usualTuning);
-    const network = place(description, gpus, placing);
+    const sharing = await chooseSharing(description, gpus, placing.batch, options.strategy, tuning.say);
+    const parts =
+      gpus.length > 1 ? planParts(description, { adapters: gpus.length, batch: placing.batch, ...sharing }) : [];
+    const tunings: Tunings[] = [];
+    for (const [index, gpu] of gpus.entries()) {
+      tunings.push(await applyTuning(description, gpu, placing, tuning, parts[index]));
+    }
+    const network = place(description, gpus, { ...placing, ...sharing });
     disposers.push(() => network.dispose());
-    const augmenter = createAugmenter(gpu, {
-      output: network.input,
+    const augmenter = createInputAugmenter(network.inputs, {
       source: { height: data.height, width: data.width, channels: data.channels },
       training: {
         crop: pictures.crop,
@@ -96,7 +102,7 @@ export async function openSession(
       padding: pictures.padding,
     });
     disposers.push(() => augmenter.dispose());
-    return { gpu, network, augmenter, tunings, dispose };
+    return { gpus, network, augmenter, tunings, dispose };
   } catch (error) {
     dispose();
     throw error;

@@ -6,6 +6,7 @@ import {
   type Gpu,
   importTunings,
   type NetworkDescription,
+  type NetworkPart,
   type TuningCache,
   type TuningEffort,
   type TuningEvent,
@@ -52,6 +53,7 @@ export function openTuningCache(say: (line: string) => void): TuningCache | unde
 /**
  * Sees to it that a network which is made next is made of the fastest kernels known.
  *
+ * @param part what the adapter does of it, where there are others
  * @returns the tunings that it will follow
  */
 export async function applyTuning(
@@ -59,9 +61,10 @@ export async function applyTuning(
   gpu: Gpu,
   options: CompileOptions,
   tuning: Tuning,
+  part?: NetworkPart,
 ): Promise<Tunings> {
   if (await followFile(gpu, tuning)) return tuningsOf(gpu);
-  const report = await measureKernels(description, gpu, options, tuning);
+  const report = await measureKernels(description, gpu, options, tuning, part);
   return report.tunings;
 }
 
@@ -89,6 +92,7 @@ export async function measureKernels(
     signal,
     eachKernel = false,
   }: Pick<Tuning, 'effort' | 'say'> & { readonly signal?: AbortSignal; readonly eachKernel?: boolean },
+  part?: NetworkPart,
 ): Promise<TuningReport> {
   const start = performance.now();
   let first = 0;
@@ -111,7 +115,7 @@ export async function measureKernels(
     if (eachKernel) say(`  ${key}: ${milliseconds.toFixed(2)}${before} ms`);
   };
   const cache = openTuningCache(say);
-  const report = await tuneNetwork(description, gpu, { ...options, effort, cache, signal, onEvent });
+  const report = await tuneNetwork(description, gpu, { ...options, effort, cache, signal, onEvent }, part);
   if (report.tuned.length > 0) {
     const left = report.left.length > 0 ? ` ${report.left.length} are left for the next time.` : '';
     say(

@@ -34,7 +34,7 @@ export function dropout(options: DropoutOptions = {}): Layer {
   if (!(probability >= 0 && probability < 1)) {
     throw new ConfigError(`${name}: probability must be a number from 0 to below 1, got ${probability}`);
   }
-  return columnOfDropout({ name, keep: 1 - probability, inverted }, { index: 0, count: 1 });
+  return columnOfDropout({ name, keep: 1 - probability, inverted }, { index: 0, count: 1, span: 1 });
 }
 
 interface Settings {
@@ -44,7 +44,7 @@ interface Settings {
   readonly inverted: boolean;
 }
 
-function columnOfDropout(settings: Settings, column: Column): Layer {
+function columnOfDropout(settings: Settings, column: Required<Column>): Layer {
   const { name } = settings;
   return {
     kind: 'dropout',
@@ -52,26 +52,36 @@ function columnOfDropout(settings: Settings, column: Column): Layer {
     outputShape: (input) => input,
     parameters: () => [],
     multiplyAdds: () => 0,
-    column: ({ index, count }) =>
-      columnOfDropout(settings, { index: column.index * count + index, count: column.count * count }),
-    forward(recorder, { input, training }) {
-      const output = record(recorder, settings, column, training, 'forward', input);
+    column: ({ index, count, span = 1 }) =>
+      columnOfDropout(settings, {
+        index: column.index * count + index * column.span,
+        count: column.count * count,
+        span: span * column.span,
+      }),
+    forward(recorder, { input, training, firstImage = 0 }) {
+      const output = record(recorder, settings, { ...column, firstImage }, training, 'forward', input);
       // That something is kept, even if it is empty, tells backward that the mask was at work.
       return training ? { output, kept: {} } : { output };
     },
-    backward(recorder, { kept, outputGradient, needsInputGradient }) {
+    backward(recorder, { kept, outputGradient, needsInputGradient, firstImage = 0 }) {
       if (!needsInputGradient) return {};
       const training = kept !== undefined;
-      return { inputGradient: record(recorder, settings, column, training, 'backward', outputGradient) };
+      const place = { ...column, firstImage };
+      return { inputGradient: record(recorder, settings, place, training, 'backward', outputGradient) };
     },
   };
+}
+
+/** Which values of the whole layer's these are. */
+interface Place extends Required<Column> {
+  readonly firstImage: number;
 }
 
 /** Values times the mask, or at test time times their chance to be kept: forward and backward do the same. */
 function record(
   recorder: Recorder,
   settings: Settings,
-  column: Column,
+  place: Place,
   training: boolean,
   pass: 'forward' | 'backward',
   input: Tensor,
@@ -86,7 +96,7 @@ function record(
     writes: { output },
   };
   if (training) {
-    recordElementwise(recorder, { ...dispatch, ...masked(settings, column, input.shape) });
+    recordElementwise(recorder, { ...dispatch, ...masked(settings, place, input.shape) });
   } else {
     recordElementwise(recorder, { ...dispatch, body: `output = input * f32(${keep});` });
   }
@@ -97,19 +107,19 @@ function record(
  * Both passes draw the mask anew instead of keeping it: some 80 integer operations a value cost less than writing and
  * reading a tensor, no memory is held between the passes, and both work in place.
  */
-function masked({ name, keep, inverted }: Settings, { index, count }: Column, shape: Shape) {
+function masked({ name, keep, inverted }: Settings, { index, count, span, firstImage }: Place, shape: Shape) {
   const images = shape[0]!;
-  const features = elementsPerImage(shape);
+  const featuresOfColumn = elementsPerImage(shape) / span;
   return {
     scalars: { seed: 'u32', step: 'u32' },
     functions: threefryWgsl,
     body: `
   // The image is the fastest index in memory. A column draws what its values would draw in the whole layer.
-  let image = i % ${images}u;
-  let feature = i / ${images}u + ${index * features}u;
+  let image = i % ${images}u + ${firstImage}u;
+  let feature = i / ${images}u + ${index * featuresOfColumn}u;
   let bits = threefry2x32(
     vec2u(scalar_seed(), ${streamOf(name)}u),
-    vec2u(image * ${count * features}u + feature, scalar_step()),
+    vec2u(image * ${count * featuresOfColumn}u + feature, scalar_step()),
   );
   let kept = f32(bits.x >> 8u) * 0x1p-24 < f32(${keep});
   output = select(0.0, input${inverted ? ` * f32(${1 / keep})` : ''}, kept);`,

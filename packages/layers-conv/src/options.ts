@@ -159,19 +159,22 @@ export function parametersOf(settings: WindowSettings, weight: Shape, bias: Shap
 }
 
 /**
- * The settings of one column. Groups are shared out; a layer of one group reads every column and keeps one group.
+ * The settings of some columns. Groups are shared out; a layer of one group reads every column and keeps one group.
  *
  * @throws ConfigError where filters or groups cannot be shared out evenly.
  */
-export function columnSettings<Settings extends WindowSettings>(settings: Settings, { count }: Column): Settings {
+export function columnSettings<Settings extends WindowSettings>(
+  settings: Settings,
+  { index, count, span = 1 }: Column,
+): Settings {
   const { name, filters, groups } = settings;
-  if (filters % count !== 0) {
+  if ((filters * index) % count !== 0 || (filters * span) % count !== 0) {
     throw new ConfigError(`${name}: ${filters} filters cannot be shared out over ${count} columns; use a multiple`);
   }
-  if (groups !== 1 && groups % count !== 0) {
+  if (groups !== 1 && ((groups * index) % count !== 0 || (groups * span) % count !== 0)) {
     throw new ConfigError(
       `${name}: ${groups} groups cannot be shared out over ${count} columns; use 1 group or a multiple of ${count}`,
     );
   }
-  return { ...settings, filters: filters / count, groups: groups === 1 ? 1 : groups / count };
+  return { ...settings, filters: (filters * span) / count, groups: groups === 1 ? 1 : (groups * span) / count };
 }

@@ -94,11 +94,11 @@ function fullyConnected(settings: Settings): Layer {
       return settings.bias ? [weight, bias] : [weight];
     },
     multiplyAdds: (input) => units * sizesOf(name, input).inputs,
-    column: ({ count }: Column) => {
-      if (units % count !== 0) {
+    column: ({ index, count, span = 1 }: Column) => {
+      if ((units * index) % count !== 0 || (units * span) % count !== 0) {
         throw new ConfigError(`${name}: ${units} units cannot be shared out over ${count} columns; use a multiple`);
       }
-      return fullyConnected({ ...settings, units: units / count });
+      return fullyConnected({ ...settings, units: (units * span) / count });
     },
     // In memory an activity [N, F] is the matrix [F][N], so that a picture [C, H, W, N] is flat already.
     takesEpilogue: true,

@@ -267,7 +267,9 @@ describe('localResponseNorm', () => {
     expect(layer.outputShape([2, 96, 55, 55])).toEqual([2, 96, 55, 55]);
     expect(layer.parameters([2, 96, 55, 55])).toEqual([]);
     expect(layer.multiplyAdds([2, 96, 55, 55])).toBe(0);
-    expect(layer.column({ index: 0, count: 2 })).toBe(layer);
+    expect(() => layer.column({ index: 0, count: 2 })).toThrow(/norm1: 1 groups cannot be divided into 2 columns/);
+    const withinMaps = localResponseNorm({ across: 'space' });
+    expect(withinMaps.column({ index: 0, count: 2 })).toBe(withinMaps);
   });
 
   it.each([

@@ -71,14 +71,14 @@ function layerOf(options: NormOptions): Layer {
       recordWithinMapGradient(recorder, norm, { input, outputGradient, denominators: denominators!, inputGradient });
       return { inputGradient };
     },
-    column({ count }) {
-      if (across === 'space' || groups === 1) return this;
-      if (groups % count !== 0) {
+    column({ index, count, span = 1 }) {
+      if (across === 'space' || span === count) return this;
+      if ((groups * index) % count !== 0 || (groups * span) % count !== 0) {
         throw new ConfigError(
-          `${name}: ${groups} groups cannot be divided into ${count} columns; give 1 group or a multiple of ${count}`,
+          `${name}: ${groups} groups cannot be divided into ${count} columns; give a multiple of ${count}`,
         );
       }
-      return layerOf({ ...options, groups: groups / count });
+      return layerOf({ ...options, groups: (groups * span) / count });
     },
   };
 }

@@ -1,1 +1,10 @@
+export {
+  chooseStrategy,
+  type Prediction,
+  type PredictionOptions,
+  predictAlone,
+  predictSteps,
+} from './cost.js';
+export { type PartOptions, planParts, type Strategy, strategies } from './parts.js';
 export { type PlaceOptions, place } from './place.js';
+export { measureRates, type Rates } from './rates.js';

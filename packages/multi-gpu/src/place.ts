@@ -4,31 +4,69 @@ import {
   type CompileOptions,
   ConfigError,
   compileNetwork,
+  compileParts,
   type Gpu,
   type Network,
   type NetworkDescription,
 } from '@alex/tensor';
+import { chooseStrategy } from './cost.js';
+import { planParts, type Strategy, strategies } from './parts.js';
+import type { Rates } from './rates.js';
 
 /** How a network is placed: {@link CompileOptions} with the paper's loss and optimizer where they are left out. */
-export type PlaceOptions = Pick<CompileOptions, 'batch'> & Partial<CompileOptions>;
+export type PlaceOptions = Pick<CompileOptions, 'batch'> &
+  Partial<CompileOptions> & {
+    /** How several adapters share the work; `model`, the paper's way, where it is left out. `auto` needs `rates`. */
+    readonly strategy?: Strategy | 'auto';
+    /** What `measureRates` found of the adapters, for `auto` to choose the strategy by (see `chooseStrategy`). */
+    readonly rates?: Rates | undefined;
+    /** How many images of a batch each adapter takes, where they share them; about the same number where it is left out. */
+    readonly images?: readonly number[] | undefined;
+  };
 
 /**
  * Places a described network on the adapters at hand.
  *
- * On one adapter, a layer that reads its own column is computed for all columns at once, as a grouped layer. The loss is
- * softmax with multinomial logistic loss and the optimizer is SGD with the rate, momentum and decay of section 5 of the
- * paper, where they are left out.
+ * On one adapter, a layer that reads its own column is computed for all columns at once, as a grouped layer. On several,
+ * each keeps some columns and they hand activities to each other before layers that read all columns, or they share the
+ * images, as `strategy` says. The numbers are those of one adapter, but for the order of sums. The loss is softmax with
+ * multinomial logistic loss and the optimizer is SGD with the rate, momentum and decay of section 5 of the paper, where they
+ * are left out.
  *
- * @throws ConfigError where no adapter is given, or more than one: columns on adapters of their own come with a later
- * version.
+ * @throws ConfigError where no adapter is given, one twice, or the network cannot be shared out over so many.
  */
 export function place(description: NetworkDescription, gpus: readonly Gpu[], options: PlaceOptions): Network {
+  const { strategy = 'model', images, rates, ...given } = options;
+  const compileOptions = { loss: softmaxCrossEntropy(), optimizer: sgd(), ...given };
   const [gpu, ...others] = gpus;
   if (!gpu) throw new ConfigError('place: give it at least one adapter, as openGpu() opens it');
-  if (others.length > 0) {
-    throw new ConfigError(
-      `place: this version places a network on one adapter, got ${gpus.length}; give it one of them`,
-    );
+  if (strategy !== 'auto' && !strategies.includes(strategy)) {
+    throw new ConfigError(`place: strategy must be ${strategies.join(', ')} or auto, got ${String(strategy)}`);
   }
-  return compileNetwork(description, gpu, { loss: softmaxCrossEntropy(), optimizer: sgd(), ...options });
+  if (others.length === 0) return compileNetwork(description, gpu, compileOptions);
+  if (new Set(gpus).size < gpus.length) {
+    throw new ConfigError('place: the same adapter was given twice; to share one out, open it twice');
+  }
+  checkBatch(description, options.batch);
+  const { batch } = options;
+  const chosen =
+    strategy === 'auto' ? chooseStrategy(description, { batch, rates: ratesOf(gpus, rates) }) : { strategy };
+  const parts = planParts(description, { adapters: gpus.length, batch, ...chosen, ...(images && { images }) });
+  return compileParts(
+    description,
+    parts.map((part, index) => ({ gpu: gpus[index]!, part })),
+    compileOptions,
+  );
+}
+
+function checkBatch({ name }: NetworkDescription, batch: number): void {
+  if (Number.isInteger(batch) && batch >= 1) return;
+  throw new ConfigError(`${name}: batch must be a whole number of at least 1, got ${batch}`);
+}
+
+function ratesOf(gpus: readonly Gpu[], rates: Rates | undefined): Rates {
+  if (rates?.multiplyAddsPerSecond.length === gpus.length) return rates;
+  throw new ConfigError(
+    `place: the strategy auto chooses by what the ${gpus.length} adapters were measured to reach; give it as rates: await measureRates(gpus)`,
+  );
 }

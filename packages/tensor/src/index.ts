@@ -3,6 +3,7 @@ export { type AdapterDescription, type BufferOptions, Gpu, type GpuOptions } fro
 export { AdapterError, AlexError, CheckpointError, ConfigError, DataError, ShapeError } from './errors.js';
 export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
 export { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from './kernel/epilogue.js';
+export { Exchange, type ExchangeEnd } from './kernel/exchange.js';
 export { recordPerElement } from './kernel/per-element.js';
 export { createProgram, type DispatchTiming, type Program } from './kernel/program.js';
 export type { Dispatch, Recorder, ScalarType } from './kernel/recorder.js';
@@ -60,6 +61,7 @@ export { recordRowSums, recordSumOfParts } from './math/sums.js';
 export {
   type CompileOptions,
   compileNetwork,
+  compileParts,
   planNetwork,
   type TuneNetworkOptions,
   tuneNetwork,
@@ -86,9 +88,20 @@ export type {
   ParameterDescription,
 } from './network/layer.js';
 export type { Loss, LossOutput } from './network/loss.js';
-export type { Evaluation, MemoryPlan, Network, StepOptions, StepResult, StepUnderWay } from './network/network.js';
+export type {
+  Evaluation,
+  MemoryPlan,
+  Network,
+  NetworkInput,
+  StepOptions,
+  StepResult,
+  StepUnderWay,
+} from './network/network.js';
 export type { LearnedParameter, Optimizer } from './network/optimizer.js';
+export type { NetworkPart, PartLayer, PartParameter, Range, Spread } from './network/part.js';
 export { type Precision, type ProgramOptions, precisions } from './network/programs.js';
+export { pieceOf } from './network/spread.js';
+export type { PlacedPart } from './network/station.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
 export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';
 export {

@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises';
 import { batchesPerEpoch, type Dataset } from '@alex/data';
+import type { Strategy } from '@alex/multi-gpu';
 import { ConfigError, type Precision } from '@alex/tensor';
 import { checkRunConfig, type RunConfig, RunDirectory } from '@alex/trainer';
 import { measurePictures, openData, openDataOfRun } from '../data.js';
@@ -30,6 +31,8 @@ export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly chunk?: number;
   readonly colour: boolean;
   readonly evaluateEvery?: number;
+  readonly strategy?: Strategy | 'auto';
+  readonly trace?: string;
   readonly resume: boolean;
   readonly dashboard?: boolean;
 }
@@ -41,7 +44,16 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
   const { config, dataset, kernels, begin } = exists ? await oldRun(options) : await newRun(options);
   const tuning = { ...kernels, say: output.line };
   const trained = await runTraining(
-    { config, dataset, adapters: options.adapters, tuning, output, dashboard: options.dashboard ?? false },
+    {
+      config,
+      dataset,
+      adapters: options.adapters,
+      strategy: options.strategy,
+      trace: options.trace,
+      tuning,
+      output,
+      dashboard: options.dashboard ?? false,
+    },
     begin,
   );
   output.result(trainingResult(trained));

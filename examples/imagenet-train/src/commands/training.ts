@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import type { Dataset } from '@alex/data';
-import { ConfigError, exportTunings, type MemoryPlan } from '@alex/tensor';
+import type { Strategy } from '@alex/multi-gpu';
+import { AdapterError, ConfigError, exportTunings, type MemoryPlan } from '@alex/tensor';
 import { EventFile, type RunConfig, RunDirectory, type TrainingEvent, type TrainingResult, train } from '@alex/trainer';
 import type { Dashboard } from '../dashboard/dashboard.js';
 import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
 import { openSession, type Session } from '../session.js';
+import { traceStep } from '../trace.js';
 import type { Tuning } from '../tuning.js';
 
 /** A training that ended, by itself or by Ctrl-C. */
@@ -29,6 +31,8 @@ export async function runTraining(
     config,
     dataset,
     adapters,
+    strategy,
+    trace,
     tuning,
     output,
     dashboard = false,
@@ -36,6 +40,9 @@ export async function runTraining(
     readonly config: RunConfig;
     readonly dataset: Dataset;
     readonly adapters: string | undefined;
+    readonly strategy?: Strategy | 'auto' | undefined;
+    /** File for what each adapter does when in a step. */
+    readonly trace?: string | undefined;
     readonly tuning: Tuning;
     readonly output: Output;
     /** Whether a local page shows the training while it goes on. */
@@ -44,17 +51,25 @@ export async function runTraining(
   begin: () => Promise<RunDirectory>,
   afterwards?: (session: Session) => Promise<void>,
 ): Promise<Trained> {
-  const session = await openSession(config, { adapters, tuning, training: true });
+  const session = await openSession(config, { adapters, strategy, tuning, training: true });
   try {
     const { description } = session.network;
     output.line(
       `Training ${description.name} (${description.parameterCount.toLocaleString('en-US')} parameters) on ` +
         `${dataset.train.length.toLocaleString('en-US')} pictures of ${dataset.classes.length} classes, ` +
-        `${config.recipe.steps} steps of ${config.recipe.batch}, on ${session.gpu.description.name}.`,
+        `${config.recipe.steps} steps of ${config.recipe.batch}, on ${session.gpus.map(({ description }) => description.name).join(' and ')}.`,
     );
     output.line(memoryLine(session.network.memory()));
+    if (trace !== undefined) {
+      await traceStep(session, dataset, config, trace);
+      output.line(`What each adapter does when in a step is in ${trace}; https://ui.perfetto.dev shows it.`);
+    }
     const run = await begin();
-    if (session.tunings.size > 0) await exportTunings(tuningsOfRun(run.path), session.gpu, session.tunings);
+    // A file is of one adapter: on several, a run follows what this user's cache knows.
+    const [tunings, ...others] = session.tunings;
+    if (others.length === 0 && tunings!.size > 0) {
+      await exportTunings(tuningsOfRun(run.path), session.gpus[0]!, tunings!);
+    }
     const progress = new TrainingProgress(output);
     const page = dashboard ? await openDashboard({ run, session, dataset, output }) : undefined;
     let events: EventFile | undefined;
@@ -83,6 +98,11 @@ export async function runTraining(
       if (!result.finished) return { run, result, interruptedCode: interruption.code };
       await afterwards?.(session);
       return { run, result };
+    } catch (error) {
+      if (error instanceof AdapterError && (await run.latestCheckpoint())) {
+        output.line(`Go on from the last checkpoint:  ${goOn(run.path)} --adapters ANOTHER`);
+      }
+      throw error;
     } finally {
       progress.stop();
       interruption.dispose();
@@ -147,16 +167,18 @@ export function tuningsOfRun(path: string): string {
 /** Before anything takes time: throws a `ConfigError` where there is a run already, or anything else. */
 export async function refuseExisting(path: string): Promise<void> {
   if (await RunDirectory.exists(path)) {
-    throw new ConfigError(
-      `${path}: holds a run already; go on with it by \`${alexnetCommand} train --run ${path} --resume\`, or choose another --run`,
-    );
+    throw new ConfigError(`${path}: holds a run already; go on with it by \`${goOn(path)}\`, or choose another --run`);
   }
 }
 
 /** What is said of a run that was stopped. */
 export function sayHowToGoOn({ run, result }: Trained, output: Output): void {
   output.line(`Stopped after step ${result.step} of ${run.config.recipe.steps}; everything is saved in ${run.path}.`);
-  output.line(`Go on with:  ${alexnetCommand} train --run ${run.path} --resume`);
+  output.line(`Go on with:  ${goOn(run.path)}`);
+}
+
+function goOn(path: string): string {
+  return `${alexnetCommand} train --run ${path} --resume`;
 }
 
 /** What a training gives with `--json`. */

@@ -137,6 +137,24 @@ describe('openGpu', () => {
   });
 });
 
+describe('openGpu with an environment', () => {
+  it('shows it to the drivers for this search alone', async () => {
+    const before = { ...process.env };
+    const [best] = await listAdapters();
+    // Of the machine's drivers none is left; the embedded one does not ask the loader.
+    const environment = { VK_DRIVER_FILES: '/nowhere.json', VK_ICD_FILENAMES: '/nowhere.json' };
+    const names = await listAdapters();
+    const embedded = names.find((adapter) => adapter.embedded);
+    if (embedded) {
+      const gpu = await openGpu({ environment });
+      opened.push(gpu);
+      expect(gpu.description.name).toBe(embedded.name);
+    } else await expect(openGpu({ environment })).rejects.toThrow(AdapterError);
+    expect({ ...process.env }).toEqual(before);
+    expect((await open()).description.name).toBe(best!.name);
+  });
+});
+
 describe.skipIf(process.platform === 'win32')('on another machine', () => {
   it('there is no adapter: one error says what to install', async () => {
     const program = `

@@ -9,6 +9,11 @@ export interface OpenOptions extends GpuOptions {
    * in `listAdapters()`, as a number or in digits. Default: the best adapter of all.
    */
   readonly adapter?: string | number;
+  /**
+   * Environment variables for the moment in which the driver is asked for its adapters: of two cards of one name the first
+   * is the only one in reach, unless the driver or Vulkan's loader is told otherwise (`docs/adapters.md`).
+   */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const wantedFeatures = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
@@ -53,7 +58,7 @@ export async function listAdapters(): Promise<AdapterDescription[]> {
  */
 export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   checkOptions(options);
-  const { found, withoutEmbedded } = await adapters();
+  const { found, withoutEmbedded } = await (options.environment ? findAdapters(options.environment) : adapters());
   if (found.length === 0) throw new AdapterError(noAdapter(withoutEmbedded));
   const { description, request } = choose(found, options.adapter ?? 0);
   const adapter = await request();

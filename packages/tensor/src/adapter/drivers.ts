@@ -31,17 +31,21 @@ const nobody = '(list the adapters)';
 /** What Dawn makes must not outlive the instance it was made from, and nothing of Dawn's says so to the garbage collector. */
 const instances: GPU[] = [];
 
-/** The machine's own adapters and the embedded one, the best one first; the reason where there is no embedded one. */
-export async function findAdapters(): Promise<{
+/**
+ * The machine's own adapters and the embedded one, the best one first; the reason where there is no embedded one.
+ *
+ * @param environment variables that drivers and the loader see
+ */
+export async function findAdapters(environment: Drivers = {}): Promise<{
   readonly found: Found[];
   readonly withoutEmbedded: string | undefined;
 }> {
   const { manifest, reason } = await embeddedManifest();
-  const embedded = manifest === undefined ? [] : await findIn(only(manifest), true, []);
+  const embedded = manifest === undefined ? [] : await findIn({ ...environment, ...only(manifest) }, true, []);
   // Vulkan's loader complains on standard error where it finds no driver at all: so that it finds one, the embedded
   // driver is there in the search for the machine's own, and is left out afterwards.
   const names = embedded.map(({ description }) => description.name);
-  const own = await findIn(manifest === undefined ? {} : also(manifest), false, names);
+  const own = await findIn({ ...(manifest !== undefined && also(manifest)), ...environment }, false, names);
   const found = [...own, ...embedded].sort((a, b) => rank(a.description) - rank(b.description));
   return {
     found: found.map(({ description, request }, index) => ({ description: { ...description, index }, request })),

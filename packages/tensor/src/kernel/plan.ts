@@ -2,6 +2,9 @@ import { ConfigError } from '../errors.js';
 import type { Dispatch } from './recorder.js';
 import { bytesOf, type Tensor } from './tensor.js';
 
+/** What the plan has to know of a dispatch, or of a transfer to or from another adapter. */
+export type Access = Pick<Dispatch, 'label' | 'reads' | 'writes' | 'range'>;
+
 /** Where a tensor lies: in which piece of memory, from which byte on. */
 export interface Place {
   readonly piece: number;
@@ -46,7 +49,7 @@ const goodEnough = 1.02;
  *
  * @throws ConfigError where a dispatch reads a tensor that nothing wrote before.
  */
-export function planMemory(dispatches: readonly Dispatch[], limits: PlanLimits): MemoryLayout {
+export function planMemory(dispatches: readonly Access[], limits: PlanLimits): MemoryLayout {
   const lives = findLives(dispatches);
   const leastBytes = mostAlive(lives, dispatches.length);
   const pieces = bestPieces(lives, leastBytes, limits);
@@ -128,7 +131,7 @@ function overlap(a: Life, b: Life): boolean {
   return a.first <= b.last && b.first <= a.last;
 }
 
-function findLives(dispatches: readonly Dispatch[]): Life[] {
+function findLives(dispatches: readonly Access[]): Life[] {
   const first = new Map<Tensor, number>();
   const last = new Map<Tensor, number>();
   const moments = momentsOf(dispatches);
@@ -175,7 +178,7 @@ function findLives(dispatches: readonly Dispatch[]): Life[] {
 }
 
 /** When each dispatch takes place: ranges of the same tensors that are dealt with one after another at one moment. */
-function momentsOf(dispatches: readonly Dispatch[]): number[] {
+function momentsOf(dispatches: readonly Access[]): number[] {
   let moment = -1;
   return dispatches.map((dispatch, index) => {
     const before = dispatches[index - 1];

@@ -1,33 +1,59 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError } from '../errors.js';
+import type { ExchangeEnd, Message } from './exchange.js';
 import { type MemoryLayout, type PlanLimits, planMemory } from './plan.js';
-import { createRecording, type Dispatch, type Recorder, type ScalarType } from './recorder.js';
+import {
+  createRecording,
+  type Dispatch,
+  isTransfer,
+  type Operation,
+  type Recorder,
+  type ScalarType,
+  type Transfer,
+} from './recorder.js';
+import { createStopwatch, hostClock } from './stopwatch.js';
 import { bufferOf, bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
 import { type Memory, moduleText, type Operand, type ScalarSlot } from './wgsl.js';
 
 /** How long a dispatch took, and the bytes of the tensors that it reads and writes, each counted once. */
 export interface DispatchTiming {
   readonly label: string;
+  /** When it began, by the clock of `performance.now()`. */
+  readonly start: number;
   readonly milliseconds: number;
   readonly bytes: number;
+  /** The number of the adapter, where there are several: of the one that receives, where values go from one to another. */
+  readonly adapter?: number;
+  /** The number of the adapter that sent, where it is no dispatch but the host handing on what came from there. */
+  readonly from?: number;
 }
 
-/** A flat list of dispatches with everything made up front, run by one submission. */
+export interface RunOptions {
+  /** Adds to the last submission: a copy of a result. */
+  afterwards?(encoder: GPUCommandEncoder): void;
+  /** Called after the first submission. */
+  begun?(): void;
+}
+
+/**
+ * A flat list of dispatches with everything made up front, run by one submission. Where it is one of several adapters'
+ * programs, which all run at once, it is cut into several: after what it sends, and before what it receives is used.
+ */
 export interface Program {
   /**
    * Submits the program. Every scalar that its kernels use must be given.
    *
    * The promise ends when the work is handed to the adapter, not when it is done: read a tensor, or `gpu.finished()`.
-   *
-   * @param afterwards adds to the same submission: a copy of a result
    */
-  run(scalars?: Readonly<Record<string, number>>, afterwards?: (encoder: GPUCommandEncoder) => void): Promise<void>;
+  run(scalars?: Readonly<Record<string, number>>, options?: RunOptions): Promise<void>;
   /** Runs the program once, each dispatch timed by the adapter, where it has the feature `timestamp-query`. */
   profile(scalars?: Readonly<Record<string, number>>): Promise<DispatchTiming[]>;
   /** Bytes of planned memory, shared by the programs that were made together, and the least that could do. */
   readonly plannedBytes: number;
   readonly leastBytes: number;
   readonly dispatchLabels: readonly string[];
+  /** What it sends in one run. */
+  readonly sent: readonly { readonly label: string; readonly bytes: number }[];
   dispose(): void;
 }
 
@@ -35,22 +61,25 @@ export interface Program {
 export type RecordDispatches = (recorder: Recorder) => void;
 
 /** Makes one program from what `record` records. */
-export function createProgram(gpu: Gpu, record: RecordDispatches): Program {
-  return createPrograms(gpu, { program: record }).program;
+export function createProgram(gpu: Gpu, record: RecordDispatches, end?: ExchangeEnd): Program {
+  return createPrograms(gpu, { program: record }, end).program;
 }
 
 /**
  * Makes several programs that never run at the same time, so that they share memory. Each must be disposed; the memory
  * goes with the last.
+ *
+ * @param end where they send or receive
  */
 export function createPrograms<Records extends { readonly [Name in keyof Records]: RecordDispatches | undefined }>(
   gpu: Gpu,
   records: Records,
+  end?: ExchangeEnd,
 ): { [Name in keyof Records]: Program } {
   const names = Object.keys(records);
   const recordings = (Object.values(records) as RecordDispatches[]).map((record) => recordingOf(gpu, record));
   const layout = planMemory(recordings.flat(), planLimits(gpu));
-  return gpu.allOrNothing(() => build(gpu, names, recordings, layout)) as { [Name in keyof Records]: Program };
+  return gpu.allOrNothing(() => build(gpu, names, recordings, layout, end)) as { [Name in keyof Records]: Program };
 }
 
 /** The memory that programs made together would share; makes nothing on the adapter. */
@@ -58,8 +87,8 @@ export function planPrograms(
   gpu: Gpu,
   records: readonly RecordDispatches[],
 ): Pick<Program, 'plannedBytes' | 'leastBytes'> {
-  const dispatches = records.flatMap((record) => recordingOf(gpu, record));
-  const { pieceBytes, leastBytes } = planMemory(dispatches, planLimits(gpu));
+  const operations = records.flatMap((record) => recordingOf(gpu, record));
+  const { pieceBytes, leastBytes } = planMemory(operations, planLimits(gpu));
   return { plannedBytes: sumOf(pieceBytes), leastBytes };
 }
 
@@ -67,10 +96,10 @@ function planLimits({ limits }: Gpu): PlanLimits {
   return { alignment: limits.minStorageBufferOffsetAlignment, mostBytes: limits.maxBufferSize };
 }
 
-function recordingOf(gpu: Gpu, record: RecordDispatches): readonly Dispatch[] {
+function recordingOf(gpu: Gpu, record: RecordDispatches): readonly Operation[] {
   const recording = createRecording(gpu);
   record(recording);
-  return recording.dispatches;
+  return recording.operations;
 }
 
 function sumOf(values: readonly number[]): number {
@@ -80,12 +109,13 @@ function sumOf(values: readonly number[]): number {
 function build(
   gpu: Gpu,
   names: readonly string[],
-  recordings: readonly (readonly Dispatch[])[],
+  recordings: readonly (readonly Operation[])[],
   layout: MemoryLayout,
+  end: ExchangeEnd | undefined,
 ): Record<string, Program> {
-  const pieces = layout.pieceBytes.map((size, index) =>
-    gpu.createBuffer({ label: `memory ${index}`, size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC }),
-  );
+  const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
+  const usage = end ? STORAGE | COPY_SRC | COPY_DST : STORAGE | COPY_SRC;
+  const pieces = layout.pieceBytes.map((size, index) => gpu.createBuffer({ label: `memory ${index}`, size, usage }));
   let users = names.length;
   const release = () => {
     users--;
@@ -98,7 +128,7 @@ function build(
   };
   const plannedBytes = sumOf(layout.pieceBytes);
   const programs = names.map((name, index) => {
-    const built = buildProgram(gpu, recordings[index]!, placeOf, release);
+    const built = buildProgram(gpu, recordings[index]!, placeOf, end, release);
     return [name, { ...built, plannedBytes, leastBytes: layout.leastBytes }] as const;
   });
   return Object.fromEntries(programs);
@@ -116,13 +146,63 @@ interface Step {
   readonly bindGroup: GPUBindGroup;
 }
 
+/** A message, and where its values come from or go to. */
+interface End extends BufferPlace {
+  readonly label: string;
+  readonly message: Message;
+}
+
+/** What one submission does: dispatches, then copies of what is sent. What is received is awaited before the next one. */
+interface Segment {
+  readonly dispatches: Dispatch[];
+  readonly sends: End[];
+  readonly receives: End[];
+}
+
+function segmentsOf(
+  operations: readonly Operation[],
+  placeOf: (tensor: Tensor) => BufferPlace,
+  end: ExchangeEnd | undefined,
+): Segment[] {
+  const segments: Segment[] = [];
+  const add = (kind: keyof Segment, operation: Dispatch | End) => {
+    const last = segments.at(-1);
+    const fits =
+      last && (kind === 'receives' || (last.receives.length === 0 && (kind === 'sends' || last.sends.length === 0)));
+    const segment = fits ? last : { dispatches: [], sends: [], receives: [] };
+    if (!fits) segments.push(segment);
+    (segment[kind] as (Dispatch | End)[]).push(operation);
+  };
+  for (const operation of operations) {
+    if (!isTransfer(operation)) add('dispatches', operation);
+    else add(operation.direction === 'send' ? 'sends' : 'receives', endOf(operation, placeOf, end));
+  }
+  return segments.length > 0 ? segments : [{ dispatches: [], sends: [], receives: [] }];
+}
+
+function endOf(
+  { label, direction, peer, tensor, part }: Transfer,
+  placeOf: (tensor: Tensor) => BufferPlace,
+  end: ExchangeEnd | undefined,
+): End {
+  if (!end) throw new ConfigError(`${label}: a program alone can neither send nor receive`);
+  const { buffer, offset } = placeOf(tensor);
+  const bytes = bytesOf({ ...tensor, ...part });
+  const [from, to] = direction === 'send' ? [end.self, peer] : [peer, end.self];
+  const first = (part?.first ?? 0) * bytesPerElement(tensor.dataType);
+  return { label, message: end.exchange.message(label, from, to, bytes), buffer, offset: offset + first };
+}
+
 function buildProgram(
   gpu: Gpu,
-  dispatches: readonly Dispatch[],
+  operations: readonly Operation[],
   placeOf: (tensor: Tensor) => BufferPlace,
+  end: ExchangeEnd | undefined,
   release: () => void,
 ): Omit<Program, 'plannedBytes' | 'leastBytes'> {
   const { device } = gpu;
+  const segments = segmentsOf(operations, placeOf, end);
+  const dispatches = segments.flatMap((segment) => segment.dispatches);
   const scalars = scalarTable(dispatches);
   const scalarWords = new Uint32Array(Math.max(4, Math.ceil(scalars.length / 4) * 4));
   const scalarFloats = new Float32Array(scalarWords.buffer);
@@ -162,23 +242,62 @@ function buildProgram(
     pass.setBindGroup(0, bindGroup);
     pass.dispatchWorkgroups(...dispatch.workgroups);
   };
+  /** Submits segment by segment; `encodeSteps` encodes the dispatches of one, whose numbers begin with `first`. */
+  const submit = async (
+    values: Readonly<Record<string, number>>,
+    encodeSteps: (encoder: GPUCommandEncoder, steps: readonly Step[], first: number) => void,
+    { afterwards, begun }: RunOptions,
+    onReceived?: (received: DispatchTiming) => void,
+  ) => {
+    const steps = await ready;
+    writeScalars(values);
+    let first = 0;
+    for (const [index, segment] of segments.entries()) {
+      for (const { message } of segment.sends) await message.free();
+      end?.exchange.check();
+      const encoder = device.createCommandEncoder();
+      const own = steps.slice(first, first + segment.dispatches.length);
+      if (own.length > 0) encodeSteps(encoder, own, first);
+      first += own.length;
+      for (const { message, buffer, offset } of segment.sends) message.encode(encoder, buffer, offset);
+      if (index === segments.length - 1) afterwards?.(encoder);
+      device.queue.submit([encoder.finish()]);
+      for (const { message } of segment.sends) message.sent();
+      if (index === 0) begun?.();
+      for (const { message, buffer, offset } of segment.receives) {
+        const taken = await message.take((bytes, at) => device.queue.writeBuffer(buffer, offset + at, bytes));
+        const { label, from, bytes } = message;
+        onReceived?.({ label, from, bytes, start: taken.readable, milliseconds: taken.written - taken.readable });
+      }
+    }
+  };
 
   return {
     dispatchLabels: dispatches.map((dispatch) => dispatch.label),
-    async run(values = {}, afterwards) {
-      const steps = await ready;
-      writeScalars(values);
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      for (const step of steps) encode(pass, step);
-      pass.end();
-      afterwards?.(encoder);
-      device.queue.submit([encoder.finish()]);
+    sent: segments.flatMap(({ sends }) => sends.map(({ label, message: { bytes } }) => ({ label, bytes }))),
+    run(values = {}, options = {}) {
+      const inOnePass = (encoder: GPUCommandEncoder, steps: readonly Step[]) => {
+        const pass = encoder.beginComputePass();
+        for (const step of steps) encode(pass, step);
+        pass.end();
+      };
+      return submit(values, inOnePass, options);
     },
     async profile(values = {}) {
-      const steps = await ready;
-      writeScalars(values);
-      return profileSteps(gpu, steps, encode);
+      const received: DispatchTiming[] = [];
+      const timings = await timed(gpu, dispatches, (encodePass, afterwards) =>
+        submit(
+          values,
+          (encoder, steps, first) => {
+            steps.forEach((step, index) => {
+              encodePass(encoder, first + index, (pass) => encode(pass, step));
+            });
+          },
+          { afterwards },
+          (message) => received.push(message),
+        ),
+      );
+      return [...timings, ...received];
     },
     dispose() {
       if (scalarBuffer) gpu.destroyBuffer(scalarBuffer);
@@ -303,50 +422,41 @@ function compile(gpu: Gpu, label: string, code: string, layout: GPUBindGroupLayo
   return pipeline;
 }
 
-async function profileSteps(
+/** Runs dispatches, each in a pass of its own that the adapter times. */
+async function timed(
   gpu: Gpu,
-  steps: readonly Step[],
-  encode: (pass: GPUComputePassEncoder, step: Step) => void,
+  dispatches: readonly Dispatch[],
+  run: (
+    encodePass: (encoder: GPUCommandEncoder, index: number, encode: (pass: GPUComputePassEncoder) => void) => void,
+    afterwards: (encoder: GPUCommandEncoder) => void,
+  ) => Promise<void>,
 ): Promise<DispatchTiming[]> {
-  const { device } = gpu;
   if (!gpu.features.has('timestamp-query'))
     throw new ConfigError('this adapter has no timestamps (feature timestamp-query)');
-  const count = 2 * steps.length;
-  const querySet = device.createQuerySet({ type: 'timestamp', count });
-  const resolved = gpu.createBuffer({
-    label: 'timestamps',
-    size: count * 8,
-    usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
-  });
-  const staging = gpu.createBuffer({
-    label: 'timestamps',
-    size: count * 8,
-    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-  });
+  const toHost = await hostClock(gpu);
+  const stopwatch = createStopwatch(gpu, dispatches.length);
   try {
-    const encoder = device.createCommandEncoder();
-    steps.forEach((step, index) => {
-      const pass = encoder.beginComputePass({
-        timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * index, endOfPassWriteIndex: 2 * index + 1 },
-      });
-      encode(pass, step);
-      pass.end();
-    });
-    encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
-    encoder.copyBufferToBuffer(resolved, 0, staging, 0, count * 8);
-    device.queue.submit([encoder.finish()]);
+    await run(
+      (encoder, index, encode) => {
+        const pass = encoder.beginComputePass({ timestampWrites: stopwatch.around(index) });
+        encode(pass);
+        pass.end();
+      },
+      (encoder) => stopwatch.resolve(encoder),
+    );
     await gpu.finished();
-    await staging.mapAsync(GPUMapMode.READ);
-    const nanoseconds = new BigUint64Array(staging.getMappedRange());
-    return steps.map(({ dispatch }, index) => ({
-      label: dispatch.label,
-      milliseconds: Number(nanoseconds[2 * index + 1]! - nanoseconds[2 * index]!) / 1e6,
-      bytes: bytesMoved(dispatch),
-    }));
+    const times = await stopwatch.read();
+    return dispatches.map((dispatch, index) => {
+      const { begin, end } = times[index]!;
+      return {
+        label: dispatch.label,
+        start: toHost(begin),
+        milliseconds: Number(end - begin) / 1e6,
+        bytes: bytesMoved(dispatch),
+      };
+    });
   } finally {
-    querySet.destroy();
-    gpu.destroyBuffer(resolved);
-    gpu.destroyBuffer(staging);
+    stopwatch.dispose();
   }
 }
 

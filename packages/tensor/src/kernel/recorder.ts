@@ -1,7 +1,7 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
 import { elementCount, type Shape } from '../shape.js';
-import type { DataType, Tensor } from './tensor.js';
+import { bytesPerElement, type DataType, type Tensor } from './tensor.js';
 import type { Tunable } from './tunable.js';
 
 /** Values that change from step to step without recompiling: the step number, the seed, learning rates. */
@@ -34,6 +34,27 @@ export interface Dispatch {
   readonly range?: ElementRange;
 }
 
+/** Values that go to another adapter in the midst of a program, or come from it. */
+export interface Transfer {
+  /** Both ends know each other by it, and traces show it: `conv3/input`. */
+  readonly label: string;
+  readonly direction: 'send' | 'receive';
+  /** The number of the adapter at the other end. */
+  readonly peer: number;
+  readonly tensor: Tensor;
+  /** What is sent, where it is not all of the tensor; begins and ends with a whole word of memory. */
+  readonly part?: { readonly first: number; readonly elements: number } | undefined;
+  readonly reads: Readonly<Record<string, Tensor>>;
+  readonly writes: Readonly<Record<string, Tensor>>;
+}
+
+/** What a program does next. */
+export type Operation = Dispatch | Transfer;
+
+export function isTransfer(operation: Operation): operation is Transfer {
+  return 'peer' in operation;
+}
+
 /** Some successive elements of a tensor. */
 export interface ElementRange {
   readonly of: number;
@@ -50,20 +71,24 @@ export interface Recorder {
   /** The same for an activity or its gradient, `[N, ...]`: a network in mixed precision stores those as f16. */
   activity(label: string, shape: Shape, options?: { mayReuse?: Tensor }): Tensor;
   dispatch(dispatch: Dispatch): void;
+  /** Hands a tensor, or a part of it, to the program of another adapter, which receives it by the same label. */
+  send(options: Pick<Transfer, 'label' | 'peer' | 'tensor' | 'part'>): void;
+  /** Fills a tensor with what the program of another adapter sends; what comes next waits for it. */
+  receive(options: Pick<Transfer, 'label' | 'peer' | 'tensor'>): void;
   /** Hears of every kernel that leaves a choice: only the tuner listens. */
   collect?(tunable: Tunable<unknown>): void;
 }
 
-/** A recorder that keeps its dispatches in a list. */
+/** A recorder that keeps what it hears in a list. */
 export interface Recording extends Recorder {
-  readonly dispatches: readonly Dispatch[];
+  readonly operations: readonly Operation[];
 }
 
 /** WebGPU allows no more workgroups than this along one axis, on any adapter by default. */
 export const maximumWorkgroups = 65_535;
 
 export function createRecording(gpu: Gpu): Recording {
-  const dispatches: Dispatch[] = [];
+  const operations: Operation[] = [];
   const tensor: Recorder['tensor'] = (label, shape, options = {}) => ({
     label,
     shape,
@@ -73,7 +98,7 @@ export function createRecording(gpu: Gpu): Recording {
   });
   return {
     gpu,
-    dispatches,
+    operations,
     tensor,
     activity: tensor,
     dispatch(dispatch) {
@@ -94,7 +119,18 @@ export function createRecording(gpu: Gpu): Recording {
           throw new ConfigError(`${dispatch.label}: ${name} cannot be reached four at a time`);
         }
       }
-      dispatches.push(dispatch);
+      operations.push(dispatch);
+    },
+    send(options) {
+      const { label, tensor, part } = options;
+      const bytes = bytesPerElement(tensor.dataType);
+      if (part && ((part.first * bytes) % 4 !== 0 || (part.elements * bytes) % 4 !== 0)) {
+        throw new ConfigError(`${label}: a part of ${tensor.label} that is sent must begin and end with a whole word`);
+      }
+      operations.push({ ...options, direction: 'send', reads: { tensor }, writes: {} });
+    },
+    receive(options) {
+      operations.push({ ...options, direction: 'receive', reads: {}, writes: { tensor: options.tensor } });
     },
   };
 }

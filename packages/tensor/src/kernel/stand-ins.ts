@@ -16,6 +16,10 @@ function madeUpValues(): Float32Array {
   });
 }
 
+function refuseTransfer({ label }: { readonly label: string }): never {
+  throw new ConfigError(`${label}: what is tuned runs on one adapter alone, and cannot send or receive`);
+}
+
 /**
  * Tensors with made-up values in place of those that a tunable reads and writes, so that it can be run alone: its own have
  * no memory before the program exists that they are for. Whole numbers (labels, places of maxima) stay 0, which is in
@@ -57,6 +61,8 @@ export class StandIns {
           }
           recorder.dispatch({ ...dispatch, reads: replaced(dispatch.reads), writes: replaced(dispatch.writes) });
         },
+        send: refuseTransfer,
+        receive: refuseTransfer,
       },
       choice,
     );

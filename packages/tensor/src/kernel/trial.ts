@@ -1,6 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { createProgram, createPrograms, type Program } from './program.js';
-import { createRecording, type Dispatch, type Recorder } from './recorder.js';
+import { createRecording, type Dispatch, isTransfer, type Recorder } from './recorder.js';
 import { StandIns } from './stand-ins.js';
 import { sameChoice, type Tunable } from './tunable.js';
 
@@ -116,7 +116,7 @@ function build(gpu: Gpu, standIns: StandIns, choices: readonly unknown[], { onDr
 function recordAlone(gpu: Gpu, standIns: StandIns, choice: unknown): readonly Dispatch[] {
   const recording = createRecording(gpu);
   standIns.record(recording, choice);
-  return recording.dispatches;
+  return recording.operations.filter((operation): operation is Dispatch => !isTransfer(operation));
 }
 
 /** One program a choice, over memory that they share. */

@@ -171,6 +171,8 @@ function createRecorder(): Recorder {
     tensor,
     activity: tensor,
     dispatch: () => undefined,
+    send: () => undefined,
+    receive: () => undefined,
   };
 }
 

@@ -1,15 +1,8 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { CheckpointError, ConfigError, ShapeError } from '../errors.js';
+import { Exchange } from '../kernel/exchange.js';
+import { createProgram, type DispatchTiming, type Program, planPrograms } from '../kernel/program.js';
 import {
-  createProgram,
-  createPrograms,
-  type DispatchTiming,
-  type Program,
-  planPrograms,
-  type RecordDispatches,
-} from '../kernel/program.js';
-import {
-  bufferOf,
   createReadback,
   createTensor,
   describeTensor,
@@ -17,29 +10,36 @@ import {
   type Readback,
   readTensors,
   type Tensor,
+  type Values,
   writeTensor,
 } from '../kernel/tensor.js';
 import { type TuneOptions, type TuningReport, tune } from '../kernel/tuner.js';
-import { checkHostTensor, formatShape, type HostTensor } from '../shape.js';
-import type { NetworkDescription, NetworkTable } from './description.js';
+import { checkHostTensor, elementCount, formatShape, type HostTensor } from '../shape.js';
+import { type NetworkDescription, type NetworkTable, withExchange } from './description.js';
+import { explainFailure } from './failure.js';
 import { initialValues } from './initialize.js';
-import { fromMemoryLayout, toMemoryLayout } from './layout.js';
+import { fromMemoryLayout } from './layout.js';
 import { lossScale, recordUnscaled } from './loss-scale.js';
-import type { Evaluation, MemoryPlan, Network, StepOptions, StepResult, StepUnderWay } from './network.js';
-import type { LearnedParameter } from './optimizer.js';
+import type {
+  Evaluation,
+  MemoryPlan,
+  Network,
+  NetworkInput,
+  StepOptions,
+  StepResult,
+  StepUnderWay,
+} from './network.js';
+import type { LearnedParameter, Optimizer } from './optimizer.js';
+import { type NetworkPart, partParameters, putSlice, sliceOf, wholePart } from './part.js';
 import {
-  allTensors,
-  learnedParameters,
   memoryPlan,
-  type NetworkTensors,
   networkTensors,
   type ProgramOptions,
   precisions,
   recordCopy,
-  recordEvaluation,
   recordGradients,
-  recordTraining,
 } from './programs.js';
+import { type Named, type PlacedPart, programsOf, Station } from './station.js';
 import { StepsUnderWay } from './steps-under-way.js';
 
 export interface CompileOptions extends ProgramOptions {
@@ -49,27 +49,47 @@ export interface CompileOptions extends ProgramOptions {
 
 /** Fits a described network to one adapter: gives it memory, compiles its programs, draws its parameters. */
 export function compileNetwork(description: NetworkDescription, gpu: Gpu, options: CompileOptions): Network {
+  return compileParts(description, [{ gpu, part: wholePart(description, options.batch) }], options);
+}
+
+/** Fits the parts of a described network to their adapters, by their numbers. */
+export function compileParts(
+  description: NetworkDescription,
+  parts: readonly PlacedPart[],
+  options: CompileOptions,
+): Network {
   const { seed = 0 } = options;
-  checkOptions(description, gpu, options);
+  for (const { gpu } of parts) checkOptions(description, gpu, options);
   if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
     throw new ConfigError(`${description.name}: seed must be a whole number from 0 to ${0xffffffff}, got ${seed}`);
   }
-  return gpu.allOrNothing(() => new CompiledNetwork(description, gpu, { ...options, seed }));
+  const make = () => new CompiledNetwork(description, parts, { ...options, seed });
+  return parts.reduce<() => Network>(
+    (rest, { gpu }) =>
+      () =>
+        gpu.allOrNothing(rest),
+    make,
+  )();
 }
 
-/** How much memory {@link compileNetwork} would take, without taking any. */
-export function planNetwork(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): MemoryPlan {
+/** How much memory a part of a network would take on its adapter, without taking any: all of it where no part is given. */
+export function planNetwork(
+  description: NetworkDescription,
+  gpu: Gpu,
+  options: ProgramOptions,
+  part: NetworkPart = wholePart(description, options.batch),
+): MemoryPlan {
   checkOptions(description, gpu, options);
-  const tensors = networkTensors(description, options, describeTensor);
-  return memoryPlan(tensors, planPrograms(gpu, Object.values(programsOf(description, options, tensors))));
+  const tensors = networkTensors(description, part, options, describeTensor);
+  return memoryPlan(tensors, planPrograms(gpu, Object.values(programsOf(part, options, tensors))));
 }
 
 /** How {@link tuneNetwork} tunes a network: as it will be compiled, and as `tune` is told. */
 export type TuneNetworkOptions = CompileOptions & TuneOptions;
 
 /**
- * Finds the fastest kernels for a network on an adapter before it is made: what {@link compileNetwork} compiles for the
- * adapter afterwards, with the same options, is made of them.
+ * Finds the fastest kernels for a network, or a part of it, on an adapter before it is made: what {@link compileNetwork}
+ * compiles for the adapter afterwards, with the same options, is made of them.
  *
  * @throws as compileNetwork does, and AdapterError where the adapter is lost
  */
@@ -77,10 +97,11 @@ export async function tuneNetwork(
   description: NetworkDescription,
   gpu: Gpu,
   options: TuneNetworkOptions,
+  part: NetworkPart = wholePart(description, options.batch),
 ): Promise<TuningReport> {
   checkOptions(description, gpu, options);
-  const tensors = networkTensors(description, options, describeTensor);
-  const records = Object.values(programsOf(description, options, tensors));
+  const tensors = networkTensors(description, part, options, describeTensor);
+  const records = Object.values(programsOf(part, options, tensors));
   return tune(
     gpu,
     (recorder) => {
@@ -114,57 +135,54 @@ function checkOptions(description: NetworkDescription, gpu: Gpu, options: Progra
   }
 }
 
-/** What each program of a network records. */
-function programsOf(
-  description: NetworkDescription,
-  options: ProgramOptions,
-  tensors: NetworkTensors,
-): { readonly evaluate: RecordDispatches; readonly train?: RecordDispatches } {
-  const evaluate: RecordDispatches = (recorder) => recordEvaluation(recorder, description, options, tensors);
-  const train: RecordDispatches = (recorder) => recordTraining(recorder, description, options, tensors);
-  return options.training === false ? { evaluate } : { evaluate, train };
-}
-
 class CompiledNetwork implements Network {
   readonly batch: number;
   readonly input: Tensor;
+  readonly inputs: readonly NetworkInput[];
   stepCount = 0;
-  readonly #gpu: Gpu;
   readonly #options: CompileOptions & { seed: number };
   readonly #learned: readonly LearnedParameter[];
-  readonly #tensors: NetworkTensors;
-  readonly #programs: { readonly evaluate: Program; readonly train?: Program };
+  /** What is kept of each parameter from step to step, and what else is. */
+  readonly #state: readonly Named[];
+  readonly #stations: readonly Station[];
+  /** Of the adapter that results are read from: those of all are the same. */
+  readonly #first: Station;
+  readonly #exchange: Exchange | undefined;
   readonly #steps: StepsUnderWay;
   readonly #readEvaluation: Readback;
-  /** Where pictures and labels are put in order on their way to the adapter; the first made when they are first needed. */
-  #stagedPictures: Float32Array<ArrayBuffer> | undefined;
   readonly #stagedLabels: Uint32Array;
   #queue: Promise<unknown> = Promise.resolve();
-  #disposed = false;
+  /** Ends when all that an operation left to be handed to the adapters is handed over. */
+  #handover: Promise<unknown> = Promise.resolve();
+  /** Why every call is refused. */
+  #end: Error | undefined;
 
   constructor(
     readonly description: NetworkDescription,
-    gpu: Gpu,
+    parts: readonly PlacedPart[],
     options: CompileOptions & { seed: number },
   ) {
-    this.#gpu = gpu;
+    const { batch, optimizer } = options;
     this.#options = options;
-    const { batch, optimizer, seed } = options;
     this.batch = batch;
     this.#stagedLabels = new Uint32Array(batch);
-    this.#learned = learnedParameters(description);
+    this.#learned = description.layers.flatMap(({ parameters }) => parameters);
     optimizer.scalars(optimizer.learningRate, this.#learned);
-    this.#tensors = networkTensors(description, options, (...given) => createTensor(gpu, ...given));
-    const { input, measures, output, probabilities, parameters } = this.#tensors;
-    this.input = input;
-    for (const parameter of this.#learned) {
-      writeTensor(gpu, parameters.get(parameter.path)!, initialValues(parameter, seed));
-    }
-    const scale = this.#tensors.state.get(lossScale.name);
-    if (scale) writeTensor(gpu, scale, lossScale.initial);
-    this.#programs = createPrograms(gpu, programsOf(description, options, this.#tensors));
-    this.#steps = new StepsUnderWay(gpu, measures, batch);
-    this.#readEvaluation = createReadback(gpu, [measures, output, probabilities]);
+    const exchange = parts.length > 1 ? new Exchange(parts.map(({ gpu }) => gpu)) : undefined;
+    this.#exchange = exchange;
+    this.#stations = parts.map((part, self) => new Station(description, part, options, exchange && { exchange, self }));
+    this.#first = this.#stations[0]!;
+    this.#state = stateNames(this.#learned, this.#first.tensors.state, optimizer);
+    this.inputs = this.#stations.map(({ gpu, part, tensors }) => ({
+      gpu,
+      tensor: tensors.input,
+      firstImage: part.images.first,
+    }));
+    this.input = this.inputs[0]!.tensor;
+    this.#drawParameters();
+    const { measures, output, probabilities } = this.#first.tensors;
+    this.#steps = new StepsUnderWay(this.#first.gpu, measures, batch);
+    this.#readEvaluation = createReadback(this.#first.gpu, [measures, output, probabilities]);
   }
 
   forward(pictures: HostTensor | Tensor): Promise<HostTensor> {
@@ -184,13 +202,19 @@ class CompiledNetwork implements Network {
     options: StepOptions = {},
   ): Promise<StepUnderWay> {
     return this.#inTurn(async () => {
-      const program = this.#trainingProgram();
-      const step = await this.#steps.submit(async (encode) => {
+      const programs = this.#trainingPrograms();
+      const what = `step ${this.stepCount}`;
+      const step = await this.#steps.submit(async (afterwards) => {
         this.#fill(pictures, labels, this.batch);
-        await program.run(this.#trainingScalars(options), encode);
+        const run = this.#run(programs, this.#trainingScalars(options), what, afterwards);
+        // Adapters that wait for each other are handed a step piece by piece. When all have the first one, pictures and
+        // labels may be overwritten; whoever comes next waits for the last.
+        this.#handover = run.done.catch(() => undefined);
+        await run.begun;
+        return { handover: run.done };
       });
       this.stepCount++;
-      return step;
+      return { result: async () => (await this.#together(what, [step.result()]))[0]! };
     });
   }
 
@@ -201,93 +225,191 @@ class CompiledNetwork implements Network {
 
   profile(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]> {
     return this.#inTurn(async () => {
-      const program = this.#trainingProgram();
+      const programs = this.#trainingPrograms();
       this.#fill(pictures, labels, this.batch);
-      const timings = await program.profile(this.#trainingScalars({}));
+      const scalars = this.#trainingScalars({});
+      const timings = await this.#together(
+        `step ${this.stepCount}`,
+        programs.map((program) => program.profile(scalars)),
+      );
       this.stepCount++;
-      return timings;
+      if (!this.#exchange) return timings.flat();
+      return timings.flatMap((own, adapter) => own.map((timing) => ({ ...timing, adapter })));
     });
   }
 
   gradients(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>> {
     return this.#inTurn(async () => {
       this.#fill(pictures, labels, this.batch);
-      const gpu = this.#gpu;
-      const gradients = this.#learned.map(({ path, shape }) => createTensor(gpu, `${path} gradient`, shape));
-      const program = createProgram(gpu, (recorder) => {
-        const byPath = new Map(gradients.map((tensor, index) => [this.#learned[index]!.path, tensor]));
-        const scale = this.#tensors.state.get(lossScale.name);
-        recordGradients(recorder, this.description, this.#options, this.#tensors, (path, gradient) => {
-          if (scale) recordUnscaled(recorder, gradient, scale, byPath.get(path)!);
-          else recordCopy(recorder, gradient, byPath.get(path)!);
-        });
-      });
+      const made = this.#stations.map((station, self) => this.#gradientProgram(station, self));
       try {
-        await program.run({ seed: this.#options.seed, step: this.stepCount });
-        return hostTensors(this.#learned, await readTensors(gpu, gradients));
+        await this.#run(
+          made.map(({ program }) => program),
+          { seed: this.#options.seed, step: this.stepCount },
+          'gradients',
+        ).done;
+        return await this.#read(this.#learned, (_, index) => made[index]!.gradients);
       } finally {
-        program.dispose();
-        for (const tensor of gradients) disposeTensor(gpu, tensor);
+        for (const { dispose } of made) dispose();
       }
     });
   }
 
   parameters(names?: readonly string[]): Promise<Record<string, HostTensor>> {
-    return this.#inTurn(async () => {
-      const wanted = names ? this.#learned.filter(({ path }) => names.includes(path)) : this.#learned;
-      const tensors = wanted.map(({ path }) => this.#tensors.parameters.get(path)!);
-      return hostTensors(wanted, await readTensors(this.#gpu, tensors));
-    });
+    const wanted = names ? this.#learned.filter(({ path }) => names.includes(path)) : this.#learned;
+    return this.#inTurn(() => this.#read(wanted, ({ tensors }) => tensors.parameters));
   }
 
   loadParameters(parameters: Readonly<Record<string, HostTensor>>): void {
-    this.#load('parameter', this.#tensors.parameters, parameters);
+    this.#refuseAfterEnd();
+    this.#load('parameter', this.#learned, ({ tensors }) => tensors.parameters, parameters);
   }
 
   optimizerState(): Promise<Record<string, HostTensor>> {
-    return this.#inTurn(async () => {
-      const named = [...this.#tensors.state].map(([path, { shape }]) => ({ path, shape }));
-      return hostTensors(named, await readTensors(this.#gpu, [...this.#tensors.state.values()]));
-    });
+    return this.#inTurn(() => this.#read(this.#state, ({ tensors }) => tensors.state));
   }
 
   loadState(state: { step: number; optimizerState: Readonly<Record<string, HostTensor>> }): void {
+    this.#refuseAfterEnd();
     if (!Number.isInteger(state.step) || state.step < 0) {
       throw new CheckpointError(`the step must be a whole number of at least 0, got ${state.step}`);
     }
-    this.#load('optimizer state', this.#tensors.state, state.optimizerState);
+    this.#load('optimizer state', this.#state, ({ tensors }) => tensors.state, state.optimizerState);
     this.stepCount = state.step;
   }
 
   table(): NetworkTable {
-    return this.description.table();
+    const table = this.description.table();
+    if (!this.#exchange) return table;
+    return withExchange(
+      table,
+      this.#stations.flatMap(({ programs }) => (programs.train ?? programs.evaluate).sent),
+    );
   }
 
   memory(): MemoryPlan {
-    return memoryPlan(this.#tensors, this.#programs.evaluate);
+    const plans = this.#stations.map(({ tensors, programs }) => memoryPlan(tensors, programs.evaluate));
+    const sum = (pick: (plan: MemoryPlan) => number) => plans.reduce((total, plan) => total + pick(plan), 0);
+    return {
+      parameterBytes: sum((plan) => plan.parameterBytes),
+      stateBytes: sum((plan) => plan.stateBytes),
+      activityBytes: sum((plan) => plan.activityBytes),
+      leastActivityBytes: sum((plan) => plan.leastActivityBytes),
+      totalBytes: sum((plan) => plan.totalBytes),
+      ...(plans.length > 1 && { adapters: plans }),
+    };
   }
 
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    for (const program of Object.values(this.#programs)) program.dispose();
+    this.#stop(new ConfigError(`${this.description.name}: this network was disposed`));
+  }
+
+  #stop(reason: Error): void {
+    if (this.#end) return;
+    this.#end = reason;
+    this.#exchange?.fail(reason);
+    this.#exchange?.dispose();
     this.#steps.dispose();
     this.#readEvaluation.dispose();
-    for (const tensor of allTensors(this.#tensors)) disposeTensor(this.#gpu, tensor);
+    for (const station of this.#stations) station.dispose();
+  }
+
+  #refuseAfterEnd(): void {
+    if (this.#end) throw this.#end;
   }
 
   /** One operation at a time: they share the input, the labels and the results. */
   #inTurn<Result>(operation: () => Promise<Result>): Promise<Result> {
-    if (this.#disposed) return Promise.reject(new ConfigError(`${this.description.name}: this network was disposed`));
-    const result = this.#queue.then(operation);
+    if (this.#end) return Promise.reject(this.#end);
+    const result = this.#queue
+      .then(() => this.#handover)
+      .then(() => {
+        this.#refuseAfterEnd();
+        return operation();
+      });
     this.#queue = result.catch(() => undefined);
     return result;
   }
 
-  #trainingProgram(): Program {
-    const { train } = this.#programs;
-    if (!train) throw new ConfigError(`${this.description.name}: made with training: false, so it cannot learn`);
-    return train;
+  /** Runs a program on each adapter: `begun` when all have their first piece of work, `done` when all have the last. */
+  #run(
+    programs: readonly Program[],
+    scalars: Readonly<Record<string, number>>,
+    what: string,
+    afterwards?: (encoder: GPUCommandEncoder) => void,
+  ): { readonly begun: Promise<unknown>; readonly done: Promise<unknown> } {
+    const begins: Promise<void>[] = [];
+    const runs = programs.map(async (program, index) => {
+      let begun!: () => void;
+      begins.push(new Promise((resolve) => (begun = resolve)));
+      this.#stations[index]!.gpu.check();
+      await program.run(scalars, { begun, ...(index === 0 && afterwards && { afterwards }) });
+    });
+    const done = this.#together(what, runs);
+    done.catch(() => undefined);
+    // Where one fails, it may never begin.
+    return { begun: Promise.race([Promise.all(begins), done]), done };
+  }
+
+  /** Waits for what several adapters do together. Where one fails, all stop for good, since they have gone apart. */
+  async #together<Result>(what: string, work: readonly Promise<Result>[]): Promise<Result[]> {
+    if (!this.#exchange) return Promise.all(work);
+    try {
+      return await Promise.all(work);
+    } catch (error) {
+      if (this.#end) throw this.#end;
+      const failure = await explainFailure(
+        `${this.description.name}, ${what}`,
+        this.#stations.map(({ gpu }) => gpu),
+        error,
+      );
+      this.#stop(failure);
+      await Promise.allSettled(work);
+      throw failure;
+    }
+  }
+
+  #drawParameters(): void {
+    for (const parameter of this.#learned) {
+      const values = initialValues(parameter, this.#options.seed);
+      this.#write(parameter, values, ({ tensors }) => tensors.parameters);
+    }
+    for (const { gpu, tensors } of this.#stations) {
+      const scale = tensors.state.get(lossScale.name);
+      if (scale) writeTensor(gpu, scale, lossScale.initial);
+    }
+  }
+
+  #gradientProgram({ gpu, part, tensors }: Station, self: number) {
+    const exchange = this.#exchange;
+    const gradients = new Map(
+      partParameters(part).map(({ path, shape }) => [path, createTensor(gpu, `${path} gradient`, shape)]),
+    );
+    const program = createProgram(
+      gpu,
+      (recorder) => {
+        const scale = tensors.state.get(lossScale.name);
+        recordGradients(recorder, part, this.#options, tensors, (path, gradient) => {
+          if (scale) recordUnscaled(recorder, gradient, scale, gradients.get(path)!);
+          else recordCopy(recorder, gradient, gradients.get(path)!);
+        });
+      },
+      exchange && { exchange, self },
+    );
+    const dispose = () => {
+      program.dispose();
+      for (const tensor of gradients.values()) disposeTensor(gpu, tensor);
+    };
+    return { gradients, program, dispose };
+  }
+
+  #trainingPrograms(): Program[] {
+    return this.#stations.map(({ programs }) => {
+      if (!programs.train) {
+        throw new ConfigError(`${this.description.name}: made with training: false, so it cannot learn`);
+      }
+      return programs.train;
+    });
   }
 
   #trainingScalars(options: StepOptions): Record<string, number> {
@@ -301,8 +423,14 @@ class CompiledNetwork implements Network {
     labels?: ArrayLike<number>,
   ): Promise<{ output: HostTensor; evaluation: Evaluation }> {
     const images = this.#fill(pictures, labels);
-    await this.#programs.evaluate.run({ seed: this.#options.seed, step: this.stepCount });
-    const [measures, output, probabilities] = await this.#readEvaluation.read();
+    await this.#run(
+      this.#stations.map(({ programs }) => programs.evaluate),
+      { seed: this.#options.seed, step: this.stepCount },
+      'evaluation',
+    ).done;
+    const [[measures, output, probabilities]] = (await this.#together('evaluation', [this.#readEvaluation.read()])) as [
+      Values[],
+    ];
     const shape = [images, ...this.description.output];
     const row = (index: number) =>
       Float32Array.from(measures!.subarray(index * this.batch, index * this.batch + images));
@@ -317,34 +445,39 @@ class CompiledNetwork implements Network {
     };
   }
 
-  /** Brings pictures and labels to the adapter; gives the number of images. */
+  /** Brings pictures and labels to the adapters; gives the number of images. */
   #fill(pictures: HostTensor | Tensor, labels: ArrayLike<number> | undefined, exactly?: number): number {
-    const images = pictures.shape[0]!;
-    const fits =
-      pictures.shape.length === 4 &&
-      pictures.shape.slice(1).every((size, axis) => size === this.description.input[axis]);
+    const filled = pictures === this.input;
+    const [images = 0, ...picture] = filled ? [this.batch, ...this.description.input] : pictures.shape;
+    const fits = picture.length === 3 && picture.every((size, axis) => size === this.description.input[axis]);
     if (!fits || images < 1 || images > this.batch || (exactly !== undefined && images !== exactly)) {
       const count = exactly === undefined ? `1 to ${this.batch}` : `${exactly}`;
       throw new ShapeError(
         `${this.description.name}: takes [${count}, ${this.description.input.join(', ')}] pictures, got ${formatShape(pictures.shape)}`,
       );
     }
-    if (labels) writeTensor(this.#gpu, this.#tensors.labels, this.#checkLabels(labels, images, pictures));
-    if ('data' in pictures) {
-      checkHostTensor(`${this.description.name}: pictures`, pictures);
-      this.#stagedPictures ??= new Float32Array(this.input.elements);
-      writeTensor(this.#gpu, this.input, toMemoryLayout(pictures, this.batch, this.#stagedPictures));
-    } else if (pictures !== this.input) {
-      if (images !== this.batch) {
-        throw new ShapeError(
-          `${this.description.name}: pictures on the adapter must be ${this.batch} images, got ${images}`,
-        );
-      }
-      const encoder = this.#gpu.device.createCommandEncoder();
-      encoder.copyBufferToBuffer(bufferOf(pictures), 0, bufferOf(this.input), 0, this.input.elements * 4);
-      this.#gpu.device.queue.submit([encoder.finish()]);
+    const checked = labels && this.#checkLabels(labels, images, pictures);
+    if ('data' in pictures) checkHostTensor(`${this.description.name}: pictures`, pictures);
+    else if (!filled) this.#checkPlace(pictures);
+    for (const station of this.#stations) {
+      if (checked) station.writeLabels(checked);
+      if ('data' in pictures) station.writePictures(pictures);
+      else if (!filled) station.copyPictures(pictures);
     }
     return images;
+  }
+
+  #checkPlace(pictures: Tensor): void {
+    const { name } = this.description;
+    if (this.#exchange) {
+      throw new ConfigError(
+        `${name}: is on ${this.#stations.length} adapters, each with an input of its own; fill all of its inputs and ` +
+          'give its input',
+      );
+    }
+    if (pictures.shape[0] !== this.batch) {
+      throw new ShapeError(`${name}: pictures on the adapter must be ${this.batch} images, got ${pictures.shape[0]}`);
+    }
   }
 
   #checkLabels(labels: ArrayLike<number>, images: number, pictures: HostTensor | Tensor): Uint32Array {
@@ -367,30 +500,68 @@ class CompiledNetwork implements Network {
     return checked;
   }
 
-  #load(what: string, own: ReadonlyMap<string, Tensor>, given: Readonly<Record<string, HostTensor>>): void {
-    const { name } = this.description;
-    for (const path of Object.keys(given)) {
-      if (!own.has(path)) throw new CheckpointError(`${name}: has no ${what} called ${path}`);
+  /** Puts together what the adapters keep of some tensors. */
+  async #read(
+    names: readonly Named[],
+    tensorsOf: (station: Station, index: number) => ReadonlyMap<string, Tensor>,
+  ): Promise<Record<string, HostTensor>> {
+    const result = names.map(({ path, shape }): [string, HostTensor] => [
+      path,
+      { shape: [...shape], data: new Float32Array(elementCount(shape)) },
+    ]);
+    const read = async (station: Station, index: number) => {
+      const own = tensorsOf(station, index);
+      const kept = names.map(({ path }) => own.get(path)!);
+      const values = await readTensors(station.gpu, kept);
+      result.forEach(([, { data }], at) => {
+        putSlice(data, station.parameter(names[at]!), values[at] as Float32Array);
+      });
+    };
+    await this.#together('reading', this.#stations.map(read));
+    return Object.fromEntries(result);
+  }
+
+  /** Hands each adapter what it keeps of some values. */
+  #write(named: Named, values: Float32Array, tensorsOf: (station: Station) => ReadonlyMap<string, Tensor>): void {
+    for (const station of this.#stations) {
+      writeTensor(station.gpu, tensorsOf(station).get(named.path)!, sliceOf(values, station.parameter(named)));
     }
-    for (const [path, tensor] of own) {
+  }
+
+  #load(
+    what: string,
+    names: readonly Named[],
+    tensorsOf: (station: Station) => ReadonlyMap<string, Tensor>,
+    given: Readonly<Record<string, HostTensor>>,
+  ): void {
+    const { name } = this.description;
+    const known = new Set(names.map(({ path }) => path));
+    for (const path of Object.keys(given)) {
+      if (!known.has(path)) throw new CheckpointError(`${name}: has no ${what} called ${path}`);
+    }
+    for (const { path, shape } of names) {
       const values = given[path];
       if (!values) throw new CheckpointError(`${name}: the ${what} ${path} is missing`);
       checkHostTensor(`${name}: ${path}`, values);
-      if (formatShape(values.shape) !== formatShape(tensor.shape)) {
+      if (formatShape(values.shape) !== formatShape(shape)) {
         throw new CheckpointError(
-          `${name}: ${path} must have the shape ${formatShape(tensor.shape)}, got ${formatShape(values.shape)}`,
+          `${name}: ${path} must have the shape ${formatShape(shape)}, got ${formatShape(values.shape)}`,
         );
       }
     }
-    for (const [path, tensor] of own) writeTensor(this.#gpu, tensor, given[path]!.data);
+    for (const named of names) this.#write(named, given[named.path]!.data, tensorsOf);
   }
 }
 
-function hostTensors(
-  named: readonly { readonly path: string; readonly shape: readonly number[] }[],
-  values: readonly (Float32Array | Uint32Array)[],
-): Record<string, HostTensor> {
-  return Object.fromEntries(
-    named.map(({ path, shape }, index) => [path, { shape: [...shape], data: values[index] as Float32Array }]),
+/** What the optimizer keeps of each parameter, by the parameter that it is cut as; and what else there is. */
+function stateNames(
+  learned: readonly LearnedParameter[],
+  state: ReadonlyMap<string, Tensor>,
+  optimizer: Optimizer,
+): Named[] {
+  const ofParameters = learned.flatMap(({ path, shape }) =>
+    optimizer.state.map((name) => ({ path: `${path}.${name}`, shape, ofParameter: path })),
   );
+  const others = [lossScale].map(({ name, shape }) => ({ path: name, shape }));
+  return [...ofParameters, ...others].filter(({ path }) => state.has(path));
 }

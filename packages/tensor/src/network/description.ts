@@ -33,6 +33,8 @@ export interface NetworkTableRow {
   /** Of one image's output in float32, and of the parameters. */
   readonly bytes: number;
   readonly parameterBytes: number;
+  /** What all adapters together send for it in one step, where there are several. */
+  readonly exchangedBytes?: number;
 }
 
 /** One row a layer; prints as a table through `toString()`. */
@@ -112,11 +114,46 @@ export function describeNetwork(options: NetworkOptions): NetworkDescription {
   };
 }
 
+/**
+ * The same table with what adapters send in one step; what is sent to measure the scores stands in a row of its own.
+ *
+ * @param sent by labels that begin with the name of the layer
+ */
+export function withExchange(
+  { rows }: NetworkTable,
+  sent: readonly { readonly label: string; readonly bytes: number }[],
+): NetworkTable {
+  const bytesOf = (name: string) =>
+    sent.reduce((sum, { label, bytes }) => (/^[^/]*/.exec(label)![0] === name ? sum + bytes : sum), 0);
+  const measured: NetworkTableRow = {
+    name: 'loss',
+    kind: 'loss',
+    from: 'all',
+    outputShape: [],
+    parameters: 0,
+    multiplyAdds: 0,
+    bytes: 0,
+    parameterBytes: 0,
+  };
+  const exchanging = [...rows, measured].map((row) => ({ ...row, exchangedBytes: bytesOf(row.name) }));
+  return { rows: exchanging, toString: () => formatTable(exchanging) };
+}
+
 function formatTable(rows: readonly NetworkTableRow[]): string {
   const total = (pick: (row: NetworkTableRow) => number) => rows.reduce((sum, row) => sum + pick(row), 0);
+  const exchange = (cell: string) => (rows.some(({ exchangedBytes }) => exchangedBytes !== undefined) ? [cell] : []);
   const count = (value: number) => value.toLocaleString('en-US');
   const cells = [
-    ['layer', 'kind', 'reads', 'output', 'parameters', 'multiply-adds', 'bytes an image'],
+    [
+      'layer',
+      'kind',
+      'reads',
+      'output',
+      'parameters',
+      'multiply-adds',
+      'bytes an image',
+      ...exchange('exchanged a step'),
+    ],
     ...rows.map((row) => [
       row.name,
       row.kind,
@@ -125,6 +162,7 @@ function formatTable(rows: readonly NetworkTableRow[]): string {
       count(row.parameters),
       count(row.multiplyAdds),
       count(row.bytes),
+      ...exchange(count(row.exchangedBytes ?? 0)),
     ]),
     [
       'total',
@@ -134,6 +172,7 @@ function formatTable(rows: readonly NetworkTableRow[]): string {
       count(total((row) => row.parameters)),
       count(total((row) => row.multiplyAdds)),
       count(total((row) => row.bytes)),
+      ...exchange(count(total((row) => row.exchangedBytes ?? 0))),
     ],
   ];
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));

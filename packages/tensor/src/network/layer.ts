@@ -22,6 +22,8 @@ export interface ForwardInput {
   readonly parameters: Readonly<Record<string, Tensor>>;
   /** Whether dropout and the like are at work, and a backward pass will follow. */
   readonly training: boolean;
+  /** The number in the batch of the first image; 0 unless another adapter has those before. For what is drawn at random. */
+  readonly firstImage?: number;
   /** For layers that take one: what the layer above does to each value, done here before the output is stored. */
   readonly epilogue?: Epilogue | undefined;
 }
@@ -37,6 +39,8 @@ export interface BackwardInput extends ForwardOutput {
   readonly parameters: Readonly<Record<string, Tensor>>;
   /** Gradient of the loss by the layer's output, of the output's shape. */
   readonly outputGradient: Tensor;
+  /** As in the forward pass. */
+  readonly firstImage?: number;
   /** False for the lowest layer that learns: nothing below needs its input gradient. */
   readonly needsInputGradient: boolean;
   /** False where the gradients of the parameters are recorded at another time; true where it is left out. */
@@ -49,10 +53,12 @@ export interface BackwardOutput {
   readonly parameterGradients?: Readonly<Record<string, Tensor>>;
 }
 
-/** One of `count` equal columns of a network (section 3.2 of the paper). */
+/** One of `count` equal columns of a network (section 3.2 of the paper), or `span` neighbouring ones from `index` on. */
 export interface Column {
   readonly index: number;
   readonly count: number;
+  /** 1 where it is left out. */
+  readonly span?: number;
 }
 
 /**
@@ -78,8 +84,11 @@ export interface Layer {
   forward(recorder: Recorder, values: ForwardInput): ForwardOutput;
   backward(recorder: Recorder, values: BackwardInput): BackwardOutput;
   /**
-   * The part of this layer that belongs to one column when the layer reads its own column only. Layers that treat every
-   * map alike return themselves.
+   * The part of this layer that makes the maps (or units) of some columns: of their own maps below where the layer reads its
+   * own column only, else of all. Its parameters are those of the whole layer with one axis cut. Layers that treat every map
+   * alike return themselves.
+   *
+   * @throws ConfigError where the layer cannot be cut so.
    */
   column(column: Column): Layer;
 }

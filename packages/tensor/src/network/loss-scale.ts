@@ -2,6 +2,7 @@ import { recordElementwise } from '../kernel/elementwise.js';
 import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
+import type { NetworkPart } from './part.js';
 
 /**
  * Dynamic loss scaling. Small gradients would be lost in f16, so the loss, and with it every gradient, is multiplied by a
@@ -53,9 +54,14 @@ const finiteWgsl = 'fn isFinite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f
 
 /**
  * Records what becomes of the scale after a step. Gives what its gradients are to be multiplied by, `[1]`: 0 where a value
- * of `tensors` is not finite.
+ * of `tensors` is not finite, on any adapter.
  */
-export function recordNextScale(recorder: Recorder, tensors: readonly Tensor[], scale: Tensor): Tensor {
+export function recordNextScale(
+  recorder: Recorder,
+  tensors: readonly Tensor[],
+  scale: Tensor,
+  { index: self, count }: Pick<NetworkPart, 'index' | 'count'>,
+): Tensor {
   const broken = recorder.tensor('lossScale/broken', [tensors.length, lanes], { dataType: 'u32' });
   for (const [index, x] of tensors.entries()) {
     const width = x.elements % 4 === 0 ? 4 : 1;
@@ -76,16 +82,29 @@ export function recordNextScale(recorder: Recorder, tensors: readonly Tensor[], 
   store_broken(${index * lanes}u + i, select(1u, 0u, finite));`,
     });
   }
-  const factor = recorder.tensor('lossScale/factor', [1]);
+  const overflow = recorder.tensor('lossScale/overflow', [1], { dataType: 'u32' });
   recordPerElement(recorder, {
-    label: 'lossScale/next',
+    label: 'lossScale/overflow',
     elements: 1,
     reads: { broken },
-    writes: { scale, factor },
+    writes: { overflow },
     body: `
   var overflow = 0u;
   // The beginning, 0, is not a constant: drivers would write the loop out.
   for (var at = i; at < ${broken.elements}u; at++) { overflow |= load_broken(at); }
+  store_overflow(0u, overflow);`,
+  });
+  const overflows = recordExchanged(recorder, overflow, self, count);
+  const factor = recorder.tensor('lossScale/factor', [1]);
+  recordPerElement(recorder, {
+    label: 'lossScale/next',
+    elements: 1,
+    reads: overflows,
+    writes: { scale, factor },
+    body: `
+  let overflow = ${Object.keys(overflows)
+    .map((name) => `load_${name}(0u)`)
+    .join(' | ')};
   let scale = load_scale(0u);
   if (overflow != 0u) {
     store_factor(0u, 0.0);
@@ -101,4 +120,17 @@ export function recordNextScale(recorder: Recorder, tensors: readonly Tensor[], 
   store_scale(1u, select(steps, 0.0, grows));`,
   });
   return factor;
+}
+
+/** A tensor and its likes on the other adapters. */
+function recordExchanged(recorder: Recorder, own: Tensor, self: number, count: number): Record<string, Tensor> {
+  const { label, shape, dataType } = own;
+  const peers = Array.from({ length: count }, (_, adapter) => adapter).filter((adapter) => adapter !== self);
+  for (const peer of peers) recorder.send({ label, peer, tensor: own });
+  const received = peers.map((peer) => {
+    const tensor = recorder.tensor(`${label}/from ${peer}`, shape, { dataType });
+    recorder.receive({ label, peer, tensor });
+    return [`from${peer}`, tensor] as const;
+  });
+  return { own, ...Object.fromEntries(received) };
 }

@@ -1,3 +1,4 @@
+import type { Gpu } from '../adapter/gpu.js';
 import type { DispatchTiming } from '../kernel/program.js';
 import type { Tensor } from '../kernel/tensor.js';
 import type { HostTensor } from '../shape.js';
@@ -32,7 +33,7 @@ export interface Evaluation {
   readonly probabilities: HostTensor;
 }
 
-/** Bytes on the adapter. */
+/** Bytes on the adapter, or on all of them together. */
 export interface MemoryPlan {
   readonly parameterBytes: number;
   /** What the optimizer keeps. */
@@ -43,6 +44,17 @@ export interface MemoryPlan {
   readonly leastActivityBytes: number;
   /** All of it, with pictures, labels and results. */
   readonly totalBytes: number;
+  /** Of each adapter, where there are several. */
+  readonly adapters?: readonly MemoryPlan[];
+}
+
+/** Where pictures go, on one of a network's adapters. */
+export interface NetworkInput {
+  readonly gpu: Gpu;
+  /** Shape `[N, C, H, W]`, memory `[C, H, W, N]`: of all images of a batch, or of those that are this adapter's. */
+  readonly tensor: Tensor;
+  /** The number in the batch of the first image that it holds. */
+  readonly firstImage: number;
 }
 
 /** A described network on its adapter or adapters, ready to run. */
@@ -53,9 +65,11 @@ export interface Network {
   /** Steps taken or under way since the parameters were drawn, or as set by `loadState`. */
   readonly stepCount: number;
   /**
-   * Where pictures go, on the adapter: shape `[N, C, H, W]`, memory `[C, H, W, N]`. A program that prepares pictures on
-   * the adapter writes here and passes this tensor as the batch.
+   * Where pictures go, on each adapter. A program that prepares pictures on the adapters fills all of these and passes
+   * `input` as the batch.
    */
+  readonly inputs: readonly NetworkInput[];
+  /** The tensor of the first of the inputs: all of them, where there is one adapter. */
   readonly input: Tensor;
   /** The output of the last layer for up to `batch` images, dropout off: `[N, classes]`. */
   forward(pictures: HostTensor | Tensor): Promise<HostTensor>;

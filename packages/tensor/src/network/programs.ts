@@ -8,8 +8,10 @@ import type { NetworkDescription } from './description.js';
 import type { Loss, LossOutput } from './loss.js';
 import { lossScale, recordNextScale, recordScaled } from './loss-scale.js';
 import type { MemoryPlan } from './network.js';
-import type { LearnedParameter, Optimizer } from './optimizer.js';
+import type { Optimizer } from './optimizer.js';
+import { type NetworkPart, partParameters } from './part.js';
 import { type Learn, type Postponed, type ReadParameter, recordBackward, recordForward } from './record.js';
+import { recordGather, recordPiece } from './spread.js';
 
 /** How a network stores what it computes. */
 export const precisions = ['float32', 'mixed'] as const;
@@ -47,13 +49,14 @@ export interface NetworkTensors {
 
 /** Makes the tensors that outlive a step, by `createTensor` or a likeness of it. */
 export function networkTensors(
-  description: NetworkDescription,
+  { input, output }: NetworkDescription,
+  part: NetworkPart,
   { batch, optimizer, precision, training = true }: ProgramOptions,
   make: (label: string, shape: Shape, options?: TensorOptions) => Tensor,
 ): NetworkTensors {
   const parameters = new Map<string, Tensor>();
   const state = new Map<string, Tensor>();
-  for (const { path, shape } of learnedParameters(description)) {
+  for (const { path, shape } of partParameters(part)) {
     parameters.set(path, make(path, shape));
     for (const name of training ? optimizer.state : []) {
       state.set(`${path}.${name}`, make(`${path}.${name}`, shape));
@@ -61,11 +64,11 @@ export function networkTensors(
   }
   if (training && precision === 'mixed') state.set(lossScale.name, make(lossScale.name, lossScale.shape));
   return {
-    input: make('input', [batch, ...description.input]),
+    input: make('input', [part.images.count, ...input]),
     labels: make('labels', [batch], { dataType: 'u32' }),
     measures: make('measures', [3, batch]),
-    output: make('output', [batch, ...description.output]),
-    probabilities: make('probabilities', [batch, ...description.output]),
+    output: make('output', [batch, ...output]),
+    probabilities: make('probabilities', [batch, ...output]),
     parameters,
     state,
   };
@@ -74,10 +77,6 @@ export function networkTensors(
 /** All of {@link NetworkTensors}, in a row. */
 export function allTensors({ parameters, state, ...single }: NetworkTensors): Tensor[] {
   return [...Object.values(single), ...parameters.values(), ...state.values()];
-}
-
-export function learnedParameters(description: NetworkDescription): LearnedParameter[] {
-  return description.layers.flatMap((layer) => layer.parameters);
 }
 
 /** Bytes of a network, given those of its programs' plan. */
@@ -98,18 +97,23 @@ export function memoryPlan(
 /** Records the forward pass, the loss, and copies of all results. */
 export function recordEvaluation(
   given: Recorder,
-  description: NetworkDescription,
+  part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
   const recorder = recorderFor(given, options);
   const readParameter = parameterReader(recorder, tensors, options);
-  const forward = recordForward(recorder, description, tensors.input, readParameter, false);
-  const { output } = forward.at(-1)!;
+  const forward = recordForward(recorder, part, tensors.input, readParameter, false);
+  const output = recordScores(recorder, part, forward.at(-1)!.above);
   const loss = options.loss.record(recorder, { output, labels: tensors.labels, training: false });
   recordMeasures(recorder, loss, tensors);
   recordCopy(recorder, output, tensors.output);
   recordCopy(recorder, loss.probabilities, tensors.probabilities);
+}
+
+/** All scores, on every adapter: each measures all images, which costs next to nothing. */
+function recordScores(recorder: Recorder, { scores, index }: NetworkPart, own: Tensor): Tensor {
+  return scores ? recordGather(recorder, 'loss/scores', own, scores, index)() : own;
 }
 
 /** In mixed precision, activities are f16. */
@@ -143,12 +147,12 @@ function parameterReader(
  */
 export function recordTraining(
   recorder: Recorder,
-  description: NetworkDescription,
+  part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
   const { optimizer } = options;
-  const byPath = new Map(learnedParameters(description).map((parameter) => [parameter.path, parameter]));
+  const byPath = new Map(partParameters(part).map((parameter) => [parameter.path, parameter]));
   const update = (path: string, gradient: Tensor, gradientFactor?: Tensor) =>
     optimizer.record(recorder, {
       description: byPath.get(path)!,
@@ -159,7 +163,7 @@ export function recordTraining(
     });
   const scale = tensors.state.get(lossScale.name);
   if (!scale) {
-    const loss = recordGradients(recorder, description, options, tensors, update);
+    const loss = recordGradients(recorder, part, options, tensors, update);
     recordMeasures(recorder, loss, tensors);
     return;
   }
@@ -167,14 +171,14 @@ export function recordTraining(
   const postponed: Postponed[] = [];
   const loss = recordGradients(
     recorder,
-    description,
+    part,
     options,
     tensors,
     (...learned) => waiting.push(learned),
     (layer) => postponed.push(layer),
   );
   const decisive = [...waiting.map(([, gradient]) => gradient), ...postponed.flatMap(({ reads }) => reads)];
-  const factor = recordNextScale(recorder, decisive, scale);
+  const factor = recordNextScale(recorder, decisive, scale, part);
   for (const [path, gradient] of waiting) update(path, gradient, factor);
   for (const layer of postponed) layer.record((path, gradient) => update(path, gradient, factor));
   recordMeasures(recorder, loss, tensors);
@@ -186,7 +190,7 @@ export function recordTraining(
  */
 export function recordGradients(
   given: Recorder,
-  description: NetworkDescription,
+  part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
   learn: Learn,
@@ -194,14 +198,34 @@ export function recordGradients(
 ): LossOutput {
   const recorder = recorderFor(given, options);
   const readParameter = parameterReader(recorder, tensors, options);
-  const forward = recordForward(recorder, description, tensors.input, readParameter, true);
-  const { output } = forward.at(-1)!;
-  const loss = options.loss.record(recorder, { output, labels: tensors.labels, training: true });
+  const { input, labels } = recordOwnCopies(recorder, part, tensors);
+  const forward = recordForward(recorder, part, input, readParameter, true);
+  const output = recordScores(recorder, part, forward.at(-1)!.above);
+  const loss = options.loss.record(recorder, { output, labels, training: true });
   if (!loss.outputGradient) throw new ConfigError(`${options.loss.kind}: gave no gradient in training`);
   const scale = tensors.state.get(lossScale.name);
   const gradient = scale ? recordScaled(recorder, loss.outputGradient, scale) : loss.outputGradient;
-  recordBackward(recorder, description, forward, gradient, learn, postpone);
+  const own = part.scores ? recordPiece(recorder, 'loss/ownGradient', gradient, part.scores, part.index) : gradient;
+  recordBackward(recorder, part, forward, own, learn, postpone);
   return loss;
+}
+
+/**
+ * A step that waits for another adapter is submitted piece by piece, and the next one's pictures may be written before its
+ * last piece reads them: such a step begins with a copy.
+ */
+function recordOwnCopies(
+  recorder: Recorder,
+  { count }: NetworkPart,
+  { input, labels }: NetworkTensors,
+): Pick<NetworkTensors, 'input' | 'labels'> {
+  if (count === 1) return { input, labels };
+  const copied = (tensor: Tensor) => {
+    const copy = recorder.tensor(`${tensor.label}/own`, tensor.shape, { dataType: tensor.dataType });
+    recordCopy(recorder, tensor, copy);
+    return copy;
+  };
+  return { input: copied(input), labels: copied(labels) };
 }
 
 function recordMeasures(

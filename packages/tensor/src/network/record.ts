@@ -1,7 +1,8 @@
 import type { Recorder } from '../kernel/recorder.js';
 import { bytesOf, type Tensor } from '../kernel/tensor.js';
-import type { NetworkDescription } from './description.js';
 import type { BackwardInput, ForwardOutput } from './layer.js';
+import type { NetworkPart, PartLayer } from './part.js';
+import { recordGather, recordPadded, recordPiece, recordScatter } from './spread.js';
 
 /** Gives, by its dotted name, the tensor in which the layers read a parameter. */
 export type ReadParameter = (path: string) => Tensor;
@@ -10,29 +11,50 @@ export type ReadParameter = (path: string) => Tensor;
 export interface ForwardRecord extends ForwardOutput {
   readonly input: Tensor;
   readonly parameters: Readonly<Record<string, Tensor>>;
+  /** What goes on to the layer above: the output, or the adapter's piece of it. */
+  readonly above: Tensor;
 }
 
 /** Records the forward pass of every layer; where a layer can do what the one above it does, it does both at once. */
 export function recordForward(
   recorder: Recorder,
-  description: NetworkDescription,
+  part: NetworkPart,
   input: Tensor,
   readParameter: ReadParameter,
   training: boolean,
 ): ForwardRecord[] {
   let below = input;
   let done = false;
-  return description.layers.map(({ layer, parameters: described }, index) => {
+  return part.layers.map((partLayer, index) => {
+    const { layer, parameters: described, spreads } = partLayer;
     const own = Object.fromEntries(described.map(({ name, path }) => [name, readParameter(path)]));
-    const epilogue = layer.takesEpilogue && description.layers[index + 1]?.layer.epilogue;
+    const epilogue = layer.takesEpilogue && part.layers[index + 1]?.layer.epilogue;
+    const input = done ? below : recordInput(recorder, part, partLayer, below);
+    const firstImage = firstImageOf(part, input);
     const result = done
       ? { output: below }
-      : layer.forward(recorder, { input: below, parameters: own, training, ...(epilogue && { epilogue }) });
-    const record = { ...result, input: below, parameters: own };
-    below = result.output;
+      : layer.forward(recorder, { input, parameters: own, training, firstImage, ...(epilogue && { epilogue }) });
+    const above = spreads
+      ? recordPiece(recorder, `${layer.name}/own`, result.output, spreads, part.index)
+      : result.output;
+    below = above;
     done = epilogue !== undefined;
-    return record;
+    return { ...result, input, parameters: own, above };
   });
+}
+
+/** What a layer reads of what the adapter has of the layer below. */
+function recordInput(recorder: Recorder, part: NetworkPart, partLayer: PartLayer, below: Tensor): Tensor {
+  const { layer, gathers, reads } = partLayer;
+  const label = `${layer.name}/input`;
+  if (gathers) return recordGather(recorder, label, below, gathers, part.index)();
+  if (!reads) return below;
+  return recordPiece(recorder, label, below, { shape: below.shape, over: 'maps', ranges: [reads] }, 0);
+}
+
+/** Where an activity does not hold the whole batch, it holds the adapter's images of it. */
+function firstImageOf({ images }: NetworkPart, { shape }: Tensor): number {
+  return shape[0] === images.count ? images.first : 0;
 }
 
 /** Takes the gradient of a parameter. */
@@ -47,24 +69,31 @@ export interface Postponed {
 
 /**
  * Records the backward pass from the top down to the lowest layer that learns. `learn` is called with each parameter's
- * gradient after the last reading of the parameter's value, so it may update it on the spot.
+ * gradient after the last reading of the parameter's value, so it may update it on the spot; with gradients that the
+ * adapters add up, at the end, since they travel while those of the layers below are made.
  *
  * `postpone`, where it is given, is called instead with each layer whose gradients are larger than what they are made of.
  */
 export function recordBackward(
   recorder: Recorder,
-  description: NetworkDescription,
+  part: NetworkPart,
   forward: readonly ForwardRecord[],
   lossGradient: Tensor,
   learn: Learn,
   postpone?: (layer: Postponed) => void,
 ): void {
-  const lowest = description.layers.findIndex(({ parameters }) => parameters.length > 0);
-  let outputGradient: Tensor | undefined = lossGradient;
-  for (let index = description.layers.length - 1; index >= Math.max(0, lowest) && outputGradient; index--) {
-    const { layer, parameters } = description.layers[index]!;
-    const values: BackwardInput = { ...forward[index]!, outputGradient, needsInputGradient: index > lowest };
-    const record = (values: BackwardInput, learn: Learn) => {
+  const lowest = part.layers.findIndex(({ parameters }) => parameters.length > 0);
+  const travelling: (() => void)[] = [];
+  let gradient: Tensor | undefined = lossGradient;
+  for (let index = part.layers.length - 1; index >= Math.max(0, lowest) && gradient; index--) {
+    const { layer, parameters, gathers, spreads, sums } = part.layers[index]!;
+    const outputGradient: Tensor = spreads
+      ? recordPadded(recorder, `${layer.name}/outputGradient`, gradient, spreads, part.index)
+      : gradient;
+    const record = forward[index]!;
+    const firstImage = firstImageOf(part, record.input);
+    const values: BackwardInput = { ...record, outputGradient, firstImage, needsInputGradient: index > lowest };
+    const backward = (values: BackwardInput, learn: Learn) => {
       const { inputGradient, parameterGradients } = layer.backward(recorder, values);
       for (const { name, path } of parameters) {
         const gradient = parameterGradients?.[name];
@@ -72,16 +101,44 @@ export function recordBackward(
       }
       return inputGradient;
     };
-    if (postpone && isBetterPostponed(values)) {
-      postpone({
-        reads: [values.input, outputGradient],
-        record: (learn) => record({ ...values, needsInputGradient: false }, learn),
-      });
-      outputGradient = record({ ...values, needsParameterGradients: false }, learn);
-    } else {
-      outputGradient = record(values, learn);
+    const learnSum: Learn = (path, gradient) => {
+      const label = `${layer.name}/${path.slice(layer.name.length + 1)}Gradient`;
+      const sum = recordSum(recorder, label, gradient, part);
+      travelling.push(() => learn(path, sum()));
+    };
+    const learnOwn = sums ? learnSum : learn;
+    const later = postpone && !sums && isBetterPostponed(values) ? postpone : undefined;
+    if (!later && !gathers) {
+      gradient = backward(values, learnOwn);
+      continue;
     }
+    // What other adapters wait for comes first, and is on its way while the rest is made.
+    const inputGradient = values.needsInputGradient
+      ? backward({ ...values, needsParameterGradients: false }, learn)
+      : undefined;
+    const arrived =
+      gathers && inputGradient
+        ? recordScatter(recorder, `${layer.name}/inputGradient`, inputGradient, gathers, part.index)
+        : () => inputGradient;
+    const recordRest = (learn: Learn) => backward({ ...values, needsInputGradient: false }, learn);
+    if (later) later({ reads: [values.input, outputGradient], record: recordRest });
+    else if (parameters.length > 0) recordRest(learnOwn);
+    gradient = arrived();
   }
+  for (const arrive of travelling) arrive();
+}
+
+/** Hands a gradient to the other adapters. What it gives takes in theirs, and gives the sum, the same bits on all. */
+function recordSum(recorder: Recorder, label: string, gradient: Tensor, { index, count }: NetworkPart): () => Tensor {
+  // Nobody's piece is smaller than the whole.
+  const images = Array.from({ length: count }, () => ({ first: 0, count: gradient.shape[0]! }));
+  return recordScatter(
+    recorder,
+    `${label}/sum`,
+    gradient,
+    { shape: gradient.shape, over: 'images', ranges: images },
+    index,
+  );
 }
 
 /**

@@ -33,19 +33,24 @@ export class StepsUnderWay {
     this.#readbacks = Array.from({ length: most }, () => createReadback(gpu, [measures]));
   }
 
-  /** Submits a step when there is room for it; `submit` must have the encoder called before it submits. */
-  async submit(submit: (encode: (encoder: GPUCommandEncoder) => void) => Promise<void>): Promise<StepUnderWay> {
+  /**
+   * Submits a step when there is room for it; `submit` must have the encoder called before it submits the last of it, and
+   * give what ends with that.
+   */
+  async submit(
+    submit: (encode: (encoder: GPUCommandEncoder) => void) => Promise<{ readonly handover: Promise<unknown> }>,
+  ): Promise<StepUnderWay> {
     this.#steps = this.#steps.filter(({ done }) => !done);
     if (this.#steps.length === most) await this.#steps.shift()!.result();
     const readback = this.#readbacks.find((free) => this.#steps.every((step) => step.readback !== free))!;
-    await submit((encoder) => readback.encode(encoder));
+    const { handover } = await submit((encoder) => readback.encode(encoder));
     const submitted = performance.now();
     let result: Promise<StepResult> | undefined;
     const entry: Entry = {
       readback,
       done: false,
       result: () => {
-        result ??= this.#resultOf(entry, submitted);
+        result ??= this.#resultOf(entry, submitted, handover);
         return result;
       },
     };
@@ -57,7 +62,8 @@ export class StepsUnderWay {
     for (const readback of this.#readbacks) readback.dispose();
   }
 
-  async #resultOf(entry: Entry, submitted: number): Promise<StepResult> {
+  async #resultOf(entry: Entry, submitted: number, handover: Promise<unknown>): Promise<StepResult> {
+    await handover;
     const followed = this.#steps.at(-1) !== entry;
     await this.#pace.rest(submitted, followed);
     const mean = (values: ArrayLike<number>, row: number) => {

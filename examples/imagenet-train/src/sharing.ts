@@ -1,0 +1,17 @@
+import { chooseStrategy, measureRates, type Strategy } from '@alex/multi-gpu';
+import type { Gpu, NetworkDescription } from '@alex/tensor';
+
+/** How the adapters share a network's work: as a person said or, with `auto`, as they are measured to do it fastest. */
+export async function chooseSharing(
+  description: NetworkDescription,
+  gpus: readonly Gpu[],
+  batch: number,
+  strategy: Strategy | 'auto' = 'model',
+  say: (line: string) => void,
+): Promise<{ readonly strategy: Strategy; readonly images?: readonly number[] }> {
+  if (strategy !== 'auto') return { strategy };
+  if (gpus.length === 1) return { strategy: 'model' };
+  const { why, ...chosen } = chooseStrategy(description, { batch, rates: await measureRates(gpus) });
+  say(`Sharing the work by ${chosen.strategy}: ${why}.`);
+  return chosen;
+}

@@ -1,0 +1,47 @@
+import type { NetworkInput } from '@alex/tensor';
+import { type Augmenter, createAugmenter } from './augmenter.js';
+import { type AugmenterOptions, checkInteger } from './options.js';
+
+/**
+ * One augmenter over all inputs of a network, on one adapter or several: each adapter makes the pictures ready that it needs.
+ * What is drawn depends on the picture, not on the adapter, so those that need the same pictures make the same.
+ *
+ * @throws as `createAugmenter` does
+ */
+export function createInputAugmenter(
+  inputs: readonly NetworkInput[],
+  options: Omit<AugmenterOptions, 'output'>,
+): Augmenter {
+  const made: { readonly augmenter: Augmenter; readonly first: number; readonly end: number }[] = [];
+  const dispose = () => {
+    for (const { augmenter } of made) augmenter.dispose();
+  };
+  try {
+    for (const { gpu, tensor, firstImage } of inputs) {
+      const end = firstImage + tensor.shape[0]!;
+      made.push({ augmenter: createAugmenter(gpu, { ...options, output: tensor }), first: firstImage, end });
+    }
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  const most = Math.max(...made.map(({ end }) => end));
+  return {
+    async run(batch) {
+      const { pixels, pictures } = batch;
+      checkInteger('the number of pictures', pictures.length, 1, most);
+      const bytes = pixels.length / pictures.length;
+      const numbers = Array.from(pictures);
+      for (const { augmenter, first, end } of made) {
+        // Adapters beyond the last picture have nothing to do: what they hold belongs to no picture.
+        if (first >= pictures.length) continue;
+        await augmenter.run({
+          ...batch,
+          pixels: pixels.subarray(first * bytes, end * bytes),
+          pictures: numbers.slice(first, end),
+        });
+      }
+    },
+    dispose,
+  };
+}

@@ -1,0 +1,216 @@
+import {
+  AlexError,
+  ConfigError,
+  type DescribedLayer,
+  elementCount,
+  formatShape,
+  type Layer,
+  type NetworkDescription,
+  type NetworkPart,
+  type PartLayer,
+  type PartParameter,
+  pieceOf,
+  type Range,
+  type Shape,
+  type Spread,
+} from '@alex/tensor';
+
+/**
+ * How adapters share a network's work. `model`: each has some columns of every layer, and all images. `data`: each has the
+ * whole network, and some images. `hybrid`: as `data` up to the first layer that uses each weight once an image, as fully
+ * connected layers do, and as `model` from there on.
+ */
+export const strategies = ['model', 'data', 'hybrid'] as const;
+export type Strategy = (typeof strategies)[number];
+
+export interface PartOptions {
+  readonly adapters: number;
+  /** Images a step. */
+  readonly batch: number;
+  readonly strategy: Strategy;
+  /** How many images of a batch each adapter takes, where they are shared; about the same number where it is left out. */
+  readonly images?: readonly number[] | undefined;
+}
+
+/**
+ * Works out what each of several adapters does of a network, so that all together do what one would.
+ *
+ * @throws ConfigError where there are fewer columns' worth of maps, or images, than adapters
+ */
+export function planParts(description: NetworkDescription, options: PartOptions): NetworkPart[] {
+  const { adapters, batch, strategy } = options;
+  const images = strategy === 'model' ? undefined : imageRanges(description.name, options);
+  return Array.from({ length: adapters }, (_, self): NetworkPart => {
+    const planner = new Planner(description, options, images, self);
+    const layers = description.layers.map((layer) => planner.add(layer));
+    return {
+      index: self,
+      count: adapters,
+      images: images?.[self] ?? { first: 0, count: batch },
+      layers,
+      ...(planner.spread && { scores: planner.spread }),
+    };
+  });
+}
+
+function imageRanges(name: string, { adapters, batch, images }: PartOptions): Range[] {
+  if (batch < adapters) {
+    throw new ConfigError(
+      `${name}: a batch of ${batch} cannot be shared out over ${adapters} adapters; take a larger one`,
+    );
+  }
+  if (!images) return rangesAt(Array.from({ length: adapters + 1 }, (_, end) => Math.ceil((batch * end) / adapters)));
+  const total = images.reduce((sum, count) => sum + count, 0);
+  if (images.length !== adapters || total !== batch || images.some((count) => !Number.isInteger(count) || count < 1)) {
+    throw new ConfigError(
+      `${name}: images must be ${adapters} whole numbers of at least 1 that make a batch of ${batch}, got ${images.join(', ')}`,
+    );
+  }
+  let end = 0;
+  return rangesAt([0, ...images.map((count) => (end += count))]);
+}
+
+/** The ranges between successive ends. */
+function rangesAt(ends: readonly number[]): Range[] {
+  return ends.slice(1).map((end, index) => ({ first: ends[index]!, count: end - ends[index]! }));
+}
+
+/** Goes through a network from the picture upwards, for one adapter. */
+class Planner {
+  /** How the output of the layer that came last is spread; nothing where every adapter has all of it. */
+  spread: Spread | undefined;
+  #learns = false;
+  /** Whether layers are shared by images, still. */
+  #byImages: boolean;
+
+  constructor(
+    readonly description: NetworkDescription,
+    readonly options: PartOptions,
+    readonly images: readonly Range[] | undefined,
+    readonly self: number,
+  ) {
+    this.#byImages = images !== undefined;
+    if (images) this.spread = { shape: this.#inBatch([1, ...description.input]), over: 'images', ranges: images };
+  }
+
+  add(described: DescribedLayer): PartLayer {
+    if (this.options.strategy === 'hybrid' && usesWeightsOnce(described)) this.#byImages = false;
+    const part = this.#byImages ? this.#withImages(described) : this.#withMaps(described);
+    this.#learns ||= described.parameters.length > 0;
+    return part;
+  }
+
+  /** All of a layer, for some images. */
+  #withImages({ layer, parameters, outputShape }: DescribedLayer): PartLayer {
+    this.spread = { shape: this.#inBatch(outputShape), over: 'images', ranges: this.images! };
+    return { layer, parameters, sums: parameters.length > 0 };
+  }
+
+  /** Some maps of a layer, for all images. */
+  #withMaps(described: DescribedLayer): PartLayer {
+    const { layer, parameters } = described;
+    const below = this.spread;
+    // What comes before anything is learnt costs little, and every adapter has the pictures.
+    if (!below && !this.#learns && parameters.length === 0) return { layer, parameters };
+    const above = this.#overMaps(described);
+    this.spread = above;
+    const whole = this.#inBatch(described.inputShape);
+    const share = cut(layer, above, this.self);
+    const cutParameters = (input: Shape) => share && parametersOf(described, share, input, above, this.self);
+    // Its own maps of what is below are enough where the share does with them what the whole layer does.
+    const own = below ? pieceOf(below, this.self).shape : ownMaps(whole, this.#ends(whole[1]!)[this.self]!);
+    const enough = below?.over !== 'images' ? cutParameters(own) : undefined;
+    const withAll = cutParameters(whole);
+    if (below) {
+      if (share && enough) return { layer: share, parameters: enough };
+      if (share && withAll && parameters.length > 0) return { layer: share, parameters: withAll, gathers: below };
+      if (parameters.length === 0) return { layer, parameters, gathers: below, spreads: above };
+    } else {
+      if (share && withAll) return { layer: share, parameters: withAll };
+      if (share && enough) return { layer: share, parameters: enough, reads: this.#ends(whole[1]!)[this.self]! };
+    }
+    throw new ConfigError(
+      `${this.description.name}: ${layer.name} cannot be shared out over ${this.options.adapters} adapters; place it by ` +
+        "the strategy 'data'",
+    );
+  }
+
+  #overMaps({ layer, outputShape }: DescribedLayer): Spread {
+    const ranges = this.#ends(outputShape[1]!);
+    if (ranges.some(({ count }) => count < 1)) {
+      throw new ConfigError(
+        `${this.description.name}: ${layer.name} has ${outputShape[1]} maps or units, too few for ` +
+          `${this.options.adapters} adapters`,
+      );
+    }
+    return { shape: this.#inBatch(outputShape), over: 'maps', ranges };
+  }
+
+  /** Whole columns for each adapter, where there are enough of them. */
+  #ends(maps: number): Range[] {
+    const { adapters } = this.options;
+    const { columns } = this.description;
+    const shareBefore = (adapter: number) =>
+      columns < adapters ? adapter / adapters : Math.ceil((columns * adapter) / adapters) / columns;
+    return rangesAt(Array.from({ length: adapters + 1 }, (_, adapter) => Math.round(maps * shareBefore(adapter))));
+  }
+
+  #inBatch([, ...rest]: Shape): Shape {
+    return [this.options.batch, ...rest];
+  }
+}
+
+/** Whether a layer uses each weight once an image: then it is cheaper to hand round its activities than its weights. */
+function usesWeightsOnce({ layer, inputShape, parameters }: DescribedLayer): boolean {
+  const weights = parameters.filter(({ decays }) => decays).reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  return weights > 0 && layer.multiplyAdds(inputShape) === weights;
+}
+
+function ownMaps([images, , ...rest]: Shape, { count }: Range): Shape {
+  return [images!, count, ...rest];
+}
+
+/** The share of a layer that makes an adapter's maps, where there can be one. */
+function cut(layer: Layer, { shape, ranges }: Spread, self: number): Layer | undefined {
+  const { first, count } = ranges[self]!;
+  return attempt(() => layer.column({ index: first, count: shape[1]!, span: count }));
+}
+
+/** The parameters of a share, if with this input it makes the adapter's maps from ranges of the layer's parameters. */
+function parametersOf(
+  { parameters }: DescribedLayer,
+  share: Layer,
+  input: Shape,
+  spread: Spread,
+  self: number,
+): PartParameter[] | undefined {
+  const output = attempt(() => share.outputShape(input));
+  if (!output || formatShape(output) !== formatShape(pieceOf(spread, self).shape)) return undefined;
+  const maps = spread.shape[1]!;
+  const { first, count } = spread.ranges[self]!;
+  const own = new Map(share.parameters(input).map((parameter) => [parameter.name, parameter]));
+  const cutParameters = parameters.map((whole): PartParameter | undefined => {
+    const { shape } = own.get(whole.name) ?? whole;
+    const axes = [...whole.shape.keys()].filter((axis) => shape[axis] !== whole.shape[axis]);
+    const [axis = 0] = axes;
+    const size = whole.shape[axis]!;
+    if (axes.length !== 1 || shape.length !== whole.shape.length) return undefined;
+    if (shape[axis]! * maps !== size * count || (size * first) % maps !== 0) return undefined;
+    return {
+      ...whole,
+      shape,
+      slice: { axis, first: (size * first) / maps, wholeShape: whole.shape },
+    };
+  });
+  return cutParameters.every((parameter) => parameter !== undefined) ? cutParameters : undefined;
+}
+
+/** What is refused is no error where there are other ways. */
+export function attempt<Result>(work: () => Result): Result | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof AlexError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,123 @@
+import {
+  createProgram,
+  createTensor,
+  disposeTensor,
+  Exchange,
+  type Gpu,
+  type Program,
+  recordProduct,
+  type Tensor,
+} from '@alex/tensor';
+
+/** What adapters reach together, as far as it decides how they should share a network's work. */
+export interface Rates {
+  /** Of each adapter, while the others compute as well: software drivers share the cores of the machine. */
+  readonly multiplyAddsPerSecond: readonly number[];
+  /** From one adapter to another while as much goes the other way. */
+  readonly exchangeBytesPerSecond: number;
+  /** What handing over takes however little it is. */
+  readonly exchangeSeconds: number;
+}
+
+/** Rows, columns and steps of the product that stands for a network's kernels. */
+const size = 512;
+/** An exchange small enough to tell what each takes, and one large enough to tell the rate. */
+const [fewElements, manyElements] = [1024, 2 ** 21] as const;
+const exchanges = 8;
+/** Long enough that starting is nothing beside it. */
+const shortestMilliseconds = 100;
+
+/**
+ * Measures in some seconds how fast adapters compute together and hand values to each other. Anything else that computes
+ * meanwhile lowers the result.
+ */
+export async function measureRates(gpus: readonly Gpu[]): Promise<Rates> {
+  const multiplyAddsPerSecond = await measureProducts(gpus);
+  if (gpus.length === 1) return { multiplyAddsPerSecond, exchangeBytesPerSecond: Infinity, exchangeSeconds: 0 };
+  const [few, many] = [await measureExchange(gpus, fewElements), await measureExchange(gpus, manyElements)];
+  const seconds = Math.max(1e-9, many - few);
+  return {
+    multiplyAddsPerSecond,
+    exchangeBytesPerSecond: (4 * (manyElements - fewElements)) / seconds,
+    exchangeSeconds: few,
+  };
+}
+
+async function measureProducts(gpus: readonly Gpu[]): Promise<number[]> {
+  const stations = gpus.map((gpu) => {
+    const [a, b, output] = ['a', 'b', 'output'].map((label) => createTensor(gpu, label, [size, size]));
+    const program = createProgram(gpu, (recorder) =>
+      recordProduct(recorder, { label: 'rate', a: a!, b: b!, output: output!, m: size, n: size, k: size }),
+    );
+    return { gpu, program, tensors: [a!, b!, output!] };
+  });
+  try {
+    for (const { gpu, program } of stations) {
+      await program.run();
+      await gpu.finished();
+    }
+    // Each goes on until it has computed long enough, so that the fast one does not compute alone in the end.
+    const start = performance.now();
+    let ready = 0;
+    return await Promise.all(
+      stations.map(async ({ gpu, program }) => {
+        let runs = 0;
+        let batch = 1;
+        let counted: number | undefined;
+        while (counted === undefined || ready < stations.length) {
+          const begin = performance.now();
+          for (let run = 0; run < batch; run++) await program.run();
+          await gpu.finished();
+          runs += batch;
+          if (performance.now() - begin < shortestMilliseconds / 8) batch *= 2;
+          const seconds = (performance.now() - start) / 1000;
+          if (counted === undefined && seconds * 1000 >= shortestMilliseconds) {
+            counted = (runs * size ** 3) / seconds;
+            ready++;
+          }
+        }
+        return counted;
+      }),
+    );
+  } finally {
+    for (const { gpu, program, tensors } of stations) {
+      program.dispose();
+      for (const tensor of tensors) disposeTensor(gpu, tensor);
+    }
+  }
+}
+
+/** Seconds that one exchange takes, both ways at once, between the first two. */
+async function measureExchange(gpus: readonly Gpu[], elements: number): Promise<number> {
+  const two = gpus.slice(0, 2);
+  const exchange = new Exchange(two);
+  const made: { gpu: Gpu; program: Program; tensors: Tensor[] }[] = [];
+  try {
+    for (const [self, gpu] of two.entries()) {
+      const [own, other] = ['own', 'other'].map((label) => createTensor(gpu, label, [elements])) as [Tensor, Tensor];
+      const program = createProgram(
+        gpu,
+        (recorder) => {
+          recorder.send({ label: 'rate', peer: 1 - self, tensor: own });
+          recorder.receive({ label: 'rate', peer: 1 - self, tensor: other });
+        },
+        { exchange, self },
+      );
+      made.push({ gpu, program, tensors: [own, other] });
+    }
+    const run = async () => {
+      await Promise.all(made.map(({ program }) => program.run()));
+    };
+    await run();
+    const start = performance.now();
+    for (let time = 0; time < exchanges; time++) await run();
+    await Promise.all(two.map((gpu) => gpu.finished()));
+    return (performance.now() - start) / 1000 / exchanges;
+  } finally {
+    for (const { gpu, program, tensors } of made) {
+      program.dispose();
+      for (const tensor of tensors) disposeTensor(gpu, tensor);
+    }
+    exchange.dispose();
+  }
+}

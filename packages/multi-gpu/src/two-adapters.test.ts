@@ -1,0 +1,361 @@
+import { relu } from '@alex/activations';
+import { dropout } from '@alex/dropout';
+import { conv2d } from '@alex/layers-conv';
+import { dense } from '@alex/layers-dense';
+import { localResponseNorm } from '@alex/lrn';
+import { sgd } from '@alex/optim';
+import {
+  AdapterError,
+  describeNetwork,
+  type Gpu,
+  type HostTensor,
+  type Network,
+  type NetworkDescription,
+  openGpu,
+} from '@alex/tensor';
+import { randomTensor, relativeError } from '@alex/tensor/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type PlaceOptions, place } from './place.js';
+import { measureRates } from './rates.js';
+
+const adapter = process.env['ALEX_ADAPTER'];
+const open = () => openGpu(adapter ? { adapter } : {});
+
+let gpus: Gpu[];
+const placed: Network[] = [];
+
+beforeAll(async () => {
+  gpus = [await open(), await open()];
+});
+
+afterEach(() => {
+  for (const network of placed.splice(0)) network.dispose();
+  for (const gpu of gpus) expect(gpu.liveBuffers).toBe(0);
+});
+
+afterAll(() => {
+  for (const gpu of gpus) gpu.dispose();
+});
+
+const spread = { weightDeviation: 0.3 };
+
+/** Columns that meet before `conv3`, and before each dense layer. No number of images or units is a multiple of four. */
+function inColumns(columns: number, classes = 5): NetworkDescription {
+  return describeNetwork({
+    name: 'columns',
+    input: [2, 5, 5],
+    columns,
+    layers: [
+      { layer: conv2d({ name: 'conv1', filters: 2 * columns, kernel: 3, padding: 1, initial: spread }), from: 'all' },
+      relu({ name: 'relu1' }),
+      localResponseNorm({ name: 'norm1', size: 3, groups: columns }),
+      conv2d({ name: 'conv2', filters: 2 * columns, groups: columns, kernel: 3, padding: 1, initial: spread }),
+      { layer: conv2d({ name: 'conv3', filters: 3 * columns, kernel: 3, initial: spread }), from: 'all' },
+      relu({ name: 'relu3' }),
+      { layer: dense({ name: 'fc4', units: 4 * columns, initial: spread }), from: 'all' },
+      dropout({ name: 'dropout4' }),
+      { layer: dense({ name: 'fc5', units: classes, initial: spread }), from: 'all' },
+    ],
+  });
+}
+
+const batch = 5;
+const pictures = randomTensor([batch, 2, 5, 5], 11);
+const labels = [0, 1, 2, 3, 4];
+
+function onGpus(description: NetworkDescription, on: readonly Gpu[], options: Partial<PlaceOptions> = {}): Network {
+  const optimizer = sgd({ learningRate: 0.02 });
+  const network = place(description, on, { batch, seed: 1, optimizer, ...options });
+  placed.push(network);
+  return network;
+}
+
+function expectAlike(got: Record<string, HostTensor>, wanted: Record<string, HostTensor>, tolerance: number) {
+  expect(Object.keys(got)).toEqual(Object.keys(wanted));
+  for (const [path, { shape, data }] of Object.entries(wanted)) {
+    expect(got[path]!.shape, path).toEqual(shape);
+    expect(relativeError(got[path]!.data, data), path).toBeLessThan(tolerance);
+  }
+}
+
+const bitsOf = (tensors: Record<string, HostTensor>) =>
+  Object.fromEntries(Object.entries(tensors).map(([path, { data }]) => [path, [...data]]));
+
+/** 50 steps on one adapter, for all that are held against them. */
+const learnt = new Map<number, Promise<Awaited<ReturnType<typeof learn>>>>();
+
+async function learn(network: Network) {
+  const gradients = await network.gradients(pictures, labels);
+  const losses: number[] = [];
+  for (let step = 0; step < 50; step++) losses.push((await network.step(pictures, labels)).loss);
+  const evaluation = await network.evaluate(pictures, labels);
+  const state = await network.optimizerState();
+  return { gradients, losses, evaluation, state, parameters: await network.parameters() };
+}
+
+function onOne(columns: number) {
+  let run = learnt.get(columns);
+  if (!run) {
+    run = learn(onGpus(inColumns(columns), [gpus[0]!]));
+    learnt.set(columns, run);
+  }
+  return run;
+}
+
+describe('the numbers of one adapter', () => {
+  test.each([
+    { columns: 2, strategy: 'model' },
+    { columns: 3, strategy: 'model' },
+    { columns: 2, strategy: 'data' },
+    { columns: 2, strategy: 'data', images: [4, 1] },
+    { columns: 2, strategy: 'hybrid' },
+  ] as const)('50 steps: %o', async ({ columns, ...options }) => {
+    const wanted = await onOne(columns);
+    const got = await learn(onGpus(inColumns(columns), gpus, options));
+    expectAlike(got.gradients, wanted.gradients, 1e-5);
+    wanted.losses.forEach((loss, step) => {
+      expect(Math.abs(got.losses[step]! / loss - 1), `loss of step ${step}`).toBeLessThan(1e-4);
+    });
+    expectAlike(got.parameters, wanted.parameters, 1e-3);
+    expectAlike(got.state, wanted.state, 1e-2);
+    expect(relativeError(got.evaluation.losses, wanted.evaluation.losses)).toBeLessThan(1e-3);
+    expect(got.evaluation.top1Errors).toEqual(wanted.evaluation.top1Errors);
+  });
+
+  test('a network of one column, layers that say they read their own, windows across columns, too few units for columns', async () => {
+    const description = describeNetwork({
+      name: 'odd',
+      input: [2, 4, 4],
+      columns: 2,
+      layers: [
+        conv2d({ name: 'conv1', filters: 6, kernel: 3, padding: 1, groups: 2, initial: spread }),
+        localResponseNorm({ name: 'norm1', size: 3, alpha: 0.1 }),
+        dense({ name: 'fc2', units: 3, initial: spread }),
+        dropout({ name: 'dropout2' }),
+      ],
+    });
+    for (const columns of [1, 2]) {
+      const [one, two] = [[gpus[0]!], gpus].map((on) => onGpus({ ...description, columns }, on));
+      const few = labels.map((label) => label % 3);
+      expectAlike(await two!.gradients(pictures2, few), await one!.gradients(pictures2, few), 1e-5);
+    }
+  });
+
+  test('bits are the same where the order of sums is: scores, and replicas that share no pictures', async () => {
+    const one = onGpus(inColumns(2), [gpus[0]!]);
+    const wanted = await one.forward(pictures);
+    for (const strategy of ['model', 'data', 'hybrid'] as const) {
+      const network = onGpus(inColumns(2), gpus, { strategy });
+      expect([...(await network.forward(pictures)).data], strategy).toEqual([...wanted.data]);
+    }
+  });
+
+  test('again and again the same bits', async () => {
+    const steps = async () => {
+      const network = onGpus(inColumns(2), gpus);
+      for (let step = 0; step < 3; step++) await network.step(pictures, labels);
+      return bitsOf(await network.parameters());
+    };
+    expect(await steps()).toEqual(await steps());
+  });
+});
+
+const pictures2 = randomTensor([batch, 2, 4, 4], 12);
+
+describe('the interface of one adapter', () => {
+  test('a training goes over from two adapters to one and back, and fewer pictures than a batch are evaluated', async () => {
+    const two = onGpus(inColumns(2), gpus);
+    for (let step = 0; step < 2; step++) await two.step(pictures, labels);
+    const one = onGpus(inColumns(2), [gpus[1]!]);
+    one.loadParameters(await two.parameters());
+    one.loadState({ step: two.stepCount, optimizerState: await two.optimizerState() });
+    const some = { shape: [2, 2, 5, 5], data: pictures.data.slice(0, 100) };
+    expect([...(await two.forward(some)).data]).toEqual([...(await one.forward(some)).data]);
+    const back = onGpus(inColumns(2), gpus, { strategy: 'hybrid' });
+    back.loadParameters(await one.parameters());
+    back.loadState({ step: one.stepCount, optimizerState: await one.optimizerState() });
+    expect(bitsOf(await back.parameters())).toEqual(bitsOf(await two.parameters()));
+    const losses = [await back.step(pictures, labels), await two.step(pictures, labels)].map(({ loss }) => loss);
+    expect(losses[0]).toBeCloseTo(losses[1]!, 5);
+  });
+
+  test('steps under way give the results of steps that are waited for, and nothing is made in one', async () => {
+    const patient = onGpus(inColumns(2), gpus);
+    const expected = [];
+    for (let step = 0; step < 4; step++) expected.push(await patient.step(pictures, labels));
+    const hasty = onGpus(inColumns(2), gpus);
+    // What is made in the background is made then.
+    for (const network of [patient, hasty]) await network.forward(pictures);
+    const first = await hasty.step(pictures, labels);
+    const made: string[] = [];
+    const spies = gpus.flatMap(({ device }) =>
+      (['createBuffer', 'createBindGroup', 'createShaderModule', 'createComputePipelineAsync'] as const).map((name) => {
+        const make = (device[name] as (...given: unknown[]) => unknown).bind(device);
+        return vi.spyOn(device, name).mockImplementation(((...given: unknown[]) => {
+          made.push(name);
+          return make(...given);
+        }) as never);
+      }),
+    );
+    try {
+      const mine = { shape: pictures.shape, data: pictures.data.slice() };
+      const steps = [];
+      for (let step = 1; step < 4; step++) {
+        mine.data.set(pictures.data);
+        steps.push(await hasty.submitStep(mine, labels));
+        // What was handed over may be overwritten.
+        mine.data.fill(0);
+      }
+      const results = await Promise.all(steps.map((step) => step.result()));
+      expect([first, ...results]).toEqual(expected);
+      expect(made).toEqual([]);
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+    }
+    expect(bitsOf(await hasty.parameters())).toEqual(bitsOf(await patient.parameters()));
+  });
+
+  test('pictures that were made on the adapters are taken as they are', async () => {
+    const network = onGpus(inColumns(2), gpus, { strategy: 'data' });
+    expect(network.inputs.map(({ gpu, tensor, firstImage }) => [gpu, tensor.shape[0], firstImage])).toEqual([
+      [gpus[0], 3, 0],
+      [gpus[1], 2, 3],
+    ]);
+    const wanted = await network.forward(pictures);
+    expect(await network.forward(network.input)).toEqual(wanted);
+    const other = { ...network.input };
+    await expect(network.forward(other)).rejects.toThrow(/fill all of its inputs|takes \[1 to 5/);
+  });
+
+  test('the table counts the bytes that columns hand to each other', () => {
+    const bytes = ({ rows }: ReturnType<Network['table']>) =>
+      Object.fromEntries(
+        rows.flatMap(({ name, exchangedBytes = 0 }) => (exchangedBytes > 0 ? [[name, exchangedBytes]] : [])),
+      );
+    const float = 4;
+    // What a layer that reads all columns lacks is sent once forward, and its gradient once back.
+    expect(bytes(onGpus(inColumns(2), gpus).table())).toEqual({
+      conv3: 2 * 4 * 25 * batch * float,
+      fc4: 2 * 6 * 9 * batch * float,
+      fc5: 2 * 8 * batch * float,
+      loss: 5 * batch * float,
+    });
+    const description = inColumns(2);
+    const weights = Object.fromEntries(
+      description.layers
+        .filter(({ parameters }) => parameters.length > 0)
+        .map(({ layer }, index) => [
+          layer.name,
+          description.table().rows.filter((row) => row.parameters > 0)[index]!.parameterBytes,
+        ]),
+    );
+    // Each adapter sends its gradients to the other.
+    const twice = Object.fromEntries(Object.entries(weights).map(([name, count]) => [name, 2 * count]));
+    expect(bytes(onGpus(description, gpus, { strategy: 'data' }).table())).toEqual({
+      ...twice,
+      loss: 5 * batch * float,
+    });
+    const { conv1, conv2, conv3 } = twice;
+    expect(bytes(onGpus(description, gpus, { strategy: 'hybrid' }).table())).toEqual({
+      conv1,
+      conv2,
+      conv3,
+      fc4: 2 * 6 * 9 * batch * float,
+      fc5: 2 * 8 * batch * float,
+      loss: 5 * batch * float,
+    });
+    expect(
+      onGpus(description, [gpus[0]!])
+        .table()
+        .rows.some((row) => 'exchangedBytes' in row),
+    ).toBe(false);
+  });
+
+  test('each adapter takes about half of the memory for parameters', () => {
+    const { parameterBytes, adapters } = onGpus(inColumns(2), gpus).memory();
+    expect(parameterBytes).toBe(4 * inColumns(2).parameterCount);
+    expect(adapters!.map((plan) => plan.parameterBytes / parameterBytes)).toEqual([
+      expect.closeTo(0.5, 1),
+      expect.closeTo(0.5, 1),
+    ]);
+  });
+
+  test('wrong use is refused before any memory is taken', () => {
+    const refused = (on: readonly Gpu[], options: Partial<PlaceOptions>, message: RegExp, description = inColumns(2)) =>
+      expect(() => place(description, on, { batch, ...options })).toThrow(message);
+    refused([gpus[0]!, gpus[0]!], {}, /the same adapter was given twice/);
+    refused(gpus, { strategy: 'both' as 'model' }, /strategy must be model, data, hybrid or auto, got both/);
+    refused(gpus, { strategy: 'data', images: [5, 0] }, /images must be 2 whole numbers .* batch of 5, got 5, 0/);
+    refused(gpus, { strategy: 'data', images: [3, 3] }, /batch of 5, got 3, 3/);
+    refused(gpus, { strategy: 'data', batch: 1 }, /batch of 1 cannot be shared out over 2 adapters/);
+    refused(gpus, { strategy: 'auto' }, /rates: await measureRates\(gpus\)/);
+    refused(gpus, { batch: 0 }, /batch must be a whole number/);
+    refused(gpus, {}, /fc5 has 1 maps or units, too few for 2 adapters/, inColumns(2, 1));
+  });
+});
+
+test('auto follows what was measured: a slow adapter gets few images', async () => {
+  const rates = await measureRates(gpus);
+  expect(rates.multiplyAddsPerSecond).toHaveLength(2);
+  for (const rate of [...rates.multiplyAddsPerSecond, rates.exchangeBytesPerSecond, rates.exchangeSeconds]) {
+    expect(rate).toBeGreaterThan(0);
+  }
+  const uneven = { multiplyAddsPerSecond: [4e9, 1e9], exchangeBytesPerSecond: 1e12, exchangeSeconds: 0 };
+  const network = onGpus(inColumns(2), gpus, { strategy: 'auto', rates: uneven });
+  expect(network.inputs.map(({ tensor }) => tensor.shape[0])).toEqual([4, 1]);
+});
+
+describe('an adapter that is lost', () => {
+  /** Of few kernels, since every fresh device compiles them again. */
+  const small = describeNetwork({
+    name: 'small',
+    input: [2, 5, 5],
+    layers: [
+      dense({ name: 'fc1', units: 8, initial: spread }),
+      relu(),
+      dense({ name: 'fc2', units: 5, initial: spread }),
+    ],
+  });
+
+  test.each([
+    { lost: 0, after: 0 },
+    { lost: 1, after: 3 },
+    { lost: 1, after: 8 },
+  ])(
+    'stops all, says which, and frees the memory: adapter $lost, $after milliseconds into a step',
+    async ({ lost, after }) => {
+      const own = [await open(), await open()];
+      try {
+        const network = place(small, own, { batch, seed: 1 });
+        await network.step(pictures, labels);
+        const saved = await network.parameters();
+        const failed = (async () => {
+          for (let step = 0; step < 1000; step++) await network.step(pictures, labels);
+        })();
+        failed.catch(() => undefined);
+        await new Promise((resolve) => setTimeout(resolve, after));
+        own[lost]!.device.destroy();
+        await expect(failed).rejects.toThrow(AdapterError);
+        await expect(failed).rejects.toThrow(new RegExp(`step \\d+: adapter ${lost + 1} of 2 failed.* was lost`));
+        expect(own.map((gpu) => gpu.liveBuffers)).toEqual([0, 0]);
+        await expect(network.parameters()).rejects.toThrow(/was lost/);
+        network.dispose();
+        // The one that is left goes on with what was saved.
+        const left = place(small, [own[1 - lost]!], { batch, seed: 1 });
+        left.loadParameters(saved);
+        expect((await left.step(pictures, labels)).loss).toBeGreaterThan(0);
+        left.dispose();
+      } finally {
+        for (const gpu of own) gpu.dispose();
+      }
+    },
+  );
+
+  test('a network that is disposed of in the middle of a step leaves nothing behind', async () => {
+    const network = place(inColumns(2), gpus, { batch });
+    const step = await network.submitStep(pictures, labels);
+    network.dispose();
+    await expect(step.result()).rejects.toThrow();
+    for (const gpu of gpus) await gpu.finished();
+  });
+});

@@ -1,0 +1,25 @@
+import type { Gpu } from '../adapter/gpu.js';
+import { AdapterError, AlexError } from '../errors.js';
+
+/** Where work fails because a device was lost, the device says so at about the same time, before or after. */
+const patienceMilliseconds = 250;
+
+/** What is said where adapters that compute together had to stop: which one is the cause, where one was lost. */
+export async function explainFailure(what: string, gpus: readonly Gpu[], error: unknown): Promise<Error> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), patienceMilliseconds);
+  });
+  const losses = gpus.map(({ lost }, index) => lost.then((loss) => ({ loss, number: index + 1 })));
+  const found = await Promise.race([...losses, patience]);
+  clearTimeout(timer);
+  if (found) {
+    return new AdapterError(
+      `${what}: adapter ${found.number} of ${gpus.length} failed, and with it all stopped: ${found.loss.message}`,
+      { cause: error },
+    );
+  }
+  if (error instanceof AlexError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new AdapterError(`${what}: the adapters stopped: ${message}`, { cause: error });
+}

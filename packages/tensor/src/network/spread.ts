@@ -1,0 +1,154 @@
+import { recordPerElement } from '../kernel/per-element.js';
+import type { Recorder, Transfer } from '../kernel/recorder.js';
+import { bytesPerElement, type Tensor } from '../kernel/tensor.js';
+import { elementCount, type Shape } from '../shape.js';
+import type { Range, Spread } from './part.js';
+
+/** What one adapter holds of a spread activity, as a rectangle of the matrix `[features][images]` that memory holds. */
+interface Piece {
+  readonly shape: Shape;
+  readonly features: Range;
+  readonly images: Range;
+}
+
+/** What the adapter of a number holds. */
+export function pieceOf({ shape, over, ranges }: Spread, adapter: number): Piece {
+  const [images = 0, ...rest] = shape;
+  const range = ranges[adapter]!;
+  if (over === 'images') {
+    return { shape: [range.count, ...rest], features: { first: 0, count: elementCount(rest) }, images: range };
+  }
+  const [, ...map] = rest;
+  const area = elementCount(map);
+  return {
+    shape: [images, range.count, ...map],
+    features: { first: range.first * area, count: range.count * area },
+    images: { first: 0, count: images },
+  };
+}
+
+/** WGSL for where the element `i` of a piece lies in the whole. */
+function placeInWhole({ features, images }: Piece, { shape }: Spread): string {
+  const all = shape[0]!;
+  if (images.count === all) return `i + ${features.first * all}u`;
+  return `(i / ${images.count}u + ${features.first}u) * ${all}u + i % ${images.count}u + ${images.first}u`;
+}
+
+/** A piece of what every adapter holds all of. */
+export function recordPiece(recorder: Recorder, label: string, whole: Tensor, spread: Spread, adapter: number): Tensor {
+  const piece = pieceOf(spread, adapter);
+  const part = recorder.tensor(label, piece.shape, { dataType: whole.dataType });
+  recordPerElement(recorder, {
+    label,
+    elements: part.elements,
+    reads: { whole },
+    writes: { part },
+    body: `store_part(i, load_whole(${placeInWhole(piece, spread)}));`,
+  });
+  return part;
+}
+
+/** An activity of which every adapter has all, from the piece of one adapter and zeros. */
+export function recordPadded(recorder: Recorder, label: string, part: Tensor, spread: Spread, self: number): Tensor {
+  const { features, images } = pieceOf(spread, self);
+  const whole = recorder.tensor(label, spread.shape, { dataType: part.dataType });
+  const all = spread.shape[0]!;
+  recordPerElement(recorder, {
+    label,
+    elements: whole.elements,
+    reads: { part },
+    writes: { whole },
+    body: `let feature = i / ${all}u - ${features.first}u;
+let image = i % ${all}u - ${images.first}u;
+// Unsigned: what lies before the piece wraps to a huge number.
+let inside = feature < ${features.count}u && image < ${images.count}u;
+store_whole(i, select(0.0, load_part(select(0u, feature * ${images.count}u + image, inside)), inside));`,
+  });
+  return whole;
+}
+
+/** Hands the own piece of an activity to the other adapters. What it gives takes in theirs, and gives the whole. */
+export function recordGather(
+  recorder: Recorder,
+  label: string,
+  own: Tensor,
+  spread: Spread,
+  self: number,
+): () => Tensor {
+  for (const peer of others(spread, self)) recorder.send({ label, peer, tensor: own });
+  return () => {
+    const whole = recorder.tensor(label, spread.shape, { dataType: own.dataType });
+    const put = (part: Tensor, adapter: number) =>
+      recordPerElement(recorder, {
+        label: `${label}/from ${adapter}`,
+        elements: part.elements,
+        reads: { part },
+        writes: { whole },
+        body: `store_whole(${placeInWhole(pieceOf(spread, adapter), spread)}, load_part(i));`,
+      });
+    put(own, self);
+    for (const peer of others(spread, self)) {
+      const { shape } = pieceOf(spread, peer);
+      const tensor = recorder.tensor(`${label}/from ${peer}`, shape, { dataType: own.dataType });
+      recorder.receive({ label, peer, tensor });
+      put(tensor, peer);
+    }
+    return whole;
+  };
+}
+
+/**
+ * Hands to the other adapters what an adapter adds to their pieces. What it gives takes in what they add to the own one, and
+ * gives the sum, always in the order of the adapters.
+ */
+export function recordScatter(
+  recorder: Recorder,
+  label: string,
+  addends: Tensor,
+  spread: Spread,
+  self: number,
+): () => Tensor {
+  for (const peer of others(spread, self)) {
+    const lies = placeInMemory(addends, spread, peer);
+    if (lies) recorder.send({ label, peer, tensor: addends, part: lies });
+    else {
+      recorder.send({ label, peer, tensor: recordPiece(recorder, `${label}/to ${peer}`, addends, spread, peer) });
+    }
+  }
+  return () => {
+    const piece = pieceOf(spread, self);
+    const received = others(spread, self).map((peer) => {
+      const tensor = recorder.tensor(`${label}/from ${peer}`, piece.shape, { dataType: addends.dataType });
+      recorder.receive({ label, peer, tensor });
+      return { peer, tensor };
+    });
+    const sum = recorder.tensor(label, piece.shape, { dataType: addends.dataType });
+    const terms = spread.ranges.map((_, adapter) =>
+      adapter === self ? `load_own(${placeInWhole(piece, spread)})` : `load_from${adapter}(i)`,
+    );
+    recordPerElement(recorder, {
+      label: `${label}/sum`,
+      elements: sum.elements,
+      reads: {
+        own: addends,
+        ...Object.fromEntries(received.map(({ peer, tensor }) => [`from${peer}`, tensor])),
+      },
+      writes: { sum },
+      body: `store_sum(i, ${terms.join(' + ')});`,
+    });
+    return sum;
+  };
+}
+
+/** Where a piece is a run of whole words in the memory of the whole: which. Images of many maps are not. */
+function placeInMemory({ dataType }: Tensor, spread: Spread, adapter: number): Transfer['part'] {
+  const { features, images } = pieceOf(spread, adapter);
+  const all = spread.shape[0]!;
+  const part = { first: features.first * all, elements: features.count * all };
+  const whole = Object.values(part).every((elements) => (elements * bytesPerElement(dataType)) % 4 === 0);
+  return images.count === all && whole ? part : undefined;
+}
+
+function others({ ranges }: Spread, self: number): number[] {
+  return [...ranges.keys()].filter((adapter) => adapter !== self);
+}

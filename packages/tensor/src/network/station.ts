@@ -1,0 +1,102 @@
+import type { Gpu } from '../adapter/gpu.js';
+import type { ExchangeEnd } from '../kernel/exchange.js';
+import { createPrograms, type Program, type RecordDispatches } from '../kernel/program.js';
+import { bufferOf, bytesOf, createTensor, disposeTensor, type Tensor, writeTensor } from '../kernel/tensor.js';
+import { elementsPerImage, type HostTensor, type Shape } from '../shape.js';
+import type { NetworkDescription } from './description.js';
+import { toMemoryLayout } from './layout.js';
+import { type NetworkPart, type PartParameter, partParameters } from './part.js';
+import {
+  allTensors,
+  type NetworkTensors,
+  networkTensors,
+  type ProgramOptions,
+  recordEvaluation,
+  recordTraining,
+} from './programs.js';
+
+/** A part of a network, and the adapter that it is for. */
+export interface PlacedPart {
+  readonly gpu: Gpu;
+  readonly part: NetworkPart;
+}
+
+/** A tensor of a network that outlives a step, as seen from outside. */
+export interface Named {
+  readonly path: string;
+  readonly shape: Shape;
+  /** Path of the parameter that adapters share it out like; its own where it is left out. */
+  readonly ofParameter?: string;
+}
+
+/** What each program of a part records. */
+export function programsOf(
+  part: NetworkPart,
+  options: ProgramOptions,
+  tensors: NetworkTensors,
+): { readonly evaluate: RecordDispatches; readonly train?: RecordDispatches } {
+  const evaluate: RecordDispatches = (recorder) => recordEvaluation(recorder, part, options, tensors);
+  const train: RecordDispatches = (recorder) => recordTraining(recorder, part, options, tensors);
+  return options.training === false ? { evaluate } : { evaluate, train };
+}
+
+/** A part of a network on its adapter: tensors and programs. */
+export class Station {
+  readonly gpu: Gpu;
+  readonly part: NetworkPart;
+  readonly tensors: NetworkTensors;
+  readonly programs: { readonly evaluate: Program; readonly train?: Program };
+  readonly #parameters: ReadonlyMap<string, PartParameter>;
+  /** Where pictures are put in order on their way to the adapter; made when it is first needed. */
+  #staged: Float32Array<ArrayBuffer> | undefined;
+
+  /** @param end where it meets the others, where there are others */
+  constructor(
+    description: NetworkDescription,
+    { gpu, part }: PlacedPart,
+    options: ProgramOptions,
+    end: ExchangeEnd | undefined,
+  ) {
+    this.gpu = gpu;
+    this.part = part;
+    this.#parameters = new Map(partParameters(part).map((parameter) => [parameter.path, parameter]));
+    this.tensors = networkTensors(description, part, options, (...given) => createTensor(gpu, ...given));
+    this.programs = createPrograms(gpu, programsOf(part, options, this.tensors), end);
+  }
+
+  /** Brings those of a batch's pictures to the adapter that are its own; what is missing of the batch becomes 0. */
+  writePictures({ shape, data }: HostTensor): void {
+    const { input } = this.tensors;
+    const { first, count } = this.part.images;
+    const features = elementsPerImage(shape);
+    const images = Math.max(0, Math.min(count, shape[0]! - first));
+    const own = {
+      shape: [images, ...shape.slice(1)],
+      data: data.subarray(first * features, (first + images) * features),
+    };
+    this.#staged ??= new Float32Array(input.elements);
+    writeTensor(this.gpu, input, toMemoryLayout(own, count, this.#staged));
+  }
+
+  writeLabels(labels: Uint32Array): void {
+    writeTensor(this.gpu, this.tensors.labels, labels);
+  }
+
+  /** Takes all pictures of a batch from another tensor on the adapter. */
+  copyPictures(pictures: Tensor): void {
+    const { input } = this.tensors;
+    const encoder = this.gpu.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(bufferOf(pictures), 0, bufferOf(input), 0, bytesOf(input));
+    this.gpu.device.queue.submit([encoder.finish()]);
+  }
+
+  /** The parameter that a tensor is, or is cut as. */
+  parameter({ path, ofParameter = path }: Named): PartParameter | undefined {
+    return this.#parameters.get(ofParameter);
+  }
+
+  dispose(): void {
+    for (const program of Object.values(this.programs)) program.dispose();
+    for (const tensor of allTensors(this.tensors)) disposeTensor(this.gpu, tensor);
+  }
+}
