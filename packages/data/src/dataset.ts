@@ -53,6 +53,8 @@ export interface Dataset {
   readonly name: string;
   /** A readable name for each label, all different. */
   readonly classes: readonly string[];
+  /** The number of each class in submissions to the contest that the data come from (ILSVRC), where it has one. */
+  readonly numbers?: readonly number[];
   readonly channels: number;
   readonly height: number;
   readonly width: number;

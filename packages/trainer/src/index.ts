@@ -7,7 +7,10 @@ export {
   type Recipe,
   type RunConfig,
 } from './config.js';
-export { type EvaluationOptions, type EvaluationResult, evaluate } from './evaluate.js';
+export { type MixGoal, mix, mixGoals, searchMix } from './evaluation/ensemble.js';
+export { type EvaluationOptions, type EvaluationResult, evaluate, Tally } from './evaluation/evaluate.js';
+export { gather, type ScoreOptions, type Scores, score } from './evaluation/scores.js';
+export { Submission } from './evaluation/submission.js';
 export type { Metrics } from './metrics.js';
 export { type Prediction, predict } from './predict.js';
 export { RunDirectory } from './run-directory.js';

@@ -10,7 +10,7 @@ import { AlexError, ConfigError, DataError, type Gpu, type Network, threefry2x32
 import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Recipe, RunConfig } from './config.js';
-import { evaluate } from './evaluate.js';
+import { evaluate } from './evaluation/evaluate.js';
 import { predict } from './predict.js';
 import { RunDirectory } from './run-directory.js';
 import { type TrainingEvent, type TrainingOptions, train } from './train.js';

@@ -1,7 +1,7 @@
 import type { Augmenter } from '@alex/augment';
 import { batchesPerEpoch, batchIndices, type Dataset, type PictureBatch, stepPosition } from '@alex/data';
 import { AlexError, CheckpointError, type Network, type StepUnderWay } from '@alex/tensor';
-import { type EvaluationResult, evaluate } from './evaluate.js';
+import { type EvaluationResult, evaluate } from './evaluation/evaluate.js';
 import type { Metrics } from './metrics.js';
 import type { RunDirectory } from './run-directory.js';
 import { scheduleOf } from './schedule.js';

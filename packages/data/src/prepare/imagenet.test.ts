@@ -42,6 +42,7 @@ describe("ImageNet's archives", () => {
       { id: 'n00000020', name: 'crane (n00000020)' },
       { id: 'n00000030', name: 'crane (n00000030)' },
     ]);
+    expect(source.numbers).toEqual([2, 3, 1]);
     expect(source.train.map(({ label }) => label)).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
     expect(source.train[5]!.name).toBe('n00000020/n00000020_1.JPEG');
     expect(contentOf(source.train[5]!).equals(await jpeg(11))).toBe(true);

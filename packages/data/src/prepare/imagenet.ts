@@ -33,12 +33,14 @@ export async function imagenetSource(folder: string): Promise<PictureSource> {
   const year = trainingArchive.exec(basename(trainingFile))![1]!;
   const { ids, train } = trainingPictures(trainingFile, kit);
   const names = new Map([...kit.classes.values()].map(({ wnid, names }) => [wnid, names]));
+  const numbers = new Map([...kit.classes].map(([number, { wnid }]) => [wnid, number]));
   const readable = distinctNames(ids, (id) => names.get(id)!);
   return {
     kind: 'imagenet',
     name: `ImageNet (ILSVRC ${year})`,
     from: [basename(trainingFile), basename(validationFile)],
     classes: ids.map((id, label) => ({ id, name: readable[label]! })),
+    numbers: ids.map((id) => numbers.get(id)!),
     channels: 3,
     bytes: 'file',
     lossless: false,

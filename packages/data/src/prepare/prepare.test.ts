@@ -361,7 +361,8 @@ describe('other sources', () => {
       source: { kind: 'imagenet', from: ['ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar'] },
       classes: [{ id: 'n00000010' }, { id: 'n00000020' }, { id: 'n00000030' }],
     });
-    const { train, validation } = await openDataset(directory);
+    const { train, validation, numbers } = await openDataset(directory);
+    expect(numbers).toEqual([2, 3, 1]);
     expect([...validation.labels]).toEqual([2, 0, 1, 1, 0, 2]);
     expect(train.pictureName(5)).toBe('train-000001.tar/00000005_n00000020_1.jpg');
   });

@@ -313,6 +313,7 @@ async function finish({
       standardDeviations: [...standardDeviations],
       axes: axes.map((axis) => [...axis]),
     },
+    ...(source.numbers && { numbers: [...source.numbers] }),
     ...(source.licences && { licences: [...source.licences] }),
   };
   await syncFolder(to);

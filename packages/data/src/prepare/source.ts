@@ -28,6 +28,8 @@ export interface PictureSource {
   /** Checksum of the pictures, where it costs little: elsewhere names and sizes have to do. */
   readonly digest?: string;
   readonly classes: readonly SourceClass[];
+  /** The number of each class in submissions to the source's own contest, where it has one. */
+  readonly numbers?: readonly number[];
   readonly channels: 1 | 3;
   /** What the bytes of a picture are: a picture file, or pixels of interleaved channels. */
   readonly bytes: 'file' | 'pixels';

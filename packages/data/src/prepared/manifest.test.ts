@@ -40,6 +40,7 @@ describe('dataset.json', () => {
     ['preprocessing.channels', 3, 'not those of 3 channels'],
     ['preprocessing.size', 1e9, 'preprocessing.size is wrong'],
     ['statistics.mean', [null], 'statistics.mean.0 is wrong'],
+    ['numbers', [4], 'classes have 1 numbers'],
     ['splits.train.index.sha256', 'abc', 'splits.train.index.sha256 is wrong'],
   ])('with %s %j is refused', (path, value, message) => {
     expect(() => parse(changed(path, value))).toThrow(DataError);

@@ -48,6 +48,8 @@ const manifestSchema = v.object({
     tools: v.record(v.string(), v.string()),
   }),
   classes: v.pipe(v.array(v.object({ id: v.string(), name: v.string() })), v.minLength(2)),
+  /** The number of each class in submissions to the source's own contest. */
+  numbers: v.exactOptional(v.array(whole(0))),
   splits: v.object({ train: splitSchema, validation: splitSchema }),
   /** Over all training pictures, in grey levels from 0 to 255. */
   statistics: v.object({
@@ -100,7 +102,7 @@ export function parseManifest(file: string, text: string): Manifest {
     const issue = parsed.issues[0];
     throw new DataError(`${file}: ${v.getDotPath(issue) ?? 'it'} is wrong (${issue.message}): ${remedy}`);
   }
-  const { splits, preprocessing, statistics } = parsed.output;
+  const { splits, preprocessing, statistics, classes, numbers } = parsed.output;
   for (const [name, { pictures, shards }] of Object.entries(splits)) {
     const sum = shards.reduce((total, shard) => total + shard.pictures, 0);
     if (sum !== pictures) {
@@ -110,6 +112,9 @@ export function parseManifest(file: string, text: string): Manifest {
   const { channels } = preprocessing;
   if (statistics.mean.length !== channels || statistics.axes.length !== channels) {
     throw new DataError(`${file}: its statistics are not those of ${channels} channels: ${remedy}`);
+  }
+  if (numbers && numbers.length !== classes.length) {
+    throw new DataError(`${file}: ${classes.length} classes have ${numbers.length} numbers: ${remedy}`);
   }
   return parsed.output;
 }

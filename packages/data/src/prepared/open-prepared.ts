@@ -32,7 +32,7 @@ export async function openPrepared(directory: string, options: PreparedOptions =
   const { workers = availableParallelism(), cacheBytes = defaultCacheBytes } = options;
   checkWhole('workers', workers, 1, 1024);
   checkWhole('cacheBytes', cacheBytes, 0);
-  const { name, classes, preprocessing, splits, statistics, licences } = await readManifest(directory);
+  const { name, classes, numbers, preprocessing, splits, statistics, licences } = await readManifest(directory);
   const { size, channels } = preprocessing;
   const { meanImage: meanImageFile, mean, covariance, axes, standardDeviations } = statistics;
   const memory: PictureMemory = { bytesLeft: cacheBytes };
@@ -51,6 +51,7 @@ export async function openPrepared(directory: string, options: PreparedOptions =
   return {
     name,
     classes: classes.map((known) => known.name),
+    ...(numbers && { numbers }),
     channels,
     height: size,
     width: size,

@@ -1,0 +1,33 @@
+/** 0 where the label is among the `k` likeliest, 1 where it is not, and the chance of not being so where there are ties. */
+export function topError(probabilities: ArrayLike<number>, label: number, k: number): number {
+  const own = probabilities[label]!;
+  let above = 0;
+  let equal = 0;
+  for (let index = 0; index < probabilities.length; index++) {
+    if (probabilities[index]! > own) above++;
+    else if (probabilities[index]! === own) equal++;
+  }
+  return chanceOfMissing(k, above, equal);
+}
+
+/**
+ * The chance that a label is not among the first `k` where `above` classes are likelier, and `equal` ones (itself
+ * included) as likely and put in a random order.
+ */
+export function chanceOfMissing(k: number, above: number, equal: number): number {
+  return 1 - Math.min(1, Math.max(0, (k - above) / equal));
+}
+
+/** The `count` likeliest classes, the likeliest first; of equal ones the first. */
+export function likeliest(probabilities: ArrayLike<number>, count: number): number[] {
+  const best: number[] = [];
+  for (let label = 0; label < probabilities.length; label++) {
+    const own = probabilities[label]!;
+    if (best.length === count && !(own > probabilities[best.at(-1)!]!)) continue;
+    let place = best.length;
+    while (place > 0 && own > probabilities[best[place - 1]!]!) place--;
+    best.splice(place, 0, label);
+    if (best.length > count) best.pop();
+  }
+  return best;
+}

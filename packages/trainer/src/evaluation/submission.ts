@@ -1,0 +1,41 @@
+import { AlexError } from '@alex/tensor';
+import { describeFileError, writeAll, writeWhole } from '../file.js';
+import { likeliest } from './ranking.js';
+import type { Scores } from './scores.js';
+
+/** Guesses a picture. */
+const guesses = 5;
+
+/**
+ * Predictions in the form that ILSVRC asks for: a line for each picture in the order of the split, the numbers of its five
+ * likeliest classes with spaces between, the likeliest first (fewer where there are fewer classes).
+ */
+export class Submission {
+  readonly #numbers: readonly number[] | undefined;
+  readonly #lines: string[] = [];
+
+  /** @param numbers what each class is called; 1 for the first class, 2 for the second and so on where they are left out */
+  constructor(numbers?: readonly number[]) {
+    this.#numbers = numbers;
+  }
+
+  add({ labels, classes, probabilities }: Pick<Scores, 'labels' | 'classes' | 'probabilities'>): void {
+    for (let image = 0; image < labels.length; image++) {
+      const own = probabilities.subarray(image * classes, (image + 1) * classes);
+      this.#lines.push(
+        `${likeliest(own, guesses)
+          .map((label) => this.#numbers?.[label] ?? label + 1)
+          .join(' ')}\n`,
+      );
+    }
+  }
+
+  /** @throws AlexError where the file cannot be written */
+  async write(path: string): Promise<void> {
+    try {
+      await writeWhole(path, (file) => writeAll(file, Buffer.from(this.#lines.join(''))));
+    } catch (error) {
+      throw new AlexError(`${path}: could not be written: ${describeFileError(error)}`, { cause: error });
+    }
+  }
+}
