@@ -15,12 +15,14 @@ import {
   adapterOption,
   type CommonOptions,
   jsonOption,
+  meanOption,
   percentage,
   positiveNumber,
   precisionOption,
   seedParser,
   tuneOption,
   tuningsOption,
+  weightsOption,
   wholeNumber,
 } from './options.js';
 import { createOutput, type Output } from './output.js';
@@ -168,13 +170,23 @@ function commandLine(run: Run): Command {
 
   program
     .command('evaluate')
-    .description('measure top-1 and top-5 error of a trained network on validation pictures')
-    .requiredOption('--run <dir>', 'directory of the run')
+    .description('measure top-1 and top-5 error of a trained network, or of several together, on validation pictures')
+    .option('--run <dirs>', 'directory of the run; of several with commas between the predictions are averaged')
+    .addOption(weightsOption())
+    .addOption(meanOption())
     .option('--data <dir>', 'the pictures (default: those that the run learnt from)')
     .addOption(
       new Option('--views <n>', '1: the centre of each picture; 10: corners, centre and reflections, averaged')
         .choices(['1', '10'])
         .default('1'),
+    )
+    .option(
+      '--mix <weights>',
+      'how several runs are weighed: equal, numbers with commas between, or search (search:top5, search:top1, search:loss), which finds weights on the pictures themselves (default: equal)',
+    )
+    .option(
+      '--predictions <file>',
+      "write the five likeliest classes of each picture, a line each, as ILSVRC's submissions have them",
     )
     .addOption(tuneOption('cached'))
     .addOption(tuningsOption())
@@ -188,7 +200,10 @@ function commandLine(run: Run): Command {
     .command('classify')
     .description('show the five likeliest labels of pictures')
     .argument('<image...>', 'picture files')
-    .requiredOption('--run <dir>', 'directory of the run')
+    .option('--run <dir>', 'directory of the run')
+    .addOption(weightsOption())
+    .addOption(meanOption())
+    .option('--labels <file>', 'names for the classes of --weights, a line each (default: their numbers)')
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((images: string[], options) => run(options, (output) => classifyCommand(images, options, output)));

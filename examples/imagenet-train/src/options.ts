@@ -66,4 +66,16 @@ export const tuneOption = (usual: string) =>
 export const tuningsOption = () =>
   new Option('--tunings <file>', 'use the kernels that a file of `devices --tune` or of a run names').conflicts('tune');
 
+export const weightsOption = () =>
+  new Option(
+    '--weights <file>',
+    "published weights instead of a run: safetensors with torchvision's names, or Caffe's bvlc_alexnet.caffemodel",
+  ).conflicts('run');
+
+export const meanOption = () =>
+  new Option(
+    '--mean <file>',
+    "with Caffe's weights: the mean picture, imagenet_mean.binaryproto (default: the mean colour)",
+  );
+
 export const seedParser = wholeNumber(0, 2 ** 32 - 1);

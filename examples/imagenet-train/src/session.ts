@@ -3,8 +3,15 @@ import { softmaxCrossEntropy } from '@alex/loss';
 import { alexnet, type Variant } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
-import { CheckpointError, type Gpu, type Network, type NetworkDescription, type Tunings } from '@alex/tensor';
-import type { RunConfig, RunDirectory } from '@alex/trainer';
+import {
+  CheckpointError,
+  type Gpu,
+  type HostTensor,
+  type Network,
+  type NetworkDescription,
+  type Tunings,
+} from '@alex/tensor';
+import type { RunConfig } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
 import { floatsFromBase64 } from './base64.js';
 import { applyTuning, type Tuning, usualTuning } from './tuning.js';
@@ -91,8 +98,16 @@ export async function openSession(
   }
 }
 
-/** Puts a run's network with the weights that it learnt on an adapter. */
-export async function openTrained(run: RunDirectory, options: SessionOptions): Promise<Session> {
+/** A network that has learnt: a run's, or one whose weights were published. */
+export interface TrainedNetwork {
+  /** Names it in errors. */
+  readonly path: string;
+  readonly config: RunConfig;
+  readWeights(): Promise<Record<string, HostTensor>>;
+}
+
+/** Puts a network with the weights that it learnt on an adapter. */
+export async function openTrained(run: TrainedNetwork, options: SessionOptions): Promise<Session> {
   const weights = await run.readWeights();
   const session = await openSession(run.config, { ...options, training: false });
   try {

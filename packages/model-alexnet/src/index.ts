@@ -1,1 +1,2 @@
 export { type AlexnetOptions, alexnet, type Variant, type VariantDescription, variants } from './alexnet.js';
+export { fromPublished, type PublishedForm, publishedForms } from './published.js';

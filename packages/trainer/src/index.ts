@@ -1,3 +1,4 @@
+export { readCaffeMean, readCaffemodel } from './caffemodel.js';
 export type { Checkpoint } from './checkpoint.js';
 export {
   checkRunConfig,

@@ -1,13 +1,18 @@
 import { decodePicture } from '@alex/data';
+import { ConfigError } from '@alex/tensor';
 import { predict, RunDirectory } from '@alex/trainer';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
-import { openTrained } from '../session.js';
+import { publishedNetwork, publishedPictureSize, readLabels, readPublishedWeights } from '../published.js';
+import { openTrained, type TrainedNetwork } from '../session.js';
 
 /** What `classify` takes. */
 export interface ClassifyOptions extends AdapterOptions {
-  readonly run: string;
+  readonly run?: string;
+  readonly weights?: string;
+  readonly mean?: string;
+  readonly labels?: string;
 }
 
 /** Shows the likeliest labels of pictures; gives the exit code. */
@@ -16,7 +21,7 @@ export async function classifyCommand(
   options: ClassifyOptions,
   output: Output,
 ): Promise<number> {
-  const run = await RunDirectory.open(options.run);
+  const run = await networkOf(options);
   const { classes, height, width, channels } = run.config.data;
   const bytes = height * width * channels;
   const pixels = new Uint8Array(files.length * bytes);
@@ -42,4 +47,15 @@ export async function classifyCommand(
   } finally {
     session.dispose();
   }
+}
+
+async function networkOf({ run, weights, mean, labels }: ClassifyOptions): Promise<TrainedNetwork> {
+  if (weights !== undefined) {
+    const published = await readPublishedWeights(weights);
+    const size = { height: publishedPictureSize, width: publishedPictureSize };
+    return publishedNetwork(published, { classes: await readLabels(labels, published.classes), ...size }, mean);
+  }
+  if (run === undefined) throw new ConfigError('--run is missing: give the directory of a run, or a file of --weights');
+  if (mean !== undefined || labels !== undefined) throw new ConfigError('--mean and --labels are for --weights');
+  return RunDirectory.open(run);
 }

@@ -1,34 +1,177 @@
-import { evaluate, RunDirectory } from '@alex/trainer';
-import { openDataOfRun } from '../data.js';
+import type { Dataset } from '@alex/data';
+import { ConfigError } from '@alex/tensor';
+import {
+  type EvaluationResult,
+  gather,
+  mix,
+  RunDirectory,
+  type Scores,
+  Submission,
+  score,
+  searchMix,
+  Tally,
+} from '@alex/trainer';
+import { openData, openDataOfRun } from '../data.js';
 import { exitCode } from '../failure.js';
+import { parseMix } from '../mix-option.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
-import { openTrained } from '../session.js';
+import { publishedNetwork, publishedPictureSize, readPublishedWeights } from '../published.js';
+import { openTrained, type TrainedNetwork } from '../session.js';
 
 /** What `evaluate` takes. */
 export interface EvaluateOptions extends AdapterOptions, TuningOptions {
-  readonly run: string;
+  /** One run, or several with commas between. */
+  readonly run?: string;
+  readonly weights?: string;
+  readonly mean?: string;
   readonly data?: string;
   readonly views: number;
+  readonly mix?: string;
+  readonly predictions?: string;
 }
 
-/** Measures a trained network on validation pictures; gives the exit code. */
+/** A network and the pictures it is shown. */
+interface Member {
+  readonly network: TrainedNetwork;
+  readonly dataset: Dataset;
+}
+
+/** Seconds between lines that say how far an evaluation is. */
+const lineEvery = 10;
+
+/** Measures a trained network, or several together, on validation pictures; gives the exit code. */
 export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
-  const run = await RunDirectory.open(options.run);
-  const dataset = await openDataOfRun(run.config, options.data);
-  const session = await openTrained(run, {
+  const members = await membersOf(options);
+  const mixing = parseMix(options.mix, members.length);
+  const [first] = members as [Member, ...Member[]];
+  const submission = options.predictions === undefined ? undefined : new Submission(first.dataset.numbers);
+  // Empty at first: a place that cannot be written is found out before hours of work.
+  if (options.predictions !== undefined) await submission?.write(options.predictions);
+
+  const tally = new Tally();
+  const add = (scores: Scores) => {
+    tally.add(scores);
+    submission?.add(scores);
+  };
+  let parts: { run: string; weight: number; alone: EvaluationResult }[] = [];
+  if (members.length === 1) await eachScore(first, options, output, add);
+  else {
+    const all: Scores[] = [];
+    const results: EvaluationResult[] = [];
+    for (const member of members) {
+      const scores = await allScores(member, options, output);
+      all.push(scores);
+      const alone = new Tally();
+      alone.add(scores);
+      results.push(alone.result());
+      output.line(`${member.network.path}: ${described(results.at(-1)!)}.`);
+    }
+    const weights =
+      mixing.kind === 'search'
+        ? searchMix(all, mixing.goal)
+        : mixing.kind === 'fixed'
+          ? mixing.weights
+          : members.map(() => 1 / members.length);
+    parts = members.map(({ network }, i) => ({ run: network.path, weight: weights[i]!, alone: results[i]! }));
+    for (const scores of mix(all, weights)) add(scores);
+    output.line(
+      `Weights: ${parts.map(({ run, weight }) => `${run} ${Number(weight.toFixed(3))}`).join(', ')}` +
+        `${mixing.kind === 'search' ? ', searched on these very pictures' : ''}.`,
+    );
+  }
+  const result = tally.result();
+  if (options.predictions !== undefined) await submission?.write(options.predictions);
+  const { views, predictions } = options;
+  output.result({
+    run: options.run ?? options.weights,
+    data: options.data ?? first.network.config.data.source,
+    views,
+    ...result,
+    ...(parts.length > 0 && { members: parts }),
+    ...(predictions !== undefined && { predictions }),
+  });
+  output.line(
+    `${result.pictures.toLocaleString('en-US')} validation pictures, ${views === 1 ? 'one view' : `${views} views`} each` +
+      `${members.length === 1 ? '' : `, ${members.length} networks together`}: ${described(result)}.`,
+  );
+  if (predictions !== undefined) output.line(`${predictions} has the likeliest five classes of each.`);
+  return exitCode.success;
+}
+
+function described({ top1Error, top5Error, loss }: EvaluationResult): string {
+  return `top-1 error ${percent(top1Error)}, top-5 error ${percent(top5Error)}, loss ${loss.toFixed(3)}`;
+}
+
+/** Everything that can be wrong is found here, before any adapter is opened. */
+async function membersOf(options: EvaluateOptions): Promise<Member[]> {
+  const { run, weights, mean, data } = options;
+  if (weights !== undefined) {
+    if (run !== undefined) throw new ConfigError('--run and --weights: give one of them');
+    if (data === undefined) throw new ConfigError('--data is missing: published weights come without pictures');
+    const dataset = await openData(data, { usualSize: publishedPictureSize });
+    return [{ network: await publishedNetwork(await readPublishedWeights(weights), dataset, mean), dataset }];
+  }
+  if (run === undefined) throw new ConfigError('--run is missing: give directories of runs, or a file of --weights');
+  if (mean !== undefined) throw new ConfigError('--mean is for --weights: a run has its own');
+  const members: Member[] = [];
+  for (const path of await runPaths(run)) {
+    const network = await RunDirectory.open(path);
+    const { classes } = network.config.data;
+    const known = members[0]?.network.config.data.classes ?? classes;
+    if (classes.join('\n') !== known.join('\n')) {
+      throw new ConfigError(
+        `${path}: knows other classes than ${members[0]!.network.path}; average runs of the same ones`,
+      );
+    }
+    members.push({ network, dataset: await openDataOfRun(network.config, data) });
+  }
+  return members;
+}
+
+/** Several directories with commas between, or one that has a comma in its name. */
+async function runPaths(text: string): Promise<string[]> {
+  if (text.includes(',') && (await RunDirectory.exists(text).catch(() => false))) return [text];
+  return text.split(',').map((path) => path.trim());
+}
+
+async function eachScore(
+  { network, dataset }: Member,
+  options: EvaluateOptions,
+  output: Output,
+  use: (scores: Scores) => void,
+): Promise<void> {
+  await withScores({ network, dataset }, options, output, async (scores) => {
+    for await (const part of scores) use(part);
+  });
+}
+
+async function allScores(member: Member, options: EvaluateOptions, output: Output): Promise<Scores> {
+  return withScores(member, options, output, (scores) => gather(member.dataset.validation, scores));
+}
+
+/** One network at a time is on the adapter. */
+async function withScores<Result>(
+  { network: trained, dataset }: Member,
+  options: EvaluateOptions,
+  output: Output,
+  use: (scores: AsyncIterable<Scores>) => Promise<Result>,
+): Promise<Result> {
+  const { length } = dataset.validation;
+  const session = await openTrained(trained, {
     adapters: options.adapters,
+    batch: Math.min(trained.config.recipe.batch, length),
     tuning: { effort: options.tune ?? 'cached', file: options.tunings, say: output.line },
   });
   try {
     const { network, augmenter } = session;
-    const result = await evaluate({ network, augmenter, split: dataset.validation, views: options.views });
-    output.result({ run: options.run, data: options.data ?? run.config.data.source, views: options.views, ...result });
-    output.line(
-      `${result.pictures.toLocaleString('en-US')} validation pictures, ${options.views === 1 ? 'one view' : `${options.views} views`} each: ` +
-        `top-1 error ${percent(result.top1Error)}, top-5 error ${percent(result.top5Error)}, loss ${result.loss.toFixed(3)}.`,
-    );
-    return exitCode.success;
+    let lastLine = performance.now();
+    const onProgress = (done: number, of: number) => {
+      if (done === of || performance.now() - lastLine < 1000 * lineEvery) return;
+      lastLine = performance.now();
+      output.line(`${done.toLocaleString('en-US')} of ${of.toLocaleString('en-US')} pictures`);
+    };
+    return await use(score({ network, augmenter, split: dataset.validation, views: options.views, onProgress }));
   } finally {
     session.dispose();
   }

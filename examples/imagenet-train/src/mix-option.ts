@@ -1,0 +1,23 @@
+import { ConfigError } from '@alex/tensor';
+import { type MixGoal, mixGoals } from '@alex/trainer';
+
+/** How the predictions of several networks are weighed. */
+export type MixOption =
+  | { readonly kind: 'equal' }
+  | { readonly kind: 'fixed'; readonly weights: readonly number[] }
+  | { readonly kind: 'search'; readonly goal: MixGoal };
+
+/** Reads `--mix`: `equal`, `search`, `search:GOAL`, or a weight for each run. */
+export function parseMix(text: string | undefined, runs: number): MixOption {
+  if (text === undefined || text === 'equal') return { kind: 'equal' };
+  const [, goal = 'top5'] = /^search(?::(\w+))?$/.exec(text) ?? [undefined, ''];
+  if (mixGoals.includes(goal as MixGoal)) return { kind: 'search', goal: goal as MixGoal };
+  const weights = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (weights.length === runs && weights.every((weight) => weight >= 0 && weight < Infinity) && weights.some(Boolean)) {
+    return { kind: 'fixed', weights };
+  }
+  throw new ConfigError(
+    `--mix ${text}: give equal, search, ${mixGoals.map((name) => `search:${name}`).join(', ')}, or ${runs} numbers ` +
+      'with commas between, one for each run',
+  );
+}

@@ -1,0 +1,130 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AlexError } from '@alex/tensor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EventFile } from './event-file.js';
+import type { Metrics } from './metrics.js';
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'alex-events-'));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+/** CRC-32C bit by bit, from its polynomial. */
+function checksum(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
+  }
+  const whole = BigInt((crc ^ 0xffffffff) >>> 0);
+  return Number((((whole >> 15n) | (whole << 17n)) + 0xa282ead8n) & 0xffffffffn);
+}
+
+/** The records of a file, read by the format's own description. */
+function recordsOf(bytes: Buffer): Buffer[] {
+  const records: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = Number(bytes.readBigUInt64LE(at));
+    expect(bytes.readUInt32LE(at + 8)).toBe(checksum(bytes.subarray(at, at + 8)));
+    const content = bytes.subarray(at + 12, at + 12 + length);
+    expect(content).toHaveLength(length);
+    expect(bytes.readUInt32LE(at + 12 + length)).toBe(checksum(content));
+    records.push(content);
+    at += length + 16;
+  }
+  return records;
+}
+
+/** Fields of a protobuf message by number: varints as numbers, doubles, floats, and bytes. */
+function fieldsOf(bytes: Buffer): [number, number | Buffer][] {
+  const fields: [number, number | Buffer][] = [];
+  let at = 0;
+  const varint = () => {
+    let value = 0;
+    for (let factor = 1; ; factor *= 128) {
+      const byte = bytes[at++]!;
+      value += (byte & 127) * factor;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const tag = varint();
+    const number = tag >> 3;
+    if ((tag & 7) === 0) fields.push([number, varint()]);
+    else if ((tag & 7) === 1) {
+      fields.push([number, bytes.readDoubleLE(at)]);
+      at += 8;
+    } else if ((tag & 7) === 5) {
+      fields.push([number, bytes.readFloatLE(at)]);
+      at += 4;
+    } else {
+      const length = varint();
+      fields.push([number, bytes.subarray(at, at + length)]);
+      at += length;
+    }
+  }
+  return fields;
+}
+
+/** Step and scalars of an event. */
+function scalarsOf(record: Buffer) {
+  const event = new Map(fieldsOf(record));
+  const values = fieldsOf(event.get(5) as Buffer).map(([, value]) => new Map(fieldsOf(value as Buffer)));
+  return {
+    step: event.get(2),
+    seconds: event.get(1),
+    scalars: Object.fromEntries(values.map((value) => [(value.get(1) as Buffer).toString(), value.get(2)])),
+  };
+}
+
+const metrics = (step: number, split: Metrics['split']): Metrics => ({
+  step,
+  epoch: step / 300,
+  split,
+  loss: 2.5,
+  top1Error: 0.75,
+  top5Error: 0.25,
+  learningRate: 0.0078125,
+  imagesPerSecond: 123.5,
+});
+
+describe('EventFile', () => {
+  it('holds what TensorBoard reads: checked records of events', async () => {
+    const before = Date.now() / 1000;
+    const events = await EventFile.create(directory, 40);
+    for (let step = 41; step <= 300; step++) events.add(metrics(step, 'train'));
+    events.add(metrics(300, 'val'));
+    await events.close();
+    const [name] = await readdir(directory);
+    expect(name).toMatch(/^events\.out\.tfevents\.\d{10}\./);
+    const records = recordsOf(await readFile(join(directory, name!)));
+    expect(records).toHaveLength(263);
+    const version = new Map(fieldsOf(records[0]!));
+    expect(version.get(3)?.toString()).toBe('brain.Event:2');
+    // A start of a session at step 40: TensorBoard forgets what earlier files say of later steps.
+    const start = new Map(fieldsOf(records[1]!));
+    expect([start.get(2), fieldsOf(start.get(7) as Buffer)]).toEqual([40, [[1, 1]]]);
+    const { step, seconds, scalars } = scalarsOf(records[261]!);
+    expect(step).toBe(300);
+    expect(seconds).toBeGreaterThanOrEqual(before);
+    expect(seconds).toBeLessThanOrEqual(Date.now() / 1000);
+    expect(scalars).toEqual({
+      'loss/train': 2.5,
+      'top-1 error/train': 0.75,
+      'top-5 error/train': 0.25,
+      'images a second/train': 123.5,
+      'learning rate': 0.0078125,
+      epoch: 1,
+    });
+    expect(scalarsOf(records[262]!)).toMatchObject({ step: 300, scalars: { 'loss/val': 2.5, 'top-1 error/val': 0.75 } });
+  });
+
+  it('says where it cannot be written', async () => {
+    const creating = EventFile.create(join(directory, 'missing'), 0);
+    await expect(creating).rejects.toThrow(AlexError);
+    await expect(creating).rejects.toThrow(/tfevents.* could not be written: there is no such file or directory/);
+  });
+});

@@ -1,0 +1,136 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { AlexError } from '@alex/tensor';
+import crc32c from 'crc-32/crc32c.js';
+import protobuf from 'protobufjs';
+import { describeFileError, writeAll } from './file.js';
+import type { Metrics } from './metrics.js';
+
+/** How the names of TensorBoard's event files begin. */
+export const eventFilePrefix = 'events.out.tfevents.';
+
+/** The part of TensorFlow's `event.proto` and `summary.proto` that scalars need. */
+const eventType = protobuf
+  .parse(`
+    syntax = "proto3";
+    message Event {
+      double wall_time = 1;
+      int64 step = 2;
+      oneof what { string file_version = 3; Summary summary = 5; SessionLog session_log = 7; }
+    }
+    message Summary {
+      message Value { string tag = 1; float simple_value = 2; }
+      repeated Value value = 1;
+    }
+    message SessionLog {
+      enum SessionStatus { STATUS_UNSPECIFIED = 0; START = 1; }
+      SessionStatus status = 1;
+    }
+  `)
+  .root.lookupType('Event');
+
+const sessionStart = 1;
+
+/**
+ * A file of a run's metrics for TensorBoard, beside its `metrics.jsonl`. Each process that trains the run writes one of its
+ * own; TensorBoard reads them as one, and drops of the earlier ones what the later ones do again.
+ */
+export class EventFile {
+  readonly path: string;
+  readonly #file: FileHandle;
+  #writing: Promise<void> = Promise.resolve();
+  #failure: AlexError | undefined;
+
+  private constructor(path: string, file: FileHandle) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  /**
+   * Begins a file.
+   *
+   * @param step the first one that will be written
+   * @throws AlexError where it cannot be written
+   */
+  static async create(directory: string, step: number): Promise<EventFile> {
+    const now = Date.now();
+    const seconds = String(Math.floor(now / 1000)).padStart(10, '0');
+    const path = join(directory, `${eventFilePrefix}${seconds}.${hostname()}.${process.pid}.${now % 1000}`);
+    try {
+      const events = new EventFile(path, await open(path, 'wx'));
+      events.#append({ fileVersion: 'brain.Event:2' });
+      // What was written from this step on, in earlier files, was undone by going back to a checkpoint.
+      events.#append({ step, sessionLog: { status: sessionStart } });
+      await events.#settled();
+      return events;
+    } catch (error) {
+      if (error instanceof AlexError) throw error;
+      throw failure(path, error);
+    }
+  }
+
+  /** Notes a line of metrics; it is on its way to the file when this returns. */
+  add({ step, split, loss, top1Error, top5Error, epoch, learningRate, imagesPerSecond }: Metrics): void {
+    const scalars = {
+      [`loss/${split}`]: loss,
+      [`top-1 error/${split}`]: top1Error,
+      [`top-5 error/${split}`]: top5Error,
+      [`images a second/${split}`]: imagesPerSecond,
+      ...(split === 'train' && { 'learning rate': learningRate, epoch }),
+    };
+    const value = Object.entries(scalars).map(([tag, simpleValue]) => ({ tag, simpleValue }));
+    this.#append({ step, summary: { value } });
+  }
+
+  /**
+   * Waits until everything is in the file, and closes it.
+   *
+   * @throws AlexError where something could not be written; what came before it is in the file, whole
+   */
+  async close(): Promise<void> {
+    try {
+      await this.#settled();
+    } finally {
+      await this.#file.close();
+    }
+  }
+
+  async #settled(): Promise<void> {
+    await this.#writing;
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** One after the other; nothing more after a failure, as a torn record would hide all that follow it. */
+  #append(event: object): void {
+    const record = recordOf(eventType.encode(eventType.fromObject({ wallTime: Date.now() / 1000, ...event })).finish());
+    this.#writing = this.#writing.then(async () => {
+      if (this.#failure) return;
+      try {
+        await writeAll(this.#file, record);
+      } catch (error) {
+        this.#failure = failure(this.path, error);
+      }
+    });
+  }
+}
+
+/** A TFRecord: length, checksum of the length, content, checksum of the content. */
+function recordOf(content: Uint8Array): Buffer {
+  const record = Buffer.alloc(content.length + 16);
+  record.writeBigUInt64LE(BigInt(content.length));
+  record.writeUInt32LE(maskedChecksum(record.subarray(0, 8)), 8);
+  record.set(content, 12);
+  record.writeUInt32LE(maskedChecksum(content), content.length + 12);
+  return record;
+}
+
+/** CRC-32C, turned by 15 bits and moved on, as TensorFlow has it: so that data may hold checksums themselves. */
+function maskedChecksum(bytes: Uint8Array): number {
+  const checksum = crc32c.buf(bytes) >>> 0;
+  return (((checksum >>> 15) | (checksum << 17)) + 0xa282ead8) >>> 0;
+}
+
+function failure(path: string, error: unknown): AlexError {
+  return new AlexError(`${path}: could not be written: ${describeFileError(error)}`, { cause: error });
+}
