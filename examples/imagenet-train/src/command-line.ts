@@ -162,6 +162,7 @@ function commandLine(run: Run): Command {
       wholeNumber(1),
     )
     .option('--resume', 'go on with the run from its last checkpoint; begins it where there is none', false)
+    .option('--dashboard', 'show the training on a local page while it goes on; its address is printed')
     .addOption(tuneOption('quick for a long training, else cached; a run that goes on keeps its kernels'))
     .addOption(tuningsOption())
     .addOption(adapterOption())

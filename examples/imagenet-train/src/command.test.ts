@@ -55,8 +55,11 @@ describe('help', () => {
         '--tunings',
       ],
     ],
-    [['evaluate'], ['--run', '--data', '--views', '--tune', '--tunings', '--json']],
-    [['classify'], ['--run', '<image...>', '--json']],
+    [
+      ['evaluate'],
+      ['--run', '--weights', '--mean', '--data', '--views', '--mix', '--predictions', '--tune', '--tunings', '--json'],
+    ],
+    [['classify'], ['--run', '--weights', '--labels', '<image...>', '--json']],
     [['demo'], ['--run', '--classes', '--steps', '--seed', '--tune', '--tunings', '--json']],
     [['devices'], ['--tune', '--to', '--model', '--batch', '--precision', '--adapters', '--json']],
     [['report'], ['--run', '--json']],
@@ -88,7 +91,13 @@ it('trains, evaluates and classifies', async () => {
   const result = JSON.parse(trained.stdout);
   expect(result).toMatchObject({ run, finished: true, step: 60, validation: { split: 'val', step: 60 } });
   expect(trained.stderr).toMatch(/Training small .* on 21 pictures of 3 classes, 60 steps of 4/);
-  expect((await readdir(run)).sort()).toEqual(['checkpoints', 'config.json', 'metrics.jsonl', 'weights.safetensors']);
+  expect((await readdir(run)).sort()).toEqual([
+    'checkpoints',
+    'config.json',
+    expect.stringMatching(/^events\.out\.tfevents\./),
+    'metrics.jsonl',
+    'weights.safetensors',
+  ]);
   const metrics = (await readFile(join(run, 'metrics.jsonl'), 'utf8'))
     .trimEnd()
     .split('\n')

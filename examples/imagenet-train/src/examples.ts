@@ -1,9 +1,9 @@
-import type { Dataset } from '@alex/data';
+import type { Dataset, PictureBatch } from '@alex/data';
 import { predict } from '@alex/trainer';
 import type { Session } from './session.js';
 
-/** One validation picture, and what a network takes it for. */
-export interface Example {
+/** One validation picture. */
+export interface ExamplePicture {
   /** The picture's name in its data set. */
   readonly name: string;
   readonly picture: {
@@ -14,31 +14,50 @@ export interface Example {
   };
   /** Name of the right class. */
   readonly label: string;
+}
+
+/** One validation picture, and what a network takes it for. */
+export interface Example extends ExamplePicture {
   /** The likeliest five, likeliest first. */
   readonly top5: readonly { readonly label: string; readonly probability: number }[];
+}
+
+/** Some validation pictures: each alone, and all as a network is shown them. */
+export interface ExamplePictures {
+  readonly examples: readonly ExamplePicture[];
+  readonly batch: PictureBatch;
+}
+
+/** Reads `count` pictures from all over the validation split. */
+export async function readExamplePictures({ validation, classes }: Dataset, count: number): Promise<ExamplePictures> {
+  const shown = Math.min(count, validation.length);
+  const numbers = Array.from({ length: shown }, (_, i) => Math.floor(((i + 0.5) * validation.length) / shown));
+  const batch = await validation.read(numbers);
+  const { height, width, channels, labels, pixels } = batch;
+  const bytes = height * width * channels;
+  const examples = numbers.map((number, i) => ({
+    name: validation.pictureName(number),
+    picture: {
+      data: pixels.subarray(i * bytes, (i + 1) * bytes),
+      width,
+      height,
+      channels: channels === 1 ? (1 as const) : (3 as const),
+    },
+    label: classes[labels[i]!]!,
+  }));
+  return { examples, batch };
 }
 
 /** Shows a network `count` pictures from all over the validation split. */
 export async function predictExamples(
   session: Pick<Session, 'network' | 'augmenter'>,
-  { validation, classes }: Dataset,
+  dataset: Dataset,
   count: number,
 ): Promise<Example[]> {
-  const shown = Math.min(count, validation.length);
-  const numbers = Array.from({ length: shown }, (_, i) => Math.floor(((i + 0.5) * validation.length) / shown));
-  const pictures = await validation.read(numbers);
-  const { height, width, channels } = pictures;
-  const bytes = height * width * channels;
-  const predictions = await predict(session, pictures);
+  const { examples, batch } = await readExamplePictures(dataset, count);
+  const predictions = await predict(session, batch);
   return predictions.map((likeliest, i) => ({
-    name: validation.pictureName(numbers[i]!),
-    picture: {
-      data: pictures.pixels.subarray(i * bytes, (i + 1) * bytes),
-      width,
-      height,
-      channels: channels === 1 ? 1 : 3,
-    },
-    label: classes[pictures.labels[i]!]!,
-    top5: likeliest.map(({ label, probability }) => ({ label: classes[label]!, probability })),
+    ...examples[i]!,
+    top5: likeliest.map(({ label, probability }) => ({ label: dataset.classes[label]!, probability })),
   }));
 }

@@ -1,7 +1,8 @@
 export { type CurvesOptions, curves } from './curves.js';
+export { type DashboardEvents, type DashboardFile, dashboardFiles, type MetricColumns } from './dashboard.js';
 export { type FiltersOptions, filters } from './filters.js';
 export { type RunReport, reportHtml } from './html.js';
 export type { Metric } from './metrics.js';
 export { type Neighbours, neighbours } from './neighbours.js';
-export type { Picture } from './picture.js';
+export { type Picture, pictureAddress } from './picture.js';
 export { type Prediction, type PredictionsOptions, predictions } from './predictions.js';

@@ -21,7 +21,7 @@ export type Picture =
  */
 export async function drawPicture(what: string, picture: Picture, side: number): Promise<object[]> {
   // Twice as many pixels as the drawing has, for screens that have them.
-  const image = await embed(what, picture, 2 * side);
+  const image = await pictureAddress(what, picture, 2 * side);
   const corners = { type: 'rect', shape: { x: 0, y: 0, width: side, height: side, r: side / 16 } };
   const edge = { x: 0.5, y: 0.5, width: side - 1, height: side - 1, r: side / 16 };
   return [
@@ -31,8 +31,12 @@ export async function drawPicture(what: string, picture: Picture, side: number):
   ];
 }
 
-/** A square picture as a `data:` address. */
-async function embed(what: string, picture: Picture, side: number): Promise<string> {
+/**
+ * A square picture as a `data:` address.
+ *
+ * @throws `DataError` for bytes that are no picture, naming `what`.
+ */
+export async function pictureAddress(what: string, picture: Picture, side: number): Promise<string> {
   try {
     const { width } = await open(picture).metadata();
     // A few large pixels are better seen as squares than as a blur.

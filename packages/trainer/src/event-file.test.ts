@@ -94,7 +94,7 @@ const metrics = (step: number, split: Metrics['split']): Metrics => ({
 describe('EventFile', () => {
   it('holds what TensorBoard reads: checked records of events', async () => {
     const before = Date.now() / 1000;
-    const events = await EventFile.create(directory, 40);
+    const events = new EventFile(directory, 41);
     for (let step = 41; step <= 300; step++) events.add(metrics(step, 'train'));
     events.add(metrics(300, 'val'));
     await events.close();
@@ -104,9 +104,9 @@ describe('EventFile', () => {
     expect(records).toHaveLength(263);
     const version = new Map(fieldsOf(records[0]!));
     expect(version.get(3)?.toString()).toBe('brain.Event:2');
-    // A start of a session at step 40: TensorBoard forgets what earlier files say of later steps.
+    // A start of a session: TensorBoard forgets what earlier files say of this step and later ones.
     const start = new Map(fieldsOf(records[1]!));
-    expect([start.get(2), fieldsOf(start.get(7) as Buffer)]).toEqual([40, [[1, 1]]]);
+    expect([start.get(2), fieldsOf(start.get(7) as Buffer)]).toEqual([41, [[1, 1]]]);
     const { step, seconds, scalars } = scalarsOf(records[261]!);
     expect(step).toBe(300);
     expect(seconds).toBeGreaterThanOrEqual(before);
@@ -119,12 +119,17 @@ describe('EventFile', () => {
       'learning rate': 0.0078125,
       epoch: 1,
     });
-    expect(scalarsOf(records[262]!)).toMatchObject({ step: 300, scalars: { 'loss/val': 2.5, 'top-1 error/val': 0.75 } });
+    expect(scalarsOf(records[262]!)).toMatchObject({
+      step: 300,
+      scalars: { 'loss/val': 2.5, 'top-1 error/val': 0.75 },
+    });
   });
 
   it('says where it cannot be written', async () => {
-    const creating = EventFile.create(join(directory, 'missing'), 0);
-    await expect(creating).rejects.toThrow(AlexError);
-    await expect(creating).rejects.toThrow(/tfevents.* could not be written: there is no such file or directory/);
+    const events = new EventFile(join(directory, 'missing'), 0);
+    events.add(metrics(1, 'train'));
+    const closing = events.close();
+    await expect(closing).rejects.toThrow(AlexError);
+    await expect(closing).rejects.toThrow(/tfevents.* could not be written: there is no such file or directory/);
   });
 });

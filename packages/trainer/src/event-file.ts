@@ -38,36 +38,25 @@ const sessionStart = 1;
  */
 export class EventFile {
   readonly path: string;
-  readonly #file: FileHandle;
-  #writing: Promise<void> = Promise.resolve();
+  #file: FileHandle | undefined;
+  #writing: Promise<void>;
   #failure: AlexError | undefined;
 
-  private constructor(path: string, file: FileHandle) {
-    this.path = path;
-    this.#file = file;
-  }
-
   /**
-   * Begins a file.
+   * Begins a file in a directory; what cannot be written is told by `close`.
    *
    * @param step the first one that will be written
-   * @throws AlexError where it cannot be written
    */
-  static async create(directory: string, step: number): Promise<EventFile> {
+  constructor(directory: string, step: number) {
     const now = Date.now();
     const seconds = String(Math.floor(now / 1000)).padStart(10, '0');
-    const path = join(directory, `${eventFilePrefix}${seconds}.${hostname()}.${process.pid}.${now % 1000}`);
-    try {
-      const events = new EventFile(path, await open(path, 'wx'));
-      events.#append({ fileVersion: 'brain.Event:2' });
-      // What was written from this step on, in earlier files, was undone by going back to a checkpoint.
-      events.#append({ step, sessionLog: { status: sessionStart } });
-      await events.#settled();
-      return events;
-    } catch (error) {
-      if (error instanceof AlexError) throw error;
-      throw failure(path, error);
-    }
+    this.path = join(directory, `${eventFilePrefix}${seconds}.${hostname()}.${process.pid}.${now % 1000}`);
+    this.#writing = this.#attempt(async () => {
+      this.#file = await open(this.path, 'wx');
+    });
+    this.#append({ fileVersion: 'brain.Event:2' });
+    // What earlier files say of this step and those after it was undone by going back to a checkpoint.
+    this.#append({ step, sessionLog: { status: sessionStart } });
   }
 
   /** Notes a line of metrics; it is on its way to the file when this returns. */
@@ -89,29 +78,26 @@ export class EventFile {
    * @throws AlexError where something could not be written; what came before it is in the file, whole
    */
   async close(): Promise<void> {
-    try {
-      await this.#settled();
-    } finally {
-      await this.#file.close();
-    }
-  }
-
-  async #settled(): Promise<void> {
     await this.#writing;
+    await this.#file?.close();
     if (this.#failure) throw this.#failure;
   }
 
   /** One after the other; nothing more after a failure, as a torn record would hide all that follow it. */
   #append(event: object): void {
     const record = recordOf(eventType.encode(eventType.fromObject({ wallTime: Date.now() / 1000, ...event })).finish());
-    this.#writing = this.#writing.then(async () => {
-      if (this.#failure) return;
-      try {
-        await writeAll(this.#file, record);
-      } catch (error) {
-        this.#failure = failure(this.path, error);
-      }
-    });
+    this.#writing = this.#writing.then(() => this.#attempt(() => writeAll(this.#file!, record)));
+  }
+
+  async #attempt(write: () => Promise<void>): Promise<void> {
+    if (this.#failure) return;
+    try {
+      await write();
+    } catch (error) {
+      this.#failure = new AlexError(`${this.path}: could not be written: ${describeFileError(error)}`, {
+        cause: error,
+      });
+    }
   }
 }
 
@@ -129,8 +115,4 @@ function recordOf(content: Uint8Array): Buffer {
 function maskedChecksum(bytes: Uint8Array): number {
   const checksum = crc32c.buf(bytes) >>> 0;
   return (((checksum >>> 15) | (checksum << 17)) + 0xa282ead8) >>> 0;
-}
-
-function failure(path: string, error: unknown): AlexError {
-  return new AlexError(`${path}: could not be written: ${describeFileError(error)}`, { cause: error });
 }

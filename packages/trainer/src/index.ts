@@ -12,6 +12,7 @@ export { type MixGoal, mix, mixGoals, searchMix } from './evaluation/ensemble.js
 export { type EvaluationOptions, type EvaluationResult, evaluate, Tally } from './evaluation/evaluate.js';
 export { gather, type ScoreOptions, type Scores, score } from './evaluation/scores.js';
 export { Submission } from './evaluation/submission.js';
+export { EventFile } from './event-file.js';
 export type { Metrics } from './metrics.js';
 export { type Prediction, predict } from './predict.js';
 export { RunDirectory } from './run-directory.js';

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { checkRunConfig, parseRunConfig, type RunConfig } from './config.js';
+import { eventFilePrefix } from './event-file.js';
 import { describeFileError, errorCode, writeAll, writeWhole } from './file.js';
 import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
@@ -11,6 +12,8 @@ const CONFIG = 'config.json';
 const METRICS = 'metrics.jsonl';
 const WEIGHTS = 'weights.safetensors';
 const CHECKPOINTS = 'checkpoints';
+/** Where a run's dashboard was served last. */
+const DASHBOARD = 'dashboard.json';
 const CHECKPOINT_NAME = /^step-\d{8,}\.safetensors$/;
 /** The newest, and the one before it for the day when the disk damages the newest. */
 const CHECKPOINTS_KEPT = 2;
@@ -155,9 +158,15 @@ export class RunDirectory {
     return (await readSafetensors(join(this.path, WEIGHTS))).tensors;
   }
 
+  /** Where a page shows the run while it is trained: kept, so that a page which is open finds the run when it goes on. */
+  get dashboardFile(): string {
+    return join(this.path, DASHBOARD);
+  }
+
   /** Takes the run's own files away again, and the directories that were made for it; anything else stays. */
   async remove(): Promise<void> {
-    for (const name of [CONFIG, METRICS, WEIGHTS, CHECKPOINTS]) {
+    const events = (await list(this.path).catch(() => [])).filter((name) => name.startsWith(eventFilePrefix));
+    for (const name of [CONFIG, METRICS, WEIGHTS, CHECKPOINTS, DASHBOARD, ...events]) {
       await rm(join(this.path, name), { recursive: true, force: true }).catch(() => undefined);
     }
     for (const directory of this.#made) await rmdir(directory).catch(() => undefined);

@@ -27,6 +27,8 @@ export interface TrainingOptions {
   /** Stops the run after the steps under way (one, or two), with a checkpoint. */
   readonly signal?: AbortSignal;
   onEvent?(event: TrainingEvent): void;
+  /** Called before every step, which waits for it; network and augmenter are free for another use meanwhile. */
+  betweenSteps?(): Promise<void> | undefined;
 }
 
 /** How far a training came. */
@@ -118,6 +120,7 @@ class Training {
       const pictures = await next;
       // The adapter computes a step while the pictures of the next one are read.
       if (step + 1 < steps) next = this.#read(step + 1);
+      await this.#options.betweenSteps?.();
       await this.#step(pictures);
     }
     await this.#save();

@@ -29,6 +29,7 @@ export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly colour: boolean;
   readonly evaluateEvery?: number;
   readonly resume: boolean;
+  readonly dashboard?: boolean;
 }
 
 /** Trains a new run or, with `resume`, goes on with one; gives the exit code. */
@@ -37,7 +38,10 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
   const exists = await RunDirectory.exists(options.run);
   const { config, dataset, kernels, begin } = exists ? await oldRun(options) : await newRun(options);
   const tuning = { ...kernels, say: output.line };
-  const trained = await runTraining({ config, dataset, adapters: options.adapters, tuning, output }, begin);
+  const trained = await runTraining(
+    { config, dataset, adapters: options.adapters, tuning, output, dashboard: options.dashboard ?? false },
+    begin,
+  );
   output.result(trainingResult(trained));
   if (trained.interruptedCode !== undefined) {
     sayHowToGoOn(trained, output);

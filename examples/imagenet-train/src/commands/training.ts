@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { Dataset } from '@alex/data';
 import { ConfigError, exportTunings, type MemoryPlan } from '@alex/tensor';
-import { type RunConfig, RunDirectory, type TrainingResult, train } from '@alex/trainer';
+import { EventFile, type RunConfig, RunDirectory, type TrainingEvent, type TrainingResult, train } from '@alex/trainer';
+import type { Dashboard } from '../dashboard/dashboard.js';
 import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
@@ -30,12 +31,15 @@ export async function runTraining(
     adapters,
     tuning,
     output,
+    dashboard = false,
   }: {
     readonly config: RunConfig;
     readonly dataset: Dataset;
     readonly adapters: string | undefined;
     readonly tuning: Tuning;
     readonly output: Output;
+    /** Whether a local page shows the training while it goes on. */
+    readonly dashboard?: boolean;
   },
   begin: () => Promise<RunDirectory>,
   afterwards?: (session: Session) => Promise<void>,
@@ -52,6 +56,15 @@ export async function runTraining(
     const run = await begin();
     if (session.tunings.size > 0) await exportTunings(tuningsOfRun(run.path), session.gpu, session.tunings);
     const progress = new TrainingProgress(output);
+    const page = dashboard ? await openDashboard({ run, session, dataset, output }) : undefined;
+    let events: EventFile | undefined;
+    const show = (event: TrainingEvent) => {
+      progress.show(event);
+      page?.show(event);
+      if (event.kind === 'start') events = new EventFile(run.path, event.step + 1);
+      if (event.kind === 'step' || event.kind === 'validation') events?.add(event.metrics);
+    };
+    let finished = false;
     const interruption = new Interruption(() =>
       progress.say('Finishing this step, then saving. Ctrl-C again quits at once.'),
     );
@@ -62,8 +75,10 @@ export async function runTraining(
         augmenter: session.augmenter,
         dataset,
         signal: interruption.signal,
-        onEvent: (event) => progress.show(event),
+        onEvent: show,
+        betweenSteps: () => page?.look(),
       });
+      finished = result.finished;
       progress.stop();
       if (!result.finished) return { run, result, interruptedCode: interruption.code };
       await afterwards?.(session);
@@ -71,9 +86,44 @@ export async function runTraining(
     } finally {
       progress.stop();
       interruption.dispose();
+      // Neither is worth a training: what they could not do is said.
+      await page?.close(finished).catch((error: Error) => output.line(`The dashboard: ${error.message}`));
+      await events?.close().catch((error: Error) => output.line(`For TensorBoard: ${error.message}`));
     }
   } finally {
     session.dispose();
+  }
+}
+
+/** Serves the page, and says where; nothing where it cannot be served. */
+async function openDashboard({
+  run,
+  session,
+  dataset,
+  output,
+}: {
+  readonly run: RunDirectory;
+  readonly session: Session;
+  readonly dataset: Dataset;
+  readonly output: Output;
+}): Promise<Dashboard | undefined> {
+  // Only now: what draws takes longer to load than everything else together.
+  const { Dashboard } = await import('../dashboard/dashboard.js');
+  const { model, data, recipe } = run.config;
+  try {
+    const page = await Dashboard.open({
+      run,
+      session,
+      dataset,
+      title: `${model.variant} on ${data.name}`,
+      subtitle: `${data.classes.length} classes, ${recipe.steps.toLocaleString('en-US')} steps of ${recipe.batch} pictures, on ${session.gpu.description.name}`,
+      say: output.line,
+    });
+    output.line(`Dashboard: ${page.url}`);
+    return page;
+  } catch (error) {
+    output.line(`The dashboard: ${(error as Error).message}`);
+    return undefined;
   }
 }
 

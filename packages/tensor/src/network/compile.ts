@@ -232,10 +232,12 @@ class CompiledNetwork implements Network {
     });
   }
 
-  parameters(): Promise<Record<string, HostTensor>> {
-    return this.#inTurn(async () =>
-      hostTensors(this.#learned, await readTensors(this.#gpu, [...this.#tensors.parameters.values()])),
-    );
+  parameters(names?: readonly string[]): Promise<Record<string, HostTensor>> {
+    return this.#inTurn(async () => {
+      const wanted = names ? this.#learned.filter(({ path }) => names.includes(path)) : this.#learned;
+      const tensors = wanted.map(({ path }) => this.#tensors.parameters.get(path)!);
+      return hostTensors(wanted, await readTensors(this.#gpu, tensors));
+    });
   }
 
   loadParameters(parameters: Readonly<Record<string, HostTensor>>): void {

@@ -73,8 +73,8 @@ export interface Network {
   profile(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]>;
   /** The gradients of the mean loss over exactly `batch` images, by dotted name; changes nothing. */
   gradients(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>>;
-  /** Copies of the parameters by dotted name (`conv1.weight`), in outside layout. */
-  parameters(): Promise<Record<string, HostTensor>>;
+  /** Copies of the parameters by dotted name (`conv1.weight`), in outside layout; only those named where some are. */
+  parameters(names?: readonly string[]): Promise<Record<string, HostTensor>>;
   /** Throws a `CheckpointError` that names a parameter which is missing, unknown or of another shape. */
   loadParameters(parameters: Readonly<Record<string, HostTensor>>): void;
   /** What the optimizer keeps (`conv1.weight.velocity`). */

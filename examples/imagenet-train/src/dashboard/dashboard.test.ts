@@ -1,0 +1,106 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { type DashboardEvents, dashboardFiles } from '@alex/report';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runCommand, startCommand } from '../testing/command.js';
+import { writePictures } from '../testing/pictures.js';
+import { listenTo } from './testing.js';
+
+let directory: string;
+let pictures: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'alex-dashboard-'));
+  pictures = join(directory, 'pictures');
+  await writePictures(pictures, ['blue', 'green', 'red']);
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+const training = (run: string, steps: number, ...more: string[]) =>
+  ['train', '--data', pictures, '--model', 'small', '--crop', '24', '--batch', '4', '--run', run].concat(
+    ['--steps', `${steps}`, '--evaluate-every', '20'],
+    more,
+  );
+
+/** The address that a training says its page is at. */
+async function addressOf(running: ReturnType<typeof startCommand>): Promise<string> {
+  let said = '';
+  running.process.stdout!.on('data', (text: string) => {
+    said += text;
+  });
+  while (true) {
+    const [, url] = /Dashboard: (http:\S+)/.exec(said) ?? [];
+    if (url) return url;
+    await setTimeout(20);
+  }
+}
+
+it('shows a training, is found again by its page when the run goes on, and changes nothing', async () => {
+  const run = join(directory, 'run');
+  const first = startCommand(training(run, 1_000_000, '--dashboard'));
+  const url = await addressOf(first);
+  const page = await listenTo(url);
+  expect(await page.next('run')).toMatchObject({ title: 'small on pictures', steps: 1_000_000, batch: 4 });
+  const shown = (await page.next('pictures')) as DashboardEvents['pictures'];
+  // There are three validation pictures, fewer than eight.
+  expect(shown.map(({ label }) => label).sort()).toEqual(['blue', 'green', 'red']);
+  for (const { url } of shown) expect(url).toMatch(/^data:image\/(png|jpeg);base64,\w/);
+  const { predictions } = (await page.next('predictions')) as DashboardEvents['predictions'];
+  expect(predictions).toHaveLength(3);
+  for (const guesses of predictions) {
+    expect(guesses.map(({ label }) => label).sort()).toEqual(['blue', 'green', 'red']);
+    expect(guesses.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 5);
+  }
+  const { url: filters } = (await page.next('filters')) as DashboardEvents['filters'];
+  // The base64 of a PNG file's signature.
+  expect(filters).toMatch(/^data:image\/png;base64,iVBORw0KGgo/);
+  expect(((await page.next('memory')) as DashboardEvents['memory']).liveBytes).toBeGreaterThan(0);
+  // What was there at the connection, and what came since, are all lines of the metrics.
+  const history = (await page.next('history')) as DashboardEvents['history'];
+  const points = [(await page.next('points')) as DashboardEvents['points']];
+  while (points.every(({ val }) => val.step.length === 0))
+    points.push((await page.next('points')) as DashboardEvents['points']);
+  const steps = [history, ...points].flatMap(({ train }) => train.step);
+  expect(steps).toEqual(Array.from({ length: steps.length }, (_, i) => i + 1));
+  const metrics = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+  const lines = metrics.map((line) => JSON.parse(line)).filter(({ split }) => split === 'train');
+  const losses = [history, ...points].flatMap(({ train }) => train.loss);
+  for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo(lines[i].loss, 3);
+
+  first.process.kill('SIGTERM');
+  expect((await first.ended).code).toBe(143);
+  await page.ended;
+  const stopped = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n').length;
+  const end = Math.ceil((lines.length + 200) / 20) * 20;
+  const second = startCommand(training(run, end, '--dashboard', '--resume'));
+  expect(await addressOf(second)).toBe(url);
+  const again = await listenTo(url);
+  const before = (await again.next('history')) as DashboardEvents['history'];
+  expect(before.train.step.length + before.val.step.length).toBeGreaterThan(0);
+  expect(stopped).toBeGreaterThan(0);
+  let last: unknown;
+  while (last !== 'finished') last = ((await again.next('state')) as DashboardEvents['state']).state;
+  expect((await second.ended).code).toBe(0);
+
+  const plain = join(directory, 'plain');
+  expect((await runCommand(training(plain, end))).code).toBe(0);
+  const weights = (path: string) => readFile(join(path, 'weights.safetensors'));
+  expect((await weights(run)).equals(await weights(plain))).toBe(true);
+});
+
+it('has a page that asks for nothing from elsewhere', async () => {
+  const files = await dashboardFiles();
+  expect([...files.keys()]).toEqual(['/', '/page.js', '/page.css', '/uplot.js', '/uplot.css']);
+  for (const [path, { type, content }] of files) {
+    expect(content.length).toBeGreaterThan(100);
+    expect(type).toMatch(/^text\/(html|javascript|css)/);
+    if (!path.startsWith('/uplot')) expect(content.toString()).not.toMatch(/https?:\/\//);
+  }
+  const html = files.get('/')!.content.toString();
+  for (const [, address] of html.matchAll(/(?:src|href)="([^"]*)"/g)) {
+    expect(address === 'data:,' || files.has(address!)).toBe(true);
+  }
+  // No script or style within the page: its content policy would refuse it.
+  expect(html).not.toMatch(/<script>|<style|style=|onclick/);
+});

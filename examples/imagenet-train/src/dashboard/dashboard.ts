@@ -1,0 +1,206 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import type { Dataset } from '@alex/data';
+import { type DashboardEvents, dashboardFiles, filters, pictureAddress } from '@alex/report';
+import { predict, type RunDirectory, type TrainingEvent } from '@alex/trainer';
+import { type ExamplePictures, readExamplePictures } from '../examples.js';
+import type { Session } from '../session.js';
+import { LocalServer, type Tell } from './local-server.js';
+import { MetricHistory } from './metric-history.js';
+
+/** Pictures that are predicted again and again. */
+const shownPictures = 8;
+/** Side of a picture on the page, in pixels. */
+const pictureSide = 240;
+/** Milliseconds between messages of new points. */
+const pointsEvery = 250;
+/** Least milliseconds between looks at filters and predictions. */
+const lookEvery = 2000;
+/** They take no more than this share of the time. */
+const lookShare = 0.02;
+
+export interface DashboardOptions {
+  readonly run: RunDirectory;
+  readonly session: Pick<Session, 'network' | 'augmenter' | 'gpu'>;
+  readonly dataset: Dataset;
+  readonly title: string;
+  readonly subtitle: string;
+  /** Hears what went wrong; training goes on without the dashboard. */
+  readonly say: (line: string) => void;
+}
+
+/**
+ * Shows a training on a local page while it goes on. While no page is open it costs nothing; for an open one the network is
+ * looked into every few seconds, between two steps.
+ */
+export class Dashboard {
+  readonly #options: DashboardOptions;
+  readonly #history = new MetricHistory();
+  readonly #new = new MetricHistory();
+  readonly #pictures: ExamplePictures;
+  readonly #pictureAddresses: DashboardEvents['pictures'];
+  /** The weight of the first layer that learns. */
+  readonly #firstWeight: { readonly path: string; readonly drawable: boolean };
+  #server!: LocalServer;
+  #state: DashboardEvents['state'] = { state: 'training' };
+  #predictions: DashboardEvents['predictions'] | undefined;
+  #filters: DashboardEvents['filters'] | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #nextLook = 0;
+
+  private constructor(options: DashboardOptions, pictures: ExamplePictures, addresses: DashboardEvents['pictures']) {
+    this.#options = options;
+    this.#pictures = pictures;
+    this.#pictureAddresses = addresses;
+    const [weight] = options.session.network.description.layers.flatMap(({ parameters }) => parameters);
+    const channels = weight?.shape[1];
+    this.#firstWeight = {
+      path: weight?.path ?? '',
+      drawable: weight?.shape.length === 4 && (channels === 1 || channels === 3),
+    };
+  }
+
+  /** Serves the page: where the run's page was before, if that port is free. */
+  static async open(options: DashboardOptions): Promise<Dashboard> {
+    const { run, dataset } = options;
+    const pictures = await readExamplePictures(dataset, shownPictures);
+    const addresses = await Promise.all(
+      pictures.examples.map(async ({ picture, label, name }) => ({
+        url: await pictureAddress(name, picture, pictureSide),
+        label,
+        name,
+      })),
+    );
+    const dashboard = new Dashboard(options, pictures, addresses);
+    for (const metrics of await run.readMetrics()) dashboard.#history.add(metrics);
+    dashboard.#server = await LocalServer.start({
+      port: await lastPort(run),
+      files: await dashboardFiles(),
+      welcome: (tell) => dashboard.#welcome(tell),
+    });
+    await writeFile(run.dashboardFile, `${JSON.stringify({ port: dashboard.#server.port })}\n`).catch((error: Error) =>
+      options.say(`The dashboard's port could not be noted: ${error.message}`),
+    );
+    return dashboard;
+  }
+
+  get url(): string {
+    return this.#server.url;
+  }
+
+  /** Takes up what training tells. */
+  show(event: TrainingEvent): void {
+    switch (event.kind) {
+      case 'start':
+        this.#history.rewind(event.step);
+        this.#tell('history', this.#history.columns);
+        this.#setState({ state: 'training' });
+        break;
+      case 'step':
+      case 'validation':
+        this.#history.add(event.metrics);
+        this.#new.add(event.metrics);
+        this.#timer ??= setTimeout(() => this.#flush(), pointsEvery);
+        if (this.#state.state !== 'training') this.#setState({ state: 'training' });
+        break;
+      case 'evaluating':
+        this.#setState({ state: 'evaluating', evaluating: { pictures: event.pictures, of: event.of } });
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** To be called when network and augmenter are free: looks at filters and predictions where it is time to. */
+  look(): Promise<void> | undefined {
+    if (this.#server.pages === 0 || performance.now() < this.#nextLook) return undefined;
+    return this.#look();
+  }
+
+  /** Shows how it ended, and closes the page's connections. */
+  async close(finished: boolean): Promise<void> {
+    try {
+      if (this.#server.pages > 0 && finished) await this.#look();
+    } finally {
+      this.#flush();
+      this.#setState({ state: finished ? 'finished' : 'stopped' });
+      await this.#server.close();
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { network, augmenter, gpu } = this.#options.session;
+    const begin = performance.now();
+    try {
+      const step = network.stepCount;
+      const { classes } = this.#options.dataset;
+      const found = await predict({ network, augmenter }, this.#pictures.batch);
+      this.#predictions = {
+        step,
+        predictions: found.map((guesses) =>
+          guesses.map(({ label, probability }) => ({ label: classes[label]!, probability })),
+        ),
+      };
+      this.#tell('predictions', this.#predictions);
+      if (this.#firstWeight.drawable) {
+        const { path } = this.#firstWeight;
+        const weight = (await network.parameters([path]))[path]!;
+        const picture = await filters(weight, { columns: network.description.columns });
+        this.#filters = { step, url: `data:image/png;base64,${picture.toString('base64')}` };
+        this.#tell('filters', this.#filters);
+      }
+      this.#tell('memory', this.#memory());
+    } finally {
+      const now = performance.now();
+      this.#nextLook = now + Math.max(lookEvery, (now - begin) / lookShare);
+    }
+    gpu.check();
+  }
+
+  #memory(): DashboardEvents['memory'] {
+    const { network, gpu } = this.#options.session;
+    const { parameterBytes, activityBytes } = network.memory();
+    return { liveBytes: gpu.liveBytes, parameterBytes, activityBytes };
+  }
+
+  #welcome(tell: Tell): void {
+    const { title, subtitle, run } = this.#options;
+    const { steps, batch } = run.config.recipe;
+    // What waits to be told is in the history already.
+    this.#flush();
+    tell('run', { title, subtitle, steps, batch });
+    tell('history', this.#history.columns);
+    tell('memory', this.#memory());
+    tell('pictures', this.#pictureAddresses);
+    if (this.#predictions) tell('predictions', this.#predictions);
+    if (this.#filters) tell('filters', this.#filters);
+    tell('state', this.#state);
+    this.#nextLook = 0;
+  }
+
+  #setState(state: DashboardEvents['state']): void {
+    this.#state = state;
+    this.#tell('state', state);
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#new.isEmpty) return;
+    this.#tell('points', this.#new.columns);
+    this.#new.clear();
+  }
+
+  #tell<Name extends keyof DashboardEvents>(event: Name, data: DashboardEvents[Name]): void {
+    this.#server.tell(event, data);
+  }
+}
+
+/** Where the run was shown last, so that a page which is still open finds it again. */
+async function lastPort(run: RunDirectory): Promise<number | undefined> {
+  try {
+    const { port } = JSON.parse(await readFile(run.dashboardFile, 'utf8')) as { port?: unknown };
+    return typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,134 @@
+import { type IncomingHttpHeaders, request } from 'node:http';
+import { createConnection } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { LocalServer } from './local-server.js';
+import { listenTo } from './testing.js';
+
+const files = new Map([
+  ['/', { type: 'text/html; charset=utf-8', content: Buffer.from('<!doctype html>page') }],
+  ['/page.js', { type: 'text/javascript', content: Buffer.from('1') }],
+]);
+
+let server: LocalServer | undefined;
+afterEach(async () => {
+  await server?.close();
+  server = undefined;
+});
+
+async function start(port?: number): Promise<LocalServer> {
+  server = await LocalServer.start({ port, files, welcome: (tell) => tell('hello', { text: 'line\nbreak' }) });
+  return server;
+}
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/** As fetch does, but with any host, method and path: neither is put in order first. */
+function ask(port: number, path: string, options: { host?: string; method?: string } = {}): Promise<Answer> {
+  const { host = `127.0.0.1:${port}`, method = 'GET' } = options;
+  return new Promise((resolve, reject) => {
+    const asking = request({ host: '127.0.0.1', port, path, method, headers: { host } }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
+    });
+    asking.on('error', reject).end();
+  });
+}
+
+describe('LocalServer', () => {
+  it('serves its files and nothing else', async () => {
+    const { port, url } = await start();
+    expect(url).toBe(`http://127.0.0.1:${port}/`);
+    const page = await ask(port, '/');
+    expect(page).toMatchObject({ status: 200, text: '<!doctype html>page' });
+    expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
+    expect(page.headers['content-security-policy']).toMatch(/default-src 'none'.*connect-src 'self'/);
+    expect((await ask(port, '/?x=1')).status).toBe(200);
+    expect(await ask(port, '/page.js', { method: 'HEAD' })).toMatchObject({ status: 200, text: '' });
+    for (const path of [
+      '/../package.json',
+      '/%2e%2e/package.json',
+      '//etc/passwd',
+      '/page.js/..',
+      '/PAGE.JS',
+      '*',
+      '/\\..\\x',
+    ]) {
+      expect((await ask(port, path)).status).toBe(404);
+    }
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+      expect((await ask(port, '/', { method })).status).toBe(405);
+    }
+  });
+
+  it('answers to no other name, which could be that of a page from elsewhere', async () => {
+    const { port } = await start();
+    expect((await ask(port, '/', { host: `localhost:${port}` })).status).toBe(200);
+    for (const host of [
+      'evil.example',
+      `evil.example:${port}`,
+      '127.0.0.1',
+      `127.0.0.1:${port + 1}`,
+      `127.0.0.1:${port}.evil.example`,
+      '',
+    ]) {
+      const answer = await ask(port, '/events', { host });
+      expect(answer.status).toBe(403);
+      expect(answer.text).not.toContain('hello');
+    }
+  });
+
+  it('listens on this machine only', async () => {
+    const { port } = await start();
+    // Another address of this same machine, which a server for everybody would answer on.
+    const refused = new Promise((resolve) => {
+      const socket = createConnection({ host: '127.0.0.2', port });
+      socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code));
+      socket.on('connect', () => {
+        socket.destroy();
+        resolve('connected');
+      });
+    });
+    expect(await refused).not.toBe('connected');
+  });
+
+  it('tells pages what happens, from a welcome on', async () => {
+    const { url, tell, pages } = await start();
+    expect(pages).toBe(0);
+    tell('nobody', 'hears this');
+    const page = await listenTo(url);
+    expect(await page.next('hello')).toEqual({ text: 'line\nbreak' });
+    expect(server!.pages).toBe(1);
+    tell('step', { loss: 1 });
+    expect(await page.next('step')).toEqual({ loss: 1 });
+    page.leave();
+    while (server!.pages > 0) await setTimeout(5);
+  });
+
+  it('takes the port that it had, and another where it is taken', async () => {
+    const first = await start();
+    const { port } = first;
+    const second = await LocalServer.start({ port, files, welcome: () => undefined });
+    expect(second.port).not.toBe(port);
+    await second.close();
+    await first.close();
+    expect((await start(port)).port).toBe(port);
+  });
+
+  it('closes while pages listen', async () => {
+    const { url } = await start();
+    const page = await listenTo(url);
+    await page.next('hello');
+    server!.tell('last', 'word');
+    await server!.close();
+    expect(await page.next('last')).toBe('word');
+    expect(await page.ended).toBe(true);
+  });
+});
