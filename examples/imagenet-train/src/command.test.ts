@@ -108,12 +108,28 @@ it('trains, evaluates and classifies', async () => {
   for (const views of ['1', '10']) {
     const evaluated = await runCommand(['evaluate', '--run', run, '--data', pictures, '--views', views, '--json']);
     expect(evaluated.code).toBe(0);
-    const { pictures: count, loss, top1Error, top5Error } = JSON.parse(evaluated.stdout);
-    expect(count).toBe(3);
+    const { pictures: count, loss, top1Error, top5Error, top1Wrong } = JSON.parse(evaluated.stdout);
+    expect({ count, top1Wrong }).toEqual({ count: 3, top1Wrong: 0 });
     // Plain colours: nothing could be easier.
     expect({ top1Error, top5Error }).toEqual({ top1Error: 0, top5Error: 0 });
     if (views === '1') expect(loss).toBeCloseTo(result.validation.loss, 6);
   }
+
+  // The same network twice is the same network; its predictions are in the form of a submission.
+  const file = join(directory, 'predictions.txt');
+  const ensemble = ['evaluate', '--run', `${run},${run}`, '--mix', 'search:top1', '--predictions', file, '--json'];
+  const together = await runCommand(ensemble);
+  expect(together.code).toBe(0);
+  const { loss, members } = JSON.parse(together.stdout);
+  expect(loss).toBeCloseTo(result.validation.loss, 6);
+  expect(members).toMatchObject([
+    { run, weight: 0.5, alone: { pictures: 3, top1Wrong: 0 } },
+    { run, weight: 0.5 },
+  ]);
+  // Classes are numbered from 1; there is one picture of each, in their order.
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  expect(lines.map((line) => line.split(' ')[0])).toEqual(['1', '2', '3']);
+  for (const line of lines) expect(line.split(' ').sort()).toEqual(['1', '2', '3']);
 
   const images = ['red', 'blue'].map((name) => join(pictures, name, '1.png'));
   const classified = await runCommand(['classify', '--run', run, ...images, '--json']);

@@ -96,7 +96,7 @@ describe('EventFile', () => {
     const before = Date.now() / 1000;
     const events = new EventFile(directory, 41);
     for (let step = 41; step <= 300; step++) events.add(metrics(step, 'train'));
-    events.add(metrics(300, 'val'));
+    events.add({ ...metrics(300, 'val'), top5Error: 0 });
     await events.close();
     const [name] = await readdir(directory);
     expect(name).toMatch(/^events\.out\.tfevents\.\d{10}\./);
@@ -121,7 +121,7 @@ describe('EventFile', () => {
     });
     expect(scalarsOf(records[262]!)).toMatchObject({
       step: 300,
-      scalars: { 'loss/val': 2.5, 'top-1 error/val': 0.75 },
+      scalars: { 'loss/val': 2.5, 'top-5 error/val': 0 },
     });
   });
 

@@ -20,7 +20,8 @@ const eventType = protobuf
       oneof what { string file_version = 3; Summary summary = 5; SessionLog session_log = 7; }
     }
     message Summary {
-      message Value { string tag = 1; float simple_value = 2; }
+      // In a oneof, as in TensorFlow's own: only there a 0 is written.
+      message Value { string tag = 1; oneof value { float simple_value = 2; } }
       repeated Value value = 1;
     }
     message SessionLog {

@@ -11,6 +11,8 @@ import { MetricHistory } from './metric-history.js';
 const shownPictures = 8;
 /** Side of a picture on the page, in pixels. */
 const pictureSide = 240;
+/** About the side of a filter on the page. */
+const filterSide = 44;
 /** Milliseconds between messages of new points. */
 const pointsEvery = 250;
 /** Least milliseconds between looks at filters and predictions. */
@@ -144,7 +146,8 @@ export class Dashboard {
       if (this.#firstWeight.drawable) {
         const { path } = this.#firstWeight;
         const weight = (await network.parameters([path]))[path]!;
-        const picture = await filters(weight, { columns: network.description.columns });
+        const scale = Math.max(1, Math.round(filterSide / weight.shape[3]!));
+        const picture = await filters(weight, { columns: network.description.columns, scale });
         this.#filters = { step, url: `data:image/png;base64,${picture.toString('base64')}` };
         this.#tell('filters', this.#filters);
       }

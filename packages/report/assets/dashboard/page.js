@@ -186,9 +186,10 @@ function buildCharts() {
         },
       },
       axes: [
-        { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map(formatStep), space: 70 },
-        { ...axis, values: (_, ticks) => ticks.map(format), size: 56 },
+        { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map(formatStep), space: 70, size: 28, gap: 4 },
+        { ...axis, values: (_, ticks) => ticks.map(format), size: 48, gap: 6 },
       ],
+      padding: [8, 8, 0, 0],
       cursor: { sync: { key: 'run' }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
       legend: { markers: { width: 0, fill: (chart, i) => chart.series[i].stroke() } },
       hooks: {
