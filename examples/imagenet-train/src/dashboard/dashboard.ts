@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Dataset } from '@alex/data';
 import { type DashboardEvents, dashboardFiles, filters, pictureAddress } from '@alex/report';
+import { AdapterError } from '@alex/tensor';
 import { predict, type RunDirectory, type TrainingEvent } from '@alex/trainer';
 import { type ExamplePictures, readExamplePictures } from '../examples.js';
 import type { Session } from '../session.js';
@@ -152,6 +153,10 @@ export class Dashboard {
         this.#tell('filters', this.#filters);
       }
       this.#tell('memory', this.#memory());
+    } catch (error) {
+      // A lost adapter is training's own business; whatever else cannot be shown must not end it.
+      if (error instanceof AdapterError) throw error;
+      this.#options.say(`The dashboard: ${(error as Error).message}`);
     } finally {
       const now = performance.now();
       this.#nextLook = now + Math.max(lookEvery, (now - begin) / lookShare);
