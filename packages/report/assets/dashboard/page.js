@@ -181,8 +181,10 @@ function chartKinds() {
     {
       id: 'rate',
       series: [line('rate', 'train', short, { paths: uPlot.paths.stepped({ align: -1 }) })],
-      curves: () => [own('learningRate')],
+      // A rate of 0 has no place on a logarithmic scale.
+      curves: () => [(i) => history.train.learningRate[i] || null],
       format: short,
+      logarithmic: true,
     },
   ];
 }
@@ -220,7 +222,7 @@ function drawMarks(chart) {
 
 function buildCharts() {
   for (const { chart } of charts) chart.destroy();
-  charts = chartKinds().map(({ id, series, curves, format, marks }) => {
+  charts = chartKinds().map(({ id, series, curves, format, marks, logarithmic }) => {
     const place = element(id);
     const axis = {
       stroke: colour('muted'),
@@ -233,16 +235,16 @@ function buildCharts() {
       series: [{ label: 'step', value: (_, step) => (step == null ? '–' : whole(step)) }, ...series],
       scales: {
         x: { time: false, range: () => view ?? [0, Math.max(1, history.train.step.at(-1) ?? 1)] },
-        y: {
-          range: (_, _least, most) => [0, most > 0 ? (id === 'error' ? Math.min(1, most * 1.05) : most * 1.05) : 1],
-        },
+        y: logarithmic
+          ? { distr: 3, range: (_, least, most) => (most > 0 ? [least / 3, most * 3] : [0.001, 1]) }
+          : { range: (_, _least, most) => [0, most > 0 ? Math.min(id === 'error' ? 1 : Infinity, most * 1.05) : 1] },
       },
       axes: [
         { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map(formatStep), space: 70, size: 28, gap: 4 },
-        { ...axis, values: (_, ticks) => ticks.map(format), size: 48, gap: 6 },
+        { ...axis, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : format(tick))), size: 52, gap: 6 },
       ],
-      padding: [8, 8, 0, 0],
-      cursor: { sync: { key: 'run' }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
+      padding: [8, 20, 0, 0],
+      cursor: { y: false, sync: { key: 'run' }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
       legend: { markers: { width: 0, fill: (chart, i) => chart.series[i].stroke() } },
       hooks: {
         draw: marks ? [drawMarks] : [],
