@@ -84,6 +84,8 @@ describe('place', () => {
     const network = onGpu(small([], tanh));
     const gradients = await network.gradients(pictures, labels);
     const parameters = await network.parameters();
+    const [first] = Object.keys(parameters);
+    expect(await network.parameters([first!])).toEqual({ [first!]: parameters[first!] });
     const meanLoss = async () => {
       network.loadParameters(parameters);
       const { losses } = await network.evaluate(pictures, labels);

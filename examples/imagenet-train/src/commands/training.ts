@@ -57,7 +57,7 @@ export async function runTraining(
     output.line(
       `Training ${description.name} (${description.parameterCount.toLocaleString('en-US')} parameters) on ` +
         `${dataset.train.length.toLocaleString('en-US')} pictures of ${dataset.classes.length} classes, ` +
-        `${config.recipe.steps} steps of ${config.recipe.batch}, on ${session.gpus.map(({ description }) => description.name).join(' and ')}.`,
+        `${config.recipe.steps} steps of ${config.recipe.batch}, on ${namesOf(session)}.`,
     );
     output.line(memoryLine(session.network.memory()));
     if (trace !== undefined) {
@@ -136,7 +136,7 @@ async function openDashboard({
       session,
       dataset,
       title: `${model.variant} on ${data.name}`,
-      subtitle: `${data.classes.length} classes, ${recipe.steps.toLocaleString('en-US')} steps of ${recipe.batch} pictures, on ${session.gpu.description.name}`,
+      subtitle: `${data.classes.length} classes, ${recipe.steps.toLocaleString('en-US')} steps of ${recipe.batch} pictures, on ${namesOf(session)}`,
       say: output.line,
     });
     output.line(`Dashboard: ${page.url}`);
@@ -189,3 +189,7 @@ export function trainingResult({ run, result }: Trained) {
 
 /** How the command is called from the repository. */
 export const alexnetCommand = 'npm run alexnet --';
+
+function namesOf({ gpus }: Session): string {
+  return gpus.map(({ description }) => description.name).join(' and ');
+}

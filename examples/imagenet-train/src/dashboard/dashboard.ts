@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Dataset } from '@alex/data';
 import { type DashboardEvents, dashboardFiles, filters, pictureAddress } from '@alex/report';
+import { AdapterError } from '@alex/tensor';
 import { predict, type RunDirectory, type TrainingEvent } from '@alex/trainer';
 import { type ExamplePictures, readExamplePictures } from '../examples.js';
 import type { Session } from '../session.js';
@@ -22,7 +23,7 @@ const lookShare = 0.02;
 
 export interface DashboardOptions {
   readonly run: RunDirectory;
-  readonly session: Pick<Session, 'network' | 'augmenter' | 'gpu'>;
+  readonly session: Pick<Session, 'network' | 'augmenter' | 'gpus'>;
   readonly dataset: Dataset;
   readonly title: string;
   readonly subtitle: string;
@@ -130,7 +131,7 @@ export class Dashboard {
   }
 
   async #look(): Promise<void> {
-    const { network, augmenter, gpu } = this.#options.session;
+    const { network, augmenter, gpus } = this.#options.session;
     const begin = performance.now();
     try {
       const step = network.stepCount;
@@ -152,17 +153,21 @@ export class Dashboard {
         this.#tell('filters', this.#filters);
       }
       this.#tell('memory', this.#memory());
+    } catch (error) {
+      // A lost adapter is training's own business; whatever else cannot be shown must not end it.
+      if (error instanceof AdapterError) throw error;
+      this.#options.say(`The dashboard: ${(error as Error).message}`);
     } finally {
       const now = performance.now();
       this.#nextLook = now + Math.max(lookEvery, (now - begin) / lookShare);
     }
-    gpu.check();
+    for (const gpu of gpus) gpu.check();
   }
 
   #memory(): DashboardEvents['memory'] {
-    const { network, gpu } = this.#options.session;
+    const { network, gpus } = this.#options.session;
     const { parameterBytes, activityBytes } = network.memory();
-    return { liveBytes: gpu.liveBytes, parameterBytes, activityBytes };
+    return { liveBytes: gpus.reduce((sum, { liveBytes }) => sum + liveBytes, 0), parameterBytes, activityBytes };
   }
 
   #welcome(tell: Tell): void {

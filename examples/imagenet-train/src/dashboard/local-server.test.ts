@@ -77,7 +77,6 @@ describe('LocalServer', () => {
       '127.0.0.1',
       `127.0.0.1:${port + 1}`,
       `127.0.0.1:${port}.evil.example`,
-      '',
     ]) {
       const answer = await ask(port, '/events', { host });
       expect(answer.status).toBe(403);

@@ -58,16 +58,73 @@ let charts = [];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** Places of validation lines among those of training, which have a line for every step. */
-function alignedValidation(column) {
+/** What a curve shows at a line of training: the line's own value, or a mean of those before. */
+const own = (column) => (i) => history.train[column][i];
+
+function mean(column) {
+  const means = runningMean(history.train[column]);
+  return (i) => means[i];
+}
+
+/** What a curve of validation shows there: mostly nothing. */
+function held(column) {
+  const values = new Map(validationPlaces().map((place, i) => [place, history.val[column][i]]));
+  return (i) => values.get(i) ?? null;
+}
+
+/** Places of the validation lines among those of training, which have a line for every step. */
+function validationPlaces() {
   const { step } = history.train;
-  const aligned = new Array(step.length).fill(null);
-  let at = 0;
-  history.val.step.forEach((wanted, i) => {
-    while (at < step.length && step[at] < wanted) at++;
-    if (step[at] === wanted) aligned[at] = history.val[column][i];
+  return history.val.step.map((wanted) => {
+    const place = placeOf(step, wanted);
+    return step[place] === wanted ? place : -1;
   });
-  return aligned;
+}
+
+/** The first place of a value that is not below. */
+function placeOf(sorted, value) {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** A chart has fewer pixels side by side than twice this. */
+const mostStretches = 600;
+
+/**
+ * The lines to draw: those in view, or of very many as many as can be told apart. Of each short stretch that is where the
+ * first curve is lowest and highest, and every validation.
+ */
+function placesInView(curve) {
+  const { step } = history.train;
+  const first = view ? Math.max(0, placeOf(step, view[0]) - 1) : 0;
+  const end = view ? Math.min(step.length, placeOf(step, view[1]) + 1) : step.length;
+  const count = end - first;
+  if (count <= 2 * mostStretches) return Array.from({ length: count }, (_, i) => first + i);
+  const kept = new Set([first, end - 1]);
+  for (let stretch = 0; stretch < mostStretches; stretch++) {
+    const start = first + Math.floor((stretch * count) / mostStretches);
+    const stop = first + Math.floor(((stretch + 1) * count) / mostStretches);
+    let lowest = start;
+    let highest = start;
+    for (let i = start + 1; i < stop; i++) {
+      if (curve(i) < curve(lowest)) lowest = i;
+      if (curve(i) > curve(highest)) highest = i;
+    }
+    kept.add(lowest).add(highest);
+  }
+  for (const place of validationPlaces()) if (place >= first && place < end) kept.add(place);
+  return [...kept].sort((one, other) => one - other);
+}
+
+/** What uPlot draws: steps, and the values of each curve there. */
+function drawn(curves) {
+  const places = placesInView(curves[0]);
+  return [places.map((i) => history.train.step[i]), ...curves.map((curve) => places.map(curve))];
 }
 
 /** The first step at each new learning rate. */
@@ -99,7 +156,7 @@ function chartKinds() {
     {
       id: 'loss',
       series: [{ ...faint, value: value(short) }, line('train', 'train', short), line('val', 'val', short, validation)],
-      data: () => [history.train.loss, runningMean(history.train.loss), alignedValidation('loss')],
+      curves: () => [own('loss'), mean('loss'), held('loss')],
       format: short,
       marks: true,
     },
@@ -111,26 +168,23 @@ function chartKinds() {
         line('val top-1', 'val', percent, validation),
         line('val top-5', 'val', percent, { ...validation, ...dotted }),
       ],
-      data: () => [
-        runningMean(history.train.top1Error),
-        runningMean(history.train.top5Error),
-        alignedValidation('top1Error'),
-        alignedValidation('top5Error'),
-      ],
+      curves: () => [mean('top1Error'), mean('top5Error'), held('top1Error'), held('top5Error')],
       format: (share) => `${Math.round(100 * share)}%`,
       marks: true,
     },
     {
       id: 'speed',
       series: [{ ...faint, value: value(short) }, line('mean', 'train', short)],
-      data: () => [history.train.imagesPerSecond, runningMean(history.train.imagesPerSecond)],
+      curves: () => [own('imagesPerSecond'), mean('imagesPerSecond')],
       format: short,
     },
     {
       id: 'rate',
       series: [line('rate', 'train', short, { paths: uPlot.paths.stepped({ align: -1 }) })],
-      data: () => [history.train.learningRate],
+      // A rate of 0 has no place on a logarithmic scale.
+      curves: () => [(i) => history.train.learningRate[i] || null],
       format: short,
+      logarithmic: true,
     },
   ];
 }
@@ -168,7 +222,7 @@ function drawMarks(chart) {
 
 function buildCharts() {
   for (const { chart } of charts) chart.destroy();
-  charts = chartKinds().map(({ id, series, data, format, marks }) => {
+  charts = chartKinds().map(({ id, series, curves, format, marks, logarithmic }) => {
     const place = element(id);
     const axis = {
       stroke: colour('muted'),
@@ -181,16 +235,16 @@ function buildCharts() {
       series: [{ label: 'step', value: (_, step) => (step == null ? '–' : whole(step)) }, ...series],
       scales: {
         x: { time: false, range: () => view ?? [0, Math.max(1, history.train.step.at(-1) ?? 1)] },
-        y: {
-          range: (_, _least, most) => [0, most > 0 ? (id === 'error' ? Math.min(1, most * 1.05) : most * 1.05) : 1],
-        },
+        y: logarithmic
+          ? { distr: 3, range: (_, least, most) => (most > 0 ? [least / 3, most * 3] : [0.001, 1]) }
+          : { range: (_, _least, most) => [0, most > 0 ? Math.min(id === 'error' ? 1 : Infinity, most * 1.05) : 1] },
       },
       axes: [
         { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map(formatStep), space: 70, size: 28, gap: 4 },
-        { ...axis, values: (_, ticks) => ticks.map(format), size: 48, gap: 6 },
+        { ...axis, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : format(tick))), size: 52, gap: 6 },
       ],
-      padding: [8, 8, 0, 0],
-      cursor: { sync: { key: 'run' }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
+      padding: [8, 20, 0, 0],
+      cursor: { y: false, sync: { key: 'run' }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
       legend: { markers: { width: 0, fill: (chart, i) => chart.series[i].stroke() } },
       hooks: {
         draw: marks ? [drawMarks] : [],
@@ -205,12 +259,12 @@ function buildCharts() {
         ],
       },
     };
-    const chart = new uPlot(options, [history.train.step, ...data()], place);
+    const chart = new uPlot(options, drawn(curves()), place);
     chart.over.addEventListener('dblclick', () => {
       view = undefined;
       drawCharts();
     });
-    return { chart, data, place };
+    return { chart, curves, place };
   });
 }
 
@@ -218,7 +272,7 @@ function buildCharts() {
 const sizeOf = (place) => ({ width: Math.max(200, place.clientWidth), height: place.clientHeight - 28 });
 
 function drawCharts() {
-  for (const { chart, data } of charts) chart.setData([history.train.step, ...data()]);
+  for (const { chart, curves } of charts) chart.setData(drawn(curves()));
 }
 
 addEventListener('resize', () => {
