@@ -1,6 +1,15 @@
 export { listAdapters, type OpenOptions, openGpu } from './adapter/adapters.js';
 export { type AdapterDescription, type BufferOptions, Gpu, type GpuOptions } from './adapter/gpu.js';
-export { AdapterError, AlexError, CheckpointError, ConfigError, DataError, ShapeError } from './errors.js';
+export {
+  AdapterError,
+  AdapterLostError,
+  AlexError,
+  CheckpointError,
+  ConfigError,
+  DataError,
+  MemoryError,
+  ShapeError,
+} from './errors.js';
 export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
 export { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from './kernel/epilogue.js';
 export { recordPerElement } from './kernel/per-element.js';
@@ -74,6 +83,7 @@ export {
   type NetworkTableRow,
   type ReadsFrom,
 } from './network/description.js';
+export { checkFits } from './network/fit.js';
 export type {
   BackwardInput,
   BackwardOutput,
@@ -89,6 +99,7 @@ export type { Loss, LossOutput } from './network/loss.js';
 export type { Evaluation, MemoryPlan, Network, StepOptions, StepResult, StepUnderWay } from './network/network.js';
 export type { LearnedParameter, Optimizer } from './network/optimizer.js';
 export { type Precision, type ProgramOptions, precisions } from './network/programs.js';
+export type { LayerStatistics, ValueStatistics } from './network/statistics.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
 export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';
 export {

@@ -1,4 +1,5 @@
-export type { Checkpoint } from './checkpoint.js';
+export type { Checkpoint, Validation } from './checkpoint.js';
+export type { CheckpointFolder } from './checkpoint-folder.js';
 export {
   checkRunConfig,
   type DataConfig,
@@ -7,9 +8,13 @@ export {
   type Recipe,
   type RunConfig,
 } from './config.js';
+export { DivergenceError, type DivergenceReport } from './divergence.js';
 export { type EvaluationOptions, type EvaluationResult, evaluate } from './evaluate.js';
 export type { Metrics } from './metrics.js';
 export { type Prediction, predict } from './predict.js';
+export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
 export { RunDirectory } from './run-directory.js';
+export { lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
+export type { Placed } from './stepper.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';

@@ -8,6 +8,7 @@ import {
   planPrograms,
   type RecordDispatches,
 } from '../kernel/program.js';
+import type { Recorder } from '../kernel/recorder.js';
 import {
   bufferOf,
   createReadback,
@@ -20,7 +21,7 @@ import {
   writeTensor,
 } from '../kernel/tensor.js';
 import { type TuneOptions, type TuningReport, tune } from '../kernel/tuner.js';
-import { checkHostTensor, formatShape, type HostTensor } from '../shape.js';
+import { checkHostTensor, elementCount, formatShape, type HostTensor } from '../shape.js';
 import type { NetworkDescription, NetworkTable } from './description.js';
 import { initialValues } from './initialize.js';
 import { fromMemoryLayout, toMemoryLayout } from './layout.js';
@@ -38,8 +39,11 @@ import {
   recordCopy,
   recordEvaluation,
   recordGradients,
+  recordPart,
   recordTraining,
+  recordUpdate,
 } from './programs.js';
+import { type LayerStatistics, recordStatistics, statisticsOf, statisticsShape, watched } from './statistics.js';
 import { StepsUnderWay } from './steps-under-way.js';
 
 export interface CompileOptions extends ProgramOptions {
@@ -91,9 +95,12 @@ export async function tuneNetwork(
 }
 
 function checkOptions(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
-  const { batch, precision = 'float32' } = options;
+  const { batch, precision = 'float32', parts = 1 } = options;
   if (!Number.isInteger(batch) || batch < 1) {
     throw new ConfigError(`${description.name}: batch must be a whole number of at least 1, got ${batch}`);
+  }
+  if (!Number.isInteger(parts) || parts < 1) {
+    throw new ConfigError(`${description.name}: parts must be a whole number of at least 1, got ${parts}`);
   }
   if (!precisions.includes(precision)) {
     throw new ConfigError(
@@ -119,21 +126,29 @@ function programsOf(
   description: NetworkDescription,
   options: ProgramOptions,
   tensors: NetworkTensors,
-): { readonly evaluate: RecordDispatches; readonly train?: RecordDispatches } {
-  const evaluate: RecordDispatches = (recorder) => recordEvaluation(recorder, description, options, tensors);
-  const train: RecordDispatches = (recorder) => recordTraining(recorder, description, options, tensors);
-  return options.training === false ? { evaluate } : { evaluate, train };
+): { readonly evaluate: RecordDispatches; readonly train?: RecordDispatches; readonly update?: RecordDispatches } {
+  const recorded =
+    (record: typeof recordTraining): RecordDispatches =>
+    (recorder) =>
+      record(recorder, description, options, tensors);
+  const evaluate = recorded(recordEvaluation);
+  if (options.training === false) return { evaluate };
+  if (tensors.gradients.size === 0) return { evaluate, train: recorded(recordTraining) };
+  return { evaluate, train: recorded(recordPart), update: recorded(recordUpdate) };
 }
 
 class CompiledNetwork implements Network {
   readonly batch: number;
+  readonly parts: number;
   readonly input: Tensor;
   stepCount = 0;
   readonly #gpu: Gpu;
   readonly #options: CompileOptions & { seed: number };
   readonly #learned: readonly LearnedParameter[];
   readonly #tensors: NetworkTensors;
-  readonly #programs: { readonly evaluate: Program; readonly train?: Program };
+  readonly #programs: { readonly evaluate: Program; readonly train?: Program; readonly update?: Program };
+  /** The part of the step that comes next. */
+  #part = 0;
   readonly #steps: StepsUnderWay;
   readonly #readEvaluation: Readback;
   /** Where pictures and labels are put in order on their way to the adapter; the first made when they are first needed. */
@@ -149,8 +164,9 @@ class CompiledNetwork implements Network {
   ) {
     this.#gpu = gpu;
     this.#options = options;
-    const { batch, optimizer, seed } = options;
+    const { batch, optimizer, seed, parts = 1 } = options;
     this.batch = batch;
+    this.parts = parts;
     this.#stagedLabels = new Uint32Array(batch);
     this.#learned = learnedParameters(description);
     optimizer.scalars(optimizer.learningRate, this.#learned);
@@ -189,7 +205,7 @@ class CompiledNetwork implements Network {
         this.#fill(pictures, labels, this.batch);
         await program.run(this.#trainingScalars(options), encode);
       });
-      this.stepCount++;
+      await this.#endPart(options);
       return step;
     });
   }
@@ -204,7 +220,7 @@ class CompiledNetwork implements Network {
       const program = this.#trainingProgram();
       this.#fill(pictures, labels, this.batch);
       const timings = await program.profile(this.#trainingScalars({}));
-      this.stepCount++;
+      await this.#endPart({});
       return timings;
     });
   }
@@ -223,11 +239,53 @@ class CompiledNetwork implements Network {
         });
       });
       try {
-        await program.run({ seed: this.#options.seed, step: this.stepCount });
+        await program.run({ seed: this.#options.seed, step: this.stepCount, part: 0 });
         return hostTensors(this.#learned, await readTensors(gpu, gradients));
       } finally {
         program.dispose();
         for (const tensor of gradients) disposeTensor(gpu, tensor);
+      }
+    });
+  }
+
+  statistics(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<LayerStatistics[]> {
+    return this.#inTurn(async () => {
+      this.#fill(pictures, labels, this.batch);
+      const gpu = this.#gpu;
+      const results = new Map<string, Tensor>();
+      const measure = (recorder: Recorder, name: string, x: Tensor) => {
+        const result = createTensor(gpu, name, statisticsShape);
+        results.set(name, result);
+        recordStatistics(recorder, x, result);
+      };
+      let program: Program | undefined;
+      try {
+        program = createProgram(gpu, (recorder) => {
+          const description = watched(this.description, (inner, { name }, output) => measure(inner, name, output));
+          const scale = this.#tensors.state.get(lossScale.name);
+          recordGradients(recorder, description, this.#options, this.#tensors, (path, gradient) => {
+            const unscaled = scale ? recorder.tensor(`${path}/unscaled`, gradient.shape) : gradient;
+            if (scale) recordUnscaled(recorder, gradient, scale, unscaled);
+            measure(recorder, `${path}/gradient`, unscaled);
+          });
+          for (const [path, parameter] of this.#tensors.parameters) measure(recorder, path, parameter);
+        });
+        await program.run({ seed: this.#options.seed, step: this.stepCount, part: this.#part });
+        const values = await readTensors(gpu, [...results.values()]);
+        const statistics = new Map([...results.keys()].map((name, index) => [name, statisticsOf(values[index]!)]));
+        // A layer that the one below did in its stead gives what that one gave.
+        let output = statisticsOf(new Float32Array(elementCount(statisticsShape)));
+        return this.description.layers.map(({ layer, parameters }) => {
+          output = statistics.get(layer.name) ?? output;
+          const own = parameters.map(({ name, path }) => {
+            const [value, gradient] = [statistics.get(path)!, statistics.get(`${path}/gradient`)!];
+            return [name, { value, gradient }] as const;
+          });
+          return { layer: layer.name, output, parameters: Object.fromEntries(own) };
+        });
+      } finally {
+        program?.dispose();
+        for (const tensor of results.values()) disposeTensor(gpu, tensor);
       }
     });
   }
@@ -255,6 +313,7 @@ class CompiledNetwork implements Network {
     }
     this.#load('optimizer state', this.#tensors.state, state.optimizerState);
     this.stepCount = state.step;
+    this.#part = 0;
   }
 
   table(): NetworkTable {
@@ -291,7 +350,17 @@ class CompiledNetwork implements Network {
   #trainingScalars(options: StepOptions): Record<string, number> {
     const { optimizer, seed } = this.#options;
     const learningRate = options.learningRate ?? optimizer.learningRate;
-    return { seed, step: this.stepCount, ...optimizer.scalars(learningRate, this.#learned) };
+    const rates = optimizer.scalars(learningRate, this.#learned, options.learningRates);
+    return { seed, step: this.stepCount, part: this.#part, ...rates };
+  }
+
+  /** Changes the parameters after the last part of a step, where that is not done by the part itself. */
+  async #endPart(options: StepOptions): Promise<void> {
+    const scalars = this.#trainingScalars(options);
+    this.#part = (this.#part + 1) % this.parts;
+    if (this.#part > 0) return;
+    await this.#programs.update?.run(scalars);
+    this.stepCount++;
   }
 
   async #evaluate(
