@@ -3,7 +3,16 @@ import { softmaxCrossEntropy } from '@alex/loss';
 import { alexnet, type Variant } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
-import { CheckpointError, type Gpu, type Network, type NetworkDescription, type Tunings } from '@alex/tensor';
+import {
+  CheckpointError,
+  type CompileOptions,
+  checkFits,
+  type Gpu,
+  MemoryError,
+  type Network,
+  type NetworkDescription,
+  type Tunings,
+} from '@alex/tensor';
 import type { RunConfig, RunDirectory } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
 import { floatsFromBase64 } from './base64.js';
@@ -40,6 +49,8 @@ export interface SessionOptions {
   readonly adapters?: string | undefined;
   readonly batch?: number | undefined;
   readonly tuning?: Tuning | undefined;
+  /** The most bytes of the adapter's memory to use. */
+  readonly memory?: number | undefined;
 }
 
 /** Puts a run's network on an adapter; `batch` where it is not the run's own. */
@@ -49,15 +60,18 @@ export async function openSession(
 ): Promise<Session> {
   const { model, recipe, pictures, data } = config;
   const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
-  const gpus = await openAdapters(options.adapters);
+  const { memory } = options;
+  const gpus = await openAdapters(options.adapters, memory === undefined ? {} : { memoryBytes: memory });
   const disposers: (() => void)[] = gpus.map((gpu) => () => gpu.dispose());
   const dispose = () => {
     for (const step of disposers.splice(0).reverse()) step();
   };
   try {
     const gpu = gpus[0]!;
+    const { batch, microBatch = batch } = recipe;
     const placing = {
-      batch: options.batch ?? recipe.batch,
+      batch: options.batch ?? microBatch,
+      ...(options.training && microBatch < batch && { parts: batch / microBatch }),
       seed: recipe.seed,
       training: options.training,
       // Weights are float32 in any case: what was learnt in mixed precision can be used where there is none.
@@ -73,8 +87,13 @@ export async function openSession(
     // Several adapters are for `place` to refuse, before anything takes time.
     const tunings: Tunings =
       gpus.length > 1 ? new Map() : await applyTuning(description, gpu, placing, options.tuning ?? usualTuning);
-    const network = place(description, gpus, placing);
-    disposers.push(() => network.dispose());
+    if (gpus.length === 1) checkMemory(description, gpu, placing);
+    // Where the driver has less memory than was to be known, it says so by and by.
+    const network = await gpu.validated(description.name, () => {
+      const placed = place(description, gpus, placing);
+      disposers.push(() => placed.dispose());
+      return placed;
+    });
     const augmenter = createAugmenter(gpu, {
       output: network.input,
       source: { height: data.height, width: data.width, channels: data.channels },
@@ -87,6 +106,30 @@ export async function openSession(
     return { gpu, network, augmenter, tunings, dispose };
   } catch (error) {
     dispose();
+    throw error;
+  }
+}
+
+/** Refuses what cannot fit the adapter, and says what would. */
+function checkMemory(description: NetworkDescription, gpu: Gpu, placing: CompileOptions): void {
+  try {
+    checkFits(description, gpu, placing);
+  } catch (error) {
+    if (!(error instanceof MemoryError) || placing.training === false) throw error;
+    const whole = placing.batch * (placing.parts ?? 1);
+    const fits = (batch: number) => {
+      try {
+        return checkFits(description, gpu, { ...placing, batch, parts: whole / batch }) !== undefined;
+      } catch {
+        return false;
+      }
+    };
+    for (let batch = Math.min(error.largestBatch ?? 0, whole - 1); batch > 0; batch--) {
+      if (whole % batch !== 0 || !fits(batch)) continue;
+      throw new MemoryError(`${error.message} --micro-batch ${batch} makes the same updates in parts that fit.`, {
+        cause: error,
+      });
+    }
     throw error;
   }
 }

@@ -22,7 +22,15 @@ export class AdapterError extends AlexError {}
 export class AdapterLostError extends AdapterError {}
 
 /** More memory than the adapter has, or gives. */
-export class MemoryError extends AdapterError {}
+export class MemoryError extends AdapterError {
+  /** The largest batch that would fit, where that is known; 0 where none does. */
+  readonly largestBatch: number | undefined;
+
+  constructor(message: string, options: ErrorOptions & { readonly largestBatch?: number } = {}) {
+    super(message, options);
+    this.largestBatch = options.largestBatch;
+  }
+}
 
 /** A weights or checkpoint file that is torn, foreign or does not fit the network. */
 export class CheckpointError extends AlexError {}

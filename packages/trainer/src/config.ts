@@ -100,6 +100,8 @@ const recipeSchema = v.strictObject({
   weightDecay: notNegative,
   /** What some parameters do differently, by name, layer or kind (`sgd`'s `overrides`). */
   overrides: v.exactOptional(v.record(v.string(), overrideSchema)),
+  /** What the run's first parameters were taken from, and the layers that began anew all the same. */
+  startsFrom: v.exactOptional(v.strictObject({ weights: v.string(), replaces: v.array(v.string()) })),
   /** Steps between evaluations of the validation pictures; one follows the last step too, unless the run is shorter. */
   evaluateEvery: whole(1),
   /** Steps between checkpoints; one follows the last step in any case. */

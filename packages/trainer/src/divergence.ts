@@ -7,13 +7,15 @@ const grown = 10;
 
 /** A loss that is not finite, or far beyond what it was. */
 export class DivergenceError extends AlexError {
-  /** The loss is that of the parameters after so many steps. */
   readonly step: number;
+  /** The loss is that of the parameters after so many steps. */
+  readonly after: number;
   readonly loss: number;
 
-  constructor(step: number, loss: number) {
-    super(`the loss became ${loss} after step ${step}: training diverged`);
+  constructor(step: number, after: number, loss: number) {
+    super(`the loss became ${loss} at step ${step}: training diverged`);
     this.step = step;
+    this.after = after;
     this.loss = loss;
   }
 }
@@ -27,9 +29,12 @@ export class LossWatch {
     this.#most = exploding * Math.max(Math.log(classes), firstLoss);
   }
 
-  /** @throws DivergenceError for a loss that is not finite, or exploded */
-  check(loss: number, step: number): void {
-    if (!(loss <= this.#most)) throw new DivergenceError(step, loss);
+  /**
+   * @param after the steps after which the parameters have this loss: one less than `step` where a step itself measured it
+   * @throws DivergenceError for a loss that is not finite, or exploded
+   */
+  check(loss: number, step: number, after = step): void {
+    if (!(loss <= this.#most)) throw new DivergenceError(step, after, loss);
   }
 }
 

@@ -16,5 +16,6 @@ export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
 export { RunDirectory } from './run-directory.js';
 export { lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
+export { startingWeights } from './starting-weights.js';
 export type { Placed } from './stepper.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';

@@ -221,20 +221,18 @@ class Survivor {
     const { run, onDivergence = 'stop', onEvent } = this.#options;
     const report = await this.#describe(error);
     const file = await run.saveDivergence(report);
-    const where = report.began === undefined ? '' : ` It began in ${report.began}.`;
-    const what = `${error.message}.${where} ${file} says how each layer fared.`;
-    const { learningRate } = run.config.recipe;
+    const where = report.began === undefined ? '' : `it began in ${report.began}; `;
+    const details = `${where}${file} says how each layer fared`;
+    const lower = `a lower learning rate than ${run.config.recipe.learningRate}`;
     if (onDivergence === 'stop') {
       throw new AlexError(
-        `${what} Go back to the last good state with half the rate (rollback on divergence), or begin a new run with a lower ` +
-          `learning rate than ${learningRate}`,
+        `${error.message}; begin a new run with ${lower}, or have it go back to its last good state with half the rates; ${details}`,
         { cause: error },
       );
     }
     if (++this.#rollbacks > most) {
       throw new AlexError(
-        `${what} It did so after ${most} rollbacks without a checkpoint in between; begin a new run with a much lower ` +
-          `learning rate than ${learningRate}`,
+        `${error.message}, also after ${most} rollbacks without a checkpoint in between; begin a new run with ${lower}; ${details}`,
         { cause: error },
       );
     }
@@ -253,7 +251,7 @@ class Survivor {
     }
     onEvent?.({
       kind: 'problem',
-      message: `${what} Going on from step ${state.step} with rates times ${halved}.`,
+      message: `${error.message}; ${details}. Going on from step ${state.step} with rates times ${halved}.`,
     });
     return { ...state, rateFactor: halved };
   }
@@ -268,27 +266,27 @@ class Survivor {
   }
 
   /** Takes the steps since the last good state again, up to the one that went wrong, and looks at its layers. */
-  async #describe({ step, loss }: DivergenceError): Promise<DivergenceReport> {
+  async #describe({ step, after, loss }: DivergenceError): Promise<DivergenceReport> {
     const { run, dataset, signal } = this.#options;
     const known = { step, loss: String(loss) };
     let goodStep = 0;
     try {
       // One that is older than the step, to have something to compare with.
-      const state = await this.#restore(step).catch(() => this.#restore());
+      const state = await this.#restore(after).catch(() => this.#restore());
       goodStep = state.step;
       const { network } = this.#placed;
       const stepper = new Stepper({ ...this.#placed, run, dataset, rateFactor: state.rateFactor });
       const validations = (await run.readMetrics()).filter(({ split }) => split === 'val');
-      const pictures = await stepper.read(step);
-      const before = await stepper.statistics(pictures);
-      while (network.stepCount < step) {
+      const pictures = await stepper.read(after);
+      const good = await stepper.statistics(pictures);
+      while (network.stepCount < after) {
         signal?.throwIfAborted();
         const earlier = validations.filter((validation) => validation.step <= network.stepCount);
         const submitted = await stepper.submit(await stepper.read(network.stepCount), earlier);
         await submitted?.result();
       }
-      const after = await stepper.statistics(pictures);
-      const layers = before.map((good, index) => ({ good, bad: after[index]! }));
+      const bad = await stepper.statistics(pictures);
+      const layers = good.map((statistics, index) => ({ good: statistics, bad: bad[index]! }));
       const began = whereItBegan(layers);
       return { ...known, goodStep, ...(began !== undefined && { began }), layers };
     } catch (error) {

@@ -108,7 +108,7 @@ export class Training {
     // The adapter begins with it when it is done with the one before.
     const imagesPerSecond = batch / ((now - Math.max(begin, this.#reported)) / 1000);
     this.#reported = now;
-    this.#watch.check(result.loss, step - 1);
+    this.#watch.check(result.loss, step, step - 1);
     this.#learningRate = submitted.learningRate;
     const metrics = this.#metrics('train', step, result, imagesPerSecond);
     await run.appendMetrics(metrics);

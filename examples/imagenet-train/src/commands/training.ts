@@ -1,7 +1,15 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '@alex/data';
-import { ConfigError, exportTunings, type MemoryPlan } from '@alex/tensor';
-import { type RunConfig, RunDirectory, type TrainingResult, train } from '@alex/trainer';
+import { ConfigError, exportTunings, type HostTensor, type MemoryPlan } from '@alex/tensor';
+import {
+  type RunConfig,
+  RunDirectory,
+  readSafetensors,
+  startingWeights,
+  type TrainingResult,
+  train,
+} from '@alex/trainer';
 import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
@@ -30,17 +38,21 @@ export async function runTraining(
     adapters,
     tuning,
     output,
+    memory,
+    onDivergence,
   }: {
     readonly config: RunConfig;
     readonly dataset: Dataset;
     readonly adapters: string | undefined;
     readonly tuning: Tuning;
     readonly output: Output;
+    readonly memory?: number | undefined;
+    readonly onDivergence?: 'stop' | 'rollback' | undefined;
   },
   begin: () => Promise<RunDirectory>,
   afterwards?: (session: Session) => Promise<void>,
 ): Promise<Trained> {
-  const session = await openSession(config, { adapters, tuning, training: true });
+  let session = await openSession(config, { adapters, tuning, memory, training: true });
   try {
     const { description } = session.network;
     output.line(
@@ -61,6 +73,16 @@ export async function runTraining(
         network: session.network,
         augmenter: session.augmenter,
         dataset,
+        ...(await startOf(run, session)),
+        ...(onDivergence && { onDivergence }),
+        reopen: async () => {
+          const kernels = session.tunings.size > 0 ? tuningsOfRun(run.path) : undefined;
+          session.dispose();
+          // The same kernels as before: others sum in another order.
+          const same: Tuning = { effort: 'off', file: kernels, say: () => undefined };
+          session = await openSession(config, { adapters, tuning: same, memory, training: true });
+          return session;
+        },
         signal: interruption.signal,
         onEvent: (event) => progress.show(event),
       });
@@ -75,6 +97,23 @@ export async function runTraining(
   } finally {
     session.dispose();
   }
+}
+
+/** The parameters that a new run starts from, where it does not draw all of them. */
+async function startOf({ isNew, config }: RunDirectory, { network }: Session) {
+  const { startsFrom } = config.recipe;
+  if (!isNew || !startsFrom) return {};
+  const given = await weightsAt(startsFrom.weights);
+  return { initialParameters: startingWeights(given, await network.parameters(), startsFrom.replaces) };
+}
+
+/** The weights of a run that has finished, or of a file. */
+export async function weightsAt(path: string): Promise<Record<string, HostTensor>> {
+  const isFile = await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  return isFile ? (await readSafetensors(path)).tensors : (await RunDirectory.open(path)).readWeights();
 }
 
 /** What a network takes on its adapter, and how near its plan is to what must be there at once. */

@@ -22,6 +22,7 @@ export function checkFits(description: NetworkDescription, gpu: Gpu, options: Pr
       : `the largest batch that fits is ${largest}; take that, or learn from several smaller ones a step`;
   throw new MemoryError(
     `${description.name} at a batch of ${options.batch} does not fit the adapter "${gpu.description.name}": ${excess}; ${remedy}.`,
+    { largestBatch: largest },
   );
 }
 
