@@ -133,6 +133,8 @@ describe('CheckpointFolder', () => {
     await folder.save(checkpoint(1));
     await writeFile(`${file(2)}.tmp`, 'half');
     expect((await restored()).step).toBe(1);
+    await folder.removeUnfinished();
+    expect(await readdir(folder.path)).toEqual(['step-00000001.safetensors']);
   });
 });
 

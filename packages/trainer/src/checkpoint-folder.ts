@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '@alex/tensor';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js';
-import { describeFileError, errorCode, linkWhole } from './file.js';
+import { describeFileError, errorCode, linkWhole, unfinished } from './file.js';
 
 const NAME = /^step-(\d{8,})\.safetensors$/;
 const BEST = 'best.safetensors';
@@ -40,6 +40,12 @@ export class CheckpointFolder {
       });
     }
     for (const step of (await this.steps()).slice(this.#kept)) await rm(this.#file(step), { force: true });
+  }
+
+  /** Removes what was cut off while it was written; nobody may be writing. */
+  async removeUnfinished(): Promise<void> {
+    const names = await readdir(this.path).catch((): string[] => []);
+    for (const name of names) if (name.endsWith(unfinished)) await rm(join(this.path, name), { force: true });
   }
 
   /** The steps of the checkpoints that there are, the newest first. */

@@ -1,9 +1,12 @@
 import { copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+/** What is added to the name of a file while it is written. */
+export const unfinished = '.tmp';
+
 /** Writes a file whole or not at all: beside it under another name, onto the disk, then renamed over it. */
 export async function writeWhole(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = `${path}.tmp`;
+  const temporary = path + unfinished;
   try {
     const file = await open(temporary, 'w');
     try {
@@ -22,7 +25,7 @@ export async function writeWhole(path: string, write: (file: FileHandle) => Prom
 
 /** Gives a file a second name, or copies it where the file system knows no second names; over whatever has that name. */
 export async function linkWhole(from: string, to: string): Promise<void> {
-  const temporary = `${to}.tmp`;
+  const temporary = to + unfinished;
   await rm(temporary, { force: true });
   try {
     await link(from, temporary).catch(() => copyFile(from, temporary));

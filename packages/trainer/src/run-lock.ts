@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { ConfigError } from '@alex/tensor';
 import { errorCode } from './file.js';
@@ -32,8 +32,8 @@ export async function lockRun(path: string): Promise<RunLock> {
         `${path}: is being trained by another process${owner === '' ? '' : ` (${owner})`}; wait for it, stop it, or choose another run`,
       );
     }
-    // Only a socket in the file system outlives its process.
-    await rm(address, { force: true });
+    // It has just ended, or left a socket in the file system behind.
+    if (isAbsolute(address)) await rm(address, { force: true });
     return listen(address);
   });
   return { release: () => new Promise((resolve) => server.close(() => resolve())) };
@@ -51,7 +51,8 @@ function listen(address: string): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
-      socket.end(`process ${process.pid}`);
+      // Whoever asks and then does not listen must not keep the lock from being released.
+      socket.end(`process ${process.pid}`, () => socket.destroy());
     });
     server.once('error', reject);
     // Not shared with the other processes of a cluster.

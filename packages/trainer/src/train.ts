@@ -142,6 +142,7 @@ class Survivor {
 
   async #begin(): Promise<State> {
     const { run, initialParameters } = this.#options;
+    await run.checkpoints.removeUnfinished();
     const restored = await this.#restoreSaved();
     if (restored) return restored;
     if (initialParameters) this.#placed.network.loadParameters(initialParameters);
@@ -205,7 +206,11 @@ class Survivor {
         kind: 'problem',
         message: `${messageOf(error)} It is opened anew, and the run goes on from its last good state.`,
       });
-      if (error !== loss) await setTimeout(1000 * this.#losses, undefined, { ...(signal && { signal }) });
+      if (error !== loss) {
+        await setTimeout(1000 * this.#losses, undefined, { ...(signal && { signal }) }).catch(() => {
+          throw loss;
+        });
+      }
       try {
         this.#placed = await reopen!();
         return;
