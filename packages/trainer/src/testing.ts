@@ -1,10 +1,6 @@
 import { createAugmenter } from '@alex/augment';
 import type { Dataset, Split } from '@alex/data';
-import { dense } from '@alex/layers-dense';
-import { alexnet } from '@alex/model-alexnet';
-import { place } from '@alex/multi-gpu';
-import { sgd } from '@alex/optim';
-import { DataError, describeNetwork, type Gpu, threefry2x32 } from '@alex/tensor';
+import { DataError, type Gpu, type Network, threefry2x32 } from '@alex/tensor';
 import type { Recipe, RunConfig } from './config.js';
 import type { Placed } from './stepper.js';
 
@@ -63,29 +59,12 @@ export function configOf(recipe: Partial<Recipe> = {}): RunConfig {
   };
 }
 
-/** A network as its run draws it (one layer, or `small`), and what fills its input. */
-export function placeRun(config: RunConfig, gpu: Gpu): Placed & { dispose(): void } {
-  const { recipe, pictures, data, model } = config;
-  const { batch, microBatch = batch } = recipe;
-  const { inputSize, variant } = model;
-  const description =
-    variant === 'one-layer'
-      ? describeNetwork({
-          name: variant,
-          input: [data.channels, inputSize, inputSize],
-          layers: [dense({ name: 'fc1', units: data.classes.length, initial: { weightDeviation: 0.01 } })],
-        })
-      : alexnet({ variant: 'small', classes: data.classes.length, inputSize });
-  const network = place(description, [gpu], {
-    batch: microBatch,
-    parts: batch / microBatch,
-    seed: recipe.seed,
-    optimizer: sgd(recipe),
-  });
+/** A network of a run, and what fills its input. */
+export function withAugmenter(network: Network, { pictures, data }: RunConfig, gpu: Gpu): Placed & { dispose(): void } {
   const augmenter = createAugmenter(gpu, {
     output: network.input,
     source: data,
-    training: { crop: pictures.crop, mirror: pictures.mirror, ...(pictures.colour && { colour: pictures.colour }) },
+    training: { crop: pictures.crop, mirror: pictures.mirror },
     mean: pictures.mean,
     scale: pictures.scale,
   });

@@ -1,6 +1,9 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { alexnet } from '@alex/model-alexnet';
+import { place } from '@alex/multi-gpu';
+import { sgd } from '@alex/optim';
 import { ConfigError, DataError, type Gpu } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +12,7 @@ import { evaluate } from './evaluate.js';
 import { predict } from './predict.js';
 import { RunDirectory } from './run-directory.js';
 import type { Placed } from './stepper.js';
-import { configOf, datasetOf, placeRun } from './testing.js';
+import { configOf, datasetOf, withAugmenter } from './testing.js';
 import { type TrainingEvent, type TrainingOptions, train } from './train.js';
 
 let parent: string;
@@ -26,9 +29,17 @@ afterAll(async () => {
   expect(gpu.liveBuffers).toBe(before);
 });
 
-/** A network as its run draws it, and what fills its input. */
+/** The small network as a run draws it, and what fills its input. */
+function placeRun(config: RunConfig) {
+  const { recipe, data, model } = config;
+  const description = alexnet({ variant: 'small', classes: data.classes.length, inputSize: model.inputSize });
+  const network = place(description, [gpu], { batch: recipe.batch, seed: recipe.seed, optimizer: sgd(recipe) });
+  return withAugmenter(network, config, gpu);
+}
+
+/** For as long as it is used. */
 async function onAdapter<Result>(config: RunConfig, use: (placed: Placed) => Promise<Result>): Promise<Result> {
-  const placed = placeRun(config, gpu);
+  const placed = placeRun(config);
   try {
     return await use(placed);
   } finally {

@@ -1,14 +1,17 @@
 import { mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AdapterError, AlexError, ConfigError, type Gpu, type Network, openGpu } from '@alex/tensor';
+import { dense } from '@alex/layers-dense';
+import { place } from '@alex/multi-gpu';
+import { sgd } from '@alex/optim';
+import { AdapterError, AlexError, ConfigError, describeNetwork, type Gpu, type Network, openGpu } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Recipe } from './config.js';
+import type { Recipe, RunConfig } from './config.js';
 import { LossWatch } from './divergence.js';
 import { RunDirectory } from './run-directory.js';
 import { lockRun } from './run-lock.js';
-import { configOf, datasetOf, placeRun } from './testing.js';
+import { configOf, datasetOf, withAugmenter } from './testing.js';
 import { type TrainingEvent, type TrainingOptions, train } from './train.js';
 
 let parent: string;
@@ -30,6 +33,24 @@ const newRun = (recipe: Partial<Recipe> = {}) =>
     model: { variant: 'one-layer', inputSize: 24 },
   });
 const weights = (run: RunDirectory) => readFile(join(run.path, 'weights.safetensors'));
+
+/** One layer, as its run draws it, and what fills its input. */
+function placeRun(config: RunConfig, gpu: Gpu) {
+  const { recipe, data, model } = config;
+  const { batch, microBatch = batch } = recipe;
+  const description = describeNetwork({
+    name: model.variant,
+    input: [data.channels, model.inputSize, model.inputSize],
+    layers: [dense({ name: 'fc1', units: data.classes.length, initial: { weightDeviation: 0.01 } })],
+  });
+  const network = place(description, [gpu], {
+    batch: microBatch,
+    parts: batch / microBatch,
+    seed: recipe.seed,
+    optimizer: sgd(recipe),
+  });
+  return withAugmenter(network, config, gpu);
+}
 
 /** Trains a run, a new one where none is given; what it said of troubles. */
 async function trained(
