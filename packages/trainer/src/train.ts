@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Dataset } from '@alex/data';
-import { AdapterError, AdapterLostError, AlexError, CheckpointError, type HostTensor } from '@alex/tensor';
+import { AdapterError, AdapterLostError, AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import type { Checkpoint } from './checkpoint.js';
 import { DivergenceError, type DivergenceReport, whereItBegan } from './divergence.js';
 import type { Metrics } from './metrics.js';
@@ -65,7 +65,6 @@ const most = 3;
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const lock = await lockRun(options.run.path);
   try {
-    await options.run.saveConfig();
     return await new Survivor(options).run();
   } finally {
     await lock.release();
@@ -144,6 +143,7 @@ class Survivor {
     const { run, initialParameters } = this.#options;
     await run.checkpoints.removeUnfinished();
     const restored = await this.#restoreSaved();
+    await run.saveConfig();
     if (restored) return restored;
     if (initialParameters) this.#placed.network.loadParameters(initialParameters);
     const { network } = this.#placed;
@@ -173,8 +173,9 @@ class Survivor {
     const step = await run.checkpoints.restore(
       (checkpoint) => {
         if (checkpoint.step > run.config.recipe.steps) {
-          throw new CheckpointError(
-            `${run.path}: its checkpoint is of step ${checkpoint.step}, past the end of a run of ${run.config.recipe.steps}`,
+          // No fault of the file's: the one before it is not what is wanted.
+          throw new ConfigError(
+            `${run.path}: its checkpoint is of step ${checkpoint.step}, past the end of a run of ${run.config.recipe.steps}; let the run be longer`,
           );
         }
         this.#load(checkpoint);

@@ -225,6 +225,14 @@ it('goes on from the checkpoint before one that was damaged, saying so, and ends
   expect((await weights(run)).equals(wanted)).toBe(true);
 });
 
+it('does not go back to an earlier checkpoint where the run is made shorter than it is', async () => {
+  const { run } = await trained();
+  const before = await run.checkpoints.steps();
+  await expect(trained({ run: run.withSteps(5) })).rejects.toThrow(/of step 12, past the end of a run of 5/);
+  expect(await run.checkpoints.steps()).toEqual(before);
+  expect((await RunDirectory.open(run.path)).config.recipe.steps).toBe(12);
+});
+
 it('does not train where another does', async () => {
   const run = await newRun();
   const lock = await lockRun(run.path);
