@@ -1,4 +1,4 @@
-import { type AdapterDescription, ConfigError, type Gpu, listAdapters, openGpu } from '@alex/tensor';
+import { type AdapterDescription, ConfigError, type Gpu, type GpuOptions, listAdapters, openGpu } from '@alex/tensor';
 
 /**
  * Opens the adapters that a person named: one by a part of its name or its number, several with commas between; the
@@ -6,14 +6,14 @@ import { type AdapterDescription, ConfigError, type Gpu, listAdapters, openGpu }
  *
  * @throws ConfigError where there is no such adapter; AdapterError where there is none at all
  */
-export async function openAdapters(text: string | undefined): Promise<Gpu[]> {
-  if (text === undefined || text.trim() === '') return [await openGpu()];
+export async function openAdapters(text: string | undefined, options: GpuOptions = {}): Promise<Gpu[]> {
+  if (text === undefined || text.trim() === '') return [await openGpu(options)];
   const adapters = await listAdapters();
   // Whole first: adapters have commas in their names, `llvmpipe (LLVM 15.0.6, 256 bits)`.
   const whole = find(adapters, text);
   const wanted = whole ? [whole] : text.split(',').map((part) => find(adapters, part) ?? unknown(part, adapters));
   const gpus: Gpu[] = [];
-  for (const { index } of wanted) gpus.push(await openGpu({ adapter: index }));
+  for (const { index } of wanted) gpus.push(await openGpu({ ...options, adapter: index }));
   return gpus;
 }
 

@@ -15,6 +15,7 @@ import { describeFailure, oneLine } from './failure.js';
 import {
   adapterOption,
   adaptersOption,
+  byteSize,
   type CommonOptions,
   jsonOption,
   meanOption,
@@ -29,6 +30,7 @@ import {
   wholeNumber,
 } from './options.js';
 import { createOutput, type Output } from './output.js';
+import { recipeNames } from './recipes.js';
 
 /**
  * Runs the command that the arguments name, and prints what it has to say.
@@ -63,7 +65,10 @@ function commandLine(run: Run): Command {
     .description('AlexNet on WebGPU: trains, evaluates and uses the networks of the 2012 paper and their kin.')
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}\n`) })
-    .addHelpText('after', '\nExit codes: 0 success, 1 failure, 2 wrong use, 130 stopped by Ctrl-C after saving.');
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 success, 1 failure, 2 wrong use, 130 stopped by Ctrl-C after saving, 143 stopped by SIGTERM after saving.',
+    );
 
   program
     .command('demo')
@@ -155,8 +160,23 @@ function commandLine(run: Run): Command {
       "prepared shards, class folders of pictures, CIFAR-10's or Fashion-MNIST's files, or the word emoji",
     )
     .option('--model <name>', `one of ${modelNames} (default: paper)`)
+    .addOption(
+      new Option(
+        '--recipe <name>',
+        `how to train: a file, or one of ${recipeNames.join(', ')} (default: the recipe of the model)`,
+      ).conflicts('model'),
+    )
+    .option(
+      '--from <path>',
+      'start from the weights of another run, or of a file; the last layer begins anew where the classes are others',
+    )
     .option('--classes <n>', 'how many classes, where the data leave a choice', wholeNumber(2))
     .option('--batch <n>', 'pictures a step (default: what the network was published with)', wholeNumber(1))
+    .option(
+      '--micro-batch <n>',
+      'pictures at a time where a whole batch does not fit the memory; the updates are the same, to rounding',
+      wholeNumber(1),
+    )
     .option('--steps <n>', 'steps of training', wholeNumber(1))
     .addOption(
       new Option('--epochs <n>', 'passes over the training pictures, instead of --steps')
@@ -169,6 +189,18 @@ function commandLine(run: Run): Command {
       'rate at the start (default: what the network was published with)',
       positiveNumber,
     )
+    .option('--scale-rate', 'let the rate follow --batch: twice the batch, twice the rate')
+    .option(
+      '--warm-up <epochs>',
+      'let the rates rise over so many epochs (default: as the recipe says)',
+      positiveNumber,
+    )
+    .option(
+      '--patience <n>',
+      'evaluations without improvement before the rate is lowered (schedule plateau)',
+      wholeNumber(1),
+    )
+    .option('--threshold <share>', 'what counts as an improvement of the error, such as 0.1%', percentage)
     .addOption(precisionOption())
     .option('--crop <pixels>', "side of the crops that the network sees (default: the network's)", wholeNumber(1))
     .option(
@@ -189,6 +221,19 @@ function commandLine(run: Run): Command {
       'steps between evaluations (default: an epoch, or 50 steps if that is more)',
       wholeNumber(1),
     )
+    .option(
+      '--checkpoint-every <steps>',
+      'steps between checkpoints (default: an epoch, but 50 to 500 steps)',
+      wholeNumber(1),
+    )
+    .option('--keep <n>', 'newest checkpoints to keep, beside the best (default: 2)', wholeNumber(1))
+    .addOption(
+      new Option(
+        '--on-divergence <what>',
+        'when the loss explodes: stop, or go back to the last good state with half the rates (default: stop)',
+      ).choices(['stop', 'rollback']),
+    )
+    .option('--memory <size>', "the most of the adapter's memory to use, such as 4GB", byteSize)
     .option('--resume', 'go on with the run from its last checkpoint; begins it where there is none', false)
     .option('--dashboard', 'show the training on a local page while it goes on; its address is printed')
     .addOption(tuneOption('quick for a long training, else cached; a run that goes on keeps its kernels'))

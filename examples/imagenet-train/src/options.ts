@@ -26,6 +26,14 @@ export function percentage(text: string): number {
   throw new InvalidArgumentError('It must be a share such as 0.1%.');
 }
 
+/** A parser for commander: a size such as `500MB` or `4GB`; gives it in bytes. */
+export function byteSize(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([kMGT]?)B?$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(number) * 1000 ** ['', 'K', 'M', 'G', 'T'].indexOf(unit?.toUpperCase() ?? '-'));
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError('It must be a size such as 4GB.');
+}
+
 /** What every command takes. */
 export interface CommonOptions {
   readonly json: boolean;

@@ -29,6 +29,7 @@ export class TrainingProgress {
   show(event: TrainingEvent): void {
     switch (event.kind) {
       case 'start':
+        this.stop();
         this.#lastLine = performance.now();
         if (event.step > 0) this.#output.line(`Going on from step ${event.step} of ${event.steps}.`);
         this.#startBar(event.step, event.steps);
@@ -55,6 +56,9 @@ export class TrainingProgress {
       }
       case 'evaluating':
         this.#showEvaluation(event.pictures, event.of);
+        break;
+      case 'problem':
+        this.#keep(event.message);
         break;
       case 'checkpoint':
         break;

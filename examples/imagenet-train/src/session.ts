@@ -5,8 +5,11 @@ import { place, planParts, type Strategy } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
 import {
   CheckpointError,
+  type CompileOptions,
+  checkFits,
   type Gpu,
   type HostTensor,
+  MemoryError,
   type Network,
   type NetworkDescription,
   type Tunings,
@@ -50,6 +53,8 @@ export interface SessionOptions {
   readonly strategy?: Strategy | 'auto' | undefined;
   readonly batch?: number | undefined;
   readonly tuning?: Tuning | undefined;
+  /** The most bytes of the adapter's memory to use. */
+  readonly memory?: number | undefined;
 }
 
 /** Puts a run's network on its adapters; `batch` where it is not the run's own. */
@@ -59,15 +64,18 @@ export async function openSession(
 ): Promise<Session> {
   const { model, recipe, pictures, data } = config;
   const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
-  const gpus = await openAdapters(options.adapters);
+  const { memory } = options;
+  const gpus = await openAdapters(options.adapters, memory === undefined ? {} : { memoryBytes: memory });
   const disposers: (() => void)[] = gpus.map((gpu) => () => gpu.dispose());
   const dispose = () => {
     for (const step of disposers.splice(0).reverse()) step();
   };
   try {
     const { tuning = usualTuning } = options;
+    const { batch, microBatch = batch } = recipe;
     const placing = {
-      batch: options.batch ?? recipe.batch,
+      batch: options.batch ?? microBatch,
+      ...(options.training && microBatch < batch && { parts: batch / microBatch }),
       seed: recipe.seed,
       training: options.training,
       // Weights are float32 in any case: what was learnt in mixed precision can be used where there is none.
@@ -87,8 +95,13 @@ export async function openSession(
     for (const [index, gpu] of gpus.entries()) {
       tunings.push(await applyTuning(description, gpu, placing, tuning, parts[index]));
     }
-    const network = place(description, gpus, { ...placing, ...sharing });
-    disposers.push(() => network.dispose());
+    if (gpus.length === 1) checkMemory(description, gpus[0]!, placing);
+    // Where a driver has less memory than was to be known, it says so by and by.
+    const network = await validated(description.name, gpus, () => {
+      const placed = place(description, gpus, { ...placing, ...sharing });
+      disposers.push(() => placed.dispose());
+      return placed;
+    });
     const augmenter = createInputAugmenter(network.inputs, {
       source: { height: data.height, width: data.width, channels: data.channels },
       training: {
@@ -105,6 +118,38 @@ export async function openSession(
     return { gpus, network, augmenter, tunings, dispose };
   } catch (error) {
     dispose();
+    throw error;
+  }
+}
+
+/** Makes something on several adapters, and waits until all of them have found it right. */
+function validated<Made>(what: string, gpus: readonly Gpu[], make: () => Made): Promise<Made> {
+  return gpus.reduce<() => Promise<Made>>(
+    (rest, gpu) => () => gpu.validated(what, rest),
+    async () => make(),
+  )();
+}
+
+/** Refuses what cannot fit the adapter, and says what would. */
+function checkMemory(description: NetworkDescription, gpu: Gpu, placing: CompileOptions): void {
+  try {
+    checkFits(description, gpu, placing);
+  } catch (error) {
+    if (!(error instanceof MemoryError) || placing.training === false) throw error;
+    const whole = placing.batch * (placing.parts ?? 1);
+    const fits = (batch: number) => {
+      try {
+        return checkFits(description, gpu, { ...placing, batch, parts: whole / batch }) !== undefined;
+      } catch {
+        return false;
+      }
+    };
+    for (let batch = Math.min(error.largestBatch ?? 0, whole - 1); batch > 0; batch--) {
+      if (whole % batch !== 0 || !fits(batch)) continue;
+      throw new MemoryError(`${error.message} --micro-batch ${batch} makes the same updates in parts that fit.`, {
+        cause: error,
+      });
+    }
     throw error;
   }
 }

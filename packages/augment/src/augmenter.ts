@@ -26,6 +26,8 @@ export interface PictureBatch {
   readonly seed: number;
   /** 0 to 2^32 - 1. */
   readonly epoch: number;
+  /** Deviation of the colour shifts' draws in training, instead of the augmenter's own: 0 shifts nothing. */
+  readonly colourStrength?: number;
   /** In evaluation, where every crop is taken (see `tenViews`). Default the centre, not mirrored. */
   readonly view?: View;
 }
@@ -89,7 +91,7 @@ export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter 
   return {
     async run(pictureBatch) {
       checkBatch(plan, pictureBatch);
-      const { pictures, training, seed, epoch, view } = pictureBatch;
+      const { pictures, training, seed, epoch, view, colourStrength } = pictureBatch;
       packedViews.fill(0);
       for (let image = 0; image < pictures.length; image++) {
         const firstOfChunk = pictures[image - (image % plan.chunk)]!;
@@ -97,7 +99,7 @@ export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter 
           training ? drawView(plan, seed, epoch, firstOfChunk) : (view ?? plan.centre),
           plan.padding,
         );
-        const drawn = training ? drawColourShift(plan, seed, epoch, pictures[image]!) : [0, 0, 0];
+        const drawn = training ? drawColourShift(plan, seed, epoch, pictures[image]!, colourStrength) : [0, 0, 0];
         for (const [channel, value] of drawn.entries()) shifts[channel * batch + image] = value;
       }
       writeTensor(gpu, pixels, inWords(pictureBatch.pixels, staged));
@@ -121,7 +123,10 @@ function inWords(bytes: Uint8Array, staged: Uint8Array): Uint32Array {
   return new Uint32Array(staged.buffer);
 }
 
-function checkBatch(plan: Plan, { pixels, pictures, training, seed, epoch, view }: PictureBatch): void {
+function checkBatch(
+  plan: Plan,
+  { pixels, pictures, training, seed, epoch, view, colourStrength = 0 }: PictureBatch,
+): void {
   const { batch, height, width, channels, cropHeight, cropWidth, padding } = plan;
   checkInteger('the number of pictures', pictures.length, 1, batch);
   const expected = pictures.length * height * width * channels;
@@ -130,6 +135,9 @@ function checkBatch(plan: Plan, { pixels, pictures, training, seed, epoch, view 
       `augmenter: ${pictures.length} pictures of ${height} x ${width} x ${channels} need ${expected} bytes, ` +
         `got ${pixels.length}`,
     );
+  }
+  if (!(Number.isFinite(colourStrength) && colourStrength >= 0)) {
+    throw new ConfigError(`augmenter: colourStrength must be a finite number of at least 0, got ${colourStrength}`);
   }
   if (training) {
     checkInteger('seed', seed, 0, 2 ** 32 - 1);

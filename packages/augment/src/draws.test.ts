@@ -132,6 +132,11 @@ describe('10^5 draws', () => {
         mirrored: view.mirrored,
       });
       expect(drawColourShift(onlyCrops, 1, 2, picture)).toEqual([0, 0, 0]);
+      expect(drawColourShift(onlyCrops, 1, 2, picture, 1)).toEqual([0, 0, 0]);
+      const shift = drawColourShift(plan, 1, 2, picture);
+      drawColourShift(plan, 1, 2, picture, 0.2).forEach((value, channel) => {
+        expect(value).toBeCloseTo(2 * shift[channel]!, 9);
+      });
     }
   });
 });

@@ -19,10 +19,17 @@ export function drawView(plan: Plan, seed: number, epoch: number, picture: numbe
   };
 }
 
-/** The shift of red, green and blue of one picture in one epoch of training, in grey levels. */
-export function drawColourShift(plan: Plan, seed: number, epoch: number, picture: number): [number, number, number] {
+/** The shift of red, green and blue of one picture in one epoch of training, in grey levels; `given` instead of the plan's strength. */
+export function drawColourShift(
+  plan: Plan,
+  seed: number,
+  epoch: number,
+  picture: number,
+  given?: number,
+): [number, number, number] {
   if (!plan.colour) return [0, 0, 0];
-  const { standardDeviations, axes, strength } = plan.colour;
+  const { standardDeviations, axes } = plan.colour;
+  const strength = given ?? plan.colour.strength;
   const [first, second] = normalPairFromBits(...threefry2x32(seed, colourStreams[0], picture, epoch));
   const [third] = normalPairFromBits(...threefry2x32(seed, colourStreams[1], picture, epoch));
   const shift: [number, number, number] = [0, 0, 0];

@@ -41,7 +41,7 @@ function expectedMask(elements: number, name: string, keep: number, seed: number
 }
 
 /** What the layer keeps of ones in training. */
-async function mask(layer: Layer, shape: readonly number[], options: { seed?: number; step?: number } = {}) {
+async function mask(layer: Layer, shape: readonly number[], options: { seed?: number; step?: number; part?: number } = {}) {
   const { output } = await runLayer(gpu, layer, { input: ones(shape), training: true, ...options });
   return output.data;
 }
@@ -155,6 +155,14 @@ describe('dropout', () => {
   it('drops the same of an image whatever the size of its batch', async () => {
     const whole = await mask(dropout(), [5, 3, 4, 2]);
     expect([...(await mask(dropout(), [2, 3, 4, 2]))]).toEqual([...whole.subarray(0, 2 * 24)]);
+  });
+
+  it('drops in parts of a step what the whole batch drops', async () => {
+    const whole = await mask(dropout(), [6, 5], { seed: 3, step: 4 });
+    for (const part of [0, 1, 2]) {
+      const own = await mask(dropout(), [2, 5], { seed: 3, step: 4, part });
+      expect([...own]).toEqual([...whole.subarray(part * 10, (part + 1) * 10)]);
+    }
   });
 
   it('drops in columns what the whole layer drops', async () => {

@@ -1,2 +1,10 @@
-export { exponentialSchedule, type Progress, plateauSchedule, type Schedule, stepSchedule } from './schedule.js';
+export {
+  exponentialSchedule,
+  type Progress,
+  plateauSchedule,
+  type Schedule,
+  stepSchedule,
+  tableSchedule,
+  warmUp,
+} from './schedule.js';
 export { type SgdOptions, type SgdOverride, sgd } from './sgd.js';

@@ -1,7 +1,14 @@
 import { ConfigError } from '@alex/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { exponentialSchedule, plateauSchedule, type Schedule, stepSchedule } from './schedule.js';
+import {
+  exponentialSchedule,
+  plateauSchedule,
+  type Schedule,
+  stepSchedule,
+  tableSchedule,
+  warmUp,
+} from './schedule.js';
 
 const at = (schedule: Schedule, epoch: number, epochs = 90) =>
   schedule.learningRate({ epoch, epochs, validationErrors: [] });
@@ -29,6 +36,47 @@ describe('stepSchedule', () => {
     expect(() => stepSchedule({ learningRate: 1, epochs: [NaN] })).toThrow(/epochs\[0\].*got NaN/);
     expect(() => stepSchedule({ learningRate: -1, epochs: [] })).toThrow(/learningRate.*got -1/);
     expect(() => stepSchedule({ learningRate: 1, factor: Infinity, epochs: [] })).toThrow(/factor/);
+  });
+});
+
+describe('tableSchedule', () => {
+  it('gives the first layer the rates that the 2012 code gave it', () => {
+    const factors = [
+      [0, 1],
+      [23, 0.1],
+      [51, 0.01],
+      [68, 0.001],
+      [72, 0],
+    ] as const;
+    const schedule = tableSchedule({ learningRate: 0.01, factors });
+    const rates = [0, 22.99, 23, 51, 67.9, 68, 72, 93].map((epoch) => at(schedule, epoch));
+    expect(rates).toEqual([0.01, 0.01, 0.001, 0.0001, 0.0001, 0.00001, 0, 0]);
+  });
+
+  it('refuses tables that do not begin with 0, do not rise, or hold what is no number', () => {
+    const table = (...factors: [number, number][]) => tableSchedule({ learningRate: 1, factors });
+    expect(() => table()).toThrow(/must begin with 0 and rise, got none/);
+    expect(() => table([1, 1])).toThrow(ConfigError);
+    expect(() => table([0, 1], [2, 1], [2, 1])).toThrow(/got 0, 2, 2/);
+    expect(() => table([0, -1])).toThrow(/factors\[0\]\[1\].*got -1/);
+    expect(() => table([0, 1], [NaN, 1])).toThrow(/factors\[1\]\[0\].*got NaN/);
+  });
+});
+
+describe('warmUp', () => {
+  it('rises evenly from a share of the rate to all of it', () => {
+    const schedule = warmUp(stepSchedule({ learningRate: 0.4, epochs: [6] }), { epochs: 4, from: 0.25 });
+    const rates = [0, 2, 4, 5, 6].map((epoch) => at(schedule, epoch));
+    [0.1, 0.25, 0.4, 0.4, 0.04].forEach((rate, index) => {
+      expect(rates[index]).toBeCloseTo(rate, 12);
+    });
+  });
+
+  it('may take no time, and refuses a share above 1', () => {
+    const schedule = stepSchedule({ learningRate: 1, epochs: [] });
+    expect(at(warmUp(schedule, { epochs: 0, from: 0 }), 0)).toBe(1);
+    expect(() => warmUp(schedule, { epochs: 1, from: 2 })).toThrow(ConfigError);
+    expect(() => warmUp(schedule, { epochs: -1, from: 0 })).toThrow(/epochs.*got -1/);
   });
 });
 

@@ -123,6 +123,56 @@ export function plateauSchedule(options: {
   };
 }
 
+/**
+ * The rate as a table, as it was written down during a training: from each epoch on, `learningRate` times the factor
+ * beside it.
+ *
+ * The first layer of the 2012 code on the ILSVRC-2010 data, which was slowed and at last kept as it was:
+ * `tableSchedule({ learningRate: 0.01, factors: [[0, 1], [23, 0.1], [51, 0.01], [68, 0.001], [72, 0]] })`.
+ *
+ * @throws ConfigError where a number is not finite or negative, or the epochs do not begin with 0 and rise.
+ */
+export function tableSchedule(options: {
+  readonly learningRate: number;
+  /** Rows of an epoch and a factor. */
+  readonly factors: readonly (readonly [epoch: number, factor: number])[];
+}): Schedule {
+  const { learningRate, factors } = options;
+  checkNumbers('tableSchedule', { learningRate });
+  factors.forEach(([epoch, factor], index) => {
+    checkNumbers('tableSchedule', { [`factors[${index}][0]`]: epoch, [`factors[${index}][1]`]: factor });
+  });
+  const epochs = factors.map(([epoch]) => epoch);
+  if (epochs[0] !== 0 || epochs.some((epoch, index) => index > 0 && epoch <= epochs[index - 1]!)) {
+    throw new ConfigError(`tableSchedule: epochs must begin with 0 and rise, got ${epochs.join(', ') || 'none'}`);
+  }
+  return {
+    kind: 'tableSchedule',
+    learningRate: ({ epoch }) => learningRate * factors.findLast(([from]) => epoch >= from)![1],
+  };
+}
+
+/**
+ * Lets the rate of another schedule rise evenly over the first epochs, from its share `from` to all of it: for rates that
+ * a network bears only once it has learnt a little, such as those of large batches (Goyal et al. 2017).
+ *
+ * @throws ConfigError where a number is not finite or negative, or `from` is above 1.
+ */
+export function warmUp(
+  schedule: Schedule,
+  { epochs, from }: { /** How long. */ readonly epochs: number; readonly from: number },
+): Schedule {
+  checkNumbers('warmUp', { epochs, from });
+  if (from > 1) throw new ConfigError(`warmUp: from must be a share of the rate, at most 1, got ${from}`);
+  return {
+    kind: 'warmUp',
+    learningRate: (progress) => {
+      const rate = schedule.learningRate(progress);
+      return progress.epoch < epochs ? rate * (from + (1 - from) * (progress.epoch / epochs)) : rate;
+    },
+  };
+}
+
 function checkNumbers(schedule: string, numbers: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (!(Number.isFinite(value) && value >= 0)) {

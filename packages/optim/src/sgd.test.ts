@@ -266,6 +266,15 @@ describe('sgd', () => {
     expect(states.map(([state]) => state!.parameter[0])).toEqual([1, 2, 3, 4, 5]);
   });
 
+  it('takes rates of a step for some parameters, the nearest first, times their scale', () => {
+    const parameters = ['conv1.weight', 'conv1.bias', 'conv2.weight', 'conv2.bias'].map((path) => parameter(path));
+    const optimizer = sgd({ overrides: { '*.bias': { learningRateScale: 2 } } });
+    const rates = optimizer.scalars(1, parameters, { '*.bias': 5, conv1: 3, 'conv1.weight': 0 });
+    expect(Object.values(rates)).toEqual([0, 6, 1, 10]);
+    expect(() => optimizer.scalars(1, parameters, { conv3: 1 })).toThrow(/'conv3' names no parameter/);
+    expect(() => optimizer.scalars(1, parameters, { conv1: -1 })).toThrow(ConfigError);
+  });
+
   it('refuses an override that names nothing, and says what there is', () => {
     const scalars = (pattern: string) =>
       sgd({ overrides: { [pattern]: { momentum: 0 } } }).scalars(

@@ -84,11 +84,14 @@ export function sgd(options: SgdOptions = {}): Optimizer {
     kind: 'sgd',
     learningRate,
     state: ['velocity'],
-    scalars(rate, parameters) {
-      checkLearningRate(rate);
-      checkPatterns(Object.keys(overrides), parameters);
+    scalars(rate, parameters, rates = {}) {
+      for (const value of [rate, ...Object.values(rates)]) checkLearningRate(value);
+      checkPatterns([...Object.keys(overrides), ...Object.keys(rates)], parameters);
       return Object.fromEntries(
-        parameters.map((parameter) => [rateName(parameter), rate * ruleOf(parameter).learningRateScale]),
+        parameters.map((parameter) => {
+          const own = patternsOf(parameter).find((pattern) => rates[pattern] !== undefined);
+          return [rateName(parameter), (own ? rates[own]! : rate) * ruleOf(parameter).learningRateScale];
+        }),
       );
     },
     record(recorder, { description, parameter, gradient, state: { velocity }, gradientFactor }) {

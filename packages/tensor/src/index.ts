@@ -1,6 +1,15 @@
 export { listAdapters, type OpenOptions, openGpu } from './adapter/adapters.js';
 export { type AdapterDescription, type BufferOptions, Gpu, type GpuOptions } from './adapter/gpu.js';
-export { AdapterError, AlexError, CheckpointError, ConfigError, DataError, ShapeError } from './errors.js';
+export {
+  AdapterError,
+  AdapterLostError,
+  AlexError,
+  CheckpointError,
+  ConfigError,
+  DataError,
+  MemoryError,
+  ShapeError,
+} from './errors.js';
 export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
 export { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from './kernel/epilogue.js';
 export { Exchange, type ExchangeEnd } from './kernel/exchange.js';
@@ -76,6 +85,7 @@ export {
   type NetworkTableRow,
   type ReadsFrom,
 } from './network/description.js';
+export { checkFits } from './network/fit.js';
 export type {
   BackwardInput,
   BackwardOutput,
@@ -102,6 +112,7 @@ export type { NetworkPart, PartLayer, PartParameter, Range, Spread } from './net
 export { type Precision, type ProgramOptions, precisions } from './network/programs.js';
 export { pieceOf } from './network/spread.js';
 export type { PlacedPart } from './network/station.js';
+export type { LayerStatistics, ValueStatistics } from './network/statistics.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
 export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';
 export {

@@ -1,5 +1,15 @@
 import { CheckpointError, type HostTensor } from '@alex/tensor';
+import * as v from 'valibot';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
+
+/** What an evaluation of the validation pictures gave. */
+export interface Validation {
+  /** In nats. */
+  readonly loss: number;
+  /** Shares between 0 and 1. */
+  readonly top1Error: number;
+  readonly top5Error: number;
+}
 
 /** Everything that a run needs to go on; data order, dropout and crops follow from the step. */
 export interface Checkpoint {
@@ -7,32 +17,73 @@ export interface Checkpoint {
   readonly step: number;
   readonly parameters: Readonly<Record<string, HostTensor>>;
   readonly optimizerState: Readonly<Record<string, HostTensor>>;
+  /** What the rates of the schedule are multiplied by, after a rollback; 1 where it is left out. */
+  readonly rateFactor?: number;
+  /** Of these parameters, where they were evaluated. */
+  readonly validation?: Validation;
+  /** For whoever reads the file: where in the data and in the schedule the run stands. */
+  readonly notes?: Readonly<Record<string, string>>;
 }
 
-const PARAMETER = 'parameter.';
-const OPTIMIZER = 'optimizer.';
+const FORMAT = 'alex-checkpoint';
+/** Files of a later version may hold what this one does not know. */
+const VERSION = 1;
 
-/** Writes one safetensors file: `parameter.NAME`, `optimizer.NAME`, the step among its notes. */
+const json = v.pipe(v.string(), v.parseJson());
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const notesSchema = v.object({
+  step: v.pipe(v.string(), v.regex(/^\d{1,15}$/), v.transform(Number)),
+  optimizerState: v.pipe(json, v.array(v.string())),
+  rateFactor: v.pipe(json, v.number(), v.gtValue(0)),
+  validation: v.exactOptional(v.pipe(json, v.strictObject({ loss: v.number(), top1Error: share, top5Error: share }))),
+});
+
+/**
+ * Writes one safetensors file: parameters and, beside them, what the optimizer keeps, each under its dotted name; what the
+ * run needs beyond that is among the file's notes.
+ */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const tensors: Record<string, HostTensor> = {};
-  for (const [name, tensor] of Object.entries(checkpoint.parameters)) tensors[PARAMETER + name] = tensor;
-  for (const [name, tensor] of Object.entries(checkpoint.optimizerState)) tensors[OPTIMIZER + name] = tensor;
-  await writeSafetensors(path, tensors, { step: String(checkpoint.step) });
+  const { step, parameters, optimizerState, rateFactor = 1, validation, notes } = checkpoint;
+  await writeSafetensors(
+    path,
+    { ...parameters, ...optimizerState },
+    {
+      ...notes,
+      format: FORMAT,
+      version: String(VERSION),
+      step: String(step),
+      optimizerState: JSON.stringify(Object.keys(optimizerState).sort()),
+      rateFactor: String(rateFactor),
+      ...(validation && { validation: JSON.stringify(validation) }),
+    },
+  );
 }
 
-/** @throws CheckpointError that names the file and what is wrong with it */
+/** @throws CheckpointError that names the file and what is wrong with it: torn, damaged, foreign, or of a later version */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const { tensors, metadata } = await readSafetensors(path);
-  const { step } = metadata;
-  if (step === undefined || !/^\d{1,15}$/.test(step)) {
-    throw new CheckpointError(`${path}: not a checkpoint: its notes do not say which step it is of`);
+  const { tensors, metadata, checked } = await readSafetensors(path);
+  const { format, version = '', ...others } = metadata;
+  if (format !== FORMAT) throw new CheckpointError(`${path}: holds tensors, but is not a checkpoint of a training`);
+  if (version !== String(VERSION)) {
+    throw new CheckpointError(
+      `${path}: is a checkpoint of version ${version}, only ${VERSION} is known; update this program`,
+    );
   }
-  const parameters: Record<string, HostTensor> = {};
+  if (!checked) throw new CheckpointError(`${path}: has lost its check sum; it was damaged or changed`);
+  const notes = v.safeParse(notesSchema, others);
+  if (!notes.success) {
+    throw new CheckpointError(
+      `${path}: its note ${v.getDotPath(notes.issues[0])} is missing or not what a checkpoint says`,
+    );
+  }
+  const { step, rateFactor, validation, optimizerState: names } = notes.output;
+  const parameters = { ...tensors };
   const optimizerState: Record<string, HostTensor> = {};
-  for (const [name, tensor] of Object.entries(tensors)) {
-    if (name.startsWith(PARAMETER)) parameters[name.slice(PARAMETER.length)] = tensor;
-    else if (name.startsWith(OPTIMIZER)) optimizerState[name.slice(OPTIMIZER.length)] = tensor;
-    else throw new CheckpointError(`${path}: not a checkpoint: it holds a tensor ${name}`);
+  for (const name of names) {
+    const tensor = tensors[name];
+    if (!tensor) throw new CheckpointError(`${path}: ${name} is missing, which its notes name`);
+    optimizerState[name] = tensor;
+    delete parameters[name];
   }
-  return { step: Number(step), parameters, optimizerState };
+  return { step, parameters, optimizerState, rateFactor, ...(validation && { validation }) };
 }

@@ -1,11 +1,11 @@
 import { CheckpointError, ConfigError, precisions } from '@alex/tensor';
 import * as v from 'valibot';
-import { scheduleOf } from './schedule.js';
+import { Rates } from './rates.js';
 
-const whole = (least: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(least));
-const finite = v.pipe(v.number(), v.finite());
-const notNegative = v.pipe(v.number(), v.finite(), v.minValue(0));
-const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
+export const whole = (least: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(least));
+export const finite = v.pipe(v.number(), v.finite());
+export const notNegative = v.pipe(v.number(), v.finite(), v.minValue(0));
+export const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
 
 const modelSchema = v.strictObject({
   /** The architecture's name. */
@@ -56,14 +56,18 @@ const picturesSchema = v.strictObject({
   ),
 });
 
-const overrideSchema = v.strictObject({
+export const overrideSchema = v.strictObject({
   learningRateScale: v.exactOptional(notNegative),
   momentum: v.exactOptional(notNegative),
   weightDecay: v.exactOptional(notNegative),
 });
 
-const scheduleSchema = v.variant('kind', [
+/** Rows of an epoch and a value that holds from then on. */
+export const tableSchema = v.pipe(v.array(v.tuple([notNegative, notNegative])), v.minLength(1));
+
+export const scheduleSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('step'), factor: notNegative, epochs: v.array(notNegative) }),
+  v.strictObject({ kind: v.literal('table'), factors: tableSchema }),
   v.strictObject({ kind: v.literal('exponential'), factor: positive, steps: whole(2) }),
   v.strictObject({
     kind: v.literal('plateau'),
@@ -77,6 +81,8 @@ const scheduleSchema = v.variant('kind', [
 const recipeSchema = v.strictObject({
   /** Pictures a step. */
   batch: whole(1),
+  /** Pictures at a time, where a step is made of several batches: `batch` is a multiple of it. */
+  microBatch: v.exactOptional(whole(1)),
   /** Steps of the whole run. */
   steps: whole(1),
   /** Of initial weights, order, crops and dropout; 0 to 2^32 - 1. */
@@ -86,14 +92,24 @@ const recipeSchema = v.strictObject({
   /** Before the schedule lowers it. */
   learningRate: notNegative,
   schedule: scheduleSchema,
+  /** Schedules of some parameters, by name, layer or kind, instead of `schedule`. */
+  schedules: v.exactOptional(v.record(v.string(), scheduleSchema)),
+  /** The rates rise from a share of themselves over the first epochs. */
+  warmUp: v.exactOptional(v.strictObject({ epochs: notNegative, from: v.pipe(notNegative, v.maxValue(1)) })),
+  /** Deviation of the colour shifts' draws from some epochs on, instead of `pictures.colour.strength`. */
+  colourStrength: v.exactOptional(tableSchema),
   momentum: v.pipe(notNegative, v.ltValue(1)),
   weightDecay: notNegative,
   /** What some parameters do differently, by name, layer or kind (`sgd`'s `overrides`). */
   overrides: v.exactOptional(v.record(v.string(), overrideSchema)),
+  /** What the run's first parameters were taken from, and the layers that began anew all the same. */
+  startsFrom: v.exactOptional(v.strictObject({ weights: v.string(), replaces: v.array(v.string()) })),
   /** Steps between evaluations of the validation pictures; one follows the last step too, unless the run is shorter. */
   evaluateEvery: whole(1),
   /** Steps between checkpoints; one follows the last step in any case. */
   checkpointEvery: whole(1),
+  /** How many of the newest checkpoints are kept, beside the best; 2 where it is left out. */
+  keepCheckpoints: v.exactOptional(whole(1)),
 });
 
 const runConfigSchema = v.strictObject({
@@ -122,8 +138,13 @@ export type RunConfig = v.InferOutput<typeof runConfigSchema>;
 export function checkRunConfig(config: RunConfig): RunConfig {
   const checked = v.safeParse(runConfigSchema, config);
   if (!checked.success) throw new ConfigError(complaint(checked.issues[0]));
+  const { recipe } = checked.output;
   // What a schedule is made of hangs together; its own package checks that.
-  scheduleOf(checked.output.recipe);
+  new Rates(recipe);
+  const { batch, microBatch = batch } = recipe;
+  if (batch % microBatch !== 0) {
+    throw new ConfigError(`recipe.microBatch: ${microBatch} must divide the batch of ${batch} without a rest`);
+  }
   return checked.output;
 }
 
@@ -145,7 +166,7 @@ export function parseRunConfig(file: string, text: string): RunConfig {
   return parsed.output;
 }
 
-function complaint(issue: v.BaseIssue<unknown>): string {
+export function complaint(issue: v.BaseIssue<unknown>): string {
   const place = v.getDotPath(issue) ?? 'the configuration';
   if (issue.received === 'undefined') return `${place} is missing`;
   if (issue.expected === 'never') return `${place} is not known`;

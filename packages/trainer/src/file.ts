@@ -1,9 +1,12 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+
+/** What is added to the name of a file while it is written. */
+export const unfinished = '.tmp';
 
 /** Writes a file whole or not at all: beside it under another name, onto the disk, then renamed over it. */
 export async function writeWhole(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = `${path}.tmp`;
+  const temporary = path + unfinished;
   try {
     const file = await open(temporary, 'w');
     try {
@@ -20,6 +23,20 @@ export async function writeWhole(path: string, write: (file: FileHandle) => Prom
   await syncDirectory(dirname(path));
 }
 
+/** Gives a file a second name, or copies it where the file system knows no second names; over whatever has that name. */
+export async function linkWhole(from: string, to: string): Promise<void> {
+  const temporary = to + unfinished;
+  await rm(temporary, { force: true });
+  try {
+    await link(from, temporary).catch(() => copyFile(from, temporary));
+    await rename(temporary, to);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+  await syncDirectory(dirname(to));
+}
+
 /** The rename itself reaches the disk only with its directory. Some systems cannot sync a directory: no harm done. */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r').catch(() => undefined);
@@ -27,10 +44,11 @@ async function syncDirectory(path: string): Promise<void> {
   await directory?.close();
 }
 
-/** Every byte of `bytes`: the system may take a write in pieces. */
-export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+/** Every byte of `bytes`, from `position` on or where the last write ended: the system may take a write in pieces. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
   for (let written = 0; written < bytes.length; ) {
-    written += (await file.write(bytes, written, bytes.length - written)).bytesWritten;
+    const at = position === undefined ? null : position + written;
+    written += (await file.write(bytes, written, bytes.length - written, at)).bytesWritten;
   }
 }
 

@@ -1,5 +1,6 @@
 export { readCaffeMean, readCaffemodel } from './caffemodel.js';
-export type { Checkpoint } from './checkpoint.js';
+export type { Checkpoint, Validation } from './checkpoint.js';
+export type { CheckpointFolder } from './checkpoint-folder.js';
 export {
   checkRunConfig,
   type DataConfig,
@@ -8,6 +9,7 @@ export {
   type Recipe,
   type RunConfig,
 } from './config.js';
+export { DivergenceError, type DivergenceReport } from './divergence.js';
 export { type MixGoal, mix, mixGoals, searchMix } from './evaluation/ensemble.js';
 export { type EvaluationOptions, type EvaluationResult, evaluate, Tally } from './evaluation/evaluate.js';
 export { gather, type ScoreOptions, type Scores, score } from './evaluation/scores.js';
@@ -15,6 +17,10 @@ export { Submission } from './evaluation/submission.js';
 export { EventFile } from './event-file.js';
 export type { Metrics } from './metrics.js';
 export { type Prediction, predict } from './predict.js';
+export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
 export { RunDirectory } from './run-directory.js';
+export { lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
+export { startingWeights } from './starting-weights.js';
+export type { Placed } from './stepper.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';

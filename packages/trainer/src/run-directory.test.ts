@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
@@ -100,7 +100,7 @@ describe('RunDirectory', () => {
   it('takes away all that it made, and nothing else', async () => {
     const nested = join(path, 'a', 'b');
     const run = await RunDirectory.create(nested, config);
-    await run.saveCheckpoint(checkpoint(1));
+    await run.checkpoints.save(checkpoint(1));
     await run.remove();
     expect(await readdir(parent)).not.toContain(path.slice(parent.length + 1));
 
@@ -140,30 +140,13 @@ describe('RunDirectory', () => {
     const run = await RunDirectory.create(path, config);
     expect(await run.latestCheckpoint()).toBeUndefined();
     for (const step of [5, 10, 99_999_995, 100_000_000]) {
-      await run.saveCheckpoint(checkpoint(step));
-      expect(await run.latestCheckpoint()).toEqual(checkpoint(step));
+      await run.checkpoints.save(checkpoint(step));
+      expect(await run.latestCheckpoint()).toEqual({ ...checkpoint(step), rateFactor: 1 });
     }
     expect((await readdir(join(path, 'checkpoints'))).sort()).toEqual([
       'step-100000000.safetensors',
       'step-99999995.safetensors',
     ]);
-  });
-
-  it('names a damaged checkpoint and the way out', async () => {
-    const run = await RunDirectory.create(path, config);
-    await run.saveCheckpoint(checkpoint(5));
-    await run.saveCheckpoint(checkpoint(10));
-    const newest = join(path, 'checkpoints', 'step-00000010.safetensors');
-    await truncate(newest, 20);
-    await expect(run.latestCheckpoint()).rejects.toThrow(CheckpointError);
-    await expect(run.latestCheckpoint()).rejects.toThrow(
-      /step-00000010.*delete it to go on from the checkpoint before/,
-    );
-    await rm(newest);
-    expect(await run.latestCheckpoint()).toEqual(checkpoint(5));
-    // One that was cut off while it was written never had its name.
-    await writeFile(`${newest}.tmp`, 'half');
-    expect(await run.latestCheckpoint()).toEqual(checkpoint(5));
   });
 
   it('keeps weights apart from checkpoints', async () => {
@@ -178,9 +161,10 @@ describe('RunDirectory', () => {
 
   it('can be made longer', async () => {
     const run = await RunDirectory.create(path, config);
-    const longer = await run.withSteps(20);
+    const longer = run.withSteps(20);
     expect(longer.config.recipe.steps).toBe(20);
+    await longer.saveConfig();
     expect((await RunDirectory.open(path)).config).toEqual({ ...config, recipe: { ...config.recipe, steps: 20 } });
-    await expect(run.withSteps(0)).rejects.toThrow(AlexError);
+    expect(() => run.withSteps(0)).toThrow(AlexError);
   });
 });

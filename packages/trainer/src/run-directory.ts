@@ -1,7 +1,8 @@
 import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import type { Checkpoint } from './checkpoint.js';
+import { CheckpointFolder } from './checkpoint-folder.js';
 import { checkRunConfig, parseRunConfig, type RunConfig } from './config.js';
 import { eventFilePrefix } from './event-file.js';
 import { describeFileError, errorCode, writeAll, writeWhole } from './file.js';
@@ -14,9 +15,8 @@ const WEIGHTS = 'weights.safetensors';
 const CHECKPOINTS = 'checkpoints';
 /** Where a run's dashboard was served last. */
 const DASHBOARD = 'dashboard.json';
-const CHECKPOINT_NAME = /^step-\d{8,}\.safetensors$/;
-/** The newest, and the one before it for the day when the disk damages the newest. */
-const CHECKPOINTS_KEPT = 2;
+/** What is known of a training that diverged. */
+const DIVERGENCE = 'divergence.json';
 
 /**
  * A run on disk: `config.json` (all that is needed to build the network and prepare its pictures again),
@@ -28,6 +28,8 @@ export class RunDirectory {
   readonly config: RunConfig;
   /** Whether this process began the run. */
   readonly isNew: boolean;
+  readonly checkpoints: CheckpointFolder;
+  #isChanged = false;
   /** Directories that were made for it, from its own upwards. */
   readonly #made: readonly string[];
 
@@ -35,6 +37,7 @@ export class RunDirectory {
     this.path = path;
     this.config = config;
     this.isNew = isNew;
+    this.checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), config.recipe.keepCheckpoints);
     this.#made = made;
   }
 
@@ -86,19 +89,42 @@ export class RunDirectory {
     return new RunDirectory(path, parseRunConfig(file, text), { isNew: false, made: [] });
   }
 
+  /** The same run with another length, which is written down by `saveConfig`. */
+  withSteps(steps: number): RunDirectory {
+    const config = checkRunConfig({ ...this.config, recipe: { ...this.config.recipe, steps } });
+    const run = new RunDirectory(this.path, config, { isNew: this.isNew, made: this.#made });
+    run.#isChanged = true;
+    return run;
+  }
+
   /**
-   * The same run with another length.
+   * Writes down what `withSteps` changed.
    *
    * @throws AlexError where `config.json` cannot be written
    */
-  async withSteps(steps: number): Promise<RunDirectory> {
-    const config = checkRunConfig({ ...this.config, recipe: { ...this.config.recipe, steps } });
+  async saveConfig(): Promise<void> {
+    if (!this.#isChanged) return;
     try {
-      await writeConfig(this.path, config);
+      await writeConfig(this.path, this.config);
+      this.#isChanged = false;
     } catch (error) {
       throw new AlexError(`${this.path}: the run could not be changed: ${describeFileError(error)}`, { cause: error });
     }
-    return new RunDirectory(this.path, config, { isNew: this.isNew, made: this.#made });
+  }
+
+  /**
+   * Writes down what is known of a training that diverged.
+   *
+   * @returns the file
+   * @throws AlexError where it cannot be written
+   */
+  async saveDivergence(report: unknown): Promise<string> {
+    const file = join(this.path, DIVERGENCE);
+    const text = `${JSON.stringify(report, undefined, 2)}\n`;
+    await writeWhole(file, (handle) => writeAll(handle, Buffer.from(text))).catch((error: unknown) => {
+      throw new AlexError(`${file}: could not be written: ${describeFileError(error)}`, { cause: error });
+    });
+    return file;
   }
 
   appendMetrics(metrics: Metrics): Promise<void> {
@@ -115,29 +141,13 @@ export class RunDirectory {
     return rewindMetrics(join(this.path, METRICS), step);
   }
 
-  /** @throws CheckpointError where it cannot be written; older checkpoints are untouched then */
-  async saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
-    const directory = join(this.path, CHECKPOINTS);
-    const name = `step-${String(checkpoint.step).padStart(8, '0')}.safetensors`;
-    await mkdir(directory, { recursive: true }).catch((error: unknown) => {
-      throw new CheckpointError(`${directory}: could not be made: ${describeFileError(error)}`, { cause: error });
-    });
-    await writeCheckpoint(join(directory, name), checkpoint);
-    const older = (await this.#checkpoints()).slice(0, -CHECKPOINTS_KEPT);
-    for (const file of older) await rm(join(directory, file), { force: true });
-  }
-
-  /** The newest checkpoint, or nothing where none was written yet. */
+  /** The newest checkpoint that can be used, or nothing where none was written yet. */
   async latestCheckpoint(): Promise<Checkpoint | undefined> {
-    const names = await this.#checkpoints();
-    const newest = names.at(-1);
-    if (newest === undefined) return undefined;
-    try {
-      return await readCheckpoint(join(this.path, CHECKPOINTS, newest));
-    } catch (error) {
-      if (!(error instanceof CheckpointError) || names.length === 1) throw error;
-      throw new CheckpointError(`${error.message}; delete it to go on from the checkpoint before it`, { cause: error });
-    }
+    let latest: Checkpoint | undefined;
+    await this.checkpoints.restore((checkpoint) => {
+      latest = checkpoint;
+    });
+    return latest;
   }
 
   /** @throws CheckpointError where they cannot be written */
@@ -166,16 +176,10 @@ export class RunDirectory {
   /** Takes the run's own files away again, and the directories that were made for it; anything else stays. */
   async remove(): Promise<void> {
     const events = (await list(this.path).catch(() => [])).filter((name) => name.startsWith(eventFilePrefix));
-    for (const name of [CONFIG, METRICS, WEIGHTS, CHECKPOINTS, DASHBOARD, ...events]) {
+    for (const name of [CONFIG, METRICS, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, ...events]) {
       await rm(join(this.path, name), { recursive: true, force: true }).catch(() => undefined);
     }
     for (const directory of this.#made) await rmdir(directory).catch(() => undefined);
-  }
-
-  async #checkpoints(): Promise<string[]> {
-    const names = (await list(join(this.path, CHECKPOINTS))).filter((name) => CHECKPOINT_NAME.test(name));
-    // The longer name is the larger number; among equal lengths the order of the letters is that of the numbers.
-    return names.sort((one, other) => one.length - other.length || (one < other ? -1 : 1));
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,9 +35,13 @@ describe('writeSafetensors', () => {
   it('writes the bytes that the format prescribes', async () => {
     const path = join(directory, 'known.safetensors');
     await writeSafetensors(path, { b: tensor([1], -2), a: tensor([2], 1, 0.5) });
-    const header =
-      '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}';
     const bytes = await readFile(path);
+    // The check sum is that of the file with zeros in its place.
+    const zeroed = Buffer.from(bytes.toString('latin1').replace(/"[0-9a-f]{64}"/, `"${'0'.repeat(64)}"`), 'latin1');
+    const sum = createHash('sha256').update(zeroed).digest('hex');
+    const header =
+      `{"__metadata__":{"sha256":"${sum}"},` +
+      '"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}';
     const length = Number(bytes.readBigUInt64LE());
     expect(length % 8).toBe(0);
     expect(
@@ -94,6 +99,23 @@ describe('writeSafetensors', () => {
 });
 
 describe('readSafetensors', () => {
+  it('notices every byte that is not as it was written', async () => {
+    const path = join(directory, 'damaged');
+    await writeSafetensors(path, { weight: tensor([3], 1, 2, 3) }, { step: '3' });
+    const bytes = await readFile(path);
+    const name = bytes.indexOf('sha256');
+    for (let at = 0; at < bytes.length; at++) {
+      // Under another name, the sum is a note like any other.
+      if (at >= name && at < name + 6) continue;
+      const damaged = Buffer.from(bytes);
+      damaged[at]! ^= 1;
+      await writeFile(path, damaged);
+      await expect(readSafetensors(path), `byte ${at}`).rejects.toThrow(CheckpointError);
+    }
+    await writeFile(path, bytes);
+    expect((await readSafetensors(path)).metadata).toEqual({ step: '3' });
+  });
+
   it('says so where a file was cut off anywhere', async () => {
     const path = join(directory, 'torn');
     await writeSafetensors(path, { weight: tensor([3], 1, 2, 3), bias: tensor([1], 4) });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { CheckpointError, checkHostTensor, elementCount, type HostTensor } from '@alex/tensor';
 import * as v from 'valibot';
@@ -9,12 +10,19 @@ export interface SafetensorsFile {
   readonly tensors: Record<string, HostTensor>;
   /** The writer's own notes. */
   readonly metadata: Record<string, string>;
+  /** Whether the file had a check sum, which was right. */
+  readonly checked: boolean;
 }
 
 /** The largest header that the reference reader of the format accepts, in bytes. */
 const LARGEST_HEADER = 100_000_000;
 const LENGTH_BYTES = 8;
 const METADATA = '__metadata__';
+/** The note that holds the file's check sum: SHA-256 of all its bytes, its own digits read as zeros. */
+const CHECKSUM = 'sha256';
+const NO_CHECKSUM = '0'.repeat(64);
+/** So much is written, read and summed at a time: between two pieces others get their turn. */
+const PIECE = 4 * 2 ** 20;
 
 const sizeSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const entrySchema = v.strictObject({
@@ -25,7 +33,8 @@ const entrySchema = v.strictObject({
 const metadataSchema = v.record(v.string(), v.string());
 
 /**
- * Writes tensors as a safetensors file: whole or not at all, sorted by name, so the same tensors give the same bytes.
+ * Writes tensors as a safetensors file: whole or not at all, sorted by name, so the same tensors give the same bytes. A
+ * check sum of the whole file is added to its notes.
  *
  * @param tensors float32, row-major in their shape, by name
  * @param metadata notes for whoever reads the file
@@ -38,8 +47,10 @@ export async function writeSafetensors(
 ): Promise<void> {
   const names = Object.keys(tensors).sort();
   const header: Record<string, unknown> = {};
-  const notes = Object.keys(metadata).sort();
-  if (notes.length > 0) header[METADATA] = Object.fromEntries(notes.map((note) => [note, metadata[note]]));
+  const notes = Object.entries({ ...metadata, [CHECKSUM]: NO_CHECKSUM }).sort(([one], [other]) =>
+    one < other ? -1 : 1,
+  );
+  header[METADATA] = Object.fromEntries(notes);
   let offset = 0;
   for (const name of names) {
     const tensor = tensors[name]!;
@@ -56,11 +67,19 @@ export async function writeSafetensors(
   text.copy(start, LENGTH_BYTES);
   try {
     await writeWhole(path, async (file) => {
-      await writeAll(file, start);
+      const hash = createHash('sha256').update(start);
+      let position = start.length;
       for (const name of names) {
         const { data } = tensors[name]!;
-        await writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+        for (let at = 0; at < data.byteLength; at += PIECE) {
+          const piece = new Uint8Array(data.buffer, data.byteOffset + at, Math.min(PIECE, data.byteLength - at));
+          hash.update(piece);
+          await writeAll(file, piece, position);
+          position += piece.length;
+        }
       }
+      start.write(hash.digest('hex'), start.indexOf(`"${CHECKSUM}":"${NO_CHECKSUM}"`) + CHECKSUM.length + 4, 'latin1');
+      await writeAll(file, start, 0);
     });
   } catch (error) {
     throw new CheckpointError(`${path}: could not be written: ${describeFileError(error)}`, { cause: error });
@@ -68,7 +87,8 @@ export async function writeSafetensors(
 }
 
 /**
- * Reads a safetensors file of float32 tensors, and checks everything that the file says about itself.
+ * Reads a safetensors file of float32 tensors, and checks everything that the file says about itself, its check sum too
+ * where it has one.
  *
  * @throws CheckpointError that names the file and what is wrong with it: missing, torn, foreign, or of another type
  */
@@ -86,6 +106,8 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     if (!(await readAll(file, header, LENGTH_BYTES))) fail(path, 'it ends inside its header');
     const { entries, metadata } = parseHeader(path, header);
     const start = LENGTH_BYTES + headerBytes;
+    const { [CHECKSUM]: checksum, ...notes } = metadata;
+    const hash = createHash('sha256').update(lengthBytes).update(withoutChecksum(header, checksum));
     const tensors: Record<string, HostTensor> = {};
     let position = 0;
     for (const { name, shape, begin, end } of entries) {
@@ -98,17 +120,33 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
       if (start + end > size) fail(path, `${name} needs ${start + end} bytes, the file has ${size}: it was cut off`);
       position = end;
       const data = new Float32Array(elementCount(shape));
-      if (!(await readAll(file, new Uint8Array(data.buffer), start + begin))) fail(path, `it ends inside ${name}`);
+      for (let at = 0; at < data.byteLength; at += PIECE) {
+        const piece = new Uint8Array(data.buffer, at, Math.min(PIECE, data.byteLength - at));
+        if (!(await readAll(file, piece, start + begin + at))) fail(path, `it ends inside ${name}`);
+        if (checksum !== undefined) hash.update(piece);
+      }
       tensors[name] = { shape, data };
     }
     if (start + position !== size) fail(path, `${size - start - position} bytes follow its last tensor`);
-    return { tensors, metadata };
+    if (checksum !== undefined && hash.digest('hex') !== checksum) {
+      fail(path, 'its check sum is another: a part of it was damaged or changed');
+    }
+    return { tensors, metadata: notes, checked: checksum !== undefined };
   } catch (error) {
     if (error instanceof CheckpointError) throw error;
     throw new CheckpointError(`${path}: could not be read: ${describeFileError(error)}`, { cause: error });
   } finally {
     await file.close();
   }
+}
+
+/** The header as its check sum was taken: with zeros in place of the sum. */
+function withoutChecksum(header: Buffer, checksum: string | undefined): Buffer {
+  const at = checksum === undefined ? -1 : header.indexOf(`"${CHECKSUM}":"${checksum}"`);
+  if (at < 0) return header;
+  const zeroed = Buffer.from(header);
+  zeroed.fill('0', at + CHECKSUM.length + 4, at + CHECKSUM.length + 4 + checksum!.length);
+  return zeroed;
 }
 
 interface Entry {

@@ -1,10 +1,13 @@
-import type { Augmenter } from '@alex/augment';
-import { batchesPerEpoch, batchIndices, type Dataset, type PictureBatch, stepPosition } from '@alex/data';
-import { AlexError, CheckpointError, type Network, type StepUnderWay } from '@alex/tensor';
-import { type EvaluationResult, evaluate } from './evaluation/evaluate.js';
+import { setTimeout } from 'node:timers/promises';
+import type { Dataset } from '@alex/data';
+import { AdapterError, AdapterLostError, AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
+import type { Checkpoint } from './checkpoint.js';
+import { DivergenceError, type DivergenceReport, whereItBegan } from './divergence.js';
 import type { Metrics } from './metrics.js';
 import type { RunDirectory } from './run-directory.js';
-import { scheduleOf } from './schedule.js';
+import { lockRun } from './run-lock.js';
+import { type Placed, Stepper } from './stepper.js';
+import { Training } from './training.js';
 
 /** What a training tells whoever watches it. */
 export type TrainingEvent =
@@ -13,17 +16,25 @@ export type TrainingEvent =
   | { readonly kind: 'step' | 'validation'; readonly metrics: Metrics; readonly steps: number }
   /** During an evaluation of the validation pictures. */
   | { readonly kind: 'evaluating'; readonly pictures: number; readonly of: number }
-  | { readonly kind: 'checkpoint'; readonly step: number };
+  /** One was written. */
+  | { readonly kind: 'checkpoint'; readonly step: number }
+  /** Something went wrong that the training got over; it goes on, a `start` follows where steps are taken again. */
+  | { readonly kind: 'problem'; readonly message: string };
 
 /** What `train` needs. */
-export interface TrainingOptions {
+export interface TrainingOptions extends Placed {
   /** A new run, or one to go on with: training starts from its newest checkpoint where it has one. */
   readonly run: RunDirectory;
-  /** As its parameters were drawn, of the run's batch. */
-  readonly network: Network;
-  /** Writes to the network's input. */
-  readonly augmenter: Augmenter;
   readonly dataset: Dataset;
+  /** What a new run starts from instead of the parameters that were drawn. */
+  readonly initialParameters?: Readonly<Record<string, HostTensor>>;
+  /**
+   * Opens the adapter anew after it was lost and places the network there, with its parameters as they were drawn. Where it
+   * is left out, a loss ends the training.
+   */
+  reopen?(): Promise<Placed>;
+  /** `stop` where it is left out; `rollback` goes on from the last good state with rates half as high. */
+  readonly onDivergence?: 'stop' | 'rollback';
   /** Stops the run after the steps under way (one, or two), with a checkpoint. */
   readonly signal?: AbortSignal;
   onEvent?(event: TrainingEvent): void;
@@ -40,213 +51,259 @@ export interface TrainingResult {
   readonly validation?: Metrics;
 }
 
+/** So often in a row without a checkpoint in between the same trouble is overcome; then it is there to stay. */
+const most = 3;
+
 /**
  * Trains a network by a run's recipe, and writes metrics, checkpoints and, at the end, `weights.safetensors`.
  *
  * Order of pictures, crops and dropout are functions of seed and step, so a run that was stopped and goes on ends with
- * the same weights, bit by bit, as one that never stopped. A new run that fails before its first checkpoint takes its
- * files away again, as nothing could go on from them; one that fails later keeps what it has.
+ * the same weights, bit by bit, as one that never stopped; so does one whose adapter was lost. A new run that fails before
+ * its first checkpoint takes its files away again, as nothing could go on from them; one that fails later, or diverged, keeps what it has.
  *
- * @throws AlexError where the loss is no longer a number; DataError, CheckpointError and AdapterError from below
+ * @throws ConfigError where another process trains in the directory; DivergenceError where the loss is no longer finite or
+ * explodes; DataError, CheckpointError and AdapterError from below
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
-  const { run, network } = options;
-  const checkpoint = await run.latestCheckpoint();
-  if (checkpoint) {
-    if (checkpoint.step > run.config.recipe.steps) {
-      throw new CheckpointError(
-        `${run.path}: its checkpoint is of step ${checkpoint.step}, past the end of a run of ${run.config.recipe.steps}`,
-      );
-    }
-    network.loadParameters(checkpoint.parameters);
-    network.loadState(checkpoint);
-  }
-  const history = await run.rewindMetrics(checkpoint?.step ?? 0);
-  const training = new Training(options, history, checkpoint?.step);
+  const lock = await lockRun(options.run.path);
   try {
-    return await training.run();
-  } catch (error) {
-    if (run.isNew && training.savedStep === undefined) await run.remove();
-    throw error;
+    return await new Survivor(options).run();
+  } finally {
+    await lock.release();
   }
 }
 
-/** The pictures of one step, their numbers in the data set, and the pass that the step belongs to. */
-interface StepBatch extends PictureBatch {
-  readonly pictures: Uint32Array;
-  readonly epoch: number;
+/** A state to go on from. */
+interface State {
+  readonly step: number;
+  readonly rateFactor: number;
+  /** Whether it is on disk. */
+  readonly saved: boolean;
 }
 
-class Training {
-  /** The step of the newest checkpoint. */
-  savedStep: number | undefined;
+/** Trains, and goes on from the last good state after what can be overcome. */
+class Survivor {
   readonly #options: TrainingOptions;
-  readonly #validations: Metrics[];
-  /** Of the step reported last. */
-  #learningRate: number;
-  /** The step that the adapter has to do, until its result is asked for. */
-  #underWay:
-    | {
-        readonly underWay: StepUnderWay;
-        readonly step: number;
-        readonly learningRate: number;
-        readonly begin: number;
-      }
-    | undefined;
-  /** When the last result came. */
-  #reported = 0;
+  #placed: Placed;
+  /** How a new run began, as long as it has no checkpoint. */
+  #beginning: Checkpoint | undefined;
+  /** The step of the latest checkpoint that was ever written. */
+  #furthest = 0;
+  #losses = 0;
+  #rollbacks = 0;
 
-  constructor(options: TrainingOptions, history: readonly Metrics[], savedStep: number | undefined) {
+  constructor(options: TrainingOptions) {
     this.#options = options;
-    this.#validations = history.filter(({ split }) => split === 'val');
-    this.#learningRate = history.at(-1)?.learningRate ?? options.run.config.recipe.learningRate;
-    this.savedStep = savedStep;
+    this.#placed = options;
   }
 
   async run(): Promise<TrainingResult> {
-    const { run, network, signal, onEvent } = this.#options;
-    const { steps, checkpointEvery } = run.config.recipe;
-    onEvent?.({ kind: 'start', step: network.stepCount, steps });
-    let next = this.#read(network.stepCount);
+    const { run, dataset, signal, onEvent, betweenSteps } = this.#options;
+    let state = await this.#begin();
     while (true) {
-      const step = network.stepCount;
-      const saves = step % checkpointEvery === 0 && step > 0;
-      // Nothing is evaluated or saved of a network whose last loss is not known.
-      if (this.#lacksValidation() || saves || step === steps || signal?.aborted) await this.#report();
-      // Before the step, not after it: a run that was stopped during an evaluation makes up for it.
-      if (this.#lacksValidation()) await this.#validate();
-      if (saves) await this.#save();
-      if (step === steps || signal?.aborted) break;
-      const pictures = await next;
-      // The adapter computes a step while the pictures of the next one are read.
-      if (step + 1 < steps) next = this.#read(step + 1);
-      await this.#options.betweenSteps?.();
-      await this.#step(pictures);
-    }
-    await this.#save();
-    const finished = network.stepCount === steps && !this.#lacksValidation();
-    if (finished) await run.saveWeights(await network.parameters());
-    const validation = this.#validations.at(-1);
-    return { finished, step: network.stepCount, ...(validation && { validation }) };
-  }
-
-  /** Whether an evaluation is due at this step that was not made yet. */
-  #lacksValidation(): boolean {
-    const step = this.#options.network.stepCount;
-    const { steps, evaluateEvery } = this.#options.run.config.recipe;
-    const due = step >= evaluateEvery && (step % evaluateEvery === 0 || step === steps);
-    return due && !this.#validations.some((validation) => validation.step === step);
-  }
-
-  #read(step: number): Promise<StepBatch> {
-    const { run, dataset } = this.#options;
-    const { batch, seed } = run.config.recipe;
-    const { epoch, position } = stepPosition(dataset.train.length, { batch }, step);
-    const pictures = batchIndices(dataset.train.length, { batch, seed, epoch, position });
-    const batchOfStep = dataset.train.read(pictures).then((read) => ({ ...read, pictures, epoch }));
-    // A failure is heard when the batch is awaited, unless the run ends before.
-    batchOfStep.catch(() => undefined);
-    return batchOfStep;
-  }
-
-  /** Hands a step to the adapter, which has the step before still to do, and reports on that one. */
-  async #step({ pixels, labels, pictures, epoch }: StepBatch): Promise<void> {
-    const { run, network, augmenter, dataset } = this.#options;
-    const { recipe } = run.config;
-    const begin = performance.now();
-    const learningRate = scheduleOf(recipe).learningRate({
-      epoch: this.#epochOf(network.stepCount),
-      epochs: recipe.steps / batchesPerEpoch(dataset.train.length, recipe),
-      // Without the one that follows the last step of a run which is made longer later: it comes out of turn.
-      validationErrors: this.#validations
-        .filter(({ step }) => step % recipe.evaluateEvery === 0)
-        .map(({ top1Error }) => top1Error),
-    });
-    await augmenter.run({ pixels, pictures, training: true, seed: recipe.seed, epoch });
-    const underWay = await network.submitStep(network.input, labels, { learningRate });
-    await this.#report();
-    this.#underWay = { underWay, step: network.stepCount, learningRate, begin };
-  }
-
-  /** Waits for the step that was not reported on yet, if there is one. */
-  async #report(): Promise<void> {
-    if (!this.#underWay) return;
-    const { underWay, step, learningRate, begin } = this.#underWay;
-    this.#underWay = undefined;
-    const { run, onEvent } = this.#options;
-    const { batch, steps } = run.config.recipe;
-    const result = await underWay.result();
-    const now = performance.now();
-    // The adapter begins with it when it is done with the one before.
-    const imagesPerSecond = batch / ((now - Math.max(begin, this.#reported)) / 1000);
-    this.#reported = now;
-    this.#checkLoss(result.loss, step);
-    this.#learningRate = learningRate;
-    const metrics = this.#metrics('train', step, result, imagesPerSecond);
-    await run.appendMetrics(metrics);
-    onEvent?.({ kind: 'step', metrics, steps });
-  }
-
-  /** Comes to nothing where the signal stops it. */
-  async #validate(): Promise<void> {
-    const { run, network, augmenter, dataset, signal, onEvent } = this.#options;
-    const begin = performance.now();
-    let result: EvaluationResult;
-    try {
-      result = await evaluate({
-        network,
-        augmenter,
-        split: dataset.validation,
-        ...(signal && { signal }),
-        onProgress: (pictures, of) => onEvent?.({ kind: 'evaluating', pictures, of }),
+      const training = new Training({
+        ...this.#placed,
+        run,
+        dataset,
+        signal,
+        ...(betweenSteps && { betweenSteps }),
+        rateFactor: state.rateFactor,
+        history: await run.rewindMetrics(state.step),
+        savedStep: state.saved ? state.step : undefined,
+        onEvent: (event) => {
+          if (event.kind === 'checkpoint') this.#noteCheckpoint(event.step);
+          onEvent?.(event);
+        },
       });
-    } catch (error) {
-      if (signal?.aborted && error === signal.reason) return;
-      throw error;
+      try {
+        return await training.run();
+      } catch (error) {
+        // Its failure, if there is one, is not the first.
+        await training.settle().catch(() => undefined);
+        if (error instanceof AdapterLostError && this.#options.reopen) {
+          await this.#reopen(error);
+          state = await this.#restore();
+        } else if (error instanceof DivergenceError) {
+          state = await this.#afterDivergence(error, state);
+        } else {
+          if (run.isNew && training.savedStep === undefined) await run.remove();
+          throw error;
+        }
+      }
     }
-    const step = network.stepCount;
-    this.#checkLoss(result.loss, step);
-    const imagesPerSecond = result.pictures / ((performance.now() - begin) / 1000);
-    const metrics = this.#metrics('val', step, result, imagesPerSecond);
-    this.#validations.push(metrics);
-    await run.appendMetrics(metrics);
-    onEvent?.({ kind: 'validation', metrics, steps: run.config.recipe.steps });
   }
 
-  async #save(): Promise<void> {
-    const { run, network, onEvent } = this.#options;
-    const step = network.stepCount;
-    if (this.savedStep === step) return;
-    await run.saveCheckpoint({
-      step,
+  /** A checkpoint further on than any before means that the last trouble is overcome. */
+  #noteCheckpoint(step: number): void {
+    this.#beginning = undefined;
+    if (step <= this.#furthest) return;
+    this.#furthest = step;
+    this.#losses = 0;
+    this.#rollbacks = 0;
+  }
+
+  async #begin(): Promise<State> {
+    const { run, initialParameters } = this.#options;
+    await run.checkpoints.removeUnfinished();
+    const restored = await this.#restoreSaved();
+    await run.saveConfig();
+    if (restored) return restored;
+    if (initialParameters) this.#placed.network.loadParameters(initialParameters);
+    const { network } = this.#placed;
+    const beginning = {
+      step: 0,
       parameters: await network.parameters(),
       optimizerState: await network.optimizerState(),
-    });
-    this.savedStep = step;
-    onEvent?.({ kind: 'checkpoint', step });
+    };
+    // What was drawn can be drawn again; what was given may not be there any more.
+    if (initialParameters) await run.checkpoints.save(beginning);
+    else this.#beginning = beginning;
+    return { step: 0, rateFactor: 1, saved: initialParameters !== undefined };
   }
 
-  #epochOf(step: number): number {
-    const { dataset, run } = this.#options;
-    return step / batchesPerEpoch(dataset.train.length, run.config.recipe);
+  /** Puts the network into the last good state, or the last before a step. */
+  async #restore(before?: number): Promise<State> {
+    const restored = await this.#restoreSaved(before);
+    if (restored) return restored;
+    if (!this.#beginning) throw new CheckpointError(`${this.#options.run.path}: there is no state left to go on from`);
+    this.#load(this.#beginning);
+    return { step: 0, rateFactor: 1, saved: false };
   }
 
-  #metrics(
-    split: Metrics['split'],
-    step: number,
-    { loss, top1Error, top5Error }: Pick<Metrics, 'loss' | 'top1Error' | 'top5Error'>,
-    imagesPerSecond: number,
-  ): Metrics {
-    const learningRate = this.#learningRate;
-    return { step, epoch: this.#epochOf(step), split, loss, top1Error, top5Error, learningRate, imagesPerSecond };
-  }
-
-  #checkLoss(loss: number, step: number): void {
-    if (Number.isFinite(loss)) return;
-    const { recipe } = this.#options.run.config;
-    throw new AlexError(
-      `the loss became ${loss} at step ${step}: training diverged; ` +
-        `begin a new run with a lower learning rate than ${recipe.learningRate}`,
+  async #restoreSaved(before?: number): Promise<State | undefined> {
+    const { run, onEvent } = this.#options;
+    let rateFactor = 1;
+    const step = await run.checkpoints.restore(
+      (checkpoint) => {
+        if (checkpoint.step > run.config.recipe.steps) {
+          // No fault of the file's: the one before it is not what is wanted.
+          throw new ConfigError(
+            `${run.path}: its checkpoint is of step ${checkpoint.step}, past the end of a run of ${run.config.recipe.steps}; let the run be longer`,
+          );
+        }
+        this.#load(checkpoint);
+        rateFactor = checkpoint.rateFactor ?? 1;
+      },
+      { ...(before !== undefined && { before }), onProblem: (message) => onEvent?.({ kind: 'problem', message }) },
     );
+    return step === undefined ? undefined : { step, rateFactor, saved: true };
   }
+
+  #load(checkpoint: Checkpoint): void {
+    const { network } = this.#placed;
+    network.loadParameters(checkpoint.parameters);
+    network.loadState(checkpoint);
+  }
+
+  /** Opens the adapter anew, which may take a driver some seconds. */
+  async #reopen(loss: unknown): Promise<void> {
+    const { reopen, onEvent, signal } = this.#options;
+    for (let error = loss; ; ) {
+      if (++this.#losses >= most) {
+        throw new AdapterError(
+          `the adapter was lost ${most} times without a checkpoint in between; look for what resets it (its driver's log, its ` +
+            `temperature, its power supply), then go on with the run. The last time: ${messageOf(error)}`,
+          { cause: error },
+        );
+      }
+      onEvent?.({
+        kind: 'problem',
+        message: `${messageOf(error)} It is opened anew, and the run goes on from its last good state.`,
+      });
+      if (error !== loss) {
+        await setTimeout(1000 * this.#losses, undefined, { ...(signal && { signal }) }).catch(() => {
+          throw loss;
+        });
+      }
+      try {
+        this.#placed = await reopen!();
+        return;
+      } catch (again) {
+        if (!(again instanceof AdapterError)) throw again;
+        error = again;
+      }
+    }
+  }
+
+  /** Stops, or goes back to a state from before it began and halves the rates. */
+  async #afterDivergence(error: DivergenceError, { rateFactor, step }: State): Promise<State> {
+    const { run, onDivergence = 'stop', onEvent } = this.#options;
+    const report = await this.#describe(error);
+    const file = await run.saveDivergence(report);
+    const where = report.began === undefined ? '' : `it began in ${report.began}; `;
+    const details = `${where}${file} says how each layer fared`;
+    const lower = `a lower learning rate than ${run.config.recipe.learningRate}`;
+    if (onDivergence === 'stop') {
+      throw new AlexError(
+        `${error.message}; begin a new run with ${lower}, or have it go back to its last good state with half the rates; ${details}`,
+        { cause: error },
+      );
+    }
+    if (++this.#rollbacks > most) {
+      throw new AlexError(
+        `${error.message}, also after ${most} rollbacks without a checkpoint in between; begin a new run with ${lower}; ${details}`,
+        { cause: error },
+      );
+    }
+    // Where even the first steps from a checkpoint diverge, it was taken too late.
+    if (this.#rollbacks > 1) await this.#putAsideFrom(step);
+    const state = await this.#restore();
+    const halved = rateFactor / 2;
+    const { network } = this.#placed;
+    if (state.saved) {
+      await run.checkpoints.save({
+        step: state.step,
+        parameters: await network.parameters(),
+        optimizerState: await network.optimizerState(),
+        rateFactor: halved,
+      });
+    }
+    onEvent?.({
+      kind: 'problem',
+      message: `${error.message}; ${details}. Going on from step ${state.step} with rates times ${halved}.`,
+    });
+    return { ...state, rateFactor: halved };
+  }
+
+  /** Puts the checkpoints of a step and later ones aside, if there are earlier states. */
+  async #putAsideFrom(step: number): Promise<void> {
+    const { checkpoints } = this.#options.run;
+    const steps = await checkpoints.steps();
+    const later = steps.filter((one) => one >= step);
+    if (later.length === steps.length && !this.#beginning) return;
+    for (const one of later) await checkpoints.putAside(one);
+  }
+
+  /** Takes the steps since the last good state again, up to the one that went wrong, and looks at its layers. */
+  async #describe({ step, after, loss }: DivergenceError): Promise<DivergenceReport> {
+    const { run, dataset, signal } = this.#options;
+    const known = { step, loss: String(loss) };
+    let goodStep = 0;
+    try {
+      // One that is older than the step, to have something to compare with.
+      const state = await this.#restore(after).catch(() => this.#restore());
+      goodStep = state.step;
+      const { network } = this.#placed;
+      const stepper = new Stepper({ ...this.#placed, run, dataset, rateFactor: state.rateFactor });
+      const validations = (await run.readMetrics()).filter(({ split }) => split === 'val');
+      const pictures = await stepper.read(after);
+      const good = await stepper.statistics(pictures);
+      while (network.stepCount < after) {
+        signal?.throwIfAborted();
+        const earlier = validations.filter((validation) => validation.step <= network.stepCount);
+        const submitted = await stepper.submit(await stepper.read(network.stepCount), earlier);
+        await submitted?.result();
+      }
+      const bad = await stepper.statistics(pictures);
+      const layers = good.map((statistics, index) => ({ good: statistics, bad: bad[index]! }));
+      const began = whereItBegan(layers);
+      return { ...known, goodStep, ...(began !== undefined && { began }), layers };
+    } catch (error) {
+      return { ...known, goodStep, problem: messageOf(error) };
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,24 +1,44 @@
 import { access } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { batchesPerEpoch, type Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
 import { ConfigError, type Precision } from '@alex/tensor';
-import { checkRunConfig, type RunConfig, RunDirectory } from '@alex/trainer';
+import { checkRunConfig, type Recipe, type RecipeFile, type RunConfig, RunDirectory } from '@alex/trainer';
 import { measurePictures, openData, openDataOfRun } from '../data.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
-import { defaultsOf } from '../recipes.js';
+import { defaultsOf, findRecipe } from '../recipes.js';
 import { describeModel } from '../session.js';
 import { type Tuning, usualEffort } from '../tuning.js';
-import { alexnetCommand, refuseExisting, runTraining, sayHowToGoOn, trainingResult, tuningsOfRun } from './training.js';
+import {
+  alexnetCommand,
+  refuseExisting,
+  runTraining,
+  sayHowToGoOn,
+  trainingResult,
+  tuningsOfRun,
+  weightsAt,
+} from './training.js';
 
 /** What `train` takes; what is left out comes with the network, or from the run that goes on. */
 export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly run: string;
   readonly data?: string;
   readonly model?: string;
+  /** A name or a file; that of the model where it is left out. */
+  readonly recipe?: string;
+  /** A run or a file of weights to start from. */
+  readonly from?: string;
   readonly classes?: number;
   readonly batch?: number;
+  readonly microBatch?: number;
+  /** Whether the rate follows the batch. */
+  readonly scaleRate?: boolean;
+  /** In epochs. */
+  readonly warmUp?: number;
+  readonly patience?: number;
+  readonly threshold?: number;
   readonly steps?: number;
   readonly epochs?: number;
   readonly seed?: number;
@@ -33,6 +53,11 @@ export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly evaluateEvery?: number;
   readonly strategy?: Strategy | 'auto';
   readonly trace?: string;
+  readonly checkpointEvery?: number;
+  readonly keep?: number;
+  /** In bytes. */
+  readonly memory?: number;
+  readonly onDivergence?: 'stop' | 'rollback';
   readonly resume: boolean;
   readonly dashboard?: boolean;
 }
@@ -43,17 +68,9 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
   const exists = await RunDirectory.exists(options.run);
   const { config, dataset, kernels, begin } = exists ? await oldRun(options) : await newRun(options);
   const tuning = { ...kernels, say: output.line };
+  const { adapters, strategy, trace, memory, onDivergence, dashboard } = options;
   const trained = await runTraining(
-    {
-      config,
-      dataset,
-      adapters: options.adapters,
-      strategy: options.strategy,
-      trace: options.trace,
-      tuning,
-      output,
-      dashboard: options.dashboard ?? false,
-    },
+    { config, dataset, adapters, strategy, trace, tuning, output, memory, onDivergence, dashboard },
     begin,
   );
   output.result(trainingResult(trained));
@@ -82,54 +99,109 @@ interface Planned {
 }
 
 async function newRun(options: TrainOptions): Promise<Planned> {
-  const { model: variant = 'paper', data: source } = options;
+  const { data: source } = options;
+  const recipe = options.recipe === undefined ? defaultsOf(options.model ?? 'paper') : await findRecipe(options.recipe);
+  const variant = options.model ?? recipe.model.variant;
+  const startsFrom = await startOf(options, recipe);
   if (source === undefined) {
     throw new ConfigError('--data is missing: give a directory of pictures, or the word emoji for the embedded ones');
   }
-  const inputSize = describeModel({ variant, inputSize: options.crop, classes: options.classes }).input[1]!;
+  const inputSize = describeModel({
+    variant,
+    inputSize: options.crop ?? recipe.model.inputSize,
+    classes: options.classes,
+  }).input[1]!;
   const dataset = await openData(source, {
     classes: options.classes,
     size: options.size,
     usualSize: sizeAround(inputSize),
   });
-  const defaults = defaultsOf(variant);
   const { length } = dataset.train;
-  const batch = options.batch ?? Math.min(defaults.batch, length);
+  const batch = options.batch ?? Math.min(recipe.batch, length);
   if (batch > length) {
     throw new ConfigError(`--batch ${batch}: there are only ${length} pictures to learn from; give at most ${length}`);
   }
   const stepsPerEpoch = batchesPerEpoch(length, { batch });
   // Rarely enough to cost little on small data, and at least once an epoch on large.
   const often = Math.max(50, stepsPerEpoch);
+  // A recipe's own division is of its own batch.
+  const microBatch = options.microBatch ?? (batch === recipe.batch ? recipe.microBatch : undefined);
+  const strength = options.colour ? recipe.pictures.colourStrength : 0;
+  const warmUp = warmUpOf(options, recipe, batch);
   const { height, width, channels, classes, name } = dataset;
   const config = checkRunConfig({
     model: { variant, inputSize },
     data: { source, name, classes: [...classes], height, width, channels },
     pictures: {
-      crop: options.randomCrop ? 'random' : 'centre',
-      mirror: options.mirror,
+      crop: options.randomCrop ? recipe.pictures.crop : 'centre',
+      mirror: recipe.pictures.mirror && options.mirror,
       ...(options.chunk !== undefined && { chunk: options.chunk }),
-      padding: 0,
-      scale: defaults.scale,
-      ...(await measurePictures(dataset, { colourStrength: options.colour ? defaults.colourStrength : 0 })),
+      padding: recipe.pictures.padding,
+      scale: recipe.pictures.scale,
+      ...(await measurePictures(dataset, {
+        colourStrength: typeof strength === 'number' ? strength : strength[0]![1],
+      })),
     },
     recipe: {
       batch,
-      steps: options.steps ?? stepsPerEpoch * (options.epochs ?? defaults.epochs),
+      ...(microBatch !== undefined && { microBatch }),
+      steps: options.steps ?? stepsPerEpoch * (options.epochs ?? recipe.epochs),
       seed: options.seed ?? 0,
       precision: options.precision ?? 'float32',
-      learningRate: options.learningRate ?? defaults.learningRate,
-      schedule: defaults.schedule,
-      momentum: defaults.momentum,
-      weightDecay: defaults.weightDecay,
-      ...(defaults.overrides && { overrides: defaults.overrides }),
-      evaluateEvery: options.evaluateEvery ?? often,
-      checkpointEvery: often,
+      learningRate: (options.learningRate ?? recipe.learningRate) * (options.scaleRate ? batch / recipe.batch : 1),
+      schedule: scheduleOf(options, recipe),
+      ...(recipe.schedules && { schedules: recipe.schedules }),
+      ...(warmUp && { warmUp }),
+      ...(typeof strength !== 'number' && { colourStrength: strength }),
+      momentum: recipe.momentum,
+      weightDecay: recipe.weightDecay,
+      ...(recipe.overrides && { overrides: recipe.overrides }),
+      ...(startsFrom && { startsFrom }),
+      evaluateEvery: options.evaluateEvery ?? recipe.evaluateEvery ?? often,
+      checkpointEvery: options.checkpointEvery ?? recipe.checkpointEvery ?? Math.min(often, mostStepsToLose),
+      ...keeping(options, recipe),
     },
   });
   const description = describeModel({ variant, inputSize, classes: classes.length, channels });
   const kernels = { effort: options.tune ?? usualEffort(description, config.recipe), file: options.tunings };
   return { config, dataset, kernels, begin: () => RunDirectory.create(options.run, config) };
+}
+
+/** A training is saved at least so often, unless somebody says otherwise: what an interruption may cost. */
+const mostStepsToLose = 500;
+
+function keeping({ keep }: TrainOptions, { keepCheckpoints }: RecipeFile): { keepCheckpoints?: number } {
+  const kept = keep ?? keepCheckpoints;
+  return kept === undefined ? {} : { keepCheckpoints: kept };
+}
+
+/** The schedule of a recipe, with the patience that was asked for. */
+function scheduleOf({ patience, threshold }: TrainOptions, { schedule }: RecipeFile): RecipeFile['schedule'] {
+  if (patience === undefined && threshold === undefined) return schedule;
+  if (schedule.kind !== 'plateau') {
+    throw new ConfigError(
+      `--patience and --threshold are of the schedule plateau, the recipe has ${schedule.kind}; leave them out`,
+    );
+  }
+  return { ...schedule, ...(patience !== undefined && { patience }), ...(threshold !== undefined && { threshold }) };
+}
+
+/** A rate that follows the batch rises from what it was for the recipe's batch, another from 0. */
+function warmUpOf({ warmUp, scaleRate }: TrainOptions, recipe: RecipeFile, batch: number): RecipeFile['warmUp'] {
+  if (warmUp === undefined) return recipe.warmUp;
+  return { epochs: warmUp, from: scaleRate ? Math.min(1, recipe.batch / batch) : 0 };
+}
+
+/** What a fine-tuning starts from; that it can be read, before anything takes time. */
+async function startOf({ from }: TrainOptions, { startsFrom }: RecipeFile): Promise<Recipe['startsFrom']> {
+  if (from === undefined) {
+    if (!startsFrom) return undefined;
+    throw new ConfigError(
+      `--from is missing: the recipe goes on from weights of another; give the run of ${startsFrom.recipe}, or its weights.safetensors`,
+    );
+  }
+  await weightsAt(from);
+  return { weights: resolve(from), replaces: startsFrom?.replaces ?? [] };
 }
 
 /** Pictures an eighth or so larger than the crop, as 256 is to the paper's 224; never smaller than what it needs. */
@@ -149,10 +221,13 @@ async function oldRun(options: TrainOptions): Promise<Planned> {
     ['--classes', options.classes, data.classes.length],
     ['--size', options.size, data.height],
     ['--batch', options.batch, recipe.batch],
+    ['--micro-batch', options.microBatch, recipe.microBatch ?? recipe.batch],
     ['--seed', options.seed, recipe.seed],
     ['--precision', options.precision, recipe.precision ?? 'float32'],
-    ['--learning-rate', options.learningRate, recipe.learningRate],
+    // What was scaled with the batch when the run was begun is scaled now.
+    ['--learning-rate', options.scaleRate ? undefined : options.learningRate, recipe.learningRate],
     ['--evaluate-every', options.evaluateEvery, recipe.evaluateEvery],
+    ['--checkpoint-every', options.checkpointEvery, recipe.checkpointEvery],
     ['--no-random-crop', options.randomCrop ? undefined : false, pictures.crop === 'random'],
     ['--chunk', options.chunk, pictures.chunk ?? 1],
     ['--no-mirror', options.mirror ? undefined : false, pictures.mirror],

@@ -1,8 +1,18 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
-import { AdapterError, ConfigError, exportTunings, type MemoryPlan } from '@alex/tensor';
-import { EventFile, type RunConfig, RunDirectory, type TrainingEvent, type TrainingResult, train } from '@alex/trainer';
+import { AdapterError, ConfigError, exportTunings, type HostTensor, type MemoryPlan } from '@alex/tensor';
+import {
+  EventFile,
+  type RunConfig,
+  RunDirectory,
+  readSafetensors,
+  startingWeights,
+  type TrainingEvent,
+  type TrainingResult,
+  train,
+} from '@alex/trainer';
 import type { Dashboard } from '../dashboard/dashboard.js';
 import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
@@ -36,6 +46,8 @@ export async function runTraining(
     tuning,
     output,
     dashboard = false,
+    memory,
+    onDivergence,
   }: {
     readonly config: RunConfig;
     readonly dataset: Dataset;
@@ -46,12 +58,14 @@ export async function runTraining(
     readonly tuning: Tuning;
     readonly output: Output;
     /** Whether a local page shows the training while it goes on. */
-    readonly dashboard?: boolean;
+    readonly dashboard?: boolean | undefined;
+    readonly memory?: number | undefined;
+    readonly onDivergence?: 'stop' | 'rollback' | undefined;
   },
   begin: () => Promise<RunDirectory>,
   afterwards?: (session: Session) => Promise<void>,
 ): Promise<Trained> {
-  const session = await openSession(config, { adapters, strategy, tuning, training: true });
+  let session = await openSession(config, { adapters, strategy, tuning, memory, training: true });
   try {
     const { description } = session.network;
     output.line(
@@ -71,7 +85,7 @@ export async function runTraining(
       await exportTunings(tuningsOfRun(run.path), session.gpus[0]!, tunings!);
     }
     const progress = new TrainingProgress(output);
-    const page = dashboard ? await openDashboard({ run, session, dataset, output }) : undefined;
+    const page = dashboard ? await openDashboard({ run, session: () => session, dataset, output }) : undefined;
     let events: EventFile | undefined;
     const show = (event: TrainingEvent) => {
       progress.show(event);
@@ -89,6 +103,16 @@ export async function runTraining(
         network: session.network,
         augmenter: session.augmenter,
         dataset,
+        ...(await startOf(run, session)),
+        ...(onDivergence && { onDivergence }),
+        reopen: async () => {
+          const kernels = session.tunings.size > 0 ? tuningsOfRun(run.path) : undefined;
+          session.dispose();
+          // The same kernels as before: others sum in another order.
+          const same: Tuning = { effort: 'off', file: kernels, say: () => undefined };
+          session = await openSession(config, { adapters, strategy, tuning: same, memory, training: true });
+          return session;
+        },
         signal: interruption.signal,
         onEvent: show,
         betweenSteps: () => page?.look(),
@@ -123,7 +147,8 @@ async function openDashboard({
   output,
 }: {
   readonly run: RunDirectory;
-  readonly session: Session;
+  /** The one at work: another where an adapter was lost. */
+  readonly session: () => Session;
   readonly dataset: Dataset;
   readonly output: Output;
 }): Promise<Dashboard | undefined> {
@@ -136,7 +161,7 @@ async function openDashboard({
       session,
       dataset,
       title: `${model.variant} on ${data.name}`,
-      subtitle: `${data.classes.length} classes, ${recipe.steps.toLocaleString('en-US')} steps of ${recipe.batch} pictures, on ${namesOf(session)}`,
+      subtitle: `${data.classes.length} classes, ${recipe.steps.toLocaleString('en-US')} steps of ${recipe.batch} pictures, on ${namesOf(session())}`,
       say: output.line,
     });
     output.line(`Dashboard: ${page.url}`);
@@ -145,6 +170,23 @@ async function openDashboard({
     output.line(`The dashboard: ${(error as Error).message}`);
     return undefined;
   }
+}
+
+/** The parameters that a new run starts from, where it does not draw all of them. */
+async function startOf({ isNew, config }: RunDirectory, { network }: Session) {
+  const { startsFrom } = config.recipe;
+  if (!isNew || !startsFrom) return {};
+  const given = await weightsAt(startsFrom.weights);
+  return { initialParameters: startingWeights(given, await network.parameters(), startsFrom.replaces) };
+}
+
+/** The weights of a run that has finished, or of a file. */
+export async function weightsAt(path: string): Promise<Record<string, HostTensor>> {
+  const isFile = await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  return isFile ? (await readSafetensors(path)).tensors : (await RunDirectory.open(path)).readWeights();
 }
 
 /** What a network takes on its adapter, and how near its plan is to what must be there at once. */

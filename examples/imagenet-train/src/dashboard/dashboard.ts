@@ -23,7 +23,8 @@ const lookShare = 0.02;
 
 export interface DashboardOptions {
   readonly run: RunDirectory;
-  readonly session: Pick<Session, 'network' | 'augmenter' | 'gpus'>;
+  /** The one at work: another where an adapter was lost. */
+  readonly session: () => Pick<Session, 'network' | 'augmenter' | 'gpus'>;
   readonly dataset: Dataset;
   readonly title: string;
   readonly subtitle: string;
@@ -54,7 +55,7 @@ export class Dashboard {
     this.#options = options;
     this.#pictures = pictures;
     this.#pictureAddresses = addresses;
-    const [weight] = options.session.network.description.layers.flatMap(({ parameters }) => parameters);
+    const [weight] = options.session().network.description.layers.flatMap(({ parameters }) => parameters);
     const channels = weight?.shape[1];
     this.#firstWeight = {
       path: weight?.path ?? '',
@@ -131,7 +132,7 @@ export class Dashboard {
   }
 
   async #look(): Promise<void> {
-    const { network, augmenter, gpus } = this.#options.session;
+    const { network, augmenter, gpus } = this.#options.session();
     const begin = performance.now();
     try {
       const step = network.stepCount;
@@ -165,7 +166,7 @@ export class Dashboard {
   }
 
   #memory(): DashboardEvents['memory'] {
-    const { network, gpus } = this.#options.session;
+    const { network, gpus } = this.#options.session();
     const { parameterBytes, activityBytes } = network.memory();
     return { liveBytes: gpus.reduce((sum, { liveBytes }) => sum + liveBytes, 0), parameterBytes, activityBytes };
   }

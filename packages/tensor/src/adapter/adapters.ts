@@ -66,15 +66,18 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   return new Gpu(await requestDevice(adapter, description), description, options);
 }
 
-function checkOptions({ adapter, bindingBytes }: OpenOptions): void {
+function checkOptions({ adapter, ...bytes }: OpenOptions): void {
   if (typeof adapter === 'number' && !(Number.isInteger(adapter) && adapter >= 0)) {
     throw new ConfigError(`adapter: ${adapter} is no index; indices are 0, 1, 2 ... as in listAdapters().`);
   }
   if (typeof adapter === 'string' && adapter.trim() === '') {
     throw new ConfigError('adapter: the name is empty; leave the option out to get the best adapter.');
   }
-  if (bindingBytes !== undefined && !(Number.isInteger(bindingBytes) && bindingBytes > 0)) {
-    throw new ConfigError(`bindingBytes: ${bindingBytes} is not a positive whole number of bytes.`);
+  for (const name of ['bindingBytes', 'memoryBytes'] as const) {
+    const value = bytes[name];
+    if (value !== undefined && !(Number.isInteger(value) && value > 0)) {
+      throw new ConfigError(`${name}: ${value} is not a positive whole number of bytes.`);
+    }
   }
 }
 

@@ -1,4 +1,6 @@
-import { AdapterError } from '../errors.js';
+import { totalmem } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
+import { AdapterError, AdapterLostError, MemoryError } from '../errors.js';
 
 /** What can be known of an adapter before it is opened. */
 export interface AdapterDescription {
@@ -36,9 +38,14 @@ export interface GpuOptions {
   readonly subgroups?: boolean;
   /** The most bytes that one binding of a kernel may hold; the adapter's own limit where it is left out or larger. */
   readonly bindingBytes?: number;
+  /** The most bytes that all buffers together may hold; as many as the driver gives where it is left out. */
+  readonly memoryBytes?: number;
 }
 
 const errorFilters = ['validation', 'out-of-memory', 'internal'] as const;
+
+/** The news that an adapter was lost may come so many milliseconds after what it broke. */
+const newsOfLoss = 200;
 
 /**
  * Devices that are open. The driver's threads must be at rest when the process unloads it, also where the process ends
@@ -62,13 +69,18 @@ export class Gpu {
   readonly subgroupSize: number | undefined;
   /** The most bytes that one binding of a kernel may hold; a larger tensor is bound in parts. */
   readonly bindingBytes: number;
+  /**
+   * The most bytes that all buffers together may hold, as far as that is known: as the options say, and no more than the
+   * machine's own memory where a CPU computes. Infinite where only the driver knows.
+   */
+  readonly memoryBytes: number;
   /** Resolves when the adapter is lost, with an error that names adapter and reason. `dispose` is not a loss. */
-  readonly lost: Promise<AdapterError>;
+  readonly lost: Promise<AdapterLostError>;
 
   readonly #sizes = new Map<GPUBuffer, number>();
   #liveBytes = 0;
   #disposed = false;
-  #loss: AdapterError | undefined;
+  #loss: AdapterLostError | undefined;
   #uncaught: AdapterError | undefined;
 
   constructor(device: GPUDevice, description: AdapterDescription, options: GpuOptions = {}) {
@@ -80,10 +92,12 @@ export class Gpu {
     const fixed = subgroupMinSize === subgroupMaxSize && device.features.has('subgroups');
     this.subgroupSize = fixed && options.subgroups !== false ? subgroupMinSize : undefined;
     this.bindingBytes = Math.min(device.limits.maxStorageBufferBindingSize, options.bindingBytes ?? Infinity);
+    const machineBytes = description.kind === 'software' ? memoryOfMachine() : Infinity;
+    this.memoryBytes = Math.min(machineBytes, options.memoryBytes ?? Infinity);
     this.lost = new Promise((resolve) => {
       void device.lost.then(({ reason, message }) => {
         if (this.#disposed) return;
-        this.#loss = new AdapterError(
+        this.#loss = new AdapterLostError(
           `The adapter "${description.name}" was lost (${reason}): ${message || 'the driver gives no reason'}.`,
         );
         resolve(this.#loss);
@@ -92,7 +106,7 @@ export class Gpu {
     device.addEventListener('uncapturederror', (event) => {
       // Dawn would print it on standard output, among the program's results.
       event.preventDefault();
-      this.#uncaught ??= this.#reported('Unexpected', event.error.message);
+      this.#uncaught ??= this.#reported('Unexpected', event.error);
     });
     open.add(this);
   }
@@ -110,15 +124,21 @@ export class Gpu {
   /**
    * Makes a buffer, filled with zeros, that counts as live until `destroyBuffer`.
    *
-   * Throws an `AdapterError` if it is larger than the adapter allows, or after `dispose`.
+   * Throws a `MemoryError` if it is larger than the adapter allows, an `AdapterError` after `dispose`.
    */
   createBuffer(options: BufferOptions): GPUBuffer {
     const { label, size } = options;
     if (this.#disposed) throw new AdapterError(`${label}: the adapter "${this.description.name}" was disposed of.`);
     if (size > this.limits.maxBufferSize) {
-      throw new AdapterError(
+      throw new MemoryError(
         `${label}: a buffer of ${size} bytes is more than the ${this.limits.maxBufferSize} bytes ` +
           `that the adapter "${this.description.name}" allows: take a smaller batch or another adapter.`,
+      );
+    }
+    if (this.#liveBytes + size > this.memoryBytes) {
+      throw new MemoryError(
+        `${label}: with its ${size} bytes all buffers would hold ${this.#liveBytes + size}, more than the ` +
+          `${this.memoryBytes} that may be used of the adapter "${this.description.name}": take a smaller batch.`,
       );
     }
     const buffer = this.device.createBuffer(options);
@@ -149,13 +169,13 @@ export class Gpu {
     const scopes = errorFilters.map(() => this.device.popErrorScope());
     const [outcome, ...found] = await Promise.allSettled([result, ...scopes]);
     for (const scope of found) {
-      if (scope.status === 'rejected') throw this.#loss ?? this.#reported(label, messageOf(scope.reason));
-      if (scope.value) throw this.#reported(label, scope.value.message);
+      if (scope.status === 'rejected') throw this.#loss ?? this.#reported(label, scope.reason);
+      if (scope.value) throw this.#reported(label, scope.value);
     }
     // A lost device finds nothing wrong with anything.
     if (this.#loss) throw this.#loss;
     if (outcome.status === 'fulfilled') return outcome.value;
-    if (outcome.reason instanceof globalThis.GPUPipelineError) throw this.#reported(label, outcome.reason.message);
+    if (outcome.reason instanceof globalThis.GPUPipelineError) throw this.#reported(label, outcome.reason);
     throw outcome.reason;
   }
 
@@ -189,6 +209,11 @@ export class Gpu {
     if (error) throw error;
   }
 
+  /** What a promise of the device was rejected for: the loss of the adapter where it is known within a moment, or `reason`. */
+  async explain(reason: unknown): Promise<unknown> {
+    return Promise.race([this.lost, setTimeout(newsOfLoss, reason, { ref: false })]);
+  }
+
   /** Destroys all live buffers and gives the device back. A second time does nothing. */
   dispose(): void {
     if (this.#disposed) return;
@@ -198,9 +223,17 @@ export class Gpu {
     this.device.destroy();
   }
 
-  #reported(label: string, message: string): AdapterError {
-    return new AdapterError(`${label}: the adapter "${this.description.name}" reports: ${message.trim()}`);
+  #reported(label: string, reason: unknown): AdapterError {
+    const message = `${label}: the adapter "${this.description.name}" reports: ${messageOf(reason).trim()}`;
+    return reason instanceof globalThis.GPUOutOfMemoryError ? new MemoryError(message) : new AdapterError(message);
   }
+}
+
+/** The bytes of memory that this process may use at most. */
+function memoryOfMachine(): number {
+  // 0, or more than there is, where nothing constrains the process.
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
 async function callNow<T>(work: () => T | Promise<T>): Promise<T> {
@@ -208,5 +241,5 @@ async function callNow<T>(work: () => T | Promise<T>): Promise<T> {
 }
 
 function messageOf(reason: unknown): string {
-  return reason instanceof Error ? reason.message : String(reason);
+  return typeof reason === 'object' && reason !== null && 'message' in reason ? String(reason.message) : String(reason);
 }

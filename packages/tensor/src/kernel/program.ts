@@ -51,6 +51,8 @@ export interface Program {
   /** Bytes of planned memory, shared by the programs that were made together, and the least that could do. */
   readonly plannedBytes: number;
   readonly leastBytes: number;
+  /** Bytes of the largest buffer of it. */
+  readonly largestBytes: number;
   readonly dispatchLabels: readonly string[];
   /** What it sends in one run. */
   readonly sent: readonly { readonly label: string; readonly bytes: number }[];
@@ -83,13 +85,20 @@ export function createPrograms<Records extends { readonly [Name in keyof Records
 }
 
 /** The memory that programs made together would share; makes nothing on the adapter. */
-export function planPrograms(
-  gpu: Gpu,
-  records: readonly RecordDispatches[],
-): Pick<Program, 'plannedBytes' | 'leastBytes'> {
-  const operations = records.flatMap((record) => recordingOf(gpu, record));
-  const { pieceBytes, leastBytes } = planMemory(operations, planLimits(gpu));
-  return { plannedBytes: sumOf(pieceBytes), leastBytes };
+export function planPrograms(gpu: Gpu, records: readonly RecordDispatches[]): PlannedBytes {
+  return plannedBytesOf(
+    planMemory(
+      records.flatMap((record) => recordingOf(gpu, record)),
+      planLimits(gpu),
+    ),
+  );
+}
+
+/** What is said of a plan. */
+export type PlannedBytes = Pick<Program, 'plannedBytes' | 'leastBytes' | 'largestBytes'>;
+
+function plannedBytesOf({ pieceBytes, leastBytes }: MemoryLayout): PlannedBytes {
+  return { plannedBytes: sumOf(pieceBytes), leastBytes, largestBytes: Math.max(0, ...pieceBytes) };
 }
 
 function planLimits({ limits }: Gpu): PlanLimits {
@@ -126,10 +135,9 @@ function build(
     const { piece, offset } = layout.places.get(tensor)!;
     return { buffer: pieces[piece]!, offset };
   };
-  const plannedBytes = sumOf(layout.pieceBytes);
   const programs = names.map((name, index) => {
     const built = buildProgram(gpu, recordings[index]!, placeOf, end, release);
-    return [name, { ...built, plannedBytes, leastBytes: layout.leastBytes }] as const;
+    return [name, { ...built, ...plannedBytesOf(layout) }] as const;
   });
   return Object.fromEntries(programs);
 }
@@ -199,7 +207,7 @@ function buildProgram(
   placeOf: (tensor: Tensor) => BufferPlace,
   end: ExchangeEnd | undefined,
   release: () => void,
-): Omit<Program, 'plannedBytes' | 'leastBytes'> {
+): Omit<Program, keyof PlannedBytes> {
   const { device } = gpu;
   const segments = segmentsOf(operations, placeOf, end);
   const dispatches = segments.flatMap((segment) => segment.dispatches);

@@ -124,9 +124,9 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
     },
     async take(use) {
       // Mapping waits for what was submitted last with this buffer, and for nothing after it.
-      await staging.mapAsync(GPUMapMode.READ).catch((error: unknown) => {
+      await staging.mapAsync(GPUMapMode.READ).catch(async (error: unknown) => {
         gpu.check();
-        throw error;
+        throw await gpu.explain(error);
       });
       try {
         gpu.check();

@@ -2,6 +2,7 @@ import type { Gpu } from '../adapter/gpu.js';
 import { CheckpointError, ConfigError, ShapeError } from '../errors.js';
 import { Exchange } from '../kernel/exchange.js';
 import { createProgram, type DispatchTiming, type Program, planPrograms } from '../kernel/program.js';
+import type { Recorder } from '../kernel/recorder.js';
 import {
   createReadback,
   createTensor,
@@ -40,6 +41,14 @@ import {
   recordGradients,
 } from './programs.js';
 import { type Named, type PlacedPart, programsOf, Station } from './station.js';
+import {
+  combined,
+  type LayerStatistics,
+  recordStatistics,
+  statisticsOf,
+  statisticsShape,
+  watched,
+} from './statistics.js';
 import { StepsUnderWay } from './steps-under-way.js';
 
 export interface CompileOptions extends ProgramOptions {
@@ -112,9 +121,12 @@ export async function tuneNetwork(
 }
 
 function checkOptions(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
-  const { batch, precision = 'float32' } = options;
+  const { batch, precision = 'float32', parts = 1 } = options;
   if (!Number.isInteger(batch) || batch < 1) {
     throw new ConfigError(`${description.name}: batch must be a whole number of at least 1, got ${batch}`);
+  }
+  if (!Number.isInteger(parts) || parts < 1) {
+    throw new ConfigError(`${description.name}: parts must be a whole number of at least 1, got ${parts}`);
   }
   if (!precisions.includes(precision)) {
     throw new ConfigError(
@@ -137,6 +149,7 @@ function checkOptions(description: NetworkDescription, gpu: Gpu, options: Progra
 
 class CompiledNetwork implements Network {
   readonly batch: number;
+  readonly parts: number;
   readonly input: Tensor;
   readonly inputs: readonly NetworkInput[];
   stepCount = 0;
@@ -148,6 +161,8 @@ class CompiledNetwork implements Network {
   /** Of the adapter that results are read from: those of all are the same. */
   readonly #first: Station;
   readonly #exchange: Exchange | undefined;
+  /** The part of the step that comes next. */
+  #part = 0;
   readonly #steps: StepsUnderWay;
   readonly #readEvaluation: Readback;
   readonly #stagedLabels: Uint32Array;
@@ -159,18 +174,19 @@ class CompiledNetwork implements Network {
 
   constructor(
     readonly description: NetworkDescription,
-    parts: readonly PlacedPart[],
+    placed: readonly PlacedPart[],
     options: CompileOptions & { seed: number },
   ) {
-    const { batch, optimizer } = options;
+    const { batch, optimizer, parts = 1 } = options;
     this.#options = options;
     this.batch = batch;
+    this.parts = parts;
     this.#stagedLabels = new Uint32Array(batch);
     this.#learned = description.layers.flatMap(({ parameters }) => parameters);
     optimizer.scalars(optimizer.learningRate, this.#learned);
-    const exchange = parts.length > 1 ? new Exchange(parts.map(({ gpu }) => gpu)) : undefined;
+    const exchange = placed.length > 1 ? new Exchange(placed.map(({ gpu }) => gpu)) : undefined;
     this.#exchange = exchange;
-    this.#stations = parts.map((part, self) => new Station(description, part, options, exchange && { exchange, self }));
+    this.#stations = placed.map((part, self) => new Station(description, part, options, exchange && { exchange, self }));
     this.#first = this.#stations[0]!;
     this.#state = stateNames(this.#learned, this.#first.tensors.state, optimizer);
     this.inputs = this.#stations.map(({ gpu, part, tensors }) => ({
@@ -203,17 +219,20 @@ class CompiledNetwork implements Network {
   ): Promise<StepUnderWay> {
     return this.#inTurn(async () => {
       const programs = this.#trainingPrograms();
+      const updates = this.#updatesOfPart();
       const what = `step ${this.stepCount}`;
       const step = await this.#steps.submit(async (afterwards) => {
         this.#fill(pictures, labels, this.batch);
-        const run = this.#run(programs, this.#trainingScalars(options), what, afterwards);
+        const scalars = this.#trainingScalars(options);
+        const run = this.#run(programs, scalars, what, afterwards);
+        const done = updates.length > 0 ? run.done.then(() => this.#run(updates, scalars, what).done) : run.done;
         // Adapters that wait for each other are handed a step piece by piece. When all have the first one, pictures and
         // labels may be overwritten; whoever comes next waits for the last.
-        this.#handover = run.done.catch(() => undefined);
+        this.#handover = done.catch(() => undefined);
         await run.begun;
-        return { handover: run.done };
+        return { handover: done };
       });
-      this.stepCount++;
+      this.#endPart();
       return { result: async () => (await this.#together(what, [step.result()]))[0]! };
     });
   }
@@ -228,11 +247,15 @@ class CompiledNetwork implements Network {
       const programs = this.#trainingPrograms();
       this.#fill(pictures, labels, this.batch);
       const scalars = this.#trainingScalars({});
+      const updates = this.#updatesOfPart();
       const timings = await this.#together(
         `step ${this.stepCount}`,
-        programs.map((program) => program.profile(scalars)),
+        programs.map(async (program, index) => [
+          ...(await program.profile(scalars)),
+          ...((await updates[index]?.profile(scalars)) ?? []),
+        ]),
       );
-      this.stepCount++;
+      this.#endPart();
       if (!this.#exchange) return timings.flat();
       return timings.flatMap((own, adapter) => own.map((timing) => ({ ...timing, adapter })));
     });
@@ -245,10 +268,48 @@ class CompiledNetwork implements Network {
       try {
         await this.#run(
           made.map(({ program }) => program),
-          { seed: this.#options.seed, step: this.stepCount },
+          { seed: this.#options.seed, step: this.stepCount, imagesBefore: 0 },
           'gradients',
         ).done;
         return await this.#read(this.#learned, (_, index) => made[index]!.gradients);
+      } finally {
+        for (const { dispose } of made) dispose();
+      }
+    });
+  }
+
+  statistics(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<LayerStatistics[]> {
+    return this.#inTurn(async () => {
+      this.#fill(pictures, labels, this.batch);
+      const made = this.#stations.map((station, self) => this.#statisticsProgram(station, self));
+      try {
+        await this.#run(
+          made.map(({ program }) => program),
+          { seed: this.#options.seed, step: this.stepCount, imagesBefore: this.#imagesBefore },
+          'statistics',
+        ).done;
+        const seen = await this.#together(
+          'statistics',
+          made.map(async ({ results }, index) => {
+            const tensors = [...results.values()].map(({ tensor }) => tensor);
+            const values = await readTensors(this.#stations[index]!.gpu, tensors);
+            return new Map(
+              [...results].map(([name, { elements }], at) => [name, { ...statisticsOf(values[at]!), elements }]),
+            );
+          }),
+        );
+        const of = (name: string, elements: number) => combined(seen.flatMap((own) => own.get(name) ?? []), elements);
+        // A layer that the one below did in its stead gives what that one gave.
+        let output = combined([], 0);
+        return this.description.layers.map(({ layer, parameters, outputShape }) => {
+          const elements = this.batch * elementCount(outputShape);
+          if (seen.some((own) => own.has(layer.name))) output = of(layer.name, elements);
+          const own = parameters.map(({ name, path, shape }) => {
+            const [value, gradient] = [path, `${path}/gradient`].map((it) => of(it, elementCount(shape)));
+            return [name, { value: value!, gradient: gradient! }] as const;
+          });
+          return { layer: layer.name, output, parameters: Object.fromEntries(own) };
+        });
       } finally {
         for (const { dispose } of made) dispose();
       }
@@ -276,6 +337,7 @@ class CompiledNetwork implements Network {
     }
     this.#load('optimizer state', this.#state, ({ tensors }) => tensors.state, state.optimizerState);
     this.stepCount = state.step;
+    this.#part = 0;
   }
 
   table(): NetworkTable {
@@ -295,6 +357,7 @@ class CompiledNetwork implements Network {
       stateBytes: sum((plan) => plan.stateBytes),
       activityBytes: sum((plan) => plan.activityBytes),
       leastActivityBytes: sum((plan) => plan.leastActivityBytes),
+      largestBufferBytes: Math.max(...plans.map((plan) => plan.largestBufferBytes)),
       totalBytes: sum((plan) => plan.totalBytes),
       ...(plans.length > 1 && { adapters: plans }),
     };
@@ -403,6 +466,35 @@ class CompiledNetwork implements Network {
     return { gradients, program, dispose };
   }
 
+  #statisticsProgram({ gpu, part, tensors }: Station, self: number) {
+    const exchange = this.#exchange;
+    const results = new Map<string, { readonly tensor: Tensor; readonly elements: number }>();
+    const measure = (recorder: Recorder, name: string, x: Tensor) => {
+      const tensor = createTensor(gpu, name, statisticsShape);
+      results.set(name, { tensor, elements: x.elements });
+      recordStatistics(recorder, x, tensor);
+    };
+    const program = createProgram(
+      gpu,
+      (recorder) => {
+        const seen = watched(part, (inner, { name }, output) => measure(inner, name, output));
+        const scale = tensors.state.get(lossScale.name);
+        recordGradients(recorder, seen, this.#options, tensors, (path, gradient) => {
+          const unscaled = scale ? recorder.tensor(`${path}/unscaled`, gradient.shape) : gradient;
+          if (scale) recordUnscaled(recorder, gradient, scale, unscaled);
+          measure(recorder, `${path}/gradient`, unscaled);
+        });
+        for (const [path, parameter] of tensors.parameters) measure(recorder, path, parameter);
+      },
+      exchange && { exchange, self },
+    );
+    const dispose = () => {
+      program.dispose();
+      for (const { tensor } of results.values()) disposeTensor(gpu, tensor);
+    };
+    return { results, program, dispose };
+  }
+
   #trainingPrograms(): Program[] {
     return this.#stations.map(({ programs }) => {
       if (!programs.train) {
@@ -415,7 +507,24 @@ class CompiledNetwork implements Network {
   #trainingScalars(options: StepOptions): Record<string, number> {
     const { optimizer, seed } = this.#options;
     const learningRate = options.learningRate ?? optimizer.learningRate;
-    return { seed, step: this.stepCount, ...optimizer.scalars(learningRate, this.#learned) };
+    const rates = optimizer.scalars(learningRate, this.#learned, options.learningRates);
+    return { seed, step: this.stepCount, imagesBefore: this.#imagesBefore, ...rates };
+  }
+
+  /** What changes the parameters after the last part of a step, where that is not done by the part itself. */
+  #updatesOfPart(): Program[] {
+    if (this.#part < this.parts - 1) return [];
+    return this.#stations.flatMap(({ programs }) => programs.update ?? []);
+  }
+
+  #endPart(): void {
+    this.#part = (this.#part + 1) % this.parts;
+    if (this.#part === 0) this.stepCount++;
+  }
+
+  /** Of the same step, in the parts before the next one. */
+  get #imagesBefore(): number {
+    return this.#part * this.batch;
   }
 
   async #evaluate(

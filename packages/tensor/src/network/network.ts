@@ -3,10 +3,13 @@ import type { DispatchTiming } from '../kernel/program.js';
 import type { Tensor } from '../kernel/tensor.js';
 import type { HostTensor } from '../shape.js';
 import type { NetworkDescription, NetworkTable } from './description.js';
+import type { LayerStatistics } from './statistics.js';
 
 export interface StepOptions {
   /** Instead of the optimizer's own. */
   readonly learningRate?: number;
+  /** Rates of some parameters instead of `learningRate`: by dotted name, by layer, or by kind (`*.bias`); the nearest counts. */
+  readonly learningRates?: Readonly<Record<string, number>>;
 }
 
 /** Means over the batch. */
@@ -42,7 +45,9 @@ export interface MemoryPlan {
   readonly activityBytes: number;
   /** How much of that is alive at the worst moment: no plan can do with less. */
   readonly leastActivityBytes: number;
-  /** All of it, with pictures, labels and results. */
+  /** The largest single buffer. */
+  readonly largestBufferBytes: number;
+  /** All of it, with pictures, labels, results, and sums of gradients where a step has several parts. */
   readonly totalBytes: number;
   /** Of each adapter, where there are several. */
   readonly adapters?: readonly MemoryPlan[];
@@ -60,8 +65,10 @@ export interface NetworkInput {
 /** A described network on its adapter or adapters, ready to run. */
 export interface Network {
   readonly description: NetworkDescription;
-  /** Images a step; fixed when the network was placed. */
+  /** Images at a time; fixed when the network was placed. */
   readonly batch: number;
+  /** Batches a step: so many calls of `submitStep` or `step` make one step, and the last of them changes the parameters. */
+  readonly parts: number;
   /** Steps taken or under way since the parameters were drawn, or as set by `loadState`. */
   readonly stepCount: number;
   /**
@@ -76,7 +83,7 @@ export interface Network {
   /** Loss, errors and probabilities for up to `batch` labelled images, dropout off. */
   evaluate(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation>;
   /**
-   * Hands one step of training on exactly `batch` images to the adapter and goes on while it computes. When the promise
+   * Hands one step of training (or a part of it, see `parts`) on exactly `batch` images to the adapter and goes on while it computes. When the promise
    * ends, pictures and labels may be overwritten, and `input` filled for the next step. At most two steps are under way:
    * a third waits for the first.
    */
@@ -87,6 +94,11 @@ export interface Network {
   profile(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]>;
   /** The gradients of the mean loss over exactly `batch` images, by dotted name; changes nothing. */
   gradients(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>>;
+  /**
+   * How each layer fares in a step on exactly `batch` images, from the picture upwards: to find out where numbers grow out
+   * of all bounds. Changes nothing.
+   */
+  statistics(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<LayerStatistics[]>;
   /** Copies of the parameters by dotted name (`conv1.weight`), in outside layout; only those named where some are. */
   parameters(names?: readonly string[]): Promise<Record<string, HostTensor>>;
   /** Throws a `CheckpointError` that names a parameter which is missing, unknown or of another shape. */

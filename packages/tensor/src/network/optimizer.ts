@@ -14,8 +14,16 @@ export interface Optimizer {
   readonly learningRate: number;
   /** Tensors of the parameter's shape that the optimizer keeps from step to step, all zero at first: `['velocity']`. */
   readonly state: readonly string[];
-  /** Values for this step's scalars: whatever `record` used by name. */
-  scalars(learningRate: number, parameters: readonly LearnedParameter[]): Readonly<Record<string, number>>;
+  /**
+   * Values for this step's scalars: whatever `record` used by name.
+   *
+   * @param learningRates of some parameters instead of `learningRate`: by dotted name, by layer, or by kind (`*.bias`)
+   */
+  scalars(
+    learningRate: number,
+    parameters: readonly LearnedParameter[],
+    learningRates?: Readonly<Record<string, number>>,
+  ): Readonly<Record<string, number>>;
   record(
     recorder: Recorder,
     values: {

@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.js';
 import { recordElementwise } from '../kernel/elementwise.js';
 import { recordPerElement } from '../kernel/per-element.js';
+import type { PlannedBytes } from '../kernel/program.js';
 import type { Recorder } from '../kernel/recorder.js';
 import { bytesOf, type Tensor, type TensorOptions } from '../kernel/tensor.js';
 import type { Shape } from '../shape.js';
@@ -31,6 +32,11 @@ export interface ProgramOptions {
   readonly precision?: Precision;
   /** False makes a network that can only be evaluated, and needs much less memory. */
   readonly training?: boolean;
+  /**
+   * How many batches one step learns from; 1 where it is left out. Their gradients are added up before the parameters
+   * follow them, so `parts` batches of `batch` images make the same update as one of `parts * batch`, to rounding.
+   */
+  readonly parts?: number;
 }
 
 /** The tensors of a network that outlive a step. */
@@ -45,19 +51,23 @@ export interface NetworkTensors {
   readonly parameters: ReadonlyMap<string, Tensor>;
   /** By dotted name and the optimizer's own: `conv1.weight.velocity`; in mixed precision the `lossScale` as well. */
   readonly state: ReadonlyMap<string, Tensor>;
+  /** The sums of gradients over the parts of a step, by dotted name; none where a step has one part. */
+  readonly gradients: ReadonlyMap<string, Tensor>;
 }
 
 /** Makes the tensors that outlive a step, by `createTensor` or a likeness of it. */
 export function networkTensors(
   { input, output }: NetworkDescription,
   part: NetworkPart,
-  { batch, optimizer, precision, training = true }: ProgramOptions,
+  { batch, optimizer, precision, training = true, parts = 1 }: ProgramOptions,
   make: (label: string, shape: Shape, options?: TensorOptions) => Tensor,
 ): NetworkTensors {
   const parameters = new Map<string, Tensor>();
   const state = new Map<string, Tensor>();
+  const gradients = new Map<string, Tensor>();
   for (const { path, shape } of partParameters(part)) {
     parameters.set(path, make(path, shape));
+    if (training && parts > 1) gradients.set(path, make(`${path} gradient`, shape));
     for (const name of training ? optimizer.state : []) {
       state.set(`${path}.${name}`, make(`${path}.${name}`, shape));
     }
@@ -71,18 +81,19 @@ export function networkTensors(
     probabilities: make('probabilities', [batch, ...output]),
     parameters,
     state,
+    gradients,
   };
 }
 
 /** All of {@link NetworkTensors}, in a row. */
-export function allTensors({ parameters, state, ...single }: NetworkTensors): Tensor[] {
-  return [...Object.values(single), ...parameters.values(), ...state.values()];
+export function allTensors({ parameters, state, gradients, ...single }: NetworkTensors): Tensor[] {
+  return [...Object.values(single), ...parameters.values(), ...state.values(), ...gradients.values()];
 }
 
 /** Bytes of a network, given those of its programs' plan. */
 export function memoryPlan(
   tensors: NetworkTensors,
-  { plannedBytes, leastBytes }: { readonly plannedBytes: number; readonly leastBytes: number },
+  { plannedBytes, leastBytes, largestBytes }: PlannedBytes,
 ): MemoryPlan {
   const sum = (some: Iterable<Tensor>) => [...some].reduce((total, tensor) => total + bytesOf(tensor), 0);
   return {
@@ -90,6 +101,7 @@ export function memoryPlan(
     stateBytes: sum(tensors.state.values()),
     activityBytes: plannedBytes,
     leastActivityBytes: leastBytes,
+    largestBufferBytes: Math.max(largestBytes, ...allTensors(tensors).map(bytesOf)),
     totalBytes: sum(allTensors(tensors)) + plannedBytes,
   };
 }
@@ -151,16 +163,7 @@ export function recordTraining(
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
-  const { optimizer } = options;
-  const byPath = new Map(partParameters(part).map((parameter) => [parameter.path, parameter]));
-  const update = (path: string, gradient: Tensor, gradientFactor?: Tensor) =>
-    optimizer.record(recorder, {
-      description: byPath.get(path)!,
-      parameter: tensors.parameters.get(path)!,
-      gradient,
-      state: Object.fromEntries(optimizer.state.map((name) => [name, tensors.state.get(`${path}.${name}`)!])),
-      ...(gradientFactor && { gradientFactor }),
-    });
+  const update = updater(recorder, part, options, tensors);
   const scale = tensors.state.get(lossScale.name);
   if (!scale) {
     const loss = recordGradients(recorder, part, options, tensors, update);
@@ -226,6 +229,60 @@ function recordOwnCopies(
     return copy;
   };
   return { input: copied(input), labels: copied(labels) };
+}
+
+/** Records one part of a step: forward, backward, and the parameters' gradients added to those of the parts before. */
+export function recordPart(
+  recorder: Recorder,
+  part: NetworkPart,
+  options: ProgramOptions,
+  tensors: NetworkTensors,
+): void {
+  const { parts = 1 } = options;
+  const loss = recordGradients(recorder, part, options, tensors, (path, gradient) => {
+    const sum = tensors.gradients.get(path)!;
+    recordElementwise(recorder, {
+      label: `${path}/accumulate`,
+      elements: sum.elements,
+      reads: { gradient },
+      updates: { sum },
+      scalars: { imagesBefore: 'u32' },
+      // The gradient is that of the part's mean. What the sum held before the first part may be anything.
+      body: `let share = gradient * f32(${1 / parts}); if (scalar_imagesBefore() == 0u) { sum = share; } else { sum += share; }`,
+    });
+  });
+  recordMeasures(recorder, loss, tensors);
+}
+
+/** Records the update of the parameters by the gradients of all parts of a step. */
+export function recordUpdate(
+  recorder: Recorder,
+  part: NetworkPart,
+  options: ProgramOptions,
+  tensors: NetworkTensors,
+): void {
+  const update = updater(recorder, part, options, tensors);
+  const scale = tensors.state.get(lossScale.name);
+  const factor = scale && recordNextScale(recorder, [...tensors.gradients.values()], scale, part);
+  for (const [path, gradient] of tensors.gradients) update(path, gradient, factor);
+}
+
+/** Gives what records the update of a parameter, by its dotted name, by its gradient. */
+function updater(
+  recorder: Recorder,
+  part: NetworkPart,
+  { optimizer }: ProgramOptions,
+  tensors: NetworkTensors,
+): (path: string, gradient: Tensor, gradientFactor?: Tensor) => void {
+  const byPath = new Map(partParameters(part).map((parameter) => [parameter.path, parameter]));
+  return (path, gradient, gradientFactor) =>
+    optimizer.record(recorder, {
+      description: byPath.get(path)!,
+      parameter: tensors.parameters.get(path)!,
+      gradient,
+      state: Object.fromEntries(optimizer.state.map((name) => [name, tensors.state.get(`${path}.${name}`)!])),
+      ...(gradientFactor && { gradientFactor }),
+    });
 }
 
 function recordMeasures(

@@ -12,7 +12,9 @@ import {
   networkTensors,
   type ProgramOptions,
   recordEvaluation,
+  recordPart,
   recordTraining,
+  recordUpdate,
 } from './programs.js';
 
 /** A part of a network, and the adapter that it is for. */
@@ -34,10 +36,15 @@ export function programsOf(
   part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
-): { readonly evaluate: RecordDispatches; readonly train?: RecordDispatches } {
-  const evaluate: RecordDispatches = (recorder) => recordEvaluation(recorder, part, options, tensors);
-  const train: RecordDispatches = (recorder) => recordTraining(recorder, part, options, tensors);
-  return options.training === false ? { evaluate } : { evaluate, train };
+): { readonly evaluate: RecordDispatches; readonly train?: RecordDispatches; readonly update?: RecordDispatches } {
+  const recorded =
+    (record: typeof recordTraining): RecordDispatches =>
+    (recorder) =>
+      record(recorder, part, options, tensors);
+  const evaluate = recorded(recordEvaluation);
+  if (options.training === false) return { evaluate };
+  if (tensors.gradients.size === 0) return { evaluate, train: recorded(recordTraining) };
+  return { evaluate, train: recorded(recordPart), update: recorded(recordUpdate) };
 }
 
 /** A part of a network on its adapter: tensors and programs. */
@@ -45,7 +52,7 @@ export class Station {
   readonly gpu: Gpu;
   readonly part: NetworkPart;
   readonly tensors: NetworkTensors;
-  readonly programs: { readonly evaluate: Program; readonly train?: Program };
+  readonly programs: { readonly evaluate: Program; readonly train?: Program; readonly update?: Program };
   readonly #parameters: ReadonlyMap<string, PartParameter>;
   /** Where pictures are put in order on their way to the adapter; made when it is first needed. */
   #staged: Float32Array<ArrayBuffer> | undefined;

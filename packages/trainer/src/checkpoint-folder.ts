@@ -1,0 +1,118 @@
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CheckpointError } from '@alex/tensor';
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { describeFileError, errorCode, linkWhole, unfinished } from './file.js';
+
+const NAME = /^step-(\d{8,})\.safetensors$/;
+const BEST = 'best.safetensors';
+/** What is added to the name of a file that is not used any more, but may be of use to whoever looks into what happened. */
+const ASIDE = '.unused';
+
+/** The newest, and the one before it for the day when the disk damages the newest. */
+export const usuallyKept = 2;
+
+/**
+ * The checkpoints of a run: `step-N.safetensors` of the newest steps, and `best.safetensors`, the one with the lowest
+ * validation error of all that were saved right after an evaluation.
+ */
+export class CheckpointFolder {
+  readonly path: string;
+  readonly #kept: number;
+
+  constructor(path: string, kept: number = usuallyKept) {
+    this.path = path;
+    this.#kept = kept;
+  }
+
+  /** @throws CheckpointError where it cannot be written; older checkpoints are untouched then */
+  async save(checkpoint: Checkpoint): Promise<void> {
+    await mkdir(this.path, { recursive: true }).catch((error: unknown) => {
+      throw new CheckpointError(`${this.path}: could not be made: ${describeFileError(error)}`, { cause: error });
+    });
+    const file = this.#file(checkpoint.step);
+    await writeCheckpoint(file, checkpoint);
+    if (await this.#isBest(checkpoint)) {
+      await linkWhole(file, join(this.path, BEST)).catch((error: unknown) => {
+        throw new CheckpointError(`${file}: could not be kept as the best: ${describeFileError(error)}`, {
+          cause: error,
+        });
+      });
+    }
+    for (const step of (await this.steps()).slice(this.#kept)) await rm(this.#file(step), { force: true });
+  }
+
+  /** Removes what was cut off while it was written; nobody may be writing. */
+  async removeUnfinished(): Promise<void> {
+    const names = await readdir(this.path).catch((): string[] => []);
+    for (const name of names) if (name.endsWith(unfinished)) await rm(join(this.path, name), { force: true });
+  }
+
+  /** The steps of the checkpoints that there are, the newest first. */
+  async steps(): Promise<number[]> {
+    const names = await readdir(this.path).catch((error: unknown): string[] => {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw new CheckpointError(`${this.path}: could not be read: ${describeFileError(error)}`, { cause: error });
+    });
+    return names
+      .flatMap((name) => NAME.exec(name)?.[1] ?? [])
+      .map(Number)
+      .sort((one, other) => other - one);
+  }
+
+  /**
+   * Goes on from the newest checkpoint that can be used.
+   *
+   * @param use takes a checkpoint, and throws a `CheckpointError` where it does not fit
+   * @param options.before only checkpoints of earlier steps
+   * @param options.onProblem hears of each that cannot be used; it is put aside then
+   * @returns the step of the one that was used, or nothing where there is none
+   * @throws CheckpointError where there are some, but none can be used
+   */
+  async restore(
+    use: (checkpoint: Checkpoint) => void,
+    options: { readonly before?: number; readonly onProblem?: ((problem: string) => void) | undefined } = {},
+  ): Promise<number | undefined> {
+    const { before = Number.POSITIVE_INFINITY, onProblem } = options;
+    const refused: { readonly step: number; readonly problem: string }[] = [];
+    for (const step of (await this.steps()).filter((step) => step < before)) {
+      try {
+        const checkpoint = await readCheckpoint(this.#file(step));
+        if (checkpoint.step !== step) throw new CheckpointError(`${this.#file(step)}: is of step ${checkpoint.step}`);
+        use(checkpoint);
+      } catch (error) {
+        if (!(error instanceof CheckpointError)) throw error;
+        refused.push({ step, problem: error.message });
+        continue;
+      }
+      for (const { step: other, problem } of refused) {
+        await this.putAside(other);
+        onProblem?.(`${problem}; it is put aside, and the checkpoint of step ${step} is used instead`);
+      }
+      return step;
+    }
+    if (refused.length > 0) {
+      const problems = refused.map(({ problem }) => problem).join('; ');
+      throw new CheckpointError(`no checkpoint of this run can be used: ${problems}`);
+    }
+    return undefined;
+  }
+
+  /** Keeps a checkpoint from being used, without losing it. */
+  async putAside(step: number): Promise<void> {
+    await rename(this.#file(step), this.#file(step) + ASIDE).catch(() => undefined);
+  }
+
+  #file(step: number): string {
+    return join(this.path, `step-${String(step).padStart(8, '0')}.safetensors`);
+  }
+
+  /** Whether a checkpoint has a lower validation error than the best so far. */
+  async #isBest({ validation }: Checkpoint): Promise<boolean> {
+    if (!validation) return false;
+    const best = await readCheckpoint(join(this.path, BEST)).catch(() => undefined);
+    if (!best?.validation) return true;
+    const { top1Error, loss } = best.validation;
+    return validation.top1Error < top1Error || (validation.top1Error === top1Error && validation.loss < loss);
+  }
+}

@@ -1,0 +1,99 @@
+import { readFile } from 'node:fs/promises';
+import { ConfigError } from '@alex/tensor';
+import * as v from 'valibot';
+import { complaint, notNegative, overrideSchema, positive, scheduleSchema, tableSchema, whole } from './config.js';
+import { describeFileError } from './file.js';
+import { Rates } from './rates.js';
+
+/** What a recipe file holds: how a network is trained, whatever the data. Published as `recipe.schema.json`. */
+export const recipeFileSchema = v.strictObject({
+  /** For editors, which complete and check by it. */
+  $schema: v.exactOptional(v.string()),
+  /** What the recipe is for, and where its figures come from. */
+  about: v.string(),
+  model: v.strictObject({
+    /** The architecture's name. */
+    variant: v.string(),
+    /** Height and width of the network's input, in pixels; the network's own where it is left out. */
+    inputSize: v.exactOptional(whole(1)),
+  }),
+  /** Pictures a step. */
+  batch: whole(1),
+  /** Pictures at a time, where a step is made of several batches: a divisor of `batch`. */
+  microBatch: v.exactOptional(whole(1)),
+  /** Passes over the training pictures. */
+  epochs: whole(1),
+  /** Before the schedule lowers it. */
+  learningRate: notNegative,
+  schedule: scheduleSchema,
+  /** Schedules of some parameters, by name (`conv1.weight`), layer (`conv1`) or kind (`*.bias`), instead of `schedule`. */
+  schedules: v.exactOptional(v.record(v.string(), scheduleSchema)),
+  /** The rates rise from a share of themselves over the first epochs. */
+  warmUp: v.exactOptional(v.strictObject({ epochs: notNegative, from: v.pipe(notNegative, v.maxValue(1)) })),
+  momentum: v.pipe(notNegative, v.ltValue(1)),
+  weightDecay: notNegative,
+  /** What some parameters do differently, by name, layer or kind. */
+  overrides: v.exactOptional(v.record(v.string(), overrideSchema)),
+  pictures: v.strictObject({
+    crop: v.picklist(['random', 'centre']),
+    mirror: v.boolean(),
+    /** Border of mean colour that crops may reach into, in pixels. */
+    padding: whole(0),
+    /** What differences from the mean are divided by. */
+    scale: positive,
+    /** Deviation of the colour shifts' draws, 0 for none; or rows of an epoch and what it is from then on. */
+    colourStrength: v.union([notNegative, tableSchema]),
+  }),
+  /** Of a fine-tuning: the recipe of the run whose weights it starts from, and the layers that begin anew. */
+  startsFrom: v.exactOptional(v.strictObject({ recipe: v.string(), replaces: v.array(v.string()) })),
+  /** Steps between evaluations, and between checkpoints; chosen by the size of the data where they are left out. */
+  evaluateEvery: v.exactOptional(whole(1)),
+  checkpointEvery: v.exactOptional(whole(1)),
+  /** How many of the newest checkpoints are kept, beside the best. */
+  keepCheckpoints: v.exactOptional(whole(1)),
+});
+
+/** How a network is trained, whatever the data. */
+export type RecipeFile = v.InferOutput<typeof recipeFileSchema>;
+
+/**
+ * Reads a recipe file.
+ *
+ * @throws ConfigError that names the file, the place in it, its value and what is allowed
+ */
+export async function readRecipe(file: string): Promise<RecipeFile> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new ConfigError(`${file}: could not be read: ${describeFileError(error)}`, { cause: error });
+  });
+  return parseRecipe(file, text);
+}
+
+/** What {@link readRecipe} does with the file's text. */
+export function parseRecipe(file: string, text: string): RecipeFile {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError(`${file}: is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+  const parsed = v.safeParse(recipeFileSchema, json);
+  if (!parsed.success) throw new ConfigError(`${file}: ${complaint(parsed.issues[0])}`);
+  const recipe = parsed.output;
+  const { batch, microBatch = batch } = recipe;
+  if (batch % microBatch !== 0) {
+    throw new ConfigError(`${file}: microBatch: expected a divisor of the batch of ${batch}, got ${microBatch}`);
+  }
+  try {
+    // What a schedule is made of hangs together; its own package checks that.
+    new Rates({ ...recipe, ...colourTable(recipe) });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(`${file}: ${error.message}`, { cause: error });
+  }
+  return recipe;
+}
+
+/** The colour shifts of a recipe as a run's configuration has them: a table where they change. */
+function colourTable({ pictures: { colourStrength } }: RecipeFile): { colourStrength?: [number, number][] } {
+  return typeof colourStrength === 'number' ? {} : { colourStrength };
+}

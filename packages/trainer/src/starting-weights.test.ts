@@ -1,0 +1,32 @@
+import { ConfigError, type HostTensor } from '@alex/tensor';
+import { expect, it } from 'vitest';
+import { startingWeights } from './starting-weights.js';
+
+const tensor = (value: number, length = 2): HostTensor => ({
+  shape: [length],
+  data: new Float32Array(length).fill(value),
+});
+const drawn = { 'conv1.weight': tensor(0), 'fc2.weight': tensor(0), 'fc3.weight': tensor(0), 'fc3.bias': tensor(0) };
+const learnt = { 'conv1.weight': tensor(1), 'fc2.weight': tensor(1), 'fc3.weight': tensor(1), 'fc3.bias': tensor(1) };
+const firsts = (parameters: Record<string, HostTensor>) => Object.values(parameters).map(({ data }) => data[0]);
+
+it('takes what was learnt, but for the layers that begin anew', () => {
+  expect(firsts(startingWeights({ ...learnt, 'fc2.weight.velocity': tensor(9) }, drawn, []))).toEqual([1, 1, 1, 1]);
+  expect(firsts(startingWeights(learnt, drawn, ['fc3']))).toEqual([1, 1, 0, 0]);
+  expect(firsts(startingWeights(learnt, drawn, ['conv1', 'fc2']))).toEqual([0, 0, 1, 1]);
+});
+
+it('begins the last layer anew where there are other classes', () => {
+  expect(firsts(startingWeights({ ...learnt, 'fc3.weight': tensor(1, 5) }, drawn, []))).toEqual([1, 1, 0, 0]);
+  const { 'fc3.bias': _, ...without } = learnt;
+  expect(firsts(startingWeights(without, drawn, []))).toEqual([1, 1, 0, 0]);
+});
+
+it('names what does not fit', () => {
+  expect(() => startingWeights(learnt, drawn, ['fc9'])).toThrow(/no layer fc9 .* has conv1, fc2, fc3/);
+  expect(() => startingWeights({ ...learnt, 'fc2.weight': tensor(1, 5) }, drawn, [])).toThrow(ConfigError);
+  expect(() => startingWeights({ ...learnt, 'fc2.weight': tensor(1, 5) }, drawn, [])).toThrow(
+    /fc2.weight has the shape \[5\]/,
+  );
+  expect(() => startingWeights({}, drawn, ['conv1'])).toThrow(/fc2.weight is not there/);
+});

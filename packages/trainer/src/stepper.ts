@@ -1,0 +1,133 @@
+import type { Augmenter } from '@alex/augment';
+import { batchesPerEpoch, batchIndices, type Dataset, type PictureBatch, stepPosition } from '@alex/data';
+import { ConfigError, type LayerStatistics, type Network, type StepResult, type StepUnderWay } from '@alex/tensor';
+import type { Metrics } from './metrics.js';
+import { Rates } from './rates.js';
+import type { RunDirectory } from './run-directory.js';
+
+/** A network on its adapter, and what writes to its input. */
+export interface Placed {
+  readonly network: Network;
+  readonly augmenter: Augmenter;
+}
+
+/** What the steps of a run are made of. */
+export interface StepperOptions extends Placed {
+  readonly run: RunDirectory;
+  readonly dataset: Dataset;
+  /** What the rates of the recipe are multiplied by. */
+  readonly rateFactor: number;
+}
+
+/** The pictures of one step, their numbers in the data set, and the pass that the step belongs to. */
+export interface StepBatch extends PictureBatch {
+  readonly pictures: Uint32Array;
+  readonly epoch: number;
+}
+
+/** A step that the adapter has to do. */
+export interface SubmittedStep {
+  readonly learningRate: number;
+  /** Means over the pictures. */
+  result(): Promise<StepResult>;
+}
+
+/** Makes the steps of a run: each is a function of the recipe, the step's number and the validations before it. */
+export class Stepper {
+  readonly #options: StepperOptions;
+  readonly #rates: Rates;
+
+  constructor(options: StepperOptions) {
+    const { run, network, rateFactor } = options;
+    const { recipe } = run.config;
+    if (network.batch * network.parts !== recipe.batch) {
+      throw new ConfigError(
+        `the network takes ${network.parts} x ${network.batch} pictures a step, the recipe says ${recipe.batch}; place it with the recipe's batch`,
+      );
+    }
+    this.#options = options;
+    this.#rates = new Rates(recipe, rateFactor);
+  }
+
+  /** Reads the pictures of a step, counted from 0. */
+  read(step: number): Promise<StepBatch> {
+    const { run, dataset } = this.#options;
+    const { batch, seed } = run.config.recipe;
+    const { epoch, position } = stepPosition(dataset.train.length, { batch }, step);
+    const pictures = batchIndices(dataset.train.length, { batch, seed, epoch, position });
+    const batchOfStep = dataset.train.read(pictures).then((read) => ({ ...read, pictures, epoch }));
+    // A failure is heard when the batch is awaited, unless the run ends before.
+    batchOfStep.catch(() => undefined);
+    return batchOfStep;
+  }
+
+  /** Passes over the training pictures after so many steps. */
+  epochOf(step: number): number {
+    const { dataset, run } = this.#options;
+    return step / batchesPerEpoch(dataset.train.length, run.config.recipe);
+  }
+
+  /**
+   * Hands the network's next step to the adapter.
+   *
+   * @param validations those before it
+   * @returns nothing where the signal came between two parts of the step, which changed nothing then
+   */
+  async submit(
+    batch: StepBatch,
+    validations: readonly Metrics[],
+    signal?: AbortSignal,
+  ): Promise<SubmittedStep | undefined> {
+    const { network } = this.#options;
+    const { recipe } = this.#options.run.config;
+    const rates = this.#rates.at({
+      epoch: this.epochOf(network.stepCount),
+      epochs: this.epochOf(recipe.steps),
+      // Without the one that follows the last step of a run which is made longer later: it comes out of turn.
+      validationErrors: validations
+        .filter(({ step }) => step % recipe.evaluateEvery === 0)
+        .map(({ top1Error }) => top1Error),
+    });
+    const parts: StepUnderWay[] = [];
+    for (let part = 0; part < network.parts; part++) {
+      if (part > 0 && signal?.aborted) return undefined;
+      const labels = await this.#show(batch, part);
+      parts.push(await network.submitStep(network.input, labels, rates));
+    }
+    const result = async () => meanOf(await Promise.all(parts.map((part) => part.result())));
+    return { learningRate: rates.learningRate, result };
+  }
+
+  /** How the network's layers fare with the first pictures of a step. */
+  async statistics(batch: StepBatch): Promise<LayerStatistics[]> {
+    const { network } = this.#options;
+    return network.statistics(network.input, await this.#show(batch, 0));
+  }
+
+  /** Writes a part of a step's pictures to the network's input; gives their labels. */
+  async #show({ pixels, labels, pictures, epoch, count }: StepBatch, part: number): Promise<Uint32Array> {
+    const { network, augmenter, run } = this.#options;
+    const [first, end] = [part * network.batch, (part + 1) * network.batch];
+    const bytes = pixels.length / count;
+    const colourStrength = this.#rates.colourStrengthAt(this.epochOf(network.stepCount));
+    await augmenter.run({
+      pixels: pixels.subarray(first * bytes, end * bytes),
+      pictures: pictures.subarray(first, end),
+      training: true,
+      seed: run.config.recipe.seed,
+      epoch,
+      ...(colourStrength !== undefined && { colourStrength }),
+    });
+    return labels.subarray(first, end);
+  }
+}
+
+function meanOf(results: readonly StepResult[]): StepResult {
+  const mean = (of: (result: StepResult) => number) =>
+    results.reduce((sum, result) => sum + of(result), 0) / results.length;
+  return {
+    loss: mean(({ loss }) => loss),
+    top1Error: mean(({ top1Error }) => top1Error),
+    top5Error: mean(({ top5Error }) => top5Error),
+  };
+}

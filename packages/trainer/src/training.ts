@@ -1,0 +1,192 @@
+import { AlexError } from '@alex/tensor';
+import { LossWatch } from './divergence.js';
+import { type EvaluationResult, evaluate } from './evaluation/evaluate.js';
+import type { Metrics } from './metrics.js';
+import { type StepBatch, Stepper, type StepperOptions, type SubmittedStep } from './stepper.js';
+import type { TrainingEvent, TrainingResult } from './train.js';
+
+/** What one training is made from: from a state of the network to the end, or to whatever stops it. */
+export interface TrainingPart extends StepperOptions {
+  /** The metrics up to the network's step. */
+  readonly history: readonly Metrics[];
+  /** The step of the newest checkpoint. */
+  readonly savedStep: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  onEvent?(event: TrainingEvent): void;
+  betweenSteps?(): Promise<void> | undefined;
+}
+
+/** Steps, evaluations and checkpoints, one after another; checkpoints are written while the next steps are taken. */
+export class Training {
+  /** The step of the newest checkpoint. */
+  savedStep: number | undefined;
+  readonly #options: TrainingPart;
+  readonly #stepper: Stepper;
+  readonly #validations: Metrics[];
+  readonly #watch: LossWatch;
+  /** Of the step reported last. */
+  #learningRate: number;
+  /** The step that the adapter has to do, until its result is asked for. */
+  #underWay: { readonly submitted: SubmittedStep; readonly step: number; readonly begin: number } | undefined;
+  /** When the last result came. */
+  #reported = 0;
+  /** The checkpoint that is being written; ends with what went wrong. */
+  #writing: Promise<unknown> = Promise.resolve();
+
+  constructor(options: TrainingPart) {
+    const { run, history, savedStep } = options;
+    this.#options = options;
+    this.#stepper = new Stepper(options);
+    this.#validations = history.filter(({ split }) => split === 'val');
+    this.#watch = new LossWatch(run.config.data.classes.length, history.find(({ split }) => split === 'train')?.loss);
+    this.#learningRate = history.at(-1)?.learningRate ?? run.config.recipe.learningRate;
+    this.savedStep = savedStep;
+  }
+
+  async run(): Promise<TrainingResult> {
+    const { run, network, signal, onEvent } = this.#options;
+    const { steps, checkpointEvery } = run.config.recipe;
+    onEvent?.({ kind: 'start', step: network.stepCount, steps });
+    let next = this.#stepper.read(network.stepCount);
+    while (true) {
+      const step = network.stepCount;
+      let saves = step % checkpointEvery === 0 && step > 0;
+      // Nothing is evaluated or saved of a network whose last loss is not known.
+      if (this.#lacksValidation() || saves || step === steps || signal?.aborted) await this.#report();
+      // Before the step, not after it: a run that was stopped during an evaluation makes up for it.
+      if (this.#lacksValidation()) saves = (await this.#validate()) || saves;
+      if (saves) await this.#save();
+      if (step === steps || signal?.aborted) break;
+      const pictures = await next;
+      // The adapter computes a step while the pictures of the next one are read.
+      if (step + 1 < steps) next = this.#stepper.read(step + 1);
+      await this.#options.betweenSteps?.();
+      await this.#step(pictures);
+    }
+    await this.#save();
+    await this.settle();
+    const finished = network.stepCount === steps && !this.#lacksValidation();
+    if (finished) await run.saveWeights(await network.parameters());
+    const validation = this.#validations.at(-1);
+    return { finished, step: network.stepCount, ...(validation && { validation }) };
+  }
+
+  /**
+   * Waits for the checkpoint that is being written.
+   *
+   * @throws CheckpointError where it could not be
+   */
+  async settle(): Promise<void> {
+    const failure = await this.#writing;
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Whether an evaluation is due at this step that was not made yet. */
+  #lacksValidation(): boolean {
+    const step = this.#options.network.stepCount;
+    const { steps, evaluateEvery } = this.#options.run.config.recipe;
+    const due = step >= evaluateEvery && (step % evaluateEvery === 0 || step === steps);
+    return due && !this.#validations.some((validation) => validation.step === step);
+  }
+
+  /** Hands a step to the adapter, which has the step before still to do, and reports on that one. */
+  async #step(batch: StepBatch): Promise<void> {
+    const { network, signal } = this.#options;
+    const begin = performance.now();
+    const submitted = await this.#stepper.submit(batch, this.#validations, signal);
+    await this.#report();
+    if (submitted) this.#underWay = { submitted, step: network.stepCount, begin };
+  }
+
+  /** Waits for the step that was not reported on yet, if there is one. */
+  async #report(): Promise<void> {
+    if (!this.#underWay) return;
+    const { submitted, step, begin } = this.#underWay;
+    this.#underWay = undefined;
+    const { run, onEvent } = this.#options;
+    const { batch, steps } = run.config.recipe;
+    const result = await submitted.result();
+    const now = performance.now();
+    // The adapter begins with it when it is done with the one before.
+    const imagesPerSecond = batch / ((now - Math.max(begin, this.#reported)) / 1000);
+    this.#reported = now;
+    this.#watch.check(result.loss, step, step - 1);
+    this.#learningRate = submitted.learningRate;
+    const metrics = this.#metrics('train', step, result, imagesPerSecond);
+    await run.appendMetrics(metrics);
+    onEvent?.({ kind: 'step', metrics, steps });
+  }
+
+  /** Comes to nothing where the signal stops it. Gives whether there was never a lower error. */
+  async #validate(): Promise<boolean> {
+    const { run, network, augmenter, dataset, signal, onEvent } = this.#options;
+    const begin = performance.now();
+    let result: EvaluationResult;
+    try {
+      result = await evaluate({
+        network,
+        augmenter,
+        split: dataset.validation,
+        ...(signal && { signal }),
+        onProgress: (pictures, of) => onEvent?.({ kind: 'evaluating', pictures, of }),
+      });
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return false;
+      throw error;
+    }
+    const step = network.stepCount;
+    this.#watch.check(result.loss, step);
+    const imagesPerSecond = result.pictures / ((performance.now() - begin) / 1000);
+    const metrics = this.#metrics('val', step, result, imagesPerSecond);
+    const isBest = this.#validations.every(({ top1Error }) => metrics.top1Error < top1Error);
+    this.#validations.push(metrics);
+    await run.appendMetrics(metrics);
+    onEvent?.({ kind: 'validation', metrics, steps: run.config.recipe.steps });
+    return isBest;
+  }
+
+  /** Takes a copy of the network's state and has it written while training goes on, once the one before is written. */
+  async #save(): Promise<void> {
+    const { run, network, rateFactor, onEvent } = this.#options;
+    const step = network.stepCount;
+    await this.settle();
+    if (this.savedStep === step) return;
+    const validation = this.#validations.find((metrics) => metrics.step === step);
+    const epoch = this.#stepper.epochOf(step);
+    const { recipe } = run.config;
+    const checkpoint = {
+      step,
+      parameters: await network.parameters(),
+      optimizerState: await network.optimizerState(),
+      rateFactor,
+      ...(validation && {
+        validation: { loss: validation.loss, top1Error: validation.top1Error, top5Error: validation.top5Error },
+      }),
+      notes: {
+        epoch: String(Math.floor(epoch)),
+        picturesOfEpoch: String(Math.round((epoch % 1) * this.#options.dataset.train.length)),
+        seed: String(recipe.seed),
+        batch: String(recipe.batch),
+        learningRate: String(this.#learningRate),
+        schedule: JSON.stringify(recipe.schedule),
+      },
+    };
+    this.#writing = run.checkpoints.save(checkpoint).then(
+      () => {
+        this.savedStep = step;
+        onEvent?.({ kind: 'checkpoint', step });
+      },
+      (failure: unknown) => failure ?? new AlexError('a checkpoint could not be written'),
+    );
+  }
+
+  #metrics(
+    split: Metrics['split'],
+    step: number,
+    { loss, top1Error, top5Error }: Pick<Metrics, 'loss' | 'top1Error' | 'top5Error'>,
+    imagesPerSecond: number,
+  ): Metrics {
+    const epoch = this.#stepper.epochOf(step);
+    return { step, epoch, split, loss, top1Error, top5Error, learningRate: this.#learningRate, imagesPerSecond };
+  }
+}

@@ -1,0 +1,271 @@
+import { mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dense } from '@alex/layers-dense';
+import { place } from '@alex/multi-gpu';
+import { sgd } from '@alex/optim';
+import { AdapterError, AlexError, ConfigError, describeNetwork, type Gpu, type Network, openGpu } from '@alex/tensor';
+import { testGpu } from '@alex/tensor/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Recipe, RunConfig } from './config.js';
+import { LossWatch } from './divergence.js';
+import { RunDirectory } from './run-directory.js';
+import { lockRun } from './run-lock.js';
+import { configOf, datasetOf, withAugmenter } from './testing.js';
+import { type TrainingEvent, type TrainingOptions, train } from './train.js';
+
+let parent: string;
+let count = 0;
+/** What every undisturbed run of twelve steps ends with. */
+let wanted: Buffer;
+
+beforeAll(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'alex-trouble-'));
+  const { run } = await trained();
+  wanted = await weights(run);
+});
+afterAll(() => rm(parent, { recursive: true }));
+
+/** Of the least network there is: what matters here does not depend on it. */
+const newRun = (recipe: Partial<Recipe> = {}) =>
+  RunDirectory.create(join(parent, `run${count++}`), {
+    ...configOf(recipe),
+    model: { variant: 'one-layer', inputSize: 24 },
+  });
+const weights = (run: RunDirectory) => readFile(join(run.path, 'weights.safetensors'));
+
+/** One layer, as its run draws it, and what fills its input. */
+function placeRun(config: RunConfig, gpu: Gpu) {
+  const { recipe, data, model } = config;
+  const { batch, microBatch = batch } = recipe;
+  const description = describeNetwork({
+    name: model.variant,
+    input: [data.channels, model.inputSize, model.inputSize],
+    layers: [dense({ name: 'fc1', units: data.classes.length, initial: { weightDeviation: 0.01 } })],
+  });
+  const network = place(description, [gpu], {
+    batch: microBatch,
+    parts: batch / microBatch,
+    seed: recipe.seed,
+    optimizer: sgd(recipe),
+  });
+  return withAugmenter(network, config, gpu);
+}
+
+/** Trains a run, a new one where none is given; what it said of troubles. */
+async function trained(
+  options: Partial<TrainingOptions> & { run?: RunDirectory; recipe?: Partial<Recipe>; gpu?: Gpu } = {},
+) {
+  const run = options.run ?? (await newRun(options.recipe));
+  const placed = placeRun(run.config, options.gpu ?? (await testGpu()));
+  const problems: string[] = [];
+  const onEvent = (event: TrainingEvent) => {
+    if (event.kind === 'problem') problems.push(event.message);
+    options.onEvent?.(event);
+  };
+  try {
+    const result = await train({ dataset: datasetOf(), ...placed, ...options, run, onEvent });
+    return { run, result, problems };
+  } finally {
+    placed.dispose();
+  }
+}
+
+/** Trains on adapters that are lost when the steps are reached; `lose` says how often each. */
+async function withLosses(atSteps: number[]) {
+  const opened: Gpu[] = [];
+  const run = await newRun();
+  const open = async () => {
+    const gpu = await openGpu({ adapter: (await testGpu()).description.index });
+    opened.push(gpu);
+    return gpu;
+  };
+  const left = [...atSteps];
+  try {
+    return await trained({
+      run,
+      gpu: await open(),
+      reopen: async () => placeRun(run.config, await open()),
+      onEvent: (event) => {
+        if (event.kind !== 'step' || event.metrics.step !== left[0]) return;
+        left.shift();
+        opened.at(-1)!.device.destroy();
+      },
+    });
+  } finally {
+    for (const gpu of opened) gpu.dispose();
+  }
+}
+
+describe('an adapter that is lost', () => {
+  it('is opened anew, and the run ends as if it never was', async () => {
+    const { run, result, problems } = await withLosses([2, 6]);
+    expect(result).toMatchObject({ finished: true, step: 12 });
+    expect(problems).toHaveLength(2);
+    for (const problem of problems) expect(problem).toMatch(/was lost \(destroyed\).*opened anew/);
+    expect((await weights(run)).equals(wanted)).toBe(true);
+  });
+
+  it('ends the training where it is lost again and again without a checkpoint in between', async () => {
+    const failure = await withLosses([1, 1, 1]).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(AdapterError);
+    expect(String(failure)).toMatch(/lost 3 times without a checkpoint in between.*then go on with the run/);
+  });
+});
+
+describe('a loss out of all bounds', () => {
+  it('is told from one that is part of learning', () => {
+    const watch = new LossWatch(1000, 12);
+    for (const loss of [0, 6.9, 1200]) watch.check(loss, 1);
+    for (const loss of [1201, Infinity, NaN]) expect(() => watch.check(loss, 7)).toThrow(`became ${loss} at step 7`);
+  });
+
+  it('stops the run, says where it began, and leaves what is needed to see why', async () => {
+    const run = await newRun({ learningRate: 1e20 });
+    const failure = await trained({ run }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(AlexError);
+    expect(String(failure)).toMatch(
+      /the loss became .* at step 2: training diverged; begin a new run with a lower learning rate than 1.*it began in fc1; .*divergence.json says/,
+    );
+    const report = JSON.parse(await readFile(join(run.path, 'divergence.json'), 'utf8'));
+    expect(report).toMatchObject({ step: 2, goodStep: 0, began: 'fc1' });
+    const [{ good, bad }] = report.layers;
+    expect([good.layer, bad.layer, good.output.nonFinite]).toEqual(['fc1', 'fc1', 0]);
+    expect(bad.parameters.weight.value.mean).toBeGreaterThan(1e10);
+  });
+
+  /** A network whose loss is infinite from a step on where the rate is above a bound. */
+  function brittle(network: Network, step: number, bound: number): Network {
+    const submitStep: Network['submitStep'] = async (pictures, labels, options) => {
+      const diverges = network.stepCount >= step && options!.learningRate! > bound;
+      const underWay = await network.submitStep(pictures, labels, options);
+      return diverges ? { result: async () => ({ ...(await underWay.result()), loss: Infinity }) } : underWay;
+    };
+    return new Proxy(network, {
+      get(target, name) {
+        if (name === 'submitStep') return submitStep;
+        const value = Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  }
+
+  async function rolledBack(bound: number, recipe: Partial<Recipe> = {}) {
+    const run = await newRun({ schedule: { kind: 'step', factor: 1, epochs: [] }, ...recipe });
+    const placed = placeRun(run.config, await testGpu());
+    const steps: string[] = [];
+    const problems: string[] = [];
+    const onEvent = (event: TrainingEvent) => {
+      if (event.kind === 'step') steps.push(`${event.metrics.step}: ${event.metrics.learningRate}`);
+      if (event.kind === 'problem') problems.push(event.message);
+    };
+    try {
+      const network = brittle(placed.network, 9, bound);
+      const { augmenter } = placed;
+      await train({ run, dataset: datasetOf(), network, augmenter, onDivergence: 'rollback', onEvent });
+    } catch (error) {
+      problems.push(String(error));
+    } finally {
+      placed.dispose();
+    }
+    return { run, steps, problems };
+  }
+
+  it('takes the run back to the last good state with half the rates, where that is wanted', async () => {
+    const { run, steps, problems } = await rolledBack(0.006, { evaluateEvery: 50 });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(/at step 10: training diverged.*Going on from step 8 with rates times 0.5/);
+    expect(steps.slice(-5)).toEqual(['9: 0.01', '9: 0.005', '10: 0.005', '11: 0.005', '12: 0.005']);
+    expect((await run.readMetrics()).filter(({ split }) => split === 'train')).toHaveLength(12);
+    expect(await run.latestCheckpoint()).toMatchObject({ step: 12, rateFactor: 0.5 });
+  });
+
+  it('goes further back where that does not help, and gives up where nothing does', async () => {
+    const { run, steps, problems } = await rolledBack(1e-9, { evaluateEvery: 50 });
+    expect(
+      problems.map(
+        (problem) => /Going on from step \d+ with rates times [\d.]+\d|after 3 rollbacks/.exec(problem)?.[0],
+      ),
+    ).toEqual([
+      'Going on from step 8 with rates times 0.5',
+      'Going on from step 4 with rates times 0.25',
+      'Going on from step 8 with rates times 0.125',
+      'after 3 rollbacks',
+    ]);
+    expect(steps.length).toBeGreaterThan(9);
+    expect(await readdir(join(run.path, 'checkpoints'))).toContain('step-00000004.safetensors');
+  });
+});
+
+describe('a step in parts', () => {
+  it('learns what the whole batch teaches', async () => {
+    const recipe = { batch: 8, steps: 2, evaluateEvery: 100 };
+    const whole = await (await trained({ recipe })).run.readWeights();
+    const inParts = await trained({ recipe: { ...recipe, microBatch: 4 } });
+    for (const [path, { data }] of Object.entries(await inParts.run.readWeights())) {
+      data.forEach((value, i) => {
+        if (Math.abs(value - whole[path]!.data[i]!) > 1e-4) expect(value, `${path} ${i}`).toBe(whole[path]!.data[i]);
+      });
+    }
+    await expect(newRun({ microBatch: 3 }).then((run) => trained({ run }))).rejects.toThrow(ConfigError);
+  });
+});
+
+it('goes on from the checkpoint before one that was damaged, saying so, and ends the same', async () => {
+  const run = await newRun();
+  const stop = new AbortController();
+  const onEvent = (event: TrainingEvent) => event.kind === 'checkpoint' && event.step === 8 && stop.abort();
+  await trained({ run, signal: stop.signal, onEvent });
+  const steps = await run.checkpoints.steps();
+  expect(steps.length).toBeGreaterThan(1);
+  await truncate(join(run.path, 'checkpoints', `step-${String(steps[0]).padStart(8, '0')}.safetensors`), 1000);
+  const { problems } = await trained({ run: await RunDirectory.open(run.path) });
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toContain(`the checkpoint of step ${steps[1]} is used instead`);
+  expect((await weights(run)).equals(wanted)).toBe(true);
+});
+
+it('does not go back to an earlier checkpoint where the run is made shorter than it is', async () => {
+  const { run } = await trained();
+  const before = await run.checkpoints.steps();
+  await expect(trained({ run: run.withSteps(5) })).rejects.toThrow(/of step 12, past the end of a run of 5/);
+  expect(await run.checkpoints.steps()).toEqual(before);
+  expect((await RunDirectory.open(run.path)).config.recipe.steps).toBe(12);
+});
+
+it('does not train where another does', async () => {
+  const run = await newRun();
+  const lock = await lockRun(run.path);
+  await expect(trained({ run })).rejects.toThrow(/is being trained by another process/);
+  await lock.release();
+  await trained({ run });
+});
+
+it('starts from given parameters, also after an interruption before the first checkpoint', async () => {
+  const from = await (await trained({ recipe: { steps: 2 } })).run.readWeights();
+  const recipe = { steps: 3, seed: 9, checkpointEvery: 50, evaluateEvery: 50 };
+  const whole = await trained({ recipe, initialParameters: from });
+  const failed = await newRun(recipe);
+  const onEvent = (event: TrainingEvent) => {
+    if (event.kind === 'step') throw new AlexError('the lights went out');
+  };
+  await expect(trained({ run: failed, initialParameters: from, onEvent })).rejects.toThrow('lights');
+  await trained({ run: await RunDirectory.open(failed.path) });
+  expect((await weights(failed)).equals(await weights(whole.run))).toBe(true);
+});
+
+it('gives some parameters schedules of their own, and warms up', async () => {
+  const constant: Recipe['schedule'] = { kind: 'table', factors: [[0, 0]] };
+  const rates: number[] = [];
+  const { run } = await trained({
+    recipe: { steps: 4, evaluateEvery: 50, schedules: { 'fc1.weight': constant }, warmUp: { epochs: 0.8, from: 0 } },
+    onEvent: (event) => event.kind === 'step' && rates.push(event.metrics.learningRate),
+  });
+  const placed = placeRun(run.config, await testGpu());
+  const drawn = await placed.network.parameters();
+  placed.dispose();
+  const learnt = await run.readWeights();
+  expect(learnt['fc1.weight']).toEqual(drawn['fc1.weight']);
+  expect(learnt['fc1.bias']).not.toEqual(drawn['fc1.bias']);
+  expect(rates).toEqual([0, 0.0025, 0.005, 0.0075].map((rate) => expect.closeTo(rate, 10)));
+});
