@@ -75,14 +75,16 @@ it('shows a training, is found again by its page when the run goes on, and chang
   first.process.kill('SIGTERM');
   expect((await first.ended).code).toBe(143);
   await page.ended;
-  const stopped = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n').length;
-  const end = Math.ceil((lines.length + 200) / 20) * 20;
+  const stopped = (await readFile(join(run, 'metrics.jsonl'), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const end = Math.max(...stopped.map(({ step }) => step)) + 10;
   const second = startCommand(training(run, end, '--dashboard', '--resume'));
   expect(await addressOf(second)).toBe(url);
   const again = await listenTo(url);
   const before = (await again.next('history')) as DashboardEvents['history'];
   expect(before.train.step.length + before.val.step.length).toBeGreaterThan(0);
-  expect(stopped).toBeGreaterThan(0);
   let last: unknown;
   while (last !== 'finished') last = ((await again.next('state')) as DashboardEvents['state']).state;
   expect((await second.ended).code).toBe(0);
