@@ -41,7 +41,11 @@ function expectedMask(elements: number, name: string, keep: number, seed: number
 }
 
 /** What the layer keeps of ones in training. */
-async function mask(layer: Layer, shape: readonly number[], options: { seed?: number; step?: number; part?: number } = {}) {
+async function mask(
+  layer: Layer,
+  shape: readonly number[],
+  options: { seed?: number; step?: number; part?: number } = {},
+) {
   const { output } = await runLayer(gpu, layer, { input: ones(shape), training: true, ...options });
   return output.data;
 }

@@ -106,10 +106,8 @@ export async function runTraining(
         ...(await startOf(run, session)),
         ...(onDivergence && { onDivergence }),
         reopen: async () => {
-          const kernels = session.tunings.size > 0 ? tuningsOfRun(run.path) : undefined;
           session.dispose();
-          // The same kernels as before: others sum in another order.
-          const same: Tuning = { effort: 'off', file: kernels, say: () => undefined };
+          const same = { ...sameKernels(run, session), say: () => undefined };
           session = await openSession(config, { adapters, strategy, tuning: same, memory, training: true });
           return session;
         },
@@ -187,6 +185,12 @@ export async function weightsAt(path: string): Promise<Record<string, HostTensor
     () => false,
   );
   return isFile ? (await readSafetensors(path)).tensors : (await RunDirectory.open(path)).readWeights();
+}
+
+/** The kernels that a session's network was made of: others sum in another order. */
+function sameKernels(run: RunDirectory, { tunings }: Session): Omit<Tuning, 'say'> {
+  if (tunings.every(({ size }) => size === 0)) return { effort: 'off', file: undefined };
+  return tunings.length === 1 ? { effort: 'off', file: tuningsOfRun(run.path) } : { effort: 'cached', file: undefined };
 }
 
 /** What a network takes on its adapter, and how near its plan is to what must be there at once. */

@@ -102,7 +102,7 @@ async function loseAdapters(): Promise<void> {
     const loseSoon = () => {
       if (left === 0) return;
       timer = globalThis.setTimeout(() => {
-        session.gpu.device.destroy();
+        session.gpus[0]!.device.destroy();
         lost++;
         left--;
       }, 1000 * between(0.3, 3));

@@ -186,7 +186,9 @@ class CompiledNetwork implements Network {
     optimizer.scalars(optimizer.learningRate, this.#learned);
     const exchange = placed.length > 1 ? new Exchange(placed.map(({ gpu }) => gpu)) : undefined;
     this.#exchange = exchange;
-    this.#stations = placed.map((part, self) => new Station(description, part, options, exchange && { exchange, self }));
+    this.#stations = placed.map(
+      (part, self) => new Station(description, part, options, exchange && { exchange, self }),
+    );
     this.#first = this.#stations[0]!;
     this.#state = stateNames(this.#learned, this.#first.tensors.state, optimizer);
     this.inputs = this.#stations.map(({ gpu, part, tensors }) => ({
@@ -298,7 +300,11 @@ class CompiledNetwork implements Network {
             );
           }),
         );
-        const of = (name: string, elements: number) => combined(seen.flatMap((own) => own.get(name) ?? []), elements);
+        const of = (name: string, elements: number) =>
+          combined(
+            seen.flatMap((own) => own.get(name) ?? []),
+            elements,
+          );
         // A layer that the one below did in its stead gives what that one gave.
         let output = combined([], 0);
         return this.description.layers.map(({ layer, parameters, outputShape }) => {

@@ -1,5 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
-import { AdapterError, AlexError } from '../errors.js';
+import { AdapterError, AdapterLostError, AlexError } from '../errors.js';
 
 /** Where work fails because a device was lost, the device says so at about the same time, before or after. */
 const patienceMilliseconds = 250;
@@ -14,7 +14,7 @@ export async function explainFailure(what: string, gpus: readonly Gpu[], error: 
   const found = await Promise.race([...losses, patience]);
   clearTimeout(timer);
   if (found) {
-    return new AdapterError(
+    return new AdapterLostError(
       `${what}: adapter ${found.number} of ${gpus.length} failed, and with it all stopped: ${found.loss.message}`,
       { cause: error },
     );
