@@ -30,7 +30,17 @@ export interface PartOptions {
   readonly strategy: Strategy;
   /** How many images of a batch each adapter takes, where they are shared; about the same number where it is left out. */
   readonly images?: readonly number[] | undefined;
+  /**
+   * Whether a layer that needs all maps below begins with those at home while the others are on their way, and adds up.
+   * `where it pays`, if it is left out: nowhere on software drivers, which hand on values as fast as they copy them.
+   */
+  readonly splitSums?: boolean | undefined;
+  /** Whether any of the adapters is a software driver. */
+  readonly software?: boolean;
 }
+
+/** How many values a GPU copies in the time in which one comes from another adapter: 500 GB/s beside 10. */
+const copiesInExchangeTime = 50;
 
 /**
  * Works out what each of several adapters does of a network, so that all together do what one would.
@@ -123,7 +133,14 @@ class Planner {
     const withAll = cutParameters(whole);
     if (below) {
       if (share && enough) return { layer: share, parameters: enough };
-      if (share && withAll && parameters.length > 0) return { layer: share, parameters: withAll, gathers: below };
+      if (share && withAll && parameters.length > 0) {
+        return {
+          layer: share,
+          parameters: withAll,
+          gathers: below,
+          splits: this.#splits(share, withAll, below, above),
+        };
+      }
       if (parameters.length === 0) return { layer, parameters, gathers: below, spreads: above };
     } else {
       if (share && withAll) return { layer: share, parameters: withAll };
@@ -133,6 +150,17 @@ class Planner {
       `${this.description.name}: ${layer.name} cannot be shared out over ${this.options.adapters} adapters; place it by ` +
         "the strategy 'data'",
     );
+  }
+
+  #splits(share: Layer, parameters: readonly PartParameter[], below: Spread, above: Spread): boolean {
+    const { splitSums, software = false } = this.options;
+    if (below.over === 'images' || !share.sumsOverInput || splitSums === false) return false;
+    if (splitSums) return true;
+    // Copies that it makes: of the weights, and of each sum twice.
+    const weights = parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    const copied = 2 * weights + 2 * this.options.adapters * elementCount(pieceOf(above, this.self).shape);
+    const travelling = elementCount(below.shape) - elementCount(pieceOf(below, this.self).shape);
+    return !software && copied < travelling * copiesInExchangeTime;
   }
 
   #overMaps({ layer, outputShape }: DescribedLayer): Spread {

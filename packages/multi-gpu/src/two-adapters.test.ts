@@ -106,6 +106,7 @@ describe('the numbers of one adapter', () => {
   test.each([
     { columns: 2, strategy: 'model' },
     { columns: 3, strategy: 'model' },
+    { columns: 2, strategy: 'model', splitSums: true },
     { columns: 2, strategy: 'data' },
     { columns: 2, strategy: 'data', images: [4, 1] },
     { columns: 2, strategy: 'hybrid' },
@@ -150,6 +151,24 @@ describe('the numbers of one adapter', () => {
     }
   });
 
+  test('mixed precision: the same within what f16 rounds, and a step that overflows on one adapter is skipped on all', async ({
+    skip,
+  }) => {
+    if (!gpus.every(({ features }) => features.has('shader-f16'))) skip();
+    const one = onGpus(inColumns(2), [gpus[0]!], { precision: 'mixed' });
+    const wanted = await one.gradients(pictures, labels);
+    for (const strategy of ['model', 'data', 'hybrid'] as const) {
+      const network = onGpus(inColumns(2), gpus, { precision: 'mixed', strategy });
+      expectAlike(await network.gradients(pictures, labels), wanted, 2e-2);
+      const before = bitsOf(await network.parameters());
+      await network.step({ ...pictures, data: pictures.data.map((value) => value * 1e5) }, labels);
+      expect(bitsOf(await network.parameters())).toEqual(before);
+      expect([...(await network.optimizerState())['lossScale']!.data]).toEqual([2 ** 15, 0, 1]);
+      await network.step(pictures, labels);
+      expect(bitsOf(await network.parameters())).not.toEqual(before);
+    }
+  });
+
   test('again and again the same bits', async () => {
     const steps = async () => {
       const network = onGpus(inColumns(2), gpus);
@@ -187,6 +206,7 @@ describe('the interface of one adapter', () => {
     // What is made in the background is made then.
     for (const network of [patient, hasty]) await network.forward(pictures);
     const first = await hasty.step(pictures, labels);
+    const parameters = await hasty.parameters();
     const made: string[] = [];
     const spies = gpus.flatMap(({ device }) =>
       (['createBuffer', 'createBindGroup', 'createShaderModule', 'createComputePipelineAsync'] as const).map((name) => {
@@ -206,6 +226,7 @@ describe('the interface of one adapter', () => {
         // What was handed over may be overwritten.
         mine.data.fill(0);
       }
+      expect(() => hasty.loadParameters(parameters)).toThrow(/a step is under way on several adapters/);
       const results = await Promise.all(steps.map((step) => step.result()));
       expect([first, ...results]).toEqual(expected);
       expect(made).toEqual([]);

@@ -30,6 +30,10 @@ export interface PartLayer {
   readonly parameters: readonly PartParameter[];
   /** How the input is spread, where the layer needs all of it: the adapters hand it to each other first. */
   readonly gathers?: Spread;
+  /**
+   * Whether the layer, which must sum over its input, begins with what is at home while the rest is on its way, and adds up.
+   */
+  readonly splits?: boolean;
   /** The input is all there, but these maps of it are all that is read. Only of the lowest layers. */
   readonly reads?: Range;
   /** How the output is to be spread, where every adapter makes all of it. */

@@ -67,34 +67,39 @@ store_whole(i, select(0.0, load_part(select(0u, feature * ${images.count}u + ima
   return whole;
 }
 
-/** Hands the own piece of an activity to the other adapters. What it gives takes in theirs, and gives the whole. */
+/**
+ * Hands the own piece of an activity to the other adapters, and takes in theirs. Gives the whole, where it is wanted.
+ *
+ * @param use hears of each piece when it is there, the own one first; what it records runs while the next is on its way
+ */
 export function recordGather(
   recorder: Recorder,
   label: string,
   own: Tensor,
   spread: Spread,
   self: number,
-): () => Tensor {
+  use?: (piece: Tensor, adapter: number) => void,
+): Tensor {
   for (const peer of others(spread, self)) recorder.send({ label, peer, tensor: own });
-  return () => {
-    const whole = recorder.tensor(label, spread.shape, { dataType: own.dataType });
-    const put = (part: Tensor, adapter: number) =>
-      recordPerElement(recorder, {
-        label: `${label}/from ${adapter}`,
-        elements: part.elements,
-        reads: { part },
-        writes: { whole },
-        body: `store_whole(${placeInWhole(pieceOf(spread, adapter), spread)}, load_part(i));`,
-      });
-    put(own, self);
-    for (const peer of others(spread, self)) {
-      const { shape } = pieceOf(spread, peer);
-      const tensor = recorder.tensor(`${label}/from ${peer}`, shape, { dataType: own.dataType });
-      recorder.receive({ label, peer, tensor });
-      put(tensor, peer);
-    }
-    return whole;
+  const whole = recorder.tensor(label, spread.shape, { dataType: own.dataType });
+  const take = (part: Tensor, adapter: number) => {
+    use?.(part, adapter);
+    recordPerElement(recorder, {
+      label: `${label}/from ${adapter}`,
+      elements: part.elements,
+      reads: { part },
+      writes: { whole },
+      body: `store_whole(${placeInWhole(pieceOf(spread, adapter), spread)}, load_part(i));`,
+    });
   };
+  take(own, self);
+  for (const peer of others(spread, self)) {
+    const { shape } = pieceOf(spread, peer);
+    const tensor = recorder.tensor(`${label}/from ${peer}`, shape, { dataType: own.dataType });
+    recorder.receive({ label, peer, tensor });
+    take(tensor, peer);
+  }
+  return whole;
 }
 
 /**
