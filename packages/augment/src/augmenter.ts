@@ -26,6 +26,11 @@ export interface PictureBatch {
   readonly seed: number;
   /** 0 to 2^32 - 1. */
   readonly epoch: number;
+  /**
+   * Of a part of a batch: the picture whose crop and reflection each has in training. Where it is left out, the first one of
+   * its chunk.
+   */
+  readonly sharesWith?: ArrayLike<number>;
   /** In evaluation, where every crop is taken (see `tenViews`). Default the centre, not mirrored. */
   readonly view?: View;
 }
@@ -89,10 +94,10 @@ export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter 
   return {
     async run(pictureBatch) {
       checkBatch(plan, pictureBatch);
-      const { pictures, training, seed, epoch, view } = pictureBatch;
+      const { pictures, training, seed, epoch, sharesWith, view } = pictureBatch;
       packedViews.fill(0);
       for (let image = 0; image < pictures.length; image++) {
-        const firstOfChunk = pictures[image - (image % plan.chunk)]!;
+        const firstOfChunk = sharesWith?.[image] ?? pictures[image - (image % plan.chunk)]!;
         packedViews[image] = packView(
           training ? drawView(plan, seed, epoch, firstOfChunk) : (view ?? plan.centre),
           plan.padding,

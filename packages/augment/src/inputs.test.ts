@@ -18,7 +18,8 @@ test('adapters that share the images make together what one makes', async () => 
   const [height, width, channels] = [6, 5, 3];
   const options = {
     source: { height, width, channels },
-    training: { crop: 'random', mirror: true },
+    // The second chunk lies on both.
+    training: { crop: 'random', mirror: true, chunk: 2 },
     mean: [1, 2, 3],
     scale: 2,
   } as const;

@@ -35,6 +35,11 @@ export interface PartOptions {
    * `where it pays`, if it is left out: nowhere on software drivers, which hand on values as fast as they copy them.
    */
   readonly splitSums?: boolean | undefined;
+  /**
+   * `f16`: activities and their gradients travel in 16 bits, which halves their bytes and rounds them to 11 bits; what is
+   * beyond 65,504 becomes infinite. Scores and gradients of weights travel as they are, as all does where it is left out.
+   */
+  readonly exchangeIn?: 'f16' | undefined;
   /** Whether any of the adapters is a software driver. */
   readonly software?: boolean;
 }
@@ -58,7 +63,7 @@ export function planParts(description: NetworkDescription, options: PartOptions)
       count: adapters,
       images: images?.[self] ?? { first: 0, count: batch },
       layers,
-      ...(planner.spread && { scores: planner.spread }),
+      ...(planner.spread && { scores: { ...planner.spread, sentAs: undefined } }),
     };
   });
 }
@@ -100,7 +105,7 @@ class Planner {
     readonly self: number,
   ) {
     this.#byImages = images !== undefined;
-    if (images) this.spread = { shape: this.#inBatch([1, ...description.input]), over: 'images', ranges: images };
+    if (images) this.spread = this.#overImages([1, ...description.input]);
   }
 
   add(described: DescribedLayer): PartLayer {
@@ -112,7 +117,7 @@ class Planner {
 
   /** All of a layer, for some images. */
   #withImages({ layer, parameters, outputShape }: DescribedLayer): PartLayer {
-    this.spread = { shape: this.#inBatch(outputShape), over: 'images', ranges: this.images! };
+    this.spread = this.#overImages(outputShape);
     return { layer, parameters, sums: parameters.length > 0 };
   }
 
@@ -163,6 +168,10 @@ class Planner {
     return !software && copied < travelling * copiesInExchangeTime;
   }
 
+  #overImages(shape: Shape): Spread {
+    return { shape: this.#inBatch(shape), over: 'images', ranges: this.images!, sentAs: this.options.exchangeIn };
+  }
+
   #overMaps({ layer, outputShape }: DescribedLayer): Spread {
     const ranges = this.#ends(outputShape[1]!);
     if (ranges.some(({ count }) => count < 1)) {
@@ -171,7 +180,7 @@ class Planner {
           `${this.options.adapters} adapters`,
       );
     }
-    return { shape: this.#inBatch(outputShape), over: 'maps', ranges };
+    return { shape: this.#inBatch(outputShape), over: 'maps', ranges, sentAs: this.options.exchangeIn };
   }
 
   /** Whole columns for each adapter, where there are enough of them. */

@@ -17,7 +17,7 @@ import type { Rates } from './rates.js';
 /** How a network is placed: {@link CompileOptions} with the paper's loss and optimizer where they are left out. */
 export type PlaceOptions = Pick<CompileOptions, 'batch'> &
   Partial<CompileOptions> &
-  Pick<PartOptions, 'images' | 'splitSums'> & {
+  Pick<PartOptions, 'images' | 'splitSums' | 'exchangeIn'> & {
     /** How several adapters share the work; `model`, the paper's way, where it is left out. `auto` needs `rates`. */
     readonly strategy?: Strategy | 'auto';
     /** What `measureRates` found of the adapters, for `auto` to choose the strategy by (see `chooseStrategy`). */
@@ -36,7 +36,7 @@ export type PlaceOptions = Pick<CompileOptions, 'batch'> &
  * @throws ConfigError where no adapter is given, one twice, or the network cannot be shared out over so many.
  */
 export function place(description: NetworkDescription, gpus: readonly Gpu[], options: PlaceOptions): Network {
-  const { strategy = 'model', images, splitSums, rates, ...given } = options;
+  const { strategy = 'model', images, splitSums, exchangeIn, rates, ...given } = options;
   const compileOptions = { loss: softmaxCrossEntropy(), optimizer: sgd(), ...given };
   const [gpu, ...others] = gpus;
   if (!gpu) throw new ConfigError('place: give it at least one adapter, as openGpu() opens it');
@@ -48,7 +48,7 @@ export function place(description: NetworkDescription, gpus: readonly Gpu[], opt
     throw new ConfigError('place: the same adapter was given twice; to share one out, open it twice');
   }
   checkBatch(description, options.batch);
-  const parts = partsOn(description, gpus, { batch: options.batch, strategy, images, splitSums, rates });
+  const parts = partsOn(description, gpus, { batch: options.batch, strategy, images, splitSums, exchangeIn, rates });
   return compileParts(
     description,
     parts.map((part, index) => ({ gpu: gpus[index]!, part })),
@@ -64,19 +64,33 @@ export function place(description: NetworkDescription, gpus: readonly Gpu[], opt
 export function partsOn(
   description: NetworkDescription,
   gpus: readonly Gpu[],
-  options: Pick<PlaceOptions, 'batch' | 'strategy' | 'images' | 'splitSums' | 'rates'>,
+  options: Pick<PlaceOptions, 'batch' | 'strategy' | 'images' | 'splitSums' | 'exchangeIn' | 'rates'>,
 ): NetworkPart[] {
-  const { batch, strategy = 'model', images, splitSums, rates } = options;
+  const { batch, strategy = 'model', images, splitSums, exchangeIn, rates } = options;
+  checkExchange(gpus, exchangeIn);
   const chosen =
     strategy === 'auto' ? chooseStrategy(description, { batch, rates: ratesOf(gpus, rates) }) : { strategy };
   return planParts(description, {
     adapters: gpus.length,
     batch,
     splitSums,
+    exchangeIn,
     software: gpus.some(({ description: { kind } }) => kind === 'software'),
     ...chosen,
     ...(images && { images }),
   });
+}
+
+function checkExchange(gpus: readonly Gpu[], exchangeIn: PlaceOptions['exchangeIn']): void {
+  if (exchangeIn === undefined) return;
+  if (exchangeIn !== 'f16')
+    throw new ConfigError(`place: exchangeIn must be f16 or left out, got ${String(exchangeIn)}`);
+  const without = gpus.find(({ features }) => !features.has('shader-f16'));
+  if (!without) return;
+  throw new ConfigError(
+    `place: to exchange values in f16, all adapters need the feature shader-f16, which ${without.description.name} has not; ` +
+      'leave exchangeIn out',
+  );
 }
 
 function checkBatch({ name }: NetworkDescription, batch: number): void {

@@ -22,9 +22,9 @@ function scaled(recorder: Recorder, from: Tensor, to: Tensor, factor: number) {
   recordElementwise(recorder, {
     label: 'scale',
     elements: from.elements,
-    reads: { from },
-    writes: { to },
-    body: `to = from * ${factor.toFixed(1)};`,
+    reads: { x: from },
+    writes: { y: to },
+    body: `y = x * ${factor.toFixed(1)};`,
   });
 }
 

@@ -1,3 +1,4 @@
+import type { DataType } from '../kernel/tensor.js';
 import { elementCount, type Shape } from '../shape.js';
 import type { DescribedLayer, NetworkDescription } from './description.js';
 import type { Layer } from './layer.js';
@@ -17,6 +18,8 @@ export interface Spread {
   readonly over: 'maps' | 'images';
   /** Which ones each adapter holds, by its number. */
   readonly ranges: readonly Range[];
+  /** How values are stored on their way; as they are at home where it is left out. */
+  readonly sentAs?: DataType | undefined;
 }
 
 /** A parameter as an adapter keeps it: all of it, or a range along one axis. */
