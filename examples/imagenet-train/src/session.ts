@@ -1,7 +1,7 @@
 import { type Augmenter, createInputAugmenter } from '@alex/augment';
 import { softmaxCrossEntropy } from '@alex/loss';
 import { alexnet, type Variant } from '@alex/model-alexnet';
-import { place, planParts, type Strategy } from '@alex/multi-gpu';
+import { partsOn, place, type Strategy } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
 import {
   CheckpointError,
@@ -89,8 +89,7 @@ export async function openSession(
       }),
     };
     const sharing = await chooseSharing(description, gpus, placing.batch, options.strategy, tuning.say);
-    const parts =
-      gpus.length > 1 ? planParts(description, { adapters: gpus.length, batch: placing.batch, ...sharing }) : [];
+    const parts = gpus.length > 1 ? partsOn(description, gpus, { batch: placing.batch, ...sharing }) : [];
     const tunings: Tunings[] = [];
     for (const [index, gpu] of gpus.entries()) {
       tunings.push(await applyTuning(description, gpu, placing, tuning, parts[index]));

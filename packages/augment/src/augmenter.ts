@@ -28,6 +28,11 @@ export interface PictureBatch {
   readonly epoch: number;
   /** Deviation of the colour shifts' draws in training, instead of the augmenter's own: 0 shifts nothing. */
   readonly colourStrength?: number;
+  /**
+   * Of a part of a batch: the picture whose crop and reflection each has in training. Where it is left out, the first one of
+   * its chunk.
+   */
+  readonly sharesWith?: ArrayLike<number>;
   /** In evaluation, where every crop is taken (see `tenViews`). Default the centre, not mirrored. */
   readonly view?: View;
 }
@@ -91,10 +96,10 @@ export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter 
   return {
     async run(pictureBatch) {
       checkBatch(plan, pictureBatch);
-      const { pictures, training, seed, epoch, view, colourStrength } = pictureBatch;
+      const { pictures, training, seed, epoch, sharesWith, view, colourStrength } = pictureBatch;
       packedViews.fill(0);
       for (let image = 0; image < pictures.length; image++) {
-        const firstOfChunk = pictures[image - (image % plan.chunk)]!;
+        const firstOfChunk = sharesWith?.[image] ?? pictures[image - (image % plan.chunk)]!;
         packedViews[image] = packView(
           training ? drawView(plan, seed, epoch, firstOfChunk) : (view ?? plan.centre),
           plan.padding,

@@ -32,6 +32,8 @@ export function createInputAugmenter(
       checkInteger('the number of pictures', pictures.length, 1, most);
       const bytes = pixels.length / pictures.length;
       const numbers = Array.from(pictures);
+      const { chunk = 1 } = options.training;
+      const sharesWith = numbers.map((_, image) => numbers[image - (image % chunk)]!);
       for (const { augmenter, first, end } of made) {
         // Adapters beyond the last picture have nothing to do: what they hold belongs to no picture.
         if (first >= pictures.length) continue;
@@ -39,6 +41,7 @@ export function createInputAugmenter(
           ...batch,
           pixels: pixels.subarray(first * bytes, end * bytes),
           pictures: numbers.slice(first, end),
+          sharesWith: sharesWith.slice(first, end),
         });
       }
     },

@@ -47,6 +47,7 @@ function convolution(settings: WindowSettings): Layer {
     multiplyAdds: (input) => multiplyAddsOf(geometryOf(settings, input)),
     column: (column) => convolution(columnSettings(settings, column)),
     takesEpilogue: true,
+    ...(settings.groups === 1 && { sumsOverInput: true }),
     forward(recorder, { input, parameters, epilogue }) {
       const geometry = geometryOf(settings, input.shape);
       return {

@@ -102,6 +102,7 @@ function fullyConnected(settings: Settings): Layer {
     },
     // In memory an activity [N, F] is the matrix [F][N], so that a picture [C, H, W, N] is flat already.
     takesEpilogue: true,
+    sumsOverInput: true,
     forward(recorder, { input, parameters, epilogue }) {
       const { batch, inputs } = sizesOf(name, input.shape);
       const output = recorder.activity(`${name}/output`, [batch, units]);

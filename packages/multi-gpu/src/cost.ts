@@ -28,8 +28,10 @@ export interface PredictionOptions {
   readonly rates: Rates;
 }
 
-/** Bytes of a value that is exchanged. */
+/** Bytes of a value that is exchanged as it is. */
 const valueBytes = 4;
+
+const bytesOfValue = ({ sentAs }: Spread) => (sentAs === 'f16' ? 2 : valueBytes);
 
 /**
  * Predicts what a step takes by each strategy that the network can be shared by, the fastest first. Counted are products (once forward, twice backward), and
@@ -155,13 +157,13 @@ function shareOf({ parameters }: PartLayer): number {
 /** What each adapter sends when all are to have all of an activity. */
 function sentBytes(spread: Spread): number[] {
   return spread.ranges.map(
-    (_, adapter) => valueBytes * (spread.ranges.length - 1) * elementCount(pieceOf(spread, adapter).shape),
+    (_, adapter) => bytesOfValue(spread) * (spread.ranges.length - 1) * elementCount(pieceOf(spread, adapter).shape),
   );
 }
 
 /** What each adapter sends when each is to have what all add to its piece. */
 function receivedBytes(spread: Spread): number[] {
-  const pieces = spread.ranges.map((_, adapter) => valueBytes * elementCount(pieceOf(spread, adapter).shape));
+  const pieces = spread.ranges.map((_, adapter) => bytesOfValue(spread) * elementCount(pieceOf(spread, adapter).shape));
   const all = pieces.reduce((sum, bytes) => sum + bytes, 0);
   return pieces.map((own) => all - own);
 }

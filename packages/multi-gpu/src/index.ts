@@ -6,5 +6,5 @@ export {
   predictSteps,
 } from './cost.js';
 export { type PartOptions, planParts, type Strategy, strategies } from './parts.js';
-export { type PlaceOptions, place } from './place.js';
+export { type PlaceOptions, partsOn, place } from './place.js';
 export { measureRates, type Rates } from './rates.js';

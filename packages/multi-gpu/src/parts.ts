@@ -30,7 +30,22 @@ export interface PartOptions {
   readonly strategy: Strategy;
   /** How many images of a batch each adapter takes, where they are shared; about the same number where it is left out. */
   readonly images?: readonly number[] | undefined;
+  /**
+   * Whether a layer that needs all maps below begins with those at home while the others are on their way, and adds up.
+   * `where it pays`, if it is left out: nowhere on software drivers, which hand on values as fast as they copy them.
+   */
+  readonly splitSums?: boolean | undefined;
+  /**
+   * `f16`: activities and their gradients travel in 16 bits, which halves their bytes and rounds them to 11 bits; what is
+   * beyond 65,504 becomes infinite. Scores and gradients of weights travel as they are, as all does where it is left out.
+   */
+  readonly exchangeIn?: 'f16' | undefined;
+  /** Whether any of the adapters is a software driver. */
+  readonly software?: boolean;
 }
+
+/** How many values a GPU copies in the time in which one comes from another adapter: 500 GB/s beside 10. */
+const copiesInExchangeTime = 50;
 
 /**
  * Works out what each of several adapters does of a network, so that all together do what one would.
@@ -48,7 +63,7 @@ export function planParts(description: NetworkDescription, options: PartOptions)
       count: adapters,
       images: images?.[self] ?? { first: 0, count: batch },
       layers,
-      ...(planner.spread && { scores: planner.spread }),
+      ...(planner.spread && { scores: { ...planner.spread, sentAs: undefined } }),
     };
   });
 }
@@ -90,7 +105,7 @@ class Planner {
     readonly self: number,
   ) {
     this.#byImages = images !== undefined;
-    if (images) this.spread = { shape: this.#inBatch([1, ...description.input]), over: 'images', ranges: images };
+    if (images) this.spread = this.#overImages([1, ...description.input]);
   }
 
   add(described: DescribedLayer): PartLayer {
@@ -102,7 +117,7 @@ class Planner {
 
   /** All of a layer, for some images. */
   #withImages({ layer, parameters, outputShape }: DescribedLayer): PartLayer {
-    this.spread = { shape: this.#inBatch(outputShape), over: 'images', ranges: this.images! };
+    this.spread = this.#overImages(outputShape);
     return { layer, parameters, sums: parameters.length > 0 };
   }
 
@@ -123,7 +138,14 @@ class Planner {
     const withAll = cutParameters(whole);
     if (below) {
       if (share && enough) return { layer: share, parameters: enough };
-      if (share && withAll && parameters.length > 0) return { layer: share, parameters: withAll, gathers: below };
+      if (share && withAll && parameters.length > 0) {
+        return {
+          layer: share,
+          parameters: withAll,
+          gathers: below,
+          splits: this.#splits(share, withAll, below, above),
+        };
+      }
       if (parameters.length === 0) return { layer, parameters, gathers: below, spreads: above };
     } else {
       if (share && withAll) return { layer: share, parameters: withAll };
@@ -135,6 +157,21 @@ class Planner {
     );
   }
 
+  #splits(share: Layer, parameters: readonly PartParameter[], below: Spread, above: Spread): boolean {
+    const { splitSums, software = false } = this.options;
+    if (below.over === 'images' || !share.sumsOverInput || splitSums === false) return false;
+    if (splitSums) return true;
+    // Copies that it makes: of the weights, and of each sum twice.
+    const weights = parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    const copied = 2 * weights + 2 * this.options.adapters * elementCount(pieceOf(above, this.self).shape);
+    const travelling = elementCount(below.shape) - elementCount(pieceOf(below, this.self).shape);
+    return !software && copied < travelling * copiesInExchangeTime;
+  }
+
+  #overImages(shape: Shape): Spread {
+    return { shape: this.#inBatch(shape), over: 'images', ranges: this.images!, sentAs: this.options.exchangeIn };
+  }
+
   #overMaps({ layer, outputShape }: DescribedLayer): Spread {
     const ranges = this.#ends(outputShape[1]!);
     if (ranges.some(({ count }) => count < 1)) {
@@ -143,7 +180,7 @@ class Planner {
           `${this.options.adapters} adapters`,
       );
     }
-    return { shape: this.#inBatch(outputShape), over: 'maps', ranges };
+    return { shape: this.#inBatch(outputShape), over: 'maps', ranges, sentAs: this.options.exchangeIn };
   }
 
   /** Whole columns for each adapter, where there are enough of them. */

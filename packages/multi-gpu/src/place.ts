@@ -8,20 +8,20 @@ import {
   type Gpu,
   type Network,
   type NetworkDescription,
+  type NetworkPart,
 } from '@alex/tensor';
 import { chooseStrategy } from './cost.js';
-import { planParts, type Strategy, strategies } from './parts.js';
+import { type PartOptions, planParts, type Strategy, strategies } from './parts.js';
 import type { Rates } from './rates.js';
 
 /** How a network is placed: {@link CompileOptions} with the paper's loss and optimizer where they are left out. */
 export type PlaceOptions = Pick<CompileOptions, 'batch'> &
-  Partial<CompileOptions> & {
+  Partial<CompileOptions> &
+  Pick<PartOptions, 'images' | 'splitSums' | 'exchangeIn'> & {
     /** How several adapters share the work; `model`, the paper's way, where it is left out. `auto` needs `rates`. */
     readonly strategy?: Strategy | 'auto';
     /** What `measureRates` found of the adapters, for `auto` to choose the strategy by (see `chooseStrategy`). */
     readonly rates?: Rates | undefined;
-    /** How many images of a batch each adapter takes, where they share them; about the same number where it is left out. */
-    readonly images?: readonly number[] | undefined;
   };
 
 /**
@@ -36,7 +36,7 @@ export type PlaceOptions = Pick<CompileOptions, 'batch'> &
  * @throws ConfigError where no adapter is given, one twice, or the network cannot be shared out over so many.
  */
 export function place(description: NetworkDescription, gpus: readonly Gpu[], options: PlaceOptions): Network {
-  const { strategy = 'model', images, rates, ...given } = options;
+  const { strategy = 'model', images, splitSums, exchangeIn, rates, ...given } = options;
   const compileOptions = { loss: softmaxCrossEntropy(), optimizer: sgd(), ...given };
   const [gpu, ...others] = gpus;
   if (!gpu) throw new ConfigError('place: give it at least one adapter, as openGpu() opens it');
@@ -48,14 +48,48 @@ export function place(description: NetworkDescription, gpus: readonly Gpu[], opt
     throw new ConfigError('place: the same adapter was given twice; to share one out, open it twice');
   }
   checkBatch(description, options.batch);
-  const { batch } = options;
-  const chosen =
-    strategy === 'auto' ? chooseStrategy(description, { batch, rates: ratesOf(gpus, rates) }) : { strategy };
-  const parts = planParts(description, { adapters: gpus.length, batch, ...chosen, ...(images && { images }) });
+  const parts = partsOn(description, gpus, { batch: options.batch, strategy, images, splitSums, exchangeIn, rates });
   return compileParts(
     description,
     parts.map((part, index) => ({ gpu: gpus[index]!, part })),
     compileOptions,
+  );
+}
+
+/**
+ * What each of several adapters does of a network that is placed on them with these options.
+ *
+ * @throws ConfigError as `place` does
+ */
+export function partsOn(
+  description: NetworkDescription,
+  gpus: readonly Gpu[],
+  options: Pick<PlaceOptions, 'batch' | 'strategy' | 'images' | 'splitSums' | 'exchangeIn' | 'rates'>,
+): NetworkPart[] {
+  const { batch, strategy = 'model', images, splitSums, exchangeIn, rates } = options;
+  checkExchange(gpus, exchangeIn);
+  const chosen =
+    strategy === 'auto' ? chooseStrategy(description, { batch, rates: ratesOf(gpus, rates) }) : { strategy };
+  return planParts(description, {
+    adapters: gpus.length,
+    batch,
+    splitSums,
+    exchangeIn,
+    software: gpus.some(({ description: { kind } }) => kind === 'software'),
+    ...chosen,
+    ...(images && { images }),
+  });
+}
+
+function checkExchange(gpus: readonly Gpu[], exchangeIn: PlaceOptions['exchangeIn']): void {
+  if (exchangeIn === undefined) return;
+  if (exchangeIn !== 'f16')
+    throw new ConfigError(`place: exchangeIn must be f16 or left out, got ${String(exchangeIn)}`);
+  const without = gpus.find(({ features }) => !features.has('shader-f16'));
+  if (!without) return;
+  throw new ConfigError(
+    `place: to exchange values in f16, all adapters need the feature shader-f16, which ${without.description.name} has not; ` +
+      'leave exchangeIn out',
   );
 }
 

@@ -106,6 +106,7 @@ describe('the numbers of one adapter', () => {
   test.each([
     { columns: 2, strategy: 'model' },
     { columns: 3, strategy: 'model' },
+    { columns: 2, strategy: 'model', splitSums: true },
     { columns: 2, strategy: 'data' },
     { columns: 2, strategy: 'data', images: [4, 1] },
     { columns: 2, strategy: 'hybrid' },
@@ -150,6 +151,45 @@ describe('the numbers of one adapter', () => {
     }
   });
 
+  test('mixed precision: the same within what f16 rounds, and a step that overflows on one adapter is skipped on all', async ({
+    skip,
+  }) => {
+    if (!gpus.every(({ features }) => features.has('shader-f16'))) skip();
+    const one = onGpus(inColumns(2), [gpus[0]!], { precision: 'mixed' });
+    const wanted = await one.gradients(pictures, labels);
+    for (const strategy of ['model', 'data'] as const) {
+      const network = onGpus(inColumns(2), gpus, { precision: 'mixed', strategy });
+      expectAlike(await network.gradients(pictures, labels), wanted, 2e-2);
+      const before = bitsOf(await network.parameters());
+      await network.step({ ...pictures, data: pictures.data.map((value) => value * 1e5) }, labels);
+      expect(bitsOf(await network.parameters())).toEqual(before);
+      expect([...(await network.optimizerState())['lossScale']!.data]).toEqual([2 ** 15, 0, 1]);
+      await network.step(pictures, labels);
+      expect(bitsOf(await network.parameters())).not.toEqual(before);
+    }
+  });
+
+  test('activities that travel in f16 are half as many bytes, and gradients are right within what that rounds', async ({
+    skip,
+  }) => {
+    if (!gpus.every(({ features }) => features.has('shader-f16'))) {
+      expect(() => onGpus(inColumns(2), gpus, { exchangeIn: 'f16' })).toThrow(/need the feature shader-f16/);
+      skip();
+    }
+    const wanted = await onGpus(inColumns(2), [gpus[0]!]).gradients(pictures, labels);
+    for (const strategy of ['model', 'hybrid'] as const) {
+      const [exact, rounded] = [{}, { exchangeIn: 'f16' as const }].map((options) =>
+        onGpus(inColumns(2), gpus, { strategy, ...options }),
+      );
+      expectAlike(await rounded!.gradients(pictures, labels), wanted, 5e-3);
+      const bytesOf = (network: Network, name: string) =>
+        network.table().rows.find((row) => row.name === name)!.exchangedBytes!;
+      // A piece fills whole words.
+      expect(bytesOf(rounded!, 'fc4') / bytesOf(exact!, 'fc4')).toBeCloseTo(0.5, 1);
+      expect(bytesOf(rounded!, 'loss')).toBe(bytesOf(exact!, 'loss'));
+    }
+  });
+
   test('again and again the same bits', async () => {
     const steps = async () => {
       const network = onGpus(inColumns(2), gpus);
@@ -187,6 +227,7 @@ describe('the interface of one adapter', () => {
     // What is made in the background is made then.
     for (const network of [patient, hasty]) await network.forward(pictures);
     const first = await hasty.step(pictures, labels);
+    const parameters = await hasty.parameters();
     const made: string[] = [];
     const spies = gpus.flatMap(({ device }) =>
       (['createBuffer', 'createBindGroup', 'createShaderModule', 'createComputePipelineAsync'] as const).map((name) => {
@@ -206,6 +247,7 @@ describe('the interface of one adapter', () => {
         // What was handed over may be overwritten.
         mine.data.fill(0);
       }
+      expect(() => hasty.loadParameters(parameters)).toThrow(/a step is under way on several adapters/);
       const results = await Promise.all(steps.map((step) => step.result()));
       expect([first, ...results]).toEqual(expected);
       expect(made).toEqual([]);
@@ -288,6 +330,7 @@ describe('the interface of one adapter', () => {
     refused(gpus, { strategy: 'data', images: [5, 0] }, /images must be 2 whole numbers .* batch of 5, got 5, 0/);
     refused(gpus, { strategy: 'data', images: [3, 3] }, /batch of 5, got 3, 3/);
     refused(gpus, { strategy: 'data', batch: 1 }, /batch of 1 cannot be shared out over 2 adapters/);
+    refused(gpus, { exchangeIn: 'f8' as 'f16' }, /exchangeIn must be f16 or left out, got f8/);
     refused(gpus, { strategy: 'auto' }, /rates: await measureRates\(gpus\)/);
     refused(gpus, { batch: 0 }, /batch must be a whole number/);
     refused(gpus, {}, /fc5 has 1 maps or units, too few for 2 adapters/, inColumns(2, 1));

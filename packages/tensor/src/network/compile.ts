@@ -169,6 +169,7 @@ class CompiledNetwork implements Network {
   #queue: Promise<unknown> = Promise.resolve();
   /** Ends when all that an operation left to be handed to the adapters is handed over. */
   #handover: Promise<unknown> = Promise.resolve();
+  #handing = false;
   /** Why every call is refused. */
   #end: Error | undefined;
 
@@ -230,7 +231,12 @@ class CompiledNetwork implements Network {
         const done = updates.length > 0 ? run.done.then(() => this.#run(updates, scalars, what).done) : run.done;
         // Adapters that wait for each other are handed a step piece by piece. When all have the first one, pictures and
         // labels may be overwritten; whoever comes next waits for the last.
-        this.#handover = done.catch(() => undefined);
+        this.#handing = this.#exchange !== undefined;
+        this.#handover = done
+          .catch(() => undefined)
+          .then(() => {
+            this.#handing = false;
+          });
         await run.begun;
         return { handover: done };
       });
@@ -328,7 +334,7 @@ class CompiledNetwork implements Network {
   }
 
   loadParameters(parameters: Readonly<Record<string, HostTensor>>): void {
-    this.#refuseAfterEnd();
+    this.#refuseWhileHanding();
     this.#load('parameter', this.#learned, ({ tensors }) => tensors.parameters, parameters);
   }
 
@@ -337,7 +343,7 @@ class CompiledNetwork implements Network {
   }
 
   loadState(state: { step: number; optimizerState: Readonly<Record<string, HostTensor>> }): void {
-    this.#refuseAfterEnd();
+    this.#refuseWhileHanding();
     if (!Number.isInteger(state.step) || state.step < 0) {
       throw new CheckpointError(`the step must be a whole number of at least 0, got ${state.step}`);
     }
@@ -385,6 +391,16 @@ class CompiledNetwork implements Network {
 
   #refuseAfterEnd(): void {
     if (this.#end) throw this.#end;
+  }
+
+  /** What is written at once would lie between the pieces of a step. */
+  #refuseWhileHanding(): void {
+    this.#refuseAfterEnd();
+    if (this.#handing) {
+      throw new ConfigError(
+        `${this.description.name}: a step is under way on several adapters; wait for its result first`,
+      );
+    }
   }
 
   /** One operation at a time: they share the input, the labels and the results. */

@@ -77,6 +77,12 @@ export interface Layer {
   /** Whether `forward` takes an epilogue; then `backward` must not need the layer's own output. */
   readonly takesEpilogue?: true;
   /**
+   * Whether the output is a sum over the maps (or values) of the input, each weighted by its columns of the parameter
+   * `weight`, to which `bias` is added. Then `forward` may be given some neighbouring maps, their columns of `weight` and no
+   * `bias`, and what it makes of all of them is added up elsewhere.
+   */
+  readonly sumsOverInput?: true;
+  /**
    * What this layer does, where that is one function of each value, and `backward` needs the output alone. The layer below
    * may do it then, and `forward` is left out.
    */

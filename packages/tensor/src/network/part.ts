@@ -1,3 +1,4 @@
+import type { DataType } from '../kernel/tensor.js';
 import { elementCount, type Shape } from '../shape.js';
 import type { DescribedLayer, NetworkDescription } from './description.js';
 import type { Layer } from './layer.js';
@@ -17,6 +18,8 @@ export interface Spread {
   readonly over: 'maps' | 'images';
   /** Which ones each adapter holds, by its number. */
   readonly ranges: readonly Range[];
+  /** How values are stored on their way; as they are at home where it is left out. */
+  readonly sentAs?: DataType | undefined;
 }
 
 /** A parameter as an adapter keeps it: all of it, or a range along one axis. */
@@ -30,6 +33,10 @@ export interface PartLayer {
   readonly parameters: readonly PartParameter[];
   /** How the input is spread, where the layer needs all of it: the adapters hand it to each other first. */
   readonly gathers?: Spread;
+  /**
+   * Whether the layer, which must sum over its input, begins with what is at home while the rest is on its way, and adds up.
+   */
+  readonly splits?: boolean;
   /** The input is all there, but these maps of it are all that is read. Only of the lowest layers. */
   readonly reads?: Range;
   /** How the output is to be spread, where every adapter makes all of it. */

@@ -125,7 +125,7 @@ export function recordEvaluation(
 
 /** All scores, on every adapter: each measures all images, which costs next to nothing. */
 function recordScores(recorder: Recorder, { scores, index }: NetworkPart, own: Tensor): Tensor {
-  return scores ? recordGather(recorder, 'loss/scores', own, scores, index)() : own;
+  return scores ? recordGather(recorder, 'loss/scores', own, scores, index) : own;
 }
 
 /** In mixed precision, activities are f16. */

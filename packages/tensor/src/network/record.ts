@@ -2,6 +2,7 @@ import type { Recorder } from '../kernel/recorder.js';
 import { bytesOf, type Tensor } from '../kernel/tensor.js';
 import type { BackwardInput, ForwardOutput } from './layer.js';
 import type { NetworkPart, PartLayer } from './part.js';
+import { recordSplitSum } from './split-sum.js';
 import { recordGather, recordPadded, recordPiece, recordScatter } from './spread.js';
 
 /** Gives, by its dotted name, the tensor in which the layers read a parameter. */
@@ -28,18 +29,21 @@ export function recordForward(
   return part.layers.map((partLayer, index) => {
     const { layer, parameters: described, spreads } = partLayer;
     const own = Object.fromEntries(described.map(({ name, path }) => [name, readParameter(path)]));
-    const epilogue = layer.takesEpilogue && part.layers[index + 1]?.layer.epilogue;
-    const input = done ? below : recordInput(recorder, part, partLayer, below);
-    const firstImage = firstImageOf(part, input);
-    const result = done
-      ? { output: below }
-      : layer.forward(recorder, { input, parameters: own, training, firstImage, ...(epilogue && { epilogue }) });
+    const epilogue = layer.takesEpilogue ? part.layers[index + 1]?.layer.epilogue : undefined;
+    const record = (): ForwardOutput & { readonly input: Tensor } => {
+      if (done) return { input: below, output: below };
+      const options = { parameters: own, training, epilogue };
+      if (partLayer.splits) return recordSplitSum(recorder, part, partLayer, below, options);
+      const input = recordInput(recorder, part, partLayer, below);
+      return { input, ...layer.forward(recorder, { ...options, input, firstImage: firstImageOf(part, input) }) };
+    };
+    const result = record();
     const above = spreads
       ? recordPiece(recorder, `${layer.name}/own`, result.output, spreads, part.index)
       : result.output;
     below = above;
     done = epilogue !== undefined;
-    return { ...result, input, parameters: own, above };
+    return { ...result, parameters: own, above };
   });
 }
 
@@ -47,7 +51,7 @@ export function recordForward(
 function recordInput(recorder: Recorder, part: NetworkPart, partLayer: PartLayer, below: Tensor): Tensor {
   const { layer, gathers, reads } = partLayer;
   const label = `${layer.name}/input`;
-  if (gathers) return recordGather(recorder, label, below, gathers, part.index)();
+  if (gathers) return recordGather(recorder, label, below, gathers, part.index);
   if (!reads) return below;
   return recordPiece(recorder, label, below, { shape: below.shape, over: 'maps', ranges: [reads] }, 0);
 }

@@ -1,6 +1,7 @@
+import { recordElementwise } from '../kernel/elementwise.js';
 import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder, Transfer } from '../kernel/recorder.js';
-import { bytesPerElement, type Tensor } from '../kernel/tensor.js';
+import { bytesPerElement, type DataType, type Tensor } from '../kernel/tensor.js';
 import { elementCount, type Shape } from '../shape.js';
 import type { Range, Spread } from './part.js';
 
@@ -35,9 +36,16 @@ function placeInWhole({ features, images }: Piece, { shape }: Spread): string {
 }
 
 /** A piece of what every adapter holds all of. */
-export function recordPiece(recorder: Recorder, label: string, whole: Tensor, spread: Spread, adapter: number): Tensor {
+export function recordPiece(
+  recorder: Recorder,
+  label: string,
+  whole: Tensor,
+  spread: Spread,
+  adapter: number,
+  dataType = whole.dataType,
+): Tensor {
   const piece = pieceOf(spread, adapter);
-  const part = recorder.tensor(label, piece.shape, { dataType: whole.dataType });
+  const part = recorder.tensor(label, piece.shape, { dataType });
   recordPerElement(recorder, {
     label,
     elements: part.elements,
@@ -67,34 +75,40 @@ store_whole(i, select(0.0, load_part(select(0u, feature * ${images.count}u + ima
   return whole;
 }
 
-/** Hands the own piece of an activity to the other adapters. What it gives takes in theirs, and gives the whole. */
+/**
+ * Hands the own piece of an activity to the other adapters, and takes in theirs. Gives the whole, where it is wanted.
+ *
+ * @param use hears of each piece when it is there, the own one first; what it records runs while the next is on its way
+ */
 export function recordGather(
   recorder: Recorder,
   label: string,
   own: Tensor,
   spread: Spread,
   self: number,
-): () => Tensor {
-  for (const peer of others(spread, self)) recorder.send({ label, peer, tensor: own });
-  return () => {
-    const whole = recorder.tensor(label, spread.shape, { dataType: own.dataType });
-    const put = (part: Tensor, adapter: number) =>
-      recordPerElement(recorder, {
-        label: `${label}/from ${adapter}`,
-        elements: part.elements,
-        reads: { part },
-        writes: { whole },
-        body: `store_whole(${placeInWhole(pieceOf(spread, adapter), spread)}, load_part(i));`,
-      });
-    put(own, self);
-    for (const peer of others(spread, self)) {
-      const { shape } = pieceOf(spread, peer);
-      const tensor = recorder.tensor(`${label}/from ${peer}`, shape, { dataType: own.dataType });
-      recorder.receive({ label, peer, tensor });
-      put(tensor, peer);
-    }
-    return whole;
+  use?: (piece: Tensor, adapter: number) => void,
+): Tensor {
+  const sent = recordAs(recorder, `${label}/to others`, own, spread.sentAs ?? own.dataType);
+  for (const peer of others(spread, self)) recorder.send({ label, peer, tensor: sent });
+  const whole = recorder.tensor(label, spread.shape, { dataType: own.dataType });
+  const take = (part: Tensor, adapter: number) => {
+    use?.(part, adapter);
+    recordPerElement(recorder, {
+      label: `${label}/from ${adapter}`,
+      elements: part.elements,
+      reads: { part },
+      writes: { whole },
+      body: `store_whole(${placeInWhole(pieceOf(spread, adapter), spread)}, load_part(i));`,
+    });
   };
+  take(own, self);
+  for (const peer of others(spread, self)) {
+    const { shape } = pieceOf(spread, peer);
+    const tensor = recorder.tensor(`${label}/from ${peer}`, shape, { dataType: sent.dataType });
+    recorder.receive({ label, peer, tensor });
+    take(tensor, peer);
+  }
+  return whole;
 }
 
 /**
@@ -108,17 +122,16 @@ export function recordScatter(
   spread: Spread,
   self: number,
 ): () => Tensor {
+  const { sentAs = addends.dataType } = spread;
   for (const peer of others(spread, self)) {
-    const lies = placeInMemory(addends, spread, peer);
-    if (lies) recorder.send({ label, peer, tensor: addends, part: lies });
-    else {
-      recorder.send({ label, peer, tensor: recordPiece(recorder, `${label}/to ${peer}`, addends, spread, peer) });
-    }
+    const part = sentAs === addends.dataType ? placeInMemory(addends, spread, peer) : undefined;
+    const tensor = part ? addends : recordPiece(recorder, `${label}/to ${peer}`, addends, spread, peer, sentAs);
+    recorder.send({ label, peer, tensor, part });
   }
   return () => {
     const piece = pieceOf(spread, self);
     const received = others(spread, self).map((peer) => {
-      const tensor = recorder.tensor(`${label}/from ${peer}`, piece.shape, { dataType: addends.dataType });
+      const tensor = recorder.tensor(`${label}/from ${peer}`, piece.shape, { dataType: sentAs });
       recorder.receive({ label, peer, tensor });
       return { peer, tensor };
     });
@@ -147,6 +160,20 @@ function placeInMemory({ dataType }: Tensor, spread: Spread, adapter: number): T
   const part = { first: features.first * all, elements: features.count * all };
   const whole = Object.values(part).every((elements) => (elements * bytesPerElement(dataType)) % 4 === 0);
   return images.count === all && whole ? part : undefined;
+}
+
+/** A tensor as it is, or a copy that is stored otherwise. */
+function recordAs(recorder: Recorder, label: string, from: Tensor, dataType: DataType): Tensor {
+  if (from.dataType === dataType) return from;
+  const to = recorder.tensor(label, from.shape, { dataType });
+  recordElementwise(recorder, {
+    label,
+    elements: from.elements,
+    reads: { x: from },
+    writes: { y: to },
+    body: 'y = x;',
+  });
+  return to;
 }
 
 function others({ ranges }: Spread, self: number): number[] {

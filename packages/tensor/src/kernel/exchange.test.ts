@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openGpu } from '../adapter/adapters.js';
+import type { Gpu } from '../adapter/gpu.js';
+import { recordElementwise } from './elementwise.js';
+import { Exchange } from './exchange.js';
+import { createProgram, type Program } from './program.js';
+import type { Recorder } from './recorder.js';
+import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
+
+let gpus: Gpu[];
+
+beforeAll(async () => {
+  const adapter = process.env['ALEX_ADAPTER'];
+  gpus = [await openGpu(adapter ? { adapter } : {}), await openGpu(adapter ? { adapter } : {})];
+});
+
+afterAll(() => {
+  for (const gpu of gpus) gpu.dispose();
+});
+
+function scaled(recorder: Recorder, from: Tensor, to: Tensor, factor: number) {
+  recordElementwise(recorder, {
+    label: 'scale',
+    elements: from.elements,
+    reads: { x: from },
+    writes: { y: to },
+    body: `y = x * ${factor.toFixed(1)};`,
+  });
+}
+
+/** Two programs that hand `elements` values to each other again and again, doubled each time. */
+async function pingPong(elements: number, turns: number, runs: number): Promise<number[][]> {
+  const exchange = new Exchange(gpus);
+  const made: { gpu: Gpu; program: Program; tensors: Tensor[] }[] = [];
+  for (const [self, gpu] of gpus.entries()) {
+    const [start, end] = ['start', 'end'].map((label) => createTensor(gpu, label, [elements])) as [Tensor, Tensor];
+    writeTensor(
+      gpu,
+      start,
+      Float32Array.from({ length: elements }, (_, index) => self + (index % 5)),
+    );
+    const program = createProgram(
+      gpu,
+      (recorder) => {
+        let own = start;
+        for (let turn = 0; turn < turns; turn++) {
+          const twice = recorder.tensor(`${turn} twice`, [elements]);
+          scaled(recorder, own, twice, 2);
+          recorder.send({ label: `turn ${turn}`, peer: 1 - self, tensor: twice });
+          own = recorder.tensor(`${turn} theirs`, [elements]);
+          recorder.receive({ label: `turn ${turn}`, peer: 1 - self, tensor: own });
+        }
+        scaled(recorder, own, end, 1);
+      },
+      { exchange, self },
+    );
+    made.push({ gpu, program, tensors: [start, end] });
+  }
+  try {
+    // Not waited for: a run may begin where the one before has values on their way.
+    await Promise.all(
+      made.map(async ({ program }) => {
+        for (let run = 0; run < runs; run++) await program.run();
+      }),
+    );
+    return await Promise.all(made.map(async ({ gpu, tensors }) => [...(await readTensor(gpu, tensors[1]!))]));
+  } finally {
+    for (const { gpu, program, tensors } of made) {
+      program.dispose();
+      for (const tensor of tensors) disposeTensor(gpu, tensor);
+    }
+    exchange.dispose();
+    expect(gpus.map((gpu) => gpu.liveBuffers)).toEqual([0, 0]);
+  }
+}
+
+describe('programs of two adapters', () => {
+  test('hand values to each other, in turn and run after run', async () => {
+    const [first, second] = await pingPong(7, 4, 5);
+    // After an even number of turns each has its own again.
+    expect(first).toEqual([0, 1, 2, 3, 4, 0, 1].map((value) => 16 * value));
+    expect(second).toEqual([1, 2, 3, 4, 5, 1, 2].map((value) => 16 * value));
+  });
+
+  test('hand on in pieces what is larger than a staging buffer', async () => {
+    const elements = 2 ** 21 + 3;
+    const [first, second] = await pingPong(elements, 1, 1);
+    const wrong = (values: number[], self: number) =>
+      values.findIndex((value, index) => value !== 2 * (self + (index % 5)));
+    expect([wrong(first!, 1), wrong(second!, 0)]).toEqual([-1, -1]);
+  });
+
+  test('may send a part of a tensor, which begins and ends with a word', async () => {
+    const exchange = new Exchange(gpus);
+    const [from, to] = [createTensor(gpus[0]!, 'from', [6]), createTensor(gpus[1]!, 'to', [2])];
+    writeTensor(gpus[0]!, from, Float32Array.of(1, 2, 3, 4, 5, 6));
+    const programs = [
+      createProgram(
+        gpus[0]!,
+        (recorder) => recorder.send({ label: 'part', peer: 1, tensor: from, part: { first: 3, elements: 2 } }),
+        { exchange, self: 0 },
+      ),
+      createProgram(gpus[1]!, (recorder) => recorder.receive({ label: 'part', peer: 0, tensor: to }), {
+        exchange,
+        self: 1,
+      }),
+    ];
+    await Promise.all(programs.map((program) => program.run()));
+    expect([...(await readTensor(gpus[1]!, to))]).toEqual([4, 5]);
+    expect(programs.map(({ sent }) => sent)).toEqual([[{ label: 'part', bytes: 8 }], []]);
+    const halves: Tensor = { label: 'halves', shape: [4], elements: 4, dataType: 'f16', lasting: true };
+    const refuse = (recorder: Recorder) =>
+      recorder.send({ label: 'odd', peer: 1, tensor: halves, part: { first: 1, elements: 2 } });
+    expect(() => createProgram(gpus[0]!, refuse, { exchange, self: 0 })).toThrow(/odd: .* must begin and end/);
+    for (const program of programs) program.dispose();
+    disposeTensor(gpus[0]!, from);
+    disposeTensor(gpus[1]!, to);
+    exchange.dispose();
+  });
+
+  test('are refused where the ends do not fit, or there is no other', () => {
+    const exchange = new Exchange(gpus);
+    exchange.message('x', 0, 1, 16);
+    expect(() => exchange.message('x', 0, 1, 8)).toThrow(/x from 0 to 1: one end is for 16 bytes, the other for 8/);
+    exchange.dispose();
+    const record = (recorder: Recorder) => recorder.receive({ label: 'x', peer: 1, tensor: recorder.tensor('t', [4]) });
+    expect(() => createProgram(gpus[0]!, record)).toThrow(/x: a program alone can neither send nor receive/);
+    expect(gpus.map((gpu) => gpu.liveBuffers)).toEqual([0, 0]);
+  });
+
+  test('stop waiting where one fails', async () => {
+    const exchange = new Exchange(gpus);
+    const message = exchange.message('x', 0, 1, 16);
+    const taken = message.take(() => undefined);
+    exchange.fail(new Error('over'));
+    await expect(taken).rejects.toThrow('over');
+    await expect(message.free()).rejects.toThrow('over');
+    await expect(message.take(() => undefined)).rejects.toThrow('over');
+    expect(() => exchange.check()).toThrow('over');
+    exchange.dispose();
+  });
+});
