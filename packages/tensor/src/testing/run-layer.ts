@@ -18,8 +18,8 @@ export interface RunLayerOptions {
   readonly training?: boolean;
   readonly seed?: number;
   readonly step?: number;
-  /** Which part of the step this is, from 0: dropout draws what it draws for these images of the whole step. */
-  readonly part?: number;
+  /** How many images of the step came before these, in other parts of it: dropout draws what it draws for these images of the whole step. */
+  readonly imagesBefore?: number;
 }
 
 export interface RunLayerResult {
@@ -35,7 +35,7 @@ export interface RunLayerResult {
  * @throws ShapeError where input, parameters or gradient do not fit the layer.
  */
 export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions): Promise<RunLayerResult> {
-  const { input, outputGradient, seed = 0, step = 0, part = 0 } = options;
+  const { input, outputGradient, seed = 0, step = 0, imagesBefore = 0 } = options;
   const training = options.training ?? outputGradient !== undefined;
   checkHostTensor(`${layer.name}: input`, input);
   const outputShape = layer.outputShape(input.shape);
@@ -103,7 +103,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count
       }
     });
     try {
-      await program.run({ seed, step, part });
+      await program.run({ seed, step, imagesBefore });
       const values = new Map<Tensor, Float32Array>();
       const copies = results.map(({ to }) => to);
       (await readTensors(gpu, copies)).forEach((data, index) => {
