@@ -129,11 +129,11 @@ describe('train', () => {
 
   it('says what fits the memory, and trains with that', async () => {
     const run = join(directory, 'narrow');
-    const batch = ['--model', 'small', '--crop', '24', '--batch', '16', '--steps', '1', '--memory', '1.7MB'];
+    const batch = ['--model', 'small', '--crop', '24', '--batch', '16', '--steps', '1', '--memory', '2.6MB'];
     const refused = await runCommand(train(run, ...batch));
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(
-      /at a batch of 16 does not fit .* needs .* there are 1.7 MB; the largest batch that fits is/,
+      /at a batch of 16 does not fit .* needs .* there are 2.6 MB; the largest batch that fits is/,
     );
     const [, micro] = /--micro-batch (\d+) makes the same updates/.exec(refused.stderr) ?? [];
     expect(Number(micro)).toBeGreaterThan(0);

@@ -30,16 +30,18 @@ export function checkFits(description: NetworkDescription, gpu: Gpu, options: Pr
 const smallBuffers = 2 ** 16;
 
 function excessOf(
-  { totalBytes, largestBufferBytes }: MemoryPlan,
+  { totalBytes, largestBufferBytes, parameterBytes, stateBytes }: MemoryPlan,
   { output }: NetworkDescription,
   gpu: Gpu,
-  { batch }: ProgramOptions,
+  { batch, training = true }: ProgramOptions,
 ): string | undefined {
   const free = gpu.memoryBytes - gpu.liveBytes;
   // Results wait in buffers of their own to be read: of two steps and an evaluation three measures each, and what the
   // network gives with its probabilities.
   const results = 4 * batch * (9 + 2 * output[0]!);
-  const needed = totalBytes + results + smallBuffers;
+  // So do parameters and what the optimizer keeps, one after the other, when they are saved.
+  const saved = training ? Math.max(parameterBytes, stateBytes) : 0;
+  const needed = totalBytes + results + saved + smallBuffers;
   if (needed > free) return `it needs ${megabytes(needed)}, there are ${megabytes(free)}`;
   const { maxBufferSize } = gpu.limits;
   if (largestBufferBytes > maxBufferSize) {
