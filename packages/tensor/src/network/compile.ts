@@ -431,9 +431,11 @@ class CompiledNetwork implements Network {
       await program.run(scalars, { begun, ...(index === 0 && afterwards && { afterwards }) });
     });
     const done = this.#together(what, runs);
-    done.catch(() => undefined);
     // Where one fails, it may never begin.
-    return { begun: Promise.race([Promise.all(begins), done]), done };
+    const begun = Promise.race([Promise.all(begins), done]);
+    // Who waits for either hears of a failure; nobody may wait for the other.
+    for (const promise of [begun, done]) promise.catch(() => undefined);
+    return { begun, done };
   }
 
   /** Waits for what several adapters do together. Where one fails, all stop for good, since they have gone apart. */
