@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -10,16 +10,21 @@ import { listenTo } from './testing.js';
 
 let directory: string;
 let pictures: string;
+/** Its rate does not depend on how many steps there are to be: a run may be ended earlier than it was meant to. */
+let recipe: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'alex-dashboard-'));
   pictures = join(directory, 'pictures');
   await writePictures(pictures, ['blue', 'green', 'red']);
+  recipe = join(directory, 'recipe.json');
+  const small = JSON.parse(await readFile(new URL('../../recipes/small.json', import.meta.url), 'utf8'));
+  await writeFile(recipe, JSON.stringify({ ...small, schedule: { kind: 'table', factors: [[0, 1]] } }));
 });
 afterAll(() => rm(directory, { recursive: true }));
 
 const training = (run: string, steps: number, ...more: string[]) =>
-  ['train', '--data', pictures, '--model', 'small', '--crop', '24', '--batch', '4', '--run', run].concat(
-    ['--steps', `${steps}`, '--evaluate-every', '20'],
+  ['train', '--data', pictures, '--recipe', recipe, '--crop', '24', '--batch', '4', '--run', run].concat(
+    ['--steps', `${steps}`, '--evaluate-every', '20', '--tune', 'off'],
     more,
   );
 
