@@ -1,5 +1,6 @@
 import type { PreparationEvent } from '@alex/data';
 import { SingleBar } from 'cli-progress';
+import { barStyle } from './bar-style.js';
 import { duration } from './output.js';
 
 /** Seconds between lines where there is no terminal. */
@@ -72,14 +73,7 @@ export class PreparationProgress {
     const bar = new SingleBar({
       stream: this.#stream,
       format: '{bar} {value}/{total} {text}',
-      barCompleteChar: '█',
-      barIncompleteChar: '░',
-      barsize: 20,
-      fps: 4,
-      hideCursor: true,
-      clearOnComplete: true,
-      // Ctrl-C is the command's own business.
-      gracefulExit: false,
+      ...barStyle,
     });
     bar.start(of, 0, { text: '' });
     return bar;

@@ -1,5 +1,6 @@
 import type { TrainingEvent } from '@alex/trainer';
 import { MultiBar, type SingleBar } from 'cli-progress';
+import { barStyle } from './bar-style.js';
 import { duration, type Output, percent } from './output.js';
 
 /** Steps that loss, top-1 error and speed are averaged over. */
@@ -87,15 +88,8 @@ export class TrainingProgress {
     this.#bars = new MultiBar({
       stream: this.#output.stream as NodeJS.WriteStream,
       format: '{bar} step {value}/{total} {text}',
-      barCompleteChar: '█',
-      barIncompleteChar: '░',
-      barsize: 20,
-      fps: 4,
-      hideCursor: true,
-      clearOnComplete: true,
+      ...barStyle,
       forceRedraw: true,
-      // Ctrl-C is the command's own business.
-      gracefulExit: false,
     });
     this.#bar = this.#bars.create(steps, step, { text: '' });
   }

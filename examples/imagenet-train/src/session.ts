@@ -75,7 +75,7 @@ export async function openSession(
     const { batch, microBatch = batch } = recipe;
     const placing = {
       batch: options.batch ?? microBatch,
-      ...(options.training && microBatch < batch && { parts: batch / microBatch }),
+      ...(options.training && microBatch < batch && { microBatches: batch / microBatch }),
       seed: recipe.seed,
       training: options.training,
       // Weights are float32 in any case: what was learnt in mixed precision can be used where there is none.
@@ -135,19 +135,22 @@ function checkMemory(description: NetworkDescription, gpu: Gpu, placing: Compile
     checkFits(description, gpu, placing);
   } catch (error) {
     if (!(error instanceof MemoryError) || placing.training === false) throw error;
-    const whole = placing.batch * (placing.parts ?? 1);
+    const whole = placing.batch * (placing.microBatches ?? 1);
     const fits = (batch: number) => {
       try {
-        return checkFits(description, gpu, { ...placing, batch, parts: whole / batch }) !== undefined;
+        return checkFits(description, gpu, { ...placing, batch, microBatches: whole / batch }) !== undefined;
       } catch {
         return false;
       }
     };
     for (let batch = Math.min(error.largestBatch ?? 0, whole - 1); batch > 0; batch--) {
       if (whole % batch !== 0 || !fits(batch)) continue;
-      throw new MemoryError(`${error.message} --micro-batch ${batch} makes the same updates in parts that fit.`, {
-        cause: error,
-      });
+      throw new MemoryError(
+        `${error.message} --micro-batch ${batch} makes the same updates in steps of several that fit.`,
+        {
+          cause: error,
+        },
+      );
     }
     throw error;
   }

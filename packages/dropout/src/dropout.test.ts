@@ -161,7 +161,7 @@ describe('dropout', () => {
     expect([...(await mask(dropout(), [2, 3, 4, 2]))]).toEqual([...whole.subarray(0, 2 * 24)]);
   });
 
-  it('drops in parts of a step what the whole batch drops', async () => {
+  it('drops in micro-batches of a step what the whole batch drops', async () => {
     const whole = await mask(dropout(), [6, 5], { seed: 3, step: 4 });
     for (const part of [0, 1, 2]) {
       const own = await mask(dropout(), [2, 5], { seed: 3, step: 4, imagesBefore: part * 2 });

@@ -25,7 +25,7 @@ export interface DropoutOptions extends LayerOptions {
  * With `inverted`, training divides what it keeps by `1 - probability` and test time changes nothing.
  *
  * What is dropped depends only on the run's seed, the layer's name, the step and which value of which image it is: it is
- * the same on any adapter, in one column or two, in one part or several, and after a resume. Layers of different names drop independently.
+ * the same on any adapter, in one column or two, in one batch or several micro-batches, and after a resume. Layers of different names drop independently.
  *
  * @throws ConfigError where the probability is not a number from 0 to below 1.
  */
@@ -114,7 +114,7 @@ function masked({ name, keep, inverted }: Settings, { index, count, span, firstI
     scalars: { seed: 'u32', step: 'u32', imagesBefore: 'u32' },
     functions: threefryWgsl,
     body: `
-  // The image is the fastest index in memory. A column, and a part of a step, draw what they would draw in the whole.
+  // The image is the fastest index in memory. A column, and a micro-batch of a step, draw what they would draw in the whole.
   let image = i % ${images}u + ${firstImage}u + scalar_imagesBefore();
   let feature = i / ${images}u + ${index * featuresOfColumn}u;
   let bits = threefry2x32(

@@ -40,9 +40,9 @@ export class Stepper {
   constructor(options: StepperOptions) {
     const { run, network, rateFactor } = options;
     const { recipe } = run.config;
-    if (network.batch * network.parts !== recipe.batch) {
+    if (network.batch * network.microBatches !== recipe.batch) {
       throw new ConfigError(
-        `the network takes ${network.parts} x ${network.batch} pictures a step, the recipe says ${recipe.batch}; place it with the recipe's batch`,
+        `the network takes ${network.microBatches} x ${network.batch} pictures a step, the recipe says ${recipe.batch}; place it with the recipe's batch`,
       );
     }
     this.#options = options;
@@ -71,7 +71,7 @@ export class Stepper {
    * Hands the network's next step to the adapter.
    *
    * @param validations those before it
-   * @returns nothing where the signal came between two parts of the step, which changed nothing then
+   * @returns nothing where the signal came between two micro-batches of the step, which changed nothing then
    */
   async submit(
     batch: StepBatch,
@@ -88,13 +88,13 @@ export class Stepper {
         .filter(({ step }) => step % recipe.evaluateEvery === 0)
         .map(({ top1Error }) => top1Error),
     });
-    const parts: StepUnderWay[] = [];
-    for (let part = 0; part < network.parts; part++) {
-      if (part > 0 && signal?.aborted) return undefined;
-      const labels = await this.#show(batch, part);
-      parts.push(await network.submitStep(network.input, labels, rates));
+    const underWay: StepUnderWay[] = [];
+    for (let microBatch = 0; microBatch < network.microBatches; microBatch++) {
+      if (microBatch > 0 && signal?.aborted) return undefined;
+      const labels = await this.#show(batch, microBatch);
+      underWay.push(await network.submitStep(network.input, labels, rates));
     }
-    const result = async () => meanOf(await Promise.all(parts.map((part) => part.result())));
+    const result = async () => meanOf(await Promise.all(underWay.map((one) => one.result())));
     return { learningRate: rates.learningRate, result };
   }
 
@@ -104,10 +104,10 @@ export class Stepper {
     return network.statistics(network.input, await this.#show(batch, 0));
   }
 
-  /** Writes a part of a step's pictures to the network's input; gives their labels. */
-  async #show({ pixels, labels, pictures, epoch, count }: StepBatch, part: number): Promise<Uint32Array> {
+  /** Writes the pictures of one of a step's micro-batches to the network's input; gives their labels. */
+  async #show({ pixels, labels, pictures, epoch, count }: StepBatch, microBatch: number): Promise<Uint32Array> {
     const { network, augmenter, run } = this.#options;
-    const [first, end] = [part * network.batch, (part + 1) * network.batch];
+    const [first, end] = [microBatch * network.batch, (microBatch + 1) * network.batch];
     const bytes = pixels.length / count;
     const colourStrength = this.#rates.colourStrengthAt(this.epochOf(network.stepCount));
     await augmenter.run({

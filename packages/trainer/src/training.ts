@@ -5,8 +5,8 @@ import type { Metrics } from './metrics.js';
 import { type StepBatch, Stepper, type StepperOptions, type SubmittedStep } from './stepper.js';
 import type { TrainingEvent, TrainingResult } from './train.js';
 
-/** What one training is made from: from a state of the network to the end, or to whatever stops it. */
-export interface TrainingPart extends StepperOptions {
+/** One attempt at a training: from a state of the network to the end, or to whatever stops it. */
+export interface TrainingAttempt extends StepperOptions {
   /** The metrics up to the network's step. */
   readonly history: readonly Metrics[];
   /** The step of the newest checkpoint. */
@@ -20,7 +20,7 @@ export interface TrainingPart extends StepperOptions {
 export class Training {
   /** The step of the newest checkpoint. */
   savedStep: number | undefined;
-  readonly #options: TrainingPart;
+  readonly #options: TrainingAttempt;
   readonly #stepper: Stepper;
   readonly #validations: Metrics[];
   readonly #watch: LossWatch;
@@ -33,7 +33,7 @@ export class Training {
   /** The checkpoint that is being written; ends with what went wrong. */
   #writing: Promise<unknown> = Promise.resolve();
 
-  constructor(options: TrainingPart) {
+  constructor(options: TrainingAttempt) {
     const { run, history, savedStep } = options;
     this.#options = options;
     this.#stepper = new Stepper(options);

@@ -45,7 +45,7 @@ function placeRun(config: RunConfig, gpu: Gpu) {
   });
   const network = place(description, [gpu], {
     batch: microBatch,
-    parts: batch / microBatch,
+    microBatches: batch / microBatch,
     seed: recipe.seed,
     optimizer: sgd(recipe),
   });
@@ -197,7 +197,7 @@ describe('a loss out of all bounds', () => {
   });
 });
 
-describe('a step in parts', () => {
+describe('a step of several micro-batches', () => {
   it('learns what the whole batch teaches', async () => {
     const recipe = { batch: 8, steps: 2, evaluateEvery: 100 };
     const whole = await (await trained({ recipe })).run.readWeights();

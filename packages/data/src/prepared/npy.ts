@@ -2,7 +2,7 @@ import { DataError } from '@alex/tensor';
 
 const magic = Buffer.from('\x93NUMPY\x01\x00', 'latin1');
 
-/** An array of float32 as the file format of NumPy, version 1.0: any tool can look at it. */
+/** An array of float32 as the file format of NumPy, version 1.0, for whoever wants to look at it. */
 export function encodeNpy(shape: readonly number[], values: ArrayLike<number>): Buffer {
   const description = headerOf(shape);
   const header = Buffer.alloc(10);

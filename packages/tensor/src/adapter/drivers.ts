@@ -41,7 +41,7 @@ export async function findAdapters(environment: Drivers = {}): Promise<{
   readonly withoutEmbedded: string | undefined;
 }> {
   const { manifest, reason } = await embeddedManifest();
-  const embedded = manifest === undefined ? [] : await findIn({ ...environment, ...only(manifest) }, true, []);
+  const embedded = manifest === undefined ? [] : await findIn({ ...environment, ...nothingBut(manifest) }, true, []);
   // Vulkan's loader complains on standard error where it finds no driver at all: so that it finds one, the embedded
   // driver is there in the search for the machine's own, and is left out afterwards.
   const names = embedded.map(({ description }) => description.name);
@@ -59,7 +59,7 @@ function rank({ kind, embedded }: AdapterDescription): number {
 }
 
 /** The older name of the variable is for loaders before 1.3.207. */
-function only(manifest: string): Drivers {
+function nothingBut(manifest: string): Drivers {
   return { VK_DRIVER_FILES: manifest, VK_ICD_FILENAMES: manifest };
 }
 

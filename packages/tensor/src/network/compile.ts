@@ -121,12 +121,14 @@ export async function tuneNetwork(
 }
 
 function checkOptions(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
-  const { batch, precision = 'float32', parts = 1 } = options;
+  const { batch, precision = 'float32', microBatches = 1 } = options;
   if (!Number.isInteger(batch) || batch < 1) {
     throw new ConfigError(`${description.name}: batch must be a whole number of at least 1, got ${batch}`);
   }
-  if (!Number.isInteger(parts) || parts < 1) {
-    throw new ConfigError(`${description.name}: parts must be a whole number of at least 1, got ${parts}`);
+  if (!Number.isInteger(microBatches) || microBatches < 1) {
+    throw new ConfigError(
+      `${description.name}: microBatches must be a whole number of at least 1, got ${microBatches}`,
+    );
   }
   if (!precisions.includes(precision)) {
     throw new ConfigError(
@@ -149,7 +151,7 @@ function checkOptions(description: NetworkDescription, gpu: Gpu, options: Progra
 
 class CompiledNetwork implements Network {
   readonly batch: number;
-  readonly parts: number;
+  readonly microBatches: number;
   readonly input: Tensor;
   readonly inputs: readonly NetworkInput[];
   stepCount = 0;
@@ -161,8 +163,8 @@ class CompiledNetwork implements Network {
   /** Of the adapter that results are read from: those of all are the same. */
   readonly #first: Station;
   readonly #exchange: Exchange | undefined;
-  /** The part of the step that comes next. */
-  #part = 0;
+  /** The number of the step's micro-batch that comes next. */
+  #microBatch = 0;
   readonly #steps: StepsUnderWay;
   readonly #readEvaluation: Readback;
   readonly #stagedLabels: Uint32Array;
@@ -178,10 +180,10 @@ class CompiledNetwork implements Network {
     placed: readonly PlacedPart[],
     options: CompileOptions & { seed: number },
   ) {
-    const { batch, optimizer, parts = 1 } = options;
+    const { batch, optimizer, microBatches = 1 } = options;
     this.#options = options;
     this.batch = batch;
-    this.parts = parts;
+    this.microBatches = microBatches;
     this.#stagedLabels = new Uint32Array(batch);
     this.#learned = description.layers.flatMap(({ parameters }) => parameters);
     optimizer.scalars(optimizer.learningRate, this.#learned);
@@ -222,7 +224,7 @@ class CompiledNetwork implements Network {
   ): Promise<StepUnderWay> {
     return this.#inTurn(async () => {
       const programs = this.#trainingPrograms();
-      const updates = this.#updatesOfPart();
+      const updates = this.#updatesAfterThis();
       const what = `step ${this.stepCount}`;
       const step = await this.#steps.submit(async (afterwards) => {
         this.#fill(pictures, labels, this.batch);
@@ -237,10 +239,10 @@ class CompiledNetwork implements Network {
           .then(() => {
             this.#handing = false;
           });
-        await run.begun;
+        await (this.#exchange ? run.begun : done);
         return { handover: done };
       });
-      this.#endPart();
+      this.#endMicroBatch();
       return { result: async () => (await this.#together(what, [step.result()]))[0]! };
     });
   }
@@ -255,7 +257,7 @@ class CompiledNetwork implements Network {
       const programs = this.#trainingPrograms();
       this.#fill(pictures, labels, this.batch);
       const scalars = this.#trainingScalars({});
-      const updates = this.#updatesOfPart();
+      const updates = this.#updatesAfterThis();
       const timings = await this.#together(
         `step ${this.stepCount}`,
         programs.map(async (program, index) => [
@@ -263,7 +265,7 @@ class CompiledNetwork implements Network {
           ...((await updates[index]?.profile(scalars)) ?? []),
         ]),
       );
-      this.#endPart();
+      this.#endMicroBatch();
       if (!this.#exchange) return timings.flat();
       return timings.flatMap((own, adapter) => own.map((timing) => ({ ...timing, adapter })));
     });
@@ -349,7 +351,7 @@ class CompiledNetwork implements Network {
     }
     this.#load('optimizer state', this.#state, ({ tensors }) => tensors.state, state.optimizerState);
     this.stepCount = state.step;
-    this.#part = 0;
+    this.#microBatch = 0;
   }
 
   table(): NetworkTable {
@@ -535,20 +537,20 @@ class CompiledNetwork implements Network {
     return { seed, step: this.stepCount, imagesBefore: this.#imagesBefore, ...rates };
   }
 
-  /** What changes the parameters after the last part of a step, where that is not done by the part itself. */
-  #updatesOfPart(): Program[] {
-    if (this.#part < this.parts - 1) return [];
+  /** What changes the parameters after the last micro-batch of a step, where a step has several. */
+  #updatesAfterThis(): Program[] {
+    if (this.#microBatch < this.microBatches - 1) return [];
     return this.#stations.flatMap(({ programs }) => programs.update ?? []);
   }
 
-  #endPart(): void {
-    this.#part = (this.#part + 1) % this.parts;
-    if (this.#part === 0) this.stepCount++;
+  #endMicroBatch(): void {
+    this.#microBatch = (this.#microBatch + 1) % this.microBatches;
+    if (this.#microBatch === 0) this.stepCount++;
   }
 
-  /** Of the same step, in the parts before the next one. */
+  /** Of the same step, in the micro-batches before the next one. */
   get #imagesBefore(): number {
-    return this.#part * this.batch;
+    return this.#microBatch * this.batch;
   }
 
   async #evaluate(

@@ -47,7 +47,7 @@ export interface MemoryPlan {
   readonly leastActivityBytes: number;
   /** The largest single buffer. */
   readonly largestBufferBytes: number;
-  /** All of it, with pictures, labels, results, and sums of gradients where a step has several parts. */
+  /** All of it, with pictures, labels, results, and sums of gradients where a step has several micro-batches. */
   readonly totalBytes: number;
   /** Of each adapter, where there are several. */
   readonly adapters?: readonly MemoryPlan[];
@@ -67,8 +67,8 @@ export interface Network {
   readonly description: NetworkDescription;
   /** Images at a time; fixed when the network was placed. */
   readonly batch: number;
-  /** Batches a step: so many calls of `submitStep` or `step` make one step, and the last of them changes the parameters. */
-  readonly parts: number;
+  /** Micro-batches a step: so many calls of `submitStep` or `step` make one step, and the last of them changes the parameters. */
+  readonly microBatches: number;
   /** Steps taken or under way since the parameters were drawn, or as set by `loadState`. */
   readonly stepCount: number;
   /**
@@ -83,9 +83,9 @@ export interface Network {
   /** Loss, errors and probabilities for up to `batch` labelled images, dropout off. */
   evaluate(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation>;
   /**
-   * Hands one step of training (or a part of it, see `parts`) on exactly `batch` images to the adapter and goes on while it computes. When the promise
-   * ends, pictures and labels may be overwritten, and `input` filled for the next step. At most two steps are under way:
-   * a third waits for the first.
+   * Hands one step of training (of several `microBatches`, one of them) on exactly `batch` images to the adapter and goes on
+   * while it computes. When the promise ends, pictures and labels may be overwritten, and `input` filled for the next step.
+   * At most two steps are under way: a third waits for the first.
    */
   submitStep(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options?: StepOptions): Promise<StepUnderWay>;
   /** One step of training, waited for. */

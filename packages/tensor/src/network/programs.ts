@@ -33,10 +33,10 @@ export interface ProgramOptions {
   /** False makes a network that can only be evaluated, and needs much less memory. */
   readonly training?: boolean;
   /**
-   * How many batches one step learns from; 1 where it is left out. Their gradients are added up before the parameters
-   * follow them, so `parts` batches of `batch` images make the same update as one of `parts * batch`, to rounding.
+   * How many batches one step learns from, one after another; 1 where it is left out. Their gradients are added up before the parameters
+   * follow them, so they make the same update as one batch of `microBatches * batch` images, to rounding.
    */
-  readonly parts?: number;
+  readonly microBatches?: number;
 }
 
 /** The tensors of a network that outlive a step. */
@@ -51,7 +51,7 @@ export interface NetworkTensors {
   readonly parameters: ReadonlyMap<string, Tensor>;
   /** By dotted name and the optimizer's own: `conv1.weight.velocity`; in mixed precision the `lossScale` as well. */
   readonly state: ReadonlyMap<string, Tensor>;
-  /** The sums of gradients over the parts of a step, by dotted name; none where a step has one part. */
+  /** The sums of gradients over the micro-batches of a step, by dotted name; none where a step has one. */
   readonly gradients: ReadonlyMap<string, Tensor>;
 }
 
@@ -59,7 +59,7 @@ export interface NetworkTensors {
 export function networkTensors(
   { input, output }: NetworkDescription,
   part: NetworkPart,
-  { batch, optimizer, precision, training = true, parts = 1 }: ProgramOptions,
+  { batch, optimizer, precision, training = true, microBatches = 1 }: ProgramOptions,
   make: (label: string, shape: Shape, options?: TensorOptions) => Tensor,
 ): NetworkTensors {
   const parameters = new Map<string, Tensor>();
@@ -67,7 +67,7 @@ export function networkTensors(
   const gradients = new Map<string, Tensor>();
   for (const { path, shape } of partParameters(part)) {
     parameters.set(path, make(path, shape));
-    if (training && parts > 1) gradients.set(path, make(`${path} gradient`, shape));
+    if (training && microBatches > 1) gradients.set(path, make(`${path} gradient`, shape));
     for (const name of training ? optimizer.state : []) {
       state.set(`${path}.${name}`, make(`${path}.${name}`, shape));
     }
@@ -231,14 +231,14 @@ function recordOwnCopies(
   return { input: copied(input), labels: copied(labels) };
 }
 
-/** Records one part of a step: forward, backward, and the parameters' gradients added to those of the parts before. */
-export function recordPart(
+/** Records one micro-batch of a step: forward, backward, and the parameters' gradients added to those of the ones before. */
+export function recordMicroBatch(
   recorder: Recorder,
   part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
-  const { parts = 1 } = options;
+  const { microBatches = 1 } = options;
   const loss = recordGradients(recorder, part, options, tensors, (path, gradient) => {
     const sum = tensors.gradients.get(path)!;
     recordElementwise(recorder, {
@@ -247,14 +247,14 @@ export function recordPart(
       reads: { gradient },
       updates: { sum },
       scalars: { imagesBefore: 'u32' },
-      // The gradient is that of the part's mean. What the sum held before the first part may be anything.
-      body: `let share = gradient * f32(${1 / parts}); if (scalar_imagesBefore() == 0u) { sum = share; } else { sum += share; }`,
+      // The gradient is that of the micro-batch's mean. What the sum held before the first one may be anything.
+      body: `let share = gradient * f32(${1 / microBatches}); if (scalar_imagesBefore() == 0u) { sum = share; } else { sum += share; }`,
     });
   });
   recordMeasures(recorder, loss, tensors);
 }
 
-/** Records the update of the parameters by the gradients of all parts of a step. */
+/** Records the update of the parameters by the gradients of all micro-batches of a step. */
 export function recordUpdate(
   recorder: Recorder,
   part: NetworkPart,

@@ -12,7 +12,7 @@ import {
   networkTensors,
   type ProgramOptions,
   recordEvaluation,
-  recordPart,
+  recordMicroBatch,
   recordTraining,
   recordUpdate,
 } from './programs.js';
@@ -44,7 +44,7 @@ export function programsOf(
   const evaluate = recorded(recordEvaluation);
   if (options.training === false) return { evaluate };
   if (tensors.gradients.size === 0) return { evaluate, train: recorded(recordTraining) };
-  return { evaluate, train: recorded(recordPart), update: recorded(recordUpdate) };
+  return { evaluate, train: recorded(recordMicroBatch), update: recorded(recordUpdate) };
 }
 
 /** A part of a network on its adapter: tensors and programs. */

@@ -18,7 +18,7 @@ export interface RunLayerOptions {
   readonly training?: boolean;
   readonly seed?: number;
   readonly step?: number;
-  /** How many images of the step came before these, in other parts of it: dropout draws what it draws for these images of the whole step. */
+  /** How many images of the step came before these, in other micro-batches: dropout draws what it draws for these images of the whole step. */
   readonly imagesBefore?: number;
 }
 

@@ -5,13 +5,11 @@ import { dense } from '@alex/layers-dense';
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
 import {
-  AlexError,
   ConfigError,
   checkFits,
   describeNetwork,
   type Gpu,
   type HostTensor,
-  MemoryError,
   type Network,
   openGpu,
 } from '@alex/tensor';
@@ -55,38 +53,38 @@ function slice({ shape, data }: HostTensor, first: number, count: number): HostT
   return { shape: [count, ...shape.slice(1)], data: data.slice(first * each, (first + count) * each) };
 }
 
-/** One step, in as many parts as the network has; the mean loss of them. */
+/** One step, of as many micro-batches as the network takes; the mean loss of them. */
 async function step(network: Network): Promise<number> {
-  const { batch, parts } = network;
+  const { batch, microBatches } = network;
   let loss = 0;
-  for (let part = 0; part < parts; part++) {
-    const own = labels.slice(part * batch, (part + 1) * batch);
-    loss += (await network.step(slice(pictures, part * batch, batch), own)).loss / parts;
+  for (let index = 0; index < microBatches; index++) {
+    const own = labels.slice(index * batch, (index + 1) * batch);
+    loss += (await network.step(slice(pictures, index * batch, batch), own)).loss / microBatches;
   }
   return loss;
 }
 
-describe('a step in parts', () => {
-  it.each([3])('makes the update of the whole batch with its dropout, in %i parts', async (parts) => {
+describe('a step of several micro-batches', () => {
+  it.each([3])('makes the update of the whole batch with its dropout, of %i', async (microBatches) => {
     const whole = onGpu({ batch: images });
-    const inParts = onGpu({ batch: images / parts, parts });
-    expect([whole.parts, inParts.parts]).toEqual([1, parts]);
+    const divided = onGpu({ batch: images / microBatches, microBatches });
+    expect([whole.microBatches, divided.microBatches]).toEqual([1, microBatches]);
     for (let i = 1; i <= 3; i++) {
-      expect(await step(inParts)).toBeCloseTo(await step(whole), 5);
-      expect([whole.stepCount, inParts.stepCount]).toEqual([i, i]);
+      expect(await step(divided)).toBeCloseTo(await step(whole), 5);
+      expect([whole.stepCount, divided.stepCount]).toEqual([i, i]);
     }
-    const [wanted, got] = [await whole.parameters(), await inParts.parameters()];
+    const [wanted, got] = [await whole.parameters(), await divided.parameters()];
     for (const path of Object.keys(wanted)) {
       expect(relativeError(got[path]!.data, wanted[path]!.data), path).toBeLessThan(1e-5);
     }
-    const [velocity, gotVelocity] = [await whole.optimizerState(), await inParts.optimizerState()];
+    const [velocity, gotVelocity] = [await whole.optimizerState(), await divided.optimizerState()];
     for (const path of Object.keys(velocity)) {
       expect(relativeError(gotVelocity[path]!.data, velocity[path]!.data), path).toBeLessThan(1e-5);
     }
   });
 
-  it('changes nothing before its last part, and begins anew where a state is loaded', async () => {
-    const network = onGpu({ batch: 4, parts: 3 });
+  it('changes nothing before the last of them, and begins anew where a state is loaded', async () => {
+    const network = onGpu({ batch: 4, microBatches: 3 });
     const [before, state] = [await network.parameters(), await network.optimizerState()];
     await network.step(slice(pictures, 0, 4), labels.slice(0, 4));
     await network.step(slice(pictures, 4, 4), labels.slice(4, 8));
@@ -94,7 +92,7 @@ describe('a step in parts', () => {
     expect(await network.parameters()).toEqual(before);
     network.loadState({ step: 0, optimizerState: state });
     await step(network);
-    const untouched = onGpu({ batch: 4, parts: 3 });
+    const untouched = onGpu({ batch: 4, microBatches: 3 });
     await step(untouched);
     expect(await network.parameters()).toEqual(await untouched.parameters());
   });
@@ -106,47 +104,44 @@ describe('a step in parts', () => {
       layers: [conv2d({ name: 'conv1', filters: 8, kernel: 3, padding: 1 }), dense({ name: 'fc2', units: 2 })],
     });
     const options = { loss: softmaxCrossEntropy(), optimizer: sgd() };
-    const bytes = (batch: number, parts: number) => checkFits(wide, gpu, { ...options, batch, parts }).totalBytes;
+    const bytes = (batch: number, microBatches: number) =>
+      checkFits(wide, gpu, { ...options, batch, microBatches }).totalBytes;
     expect(bytes(4, 8)).toBeLessThan(bytes(32, 1) / 3);
   });
 
-  it('needs a whole number of parts', () => {
-    expect(() => onGpu({ batch: 4, parts: 1.5 })).toThrow(ConfigError);
-    expect(() => onGpu({ batch: 4, parts: 0 })).toThrow(/parts must be a whole number of at least 1, got 0/);
+  it('is done when it is handed over: parameters that are loaded right after it stay as they are', async () => {
+    const network = onGpu({ batch: 6, microBatches: 2 });
+    const before = await network.parameters();
+    for (let index = 0; index < 2; index++) {
+      await network.submitStep(slice(pictures, index * 6, 6), labels.slice(index * 6, (index + 1) * 6));
+    }
+    network.loadParameters(before);
+    expect(await network.parameters()).toEqual(before);
   });
-});
 
-describe('memory', () => {
-  it('is predicted, with the largest batch that fits', async () => {
-    const options = { loss: softmaxCrossEntropy(), optimizer: sgd() };
-    const { totalBytes } = checkFits(description, gpu, { ...options, batch: 200 });
-    const narrow = await openGpu({ adapter: gpu.description.index, memoryBytes: totalBytes });
+  it.each(['data', 'hybrid'] as const)('makes the same update on two adapters, by %s', async (strategy) => {
+    const other = await openGpu({ adapter: gpu.description.index });
+    const shared = place(description, [gpu, other], {
+      ...{ batch: 4, microBatches: 3, strategy, images: [3, 1] },
+      ...{ seed: 5, optimizer: sgd({ learningRate: 0.1 }) },
+    });
     try {
-      const failure = await Promise.resolve()
-        .then(() => checkFits(description, narrow, { ...options, batch: 400 }))
-        .catch((error: unknown) => error);
-      expect(failure).toBeInstanceOf(MemoryError);
-      const largest = Number(/the largest batch that fits is (\d+)/.exec(String(failure))?.[1]);
-      expect(largest).toBeGreaterThan(50);
-      expect(largest).toBeLessThan(200);
-      expect(checkFits(description, narrow, { ...options, batch: largest }).totalBytes).toBeLessThanOrEqual(totalBytes);
-      expect(() => checkFits(description, narrow, { ...options, batch: largest + 1 })).toThrow(MemoryError);
-      // What is promised to fit does, and what does not leaves nothing behind.
-      place(description, [narrow], { ...options, batch: largest }).dispose();
-      expect(() => place(description, [narrow], { ...options, batch: 400 })).toThrow(AlexError);
-      expect(narrow.liveBuffers).toBe(0);
+      const whole = onGpu({ batch: images });
+      for (let i = 1; i <= 2; i++) expect(await step(shared)).toBeCloseTo(await step(whole), 5);
+      const [wanted, got] = [await whole.parameters(), await shared.parameters()];
+      for (const path of Object.keys(wanted)) {
+        expect(relativeError(got[path]!.data, wanted[path]!.data), path).toBeLessThan(1e-5);
+      }
     } finally {
-      narrow.dispose();
+      shared.dispose();
+      other.dispose();
     }
   });
 
-  it('says where not even one picture fits', async () => {
-    const narrow = await openGpu({ adapter: gpu.description.index, memoryBytes: 100 });
-    try {
-      const options = { loss: softmaxCrossEntropy(), optimizer: sgd(), batch: 4 };
-      expect(() => checkFits(description, narrow, options)).toThrow(/not even a batch of 1 fits/);
-    } finally {
-      narrow.dispose();
-    }
+  it('needs a whole number of them', () => {
+    expect(() => onGpu({ batch: 4, microBatches: 1.5 })).toThrow(ConfigError);
+    expect(() => onGpu({ batch: 4, microBatches: 0 })).toThrow(
+      /microBatches must be a whole number of at least 1, got 0/,
+    );
   });
 });

@@ -1,0 +1,58 @@
+import { conv2d } from '@alex/layers-conv';
+import { dense } from '@alex/layers-dense';
+import { softmaxCrossEntropy } from '@alex/loss';
+import { sgd } from '@alex/optim';
+import { AlexError, checkFits, describeNetwork, type Gpu, MemoryError, openGpu } from '@alex/tensor';
+import { testGpu } from '@alex/tensor/testing';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { place } from './place.js';
+
+const description = describeNetwork({
+  name: 'little',
+  input: [2, 5, 4],
+  layers: [
+    conv2d({ name: 'conv1', filters: 3, kernel: 3, padding: 1 }),
+    dense({ name: 'fc2', units: 6 }),
+    dense({ name: 'fc3', units: 3 }),
+  ],
+});
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await testGpu();
+});
+
+describe('memory', () => {
+  it('is predicted, with the largest batch that fits', async () => {
+    const options = { loss: softmaxCrossEntropy(), optimizer: sgd() };
+    const { totalBytes } = checkFits(description, gpu, { ...options, batch: 200 });
+    const narrow = await openGpu({ adapter: gpu.description.index, memoryBytes: totalBytes });
+    try {
+      const failure = await Promise.resolve()
+        .then(() => checkFits(description, narrow, { ...options, batch: 400 }))
+        .catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(MemoryError);
+      const largest = Number(/the largest batch that fits is (\d+)/.exec(String(failure))?.[1]);
+      expect(largest).toBeGreaterThan(50);
+      expect(largest).toBeLessThan(200);
+      expect(checkFits(description, narrow, { ...options, batch: largest }).totalBytes).toBeLessThanOrEqual(totalBytes);
+      expect(() => checkFits(description, narrow, { ...options, batch: largest + 1 })).toThrow(MemoryError);
+      // What is promised to fit does, and what does not leaves nothing behind.
+      place(description, [narrow], { ...options, batch: largest }).dispose();
+      expect(() => place(description, [narrow], { ...options, batch: 400 })).toThrow(AlexError);
+      expect(narrow.liveBuffers).toBe(0);
+    } finally {
+      narrow.dispose();
+    }
+  });
+
+  it('says where not even one picture fits', async () => {
+    const narrow = await openGpu({ adapter: gpu.description.index, memoryBytes: 100 });
+    try {
+      const options = { loss: softmaxCrossEntropy(), optimizer: sgd(), batch: 4 };
+      expect(() => checkFits(description, narrow, options)).toThrow(/not even a batch of 1 fits/);
+    } finally {
+      narrow.dispose();
+    }
+  });
+});
