@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runCommand, startCommand } from './testing/command.js';
+import { runCommand, startCommand, untilMeasured } from './testing/command.js';
 import { writePictures } from './testing/pictures.js';
+import { writeConstantRecipe } from './testing/recipe.js';
 
 let directory: string;
 let pictures: string;
@@ -18,22 +19,9 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true }));
 
 function training(run: string, steps: number, ...more: string[]): string[] {
-  return [
-    'train',
-    '--data',
-    pictures,
-    '--model',
-    'small',
-    '--crop',
-    '24',
-    '--batch',
-    '4',
-    '--steps',
-    `${steps}`,
-    '--run',
-    run,
-    ...more,
-  ];
+  const model = more.includes('--recipe') ? [] : ['--model', 'small'];
+  const sizes = ['--crop', '24', '--batch', '4', '--steps', `${steps}`];
+  return ['train', '--data', pictures, ...model, ...sizes, '--run', run, ...more];
 }
 
 describe('help', () => {
@@ -198,9 +186,9 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
   it('finishes the step, saves, and the run goes on to the same weights', async () => {
     const [whole, stopped] = [join(directory, 'never-stopped'), join(directory, 'stopped')];
     const steps = 400;
-    const running = startCommand(training(stopped, steps));
-    while (!(await readFile(join(stopped, 'metrics.jsonl'), 'utf8').catch(() => '')).includes('\n'))
-      await setTimeout(20);
+    const recipe = await writeConstantRecipe(directory);
+    const running = startCommand(training(stopped, steps, '--recipe', recipe));
+    await untilMeasured(running, stopped);
     // Twice at once: npm passes on what the terminal has sent already. It is one keystroke.
     running.process.kill('SIGINT');
     running.process.kill('SIGINT');
@@ -216,15 +204,15 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
 
     const end = step + 10;
     expect((await runCommand([...command!.split(' '), '--steps', `${end}`])).code).toBe(0);
-    expect((await runCommand(training(whole, end))).code).toBe(0);
+    expect((await runCommand(training(whole, end, '--recipe', recipe))).code).toBe(0);
     const weights = (run: string) => readFile(join(run, 'weights.safetensors'));
     expect((await weights(stopped)).equals(await weights(whole))).toBe(true);
   });
 
   it('quits at once the second time', async () => {
     const run = join(directory, 'quit');
-    const running = startCommand(training(run, 1_000_000));
-    while (!(await readFile(join(run, 'metrics.jsonl'), 'utf8').catch(() => '')).includes('\n')) await setTimeout(20);
+    const running = startCommand(training(run, 1_000_000, '--tune', 'off'));
+    await untilMeasured(running, run);
     const { process: child } = running;
     // Held as soon as it speaks, so that it cannot finish its step and save before the second time.
     child.stdout!.on('data', (text: string) => text.includes('Finishing') && child.kill('SIGSTOP'));

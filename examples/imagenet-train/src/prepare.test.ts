@@ -1,10 +1,10 @@
 import { access, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runCommand, startCommand } from './testing/command.js';
+import { runCommand, startCommand, untilMeasured } from './testing/command.js';
 import { writePictures } from './testing/pictures.js';
+import { writeConstantRecipe } from './testing/recipe.js';
 
 let directory: string;
 let pictures: string;
@@ -74,13 +74,13 @@ describe.skipIf(process.platform === 'win32')('a training on prepared pictures',
   it('that was stopped goes on to the same weights', async () => {
     expect((await runCommand(preparation(prepared))).code).toBe(0);
     const [whole, stopped] = [join(directory, 'whole'), join(directory, 'stopped')];
+    const recipe = await writeConstantRecipe(directory);
     const training = (run: string, steps: number) => [
-      ...['train', '--data', prepared, '--model', 'small', '--crop', '24', '--batch', '4'],
+      ...['train', '--data', prepared, '--recipe', recipe, '--crop', '24', '--batch', '4'],
       ...['--steps', `${steps}`, '--run', run],
     ];
     const running = startCommand(training(stopped, 400));
-    while (!(await readFile(join(stopped, 'metrics.jsonl'), 'utf8').catch(() => '')).includes('\n'))
-      await setTimeout(20);
+    await untilMeasured(running, stopped);
     running.process.kill('SIGINT');
     expect((await running.ended).code).toBe(130);
     const [checkpoint] = await readdir(join(stopped, 'checkpoints'));

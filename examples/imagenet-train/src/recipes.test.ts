@@ -1,14 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { variants } from '@alex/model-alexnet';
 import { sgd } from '@alex/optim';
 import { ConfigError } from '@alex/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defaultsOf, findRecipe, recipeNames } from './recipes.js';
 import { describeModel } from './session.js';
-import { runCommand, startCommand } from './testing/command.js';
+import { runCommand, startCommand, untilMeasured } from './testing/command.js';
 import { writePictures } from './testing/pictures.js';
 
 let directory: string;
@@ -143,16 +142,13 @@ describe('train', () => {
 
   it.skipIf(process.platform === 'win32')('is alone in its directory, and saves when it is asked to end', async () => {
     const run = join(directory, 'alone');
-    const running = startCommand(train(run, ...small, '--steps', '1000000'));
-    const metrics = () => readFile(join(run, 'metrics.jsonl'), 'utf8').catch(() => '');
-    while (!(await metrics()).includes('\n')) await setTimeout(20);
+    const running = startCommand(train(run, ...small, '--steps', '1000000', '--tune', 'off'));
+    await untilMeasured(running, run);
     const second = await runCommand(train(run, ...small, '--resume'));
     expect(second.code).toBe(2);
     expect(second.stderr).toContain(`is being trained by another process (process ${running.process.pid})`);
-    const asked = performance.now();
     running.process.kill('SIGTERM');
     expect((await running.ended).code).toBe(143);
-    expect(performance.now() - asked).toBeLessThan(10_000);
     expect((await running.ended).stdout).toMatch(/everything is saved in/);
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -6,19 +6,17 @@ import { type DashboardEvents, dashboardFiles } from '@alex/report';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runCommand, startCommand } from '../testing/command.js';
 import { writePictures } from '../testing/pictures.js';
+import { writeConstantRecipe } from '../testing/recipe.js';
 import { listenTo } from './testing.js';
 
 let directory: string;
 let pictures: string;
-/** Its rate does not depend on how many steps there are to be: a run may be ended earlier than it was meant to. */
 let recipe: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'alex-dashboard-'));
   pictures = join(directory, 'pictures');
   await writePictures(pictures, ['blue', 'green', 'red']);
-  recipe = join(directory, 'recipe.json');
-  const small = JSON.parse(await readFile(new URL('../../recipes/small.json', import.meta.url), 'utf8'));
-  await writeFile(recipe, JSON.stringify({ ...small, schedule: { kind: 'table', factors: [[0, 1]] } }));
+  recipe = await writeConstantRecipe(directory);
 });
 afterAll(() => rm(directory, { recursive: true }));
 

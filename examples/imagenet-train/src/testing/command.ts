@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** What a command said and how it ended. */
@@ -64,4 +66,17 @@ export function runCommand(
   options?: Parameters<typeof startCommand>[1],
 ): Promise<CommandResult> {
   return startCommand(args, options).ended;
+}
+
+/** Waits until a training has written its first line of metrics into its run directory; fails where it ends before. */
+export async function untilMeasured(running: RunningCommand, run: string): Promise<void> {
+  let result: CommandResult | undefined;
+  running.ended.then((ended) => {
+    result = ended;
+  });
+  const metrics = join(run, 'metrics.jsonl');
+  while (!(await readFile(metrics, 'utf8').catch(() => '')).includes('\n')) {
+    if (result) throw new Error(`The training ended before its first step:\n${result.stdout}${result.stderr}`);
+    await sleep(20);
+  }
 }

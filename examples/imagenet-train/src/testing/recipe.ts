@@ -1,0 +1,13 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/**
+ * Writes the recipe of `small` with a rate that does not depend on how many steps there are to be, so that a run which ends
+ * earlier than it was meant to is the same as one that was never meant to go on. Gives the file.
+ */
+export async function writeConstantRecipe(directory: string): Promise<string> {
+  const file = join(directory, 'constant.json');
+  const small = JSON.parse(await readFile(new URL('../../recipes/small.json', import.meta.url), 'utf8'));
+  await writeFile(file, JSON.stringify({ ...small, schedule: { kind: 'table', factors: [[0, 1]] } }));
+  return file;
+}
