@@ -17,7 +17,7 @@ import {
 import type { RunConfig } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
 import { floatsFromBase64 } from './base64.js';
-import { chooseSharing } from './sharing.js';
+import { chooseSharing, type Sharing } from './sharing.js';
 import { applyTuning, type Tuning, usualTuning } from './tuning.js';
 
 /** A run's network and what makes its input, on an adapter or several. */
@@ -94,7 +94,7 @@ export async function openSession(
     for (const [index, gpu] of gpus.entries()) {
       tunings.push(await applyTuning(description, gpu, placing, tuning, parts[index]));
     }
-    if (gpus.length === 1) checkMemory(description, gpus[0]!, placing);
+    checkMemory(description, gpus, placing, sharing);
     // Where a driver has less memory than was to be known, it says so by and by.
     const network = await validated(description.name, gpus, () => {
       const placed = place(description, gpus, { ...placing, ...sharing });
@@ -129,27 +129,43 @@ function validated<Made>(what: string, gpus: readonly Gpu[], make: () => Made): 
   )();
 }
 
-/** Refuses what cannot fit the adapter, and says what would. */
-function checkMemory(description: NetworkDescription, gpu: Gpu, placing: CompileOptions): void {
+/** Refuses what cannot fit the adapters, and says what would. */
+function checkMemory(
+  description: NetworkDescription,
+  gpus: readonly Gpu[],
+  placing: CompileOptions,
+  sharing: Sharing,
+): void {
+  const { microBatches = 1 } = placing;
+  const whole = placing.batch * microBatches;
+  const check = (batch: number) => {
+    const options = { ...placing, batch, ...(microBatches * batch !== whole && { microBatches: whole / batch }) };
+    for (const [index, gpu] of gpus.entries()) {
+      checkFits(description, gpu, options, gpus.length > 1 ? partAt(index) : undefined);
+    }
+  };
+  const partAt = (index: number) => (batch: number) => {
+    // Images were shared out for the batch that was asked for; another one is shared out evenly.
+    const images = batch === placing.batch ? sharing.images : undefined;
+    return partsOn(description, gpus, { batch, strategy: sharing.strategy, ...(images && { images }) })[index]!;
+  };
+  const fits = (batch: number) => {
+    try {
+      check(batch);
+      return true;
+    } catch {
+      return false;
+    }
+  };
   try {
-    checkFits(description, gpu, placing);
+    check(placing.batch);
   } catch (error) {
     if (!(error instanceof MemoryError) || placing.training === false) throw error;
-    const whole = placing.batch * (placing.microBatches ?? 1);
-    const fits = (batch: number) => {
-      try {
-        return checkFits(description, gpu, { ...placing, batch, microBatches: whole / batch }) !== undefined;
-      } catch {
-        return false;
-      }
-    };
     for (let batch = Math.min(error.largestBatch ?? 0, whole - 1); batch > 0; batch--) {
       if (whole % batch !== 0 || !fits(batch)) continue;
       throw new MemoryError(
         `${error.message} --micro-batch ${batch} makes the same updates in steps of several that fit.`,
-        {
-          cause: error,
-        },
+        { cause: error },
       );
     }
     throw error;

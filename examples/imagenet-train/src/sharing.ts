@@ -1,6 +1,13 @@
 import { chooseStrategy, measureRates, type Strategy } from '@alex/multi-gpu';
 import type { Gpu, NetworkDescription } from '@alex/tensor';
 
+/** How adapters share a network's work. */
+export interface Sharing {
+  readonly strategy: Strategy;
+  /** Images of each adapter, where they are shared out unevenly. */
+  readonly images?: readonly number[];
+}
+
 /** How the adapters share a network's work: as a person said or, with `auto`, as they are measured to do it fastest. */
 export async function chooseSharing(
   description: NetworkDescription,
@@ -8,7 +15,7 @@ export async function chooseSharing(
   batch: number,
   strategy: Strategy | 'auto' = 'model',
   say: (line: string) => void,
-): Promise<{ readonly strategy: Strategy; readonly images?: readonly number[] }> {
+): Promise<Sharing> {
   if (strategy !== 'auto') return { strategy };
   if (gpus.length === 1) return { strategy: 'model' };
   const { why, ...chosen } = chooseStrategy(description, { batch, rates: await measureRates(gpus) });

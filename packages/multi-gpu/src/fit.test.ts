@@ -5,7 +5,7 @@ import { sgd } from '@alex/optim';
 import { AlexError, checkFits, describeNetwork, type Gpu, MemoryError, openGpu } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { place } from './place.js';
+import { partsOn, place } from './place.js';
 
 const description = describeNetwork({
   name: 'little',
@@ -50,9 +50,41 @@ describe('memory', () => {
     const narrow = await openGpu({ adapter: gpu.description.index, memoryBytes: 100 });
     try {
       const options = { loss: softmaxCrossEntropy(), optimizer: sgd(), batch: 4 };
-      expect(() => checkFits(description, narrow, options)).toThrow(/not even a batch of 1 fits/);
+      expect(() => checkFits(description, narrow, options)).toThrow(/no smaller batch fits either/);
     } finally {
       narrow.dispose();
     }
   });
+
+  it.each(['model', 'data', 'hybrid'] as const)(
+    'of each of two adapters is predicted to the byte, by %s',
+    async (strategy) => {
+      const options = { loss: softmaxCrossEntropy(), optimizer: sgd(), batch: 6 };
+      const two = [gpu, await openGpu({ adapter: gpu.description.index })];
+      try {
+        const partAt = (index: number) => (batch: number) => partsOn(description, two, { batch, strategy })[index]!;
+        const predicted = two.map((one, index) => checkFits(description, one, options, partAt(index)));
+        const before = two.map(({ liveBytes }) => liveBytes);
+        const network = place(description, two, { ...options, strategy });
+        const { adapters } = network.memory();
+        expect(adapters!.map(({ totalBytes }) => totalBytes)).toEqual(predicted.map(({ totalBytes }) => totalBytes));
+        expect(adapters!.every(({ exchangeBytes }) => exchangeBytes > 0)).toBe(true);
+        two.forEach(({ liveBytes }, index) => {
+          const taken = liveBytes - before[index]!;
+          expect(taken).toBeGreaterThanOrEqual(predicted[index]!.totalBytes);
+          // Beside the plan: scalars, and where results wait to be read.
+          expect(taken).toBeLessThan(predicted[index]!.totalBytes + 2 ** 16);
+        });
+        network.dispose();
+        const narrow = await openGpu({ adapter: gpu.description.index, memoryBytes: predicted[1]!.totalBytes });
+        const failure = () => checkFits(description, narrow, { ...options, batch: 60 }, partAt(1));
+        expect(failure).toThrow(
+          /little at a batch of 60 does not fit .*(largest batch that fits is \d|no smaller batch)/,
+        );
+        narrow.dispose();
+      } finally {
+        two[1]!.dispose();
+      }
+    },
+  );
 });

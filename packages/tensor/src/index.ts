@@ -85,7 +85,7 @@ export {
   type NetworkTableRow,
   type ReadsFrom,
 } from './network/description.js';
-export { checkFits } from './network/fit.js';
+export { checkFits, type PartAt } from './network/fit.js';
 export type {
   BackwardInput,
   BackwardOutput,

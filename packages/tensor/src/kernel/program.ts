@@ -53,6 +53,8 @@ export interface Program {
   readonly leastBytes: number;
   /** Bytes of the largest buffer of it. */
   readonly largestBytes: number;
+  /** Bytes of the buffers in which what the programs send waits to be taken; not of planned memory. */
+  readonly waitingBytes: number;
   readonly dispatchLabels: readonly string[];
   /** What it sends in one run. */
   readonly sent: readonly { readonly label: string; readonly bytes: number }[];
@@ -86,19 +88,31 @@ export function createPrograms<Records extends { readonly [Name in keyof Records
 
 /** The memory that programs made together would share; makes nothing on the adapter. */
 export function planPrograms(gpu: Gpu, records: readonly RecordDispatches[]): PlannedBytes {
-  return plannedBytesOf(
-    planMemory(
-      records.flatMap((record) => recordingOf(gpu, record)),
-      planLimits(gpu),
-    ),
-  );
+  const operations = records.flatMap((record) => recordingOf(gpu, record));
+  return plannedBytesOf(operations, planMemory(operations, planLimits(gpu)));
 }
 
 /** What is said of a plan. */
-export type PlannedBytes = Pick<Program, 'plannedBytes' | 'leastBytes' | 'largestBytes'>;
+export type PlannedBytes = Pick<Program, 'plannedBytes' | 'leastBytes' | 'largestBytes' | 'waitingBytes'>;
 
-function plannedBytesOf({ pieceBytes, leastBytes }: MemoryLayout): PlannedBytes {
-  return { plannedBytes: sumOf(pieceBytes), leastBytes, largestBytes: Math.max(0, ...pieceBytes) };
+function plannedBytesOf(operations: readonly Operation[], { pieceBytes, leastBytes }: MemoryLayout): PlannedBytes {
+  return {
+    plannedBytes: sumOf(pieceBytes),
+    leastBytes,
+    largestBytes: Math.max(0, ...pieceBytes),
+    waitingBytes: waitingBytesOf(operations),
+  };
+}
+
+/** Programs that send the same message have one place for it to wait. */
+function waitingBytesOf(operations: readonly Operation[]): number {
+  const messages = new Map<string, number>();
+  for (const operation of operations) {
+    if (!isTransfer(operation) || operation.direction !== 'send') continue;
+    const { label, peer, tensor, part } = operation;
+    messages.set(`${label} to ${peer}`, bytesOf({ ...tensor, ...part }));
+  }
+  return sumOf([...messages.values()]);
 }
 
 function planLimits({ limits }: Gpu): PlanLimits {
@@ -135,9 +149,10 @@ function build(
     const { piece, offset } = layout.places.get(tensor)!;
     return { buffer: pieces[piece]!, offset };
   };
+  const bytes = plannedBytesOf(recordings.flat(), layout);
   const programs = names.map((name, index) => {
     const built = buildProgram(gpu, recordings[index]!, placeOf, end, release);
-    return [name, { ...built, ...plannedBytesOf(layout) }] as const;
+    return [name, { ...built, ...bytes }] as const;
   });
   return Object.fromEntries(programs);
 }

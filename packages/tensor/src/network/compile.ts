@@ -371,6 +371,7 @@ class CompiledNetwork implements Network {
       stateBytes: sum((plan) => plan.stateBytes),
       activityBytes: sum((plan) => plan.activityBytes),
       leastActivityBytes: sum((plan) => plan.leastActivityBytes),
+      exchangeBytes: sum((plan) => plan.exchangeBytes),
       largestBufferBytes: Math.max(...plans.map((plan) => plan.largestBufferBytes)),
       totalBytes: sum((plan) => plan.totalBytes),
       ...(plans.length > 1 && { adapters: plans }),

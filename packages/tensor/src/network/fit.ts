@@ -1,24 +1,34 @@
 import type { Gpu } from '../adapter/gpu.js';
-import { MemoryError } from '../errors.js';
+import { ConfigError, MemoryError } from '../errors.js';
 import { planNetwork } from './compile.js';
 import type { NetworkDescription } from './description.js';
 import type { MemoryPlan } from './network.js';
+import { type NetworkPart, wholePart } from './part.js';
 import type { ProgramOptions } from './programs.js';
+
+/** What an adapter does of a network at a batch. Throws a `ConfigError` where a batch cannot be shared out. */
+export type PartAt = (batch: number) => NetworkPart;
 
 /**
  * Checks a network's plan against what is known of the adapter's memory, before anything is made there.
  *
+ * @param partAt what the adapter does of the network, where several share it; all of it where it is left out
  * @returns the plan
  * @throws MemoryError that says what is needed, what there is, and the largest batch that fits
  */
-export function checkFits(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): MemoryPlan {
-  const plan = planNetwork(description, gpu, options);
+export function checkFits(
+  description: NetworkDescription,
+  gpu: Gpu,
+  options: ProgramOptions,
+  partAt: PartAt = (batch) => wholePart(description, batch),
+): MemoryPlan {
+  const plan = planNetwork(description, gpu, options, partAt(options.batch));
   const excess = excessOf(plan, description, gpu, options);
   if (excess === undefined) return plan;
-  const largest = largestBatch(description, gpu, options);
+  const largest = largestBatch(description, gpu, options, partAt);
   const remedy =
     largest === 0
-      ? 'not even a batch of 1 fits: choose another adapter'
+      ? 'no smaller batch fits either: choose another adapter'
       : `the largest batch that fits is ${largest}; take that, or learn from several smaller ones a step`;
   throw new MemoryError(
     `${description.name} at a batch of ${options.batch} does not fit the adapter "${gpu.description.name}": ${excess}; ${remedy}.`,
@@ -51,16 +61,25 @@ function excessOf(
 }
 
 /** The largest batch below the one of the options that fits, or 0. */
-function largestBatch(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): number {
-  let fits = 0;
-  let tooLarge = options.batch;
-  while (tooLarge - fits > 1) {
-    const batch = Math.floor((fits + tooLarge) / 2);
+function largestBatch(description: NetworkDescription, gpu: Gpu, options: ProgramOptions, partAt: PartAt): number {
+  const fits = (batch: number) => {
     const smaller = { ...options, batch };
-    if (excessOf(planNetwork(description, gpu, smaller), description, gpu, smaller)) tooLarge = batch;
-    else fits = batch;
+    try {
+      const plan = planNetwork(description, gpu, smaller, partAt(batch));
+      return excessOf(plan, description, gpu, smaller) === undefined;
+    } catch (error) {
+      if (error instanceof ConfigError) return false;
+      throw error;
+    }
+  };
+  let largest = 0;
+  let tooLarge = options.batch;
+  while (tooLarge - largest > 1) {
+    const batch = Math.floor((largest + tooLarge) / 2);
+    if (fits(batch)) largest = batch;
+    else tooLarge = batch;
   }
-  return fits;
+  return largest;
 }
 
 function megabytes(bytes: number): string {

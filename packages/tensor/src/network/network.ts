@@ -45,6 +45,8 @@ export interface MemoryPlan {
   readonly activityBytes: number;
   /** How much of that is alive at the worst moment: no plan can do with less. */
   readonly leastActivityBytes: number;
+  /** Where values wait for another adapter to take them: 0 on one adapter. */
+  readonly exchangeBytes: number;
   /** The largest single buffer. */
   readonly largestBufferBytes: number;
   /** All of it, with pictures, labels, results, and sums of gradients where a step has several micro-batches. */

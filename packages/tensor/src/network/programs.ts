@@ -93,7 +93,7 @@ export function allTensors({ parameters, state, gradients, ...single }: NetworkT
 /** Bytes of a network, given those of its programs' plan. */
 export function memoryPlan(
   tensors: NetworkTensors,
-  { plannedBytes, leastBytes, largestBytes }: PlannedBytes,
+  { plannedBytes, leastBytes, largestBytes, waitingBytes }: PlannedBytes,
 ): MemoryPlan {
   const sum = (some: Iterable<Tensor>) => [...some].reduce((total, tensor) => total + bytesOf(tensor), 0);
   return {
@@ -102,7 +102,8 @@ export function memoryPlan(
     activityBytes: plannedBytes,
     leastActivityBytes: leastBytes,
     largestBufferBytes: Math.max(largestBytes, ...allTensors(tensors).map(bytesOf)),
-    totalBytes: sum(allTensors(tensors)) + plannedBytes,
+    exchangeBytes: waitingBytes,
+    totalBytes: sum(allTensors(tensors)) + plannedBytes + waitingBytes,
   };
 }
 
