@@ -4,6 +4,7 @@ import { alexnet, type Variant } from '@alex/model-alexnet';
 import { partsOn, place, type Strategy } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
 import {
+  type AdapterError,
   CheckpointError,
   type CompileOptions,
   checkFits,
@@ -55,6 +56,8 @@ export interface SessionOptions {
   readonly tuning?: Tuning | undefined;
   /** The most bytes of the adapter's memory to use. */
   readonly memory?: number | undefined;
+  /** Told of an adapter that is not there any more where another is left, which does all of the work then. */
+  readonly onMissing?: ((error: AdapterError) => void) | undefined;
 }
 
 /** Puts a run's network on its adapters; `batch` where it is not the run's own. */
@@ -64,8 +67,11 @@ export async function openSession(
 ): Promise<Session> {
   const { model, recipe, pictures, data } = config;
   const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
-  const { memory } = options;
-  const gpus = await openAdapters(options.adapters, memory === undefined ? {} : { memoryBytes: memory });
+  const { memory, onMissing } = options;
+  const gpus = await openAdapters(options.adapters, {
+    onMissing,
+    ...(memory !== undefined && { memoryBytes: memory }),
+  });
   const disposers: (() => void)[] = gpus.map((gpu) => () => gpu.dispose());
   const dispose = () => {
     for (const step of disposers.splice(0).reverse()) step();

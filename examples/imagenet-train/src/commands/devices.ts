@@ -31,7 +31,12 @@ export async function devicesCommand(options: Omit<TuneCommandOptions, 'tune'>, 
       const features = [...gpu.features].sort();
       const tunings = (await cache?.load(adapter))?.size ?? 0;
       devices.push({ ...adapter, tunings, subgroupSize: gpu.subgroupSize, features, limits, roofline });
-      output.line(`${adapter.index}: ${adapter.name}`);
+      output.line(`${adapter.index}: ${adapter.name}${adapter.bus === undefined ? '' : ` at ${adapter.bus}`}`);
+      if (adapter.outOfReach) {
+        output.line(
+          `   ${adapter.outOfReach} more of this name, out of reach: docs/adapters.md says what tells them apart`,
+        );
+      }
       output.line(`   ${adapter.kind}${adapter.embedded ? ', embedded' : ''}, driver ${adapter.driver || 'unnamed'}`);
       output.line(
         `   measured: ${(roofline.multiplyAddsPerSecond / 1e9).toFixed(1)} billion multiply-adds a second, ` +

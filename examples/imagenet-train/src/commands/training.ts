@@ -108,7 +108,8 @@ export async function runTraining(
         reopen: async () => {
           session.dispose();
           const same = { ...sameKernels(run, session), say: () => undefined };
-          session = await openSession(config, { adapters, strategy, tuning: same, memory, training: true });
+          const onMissing = ({ message }: AdapterError) => progress.say(`${message} The others go on.`);
+          session = await openSession(config, { adapters, strategy, tuning: same, memory, training: true, onMissing });
           return session;
         },
         signal: interruption.signal,

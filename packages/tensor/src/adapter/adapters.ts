@@ -5,13 +5,14 @@ import { type AdapterDescription, Gpu, type GpuOptions } from './gpu.js';
 /** Which adapter to open, and how much of it to use. */
 export interface OpenOptions extends GpuOptions {
   /**
-   * A name or a part of one, in any case (`'llvmpipe'`, `'SwiftShader'`; the best adapter of those that match), or the index
-   * in `listAdapters()`, as a number or in digits. Default: the best adapter of all.
+   * A name or a part of one, in any case (`'llvmpipe'`, `'SwiftShader'`; the best adapter of those that match), the index in
+   * `listAdapters()`, as a number or in digits, or the bus address of a card that others share its name with. Default: the
+   * best adapter of all.
    */
   readonly adapter?: string | number;
   /**
-   * Environment variables for the moment in which the driver is asked for its adapters: of two cards of one name the first
-   * is the only one in reach, unless the driver or Vulkan's loader is told otherwise (`docs/adapters.md`).
+   * Environment variables for the moment in which the driver is asked for its adapters: for cards of one name that are not
+   * told apart by themselves (`docs/adapters.md`).
    */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -84,7 +85,9 @@ function checkOptions({ adapter, ...bytes }: OpenOptions): void {
 function choose(found: readonly Found[], wanted: string | number): Found {
   const chosen = /^\d+$/.test(String(wanted)) ? found[Number(wanted)] : matching(found, String(wanted));
   if (chosen) return chosen;
-  const list = found.map(({ description: { index, name } }) => `${index}: "${name}"`).join(', ');
+  const list = found
+    .map(({ description: { index, name, bus } }) => `${index}: "${name}"${bus === undefined ? '' : ` at ${bus}`}`)
+    .join(', ');
   throw new AdapterError(`There is no adapter "${wanted}". There are ${list}. ${howToSelect}`);
 }
 
@@ -92,7 +95,10 @@ function choose(found: readonly Found[], wanted: string | number): Found {
 function matching(found: readonly Found[], wanted: string): Found | undefined {
   const part = wanted.trim().toLowerCase();
   const name = ({ description }: Found) => description.name.toLowerCase();
-  return found.find((entry) => name(entry) === part) ?? found.find((entry) => name(entry).includes(part));
+  return (
+    found.find((entry) => name(entry) === part || entry.description.bus === part) ??
+    found.find((entry) => name(entry).includes(part))
+  );
 }
 
 async function requestDevice(adapter: GPUAdapter, { name }: AdapterDescription): Promise<GPUDevice> {

@@ -1,6 +1,7 @@
 import { delimiter } from 'node:path';
 import { create, globals } from 'webgpu';
 import type { AdapterDescription } from './gpu.js';
+import { cardAddresses, findTwins, type Twin } from './twins.js';
 
 // WebGPU's enumerations and classes (GPUBufferUsage, GPUPipelineError ...) are globals of a browser; in Node they are not.
 Object.assign(globalThis, globals);
@@ -82,31 +83,48 @@ async function embeddedManifest(): Promise<{ manifest?: string; reason?: string 
 
 async function findIn(drivers: Drivers, embedded: boolean, except: readonly string[]): Promise<Found[]> {
   const found: Found[] = [];
-  for (const name of await namesIn(drivers)) {
+  const names = await listNames(drivers);
+  for (const name of new Set(names)) {
     if (except.includes(name)) continue;
-    const instance = instanceFor(name);
-    const request = () => requestIn(instance, drivers);
-    const adapter = await request();
-    if (!adapter) continue;
-    const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
-    const kind = isFallbackAdapter ? 'software' : 'hardware';
-    found.push({ description: { index: 0, name, vendor, architecture, driver: description, kind, embedded }, request });
+    const alike = names.filter((other) => other === name).length;
+    const ways: readonly Partial<Twin>[] = alike > 1 ? await waysTo(name, drivers) : [{}];
+    for (const { bus, environment } of ways) {
+      const instance = instanceFor(name);
+      const request = () => requestIn(instance, { ...drivers, ...environment });
+      const adapter = await request();
+      if (!adapter) continue;
+      const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
+      const kind = isFallbackAdapter ? 'software' : 'hardware';
+      const known = { index: 0, name, vendor, architecture, driver: description, kind, embedded } as const;
+      const outOfReach = bus === undefined ? alike - 1 : 0;
+      found.push({
+        description: { ...known, ...(bus !== undefined && { bus }), ...(outOfReach > 0 && { outOfReach }) },
+        request,
+      });
+    }
   }
   return found;
 }
 
-/** Dawn selects by name only, so of two adapters with one name the first is the only one in reach. */
-async function namesIn(drivers: Drivers): Promise<Set<string>> {
-  const names = new Set<string>();
+/** The ways to all adapters of one name; to the first of them where they cannot be told apart. */
+async function waysTo(name: string, drivers: Drivers): Promise<readonly Partial<Twin>[]> {
+  // Somebody chose one already.
+  if (drivers['DRI_PRIME'] !== undefined) return [{}];
+  const list = (environment: Drivers) => listNames({ ...drivers, ...environment });
+  const twins = await findTwins(name, list, await cardAddresses());
+  return twins.length > 0 ? twins : [{}];
+}
+
+/** The names of the adapters that drivers show, each as often as there are adapters of that name. */
+export async function listNames(drivers: Drivers): Promise<string[]> {
   try {
     await requestIn(instanceFor(nobody), drivers);
+    return [];
   } catch (error) {
     const list = error instanceof Error ? error.message : String(error);
-    for (const [, from, name] of list.matchAll(/^ \* backend: '(.*?)', name: '(.*)'$/gm)) {
-      if (from === backend) names.add(name!);
-    }
+    const adapters = [...list.matchAll(/^ \* backend: '(.*?)', name: '(.*)'$/gm)];
+    return adapters.filter(([, from]) => from === backend).map(([, , name]) => name!);
   }
-  return names;
 }
 
 function instanceFor(name: string): GPU {

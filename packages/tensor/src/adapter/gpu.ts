@@ -18,6 +18,10 @@ export interface AdapterDescription {
   readonly kind: 'hardware' | 'software';
   /** Whether the driver came with `@alex/software-gpu` instead of the machine. */
   readonly embedded: boolean;
+  /** PCI address, `0000:43:00.0`, by which adapters of one name are told apart. */
+  readonly bus?: string;
+  /** How many more of this name there are that cannot be opened, since nothing tells them apart (`docs/adapters.md`). */
+  readonly outOfReach?: number;
 }
 
 /** What a buffer is made from. */
