@@ -1,6 +1,6 @@
-import { createAugmenter } from '@alex/augment';
+import { createInputAugmenter } from '@alex/augment';
 import type { Dataset, Split } from '@alex/data';
-import { DataError, type Gpu, type Network, threefry2x32 } from '@alex/tensor';
+import { DataError, type Network, threefry2x32 } from '@alex/tensor';
 import type { Recipe, RunConfig } from './config.js';
 import type { Placed } from './stepper.js';
 
@@ -60,9 +60,8 @@ export function configOf(recipe: Partial<Recipe> = {}): RunConfig {
 }
 
 /** A network of a run, and what fills its input. */
-export function withAugmenter(network: Network, { pictures, data }: RunConfig, gpu: Gpu): Placed & { dispose(): void } {
-  const augmenter = createAugmenter(gpu, {
-    output: network.input,
+export function withAugmenter(network: Network, { pictures, data }: RunConfig): Placed & { dispose(): void } {
+  const augmenter = createInputAugmenter(network.inputs, {
     source: data,
     training: { crop: pictures.crop, mirror: pictures.mirror },
     mean: pictures.mean,

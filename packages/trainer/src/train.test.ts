@@ -34,7 +34,7 @@ function placeRun(config: RunConfig) {
   const { recipe, data, model } = config;
   const description = alexnet({ variant: 'small', classes: data.classes.length, inputSize: model.inputSize });
   const network = place(description, [gpu], { batch: recipe.batch, seed: recipe.seed, optimizer: sgd(recipe) });
-  return withAugmenter(network, config, gpu);
+  return withAugmenter(network, config);
 }
 
 /** For as long as it is used. */

@@ -35,7 +35,7 @@ const newRun = (recipe: Partial<Recipe> = {}) =>
 const weights = (run: RunDirectory) => readFile(join(run.path, 'weights.safetensors'));
 
 /** One layer, as its run draws it, and what fills its input. */
-function placeRun(config: RunConfig, gpu: Gpu) {
+function placeRun(config: RunConfig, ...gpus: Gpu[]) {
   const { recipe, data, model } = config;
   const { batch, microBatch = batch } = recipe;
   const description = describeNetwork({
@@ -43,21 +43,21 @@ function placeRun(config: RunConfig, gpu: Gpu) {
     input: [data.channels, model.inputSize, model.inputSize],
     layers: [dense({ name: 'fc1', units: data.classes.length, initial: { weightDeviation: 0.01 } })],
   });
-  const network = place(description, [gpu], {
+  const network = place(description, gpus, {
     batch: microBatch,
     microBatches: batch / microBatch,
     seed: recipe.seed,
     optimizer: sgd(recipe),
   });
-  return withAugmenter(network, config, gpu);
+  return withAugmenter(network, config);
 }
 
 /** Trains a run, a new one where none is given; what it said of troubles. */
 async function trained(
-  options: Partial<TrainingOptions> & { run?: RunDirectory; recipe?: Partial<Recipe>; gpu?: Gpu } = {},
+  options: Partial<TrainingOptions> & { run?: RunDirectory; recipe?: Partial<Recipe>; gpus?: readonly Gpu[] } = {},
 ) {
   const run = options.run ?? (await newRun(options.recipe));
-  const placed = placeRun(run.config, options.gpu ?? (await testGpu()));
+  const placed = placeRun(run.config, ...(options.gpus ?? [await testGpu()]));
   const problems: string[] = [];
   const onEvent = (event: TrainingEvent) => {
     if (event.kind === 'problem') problems.push(event.message);
@@ -84,7 +84,7 @@ async function withLosses(atSteps: number[]) {
   try {
     return await trained({
       run,
-      gpu: await open(),
+      gpus: [await open()],
       reopen: async () => placeRun(run.config, await open()),
       onEvent: (event) => {
         if (event.kind !== 'step' || event.metrics.step !== left[0]) return;
@@ -104,6 +104,35 @@ describe('an adapter that is lost', () => {
     expect(problems).toHaveLength(2);
     for (const problem of problems) expect(problem).toMatch(/was lost \(destroyed\).*opened anew/);
     expect((await weights(run)).equals(wanted)).toBe(true);
+  });
+
+  it.each([
+    { lost: 1, after: 7, during: 'step \\d+' },
+    { lost: 2, after: 6, during: 'evaluation' },
+  ])('is number $lost of two, during $during, and the run ends on the other as if it never was', async (loss) => {
+    const { lost, after, during } = loss;
+    const run = await newRun();
+    const index = (await testGpu()).description.index;
+    const gpus = [await openGpu({ adapter: index }), await openGpu({ adapter: index })];
+    try {
+      const { result, problems } = await trained({
+        run,
+        gpus,
+        reopen: async () => placeRun(run.config, gpus[2 - lost]!),
+        // What follows is under way by then.
+        onEvent: (event) => {
+          if (event.kind === 'step' && event.metrics.step === after) gpus[lost - 1]!.device.destroy();
+        },
+      });
+      expect(result).toMatchObject({ finished: true, step: 12 });
+      expect(problems).toEqual([
+        expect.stringMatching(new RegExp(`${during}: adapter ${lost} of 2 failed.*was lost.*opened anew`)),
+      ]);
+      // Each computes some units as one alone does: not even the order of sums is another.
+      expect((await weights(run)).equals(wanted)).toBe(true);
+    } finally {
+      for (const gpu of gpus) gpu.dispose();
+    }
   });
 
   it('ends the training where it is lost again and again without a checkpoint in between', async () => {
