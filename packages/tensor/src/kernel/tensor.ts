@@ -79,13 +79,100 @@ export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Values> {
   return values!;
 }
 
-/** Copies the values of several tensors from the adapter in one go. */
+/**
+ * The most bytes that are on their way from the adapter in one piece, where much is read: memory that is used again and
+ * again costs the copy only, fresh memory several times as much.
+ */
+const mostBytesOfPiece = 2 ** 24;
+
+/** What {@link readTensors} takes on the adapter at most. */
+export const mostBytesToRead = 2 * mostBytesOfPiece;
+
+/** A part of a tensor's memory, and where it lies in the piece that it travels in. */
+interface Passage {
+  readonly tensor: number;
+  readonly from: number;
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/**
+ * Copies the values of several tensors from the adapter, piece by piece: nothing may change them meanwhile. Takes two pieces of
+ * at most 16 MiB there, however much is read.
+ */
 export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise<Values[]> {
-  const readback = createReadback(gpu, tensors);
+  const values = tensors.map(({ dataType, elements }) =>
+    dataType === 'u32' ? new Uint32Array(elements) : new Float32Array(elements),
+  );
+  const pieces = cutIntoPieces(tensors.map(bytesOf));
+  const size = Math.max(4, ...pieces.map((piece) => piece.reduce((sum, { bytes }) => sum + bytes, 0)));
+  const stagings: GPUBuffer[] = [];
   try {
-    return await readback.read();
+    const submit = (piece: readonly Passage[], staging: GPUBuffer) => {
+      const encoder = gpu.device.createCommandEncoder();
+      for (const { tensor, from, at, bytes } of piece) {
+        encoder.copyBufferToBuffer(bufferOf(tensors[tensor]!), from, staging, at, bytes);
+      }
+      gpu.device.queue.submit([encoder.finish()]);
+      return piece;
+    };
+    const take = (piece: readonly Passage[], staging: GPUBuffer) =>
+      whileMapped(gpu, staging, (mapped) => {
+        for (const { tensor, from, at, bytes } of piece) {
+          const { dataType, elements } = tensors[tensor]!;
+          const first = from / bytesPerElement(dataType);
+          const count = Math.min(elements - first, bytes / bytesPerElement(dataType));
+          values[tensor]!.set(viewOf(dataType, count, mapped, at), first);
+        }
+      });
+    for (let index = 0; index < Math.min(2, pieces.length); index++) {
+      stagings.push(gpu.createBuffer({ label: 'values on their way to the host', size, usage: readableUsage() }));
+      submit(pieces[index]!, stagings[index]!);
+    }
+    for (const [index, piece] of pieces.entries()) {
+      const staging = stagings[index % 2]!;
+      await take(piece, staging);
+      const next = pieces[index + 2];
+      if (next) submit(next, staging);
+    }
   } finally {
-    readback.dispose();
+    for (const staging of stagings) gpu.destroyBuffer(staging);
+  }
+  return values;
+}
+
+/** Parts of what has so many bytes, one after the other in pieces that are as full as they can be. */
+function cutIntoPieces(sizes: readonly number[]): Passage[][] {
+  const pieces: Passage[][] = [];
+  let left = 0;
+  for (const [tensor, size] of sizes.entries()) {
+    for (let from = 0; from < size; ) {
+      if (left === 0) {
+        pieces.push([]);
+        left = mostBytesOfPiece;
+      }
+      const bytes = Math.min(left, size - from);
+      pieces.at(-1)!.push({ tensor, from, at: mostBytesOfPiece - left, bytes });
+      from += bytes;
+      left -= bytes;
+    }
+  }
+  return pieces;
+}
+
+const readableUsage = () => GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+
+/** Waits for what was submitted last with this buffer, and for nothing after it, and uses its bytes. */
+async function whileMapped<Result>(gpu: Gpu, staging: GPUBuffer, use: (bytes: ArrayBuffer) => Result): Promise<Result> {
+  await staging.mapAsync(GPUMapMode.READ).catch(async (error: unknown) => {
+    gpu.check();
+    throw await gpu.explain(error);
+  });
+  try {
+    gpu.check();
+    return use(staging.getMappedRange());
+  } finally {
+    staging.unmap();
   }
 }
 
@@ -114,7 +201,7 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
   const staging = gpu.createBuffer({
     label: `readback of ${tensors.map((tensor) => tensor.label).join(', ')}`.slice(0, 200),
     size: Math.max(4, size),
-    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    usage: readableUsage(),
   });
   const readback: Readback = {
     encode(encoder) {
@@ -122,20 +209,10 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
         encoder.copyBufferToBuffer(bufferOf(tensor), 0, staging, offsets[index]!, bytesOf(tensor));
       });
     },
-    async take(use) {
-      // Mapping waits for what was submitted last with this buffer, and for nothing after it.
-      await staging.mapAsync(GPUMapMode.READ).catch(async (error: unknown) => {
-        gpu.check();
-        throw await gpu.explain(error);
-      });
-      try {
-        gpu.check();
-        const bytes = staging.getMappedRange();
-        return use(tensors.map((tensor, index) => viewOf(tensor, bytes, offsets[index]!)));
-      } finally {
-        staging.unmap();
-      }
-    },
+    take: (use) =>
+      whileMapped(gpu, staging, (bytes) =>
+        use(tensors.map(({ dataType, elements }, index) => viewOf(dataType, elements, bytes, offsets[index]!))),
+      ),
     read() {
       const encoder = gpu.device.createCommandEncoder();
       readback.encode(encoder);
@@ -153,7 +230,7 @@ export function bufferOf(tensor: Tensor): GPUBuffer {
   return tensor.buffer;
 }
 
-function viewOf({ dataType, elements }: Tensor, bytes: ArrayBuffer, offset: number): Values {
+function viewOf(dataType: Tensor['dataType'], elements: number, bytes: ArrayBuffer, offset: number): Values {
   if (dataType === 'f16') return fromHalves(new Uint16Array(bytes, offset, elements));
   return dataType === 'f32' ? new Float32Array(bytes, offset, elements) : new Uint32Array(bytes, offset, elements);
 }

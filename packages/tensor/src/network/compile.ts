@@ -641,20 +641,24 @@ class CompiledNetwork implements Network {
     names: readonly Named[],
     tensorsOf: (station: Station, index: number) => ReadonlyMap<string, Tensor>,
   ): Promise<Record<string, HostTensor>> {
-    const result = names.map(({ path, shape }): [string, HostTensor] => [
-      path,
-      { shape: [...shape], data: new Float32Array(elementCount(shape)) },
-    ]);
-    const read = async (station: Station, index: number) => {
+    const named = (datas: readonly Float32Array[]) =>
+      Object.fromEntries(names.map(({ path, shape }, index) => [path, { shape: [...shape], data: datas[index]! }]));
+    const keptBy = (station: Station, index: number) => {
       const own = tensorsOf(station, index);
-      const kept = names.map(({ path }) => own.get(path)!);
-      const values = await readTensors(station.gpu, kept);
-      result.forEach(([, { data }], at) => {
-        putSlice(data, station.parameter(names[at]!), values[at] as Float32Array);
-      });
+      return readTensors(
+        station.gpu,
+        names.map(({ path }) => own.get(path)!),
+      ) as Promise<Float32Array[]>;
+    };
+    // One adapter has the whole of everything.
+    if (!this.#exchange) return named(await keptBy(this.#stations[0]!, 0));
+    const whole = names.map(({ shape }) => new Float32Array(elementCount(shape)));
+    const read = async (station: Station, index: number) => {
+      const values = await keptBy(station, index);
+      for (const [at, data] of whole.entries()) putSlice(data, station.parameter(names[at]!), values[at]!);
     };
     await this.#together('reading', this.#stations.map(read));
-    return Object.fromEntries(result);
+    return named(whole);
   }
 
   /** Hands each adapter what it keeps of some values. */

@@ -1,5 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, MemoryError } from '../errors.js';
+import { mostBytesToRead } from '../kernel/tensor.js';
 import { planNetwork } from './compile.js';
 import type { NetworkDescription } from './description.js';
 import type { MemoryPlan } from './network.js';
@@ -49,8 +50,8 @@ function excessOf(
   // Results wait in buffers of their own to be read: of two steps and an evaluation three measures each, and what the
   // network gives with its probabilities.
   const results = 4 * batch * (9 + 2 * output[0]!);
-  // So do parameters and what the optimizer keeps, one after the other, when they are saved.
-  const saved = training ? Math.max(parameterBytes, stateBytes) : 0;
+  // So do parameters and what the optimizer keeps, piece by piece, when they are saved.
+  const saved = training ? Math.min(mostBytesToRead, 2 * Math.max(parameterBytes, stateBytes)) : 0;
   const needed = totalBytes + results + saved + smallBuffers;
   if (needed > free) return `it needs ${megabytes(needed)}, there are ${megabytes(free)}`;
   const { maxBufferSize } = gpu.limits;

@@ -11,6 +11,12 @@ const remembered = 3;
 /** ...once so many are known: drivers compile in the first one. */
 const enough = 2;
 
+/** Milliseconds. A step that is waited for less was done already... */
+const shortestWait = 2;
+
+/** ...and is taken for one that takes this share of the time. */
+const shorter = 0.85;
+
 interface Entry extends StepUnderWay {
   readonly readback: Readback;
   done: boolean;
@@ -66,6 +72,7 @@ export class StepsUnderWay {
     await handover;
     const followed = this.#steps.at(-1) !== entry;
     await this.#pace.rest(submitted, followed);
+    const rested = performance.now();
     const mean = (values: ArrayLike<number>, row: number) => {
       let sum = 0;
       for (let image = 0; image < this.#batch; image++) sum += values[row * this.#batch + image]!;
@@ -77,7 +84,7 @@ export class StepsUnderWay {
       top5Error: mean(values!, 2),
     }));
     entry.done = true;
-    this.#pace.note(submitted);
+    this.#pace.note(submitted, rested);
     return result;
   }
 }
@@ -109,9 +116,12 @@ class Pace {
     if (left >= 1) await new Promise((resolve) => setTimeout(resolve, left));
   }
 
-  note(submitted: number): void {
+  /** @param rested when it was waited for */
+  note(submitted: number, rested: number): void {
     const now = performance.now();
-    this.#milliseconds.push(now - Math.max(submitted, this.#done));
+    const took = now - Math.max(submitted, this.#done);
+    // Where it was done by then, all that is known is that it took less: something else had held up those before.
+    this.#milliseconds.push(now - rested < shortestWait ? shorter * took : took);
     if (this.#milliseconds.length > remembered) this.#milliseconds.shift();
     this.#done = now;
   }

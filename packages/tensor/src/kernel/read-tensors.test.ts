@@ -1,0 +1,40 @@
+import { afterEach, expect, it } from 'vitest';
+import { testGpu } from '../testing/values.js';
+import {
+  createTensor,
+  disposeTensor,
+  mostBytesToRead,
+  readTensors,
+  type Tensor,
+  type Values,
+  writeTensor,
+} from './tensor.js';
+
+const made: Tensor[] = [];
+afterEach(async () => {
+  const gpu = await testGpu();
+  for (const tensor of made.splice(0)) disposeTensor(gpu, tensor);
+});
+
+it('reads what is larger than the pieces it travels in, of any type and size, and leaves nothing behind', async () => {
+  const gpu = await testGpu();
+  const elements = mostBytesToRead / 4;
+  const before = gpu.liveBuffers;
+  const written: Values[] = [];
+  // Ends in the midst of pieces, many in one piece, and one over several.
+  for (const [index, count] of [3, elements + 5, 1, elements / 2 + 1, 7].entries()) {
+    const values = index % 2 === 0 ? new Uint32Array(count) : new Float32Array(count);
+    for (let i = 0; i < count; i++) values[i] = (Math.imul(i + index, 2654435761) >>> 8) & 0xffffff;
+    const tensor = createTensor(gpu, `values ${index}`, [count], { dataType: index % 2 === 0 ? 'u32' : 'f32' });
+    made.push(tensor);
+    writeTensor(gpu, tensor, values);
+    written.push(values);
+  }
+  const read = await readTensors(gpu, made);
+  for (const [index, values] of written.entries()) {
+    expect(read[index]!.constructor).toBe(values.constructor);
+    expect(Buffer.compare(Buffer.from(read[index]!.buffer), Buffer.from(values.buffer))).toBe(0);
+  }
+  expect(gpu.liveBuffers).toBe(before + made.length);
+  expect(await readTensors(gpu, [])).toEqual([]);
+});
