@@ -72,15 +72,15 @@ describe('a file of published weights', () => {
     await refused('words.txt', Buffer.from('not any weights at all'), /not a usable caffemodel/);
     await writeSafetensors(file('own'), { 'fc8.bias': tensorOf(7) });
     await refused('own', undefined, /classifier.6.bias is missing; .* as torchvision's alexnet does/);
-    const half = Buffer.from(
-      JSON.stringify({ 'classifier.6.bias': { dtype: 'BF16', shape: [2], data_offsets: [0, 4] } }),
+    const double = Buffer.from(
+      JSON.stringify({ 'classifier.6.bias': { dtype: 'F64', shape: [2], data_offsets: [0, 16] } }),
     );
     const length = Buffer.alloc(8);
-    length.writeBigUInt64LE(BigInt(half.length));
+    length.writeBigUInt64LE(BigInt(double.length));
     await refused(
-      'half',
-      Buffer.concat([length, half, Buffer.alloc(4)]),
-      /classifier.6.bias holds BF16.*convert it first/,
+      'double',
+      Buffer.concat([length, double, Buffer.alloc(16)]),
+      /classifier.6.bias holds F64.*convert it first/,
     );
   });
 });

@@ -13,6 +13,7 @@ export {
 export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
 export { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from './kernel/epilogue.js';
 export { Exchange, type ExchangeEnd } from './kernel/exchange.js';
+export { fromHalves } from './kernel/half.js';
 export { recordPerElement } from './kernel/per-element.js';
 export { createProgram, type DispatchTiming, type Program } from './kernel/program.js';
 export type { Dispatch, Recorder, ScalarType } from './kernel/recorder.js';

@@ -134,7 +134,10 @@ describe('readSafetensors', () => {
     ['trailing', { a: entry([1], 0, 4) }, 7, /3 bytes follow/],
     ['shape', { a: entry([2, 2], 0, 12) }, 12, /a has shape \[2, 2\].* 12 bytes/],
     ['backwards', { a: entry([1], 4, 0) }, 4, /a has shape/],
-    ['type', { a: entry([1], 0, 2, 'F16') }, 2, /a holds F16; only F32/],
+    ['type', { a: entry([1], 0, 8, 'F64') }, 8, /a holds F64; only F32, F16, BF16 are read, convert/],
+    ['inherited', { a: entry([1], 0, 4, 'constructor') }, 4, /a holds constructor/],
+    ['halves', { a: entry([3], 0, 12, 'F16') }, 12, /a has shape \[3\], which its 12 bytes do not fit/],
+    ['odd', { a: entry([1], 0, 3, 'BF16') }, 3, /a has shape \[1\], which its 3 bytes do not fit/],
     ['negative', { a: entry([-1], 0, 4) }, 4, /of a is not a type/],
     ['fraction', { a: entry([0.5], 0, 2) }, 2, /of a is not a type/],
     ['huge', { a: entry([2 ** 40, 2 ** 40], 0, 4) }, 4, /a has shape/],
@@ -165,5 +168,30 @@ describe('readSafetensors', () => {
     expect(Object.keys(tensors).sort()).toEqual(['a', 'none', 'z']);
     const { none } = tensors;
     expect(none?.data.length).toBe(0);
+  });
+
+  it.each([
+    { dtype: 'F16', exponentBits: 5 },
+    { dtype: 'BF16', exponentBits: 8 },
+  ])('takes every value of $dtype for what it is', async ({ dtype, exponentBits }) => {
+    const header = JSON.stringify({ before: entry([1], 0, 4), a: entry([256, 256], 4, 4 + 2 ** 17, dtype) });
+    const path = await handmade(dtype, header, 4 + 2 ** 17);
+    const bytes = await readFile(path);
+    for (let bits = 0; bits < 2 ** 16; bits++) bytes.writeUInt16LE(bits, bytes.length - 2 ** 17 + 2 * bits);
+    await writeFile(path, bytes);
+    const { a } = (await readSafetensors(path)).tensors;
+    expect(a!.shape).toEqual([256, 256]);
+    const fractionBits = 15 - exponentBits;
+    const bias = 2 ** (exponentBits - 1) - 1;
+    for (let bits = 0; bits < 2 ** 16; bits++) {
+      const exponent = (bits >> fractionBits) & (2 ** exponentBits - 1);
+      const fraction = (bits & (2 ** fractionBits - 1)) / 2 ** fractionBits;
+      let value = exponent === 0 ? fraction * 2 ** (1 - bias) : (1 + fraction) * 2 ** (exponent - bias);
+      if (exponent === 2 ** exponentBits - 1) value = fraction === 0 ? Infinity : Number.NaN;
+      const wanted = bits >> 15 ? -value : value;
+      if (!Object.is(a!.data[bits], wanted)) expect([bits, a!.data[bits]]).toEqual([bits, wanted]);
+    }
+    await truncate(path, bytes.length - 1);
+    await expect(readSafetensors(path)).rejects.toThrow(/cut off/);
   });
 });

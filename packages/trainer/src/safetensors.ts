@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { CheckpointError, checkHostTensor, elementCount, type HostTensor } from '@alex/tensor';
+import { CheckpointError, checkHostTensor, elementCount, fromHalves, type HostTensor } from '@alex/tensor';
 import * as v from 'valibot';
 import { describeFileError, readAll, writeAll, writeWhole } from './file.js';
 
@@ -87,7 +87,7 @@ export async function writeSafetensors(
 }
 
 /**
- * Reads a safetensors file of float32 tensors, and checks everything that the file says about itself, its check sum too
+ * Reads a safetensors file as float32 tensors, where it holds F16 or BF16 by their exact values, and checks everything that the file says about itself, its check sum too
  * where it has one.
  *
  * @throws CheckpointError that names the file and what is wrong with it: missing, torn, foreign, or of another type
@@ -110,7 +110,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     const hash = createHash('sha256').update(lengthBytes).update(withoutChecksum(header, checksum));
     const tensors: Record<string, HostTensor> = {};
     let position = 0;
-    for (const { name, shape, begin, end } of entries) {
+    for (const { name, shape, begin, end, toFloats } of entries) {
       if (begin !== position) {
         fail(
           path,
@@ -120,10 +120,13 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
       if (start + end > size) fail(path, `${name} needs ${start + end} bytes, the file has ${size}: it was cut off`);
       position = end;
       const data = new Float32Array(elementCount(shape));
-      for (let at = 0; at < data.byteLength; at += PIECE) {
-        const piece = new Uint8Array(data.buffer, at, Math.min(PIECE, data.byteLength - at));
-        if (!(await readAll(file, piece, start + begin + at))) fail(path, `it ends inside ${name}`);
+      for (let at = begin; at < end; at += PIECE) {
+        const bytes = Math.min(PIECE, end - at);
+        // What is float32 already is read to where it belongs.
+        const piece = toFloats ? new Uint8Array(bytes) : new Uint8Array(data.buffer, at - begin, bytes);
+        if (!(await readAll(file, piece, start + at))) fail(path, `it ends inside ${name}`);
         if (checksum !== undefined) hash.update(piece);
+        if (toFloats) data.set(toFloats(new Uint16Array(piece.buffer)), (at - begin) / 2);
       }
       tensors[name] = { shape, data };
     }
@@ -154,7 +157,18 @@ interface Entry {
   readonly shape: number[];
   readonly begin: number;
   readonly end: number;
+  readonly toFloats: ToFloats | undefined;
 }
+
+type ToFloats = (bits: Uint16Array) => Float32Array;
+
+/** What is read, and how it becomes float32 where it is not: each value of the 16-bit types is one. */
+const types: Readonly<Record<string, { readonly bytes: number; readonly toFloats?: ToFloats }>> = {
+  F32: { bytes: 4 },
+  F16: { bytes: 2, toFloats: fromHalves },
+  // The upper half of a float32.
+  BF16: { bytes: 2, toFloats: (bits) => new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer) },
+};
 
 /** The tensors in the order of their numbers. */
 function parseHeader(path: string, header: Buffer): { entries: Entry[]; metadata: Record<string, string> } {
@@ -174,11 +188,12 @@ function parseHeader(path: string, header: Buffer): { entries: Entry[]; metadata
       if (!entry.success) fail(path, `what its header says of ${name} is not a type, a shape and two offsets`);
       const { dtype, shape, data_offsets } = entry.output;
       const [begin, end] = data_offsets;
-      if (dtype !== 'F32') fail(path, `${name} holds ${dtype}; only F32 is read, convert it first`);
-      if (end - begin !== 4 * elementCount(shape)) {
+      const type = Object.hasOwn(types, dtype) ? types[dtype] : undefined;
+      if (!type) fail(path, `${name} holds ${dtype}; only ${Object.keys(types).join(', ')} are read, convert it first`);
+      if (end - begin !== type.bytes * elementCount(shape)) {
         fail(path, `${name} has shape [${shape.join(', ')}], which its ${end - begin} bytes do not fit`);
       }
-      return { name, shape, begin, end };
+      return { name, shape, begin, end, toFloats: type.toFloats };
     })
     // Empty tensors share their offset with the one that follows: they come first.
     .sort((one, other) => one.begin - other.begin || one.end - other.end);
