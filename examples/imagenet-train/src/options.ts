@@ -64,7 +64,7 @@ export const adapterOption = () =>
 export const adaptersOption = () =>
   new Option(
     '--adapter, --adapters <names>',
-    'the adapters to compute on, with commas between: a part of each name, or its number in `devices`; one twice opens it twice (default: the best one)',
+    'the adapters to compute on, with commas between: a part of each name, or its number in `devices`; a name twice is two of that name, or one opened twice (default: the best one)',
   ).env('ALEX_ADAPTER');
 
 export const strategyOption = () =>
