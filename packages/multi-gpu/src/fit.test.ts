@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { conv2d } from '@alex/layers-conv';
 import { dense } from '@alex/layers-dense';
 import { softmaxCrossEntropy } from '@alex/loss';
@@ -87,4 +90,20 @@ describe('memory', () => {
       }
     },
   );
+
+  it('that is refused in spite of it is an error, leaves nothing, and the adapter goes on', async ({ skip }) => {
+    const run = promisify(execFile);
+    const limits = await run('prlimit', ['--version']).catch(() => undefined);
+    skip(!limits || gpu.description.kind !== 'software', 'no way to make a driver short of memory here');
+    const fixture = fileURLToPath(new URL('refused-memory.fixture.ts', import.meta.url));
+    const { stdout } = await run(process.execPath, ['--conditions=@alex/source', '--import', 'tsx', fixture], {
+      env: { ...process.env, ALEX_ADAPTER: `${gpu.description.index}` },
+      timeout: 60_000,
+    });
+    const { name, message, left, loss } = JSON.parse(stdout.slice(stdout.indexOf('{"')));
+    // Where the driver only promises memory, the first to get none is the host, for the values that are to go there.
+    expect([name, message].join(': ')).toMatch(/^MemoryError: wide: .* reports: |^RangeError: Array buffer allocation/);
+    expect(left).toBe(0);
+    expect(loss).toBeCloseTo(Math.log(10), 5);
+  }, 60_000);
 });

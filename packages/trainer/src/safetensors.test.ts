@@ -194,4 +194,69 @@ describe('readSafetensors', () => {
     await truncate(path, bytes.length - 1);
     await expect(readSafetensors(path)).rejects.toThrow(/cut off/);
   });
+
+  it.each([
+    { dtype: 'F16', one: 0x3c00, half: 0x3800, minusTwo: 0xc000 },
+    { dtype: 'BF16', one: 0x3f80, half: 0x3f00, minusTwo: 0xc000 },
+  ])('reads $dtype of odd lengths among others, checks their sum, and notices where they are torn', async (known) => {
+    const { dtype, one, half, minusTwo } = known;
+    const numbers = Buffer.alloc(12);
+    numbers.writeUInt16LE(one, 0);
+    // A float32 at a place that is no multiple of four.
+    numbers.writeFloatLE(0.1, 2);
+    [half, one, minusTwo].forEach((bits, i) => void numbers.writeUInt16LE(bits, 6 + 2 * i));
+    const entries = {
+      scalar: entry([], 0, 2, dtype),
+      single: entry([1], 2, 6),
+      none: entry([3, 0], 6, 6, dtype),
+      odd: entry([1, 3, 1], 6, 12, dtype),
+    };
+    const write = async (sha256: string) => {
+      const path = await handmade(`among-${dtype}`, { __metadata__: { sha256 }, ...entries }, numbers.length);
+      const bytes = await readFile(path);
+      numbers.copy(bytes, bytes.length - numbers.length);
+      await writeFile(path, bytes);
+      return { path, bytes };
+    };
+    const zeroed = await write('0'.repeat(64));
+    const { path, bytes } = await write(createHash('sha256').update(zeroed.bytes).digest('hex'));
+    const { tensors, checked } = await readSafetensors(path);
+    expect(checked).toBe(true);
+    expect(tensors).toEqual({
+      scalar: tensor([], 1),
+      single: tensor([1], 0.1),
+      none: tensor([3, 0]),
+      odd: tensor([1, 3, 1], 0.5, 1, -2),
+    });
+    for (let at = bytes.length - numbers.length; at < bytes.length; at++) {
+      const damaged = Buffer.from(bytes);
+      damaged[at]! ^= 1;
+      await writeFile(path, damaged);
+      await expect(readSafetensors(path), `byte ${at}`).rejects.toThrow(/check sum is another/);
+    }
+    await writeFile(path, bytes);
+    for (let size = bytes.length - 1; size >= 0; size--) {
+      await truncate(path, size);
+      await expect(readSafetensors(path), `${size} of ${bytes.length} bytes`).rejects.toThrow(CheckpointError);
+    }
+  });
+
+  it.each(['F16', 'BF16'])('puts the pieces of a large tensor of %s one after the other', async (dtype) => {
+    // More than two pieces of 4 MiB, and an odd number of numbers; 1 to 255 are exact in both types.
+    const count = 2 * 2 ** 21 + 3;
+    const bitsOf = (value: number) => {
+      const exponent = Math.floor(Math.log2(value));
+      const [bias, fractionBits] = dtype === 'F16' ? [15, 10] : [127, 7];
+      return ((exponent + bias) << fractionBits) | ((value / 2 ** exponent - 1) * 2 ** fractionBits);
+    };
+    const table = Array.from({ length: 255 }, (_, i) => bitsOf(i + 1));
+    const path = await handmade(`large-${dtype}`, { a: entry([count], 0, 2 * count, dtype) }, 2 * count);
+    const bytes = await readFile(path);
+    const begin = bytes.length - 2 * count;
+    for (let i = 0; i < count; i++) bytes.writeUInt16LE(table[i % 255]!, begin + 2 * i);
+    await writeFile(path, bytes);
+    const { a } = (await readSafetensors(path)).tensors;
+    expect(a!.data.length).toBe(count);
+    expect(a!.data.findIndex((value, i) => value !== (i % 255) + 1)).toBe(-1);
+  });
 });

@@ -87,8 +87,10 @@ export async function writeSafetensors(
 }
 
 /**
- * Reads a safetensors file as float32 tensors, where it holds F16 or BF16 by their exact values, and checks everything that the file says about itself, its check sum too
- * where it has one.
+ * Reads a safetensors file as float32 tensors and checks everything that the file says about itself, its check sum too
+ * where it has one. Tensors of F16 and BF16 become float32 a piece at a time, each number the very value that it was. Of
+ * that kind are weights that others published: what is written here, checkpoints too, is F32 always, and a checkpoint
+ * that another program made 16 bits of no longer has its check sum.
  *
  * @throws CheckpointError that names the file and what is wrong with it: missing, torn, foreign, or of another type
  */
@@ -166,9 +168,16 @@ type ToFloats = (bits: Uint16Array) => Float32Array;
 const types: Readonly<Record<string, { readonly bytes: number; readonly toFloats?: ToFloats }>> = {
   F32: { bytes: 4 },
   F16: { bytes: 2, toFloats: fromHalves },
-  // The upper half of a float32.
-  BF16: { bytes: 2, toFloats: (bits) => new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer) },
+  BF16: { bytes: 2, toFloats: fromUpperHalves },
 };
+
+/** BF16 is the upper half of a float32. */
+function fromUpperHalves(halves: Uint16Array): Float32Array {
+  const words = new Uint32Array(halves.length);
+  // Not Uint32Array.from, which makes a list of all numbers first: twelve times as slow, and 50 MB a piece.
+  for (let i = 0; i < halves.length; i++) words[i] = halves[i]! << 16;
+  return new Float32Array(words.buffer);
+}
 
 /** The tensors in the order of their numbers. */
 function parseHeader(path: string, header: Buffer): { entries: Entry[]; metadata: Record<string, string> } {

@@ -238,13 +238,13 @@ function buildProgram(
         })
       : undefined;
   const prepared = dispatches.map((dispatch) => prepare(gpu, dispatch, scalars, placeOf, scalarBuffer));
-  // Compiled in the background, all at once, so that making a program does not wait for the driver.
-  const ready = Promise.all(
-    prepared.map(
-      async ({ dispatch, pipeline, layout, entries }): Promise<Step> => ({
-        dispatch,
-        pipeline: await pipeline,
-        bindGroup: device.createBindGroup({ label: dispatch.label, layout, entries }),
+  // Compiled in the background, all at once, so that making a program does not wait for the driver. What is found wrong then,
+  // such as memory that the driver refused, is this program's and nobody else's.
+  const ready = Promise.all(prepared.map(({ pipeline }) => pipeline)).then((pipelines) =>
+    gpu.validated('a program', () =>
+      prepared.map(({ dispatch, layout, entries }, index): Step => {
+        const bindGroup = device.createBindGroup({ label: dispatch.label, layout, entries });
+        return { dispatch, pipeline: pipelines[index]!, bindGroup };
       }),
     ),
   );
