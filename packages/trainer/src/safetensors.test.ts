@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { CheckpointError, type HostTensor, ShapeError } from '@alex/tensor';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 
 let directory: string;
@@ -258,5 +259,16 @@ describe('readSafetensors', () => {
     const { a } = (await readSafetensors(path)).tensors;
     expect(a!.data.length).toBe(count);
     expect(a!.data.findIndex((value, i) => value !== (i % 255) + 1)).toBe(-1);
+  });
+
+  it.each(['F16', 'BF16'])('gives no checkpoint that another program wrote as %s', async (dtype) => {
+    const path = join(directory, 'checkpoint');
+    await writeCheckpoint(path, { step: 3, parameters: { a: tensor([2], 0, 0) }, optimizerState: {} });
+    const bytes = await readFile(path);
+    const { __metadata__: kept } = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE())));
+    const { sha256: _, ...dropped } = kept;
+    const withNotes = (notes: unknown) => handmade('converted', { __metadata__: notes, a: entry([2], 0, 4, dtype) }, 4);
+    await expect(readCheckpoint(await withNotes(kept))).rejects.toThrow(/check sum is another/);
+    await expect(readCheckpoint(await withNotes(dropped))).rejects.toThrow(/lost its check sum/);
   });
 });

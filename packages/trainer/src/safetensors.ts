@@ -88,9 +88,9 @@ export async function writeSafetensors(
 
 /**
  * Reads a safetensors file as float32 tensors and checks everything that the file says about itself, its check sum too
- * where it has one. Tensors of F16 and BF16 become float32 a piece at a time, each number the very value that it was. Of
- * that kind are weights that others published: what is written here, checkpoints too, is F32 always, and a checkpoint
- * that another program made 16 bits of no longer has its check sum.
+ * where it has one. Tensors of F16 and BF16 become float32 a piece at a time, each number the very value that it was. They
+ * are there for weights that others published: what is written here, checkpoints too, is always F32, and of a checkpoint
+ * that another program made 16 bits of, the check sum is gone or another, for which `readCheckpoint` refuses it.
  *
  * @throws CheckpointError that names the file and what is wrong with it: missing, torn, foreign, or of another type
  */
