@@ -85,8 +85,10 @@ export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Values> {
  */
 const mostBytesOfPiece = 2 ** 24;
 
-/** What {@link readTensors} takes on the adapter at most. */
-export const mostBytesToRead = 2 * mostBytesOfPiece;
+/** What {@link readTensors} takes on the adapter for so many bytes: one piece, or two by turns. */
+export function bytesToRead(bytes: number): number {
+  return bytes <= mostBytesOfPiece ? bytes : 2 * mostBytesOfPiece;
+}
 
 /** A part of a tensor's memory, and where it lies in the piece that it travels in. */
 interface Passage {

@@ -1,6 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, MemoryError } from '../errors.js';
-import { mostBytesToRead } from '../kernel/tensor.js';
+import { bytesToRead } from '../kernel/tensor.js';
 import { planNetwork } from './compile.js';
 import type { NetworkDescription } from './description.js';
 import type { MemoryPlan } from './network.js';
@@ -51,7 +51,7 @@ function excessOf(
   // network gives with its probabilities.
   const results = 4 * batch * (9 + 2 * output[0]!);
   // So do parameters and what the optimizer keeps, piece by piece, when they are saved.
-  const saved = training ? Math.min(mostBytesToRead, 2 * Math.max(parameterBytes, stateBytes)) : 0;
+  const saved = training ? bytesToRead(Math.max(parameterBytes, stateBytes)) : 0;
   const needed = totalBytes + results + saved + smallBuffers;
   if (needed > free) return `it needs ${megabytes(needed)}, there are ${megabytes(free)}`;
   const { maxBufferSize } = gpu.limits;
