@@ -32,7 +32,7 @@ const floorOf = (name) => floors.findIndex((floor) => floor.packages.includes(na
 function sources(folder) {
   return readdirSync(folder, { recursive: true })
     .map((file) => join(folder, file))
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
+    .filter((file) => file.endsWith('.ts') && !/\.(test|fixture)\.ts$/.test(file));
 }
 
 function importsOf(file) {
