@@ -1,4 +1,4 @@
-// Fails unless the metrics of a run show that it learnt: the loss fell by half, and pictures by an artist it never saw
+// Fails unless the metrics of a run show that it learnt: the loss fell by half, and images by an artist it never saw
 // are told apart better than by chance.
 import { readFileSync } from 'node:fs';
 

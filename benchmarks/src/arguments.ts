@@ -10,7 +10,7 @@ export const usage = `Times a training step, layer by layer, beside what the ada
   --step      a whole training step and every kernel in it; done where nothing else is asked for
   --layers    the layers that compute products, alone, each direction by itself
   --peers     the same work by other libraries, of ${peerNames.join(',')}; all where none is named
-  --loading   pictures read from prepared shards, beside the decoder alone, and what a step waits for them
+  --loading   images read from prepared shards, beside the decoder alone, and what a step waits for them
   --exchange  what two adapters hand to each other, beside a plain loop; a step on both, beside the sum of its parts
   --short     a small network and few repeats, for a look in passing
 
@@ -21,7 +21,7 @@ export const usage = `Times a training step, layer by layer, beside what the ada
   --repeats   times that count, after one that does not; default: 3
   --workloads for --peers, of ${Object.keys(workloadsOf(1)).join(',')}; default: all
   --limit     seconds that one library may take for one workload; default: 600
-  --data      for --loading, a folder that \`alexnet prepare\` made; drawn pictures where it is left out
+  --data      for --loading, a folder that \`alexnet prepare\` made; drawn images where it is left out
   --json      writes { environment, results, peers } to this file
   --compare   prints ratios to an earlier file of this kind`;
 

@@ -18,7 +18,7 @@ export interface ExchangeOptions {
   readonly repeats: number;
 }
 
-/** From a hidden layer's activities to a large layer's gradients. */
+/** From a hidden layer's activations to a large layer's gradients. */
 const megabytes = [1, 10, 40] as const;
 /** Exchanges that are timed together. */
 const rounds = 8;
@@ -134,12 +134,12 @@ async function measureStep(gpus: readonly [Gpu, Gpu], { model, batch, repeats }:
   const network = place(description, gpus, { batch });
   try {
     const shape = [batch, ...description.input];
-    const pictures = { shape, data: noise(elementCount(shape), 1) };
+    const images = { shape, data: noise(elementCount(shape), 1) };
     const labels = Array.from({ length: batch }, (_, image) => image % description.output[0]!);
     const times: number[] = [];
     for (let repeat = 0; repeat <= repeats; repeat++) {
       const start = performance.now();
-      await network.step(pictures, labels);
+      await network.step(images, labels);
       if (repeat > 0) times.push(performance.now() - start);
     }
     const row = (name: string, milliseconds: readonly number[]): Result => ({
@@ -152,7 +152,7 @@ async function measureStep(gpus: readonly [Gpu, Gpu], { model, batch, repeats }:
     });
     const results = [row('', times)];
     if (!gpus.every(({ features }) => features.has('timestamp-query'))) return results;
-    const timings = await network.profile(pictures, labels);
+    const timings = await network.profile(images, labels);
     const sum = (of: (timing: (typeof timings)[number]) => boolean) =>
       timings.filter(of).reduce((total, { milliseconds }) => total + milliseconds, 0);
     gpus.forEach((_, index) => {

@@ -36,7 +36,7 @@ function only(recorder: Recorder, layer: string, direction: Direction): Recorder
   return {
     gpu: recorder.gpu,
     tensor: recorder.tensor,
-    activity: recorder.activity,
+    activation: recorder.activation,
     dispatch(dispatch) {
       if (directionOf(dispatch.label, layer) === direction) recorder.dispatch(dispatch);
     },

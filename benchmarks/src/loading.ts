@@ -14,20 +14,20 @@ import { type Result, timesOf } from './report.js';
 import { noise } from './values.js';
 
 export interface LoadingOptions {
-  /** A folder of prepared pictures; drawn ones where it is left out. */
+  /** A folder of prepared images; drawn ones where it is left out. */
   readonly data?: string | undefined;
   readonly repeats: number;
 }
 
-/** Pictures that one repeat reads, and the training reads a batch. */
-const picturesAtMost = 512;
+/** Images that one repeat reads, and the training reads a batch. */
+const imagesAtMost = 512;
 const batch = 32;
-/** The network of the training: the faster a step, the harder it is to have its pictures in time. */
+/** The network of the training: the faster a step, the harder it is to have its images in time. */
 const model = { variant: 'small', inputSize: 64 } as const;
 
 /**
- * Times the reading of prepared pictures beside the decoder alone at the same files, as many at a time, and the share of
- * a training step that passes in waiting for its pictures.
+ * Times the reading of prepared images beside the decoder alone at the same files, as many at a time, and the share of
+ * a training step that passes in waiting for its images.
  *
  * Reading is compared by the time that the process' threads worked: other work on the machine counts less there.
  */
@@ -44,17 +44,17 @@ export async function measureLoading(
       results.push(result);
       onResult(result);
     };
-    // As where they are decoded for training: pictures, not parts of one, at the same time, and none twice.
+    // As where they are decoded for training: images, not parts of one, at the same time, and none twice.
     sharp.concurrency(1);
     sharp.cache(false);
-    const files = await encodedPictures(directory);
+    const files = await encodedImages(directory);
     for (const workers of [1, 2]) {
       const { train } = await openPrepared(directory, { workers, cacheBytes: 0 });
       const read = async () => {
         const order = { batch, lastBatch: 'keep', shuffle: false, ahead: 2 } as const;
         let left = files.length;
-        for await (const { pictures } of batches(train, order)) {
-          left -= pictures.length;
+        for await (const { images } of batches(train, order)) {
+          left -= images.length;
           if (left <= 0) break;
         }
       };
@@ -104,7 +104,7 @@ async function decodeAll(files: readonly Buffer[], atATime: number): Promise<voi
   await Promise.all(Array.from({ length: atATime }, lane));
 }
 
-/** Steps of a small network on crops of the pictures. What is waited for is waited for with an idle adapter. */
+/** Steps of a small network on crops of the images. What is waited for is waited for with an idle adapter. */
 async function measureWaiting(gpu: Gpu, dataset: Dataset, repeats: number): Promise<Result> {
   const { train, classes, height, width, channels, statistics } = dataset;
   const description = alexnet({ ...model, classes: classes.length, channels });
@@ -113,19 +113,19 @@ async function measureWaiting(gpu: Gpu, dataset: Dataset, repeats: number): Prom
     output: network.input,
     source: { height, width, channels },
     training: { crop: 'random', mirror: true },
-    mean: statistics!.meanPicture,
+    mean: statistics!.meanImage,
   });
   const steps: number[] = [];
   let waited = 0;
   try {
     const wanted = 1 + 4 * repeats;
     let asked = performance.now();
-    for await (const { pixels, pictures, labels, epoch } of batches(train, {
+    for await (const { pixels, images, labels, epoch } of batches(train, {
       batch,
       epochs: Number.POSITIVE_INFINITY,
     })) {
       const came = performance.now();
-      await augmenter.run({ pixels, pictures, training: true, seed: 0, epoch });
+      await augmenter.run({ pixels, images, training: true, seed: 0, epoch });
       await network.step(network.input, labels);
       const done = performance.now();
       // The first one compiles, and threads start.
@@ -151,7 +151,7 @@ async function measureWaiting(gpu: Gpu, dataset: Dataset, repeats: number): Prom
 }
 
 /** The files within the first shards of a prepared folder. */
-async function encodedPictures(directory: string): Promise<Buffer[]> {
+async function encodedImages(directory: string): Promise<Buffer[]> {
   const files: Buffer[] = [];
   const shards = (await readdir(directory)).filter((name) => /^train-\d+\.tar$/.test(name)).sort();
   for (const shard of shards) {
@@ -163,18 +163,18 @@ async function encodedPictures(directory: string): Promise<Buffer[]> {
       if (/\.(jpg|png)$/.test(entry.header.name)) files.push(Buffer.concat(chunks));
     }
     await reading;
-    if (files.length >= picturesAtMost) break;
+    if (files.length >= imagesAtMost) break;
   }
-  return files.slice(0, picturesAtMost);
+  return files.slice(0, imagesAtMost);
 }
 
-/** Pictures of 256 x 256 with soft and sharp parts, of about the size that photographs have as JPEG. */
+/** Images of 256 x 256 with soft and sharp parts, of about the size that photographs have as JPEG. */
 async function preparedDrawings(scratch: string): Promise<string> {
-  const from = join(scratch, 'pictures');
+  const from = join(scratch, 'images');
   const side = 256;
   const grain = noise(side * side * 3, 12);
-  for (let i = 0; i < picturesAtMost + 2 * batch; i++) {
-    const folder = join(from, i < picturesAtMost ? 'train' : 'val', i % 2 === 0 ? 'even' : 'odd');
+  for (let i = 0; i < imagesAtMost + 2 * batch; i++) {
+    const folder = join(from, i < imagesAtMost ? 'train' : 'val', i % 2 === 0 ? 'even' : 'odd');
     const pixels = Uint8Array.from({ length: side * side * 3 }, (_, at) => {
       const [x, y] = [Math.floor(at / 3) % side, Math.floor(at / 3 / side)];
       const wave = 90 * Math.sin((x * (1 + (i % 7))) / 40 + (at % 3)) * Math.cos((y * (1 + (i % 5))) / 30 + i);

@@ -23,19 +23,19 @@ export async function measureStep(
   const description = alexnet({ variant: model as Variant });
   const start = performance.now();
   const network = place(description, [gpu], { batch });
-  const pictures = {
+  const images = {
     shape: [batch, ...description.input],
     data: noise(batch * description.input.reduce((a, b) => a * b, 1), 64),
   };
   const labels = Array.from({ length: batch }, (_, image) => image % description.output[0]!);
-  await network.step(pictures, labels);
+  await network.step(images, labels);
   const first = performance.now() - start;
   const steps: number[] = [];
   const profiles: Profile[] = [];
   // In turns, so that whatever else the machine does meets both alike.
   for (let time = 0; time < repeats; time++) {
     steps.push(await wallClock(network, labels));
-    if (gpu.features.has('timestamp-query')) profiles.push(await network.profile(pictures, labels));
+    if (gpu.features.has('timestamp-query')) profiles.push(await network.profile(images, labels));
   }
   network.dispose();
   return [
@@ -46,7 +46,7 @@ export async function measureStep(
   ];
 }
 
-/** The pictures are on the adapter already: how they get there is not this benchmark's business. */
+/** The images are on the adapter already: how they get there is not this benchmark's business. */
 async function wallClock(network: Network, labels: readonly number[]): Promise<number> {
   const start = performance.now();
   await network.step(network.input, labels);

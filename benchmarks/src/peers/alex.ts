@@ -16,7 +16,7 @@ import {
 import { runLayer } from '@alex/tensor/testing';
 import { permuted } from '../values.js';
 import type { Library, Run } from './library.js';
-import { initialParameters, paperNetwork, stepLabels, stepPictures } from './paper.js';
+import { initialParameters, paperNetwork, stepImages, stepLabels } from './paper.js';
 import {
   type ConvolutionWorkload,
   convolutionOperands,
@@ -51,7 +51,7 @@ function filled(gpu: Gpu, label: string, { shape, data }: HostTensor) {
   return tensor;
 }
 
-/** As activities lie on the adapter. */
+/** As activations lie on the adapter. */
 function imageLast({ shape, data }: HostTensor): Float32Array {
   const [batch, ...rest] = shape;
   return permuted(data, [batch!, elementCount(rest)], [1, 0]);
@@ -77,9 +77,9 @@ function denseLayer(gpu: Gpu, workload: DenseWorkload): Run {
 
 function convolution(gpu: Gpu, workload: ConvolutionWorkload): Run {
   const { kernel, padding, groups, directions } = workload;
-  const { pictures, filters, outputGradient } = convolutionOperands(workload);
+  const { images, filters, outputGradient } = convolutionOperands(workload);
   const layer = conv2d({ filters: workload.filters, kernel, padding, groups, bias: false });
-  return layerRun(gpu, layer, pictures, filters, directions === 'both' ? outputGradient : undefined);
+  return layerRun(gpu, layer, images, filters, directions === 'both' ? outputGradient : undefined);
 }
 
 /** Outcomes are those of a run by itself: in a program, memory that nobody reads any more is used again. */
@@ -118,7 +118,7 @@ async function step(gpu: Gpu, workload: StepWorkload): Promise<Run> {
   const network = place(description, [gpu], { batch: workload.batch });
   network.loadParameters(initialParameters(description));
   const { input } = network;
-  writeTensor(gpu, input, imageLast(stepPictures(workload)));
+  writeTensor(gpu, input, imageLast(stepImages(workload)));
   const labels = stepLabels(workload);
   const losses: number[] = [];
   return {

@@ -9,7 +9,7 @@ import {
   learning,
   normalization,
   oneHotLabels,
-  paddedPictures,
+  paddedImages,
   paperNetwork,
 } from './paper.js';
 import {
@@ -88,20 +88,20 @@ function dense(library: Jax, gpu: Gpu, workload: DenseWorkload): Run {
 function convolution(library: Jax, gpu: Gpu, workload: ConvolutionWorkload): Run {
   const { padding, groups, directions } = workload;
   const operands = convolutionOperands(workload);
-  const pictures = arrayOf(library, operands.pictures);
+  const images = arrayOf(library, operands.images);
   const filters = arrayOf(library, operands.filters);
   const outputGradient = arrayOf(library, operands.outputGradient);
   const forward = (x: JaxArray, w: JaxArray) => convolved(library, x, w, 1, padding, groups);
   const forwardOnly = library.jit(forward);
   const both = library.jit((x: JaxArray, w: JaxArray, gradient: JaxArray) => {
     const [output, backward] = library.vjp(forward, [x, w]);
-    const [byPictures, byFilters] = backward(gradient) as [JaxArray, JaxArray];
-    return [output, byPictures, byFilters] as JaxArray[];
+    const [byImages, byFilters] = backward(gradient) as [JaxArray, JaxArray];
+    return [output, byImages, byFilters] as JaxArray[];
   });
   return run(gpu, () =>
     directions === 'forward'
-      ? [forwardOnly(pictures.ref, filters.ref)]
-      : both(pictures.ref, filters.ref, outputGradient.ref),
+      ? [forwardOnly(images.ref, filters.ref)]
+      : both(images.ref, filters.ref, outputGradient.ref),
   );
 }
 
@@ -134,7 +134,7 @@ function step(
   let velocities: Parameters = Object.fromEntries(
     Object.entries(parameters).map(([path, { shape }]) => [path, np.zeros(shape)]),
   );
-  const pictures = arrayOf(library, paddedPictures(workload));
+  const images = arrayOf(library, paddedImages(workload));
   const labels = arrayOf(library, oneHotLabels(workload));
   const losses: number[] = [];
 
@@ -203,7 +203,7 @@ function step(
   return {
     async once() {
       const [first, second] = masks[losses.length]!.map((mask) => arrayOf(library, mask));
-      const result = update(parameters, velocities, pictures.ref, labels.ref, first!, second!);
+      const result = update(parameters, velocities, images.ref, labels.ref, first!, second!);
       parameters = result.next as Parameters;
       velocities = result.nextVelocity as Parameters;
       losses.push(((await (result.loss as JaxArray).data()) as Float32Array)[0]!);

@@ -5,21 +5,21 @@ import {
   hiddenUnits,
   initialParameters,
   oneHotLabels,
-  paddedPictures,
+  paddedImages,
   paperNetwork,
-  stepPictures,
+  stepImages,
 } from './paper.js';
 
 const step = { kind: 'step', batch: 2, inputSize: 69, classes: 10, normalization: true } as const;
 
-test('pictures get zeros on the right and below, up to the last window of conv1', () => {
-  const whole = stepPictures(step);
-  const { shape, data } = paddedPictures(step);
+test('images get zeros on the right and below, up to the last window of conv1', () => {
+  const whole = stepImages(step);
+  const { shape, data } = paddedImages(step);
   expect(shape).toEqual([2, 3, 71, 71]);
   const pixel = (image: number, map: number, y: number, x: number) => data[((image * 3 + map) * 71 + y) * 71 + x];
   expect(pixel(1, 2, 68, 67)).toBe(whole.data[((1 * 3 + 2) * 69 + 68) * 69 + 67]);
   expect([pixel(1, 2, 69, 0), pixel(1, 2, 0, 69), pixel(0, 0, 70, 70)]).toEqual([0, 0, 0]);
-  expect(paddedPictures({ ...step, inputSize: 224 }).shape).toEqual([2, 3, 227, 227]);
+  expect(paddedImages({ ...step, inputSize: 224 }).shape).toEqual([2, 3, 227, 227]);
 });
 
 test('parameters have the deviations that the network asks for', () => {
@@ -32,7 +32,7 @@ test('parameters have the deviations that the network asks for', () => {
   expect(new Set(parameters['conv2.bias']!.data)).toEqual(new Set([1]));
 });
 
-test('every picture has one label', () => {
+test('every image has one label', () => {
   const { data } = oneHotLabels(step);
   expect([data.slice(0, 10), data.slice(10)].map((row) => row.indexOf(1))).toEqual([0, 7]);
   expect(data.reduce((sum, value) => sum + value, 0)).toBe(2);

@@ -7,7 +7,7 @@ import type { StepWorkload } from './workloads.js';
 
 /*
  * The paper's network as the peers have to write it: everything a library cannot know, in outside layout. What they leave
- * out costs them nothing: pictures come to them with conv1's padding around, dropout's choices come ready made.
+ * out costs them nothing: images come to them with conv1's padding around, dropout's choices come ready made.
  */
 
 export const learning = { rate: 0.01, momentum: 0.9, decay: 0.0005 };
@@ -36,7 +36,7 @@ export function initialParameters(description: NetworkDescription): Record<strin
   );
 }
 
-export function stepPictures({ batch, inputSize }: StepWorkload): HostTensor {
+export function stepImages({ batch, inputSize }: StepWorkload): HostTensor {
   const shape = [batch, 3, inputSize, inputSize];
   return { shape, data: noise(elementCount(shape), 64) };
 }
@@ -46,10 +46,10 @@ export function stepLabels({ batch, classes }: StepWorkload): number[] {
 }
 
 /** conv1's windows of 11 every 4 reach over the right and lower edge, over zeros. */
-export function paddedPictures(workload: StepWorkload): HostTensor {
+export function paddedImages(workload: StepWorkload): HostTensor {
   const { batch, inputSize } = workload;
   const size = Math.ceil((inputSize - 11) / 4) * 4 + 11;
-  const { data } = stepPictures(workload);
+  const { data } = stepImages(workload);
   const padded = new Float32Array(batch * 3 * size * size);
   for (let row = 0; row < batch * 3 * inputSize; row++) {
     const [map, y] = [Math.floor(row / inputSize), row % inputSize];

@@ -49,9 +49,9 @@ export function expectedSample(workload: Exclude<Workload, { kind: 'step' }>): n
 
 function expectedConvolution(workload: ConvolutionWorkload): number[] {
   const { batch, kernel, padding, groups } = workload;
-  const { pictures, filters, outputGradient } = convolutionOperands(workload);
+  const { images, filters, outputGradient } = convolutionOperands(workload);
   const outputSize = outputSizeOf(workload);
-  const picture = reader(pictures);
+  const image = reader(images);
   const filter = reader(filters);
   const gradient = reader(outputGradient);
   const groupChannels = workload.channels / groups;
@@ -59,11 +59,11 @@ function expectedConvolution(workload: ConvolutionWorkload): number[] {
   const output = places(outputGradient).map(([n, o, y, x]) => {
     const first = Math.floor(o! / groupFilters) * groupChannels;
     return sums([groupChannels, kernel, kernel], ([c, ky, kx]) => {
-      return picture(n!, first + c!, y! + ky! - padding, x! + kx! - padding) * filter(o!, c!, ky!, kx!);
+      return image(n!, first + c!, y! + ky! - padding, x! + kx! - padding) * filter(o!, c!, ky!, kx!);
     });
   });
   if (workload.directions === 'forward') return output;
-  const byPictures = places(pictures).map(([n, c, y, x]) => {
+  const byImages = places(images).map(([n, c, y, x]) => {
     const group = Math.floor(c! / groupChannels);
     return sums([groupFilters, kernel, kernel], ([o, ky, kx]) => {
       const number = group * groupFilters + o!;
@@ -75,10 +75,10 @@ function expectedConvolution(workload: ConvolutionWorkload): number[] {
   const byFilters = places(filters).map(([o, c, ky, kx]) => {
     const channel = Math.floor(o! / groupFilters) * groupChannels + c!;
     return sums([batch, outputSize, outputSize], ([n, y, x]) => {
-      return gradient(n!, o!, y!, x!) * picture(n!, channel, y! + ky! - padding, x! + kx! - padding);
+      return gradient(n!, o!, y!, x!) * image(n!, channel, y! + ky! - padding, x! + kx! - padding);
     });
   });
-  return [...output, ...byPictures, ...byFilters];
+  return [...output, ...byImages, ...byFilters];
 }
 
 function sum(count: number, term: (index: number) => number): number {

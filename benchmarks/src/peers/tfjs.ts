@@ -10,7 +10,7 @@ import {
   learning,
   normalization,
   oneHotLabels,
-  paddedPictures,
+  paddedImages,
   paperNetwork,
 } from './paper.js';
 import {
@@ -26,7 +26,7 @@ import {
 type Tfjs = typeof import('@tensorflow/tfjs-core');
 
 /**
- * TensorFlow.js on its WebGPU backend. Pictures are NHWC there, filters HWIO; it has no groups, so a grouped convolution is
+ * TensorFlow.js on its WebGPU backend. Images are NHWC there, filters HWIO; it has no groups, so a grouped convolution is
  * several, each of its own channels.
  */
 export const tfjs: Library = async (gpu) => {
@@ -126,7 +126,7 @@ function tensor4d(tf: Tfjs, { shape, data }: HostTensor): Tensor4D {
 function convolution(tf: Tfjs, finish: Finish, workload: ConvolutionWorkload): Run {
   const { groups, padding, directions } = workload;
   const operands = convolutionOperands(workload);
-  const pictures = tensor4d(tf, inOrder(operands.pictures, imagesFromOutside));
+  const images = tensor4d(tf, inOrder(operands.images, imagesFromOutside));
   // Parts of the filters: a group's are next to each other in outside layout.
   const filters = partsOf(operands.filters, groups).map((part) => tensor4d(tf, inOrder(part, filtersFromOutside)));
   const outputGradient = tensor4d(tf, inOrder(operands.outputGradient, imagesFromOutside));
@@ -146,17 +146,17 @@ function convolution(tf: Tfjs, finish: Finish, workload: ConvolutionWorkload): R
   });
   const compute =
     directions === 'forward'
-      ? () => [tf.tidy(() => forward(pictures, ...filters))]
+      ? () => [tf.tidy(() => forward(images, ...filters))]
       : () => {
-          const { value, grads } = both([pictures, ...filters], outputGradient);
+          const { value, grads } = both([images, ...filters], outputGradient);
           return [value, ...grads];
         };
-  return run(finish, compute, async ([output, byPictures, ...byFilters]) => {
+  return run(finish, compute, async ([output, byImages, ...byFilters]) => {
     const outside = [inOrder(await host(output!), imagesToOutside)];
-    if (!byPictures) return outside;
+    if (!byImages) return outside;
     const parts: HostTensor[] = [];
     for (const part of byFilters) parts.push(inOrder(await host(part), filtersToOutside));
-    return [...outside, inOrder(await host(byPictures), imagesToOutside), joined(parts)];
+    return [...outside, inOrder(await host(byImages), imagesToOutside), joined(parts)];
   });
 }
 
@@ -180,7 +180,7 @@ function step(
   const description = paperNetwork(workload);
   const parameters = stepParameters(tf, initialParameters(description));
   const { batch, classes } = workload;
-  const pictures = tensor4d(tf, inOrder(paddedPictures(workload), imagesFromOutside));
+  const images = tensor4d(tf, inOrder(paddedImages(workload), imagesFromOutside));
   const labels = tf.tensor2d(oneHotLabels(workload).data, [batch, classes]);
   const optimizer = tf.train.momentum(learning.rate, learning.momentum);
   const losses: number[] = [];
@@ -209,7 +209,7 @@ function step(
     tf.add(tf.matMul(x, parameters[`${path}.weight`] as Tensor2D), parameters[`${path}.bias`]!) as Tensor2D;
 
   const lossOf = (first: Tensor2D, second: Tensor2D) => {
-    const conv1 = columns(convolved(pictures, 'conv1', 4, 0) as Tensor4D).map((part) => pooled(normalized(part)));
+    const conv1 = columns(convolved(images, 'conv1', 4, 0) as Tensor4D).map((part) => pooled(normalized(part)));
     const conv2 = own(conv1, 'conv2', 2).map((part) => pooled(normalized(part)));
     const conv3 = columns(convolved(meet(conv2), 'conv3', 1, 1) as Tensor4D);
     const conv5 = own(own(conv3, 'conv4', 1), 'conv5', 1).map(pooled);
@@ -261,9 +261,9 @@ function libraryLayout(layer: string, values: HostTensor): HostTensor {
   if (values.shape.length === 4) return inOrder(values, filtersFromOutside);
   if (values.shape.length !== 2) return values;
   if (layer !== 'fc6') return inOrder(values, [1, 0]);
-  // It reads pictures as they lie: here the map is the fastest index.
+  // It reads images as they lie: here the map is the fastest index.
   const [units, inputs] = values.shape as [number, number];
   const side = Math.sqrt(inputs / 256);
-  const pictures = inOrder({ shape: [units, 256, side, side], data: values.data }, [2, 3, 1, 0]);
-  return { shape: [inputs, units], data: pictures.data };
+  const images = inOrder({ shape: [units, 256, side, side], data: values.data }, [2, 3, 1, 0]);
+  return { shape: [inputs, units], data: images.data };
 }

@@ -17,7 +17,7 @@ export interface DenseWorkload {
   readonly units: number;
 }
 
-/** A convolution without biases, of stride 1; `both` computes the gradients by pictures and filters as well. */
+/** A convolution without biases, of stride 1; `both` computes the gradients by images and filters as well. */
 export interface ConvolutionWorkload {
   readonly kind: 'convolution';
   readonly directions: 'forward' | 'both';
@@ -93,16 +93,16 @@ export function denseOperands({ batch, inputs, units }: DenseWorkload): { images
   return { images: draw([batch, inputs], 1), weights: draw([units, inputs], 2) };
 }
 
-/** Pictures NCHW, filters OIHW, and the gradient of the output. */
+/** Images NCHW, filters OIHW, and the gradient of the output. */
 export function convolutionOperands(workload: ConvolutionWorkload): {
-  pictures: HostTensor;
+  images: HostTensor;
   filters: HostTensor;
   outputGradient: HostTensor;
 } {
   const { batch, channels, size, filters, kernel, groups } = workload;
   const outputSize = outputSizeOf(workload);
   return {
-    pictures: draw([batch, channels, size, size], 1),
+    images: draw([batch, channels, size, size], 1),
     filters: draw([filters, channels / groups, kernel, kernel], 2),
     outputGradient: draw([batch, filters, outputSize, outputSize], 3),
   };

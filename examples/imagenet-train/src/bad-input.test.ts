@@ -4,18 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CommandResult, runCommand } from './testing/command.js';
-import { png, writePictures } from './testing/pictures.js';
+import { png, writeImages } from './testing/images.js';
 
 let directory: string;
-let pictures: string;
+let images: string;
 /** A run that was trained to its end, to be copied and damaged. */
 let trained: string;
 let count = 0;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'alex-bad-input-'));
-  pictures = join(directory, 'pictures');
-  await writePictures(pictures, ['blue', 'green', 'red']);
+  images = join(directory, 'images');
+  await writeImages(images, ['blue', 'green', 'red']);
   trained = join(directory, 'trained');
   const { code, stderr } = await runCommand(tinyTraining(trained));
   expect(stderr).toBe('');
@@ -28,7 +28,7 @@ function tinyTraining(run: string, ...more: string[]): string[] {
   return [
     'train',
     '--data',
-    pictures,
+    images,
     '--model',
     'small',
     '--crop',
@@ -75,7 +75,7 @@ describe('options that are not allowed', () => {
     [
       'a batch larger than the data',
       ['--batch', '500'],
-      /--batch 500: there are only 21 pictures to learn from; give at most 21/,
+      /--batch 500: there are only 21 images to learn from; give at most 21/,
     ],
     ['a fraction of a batch', ['--batch', '2.5'], /--batch.*'2.5' is invalid/],
     ['negative steps', ['--steps', '-1'], /--steps.*'-1' is invalid.*at least 1/],
@@ -83,9 +83,9 @@ describe('options that are not allowed', () => {
     ['steps and epochs', ['--epochs', '2'], /--epochs.*cannot be used with.*--steps/],
     ['a learning rate that is no number', ['--learning-rate', 'NaN'], /--learning-rate.*'NaN' is invalid.*above 0/],
     ['an endless learning rate', ['--learning-rate', 'Infinity'], /--learning-rate.*is invalid/],
-    ['a chunk of no pictures', ['--chunk', '0'], /--chunk.*'0' is invalid.*at least 1/],
+    ['a chunk of no images', ['--chunk', '0'], /--chunk.*'0' is invalid.*at least 1/],
     ['a seed of more than 32 bits', ['--seed', '4294967296'], /--seed.*from 0 to 4294967295/],
-    ['a crop larger than the pictures', ['--size', '20'], /crops of 24 x 24 do not fit pictures of 20 x 20/],
+    ['a crop larger than the images', ['--size', '20'], /crops of 24 x 24 do not fit images of 20 x 20/],
     ['an input that is too small', ['--crop', '1', '--size', '1'], /pool|conv/],
     ['an unknown adapter', ['--adapter', 'Voodoo2'], /there is no adapter Voodoo2; choose .*0: /],
     ['an unknown option', ['--stepz', '2'], /unknown option '--stepz'/],
@@ -99,8 +99,8 @@ describe('options that are not allowed', () => {
   it.each<[string, string[], RegExp]>([
     ['an unknown command', ['traim'], /unknown command 'traim'/],
     ['no run', ['train', '--data', 'emoji'], /--run <dir>.* not specified/],
-    ['no data', ['train', '--run', 'never-made'], /--data is missing: give a directory of pictures/],
-    ['no pictures', ['classify', '--run', 'never-made'], /missing required argument 'image'/],
+    ['no data', ['train', '--run', 'never-made'], /--data is missing: give a directory of images/],
+    ['no images', ['classify', '--run', 'never-made'], /missing required argument 'image'/],
     ['a run that is not there', ['evaluate', '--run', 'never-made'], /never-made: there is no run here/],
     ['a demo without classes', ['demo', '--run', 'never-made', '--classes', '0'], /--classes.*at least 2/],
     ['a demo of more classes than there are', ['demo', '--run', 'never-made', '--classes', '5000'], /classes is 5000/],
@@ -114,7 +114,7 @@ describe('options that are not allowed', () => {
 describe('data that cannot be used', () => {
   it('one class', async () => {
     const data = join(directory, 'one-class');
-    await writePictures(data, ['red']);
+    await writeImages(data, ['red']);
     const run = newRun();
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
@@ -124,12 +124,12 @@ describe('data that cannot be used', () => {
     await expectNothing(run);
   });
 
-  it('no pictures', async () => {
-    const data = join(directory, 'no-pictures');
+  it('no images', async () => {
+    const data = join(directory, 'no-images');
     await mkdir(join(data, 'blue'), { recursive: true });
     await mkdir(join(data, 'red'));
     const run = newRun();
-    expectRefusal(await runCommand(tinyTraining(run, '--data', data)), 1, /has no pictures: put files/);
+    expectRefusal(await runCommand(tinyTraining(run, '--data', data)), 1, /has no images: put files/);
     await expectNothing(run);
   });
 
@@ -152,26 +152,26 @@ describe('data that cannot be used', () => {
 
   it('a text called .JPEG', async () => {
     const data = join(directory, 'text');
-    await writePictures(data, ['blue', 'red']);
+    await writeImages(data, ['blue', 'red']);
     await writeFile(join(data, 'red', 'poem.JPEG'), 'Roses are red\n');
     const run = newRun();
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /red.poem\.JPEG is not a picture.*replace or remove/,
+      /red.poem\.JPEG is not an image.*replace or remove/,
     );
     await expectNothing(run);
   });
 
-  it('a picture that was cut off', async () => {
+  it('an image that was cut off', async () => {
     const data = join(directory, 'cut');
-    await writePictures(data, ['blue', 'red']);
+    await writeImages(data, ['blue', 'red']);
     await writeFile(join(data, 'red', '3.png'), png(200, 0, 0, 256).subarray(0, 60));
     const run = newRun();
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /red.3\.png cannot be read as a picture.*replace or remove/,
+      /red.3\.png cannot be read as an image.*replace or remove/,
     );
     await expectNothing(run);
   });
@@ -208,9 +208,9 @@ describe('places where a run cannot be', () => {
 
   it('a directory that holds something else', async () => {
     for (const more of [[], ['--resume']]) {
-      expectRefusal(await runCommand(tinyTraining(pictures, ...more)), 2, /holds files but no run.*choose another/);
+      expectRefusal(await runCommand(tinyTraining(images, ...more)), 2, /holds files but no run.*choose another/);
     }
-    expect((await readdir(pictures)).sort()).toEqual(['blue', 'green', 'red']);
+    expect((await readdir(images)).sort()).toEqual(['blue', 'green', 'red']);
   });
 
   it('a place below a file', async () => {
@@ -264,7 +264,7 @@ describe('runs that were damaged', () => {
       /weights\.safetensors: not a usable weights file: .*/,
     );
     expectRefusal(
-      await runCommand(['classify', '--run', run, join(pictures, 'red', '0.png')]),
+      await runCommand(['classify', '--run', run, join(images, 'red', '0.png')]),
       1,
       /weights\.safetensors: not a usable weights file/,
     );
@@ -324,7 +324,7 @@ describe('runs that were damaged', () => {
 
   it('data with other classes', async () => {
     const data = join(directory, 'others');
-    await writePictures(data, ['blue', 'red', 'yellow']);
+    await writeImages(data, ['blue', 'red', 'yellow']);
     expectRefusal(
       await runCommand(['evaluate', '--run', trained, '--data', data]),
       2,
@@ -332,10 +332,10 @@ describe('runs that were damaged', () => {
     );
   });
 
-  it('a file that is no picture', async () => {
+  it('a file that is no image', async () => {
     const text = join(directory, 'poem.jpg');
     await writeFile(text, 'Violets are blue\n');
-    expectRefusal(await runCommand(['classify', '--run', trained, text]), 1, /poem\.jpg cannot be read as a picture/);
+    expectRefusal(await runCommand(['classify', '--run', trained, text]), 1, /poem\.jpg cannot be read as an image/);
     expectRefusal(await runCommand(['classify', '--run', trained, `${text}x`]), 1, /poem\.jpgx/);
   });
 });

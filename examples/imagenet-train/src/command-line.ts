@@ -72,7 +72,7 @@ function commandLine(run: Run): Command {
 
   program
     .command('demo')
-    .description('train a small AlexNet on the embedded pictures and show what it learnt')
+    .description('train a small AlexNet on the embedded images and show what it learnt')
     .option('--run <dir>', 'directory of the run (default: runs/demo-TIME)')
     .option('--classes <n>', `things to tell apart (default: ${demoRecipe.classes})`, wholeNumber(2))
     .option('--steps <n>', `steps of training (default: ${demoRecipe.training.steps})`, wholeNumber(1))
@@ -94,7 +94,7 @@ function commandLine(run: Run): Command {
     )
     .addOption(new Option('--to <file>', 'where the tunings go that are to be shared; --tunings takes the file'))
     .option('--model <name>', `the network to tune, one of ${modelNames} (default: paper)`)
-    .option('--batch <n>', 'pictures a step (default: what the network was published with)', wholeNumber(1))
+    .option('--batch <n>', 'images a step (default: what the network was published with)', wholeNumber(1))
     .addOption(precisionOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
@@ -117,31 +117,29 @@ function commandLine(run: Run): Command {
     .requiredOption('--to <dir>', 'where the shards go: a new folder, or one where this was stopped')
     .option(
       '--size <pixels>',
-      'side that pictures are scaled and cut to (default: 256, as in the paper)',
+      'side that images are scaled and cut to (default: 256, as in the paper)',
       wholeNumber(1, 4096),
     )
     .option('--classes <n>', 'how many classes; only emoji leave a choice', wholeNumber(2))
-    .option('--max-rejected <share>', 'of the pictures that may be unusable (default: 0.1%)', percentage)
+    .option('--max-rejected <share>', 'of the images that may be unusable (default: 0.1%)', percentage)
     .addOption(
       new Option(
         '--format <kind>',
         'jpg, or png without loss (default: png where the source is small and without loss)',
       ).choices(['jpg', 'png']),
     )
-    .option('--workers <n>', 'pictures to work on at a time (default: the number of cores)', wholeNumber(1, 1024))
+    .option('--workers <n>', 'images to work on at a time (default: the number of cores)', wholeNumber(1, 1024))
     .addOption(jsonOption())
     .action((options) => run(options, (output) => prepareCommand(options, output)));
 
   program
     .command('augment')
-    .description(
-      'draw a picture beside sixteen crops of it as training sees them: shifted, reflected, in other colours',
-    )
-    .argument('<image>', 'picture file')
+    .description('draw an image beside sixteen crops of it as training sees them: shifted, reflected, in other colours')
+    .argument('<image>', 'image file')
     .requiredOption('--to <file>', 'the PNG to write')
     .option('--data <dir>', "data whose colours decide how colours shift (default: ImageNet's)")
     .addOption(
-      new Option('--size <pixels>', 'side that the picture is scaled and cut to')
+      new Option('--size <pixels>', 'side that the image is scaled and cut to')
         .argParser(wholeNumber(1, 4096))
         .default(256),
     )
@@ -157,7 +155,7 @@ function commandLine(run: Run): Command {
     .requiredOption('--run <dir>', 'directory of the run')
     .option(
       '--data <dir>',
-      "prepared shards, class folders of pictures, CIFAR-10's or Fashion-MNIST's files, or the word emoji",
+      "prepared shards, class folders of images, CIFAR-10's or Fashion-MNIST's files, or the word emoji",
     )
     .option('--model <name>', `one of ${modelNames} (default: paper)`)
     .addOption(
@@ -171,15 +169,15 @@ function commandLine(run: Run): Command {
       'start from the weights of another run, or of a file; the last layer begins anew where the classes are others',
     )
     .option('--classes <n>', 'how many classes, where the data leave a choice', wholeNumber(2))
-    .option('--batch <n>', 'pictures a step (default: what the network was published with)', wholeNumber(1))
+    .option('--batch <n>', 'images a step (default: what the network was published with)', wholeNumber(1))
     .option(
       '--micro-batch <n>',
-      'pictures at a time where a whole batch does not fit the memory; the updates are the same, to rounding',
+      'images at a time where a whole batch does not fit the memory; the updates are the same, to rounding',
       wholeNumber(1),
     )
     .option('--steps <n>', 'steps of training', wholeNumber(1))
     .addOption(
-      new Option('--epochs <n>', 'passes over the training pictures, instead of --steps')
+      new Option('--epochs <n>', 'passes over the training images, instead of --steps')
         .argParser(wholeNumber(1))
         .conflicts('steps'),
     )
@@ -205,13 +203,13 @@ function commandLine(run: Run): Command {
     .option('--crop <pixels>', "side of the crops that the network sees (default: the network's)", wholeNumber(1))
     .option(
       '--size <pixels>',
-      'side that pictures are scaled to first (default: a little more than the crop)',
+      'side that images are scaled to first (default: a little more than the crop)',
       wholeNumber(1),
     )
-    .option('--no-random-crop', 'take every crop from the centre of its picture')
+    .option('--no-random-crop', 'take every crop from the centre of its image')
     .option('--no-mirror', 'do not reflect half of the crops')
     .option(
-      '--chunk <pictures>',
+      '--chunk <images>',
       'so many neighbours in a batch share crop and reflection: 32 in the 2012 code (default: 1)',
       wholeNumber(1),
     )
@@ -246,23 +244,23 @@ function commandLine(run: Run): Command {
 
   program
     .command('evaluate')
-    .description('measure top-1 and top-5 error of a trained network, or of several together, on validation pictures')
+    .description('measure top-1 and top-5 error of a trained network, or of several together, on validation images')
     .option('--run <dirs>', 'directory of the run; of several with commas between the predictions are averaged')
     .addOption(weightsOption())
     .addOption(meanOption())
-    .option('--data <dir>', 'the pictures (default: those that the run learnt from)')
+    .option('--data <dir>', 'the images (default: those that the run learnt from)')
     .addOption(
-      new Option('--views <n>', '1: the centre of each picture; 10: corners, centre and reflections, averaged')
+      new Option('--views <n>', '1: the centre of each image; 10: corners, centre and reflections, averaged')
         .choices(['1', '10'])
         .default('1'),
     )
     .option(
       '--mix <weights>',
-      'how several runs are weighed: equal, numbers with commas between, or search (search:top5, search:top1, search:loss), which finds weights on the pictures themselves (default: equal)',
+      'how several runs are weighed: equal, numbers with commas between, or search (search:top5, search:top1, search:loss), which finds weights on the images themselves (default: equal)',
     )
     .option(
       '--predictions <file>',
-      "write the five likeliest classes of each picture, a line each, as ILSVRC's submissions have them",
+      "write the five likeliest classes of each image, a line each, as ILSVRC's submissions have them",
     )
     .addOption(tuneOption('cached'))
     .addOption(tuningsOption())
@@ -274,8 +272,8 @@ function commandLine(run: Run): Command {
 
   program
     .command('classify')
-    .description('show the five likeliest labels of pictures')
-    .argument('<image...>', 'picture files')
+    .description('show the five likeliest labels of images')
+    .argument('<image...>', 'image files')
     .option('--run <dir>', 'directory of the run')
     .addOption(weightsOption())
     .addOption(meanOption())
@@ -288,7 +286,7 @@ function commandLine(run: Run): Command {
     .command('report')
     .description('draw a run into one HTML file: curves, filters, predictions')
     .requiredOption('--run <dir>', 'directory of the run')
-    .option('--data <dir>', 'pictures to predict (default: those that the run learnt from)')
+    .option('--data <dir>', 'images to predict (default: those that the run learnt from)')
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((options) => run(options, (output) => reportCommand(options, output)));

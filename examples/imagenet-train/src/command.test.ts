@@ -5,23 +5,23 @@ import { setTimeout } from 'node:timers/promises';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand, startCommand, untilMeasured } from './testing/command.js';
-import { writePictures } from './testing/pictures.js';
+import { writeImages } from './testing/images.js';
 import { writeConstantRecipe } from './testing/recipe.js';
 
 let directory: string;
-let pictures: string;
+let images: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'alex-command-'));
-  pictures = join(directory, 'pictures');
-  await writePictures(pictures, ['blue', 'green', 'red']);
+  images = join(directory, 'images');
+  await writeImages(images, ['blue', 'green', 'red']);
 });
 afterAll(() => rm(directory, { recursive: true }));
 
 function training(run: string, steps: number, ...more: string[]): string[] {
   const model = more.includes('--recipe') ? [] : ['--model', 'small'];
   const sizes = ['--crop', '24', '--batch', '4', '--steps', `${steps}`];
-  return ['train', '--data', pictures, ...model, ...sizes, '--run', run, ...more];
+  return ['train', '--data', images, ...model, ...sizes, '--run', run, ...more];
 }
 
 describe('help', () => {
@@ -80,7 +80,7 @@ it('trains, evaluates and classifies', async () => {
   expect(trained.code).toBe(0);
   const result = JSON.parse(trained.stdout);
   expect(result).toMatchObject({ run, finished: true, step: 60, validation: { split: 'val', step: 60 } });
-  expect(trained.stderr).toMatch(/Training small .* on 21 pictures of 3 classes, 60 steps of 4/);
+  expect(trained.stderr).toMatch(/Training small .* on 21 images of 3 classes, 60 steps of 4/);
   expect((await readdir(run)).sort()).toEqual([
     'checkpoints',
     'config.json',
@@ -96,9 +96,9 @@ it('trains, evaluates and classifies', async () => {
   expect(metrics.at(-1)).toEqual(result.validation);
 
   for (const views of ['1', '10']) {
-    const evaluated = await runCommand(['evaluate', '--run', run, '--data', pictures, '--views', views, '--json']);
+    const evaluated = await runCommand(['evaluate', '--run', run, '--data', images, '--views', views, '--json']);
     expect(evaluated.code).toBe(0);
-    const { pictures: count, loss, top1Error, top5Error, top1Wrong } = JSON.parse(evaluated.stdout);
+    const { images: count, loss, top1Error, top5Error, top1Wrong } = JSON.parse(evaluated.stdout);
     expect({ count, top1Wrong }).toEqual({ count: 3, top1Wrong: 0 });
     // Plain colours: nothing could be easier.
     expect({ top1Error, top5Error }).toEqual({ top1Error: 0, top5Error: 0 });
@@ -113,25 +113,25 @@ it('trains, evaluates and classifies', async () => {
   const { loss, members } = JSON.parse(together.stdout);
   expect(loss).toBeCloseTo(result.validation.loss, 6);
   expect(members).toMatchObject([
-    { run, weight: 0.5, alone: { pictures: 3, top1Wrong: 0 } },
+    { run, weight: 0.5, alone: { images: 3, top1Wrong: 0 } },
     { run, weight: 0.5 },
   ]);
-  // Classes are numbered from 1; there is one picture of each, in their order.
+  // Classes are numbered from 1; there is one image of each, in their order.
   const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
   expect(lines.map((line) => line.split(' ')[0])).toEqual(['1', '2', '3']);
   for (const line of lines) expect(line.split(' ').sort()).toEqual(['1', '2', '3']);
 
-  const images = ['red', 'blue'].map((name) => join(pictures, name, '1.png'));
-  const classified = await runCommand(['classify', '--run', run, ...images, '--json']);
+  const files = ['red', 'blue'].map((name) => join(images, name, '1.png'));
+  const classified = await runCommand(['classify', '--run', run, ...files, '--json']);
   expect(classified.code).toBe(0);
   const named = JSON.parse(classified.stdout);
-  expect(named.map(({ picture }: { picture: string }) => picture)).toEqual(images);
+  expect(named.map(({ image }: { image: string }) => image)).toEqual(files);
   expect(named.map(({ labels }: { labels: { label: string }[] }) => labels[0]!.label)).toEqual(['red', 'blue']);
   expect(named[0].labels).toHaveLength(3);
   const reported = await runCommand(['report', '--run', run, '--json']);
   expect(JSON.parse(reported.stdout)).toEqual({ run, report: join(run, 'report.html') });
   expect(await readFile(join(run, 'report.html'), 'utf8')).toContain('small on');
-  const forPeople = await runCommand(['classify', '--run', run, images[0]!]);
+  const forPeople = await runCommand(['classify', '--run', run, files[0]!]);
   expect(forPeople.stdout).toMatch(/red.1\.png\n +\d+\.\d% {2}red\n/);
 });
 
@@ -231,22 +231,22 @@ it('begins a run that --resume does not find', async () => {
   const { code, stdout } = await runCommand(training(run, 1, '--resume', ...variation));
   expect(code).toBe(0);
   expect(stdout).not.toContain('Going on');
-  const { pictures } = JSON.parse(await readFile(join(run, 'config.json'), 'utf8'));
-  expect(pictures).toMatchObject({ crop: 'centre', mirror: false, chunk: 32 });
-  expect(pictures.colour).toBeUndefined();
+  const { images } = JSON.parse(await readFile(join(run, 'config.json'), 'utf8'));
+  expect(images).toMatchObject({ crop: 'centre', mirror: false, chunk: 32 });
+  expect(images.colour).toBeUndefined();
 });
 
-it('draws a picture beside what training sees of it', async () => {
-  const [picture, to] = [join(directory, 'photograph.png'), join(directory, 'augmented.png')];
+it('draws an image beside what training sees of it', async () => {
+  const [image, to] = [join(directory, 'photograph.png'), join(directory, 'augmented.png')];
   const side = 40;
   const pixels = Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * i) % 251);
   await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
     .png()
-    .toFile(picture);
-  const augmenting = ['augment', picture, '--to', to, '--size', `${side}`, '--crop', '32'];
+    .toFile(image);
+  const augmenting = ['augment', image, '--to', to, '--size', `${side}`, '--crop', '32'];
   const { code, stdout } = await runCommand([...augmenting, '--json']);
   expect(code).toBe(0);
-  expect(JSON.parse(stdout)).toEqual({ picture, to, variations: 16 });
+  expect(JSON.parse(stdout)).toEqual({ image, to, variations: 16 });
   const drawn = sharp(to);
   // 40 pixels, then four times a gap of 8 and 32 pixels.
   expect(await drawn.metadata()).toMatchObject({ format: 'png', width: 200, height: 152 });
@@ -258,7 +258,7 @@ it('draws a picture beside what training sees of it', async () => {
     tiles.add((await part(48 + 40 * (i % 4), 40 * Math.floor(i / 4), 32)).toString('base64'));
   expect(tiles.size).toBe(16);
 
-  const refused = await runCommand(['augment', picture, '--to', join(directory, 'none', 'x.png')]);
+  const refused = await runCommand(['augment', image, '--to', join(directory, 'none', 'x.png')]);
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(/^error: .*x\.png: could not be written: ENOENT/);
 });
@@ -276,5 +276,5 @@ it('shows the demo', async () => {
   expect(stdout).toContain(`npm run alexnet -- evaluate --run ${run} --data emoji --views 10`);
   const evaluated = await runCommand(['evaluate', '--run', run, '--data', 'emoji', '--views', '10']);
   expect(evaluated.code).toBe(0);
-  expect(evaluated.stdout).toMatch(/^3 validation pictures, 10 views each: top-1 error/);
+  expect(evaluated.stdout).toMatch(/^3 validation images, 10 views each: top-1 error/);
 });

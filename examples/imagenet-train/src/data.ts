@@ -1,25 +1,25 @@
 import { colourStatistics, type Dataset, openDataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
-import type { PicturesConfig, RunConfig } from '@alex/trainer';
+import type { ImagesConfig, RunConfig } from '@alex/trainer';
 import { base64FromFloats } from './base64.js';
 
-/** The mean of so many pictures is that of all of them, to a grey level or two. */
-const picturesForStatistics = 1024;
+/** The mean of so many images is that of all of them, to a grey level or two. */
+const imagesForStatistics = 1024;
 
 /**
- * What is subtracted from pictures and how their colours are shifted: of prepared data the mean picture and the
- * statistics of all pictures, of others a mean colour and those of some.
+ * What is subtracted from images and how their colours are shifted: of prepared data the mean image and the
+ * statistics of all images, of others a mean colour and those of some.
  */
-export async function measurePictures(
+export async function measureImages(
   dataset: Dataset,
   { colourStrength }: { readonly colourStrength: number },
-): Promise<Pick<PicturesConfig, 'mean' | 'meanPicture' | 'colour'>> {
+): Promise<Pick<ImagesConfig, 'mean' | 'meanImage' | 'colour'>> {
   const { statistics } = dataset;
   const { mean, standardDeviations, axes } =
-    statistics?.colour ?? (await colourStatistics(dataset.train, { limit: picturesForStatistics }));
+    statistics?.colour ?? (await colourStatistics(dataset.train, { limit: imagesForStatistics }));
   return {
     mean: [...mean],
-    ...(statistics && { meanPicture: base64FromFloats(statistics.meanPicture) }),
+    ...(statistics && { meanImage: base64FromFloats(statistics.meanImage) }),
     // A shift along colours needs colours.
     ...(colourStrength > 0 &&
       dataset.channels === 3 && {
@@ -51,7 +51,7 @@ export async function openData(
 }
 
 /**
- * Opens data for a run that exists: pictures of the size and with the classes that its network knows.
+ * Opens data for a run that exists: images of the size and with the classes that its network knows.
  *
  * @throws ConfigError where the data have other classes
  */

@@ -1,19 +1,19 @@
-import type { PicturesConfig, Recipe } from '@alex/trainer';
+import type { ImagesConfig, Recipe } from '@alex/trainer';
 
 /** Everything that decides what the demo learns, and how long it takes. */
 export const demoRecipe: {
   readonly variant: 'small';
   readonly classes: number;
-  /** Height and width of the drawn pictures, of which crops as large as the network's input are taken; in pixels. */
-  readonly pictureSize: number;
-  readonly pictures: Pick<PicturesConfig, 'mirror' | 'scale'> & { readonly colourStrength: number };
+  /** Height and width of the drawn images, of which crops as large as the network's input are taken; in pixels. */
+  readonly imageSize: number;
+  readonly images: Pick<ImagesConfig, 'mirror' | 'scale'> & { readonly colourStrength: number };
   readonly training: Omit<Recipe, 'seed'>;
   readonly seed: number;
 } = {
   variant: 'small',
   classes: 24,
-  pictureSize: 64,
-  pictures: { mirror: true, scale: 64, colourStrength: 0.1 },
+  imageSize: 64,
+  images: { mirror: true, scale: 64, colourStrength: 0.1 },
   training: {
     batch: 32,
     steps: 200,

@@ -1,12 +1,12 @@
-import type { Dataset, PictureBatch } from '@alex/data';
+import type { Dataset, ImageBatch } from '@alex/data';
 import { predict } from '@alex/trainer';
 import type { Session } from './session.js';
 
-/** One validation picture. */
-export interface ExamplePicture {
-  /** The picture's name in its data set. */
+/** One validation image. */
+export interface ExampleImage {
+  /** The image's name in its data set. */
   readonly name: string;
-  readonly picture: {
+  readonly image: {
     readonly data: Uint8Array;
     readonly width: number;
     readonly height: number;
@@ -16,28 +16,28 @@ export interface ExamplePicture {
   readonly label: string;
 }
 
-/** One validation picture, and what a network takes it for. */
-export interface Example extends ExamplePicture {
+/** One validation image, and what a network takes it for. */
+export interface Example extends ExampleImage {
   /** The likeliest five, likeliest first. */
   readonly top5: readonly { readonly label: string; readonly probability: number }[];
 }
 
-/** Some validation pictures: each alone, and all as a network is shown them. */
-export interface ExamplePictures {
-  readonly examples: readonly ExamplePicture[];
-  readonly batch: PictureBatch;
+/** Some validation images: each alone, and all as a network is shown them. */
+export interface ExampleImages {
+  readonly examples: readonly ExampleImage[];
+  readonly batch: ImageBatch;
 }
 
-/** Reads `count` pictures from all over the validation split. */
-export async function readExamplePictures({ validation, classes }: Dataset, count: number): Promise<ExamplePictures> {
+/** Reads `count` images from all over the validation split. */
+export async function readExampleImages({ validation, classes }: Dataset, count: number): Promise<ExampleImages> {
   const shown = Math.min(count, validation.length);
   const numbers = Array.from({ length: shown }, (_, i) => Math.floor(((i + 0.5) * validation.length) / shown));
   const batch = await validation.read(numbers);
   const { height, width, channels, labels, pixels } = batch;
   const bytes = height * width * channels;
   const examples = numbers.map((number, i) => ({
-    name: validation.pictureName(number),
-    picture: {
+    name: validation.imageName(number),
+    image: {
       data: pixels.subarray(i * bytes, (i + 1) * bytes),
       width,
       height,
@@ -48,13 +48,13 @@ export async function readExamplePictures({ validation, classes }: Dataset, coun
   return { examples, batch };
 }
 
-/** Shows a network `count` pictures from all over the validation split. */
+/** Shows a network `count` images from all over the validation split. */
 export async function predictExamples(
   session: Pick<Session, 'network' | 'augmenter'>,
   dataset: Dataset,
   count: number,
 ): Promise<Example[]> {
-  const { examples, batch } = await readExamplePictures(dataset, count);
+  const { examples, batch } = await readExampleImages(dataset, count);
   const predictions = await predict(session, batch);
   return predictions.map((likeliest, i) => ({
     ...examples[i]!,

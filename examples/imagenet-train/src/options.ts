@@ -70,13 +70,13 @@ export const adaptersOption = () =>
 export const strategyOption = () =>
   new Option(
     '--strategy <name>',
-    'how several adapters share the work: model, a column each as in the paper; data, some pictures each; hybrid, convolutions as data and the rest as model; auto, whichever should be the fastest by what they are measured to reach (default: model)',
+    'how several adapters share the work: model, a column each as in the paper; data, some images each; hybrid, convolutions as data and the rest as model; auto, whichever should be the fastest by what they are measured to reach (default: model)',
   ).choices([...strategies, 'auto']);
 
 export const precisionOption = () =>
   new Option(
     '--precision <name>',
-    'how activities and weights are stored: mixed, in 16 bits, needs the feature shader-f16 (default: float32)',
+    'how activations and weights are stored: mixed, in 16 bits, needs the feature shader-f16 (default: float32)',
   ).choices(precisions);
 
 export const tuneOption = (usual: string) =>
@@ -97,7 +97,7 @@ export const weightsOption = () =>
 export const meanOption = () =>
   new Option(
     '--mean <file>',
-    "with Caffe's weights: the mean picture, imagenet_mean.binaryproto (default: the mean colour)",
+    "with Caffe's weights: the mean image, imagenet_mean.binaryproto (default: the mean colour)",
   );
 
 export const seedParser = wholeNumber(0, 2 ** 32 - 1);

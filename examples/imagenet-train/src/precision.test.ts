@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { openGpu } from '@alex/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand } from './testing/command.js';
-import { writePictures } from './testing/pictures.js';
+import { writeImages } from './testing/images.js';
 
 let directory: string;
-let pictures: string;
+let images: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'alex-precision-'));
-  pictures = join(directory, 'pictures');
-  await writePictures(pictures, ['blue', 'green', 'red']);
+  images = join(directory, 'images');
+  await writeImages(images, ['blue', 'green', 'red']);
 });
 afterAll(() => rm(directory, { recursive: true }));
 
@@ -26,7 +26,7 @@ const hasHalves = await (async () => {
 
 const training = (run: string, steps: number, ...more: string[]) =>
   runCommand(
-    ['train', '--data', pictures, '--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'off'].concat(
+    ['train', '--data', images, '--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'off'].concat(
       ['--steps', `${steps}`, '--run', run],
       more,
     ),

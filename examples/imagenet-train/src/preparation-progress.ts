@@ -5,7 +5,7 @@ import { duration } from './output.js';
 
 /** Seconds between lines where there is no terminal. */
 const lineEvery = 5;
-/** Seconds that the rate is taken over: pictures differ, and the disk's buffers fill and empty. */
+/** Seconds that the rate is taken over: images differ, and the disk's buffers fill and empty. */
 const rateOver = 30;
 
 /** Shows on standard error how a preparation gets on: a bar on a terminal, a plain line every few seconds elsewhere. */
@@ -13,7 +13,7 @@ export class PreparationProgress {
   readonly #stream = process.stderr;
   #bar: SingleBar | undefined;
   #lastLine = performance.now();
-  /** When so many pictures were done, from the beginning of the time that the rate is taken over. */
+  /** When so many images were done, from the beginning of the time that the rate is taken over. */
   #marks: { readonly time: number; readonly done: number }[] = [];
 
   show(event: PreparationEvent): void {
@@ -23,7 +23,7 @@ export class PreparationProgress {
       case 'remark':
         this.say(event.text);
         break;
-      case 'pictures':
+      case 'images':
         this.#update(event.done, event.of, this.#rateText(event));
         break;
       case 'verifying':
@@ -44,14 +44,14 @@ export class PreparationProgress {
     this.#bar = undefined;
   }
 
-  #rateText({ done, of, rejected }: Extract<PreparationEvent, { kind: 'pictures' }>): string {
+  #rateText({ done, of, rejected }: Extract<PreparationEvent, { kind: 'images' }>): string {
     const time = performance.now() / 1000;
     this.#marks.push({ time, done });
     while (this.#marks.length > 2 && this.#marks[0]!.time < time - rateOver) this.#marks.shift();
     const { time: since, done: before } = this.#marks[0]!;
     const rate = time > since ? (done - before) / (time - since) : 0;
     return [
-      'pictures',
+      'images',
       ...(rate > 0 ? [`${rate.toFixed(rate < 10 ? 1 : 0)} a second`, `${duration((of - done) / rate)} left`] : []),
       ...(rejected > 0 ? [`${rejected} rejected`] : []),
     ].join(' · ');

@@ -3,23 +3,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand, startCommand, untilMeasured } from './testing/command.js';
-import { writePictures } from './testing/pictures.js';
+import { writeImages } from './testing/images.js';
 import { writeConstantRecipe } from './testing/recipe.js';
 
 let directory: string;
-let pictures: string;
+let images: string;
 let prepared: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'alex-prepare-command-'));
-  pictures = join(directory, 'pictures');
-  await writePictures(pictures, ['blue', 'green', 'red']);
+  images = join(directory, 'images');
+  await writeImages(images, ['blue', 'green', 'red']);
   prepared = join(directory, 'prepared');
 });
 afterAll(() => rm(directory, { recursive: true }));
 
 const preparation = (to: string, ...more: string[]) => [
-  ...['prepare', '--source', 'folder', '--from', pictures, '--to', to, '--size', '28'],
+  ...['prepare', '--source', 'folder', '--from', images, '--to', to, '--size', '28'],
   ...more,
 ];
 
@@ -31,14 +31,14 @@ it('says what it takes', async () => {
   for (const source of ['imagenet', 'folder', 'cifar10', 'fashion-mnist', 'emoji']) expect(stdout).toContain(source);
 });
 
-describe('pictures', () => {
+describe('images', () => {
   it('are prepared, for programs and for people', async () => {
     const { code, stdout, stderr } = await runCommand(preparation(prepared, '--json'));
     expect(code).toBe(0);
     const result = JSON.parse(stdout);
     expect(result).toMatchObject({
       directory: prepared,
-      name: 'pictures',
+      name: 'images',
       alreadyThere: false,
       classes: 3,
       train: 21,
@@ -47,7 +47,7 @@ describe('pictures', () => {
       size: 28,
     });
     expect(result.standardDeviations).toHaveLength(3);
-    expect(stderr).toContain('pictures: 21 pictures to learn from and 3 held out, of 3 classes, ');
+    expect(stderr).toContain('images: 21 images to learn from and 3 held out, of 3 classes, ');
     expect(stderr).toContain(`train --data ${prepared} --run runs/mine`);
     expect(await readdir(prepared)).toContain('dataset.json');
 
@@ -58,19 +58,19 @@ describe('pictures', () => {
 
   it('that cannot be used are counted, and too many are a failure', async () => {
     const from = join(directory, 'with-broken');
-    await cp(pictures, from, { recursive: true });
-    await writeFile(join(from, 'red', 'broken.png'), 'no picture');
+    await cp(images, from, { recursive: true });
+    await writeFile(join(from, 'red', 'broken.png'), 'no image');
     const to = join(directory, 'to-broken');
     const refused = await runCommand(preparation(to, '--from', from));
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toMatch(/^error: 1 of 25 pictures cannot be used, more than 0\.1%; .*broken\.png.*\n$/);
+    expect(refused.stderr).toMatch(/^error: 1 of 25 images cannot be used, more than 0\.1%; .*broken\.png.*\n$/);
     const allowed = await runCommand(preparation(to, '--from', from, '--max-rejected', '4%'));
     expect(allowed.code).toBe(0);
     expect(allowed.stdout).toContain(`1 could not be used: ${to}/rejected.jsonl says why.`);
   });
 });
 
-describe.skipIf(process.platform === 'win32')('a training on prepared pictures', () => {
+describe.skipIf(process.platform === 'win32')('a training on prepared images', () => {
   it('that was stopped goes on to the same weights', async () => {
     expect((await runCommand(preparation(prepared))).code).toBe(0);
     const [whole, stopped] = [join(directory, 'whole'), join(directory, 'stopped')];
@@ -91,9 +91,9 @@ describe.skipIf(process.platform === 'win32')('a training on prepared pictures',
     expect((await runCommand(training(whole, end))).code).toBe(0);
     const weights = (run: string) => readFile(join(run, 'weights.safetensors'));
     expect((await weights(stopped)).equals(await weights(whole))).toBe(true);
-    const { pictures } = JSON.parse(await readFile(join(whole, 'config.json'), 'utf8'));
-    // The mean picture of three channels is subtracted: float32 in base64.
-    expect(Buffer.from(pictures.meanPicture, 'base64')).toHaveLength(4 * 3 * 28 * 28);
+    const { images } = JSON.parse(await readFile(join(whole, 'config.json'), 'utf8'));
+    // The mean image of three channels is subtracted: float32 in base64.
+    expect(Buffer.from(images.meanImage, 'base64')).toHaveLength(4 * 3 * 28 * 28);
   });
 });
 
@@ -105,7 +105,7 @@ describe('wrong use', () => {
       ['prepare', '--source', 'films', '--to', 'never-made'],
       /--source.*Allowed choices are imagenet/,
     ],
-    ['no pictures', ['prepare', '--source', 'folder', '--to', 'never-made'], /from is missing/],
+    ['no images', ['prepare', '--source', 'folder', '--to', 'never-made'], /from is missing/],
     [
       'a share without its sign',
       ['prepare', '--source', 'emoji', '--to', 'never-made', '--max-rejected', '0.1'],
@@ -124,15 +124,15 @@ describe('wrong use', () => {
     await expect(access(join(directory, 'never-made'))).rejects.toThrow(/ENOENT/);
   });
 
-  it('pictures that are not there are a failure', async () => {
+  it('images that are not there are a failure', async () => {
     const { code, stderr } = await runCommand(preparation('never-made', '--from', 'gone'), { directory });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: there is no folder gone: check the path\n$/);
   });
 
   it('a target that holds something else is left as it is', async () => {
-    const { code, stderr } = await runCommand(preparation(pictures));
+    const { code, stderr } = await runCommand(preparation(images));
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^error: .*pictures holds blue and is no preparation/);
+    expect(stderr).toMatch(/^error: .*images holds blue and is no preparation/);
   });
 });

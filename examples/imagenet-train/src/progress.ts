@@ -56,7 +56,7 @@ export class TrainingProgress {
         break;
       }
       case 'evaluating':
-        this.#showEvaluation(event.pictures, event.of);
+        this.#showEvaluation(event.images, event.of);
         break;
       case 'problem':
         this.#keep(event.message);
@@ -107,8 +107,8 @@ export class TrainingProgress {
     else this.#lineInTime(`step ${step}/${steps} · ${text}`, step === steps);
   }
 
-  #showEvaluation(pictures: number, of: number): void {
-    const text = `evaluating ${pictures}/${of} pictures`;
+  #showEvaluation(images: number, of: number): void {
+    const text = `evaluating ${images}/${of} images`;
     if (this.#bar) this.#bar.update({ text });
     else this.#lineInTime(text);
   }

@@ -86,12 +86,12 @@ describe('a file of published weights', () => {
 });
 
 describe('a published network', () => {
-  const pictures = { classes: ['cat', 'dog'], height: 4, width: 4 };
+  const images = { classes: ['cat', 'dog'], height: 4, width: 4 };
 
   it('subtracts the mean that it was trained with', async () => {
-    const { config } = await publishedNetwork(weightsOf('torchvision'), pictures);
+    const { config } = await publishedNetwork(weightsOf('torchvision'), images);
     expect(config.model).toEqual({ variant: 'torchvision', inputSize: 224 });
-    expect(config.pictures).toMatchObject({ mean: [123.675, 116.28, 103.53], scale: 1, crop: 'centre' });
+    expect(config.images).toMatchObject({ mean: [123.675, 116.28, 103.53], scale: 1, crop: 'centre' });
     const { root } = protobuf.parse(`syntax = "proto2"; message Blob { repeated float data = 5 [packed = true];
       optional int32 num = 1; optional int32 channels = 2; optional int32 height = 3; optional int32 width = 4; }`);
     const blob = root.lookupType('Blob');
@@ -100,20 +100,20 @@ describe('a published network', () => {
       data: Array.from({ length: 12 * height }, (_, i) => i),
     });
     await writeFile(file('mean'), blob.encode(blob.fromObject(mean(4))).finish());
-    const caffe = await publishedNetwork(weightsOf('caffe'), pictures, file('mean'));
+    const caffe = await publishedNetwork(weightsOf('caffe'), images, file('mean'));
     // Blue, green, red of the file are the third, second and first of the run.
     const turned = [2, 1, 0].flatMap((channel) => Array.from({ length: 16 }, (_, i) => 16 * channel + i));
-    expect([...floatsFromBase64(caffe.config.pictures.meanPicture!)]).toEqual(turned);
+    expect([...floatsFromBase64(caffe.config.images.meanImage!)]).toEqual(turned);
     await writeFile(file('small'), blob.encode(blob.fromObject(mean(3))).finish());
-    const small = publishedNetwork(weightsOf('caffe'), pictures, file('small'));
-    await expect(small).rejects.toThrow(/shape \[1, 3, 3, 4\], the pictures need \[3, 4, 4\]/);
-    await expect(publishedNetwork(weightsOf('torchvision'), pictures, file('mean'))).rejects.toThrow(/only Caffe's/);
+    const small = publishedNetwork(weightsOf('caffe'), images, file('small'));
+    await expect(small).rejects.toThrow(/shape \[1, 3, 3, 4\], the images need \[3, 4, 4\]/);
+    await expect(publishedNetwork(weightsOf('torchvision'), images, file('mean'))).rejects.toThrow(/only Caffe's/);
   });
 
-  it('wants pictures of as many classes', async () => {
-    const asked = publishedNetwork(weightsOf('caffe', 3), pictures);
+  it('wants images of as many classes', async () => {
+    const asked = publishedNetwork(weightsOf('caffe', 3), images);
     await expect(asked).rejects.toThrow(ConfigError);
-    await expect(asked).rejects.toThrow(/tells 3 classes apart, the pictures have 2/);
+    await expect(asked).rejects.toThrow(/tells 3 classes apart, the images have 2/);
   });
 
   it('has names for its classes, or numbers', async () => {

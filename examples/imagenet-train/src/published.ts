@@ -8,8 +8,8 @@ import { base64FromFloats } from './base64.js';
 import { defaultsOf } from './recipes.js';
 import { describeModel, type TrainedNetwork } from './session.js';
 
-/** Pictures as the published networks were tested on: shorter side 256, the square in its centre. */
-export const publishedPictureSize = 256;
+/** Images as the published networks were tested on: shorter side 256, the square in its centre. */
+export const publishedImageSize = 256;
 
 /** Weights that others published, as their file has them. */
 export interface PublishedWeights {
@@ -63,35 +63,35 @@ async function kindOf(file: string): Promise<'safetensors' | 'caffemodel'> {
 /**
  * A published network, ready to be put on an adapter.
  *
- * @param pictures what it will be shown
- * @param meanFile Caffe's mean picture; otherwise the mean colour that came with the network is subtracted
+ * @param images what it will be shown
+ * @param meanFile Caffe's mean image; otherwise the mean colour that came with the network is subtracted
  * @throws CheckpointError where a tensor is missing, unknown or of another shape; ConfigError where the mean does not fit
  */
 export async function publishedNetwork(
   weights: PublishedWeights,
-  pictures: Pick<Dataset, 'classes' | 'height' | 'width'>,
+  images: Pick<Dataset, 'classes' | 'height' | 'width'>,
   meanFile?: string,
 ): Promise<TrainedNetwork> {
   const { file, form, tensors, classes } = weights;
   const { variant } = form;
-  if (pictures.classes.length !== classes) {
+  if (images.classes.length !== classes) {
     throw new ConfigError(
-      `${file}: tells ${classes} classes apart, the pictures have ${pictures.classes.length}; give pictures of the same ` +
+      `${file}: tells ${classes} classes apart, the images have ${images.classes.length}; give images of the same ` +
         'classes in the same order (ImageNet: that of the WordNet ids)',
     );
   }
-  const { height, width } = pictures;
+  const { height, width } = images;
   const description = describeModel({ variant, classes });
   const { batch, learningRate, momentum, weightDecay, schedule } = defaultsOf(variant);
   const config = checkRunConfig({
     model: { variant, inputSize: description.input[1]! },
-    data: { source: file, name: basename(file), classes: [...pictures.classes], height, width, channels: 3 },
-    pictures: {
+    data: { source: file, name: basename(file), classes: [...images.classes], height, width, channels: 3 },
+    images: {
       crop: 'centre',
       mirror: false,
       padding: 0,
       mean: [...form.mean],
-      ...(meanFile !== undefined && { meanPicture: await readMean(meanFile, weights, pictures) }),
+      ...(meanFile !== undefined && { meanImage: await readMean(meanFile, weights, images) }),
       scale: 1,
     },
     // It learns no more; only the batch matters.
@@ -111,20 +111,20 @@ export async function publishedNetwork(
   return { path: file, config, readWeights: async () => parameters };
 }
 
-/** Caffe's mean picture, its channels turned round. */
+/** Caffe's mean image, its channels turned round. */
 async function readMean(
   file: string,
   { form }: PublishedWeights,
   { height, width }: Pick<Dataset, 'height' | 'width'>,
 ): Promise<string> {
   if (form.channels !== 'bgr') {
-    throw new ConfigError(`--mean ${file}: only Caffe's networks subtract a mean picture; leave it out`);
+    throw new ConfigError(`--mean ${file}: only Caffe's networks subtract a mean image; leave it out`);
   }
   const { shape, data } = await readCaffeMean(file);
   const [channels, ownHeight, ownWidth] = shape.slice(-3);
   if (channels !== 3 || ownHeight !== height || ownWidth !== width || data.length !== 3 * height * width) {
     throw new ConfigError(
-      `--mean ${file}: the mean picture has the shape ${formatShape(shape)}, the pictures need [3, ${height}, ${width}]`,
+      `--mean ${file}: the mean image has the shape ${formatShape(shape)}, the images need [3, ${height}, ${width}]`,
     );
   }
   const plane = height * width;

@@ -8,18 +8,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defaultsOf, findRecipe, recipeNames } from './recipes.js';
 import { describeModel } from './session.js';
 import { runCommand, startCommand, untilMeasured } from './testing/command.js';
-import { writePictures } from './testing/pictures.js';
+import { writeImages } from './testing/images.js';
 
 let directory: string;
-let pictures: string;
+let images: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'alex-recipes-'));
-  pictures = join(directory, 'pictures');
-  await writePictures(pictures, ['blue', 'green', 'red']);
+  images = join(directory, 'images');
+  await writeImages(images, ['blue', 'green', 'red']);
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-const train = (run: string, ...more: string[]) => ['train', '--data', pictures, '--run', run, ...more];
+const train = (run: string, ...more: string[]) => ['train', '--data', images, '--run', run, ...more];
 const small = ['--model', 'small', '--crop', '24', '--batch', '4'];
 const configOf = async (run: string) => JSON.parse(await readFile(join(run, 'config.json'), 'utf8'));
 
@@ -42,7 +42,7 @@ describe('the recipes that come with the command', () => {
   });
 
   it('follow the rates that the 2012 code logged', async () => {
-    const { schedules, schedule, overrides, pictures, learningRate } = await findRecipe('release-2010');
+    const { schedules, schedule, overrides, images, learningRate } = await findRecipe('release-2010');
     expect({ learningRate, schedule }).toEqual({
       learningRate: 0.01,
       schedule: {
@@ -65,7 +65,7 @@ describe('the recipes that come with the command', () => {
       { kind: 'table', factors: [[0, 1]] },
       { learningRateScale: 2 },
     ]);
-    expect(pictures.colourStrength).toEqual([
+    expect(images.colourStrength).toEqual([
       [0, 0.1],
       [68, 0],
     ]);

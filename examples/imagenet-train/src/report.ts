@@ -15,18 +15,18 @@ export async function writeReport(
   run: RunDirectory,
   { examples, finished }: { readonly examples: readonly Example[]; readonly finished: boolean },
 ): Promise<string> {
-  const { model, data, recipe, pictures } = run.config;
+  const { model, data, recipe, images } = run.config;
   const first = finished ? (await run.readWeights())['conv1.weight'] : undefined;
   const html = await reportHtml({
     title: `${model.variant} on ${data.name}`,
-    subtitle: `${data.classes.length} classes, ${recipe.steps} steps of ${recipe.batch} pictures`,
+    subtitle: `${data.classes.length} classes, ${recipe.steps} steps of ${recipe.batch} images`,
     metrics: await run.readMetrics(),
     ...(first && { filters: first, filtersOptions: { columns: describeModel(model).columns } }),
     predictions: examples,
     settings: {
       model: model.variant,
       'network input': `${model.inputSize} x ${model.inputSize}`,
-      pictures: `${data.source}, ${data.width} x ${data.height}`,
+      images: `${data.source}, ${data.width} x ${data.height}`,
       classes: data.classes.length,
       batch: recipe.batch,
       steps: recipe.steps,
@@ -35,9 +35,9 @@ export async function writeReport(
       schedule: recipe.schedule.kind,
       momentum: recipe.momentum,
       'weight decay': recipe.weightDecay,
-      crop: pictures.crop,
-      mirror: pictures.mirror,
-      'colour shifts': pictures.colour?.strength ?? 'none',
+      crop: images.crop,
+      mirror: images.mirror,
+      'colour shifts': images.colour?.strength ?? 'none',
     },
   });
   const path = join(run.path, 'report.html');

@@ -65,7 +65,7 @@ export async function openSession(
   config: RunConfig,
   options: SessionOptions & { readonly training: boolean },
 ): Promise<Session> {
-  const { model, recipe, pictures, data } = config;
+  const { model, recipe, images, data } = config;
   const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
   const { memory, onMissing } = options;
   const gpus = await openAdapters(options.adapters, {
@@ -110,14 +110,14 @@ export async function openSession(
     const augmenter = createInputAugmenter(network.inputs, {
       source: { height: data.height, width: data.width, channels: data.channels },
       training: {
-        crop: pictures.crop,
-        mirror: pictures.mirror,
-        ...(pictures.chunk !== undefined && { chunk: pictures.chunk }),
-        ...(pictures.colour && { colour: pictures.colour }),
+        crop: images.crop,
+        mirror: images.mirror,
+        ...(images.chunk !== undefined && { chunk: images.chunk }),
+        ...(images.colour && { colour: images.colour }),
       },
-      mean: pictures.meanPicture === undefined ? pictures.mean : floatsFromBase64(pictures.meanPicture),
-      scale: pictures.scale,
-      padding: pictures.padding,
+      mean: images.meanImage === undefined ? images.mean : floatsFromBase64(images.meanImage),
+      scale: images.scale,
+      padding: images.padding,
     });
     disposers.push(() => augmenter.dispose());
     return { gpus, network, augmenter, tunings, dispose };

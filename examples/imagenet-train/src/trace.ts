@@ -23,9 +23,9 @@ export async function traceStep(
     optimizerState: await network.optimizerState(),
   };
   const { batch, seed } = recipe;
-  const pictures = batchIndices(dataset.train.length, { batch, seed, epoch: 0, position: 0 });
-  const { pixels, labels } = await dataset.train.read(pictures);
-  await augmenter.run({ pixels, pictures, training: true, seed, epoch: 0 });
+  const images = batchIndices(dataset.train.length, { batch, seed, epoch: 0, position: 0 });
+  const { pixels, labels } = await dataset.train.read(images);
+  await augmenter.run({ pixels, images, training: true, seed, epoch: 0 });
   // Drivers compile in the first step.
   await network.step(network.input, labels);
   const timings = await network.profile(network.input, labels);

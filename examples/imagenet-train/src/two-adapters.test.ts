@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { listAdapters } from '@alex/tensor';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runCommand } from './testing/command.js';
-import { writePictures } from './testing/pictures.js';
+import { writeImages } from './testing/images.js';
 import { traceEvents } from './trace.js';
 
 let directory: string;
@@ -12,7 +12,7 @@ let adapter: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'alex-two-adapters-'));
-  await writePictures(join(directory, 'pictures'), ['blue', 'green', 'red']);
+  await writeImages(join(directory, 'images'), ['blue', 'green', 'red']);
   adapter = process.env['ALEX_ADAPTER'] ?? `${(await listAdapters())[0]!.index}`;
 });
 afterAll(() => rm(directory, { recursive: true }));
@@ -22,7 +22,7 @@ it('trains on an adapter opened twice, writes a trace, and goes on with one', as
   const trace = join(directory, 'trace.json');
   const train = (...more: string[]) =>
     runCommand([
-      ...['train', '--data', join(directory, 'pictures'), '--model', 'small', '--crop', '24', '--batch', '4'],
+      ...['train', '--data', join(directory, 'images'), '--model', 'small', '--crop', '24', '--batch', '4'],
       ...['--tune', 'off', '--run', run, ...more],
     ]);
   const adapters = ['--adapters', `${adapter},${adapter}`];

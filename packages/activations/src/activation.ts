@@ -17,7 +17,7 @@ export interface ActivationFunction {
   readonly functions?: string;
 }
 
-/** A layer that applies one function to every value, of activities of any shape. */
+/** A layer that applies one function to every value, of activations of any shape. */
 export function activation(definition: ActivationFunction, options: LayerOptions): Layer {
   const { kind, readsInput = false, functions = '', epilogue } = definition;
   const name = options.name ?? kind;
@@ -30,7 +30,7 @@ export function activation(definition: ActivationFunction, options: LayerOptions
     column: () => layer,
     ...(epilogue && { epilogue }),
     forward(recorder, { input }) {
-      const output = recorder.activity(`${name}/output`, input.shape, { mayReuse: input });
+      const output = recorder.activation(`${name}/output`, input.shape, { mayReuse: input });
       recordElementwise(recorder, {
         label: `${name}/forward`,
         elements: input.elements,
@@ -43,7 +43,7 @@ export function activation(definition: ActivationFunction, options: LayerOptions
     },
     backward(recorder, { input, output, outputGradient, needsInputGradient }) {
       if (!needsInputGradient) return {};
-      const inputGradient = recorder.activity(`${name}/inputGradient`, input.shape, { mayReuse: outputGradient });
+      const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape, { mayReuse: outputGradient });
       recordElementwise(recorder, {
         label: `${name}/backward`,
         elements: input.elements,

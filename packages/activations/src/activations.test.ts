@@ -60,7 +60,7 @@ async function apply(name: string, values: readonly number[]): Promise<number[]>
 }
 
 describe('activations', () => {
-  it('agree with float64 on activities of any shape, forward and backward', async () => {
+  it('agree with float64 on activations of any shape, forward and backward', async () => {
     const shapes = fc.oneof(
       fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 70 })),
       fc.tuple(...[5, 7, 6, 5].map((max) => fc.integer({ min: 1, max }))),

@@ -40,7 +40,7 @@ const rectified: Epilogue = {
 };
 
 /**
- * Rectified linear units: `max(0, x)`, element by element, for activities of any shape. The input's gradient is the
+ * Rectified linear units: `max(0, x)`, element by element, for activations of any shape. The input's gradient is the
  * output's where the output is above 0, else 0; so it is 0 at an input of exactly 0, as in the 2012 code.
  *
  * NaN gives NaN. Works in place where nothing else reads the input.
@@ -58,7 +58,7 @@ export function relu(options: LayerOptions = {}): Layer {
 }
 
 /**
- * Hyperbolic tangent, element by element, for activities of any shape; the saturating units that the paper compares
+ * Hyperbolic tangent, element by element, for activations of any shape; the saturating units that the paper compares
  * with (section 3.1). Relative error at most 1e-6, of any input, on a driver as exact as WGSL asks for.
  *
  * Infinities give -1 and 1, NaN gives NaN. Works in place where nothing else reads the input.
@@ -76,7 +76,7 @@ export function tanh(options: LayerOptions = {}): Layer {
 }
 
 /**
- * Logistic function: `1 / (1 + exp(-x))`, element by element, for activities of any shape.
+ * Logistic function: `1 / (1 + exp(-x))`, element by element, for activations of any shape.
  *
  * Infinities give 0 and 1, NaN gives NaN. Works in place where nothing else reads the input.
  */
@@ -93,7 +93,7 @@ export function logistic(options: LayerOptions = {}): Layer {
 }
 
 /**
- * Absolute value of the hyperbolic tangent: `|tanh(x)|`, element by element, for activities of any shape; of Jarrett et
+ * Absolute value of the hyperbolic tangent: `|tanh(x)|`, element by element, for activations of any shape; of Jarrett et
  * al. (ICCV 2009), which the paper names in section 3.1. The gradient is 0 at an input of exactly 0.
  *
  * Infinities give 1, NaN gives NaN. The input is kept for the backward pass, which needs its sign.

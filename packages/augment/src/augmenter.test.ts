@@ -2,7 +2,7 @@ import { ConfigError, createTensor, disposeTensor, type Gpu, readTensor, ShapeEr
 import { testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAugmenter, type PictureBatch } from './augmenter.js';
+import { createAugmenter, type ImageBatch } from './augmenter.js';
 import { drawColourShift, drawView } from './draws.js';
 import { type AugmenterOptions, imagenetColour, planAugmentation } from './options.js';
 import { tenViews } from './views.js';
@@ -27,10 +27,7 @@ function randomBytes(length: number, seed: number): Uint8Array {
 }
 
 /** The batches in the order of `[N, C, H, W]`, from one augmenter. */
-async function augment(
-  { outputShape, ...options }: Options,
-  batches: readonly PictureBatch[],
-): Promise<Float64Array[]> {
+async function augment({ outputShape, ...options }: Options, batches: readonly ImageBatch[]): Promise<Float64Array[]> {
   const output = createTensor(gpu, 'input', outputShape);
   const augmenter = createAugmenter(gpu, { ...options, output });
   const results: Float64Array[] = [];
@@ -50,7 +47,7 @@ async function augment(
 }
 
 /** The definition, in plain loops and float64. */
-function reference({ outputShape, ...options }: Options, batch: PictureBatch): Float64Array {
+function reference({ outputShape, ...options }: Options, batch: ImageBatch): Float64Array {
   const [images, channels, cropHeight, cropWidth] = outputShape;
   const { height, width } = options.source;
   const plan = planAugmentation({
@@ -60,11 +57,11 @@ function reference({ outputShape, ...options }: Options, batch: PictureBatch): F
   const result = new Float64Array(images * channels * cropHeight * cropWidth);
   const centreTop = Math.floor((height - cropHeight) / 2);
   const centreLeft = Math.floor((width - cropWidth) / 2);
-  for (let n = 0; n < batch.pictures.length; n++) {
+  for (let n = 0; n < batch.images.length; n++) {
     const view = batch.training
-      ? drawView(plan, batch.seed, batch.epoch, batch.pictures[n - (n % (options.training.chunk ?? 1))]!)
+      ? drawView(plan, batch.seed, batch.epoch, batch.images[n - (n % (options.training.chunk ?? 1))]!)
       : (batch.view ?? { top: centreTop, left: centreLeft, mirrored: false });
-    const shift = batch.training ? drawColourShift(plan, batch.seed, batch.epoch, batch.pictures[n]!) : [0, 0, 0];
+    const shift = batch.training ? drawColourShift(plan, batch.seed, batch.epoch, batch.images[n]!) : [0, 0, 0];
     for (let c = 0; c < channels; c++) {
       for (let y = 0; y < cropHeight; y++) {
         for (let x = 0; x < cropWidth; x++) {
@@ -141,9 +138,9 @@ describe('createAugmenter', () => {
           padding,
         };
         const present = Math.max(1, images - given.missing);
-        const batch: PictureBatch = {
+        const batch: ImageBatch = {
           pixels: randomBytes(present * height * width * channels, 3),
-          pictures: Uint32Array.from({ length: present }, (_, i) => 1000 * i + 5),
+          images: Uint32Array.from({ length: present }, (_, i) => 1000 * i + 5),
           training: !given.evaluate,
           seed: 11,
           epoch: 4,
@@ -156,19 +153,19 @@ describe('createAugmenter', () => {
     );
   });
 
-  it('makes the same of a picture wherever it comes in a batch, however large', async () => {
+  it('makes the same of an image wherever it comes in a batch, however large', async () => {
     const bytes = 9 * 10 * 3;
     const pixels = randomBytes(5 * bytes, 4);
     const base = { source: { height: 9, width: 10, channels: 3 }, training: { ...training, colour }, mean: [1, 2, 3] };
     const common = { training: true, seed: 3, epoch: 2 };
     const [together] = await augment({ ...base, outputShape: [5, 3, 7, 6] }, [
-      { ...common, pixels, pictures: [40, 41, 42, 43, 44] },
+      { ...common, pixels, images: [40, 41, 42, 43, 44] },
     ]);
     const [alone] = await augment({ ...base, outputShape: [1, 3, 7, 6] }, [
-      { ...common, pixels: pixels.slice(3 * bytes, 4 * bytes), pictures: [43] },
+      { ...common, pixels: pixels.slice(3 * bytes, 4 * bytes), images: [43] },
     ]);
     const [first] = await augment({ ...base, outputShape: [67, 3, 7, 6] }, [
-      { ...common, pixels: pixels.slice(3 * bytes), pictures: [43, 44] },
+      { ...common, pixels: pixels.slice(3 * bytes), images: [43, 44] },
     ]);
     const size = 3 * 7 * 6;
     expect(together!.slice(3 * size, 4 * size)).toEqual(alone);
@@ -177,7 +174,7 @@ describe('createAugmenter', () => {
     expect(first!.slice(size, 2 * size)).not.toEqual(alone);
   });
 
-  it('gives the pictures of a chunk one crop and reflection, and each its own colours', async () => {
+  it('gives the images of a chunk one crop and reflection, and each its own colours', async () => {
     // Every pixel tells where it lies: 16 times its row, and its column.
     const [height, width] = [13, 15];
     const places = Uint8Array.from({ length: height * width * 3 }, (_, i) => {
@@ -193,24 +190,24 @@ describe('createAugmenter', () => {
     });
     const batches = Array.from({ length: 40 }, (_, epoch) => ({
       pixels: Uint8Array.from({ length: images * places.length }, (_, i) => places[i % places.length]!),
-      pictures: Array.from({ length: images }, (_, i) => 5 * i + epoch),
+      images: Array.from({ length: images }, (_, i) => 5 * i + epoch),
       training: true,
       seed: 9,
       epoch,
     }));
     const size = 3 * 3 * 4;
-    const picture = (batch: Float64Array, image: number) => [...batch.subarray(image * size, (image + 1) * size)];
+    const valuesOf = (batch: Float64Array, image: number) => [...batch.subarray(image * size, (image + 1) * size)];
     const seen = new Set<string>();
     for (const batch of await augment(options({}), batches)) {
       for (let image = 0; image < images; image++) {
-        expect(picture(batch, image)).toEqual(picture(batch, image - (image % 32)));
+        expect(valuesOf(batch, image)).toEqual(valuesOf(batch, image - (image % 32)));
       }
-      for (const first of [0, 32, 64]) seen.add(String(picture(batch, first)));
+      for (const first of [0, 32, 64]) seen.add(String(valuesOf(batch, first)));
     }
     // 120 draws of 11 * 12 * 2 views: of as many with equal chance about 96 differ, with a deviation of 4.
     expect(seen.size).toBeGreaterThan(80);
     const [coloured] = await augment(options({ colour }), batches.slice(0, 1));
-    const shifts = Array.from({ length: images }, (_, image) => picture(coloured!, image)[0]!.toFixed(3));
+    const shifts = Array.from({ length: images }, (_, image) => valuesOf(coloured!, image)[0]!.toFixed(3));
     expect(new Set(shifts).size).toBe(images);
   });
 
@@ -221,20 +218,20 @@ describe('createAugmenter', () => {
       training,
       mean: [0],
     };
-    const batch = { pixels: randomBytes(3 * 64, 5), pictures: [0, 1, 2], training: true, seed: 0, epoch: 0 };
+    const batch = { pixels: randomBytes(3 * 64, 5), images: [0, 1, 2], training: true, seed: 0, epoch: 0 };
     const [first, second, again] = await augment(options, [batch, { ...batch, epoch: 1 }, batch]);
     expect(second).not.toEqual(first);
     expect(again).toEqual(first);
   });
 
-  it('takes the ten views of a picture in evaluation, and the centre where no view is given', async () => {
+  it('takes the ten views of an image in evaluation, and the centre where no view is given', async () => {
     const options: Options = {
       outputShape: [2, 3, 3, 5],
       source: { height: 6, width: 8, channels: 3 },
       training: { ...training, colour },
       mean: [10, 20, 30],
     };
-    const batch = { pixels: randomBytes(2 * 6 * 8 * 3, 6), pictures: [0, 1], training: false, seed: 0, epoch: 0 };
+    const batch = { pixels: randomBytes(2 * 6 * 8 * 3, 6), images: [0, 1], training: false, seed: 0, epoch: 0 };
     const views = tenViews(6, 8, [3, 5]);
     const batches = [...views.map((view) => ({ ...batch, view })), batch];
     const results = await augment(options, batches);
@@ -255,8 +252,8 @@ describe('createAugmenter', () => {
     };
     const common = { training: false, seed: 0, epoch: 0 };
     const [full, last] = await augment(options, [
-      { ...common, pixels: new Uint8Array(12).fill(9), pictures: [0, 1, 2] },
-      { ...common, pixels: new Uint8Array(4).fill(7), pictures: [3] },
+      { ...common, pixels: new Uint8Array(12).fill(9), images: [0, 1, 2] },
+      { ...common, pixels: new Uint8Array(4).fill(7), images: [3] },
     ]);
     expect([...full!]).toEqual(new Array(12).fill(9));
     expect([...last!]).toEqual([7, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -270,7 +267,7 @@ describe('createAugmenter', () => {
       mean: [1],
     };
     const pixels = Uint8Array.from([99, 5, 6, 7, 99]).subarray(1, 4);
-    const [got] = await augment(options, [{ pixels, pictures: [0], training: false, seed: 0, epoch: 0 }]);
+    const [got] = await augment(options, [{ pixels, images: [0], training: false, seed: 0, epoch: 0 }]);
     expect([...got!]).toEqual([4, 5, 6]);
   });
 });
@@ -294,8 +291,8 @@ describe('wrong use', () => {
   };
 
   it.each<[string, Partial<Options>, RegExp]>([
-    ['a crop larger than the picture', { outputShape: [2, 3, 9, 4] }, /crops of 9 x 4 do not fit pictures of 8 x 8/],
-    ['a crop larger than picture and border', { outputShape: [2, 3, 4, 13], padding: 2 }, /padding 2/],
+    ['a crop larger than the image', { outputShape: [2, 3, 9, 4] }, /crops of 9 x 4 do not fit images of 8 x 8/],
+    ['a crop larger than image and border', { outputShape: [2, 3, 4, 13], padding: 2 }, /padding 2/],
     ['other channels than the output', { source: { height: 8, width: 8, channels: 1 } }, /3 channels.*have 1/],
     ['five channels', { source: { height: 8, width: 8, channels: 5 } }, /source.channels.*from 1 to 4, got 5/],
     ['a height of 0', { source: { height: 0, width: 8, channels: 3 } }, /source.height.*got 0/],
@@ -339,7 +336,7 @@ describe('wrong use', () => {
       /strength.*NaN/,
     ],
     [
-      'colour of grey pictures',
+      'colour of grey images',
       {
         outputShape: [2, 1, 4, 4],
         source: { height: 8, width: 8, channels: 1 },
@@ -358,7 +355,7 @@ describe('wrong use', () => {
     expect(() => create({ ...base, ...change })).toThrow(message);
   });
 
-  it('refuses an output that is no batch of pictures', () => {
+  it('refuses an output that is no batch of images', () => {
     const output = createTensor(gpu, 'features', [2, 48]);
     expect(() => createAugmenter(gpu, { ...base, output })).toThrow(ShapeError);
     disposeTensor(gpu, output);
@@ -367,13 +364,13 @@ describe('wrong use', () => {
   it('refuses a batch that does not fit, before it touches the adapter', async () => {
     const output = createTensor(gpu, 'input', base.outputShape);
     const augmenter = createAugmenter(gpu, { ...base, output });
-    const good: PictureBatch = { pixels: new Uint8Array(384), pictures: [0, 1], training: true, seed: 0, epoch: 0 };
+    const good: ImageBatch = { pixels: new Uint8Array(384), images: [0, 1], training: true, seed: 0, epoch: 0 };
     const view = { top: 0, left: 0, mirrored: false };
-    const cases: [Partial<PictureBatch>, typeof ConfigError, RegExp][] = [
+    const cases: [Partial<ImageBatch>, typeof ConfigError, RegExp][] = [
       [{ pixels: new Uint8Array(383) }, ShapeError, /need 384 bytes, got 383/],
-      [{ pictures: [0, 1, 2] }, ConfigError, /number of pictures.*from 1 to 2, got 3/],
-      [{ pictures: [], pixels: new Uint8Array(0) }, ConfigError, /got 0/],
-      [{ pictures: [0, -1] }, ConfigError, /pictures\[1\].*got -1/],
+      [{ images: [0, 1, 2] }, ConfigError, /number of images.*from 1 to 2, got 3/],
+      [{ images: [], pixels: new Uint8Array(0) }, ConfigError, /got 0/],
+      [{ images: [0, -1] }, ConfigError, /images\[1\].*got -1/],
       [{ seed: 2 ** 32 }, ConfigError, /seed/],
       [{ epoch: 1.5 }, ConfigError, /epoch.*1.5/],
       [{ view }, ConfigError, /for evaluation/],

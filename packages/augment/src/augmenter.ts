@@ -14,13 +14,13 @@ import { augmentInvocations, augmentKernel, packView } from './kernel.js';
 import { type AugmenterOptions, checkInteger, type Plan, planAugmentation } from './options.js';
 import type { View } from './views.js';
 
-/** Pictures to be made ready, and what their variation depends on. */
-export interface PictureBatch {
-  /** `[pictures, H, W, C]`, grey levels 0 to 255. */
+/** Images to be made ready, and what their variation depends on. */
+export interface ImageBatch {
+  /** `[images, H, W, C]`, grey levels 0 to 255. */
   readonly pixels: Uint8Array;
-  /** Index in the data set of each picture, 0 to 2^32 - 1; at most as many as the output's `N`. */
-  readonly pictures: ArrayLike<number>;
-  /** Whether pictures are varied, as the augmenter's `training` says. */
+  /** Index in the data set of each image, 0 to 2^32 - 1; at most as many as the output's `N`. */
+  readonly images: ArrayLike<number>;
+  /** Whether images are varied, as the augmenter's `training` says. */
   readonly training: boolean;
   /** 0 to 2^32 - 1. Used in training only, as is `epoch`. */
   readonly seed: number;
@@ -29,7 +29,7 @@ export interface PictureBatch {
   /** Deviation of the colour shifts' draws in training, instead of the augmenter's own: 0 shifts nothing. */
   readonly colourStrength?: number;
   /**
-   * Of a part of a batch: the picture whose crop and reflection each has in training. Where it is left out, the first one of
+   * Of a part of a batch: the image whose crop and reflection each has in training. Where it is left out, the first one of
    * its chunk.
    */
   readonly sharesWith?: ArrayLike<number>;
@@ -37,22 +37,22 @@ export interface PictureBatch {
   readonly view?: View;
 }
 
-/** Makes batches of stored pictures into a network's input. */
+/** Makes batches of stored images into a network's input. */
 export interface Augmenter {
   /**
-   * Writes crops of the pictures to the output, after whatever was submitted to the adapter before. Images beyond the
-   * number of pictures become 0. The promise ends when the work is handed over; await it before the next call.
+   * Writes crops of the images to the output, after whatever was submitted to the adapter before. Images beyond the
+   * number of images become 0. The promise ends when the work is handed over; await it before the next call.
    *
-   * @throws `ShapeError` where pixels and pictures disagree, `ConfigError` for a value or view that is not allowed.
+   * @throws `ShapeError` where pixels and images disagree, `ConfigError` for a value or view that is not allowed.
    */
-  run(batch: PictureBatch): Promise<void>;
+  run(batch: ImageBatch): Promise<void>;
   /** Frees everything but the output. */
   dispose(): void;
 }
 
 /**
  * Prepares crops, reflections, colour shifts and mean subtraction (paper, section 4.1 and 2) on an adapter, from bytes
- * to the network's input in one kernel. A picture's offset, reflection and shift depend on seed, epoch and its index in
+ * to the network's input in one kernel. An image's offset, reflection and shift depend on seed, epoch and its index in
  * the data set only: not on the batch it comes in (unless a chunk shares them), the adapter or an interruption.
  *
  * The output is `(pixel - mean + shift) / scale`.
@@ -62,9 +62,9 @@ export interface Augmenter {
 export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter {
   const plan = planAugmentation(options);
   const { batch, height, width, channels } = plan;
-  const bytesPerPicture = height * width * channels;
+  const bytesPerImage = height * width * channels;
 
-  const staged = new Uint8Array(4 * Math.ceil((batch * bytesPerPicture) / 4));
+  const staged = new Uint8Array(4 * Math.ceil((batch * bytesPerImage) / 4));
   const packedViews = new Uint32Array(batch);
   const shifts = new Float32Array(3 * batch);
 
@@ -94,20 +94,20 @@ export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter 
   }
 
   return {
-    async run(pictureBatch) {
-      checkBatch(plan, pictureBatch);
-      const { pictures, training, seed, epoch, sharesWith, view, colourStrength } = pictureBatch;
+    async run(imageBatch) {
+      checkBatch(plan, imageBatch);
+      const { images, training, seed, epoch, sharesWith, view, colourStrength } = imageBatch;
       packedViews.fill(0);
-      for (let image = 0; image < pictures.length; image++) {
-        const firstOfChunk = sharesWith?.[image] ?? pictures[image - (image % plan.chunk)]!;
+      for (let image = 0; image < images.length; image++) {
+        const firstOfChunk = sharesWith?.[image] ?? images[image - (image % plan.chunk)]!;
         packedViews[image] = packView(
           training ? drawView(plan, seed, epoch, firstOfChunk) : (view ?? plan.centre),
           plan.padding,
         );
-        const drawn = training ? drawColourShift(plan, seed, epoch, pictures[image]!, colourStrength) : [0, 0, 0];
+        const drawn = training ? drawColourShift(plan, seed, epoch, images[image]!, colourStrength) : [0, 0, 0];
         for (const [channel, value] of drawn.entries()) shifts[channel * batch + image] = value;
       }
-      writeTensor(gpu, pixels, inWords(pictureBatch.pixels, staged));
+      writeTensor(gpu, pixels, inWords(imageBatch.pixels, staged));
       writeTensor(gpu, views, packedViews);
       if (shift) writeTensor(gpu, shift, shifts);
       await program.run();
@@ -128,16 +128,13 @@ function inWords(bytes: Uint8Array, staged: Uint8Array): Uint32Array {
   return new Uint32Array(staged.buffer);
 }
 
-function checkBatch(
-  plan: Plan,
-  { pixels, pictures, training, seed, epoch, view, colourStrength = 0 }: PictureBatch,
-): void {
+function checkBatch(plan: Plan, { pixels, images, training, seed, epoch, view, colourStrength = 0 }: ImageBatch): void {
   const { batch, height, width, channels, cropHeight, cropWidth, padding } = plan;
-  checkInteger('the number of pictures', pictures.length, 1, batch);
-  const expected = pictures.length * height * width * channels;
+  checkInteger('the number of images', images.length, 1, batch);
+  const expected = images.length * height * width * channels;
   if (pixels.length !== expected) {
     throw new ShapeError(
-      `augmenter: ${pictures.length} pictures of ${height} x ${width} x ${channels} need ${expected} bytes, ` +
+      `augmenter: ${images.length} images of ${height} x ${width} x ${channels} need ${expected} bytes, ` +
         `got ${pixels.length}`,
     );
   }
@@ -147,10 +144,10 @@ function checkBatch(
   if (training) {
     checkInteger('seed', seed, 0, 2 ** 32 - 1);
     checkInteger('epoch', epoch, 0, 2 ** 32 - 1);
-    for (let image = 0; image < pictures.length; image++) {
-      checkInteger(`pictures[${image}]`, pictures[image]!, 0, 2 ** 32 - 1);
+    for (let image = 0; image < images.length; image++) {
+      checkInteger(`images[${image}]`, images[image]!, 0, 2 ** 32 - 1);
     }
-    if (view) throw new ConfigError('augmenter: a view is for evaluation; in training every picture draws its own');
+    if (view) throw new ConfigError('augmenter: a view is for evaluation; in training every image draws its own');
   } else if (view) {
     checkInteger('view.top', view.top, -padding, height + padding - cropHeight);
     checkInteger('view.left', view.left, -padding, width + padding - cropWidth);

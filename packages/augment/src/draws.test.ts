@@ -33,7 +33,7 @@ function chiSquare(values: readonly number[], bins: number): number {
 }
 
 describe('10^5 draws', () => {
-  // Even in epochs, odd in pictures: a fault in how either enters would show.
+  // Even in epochs, odd in images: a fault in how either enters would show.
   const views = Array.from({ length: count }, (_, i) => drawView(plan, 7, i % 10, Math.floor(i / 10)));
 
   // Critical values of chi-square at a significance of 0.1%: the seeds are fixed, so this fails always or never.
@@ -104,8 +104,8 @@ describe('10^5 draws', () => {
     }
   });
 
-  it('differ between seeds, epochs and pictures', () => {
-    const same = (other: (i: number) => readonly [seed: number, epoch: number, picture: number]): number =>
+  it('differ between seeds, epochs and images', () => {
+    const same = (other: (i: number) => readonly [seed: number, epoch: number, image: number]): number =>
       Array.from({ length: 1000 }, (_, i) => i).filter(
         (i) => drawView(plan, ...other(i)).top === drawView(plan, 7, 3, i).top,
       ).length;
@@ -123,18 +123,18 @@ describe('10^5 draws', () => {
 
   it('stay the same whatever else is varied', () => {
     const onlyCrops: Plan = { ...plan, mirror: false, colour: undefined };
-    for (let picture = 0; picture < 100; picture++) {
-      const view = drawView(plan, 1, 2, picture);
-      expect(drawView(onlyCrops, 1, 2, picture)).toEqual({ ...view, mirrored: false });
-      expect(drawView({ ...plan, randomCrop: false }, 1, 2, picture)).toEqual({
+    for (let image = 0; image < 100; image++) {
+      const view = drawView(plan, 1, 2, image);
+      expect(drawView(onlyCrops, 1, 2, image)).toEqual({ ...view, mirrored: false });
+      expect(drawView({ ...plan, randomCrop: false }, 1, 2, image)).toEqual({
         top: 3,
         left: 2,
         mirrored: view.mirrored,
       });
-      expect(drawColourShift(onlyCrops, 1, 2, picture)).toEqual([0, 0, 0]);
-      expect(drawColourShift(onlyCrops, 1, 2, picture, 1)).toEqual([0, 0, 0]);
-      const shift = drawColourShift(plan, 1, 2, picture);
-      drawColourShift(plan, 1, 2, picture, 0.2).forEach((value, channel) => {
+      expect(drawColourShift(onlyCrops, 1, 2, image)).toEqual([0, 0, 0]);
+      expect(drawColourShift(onlyCrops, 1, 2, image, 1)).toEqual([0, 0, 0]);
+      const shift = drawColourShift(plan, 1, 2, image);
+      drawColourShift(plan, 1, 2, image, 0.2).forEach((value, channel) => {
         expect(value).toBeCloseTo(2 * shift[channel]!, 9);
       });
     }

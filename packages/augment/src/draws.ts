@@ -7,10 +7,10 @@ const cropStream = streamOf('augment/crop');
 const mirrorStream = streamOf('augment/mirror');
 const colourStreams = [streamOf('augment/colour/0'), streamOf('augment/colour/1')] as const;
 
-/** The view of one picture in one epoch of training: a function of seed, epoch and picture, and of nothing else. */
-export function drawView(plan: Plan, seed: number, epoch: number, picture: number): View {
-  const [forTop, forLeft] = threefry2x32(seed, cropStream, picture, epoch);
-  const [forMirror] = threefry2x32(seed, mirrorStream, picture, epoch);
+/** The view of one image in one epoch of training: a function of seed, epoch and image, and of nothing else. */
+export function drawView(plan: Plan, seed: number, epoch: number, image: number): View {
+  const [forTop, forLeft] = threefry2x32(seed, cropStream, image, epoch);
+  const [forMirror] = threefry2x32(seed, mirrorStream, image, epoch);
   const { height, width, cropHeight, cropWidth, padding, centre } = plan;
   return {
     top: plan.randomCrop ? below(height + 2 * padding - cropHeight + 1, forTop) - padding : centre.top,
@@ -19,19 +19,19 @@ export function drawView(plan: Plan, seed: number, epoch: number, picture: numbe
   };
 }
 
-/** The shift of red, green and blue of one picture in one epoch of training, in grey levels; `given` instead of the plan's strength. */
+/** The shift of red, green and blue of one image in one epoch of training, in grey levels; `given` instead of the plan's strength. */
 export function drawColourShift(
   plan: Plan,
   seed: number,
   epoch: number,
-  picture: number,
+  image: number,
   given?: number,
 ): [number, number, number] {
   if (!plan.colour) return [0, 0, 0];
   const { standardDeviations, axes } = plan.colour;
   const strength = given ?? plan.colour.strength;
-  const [first, second] = normalPairFromBits(...threefry2x32(seed, colourStreams[0], picture, epoch));
-  const [third] = normalPairFromBits(...threefry2x32(seed, colourStreams[1], picture, epoch));
+  const [first, second] = normalPairFromBits(...threefry2x32(seed, colourStreams[0], image, epoch));
+  const [third] = normalPairFromBits(...threefry2x32(seed, colourStreams[1], image, epoch));
   const shift: [number, number, number] = [0, 0, 0];
   for (const [component, normal] of [first, second, third].entries()) {
     const amount = strength * normal * standardDeviations[component]!;

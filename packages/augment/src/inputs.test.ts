@@ -32,24 +32,24 @@ test('adapters that share the images make together what one makes', async () => 
     options,
   );
   for (const count of [5, 4, 2]) {
-    const pictures = Array.from({ length: count }, (_, index) => 17 * index);
+    const images = Array.from({ length: count }, (_, index) => 17 * index);
     const pixels = Uint8Array.from({ length: count * height * width * channels }, (_, index) => (index * 37) % 256);
-    const batch = { pixels, pictures, training: true, seed: 3, epoch: 2 };
+    const batch = { pixels, images, training: true, seed: 3, epoch: 2 };
     await one.run(batch);
     await two.run(batch);
     const whole = await readTensor(gpus[0]!, all);
     const parts = [await readTensor(gpus[0]!, shares[0]!), await readTensor(gpus[1]!, shares[1]!)];
     // Images are the fastest index in memory.
-    for (let picture = 0; picture < count; picture++) {
-      const [part, own, images] = picture < 3 ? [parts[0]!, picture, 3] : [parts[1]!, picture - 3, 2];
+    for (let image = 0; image < count; image++) {
+      const [part, own, images] = image < 3 ? [parts[0]!, image, 3] : [parts[1]!, image - 3, 2];
       const valuesOf = (values: ArrayLike<number>, at: number, of: number) =>
         Array.from({ length: 48 }, (_, feature) => values[feature * of + at]);
-      expect(valuesOf(part, own, images)).toEqual(valuesOf(whole, picture, 5));
+      expect(valuesOf(part, own, images)).toEqual(valuesOf(whole, image, 5));
     }
   }
-  const wrong = { pixels: new Uint8Array(7), pictures: [0, 1], training: false, seed: 0, epoch: 0 };
+  const wrong = { pixels: new Uint8Array(7), images: [0, 1], training: false, seed: 0, epoch: 0 };
   await expect(two.run(wrong)).rejects.toThrow(ShapeError);
-  await expect(two.run({ ...wrong, pictures: [0, 1, 2, 3, 4, 5] })).rejects.toThrow(/number of pictures/);
+  await expect(two.run({ ...wrong, images: [0, 1, 2, 3, 4, 5] })).rejects.toThrow(/number of images/);
   one.dispose();
   two.dispose();
   disposeTensor(gpus[0]!, all);

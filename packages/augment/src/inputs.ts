@@ -3,8 +3,8 @@ import { type Augmenter, createAugmenter } from './augmenter.js';
 import { type AugmenterOptions, checkInteger } from './options.js';
 
 /**
- * One augmenter over all inputs of a network, on one adapter or several: each adapter makes the pictures ready that it needs.
- * What is drawn depends on the picture, not on the adapter, so those that need the same pictures make the same.
+ * One augmenter over all inputs of a network, on one adapter or several: each adapter makes the images ready that it needs.
+ * What is drawn depends on the image, not on the adapter, so those that need the same images make the same.
  *
  * @throws as `createAugmenter` does
  */
@@ -28,19 +28,19 @@ export function createInputAugmenter(
   const most = Math.max(...made.map(({ end }) => end));
   return {
     async run(batch) {
-      const { pixels, pictures } = batch;
-      checkInteger('the number of pictures', pictures.length, 1, most);
-      const bytes = pixels.length / pictures.length;
-      const numbers = Array.from(pictures);
+      const { pixels, images } = batch;
+      checkInteger('the number of images', images.length, 1, most);
+      const bytes = pixels.length / images.length;
+      const numbers = Array.from(images);
       const { chunk = 1 } = options.training;
       const sharesWith = numbers.map((_, image) => numbers[image - (image % chunk)]!);
       for (const { augmenter, first, end } of made) {
-        // Adapters beyond the last picture have nothing to do: what they hold belongs to no picture.
-        if (first >= pictures.length) continue;
+        // Adapters beyond the last image have nothing to do: what they hold belongs to no image.
+        if (first >= images.length) continue;
         await augmenter.run({
           ...batch,
           pixels: pixels.subarray(first * bytes, end * bytes),
-          pictures: numbers.slice(first, end),
+          images: numbers.slice(first, end),
           sharesWith: sharesWith.slice(first, end),
         });
       }

@@ -10,8 +10,8 @@ export function packView({ top, left, mirrored }: View, padding: number): number
 }
 
 /**
- * Neighbouring pixels of a row that one invocation makes, so that what it fetches of a picture's row is used whole
- * before another picture's takes its place in the cache.
+ * Neighbouring pixels of a row that one invocation makes, so that what it fetches of an image's row is used whole
+ * before another image's takes its place in the cache.
  */
 const run = 16;
 
@@ -24,9 +24,9 @@ export function augmentInvocations({ batch, cropHeight, cropWidth }: Plan): numb
  * The body of the only kernel, for `recordPerElement` over `augmentInvocations`.
  *
  * One invocation makes every channel of a run of pixels of one image. Lanes run over images: they write neighbours in
- * memory, and gather source bytes one picture apart. A lane loads its image's view and shift once, and one or two words
+ * memory, and gather source bytes one image apart. A lane loads its image's view and shift once, and one or two words
  * a pixel. Place in the crop is uniform over the lanes of one run, and with it the mean of a channel and of a centred
- * mean picture.
+ * mean image.
  */
 export function augmentKernel(plan: Plan): string {
   const { batch, height, width, channels, cropHeight, cropWidth, padding, centre } = plan;
@@ -52,7 +52,7 @@ export function augmentKernel(plan: Plan): string {
   let view = load_views(n);
   let present = (view & ${presentBit >>> 0}u) != 0u;
   let mirrored = (view & ${mirroredBit}u) != 0u;
-  // Unsigned: a pixel above or left of the picture wraps to a huge number, which is outside as well.
+  // Unsigned: a pixel above or left of the image wraps to a huge number, which is outside as well.
   let row = y + extractBits(view, 15u, 15u) - ${padding}u;
   let left = extractBits(view, 0u, 15u) - ${padding}u;
   ${plan.colour ? shifts.join('\n  ') : ''}

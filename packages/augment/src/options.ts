@@ -1,9 +1,9 @@
-import { ConfigError, formatShape, pictureShape, type Tensor } from '@alex/tensor';
+import { ConfigError, formatShape, imageShape, type Tensor } from '@alex/tensor';
 import { centreOffset, type View } from './views.js';
 
 /**
- * Shifts of a picture's colour along the principal components of all training pixels (paper, section 4.1): every pixel
- * of a picture gets `[p1 p2 p3] [a1 s1, a2 s2, a3 s3]^T` added, with `a` drawn from N(0, strength) for each use.
+ * Shifts of an image's colour along the principal components of all training pixels (paper, section 4.1): every pixel
+ * of an image gets `[p1 p2 p3] [a1 s1, a2 s2, a3 s3]^T` added, with `a` drawn from N(0, strength) for each use.
  */
 export interface ColourVariation {
   /** `s`: deviations along the components (square roots of the eigenvalues), in grey levels. */
@@ -15,7 +15,7 @@ export interface ColourVariation {
 }
 
 /**
- * The colours of ImageNet's training pictures, as the paper's authors published them with cuda-convnet2 (make-data,
+ * The colours of ImageNet's training images, as the paper's authors published them with cuda-convnet2 (make-data,
  * input_meta). Prepared data bring their own.
  */
 export const imagenetColour: ColourVariation = {
@@ -34,11 +34,11 @@ export interface TrainingVariation {
   /** Whether half of the crops are reflected left to right. */
   readonly mirror: boolean;
   /**
-   * How many neighbours in a batch share crop and reflection, those of their first picture: 32 in the 2012 code, whose
-   * colour shifts were each picture's own as well. Default 1: every picture has its own, whatever batch it comes in.
+   * How many neighbours in a batch share crop and reflection, those of their first image: 32 in the 2012 code, whose
+   * colour shifts were each image's own as well. Default 1: every image has its own, whatever batch it comes in.
    */
   readonly chunk?: number;
-  /** Only for pictures of three channels. Default none. */
+  /** Only for images of three channels. Default none. */
   readonly colour?: ColourVariation;
 }
 
@@ -46,23 +46,23 @@ export interface TrainingVariation {
 export interface AugmenterOptions {
   /** Where crops go: shape `[N, C, height of a crop, width of a crop]`, memory `[C, H, W, N]`, float32. */
   readonly output: Tensor;
-  /** Sizes of the stored pictures, in pixels; 1 to 4 channels. */
+  /** Sizes of the stored images, in pixels; 1 to 4 channels. */
   readonly source: { readonly height: number; readonly width: number; readonly channels: number };
   readonly training: TrainingVariation;
   /**
-   * What is subtracted, in grey levels 0 to 255: one value a channel, or a whole picture `[C, H, W]` of the source's
+   * What is subtracted, in grey levels 0 to 255: one value a channel, or a whole image `[C, H, W]` of the source's
    * size, row-major.
    */
   readonly mean: ArrayLike<number>;
   /**
-   * Where a crop finds the mean of a pixel in a mean picture: where the crop was taken (the picture is centred, then
-   * cropped), or in the centre of the mean picture, the same for every crop (the 2012 code). Default `'crop'`.
+   * Where a crop finds the mean of a pixel in a mean image: where the crop was taken (the image is centred, then
+   * cropped), or in the centre of the mean image, the same for every crop (the 2012 code). Default `'crop'`.
    */
   readonly meanAt?: 'crop' | 'centre';
   /** What differences from the mean are divided by. Default 1: grey levels, as in the paper. */
   readonly scale?: number;
   /**
-   * Border of pixels around every picture, in pixels, into which crops may reach; they are 0 in the output, which is
+   * Border of pixels around every image, in pixels, into which crops may reach; they are 0 in the output, which is
    * the mean. Default 0. (4 gives the usual 32 x 32 crops of CIFAR-10; cuda-convnet's 24 x 24 crops need none.)
    */
   readonly padding?: number;
@@ -94,7 +94,7 @@ const largestSide = 32767;
 export function planAugmentation(options: AugmenterOptions): Plan {
   const { output, source, training } = options;
   const { height, width, channels } = source;
-  const [batch, outputChannels, cropHeight, cropWidth] = pictureShape('augmenter output', output.shape);
+  const [batch, outputChannels, cropHeight, cropWidth] = imageShape('augmenter output', output.shape);
   checkInteger('source.height', height, 1, largestSide);
   checkInteger('source.width', width, 1, largestSide);
   checkInteger('source.channels', channels, 1, 4);
@@ -108,14 +108,14 @@ export function planAugmentation(options: AugmenterOptions): Plan {
   }
   if (outputChannels !== channels) {
     throw new ConfigError(
-      `augmenter: output ${formatShape(output.shape)} has ${outputChannels} channels, the pictures have ${channels}; ` +
+      `augmenter: output ${formatShape(output.shape)} has ${outputChannels} channels, the images have ${channels}; ` +
         'they must agree',
     );
   }
   if (cropHeight > height + 2 * padding || cropWidth > width + 2 * padding) {
     throw new ConfigError(
-      `augmenter: crops of ${cropHeight} x ${cropWidth} do not fit pictures of ${height} x ${width} with padding ` +
-        `${padding}; use a smaller network input, larger pictures or more padding`,
+      `augmenter: crops of ${cropHeight} x ${cropWidth} do not fit images of ${height} x ${width} with padding ` +
+        `${padding}; use a smaller network input, larger images or more padding`,
     );
   }
   if (training.crop !== 'random' && training.crop !== 'centre') {
@@ -134,7 +134,7 @@ export function planAugmentation(options: AugmenterOptions): Plan {
   const bytes = batch * height * width * channels;
   if (bytes > 2 ** 32) {
     throw new ConfigError(
-      `augmenter: a batch of ${batch} pictures has ${bytes} bytes, more than 2^32; use a smaller batch`,
+      `augmenter: a batch of ${batch} images has ${bytes} bytes, more than 2^32; use a smaller batch`,
     );
   }
   return {
@@ -170,12 +170,12 @@ function planMean(options: AugmenterOptions, cropHeight: number, cropWidth: numb
   if (mean.length !== channels * height * width) {
     throw new ConfigError(
       `augmenter: mean needs ${channels} values (one a channel) or ${channels * height * width} ` +
-        `(a picture ${formatShape([channels, height, width])}), got ${mean.length}`,
+        `(an image ${formatShape([channels, height, width])}), got ${mean.length}`,
     );
   }
   if (meanAt === 'centre' && (cropHeight > height || cropWidth > width)) {
     throw new ConfigError(
-      `augmenter: meanAt 'centre' needs crops no larger than the mean picture of ${height} x ${width}, ` +
+      `augmenter: meanAt 'centre' needs crops no larger than the mean image of ${height} x ${width}, ` +
         `got ${cropHeight} x ${cropWidth}; use meanAt 'crop'`,
     );
   }
@@ -185,7 +185,7 @@ function planMean(options: AugmenterOptions, cropHeight: number, cropWidth: numb
 function planColour(colour: ColourVariation, channels: number): Required<ColourVariation> {
   if (channels !== 3) {
     throw new ConfigError(
-      `augmenter: training.colour needs pictures of 3 channels, got ${channels}; leave the option out`,
+      `augmenter: training.colour needs images of 3 channels, got ${channels}; leave the option out`,
     );
   }
   const { standardDeviations, axes } = colour;

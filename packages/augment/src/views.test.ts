@@ -15,7 +15,7 @@ describe('tenViews', () => {
     expect(tenViews(256, 256, 224)).toEqual([...upright, ...upright.map((view) => ({ ...view, mirrored: true }))]);
   });
 
-  it('keeps every view inside the picture and touches every edge', () => {
+  it('keeps every view inside the image and touches every edge', () => {
     const size = fc.integer({ min: 1, max: 400 });
     fc.assert(
       fc.property(size, size, size, size, (height, width, marginDown, marginRight) => {
@@ -28,13 +28,13 @@ describe('tenViews', () => {
     );
   });
 
-  it('is ten times the whole picture where the crop is as large', () => {
+  it('is ten times the whole image where the crop is as large', () => {
     const views = tenViews(5, 7, [5, 7]);
     expect(views.every(({ top, left }) => top === 0 && left === 0)).toBe(true);
   });
 
   it.each([
-    [32, 32, 33, /33 x 33 does not fit a picture of 32 x 32/],
+    [32, 32, 33, /33 x 33 does not fit an image of 32 x 32/],
     [32, 32, [8, 40] as const, /8 x 40/],
     [0, 32, 8, /height.*got 0/],
     [32, 32.5, 8, /width.*got 32.5/],

@@ -1,6 +1,6 @@
 import { ConfigError } from '@alex/tensor';
 
-/** Where a crop lies in its picture, in pixels from the top left corner, and whether it is reflected left to right. */
+/** Where a crop lies in its image, in pixels from the top left corner, and whether it is reflected left to right. */
 export interface View {
   readonly top: number;
   readonly left: number;
@@ -11,10 +11,10 @@ export interface View {
  * The ten views whose predictions the paper averages at test time (section 4.1): the four corner crops and the centre
  * crop, then the reflections of the five.
  *
- * @param height Of the picture, in pixels.
- * @param width Of the picture, in pixels.
- * @param crop Side of a square crop, or `[height, width]`, in pixels; no larger than the picture.
- * @throws `ConfigError` for sizes that are not positive integers, and for a crop larger than the picture.
+ * @param height Of the image, in pixels.
+ * @param width Of the image, in pixels.
+ * @param crop Side of a square crop, or `[height, width]`, in pixels; no larger than the image.
+ * @throws `ConfigError` for sizes that are not positive integers, and for a crop larger than the image.
  */
 export function tenViews(height: number, width: number, crop: number | readonly [number, number]): View[] {
   const [cropHeight, cropWidth] = typeof crop === 'number' ? [crop, crop] : crop;
@@ -25,8 +25,8 @@ export function tenViews(height: number, width: number, crop: number | readonly 
   }
   if (cropHeight > height || cropWidth > width) {
     throw new ConfigError(
-      `tenViews: a crop of ${cropHeight} x ${cropWidth} does not fit a picture of ${height} x ${width}; ` +
-        'use a smaller crop or larger pictures',
+      `tenViews: a crop of ${cropHeight} x ${cropWidth} does not fit an image of ${height} x ${width}; ` +
+        'use a smaller crop or larger images',
     );
   }
   const bottom = height - cropHeight;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type BatchesOptions, batches, batchesPerEpoch, batchIndices, stepPosition } from './batches.js';
 import { createSplit } from './split.js';
-import { splitOfPictures } from './testing.js';
+import { splitOfImages } from './testing.js';
 
 const words = fc.nat(0xffffffff);
 const lastBatches = fc.constantFrom('drop' as const, 'keep' as const);
@@ -20,7 +20,7 @@ function epochOf(length: number, options: Parameters<typeof batchIndices>[1]): n
 }
 
 describe('batchIndices', () => {
-  test('an epoch visits every picture once, or all but the left over ones', () => {
+  test('an epoch visits every image once, or all but the left over ones', () => {
     fc.assert(
       fc.property(sizes, words, words, lastBatches, ({ length, batch }, seed, epoch, lastBatch) => {
         const visited = epochOf(length, { batch, seed, epoch, lastBatch });
@@ -50,7 +50,7 @@ describe('batchIndices', () => {
     expect(new Set(orders).size).toBe(4);
   });
 
-  test('all orders of three pictures come about equally often', () => {
+  test('all orders of three images come about equally often', () => {
     const seen = new Map<string, number>();
     const draws = 6000;
     for (let epoch = 0; epoch < draws; epoch++) {
@@ -79,7 +79,7 @@ describe('batchIndices', () => {
     [{ batch: -1 }, 'batch is -1'],
     [{ batch: 2.5 }, 'batch is 2.5'],
     [{ batch: Number.NaN }, 'batch is NaN'],
-    [{ batch: 11 }, 'only 10 pictures'],
+    [{ batch: 11 }, 'only 10 images'],
     [{ batch: 3, position: 3 }, 'position is 3'],
     [{ batch: 3, position: -1 }, 'position is -1'],
     [{ batch: 3, seed: -1 }, 'seed is -1'],
@@ -119,8 +119,8 @@ describe('stepPosition', () => {
 });
 
 describe('batches', () => {
-  const pictures = Array.from({ length: 10 }, (_, i) => [i, i, i, i]);
-  const split = splitOfPictures(pictures, [2, 2, 1]);
+  const images = Array.from({ length: 10 }, (_, i) => [i, i, i, i]);
+  const split = splitOfImages(images, [2, 2, 1]);
 
   async function read(options: BatchesOptions) {
     const seen = [];
@@ -128,11 +128,11 @@ describe('batches', () => {
     return seen;
   }
 
-  test('gives pictures, labels and numbers that belong together', async () => {
+  test('gives images, labels and numbers that belong together', async () => {
     for (const batch of await read({ batch: 4, seed: 3, epoch: 2, lastBatch: 'keep' })) {
-      expect(batch.count).toBe(batch.pictures.length);
-      expect([...batch.pixels]).toEqual([...batch.pictures].flatMap((i) => pictures[i]!));
-      expect([...batch.labels]).toEqual([...batch.pictures].map((i) => i % 2));
+      expect(batch.count).toBe(batch.images.length);
+      expect([...batch.pixels]).toEqual([...batch.images].flatMap((i) => images[i]!));
+      expect([...batch.labels]).toEqual([...batch.images].map((i) => i % 2));
     }
   });
 
@@ -143,28 +143,28 @@ describe('batches', () => {
       [6, 0],
       [6, 1],
     ]);
-    for (const { epoch, position, pictures } of seen) {
-      expect(pictures).toEqual(batchIndices(10, { batch: 4, seed: 3, epoch, position }));
+    for (const { epoch, position, images } of seen) {
+      expect(images).toEqual(batchIndices(10, { batch: 4, seed: 3, epoch, position }));
     }
   });
 
-  test('a picture that cannot be read surfaces where its batch would have come', async () => {
+  test('an image that cannot be read surfaces where its batch would have come', async () => {
     const broken = createSplit({
       name: 'broken',
       height: 1,
       width: 1,
       channels: 1,
       labels: new Uint32Array(6),
-      pictureName: String,
+      imageName: String,
       place(i) {
-        if (i === 5) throw new DataError('picture 5 is torn');
+        if (i === 5) throw new DataError('image 5 is torn');
       },
     });
     const positions: number[] = [];
     const reading = (async () => {
       for await (const { position } of batches(broken, { batch: 2, shuffle: false })) positions.push(position);
     })();
-    await expect(reading).rejects.toThrow('picture 5 is torn');
+    await expect(reading).rejects.toThrow('image 5 is torn');
     expect(positions).toEqual([0, 1]);
   });
 

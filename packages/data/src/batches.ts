@@ -1,26 +1,26 @@
 import { ConfigError, streamOf, threefry2x32 } from '@alex/tensor';
 import { checkWhole, checkWord } from './checks.js';
-import type { PictureBatch, Split } from './dataset.js';
+import type { ImageBatch, Split } from './dataset.js';
 import { readAhead } from './prefetch.js';
 
-/** How the pictures of a split are parted into batches. */
+/** How the images of a split are parted into batches. */
 export interface BatchSize {
-  /** Pictures in a batch. */
+  /** Images in a batch. */
   batch: number;
   /**
-   * What becomes of the pictures left over at the end of an epoch: `'drop'` (unless said) leaves them out, another few
+   * What becomes of the images left over at the end of an epoch: `'drop'` (unless said) leaves them out, another few
    * each epoch; `'keep'` makes them a shorter batch, as an evaluation needs.
    */
   lastBatch?: 'drop' | 'keep' | undefined;
 }
 
-/** In which order the pictures of an epoch come. */
+/** In which order the images of an epoch come. */
 export interface BatchOrder extends BatchSize {
   /** Seed of the order, a 32-bit word; 0 unless said. */
   seed?: number | undefined;
-  /** Number of the pass over the pictures, from 0 (unless said). Each has its own order. */
+  /** Number of the pass over the images, from 0 (unless said). Each has its own order. */
   epoch?: number | undefined;
-  /** `false` takes the pictures in the order they have in the split, every epoch; `true` unless said. */
+  /** `false` takes the images in the order they have in the split, every epoch; `true` unless said. */
   shuffle?: boolean | undefined;
   /** Number of the batch within the epoch, from 0 (unless said). */
   position?: number | undefined;
@@ -35,16 +35,16 @@ export interface BatchesOptions extends BatchOrder {
 
 /** Where a step of training stands. */
 export interface StepPosition {
-  /** Number of the pass over the pictures, from 0. */
+  /** Number of the pass over the images, from 0. */
   epoch: number;
   /** Number of the batch within the epoch, from 0. */
   position: number;
 }
 
-/** A batch and where it comes from: by the numbers of its pictures and the epoch augmentation knows what to draw. */
-export interface EpochBatch extends PictureBatch, Readonly<StepPosition> {
-  /** The numbers of the pictures in the split. */
-  readonly pictures: Uint32Array;
+/** A batch and where it comes from: by the numbers of its images and the epoch augmentation knows what to draw. */
+export interface EpochBatch extends ImageBatch, Readonly<StepPosition> {
+  /** The numbers of the images in the split. */
+  readonly images: Uint32Array;
 }
 
 /**
@@ -61,7 +61,7 @@ export function batchesPerEpoch(length: number, { batch, lastBatch = 'drop' }: B
   if (lastBatch === 'keep') return Math.ceil(length / batch);
   if (batch > length) {
     throw new ConfigError(
-      `batch is ${batch}, but there are only ${length} pictures: give at most ${length}, or lastBatch 'keep'`,
+      `batch is ${batch}, but there are only ${length} images: give at most ${length}, or lastBatch 'keep'`,
     );
   }
   return Math.floor(length / batch);
@@ -75,8 +75,8 @@ export function stepPosition(length: number, size: BatchSize, step: number): Ste
 }
 
 /**
- * The pictures of one batch. They depend on nothing but the arguments: the same on every machine, today or after a
- * resume. Within an epoch no picture comes twice.
+ * The images of one batch. They depend on nothing but the arguments: the same on every machine, today or after a
+ * resume. Within an epoch no image comes twice.
  *
  * @throws ConfigError where an option is not possible or the epoch has no such batch.
  */
@@ -92,7 +92,7 @@ export function batchIndices(length: number, order: BatchOrder): Uint32Array {
  * Reads a split batch after batch, the next ones while this one is used: `ahead` of them, however long it is used, so
  * that memory is bounded. What comes, and in which order, depends on the order's options alone.
  *
- * @throws ConfigError where an option is not possible; DataError where a picture cannot be read.
+ * @throws ConfigError where an option is not possible; DataError where an image cannot be read.
  */
 export function batches(split: Split, options: BatchesOptions): AsyncGenerator<EpochBatch, void, undefined> {
   const { epoch = 0, position = 0, epochs = 1, ahead = 1 } = options;
@@ -105,8 +105,8 @@ export function batches(split: Split, options: BatchesOptions): AsyncGenerator<E
     for (let pass = 0; pass < epochs; pass++) {
       for (let at = pass === 0 ? position : 0; at < count; at++) {
         const place = { epoch: epoch + pass, position: at };
-        const pictures = batchIndices(split.length, { ...options, ...place });
-        yield async () => ({ ...(await split.read(pictures)), pictures, ...place });
+        const images = batchIndices(split.length, { ...options, ...place });
+        yield async () => ({ ...(await split.read(images)), images, ...place });
       }
     }
   }

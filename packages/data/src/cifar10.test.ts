@@ -37,8 +37,8 @@ describe('CIFAR-10', () => {
     expect(dataset).toMatchObject({ name: 'CIFAR-10', classes: names, channels: 3, height: 32, width: 32 });
     expect([...dataset.train.labels]).toEqual([0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6, 4, 5, 6, 7]);
     expect([...dataset.validation.labels]).toEqual([5, 6, 7, 8]);
-    expect(dataset.train.pictureName(6)).toBe('data_batch_2.bin#2');
-    expect(dataset.validation.pictureName(3)).toBe('test_batch.bin#3');
+    expect(dataset.train.imageName(6)).toBe('data_batch_2.bin#2');
+    expect(dataset.validation.imageName(3)).toBe('test_batch.bin#3');
   });
 
   test('interleaves the three planes of a record', async () => {

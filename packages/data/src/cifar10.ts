@@ -24,8 +24,8 @@ const remedy =
   'get "CIFAR-10 binary version" from https://www.cs.toronto.edu/~kriz/cifar.html again and unpack all of it';
 
 /**
- * CIFAR-10 from the official binary files: `data_batch_1.bin` to `data_batch_5.bin` (50,000 training pictures),
- * `test_batch.bin` (10,000 for validation) and `batches.meta.txt` (the class names). RGB pictures of 32 x 32, all in
+ * CIFAR-10 from the official binary files: `data_batch_1.bin` to `data_batch_5.bin` (50,000 training images),
+ * `test_batch.bin` (10,000 for validation) and `batches.meta.txt` (the class names). RGB images of 32 x 32, all in
  * memory (184 MB).
  *
  * @throws DataError where a file is missing, has another size than 30,730,000 bytes or holds a label above 9.
@@ -78,7 +78,7 @@ async function readSplit(name: string, directory: string, files: string[], recor
     width: side,
     channels: 3,
     labels,
-    pictureName: (i) => `${files[Math.floor(i / recordsPerFile)]}#${i % recordsPerFile}`,
+    imageName: (i) => `${files[Math.floor(i / recordsPerFile)]}#${i % recordsPerFile}`,
     place(i, target) {
       const content = contents[Math.floor(i / recordsPerFile)]!;
       const start = (i % recordsPerFile) * recordBytes + 1;

@@ -1,7 +1,7 @@
 import type { ColourStatistics } from './statistics.js';
 
-/** Pictures in ordinary memory: bytes, picture after picture, rows of interleaved channels (`[N, height, width, channels]`). */
-export interface PictureBatch {
+/** Images in ordinary memory: bytes, image after image, rows of interleaved channels (`[N, height, width, channels]`). */
+export interface ImageBatch {
   readonly count: number;
   readonly height: number;
   readonly width: number;
@@ -9,31 +9,31 @@ export interface PictureBatch {
   readonly channels: number;
   /** `count * height * width * channels` values from 0 to 255. */
   readonly pixels: Uint8Array;
-  /** The class of each picture, an index into the data set's `classes`. */
+  /** The class of each image, an index into the data set's `classes`. */
   readonly labels: Uint32Array;
 }
 
-/** The pictures to learn from, or those held out: known by number, read on demand. */
+/** The images to learn from, or those held out: known by number, read on demand. */
 export interface Split {
   readonly length: number;
-  /** The class of each picture, an index into the data set's `classes`. */
+  /** The class of each image, an index into the data set's `classes`. */
   readonly labels: Uint32Array;
-  /** The name of picture `i`, for errors and predictions. */
-  pictureName(i: number): string;
+  /** The name of image `i`, for errors and predictions. */
+  imageName(i: number): string;
   /**
-   * Reads these pictures, in this order; a number may come twice.
+   * Reads these images, in this order; a number may come twice.
    *
-   * @throws ConfigError where there is no such picture; DataError where a file cannot be read as a picture.
+   * @throws ConfigError where there is no such image; DataError where a file cannot be read as an image.
    */
-  read(indices: ArrayLike<number>): Promise<PictureBatch>;
+  read(indices: ArrayLike<number>): Promise<ImageBatch>;
 }
 
-/** Who made some of the pictures, and on what terms. */
+/** Who made some of the images, and on what terms. */
 export interface Licence {
-  /** What is licensed: the name of the set of pictures. */
+  /** What is licensed: the name of the set of images. */
   readonly name: string;
   readonly author: string;
-  /** Where the pictures come from. */
+  /** Where the images come from. */
   readonly source: string;
   /** The licence's identifier in the SPDX list, such as `CC-BY-4.0`. */
   readonly licence: string;
@@ -41,14 +41,14 @@ export interface Licence {
   readonly url: string;
 }
 
-/** What is known of all training pictures without reading them. */
+/** What is known of all training images without reading them. */
 export interface DatasetStatistics {
   readonly colour: ColourStatistics;
   /** The mean of each value, `[channels, height, width]`, in grey levels from 0 to 255. */
-  readonly meanPicture: Float32Array;
+  readonly meanImage: Float32Array;
 }
 
-/** Labelled pictures of one size, parted into those to learn from and those held out. */
+/** Labelled images of one size, parted into those to learn from and those held out. */
 export interface Dataset {
   readonly name: string;
   /** A readable name for each label, all different. */
@@ -62,6 +62,6 @@ export interface Dataset {
   readonly validation: Split;
   /** Of data that were prepared. */
   readonly statistics?: DatasetStatistics;
-  /** The terms of pictures that come with the package. */
+  /** The terms of images that come with the package. */
   readonly licences?: readonly Licence[];
 }

@@ -3,9 +3,9 @@ import { crc32 } from 'node:zlib';
 import { move } from 'piscina';
 import sharp from 'sharp';
 
-/** Pictures to decode in one go: the places of some, and how large all of them are. */
+/** Images to decode in one go: the places of some, and how large all of them are. */
 export interface DecodeJob {
-  readonly pictures: readonly {
+  readonly images: readonly {
     readonly file: string;
     readonly offset: number;
     readonly length: number;
@@ -13,33 +13,33 @@ export interface DecodeJob {
   }[];
   readonly size: number;
   readonly channels: number;
-  /** Pictures at a time. */
+  /** Images at a time. */
   readonly lanes: number;
 }
 
 /** Their pixels one after another, or which of them cannot be used and why. */
 export type Decoded = Uint8Array | { readonly failed: number; readonly reason: string };
 
-// Pictures, not parts of one, are worked on at the same time; none comes twice in an epoch.
+// Images, not parts of one, are worked on at the same time; none comes twice in an epoch.
 sharp.concurrency(1);
 sharp.cache(false);
 
-/** Decodes pictures of prepared shards. The pixels are handed over, not copied. */
-export async function decode({ pictures, size, channels, lanes }: DecodeJob): Promise<Decoded> {
+/** Decodes images of prepared shards. The pixels are handed over, not copied. */
+export async function decode({ images, size, channels, lanes }: DecodeJob): Promise<Decoded> {
   const bytes = size * size * channels;
   // Every byte is written below: memory that an earlier batch left serves as it is, uncleared.
-  const pixels = new Uint8Array(Buffer.allocUnsafeSlow(pictures.length * bytes).buffer);
+  const pixels = new Uint8Array(Buffer.allocUnsafeSlow(images.length * bytes).buffer);
   const failures: { failed: number; reason: string }[] = [];
   let next = 0;
   const lane = async () => {
-    while (next < pictures.length && failures.length === 0) {
+    while (next < images.length && failures.length === 0) {
       const i = next++;
       try {
-        const content = read(pictures[i]!);
-        const picture = sharp(content);
+        const content = read(images[i]!);
+        const image = sharp(content);
         // Unless it is said, one channel becomes three.
-        if (channels === 1) picture.toColourspace('b-w');
-        const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
+        if (channels === 1) image.toColourspace('b-w');
+        const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
         if (data.length !== bytes || info.width !== size) {
           throw new Error(`it has ${info.width} x ${info.height} x ${info.channels} values`);
         }
@@ -49,13 +49,13 @@ export async function decode({ pictures, size, channels, lanes }: DecodeJob): Pr
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(lanes, pictures.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(lanes, images.length) }, lane));
   // Of several the first one, whichever was found first.
   if (failures.length > 0) return failures.reduce((first, other) => (other.failed < first.failed ? other : first));
   return move(pixels) as Uint8Array;
 }
 
-function read({ file, offset, length, checksum }: DecodeJob['pictures'][number]): Buffer {
+function read({ file, offset, length, checksum }: DecodeJob['images'][number]): Buffer {
   const content = Buffer.allocUnsafe(length);
   const descriptor = descriptorOf(file);
   for (let done = 0; done < length; ) {
@@ -67,7 +67,7 @@ function read({ file, offset, length, checksum }: DecodeJob['pictures'][number])
   return content;
 }
 
-/** Shards that stay open: opening takes longer than reading a picture. A process may have about 1,000 files open. */
+/** Shards that stay open: opening takes longer than reading an image. A process may have about 1,000 files open. */
 const mostOpen = 256;
 const descriptors = new Map<string, number>();
 

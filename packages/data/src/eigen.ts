@@ -47,7 +47,7 @@ function rotate(a: number[][], v: number[][], p: number, q: number): void {
   v.forEach(turn);
 }
 
-/** An eigenvector points both ways: choose one, so that the same pictures always give the same axes. */
+/** An eigenvector points both ways: choose one, so that the same images always give the same axes. */
 function withSign(vector: number[]): number[] {
   const largest = vector.reduce((best, x) => (Math.abs(x) > Math.abs(best) ? x : best), 0);
   return largest < 0 ? vector.map((x) => -x) : vector;

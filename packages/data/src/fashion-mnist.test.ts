@@ -21,7 +21,7 @@ const pixelsOf = (count: number) => Uint8Array.from({ length: count * 784 }, (_,
 const images = (count: number) => idx(0x803, [count, 28, 28], pixelsOf(count));
 const labels = (values: number[]) => idx(0x801, [values.length], values);
 
-/** Five training and two validation pictures, some files replaced. */
+/** Five training and two validation images, some files replaced. */
 async function smallFiles(changed: Record<string, Buffer> = {}): Promise<string> {
   const folder = await temporaryFolder();
   const contents = {
@@ -36,7 +36,7 @@ async function smallFiles(changed: Record<string, Buffer> = {}): Promise<string>
 }
 
 describe('Fashion-MNIST', () => {
-  test('reads grey pictures of 28 x 28 with their labels', async () => {
+  test('reads grey images of 28 x 28 with their labels', async () => {
     const dataset = await openFashionMnist(await smallFiles());
     expect(dataset).toMatchObject({ name: 'Fashion-MNIST', channels: 1, height: 28, width: 28 });
     expect(dataset.classes).toHaveLength(10);
@@ -47,7 +47,7 @@ describe('Fashion-MNIST', () => {
     expect([...batch.labels]).toEqual([1, 9]);
     const all = pixelsOf(5);
     expect([...batch.pixels]).toEqual([...all.slice(4 * 784), ...all.slice(784, 2 * 784)]);
-    expect(dataset.train.pictureName(4)).toBe('train-images-idx3-ubyte.gz#4');
+    expect(dataset.train.imageName(4)).toBe('train-images-idx3-ubyte.gz#4');
   });
 
   test.each(fashionMnistFiles)('names %s where it is missing', async (name) => {
@@ -64,8 +64,8 @@ describe('Fashion-MNIST', () => {
     ['a packed file that breaks off', 't10k-images-idx3-ubyte.gz', images(2).subarray(0, -20), 'cannot be unpacked'],
     ['an empty file', 'train-labels-idx1-ubyte.gz', Buffer.alloc(0), 'train-labels-idx1-ubyte.gz'],
     ['nothing, packed', 'train-labels-idx1-ubyte.gz', gzipSync(''), 'begins with nothing, expected 0x00000801'],
-    ['labels for pictures', 'train-images-idx3-ubyte.gz', labels([1]), 'begins with 0x00000801, expected 0x00000803'],
-    ['pictures for labels', 't10k-labels-idx1-ubyte.gz', images(2), 'begins with 0x00000803, expected 0x00000801'],
+    ['labels for images', 'train-images-idx3-ubyte.gz', labels([1]), 'begins with 0x00000801, expected 0x00000803'],
+    ['images for labels', 't10k-labels-idx1-ubyte.gz', images(2), 'begins with 0x00000803, expected 0x00000801'],
     ['a header that breaks off', 'train-images-idx3-ubyte.gz', idx(0x803, [5], []), 'expected 0x00000803'],
     [
       'too few pixels',
@@ -79,9 +79,9 @@ describe('Fashion-MNIST', () => {
       idx(0x801, [1], [1, 2]),
       'unpacks to 10 bytes, its header promises 9',
     ],
-    ['fewer labels than pictures', 'train-labels-idx1-ubyte.gz', labels([1, 2]), 'holds 2 labels for 5 pictures'],
-    ['another size', 'train-images-idx3-ubyte.gz', idx(0x803, [5, 2, 2], new Uint8Array(20)), '5 pictures of 2 x 2'],
-    ['no pictures', 't10k-images-idx3-ubyte.gz', images(0), 'holds 0 pictures'],
+    ['fewer labels than images', 'train-labels-idx1-ubyte.gz', labels([1, 2]), 'holds 2 labels for 5 images'],
+    ['another size', 'train-images-idx3-ubyte.gz', idx(0x803, [5, 2, 2], new Uint8Array(20)), '5 images of 2 x 2'],
+    ['no images', 't10k-images-idx3-ubyte.gz', images(0), 'holds 0 images'],
     ['a label above 9', 't10k-labels-idx1-ubyte.gz', labels([1, 10]), 'label 1 is 10, labels are 0 to 9'],
   ])('refuses %s', async (_, name, content, message) => {
     const folder = await smallFiles({ [name]: content });
@@ -96,7 +96,7 @@ describe('Fashion-MNIST', () => {
     async () => {
       const { train, validation } = await openFashionMnist();
       expect([train.length, validation.length]).toEqual([60_000, 10_000]);
-      // Both splits have as many pictures of each class.
+      // Both splits have as many images of each class.
       for (const [split, each] of [
         [train, 6000],
         [validation, 1000],

@@ -39,7 +39,7 @@ const remedy =
 export const debianFashionMnist = '/usr/share/datasets/fashion-mnist';
 
 /**
- * Fashion-MNIST from its four gzipped IDX files: 60,000 training and 10,000 validation pictures, grey (one channel),
+ * Fashion-MNIST from its four gzipped IDX files: 60,000 training and 10,000 validation images, grey (one channel),
  * 28 x 28, all in memory (55 MB).
  *
  * @param directory the folder that holds them; unless said, where Debian's package `dataset-fashion-mnist` puts them
@@ -62,12 +62,12 @@ async function readSplit(which: string, directory: string, names: { images: stri
   const [count, height, width] = images.sizes;
   if (count === 0 || height !== side || width !== side) {
     throw new DataError(
-      `${images.file} holds ${count} pictures of ${height} x ${width}, expected some of ${side} x ${side}: ${remedy}`,
+      `${images.file} holds ${count} images of ${height} x ${width}, expected some of ${side} x ${side}: ${remedy}`,
     );
   }
   const labels = await readIdx(join(directory, names.labels), 1);
   if (labels.sizes[0] !== count) {
-    throw new DataError(`${labels.file} holds ${labels.sizes[0]} labels for ${count} pictures: ${remedy}`);
+    throw new DataError(`${labels.file} holds ${labels.sizes[0]} labels for ${count} images: ${remedy}`);
   }
   const wrong = labels.values.findIndex((label) => label >= classes.length);
   if (wrong >= 0) {
@@ -82,7 +82,7 @@ async function readSplit(which: string, directory: string, names: { images: stri
     width: side,
     channels: 1,
     labels: Uint32Array.from(labels.values),
-    pictureName: (i) => `${names.images}#${i}`,
+    imageName: (i) => `${names.images}#${i}`,
     place: (i, target) => target.set(images.values.subarray(i * bytes, (i + 1) * bytes)),
   });
 }

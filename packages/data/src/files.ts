@@ -100,7 +100,7 @@ export async function listFolder(folder: string): Promise<FolderContent> {
   }
 }
 
-/** What a link leads to. A picture that is linked to and missing would otherwise be dropped without a word. */
+/** What a link leads to. An image that is linked to and missing would otherwise be dropped without a word. */
 async function follow(link: string): Promise<{ isDirectory(): boolean; isFile(): boolean }> {
   try {
     return await stat(link);

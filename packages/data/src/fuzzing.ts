@@ -53,15 +53,15 @@ export async function fuzzTar(fuzzing: Fuzzing): Promise<FuzzingResult> {
 /** Indices of shards. What is read must lie within the shards. */
 export function fuzzIndex(fuzzing: Fuzzing): Promise<FuzzingResult> {
   const shards = [
-    { pictures: 3, bytes: 8192 },
-    { pictures: 2, bytes: 4096 },
+    { images: 3, bytes: 8192 },
+    { images: 2, bytes: 4096 },
   ];
   const entries = [0, 1, 2, 0, 1].map((i) => [512 + 1024 * i, 300 + i, i, 12345 + i] as const);
   return fuzz(fuzzing, encodeIndex(entries), (content) => {
     const { offsets, lengths, labels } = decodeIndex('mutated.index', Buffer.from(content), shards, 10);
     offsets.forEach((offset, i) => {
       const { bytes } = shards[i < 3 ? 0 : 1]!;
-      if (offset + lengths[i]! > bytes || labels[i]! >= 10) throw new Error(`picture ${i} at ${offset}`);
+      if (offset + lengths[i]! > bytes || labels[i]! >= 10) throw new Error(`image ${i} at ${offset}`);
     });
   });
 }
@@ -81,8 +81,8 @@ export function fuzzMat(fuzzing: Fuzzing, mat: Uint8Array): Promise<FuzzingResul
 }
 
 const file = { file: 'train.index', bytes: 96, sha256: '0'.repeat(64) };
-const split = { pictures: 5, rejected: 0, index: file, shards: [{ ...file, file: 'train-000000.tar', pictures: 5 }] };
-/** A `dataset.json` of two classes of grey pictures. */
+const split = { images: 5, rejected: 0, index: file, shards: [{ ...file, file: 'train-000000.tar', images: 5 }] };
+/** A `dataset.json` of two classes of grey images. */
 export const exampleManifest = {
   format: 'alex-dataset',
   version: 1,

@@ -8,8 +8,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { openImageFolder } from './image-folder.js';
 import { temporaryFolder } from './testing.js';
 
-/** An RGB picture by a function of its place. */
-function picture(width: number, height: number, colour: (x: number, y: number) => [number, number, number]) {
+/** An RGB image by a function of its place. */
+function image(width: number, height: number, colour: (x: number, y: number) => [number, number, number]) {
   const pixels = Buffer.from(
     Array.from({ length: width * height }, (_, i) => colour(i % width, Math.floor(i / width))).flat(),
   );
@@ -19,10 +19,10 @@ function picture(width: number, height: number, colour: (x: number, y: number) =
 let red: Buffer;
 let blue: Buffer;
 beforeAll(async () => {
-  red = await picture(8, 8, () => [255, 0, 0])
+  red = await image(8, 8, () => [255, 0, 0])
     .png()
     .toBuffer();
-  blue = await picture(8, 8, () => [0, 0, 255])
+  blue = await image(8, 8, () => [0, 0, 255])
     .png()
     .toBuffer();
 });
@@ -37,7 +37,7 @@ async function folderOf(files: Record<string, Buffer | string>): Promise<string>
   return folder;
 }
 
-/** Two classes with two training pictures and one validation picture each. */
+/** Two classes with two training images and one validation image each. */
 const complete = () => ({
   'train/b/1.png': blue,
   'train/b/2.png': blue,
@@ -47,7 +47,7 @@ const complete = () => ({
   'val/b/3.png': blue,
 });
 
-/** Opens a folder with this one picture and one of another class, and reads the picture. */
+/** Opens a folder with this one image and one of another class, and reads the image. */
 async function readOne(content: Buffer, size: number, name = 'x.JPEG') {
   const folder = await folderOf({ [`train/a/${name}`]: content, 'train/b/1.png': blue, 'val/a/1.png': red });
   const { train } = await openImageFolder(folder, { size });
@@ -64,20 +64,20 @@ function expectColour(got: number[], want: number[], tolerance: number) {
 }
 
 describe('the folders', () => {
-  test('classes are numbered by name, pictures come by class and name', async () => {
+  test('classes are numbered by name, images come by class and name', async () => {
     const folder = await folderOf(complete());
     const dataset = await openImageFolder(folder, { size: 4 });
     expect(dataset).toMatchObject({ name: folder, classes: ['a', 'b'], channels: 3, height: 4, width: 4 });
     expect([...dataset.train.labels]).toEqual([0, 0, 1, 1]);
     expect([...dataset.validation.labels]).toEqual([0, 1]);
-    expect(dataset.train.pictureName(2)).toBe('train/b/1.png');
+    expect(dataset.train.imageName(2)).toBe('train/b/1.png');
     const batch = await dataset.validation.read([1, 0]);
     expect([...batch.labels]).toEqual([1, 0]);
     expect([...batch.pixels.subarray(0, 3)]).toEqual([0, 0, 255]);
     expect([...batch.pixels.subarray(48, 51)]).toEqual([255, 0, 0]);
   });
 
-  test('pictures are 256 x 256 unless said', async () => {
+  test('images are 256 x 256 unless said', async () => {
     const dataset = await openImageFolder(await folderOf(complete()));
     expect([dataset.height, dataset.width]).toEqual([256, 256]);
     expect((await dataset.train.read([0])).pixels).toHaveLength(256 * 256 * 3);
@@ -94,8 +94,8 @@ describe('the folders', () => {
   test('other and hidden files are passed over, and links are followed', async () => {
     const folder = await folderOf({
       ...complete(),
-      'train/a/notes.txt': 'not a picture',
-      'train/a/.hidden.png': 'not a picture',
+      'train/a/notes.txt': 'not an image',
+      'train/a/.hidden.png': 'not an image',
       'train/.cache/x.png': red,
       'train/README.md': 'about',
       'elsewhere/d.PnG': red,
@@ -106,7 +106,7 @@ describe('the folders', () => {
     expect(train.length).toBe(5);
   });
 
-  test('class folders alone: one picture in ten of each class is held out, always the same, whether in train/ or not', async () => {
+  test('class folders alone: one image in ten of each class is held out, always the same, whether in train/ or not', async () => {
     const names = [
       ...Array.from({ length: 30 }, (_, i) => `a/${i}.png`),
       ...Array.from({ length: 4 }, (_, i) => `train/${i}.png`),
@@ -115,7 +115,7 @@ describe('the folders', () => {
       const folder = await folderOf(Object.fromEntries(names.map((name) => [root + name, red])));
       const { train, validation } = await openImageFolder(folder, { size: 4 });
       const namesOf = (split: typeof train) =>
-        Array.from({ length: split.length }, (_, i) => split.pictureName(i).slice(root.length));
+        Array.from({ length: split.length }, (_, i) => split.imageName(i).slice(root.length));
       return { train: namesOf(train), validation: namesOf(validation), labels: [...validation.labels] };
     };
     const held = await read('train/');
@@ -124,12 +124,12 @@ describe('the folders', () => {
     expect(await read('train/')).toEqual(held);
   });
 
-  test('class folders without train/ hold out the same pictures', async () => {
+  test('class folders without train/ hold out the same images', async () => {
     const names = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].flatMap((i) => [`a/${i}.png`, `b/${i}.png`]);
     const heldOut = async (root: string) => {
       const folder = await folderOf(Object.fromEntries(names.map((name) => [root + name, red])));
       const { validation } = await openImageFolder(folder, { size: 4 });
-      return [0, 1].map((i) => validation.pictureName(i).slice(root.length));
+      return [0, 1].map((i) => validation.imageName(i).slice(root.length));
     };
     expect(await heldOut('')).toEqual(await heldOut('train/'));
   });
@@ -148,23 +148,23 @@ describe('the folders', () => {
   });
 });
 
-describe('the pictures', () => {
+describe('the images', () => {
   test('shorter side scaled, central square cut out', async () => {
     // 40 x 20: a red, a green and a blue band of which the central half, x from 10 to 29, stays.
-    const wide = await picture(40, 20, (x) => (x < 10 ? [255, 0, 0] : x < 30 ? [0, 255, 0] : [0, 0, 255]))
+    const wide = await image(40, 20, (x) => (x < 10 ? [255, 0, 0] : x < 30 ? [0, 255, 0] : [0, 0, 255]))
       .png()
       .toBuffer();
     const at = await readOne(wide, 10);
     for (let x = 1; x < 9; x++) expectColour(at(x, 5), [0, 255, 0], 12);
-    const high = await picture(20, 40, (_, y) => (y < 10 ? [255, 0, 0] : y < 30 ? [0, 255, 0] : [0, 0, 255]))
+    const high = await image(20, 40, (_, y) => (y < 10 ? [255, 0, 0] : y < 30 ? [0, 255, 0] : [0, 0, 255]))
       .png()
       .toBuffer();
     const below = await readOne(high, 40);
     for (let y = 4; y < 36; y++) expectColour(below(20, y), [0, 255, 0], 12);
   });
 
-  test('a picture that fits already keeps its pixels', async () => {
-    const exact = await picture(6, 6, (x, y) => [x * 40, y * 40, 7])
+  test('an image that fits already keeps its pixels', async () => {
+    const exact = await image(6, 6, (x, y) => [x * 40, y * 40, 7])
       .png()
       .toBuffer();
     const at = await readOne(exact, 6);
@@ -182,7 +182,7 @@ describe('the pictures', () => {
     [7, 'bottom right'],
     [8, 'bottom left'],
   ])('EXIF orientation %i puts the first corner %s', async (orientation, corner) => {
-    const jpeg = await picture(32, 32, (x, y) => (x < 16 && y < 16 ? [255, 0, 0] : [0, 0, 255]))
+    const jpeg = await image(32, 32, (x, y) => (x < 16 && y < 16 ? [255, 0, 0] : [0, 0, 255]))
       .withMetadata({ orientation })
       .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
       .toBuffer();
@@ -195,7 +195,7 @@ describe('the pictures', () => {
 
   test('an orientation that swaps the sides is applied before the cut', async () => {
     // As the camera wrote it 40 x 20, to be turned by 90 degrees: the bands lie below one another afterwards.
-    const jpeg = await picture(40, 20, (x) => (x < 10 ? [255, 0, 0] : x < 30 ? [0, 255, 0] : [0, 0, 255]))
+    const jpeg = await image(40, 20, (x) => (x < 10 ? [255, 0, 0] : x < 30 ? [0, 255, 0] : [0, 0, 255]))
       .withMetadata({ orientation: 6 })
       .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
       .toBuffer();
@@ -204,7 +204,7 @@ describe('the pictures', () => {
   });
 
   test('grey JPEG becomes three equal channels', async () => {
-    const grey = await picture(16, 16, (x) => [x * 15, x * 15, x * 15])
+    const grey = await image(16, 16, (x) => [x * 15, x * 15, x * 15])
       .toColourspace('b-w')
       .jpeg({ quality: 100 })
       .toBuffer();
@@ -214,7 +214,7 @@ describe('the pictures', () => {
   });
 
   test('CMYK JPEG becomes RGB of about its colours', async () => {
-    const cmyk = await picture(16, 16, (x) => (x < 8 ? [200, 60, 60] : [240, 240, 240]))
+    const cmyk = await image(16, 16, (x) => (x < 8 ? [200, 60, 60] : [240, 240, 240]))
       .toColourspace('cmyk')
       .jpeg({ quality: 100 })
       .toBuffer();
@@ -225,7 +225,7 @@ describe('the pictures', () => {
   });
 
   test.each(['rgb16', 'grey16'] as const)('PNG of 16 bits (%s) called .JPEG becomes 8 bits', async (space) => {
-    const deep = await picture(16, 16, (x) => [x * 15, x * 15, x * 15])
+    const deep = await image(16, 16, (x) => [x * 15, x * 15, x * 15])
       .toColourspace(space)
       .png()
       .toBuffer();
@@ -240,7 +240,7 @@ describe('the pictures', () => {
     })
       .composite([
         {
-          input: await picture(4, 8, () => [0, 200, 0])
+          input: await image(4, 8, () => [0, 200, 0])
             .png()
             .toBuffer(),
           left: 0,
@@ -301,10 +301,10 @@ describe('what is wrong is told', () => {
     await refused(await folderOf({ 'train/cats/1.png': red, 'val/cats/1.png': red }), 'it needs at least two classes');
   });
 
-  test('a class without pictures', async () => {
+  test('a class without images', async () => {
     await refused(
       await folderOf({ ...complete(), 'train/c/readme.txt': 'none' }),
-      `${join('train', 'c')} has no pictures`,
+      `${join('train', 'c')} has no images`,
     );
     await refused(
       await folderOf({
@@ -314,7 +314,7 @@ describe('what is wrong is told', () => {
         'train/c/1.png': red,
         'val/c/x.txt': '',
       }),
-      `${join('val', 'c')} has no pictures`,
+      `${join('val', 'c')} has no images`,
     );
   });
 
@@ -328,11 +328,8 @@ describe('what is wrong is told', () => {
     await refused(await folderOf({ 'val/a/1.png': red, 'val/b/1.png': red }), 'has val/ but no train/');
   });
 
-  test('a class of one picture that could not be held out', async () => {
-    await refused(
-      await folderOf({ 'a/1.png': red, 'a/2.png': red, 'b/1.png': red }),
-      'b has one picture only: give two',
-    );
+  test('a class of one image that could not be held out', async () => {
+    await refused(await folderOf({ 'a/1.png': red, 'a/2.png': red, 'b/1.png': red }), 'b has one image only: give two');
   });
 
   test.each([
@@ -340,7 +337,7 @@ describe('what is wrong is told', () => {
     ['an empty file', '', 'the file is empty'],
   ])('%s called .JPEG, when the folder is opened', async (_, content, message) => {
     const folder = await folderOf({ ...complete(), 'val/b/bad.JPEG': content });
-    await refused(folder, `${join(folder, 'val/b/bad.JPEG')} is not a picture`);
+    await refused(folder, `${join(folder, 'val/b/bad.JPEG')} is not an image`);
     await refused(folder, message);
   });
 
@@ -349,16 +346,16 @@ describe('what is wrong is told', () => {
     const { train } = await openImageFolder(folder, { size: 4, verify: false });
     await expect(train.read([1, 2])).resolves.toMatchObject({ count: 2 });
     await expect(train.read([1, 0])).rejects.toThrow(DataError);
-    await expect(train.read([1, 0])).rejects.toThrow(`${join(folder, 'train/a/0.JPEG')} cannot be read as a picture`);
+    await expect(train.read([1, 0])).rejects.toThrow(`${join(folder, 'train/a/0.JPEG')} cannot be read as an image`);
   });
 
-  test('a picture that breaks off, when it is read', async () => {
-    const whole = await picture(64, 64, (x, y) => [(x * y) % 256, x * 3, y * 3])
+  test('an image that breaks off, when it is read', async () => {
+    const whole = await image(64, 64, (x, y) => [(x * y) % 256, x * 3, y * 3])
       .jpeg()
       .toBuffer();
     const folder = await folderOf({ ...complete(), 'train/a/0.JPEG': whole.subarray(0, whole.length / 2) });
     const { train } = await openImageFolder(folder, { size: 4 });
-    await expect(train.read([0])).rejects.toThrow(`${join(folder, 'train/a/0.JPEG')} cannot be read as a picture`);
+    await expect(train.read([0])).rejects.toThrow(`${join(folder, 'train/a/0.JPEG')} cannot be read as an image`);
   });
 
   test('a file that has gone meanwhile', async () => {

@@ -5,18 +5,18 @@ import { checkWhole } from './checks.js';
 import { readClassNames } from './class-names.js';
 import type { Dataset, Split } from './dataset.js';
 import { listFolder } from './files.js';
-import { checkSignature, decodePicture, pictureEndings } from './picture-file.js';
-import { createSplit, defaultCacheBytes, forEachLimited, keepDecoded, type PictureMemory } from './split.js';
+import { checkSignature, decodeImage, imageEndings } from './image-file.js';
+import { createSplit, defaultCacheBytes, forEachLimited, type ImageMemory, keepDecoded } from './split.js';
 
 export interface ImageFolderOptions {
-  /** Height and width of the pictures in pixels; 256 unless said, as in the paper. */
+  /** Height and width of the images in pixels; 256 unless said, as in the paper. */
   size?: number | undefined;
   /**
    * Look at the first bytes of every file when the folder is opened, so that a text called `.JPEG` is found at once and
    * not in the middle of an epoch. Unless said: yes below 100,000 files (about 0.1 ms a file), no above.
    */
   verify?: boolean | undefined;
-  /** Bytes of decoded pictures to keep in memory; 1 GiB unless said, which is 5,461 pictures of 256 x 256. */
+  /** Bytes of decoded images to keep in memory; 1 GiB unless said, which is 5,461 images of 256 x 256. */
   cacheBytes?: number | undefined;
 }
 
@@ -25,27 +25,27 @@ const validationFolders = ['val', 'validation'];
 const verifyBelow = 100_000;
 const filesAtATime = 16;
 
-/** Of a class without held-out pictures one in ten is held out. */
+/** Of a class without held-out images one in ten is held out. */
 const heldOutShare = 0.1;
 
-/** A picture file: its path within the data set (with `/` on every system), and its class. */
-export interface PictureFile {
+/** An image file: its path within the data set (with `/` on every system), and its class. */
+export interface ImageFile {
   readonly path: string;
   readonly label: number;
 }
 
 /**
  * A folder of class folders: `train/CLASS/*` with `val/CLASS/*` (or `validation/CLASS/*`), or without validation just
- * `train/CLASS/*` or `CLASS/*`, of which one picture in ten of each class (at least one) is held out, chosen by a hash
+ * `train/CLASS/*` or `CLASS/*`, of which one image in ten of each class (at least one) is held out, chosen by a hash
  * of its name. Classes are numbered in the order of their folders' names; `classes.txt` or `synset_words.txt` in the
  * folder gives them readable names (`n01440764 tench, Tinca tinca`).
  *
- * Pictures are files directly in a class folder that end in .jpeg, .jpg, .png, .webp, .gif, .tif, .tiff or .avif, in
+ * Images are files directly in a class folder that end in .jpeg, .jpg, .png, .webp, .gif, .tif, .tiff or .avif, in
  * large or small letters; other and hidden files are passed over. They are decoded when they are read: the shorter side
  * scaled to `size`, the central square cut out, turned as the camera noted, 8-bit RGB, transparent parts white.
  *
  * @throws DataError where a folder is missing or cannot be read, there are fewer than two classes, a class has no
- *   pictures, validation has a class that training lacks, or a file is no picture (when it is opened or, without
+ *   images, validation has a class that training lacks, or a file is no image (when it is opened or, without
  *   `verify`, read).
  * @throws ConfigError where an option is not possible.
  */
@@ -61,7 +61,7 @@ export async function openImageFolder(directory: string, options: ImageFolderOpt
       return checkSignature(file, file);
     });
   }
-  const memory: PictureMemory = { bytesLeft: cacheBytes };
+  const memory: ImageMemory = { bytesLeft: cacheBytes };
   return {
     name: directory,
     classes: await readClassNames(directory, folders),
@@ -73,12 +73,12 @@ export async function openImageFolder(directory: string, options: ImageFolderOpt
   };
 }
 
-/** The pictures of an image folder, before any of them is looked at. */
+/** The images of an image folder, before any of them is looked at. */
 export interface ImageFolderList {
   /** The class folders' names, in the order of their labels. */
   readonly folders: readonly string[];
-  readonly train: readonly PictureFile[];
-  readonly validation: readonly PictureFile[];
+  readonly train: readonly ImageFile[];
+  readonly validation: readonly ImageFile[];
 }
 
 /** Lists an image folder as `openImageFolder` describes it. */
@@ -88,15 +88,15 @@ export async function listImageFolder(directory: string): Promise<ImageFolderLis
   const hasTraining = top.folders.includes(trainingFolder);
   if (validationFolder !== undefined && !hasTraining) {
     throw new DataError(
-      `${directory} has ${validationFolder}/ but no ${trainingFolder}/: add the pictures to learn from`,
+      `${directory} has ${validationFolder}/ but no ${trainingFolder}/: add the images to learn from`,
     );
   }
 
   const trainingRoot = hasTraining ? `${trainingFolder}/` : '';
   const folders = (await listFolder(join(directory, trainingRoot))).folders;
   checkClasses(join(directory, trainingRoot), folders);
-  let train = await listPictures(directory, trainingRoot, folders, folders);
-  let validation: PictureFile[];
+  let train = await listImages(directory, trainingRoot, folders, folders);
+  let validation: ImageFile[];
   if (validationFolder === undefined) {
     ({ train, validation } = holdOut(join(directory, trainingRoot), folders, train));
   } else {
@@ -107,10 +107,10 @@ export async function listImageFolder(directory: string): Promise<ImageFolderLis
         `${join(directory, validationFolder)} has the class ${unknown}, which ${trainingFolder}/ lacks: add it there or remove it here`,
       );
     }
-    validation = await listPictures(directory, `${validationFolder}/`, present, folders);
+    validation = await listImages(directory, `${validationFolder}/`, present, folders);
     if (validation.length === 0) {
       throw new DataError(
-        `${join(directory, validationFolder)} has no class folders: add some, or remove it to hold out one picture in ten`,
+        `${join(directory, validationFolder)} has no class folders: add some, or remove it to hold out one image in ten`,
       );
     }
   }
@@ -121,55 +121,55 @@ function checkClasses(folder: string, classes: readonly string[]): void {
   if (classes.length >= 2) return;
   const found = classes.length === 0 ? 'no class folders' : `one class folder only, ${classes[0]}`;
   throw new DataError(
-    `${folder} has ${found}: it needs at least two classes, a folder of pictures for each (train/CLASS/* and val/CLASS/*, or CLASS/*)`,
+    `${folder} has ${found}: it needs at least two classes, a folder of images for each (train/CLASS/* and val/CLASS/*, or CLASS/*)`,
   );
 }
 
-/** The pictures of the given class folders, class after class, by name. */
-async function listPictures(
+/** The images of the given class folders, class after class, by name. */
+async function listImages(
   directory: string,
   root: string,
   folders: readonly string[],
   classes: readonly string[],
-): Promise<PictureFile[]> {
-  const pictures: PictureFile[] = [];
+): Promise<ImageFile[]> {
+  const images: ImageFile[] = [];
   for (const folder of folders) {
     const label = classes.indexOf(folder);
     const { files } = await listFolder(join(directory, root, folder));
-    const names = files.filter((file) => pictureEndings.includes(extname(file).toLowerCase()));
+    const names = files.filter((file) => imageEndings.includes(extname(file).toLowerCase()));
     if (names.length === 0) {
       throw new DataError(
-        `${join(directory, root, folder)} has no pictures: put files that end in ${pictureEndings.join(', ')} directly into it, or remove it`,
+        `${join(directory, root, folder)} has no images: put files that end in ${imageEndings.join(', ')} directly into it, or remove it`,
       );
     }
-    for (const name of names) pictures.push({ path: `${root}${folder}/${name}`, label });
+    for (const name of names) images.push({ path: `${root}${folder}/${name}`, label });
   }
-  return pictures;
+  return images;
 }
 
-/** Holds out the pictures of each class whose names have the lowest hashes: the same ones every time. */
+/** Holds out the images of each class whose names have the lowest hashes: the same ones every time. */
 function holdOut(
   folder: string,
   classes: readonly string[],
-  pictures: readonly PictureFile[],
-): { train: PictureFile[]; validation: PictureFile[] } {
-  const byClass = classes.map((): PictureFile[] => []);
-  for (const picture of pictures) byClass[picture.label]!.push(picture);
-  const heldOut = new Set<PictureFile>();
+  images: readonly ImageFile[],
+): { train: ImageFile[]; validation: ImageFile[] } {
+  const byClass = classes.map((): ImageFile[] => []);
+  for (const image of images) byClass[image.label]!.push(image);
+  const heldOut = new Set<ImageFile>();
   byClass.forEach((ofClass, label) => {
     if (ofClass.length < 2) {
       throw new DataError(
-        `${join(folder, classes[label]!)} has one picture only: give two, one to learn from and one to hold out`,
+        `${join(folder, classes[label]!)} has one image only: give two, one to learn from and one to hold out`,
       );
     }
-    const hashes = new Map(ofClass.map((picture) => [picture, hash(`${classes[label]}/${basename(picture.path)}`)]));
+    const hashes = new Map(ofClass.map((image) => [image, hash(`${classes[label]}/${basename(image.path)}`)]));
     const sorted = ofClass.toSorted((a, b) => (hashes.get(a)! < hashes.get(b)! ? -1 : 1));
     const count = Math.max(1, Math.round(ofClass.length * heldOutShare));
-    for (const picture of sorted.slice(0, count)) heldOut.add(picture);
+    for (const image of sorted.slice(0, count)) heldOut.add(image);
   });
   return {
-    train: pictures.filter((picture) => !heldOut.has(picture)),
-    validation: pictures.filter((picture) => heldOut.has(picture)),
+    train: images.filter((image) => !heldOut.has(image)),
+    validation: images.filter((image) => heldOut.has(image)),
   };
 }
 
@@ -180,9 +180,9 @@ function hash(text: string): string {
 function splitOf(
   which: string,
   directory: string,
-  files: readonly PictureFile[],
+  files: readonly ImageFile[],
   size: number,
-  memory: PictureMemory,
+  memory: ImageMemory,
 ): Split {
   return createSplit({
     name: `${directory}, ${which}`,
@@ -190,10 +190,10 @@ function splitOf(
     width: size,
     channels: 3,
     labels: Uint32Array.from(files, ({ label }) => label),
-    pictureName: (i) => files[i]!.path,
+    imageName: (i) => files[i]!.path,
     place: keepDecoded(memory, async (i, target) => {
       const file = join(directory, files[i]!.path);
-      target.set(await decodePicture(file, file, size));
+      target.set(await decodeImage(file, file, size));
     }),
   });
 }

@@ -10,16 +10,16 @@ export {
   stepPosition,
 } from './batches.js';
 export { openCifar10 } from './cifar10.js';
-export type { Dataset, DatasetStatistics, Licence, PictureBatch, Split } from './dataset.js';
+export type { Dataset, DatasetStatistics, ImageBatch, Licence, Split } from './dataset.js';
 export { type EmojiOptions, emojiLicences, openEmoji } from './emoji/emoji.js';
 export { openFashionMnist } from './fashion-mnist.js';
+export { decodeImage } from './image-file.js';
 export { type ImageFolderOptions, openImageFolder } from './image-folder.js';
 export { type DatasetOptions, openDataset } from './open-dataset.js';
-export { decodePicture } from './picture-file.js';
 export { prefetch } from './prefetch.js';
 export { type SourceKind, type SourceOptions, sourceKinds } from './prepare/open-source.js';
 export { type Preparation, type PreparationEvent, type PrepareOptions, prepareDataset } from './prepare/prepare.js';
 export type { Manifest } from './prepared/manifest.js';
 export { openPrepared, type PreparedOptions } from './prepared/open-prepared.js';
 export { verifyPrepared } from './prepared/verify.js';
-export { type ColourStatistics, colourStatistics, meanPicture, type StatisticsOptions } from './statistics.js';
+export { type ColourStatistics, colourStatistics, meanImage, type StatisticsOptions } from './statistics.js';

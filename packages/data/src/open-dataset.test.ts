@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { openDataset } from './open-dataset.js';
 import { temporaryFolder } from './testing.js';
 
-async function pictureFolder(classes: string[]): Promise<string> {
+async function imageFolder(classes: string[]): Promise<string> {
   const folder = await temporaryFolder();
   const png = await sharp({ create: { width: 4, height: 4, channels: 3, background: 'red' } })
     .png()
@@ -39,7 +39,7 @@ test('refuses two numbers of classes that differ', async () => {
 });
 
 test('a folder of class folders', async () => {
-  const dataset = await openDataset(await pictureFolder(['cat', 'dog']), { size: 4 });
+  const dataset = await openDataset(await imageFolder(['cat', 'dog']), { size: 4 });
   expect(dataset).toMatchObject({ classes: ['cat', 'dog'], height: 4 });
 });
 
@@ -65,8 +65,8 @@ test('says what was found and what is accepted', async () => {
 });
 
 test('a folder with one class, and options that the data leave no choice in', async () => {
-  await expect(openDataset(await pictureFolder(['cat']))).rejects.toThrow('at least two classes');
-  const folder = await pictureFolder(['cat', 'dog']);
+  await expect(openDataset(await imageFolder(['cat']))).rejects.toThrow('at least two classes');
+  const folder = await imageFolder(['cat', 'dog']);
   await expect(openDataset(folder, { classes: 3 })).rejects.toThrow('classes is 3, but');
   await expect(openDataset(folder, { classes: 2 })).resolves.toMatchObject({ name: folder });
 });

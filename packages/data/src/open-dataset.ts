@@ -13,16 +13,16 @@ import { openPrepared } from './prepared/open-prepared.js';
 export interface DatasetOptions {
   /** How many classes to tell apart; only the emoji leave a choice. */
   classes?: number | undefined;
-  /** Height and width of the pictures in pixels; only emoji and image folders leave a choice (256 unless said). */
+  /** Height and width of the images in pixels; only emoji and image folders leave a choice (256 unless said). */
   size?: number | undefined;
 }
 
 const accepted =
-  'give `emoji`, `emoji:CLASSES`, a folder that was prepared, one with the binary files of CIFAR-10, one with the files of Fashion-MNIST, or one with a folder of pictures for each class';
+  'give `emoji`, `emoji:CLASSES`, a folder that was prepared, one with the binary files of CIFAR-10, one with the files of Fashion-MNIST, or one with a folder of images for each class';
 
 /**
  * Opens what a person names: `emoji`, `emoji:CLASSES`, or a folder, whose kind is told by what is in it (prepared
- * shards, CIFAR-10's or Fashion-MNIST's files, else class folders of pictures). A folder called `emoji` is `./emoji`.
+ * shards, CIFAR-10's or Fashion-MNIST's files, else class folders of images). A folder called `emoji` is `./emoji`.
  *
  * @throws DataError where there is nothing of that kind, or what is there is broken.
  * @throws ConfigError where an option is not possible or the data leave no such choice.
@@ -78,7 +78,7 @@ function fixed(dataset: Dataset, { classes, size }: DatasetOptions): Dataset {
   }
   if (size !== undefined && size !== dataset.height) {
     throw new ConfigError(
-      `size is ${size}, but ${dataset.name} has pictures of ${dataset.height} x ${dataset.width}: leave the option out`,
+      `size is ${size}, but ${dataset.name} has images of ${dataset.height} x ${dataset.width}: leave the option out`,
     );
   }
   return dataset;

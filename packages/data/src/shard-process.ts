@@ -3,14 +3,14 @@ import { makeShard, type ShardJob } from './prepare/shard.js';
 
 /** What a process that makes shards says. */
 export type ShardMessage =
-  | { readonly kind: 'pictures'; readonly count: number }
-  | { readonly kind: 'made'; readonly pictures: number; readonly rejected: number }
+  | { readonly kind: 'images'; readonly count: number }
+  | { readonly kind: 'made'; readonly images: number; readonly rejected: number }
   | { readonly kind: 'failed'; readonly name: string; readonly message: string };
 
-/** Pictures between two words about progress. */
+/** Images between two words about progress. */
 const often = 16;
 
-// Pictures, not parts of one, are worked on at the same time; none comes twice.
+// Images, not parts of one, are worked on at the same time; none comes twice.
 sharp.concurrency(1);
 sharp.cache(false);
 
@@ -19,16 +19,16 @@ const say = (message: ShardMessage) => process.send?.(message);
 process.on('message', (job: ShardJob) => {
   let count = 0;
   const flush = () => {
-    if (count > 0) say({ kind: 'pictures', count });
+    if (count > 0) say({ kind: 'images', count });
     count = 0;
   };
-  makeShard(job, (pictures) => {
-    count += pictures;
+  makeShard(job, (images) => {
+    count += images;
     if (count >= often) flush();
   }).then(
-    ({ pictures, rejected }) => {
+    ({ images, rejected }) => {
       flush();
-      say({ kind: 'made', pictures: pictures.length, rejected: rejected.length });
+      say({ kind: 'made', images: images.length, rejected: rejected.length });
     },
     (error: Error) => say({ kind: 'failed', name: error.name, message: error.message }),
   );

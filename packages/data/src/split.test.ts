@@ -2,12 +2,12 @@ import { setTimeout } from 'node:timers/promises';
 import { ConfigError } from '@alex/tensor';
 import { describe, expect, test } from 'vitest';
 import { forEachLimited, keepDecoded } from './split.js';
-import { splitOfPictures } from './testing.js';
+import { splitOfImages } from './testing.js';
 
 describe('a split', () => {
-  const split = splitOfPictures([[1], [2], [3]], [1, 1, 1]);
+  const split = splitOfImages([[1], [2], [3]], [1, 1, 1]);
 
-  test('reads pictures in the order asked for, also twice', async () => {
+  test('reads images in the order asked for, also twice', async () => {
     const batch = await split.read([2, 0, 2]);
     expect(batch).toEqual({
       count: 3,
@@ -19,14 +19,14 @@ describe('a split', () => {
     });
   });
 
-  test('reads no pictures as an empty batch', async () => {
+  test('reads no images as an empty batch', async () => {
     expect((await split.read([])).count).toBe(0);
   });
 
-  test.each([-1, 3, 0.5, Number.NaN])('refuses picture %d', async (i) => {
+  test.each([-1, 3, 0.5, Number.NaN])('refuses image %d', async (i) => {
     await expect(split.read([0, i])).rejects.toThrow(ConfigError);
-    await expect(split.read([0, i])).rejects.toThrow(`pictures 0 to 2: there is no picture ${i}`);
-    expect(() => split.pictureName(i)).toThrow(ConfigError);
+    await expect(split.read([0, i])).rejects.toThrow(`images 0 to 2: there is no image ${i}`);
+    expect(() => split.imageName(i)).toThrow(ConfigError);
   });
 });
 

@@ -1,35 +1,35 @@
 import { availableParallelism } from 'node:os';
 import { ConfigError } from '@alex/tensor';
-import type { PictureBatch, Split } from './dataset.js';
+import type { ImageBatch, Split } from './dataset.js';
 
-/** Writes picture `i` into its place in a batch. */
-export type PlacePicture = (i: number, target: Uint8Array) => void | Promise<void>;
+/** Writes image `i` into its place in a batch. */
+export type PlaceImage = (i: number, target: Uint8Array) => void | Promise<void>;
 
-/** What a split is made of: how large its pictures are, what they show and how one of them is had. */
-export interface PictureSource {
+/** What a split is made of: how large its images are, what they show and how one of them is had. */
+export interface ImageSource {
   /** Which split of which data set, for errors. */
   readonly name: string;
   readonly height: number;
   readonly width: number;
   readonly channels: number;
   readonly labels: Uint32Array;
-  pictureName(i: number): string;
-  readonly place: PlacePicture;
+  imageName(i: number): string;
+  readonly place: PlaceImage;
 }
 
 // Decoding runs in the threads of libuv: more jobs than cores would only hold more undecoded files in memory.
 const jobsAtATime = Math.max(2, availableParallelism());
 
-/** Makes a split: reads batches of pictures with a bounded number of jobs at a time. */
-export function createSplit(source: PictureSource): Split {
+/** Makes a split: reads batches of images with a bounded number of jobs at a time. */
+export function createSplit(source: ImageSource): Split {
   const { height, width, channels, labels } = source;
   const bytes = height * width * channels;
   const check = (i: number) => checkIndex(source.name, labels.length, i);
   return {
     length: labels.length,
     labels,
-    pictureName: (i) => source.pictureName(check(i)),
-    async read(indices): Promise<PictureBatch> {
+    imageName: (i) => source.imageName(check(i)),
+    async read(indices): Promise<ImageBatch> {
       const wanted = Array.from(indices, check);
       const pixels = new Uint8Array(wanted.length * bytes);
       await forEachLimited(wanted.length, jobsAtATime, (position) =>
@@ -47,10 +47,10 @@ export function createSplit(source: PictureSource): Split {
   };
 }
 
-/** Throws a `ConfigError` unless a split has a picture of this number. */
+/** Throws a `ConfigError` unless a split has an image of this number. */
 export function checkIndex(split: string, length: number, i: number): number {
   if (Number.isInteger(i) && i >= 0 && i < length) return i;
-  throw new ConfigError(`${split} has pictures 0 to ${length - 1}: there is no picture ${i}`);
+  throw new ConfigError(`${split} has images 0 to ${length - 1}: there is no image ${i}`);
 }
 
 /** Runs a job for 0, 1, … count - 1, at most `limit` at a time. After a failure no further job begins. */
@@ -76,17 +76,17 @@ export async function forEachLimited(
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
-/** Memory for decoded pictures, shared by the splits of a data set. */
-export interface PictureMemory {
+/** Memory for decoded images, shared by the splits of a data set. */
+export interface ImageMemory {
   bytesLeft: number;
 }
 
 /**
- * Decodes a picture once and keeps it while the memory lasts. Nothing is ever thrown out: every epoch visits every
- * picture once, so the picture that was used longest ago is the very next to be needed, and a cache that forgets it
+ * Decodes an image once and keeps it while the memory lasts. Nothing is ever thrown out: every epoch visits every
+ * image once, so the image that was used longest ago is the very next to be needed, and a cache that forgets it
  * would never find anything.
  */
-export function keepDecoded(memory: PictureMemory, place: PlacePicture): PlacePicture {
+export function keepDecoded(memory: ImageMemory, place: PlaceImage): PlaceImage {
   const kept = new Map<number, Uint8Array>();
   return async (i, target) => {
     const known = kept.get(i);
@@ -101,5 +101,5 @@ export function keepDecoded(memory: PictureMemory, place: PlacePicture): PlacePi
   };
 }
 
-/** Bytes of decoded pictures that a data set keeps unless it is told otherwise: 1 GiB. */
+/** Bytes of decoded images that a data set keeps unless it is told otherwise: 1 GiB. */
 export const defaultCacheBytes = 2 ** 30;

@@ -2,20 +2,20 @@ import { ConfigError } from '@alex/tensor';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { symmetricEigen } from './eigen.js';
-import { colourStatistics, meanPicture } from './statistics.js';
-import { splitOfPictures } from './testing.js';
+import { colourStatistics, meanImage } from './statistics.js';
+import { splitOfImages } from './testing.js';
 
 const colours = fc.array(fc.nat(255), { minLength: 2 * 3 * 3, maxLength: 2 * 3 * 3 });
-const pictures = fc.array(colours, { minLength: 1, maxLength: 9 });
+const images = fc.array(colours, { minLength: 1, maxLength: 9 });
 
-describe('meanPicture', () => {
+describe('meanImage', () => {
   test('is [channels, height, width], the mean of each value', async () => {
     await fc.assert(
-      fc.asyncProperty(pictures, async (pictures) => {
-        const mean = await meanPicture(splitOfPictures(pictures, [2, 3, 3]));
+      fc.asyncProperty(images, async (images) => {
+        const mean = await meanImage(splitOfImages(images, [2, 3, 3]));
         for (let channel = 0; channel < 3; channel++) {
           for (let pixel = 0; pixel < 6; pixel++) {
-            const wanted = pictures.reduce((sum, picture) => sum + picture[3 * pixel + channel]! / pictures.length, 0);
+            const wanted = images.reduce((sum, image) => sum + image[3 * pixel + channel]! / images.length, 0);
             expect(mean[channel * 6 + pixel]).toBeCloseTo(wanted, 10);
           }
         }
@@ -23,28 +23,28 @@ describe('meanPicture', () => {
     );
   });
 
-  test('goes over more pictures than are read at a time', async () => {
+  test('goes over more images than are read at a time', async () => {
     const many = Array.from({ length: 200 }, (_, i) => [i]);
-    expect([...(await meanPicture(splitOfPictures(many, [1, 1, 1])))]).toEqual([99.5]);
+    expect([...(await meanImage(splitOfImages(many, [1, 1, 1])))]).toEqual([99.5]);
   });
 
-  test('with a limit looks at pictures spread evenly over the split', async () => {
+  test('with a limit looks at images spread evenly over the split', async () => {
     const many = Array.from({ length: 200 }, (_, i) => [i]);
-    expect([...(await meanPicture(splitOfPictures(many, [1, 1, 1]), { limit: 4 }))]).toEqual([75]);
+    expect([...(await meanImage(splitOfImages(many, [1, 1, 1]), { limit: 4 }))]).toEqual([75]);
   });
 
   test.each([0, -1, 1.5, Number.NaN])('refuses a limit of %d', async (limit) => {
-    await expect(meanPicture(splitOfPictures([[1]], [1, 1, 1]), { limit })).rejects.toThrow(ConfigError);
+    await expect(meanImage(splitOfImages([[1]], [1, 1, 1]), { limit })).rejects.toThrow(ConfigError);
   });
 });
 
 describe('colourStatistics', () => {
   test('agrees with mean and covariance computed in two passes', async () => {
     await fc.assert(
-      fc.asyncProperty(pictures, async (pictures) => {
-        const { mean, covariance } = await colourStatistics(splitOfPictures(pictures, [2, 3, 3]));
-        const pixels = pictures.flatMap((picture) =>
-          Array.from({ length: 6 }, (_, pixel) => picture.slice(3 * pixel, 3 * pixel + 3)),
+      fc.asyncProperty(images, async (images) => {
+        const { mean, covariance } = await colourStatistics(splitOfImages(images, [2, 3, 3]));
+        const pixels = images.flatMap((image) =>
+          Array.from({ length: 6 }, (_, pixel) => image.slice(3 * pixel, 3 * pixel + 3)),
         );
         for (let a = 0; a < 3; a++) {
           const wanted = pixels.reduce((sum, pixel) => sum + pixel[a]!, 0) / pixels.length;
@@ -60,9 +60,9 @@ describe('colourStatistics', () => {
 
   test('axes take the covariance apart and are ordered by variance', async () => {
     await fc.assert(
-      fc.asyncProperty(pictures, async (pictures) => {
+      fc.asyncProperty(images, async (images) => {
         const { covariance, axes, eigenvalues, standardDeviations } = await colourStatistics(
-          splitOfPictures(pictures, [2, 3, 3]),
+          splitOfImages(images, [2, 3, 3]),
         );
         expect([...eigenvalues].sort((a, b) => b - a)).toEqual([...eigenvalues]);
         for (let a = 0; a < 3; a++) {
@@ -79,15 +79,15 @@ describe('colourStatistics', () => {
   test('finds the one direction in which colours differ', async () => {
     // Grey levels only: all variance lies along (1, 1, 1) / sqrt(3), and is three times that of one channel.
     const greys = [0, 100, 200].map((grey) => [grey, grey, grey]);
-    const { axes, eigenvalues, standardDeviations } = await colourStatistics(splitOfPictures(greys, [1, 1, 3]));
+    const { axes, eigenvalues, standardDeviations } = await colourStatistics(splitOfImages(greys, [1, 1, 3]));
     for (const component of axes[0]!) expect(component).toBeCloseTo(1 / Math.sqrt(3), 12);
     expect(eigenvalues[0]).toBeCloseTo((3 * 20_000) / 3, 8);
     expect(standardDeviations[1]).toBeCloseTo(0, 5);
     expect(standardDeviations[2]).toBeCloseTo(0, 5);
   });
 
-  test('of grey pictures is one variance along one axis', async () => {
-    const statistics = await colourStatistics(splitOfPictures([[10], [30]], [1, 1, 1]));
+  test('of grey images is one variance along one axis', async () => {
+    const statistics = await colourStatistics(splitOfImages([[10], [30]], [1, 1, 1]));
     expect(statistics).toEqual({
       mean: [20],
       covariance: [[100]],

@@ -1,14 +1,14 @@
 import { checkWhole } from './checks.js';
-import type { PictureBatch, Split } from './dataset.js';
+import type { ImageBatch, Split } from './dataset.js';
 import { symmetricEigen } from './eigen.js';
 import { prefetch } from './prefetch.js';
 
 export interface StatisticsOptions {
-  /** Look at no more pictures than this, spread evenly over the split; all of them unless said. */
+  /** Look at no more images than this, spread evenly over the split; all of them unless said. */
   limit?: number | undefined;
 }
 
-/** How the colours of pictures are spread, in grey levels from 0 to 255: what the paper's colour shifts are drawn from. */
+/** How the colours of images are spread, in grey levels from 0 to 255: what the paper's colour shifts are drawn from. */
 export interface ColourStatistics {
   /** The mean of each channel. */
   readonly mean: readonly number[];
@@ -23,23 +23,23 @@ export interface ColourStatistics {
 }
 
 /**
- * The mean of each pixel over the pictures of a split, `[channels, height, width]` (the mean picture that the paper
+ * The mean of each pixel over the images of a split, `[channels, height, width]` (the mean image that the paper
  * subtracts), in grey levels from 0 to 255.
  *
- * @throws ConfigError where `limit` is not possible; DataError where a picture cannot be read.
+ * @throws ConfigError where `limit` is not possible; DataError where an image cannot be read.
  */
-export async function meanPicture(split: Split, options: StatisticsOptions = {}): Promise<Float64Array> {
+export async function meanImage(split: Split, options: StatisticsOptions = {}): Promise<Float64Array> {
   let sums = new Float64Array();
   let count = 0;
-  for await (const { channels, height, width, count: pictures, pixels } of samples(split, options)) {
+  for await (const { channels, height, width, count: images, pixels } of samples(split, options)) {
     const plane = height * width;
     if (count === 0) sums = new Float64Array(channels * plane);
-    for (let i = 0, picture = 0; picture < pictures; picture++) {
+    for (let i = 0, image = 0; image < images; image++) {
       for (let pixel = 0; pixel < plane; pixel++) {
         for (let channel = 0; channel < channels; channel++) sums[channel * plane + pixel]! += pixels[i++]!;
       }
     }
-    count += pictures;
+    count += images;
   }
   return sums.map((sum) => sum / count);
 }
@@ -47,7 +47,7 @@ export async function meanPicture(split: Split, options: StatisticsOptions = {})
 /**
  * Mean, covariance and principal components of the channels over all pixels of a split, in one pass.
  *
- * @throws ConfigError where `limit` is not possible; DataError where a picture cannot be read.
+ * @throws ConfigError where `limit` is not possible; DataError where an image cannot be read.
  */
 export async function colourStatistics(split: Split, options: StatisticsOptions = {}): Promise<ColourStatistics> {
   let sums: ColourSums | undefined;
@@ -69,9 +69,9 @@ export interface ColourTotals {
 }
 
 /**
- * Adds up the colours of pictures. Sums of whole numbers are exact in float64 below 2^53: that is enough for two million
- * pictures of 256 x 256 in one such sum, and `statisticsOf` adds up as many sums as there are without any rounding. So
- * one pass over the pictures, in any order and parted in any way, gives the same bits.
+ * Adds up the colours of images. Sums of whole numbers are exact in float64 below 2^53: that is enough for two million
+ * images of 256 x 256 in one such sum, and `statisticsOf` adds up as many sums as there are without any rounding. So
+ * one pass over the images, in any order and parted in any way, gives the same bits.
  */
 export class ColourSums {
   readonly #channels: number;
@@ -127,15 +127,15 @@ export function statisticsOf(parts: readonly ColourTotals[]): ColourStatistics {
   return { mean, covariance, axes: vectors, eigenvalues, standardDeviations: eigenvalues.map(Math.sqrt) };
 }
 
-const picturesAtATime = 64;
+const imagesAtATime = 64;
 
-/** The pictures that statistics look at, some at a time, in the order of the split. */
-function samples(split: Split, { limit = split.length }: StatisticsOptions): AsyncIterable<PictureBatch> {
+/** The images that statistics look at, some at a time, in the order of the split. */
+function samples(split: Split, { limit = split.length }: StatisticsOptions): AsyncIterable<ImageBatch> {
   checkWhole('limit', limit, 1);
   const count = Math.min(limit, split.length);
   const indices = Uint32Array.from({ length: count }, (_, i) => Math.floor((i * split.length) / count));
   async function* read() {
-    for (let i = 0; i < count; i += picturesAtATime) yield await split.read(indices.subarray(i, i + picturesAtATime));
+    for (let i = 0; i < count; i += imagesAtATime) yield await split.read(indices.subarray(i, i + imagesAtATime));
   }
   return prefetch(read());
 }

@@ -12,18 +12,18 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** A split of pictures that are in memory already, as bytes `[height, width, channels]`. */
-export function splitOfPictures(
-  pictures: readonly ArrayLike<number>[],
+/** A split of images that are in memory already, as bytes `[height, width, channels]`. */
+export function splitOfImages(
+  images: readonly ArrayLike<number>[],
   [height, width, channels]: [number, number, number],
 ): Split {
   return createSplit({
-    name: 'pictures',
+    name: 'images',
     height,
     width,
     channels,
-    labels: Uint32Array.from(pictures, (_, i) => i % 2),
-    pictureName: (i) => `picture ${i}`,
-    place: (i, target) => target.set(pictures[i]!),
+    labels: Uint32Array.from(images, (_, i) => i % 2),
+    imageName: (i) => `image ${i}`,
+    place: (i, target) => target.set(images[i]!),
   });
 }

@@ -56,7 +56,7 @@ const fiveSigma = (chance: number, draws: number) => 5 * Math.sqrt((chance * (1 
 const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 
 describe('dropout', () => {
-  it('drops by the mask that seed, name, step and position define, for activities of any shape', async () => {
+  it('drops by the mask that seed, name, step and position define, for activations of any shape', async () => {
     const shapes = fc.oneof(
       fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 70 })),
       fc.tuple(...[5, 7, 6, 5].map((max) => fc.integer({ min: 1, max }))),

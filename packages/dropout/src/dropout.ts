@@ -20,7 +20,7 @@ export interface DropoutOptions extends LayerOptions {
 }
 
 /**
- * Dropout, for activities of any shape `[N, ...]`. As in the paper and the 2012 code: in training each value is kept as
+ * Dropout, for activations of any shape `[N, ...]`. As in the paper and the 2012 code: in training each value is kept as
  * it is with chance `1 - probability`, else it becomes 0; at test time every value is multiplied by `1 - probability`.
  * With `inverted`, training divides what it keeps by `1 - probability` and test time changes nothing.
  *
@@ -88,7 +88,7 @@ function record(
 ): Tensor {
   const { name, keep, inverted } = settings;
   if (keep === 1 || (inverted && !training)) return input;
-  const output = recorder.activity(`${name}/${pass}`, input.shape, { mayReuse: input });
+  const output = recorder.activation(`${name}/${pass}`, input.shape, { mayReuse: input });
   const dispatch = {
     label: `${name}/${pass}`,
     elements: input.elements,

@@ -65,7 +65,7 @@ const winogradTiles: Readonly<Record<Direction, readonly WinogradTile[]>> = {
 
 /**
  * Winograd's algorithm first where it wins (`docs/winograd.md`): its transformations are worth it where every value that
- * they make is used by many maps. Of the tiles, the one that needs the fewest products; pictures of 13 x 13 are cut best
+ * they make is used by many maps. Of the tiles, the one that needs the fewest products; images of 13 x 13 are cut best
  * into tiles of 5.
  */
 function withWinograd(

@@ -76,7 +76,7 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
     slow,
   );
 
-  it('gives the sums of a 3 x 3 picture that can be worked out by hand', async () => {
+  it('gives the sums of a 3 x 3 image that can be worked out by hand', async () => {
     const layer = conv2d({ filters: 1, kernel: 2, bias: true });
     const result = await runLayer(gpu(), layer, {
       input: tensor([1, 1, 3, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9]),
@@ -136,7 +136,7 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
     expect(second).toEqual(first);
   });
 
-  it('keeps values beyond the border out, even where the picture holds infinities', async () => {
+  it('keeps values beyond the border out, even where the image holds infinities', async () => {
     const layer = conv2d({ filters: 1, kernel: 3, padding: 1, bias: false });
     const input = tensor([1, 1, 2, 6], [Infinity, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
     const { output } = await runLayer(gpu(), layer, {

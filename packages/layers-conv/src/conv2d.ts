@@ -20,7 +20,7 @@ export interface Conv2dOptions extends WindowOptions {
 }
 
 /**
- * Two-dimensional convolution (cross-correlation, as in every framework) of pictures `[N, C, H, W]` into
+ * Two-dimensional convolution (cross-correlation, as in every framework) of images `[N, C, H, W]` into
  * `[N, filters, height, width]`, where a size is `floor((H + top + bottom - kernel) / stride) + 1`.
  *
  * Parameters: `weight` `[filters, C / groups, kernel height, kernel width]`, which decays, and `bias` `[filters]`, which

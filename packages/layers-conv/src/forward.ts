@@ -29,7 +29,7 @@ interface Values {
 /** Records the convolution. */
 export function recordForward(recorder: Recorder, geometry: Geometry, values: Values): Tensor {
   const { name, batch, groups, groupChannels, groupFilters, kernel, outputHeight, outputWidth } = geometry;
-  const output = recorder.activity(`${name}/output`, outputShapeOf(geometry));
+  const output = recorder.activation(`${name}/output`, outputShapeOf(geometry));
   const shape: ProductShape = {
     rows: groupFilters,
     columns: outputHeight * outputWidth * batch,

@@ -23,7 +23,7 @@ interface Values {
 /** Records the gradient of the input. */
 export function recordInputGradient(recorder: Recorder, geometry: Geometry, values: Values): Tensor {
   const { name, batch, channels, height, width, groups, groupChannels, groupFilters, kernel, stride } = geometry;
-  const inputGradient = recorder.activity(`${name}/inputGradient`, [batch, channels, height, width]);
+  const inputGradient = recorder.activation(`${name}/inputGradient`, [batch, channels, height, width]);
   const shape: ProductShape = {
     rows: groupChannels,
     columns: Math.ceil(height / stride[0]) * Math.ceil(width / stride[1]) * batch,

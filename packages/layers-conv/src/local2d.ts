@@ -110,7 +110,7 @@ function recordForward(
     columnSide: { along: 'result', contiguous: batch },
   });
   const fours = plan.columnForm.width === 4 ? '4' : '';
-  const output = recorder.activity(`${name}/output`, outputShapeOf(geometry));
+  const output = recorder.activation(`${name}/output`, outputShapeOf(geometry));
   recorder.dispatch({
     label: `${name}/forward`,
     reads: { input, weight, ...(bias ? { bias } : {}) },
@@ -177,7 +177,7 @@ function recordInputGradient(
     columnSide: { along: 'result', contiguous: batch },
   });
   const fours = plan.columnForm.width === 4 ? '4' : '';
-  const inputGradient = recorder.activity(`${name}/inputGradient`, [batch, channels, height, width]);
+  const inputGradient = recorder.activation(`${name}/inputGradient`, [batch, channels, height, width]);
   recorder.dispatch({
     label: `${name}/inputGradient`,
     reads: { outputGradient, weight },

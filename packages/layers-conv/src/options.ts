@@ -2,6 +2,7 @@ import {
   type Column,
   ConfigError,
   formatShape,
+  imageShape,
   type LayerOptions,
   outputSize,
   type Padding,
@@ -9,7 +10,6 @@ import {
   type ParameterDescription,
   paddingOf,
   pair,
-  pictureShape,
   type Shape,
   ShapeError,
 } from '@alex/tensor';
@@ -95,10 +95,10 @@ export interface Geometry extends WindowSettings {
   readonly groupFilters: number;
 }
 
-/** @throws ShapeError where the input is no picture, has channels that groups do not divide, or is too small. */
+/** @throws ShapeError where the input is no image, has channels that groups do not divide, or is too small. */
 export function geometryOf(settings: WindowSettings, input: Shape): Geometry {
   const { name, kernel, stride, padding, groups, filters } = settings;
-  const [batch, channels, height, width] = pictureShape(name, input);
+  const [batch, channels, height, width] = imageShape(name, input);
   if (channels % groups !== 0) {
     throw new ShapeError(
       `${name}: ${groups} groups need a multiple of ${groups} channels, got ${channels} in ${formatShape(input)}`,

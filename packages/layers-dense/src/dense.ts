@@ -29,7 +29,7 @@ export interface DenseOptions extends LayerOptions {
 }
 
 /**
- * A fully connected layer: every unit is a weighted sum of all values of an image. Takes `[N, F]` or pictures
+ * A fully connected layer: every unit is a weighted sum of all values of an image. Takes `[N, F]` or images
  * `[N, C, H, W]` (read in the order C, H, W) and gives `[N, units]`.
  *
  * Parameters: `weight` `[units, inputs]`, which decays, and `bias` `[units]`, which does not. Of a network in columns, each
@@ -100,12 +100,12 @@ function fullyConnected(settings: Settings): Layer {
       }
       return fullyConnected({ ...settings, units: (units * span) / count });
     },
-    // In memory an activity [N, F] is the matrix [F][N], so that a picture [C, H, W, N] is flat already.
+    // In memory an activation [N, F] is the matrix [F][N], so that an image [C, H, W, N] is flat already.
     takesEpilogue: true,
     sumsOverInput: true,
     forward(recorder, { input, parameters, epilogue }) {
       const { batch, inputs } = sizesOf(name, input.shape);
-      const output = recorder.activity(`${name}/output`, [batch, units]);
+      const output = recorder.activation(`${name}/output`, [batch, units]);
       const { weight, bias } = parameters;
       recordProduct(recorder, {
         label: `${name}/forward`,
@@ -126,7 +126,7 @@ function fullyConnected(settings: Settings): Layer {
         ? recordParameterGradients(recorder, settings, input, outputGradient)
         : {};
       if (!needsInputGradient) return { parameterGradients };
-      const inputGradient = recorder.activity(`${name}/inputGradient`, input.shape);
+      const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
       recordProduct(recorder, {
         label: `${name}/inputGradient`,
         a: parameters['weight']!,

@@ -2,7 +2,7 @@ import { type Recorder, recordPerElement, sweepParts, type Tensor } from '@alex/
 import { type Formula, formulaWgsl, gradientFactor, type Reach, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 
-/** Normalization across maps of pictures that lie as `[C, P]`, where `P` is every place of every image. */
+/** Normalization across maps of images that lie as `[C, P]`, where `P` is every place of every image. */
 export interface AcrossMaps {
   readonly label: string;
   readonly formula: Formula;

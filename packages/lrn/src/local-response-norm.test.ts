@@ -148,7 +148,7 @@ describe.each(['maps', 'space'] as const)('localResponseNorm across %s', (across
     }
   });
 
-  it('keeps its precision for tiny and large activities', async () => {
+  it('keeps its precision for tiny and large activations', async () => {
     for (const scale of [1e-30, 1e-3, 1e4, 1e8]) {
       const drawn: Case = { shape: [2, 6, 4, 3], options: { ...paper, across } };
       const input = randomTensor(drawn.shape, 1, scale);
@@ -291,7 +291,7 @@ describe('localResponseNorm', () => {
     expect(make).toThrow(message);
   });
 
-  it('refuses inputs that are no pictures or whose channels the groups do not divide', () => {
+  it('refuses inputs that are no images or whose channels the groups do not divide', () => {
     const layer = localResponseNorm({ name: 'norm1', groups: 4 });
     expect(() => layer.outputShape([2, 96])).toThrow(ShapeError);
     expect(() => layer.outputShape([2, 6, 5, 5])).toThrow(/norm1: 6 channels cannot be divided into 4 groups/);

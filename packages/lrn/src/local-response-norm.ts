@@ -1,19 +1,19 @@
-import { ConfigError, type Layer, pictureShape, ShapeError } from '@alex/tensor';
+import { ConfigError, imageShape, type Layer, ShapeError } from '@alex/tensor';
 import { recordAcrossMaps, recordAcrossMapsGradient } from './across-maps.js';
 import { formulaOf } from './formula.js';
 import { checkOptions, type LocalResponseNormOptions, type NormOptions } from './options.js';
 import { recordWithinMap, recordWithinMapGradient } from './within-map.js';
 
 /**
- * Local response normalization of pictures `[N, C, H, W]` (section 3.3 of the paper; the 2012 code's `cmrnorm`, and its
+ * Local response normalization of images `[N, C, H, W]` (section 3.3 of the paper; the 2012 code's `cmrnorm`, and its
  * `rnorm` with `across: 'space'`): every element is divided by `(k + alpha * sum)^beta`, where `sum` is the sum of the
  * squares in a window around it. The output has the input's shape.
  *
  * A window is `size` maps at the same place, or with `across: 'space'` `size` by `size` places in the same map. It begins
  * `floor(size / 2)` before its element, so that an even one reaches one further back than ahead, as in cuda-convnet and
- * PyTorch (ONNX reaches ahead). What lies outside the picture or the group counts as zero.
+ * PyTorch (ONNX reaches ahead). What lies outside the image or the group counts as zero.
  *
- * Nothing is learnt and there are no parameters. NaN in a window gives NaN. Squares are float32: an activity beyond 1.8e19
+ * Nothing is learnt and there are no parameters. NaN in a window gives NaN. Squares are float32: an activation beyond 1.8e19
  * counts as infinite.
  *
  * @throws ConfigError at once where an option cannot be meant; ShapeError where the input is not `[N, C, H, W]` or its
@@ -35,7 +35,7 @@ function layerOf(options: NormOptions): Layer {
     kind: 'localResponseNorm',
     name,
     outputShape(input) {
-      const [, channels] = pictureShape(name, input);
+      const [, channels] = imageShape(name, input);
       if (across === 'maps' && channels % groups !== 0) {
         throw new ShapeError(
           `${name}: ${channels} channels cannot be divided into ${groups} groups; give a number of groups that divides ${channels}`,
@@ -46,7 +46,7 @@ function layerOf(options: NormOptions): Layer {
     parameters: () => [],
     multiplyAdds: () => 0,
     forward(recorder, { input, training }) {
-      const output = recorder.activity(`${name}/output`, input.shape);
+      const output = recorder.activation(`${name}/output`, input.shape);
       if (across === 'maps') {
         recordAcrossMaps(recorder, norm, input, output);
         return { output };
@@ -61,7 +61,7 @@ function layerOf(options: NormOptions): Layer {
     },
     backward(recorder, { input, outputGradient, kept, needsInputGradient }) {
       if (!needsInputGradient) return {};
-      const inputGradient = recorder.activity(`${name}/inputGradient`, input.shape);
+      const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
       if (across === 'maps') {
         recordAcrossMapsGradient(recorder, norm, { input, outputGradient, inputGradient });
         return { inputGradient };

@@ -9,7 +9,7 @@ import {
 import { type Formula, formulaWgsl, gradientFactor, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 
-/** Normalization within each map of pictures that lie as `[C, H, W, N]`. */
+/** Normalization within each map of images that lie as `[C, H, W, N]`. */
 export interface WithinMap {
   readonly label: string;
   readonly formula: Formula;

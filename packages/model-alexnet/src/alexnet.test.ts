@@ -33,7 +33,7 @@ function initials(description: NetworkDescription, name: 'weight' | 'bias'): Rec
 describe('the paper', () => {
   const paper = alexnet();
 
-  test('is the default, for 1000 classes of pictures of 224 x 224', () => {
+  test('is the default, for 1000 classes of images of 224 x 224', () => {
     expect(paper).toMatchObject({ name: 'paper', input: [3, 224, 224], output: [1000], columns: 2 });
   });
 
@@ -92,7 +92,7 @@ describe('the paper', () => {
   test('lets its columns meet at conv3 and at the dense layers only', () => {
     const reading = (from: string) =>
       paper.layers.filter((entry) => entry.from === from && entry.parameters.length > 0).map(({ layer }) => layer.name);
-    // The picture has no columns: both read all of it.
+    // The image has no columns: both read all of it.
     expect(reading('all')).toEqual(['conv1', 'conv3', 'fc6', 'fc7', 'fc8']);
     expect(reading('own')).toEqual(['conv2', 'conv4', 'conv5']);
   });
@@ -363,14 +363,14 @@ describe('the small network', () => {
 });
 
 describe('options', () => {
-  test.each(variants)('$name takes other classes and larger pictures', ({ name, inputSize, about }) => {
+  test.each(variants)('$name takes other classes and larger images', ({ name, inputSize, about }) => {
     const description = alexnet({ variant: name, classes: 7, inputSize: inputSize + 13 });
     expect(description.output).toEqual([7]);
     expect(description.input).toEqual([3, inputSize + 13, inputSize + 13]);
     expect(about).toMatch(/^.{20,100}$/);
   });
 
-  test('the first dense layer follows the size of the picture', () => {
+  test('the first dense layer follows the size of the image', () => {
     const wide = alexnet({ inputSize: 256 }).layers.find(({ layer }) => layer.name === 'fc6');
     // 256 pixels: 63, 31, 15 and 7 positions.
     expect(wide?.inputShape).toEqual([1, 256, 7, 7]);
@@ -382,7 +382,7 @@ describe('options', () => {
     [11, 'pool1'],
     [15, 'pool2'],
     [20, 'pool5'],
-  ])('a picture of %i pixels is refused at %s', (inputSize, layer) => {
+  ])('an image of %i pixels is refused at %s', (inputSize, layer) => {
     expect(() => alexnet({ inputSize })).toThrow(ShapeError);
     expect(() => alexnet({ inputSize })).toThrow(layer);
   });
@@ -395,7 +395,7 @@ describe('options', () => {
     },
   );
 
-  test.each([0, 1.5, Number.NaN])('pictures of %s pixels are refused', (inputSize) => {
+  test.each([0, 1.5, Number.NaN])('images of %s pixels are refused', (inputSize) => {
     expect(() => alexnet({ inputSize })).toThrow(ConfigError);
     expect(() => alexnet({ inputSize })).toThrow('inputSize: must be a whole number of at least 1');
   });
@@ -407,7 +407,7 @@ describe('options', () => {
   });
 });
 
-test('a picture may have other channels than three: only the first layer sees them', () => {
+test('an image may have other channels than three: only the first layer sees them', () => {
   const [grey, colour] = [1, 3].map((channels) => alexnet({ variant: 'small', channels }));
   expect(grey!.input).toEqual([1, 56, 56]);
   const weights = (description: typeof grey) => description!.layers[0]!.parameters[0]!.shape;

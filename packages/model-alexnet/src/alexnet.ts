@@ -14,7 +14,7 @@ export interface VariantDescription {
   readonly name: Variant;
   /** One line. */
   readonly about: string;
-  /** Height and width of the pictures it was made for. */
+  /** Height and width of the images it was made for. */
   readonly inputSize: number;
   readonly classes: number;
 }
@@ -30,9 +30,9 @@ export interface AlexnetOptions {
   readonly variant?: Variant;
   /** Units of the last layer, at least 2; 1000 for ImageNet's networks, 10 for CIFAR's, 24 for `small`. */
   readonly classes?: number;
-  /** Channels of the picture; 3, for RGB, where it is left out. */
+  /** Channels of the image; 3, for RGB, where it is left out. */
   readonly channels?: number;
-  /** Height and width of the picture in pixels; 224 for the paper's. The first dense layer's inputs follow it. */
+  /** Height and width of the image in pixels; 224 for the paper's. The first dense layer's inputs follow it. */
   readonly inputSize?: number;
   /**
    * A learned layer between the first and the last that is left out, with its activation, normalization and dropout; its
@@ -42,10 +42,10 @@ export interface AlexnetOptions {
 }
 
 /**
- * Describes a network of the AlexNet family: pictures `[N, channels, inputSize, inputSize]` in, `[N, classes]` out, before the
+ * Describes a network of the AlexNet family: images `[N, channels, inputSize, inputSize]` in, `[N, classes]` out, before the
  * softmax. The description knows its `parameterCount` and `multiplyAdds` and prints as a `table()`.
  *
- * @throws ConfigError for an unknown variant or layer, or a number that is not allowed; ShapeError where the picture is
+ * @throws ConfigError for an unknown variant or layer, or a number that is not allowed; ShapeError where the image is
  * too small, naming the layer.
  */
 export function alexnet(options: AlexnetOptions = {}): NetworkDescription {

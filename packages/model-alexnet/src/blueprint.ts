@@ -66,7 +66,7 @@ export interface Block {
 export interface Blueprint {
   /** One line for lists and help texts. */
   readonly about: string;
-  /** Height and width of the picture where the caller names none. */
+  /** Height and width of the image where the caller names none. */
   readonly inputSize: number;
   /** Where the caller names none. */
   readonly classes: number;

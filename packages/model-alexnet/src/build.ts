@@ -22,15 +22,15 @@ interface BuildOptions {
 }
 
 /**
- * Turns a blueprint into layers for one size of picture.
+ * Turns a blueprint into layers for one size of image.
  *
- * @throws ShapeError where the picture is too small, naming the layer that it is too small for.
+ * @throws ShapeError where the image is too small, naming the layer that it is too small for.
  */
 export function build(blueprint: Blueprint, { name, channels, inputSize, classes }: BuildOptions): NetworkDescription {
   const { columns } = blueprint;
-  const picture = [channels, inputSize, inputSize];
+  const image = [channels, inputSize, inputSize];
   const layers: LayerPlacement[] = [];
-  let shape: Shape = [1, ...picture];
+  let shape: Shape = [1, ...image];
   const add = (layer: Layer, from: LayerPlacement['from']) => {
     layers.push({ layer, from });
     shape = layer.outputShape(shape);
@@ -41,7 +41,7 @@ export function build(blueprint: Blueprint, { name, channels, inputSize, classes
     add(learnedLayer(block, { input: shape, groups, classes }), from);
     for (const step of block.steps) add(followingLayer(step, step.number ?? numberOf(block), columns), 'own');
   }
-  return describeNetwork({ name, input: picture, columns, layers });
+  return describeNetwork({ name, input: image, columns, layers });
 }
 
 function learnedLayer(block: Block, at: { input: Shape; groups: number; classes: number }): Layer {

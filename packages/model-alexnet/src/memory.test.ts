@@ -29,9 +29,9 @@ describe('memory', () => {
   test.each(variants)('%s takes at most 1.15 times what must be alive at once', (variant) => {
     const before = gpu.liveBuffers;
     for (const batch of [8, 64, 128]) {
-      const { activityBytes, leastActivityBytes } = planOf(variant, batch);
-      expect(activityBytes).toBeGreaterThanOrEqual(leastActivityBytes);
-      expect(activityBytes / leastActivityBytes).toBeLessThanOrEqual(1.15);
+      const { activationBytes, leastActivationBytes } = planOf(variant, batch);
+      expect(activationBytes).toBeGreaterThanOrEqual(leastActivationBytes);
+      expect(activationBytes / leastActivationBytes).toBeLessThanOrEqual(1.15);
     }
     expect(gpu.liveBuffers).toBe(before);
   });
@@ -51,8 +51,8 @@ describe('memory', () => {
       [128, 0.7],
     ] as const) {
       const [exact, mixed] = [planOf('paper', batch), planOf('paper', batch, 'mixed')];
-      expect(mixed.activityBytes / exact.activityBytes).toBeLessThan(share);
-      expect(mixed.activityBytes / mixed.leastActivityBytes).toBeLessThanOrEqual(1.15);
+      expect(mixed.activationBytes / exact.activationBytes).toBeLessThan(share);
+      expect(mixed.activationBytes / mixed.leastActivationBytes).toBeLessThanOrEqual(1.15);
       expect(mixed.parameterBytes).toBe(exact.parameterBytes);
     }
   });

@@ -33,7 +33,7 @@ interface Stored {
 }
 interface Case {
   readonly without?: string;
-  readonly pictures: Range;
+  readonly images: Range;
   readonly labels: readonly number[];
   readonly parameters: Readonly<Record<string, Range>>;
   readonly logits: Stored;
@@ -109,12 +109,12 @@ const twoColumns = describeNetwork({
   ],
 });
 
-function described(name: string, { without, pictures, logits }: Case): NetworkDescription {
+function described(name: string, { without, images, logits }: Case): NetworkDescription {
   if (name === 'two-columns') return twoColumns;
   return alexnet({
     variant: name as Variant,
     classes: logits.shape[1]!,
-    inputSize: pictures.shape[2]!,
+    inputSize: images.shape[2]!,
     ...(without === undefined ? {} : { without }),
   });
 }
@@ -142,16 +142,16 @@ describe('compared with PyTorch', () => {
       network.loadParameters(
         Object.fromEntries(Object.entries(content.parameters).map(([path, range]) => [path, made(path, range)])),
       );
-      const pictures = made('pictures', content.pictures);
+      const images = made('images', content.images);
 
-      expect(difference(await network.forward(pictures), content.logits), 'logits').toBeLessThan(tolerance);
-      const { losses } = await network.evaluate(pictures, labels);
+      expect(difference(await network.forward(images), content.logits), 'logits').toBeLessThan(tolerance);
+      const { losses } = await network.evaluate(images, labels);
       const loss = losses.reduce((sum, value) => sum + value) / losses.length;
       expect(Math.abs(loss - content.loss) / content.loss, 'loss').toBeLessThan(tolerance);
 
-      if (gradients) compare(await network.gradients(pictures, labels), gradients);
+      if (gradients) compare(await network.gradients(images, labels), gradients);
       if (stepped) {
-        for (let step = 0; step < 3; step++) await network.step(pictures, labels);
+        for (let step = 0; step < 3; step++) await network.step(images, labels);
         compare(await network.parameters(), stepped);
       }
     } finally {

@@ -4,12 +4,12 @@ import { alexnet, variants } from './index.js';
 
 const page = readFileSync(new URL('../../../docs/networks.md', import.meta.url), 'utf8');
 
-/** Cells of the page's tables that count: `variant`, what it is, picture, parameters, multiply-adds. */
+/** Cells of the page's tables that count: `variant`, what it is, image, parameters, multiply-adds. */
 const rows = [...page.matchAll(/^\| `([^`]+)` \|[^|]*\| (\d+) \| ([\d,]+) \| ([\d,]+) \|$/gm)].map((match) =>
   match.slice(1),
 );
 
-test('docs/networks.md lists every variant, in order, with its picture and counts', () => {
+test('docs/networks.md lists every variant, in order, with its image and counts', () => {
   const count = (value: number) => value.toLocaleString('en-US');
   expect(rows).toEqual(
     variants.map(({ name, inputSize }) => {

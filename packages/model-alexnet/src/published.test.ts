@@ -153,7 +153,7 @@ function multiply(values: number[], { data }: HostTensor, bias: HostTensor): num
   );
 }
 
-/** The outputs for one picture of grey levels, by the published network's own rules. */
+/** The outputs for one image of grey levels, by the published network's own rules. */
 function byHand(form: PublishedForm, tensors: Record<string, HostTensor>, grey: Maps): number[] {
   const caffe = form.variant === 'caffe';
   const of = (name: string) =>
@@ -187,7 +187,7 @@ describe.each(['torchvision', 'caffe'] as const)('published weights of %s', (var
   const form: PublishedForm = publishedForms[variant];
   const description = small[variant];
 
-  it('give what the published network gives for the same picture', async () => {
+  it('give what the published network gives for the same image', async () => {
     const tensors = published(form, description);
     const network = compileNetwork(description, gpu, {
       batch: 2,
@@ -197,18 +197,18 @@ describe.each(['torchvision', 'caffe'] as const)('published weights of %s', (var
     });
     try {
       network.loadParameters(fromPublished('file', tensors, form, description));
-      const grey = [0, 1].map((picture) =>
-        [0, 1, 2].map((c) => grid(side, (y, x) => threefry2x32(picture, c, y, x)[0] % 256)),
+      const grey = [0, 1].map((image) =>
+        [0, 1, 2].map((c) => grid(side, (y, x) => threefry2x32(image, c, y, x)[0] % 256)),
       );
       const data = Float32Array.from(
-        grey.flatMap((picture) => picture.flatMap((map, c) => map.flat().map((level) => level - form.mean[c]!))),
+        grey.flatMap((image) => image.flatMap((map, c) => map.flat().map((level) => level - form.mean[c]!))),
       );
       const { data: outputs } = await network.forward({ shape: [2, 3, side, side], data });
-      for (const [picture, maps] of grey.entries()) {
+      for (const [image, maps] of grey.entries()) {
         const expected = byHand(form, tensors, maps);
         const largest = Math.max(...expected.map(Math.abs));
         for (const [k, value] of expected.entries()) {
-          expect(Math.abs(outputs[picture * classes + k]! - value)).toBeLessThan(1e-4 * largest);
+          expect(Math.abs(outputs[image * classes + k]! - value)).toBeLessThan(1e-4 * largest);
         }
       }
     } finally {

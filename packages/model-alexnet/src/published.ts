@@ -1,6 +1,6 @@
 import { CheckpointError, elementCount, formatShape, type HostTensor, type NetworkDescription } from '@alex/tensor';
 
-/** Weights that others published, and how their networks want pictures. */
+/** Weights that others published, and how their networks want images. */
 export interface PublishedForm {
   /** The variant that they are for. */
   readonly variant: 'torchvision' | 'caffe';
@@ -8,7 +8,7 @@ export interface PublishedForm {
   readonly layers: Readonly<Record<string, string>>;
   /** Subtracted from grey levels 0 to 255: red, green, blue. */
   readonly mean: readonly [number, number, number];
-  /** What their pictures are divided by then. */
+  /** What their images are divided by then. */
   readonly deviations: readonly [number, number, number];
   /** The order of the channels that their first layer sees. */
   readonly channels: 'rgb' | 'bgr';
@@ -42,7 +42,7 @@ export const publishedForms = {
 } as const satisfies Record<string, PublishedForm>;
 
 /**
- * Turns published weights into those of the network here, for pictures whose mean is subtracted and that are not divided
+ * Turns published weights into those of the network here, for images whose mean is subtracted and that are not divided
  * by anything: what the published network divides by, and the order of its channels, go into the first layer's weights.
  * Tensors are taken over as they are, but for the first.
  *
@@ -77,7 +77,7 @@ export function fromPublished(
   for (const name of unknown)
     throw new CheckpointError(`${file}: holds ${name}, which ${form.variant} has no place for`);
   const first = learned[0]!.path;
-  parameters[first] = forOwnPictures(parameters[first]!, form);
+  parameters[first] = forOwnImages(parameters[first]!, form);
   return parameters;
 }
 
@@ -93,7 +93,7 @@ function sameShape(given: readonly number[], own: readonly number[]): boolean {
 }
 
 /** Filters for red, green and blue grey levels. */
-function forOwnPictures({ shape, data }: HostTensor, { channels, deviations }: PublishedForm): HostTensor {
+function forOwnImages({ shape, data }: HostTensor, { channels, deviations }: PublishedForm): HostTensor {
   const [filters = 0, count = 0, height = 0, width = 0] = shape;
   const taps = height * width;
   const converted = new Float32Array(data.length);

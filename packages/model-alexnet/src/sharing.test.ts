@@ -37,7 +37,7 @@ describe('predictions', () => {
   test('slow exchange is for those who exchange little; unequal adapters for those who share images', () => {
     const fast = { ...rates, multiplyAddsPerSecond: [1e13, 1e13] };
     expect(chooseStrategy(paper, { batch: 128, rates: fast }).strategy).toBe('hybrid');
-    // One image a step: activities are next to nothing, the weights of convolutions are not.
+    // One image a step: activations are next to nothing, the weights of convolutions are not.
     expect(chooseStrategy(paper, { batch: 2, rates: { ...rates, exchangeBytesPerSecond: 1e8 } }).strategy).toBe(
       'model',
     );

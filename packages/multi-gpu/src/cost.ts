@@ -35,7 +35,7 @@ const bytesOfValue = ({ sentAs }: Spread) => (sentAs === 'f16' ? 2 : valueBytes)
 
 /**
  * Predicts what a step takes by each strategy that the network can be shared by, the fastest first. Counted are products (once forward, twice backward), and
- * what adapters hand to each other as far as nothing is computed meanwhile: nothing beside an activity, the gradients of a
+ * what adapters hand to each other as far as nothing is computed meanwhile: nothing beside an activation, the gradients of a
  * layer's weights beside that of its input, all that lies below beside gradients that are added up.
  */
 export function predictSteps(description: NetworkDescription, options: PredictionOptions): Prediction[] {
@@ -154,7 +154,7 @@ function shareOf({ parameters }: PartLayer): number {
   return slice && own ? own.shape[slice.axis]! / slice.wholeShape[slice.axis]! : 1;
 }
 
-/** What each adapter sends when all are to have all of an activity. */
+/** What each adapter sends when all are to have all of an activation. */
 function sentBytes(spread: Spread): number[] {
   return spread.ranges.map(
     (_, adapter) => bytesOfValue(spread) * (spread.ranges.length - 1) * elementCount(pieceOf(spread, adapter).shape),

@@ -49,7 +49,7 @@ describe('memory', () => {
     }
   });
 
-  it('says where not even one picture fits', async () => {
+  it('says where not even one image fits', async () => {
     const narrow = await openGpu({ adapter: gpu.description.index, memoryBytes: 100 });
     try {
       const options = { loss: softmaxCrossEntropy(), optimizer: sgd(), batch: 4 };

@@ -29,9 +29,9 @@ const description = describeNetwork({
     dense({ name: 'fc3', units: 3, initial: { weightDeviation: 0.3 } }),
   ],
 });
-const images = 12;
-const pictures = randomTensor([images, 2, 5, 4], 1);
-const labels = Array.from({ length: images }, (_, i) => (i * 7) % 3);
+const count = 12;
+const images = randomTensor([count, 2, 5, 4], 1);
+const labels = Array.from({ length: count }, (_, i) => (i * 7) % 3);
 
 let gpu: Gpu;
 const placed: Network[] = [];
@@ -59,15 +59,15 @@ async function step(network: Network): Promise<number> {
   let loss = 0;
   for (let index = 0; index < microBatches; index++) {
     const own = labels.slice(index * batch, (index + 1) * batch);
-    loss += (await network.step(slice(pictures, index * batch, batch), own)).loss / microBatches;
+    loss += (await network.step(slice(images, index * batch, batch), own)).loss / microBatches;
   }
   return loss;
 }
 
 describe('a step of several micro-batches', () => {
   it.each([3])('makes the update of the whole batch with its dropout, of %i', async (microBatches) => {
-    const whole = onGpu({ batch: images });
-    const divided = onGpu({ batch: images / microBatches, microBatches });
+    const whole = onGpu({ batch: count });
+    const divided = onGpu({ batch: count / microBatches, microBatches });
     expect([whole.microBatches, divided.microBatches]).toEqual([1, microBatches]);
     for (let i = 1; i <= 3; i++) {
       expect(await step(divided)).toBeCloseTo(await step(whole), 5);
@@ -86,8 +86,8 @@ describe('a step of several micro-batches', () => {
   it('changes nothing before the last of them, and begins anew where a state is loaded', async () => {
     const network = onGpu({ batch: 4, microBatches: 3 });
     const [before, state] = [await network.parameters(), await network.optimizerState()];
-    await network.step(slice(pictures, 0, 4), labels.slice(0, 4));
-    await network.step(slice(pictures, 4, 4), labels.slice(4, 8));
+    await network.step(slice(images, 0, 4), labels.slice(0, 4));
+    await network.step(slice(images, 4, 4), labels.slice(4, 8));
     expect(network.stepCount).toBe(0);
     expect(await network.parameters()).toEqual(before);
     network.loadState({ step: 0, optimizerState: state });
@@ -113,7 +113,7 @@ describe('a step of several micro-batches', () => {
     const network = onGpu({ batch: 6, microBatches: 2 });
     const before = await network.parameters();
     for (let index = 0; index < 2; index++) {
-      await network.submitStep(slice(pictures, index * 6, 6), labels.slice(index * 6, (index + 1) * 6));
+      await network.submitStep(slice(images, index * 6, 6), labels.slice(index * 6, (index + 1) * 6));
     }
     network.loadParameters(before);
     expect(await network.parameters()).toEqual(before);
@@ -126,7 +126,7 @@ describe('a step of several micro-batches', () => {
       ...{ seed: 5, optimizer: sgd({ learningRate: 0.1 }) },
     });
     try {
-      const whole = onGpu({ batch: images });
+      const whole = onGpu({ batch: count });
       for (let i = 1; i <= 2; i++) expect(await step(shared)).toBeCloseTo(await step(whole), 5);
       const [wanted, got] = [await whole.parameters(), await shared.parameters()];
       for (const path of Object.keys(wanted)) {

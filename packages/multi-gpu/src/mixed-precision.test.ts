@@ -62,7 +62,7 @@ const description = networkOf(relu, maxPool);
 const smooth = networkOf(tanh, averagePool);
 
 const batch = 5;
-const pictures = randomTensor([batch, 3, 9, 7], 11);
+const images = randomTensor([batch, 3, 9, 7], 11);
 const labels = [0, 1, 2, 3, 4];
 
 function mixed(options: Partial<PlaceOptions> = {}, described = description): Network {
@@ -95,8 +95,8 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
   test('gradients are those of float32 within what f16 rounds', async () => {
     // With each label once, the gradients of the last biases would nearly cancel out.
     const uneven = [0, 0, 0, 1, 2];
-    const expected = await mixed({ precision: 'float32' }, smooth).gradients(pictures, uneven);
-    const gradients = await mixed({}, smooth).gradients(pictures, uneven);
+    const expected = await mixed({ precision: 'float32' }, smooth).gradients(images, uneven);
+    const gradients = await mixed({}, smooth).gradients(images, uneven);
     for (const [path, { data }] of Object.entries(expected)) {
       const error = relativeError(gradients[path]!.data, data);
       expect(error, path).toBeLessThan(1e-2);
@@ -107,8 +107,8 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
   test("one step is the paper's rule on those gradients, wherever in the step they are made", async () => {
     const network = mixed({ optimizer: sgd({ learningRate: 0.1, weightDecay: 0.01 }) });
     const before = await network.parameters();
-    const gradients = await network.gradients(pictures, labels);
-    await network.step(pictures, labels);
+    const gradients = await network.gradients(images, labels);
+    await network.step(images, labels);
     for (const [path, { data }] of Object.entries(await network.parameters())) {
       const decay = path.endsWith('weight') ? 0.01 : 0;
       const expected = before[path]!.data.map((w, index) => w - 0.1 * (gradients[path]!.data[index]! + decay * w));
@@ -118,21 +118,21 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
 
   test('scores and losses are those of float32 within what f16 rounds', async () => {
     const [exact, network] = [mixed({ precision: 'float32' }), mixed()];
-    const wanted = await exact.forward(pictures);
-    expect(relativeError((await network.forward(pictures)).data, wanted.data)).toBeLessThan(5e-3);
-    const evaluations = [await network.evaluate(pictures, labels), await exact.evaluate(pictures, labels)] as const;
+    const wanted = await exact.forward(images);
+    expect(relativeError((await network.forward(images)).data, wanted.data)).toBeLessThan(5e-3);
+    const evaluations = [await network.evaluate(images, labels), await exact.evaluate(images, labels)] as const;
     expect(relativeError(evaluations[0].losses, evaluations[1].losses)).toBeLessThan(5e-3);
   });
 
-  test.each([4, 5])('learns as float32 does: %i pictures a step', async (images) => {
+  test.each([4, 5])('learns as float32 does: %i images a step', async (count) => {
     const optimizer = sgd({ learningRate: 0.02 });
-    const some = { shape: [images, 3, 9, 7], data: pictures.data.slice(0, images * 3 * 9 * 7) };
+    const some = { shape: [count, 3, 9, 7], data: images.data.slice(0, count * 3 * 9 * 7) };
     const curves = await Promise.all(
       (['float32', 'mixed'] as const).map(async (precision) => {
-        const network = mixed({ precision, optimizer, batch: images });
+        const network = mixed({ precision, optimizer, batch: count });
         const losses: number[] = [];
-        for (let step = 0; step < 80; step++) losses.push((await network.step(some, labels.slice(0, images))).loss);
-        return { losses, error: (await network.evaluate(some, labels.slice(0, images))).top1Errors };
+        for (let step = 0; step < 80; step++) losses.push((await network.step(some, labels.slice(0, count))).loss);
+        return { losses, error: (await network.evaluate(some, labels.slice(0, count))).top1Errors };
       }),
     );
     const [exact, rounded] = curves as [(typeof curves)[0], (typeof curves)[0]];
@@ -141,21 +141,21 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     });
     for (const { losses, error } of curves) {
       expect(losses.slice(-10).reduce((sum, loss) => sum + loss / 10)).toBeLessThan(0.3);
-      expect([...error]).toEqual(Array(images).fill(0));
+      expect([...error]).toEqual(Array(count).fill(0));
     }
   });
 
   test('a step whose gradients overflow changes nothing but the scale, and the next ones learn again', async () => {
     const network = mixed();
-    await network.step(pictures, labels);
+    await network.step(images, labels);
     await setLossScale(network, 2 ** 24, 7, 0);
     const before = { parameters: await network.parameters(), state: await network.optimizerState() };
-    await network.step(pictures, labels);
+    await network.step(images, labels);
     const after = { parameters: await network.parameters(), state: await network.optimizerState() };
     expect(bitsOf(after.parameters)).toEqual(bitsOf(before.parameters));
     expect([...after.state['lossScale']!.data]).toEqual([2 ** 23, 0, 1]);
     expect(bitsOf({ ...after.state, lossScale: before.state['lossScale']! })).toEqual(bitsOf(before.state));
-    for (let step = 0; step < 12; step++) await network.step(pictures, labels);
+    for (let step = 0; step < 12; step++) await network.step(images, labels);
     const [scale, , skipped] = await lossScaleOf(network);
     expect(scale).toBe(2 ** (24 - skipped!));
     expect(skipped).toBeLessThan(12);
@@ -164,10 +164,10 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     expect(learnt['fc5.weight']!.data).not.toEqual(before.parameters['fc5.weight']!.data);
   });
 
-  test('activities that overflow, which no scale helps, change no parameter', async () => {
+  test('activations that overflow, which no scale helps, change no parameter', async () => {
     const network = mixed();
     const before = bitsOf(await network.parameters());
-    await network.step({ ...pictures, data: pictures.data.map((value) => value * 1e5) }, labels);
+    await network.step({ ...images, data: images.data.map((value) => value * 1e5) }, labels);
     expect(bitsOf(await network.parameters())).toEqual(before);
     expect(await lossScaleOf(network)).toEqual([2 ** 15, 0, 1]);
   });
@@ -176,12 +176,12 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     const network = mixed();
     expect(await lossScaleOf(network)).toEqual([2 ** 16, 0, 0]);
     await setLossScale(network, 1024, 998, 3);
-    await network.step(pictures, labels);
+    await network.step(images, labels);
     expect(await lossScaleOf(network)).toEqual([1024, 999, 3]);
-    await network.step(pictures, labels);
+    await network.step(images, labels);
     expect(await lossScaleOf(network)).toEqual([2048, 0, 3]);
     await setLossScale(network, 1, 10, 0);
-    await network.step({ ...pictures, data: pictures.data.map((value) => value * 1e5) }, labels);
+    await network.step({ ...images, data: images.data.map((value) => value * 1e5) }, labels);
     expect(await lossScaleOf(network)).toEqual([1, 0, 1]);
   });
 
@@ -189,7 +189,7 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     const learn = async (scale: number) => {
       const network = mixed();
       await setLossScale(network, scale, 0, 0);
-      for (let step = 0; step < 3; step++) await network.step(pictures, labels);
+      for (let step = 0; step < 3; step++) await network.step(images, labels);
       expect(await lossScaleOf(network)).toEqual([scale, 3, 0]);
       return network.parameters();
     };
@@ -201,13 +201,13 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
 
   test('a training goes on in another network with the same bits, and its scale', async () => {
     const whole = mixed();
-    for (let step = 0; step < 3; step++) await whole.step(pictures, labels);
+    for (let step = 0; step < 3; step++) await whole.step(images, labels);
     await setLossScale(whole, 2 ** 24, 5, 0);
     const next = mixed({ seed: 1 });
     next.loadParameters(await whole.parameters());
     next.loadState({ step: whole.stepCount, optimizerState: await whole.optimizerState() });
     // The first of these overflow.
-    for (const network of [whole, next]) for (let step = 0; step < 14; step++) await network.step(pictures, labels);
+    for (const network of [whole, next]) for (let step = 0; step < 14; step++) await network.step(images, labels);
     expect(bitsOf(await next.parameters())).toEqual(bitsOf(await whole.parameters()));
     expect(bitsOf(await next.optimizerState())).toEqual(bitsOf(await whole.optimizerState()));
     expect((await lossScaleOf(next))[2]).toBeGreaterThan(0);
@@ -215,12 +215,10 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
 
   test('what was learnt in mixed precision is evaluated in either', async () => {
     const network = mixed();
-    await network.step(pictures, labels);
+    await network.step(images, labels);
     const exact = mixed({ precision: 'float32', training: false });
     exact.loadParameters(await network.parameters());
-    expect(relativeError((await exact.forward(pictures)).data, (await network.forward(pictures)).data)).toBeLessThan(
-      5e-3,
-    );
+    expect(relativeError((await exact.forward(images)).data, (await network.forward(images)).data)).toBeLessThan(5e-3);
     expect(Object.keys(await mixed({ training: false }).optimizerState())).toEqual([]);
   });
 

@@ -36,7 +36,7 @@ export interface PartOptions {
    */
   readonly splitSums?: boolean | undefined;
   /**
-   * `f16`: activities and their gradients travel in 16 bits, which halves their bytes and rounds them to 11 bits; what is
+   * `f16`: activations and their gradients travel in 16 bits, which halves their bytes and rounds them to 11 bits; what is
    * beyond 65,504 becomes infinite. Scores and gradients of weights travel as they are, as all does where it is left out.
    */
   readonly exchangeIn?: 'f16' | undefined;
@@ -90,7 +90,7 @@ function rangesAt(ends: readonly number[]): Range[] {
   return ends.slice(1).map((end, index) => ({ first: ends[index]!, count: end - ends[index]! }));
 }
 
-/** Goes through a network from the picture upwards, for one adapter. */
+/** Goes through a network from the image upwards, for one adapter. */
 class Planner {
   /** How the output of the layer that came last is spread; nothing where every adapter has all of it. */
   spread: Spread | undefined;
@@ -125,7 +125,7 @@ class Planner {
   #withMaps(described: DescribedLayer): PartLayer {
     const { layer, parameters } = described;
     const below = this.spread;
-    // What comes before anything is learnt costs little, and every adapter has the pictures.
+    // What comes before anything is learnt costs little, and every adapter has the images.
     if (!below && !this.#learns && parameters.length === 0) return { layer, parameters };
     const above = this.#overMaps(described);
     this.spread = above;
@@ -197,7 +197,7 @@ class Planner {
   }
 }
 
-/** Whether a layer uses each weight once an image: then it is cheaper to hand round its activities than its weights. */
+/** Whether a layer uses each weight once an image: then it is cheaper to hand round its activations than its weights. */
 function usesWeightsOnce({ layer, inputShape, parameters }: DescribedLayer): boolean {
   const weights = parameters.filter(({ decays }) => decays).reduce((sum, { shape }) => sum + elementCount(shape), 0);
   return weights > 0 && layer.multiplyAdds(inputShape) === weights;

@@ -60,7 +60,7 @@ const small = (extra: readonly Layer[] = [], activation: (options: LayerOptions)
   });
 
 const batch = 6;
-const pictures = randomTensor([batch, 2, 5, 4], 11);
+const images = randomTensor([batch, 2, 5, 4], 11);
 const labels = [0, 1, 2, 2, 1, 0];
 
 function firstImages(tensor: HostTensor, count: number): HostTensor {
@@ -71,10 +71,10 @@ function firstImages(tensor: HostTensor, count: number): HostTensor {
 describe('place', () => {
   test('learns: the loss of a batch seen again and again goes to nothing', async () => {
     const network = onGpu(small(), { optimizer: sgd({ learningRate: 0.1, weightDecay: 0 }) });
-    const first = await network.step(pictures, labels);
+    const first = await network.step(images, labels);
     expect(first.loss).toBeGreaterThan(0.5);
     let last = first;
-    for (let step = 0; step < 60; step++) last = await network.step(pictures, labels);
+    for (let step = 0; step < 60; step++) last = await network.step(images, labels);
     expect(last.loss).toBeLessThan(0.05);
     expect(last.top1Error).toBe(0);
     expect(network.stepCount).toBe(61);
@@ -82,13 +82,13 @@ describe('place', () => {
 
   test('its gradients are the slopes of the mean loss (central differences on every parameter)', async () => {
     const network = onGpu(small([], tanh));
-    const gradients = await network.gradients(pictures, labels);
+    const gradients = await network.gradients(images, labels);
     const parameters = await network.parameters();
     const [first] = Object.keys(parameters);
     expect(await network.parameters([first!])).toEqual({ [first!]: parameters[first!] });
     const meanLoss = async () => {
       network.loadParameters(parameters);
-      const { losses } = await network.evaluate(pictures, labels);
+      const { losses } = await network.evaluate(images, labels);
       return losses.reduce((sum, loss) => sum + loss, 0) / batch;
     };
     const step = 1e-2;
@@ -111,8 +111,8 @@ describe('place', () => {
     const optimizer = sgd({ learningRate: 0.02, momentum: 0.9, weightDecay: 0.01 });
     const network = onGpu(small(), { optimizer });
     const before = await network.parameters();
-    const gradients = await network.gradients(pictures, labels);
-    await network.step(pictures, labels);
+    const gradients = await network.gradients(images, labels);
+    await network.step(images, labels);
     const after = await network.parameters();
     for (const [path, { data }] of Object.entries(before)) {
       const decay = path.endsWith('weight') ? 0.01 : 0;
@@ -126,10 +126,10 @@ describe('place', () => {
 
   test('fewer images than the batch give the same scores as a full batch', async () => {
     const network = onGpu(small());
-    const all = await network.forward(pictures);
+    const all = await network.forward(images);
     expect(all.shape).toEqual([batch, 3]);
     for (const count of [1, 2, 5]) {
-      const some = await network.forward(firstImages(pictures, count));
+      const some = await network.forward(firstImages(images, count));
       expect(some.shape).toEqual([count, 3]);
       expect([...some.data]).toEqual([...all.data.subarray(0, count * 3)]);
     }
@@ -138,7 +138,7 @@ describe('place', () => {
   test('the same seed gives the same bits, another seed others', async () => {
     const train = async (seed: number) => {
       const network = onGpu(small([dropout({ name: 'drop2', probability: 0.5 })]), { seed });
-      for (let step = 0; step < 3; step++) await network.step(pictures, labels);
+      for (let step = 0; step < 3; step++) await network.step(images, labels);
       const parameters = await network.parameters();
       network.dispose();
       return parameters;
@@ -151,15 +151,15 @@ describe('place', () => {
   test('parameters, optimizer state and step carry a training over to another network, bit for bit', async () => {
     const description = small([dropout({ name: 'drop2', probability: 0.5 })]);
     const whole = onGpu(description, { seed: 5 });
-    for (let step = 0; step < 3; step++) await whole.step(pictures, labels);
+    for (let step = 0; step < 3; step++) await whole.step(images, labels);
     const parameters = await whole.parameters();
     const state = { step: whole.stepCount, optimizerState: await whole.optimizerState() };
-    for (let step = 0; step < 3; step++) await whole.step(pictures, labels);
+    for (let step = 0; step < 3; step++) await whole.step(images, labels);
 
     const resumed = onGpu(description, { seed: 5 });
     resumed.loadParameters(parameters);
     resumed.loadState(state);
-    for (let step = 0; step < 3; step++) await resumed.step(pictures, labels);
+    for (let step = 0; step < 3; step++) await resumed.step(images, labels);
     expect(await resumed.parameters()).toEqual(await whole.parameters());
     expect(resumed.stepCount).toBe(6);
   });
@@ -167,9 +167,9 @@ describe('place', () => {
   test('calls that do not wait for each other take turns', async () => {
     const patient = onGpu(small());
     const losses: number[] = [];
-    for (let step = 0; step < 4; step++) losses.push((await patient.step(pictures, labels)).loss);
+    for (let step = 0; step < 4; step++) losses.push((await patient.step(images, labels)).loss);
     const hasty = onGpu(small());
-    const results = await Promise.all(Array.from({ length: 4 }, () => hasty.step(pictures, labels)));
+    const results = await Promise.all(Array.from({ length: 4 }, () => hasty.step(images, labels)));
     expect(results.map(({ loss }) => loss)).toEqual(losses);
   });
 
@@ -177,10 +177,10 @@ describe('place', () => {
     const description = small([dropout({ name: 'drop2', probability: 0.5 })]);
     const patient = onGpu(description);
     const expected: StepResult[] = [];
-    for (let step = 0; step < 5; step++) expected.push(await patient.step(pictures, labels));
+    for (let step = 0; step < 5; step++) expected.push(await patient.step(images, labels));
     const hasty = onGpu(description);
     const steps: StepUnderWay[] = [];
-    for (let step = 0; step < 5; step++) steps.push(await hasty.submitStep(pictures, labels));
+    for (let step = 0; step < 5; step++) steps.push(await hasty.submitStep(images, labels));
     expect(hasty.stepCount).toBe(5);
     // Asked for in any order, and twice.
     const last = await steps[4]!.result();
@@ -192,26 +192,26 @@ describe('place', () => {
 
   test('a step that is refused leaves those under way as they are', async () => {
     const network = onGpu(small());
-    const first = await network.submitStep(pictures, labels);
-    await expect(network.submitStep(pictures, labels.slice(1))).rejects.toThrow(/6 pictures need 6 labels/);
-    const second = await network.submitStep(pictures, labels);
+    const first = await network.submitStep(images, labels);
+    await expect(network.submitStep(images, labels.slice(1))).rejects.toThrow(/6 images need 6 labels/);
+    const second = await network.submitStep(images, labels);
     const [one, two] = [await first.result(), await second.result()];
     const patient = onGpu(small());
-    expect([one, two]).toEqual([await patient.step(pictures, labels), await patient.step(pictures, labels)]);
+    expect([one, two]).toEqual([await patient.step(images, labels), await patient.step(images, labels)]);
   });
 
-  test('pictures and labels may be overwritten as soon as a step is under way', async () => {
-    const [mine, own] = [{ shape: pictures.shape, data: pictures.data.slice() }, [...labels]];
+  test('images and labels may be overwritten as soon as a step is under way', async () => {
+    const [mine, own] = [{ shape: images.shape, data: images.data.slice() }, [...labels]];
     const network = onGpu(small());
     const step = await network.submitStep(mine, own);
     mine.data.fill(0);
     own.fill(0);
-    expect(await step.result()).toEqual(await onGpu(small()).step(pictures, labels));
+    expect(await step.result()).toEqual(await onGpu(small()).step(images, labels));
   });
 
   test('a step makes nothing on the adapter', async () => {
     const network = onGpu(small([dropout({ name: 'drop2', probability: 0.5 })]));
-    await network.step(pictures, labels);
+    await network.step(images, labels);
     const { device } = gpu;
     const made: string[] = [];
     const makers = Object.getOwnPropertyNames(Object.getPrototypeOf(device)).filter(
@@ -226,7 +226,7 @@ describe('place', () => {
       });
     });
     try {
-      for (let step = 0; step < 4; step++) await network.step(pictures, labels);
+      for (let step = 0; step < 4; step++) await network.step(images, labels);
       await network.submitStep(network.input, labels);
       await network.step(network.input, labels);
       expect(made).toEqual([]);
@@ -240,28 +240,28 @@ describe('place', () => {
   test('a learning rate given for one step holds for that step', async () => {
     const network = onGpu(small());
     const before = await network.parameters();
-    await network.step(pictures, labels, { learningRate: 0 });
+    await network.step(images, labels, { learningRate: 0 });
     expect(await network.parameters()).toEqual(before);
-    await network.step(pictures, labels);
+    await network.step(images, labels);
     expect(await network.parameters()).not.toEqual(before);
   });
 
   test('a tensor on the adapter is taken as the batch', async () => {
     const network = onGpu(small());
-    const wanted = await network.forward(pictures);
-    // The pictures are still there from the call before.
+    const wanted = await network.forward(images);
+    // The images are still there from the call before.
     expect(await network.forward(network.input)).toEqual(wanted);
   });
 
-  test('wrong pictures, labels and parameters are refused by name', async () => {
+  test('wrong images, labels and parameters are refused by name', async () => {
     const network = onGpu(small());
     await expect(network.forward(randomTensor([batch, 3, 5, 4], 1))).rejects.toThrow(
       /small: takes \[1 to 6, 2, 5, 4\].*got \[6, 3, 5, 4\]/,
     );
     await expect(network.forward(randomTensor([batch + 1, 2, 5, 4], 1))).rejects.toThrow(/got \[7, 2, 5, 4\]/);
-    await expect(network.step(firstImages(pictures, 5), labels.slice(0, 5))).rejects.toThrow(/takes \[6, 2, 5, 4\]/);
-    await expect(network.step(pictures, labels.slice(1))).rejects.toThrow(/6 pictures need 6 labels, got 5/);
-    await expect(network.step(pictures, [0, 1, 2, 3, 1, 0])).rejects.toThrow(/label 3 of image 3 is not one of 0 to 2/);
+    await expect(network.step(firstImages(images, 5), labels.slice(0, 5))).rejects.toThrow(/takes \[6, 2, 5, 4\]/);
+    await expect(network.step(images, labels.slice(1))).rejects.toThrow(/6 images need 6 labels, got 5/);
+    await expect(network.step(images, [0, 1, 2, 3, 1, 0])).rejects.toThrow(/label 3 of image 3 is not one of 0 to 2/);
     await expect(network.step({ shape: [6, 2, 5, 4], data: new Float32Array(3) }, labels)).rejects.toThrow(
       /needs 240 values, got 3/,
     );
@@ -275,7 +275,7 @@ describe('place', () => {
       /fc3.bias must have the shape \[3\], got \[4\]/,
     );
     network.dispose();
-    await expect(network.forward(pictures)).rejects.toThrow(/disposed/);
+    await expect(network.forward(images)).rejects.toThrow(/disposed/);
   });
 
   test('wrong options are refused before any memory is taken', () => {
@@ -304,9 +304,9 @@ describe('place', () => {
     const learner = onGpu(small());
     const judge = onGpu(small(), { training: false });
     expect(judge.memory().stateBytes).toBe(0);
-    expect(judge.memory().activityBytes).toBeLessThan(learner.memory().activityBytes);
-    expect(await judge.forward(pictures)).toEqual(await learner.forward(pictures));
-    await expect(judge.step(pictures, labels)).rejects.toThrow(/cannot learn/);
+    expect(judge.memory().activationBytes).toBeLessThan(learner.memory().activationBytes);
+    expect(await judge.forward(images)).toEqual(await learner.forward(images));
+    await expect(judge.step(images, labels)).rejects.toThrow(/cannot learn/);
   });
 });
 

@@ -28,7 +28,7 @@ export type PlaceOptions = Pick<CompileOptions, 'batch'> &
  * Places a described network on the adapters at hand.
  *
  * On one adapter, a layer that reads its own column is computed for all columns at once, as a grouped layer. On several,
- * each keeps some columns and they hand activities to each other before layers that read all columns, or they share the
+ * each keeps some columns and they hand activations to each other before layers that read all columns, or they share the
  * images, as `strategy` says. The numbers are those of one adapter, but for the order of sums. The loss is softmax with
  * multinomial logistic loss and the optimizer is SGD with the rate, momentum and decay of section 5 of the paper, where they
  * are left out.

@@ -33,7 +33,7 @@ limitTo('unlimited');
 
 const left = gpu.liveBuffers;
 const little = place(networkOf('little', [10]), [gpu], { batch: 1 });
-const pictures = { shape: [1, 1, 64, 64], data: new Float32Array(64 * 64) };
-const { loss } = await little.step(pictures, [3]);
+const images = { shape: [1, 1, 64, 64], data: new Float32Array(64 * 64) };
+const { loss } = await little.step(images, [3]);
 process.stdout.write(JSON.stringify({ name: error?.name, message: error?.message, left, loss }));
 gpu.dispose();

@@ -15,7 +15,7 @@ const description = describeNetwork({
     dense({ name: 'fc2', units: 3, initial: { weightDeviation: 0.3 } }),
   ],
 });
-const pictures = randomTensor([6, 2, 5, 4], 1);
+const images = randomTensor([6, 2, 5, 4], 1);
 const labels = [0, 1, 2, 0, 1, 2];
 
 let network: Network;
@@ -34,9 +34,9 @@ function expected({ data }: HostTensor) {
 it('measures outputs, parameters and gradients, and changes nothing', async () => {
   const gpu = await testGpu();
   network = place(description, [gpu], { batch: 6, seed: 3 });
-  const [parameters, gradients] = [await network.parameters(), await network.gradients(pictures, labels)];
+  const [parameters, gradients] = [await network.parameters(), await network.gradients(images, labels)];
   const before = gpu.liveBuffers;
-  const statistics = await network.statistics(pictures, labels);
+  const statistics = await network.statistics(images, labels);
   expect(gpu.liveBuffers).toBe(before);
   expect(await network.parameters()).toEqual(parameters);
   expect(statistics.map(({ layer }) => layer)).toEqual(['conv1', 'relu1', 'fc2']);
@@ -49,7 +49,7 @@ it('measures outputs, parameters and gradients, and changes nothing', async () =
       close(gradient, expected(gradients[`${layer}.${name}`]!));
     }
   }
-  close(statistics[2]!.output, expected(await network.forward(pictures)));
+  close(statistics[2]!.output, expected(await network.forward(images)));
 });
 
 it('tells where numbers are no longer finite', async () => {
@@ -58,7 +58,7 @@ it('tells where numbers are no longer finite', async () => {
   parameters['fc2.weight']!.data.fill(1e38);
   parameters['fc2.bias']!.data[1] = Number.NaN;
   network.loadParameters(parameters);
-  const [conv1, , fc2] = await network.statistics(pictures, labels);
+  const [conv1, , fc2] = await network.statistics(images, labels);
   expect(conv1!.output.nonFinite).toBe(0);
   expect(fc2!.output.nonFinite).toBe(18);
   expect(fc2!.parameters['bias']!.value).toMatchObject({ nonFinite: 1 });

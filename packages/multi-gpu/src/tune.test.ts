@@ -74,11 +74,11 @@ const description = describeNetwork({
 });
 
 it('a network learns the same whether its kernels were tuned or not', async () => {
-  const pictures = randomTensor([4, 1, 3, 3], 1);
+  const images = randomTensor([4, 1, 3, 3], 1);
   const learn = async () => {
     const network = place(description, [gpu], { batch: 4, seed: 3 });
     try {
-      for (let step = 0; step < 3; step++) await network.step(pictures, [0, 1, 2, 3]);
+      for (let step = 0; step < 3; step++) await network.step(images, [0, 1, 2, 3]);
       return await network.parameters();
     } finally {
       network.dispose();

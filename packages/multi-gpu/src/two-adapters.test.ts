@@ -60,7 +60,7 @@ function inColumns(columns: number, classes = 5): NetworkDescription {
 }
 
 const batch = 5;
-const pictures = randomTensor([batch, 2, 5, 5], 11);
+const images = randomTensor([batch, 2, 5, 5], 11);
 const labels = [0, 1, 2, 3, 4];
 
 function onGpus(description: NetworkDescription, on: readonly Gpu[], options: Partial<PlaceOptions> = {}): Network {
@@ -85,10 +85,10 @@ const bitsOf = (tensors: Record<string, HostTensor>) =>
 const learnt = new Map<number, Promise<Awaited<ReturnType<typeof learn>>>>();
 
 async function learn(network: Network) {
-  const gradients = await network.gradients(pictures, labels);
+  const gradients = await network.gradients(images, labels);
   const losses: number[] = [];
-  for (let step = 0; step < 50; step++) losses.push((await network.step(pictures, labels)).loss);
-  const evaluation = await network.evaluate(pictures, labels);
+  for (let step = 0; step < 50; step++) losses.push((await network.step(images, labels)).loss);
+  const evaluation = await network.evaluate(images, labels);
   const state = await network.optimizerState();
   return { gradients, losses, evaluation, state, parameters: await network.parameters() };
 }
@@ -138,16 +138,16 @@ describe('the numbers of one adapter', () => {
     for (const columns of [1, 2]) {
       const [one, two] = [[gpus[0]!], gpus].map((on) => onGpus({ ...description, columns }, on));
       const few = labels.map((label) => label % 3);
-      expectAlike(await two!.gradients(pictures2, few), await one!.gradients(pictures2, few), 1e-5);
+      expectAlike(await two!.gradients(images2, few), await one!.gradients(images2, few), 1e-5);
     }
   });
 
-  test('bits are the same where the order of sums is: scores, and replicas that share no pictures', async () => {
+  test('bits are the same where the order of sums is: scores, and replicas that share no images', async () => {
     const one = onGpus(inColumns(2), [gpus[0]!]);
-    const wanted = await one.forward(pictures);
+    const wanted = await one.forward(images);
     for (const strategy of ['model', 'data', 'hybrid'] as const) {
       const network = onGpus(inColumns(2), gpus, { strategy });
-      expect([...(await network.forward(pictures)).data], strategy).toEqual([...wanted.data]);
+      expect([...(await network.forward(images)).data], strategy).toEqual([...wanted.data]);
     }
   });
 
@@ -156,32 +156,32 @@ describe('the numbers of one adapter', () => {
   }) => {
     if (!gpus.every(({ features }) => features.has('shader-f16'))) skip();
     const one = onGpus(inColumns(2), [gpus[0]!], { precision: 'mixed' });
-    const wanted = await one.gradients(pictures, labels);
+    const wanted = await one.gradients(images, labels);
     for (const strategy of ['model', 'data'] as const) {
       const network = onGpus(inColumns(2), gpus, { precision: 'mixed', strategy });
-      expectAlike(await network.gradients(pictures, labels), wanted, 2e-2);
+      expectAlike(await network.gradients(images, labels), wanted, 2e-2);
       const before = bitsOf(await network.parameters());
-      await network.step({ ...pictures, data: pictures.data.map((value) => value * 1e5) }, labels);
+      await network.step({ ...images, data: images.data.map((value) => value * 1e5) }, labels);
       expect(bitsOf(await network.parameters())).toEqual(before);
       expect([...(await network.optimizerState())['lossScale']!.data]).toEqual([2 ** 15, 0, 1]);
-      await network.step(pictures, labels);
+      await network.step(images, labels);
       expect(bitsOf(await network.parameters())).not.toEqual(before);
     }
   });
 
-  test('activities that travel in f16 are half as many bytes, and gradients are right within what that rounds', async ({
+  test('activations that travel in f16 are half as many bytes, and gradients are right within what that rounds', async ({
     skip,
   }) => {
     if (!gpus.every(({ features }) => features.has('shader-f16'))) {
       expect(() => onGpus(inColumns(2), gpus, { exchangeIn: 'f16' })).toThrow(/need the feature shader-f16/);
       skip();
     }
-    const wanted = await onGpus(inColumns(2), [gpus[0]!]).gradients(pictures, labels);
+    const wanted = await onGpus(inColumns(2), [gpus[0]!]).gradients(images, labels);
     for (const strategy of ['model', 'hybrid'] as const) {
       const [exact, rounded] = [{}, { exchangeIn: 'f16' as const }].map((options) =>
         onGpus(inColumns(2), gpus, { strategy, ...options }),
       );
-      expectAlike(await rounded!.gradients(pictures, labels), wanted, 5e-3);
+      expectAlike(await rounded!.gradients(images, labels), wanted, 5e-3);
       const bytesOf = (network: Network, name: string) =>
         network.table().rows.find((row) => row.name === name)!.exchangedBytes!;
       // A piece fills whole words.
@@ -193,40 +193,40 @@ describe('the numbers of one adapter', () => {
   test('again and again the same bits', async () => {
     const steps = async () => {
       const network = onGpus(inColumns(2), gpus);
-      for (let step = 0; step < 3; step++) await network.step(pictures, labels);
+      for (let step = 0; step < 3; step++) await network.step(images, labels);
       return bitsOf(await network.parameters());
     };
     expect(await steps()).toEqual(await steps());
   });
 });
 
-const pictures2 = randomTensor([batch, 2, 4, 4], 12);
+const images2 = randomTensor([batch, 2, 4, 4], 12);
 
 describe('the interface of one adapter', () => {
-  test('a training goes over from two adapters to one and back, and fewer pictures than a batch are evaluated', async () => {
+  test('a training goes over from two adapters to one and back, and fewer images than a batch are evaluated', async () => {
     const two = onGpus(inColumns(2), gpus);
-    for (let step = 0; step < 2; step++) await two.step(pictures, labels);
+    for (let step = 0; step < 2; step++) await two.step(images, labels);
     const one = onGpus(inColumns(2), [gpus[1]!]);
     one.loadParameters(await two.parameters());
     one.loadState({ step: two.stepCount, optimizerState: await two.optimizerState() });
-    const some = { shape: [2, 2, 5, 5], data: pictures.data.slice(0, 100) };
+    const some = { shape: [2, 2, 5, 5], data: images.data.slice(0, 100) };
     expect([...(await two.forward(some)).data]).toEqual([...(await one.forward(some)).data]);
     const back = onGpus(inColumns(2), gpus, { strategy: 'hybrid' });
     back.loadParameters(await one.parameters());
     back.loadState({ step: one.stepCount, optimizerState: await one.optimizerState() });
     expect(bitsOf(await back.parameters())).toEqual(bitsOf(await two.parameters()));
-    const losses = [await back.step(pictures, labels), await two.step(pictures, labels)].map(({ loss }) => loss);
+    const losses = [await back.step(images, labels), await two.step(images, labels)].map(({ loss }) => loss);
     expect(losses[0]).toBeCloseTo(losses[1]!, 5);
   });
 
   test('steps under way give the results of steps that are waited for, and nothing is made in one', async () => {
     const patient = onGpus(inColumns(2), gpus);
     const expected = [];
-    for (let step = 0; step < 4; step++) expected.push(await patient.step(pictures, labels));
+    for (let step = 0; step < 4; step++) expected.push(await patient.step(images, labels));
     const hasty = onGpus(inColumns(2), gpus);
     // What is made in the background is made then.
-    for (const network of [patient, hasty]) await network.forward(pictures);
-    const first = await hasty.step(pictures, labels);
+    for (const network of [patient, hasty]) await network.forward(images);
+    const first = await hasty.step(images, labels);
     const parameters = await hasty.parameters();
     const made: string[] = [];
     const spies = gpus.flatMap(({ device }) =>
@@ -239,10 +239,10 @@ describe('the interface of one adapter', () => {
       }),
     );
     try {
-      const mine = { shape: pictures.shape, data: pictures.data.slice() };
+      const mine = { shape: images.shape, data: images.data.slice() };
       const steps = [];
       for (let step = 1; step < 4; step++) {
-        mine.data.set(pictures.data);
+        mine.data.set(images.data);
         steps.push(await hasty.submitStep(mine, labels));
         // What was handed over may be overwritten.
         mine.data.fill(0);
@@ -257,13 +257,13 @@ describe('the interface of one adapter', () => {
     expect(bitsOf(await hasty.parameters())).toEqual(bitsOf(await patient.parameters()));
   });
 
-  test('pictures that were made on the adapters are taken as they are', async () => {
+  test('images that were made on the adapters are taken as they are', async () => {
     const network = onGpus(inColumns(2), gpus, { strategy: 'data' });
     expect(network.inputs.map(({ gpu, tensor, firstImage }) => [gpu, tensor.shape[0], firstImage])).toEqual([
       [gpus[0], 3, 0],
       [gpus[1], 2, 3],
     ]);
-    const wanted = await network.forward(pictures);
+    const wanted = await network.forward(images);
     expect(await network.forward(network.input)).toEqual(wanted);
     const other = { ...network.input };
     await expect(network.forward(other)).rejects.toThrow(/fill all of its inputs|takes \[1 to 5/);
@@ -370,10 +370,10 @@ describe('an adapter that is lost', () => {
       const own = [await open(), await open()];
       try {
         const network = place(small, own, { batch, seed: 1 });
-        await network.step(pictures, labels);
+        await network.step(images, labels);
         const saved = await network.parameters();
         const failed = (async () => {
-          for (let step = 0; step < 1000; step++) await network.step(pictures, labels);
+          for (let step = 0; step < 1000; step++) await network.step(images, labels);
         })();
         failed.catch(() => undefined);
         await new Promise((resolve) => setTimeout(resolve, after));
@@ -386,7 +386,7 @@ describe('an adapter that is lost', () => {
         // The one that is left goes on with what was saved.
         const left = place(small, [own[1 - lost]!], { batch, seed: 1 });
         left.loadParameters(saved);
-        expect((await left.step(pictures, labels)).loss).toBeGreaterThan(0);
+        expect((await left.step(images, labels)).loss).toBeGreaterThan(0);
         left.dispose();
       } finally {
         for (const gpu of own) gpu.dispose();
@@ -396,7 +396,7 @@ describe('an adapter that is lost', () => {
 
   test('a network that is disposed of in the middle of a step leaves nothing behind', async () => {
     const network = place(inColumns(2), gpus, { batch });
-    const step = await network.submitStep(pictures, labels);
+    const step = await network.submitStep(images, labels);
     network.dispose();
     await expect(step.result()).rejects.toThrow();
     for (const gpu of gpus) await gpu.finished();

@@ -5,7 +5,7 @@ import { checkPooling, type PoolOptions, pooledShape } from './pooling.js';
 /** Options of `averagePool`. */
 export interface AveragePoolOptions extends PoolOptions {
   /**
-   * False, the default: a window's sum is divided by how many elements of the picture it holds, as in cuda-convnet and
+   * False, the default: a window's sum is divided by how many elements of the image it holds, as in cuda-convnet and
    * by default in ONNX. True: padding counts too, as zeros, as in Caffe and by default in PyTorch; what overhangs even
    * the padding (`rounding: 'ceil'`) does not.
    */
@@ -13,9 +13,9 @@ export interface AveragePoolOptions extends PoolOptions {
 }
 
 /**
- * Average pooling of pictures: `[N, C, H, W]` to `[N, C, H', W']`, the mean of each window.
+ * Average pooling of images: `[N, C, H, W]` to `[N, C, H', W']`, the mean of each window.
  *
- * With `rounding: 'ceil'` a last window may overhang the far border, where it begins inside the picture or the padding
+ * With `rounding: 'ceil'` a last window may overhang the far border, where it begins inside the image or the padding
  * before it; it is clipped.
  *
  * @throws ConfigError at once where an option cannot be meant; ShapeError where the input is not `[N, C, H, W]` or no
@@ -43,7 +43,7 @@ export function averagePool(options: AveragePoolOptions): Layer {
     parameters: () => [],
     multiplyAdds: () => 0,
     forward(recorder, { input }) {
-      const output = recorder.activity(`${name}/output`, pooledShape(pooling, input.shape));
+      const output = recorder.activation(`${name}/output`, pooledShape(pooling, input.shape));
       const [images, , height, width] = input.shape as [number, number, number, number];
       recordPerElement(recorder, {
         label: `${name}/forward`,
@@ -73,7 +73,7 @@ fn reduceRow(base: i32, row: i32, left: i32) -> f32 {
     },
     backward(recorder, { input, outputGradient, needsInputGradient }) {
       if (!needsInputGradient) return {};
-      const inputGradient = recorder.activity(`${name}/inputGradient`, input.shape);
+      const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
       const [, , height, width] = input.shape as [number, number, number, number];
       recordPerElement(recorder, {
         label: `${name}/backward`,

@@ -10,7 +10,7 @@ export interface Kernel {
 /**
  * Forward: one invocation sweeps down a part of a column of windows. A WGSL function `reduceRow(base, row, left)` makes a
  * `Row` of each row of a window; the last ones stay in registers, so that rows which windows share are loaded once. Rows
- * outside the picture are handed to it as they are. Lanes run over images, then columns of windows; the row is the same
+ * outside the image are handed to it as they are. Lanes run over images, then columns of windows; the row is the same
  * for all.
  */
 export function sweepWindows(
@@ -122,7 +122,7 @@ export function gatherWindows(
     body: `
   let place = i32(i);
   let image = place % ${images};
-  // Of the block's corner, counted from the corner of the padded picture; a block never spans two strides.
+  // Of the block's corner, counted from the corner of the padded image; a block never spans two strides.
   let cornerColumn = (place / ${images} % ${horizontal.count} + ${horizontal.first}) * ${horizontal.length};
   let cornerRow = (place / ${images * horizontal.count} % ${vertical.count} + ${vertical.first}) * ${vertical.length};
   let map = place / ${images * horizontal.count * vertical.count};

@@ -20,11 +20,11 @@ export interface MaxPoolOptions extends PoolOptions {
 }
 
 /**
- * Max pooling of pictures: `[N, C, H, W]` to `[N, C, H', W']`, the greatest element of each window (sections 3.4 and 3.5
+ * Max pooling of images: `[N, C, H, W]` to `[N, C, H', W']`, the greatest element of each window (sections 3.4 and 3.5
  * of the paper: size 3, stride 2, so that windows overlap).
  *
- * Padding never wins: a window is clipped to the picture. With `rounding: 'ceil'` a last window may overhang the far
- * border, where it begins inside the picture or the padding before it. NaN counts as greater than any number.
+ * Padding never wins: a window is clipped to the image. With `rounding: 'ceil'` a last window may overhang the far
+ * border, where it begins inside the image or the padding before it. NaN counts as greater than any number.
  *
  * @throws ConfigError at once where an option cannot be meant; ShapeError where the input is not `[N, C, H, W]` or no
  * window fits.
@@ -47,7 +47,7 @@ export function maxPool(options: MaxPoolOptions): Layer {
     multiplyAdds: () => 0,
     forward(recorder, { input, training }) {
       const shape = pooledShape(pooling, input.shape);
-      const output = recorder.activity(`${name}/output`, shape);
+      const output = recorder.activation(`${name}/output`, shape);
       // With the places kept, backward needs neither input nor output, whose memory is then free.
       const keeps = training && ties === 'first';
       const places = keeps ? recorder.tensor(`${name}/places`, shape, { dataType: 'u32' }) : undefined;
@@ -56,7 +56,7 @@ export function maxPool(options: MaxPoolOptions): Layer {
     },
     backward(recorder, { input, output, outputGradient, kept, needsInputGradient }) {
       if (!needsInputGradient) return {};
-      const inputGradient = recorder.activity(`${name}/inputGradient`, input.shape);
+      const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
       if (ties === 'all') {
         recordGradientToAll(recorder, pooling, { input, output, outputGradient, inputGradient });
         return { inputGradient };
@@ -102,7 +102,7 @@ function recordMaxima(
     reads: { input },
     writes: places ? { output, places } : { output },
     ...sweep,
-    // A window's elements outside the picture become the nearest inside, which the same window holds: no maximum changes.
+    // A window's elements outside the image become the nearest inside, which the same window holds: no maximum changes.
     functions: `${isNan}
 struct Row { value: f32, place: u32 }
 fn greater(best: Row, other: Row) -> Row {

@@ -13,13 +13,13 @@ interface Windows {
 }
 
 interface Window {
-  /** Where the window's elements of the picture lie in the input, row by row. */
+  /** Where the window's elements of the image lie in the input, row by row. */
   readonly elements: number[];
-  /** How many of its elements lie in the picture or its padding. */
+  /** How many of its elements lie in the image or its padding. */
   readonly padded: number;
 }
 
-/** Where windows begin along one axis, pushed on until they leave the picture: the definition. */
+/** Where windows begin along one axis, pushed on until they leave the image: the definition. */
 function starts(
   input: number,
   size: number,
@@ -320,7 +320,7 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
     expect(make).toThrow(message);
   });
 
-  it('refuses inputs that are no pictures or too small', () => {
+  it('refuses inputs that are no images or too small', () => {
     const layer = layerOf({ size: 3, padding: { top: 1, left: 0, bottom: 0, right: 0 }, name: 'pool1' });
     expect(() => layer.outputShape([2, 96])).toThrow(ShapeError);
     expect(() => layer.outputShape([2, 96, 1, 9])).toThrow(ShapeError);
@@ -478,7 +478,7 @@ describe('averagePool', () => {
   });
 
   it('counts padding but not what overhangs it, as PyTorch does', async () => {
-    // Along each axis: windows at -1, 1 and 3; the last overhangs the padded picture of 6 by one.
+    // Along each axis: windows at -1, 1 and 3; the last overhangs the padded image of 6 by one.
     const options = { size: 4, stride: 2, padding: 1, rounding: 'ceil' as const, countPadding: true };
     const input = { shape: [1, 1, 5, 5], data: new Float32Array(25).fill(1) };
     const { output } = await runLayer(gpu, averagePool(options), { input });

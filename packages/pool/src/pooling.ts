@@ -1,12 +1,12 @@
 import {
   ConfigError,
+  imageShape,
   type LayerOptions,
   outputSize,
   type Padding,
   type Pair,
   paddingOf,
   pair,
-  pictureShape,
   type Rounding,
   type Shape,
   ShapeError,
@@ -18,7 +18,7 @@ export interface PoolOptions extends LayerOptions {
   readonly size: Pair;
   /** Steps between windows: a number or `[height, width]`; the window's size where it is left out. */
   readonly stride?: Pair;
-  /** Around the picture: a number, `[height, width]` or `{ top, left, bottom, right }`, each less than `size`; 0. */
+  /** Around the image: a number, `[height, width]` or `{ top, left, bottom, right }`, each less than `size`; 0. */
   readonly padding?: Pair | Padding;
   /** Whether a last window that overhangs the far border is left out (`floor`, the default) or clipped (`ceil`). */
   readonly rounding?: Rounding;
@@ -53,15 +53,15 @@ export function checkPooling(kind: string, options: PoolOptions): Pooling {
   return { name, size, stride, padding, rounding };
 }
 
-/** Throws a `ShapeError` where the input is no picture or no window fits. */
+/** Throws a `ShapeError` where the input is no image or no window fits. */
 export function pooledShape({ name, size, stride, padding, rounding }: Pooling, input: Shape): Shape {
-  const [images, channels, height, width] = pictureShape(name, input);
+  const [images, channels, height, width] = imageShape(name, input);
   const { top, left, bottom, right } = padding;
   const outputHeight = outputSize(height, size[0], stride[0], top, bottom, rounding);
   const outputWidth = outputSize(width, size[1], stride[1], left, right, rounding);
   if (outputHeight < 1 || outputWidth < 1) {
     throw new ShapeError(
-      `${name}: no window of ${size[0]} x ${size[1]} fits in ${height + top + bottom} x ${width + left + right} (the input of ${height} x ${width} with its padding); give a smaller size or a larger picture`,
+      `${name}: no window of ${size[0]} x ${size[1]} fits in ${height + top + bottom} x ${width + left + right} (the input of ${height} x ${width} with its padding); give a smaller size or a larger image`,
     );
   }
   return [images, channels, outputHeight, outputWidth];

@@ -30,7 +30,7 @@ describe('curves', () => {
   it('draws both splits in both panels and names their last values', () => {
     const svg = curves(history(50, 10));
     const said = texts(svg);
-    expect(said).toEqual(expect.arrayContaining(['Loss', 'nats', 'Error', 'share of pictures', '100%']));
+    expect(said).toEqual(expect.arrayContaining(['Loss', 'nats', 'Error', 'share of images', '100%']));
     expect(said.filter((text) => text === 'step')).toHaveLength(2);
     expect(said).toContain('val 1.25');
     for (const name of [/^train 0\.\d/, /^top-1 train \d+\.\d%$/, /^top-5 train/, /^top-1 val/, /^top-5 val/]) {
@@ -89,7 +89,7 @@ describe('curves', () => {
     expect(curves(history(3, 1))).toMatch(/@media \(prefers-color-scheme:dark\)\{\[fill="#ffffff"\]\{fill:#0d1117\}/);
   });
 
-  it('is a picture that other programs read', async () => {
+  it('is an image that other programs read', async () => {
     const { width, height } = await sharp(
       Buffer.from(curves(history(100, 10), { width: 800, height: 300 })),
     ).metadata();

@@ -48,7 +48,7 @@ export function curves(metrics: readonly Metric[], options: CurvesOptions = {}):
   });
   const error = drawPanel(history, width / 2, height, {
     title: 'Error',
-    unit: 'share of pictures',
+    unit: 'share of images',
     yAxis: { type: 'value', min: 0, max: 1, interval: 0.25 },
     formatTick: (share) => `${Math.round(100 * share)}%`,
     format: (share) => `${(100 * share).toFixed(1)}%`,

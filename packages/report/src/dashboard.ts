@@ -52,12 +52,12 @@ export interface DashboardEvents {
   readonly points: { readonly train: MetricColumns; readonly val: MetricColumns };
   readonly state: {
     readonly state: 'training' | 'evaluating' | 'finished' | 'stopped';
-    readonly evaluating?: { readonly pictures: number; readonly of: number };
+    readonly evaluating?: { readonly images: number; readonly of: number };
   };
   /** Bytes on the adapter. */
-  readonly memory: { readonly liveBytes: number; readonly parameterBytes: number; readonly activityBytes: number };
-  /** Pictures to predict; `url` is a `data:` address. */
-  readonly pictures: readonly { readonly url: string; readonly label: string; readonly name: string }[];
+  readonly memory: { readonly liveBytes: number; readonly parameterBytes: number; readonly activationBytes: number };
+  /** Images to predict; `url` is a `data:` address. */
+  readonly images: readonly { readonly url: string; readonly label: string; readonly name: string }[];
   /** What each of them is taken for, the likeliest first. */
   readonly predictions: {
     readonly step: number;

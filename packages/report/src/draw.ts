@@ -9,7 +9,7 @@ import {
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { LabelLayout } from 'echarts/features';
 import { SVGRenderer } from 'echarts/renderers';
-import { darkPictureStyle, palette } from './palette.js';
+import { darkImageStyle, palette } from './palette.js';
 
 use([
   GraphicComponent,
@@ -34,11 +34,11 @@ export function drawSvg(width: number, height: number, option: EChartsCoreOption
       textStyle: { fontFamily, color: palette.ink },
       ...option,
     });
-    // What the renderer brings are answers to a mouse, in a picture that has none.
+    // What the renderer brings are answers to a mouse, in an image that has none.
     return chart
       .renderToSVGString()
       .replace(/<style >[\s\S]*?<\/style>/, '')
-      .replace(/<\/svg>\s*$/, `<style>${darkPictureStyle}</style></svg>`);
+      .replace(/<\/svg>\s*$/, `<style>${darkImageStyle}</style></svg>`);
   } finally {
     chart.dispose();
   }

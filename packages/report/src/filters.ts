@@ -1,7 +1,7 @@
 import { ConfigError, checkHostTensor, formatShape, type HostTensor, ShapeError } from '@alex/tensor';
 import sharp from 'sharp';
 
-/** Options of `filters`; every size in pixels of the picture. */
+/** Options of `filters`; every size in pixels of the image. */
 export interface FiltersOptions {
   /** Columns of the network, each with an equal part of the filters, drawn one below the other. Default 1. */
   readonly columns?: number;
@@ -27,7 +27,7 @@ export async function filters(weight: HostTensor, options: FiltersOptions = {}):
     .toBuffer();
 }
 
-/** The same picture as bytes: `[height, width, 4]`, red, green, blue and opacity. */
+/** The same image as bytes: `[height, width, 4]`, red, green, blue and opacity. */
 export function layOutFilters(
   weight: HostTensor,
   options: FiltersOptions,

@@ -10,7 +10,7 @@ const metrics: Metric[] = [
   { step: 10, epoch: 1, split: 'val', loss: 2, top1Error: 0.421, top5Error: 0.3, imagesPerSecond: 1 },
   { step: 20, epoch: 2, split: 'val', loss: 1, top1Error: 0.6, top5Error: 0.1 },
 ];
-const picture = { data: Uint8Array.from([1, 2, 3]), width: 1, height: 1, channels: 3 } as const;
+const image = { data: Uint8Array.from([1, 2, 3]), width: 1, height: 1, channels: 3 } as const;
 
 function headings(html: string): string[] {
   return [...html.matchAll(/<h2>([^<]*)<\/h2>/g)].map((match) => match[1]!);
@@ -23,8 +23,8 @@ describe('reportHtml', () => {
       metrics,
       filters: { shape: [2, 3, 1, 1], data: new Float32Array(6) },
       filtersOptions: { columns: 2 },
-      predictions: [{ picture, label: 'a', top5: [{ label: 'a', probability: 1 }] }],
-      neighbours: [{ picture, nearest: [picture] }],
+      predictions: [{ image, label: 'a', top5: [{ label: 'a', probability: 1 }] }],
+      neighbours: [{ image, nearest: [image] }],
       settings: { model: 'small', seed: 1, demo: true },
     });
     expect(headings(html)).toEqual([
@@ -40,7 +40,7 @@ describe('reportHtml', () => {
   });
 
   it('never gives two parts of the page one name', async () => {
-    const prediction = { picture, label: 'a', top5: [] };
+    const prediction = { image, label: 'a', top5: [] };
     const html = await reportHtml({ title: 'run', metrics, predictions: [prediction, prediction] });
     const names = [...html.matchAll(/ id="([^"]*)"/g)].map((match) => match[1]!);
     expect(names.length).toBeGreaterThan(2);
@@ -67,7 +67,7 @@ describe('reportHtml', () => {
       title: evil,
       subtitle: evil,
       metrics,
-      predictions: [{ picture, label: evil, top5: [{ label: evil, probability: 1 }] }],
+      predictions: [{ image, label: evil, top5: [{ label: evil, probability: 1 }] }],
       settings: { [evil]: evil },
     });
     expect(html).not.toContain('<img');

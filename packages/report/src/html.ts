@@ -34,7 +34,7 @@ export async function reportHtml(run: RunReport): Promise<string> {
   );
   const sections = [
     tiles(metrics),
-    section('Learning', 'Loss and errors in training and on pictures held back from it.', figure(curves(metrics))),
+    section('Learning', 'Loss and errors in training and on images held back from it.', figure(curves(metrics))),
     run.filters &&
       section(
         'First-layer filters',
@@ -46,13 +46,13 @@ export async function reportHtml(run: RunReport): Promise<string> {
     run.predictions?.length &&
       section(
         'Predictions',
-        'Below each picture its right label, then the likeliest guesses; green is right.',
+        'Below each image its right label, then the likeliest guesses; green is right.',
         figure(await predictions(run.predictions)),
       ),
     run.neighbours?.length &&
       section(
         'Nearest neighbours',
-        'On the left a picture, beside it those whose features in the last hidden layer are nearest.',
+        'On the left an image, beside it those whose features in the last hidden layer are nearest.',
         figure(await neighbours(run.neighbours)),
       ),
     settingRows.length && section('Settings', '', `<table>${settingRows.join('')}</table>`),

@@ -1,33 +1,33 @@
 import { ConfigError } from '@alex/tensor';
 import { drawSvg } from './draw.js';
-import { drawPicture, type Picture } from './picture.js';
+import { drawImage, type Image } from './image.js';
 
-/** A picture, and those whose features are nearest to its own, the nearest first. */
+/** An image, and those whose features are nearest to its own, the nearest first. */
 export interface Neighbours {
-  readonly picture: Picture;
-  readonly nearest: readonly Picture[];
+  readonly image: Image;
+  readonly nearest: readonly Image[];
 }
 
 const side = 104;
 const gap = 8;
 const margin = 24;
-/** Sets the picture apart from its neighbours. */
+/** Sets the image apart from its neighbours. */
 const firstGap = 32;
 
 /**
- * Draws rows of a picture and its nearest neighbours as an SVG, as figure 4 (right) of the paper does.
+ * Draws rows of an image and its nearest neighbours as an SVG, as figure 4 (right) of the paper does.
  *
- * @throws `ConfigError` where there is no row, `DataError` for a picture that cannot be read.
+ * @throws `ConfigError` where there is no row, `DataError` for an image that cannot be read.
  */
 export async function neighbours(rows: readonly Neighbours[]): Promise<string> {
   if (rows.length === 0) throw new ConfigError('neighbours: there are none to draw; give at least one row');
   const most = Math.max(...rows.map(({ nearest }) => nearest.length));
-  const groups = rows.flatMap(({ picture, nearest }, row) =>
-    [picture, ...nearest].map(async (each, column) => ({
+  const groups = rows.flatMap(({ image, nearest }, row) =>
+    [image, ...nearest].map(async (each, column) => ({
       type: 'group',
       x: margin + column * (side + gap) + (column > 0 ? firstGap - gap : 0),
       y: margin + row * (side + gap),
-      children: await drawPicture(`row ${row}, picture ${column}`, each, side),
+      children: await drawImage(`row ${row}, image ${column}`, each, side),
     })),
   );
   const width = 2 * margin + side + (most > 0 ? firstGap - gap + most * (side + gap) : 0);

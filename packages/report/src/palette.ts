@@ -1,5 +1,5 @@
 /**
- * Every colour of the pictures, for light and for dark surroundings. Pictures are drawn in the light ones, and carry a
+ * Every colour of the images, for light and for dark surroundings. Images are drawn in the light ones, and carry a
  * style that swaps each for its dark partner where the reader prefers that; so no two light colours may be equal.
  */
 const colours = {
@@ -23,8 +23,8 @@ const names = Object.keys(colours) as ColourName[];
 /** The light colours, by what they are for. */
 export const palette = Object.fromEntries(names.map((name) => [name, colours[name][0]])) as Record<ColourName, string>;
 
-/** CSS that swaps colours inside a picture. */
-export const darkPictureStyle = darkOnly(
+/** CSS that swaps colours inside an image. */
+export const darkImageStyle = darkOnly(
   names
     .map((name) => colours[name])
     .flatMap(([light, dark]) => ['fill', 'stroke'].map((paint) => `[${paint}="${light}"]{${paint}:${dark}}`))

@@ -27,12 +27,12 @@ const green = '#8fdcab';
 
 describe('predictions', () => {
   it('draws a bar a guess, as long as it is probable, green where it is right', async () => {
-    const svg = await predictions([{ picture: red, label: 'pizza', top5: guesses('rocket', 'pizza', 'cat') }]);
+    const svg = await predictions([{ image: red, label: 'pizza', top5: guesses('rocket', 'pizza', 'cat') }]);
     for (const text of ['>rocket<', '>cat<', '>50%<', '>25%<', '>17%<']) expect(count(svg, text)).toBe(1);
     expect(count(svg, '>pizza<')).toBe(2);
     expect(count(svg, ` fill="${green}"`)).toBe(1);
     const { info, at } = await pixels(svg);
-    // A card of 192 pixels between margins of 24; the bars begin 36 below the picture, 28 apart.
+    // A card of 192 pixels between margins of 24; the bars begin 36 below the image, 28 apart.
     expect(info.width).toBe(192 + 48);
     expect(at(120, 120)).toEqual([255, 0, 0]);
     const second = 24 + 192 + 36 + 28 + 2;
@@ -42,12 +42,12 @@ describe('predictions', () => {
   });
 
   it('paints nothing green where no guess is right', async () => {
-    const svg = await predictions([{ picture: red, label: 'pizza', top5: guesses('rocket') }]);
+    const svg = await predictions([{ image: red, label: 'pizza', top5: guesses('rocket') }]);
     expect(count(svg, ` fill="${green}"`)).toBe(0);
   });
 
   it('breaks rows where it is told', async () => {
-    const list = Array.from({ length: 5 }, (): Prediction => ({ picture: grey, label: 'a', top5: guesses('b') }));
+    const list = Array.from({ length: 5 }, (): Prediction => ({ image: grey, label: 'a', top5: guesses('b') }));
     const sizes = async (perRow?: number) => {
       const { width, height } = await sharp(Buffer.from(await predictions(list, perRow ? { perRow } : {}))).metadata();
       return [width, height];
@@ -60,9 +60,7 @@ describe('predictions', () => {
 
   it('escapes class names, and cuts those that are too long', async () => {
     const long = 'a name that goes on and on and on and on';
-    const svg = await predictions([
-      { picture: red, label: '<script>alert("&")</script>', top5: guesses('A & B', long) },
-    ]);
+    const svg = await predictions([{ image: red, label: '<script>alert("&")</script>', top5: guesses('A & B', long) }]);
     expect(svg).not.toContain('<script');
     expect(svg).toContain('&lt;script&gt;');
     expect(svg).toContain('>A &amp; B<');
@@ -70,42 +68,42 @@ describe('predictions', () => {
     expect(svg).toMatch(/>a name that goes[^<]*…</);
   });
 
-  it('shows a transparent picture on white', async () => {
-    const picture = await sharp({ create: { width: 8, height: 8, channels: 4, background: '#00000000' } })
+  it('shows a transparent image on white', async () => {
+    const image = await sharp({ create: { width: 8, height: 8, channels: 4, background: '#00000000' } })
       .png()
       .toBuffer();
-    const { at } = await pixels(await predictions([{ picture, label: 'a', top5: [] }]));
+    const { at } = await pixels(await predictions([{ image, label: 'a', top5: [] }]));
     expect(at(120, 120)).toEqual([255, 255, 255]);
   });
 
-  it('shows every picture as a square: what is too wide is cut on both sides', async () => {
+  it('shows every image as a square: what is too wide is cut on both sides', async () => {
     const data = Uint8Array.from([255, 0, 0, 0, 255, 0, 0, 0, 255]);
     const { at } = await pixels(
-      await predictions([{ picture: { data, width: 3, height: 1, channels: 3 }, label: 'a', top5: [] }]),
+      await predictions([{ image: { data, width: 3, height: 1, channels: 3 }, label: 'a', top5: [] }]),
     );
     for (const x of [30, 120, 210]) expect(at(x, 120)).toEqual([0, 255, 0]);
   });
 
   it.each<[string, Prediction[], object, typeof ConfigError, RegExp]>([
     ['no predictions', [], {}, ConfigError, /at least one/],
-    ['rows of 0', [{ picture: red, label: 'a', top5: [] }], { perRow: 0 }, ConfigError, /perRow.*got 0/],
+    ['rows of 0', [{ image: red, label: 'a', top5: [] }], { perRow: 0 }, ConfigError, /perRow.*got 0/],
     [
       'a probability of NaN',
-      [{ picture: red, label: 'a', top5: [{ label: 'b', probability: Number.NaN }] }],
+      [{ image: red, label: 'a', top5: [{ label: 'b', probability: Number.NaN }] }],
       {},
       ConfigError,
-      /picture 0 \(a\): the probability of b.*NaN/,
+      /image 0 \(a\): the probability of b.*NaN/,
     ],
     [
-      'bytes that are no picture',
-      [{ picture: Buffer.from('text'), label: 'a', top5: [] }],
+      'bytes that are no image',
+      [{ image: Buffer.from('text'), label: 'a', top5: [] }],
       {},
       DataError,
-      /picture 0 \(a\) cannot be drawn/,
+      /image 0 \(a\) cannot be drawn/,
     ],
     [
       'too few bytes',
-      [{ picture: { ...red, width: 2 }, label: 'a', top5: [] }],
+      [{ image: { ...red, width: 2 }, label: 'a', top5: [] }],
       {},
       DataError,
       /1 x 2 x 3 needs 6 bytes, got 3/,
@@ -117,10 +115,10 @@ describe('predictions', () => {
 });
 
 describe('neighbours', () => {
-  it('draws a row a picture, with its neighbours to the right of a wider gap', async () => {
+  it('draws a row an image, with its neighbours to the right of a wider gap', async () => {
     const rows = [
-      { picture: red, nearest: [grey, red] },
-      { picture: grey, nearest: [red] },
+      { image: red, nearest: [grey, red] },
+      { image: grey, nearest: [red] },
     ];
     const { info, at } = await pixels(await neighbours(rows));
     expect([info.width, info.height]).toEqual([24 + 104 + 32 + 104 + 8 + 104 + 24, 24 + 104 + 8 + 104 + 24]);

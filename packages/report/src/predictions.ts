@@ -1,11 +1,11 @@
 import { ConfigError } from '@alex/tensor';
 import { drawSvg, fontFamily } from './draw.js';
+import { drawImage, type Image } from './image.js';
 import { palette } from './palette.js';
-import { drawPicture, type Picture } from './picture.js';
 
-/** A picture, what it shows, and what the network holds it for. */
+/** An image, what it shows, and what the network holds it for. */
 export interface Prediction {
-  readonly picture: Picture;
+  readonly image: Image;
   /** The name of the right class. */
   readonly label: string;
   /** The likeliest labels, the likeliest first: usually five. Probabilities between 0 and 1. */
@@ -14,7 +14,7 @@ export interface Prediction {
 
 /** Options of `predictions`. */
 export interface PredictionsOptions {
-  /** Pictures in a row. Default 4, as in the paper. */
+  /** Images in a row. Default 4, as in the paper. */
   readonly perRow?: number;
 }
 
@@ -26,10 +26,10 @@ const barHeight = 24;
 const barGap = 4;
 
 /**
- * Draws pictures with their likeliest labels as an SVG, as figure 4 (left) of the paper does: below each picture its
+ * Draws images with their likeliest labels as an SVG, as figure 4 (left) of the paper does: below each image its
  * right label, then a bar a guess, as long as the guess is probable, green where it is right.
  *
- * @throws `ConfigError` for an option or a probability that is not allowed, `DataError` for a picture that cannot be read.
+ * @throws `ConfigError` for an option or a probability that is not allowed, `DataError` for an image that cannot be read.
  */
 export async function predictions(list: readonly Prediction[], options: PredictionsOptions = {}): Promise<string> {
   const { perRow = 4 } = options;
@@ -52,15 +52,15 @@ export async function predictions(list: readonly Prediction[], options: Predicti
   return drawSvg(width, height, { graphic: { elements } });
 }
 
-async function drawCard({ picture, label, top5 }: Prediction, index: number): Promise<object[]> {
+async function drawCard({ image, label, top5 }: Prediction, index: number): Promise<object[]> {
   return [
-    ...(await drawPicture(`picture ${index} (${label})`, picture, side)),
+    ...(await drawImage(`image ${index} (${label})`, image, side)),
     text(label, { x: side / 2, y: side + headHeight / 2, width: side, align: 'center', weight: 600, size: 14 }),
     ...top5.flatMap((guess, place) => {
       const { probability } = guess;
       if (!(probability >= 0 && probability <= 1)) {
         throw new ConfigError(
-          `predictions: picture ${index} (${label}): the probability of ${guess.label} must be between 0 and 1, ` +
+          `predictions: image ${index} (${label}): the probability of ${guess.label} must be between 0 and 1, ` +
             `got ${probability}`,
         );
       }

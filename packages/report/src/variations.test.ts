@@ -1,11 +1,11 @@
 import { ConfigError, DataError, ShapeError } from '@alex/tensor';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import type { RawPicture } from './picture.js';
+import type { RawImage } from './image.js';
 import { variations } from './variations.js';
 
-/** A picture of one colour. */
-function plain(width: number, height: number, colour: readonly number[]): RawPicture {
+/** An image of one colour. */
+function plain(width: number, height: number, colour: readonly number[]): RawImage {
   const data = Uint8Array.from({ length: width * height * colour.length }, (_, i) => colour[i % colour.length]!);
   return { data, width, height, channels: colour.length as 1 | 3 };
 }
@@ -27,10 +27,9 @@ describe('variations', () => {
       [1, 2, 3, 255],
       [1, 2, 3, 255],
     ]);
-    for (const [i, picture] of varied.entries()) {
+    for (const [i, image] of varied.entries()) {
       const [left, top] = [5 + 4 * (i % 2), 3 * Math.floor(i / 2)];
-      for (const corner of [at(left, top), at(left + 2, top + 1)])
-        expect(corner).toEqual([picture.data[0], 0, 255, 255]);
+      for (const corner of [at(left, top), at(left + 2, top + 1)]) expect(corner).toEqual([image.data[0], 0, 255, 255]);
     }
     for (const nothing of [at(4, 0), at(8, 1), at(5, 2), at(0, 4), at(9, 7)]) expect(nothing[3]).toBe(0);
   });

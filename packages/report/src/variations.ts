@@ -1,12 +1,12 @@
 import { ConfigError, ShapeError } from '@alex/tensor';
 import sharp from 'sharp';
-import { checkRawPicture, type RawPicture } from './picture.js';
+import { checkRawImage, type RawImage } from './image.js';
 
 /** Options of `variations`. */
 export interface VariationsOptions {
   /** Variations in a row. Default 4. */
   readonly perRow?: number;
-  /** Between pictures, in pixels. Default 8. */
+  /** Between images, in pixels. Default 8. */
   readonly gap?: number;
 }
 
@@ -16,11 +16,11 @@ export interface VariationsOptions {
  *
  * @param varied all of one size
  * @throws `ConfigError` where there are none or an option is wrong, `ShapeError` for
- *   variations of different sizes, `DataError` for a picture with too few or many bytes.
+ *   variations of different sizes, `DataError` for an image with too few or many bytes.
  */
 export async function variations(
-  photograph: RawPicture,
-  varied: readonly RawPicture[],
+  photograph: RawImage,
+  varied: readonly RawImage[],
   options: VariationsOptions = {},
 ): Promise<Buffer> {
   const { perRow = 4, gap = 8 } = options;
@@ -34,7 +34,7 @@ export async function variations(
   }
   const [first] = varied;
   if (!first) throw new ConfigError('variations: there are none to draw; give at least one');
-  for (const picture of [photograph, ...varied]) checkRawPicture(picture);
+  for (const image of [photograph, ...varied]) checkRawImage(image);
   const other = varied.find(({ width, height }) => width !== first.width || height !== first.height);
   if (other) {
     throw new ShapeError(
@@ -44,8 +44,8 @@ export async function variations(
   const across = Math.min(perRow, varied.length);
   const down = Math.ceil(varied.length / perRow);
   const start = photograph.width + gap;
-  const placed = varied.map((picture, i) => ({
-    ...layer(picture),
+  const placed = varied.map((image, i) => ({
+    ...layer(image),
     left: start + (i % perRow) * (first.width + gap),
     top: Math.floor(i / perRow) * (first.height + gap),
   }));
@@ -62,6 +62,6 @@ export async function variations(
     .toBuffer();
 }
 
-function layer({ data, width, height, channels }: RawPicture) {
+function layer({ data, width, height, channels }: RawImage) {
   return { input: Buffer.from(data.buffer, data.byteOffset, data.length), raw: { width, height, channels } };
 }

@@ -12,7 +12,7 @@ export class ShapeError extends AlexError {}
 /** An option that is not allowed: names the option, its value and the allowed values. */
 export class ConfigError extends AlexError {}
 
-/** Data that cannot be used: names the file or picture and what is wrong with it. */
+/** Data that cannot be used: names the file or image and what is wrong with it. */
 export class DataError extends AlexError {}
 
 /** No adapter, an unknown one, one that was lost, or one whose limits are too small. */

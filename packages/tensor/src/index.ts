@@ -122,6 +122,6 @@ export {
   elementsPerImage,
   formatShape,
   type HostTensor,
-  pictureShape,
+  imageShape,
   type Shape,
 } from './shape.js';

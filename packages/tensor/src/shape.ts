@@ -24,10 +24,10 @@ export function formatShape(shape: Shape): string {
 }
 
 /** Reads `[N, C, H, W]`, or throws a `ShapeError` that names the layer. */
-export function pictureShape(layer: string, shape: Shape): [number, number, number, number] {
+export function imageShape(layer: string, shape: Shape): [number, number, number, number] {
   const [n, c, h, w] = shape;
   if (shape.length !== 4 || n === undefined || c === undefined || h === undefined || w === undefined) {
-    throw new ShapeError(`${layer}: expects pictures [N, C, H, W], got ${formatShape(shape)}`);
+    throw new ShapeError(`${layer}: expects images [N, C, H, W], got ${formatShape(shape)}`);
   }
   return [n, c, h, w];
 }

@@ -103,7 +103,7 @@ describe('readCaffemodel', () => {
     expect(await readCaffeMean(await fileOf(single))).toEqual({ shape: [1, 1, 1, 3], data: Float32Array.of(1, 2, 3) });
   });
 
-  it('reads a mean picture', async () => {
+  it('reads a mean image', async () => {
     const mean = { num: 1, channels: 3, height: 2, width: 2, data: ramp(12) };
     const tensor = await readCaffeMean(await fileOf(encode('BlobProto', mean)));
     expect(tensor).toEqual({ shape: [1, 3, 2, 2], data: Float32Array.from(ramp(12)) });

@@ -42,12 +42,12 @@ export async function readCaffemodel(path: string): Promise<Record<string, HostT
 }
 
 /**
- * Reads a mean picture of Caffe's, such as `imagenet_mean.binaryproto`: one blob.
+ * Reads a mean image of Caffe's, such as `imagenet_mean.binaryproto`: one blob.
  *
  * @throws CheckpointError as {@link readCaffemodel} does
  */
 export async function readCaffeMean(path: string): Promise<HostTensor> {
-  return withMessage(path, 'mean picture of Caffe', (message) => readBlob(message, 'the mean'));
+  return withMessage(path, 'mean image of Caffe', (message) => readBlob(message, 'the mean'));
 }
 
 async function readLayer(

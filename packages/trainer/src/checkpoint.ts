@@ -2,7 +2,7 @@ import { CheckpointError, type HostTensor } from '@alex/tensor';
 import * as v from 'valibot';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 
-/** What an evaluation of the validation pictures gave. */
+/** What an evaluation of the validation images gave. */
 export interface Validation {
   /** In nats. */
   readonly loss: number;

@@ -15,34 +15,34 @@ const modelSchema = v.strictObject({
 });
 
 const dataSchema = v.strictObject({
-  /** Where the pictures come from, as it was given: a directory, or the name of an embedded set. */
+  /** Where the images come from, as it was given: a directory, or the name of an embedded set. */
   source: v.string(),
   /** Name of the data set. */
   name: v.string(),
   /** Names of the classes, in the order of the network's outputs. */
   classes: v.pipe(v.array(v.string()), v.minLength(2)),
-  /** Of the stored pictures, in pixels. */
+  /** Of the stored images, in pixels. */
   height: whole(1),
   width: whole(1),
   channels: v.pipe(whole(1), v.maxValue(4)),
 });
 
-const picturesSchema = v.strictObject({
+const imagesSchema = v.strictObject({
   /** Where training crops lie: anywhere with equal chance, or in the centre. */
   crop: v.picklist(['random', 'centre']),
   /** Whether half of the training crops are reflected left to right. */
   mirror: v.boolean(),
   /** How many neighbours in a batch share crop and reflection; 1 where it is left out. */
   chunk: v.exactOptional(whole(1)),
-  /** Border of mean colour around a picture that crops may reach into, in pixels. */
+  /** Border of mean colour around an image that crops may reach into, in pixels. */
   padding: whole(0),
   /** What is subtracted, one grey level a channel. */
   mean: v.array(finite),
   /**
-   * The mean picture, subtracted instead of `mean` where a crop was taken: `[channels, height, width]` of float32,
+   * The mean image, subtracted instead of `mean` where a crop was taken: `[channels, height, width]` of float32,
    * little-endian, in base64.
    */
-  meanPicture: v.exactOptional(v.pipe(v.string(), v.base64())),
+  meanImage: v.exactOptional(v.pipe(v.string(), v.base64())),
   /** What differences from the mean are divided by; 1 gives grey levels, as in the paper. */
   scale: positive,
   /** Colour shifts along the principal components of the training pixels; left out where there are none. */
@@ -79,15 +79,15 @@ export const scheduleSchema = v.variant('kind', [
 ]);
 
 const recipeSchema = v.strictObject({
-  /** Pictures a step. */
+  /** Images a step. */
   batch: whole(1),
-  /** Pictures at a time, where a step is made of several batches: `batch` is a multiple of it. */
+  /** Images at a time, where a step is made of several batches: `batch` is a multiple of it. */
   microBatch: v.exactOptional(whole(1)),
   /** Steps of the whole run. */
   steps: whole(1),
   /** Of initial weights, order, crops and dropout; 0 to 2^32 - 1. */
   seed: v.pipe(whole(0), v.maxValue(2 ** 32 - 1)),
-  /** How activities and weights are stored while the network learns; `float32` where it is left out. */
+  /** How activations and weights are stored while the network learns; `float32` where it is left out. */
   precision: v.exactOptional(v.picklist(precisions)),
   /** Before the schedule lowers it. */
   learningRate: notNegative,
@@ -96,7 +96,7 @@ const recipeSchema = v.strictObject({
   schedules: v.exactOptional(v.record(v.string(), scheduleSchema)),
   /** The rates rise from a share of themselves over the first epochs. */
   warmUp: v.exactOptional(v.strictObject({ epochs: notNegative, from: v.pipe(notNegative, v.maxValue(1)) })),
-  /** Deviation of the colour shifts' draws from some epochs on, instead of `pictures.colour.strength`. */
+  /** Deviation of the colour shifts' draws from some epochs on, instead of `images.colour.strength`. */
   colourStrength: v.exactOptional(tableSchema),
   momentum: v.pipe(notNegative, v.ltValue(1)),
   weightDecay: notNegative,
@@ -104,7 +104,7 @@ const recipeSchema = v.strictObject({
   overrides: v.exactOptional(v.record(v.string(), overrideSchema)),
   /** What the run's first parameters were taken from, and the layers that began anew all the same. */
   startsFrom: v.exactOptional(v.strictObject({ weights: v.string(), replaces: v.array(v.string()) })),
-  /** Steps between evaluations of the validation pictures; one follows the last step too, unless the run is shorter. */
+  /** Steps between evaluations of the validation images; one follows the last step too, unless the run is shorter. */
   evaluateEvery: whole(1),
   /** Steps between checkpoints; one follows the last step in any case. */
   checkpointEvery: whole(1),
@@ -115,19 +115,19 @@ const recipeSchema = v.strictObject({
 const runConfigSchema = v.strictObject({
   model: modelSchema,
   data: dataSchema,
-  pictures: picturesSchema,
+  images: imagesSchema,
   recipe: recipeSchema,
 });
 
 /** The network, as far as a run has to know it. */
 export type ModelConfig = v.InferOutput<typeof modelSchema>;
-/** The pictures that a run learns from. */
+/** The images that a run learns from. */
 export type DataConfig = v.InferOutput<typeof dataSchema>;
-/** How pictures are made into the network's input. */
-export type PicturesConfig = v.InferOutput<typeof picturesSchema>;
+/** How images are made into the network's input. */
+export type ImagesConfig = v.InferOutput<typeof imagesSchema>;
 /** How a run learns. */
 export type Recipe = v.InferOutput<typeof recipeSchema>;
-/** Everything that is needed to build a run's network and prepare its pictures again: `config.json`. */
+/** Everything that is needed to build a run's network and prepare its images again: `config.json`. */
 export type RunConfig = v.InferOutput<typeof runConfigSchema>;
 
 /**
@@ -148,6 +148,10 @@ export function checkRunConfig(config: RunConfig): RunConfig {
   return checked.output;
 }
 
+/** Runs from before the first release call images and the mean image pictures. */
+const inTodaysNames = (text: string) =>
+  text.replaceAll('"pictures":', '"images":').replaceAll('"meanPicture":', '"meanImage":');
+
 /**
  * Reads the text of a `config.json`.
  *
@@ -157,7 +161,7 @@ export function parseRunConfig(file: string, text: string): RunConfig {
   const remedy = 'restore the file or begin the run anew';
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(inTodaysNames(text));
   } catch {
     throw new CheckpointError(`${file}: is not JSON (it was changed, or cut off); ${remedy}`);
   }

@@ -38,7 +38,7 @@ export class LossWatch {
   }
 }
 
-/** A layer with the pictures of the step that went wrong: as it was in the last good state, and at the end. */
+/** A layer with the images of the step that went wrong: as it was in the last good state, and at the end. */
 export interface LayerComparison {
   readonly good: LayerStatistics;
   readonly bad: LayerStatistics;
@@ -52,7 +52,7 @@ export interface DivergenceReport {
   readonly goodStep: number;
   /** The layer where it began, if that was found. */
   readonly began?: string;
-  /** From the picture upwards. */
+  /** From the image upwards. */
   readonly layers?: readonly LayerComparison[];
   /** Where nothing is known of the layers: why. */
   readonly problem?: string;

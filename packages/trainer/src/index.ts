@@ -4,8 +4,8 @@ export type { CheckpointFolder } from './checkpoint-folder.js';
 export {
   checkRunConfig,
   type DataConfig,
+  type ImagesConfig,
   type ModelConfig,
-  type PicturesConfig,
   type Recipe,
   type RunConfig,
 } from './config.js';

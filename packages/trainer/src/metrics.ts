@@ -20,11 +20,11 @@ const metricsSchema = v.object({
 export interface Metrics {
   /** Steps taken so far. */
   readonly step: number;
-  /** Passes over the training pictures so far; a fraction within a pass. */
+  /** Passes over the training images so far; a fraction within a pass. */
   readonly epoch: number;
-  /** `train`: the step's own batch, before its update. `val`: all validation pictures. */
+  /** `train`: the step's own batch, before its update. `val`: all validation images. */
   readonly split: 'train' | 'val';
-  /** Mean over the pictures, in nats. */
+  /** Mean over the images, in nats. */
   readonly loss: number;
   /** Shares between 0 and 1. */
   readonly top1Error: number;

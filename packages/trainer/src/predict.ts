@@ -1,8 +1,8 @@
 import type { Augmenter } from '@alex/augment';
-import type { PictureBatch } from '@alex/data';
+import type { ImageBatch } from '@alex/data';
 import type { Network } from '@alex/tensor';
 
-/** One class that a picture may show. */
+/** One class that an image may show. */
 export interface Prediction {
   /** Index of the class. */
   readonly label: number;
@@ -11,23 +11,23 @@ export interface Prediction {
 }
 
 /**
- * What the centre of each picture shows, likeliest class first.
+ * What the centre of each image shows, likeliest class first.
  *
- * @param pictures of any number, of the size that the augmenter takes
- * @param count classes a picture: 5 where it is left out, fewer where there are fewer
+ * @param images of any number, of the size that the augmenter takes
+ * @param count classes an image: 5 where it is left out, fewer where there are fewer
  */
 export async function predict(
   { network, augmenter }: { readonly network: Network; readonly augmenter: Augmenter },
-  pictures: Pick<PictureBatch, 'pixels' | 'count'>,
+  images: Pick<ImageBatch, 'pixels' | 'count'>,
   count = 5,
 ): Promise<Prediction[][]> {
-  const bytes = pictures.pixels.length / pictures.count;
+  const bytes = images.pixels.length / images.count;
   const predictions: Prediction[][] = [];
-  for (let first = 0; first < pictures.count; first += network.batch) {
-    const size = Math.min(network.batch, pictures.count - first);
+  for (let first = 0; first < images.count; first += network.batch) {
+    const size = Math.min(network.batch, images.count - first);
     await augmenter.run({
-      pixels: pictures.pixels.subarray(first * bytes, (first + size) * bytes),
-      pictures: Array.from({ length: size }, (_, image) => first + image),
+      pixels: images.pixels.subarray(first * bytes, (first + size) * bytes),
+      images: Array.from({ length: size }, (_, image) => first + image),
       training: false,
       seed: 0,
       epoch: 0,

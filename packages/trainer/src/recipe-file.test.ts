@@ -16,7 +16,7 @@ const recipe: RecipeFile = {
   schedules: { 'conv1.weight': { kind: 'table', factors: [[0, 1]] } },
   momentum: 0.9,
   weightDecay: 0.0005,
-  pictures: { crop: 'random', mirror: true, padding: 0, scale: 1, colourStrength: 0.1 },
+  images: { crop: 'random', mirror: true, padding: 0, scale: 1, colourStrength: 0.1 },
 };
 
 it('is published as a JSON Schema', async () => {
@@ -54,8 +54,8 @@ it.each<[string, object, RegExp]>([
   ],
   [
     'a crop',
-    { pictures: { ...recipe.pictures, crop: 'left' } },
-    /pictures.crop: expected \("random" \| "centre"\), got "left"/,
+    { images: { ...recipe.images, crop: 'left' } },
+    /images.crop: expected \("random" \| "centre"\), got "left"/,
   ],
 ])('is refused with the place, the value and what is allowed: %s', (_, change, message) => {
   const read = () => parseRecipe('my.json', JSON.stringify({ ...recipe, ...change }));

@@ -17,11 +17,11 @@ export const recipeFileSchema = v.strictObject({
     /** Height and width of the network's input, in pixels; the network's own where it is left out. */
     inputSize: v.exactOptional(whole(1)),
   }),
-  /** Pictures a step. */
+  /** Images a step. */
   batch: whole(1),
-  /** Pictures at a time, where a step is made of several batches: a divisor of `batch`. */
+  /** Images at a time, where a step is made of several batches: a divisor of `batch`. */
   microBatch: v.exactOptional(whole(1)),
-  /** Passes over the training pictures. */
+  /** Passes over the training images. */
   epochs: whole(1),
   /** Before the schedule lowers it. */
   learningRate: notNegative,
@@ -34,7 +34,7 @@ export const recipeFileSchema = v.strictObject({
   weightDecay: notNegative,
   /** What some parameters do differently, by name, layer or kind. */
   overrides: v.exactOptional(v.record(v.string(), overrideSchema)),
-  pictures: v.strictObject({
+  images: v.strictObject({
     crop: v.picklist(['random', 'centre']),
     mirror: v.boolean(),
     /** Border of mean colour that crops may reach into, in pixels. */
@@ -94,6 +94,6 @@ export function parseRecipe(file: string, text: string): RecipeFile {
 }
 
 /** The colour shifts of a recipe as a run's configuration has them: a table where they change. */
-function colourTable({ pictures: { colourStrength } }: RecipeFile): { colourStrength?: [number, number][] } {
+function colourTable({ images: { colourStrength } }: RecipeFile): { colourStrength?: [number, number][] } {
   return typeof colourStrength === 'number' ? {} : { colourStrength };
 }

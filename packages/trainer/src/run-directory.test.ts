@@ -20,7 +20,7 @@ afterAll(() => rm(parent, { recursive: true }));
 const config: RunConfig = {
   model: { variant: 'small', inputSize: 16 },
   data: { source: 'emoji', name: 'emoji', classes: ['pizza', 'rocket'], height: 18, width: 18, channels: 3 },
-  pictures: {
+  images: {
     crop: 'random',
     mirror: true,
     padding: 0,
@@ -58,6 +58,13 @@ const checkpoint = (step: number) => ({
 });
 
 describe('RunDirectory', () => {
+  it('opens a run whose configuration still calls images pictures', async () => {
+    await RunDirectory.create(path, config);
+    const file = join(path, 'config.json');
+    await writeFile(file, (await readFile(file, 'utf8')).replace('"images":', '"pictures":'));
+    expect((await RunDirectory.open(path)).config).toEqual(config);
+  });
+
   it('keeps the configuration, which alone can be read back', async () => {
     expect(await RunDirectory.exists(path)).toBe(false);
     await RunDirectory.create(path, config);
@@ -125,8 +132,8 @@ describe('RunDirectory', () => {
       [text.replace('"seed": 7', '"seed": "7"'), /recipe.seed: expected number, got "7"/],
       [text.replace('"momentum": 0.9', '"momentum": 1'), /recipe.momentum: expected <1, got 1/],
       [text.replace('"kind": "step"', '"kind": "cosine"'), /recipe.schedule.kind/],
-      [text.replace('"scale": 1,', ''), /pictures.scale is missing/],
-      [text.replace('"scale": 1,', '"scale": 1, "extra": 1,'), /pictures.extra is not known/],
+      [text.replace('"scale": 1,', ''), /images.scale is missing/],
+      [text.replace('"scale": 1,', '"scale": 1, "extra": 1,'), /images.extra is not known/],
     ];
     for (const [content, message] of broken) {
       expect(content).not.toBe(text);

@@ -19,7 +19,7 @@ const DASHBOARD = 'dashboard.json';
 const DIVERGENCE = 'divergence.json';
 
 /**
- * A run on disk: `config.json` (all that is needed to build the network and prepare its pictures again),
+ * A run on disk: `config.json` (all that is needed to build the network and prepare its images again),
  * `metrics.jsonl`, `checkpoints/` and, at the end, `weights.safetensors`. Every file but the metrics is written whole
  * or not at all, and metrics grow by whole lines, so a run can always go on from what is there.
  */

@@ -1,5 +1,5 @@
 import type { Augmenter } from '@alex/augment';
-import { batchesPerEpoch, batchIndices, type Dataset, type PictureBatch, stepPosition } from '@alex/data';
+import { batchesPerEpoch, batchIndices, type Dataset, type ImageBatch, stepPosition } from '@alex/data';
 import { ConfigError, type LayerStatistics, type Network, type StepResult, type StepUnderWay } from '@alex/tensor';
 import type { Metrics } from './metrics.js';
 import { Rates } from './rates.js';
@@ -19,16 +19,16 @@ export interface StepperOptions extends Placed {
   readonly rateFactor: number;
 }
 
-/** The pictures of one step, their numbers in the data set, and the pass that the step belongs to. */
-export interface StepBatch extends PictureBatch {
-  readonly pictures: Uint32Array;
+/** The images of one step, their numbers in the data set, and the pass that the step belongs to. */
+export interface StepBatch extends ImageBatch {
+  readonly images: Uint32Array;
   readonly epoch: number;
 }
 
 /** A step that the adapter has to do. */
 export interface SubmittedStep {
   readonly learningRate: number;
-  /** Means over the pictures. */
+  /** Means over the images. */
   result(): Promise<StepResult>;
 }
 
@@ -42,26 +42,26 @@ export class Stepper {
     const { recipe } = run.config;
     if (network.batch * network.microBatches !== recipe.batch) {
       throw new ConfigError(
-        `the network takes ${network.microBatches} x ${network.batch} pictures a step, the recipe says ${recipe.batch}; place it with the recipe's batch`,
+        `the network takes ${network.microBatches} x ${network.batch} images a step, the recipe says ${recipe.batch}; place it with the recipe's batch`,
       );
     }
     this.#options = options;
     this.#rates = new Rates(recipe, rateFactor);
   }
 
-  /** Reads the pictures of a step, counted from 0. */
+  /** Reads the images of a step, counted from 0. */
   read(step: number): Promise<StepBatch> {
     const { run, dataset } = this.#options;
     const { batch, seed } = run.config.recipe;
     const { epoch, position } = stepPosition(dataset.train.length, { batch }, step);
-    const pictures = batchIndices(dataset.train.length, { batch, seed, epoch, position });
-    const batchOfStep = dataset.train.read(pictures).then((read) => ({ ...read, pictures, epoch }));
+    const images = batchIndices(dataset.train.length, { batch, seed, epoch, position });
+    const batchOfStep = dataset.train.read(images).then((read) => ({ ...read, images, epoch }));
     // A failure is heard when the batch is awaited, unless the run ends before.
     batchOfStep.catch(() => undefined);
     return batchOfStep;
   }
 
-  /** Passes over the training pictures after so many steps. */
+  /** Passes over the training images after so many steps. */
   epochOf(step: number): number {
     const { dataset, run } = this.#options;
     return step / batchesPerEpoch(dataset.train.length, run.config.recipe);
@@ -98,21 +98,21 @@ export class Stepper {
     return { learningRate: rates.learningRate, result };
   }
 
-  /** How the network's layers fare with the first pictures of a step. */
+  /** How the network's layers fare with the first images of a step. */
   async statistics(batch: StepBatch): Promise<LayerStatistics[]> {
     const { network } = this.#options;
     return network.statistics(network.input, await this.#show(batch, 0));
   }
 
-  /** Writes the pictures of one of a step's micro-batches to the network's input; gives their labels. */
-  async #show({ pixels, labels, pictures, epoch, count }: StepBatch, microBatch: number): Promise<Uint32Array> {
+  /** Writes the images of one of a step's micro-batches to the network's input; gives their labels. */
+  async #show({ pixels, labels, images, epoch, count }: StepBatch, microBatch: number): Promise<Uint32Array> {
     const { network, augmenter, run } = this.#options;
     const [first, end] = [microBatch * network.batch, (microBatch + 1) * network.batch];
     const bytes = pixels.length / count;
     const colourStrength = this.#rates.colourStrengthAt(this.epochOf(network.stepCount));
     await augmenter.run({
       pixels: pixels.subarray(first * bytes, end * bytes),
-      pictures: pictures.subarray(first, end),
+      images: images.subarray(first, end),
       training: true,
       seed: run.config.recipe.seed,
       epoch,

@@ -8,22 +8,22 @@ const side = 26;
 const inputSize = 24;
 const classes = ['dark', 'bright', 'noisy'];
 
-/** Pictures of three kinds that are easy to tell apart; `broken` cannot be read. */
+/** Images of three kinds that are easy to tell apart; `broken` cannot be read. */
 function splitOf(length: number, seed: number, broken?: number): Split {
   const labels = Uint32Array.from({ length }, (_, i) => i % classes.length);
   return {
     length,
     labels,
-    pictureName: (i) => `picture ${i}`,
+    imageName: (i) => `image ${i}`,
     async read(indices) {
       const wanted = Array.from(indices);
-      if (broken !== undefined && wanted.includes(broken)) throw new DataError(`picture ${broken} is torn; replace it`);
+      if (broken !== undefined && wanted.includes(broken)) throw new DataError(`image ${broken} is torn; replace it`);
       const bytes = side * side * 3;
       const pixels = new Uint8Array(wanted.length * bytes);
-      for (const [at, picture] of wanted.entries()) {
+      for (const [at, image] of wanted.entries()) {
         for (let i = 0; i < bytes; i++) {
-          const noise = threefry2x32(seed, 1, picture, i)[0] % 60;
-          pixels[at * bytes + i] = [20, 180, 0][labels[picture]!]! + (labels[picture] === 2 ? noise * 4 : noise);
+          const noise = threefry2x32(seed, 1, image, i)[0] % 60;
+          pixels[at * bytes + i] = [20, 180, 0][labels[image]!]! + (labels[image] === 2 ? noise * 4 : noise);
         }
       }
       const shape = { height: side, width: side, channels: 3 };
@@ -43,7 +43,7 @@ export function configOf(recipe: Partial<Recipe> = {}): RunConfig {
   return {
     model: { variant: 'small', inputSize },
     data: { source: 'test', name: 'kinds', classes, height: side, width: side, channels: 3 },
-    pictures: { crop: 'random', mirror: true, padding: 0, mean: [100, 100, 100], scale: 64 },
+    images: { crop: 'random', mirror: true, padding: 0, mean: [100, 100, 100], scale: 64 },
     recipe: {
       batch: 4,
       steps: 12,
@@ -60,12 +60,12 @@ export function configOf(recipe: Partial<Recipe> = {}): RunConfig {
 }
 
 /** A network of a run, and what fills its input. */
-export function withAugmenter(network: Network, { pictures, data }: RunConfig): Placed & { dispose(): void } {
+export function withAugmenter(network: Network, { images, data }: RunConfig): Placed & { dispose(): void } {
   const augmenter = createInputAugmenter(network.inputs, {
     source: data,
-    training: { crop: pictures.crop, mirror: pictures.mirror },
-    mean: pictures.mean,
-    scale: pictures.scale,
+    training: { crop: images.crop, mirror: images.mirror },
+    mean: images.mean,
+    scale: images.scale,
   });
   return {
     network,

@@ -70,7 +70,7 @@ describe('train', () => {
     const val = metrics.filter(({ split }) => split === 'val');
     expect(train.map(({ step }) => step)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
     expect(val.map(({ step }) => step)).toEqual([10, 20, 30, 40]);
-    // 21 pictures are five batches of four; the one left over is another one each epoch.
+    // 21 images are five batches of four; the one left over is another one each epoch.
     expect(train.map(({ epoch }) => epoch)).toEqual(train.map(({ step }) => step / 5));
     expect(val.at(-1)!.loss).toBeLessThan(0.5 * train[0]!.loss);
     expect(result.validation!.top1Error).toBeLessThan(0.2);
@@ -185,9 +185,9 @@ describe('train', () => {
     expect(await one.readWeights()).not.toEqual(await other.readWeights());
   });
 
-  it('names a picture that cannot be read, and leaves nothing that cannot be used', async () => {
+  it('names an image that cannot be read, and leaves nothing that cannot be used', async () => {
     const run = await RunDirectory.create(newPath(), configOf());
-    await expect(trainIn(run, { dataset: datasetOf({ broken: 5 }) })).rejects.toThrow('picture 5 is torn; replace it');
+    await expect(trainIn(run, { dataset: datasetOf({ broken: 5 }) })).rejects.toThrow('image 5 is torn; replace it');
     expect(await readdir(parent)).not.toContain(run.path.slice(parent.length + 1));
   });
 
@@ -198,7 +198,7 @@ describe('train', () => {
 });
 
 describe('evaluate', () => {
-  it('measures every picture once, whatever the batch', async () => {
+  it('measures every image once, whatever the batch', async () => {
     const results = [];
     for (const batch of [4, 7]) {
       results.push(
@@ -208,7 +208,7 @@ describe('evaluate', () => {
       );
     }
     for (const result of results) {
-      expect(result.pictures).toBe(10);
+      expect(result.images).toBe(10);
       expect(result.loss).toBeCloseTo(results[0]!.loss, 5);
       expect(result.top1Error).toBe(results[0]!.top1Error);
       expect(result.top5Error).toBe(0);
@@ -221,11 +221,11 @@ describe('evaluate', () => {
       const seen: number[] = [];
       const result = await evaluate({ network, augmenter, split, views: 10, onProgress: (done) => seen.push(done) });
       expect(seen).toEqual([4, 8, 10]);
-      // One picture at a time, from the views' own definition: corners and centre, upright and reflected.
+      // One image at a time, from the views' own definition: corners and centre, upright and reflected.
       let loss = 0;
       let errors = 0;
-      for (let picture = 0; picture < split.length; picture++) {
-        const { pixels, labels } = await split.read([picture]);
+      for (let image = 0; image < split.length; image++) {
+        const { pixels, labels } = await split.read([image]);
         const mean = [0, 0, 0];
         for (const mirrored of [false, true]) {
           for (const [top, left] of [
@@ -236,7 +236,7 @@ describe('evaluate', () => {
             [1, 1],
           ] as const) {
             const view = { top, left, mirrored };
-            await augmenter.run({ pixels, pictures: [picture], training: false, seed: 0, epoch: 0, view });
+            await augmenter.run({ pixels, images: [image], training: false, seed: 0, epoch: 0, view });
             const { probabilities } = await network.evaluate(network.input, labels);
             for (const c of [0, 1, 2]) mean[c]! += probabilities.data[c]! / 10;
           }
@@ -267,20 +267,20 @@ describe('evaluate', () => {
 });
 
 describe('predict', () => {
-  it('gives the likeliest classes first, for more pictures than a batch', async () => {
+  it('gives the likeliest classes first, for more images than a batch', async () => {
     await onAdapter(configOf(), async ({ network, augmenter }) => {
       const split = datasetOf().validation;
-      const pictures = await split.read([0, 1, 2, 3, 4, 5, 6]);
-      const predictions = await predict({ network, augmenter }, pictures);
+      const images = await split.read([0, 1, 2, 3, 4, 5, 6]);
+      const predictions = await predict({ network, augmenter }, images);
       expect(predictions).toHaveLength(7);
-      for (const [i, ofPicture] of predictions.entries()) {
-        expect(ofPicture.map(({ label }) => label).sort()).toEqual([0, 1, 2]);
-        const shares = ofPicture.map(({ probability }) => probability);
+      for (const [i, ofImage] of predictions.entries()) {
+        expect(ofImage.map(({ label }) => label).sort()).toEqual([0, 1, 2]);
+        const shares = ofImage.map(({ probability }) => probability);
         expect([...shares].sort((a, b) => b - a)).toEqual(shares);
         expect(shares.reduce((sum, share) => sum + share)).toBeCloseTo(1, 5);
         const [alone] = await predict({ network, augmenter }, await split.read([i]), 1);
         expect(alone).toHaveLength(1);
-        expect(alone![0]!.label).toBe(ofPicture[0]!.label);
+        expect(alone![0]!.label).toBe(ofImage[0]!.label);
         expect(alone![0]!.probability).toBeCloseTo(shares[0]!, 5);
       }
     });

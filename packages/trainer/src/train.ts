@@ -14,8 +14,8 @@ export type TrainingEvent =
   /** Before the first step: `step` is above 0 where a run goes on from a checkpoint. */
   | { readonly kind: 'start'; readonly step: number; readonly steps: number }
   | { readonly kind: 'step' | 'validation'; readonly metrics: Metrics; readonly steps: number }
-  /** During an evaluation of the validation pictures. */
-  | { readonly kind: 'evaluating'; readonly pictures: number; readonly of: number }
+  /** During an evaluation of the validation images. */
+  | { readonly kind: 'evaluating'; readonly images: number; readonly of: number }
   /** One was written. */
   | { readonly kind: 'checkpoint'; readonly step: number }
   /** Something went wrong that the training got over; it goes on, a `start` follows where steps are taken again. */
@@ -47,7 +47,7 @@ export interface TrainingResult {
   /** False where the signal stopped it. */
   readonly finished: boolean;
   readonly step: number;
-  /** The last evaluation of the validation pictures, where there was one. */
+  /** The last evaluation of the validation images, where there was one. */
   readonly validation?: Metrics;
 }
 
@@ -57,7 +57,7 @@ const most = 3;
 /**
  * Trains a network by a run's recipe, and writes metrics, checkpoints and, at the end, `weights.safetensors`.
  *
- * Order of pictures, crops and dropout are functions of seed and step, so a run that was stopped and goes on ends with
+ * Order of images, crops and dropout are functions of seed and step, so a run that was stopped and goes on ends with
  * the same weights, bit by bit, as one that never stopped; so does one whose adapter was lost. A new run that fails before
  * its first checkpoint takes its files away again, as nothing could go on from them; one that fails later, or diverged, keeps what it has.
  *
@@ -286,15 +286,15 @@ class Survivor {
       const { network } = this.#placed;
       const stepper = new Stepper({ ...this.#placed, run, dataset, rateFactor: state.rateFactor });
       const validations = (await run.readMetrics()).filter(({ split }) => split === 'val');
-      const pictures = await stepper.read(after);
-      const good = await stepper.statistics(pictures);
+      const images = await stepper.read(after);
+      const good = await stepper.statistics(images);
       while (network.stepCount < after) {
         signal?.throwIfAborted();
         const earlier = validations.filter((validation) => validation.step <= network.stepCount);
         const submitted = await stepper.submit(await stepper.read(network.stepCount), earlier);
         await submitted?.result();
       }
-      const bad = await stepper.statistics(pictures);
+      const bad = await stepper.statistics(images);
       const layers = good.map((statistics, index) => ({ good: statistics, bad: bad[index]! }));
       const began = whereItBegan(layers);
       return { ...known, goodStep, ...(began !== undefined && { began }), layers };

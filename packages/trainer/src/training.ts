@@ -57,11 +57,11 @@ export class Training {
       if (this.#lacksValidation()) saves = (await this.#validate()) || saves;
       if (saves) await this.#save();
       if (step === steps || signal?.aborted) break;
-      const pictures = await next;
-      // The adapter computes a step while the pictures of the next one are read.
+      const images = await next;
+      // The adapter computes a step while the images of the next one are read.
       if (step + 1 < steps) next = this.#stepper.read(step + 1);
       await this.#options.betweenSteps?.();
-      await this.#step(pictures);
+      await this.#step(images);
     }
     await this.#save();
     await this.settle();
@@ -128,7 +128,7 @@ export class Training {
         augmenter,
         split: dataset.validation,
         ...(signal && { signal }),
-        onProgress: (pictures, of) => onEvent?.({ kind: 'evaluating', pictures, of }),
+        onProgress: (images, of) => onEvent?.({ kind: 'evaluating', images, of }),
       });
     } catch (error) {
       if (signal?.aborted && error === signal.reason) return false;
@@ -136,7 +136,7 @@ export class Training {
     }
     const step = network.stepCount;
     this.#watch.check(result.loss, step);
-    const imagesPerSecond = result.pictures / ((performance.now() - begin) / 1000);
+    const imagesPerSecond = result.images / ((performance.now() - begin) / 1000);
     const metrics = this.#metrics('val', step, result, imagesPerSecond);
     const isBest = this.#validations.every(({ top1Error }) => metrics.top1Error < top1Error);
     this.#validations.push(metrics);
@@ -164,7 +164,7 @@ export class Training {
       }),
       notes: {
         epoch: String(Math.floor(epoch)),
-        picturesOfEpoch: String(Math.round((epoch % 1) * this.#options.dataset.train.length)),
+        imagesOfEpoch: String(Math.round((epoch % 1) * this.#options.dataset.train.length)),
         seed: String(recipe.seed),
         batch: String(recipe.batch),
         learningRate: String(this.#learningRate),

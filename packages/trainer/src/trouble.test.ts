@@ -165,9 +165,9 @@ describe('a loss out of all bounds', () => {
 
   /** A network whose loss is infinite from a step on where the rate is above a bound. */
   function brittle(network: Network, step: number, bound: number): Network {
-    const submitStep: Network['submitStep'] = async (pictures, labels, options) => {
+    const submitStep: Network['submitStep'] = async (images, labels, options) => {
       const diverges = network.stepCount >= step && options!.learningRate! > bound;
-      const underWay = await network.submitStep(pictures, labels, options);
+      const underWay = await network.submitStep(images, labels, options);
       return diverges ? { result: async () => ({ ...(await underWay.result()), loss: Infinity }) } : underWay;
     };
     return new Proxy(network, {

@@ -1,9 +1,9 @@
 import { type ColourVariation, createAugmenter, imagenetColour } from '@alex/augment';
-import { decodePicture } from '@alex/data';
-import { type RawPicture, variations } from '@alex/report';
+import { decodeImage } from '@alex/data';
+import { type RawImage, variations } from '@alex/report';
 import { createTensor, disposeTensor, type Gpu, readTensor } from '@alex/tensor';
 import { openAdapters } from '../adapters.js';
-import { measurePictures, openData } from '../data.js';
+import { measureImages, openData } from '../data.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
@@ -24,8 +24,8 @@ const count = 16;
 /** Draws a photograph beside what training makes of it; gives the exit code. */
 export async function augmentCommand(file: string, options: AugmentOptions, output: Output): Promise<number> {
   const { size, crop, to } = options;
-  const data = await decodePicture(file, file, size);
-  const photograph: RawPicture = { data, width: size, height: size, channels: 3 };
+  const data = await decodeImage(file, file, size);
+  const photograph: RawImage = { data, width: size, height: size, channels: 3 };
   const colour = options.data === undefined ? imagenetColour : await colourOf(options.data, size);
   const gpus = await openAdapters(options.adapters);
   try {
@@ -34,7 +34,7 @@ export async function augmentCommand(file: string, options: AugmentOptions, outp
   } finally {
     for (const gpu of gpus) gpu.dispose();
   }
-  output.result({ picture: file, to, variations: count });
+  output.result({ image: file, to, variations: count });
   output.line(
     `${to} shows ${file} at ${size} x ${size} and ${count} crops of ${crop} x ${crop} as training sees them.`,
   );
@@ -43,29 +43,29 @@ export async function augmentCommand(file: string, options: AugmentOptions, outp
 
 async function colourOf(data: string, size: number): Promise<ColourVariation | undefined> {
   const dataset = await openData(data, { usualSize: size });
-  return (await measurePictures(dataset, { colourStrength: 0.1 })).colour;
+  return (await measureImages(dataset, { colourStrength: 0.1 })).colour;
 }
 
-/** What a training sees of a picture when it comes by, on the adapter and by the kernel of a training. */
+/** What a training sees of an image when it comes by, on the adapter and by the kernel of a training. */
 async function vary(
   gpu: Gpu,
-  { data, width, height, channels }: RawPicture,
+  { data, width, height, channels }: RawImage,
   { crop, seed, colour }: { readonly crop: number; readonly seed: number; readonly colour?: ColourVariation },
-): Promise<RawPicture[]> {
+): Promise<RawImage[]> {
   const input = createTensor(gpu, 'crops', [count, channels, crop, crop]);
   try {
     const augmenter = createAugmenter(gpu, {
       output: input,
       source: { height, width, channels },
       training: { crop: 'random', mirror: true, ...(colour && { colour }) },
-      // Nothing is subtracted: people want to see the picture itself.
+      // Nothing is subtracted: people want to see the image itself.
       mean: [0, 0, 0],
     });
     try {
       const pixels = new Uint8Array(count * data.length);
       for (let i = 0; i < count; i++) pixels.set(data, i * data.length);
-      const pictures = Uint32Array.from({ length: count }, (_, i) => i);
-      await augmenter.run({ pixels, pictures, training: true, seed, epoch: 0 });
+      const images = Uint32Array.from({ length: count }, (_, i) => i);
+      await augmenter.run({ pixels, images, training: true, seed, epoch: 0 });
     } finally {
       augmenter.dispose();
     }

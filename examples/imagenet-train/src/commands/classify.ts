@@ -1,10 +1,10 @@
-import { decodePicture } from '@alex/data';
+import { decodeImage } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import { predict, RunDirectory } from '@alex/trainer';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
-import { publishedNetwork, publishedPictureSize, readLabels, readPublishedWeights } from '../published.js';
+import { publishedImageSize, publishedNetwork, readLabels, readPublishedWeights } from '../published.js';
 import { openTrained, type TrainedNetwork } from '../session.js';
 
 /** What `classify` takes. */
@@ -15,7 +15,7 @@ export interface ClassifyOptions extends AdapterOptions {
   readonly labels?: string;
 }
 
-/** Shows the likeliest labels of pictures; gives the exit code. */
+/** Shows the likeliest labels of images; gives the exit code. */
 export async function classifyCommand(
   files: readonly string[],
   options: ClassifyOptions,
@@ -26,7 +26,7 @@ export async function classifyCommand(
   const bytes = height * width * channels;
   const pixels = new Uint8Array(files.length * bytes);
   for (const [i, file] of files.entries()) {
-    pixels.set(await decodePicture(file, file, height, channels === 1 ? 1 : 3), i * bytes);
+    pixels.set(await decodeImage(file, file, height, channels === 1 ? 1 : 3), i * bytes);
   }
   const session = await openTrained(run, {
     adapters: options.adapters,
@@ -35,12 +35,12 @@ export async function classifyCommand(
   try {
     const predictions = await predict(session, { pixels, count: files.length });
     const named = predictions.map((labels, i) => ({
-      picture: files[i]!,
+      image: files[i]!,
       labels: labels.map(({ label, probability }) => ({ label: classes[label]!, probability })),
     }));
     output.result(named);
-    for (const { picture, labels } of named) {
-      output.line(picture);
+    for (const { image, labels } of named) {
+      output.line(image);
       for (const { label, probability } of labels) output.line(`  ${percent(probability).padStart(6)}  ${label}`);
     }
     return exitCode.success;
@@ -52,7 +52,7 @@ export async function classifyCommand(
 async function networkOf({ run, weights, mean, labels }: ClassifyOptions): Promise<TrainedNetwork> {
   if (weights !== undefined) {
     const published = await readPublishedWeights(weights);
-    const size = { height: publishedPictureSize, width: publishedPictureSize };
+    const size = { height: publishedImageSize, width: publishedImageSize };
     return publishedNetwork(published, { classes: await readLabels(labels, published.classes), ...size }, mean);
   }
   if (run === undefined) throw new ConfigError('--run is missing: give the directory of a run, or a file of --weights');

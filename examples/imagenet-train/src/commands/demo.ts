@@ -1,5 +1,5 @@
 import { checkRunConfig, RunDirectory } from '@alex/trainer';
-import { measurePictures, openData } from '../data.js';
+import { measureImages, openData } from '../data.js';
 import { demoRecipe } from '../demo-recipe.js';
 import { type Example, predictExamples } from '../examples.js';
 import { exitCode } from '../failure.js';
@@ -20,31 +20,31 @@ export interface DemoOptions extends AdapterOptions, TuningOptions {
 const printed = 5;
 const shown = 12;
 
-/** Trains the small network on the embedded pictures and shows what it learnt; gives the exit code. */
+/** Trains the small network on the embedded images and shows what it learnt; gives the exit code. */
 export async function demoCommand(options: DemoOptions, output: Output): Promise<number> {
   const path = options.run ?? `runs/demo-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}`;
   await refuseExisting(path);
   const steps = options.steps ?? demoRecipe.training.steps;
-  const { variant, pictures, training } = demoRecipe;
+  const { variant, images, training } = demoRecipe;
   const dataset = await openData('emoji', {
     classes: options.classes ?? demoRecipe.classes,
-    size: demoRecipe.pictureSize,
-    usualSize: demoRecipe.pictureSize,
+    size: demoRecipe.imageSize,
+    usualSize: demoRecipe.imageSize,
   });
   const { height, width, channels, classes, name } = dataset;
   const config = checkRunConfig({
     model: { variant, inputSize: describeModel({ variant }).input[1]! },
     data: { source: 'emoji', name, classes: [...classes], height, width, channels },
-    pictures: {
+    images: {
       crop: 'random',
       padding: 0,
-      mirror: pictures.mirror,
-      scale: pictures.scale,
-      ...(await measurePictures(dataset, pictures)),
+      mirror: images.mirror,
+      scale: images.scale,
+      ...(await measureImages(dataset, images)),
     },
     recipe: {
       ...training,
-      // A demo of few classes has few pictures.
+      // A demo of few classes has few images.
       batch: Math.min(training.batch, dataset.train.length),
       steps,
       // A short demo is evaluated too.
@@ -52,9 +52,7 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
       seed: options.seed ?? demoRecipe.seed,
     },
   });
-  output.line(
-    'An AlexNet learns to tell things apart from pictures by four artists; it is tested on those of a fifth.',
-  );
+  output.line('An AlexNet learns to tell things apart from images by four artists; it is tested on those of a fifth.');
   let examples: Example[] = [];
   const trained = await runTraining(
     {
@@ -80,14 +78,14 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
   output.result({
     ...trainingResult(trained),
     report,
-    examples: examples.map(({ picture: _, ...example }) => example),
+    examples: examples.map(({ image: _, ...example }) => example),
   });
   const { validation } = trained.result;
   output.line();
   if (validation) {
     const chance = 1 - 1 / classes.length;
     output.line(
-      `Validation, pictures by an artist it has never seen: top-1 error ${percent(validation.top1Error)} ` +
+      `Validation, images by an artist it has never seen: top-1 error ${percent(validation.top1Error)} ` +
         `(guessing: ${percent(chance)}), top-5 error ${percent(validation.top5Error)}.`,
     );
   }
@@ -101,7 +99,7 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
   output.line(`The run is in ${path}; look at ${report}.`);
   output.line('Try next:');
   output.line(`  ${alexnetCommand} evaluate --run ${path} --data emoji --views 10`);
-  output.line(`  ${alexnetCommand} classify --run ${path} PICTURE`);
+  output.line(`  ${alexnetCommand} classify --run ${path} IMAGE`);
   output.line(`  ${alexnetCommand} train --data DIRECTORY --model ${variant} --run runs/mine`);
   return exitCode.success;
 }

@@ -16,7 +16,7 @@ import { exitCode } from '../failure.js';
 import { parseMix } from '../mix-option.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
-import { publishedNetwork, publishedPictureSize, readPublishedWeights } from '../published.js';
+import { publishedImageSize, publishedNetwork, readPublishedWeights } from '../published.js';
 import { openTrained, type TrainedNetwork } from '../session.js';
 
 /** What `evaluate` takes. */
@@ -31,7 +31,7 @@ export interface EvaluateOptions extends AdapterOptions, TuningOptions {
   readonly predictions?: string;
 }
 
-/** A network and the pictures it is shown. */
+/** A network and the images it is shown. */
 interface Member {
   readonly network: TrainedNetwork;
   readonly dataset: Dataset;
@@ -40,7 +40,7 @@ interface Member {
 /** Seconds between lines that say how far an evaluation is. */
 const lineEvery = 10;
 
-/** Measures a trained network, or several together, on validation pictures; gives the exit code. */
+/** Measures a trained network, or several together, on validation images; gives the exit code. */
 export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
   const members = await membersOf(options);
   const mixing = parseMix(options.mix, members.length);
@@ -77,7 +77,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
     for (const scores of mix(all, weights)) add(scores);
     output.line(
       `Weights: ${parts.map(({ run, weight }) => `${run} ${Number(weight.toFixed(3))}`).join(', ')}` +
-        `${mixing.kind === 'search' ? ', searched on these very pictures' : ''}.`,
+        `${mixing.kind === 'search' ? ', searched on these very images' : ''}.`,
     );
   }
   const result = tally.result();
@@ -92,7 +92,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
     ...(predictions !== undefined && { predictions }),
   });
   output.line(
-    `${result.pictures.toLocaleString('en-US')} validation pictures, ${views === 1 ? 'one view' : `${views} views`} each` +
+    `${result.images.toLocaleString('en-US')} validation images, ${views === 1 ? 'one view' : `${views} views`} each` +
       `${members.length === 1 ? '' : `, ${members.length} networks together`}: ${described(result)}.`,
   );
   if (predictions !== undefined) output.line(`${predictions} has the likeliest five classes of each.`);
@@ -108,8 +108,8 @@ async function membersOf(options: EvaluateOptions): Promise<Member[]> {
   const { run, weights, mean, data } = options;
   if (weights !== undefined) {
     if (run !== undefined) throw new ConfigError('--run and --weights: give one of them');
-    if (data === undefined) throw new ConfigError('--data is missing: published weights come without pictures');
-    const dataset = await openData(data, { usualSize: publishedPictureSize });
+    if (data === undefined) throw new ConfigError('--data is missing: published weights come without images');
+    const dataset = await openData(data, { usualSize: publishedImageSize });
     return [{ network: await publishedNetwork(await readPublishedWeights(weights), dataset, mean), dataset }];
   }
   if (run === undefined) throw new ConfigError('--run is missing: give directories of runs, or a file of --weights');
@@ -169,7 +169,7 @@ async function withScores<Result>(
     const onProgress = (done: number, of: number) => {
       if (done === of || performance.now() - lastLine < 1000 * lineEvery) return;
       lastLine = performance.now();
-      output.line(`${done.toLocaleString('en-US')} of ${of.toLocaleString('en-US')} pictures`);
+      output.line(`${done.toLocaleString('en-US')} of ${of.toLocaleString('en-US')} images`);
     };
     return await use(score({ network, augmenter, split: dataset.validation, views: options.views, onProgress }));
   } finally {

@@ -44,8 +44,8 @@ export async function prepareCommand(options: PrepareOptions, output: Output): P
       name: manifest.name,
       alreadyThere,
       classes: manifest.classes.length,
-      train: train.pictures,
-      validation: validation.pictures,
+      train: train.images,
+      validation: validation.images,
       rejected,
       size: manifest.preprocessing.size,
       mean: manifest.statistics.mean,
@@ -53,7 +53,7 @@ export async function prepareCommand(options: PrepareOptions, output: Output): P
     });
     const count = (value: number) => value.toLocaleString('en-US');
     output.line(
-      `${manifest.name}: ${count(train.pictures)} pictures to learn from and ${count(validation.pictures)} held out, ` +
+      `${manifest.name}: ${count(train.images)} images to learn from and ${count(validation.images)} held out, ` +
         `of ${count(manifest.classes.length)} classes, ${manifest.preprocessing.description}.`,
     );
     if (alreadyThere) output.line('They were there already; every file is as it was prepared.');

@@ -4,7 +4,7 @@ import { batchesPerEpoch, type Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
 import { ConfigError, type Precision } from '@alex/tensor';
 import { checkRunConfig, type Recipe, type RecipeFile, type RunConfig, RunDirectory } from '@alex/trainer';
-import { measurePictures, openData, openDataOfRun } from '../data.js';
+import { measureImages, openData, openDataOfRun } from '../data.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
@@ -85,7 +85,7 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
     );
   }
   output.line(`The run is in ${options.run}. Try:`);
-  for (const command of ['evaluate --views 10', 'report', 'classify PICTURE']) {
+  for (const command of ['evaluate --views 10', 'report', 'classify IMAGE']) {
     output.line(`  ${alexnetCommand} ${command} --run ${options.run}`);
   }
   return exitCode.success;
@@ -104,7 +104,7 @@ async function newRun(options: TrainOptions): Promise<Planned> {
   const variant = options.model ?? recipe.model.variant;
   const startsFrom = await startOf(options, recipe);
   if (source === undefined) {
-    throw new ConfigError('--data is missing: give a directory of pictures, or the word emoji for the embedded ones');
+    throw new ConfigError('--data is missing: give a directory of images, or the word emoji for the embedded ones');
   }
   const inputSize = describeModel({
     variant,
@@ -119,26 +119,26 @@ async function newRun(options: TrainOptions): Promise<Planned> {
   const { length } = dataset.train;
   const batch = options.batch ?? Math.min(recipe.batch, length);
   if (batch > length) {
-    throw new ConfigError(`--batch ${batch}: there are only ${length} pictures to learn from; give at most ${length}`);
+    throw new ConfigError(`--batch ${batch}: there are only ${length} images to learn from; give at most ${length}`);
   }
   const stepsPerEpoch = batchesPerEpoch(length, { batch });
   // Rarely enough to cost little on small data, and at least once an epoch on large.
   const often = Math.max(50, stepsPerEpoch);
   // A recipe's own division is of its own batch.
   const microBatch = options.microBatch ?? (batch === recipe.batch ? recipe.microBatch : undefined);
-  const strength = options.colour ? recipe.pictures.colourStrength : 0;
+  const strength = options.colour ? recipe.images.colourStrength : 0;
   const warmUp = warmUpOf(options, recipe, batch);
   const { height, width, channels, classes, name } = dataset;
   const config = checkRunConfig({
     model: { variant, inputSize },
     data: { source, name, classes: [...classes], height, width, channels },
-    pictures: {
-      crop: options.randomCrop ? recipe.pictures.crop : 'centre',
-      mirror: recipe.pictures.mirror && options.mirror,
+    images: {
+      crop: options.randomCrop ? recipe.images.crop : 'centre',
+      mirror: recipe.images.mirror && options.mirror,
       ...(options.chunk !== undefined && { chunk: options.chunk }),
-      padding: recipe.pictures.padding,
-      scale: recipe.pictures.scale,
-      ...(await measurePictures(dataset, {
+      padding: recipe.images.padding,
+      scale: recipe.images.scale,
+      ...(await measureImages(dataset, {
         colourStrength: typeof strength === 'number' ? strength : strength[0]![1],
       })),
     },
@@ -204,7 +204,7 @@ async function startOf({ from }: TrainOptions, { startsFrom }: RecipeFile): Prom
   return { weights: resolve(from), replaces: startsFrom?.replaces ?? [] };
 }
 
-/** Pictures an eighth or so larger than the crop, as 256 is to the paper's 224; never smaller than what it needs. */
+/** Images an eighth or so larger than the crop, as 256 is to the paper's 224; never smaller than what it needs. */
 function sizeAround(inputSize: number): number {
   return Math.max(inputSize, inputSize > 200 ? 256 : Math.round((inputSize * 256) / 224));
 }
@@ -214,7 +214,7 @@ async function oldRun(options: TrainOptions): Promise<Planned> {
   const run = await RunDirectory.open(options.run);
   const { config } = run;
   const dataset = await openDataOfRun(config, options.data);
-  const { model, recipe, data, pictures } = config;
+  const { model, recipe, data, images } = config;
   const pairs: [string, unknown, unknown][] = [
     ['--model', options.model, model.variant],
     ['--crop', options.crop, model.inputSize],
@@ -228,10 +228,10 @@ async function oldRun(options: TrainOptions): Promise<Planned> {
     ['--learning-rate', options.scaleRate ? undefined : options.learningRate, recipe.learningRate],
     ['--evaluate-every', options.evaluateEvery, recipe.evaluateEvery],
     ['--checkpoint-every', options.checkpointEvery, recipe.checkpointEvery],
-    ['--no-random-crop', options.randomCrop ? undefined : false, pictures.crop === 'random'],
-    ['--chunk', options.chunk, pictures.chunk ?? 1],
-    ['--no-mirror', options.mirror ? undefined : false, pictures.mirror],
-    ['--no-colour', options.colour ? undefined : false, pictures.colour !== undefined],
+    ['--no-random-crop', options.randomCrop ? undefined : false, images.crop === 'random'],
+    ['--chunk', options.chunk, images.chunk ?? 1],
+    ['--no-mirror', options.mirror ? undefined : false, images.mirror],
+    ['--no-colour', options.colour ? undefined : false, images.colour !== undefined],
   ];
   for (const [option, given, own] of pairs) {
     if (given !== undefined && given !== own) {

@@ -70,7 +70,7 @@ export async function runTraining(
     const { description } = session.network;
     output.line(
       `Training ${description.name} (${description.parameterCount.toLocaleString('en-US')} parameters) on ` +
-        `${dataset.train.length.toLocaleString('en-US')} pictures of ${dataset.classes.length} classes, ` +
+        `${dataset.train.length.toLocaleString('en-US')} images of ${dataset.classes.length} classes, ` +
         `${config.recipe.steps} steps of ${config.recipe.batch}, on ${namesOf(session)}.`,
     );
     output.line(memoryLine(session.network.memory()));
@@ -160,7 +160,7 @@ async function openDashboard({
       session,
       dataset,
       title: `${model.variant} on ${data.name}`,
-      subtitle: `${data.classes.length} classes, ${recipe.steps.toLocaleString('en-US')} steps of ${recipe.batch} pictures, on ${namesOf(session())}`,
+      subtitle: `${data.classes.length} classes, ${recipe.steps.toLocaleString('en-US')} steps of ${recipe.batch} images, on ${namesOf(session())}`,
       say: output.line,
     });
     output.line(`Dashboard: ${page.url}`);
@@ -195,15 +195,21 @@ function sameKernels(run: RunDirectory, { tunings }: Session): Omit<Tuning, 'say
 }
 
 /** What a network takes on its adapter, and how near its plan is to what must be there at once. */
-function memoryLine({ totalBytes, parameterBytes, stateBytes, activityBytes, leastActivityBytes }: MemoryPlan): string {
-  const [total, parameters, state, activities, least] = [
+function memoryLine({
+  totalBytes,
+  parameterBytes,
+  stateBytes,
+  activationBytes,
+  leastActivationBytes,
+}: MemoryPlan): string {
+  const [total, parameters, state, activations, least] = [
     totalBytes,
     parameterBytes,
     stateBytes,
-    activityBytes,
-    leastActivityBytes,
+    activationBytes,
+    leastActivationBytes,
   ].map((bytes) => `${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`);
-  return `Memory: ${total}, of it parameters ${parameters}, momentum ${state}, activities ${activities} (at least ${least}).`;
+  return `Memory: ${total}, of it parameters ${parameters}, momentum ${state}, activations ${activations} (at least ${least}).`;
 }
 
 /** The kernels that a run's network is made of: the same ones must be used for the same bits when it goes on. */

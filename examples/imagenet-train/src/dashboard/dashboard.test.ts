@@ -5,23 +5,23 @@ import { setTimeout } from 'node:timers/promises';
 import { type DashboardEvents, dashboardFiles } from '@alex/report';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runCommand, startCommand } from '../testing/command.js';
-import { writePictures } from '../testing/pictures.js';
+import { writeImages } from '../testing/images.js';
 import { writeConstantRecipe } from '../testing/recipe.js';
 import { listenTo } from './testing.js';
 
 let directory: string;
-let pictures: string;
+let images: string;
 let recipe: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'alex-dashboard-'));
-  pictures = join(directory, 'pictures');
-  await writePictures(pictures, ['blue', 'green', 'red']);
+  images = join(directory, 'images');
+  await writeImages(images, ['blue', 'green', 'red']);
   recipe = await writeConstantRecipe(directory);
 });
 afterAll(() => rm(directory, { recursive: true }));
 
 const training = (run: string, steps: number, ...more: string[]) =>
-  ['train', '--data', pictures, '--recipe', recipe, '--crop', '24', '--batch', '4', '--run', run].concat(
+  ['train', '--data', images, '--recipe', recipe, '--crop', '24', '--batch', '4', '--run', run].concat(
     ['--steps', `${steps}`, '--evaluate-every', '20', '--tune', 'off'],
     more,
   );
@@ -45,12 +45,12 @@ it('shows a training, is found again by its page when the run goes on, and chang
   const url = await addressOf(first);
   const page = await listenTo(url);
   expect(await page.next('run')).toMatchObject({
-    title: expect.stringMatching(/^small on .*pictures$/),
+    title: expect.stringMatching(/^small on .*images$/),
     steps: 1_000_000,
     batch: 4,
   });
-  const shown = (await page.next('pictures')) as DashboardEvents['pictures'];
-  // There are three validation pictures, fewer than eight.
+  const shown = (await page.next('images')) as DashboardEvents['images'];
+  // There are three validation images, fewer than eight.
   expect(shown.map(({ label }) => label).sort()).toEqual(['blue', 'green', 'red']);
   for (const { url } of shown) expect(url).toMatch(/^data:image\/(png|jpeg);base64,\w/);
   const { predictions } = (await page.next('predictions')) as DashboardEvents['predictions'];

@@ -1,17 +1,17 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Dataset } from '@alex/data';
-import { type DashboardEvents, dashboardFiles, filters, pictureAddress } from '@alex/report';
+import { type DashboardEvents, dashboardFiles, filters, imageAddress } from '@alex/report';
 import { AdapterError } from '@alex/tensor';
 import { predict, type RunDirectory, type TrainingEvent } from '@alex/trainer';
-import { type ExamplePictures, readExamplePictures } from '../examples.js';
+import { type ExampleImages, readExampleImages } from '../examples.js';
 import type { Session } from '../session.js';
 import { LocalServer, type Tell } from './local-server.js';
 import { MetricHistory } from './metric-history.js';
 
-/** Pictures that are predicted again and again. */
-const shownPictures = 8;
-/** Side of a picture on the page, in pixels. */
-const pictureSide = 240;
+/** Images that are predicted again and again. */
+const shownImages = 8;
+/** Side of an image on the page, in pixels. */
+const imageSide = 240;
 /** About the side of a filter on the page. */
 const filterSide = 44;
 /** Milliseconds between messages of new points. */
@@ -40,8 +40,8 @@ export class Dashboard {
   readonly #options: DashboardOptions;
   readonly #history = new MetricHistory();
   readonly #new = new MetricHistory();
-  readonly #pictures: ExamplePictures;
-  readonly #pictureAddresses: DashboardEvents['pictures'];
+  readonly #images: ExampleImages;
+  readonly #imageAddresses: DashboardEvents['images'];
   /** The weight of the first layer that learns. */
   readonly #firstWeight: { readonly path: string; readonly drawable: boolean };
   #server!: LocalServer;
@@ -51,10 +51,10 @@ export class Dashboard {
   #timer: NodeJS.Timeout | undefined;
   #nextLook = 0;
 
-  private constructor(options: DashboardOptions, pictures: ExamplePictures, addresses: DashboardEvents['pictures']) {
+  private constructor(options: DashboardOptions, images: ExampleImages, addresses: DashboardEvents['images']) {
     this.#options = options;
-    this.#pictures = pictures;
-    this.#pictureAddresses = addresses;
+    this.#images = images;
+    this.#imageAddresses = addresses;
     const [weight] = options.session().network.description.layers.flatMap(({ parameters }) => parameters);
     const channels = weight?.shape[1];
     this.#firstWeight = {
@@ -66,15 +66,15 @@ export class Dashboard {
   /** Serves the page: where the run's page was before, if that port is free. */
   static async open(options: DashboardOptions): Promise<Dashboard> {
     const { run, dataset } = options;
-    const pictures = await readExamplePictures(dataset, shownPictures);
+    const images = await readExampleImages(dataset, shownImages);
     const addresses = await Promise.all(
-      pictures.examples.map(async ({ picture, label, name }) => ({
-        url: await pictureAddress(name, picture, pictureSide),
+      images.examples.map(async ({ image, label, name }) => ({
+        url: await imageAddress(name, image, imageSide),
         label,
         name,
       })),
     );
-    const dashboard = new Dashboard(options, pictures, addresses);
+    const dashboard = new Dashboard(options, images, addresses);
     for (const metrics of await run.readMetrics()) dashboard.#history.add(metrics);
     dashboard.#server = await LocalServer.start({
       port: await lastPort(run),
@@ -107,7 +107,7 @@ export class Dashboard {
         if (this.#state.state !== 'training') this.#setState({ state: 'training' });
         break;
       case 'evaluating':
-        this.#setState({ state: 'evaluating', evaluating: { pictures: event.pictures, of: event.of } });
+        this.#setState({ state: 'evaluating', evaluating: { images: event.images, of: event.of } });
         break;
       default:
         break;
@@ -137,7 +137,7 @@ export class Dashboard {
     try {
       const step = network.stepCount;
       const { classes } = this.#options.dataset;
-      const found = await predict({ network, augmenter }, this.#pictures.batch);
+      const found = await predict({ network, augmenter }, this.#images.batch);
       this.#predictions = {
         step,
         predictions: found.map((guesses) =>
@@ -149,8 +149,8 @@ export class Dashboard {
         const { path } = this.#firstWeight;
         const weight = (await network.parameters([path]))[path]!;
         const scale = Math.max(1, Math.round(filterSide / weight.shape[3]!));
-        const picture = await filters(weight, { columns: network.description.columns, scale });
-        this.#filters = { step, url: `data:image/png;base64,${picture.toString('base64')}` };
+        const image = await filters(weight, { columns: network.description.columns, scale });
+        this.#filters = { step, url: `data:image/png;base64,${image.toString('base64')}` };
         this.#tell('filters', this.#filters);
       }
       this.#tell('memory', this.#memory());
@@ -167,8 +167,8 @@ export class Dashboard {
 
   #memory(): DashboardEvents['memory'] {
     const { network, gpus } = this.#options.session();
-    const { parameterBytes, activityBytes } = network.memory();
-    return { liveBytes: gpus.reduce((sum, { liveBytes }) => sum + liveBytes, 0), parameterBytes, activityBytes };
+    const { parameterBytes, activationBytes } = network.memory();
+    return { liveBytes: gpus.reduce((sum, { liveBytes }) => sum + liveBytes, 0), parameterBytes, activationBytes };
   }
 
   #welcome(tell: Tell): void {
@@ -179,7 +179,7 @@ export class Dashboard {
     tell('run', { title, subtitle, steps, batch });
     tell('history', this.#history.columns);
     tell('memory', this.#memory());
-    tell('pictures', this.#pictureAddresses);
+    tell('images', this.#imageAddresses);
     if (this.#predictions) tell('predictions', this.#predictions);
     if (this.#filters) tell('filters', this.#filters);
     tell('state', this.#state);

@@ -14,7 +14,7 @@ import { RunDirectory, train } from '@alex/trainer';
 import { openDataOfRun } from '../data.js';
 import { openSession, type Session } from '../session.js';
 import { runCommand, startCommand } from './command.js';
-import { writePictures } from './pictures.js';
+import { writeImages } from './images.js';
 
 const { values } = parseArgs({
   options: {
@@ -32,13 +32,13 @@ function between(least: number, most: number): number {
 }
 
 const directory = await mkdtemp(join(tmpdir(), 'alex-soak-'));
-const pictures = join(directory, 'pictures');
-await writePictures(pictures, ['blue', 'green', 'red']);
+const images = join(directory, 'images');
+await writeImages(images, ['blue', 'green', 'red']);
 
 /** Long enough to be killed some ten times, saved every few steps so that kills fall into saving as well. */
 const steps = 600;
 const training = (run: string) => [
-  ...['train', '--data', pictures, '--model', 'small', '--crop', '24', '--batch', '4', '--steps', `${steps}`],
+  ...['train', '--data', images, '--model', 'small', '--crop', '24', '--batch', '4', '--steps', `${steps}`],
   ...['--checkpoint-every', '3', '--evaluate-every', '50', '--tune', 'off', '--resume', '--run', run],
 ];
 const weights = (run: string) => readFile(join(run, 'weights.safetensors'));

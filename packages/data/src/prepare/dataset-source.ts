@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Dataset, Split } from '../dataset.js';
 import { makeFolder, writeError } from '../files.js';
 import { prefetch } from '../prefetch.js';
-import type { PictureSource, SourcePicture } from './source.js';
+import type { ImageSource, SourceImage } from './source.js';
 
-const picturesAtATime = 256;
+const imagesAtATime = 256;
 
 /**
  * A data set that is small enough to be opened as a whole: its pixels are written down once, for the processes that
@@ -16,9 +16,9 @@ const picturesAtATime = 256;
  */
 export async function datasetSource(
   dataset: Dataset,
-  { kind, from }: Pick<PictureSource, 'kind' | 'from'>,
+  { kind, from }: Pick<ImageSource, 'kind' | 'from'>,
   folder: string,
-): Promise<PictureSource> {
+): Promise<ImageSource> {
   const { name, classes, channels, height } = dataset;
   await makeFolder(folder);
   const [train, validation] = [
@@ -35,19 +35,19 @@ export async function datasetSource(
     bytes: 'pixels',
     size: height,
     lossless: true,
-    train: train.pictures,
-    validation: validation.pictures,
+    train: train.images,
+    validation: validation.images,
     ...(dataset.licences && { licences: dataset.licences }),
   };
 }
 
-async function writePixels(split: Split, path: string): Promise<{ pictures: SourcePicture[]; digest: string }> {
+async function writePixels(split: Split, path: string): Promise<{ images: SourceImage[]; digest: string }> {
   const hash = createHash('sha256');
-  const pictures: SourcePicture[] = [];
+  const images: SourceImage[] = [];
   let offset = 0;
   async function* parts() {
-    for (let first = 0; first < split.length; first += picturesAtATime) {
-      const count = Math.min(picturesAtATime, split.length - first);
+    for (let first = 0; first < split.length; first += imagesAtATime) {
+      const count = Math.min(imagesAtATime, split.length - first);
       yield { first, ...(await split.read(Array.from({ length: count }, (_, i) => first + i))) };
     }
   }
@@ -59,7 +59,7 @@ async function writePixels(split: Split, path: string): Promise<{ pictures: Sour
         await file.writeFile(pixels);
         const length = pixels.length / count;
         for (let i = first; i < first + count; i++, offset += length) {
-          pictures.push({ name: split.pictureName(i), label: split.labels[i]!, file: path, offset, length });
+          images.push({ name: split.imageName(i), label: split.labels[i]!, file: path, offset, length });
         }
       }
     } finally {
@@ -68,5 +68,5 @@ async function writePixels(split: Split, path: string): Promise<{ pictures: Sour
   } catch (error) {
     throw writeError(path, error);
   }
-  return { pictures, digest: hash.digest('hex') };
+  return { images, digest: hash.digest('hex') };
 }

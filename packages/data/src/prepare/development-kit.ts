@@ -11,7 +11,7 @@ import { type MatValue, readMatFile } from './mat-file.js';
 export interface DevelopmentKit {
   /** WordNet id and names (`tench, Tinca tinca`) of each class by the kit's own number. */
   readonly classes: ReadonlyMap<number, { readonly wnid: string; readonly names: string }>;
-  /** For each validation picture in the order of their names, the number of its class. */
+  /** For each validation image in the order of their names, the number of its class. */
   readonly groundTruth: readonly number[];
   /** Name of the file that the numbers were read from. */
   readonly groundTruthFile: string;
@@ -29,7 +29,7 @@ type Part = keyof typeof wanted;
 type Parts = Partial<Record<Part, { readonly file: string; readonly content: Buffer }>>;
 
 const kitName = /devkit.*(\.tar\.gz|\.tgz)$/i;
-const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) beside the pictures, packed or unpacked';
+const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) beside the images, packed or unpacked';
 /** The largest file of a kit that is read here has less than one MB. */
 const mostBytes = 2 ** 26;
 
@@ -116,7 +116,7 @@ function fromMeta(file: string, variables: Record<string, MatValue>): Developmen
     if (typeof id !== 'number' || typeof wnid !== 'string' || typeof words !== 'string') {
       throw new DataError(`${file}: a record of \`synsets\` lacks its ILSVRC2012_ID, WNID or words: get the kit again`);
     }
-    // Those with children are groups of classes, which no picture is labelled with.
+    // Those with children are groups of classes, which no image is labelled with.
     if (Array.isArray(children) && (children[0] as number) > 0) continue;
     classes.set(id, { wnid, names: words });
   }

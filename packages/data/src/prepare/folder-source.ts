@@ -3,9 +3,9 @@ import { basename, join, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { readClassNames } from '../class-names.js';
 import { reason } from '../files.js';
-import { listImageFolder, type PictureFile } from '../image-folder.js';
+import { type ImageFile, listImageFolder } from '../image-folder.js';
 import { forEachLimited } from '../split.js';
-import type { PictureSource, SourcePicture } from './source.js';
+import type { ImageSource, SourceImage } from './source.js';
 
 const filesAtATime = 16;
 
@@ -14,7 +14,7 @@ const filesAtATime = 16;
  *
  * @throws DataError where it is not such a folder.
  */
-export async function folderSource(directory: string): Promise<PictureSource> {
+export async function folderSource(directory: string): Promise<ImageSource> {
   const { folders, train, validation } = await listImageFolder(directory);
   const names = await readClassNames(directory, folders);
   return {
@@ -30,16 +30,16 @@ export async function folderSource(directory: string): Promise<PictureSource> {
   };
 }
 
-async function withSizes(directory: string, files: readonly PictureFile[]): Promise<SourcePicture[]> {
-  const pictures: SourcePicture[] = new Array(files.length);
+async function withSizes(directory: string, files: readonly ImageFile[]): Promise<SourceImage[]> {
+  const images: SourceImage[] = new Array(files.length);
   await forEachLimited(files.length, filesAtATime, async (i) => {
     const { path, label } = files[i]!;
     const file = join(directory, path);
     try {
-      pictures[i] = { name: path, label, file, offset: 0, length: (await stat(file)).size };
+      images[i] = { name: path, label, file, offset: 0, length: (await stat(file)).size };
     } catch (error) {
       throw new DataError(`cannot read ${file}: ${reason(error)}`, { cause: error });
     }
   });
-  return pictures;
+  return images;
 }

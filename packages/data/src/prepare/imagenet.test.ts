@@ -6,7 +6,7 @@ import { DataError } from '@alex/tensor';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../testing.js';
 import { imagenetSource } from './imagenet.js';
-import { fingerprintOf, type SourcePicture } from './source.js';
+import { fingerprintOf, type SourceImage } from './source.js';
 import { jpeg, matFile, smallImagenet, synsets, tarOf, writeFiles } from './testing.js';
 
 let official: Record<string, Buffer>;
@@ -25,7 +25,7 @@ const packed = 'ILSVRC2012_devkit_t12.tar.gz';
 const groundTruth = 'ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt';
 const meta = 'ILSVRC2012_devkit_t12/data/meta.mat';
 
-const contentOf = ({ file, offset, length }: SourcePicture) => readFileSync(file).subarray(offset, offset + length);
+const contentOf = ({ file, offset, length }: SourceImage) => readFileSync(file).subarray(offset, offset + length);
 
 async function refused(folder: string, ...messages: string[]) {
   const opening = imagenetSource(folder);
@@ -34,7 +34,7 @@ async function refused(folder: string, ...messages: string[]) {
 }
 
 describe("ImageNet's archives", () => {
-  test('give classes in the order of their ids and pictures by their places', async () => {
+  test('give classes in the order of their ids and images by their places', async () => {
     const source = await imagenetSource(await folderOf());
     expect(source).toMatchObject({ kind: 'imagenet', name: 'ImageNet (ILSVRC 2012)', bytes: 'file', channels: 3 });
     expect(source.classes).toEqual([
@@ -57,9 +57,9 @@ describe("ImageNet's archives", () => {
       tarOf(Object.fromEntries(Object.entries(files).reverse()));
     const classes: Record<string, Buffer> = {};
     for (const [c, wnid] of ['n00000010', 'n00000020', 'n00000030'].entries()) {
-      const pictures: Record<string, Buffer> = {};
-      for (let i = 0; i < 4; i++) pictures[`${wnid}_${i}.JPEG`] = await jpeg(10 * c + i);
-      classes[`${wnid}.tar`] = await reversed(pictures);
+      const images: Record<string, Buffer> = {};
+      for (let i = 0; i < 4; i++) images[`${wnid}_${i}.JPEG`] = await jpeg(10 * c + i);
+      classes[`${wnid}.tar`] = await reversed(images);
     }
     const [usual, other] = [
       await imagenetSource(await folderOf()),
@@ -68,8 +68,8 @@ describe("ImageNet's archives", () => {
     expect(other.train.map(({ name, label }) => [name, label])).toEqual(
       usual.train.map(({ name, label }) => [name, label]),
     );
-    for (const [i, picture] of other.train.entries()) {
-      expect(contentOf(picture).equals(contentOf(usual.train[i]!))).toBe(true);
+    for (const [i, image] of other.train.entries()) {
+      expect(contentOf(image).equals(contentOf(usual.train[i]!))).toBe(true);
     }
   });
 
@@ -166,7 +166,7 @@ describe('what is wrong is told', () => {
     await refused(await of('n00000099.tar'), 'the class n00000099, which the development kit does not know');
     await refused(
       await folderOf({ 'ILSVRC2012_img_train.tar': await tarOf({ 'n00000010.tar': await tarOf({}) }) }),
-      'n00000010.tar holds no pictures',
+      'n00000010.tar holds no images',
     );
   });
 
@@ -182,7 +182,7 @@ describe('what is wrong is told', () => {
     await refused(folder, message, 'validation_ground_truth.txt');
   });
 
-  test('a validation archive that lacks a picture', async () => {
+  test('a validation archive that lacks an image', async () => {
     const archive = await tarOf({ 'ILSVRC2012_val_00000001.JPEG': 'x', 'ILSVRC2012_val_00000003.JPEG': 'x' });
     const folder = await folderOf({
       'ILSVRC2012_img_val.tar': archive,

@@ -3,7 +3,7 @@ import { DataError } from '@alex/tensor';
 import { distinctNames } from '../class-names.js';
 import { listFolder } from '../files.js';
 import { type DevelopmentKit, readDevelopmentKit } from './development-kit.js';
-import type { PictureSource, SourcePicture } from './source.js';
+import type { ImageSource, SourceImage } from './source.js';
 import { partOf, type TarMember, tarMembers, withFile } from './tar.js';
 
 const trainingArchive = /^ILSVRC(\d+)_(?:img|images)_train\.tar$/;
@@ -11,12 +11,12 @@ const validationArchive = /^ILSVRC\d+_(?:img|images)_val\.tar$/;
 
 /**
  * ImageNet (ILSVRC 2010 or 2012) as it is downloaded: the training archive of one archive a class, the validation
- * archive, and the development kit. Nothing is unpacked: pictures are found by their places in the archives. Classes
+ * archive, and the development kit. Nothing is unpacked: images are found by their places in the archives. Classes
  * are numbered in the order of their WordNet ids, as everywhere but in the kit.
  *
  * @throws DataError where a file is missing, breaks off, or disagrees with the others.
  */
-export async function imagenetSource(folder: string): Promise<PictureSource> {
+export async function imagenetSource(folder: string): Promise<ImageSource> {
   const { files } = await listFolder(folder);
   const find = (pattern: RegExp, name: string) => {
     const found = files.filter((file) => pattern.test(file));
@@ -31,7 +31,7 @@ export async function imagenetSource(folder: string): Promise<PictureSource> {
   const validationFile = find(validationArchive, 'ILSVRC2012_img_val.tar');
   const kit = await readDevelopmentKit(folder);
   const year = trainingArchive.exec(basename(trainingFile))![1]!;
-  const { ids, train } = trainingPictures(trainingFile, kit);
+  const { ids, train } = trainingImages(trainingFile, kit);
   const names = new Map([...kit.classes.values()].map(({ wnid, names }) => [wnid, names]));
   const numbers = new Map([...kit.classes].map(([number, { wnid }]) => [wnid, number]));
   const readable = distinctNames(ids, (id) => names.get(id)!);
@@ -45,14 +45,14 @@ export async function imagenetSource(folder: string): Promise<PictureSource> {
     bytes: 'file',
     lossless: false,
     train,
-    validation: validationPictures(validationFile, kit, ids),
+    validation: validationImages(validationFile, kit, ids),
     ...(kit.mapping === 'synset_words.txt' && {
       remarks: ['There is no meta.mat: the ground truth was read as line numbers of synset_words.txt.'],
     }),
   };
 }
 
-function trainingPictures(file: string, kit: DevelopmentKit): { ids: string[]; train: SourcePicture[] } {
+function trainingImages(file: string, kit: DevelopmentKit): { ids: string[]; train: SourceImage[] } {
   const known = new Set([...kit.classes.values()].map(({ wnid }) => wnid));
   const byClass = new Map<string, TarMember[]>();
   withFile(file, (bytes) => {
@@ -69,11 +69,11 @@ function trainingPictures(file: string, kit: DevelopmentKit): { ids: string[]; t
         );
       }
       if (byClass.has(id)) throw new DataError(`${file} holds the class ${id} twice: get it again`);
-      const pictures = [...tarMembers(partOf(bytes, archive))];
-      if (pictures.length === 0) throw new DataError(`${file}: ${archive.name} holds no pictures: get it again`);
+      const images = [...tarMembers(partOf(bytes, archive))];
+      if (images.length === 0) throw new DataError(`${file}: ${archive.name} holds no images: get it again`);
       byClass.set(
         id,
-        pictures.map((picture) => ({ ...picture, offset: archive.offset + picture.offset })),
+        images.map((image) => ({ ...image, offset: archive.offset + image.offset })),
       );
     }
   });
@@ -86,34 +86,34 @@ function trainingPictures(file: string, kit: DevelopmentKit): { ids: string[]; t
   // By name: an archive that was packed in another order gives the same data set.
   const ids = [...byClass.keys()].sort();
   const train = ids.flatMap((id, label) =>
-    byName(byClass.get(id)!).map((picture) => place(file, picture, label, `${id}/${basename(picture.name)}`)),
+    byName(byClass.get(id)!).map((image) => place(file, image, label, `${id}/${basename(image.name)}`)),
   );
   return { ids, train };
 }
 
-function validationPictures(file: string, kit: DevelopmentKit, ids: readonly string[]): SourcePicture[] {
+function validationImages(file: string, kit: DevelopmentKit, ids: readonly string[]): SourceImage[] {
   const members = withFile(file, (bytes) => [...tarMembers(bytes)]);
   const archive = members.find(({ name }) => name.endsWith('.tar'));
-  if (archive) throw new DataError(`${file} holds ${archive.name}, expected pictures: is it the validation archive?`);
+  if (archive) throw new DataError(`${file} holds ${archive.name}, expected images: is it the validation archive?`);
   const { groundTruth, groundTruthFile, classes } = kit;
   if (groundTruth.length !== members.length) {
     throw new DataError(
-      `${groundTruthFile} has ${groundTruth.length} lines, ${file} has ${members.length} pictures: get both again, of one year`,
+      `${groundTruthFile} has ${groundTruth.length} lines, ${file} has ${members.length} images: get both again, of one year`,
     );
   }
   const labels = new Map(ids.map((id, label) => [id, label]));
-  return byName(members).map((picture, i) => {
-    const number = /_(\d+)\.[^.]+$/.exec(picture.name)?.[1];
+  return byName(members).map((image, i) => {
+    const number = /_(\d+)\.[^.]+$/.exec(image.name)?.[1];
     if (number !== undefined && Number(number) !== i + 1) {
-      throw new DataError(`${file}: ${picture.name} comes in place ${i + 1}, so another is missing: get it again`);
+      throw new DataError(`${file}: ${image.name} comes in place ${i + 1}, so another is missing: get it again`);
     }
-    return place(file, picture, labels.get(classes.get(groundTruth[i]!)!.wnid)!, basename(picture.name));
+    return place(file, image, labels.get(classes.get(groundTruth[i]!)!.wnid)!, basename(image.name));
   });
 }
 
 const byName = (members: readonly TarMember[]) => members.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
-const place = (file: string, { offset, length }: TarMember, label: number, name: string): SourcePicture => ({
+const place = (file: string, { offset, length }: TarMember, label: number, name: string): SourceImage => ({
   name,
   label,
   file,

@@ -8,7 +8,7 @@ import { fetchCifar10, unpackCifar10 } from './cifar10-files.js';
 import { datasetSource } from './dataset-source.js';
 import { folderSource } from './folder-source.js';
 import { imagenetSource } from './imagenet.js';
-import type { PictureSource } from './source.js';
+import type { ImageSource } from './source.js';
 
 /** Kinds of data that can be prepared. */
 export const sourceKinds = ['imagenet', 'folder', 'cifar10', 'fashion-mnist', 'emoji'] as const;
@@ -22,19 +22,19 @@ export interface SourceOptions {
    * Fashion-MNIST's files, or nothing for those of Debian's package. The emoji come with this package.
    */
   readonly from?: string | undefined;
-  /** Side of the pictures. 256 unless said, as in the paper; CIFAR-10 and Fashion-MNIST keep their own. */
+  /** Side of the images. 256 unless said, as in the paper; CIFAR-10 and Fashion-MNIST keep their own. */
   readonly size?: number | undefined;
   /** How many classes; only the emoji leave a choice. */
   readonly classes?: number | undefined;
 }
 
 /**
- * Lists the pictures of a source.
+ * Lists the images of a source.
  *
  * @param scratch makes a folder for what has to be unpacked first
  * @throws DataError where the source is missing, incomplete or damaged; ConfigError where an option is not possible.
  */
-export async function openSource(options: SourceOptions, scratch: () => Promise<string>): Promise<PictureSource> {
+export async function openSource(options: SourceOptions, scratch: () => Promise<string>): Promise<ImageSource> {
   const { source, from, size, classes } = options;
   if (classes !== undefined && source !== 'emoji') {
     throw new ConfigError(`classes is ${classes}, but ${source} has classes of its own: leave the option out`);

@@ -9,9 +9,9 @@ import { ConfigError, DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { extract } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeImage } from '../image-file.js';
 import { openDataset } from '../open-dataset.js';
 import { ownScript } from '../own-script.js';
-import { decodePicture } from '../picture-file.js';
 import { parseManifest } from '../prepared/manifest.js';
 import { decodeNpy } from '../prepared/npy.js';
 import { type Preparation, type PreparationEvent, type PrepareOptions, prepareDataset } from './prepare.js';
@@ -46,12 +46,12 @@ const manifestOf = async (folder: string) =>
 
 let parent: string;
 let folder: string;
-/** The folder's pictures as they are prepared usually. */
+/** The folder's images as they are prepared usually. */
 let prepared: PrepareOptions;
 let preparation: Preparation;
 beforeAll(async () => {
   parent = await mkdtemp(join(tmpdir(), 'alex-prepare-'));
-  folder = join(parent, 'pictures');
+  folder = join(parent, 'images');
   const files: Record<string, Buffer> = {};
   for (let i = 0; i < 14; i++) files[`train/${i % 2 ? 'cat' : 'dog'}/${i}.JPEG`] = await jpeg(i);
   for (let i = 0; i < 4; i++) files[`val/${i % 2 ? 'cat' : 'dog'}/${i}.JPEG`] = await jpeg(50 + i);
@@ -63,7 +63,7 @@ afterAll(() => rm(parent, { recursive: true, force: true }));
 
 let count = 0;
 const newFolder = () => join(parent, `to${count++}`);
-const small = { size: 16, picturesPerShard: 4, workers: 2 } as const;
+const small = { size: 16, imagesPerShard: 4, workers: 2 } as const;
 const ofFolder = (more: Partial<PrepareOptions> = {}): PrepareOptions => ({
   source: 'folder',
   from: folder,
@@ -78,7 +78,7 @@ async function copyOfPrepared(): Promise<PrepareOptions> {
   return options;
 }
 
-describe('a folder of pictures', () => {
+describe('a folder of images', () => {
   test('becomes shards that another tar reader understands', async () => {
     const { directory, manifest, alreadyThere } = preparation;
     expect(alreadyThere).toBe(false);
@@ -94,7 +94,7 @@ describe('a folder of pictures', () => {
       'validation-000000.tar',
       'validation.index',
     ]);
-    expect(manifest.splits.train.shards.map(({ pictures }) => pictures)).toEqual([4, 4, 4, 2]);
+    expect(manifest.splits.train.shards.map(({ images }) => images)).toEqual([4, 4, 4, 2]);
     const files = await filesOf(join(directory, 'train-000001.tar'));
     expect(Object.keys(files)).toEqual(
       ['00000004_5', '00000005_7', '00000006_9', '00000007_0'].flatMap((key) => [`${key}.jpg`, `${key}.cls`]),
@@ -106,12 +106,12 @@ describe('a folder of pictures', () => {
     expect(metadata.exif).toBeUndefined();
   });
 
-  test('keeps its classes, and each picture its pixels to the loss of JPEG', async () => {
+  test('keeps its classes, and each image its pixels to the loss of JPEG', async () => {
     const dataset = await openDataset(prepared.to);
-    expect(dataset).toMatchObject({ name: 'pictures', classes: ['cat', 'dog'], height: 16, width: 16, channels: 3 });
+    expect(dataset).toMatchObject({ name: 'images', classes: ['cat', 'dog'], height: 16, width: 16, channels: 3 });
     expect([...dataset.train.labels]).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
     const { pixels } = await dataset.train.read([7]);
-    const wanted = await decodePicture('dog/0', await jpeg(0), 16);
+    const wanted = await decodeImage('dog/0', await jpeg(0), 16);
     const difference = pixels.reduce((sum, value, i) => sum + Math.abs(value - wanted[i]!), 0) / pixels.length;
     expect(difference).toBeLessThan(6);
   });
@@ -121,7 +121,7 @@ describe('a folder of pictures', () => {
     const dataset = await openDataset(directory);
     const all = await dataset.train.read(Array.from({ length: 14 }, (_, i) => i));
     for (const [i, name] of [1, 11, 13].entries()) {
-      const wanted = await decodePicture('cat', await jpeg(name), 16);
+      const wanted = await decodeImage('cat', await jpeg(name), 16);
       expect([...all.pixels.subarray(i * 768, (i + 1) * 768)]).toEqual([...wanted]);
     }
     // Two passes over all pixels in float64, as no program that has to be quick would.
@@ -151,7 +151,7 @@ describe('a folder of pictures', () => {
   });
 
   test('gives the same bytes with any number of workers, from any place', async () => {
-    const elsewhere = join(newFolder(), 'pictures');
+    const elsewhere = join(newFolder(), 'images');
     await cp(folder, elsewhere, { recursive: true });
     const wanted = await contentOf(prepared.to);
     for (const options of [ofFolder({ workers: 1, from: elsewhere }), ofFolder({ workers: 5 })]) {
@@ -180,7 +180,7 @@ describe('a folder of pictures', () => {
   });
 });
 
-describe('pictures of every kind that ImageNet holds', () => {
+describe('images of every kind that ImageNet holds', () => {
   test('are decoded right, and kept in the order of the source', async () => {
     const photo = photograph(3, 48, 48);
     const upright = await photo.clone().raw().toBuffer();
@@ -191,7 +191,7 @@ describe('pictures of every kind that ImageNet holds', () => {
       'a/3-cmyk.JPEG': await photo.clone().toColourspace('cmyk').jpeg({ quality: 100 }).toBuffer(),
       'a/4-deep.JPEG': await photo.clone().toColourspace('rgb16').png().toBuffer(),
       'a/5-png.JPEG': await photo.clone().png().toBuffer(),
-      // As a camera that was held upright writes it: the picture lies on its side, a note says so.
+      // As a camera that was held upright writes it: the image lies on its side, a note says so.
       'a/6-turned.JPEG': await sharp(await photo.clone().rotate(270).png().toBuffer())
         .withMetadata({ orientation: 6 })
         .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
@@ -205,7 +205,7 @@ describe('pictures of every kind that ImageNet holds', () => {
     const names = new Map<string, Uint8Array>();
     for (const split of [train, validation]) {
       for (let i = 0; i < split.length; i++) {
-        const name = /\/\d+_(.*)\.png$/.exec(split.pictureName(i))![1]!;
+        const name = /\/\d+_(.*)\.png$/.exec(split.imageName(i))![1]!;
         if (split.labels[i] === 0) names.set(name, (await split.read([i])).pixels);
       }
     }
@@ -231,7 +231,7 @@ describe('pictures of every kind that ImageNet holds', () => {
   });
 });
 
-describe('pictures that cannot be used', () => {
+describe('images that cannot be used', () => {
   async function withBroken(broken: number): Promise<string> {
     const from = newFolder();
     const files: Record<string, Buffer | string> = {};
@@ -248,13 +248,13 @@ describe('pictures that cannot be used', () => {
     const { manifest } = await prepareDataset({ source: 'folder', from, to, ...small, maxRejected: 0.3 });
     const { train, validation } = manifest.splits;
     expect(train.rejected + validation.rejected).toBe(3);
-    expect(train.pictures + validation.pictures).toBe(10);
+    expect(train.images + validation.images).toBe(10);
     const lines = (await readFile(join(to, 'rejected.jsonl'), 'utf8')).trimEnd().split('\n');
-    const listed = lines.map((line) => JSON.parse(line) as { picture: string; reason: string });
-    expect(listed.map(({ picture }) => picture).sort()).toEqual([0, 1, 2].map((i) => `a/broken${i}.JPEG`));
-    const reasonOf = (name: string) => listed.find(({ picture }) => picture === name)!.reason;
+    const listed = lines.map((line) => JSON.parse(line) as { image: string; reason: string });
+    expect(listed.map(({ image }) => image).sort()).toEqual([0, 1, 2].map((i) => `a/broken${i}.JPEG`));
+    const reasonOf = (name: string) => listed.find(({ image }) => image === name)!.reason;
     expect(reasonOf('a/broken0.JPEG')).toContain('its content is something else');
-    expect(reasonOf('a/broken1.JPEG')).toContain('cannot be read as a picture');
+    expect(reasonOf('a/broken1.JPEG')).toContain('cannot be read as an image');
     expect(reasonOf('a/broken2.JPEG')).toContain('the file is empty');
   });
 
@@ -263,11 +263,11 @@ describe('pictures that cannot be used', () => {
     const options = { source: 'folder', from, to: newFolder(), ...small } as const;
     const preparing = prepareDataset(options);
     await expect(preparing).rejects.toThrow(DataError);
-    await expect(preparing).rejects.toThrow(/of 12 pictures cannot be used, more than 0.1%; a\/broken\d\.JPEG for one/);
-    expect(await readFile(join(options.to, 'rejected.jsonl'), 'utf8')).toContain('"picture":"a/broken');
+    await expect(preparing).rejects.toThrow(/of 12 images cannot be used, more than 0.1%; a\/broken\d\.JPEG for one/);
+    expect(await readFile(join(options.to, 'rejected.jsonl'), 'utf8')).toContain('"image":"a/broken');
     await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');
     const { manifest } = await prepareDataset({ ...options, maxRejected: 0.2 });
-    expect(manifest.splits.train.pictures + manifest.splits.validation.pictures).toBe(10);
+    expect(manifest.splits.train.images + manifest.splits.validation.images).toBe(10);
   });
 
   test('that are all of a split end it too', async () => {
@@ -278,19 +278,19 @@ describe('pictures that cannot be used', () => {
       'val/a/1.JPEG': 'x',
     });
     const preparing = prepareDataset({ source: 'folder', from, to: newFolder(), ...small, maxRejected: 1 });
-    await expect(preparing).rejects.toThrow('none of the validation pictures can be used');
+    await expect(preparing).rejects.toThrow('none of the validation images can be used');
   });
 });
 
 describe('an interruption', () => {
-  /** Prepares in a process of its own, which is killed a moment after so many pictures are done. */
-  async function killedAfter(pictures: number, milliseconds: number, options: PrepareOptions): Promise<void> {
+  /** Prepares in a process of its own, which is killed a moment after so many images are done. */
+  async function killedAfter(images: number, milliseconds: number, options: PrepareOptions): Promise<void> {
     const { url } = ownScript('prepare/testing-process');
     const { execArgv } = ownScript('shard-process');
     const child = fork(url, [JSON.stringify(options)], { execArgv, stdio: 'ignore' });
     const ended = once(child, 'exit');
     child.on('message', (event: PreparationEvent) => {
-      if (event.kind === 'pictures' && event.done >= pictures) {
+      if (event.kind === 'images' && event.done >= images) {
         setTimeout(() => child.kill('SIGKILL'), milliseconds);
       }
     });
@@ -309,12 +309,12 @@ describe('an interruption', () => {
 
     const options = { ...whole, to: newFolder() };
     // Within the first shard, between later ones, and when all shards are there.
-    for (const [pictures, milliseconds] of [
+    for (const [images, milliseconds] of [
       [0, 5],
       [30, 7],
       [69, 1],
     ] as const) {
-      await killedAfter(pictures, milliseconds, options);
+      await killedAfter(images, milliseconds, options);
       const there = await readdir(options.to).catch(() => [] as string[]);
       if (!there.includes('dataset.json')) {
         await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');
@@ -332,7 +332,7 @@ describe('an interruption', () => {
       ...options,
       signal: controller.signal,
       onEvent: (event) => {
-        if (event.kind === 'pictures' && event.done >= 8) controller.abort(new Error('stopped'));
+        if (event.kind === 'images' && event.done >= 8) controller.abort(new Error('stopped'));
       },
     });
     await expect(stopping).rejects.toThrow('stopped');
@@ -364,7 +364,7 @@ describe('other sources', () => {
     const { train, validation, numbers } = await openDataset(directory);
     expect(numbers).toEqual([2, 3, 1]);
     expect([...validation.labels]).toEqual([2, 0, 1, 1, 0, 2]);
-    expect(train.pictureName(5)).toBe('train-000001.tar/00000005_n00000020_1.jpg');
+    expect(train.imageName(5)).toBe('train-000001.tar/00000005_n00000020_1.jpg');
   });
 
   test("Fashion-MNIST's files: one channel, without loss", async () => {
@@ -391,7 +391,7 @@ describe('other sources', () => {
       true,
     );
     const mean = [0, 1, 2, 3, 4].reduce((sum, i) => sum + pixels[i * 784 + 100]!, 0) / 5;
-    expect(dataset.statistics!.meanPicture[100]).toBeCloseTo(mean, 4);
+    expect(dataset.statistics!.meanImage[100]).toBeCloseTo(mean, 4);
   });
 
   test('emoji, without loss', async () => {
@@ -466,7 +466,7 @@ describe('wrong use', () => {
     ['a share that is no number', { maxRejected: Number.NaN }, 'maxRejected is NaN'],
     ['no workers', { workers: 0 }, 'workers is 0'],
     ['no size', { size: 0 }, 'size is 0'],
-    ['shards of nothing', { picturesPerShard: 0 }, 'picturesPerShard is 0'],
+    ['shards of nothing', { imagesPerShard: 0 }, 'imagesPerShard is 0'],
     ['a quality above 100', { quality: 101 }, 'quality is 101'],
     ['no source', { from: undefined }, 'from is missing'],
     ['classes of its own', { classes: 3 }, 'classes is 3, but folder has classes of its own'],

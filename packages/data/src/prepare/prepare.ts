@@ -20,27 +20,27 @@ import { type ColourTotals, statisticsOf } from '../statistics.js';
 import { openSource, type SourceOptions } from './open-source.js';
 import { readShardRecord, type ShardFormat, type ShardJob, type ShardRecord } from './shard.js';
 import { makeShards } from './shard-processes.js';
-import { fingerprintOf, type PictureSource, type SourcePicture } from './source.js';
+import { fingerprintOf, type ImageSource, type SourceImage } from './source.js';
 
 /** How a preparation gets on. */
 export type PreparationEvent =
   | { readonly kind: 'listing' }
   | { readonly kind: 'remark'; readonly text: string }
-  | { readonly kind: 'pictures'; readonly done: number; readonly of: number; readonly rejected: number }
+  | { readonly kind: 'images'; readonly done: number; readonly of: number; readonly rejected: number }
   | { readonly kind: 'verifying'; readonly done: number; readonly of: number };
 
 export interface PrepareOptions extends SourceOptions {
   /** Where the shards go: a new or empty folder, or one where this preparation was stopped. */
   readonly to: string;
-  /** Share of the pictures that may be unusable; 0.001 unless said. */
+  /** Share of the images that may be unusable; 0.001 unless said. */
   readonly maxRejected?: number | undefined;
-  /** How pictures are kept; unless said `jpg`, and `png` where the source is small and without loss. */
+  /** How images are kept; unless said `jpg`, and `png` where the source is small and without loss. */
   readonly encoding?: 'jpg' | 'png' | undefined;
   /** Of JPEG, 1 to 100; 95 unless said. */
   readonly quality?: number | undefined;
   /** 1024 unless said. */
-  readonly picturesPerShard?: number | undefined;
-  /** Pictures to decode at a time; unless said, the number of cores. The result does not depend on it. */
+  readonly imagesPerShard?: number | undefined;
+  /** Images to decode at a time; unless said, the number of cores. The result does not depend on it. */
   readonly workers?: number | undefined;
   /** Ends the preparation; the same call goes on from there. */
   readonly signal?: AbortSignal | undefined;
@@ -68,24 +68,24 @@ const tools = Object.fromEntries(
 );
 
 /**
- * Prepares pictures for training as the paper does (section 2: the shorter side scaled to 256, the central 256 x 256
+ * Prepares images for training as the paper does (section 2: the shorter side scaled to 256, the central 256 x 256
  * cut out) and keeps them as WebDataset shards (`KEY.jpg` and `KEY.cls` in a tar) with an index for random access, and
  * with mean image, colour statistics, classes and checksums in `dataset.json`, which is written last.
  *
  * The bytes depend on the source and the options alone: not on the number of workers, the time, or how often the work
  * was stopped, be it by a power cut. What is finished is kept, and checked by its checksum when the work goes on.
- * Pictures that cannot be used are listed in `rejected.jsonl`.
+ * Images that cannot be used are listed in `rejected.jsonl`.
  *
  * @throws ConfigError where an option is not possible or the folder holds something else; DataError where the source is
- *   damaged, too many pictures are rejected, or the target cannot be written.
+ *   damaged, too many images are rejected, or the target cannot be written.
  */
 export async function prepareDataset(options: PrepareOptions): Promise<Preparation> {
-  const { to, maxRejected = 0.001, quality = 95, picturesPerShard = 1024, signal, onEvent } = options;
+  const { to, maxRejected = 0.001, quality = 95, imagesPerShard = 1024, signal, onEvent } = options;
   if (!(maxRejected >= 0 && maxRejected <= 1)) {
     throw new ConfigError(`maxRejected is ${maxRejected}: give a share from 0 to 1`);
   }
   checkWhole('quality', quality, 1, 100);
-  checkWhole('picturesPerShard', picturesPerShard, 1, 65536);
+  checkWhole('imagesPerShard', imagesPerShard, 1, 65536);
   if (options.workers !== undefined) checkWhole('workers', options.workers, 1, 1024);
   if (options.size !== undefined) checkWhole('size', options.size, 1, 4096);
   await checkTarget(to);
@@ -104,7 +104,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
     encoding: options.encoding ?? (source.lossless ? 'png' : 'jpg'),
     quality,
   };
-  const plan = { version: manifestVersion, source: fingerprintOf(source), format, picturesPerShard, tools };
+  const plan = { version: manifestVersion, source: fingerprintOf(source), format, imagesPerShard, tools };
   const fingerprint = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
 
   const finished = await finishedManifest(to);
@@ -117,12 +117,12 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
   await makeFolder(workshop);
   await agreeOnPlan(to, join(workshop, planFile), fingerprint);
 
-  const jobs = jobsFor(source, { to, workshop, format, picturesPerShard });
+  const jobs = jobsFor(source, { to, workshop, format, imagesPerShard });
   const of = source.train.length + source.validation.length;
   const allowed = Math.floor(maxRejected * of);
   let done = 0;
   let rejected = 0;
-  const tell = () => onEvent?.({ kind: 'pictures', done, of, rejected });
+  const tell = () => onEvent?.({ kind: 'images', done, of, rejected });
   tell();
   try {
     await makeShards(
@@ -130,7 +130,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
       {
         workers: options.workers,
         signal,
-        onPictures(count) {
+        onImages(count) {
           done += count;
           tell();
         },
@@ -153,11 +153,11 @@ class TooManyRejected extends Error {}
 
 type Jobs = Readonly<Record<SplitName, readonly Omit<ShardJob, 'lanes'>[]>>;
 
-function sizeOf(source: PictureSource, size: number | undefined): number {
+function sizeOf(source: ImageSource, size: number | undefined): number {
   if (source.size === undefined) return size ?? 256;
   if (size === undefined || size === source.size) return source.size;
   throw new ConfigError(
-    `size is ${size}, but ${source.name} has pictures of ${source.size} x ${source.size}: leave the option out`,
+    `size is ${size}, but ${source.name} has images of ${source.size} x ${source.size}: leave the option out`,
   );
 }
 
@@ -191,23 +191,23 @@ async function agreeOnPlan(to: string, file: string, fingerprint: string): Promi
 }
 
 function jobsFor(
-  source: PictureSource,
+  source: ImageSource,
   {
     to,
     workshop,
     format,
-    picturesPerShard,
-  }: { to: string; workshop: string; format: ShardFormat; picturesPerShard: number },
+    imagesPerShard,
+  }: { to: string; workshop: string; format: ShardFormat; imagesPerShard: number },
 ): Jobs {
-  const ofSplit = (split: SplitName, pictures: readonly SourcePicture[]) =>
-    Array.from({ length: Math.ceil(pictures.length / picturesPerShard) }, (_, i) => ({
+  const ofSplit = (split: SplitName, images: readonly SourceImage[]) =>
+    Array.from({ length: Math.ceil(images.length / imagesPerShard) }, (_, i) => ({
       shard: `${split}-${String(i).padStart(6, '0')}.tar`,
       directory: to,
       workshop,
       bytes: source.bytes,
       format,
-      pictures: pictures.slice(i * picturesPerShard, (i + 1) * picturesPerShard),
-      first: i * picturesPerShard,
+      images: images.slice(i * imagesPerShard, (i + 1) * imagesPerShard),
+      first: i * imagesPerShard,
       statistics: split === 'train',
     }));
   return { train: ofSplit('train', source.train), validation: ofSplit('validation', source.validation) };
@@ -222,15 +222,15 @@ async function tooMany(to: string, workshop: string, jobs: Jobs, of: number, max
   }
   const file = join(to, rejectedFile);
   await writeWhole(file, lines.join(''));
-  const first = JSON.parse(lines[0]!) as { picture: string; reason: string };
+  const first = JSON.parse(lines[0]!) as { image: string; reason: string };
   return new DataError(
-    `${lines.length} of ${of} pictures cannot be used, more than ${(100 * maxRejected).toLocaleString('en-US')}%; ` +
-      `${first.picture} for one (${first.reason}). ${file} lists them: replace them, or allow more by --max-rejected`,
+    `${lines.length} of ${of} images cannot be used, more than ${(100 * maxRejected).toLocaleString('en-US')}%; ` +
+      `${first.image} for one (${first.reason}). ${file} lists them: replace them, or allow more by --max-rejected`,
   );
 }
 
 function rejectedLines(split: SplitName, rejected: ShardRecord['rejected']): string[] {
-  return rejected.map(({ picture, reason }) => `${JSON.stringify({ split, picture, reason })}\n`);
+  return rejected.map(({ image, reason }) => `${JSON.stringify({ split, image, reason })}\n`);
 }
 
 /** Puts together what the shards' records say. */
@@ -244,14 +244,14 @@ async function finish({
 }: {
   to: string;
   workshop: string;
-  source: PictureSource;
+  source: ImageSource;
   format: ShardFormat;
   fingerprint: string;
   jobs: Jobs;
 }): Promise<Manifest> {
   const { size, channels, encoding, quality } = format;
   const colours: ColourTotals[] = [];
-  const pictureSum = new Float64Array(channels * size * size);
+  const imageSum = new Float64Array(channels * size * size);
   const rejected: string[] = [];
 
   const writeChecked = async (file: string, content: string | Buffer) => {
@@ -264,26 +264,26 @@ async function finish({
   };
   const writeSplit = async (split: SplitName): Promise<SplitManifest> => {
     const shards: SplitManifest['shards'] = [];
-    const entries: ShardRecord['pictures'][number][] = [];
+    const entries: ShardRecord['images'][number][] = [];
     let rejectedOfSplit = 0;
     for (const { shard } of jobs[split]) {
       const record = await readShardRecord(workshop, shard);
       if (!record) throw new DataError(`${workshop} was changed meanwhile: remove ${to} and prepare the data anew`);
-      shards.push({ file: shard, bytes: record.bytes, sha256: record.sha256, pictures: record.pictures.length });
-      for (const entry of record.pictures) entries.push(entry);
+      shards.push({ file: shard, bytes: record.bytes, sha256: record.sha256, images: record.images.length });
+      for (const entry of record.images) entries.push(entry);
       rejected.push(...rejectedLines(split, record.rejected));
       rejectedOfSplit += record.rejected.length;
       if (record.colours) colours.push(record.colours);
-      if (record.pictureSum !== undefined) addWords(pictureSum, Buffer.from(record.pictureSum, 'base64'));
+      if (record.imageSum !== undefined) addWords(imageSum, Buffer.from(record.imageSum, 'base64'));
     }
-    if (entries.length === 0) throw new DataError(`none of the ${split} pictures can be used`);
+    if (entries.length === 0) throw new DataError(`none of the ${split} images can be used`);
     const index = await writeChecked(`${split}.index`, encodeIndex(entries));
-    return { pictures: entries.length, rejected: rejectedOfSplit, index, shards };
+    return { images: entries.length, rejected: rejectedOfSplit, index, shards };
   };
 
   const splits = { train: await writeSplit('train'), validation: await writeSplit('validation') };
-  const count = splits.train.pictures;
-  const meanImage = pictureSum.map((sum) => sum / count);
+  const count = splits.train.images;
+  const meanImage = imageSum.map((sum) => sum / count);
   const { mean, covariance, standardDeviations, axes } = statisticsOf(colours);
   if (rejected.length > 0) await writeWhole(join(to, rejectedFile), rejected.join(''));
   else await rm(join(to, rejectedFile), { force: true });

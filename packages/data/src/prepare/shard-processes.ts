@@ -8,13 +8,13 @@ import type { ShardMessage } from '../shard-process.js';
 import type { ShardJob } from './shard.js';
 
 export interface ShardProcessesOptions {
-  /** Pictures to decode at a time, over all processes; unless said, the number of cores. */
+  /** Images to decode at a time, over all processes; unless said, the number of cores. */
   readonly workers?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called as pictures are done, in whatever order. */
-  onPictures(count: number): void;
+  /** Called as images are done, in whatever order. */
+  onImages(count: number): void;
   /** Called after each shard; what it throws ends everything. */
-  onShard(made: { readonly pictures: number; readonly rejected: number }): void;
+  onShard(made: { readonly images: number; readonly rejected: number }): void;
 }
 
 /**
@@ -22,7 +22,7 @@ export interface ShardProcessesOptions {
  * leaves also what its JavaScript does in between enough room, and keeps memory small.
  */
 const lanesPerProcess = 4;
-/** Each takes 165 MB: so many stay below 1 GiB together with the list of all of ImageNet's pictures, 430 MB. */
+/** Each takes 165 MB: so many stay below 1 GiB together with the list of all of ImageNet's images, 430 MB. */
 const mostProcesses = 3;
 
 /**
@@ -32,7 +32,7 @@ const mostProcesses = 3;
  */
 export async function makeShards(
   jobs: readonly Omit<ShardJob, 'lanes'>[],
-  { workers = availableParallelism(), signal, onPictures, onShard }: ShardProcessesOptions,
+  { workers = availableParallelism(), signal, onImages, onShard }: ShardProcessesOptions,
 ): Promise<void> {
   const count = Math.min(Math.ceil(workers / lanesPerProcess), mostProcesses, jobs.length);
   const lanes = Math.ceil(workers / Math.max(1, count));
@@ -54,7 +54,7 @@ export async function makeShards(
     processes.push(child);
     try {
       while (next < jobs.length && !stop.signal.aborted) {
-        onShard(await makeIn(child, { ...jobs[next++]!, lanes }, onPictures));
+        onShard(await makeIn(child, { ...jobs[next++]!, lanes }, onImages));
       }
     } catch (error) {
       // The other processes' failures that follow are no news.
@@ -86,8 +86,8 @@ function start(lanes: number): ChildProcess {
 function makeIn(
   child: ChildProcess,
   job: ShardJob,
-  onPictures: (count: number) => void,
-): Promise<{ pictures: number; rejected: number }> {
+  onImages: (count: number) => void,
+): Promise<{ images: number; rejected: number }> {
   return new Promise((resolve, reject) => {
     const settle = (end: () => void) => {
       child.off('message', hear).off('exit', gone).off('error', reject);
@@ -103,7 +103,7 @@ function makeIn(
         ),
       );
     const hear = (message: ShardMessage) => {
-      if (message.kind === 'pictures') onPictures(message.count);
+      if (message.kind === 'images') onImages(message.count);
       else if (message.kind === 'made') settle(() => resolve(message));
       else {
         const { name, message: text } = message;

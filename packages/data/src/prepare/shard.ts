@@ -7,15 +7,15 @@ import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { pack } from 'tar-stream';
 import { reason, writeError, writeWhole } from '../files.js';
-import { checkSignatureOf, decodePicture } from '../picture-file.js';
+import { checkSignatureOf, decodeImage } from '../image-file.js';
 import { hasChecksum } from '../prepared/checksum.js';
 import { ColourSums, type ColourTotals } from '../statistics.js';
-import type { PictureSource, SourcePicture } from './source.js';
+import type { ImageSource, SourceImage } from './source.js';
 import { readFully } from './tar.js';
 
-/** How pictures are kept in shards. */
+/** How images are kept in shards. */
 export interface ShardFormat {
-  /** Side of the square pictures, in pixels. */
+  /** Side of the square images, in pixels. */
   readonly size: number;
   readonly channels: 1 | 3;
   readonly encoding: 'jpg' | 'png';
@@ -30,20 +30,20 @@ export interface ShardJob {
   readonly directory: string;
   /** Where records of finished shards and unfinished files lie. */
   readonly workshop: string;
-  readonly bytes: PictureSource['bytes'];
+  readonly bytes: ImageSource['bytes'];
   readonly format: ShardFormat;
-  readonly pictures: readonly SourcePicture[];
-  /** Number of the first picture within its split. */
+  readonly images: readonly SourceImage[];
+  /** Number of the first image within its split. */
   readonly first: number;
   /** Whether to take the sums for mean and colour statistics. */
   readonly statistics: boolean;
-  /** Pictures to decode at a time. */
+  /** Images to decode at a time. */
   readonly lanes: number;
 }
 
-/** A picture that could not be used. */
+/** An image that could not be used. */
 export interface Rejected {
-  readonly picture: string;
+  readonly image: string;
   readonly reason: string;
 }
 
@@ -51,12 +51,12 @@ export interface Rejected {
 export interface ShardRecord {
   readonly bytes: number;
   readonly sha256: string;
-  /** Of each picture: offset and length in the shard, label, CRC-32. */
-  readonly pictures: readonly (readonly [offset: number, length: number, label: number, crc: number])[];
+  /** Of each image: offset and length in the shard, label, CRC-32. */
+  readonly images: readonly (readonly [offset: number, length: number, label: number, crc: number])[];
   readonly rejected: readonly Rejected[];
   readonly colours?: ColourTotals;
   /** Sums of each value `[channels, size, size]`, 32-bit little-endian words in base64. */
-  readonly pictureSum?: string;
+  readonly imageSum?: string;
 }
 
 const recordFile = (workshop: string, shard: string) => join(workshop, `${shard}.json`);
@@ -74,19 +74,19 @@ export async function readShardRecord(workshop: string, shard: string): Promise<
  * Makes a shard, unless it is there already, whole and right. The file appears under its name only when it is complete
  * and on the disk, its record after it: whatever happens at any moment, a shard with a record is a good one.
  *
- * @throws DataError where the source or the target cannot be used. Pictures that cannot be decoded are rejected.
+ * @throws DataError where the source or the target cannot be used. Images that cannot be decoded are rejected.
  */
-export async function makeShard(job: ShardJob, onPictures: (count: number) => void = () => {}): Promise<ShardRecord> {
+export async function makeShard(job: ShardJob, onImages: (count: number) => void = () => {}): Promise<ShardRecord> {
   const { directory, workshop, shard } = job;
   const path = join(directory, shard);
   const known = await readShardRecord(workshop, shard);
   if (known && (await hasChecksum(path, known))) {
-    onPictures(job.pictures.length);
+    onImages(job.images.length);
     return known;
   }
   const unfinished = join(workshop, `${shard}.${process.pid}`);
   try {
-    const record = await writeShard(job, unfinished, onPictures);
+    const record = await writeShard(job, unfinished, onImages);
     await rename(unfinished, path);
     await writeWhole(recordFile(workshop, shard), JSON.stringify(record));
     return record;
@@ -96,8 +96,8 @@ export async function makeShard(job: ShardJob, onPictures: (count: number) => vo
   }
 }
 
-async function writeShard(job: ShardJob, path: string, onPictures: (count: number) => void): Promise<ShardRecord> {
-  const { format, pictures, statistics } = job;
+async function writeShard(job: ShardJob, path: string, onImages: (count: number) => void): Promise<ShardRecord> {
+  const { format, images, statistics } = job;
   const { size, channels, encoding } = format;
   const archive = pack();
   const hash = createHash('sha256');
@@ -130,20 +130,20 @@ async function writeShard(job: ShardJob, path: string, onPictures: (count: numbe
   const placed: [number, number, number, number][] = [];
   const rejected: Rejected[] = [];
   const colours = new ColourSums(channels);
-  const pictureSum = new Uint32Array(channels * size * size);
+  const imageSum = new Uint32Array(channels * size * size);
   const descriptors = new Map<string, number>();
   try {
-    await inOrder(pictures, job.lanes, preparer(job, descriptors), async (prepared, i) => {
-      const { name, label } = pictures[i]!;
-      onPictures(1);
+    await inOrder(images, job.lanes, preparer(job, descriptors), async (prepared, i) => {
+      const { name, label } = images[i]!;
+      onImages(1);
       if ('reason' in prepared) {
-        rejected.push({ picture: name, reason: prepared.reason });
+        rejected.push({ image: name, reason: prepared.reason });
         return;
       }
       const { pixels, content } = prepared;
       if (statistics) {
         colours.add(pixels);
-        addPicture(pictureSum, pixels, channels);
+        addImage(imageSum, pixels, channels);
       }
       const key = keyOf(job.first + i, name);
       const offset = await append(`${key}.${encoding}`, content);
@@ -164,13 +164,13 @@ async function writeShard(job: ShardJob, path: string, onPictures: (count: numbe
     // Two blocks of zeros end an archive.
     bytes: bytes + 1024,
     sha256: hash.digest('hex'),
-    pictures: placed,
+    images: placed,
     rejected,
-    ...(statistics && { colours: colours.totals(), pictureSum: Buffer.from(pictureSum.buffer).toString('base64') }),
+    ...(statistics && { colours: colours.totals(), imageSum: Buffer.from(imageSum.buffer).toString('base64') }),
   };
 }
 
-/** Number and name: unique, and for people to find the picture again. A dot would end the key for other readers. */
+/** Number and name: unique, and for people to find the image again. A dot would end the key for other readers. */
 function keyOf(number: number, name: string): string {
   const plain = basename(name)
     .replace(/\.[a-z]+$/i, '')
@@ -180,34 +180,34 @@ function keyOf(number: number, name: string): string {
 
 type Prepared = { readonly pixels: Uint8Array; readonly content: Buffer } | { readonly reason: string };
 
-/** How a picture of this job is read, decoded and encoded anew. */
+/** How an image of this job is read, decoded and encoded anew. */
 function preparer({ bytes, format }: ShardJob, descriptors: Map<string, number>) {
   const { size, channels, encoding, quality } = format;
-  const read = (picture: SourcePicture): Buffer => {
-    const content = Buffer.alloc(picture.length);
-    // Archives stay open, files of one picture do not.
-    const whole = picture.offset === 0;
+  const read = (image: SourceImage): Buffer => {
+    const content = Buffer.alloc(image.length);
+    // Archives stay open, files of one image do not.
+    const whole = image.offset === 0;
     try {
-      const descriptor = descriptors.get(picture.file) ?? openSync(picture.file, 'r');
-      if (!whole) descriptors.set(picture.file, descriptor);
+      const descriptor = descriptors.get(image.file) ?? openSync(image.file, 'r');
+      if (!whole) descriptors.set(image.file, descriptor);
       try {
-        readFully(picture.file, descriptor, content, picture.offset);
+        readFully(image.file, descriptor, content, image.offset);
       } finally {
         if (whole) closeSync(descriptor);
       }
       return content;
     } catch (error) {
       if (error instanceof DataError) throw error;
-      throw new DataError(`cannot read ${picture.file}: ${reason(error)}`, { cause: error });
+      throw new DataError(`cannot read ${image.file}: ${reason(error)}`, { cause: error });
     }
   };
-  return async (picture: SourcePicture): Promise<Prepared> => {
+  return async (image: SourceImage): Promise<Prepared> => {
     let pixels: Uint8Array;
     try {
-      const content = read(picture);
+      const content = read(image);
       if (bytes === 'file') {
-        checkSignatureOf(picture.name, content);
-        pixels = await decodePicture(picture.name, content, size, channels);
+        checkSignatureOf(image.name, content);
+        pixels = await decodeImage(image.name, content, size, channels);
       } else pixels = content;
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
@@ -221,7 +221,7 @@ function preparer({ bytes, format }: ShardJob, descriptors: Map<string, number>)
   };
 }
 
-function addPicture(sum: Uint32Array, pixels: Uint8Array, channels: number): void {
+function addImage(sum: Uint32Array, pixels: Uint8Array, channels: number): void {
   const plane = pixels.length / channels;
   for (let channel = 0; channel < channels; channel++) {
     const start = channel * plane;

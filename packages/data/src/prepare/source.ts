@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Licence } from '../dataset.js';
 
-/** A picture to be prepared, by its place: a whole file, or some bytes of one (an archive, a file of records). */
-export interface SourcePicture {
+/** An image to be prepared, by its place: a whole file, or some bytes of one (an archive, a file of records). */
+export interface SourceImage {
   /** Its name in the data set, for people and errors. */
   readonly name: string;
   /** Its class, an index into the source's classes. */
@@ -18,34 +18,34 @@ export interface SourceClass {
   readonly name: string;
 }
 
-/** What pictures to prepare, in which order. Listing it reads no picture. */
-export interface PictureSource {
+/** What images to prepare, in which order. Listing it reads no image. */
+export interface ImageSource {
   readonly kind: 'imagenet' | 'folder' | 'cifar10' | 'fashion-mnist' | 'emoji';
   /** Name of the data set, for people. */
   readonly name: string;
   /** Names of the files or folder that it came from, without their place on this machine. */
   readonly from: readonly string[];
-  /** Checksum of the pictures, where it costs little: elsewhere names and sizes have to do. */
+  /** Checksum of the images, where it costs little: elsewhere names and sizes have to do. */
   readonly digest?: string;
   readonly classes: readonly SourceClass[];
   /** The number of each class in submissions to the source's own contest, where it has one. */
   readonly numbers?: readonly number[];
   readonly channels: 1 | 3;
-  /** What the bytes of a picture are: a picture file, or pixels of interleaved channels. */
+  /** What the bytes of an image are: an image file, or pixels of interleaved channels. */
   readonly bytes: 'file' | 'pixels';
-  /** Side of the pictures where it is fixed; otherwise they are scaled to what is asked for. */
+  /** Side of the images where it is fixed; otherwise they are scaled to what is asked for. */
   readonly size?: number;
-  /** Drawings and small pictures are kept without loss. */
+  /** Drawings and small images are kept without loss. */
   readonly lossless: boolean;
-  readonly train: readonly SourcePicture[];
-  readonly validation: readonly SourcePicture[];
+  readonly train: readonly SourceImage[];
+  readonly validation: readonly SourceImage[];
   readonly licences?: readonly Licence[];
   /** What somebody should know about how it was read. */
   readonly remarks?: readonly string[];
 }
 
-/** A checksum of everything that decides which pictures there are, in which order: not of where they lie. */
-export function fingerprintOf(source: PictureSource): string {
+/** A checksum of everything that decides which images there are, in which order: not of where they lie. */
+export function fingerprintOf(source: ImageSource): string {
   const hash = createHash('sha256');
   const { kind, name, digest, classes, channels, bytes, size } = source;
   hash.update(JSON.stringify({ kind, name, digest, classes, channels, bytes, size }));

@@ -73,7 +73,7 @@ describe('tarMembers', () => {
   });
 
   test('reads long names and large sizes as GNU tar writes them', () => {
-    const long = `${'directory/'.repeat(20)}picture.JPEG`;
+    const long = `${'directory/'.repeat(20)}image.JPEG`;
     const base256 = Buffer.alloc(12);
     base256[0] = 0x80;
     base256[11] = 3;
@@ -93,15 +93,15 @@ describe('tarMembers', () => {
   });
 
   test('passes over directories and reads archives within archives', async () => {
-    const inner = await archive([{ name: 'a.JPEG', content: Buffer.from('picture') }]);
+    const inner = await archive([{ name: 'a.JPEG', content: Buffer.from('image') }]);
     const outer = await archive([
       { name: 'folder', content: Buffer.of(), type: 'directory' },
       { name: 'n01440764.tar', content: inner },
     ]);
     const [member] = list(outer);
-    const [picture] = [...tarMembers(partOf(bytesOf(outer), member!))];
-    const start = member!.offset + picture!.offset;
-    expect(outer.toString('latin1', start, start + picture!.length)).toBe('picture');
+    const [image] = [...tarMembers(partOf(bytesOf(outer), member!))];
+    const start = member!.offset + image!.offset;
+    expect(outer.toString('latin1', start, start + image!.length)).toBe('image');
   });
 
   test('wherever an archive breaks off, it is told', async () => {

@@ -22,7 +22,7 @@ export async function tarOf(files: Readonly<Record<string, Buffer | string>>): P
   return Buffer.concat(chunks);
 }
 
-/** A picture with something in it: soft waves in colours of its own, as a photograph has, decided by the seed. */
+/** An image with something in it: soft waves in colours of its own, as a photograph has, decided by the seed. */
 export function photograph(seed: number, width = 40, height = 30) {
   const pixels = Buffer.alloc(width * height * 3);
   for (let i = 0; i < pixels.length; i++) {
@@ -120,13 +120,13 @@ export const synsets: readonly Synset[] = [
   { id: 4, wnid: 'n00000001', words: 'thing', children: 3 },
 ];
 
-/** ImageNet as it is downloaded, of three classes with four training pictures each and six for validation. */
+/** ImageNet as it is downloaded, of three classes with four training images each and six for validation. */
 export async function smallImagenet(): Promise<Record<string, Buffer>> {
   const classes: Record<string, Buffer> = {};
   for (const [c, wnid] of ['n00000010', 'n00000020', 'n00000030'].entries()) {
-    const pictures: Record<string, Buffer> = {};
-    for (let i = 0; i < 4; i++) pictures[`${wnid}_${i}.JPEG`] = await jpeg(10 * c + i);
-    classes[`${wnid}.tar`] = await tarOf(pictures);
+    const images: Record<string, Buffer> = {};
+    for (let i = 0; i < 4; i++) images[`${wnid}_${i}.JPEG`] = await jpeg(10 * c + i);
+    classes[`${wnid}.tar`] = await tarOf(images);
   }
   const validation: Record<string, Buffer> = {};
   for (let i = 1; i <= 6; i++) validation[`ILSVRC2012_val_${String(i).padStart(8, '0')}.JPEG`] = await jpeg(100 + i);

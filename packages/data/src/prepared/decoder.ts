@@ -4,12 +4,12 @@ import { reason } from '../files.js';
 import { ownScript } from '../own-script.js';
 
 /**
- * Decodes pictures in a thread of its own, which starts with the first one and does not keep a process alive. The work
+ * Decodes images in a thread of its own, which starts with the first one and does not keep a process alive. The work
  * itself is done in threads of libuv, as many as the lanes up to four: what is left for this one, a tenth of a millisecond
- * a picture, would gain nothing from a second.
+ * an image, would gain nothing from a second.
  */
 export class Decoder {
-  readonly pictureBytes: number;
+  readonly imageBytes: number;
   readonly size: number;
   readonly channels: number;
   readonly #lanes: number;
@@ -17,39 +17,39 @@ export class Decoder {
   #pool: Piscina<DecodeJob, Decoded> | undefined;
 
   /**
-   * @param lanes pictures to work on at a time
+   * @param lanes images to work on at a time
    * @param script what the thread runs, of this package
    */
   constructor(size: number, channels: number, lanes: number, script = 'decode-worker') {
     this.size = size;
     this.channels = channels;
-    this.pictureBytes = size * size * channels;
+    this.imageBytes = size * size * channels;
     this.#lanes = lanes;
     this.#script = script;
   }
 
   /**
-   * The pixels of the pictures one after another, or the first of them that cannot be used. A thread that ends without
-   * an answer (for want of memory, say) is no reason to give up: the pictures are tried again, each alone, so that the
+   * The pixels of the images one after another, or the first of them that cannot be used. A thread that ends without
+   * an answer (for want of memory, say) is no reason to give up: the images are tried again, each alone, so that the
    * one that ended it is found.
    */
-  async decode(pictures: DecodeJob['pictures']): Promise<Decoded> {
+  async decode(images: DecodeJob['images']): Promise<Decoded> {
     try {
-      return await this.#run(pictures);
+      return await this.#run(images);
     } catch {
-      const pixels = new Uint8Array(pictures.length * this.pictureBytes);
-      for (const [i, picture] of pictures.entries()) {
-        const decoded = await this.#run([picture]).catch((error: unknown) => endedBy(error));
+      const pixels = new Uint8Array(images.length * this.imageBytes);
+      for (const [i, image] of images.entries()) {
+        const decoded = await this.#run([image]).catch((error: unknown) => endedBy(error));
         if (!(decoded instanceof Uint8Array)) return { failed: i, reason: decoded.reason };
-        pixels.set(decoded, i * this.pictureBytes);
+        pixels.set(decoded, i * this.imageBytes);
       }
       return pixels;
     }
   }
 
-  #run(pictures: DecodeJob['pictures']): Promise<Decoded> {
+  #run(images: DecodeJob['images']): Promise<Decoded> {
     this.#pool ??= start(this.#script);
-    return this.#pool.run({ pictures, size: this.size, channels: this.channels, lanes: this.#lanes });
+    return this.#pool.run({ images, size: this.size, channels: this.channels, lanes: this.#lanes });
   }
 }
 

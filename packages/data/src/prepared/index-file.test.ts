@@ -5,8 +5,8 @@ import { fuzzIndex } from '../fuzzing.js';
 import { decodeIndex, encodeIndex } from './index-file.js';
 
 const shards = [
-  { pictures: 2, bytes: 4096 },
-  { pictures: 1, bytes: 2048 },
+  { images: 2, bytes: 4096 },
+  { images: 1, bytes: 2048 },
 ];
 const entries = [
   [512, 100, 0, 0xffffffff],
@@ -26,22 +26,22 @@ describe('the index', () => {
     for (let length = 0; length < bytes.length; length++) {
       expect(() => read(bytes.subarray(0, length))).toThrow(DataError);
     }
-    expect(() => read(Buffer.concat([bytes, Buffer.of(0)]))).toThrow('65 bytes, 3 pictures need 64');
+    expect(() => read(Buffer.concat([bytes, Buffer.of(0)]))).toThrow('65 bytes, 3 images need 64');
   });
 
   test.each([
-    ['beyond its shard', [1536, 2561, 0, 0], 'picture 1 does not lie in its shard'],
-    ['in a header', [0, 100, 0, 0], 'picture 1 does not lie in its shard'],
-    ['between blocks', [513, 100, 0, 0], 'picture 1 does not lie in its shard'],
-    ['empty', [512, 0, 0, 0], 'picture 1 does not lie in its shard'],
-    ['of an unknown class', [512, 10, 5, 0], 'picture 1 is of class 5 of 5'],
-  ] as const)('a picture %s is refused', (_, entry, message) => {
+    ['beyond its shard', [1536, 2561, 0, 0], 'image 1 does not lie in its shard'],
+    ['in a header', [0, 100, 0, 0], 'image 1 does not lie in its shard'],
+    ['between blocks', [513, 100, 0, 0], 'image 1 does not lie in its shard'],
+    ['empty', [512, 0, 0, 0], 'image 1 does not lie in its shard'],
+    ['of an unknown class', [512, 10, 5, 0], 'image 1 is of class 5 of 5'],
+  ] as const)('an image %s is refused', (_, entry, message) => {
     const bytes = encodeIndex([entries[0], entry, entries[2]]);
     expect(() => read(bytes)).toThrow(message);
   });
 
-  test('of another number of pictures than the shards have is refused', () => {
-    expect(() => read(encodeIndex(entries.slice(1)))).toThrow('it has 2 pictures, the shards have 3');
+  test('of another number of images than the shards have is refused', () => {
+    expect(() => read(encodeIndex(entries.slice(1)))).toThrow('it has 2 images, the shards have 3');
   });
 
   test('of random bytes is refused', () => {

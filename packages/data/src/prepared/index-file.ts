@@ -1,16 +1,16 @@
 import { DataError } from '@alex/tensor';
 
-/** Where the pictures of a split lie, and what they show. All columns have one value a picture. */
-export interface PictureIndex {
-  /** Of the picture's bytes within its shard. */
+/** Where the images of a split lie, and what they show. All columns have one value an image. */
+export interface ImageIndex {
+  /** Of the image's bytes within its shard. */
   readonly offsets: Uint32Array;
   readonly lengths: Uint32Array;
   readonly labels: Uint32Array;
-  /** CRC-32 of the picture's bytes. */
+  /** CRC-32 of the image's bytes. */
   readonly checksums: Uint32Array;
 }
 
-/** `ALEXIDX1`, the number of pictures, a word of 0; then four words a picture. All words are 32 bits, little-endian. */
+/** `ALEXIDX1`, the number of images, a word of 0; then four words an image. All words are 32 bits, little-endian. */
 const magic = Buffer.from('ALEXIDX1', 'latin1');
 const headerBytes = 16;
 const recordBytes = 16;
@@ -29,36 +29,36 @@ export function encodeIndex(entries: readonly Entry[]): Buffer {
 }
 
 /**
- * Reads an index and checks that every picture lies within its shard and has a class.
+ * Reads an index and checks that every image lies within its shard and has a class.
  *
- * @param shards how many pictures and bytes each shard has, in their order
+ * @param shards how many images and bytes each shard has, in their order
  * @throws DataError where the file is none, or does not fit the shards.
  */
 export function decodeIndex(
   name: string,
   bytes: Buffer,
-  shards: readonly { readonly pictures: number; readonly bytes: number }[],
+  shards: readonly { readonly images: number; readonly bytes: number }[],
   classes: number,
-): PictureIndex {
+): ImageIndex {
   const damaged = (why: string) => new DataError(`${name} is damaged: ${why}; prepare the data anew`);
   if (bytes.length < headerBytes || !bytes.subarray(0, 8).equals(magic)) throw damaged('it begins with something else');
   const count = bytes.readUInt32LE(8);
-  const promised = shards.reduce((sum, { pictures }) => sum + pictures, 0);
-  if (count !== promised) throw damaged(`it has ${count} pictures, the shards have ${promised}`);
+  const promised = shards.reduce((sum, { images }) => sum + images, 0);
+  if (count !== promised) throw damaged(`it has ${count} images, the shards have ${promised}`);
   if (bytes.length !== headerBytes + count * recordBytes) {
-    throw damaged(`it has ${bytes.length} bytes, ${count} pictures need ${headerBytes + count * recordBytes}`);
+    throw damaged(`it has ${bytes.length} bytes, ${count} images need ${headerBytes + count * recordBytes}`);
   }
   const column = (position: number) =>
     Uint32Array.from({ length: count }, (_, i) => bytes.readUInt32LE(headerBytes + i * recordBytes + 4 * position));
   const index = { offsets: column(0), lengths: column(1), labels: column(2), checksums: column(3) };
   let i = 0;
   for (const shard of shards) {
-    for (const end = i + shard.pictures; i < end; i++) {
+    for (const end = i + shard.images; i < end; i++) {
       const [offset, length] = [index.offsets[i]!, index.lengths[i]!];
       if (offset < 512 || offset % 512 !== 0 || length === 0 || offset + length > shard.bytes) {
-        throw damaged(`picture ${i} does not lie in its shard`);
+        throw damaged(`image ${i} does not lie in its shard`);
       }
-      if (index.labels[i]! >= classes) throw damaged(`picture ${i} is of class ${index.labels[i]} of ${classes}`);
+      if (index.labels[i]! >= classes) throw damaged(`image ${i} is of class ${index.labels[i]} of ${classes}`);
     }
   }
   return index;

@@ -20,6 +20,13 @@ describe('dataset.json', () => {
     expect(parse(exampleManifest)).toEqual(exampleManifest);
   });
 
+  test('is read as well where it still calls images pictures', () => {
+    const old = JSON.stringify(exampleManifest)
+      .replaceAll('"images":', '"pictures":')
+      .replaceAll('"meanImage":', '"meanPicture":');
+    expect(parseManifest('dataset.json', old)).toEqual(exampleManifest);
+  });
+
   test('of a newer version says so, whatever else changed', () => {
     expect(() => parse({ format: 'alex-dataset', version: 2 })).toThrow(
       'dataset.json is of version 2, this program reads up to 1: update it',
@@ -34,7 +41,7 @@ describe('dataset.json', () => {
     ['format', 'other', 'format is wrong'],
     ['version', 0, 'version is wrong'],
     ['classes', [], 'classes is wrong'],
-    ['splits.train.pictures', 6, 'train has 6 pictures, its shards have 5'],
+    ['splits.train.images', 6, 'train has 6 images, its shards have 5'],
     ['splits.train.shards', [], 'splits.train.shards is wrong'],
     ['preprocessing.channels', 2, 'preprocessing.channels is wrong'],
     ['preprocessing.channels', 3, 'not those of 3 channels'],

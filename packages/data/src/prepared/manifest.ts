@@ -18,11 +18,11 @@ const fileName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][\w.-]*$/, 'must be a p
 const fileSchema = v.object({ file: fileName, bytes: whole(0), sha256 });
 
 const splitSchema = v.object({
-  pictures: whole(1),
+  images: whole(1),
   /** How many were not usable; `rejected.jsonl` says which, and why. */
   rejected: whole(0),
   index: fileSchema,
-  shards: v.pipe(v.array(v.object({ ...fileSchema.entries, pictures: whole(0) })), v.minLength(1)),
+  shards: v.pipe(v.array(v.object({ ...fileSchema.entries, images: whole(0) })), v.minLength(1)),
 });
 
 const manifestSchema = v.object({
@@ -51,7 +51,7 @@ const manifestSchema = v.object({
   /** The number of each class in submissions to the source's own contest. */
   numbers: v.exactOptional(v.array(whole(0))),
   splits: v.object({ train: splitSchema, validation: splitSchema }),
-  /** Over all training pictures, in grey levels from 0 to 255. */
+  /** Over all training images, in grey levels from 0 to 255. */
   statistics: v.object({
     /** `[channels, size, size]`, float32, as a file of NumPy. */
     meanImage: fileSchema,
@@ -82,12 +82,16 @@ export async function readManifest(directory: string): Promise<Manifest> {
   return parseManifest(file, (await readWhole(file, 'prepare the data first')).toString('utf8'));
 }
 
+/** Sets that were prepared before the first release call images and the mean image pictures. */
+const inTodaysNames = (text: string) =>
+  text.replaceAll('"pictures":', '"images":').replaceAll('"meanPicture":', '"meanImage":');
+
 /** Reads the text of a `dataset.json`. */
 export function parseManifest(file: string, text: string): Manifest {
   const remedy = 'prepare the data anew';
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(inTodaysNames(text));
   } catch {
     throw new DataError(`${file} is not JSON (it was changed, or cut off): ${remedy}`);
   }
@@ -103,10 +107,10 @@ export function parseManifest(file: string, text: string): Manifest {
     throw new DataError(`${file}: ${v.getDotPath(issue) ?? 'it'} is wrong (${issue.message}): ${remedy}`);
   }
   const { splits, preprocessing, statistics, classes, numbers } = parsed.output;
-  for (const [name, { pictures, shards }] of Object.entries(splits)) {
-    const sum = shards.reduce((total, shard) => total + shard.pictures, 0);
-    if (sum !== pictures) {
-      throw new DataError(`${file}: ${name} has ${pictures} pictures, its shards have ${sum}: ${remedy}`);
+  for (const [name, { images, shards }] of Object.entries(splits)) {
+    const sum = shards.reduce((total, shard) => total + shard.images, 0);
+    if (sum !== images) {
+      throw new DataError(`${file}: ${name} has ${images} images, its shards have ${sum}: ${remedy}`);
     }
   }
   const { channels } = preprocessing;

@@ -19,13 +19,13 @@ let folder: string;
 let prepared: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'alex-prepared-'));
-  const from = join(folder, 'pictures');
+  const from = join(folder, 'images');
   const files: Record<string, Buffer> = {};
   for (let i = 0; i < 10; i++) files[`train/${i % 2 ? 'cat' : 'dog'}/${i}.JPEG`] = await jpeg(i);
   for (let i = 0; i < 2; i++) files[`val/${i % 2 ? 'cat' : 'dog'}/${i}.JPEG`] = await jpeg(50 + i);
   await writeFiles(from, files);
   prepared = join(folder, 'prepared');
-  await prepareDataset({ source: 'folder', from, to: prepared, size: 16, picturesPerShard: 4 });
+  await prepareDataset({ source: 'folder', from, to: prepared, size: 16, imagesPerShard: 4 });
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -36,14 +36,14 @@ async function copyOfPrepared(): Promise<string> {
   return copy;
 }
 
-/** Changes one bit within the bytes of a training picture. */
-async function damage(directory: string, picture: number): Promise<string> {
+/** Changes one bit within the bytes of a training image. */
+async function damage(directory: string, image: number): Promise<string> {
   const { splits, classes } = await readManifest(directory);
   const { shards, index } = splits.train;
   const { offsets, lengths } = decodeIndex('', await readFile(join(directory, index.file)), shards, classes.length);
-  const shard = shards[Math.floor(picture / 4)]!.file;
+  const shard = shards[Math.floor(image / 4)]!.file;
   const content = await readFile(join(directory, shard));
-  content[offsets[picture]! + (lengths[picture]! >> 1)]! ^= 16;
+  content[offsets[image]! + (lengths[image]! >> 1)]! ^= 16;
   await writeFile(join(directory, shard), content);
   return shard;
 }
@@ -54,7 +54,7 @@ describe('reading', () => {
     const { pixels, labels } = await (await openPrepared(prepared, { workers: 1, cacheBytes: 0 })).train.read(all);
     const bytes = 16 * 16 * 3;
     const wanted = [7, 7, 0, 9, 3];
-    // Room for three pictures: some are kept, some are not.
+    // Room for three images: some are kept, some are not.
     const { train } = await openPrepared(prepared, { workers: 3, cacheBytes: 3 * bytes });
     for (let again = 0; again < 3; again++) {
       const read = await train.read(wanted);
@@ -93,10 +93,10 @@ describe('reading', () => {
     expect(await from(1, 2)).toEqual(whole.slice(5));
   });
 
-  test('refuses a picture that there is none of', async () => {
+  test('refuses an image that there is none of', async () => {
     const { train } = await openPrepared(prepared);
     await expect(train.read([0, 10])).rejects.toThrow(ConfigError);
-    expect(() => train.pictureName(-1)).toThrow('has pictures 0 to 9');
+    expect(() => train.imageName(-1)).toThrow('has images 0 to 9');
   });
 
   test('does not keep a process from ending', async () => {
@@ -112,7 +112,7 @@ describe('reading', () => {
 });
 
 describe('damage', () => {
-  test('of a picture is found when it is read, and named with its shard', async () => {
+  test('of an image is found when it is read, and named with its shard', async () => {
     const copy = await copyOfPrepared();
     const shard = await damage(copy, 6);
     expect(shard).toBe('train-000001.tar');
@@ -120,7 +120,7 @@ describe('damage', () => {
     const reading = train.read([0, 5, 6, 7]);
     await expect(reading).rejects.toThrow(DataError);
     await expect(reading).rejects.toThrow(
-      `train-000001.tar/00000006_2.jpg (picture 6 of pictures, training, in ${join(copy, shard)}) cannot be read: its bytes are not what was prepared`,
+      `train-000001.tar/00000006_2.jpg (image 6 of images, training, in ${join(copy, shard)}) cannot be read: its bytes are not what was prepared`,
     );
     expect((await train.read([0, 5, 7])).count).toBe(3);
     await expect(verifyPrepared(copy)).rejects.toThrow('train-000001.tar is not what was prepared');
@@ -129,7 +129,7 @@ describe('damage', () => {
   test.each([
     ['a shard that breaks off', 'train-000001.tar', /train-000001\.tar has 700 bytes, it was prepared with \d+/],
     ['an index that breaks off', 'train.index', /train\.index is missing or damaged/],
-    ['a mean picture that breaks off', 'mean-image.npy', /mean-image\.npy is missing or damaged/],
+    ['a mean image that breaks off', 'mean-image.npy', /mean-image\.npy is missing or damaged/],
     ['a description that breaks off', 'dataset.json', /dataset\.json is not JSON/],
   ])('%s is found at once', async (_, file, message) => {
     const copy = await copyOfPrepared();

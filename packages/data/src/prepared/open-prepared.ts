@@ -7,26 +7,26 @@ import { checkWhole } from '../checks.js';
 import type { Dataset, Split } from '../dataset.js';
 import { reason } from '../files.js';
 import { memberNameAt } from '../prepare/tar.js';
-import { checkIndex, defaultCacheBytes, type PictureMemory } from '../split.js';
+import { checkIndex, defaultCacheBytes, type ImageMemory } from '../split.js';
 import { hasChecksum } from './checksum.js';
 import { Decoder } from './decoder.js';
-import { decodeIndex, type PictureIndex } from './index-file.js';
+import { decodeIndex, type ImageIndex } from './index-file.js';
 import { readManifest, type SplitManifest } from './manifest.js';
 import { decodeNpy } from './npy.js';
 
 export interface PreparedOptions {
-  /** Pictures to decode at a time; unless said, the number of cores. What is read does not depend on it. */
+  /** Images to decode at a time; unless said, the number of cores. What is read does not depend on it. */
   workers?: number | undefined;
-  /** Bytes of decoded pictures to keep in memory; 1 GiB unless said, which is 5,461 pictures of 256 x 256. */
+  /** Bytes of decoded images to keep in memory; 1 GiB unless said, which is 5,461 images of 256 x 256. */
   cacheBytes?: number | undefined;
 }
 
 /**
- * Opens what `prepareDataset` made: pictures are found by the index and decoded beside the main thread, which is
+ * Opens what `prepareDataset` made: images are found by the index and decoded beside the main thread, which is
  * handed whole batches without copying them. Reads of several batches may be asked for at once.
  *
  * @throws DataError where the folder is not prepared, not finished, of a newer version, or a file of it is missing or
- *   damaged. The bytes of a picture are checked when it is read, and an error names it and its shard.
+ *   damaged. The bytes of an image are checked when it is read, and an error names it and its shard.
  */
 export async function openPrepared(directory: string, options: PreparedOptions = {}): Promise<Dataset> {
   const { workers = availableParallelism(), cacheBytes = defaultCacheBytes } = options;
@@ -35,7 +35,7 @@ export async function openPrepared(directory: string, options: PreparedOptions =
   const { name, classes, numbers, preprocessing, splits, statistics, licences } = await readManifest(directory);
   const { size, channels } = preprocessing;
   const { meanImage: meanImageFile, mean, covariance, axes, standardDeviations } = statistics;
-  const memory: PictureMemory = { bytesLeft: cacheBytes };
+  const memory: ImageMemory = { bytesLeft: cacheBytes };
   const decoder = new Decoder(size, channels, workers);
   const open = async (split: string, manifest: SplitManifest) => {
     const index = decodeIndex(
@@ -65,7 +65,7 @@ export async function openPrepared(directory: string, options: PreparedOptions =
         standardDeviations,
         eigenvalues: standardDeviations.map((deviation) => deviation ** 2),
       },
-      meanPicture: decodeNpy(meanFile, await readChecked(directory, meanImageFile), [channels, size, size]),
+      meanImage: decodeNpy(meanFile, await readChecked(directory, meanImageFile), [channels, size, size]),
     },
     ...(licences && { licences }),
   };
@@ -75,14 +75,14 @@ function preparedSplit(
   name: string,
   directory: string,
   { shards }: SplitManifest,
-  { offsets, lengths, labels, checksums }: PictureIndex,
+  { offsets, lengths, labels, checksums }: ImageIndex,
   decoder: Decoder,
-  memory: PictureMemory,
+  memory: ImageMemory,
 ): Split {
-  const { size, channels, pictureBytes } = decoder;
+  const { size, channels, imageBytes } = decoder;
   const kept = new Map<number, Uint8Array>();
   const files = shards.map(({ file }) => join(directory, file));
-  const shardOf = Uint32Array.from(shards.flatMap(({ pictures }, shard) => new Array<number>(pictures).fill(shard)));
+  const shardOf = Uint32Array.from(shards.flatMap(({ images }, shard) => new Array<number>(images).fill(shard)));
   const fileOf = (i: number) => files[shardOf[i]!]!;
 
   const decode = async (wanted: readonly number[]): Promise<Uint8Array> => {
@@ -92,12 +92,12 @@ function preparedSplit(
     if (decoded instanceof Uint8Array) return decoded;
     const i = wanted[decoded.failed]!;
     throw new DataError(
-      `${pictureName(i)} (picture ${i} of ${name}, in ${fileOf(i)}) cannot be read: ${decoded.reason}; prepare the data anew`,
+      `${imageName(i)} (image ${i} of ${name}, in ${fileOf(i)}) cannot be read: ${decoded.reason}; prepare the data anew`,
     );
   };
 
-  /** The name of the picture within its shard, which lies before it. */
-  function pictureName(i: number): string {
+  /** The name of the image within its shard, which lies before it. */
+  function imageName(i: number): string {
     const shard = shards[shardOf[checkIndex(name, labels.length, i)]!]!.file;
     try {
       const descriptor = openSync(fileOf(i), 'r');
@@ -114,25 +114,25 @@ function preparedSplit(
   return {
     length: labels.length,
     labels,
-    pictureName,
+    imageName,
     async read(indices) {
       const wanted = Array.from(indices, (i) => checkIndex(name, labels.length, i));
       const missing = [...new Set(wanted.filter((i) => !kept.has(i)))];
       const decoded = missing.length > 0 ? await decode(missing) : new Uint8Array();
-      const pictureAt = (position: number) => decoded.subarray(position * pictureBytes, (position + 1) * pictureBytes);
+      const imageAt = (position: number) => decoded.subarray(position * imageBytes, (position + 1) * imageBytes);
       let pixels = decoded;
       if (missing.length < wanted.length) {
         const positions = new Map(missing.map((i, position) => [i, position]));
-        pixels = new Uint8Array(wanted.length * pictureBytes);
+        pixels = new Uint8Array(wanted.length * imageBytes);
         for (const [at, i] of wanted.entries()) {
-          pixels.set(kept.get(i) ?? pictureAt(positions.get(i)!), at * pictureBytes);
+          pixels.set(kept.get(i) ?? imageAt(positions.get(i)!), at * imageBytes);
         }
       }
       for (const [position, i] of missing.entries()) {
-        if (memory.bytesLeft < pictureBytes) break;
+        if (memory.bytesLeft < imageBytes) break;
         if (kept.has(i)) continue;
-        memory.bytesLeft -= pictureBytes;
-        kept.set(i, pictureAt(position).slice());
+        memory.bytesLeft -= imageBytes;
+        kept.set(i, imageAt(position).slice());
       }
       return {
         count: wanted.length,
@@ -155,7 +155,7 @@ async function readChecked(
   throw new DataError(`${path} is missing or damaged: prepare the data anew`);
 }
 
-/** The right sizes are soon seen; their content is checked picture by picture, or as a whole by `verifyPrepared`. */
+/** The right sizes are soon seen; their content is checked image by image, or as a whole by `verifyPrepared`. */
 async function checkShards(directory: string, { shards }: SplitManifest): Promise<void> {
   for (const { file, bytes } of shards) {
     const path = join(directory, file);

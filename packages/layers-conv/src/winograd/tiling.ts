@@ -4,11 +4,11 @@ import { type CookToom, cookToom } from './cook-toom.js';
 /** Outputs that one tile covers along each axis. */
 export type WinogradTile = 2 | 3 | 4 | 5 | 6;
 
-/** How a picture is cut into tiles that overlap in what they read. */
+/** How an image is cut into tiles that overlap in what they read. */
 export interface Tiling {
   readonly tile: WinogradTile;
   readonly matrices: CookToom;
-  /** Tiles along each axis; the last ones may reach beyond the picture. */
+  /** Tiles along each axis; the last ones may reach beyond the image. */
   readonly rows: number;
   readonly columns: number;
   readonly batch: number;

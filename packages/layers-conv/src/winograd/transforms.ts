@@ -4,13 +4,13 @@ import { onBothAxes } from './straight-line.js';
 import { kernelSize, placesOf, type Slice, type Tiling } from './tiling.js';
 
 /*
- * Kernels between pictures or weights and the values of their polynomials at pairs of points: `[point][map][place]`, where
+ * Kernels between images or weights and the values of their polynomials at pairs of points: `[point][map][place]`, where
  * places are tiles x images, or `[point][map][map]` for weights. One invocation transforms one tile (of four images where
  * it can), so that the values at one point, which stand far apart, are each written in whole lines.
  */
 
-/** Maps of pictures in memory. */
-interface Pictures {
+/** Feature maps of a batch in memory. */
+interface FeatureMaps {
   readonly tensor: Tensor;
   readonly maps: number;
   readonly height: number;
@@ -35,9 +35,9 @@ let tile_x = tile % ${tiling.columns}u;`;
 }
 
 /**
- * Records the transformation of a picture's tiles by `matrix`, whose columns are the positions of a tile.
+ * Records the transformation of an image's tiles by `matrix`, whose columns are the positions of a tile.
  *
- * @param options.first - where the tile at the top left begins in the picture; what lies outside is zero
+ * @param options.first - where the tile at the top left begins in the image; what lies outside is zero
  */
 export function recordTilesToPoints(
   recorder: Recorder,
@@ -47,16 +47,16 @@ export function recordTilesToPoints(
     readonly slice: Slice;
     readonly matrix: Matrix;
     readonly first: { readonly top: number; readonly left: number };
-    readonly pictures: Pictures;
+    readonly featureMaps: FeatureMaps;
   },
 ): Tensor {
-  const { label, tiling, slice, matrix, first, pictures } = options;
-  const { tensor: input, maps, height, width } = pictures;
+  const { label, tiling, slice, matrix, first, featureMaps } = options;
+  const { tensor: input, maps, height, width } = featureMaps;
   const { images, suffix, zero } = widthOf(tiling);
   const elements = (maps * slice.length) / images;
   const points = recorder.tensor(label, [matrix.length ** 2, maps, slice.length]);
   const row = tiling.batch / images;
-  // The slice may reach beyond the last tile: as if below the picture.
+  // The slice may reach beyond the last tile: as if below the image.
   const beyond = slice.first + slice.length > placesOf(tiling);
   const top = `i32(tile_y) * ${tiling.tile} + ${first.top}`;
   const axis = (name: string, start: number, tiles: number, size: number, checked: boolean, stride: number) => {
@@ -104,13 +104,13 @@ export function recordPointsToTiles(
     readonly tiling: Tiling;
     readonly slice: Slice;
     readonly points: Tensor;
-    readonly pictures: Pictures;
+    readonly featureMaps: FeatureMaps;
     readonly bias?: Tensor | undefined;
     readonly epilogue?: Epilogue | undefined;
   },
 ): void {
-  const { label, tiling, slice, points, pictures, bias, epilogue } = options;
-  const { tensor: output, maps, height, width } = pictures;
+  const { label, tiling, slice, points, featureMaps, bias, epilogue } = options;
+  const { tensor: output, maps, height, width } = featureMaps;
   const { images, suffix } = widthOf(tiling);
   const { tile, matrices } = tiling;
   const elements = (maps * slice.length) / images;

@@ -82,7 +82,7 @@ export function recordWinogradWeightGradient(
       slice,
       matrix: inputMatrix,
       first: { top: -padding.top, left: -padding.left },
-      pictures: { tensor: values.input, maps: channels, height, width },
+      featureMaps: { tensor: values.input, maps: channels, height, width },
     });
     const a = recordTilesToPoints(recorder, {
       label: `${label}/gradientToPoints`,
@@ -90,7 +90,7 @@ export function recordWinogradWeightGradient(
       slice,
       matrix: transpose(outputMatrix),
       first: { top: 0, left: 0 },
-      pictures: { tensor: values.outputGradient, maps: filters, height: outputHeight, width: outputWidth },
+      featureMaps: { tensor: values.outputGradient, maps: filters, height: outputHeight, width: outputWidth },
     });
     recordProduct(recorder, {
       label: `${label}/products`,
@@ -149,7 +149,7 @@ function recordCorrelation(
       slice,
       matrix,
       first,
-      pictures: from,
+      featureMaps: from,
     });
     const points = recorder.tensor(`${label}/products`, [size ** 2, to.maps, slice.length]);
     recordProduct(recorder, {
@@ -168,7 +168,7 @@ function recordCorrelation(
       tiling,
       slice,
       points,
-      pictures: to,
+      featureMaps: to,
       bias,
       epilogue,
     });

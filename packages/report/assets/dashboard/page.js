@@ -212,7 +212,7 @@ function drawMarks(chart) {
     ctx.stroke();
     const text = `rate ${short(rate)}`;
     const { width } = ctx.measureText(text);
-    // Only where it hides no other, and does not leave the picture.
+    // Only where it hides no other, and does not leave the image.
     if (x < free || x + width + 4 * ratio > bbox.left + bbox.width) continue;
     ctx.fillText(text, x + 4 * ratio, bbox.top + 11 * ratio);
     free = x + width + 8 * ratio;
@@ -296,7 +296,7 @@ function drawState() {
   const { evaluating } = state;
   place.textContent =
     state.state === 'evaluating' && evaluating
-      ? `evaluating ${whole(evaluating.pictures)} of ${whole(evaluating.of)} pictures`
+      ? `evaluating ${whole(evaluating.images)} of ${whole(evaluating.of)} images`
       : stateNames[state.state];
 }
 
@@ -358,18 +358,18 @@ function drawFigures() {
     tile(
       'adapter memory',
       megabytes(memory.liveBytes),
-      `activities ${megabytes(memory.activityBytes)}, parameters ${megabytes(memory.parameterBytes)}`,
+      `activations ${megabytes(memory.activationBytes)}, parameters ${megabytes(memory.parameterBytes)}`,
     );
   }
 }
 
-/* ---------------------------------------------------------------- pictures */
+/* ---------------------------------------------------------------- images */
 
 let cards = [];
 
-function showPictures(pictures) {
-  element('predictions-section').hidden = pictures.length === 0;
-  cards = pictures.map(({ url, label, name }) => {
+function showImages(images) {
+  element('predictions-section').hidden = images.length === 0;
+  cards = images.map(({ url, label, name }) => {
     const card = make('li');
     const image = make('img');
     image.src = url;
@@ -453,7 +453,7 @@ const handlers = {
     run.memory = told;
     drawSoon();
   },
-  pictures: showPictures,
+  images: showImages,
   predictions: showPredictions,
   filters: showFilters,
 };

@@ -68,8 +68,8 @@ export interface Recorder {
   readonly gpu: Gpu;
   /** A tensor that lives from its first write to its last read. */
   tensor(label: string, shape: Shape, options?: { dataType?: DataType; mayReuse?: Tensor }): Tensor;
-  /** The same for an activity or its gradient, `[N, ...]`: a network in mixed precision stores those as f16. */
-  activity(label: string, shape: Shape, options?: { mayReuse?: Tensor }): Tensor;
+  /** The same for an activation or its gradient, `[N, ...]`: a network in mixed precision stores those as f16. */
+  activation(label: string, shape: Shape, options?: { mayReuse?: Tensor }): Tensor;
   dispatch(dispatch: Dispatch): void;
   /** Hands a tensor, or a part of it, to the program of another adapter, which receives it by the same label. */
   send(options: Pick<Transfer, 'label' | 'peer' | 'tensor' | 'part'>): void;
@@ -100,7 +100,7 @@ export function createRecording(gpu: Gpu): Recording {
     gpu,
     operations,
     tensor,
-    activity: tensor,
+    activation: tensor,
     dispatch(dispatch) {
       for (const count of dispatch.workgroups) {
         if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= maximumWorkgroups)) {

@@ -52,7 +52,7 @@ export class StandIns {
       {
         gpu: recorder.gpu,
         tensor,
-        activity: tensor,
+        activation: tensor,
         dispatch: (dispatch) => {
           for (const tensor of Object.values(dispatch.writes)) {
             if (!inner.has(tensor) && !this.#tunable.outputs.includes(tensor)) {

@@ -24,7 +24,7 @@ export function bytesPerBinding(gpu: Gpu): number {
 /**
  * A tensor on an adapter, as the recorder knows it: a name and a shape.
  *
- * Activities (`[N, C, H, W]`, `[N, F]`) lie in memory with the image as the fastest index: `[C, H, W, N]`, `[F, N]`.
+ * Activations (`[N, C, H, W]`, `[N, F]`) lie in memory with the image as the fastest index: `[C, H, W, N]`, `[F, N]`.
  * Parameters lie row-major in their own shape. See `docs/layout.md`.
  */
 export interface Tensor {

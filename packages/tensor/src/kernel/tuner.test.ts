@@ -169,7 +169,7 @@ function createRecorder(): Recorder {
   return {
     gpu,
     tensor,
-    activity: tensor,
+    activation: tensor,
     dispatch: () => undefined,
     send: () => undefined,
     receive: () => undefined,

@@ -45,7 +45,7 @@ export interface ProductOptions {
 
 /**
  * Records a matrix product (all four transpositions). Only sizes in elements count, not the shapes of the tensors: an
- * activity `[N, F]` lies in memory as the matrix `[F][N]`.
+ * activation `[N, F]` lies in memory as the matrix `[F][N]`.
  *
  * @throws ConfigError where a size is not a whole number of at least 1; ShapeError where a tensor holds another number of
  *   elements than its matrix.

@@ -206,32 +206,28 @@ class CompiledNetwork implements Network {
     this.#readEvaluation = createReadback(this.#first.gpu, [measures, output, probabilities]);
   }
 
-  forward(pictures: HostTensor | Tensor): Promise<HostTensor> {
+  forward(images: HostTensor | Tensor): Promise<HostTensor> {
     return this.#inTurn(async () => {
-      const { output } = await this.#evaluate(pictures);
+      const { output } = await this.#evaluate(images);
       return output;
     });
   }
 
-  evaluate(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation> {
-    return this.#inTurn(async () => (await this.#evaluate(pictures, labels)).evaluation);
+  evaluate(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation> {
+    return this.#inTurn(async () => (await this.#evaluate(images, labels)).evaluation);
   }
 
-  submitStep(
-    pictures: HostTensor | Tensor,
-    labels: ArrayLike<number>,
-    options: StepOptions = {},
-  ): Promise<StepUnderWay> {
+  submitStep(images: HostTensor | Tensor, labels: ArrayLike<number>, options: StepOptions = {}): Promise<StepUnderWay> {
     return this.#inTurn(async () => {
       const programs = this.#trainingPrograms();
       const updates = this.#updatesAfterThis();
       const what = `step ${this.stepCount}`;
       const step = await this.#steps.submit(async (afterwards) => {
-        this.#fill(pictures, labels, this.batch);
+        this.#fill(images, labels, this.batch);
         const scalars = this.#trainingScalars(options);
         const run = this.#run(programs, scalars, what, afterwards);
         const done = updates.length > 0 ? run.done.then(() => this.#run(updates, scalars, what).done) : run.done;
-        // Adapters that wait for each other are handed a step piece by piece. When all have the first one, pictures and
+        // Adapters that wait for each other are handed a step piece by piece. When all have the first one, images and
         // labels may be overwritten; whoever comes next waits for the last.
         this.#handing = this.#exchange !== undefined;
         this.#handover = done
@@ -247,15 +243,15 @@ class CompiledNetwork implements Network {
     });
   }
 
-  async step(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options: StepOptions = {}): Promise<StepResult> {
-    const step = await this.submitStep(pictures, labels, options);
+  async step(images: HostTensor | Tensor, labels: ArrayLike<number>, options: StepOptions = {}): Promise<StepResult> {
+    const step = await this.submitStep(images, labels, options);
     return step.result();
   }
 
-  profile(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]> {
+  profile(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]> {
     return this.#inTurn(async () => {
       const programs = this.#trainingPrograms();
-      this.#fill(pictures, labels, this.batch);
+      this.#fill(images, labels, this.batch);
       const scalars = this.#trainingScalars({});
       const updates = this.#updatesAfterThis();
       const timings = await this.#together(
@@ -271,9 +267,9 @@ class CompiledNetwork implements Network {
     });
   }
 
-  gradients(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>> {
+  gradients(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>> {
     return this.#inTurn(async () => {
-      this.#fill(pictures, labels, this.batch);
+      this.#fill(images, labels, this.batch);
       const made = this.#stations.map((station, self) => this.#gradientProgram(station, self));
       try {
         await this.#run(
@@ -288,9 +284,9 @@ class CompiledNetwork implements Network {
     });
   }
 
-  statistics(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<LayerStatistics[]> {
+  statistics(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<LayerStatistics[]> {
     return this.#inTurn(async () => {
-      this.#fill(pictures, labels, this.batch);
+      this.#fill(images, labels, this.batch);
       const made = this.#stations.map((station, self) => this.#statisticsProgram(station, self));
       try {
         await this.#run(
@@ -369,8 +365,8 @@ class CompiledNetwork implements Network {
     return {
       parameterBytes: sum((plan) => plan.parameterBytes),
       stateBytes: sum((plan) => plan.stateBytes),
-      activityBytes: sum((plan) => plan.activityBytes),
-      leastActivityBytes: sum((plan) => plan.leastActivityBytes),
+      activationBytes: sum((plan) => plan.activationBytes),
+      leastActivationBytes: sum((plan) => plan.leastActivationBytes),
       exchangeBytes: sum((plan) => plan.exchangeBytes),
       largestBufferBytes: Math.max(...plans.map((plan) => plan.largestBufferBytes)),
       totalBytes: sum((plan) => plan.totalBytes),
@@ -555,10 +551,10 @@ class CompiledNetwork implements Network {
   }
 
   async #evaluate(
-    pictures: HostTensor | Tensor,
+    images: HostTensor | Tensor,
     labels?: ArrayLike<number>,
   ): Promise<{ output: HostTensor; evaluation: Evaluation }> {
-    const images = this.#fill(pictures, labels);
+    const count = this.#fill(images, labels);
     await this.#run(
       this.#stations.map(({ programs }) => programs.evaluate),
       { seed: this.#options.seed, step: this.stepCount },
@@ -567,9 +563,9 @@ class CompiledNetwork implements Network {
     const [[measures, output, probabilities]] = (await this.#together('evaluation', [this.#readEvaluation.read()])) as [
       Values[],
     ];
-    const shape = [images, ...this.description.output];
+    const shape = [count, ...this.description.output];
     const row = (index: number) =>
-      Float32Array.from(measures!.subarray(index * this.batch, index * this.batch + images));
+      Float32Array.from(measures!.subarray(index * this.batch, index * this.batch + count));
     return {
       output: fromMemoryLayout(output!, shape, this.batch),
       evaluation: {
@@ -581,29 +577,29 @@ class CompiledNetwork implements Network {
     };
   }
 
-  /** Brings pictures and labels to the adapters; gives the number of images. */
-  #fill(pictures: HostTensor | Tensor, labels: ArrayLike<number> | undefined, exactly?: number): number {
-    const filled = pictures === this.input;
-    const [images = 0, ...picture] = filled ? [this.batch, ...this.description.input] : pictures.shape;
-    const fits = picture.length === 3 && picture.every((size, axis) => size === this.description.input[axis]);
-    if (!fits || images < 1 || images > this.batch || (exactly !== undefined && images !== exactly)) {
-      const count = exactly === undefined ? `1 to ${this.batch}` : `${exactly}`;
+  /** Brings images and labels to the adapters; gives the number of images. */
+  #fill(images: HostTensor | Tensor, labels: ArrayLike<number> | undefined, exactly?: number): number {
+    const filled = images === this.input;
+    const [count = 0, ...image] = filled ? [this.batch, ...this.description.input] : images.shape;
+    const fits = image.length === 3 && image.every((size, axis) => size === this.description.input[axis]);
+    if (!fits || count < 1 || count > this.batch || (exactly !== undefined && count !== exactly)) {
+      const allowed = exactly === undefined ? `1 to ${this.batch}` : `${exactly}`;
       throw new ShapeError(
-        `${this.description.name}: takes [${count}, ${this.description.input.join(', ')}] pictures, got ${formatShape(pictures.shape)}`,
+        `${this.description.name}: takes [${allowed}, ${this.description.input.join(', ')}] images, got ${formatShape(images.shape)}`,
       );
     }
-    const checked = labels && this.#checkLabels(labels, images, pictures);
-    if ('data' in pictures) checkHostTensor(`${this.description.name}: pictures`, pictures);
-    else if (!filled) this.#checkPlace(pictures);
+    const checked = labels && this.#checkLabels(labels, count, images);
+    if ('data' in images) checkHostTensor(`${this.description.name}: images`, images);
+    else if (!filled) this.#checkPlace(images);
     for (const station of this.#stations) {
       if (checked) station.writeLabels(checked);
-      if ('data' in pictures) station.writePictures(pictures);
-      else if (!filled) station.copyPictures(pictures);
+      if ('data' in images) station.writeImages(images);
+      else if (!filled) station.copyImages(images);
     }
-    return images;
+    return count;
   }
 
-  #checkPlace(pictures: Tensor): void {
+  #checkPlace(images: Tensor): void {
     const { name } = this.description;
     if (this.#exchange) {
       throw new ConfigError(
@@ -611,17 +607,17 @@ class CompiledNetwork implements Network {
           'give its input',
       );
     }
-    if (pictures.shape[0] !== this.batch) {
-      throw new ShapeError(`${name}: pictures on the adapter must be ${this.batch} images, got ${pictures.shape[0]}`);
+    if (images.shape[0] !== this.batch) {
+      throw new ShapeError(`${name}: images on the adapter must be ${this.batch} images, got ${images.shape[0]}`);
     }
   }
 
-  #checkLabels(labels: ArrayLike<number>, images: number, pictures: HostTensor | Tensor): Uint32Array {
+  #checkLabels(labels: ArrayLike<number>, count: number, images: HostTensor | Tensor): Uint32Array {
     const classes = this.description.output[0]!;
-    const onAdapter = !('data' in pictures);
-    // Pictures that are on the adapter already fill the whole batch; the last of them may be left unlabelled.
-    if (onAdapter ? labels.length > images || labels.length < 1 : labels.length !== images) {
-      throw new ShapeError(`${this.description.name}: ${images} pictures need ${images} labels, got ${labels.length}`);
+    const onAdapter = !('data' in images);
+    // Images that are on the adapter already fill the whole batch; the last of them may be left unlabelled.
+    if (onAdapter ? labels.length > count || labels.length < 1 : labels.length !== count) {
+      throw new ShapeError(`${this.description.name}: ${count} images need ${count} labels, got ${labels.length}`);
     }
     const checked = this.#stagedLabels.fill(0);
     for (let image = 0; image < labels.length; image++) {

@@ -13,11 +13,11 @@ export interface LayerPlacement {
 
 export interface NetworkOptions {
   readonly name: string;
-  /** One picture: `[C, H, W]`. */
+  /** One image: `[C, H, W]`. */
   readonly input: Shape;
   /** How many columns the network is made of; 1 where it is left out. */
   readonly columns?: number;
-  /** From the picture upwards. A bare layer reads its own column. */
+  /** From the image upwards. A bare layer reads its own column. */
   readonly layers: readonly (Layer | LayerPlacement)[];
 }
 

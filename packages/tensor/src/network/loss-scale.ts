@@ -22,7 +22,7 @@ const bounds = { least: 1, most: 2 ** 24, growAfter: 1000 };
 
 /** Records the loss's gradient times the scale. */
 export function recordScaled(recorder: Recorder, gradient: Tensor, scale: Tensor): Tensor {
-  const scaled = recorder.activity('lossScale/gradient', gradient.shape);
+  const scaled = recorder.activation('lossScale/gradient', gradient.shape);
   recordElementwise(recorder, {
     label: 'lossScale/scale',
     elements: gradient.elements,

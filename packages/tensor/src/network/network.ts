@@ -41,21 +41,21 @@ export interface MemoryPlan {
   readonly parameterBytes: number;
   /** What the optimizer keeps. */
   readonly stateBytes: number;
-  /** What lives within a step: activities, gradients, and what kernels need between them. */
-  readonly activityBytes: number;
+  /** What lives within a step: activations, gradients, and what kernels need between them. */
+  readonly activationBytes: number;
   /** How much of that is alive at the worst moment: no plan can do with less. */
-  readonly leastActivityBytes: number;
+  readonly leastActivationBytes: number;
   /** Where values wait for another adapter to take them: 0 on one adapter. */
   readonly exchangeBytes: number;
   /** The largest single buffer. */
   readonly largestBufferBytes: number;
-  /** All of it, with pictures, labels, results, and sums of gradients where a step has several micro-batches. */
+  /** All of it, with images, labels, results, and sums of gradients where a step has several micro-batches. */
   readonly totalBytes: number;
   /** Of each adapter, where there are several. */
   readonly adapters?: readonly MemoryPlan[];
 }
 
-/** Where pictures go, on one of a network's adapters. */
+/** Where images go, on one of a network's adapters. */
 export interface NetworkInput {
   readonly gpu: Gpu;
   /** Shape `[N, C, H, W]`, memory `[C, H, W, N]`: of all images of a batch, or of those that are this adapter's. */
@@ -74,33 +74,33 @@ export interface Network {
   /** Steps taken or under way since the parameters were drawn, or as set by `loadState`. */
   readonly stepCount: number;
   /**
-   * Where pictures go, on each adapter. A program that prepares pictures on the adapters fills all of these and passes
+   * Where images go, on each adapter. A program that prepares images on the adapters fills all of these and passes
    * `input` as the batch.
    */
   readonly inputs: readonly NetworkInput[];
   /** The tensor of the first of the inputs: all of them, where there is one adapter. */
   readonly input: Tensor;
   /** The output of the last layer for up to `batch` images, dropout off: `[N, classes]`. */
-  forward(pictures: HostTensor | Tensor): Promise<HostTensor>;
+  forward(images: HostTensor | Tensor): Promise<HostTensor>;
   /** Loss, errors and probabilities for up to `batch` labelled images, dropout off. */
-  evaluate(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation>;
+  evaluate(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation>;
   /**
    * Hands one step of training (of several `microBatches`, one of them) on exactly `batch` images to the adapter and goes on
-   * while it computes. When the promise ends, pictures and labels may be overwritten, and `input` filled for the next step.
+   * while it computes. When the promise ends, images and labels may be overwritten, and `input` filled for the next step.
    * At most two steps are under way: a third waits for the first.
    */
-  submitStep(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options?: StepOptions): Promise<StepUnderWay>;
+  submitStep(images: HostTensor | Tensor, labels: ArrayLike<number>, options?: StepOptions): Promise<StepUnderWay>;
   /** One step of training, waited for. */
-  step(pictures: HostTensor | Tensor, labels: ArrayLike<number>, options?: StepOptions): Promise<StepResult>;
+  step(images: HostTensor | Tensor, labels: ArrayLike<number>, options?: StepOptions): Promise<StepResult>;
   /** One step of training, each dispatch timed by the adapter, where it has the feature `timestamp-query`. */
-  profile(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]>;
+  profile(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]>;
   /** The gradients of the mean loss over exactly `batch` images, by dotted name; changes nothing. */
-  gradients(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>>;
+  gradients(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>>;
   /**
-   * How each layer fares in a step on exactly `batch` images, from the picture upwards: to find out where numbers grow out
+   * How each layer fares in a step on exactly `batch` images, from the image upwards: to find out where numbers grow out
    * of all bounds. Changes nothing.
    */
-  statistics(pictures: HostTensor | Tensor, labels: ArrayLike<number>): Promise<LayerStatistics[]>;
+  statistics(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<LayerStatistics[]>;
   /** Copies of the parameters by dotted name (`conv1.weight`), in outside layout; only those named where some are. */
   parameters(names?: readonly string[]): Promise<Record<string, HostTensor>>;
   /** Throws a `CheckpointError` that names a parameter which is missing, unknown or of another shape. */

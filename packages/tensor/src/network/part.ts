@@ -10,7 +10,7 @@ export interface Range {
   readonly count: number;
 }
 
-/** How an activity is spread over adapters. */
+/** How an activation is spread over adapters. */
 export interface Spread {
   /** The shape of all of it, `[N, ...]`. */
   readonly shape: Shape;
@@ -52,7 +52,7 @@ export interface NetworkPart {
   readonly count: number;
   /** Which images of the batch it is given. */
   readonly images: Range;
-  /** From the picture upwards. */
+  /** From the image upwards. */
   readonly layers: readonly PartLayer[];
   /** How the scores are spread, where not every adapter has all of them. */
   readonly scores?: Spread;
@@ -67,7 +67,7 @@ function wholeLayer({ layer, parameters }: DescribedLayer): PartLayer {
   return { layer, parameters };
 }
 
-/** All parameters of a part, from the picture upwards. */
+/** All parameters of a part, from the image upwards. */
 export function partParameters({ layers }: NetworkPart): PartParameter[] {
   return layers.flatMap(({ parameters }) => parameters);
 }

@@ -25,7 +25,7 @@ export interface ProgramOptions {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   /**
-   * `mixed`: activities, their gradients and what the layers read of the parameters are stored in 16 bits; the parameters
+   * `mixed`: activations, their gradients and what the layers read of the parameters are stored in 16 bits; the parameters
    * themselves, the optimizer's state and all sums in 32. Needs an adapter with the feature `shader-f16`. `float32` where it
    * is left out.
    */
@@ -99,8 +99,8 @@ export function memoryPlan(
   return {
     parameterBytes: sum(tensors.parameters.values()),
     stateBytes: sum(tensors.state.values()),
-    activityBytes: plannedBytes,
-    leastActivityBytes: leastBytes,
+    activationBytes: plannedBytes,
+    leastActivationBytes: leastBytes,
     largestBufferBytes: Math.max(largestBytes, ...allTensors(tensors).map(bytesOf)),
     exchangeBytes: waitingBytes,
     totalBytes: sum(allTensors(tensors)) + plannedBytes + waitingBytes,
@@ -129,12 +129,12 @@ function recordScores(recorder: Recorder, { scores, index }: NetworkPart, own: T
   return scores ? recordGather(recorder, 'loss/scores', own, scores, index) : own;
 }
 
-/** In mixed precision, activities are f16. */
+/** In mixed precision, activations are f16. */
 function recorderFor(recorder: Recorder, { precision }: ProgramOptions): Recorder {
   if (precision !== 'mixed') return recorder;
   return {
     ...recorder,
-    activity: (label, shape, options) => recorder.tensor(label, shape, { ...options, dataType: 'f16' }),
+    activation: (label, shape, options) => recorder.tensor(label, shape, { ...options, dataType: 'f16' }),
   };
 }
 
@@ -215,7 +215,7 @@ export function recordGradients(
 }
 
 /**
- * A step that waits for another adapter is submitted piece by piece, and the next one's pictures may be written before its
+ * A step that waits for another adapter is submitted piece by piece, and the next one's images may be written before its
  * last piece reads them: such a step begins with a copy.
  */
 function recordOwnCopies(

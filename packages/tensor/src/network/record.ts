@@ -8,7 +8,7 @@ import { recordGather, recordPadded, recordPiece, recordScatter } from './spread
 /** Gives, by its dotted name, the tensor in which the layers read a parameter. */
 export type ReadParameter = (path: string) => Tensor;
 
-/** What the forward pass of each layer read and made, from the picture upwards. */
+/** What the forward pass of each layer read and made, from the image upwards. */
 export interface ForwardRecord extends ForwardOutput {
   readonly input: Tensor;
   readonly parameters: Readonly<Record<string, Tensor>>;
@@ -56,7 +56,7 @@ function recordInput(recorder: Recorder, part: NetworkPart, partLayer: PartLayer
   return recordPiece(recorder, label, below, { shape: below.shape, over: 'maps', ranges: [reads] }, 0);
 }
 
-/** Where an activity does not hold the whole batch, it holds the adapter's images of it. */
+/** Where an activation does not hold the whole batch, it holds the adapter's images of it. */
 function firstImageOf({ images }: NetworkPart, { shape }: Tensor): number {
   return shape[0] === images.count ? images.first : 0;
 }

@@ -28,7 +28,7 @@ export function recordSplitSum(
     sums[adapter] = layer.forward(recorder, { input: piece, parameters: { weight: columns }, training }).output;
   });
   const { shape, elements } = sums[0]!;
-  const output = recorder.activity(`${layer.name}/output`, shape);
+  const output = recorder.activation(`${layer.name}/output`, shape);
   const terms = sums.map((_, adapter) => `sum${adapter}`);
   const added = [...terms, ...(bias ? [`load_bias(i / ${elements / shape[1]!}u)`] : [])].join(' + ');
   recordElementwise(recorder, {

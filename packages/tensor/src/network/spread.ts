@@ -5,7 +5,7 @@ import { bytesPerElement, type DataType, type Tensor } from '../kernel/tensor.js
 import { elementCount, type Shape } from '../shape.js';
 import type { Range, Spread } from './part.js';
 
-/** What one adapter holds of a spread activity, as a rectangle of the matrix `[features][images]` that memory holds. */
+/** What one adapter holds of a spread activation, as a rectangle of the matrix `[features][images]` that memory holds. */
 interface Piece {
   readonly shape: Shape;
   readonly features: Range;
@@ -56,7 +56,7 @@ export function recordPiece(
   return part;
 }
 
-/** An activity of which every adapter has all, from the piece of one adapter and zeros. */
+/** An activation of which every adapter has all, from the piece of one adapter and zeros. */
 export function recordPadded(recorder: Recorder, label: string, part: Tensor, spread: Spread, self: number): Tensor {
   const { features, images } = pieceOf(spread, self);
   const whole = recorder.tensor(label, spread.shape, { dataType: part.dataType });
@@ -76,7 +76,7 @@ store_whole(i, select(0.0, load_part(select(0u, feature * ${images.count}u + ima
 }
 
 /**
- * Hands the own piece of an activity to the other adapters, and takes in theirs. Gives the whole, where it is wanted.
+ * Hands the own piece of an activation to the other adapters, and takes in theirs. Gives the whole, where it is wanted.
  *
  * @param use hears of each piece when it is there, the own one first; what it records runs while the next is on its way
  */

@@ -54,7 +54,7 @@ export class Station {
   readonly tensors: NetworkTensors;
   readonly programs: { readonly evaluate: Program; readonly train?: Program; readonly update?: Program };
   readonly #parameters: ReadonlyMap<string, PartParameter>;
-  /** Where pictures are put in order on their way to the adapter; made when it is first needed. */
+  /** Where images are put in order on their way to the adapter; made when it is first needed. */
   #staged: Float32Array<ArrayBuffer> | undefined;
 
   /** @param end where it meets the others, where there are others */
@@ -71,8 +71,8 @@ export class Station {
     this.programs = createPrograms(gpu, programsOf(part, options, this.tensors), end);
   }
 
-  /** Brings those of a batch's pictures to the adapter that are its own; what is missing of the batch becomes 0. */
-  writePictures({ shape, data }: HostTensor): void {
+  /** Brings those of a batch's images to the adapter that are its own; what is missing of the batch becomes 0. */
+  writeImages({ shape, data }: HostTensor): void {
     const { input } = this.tensors;
     const { first, count } = this.part.images;
     const features = elementsPerImage(shape);
@@ -89,11 +89,11 @@ export class Station {
     writeTensor(this.gpu, this.tensors.labels, labels);
   }
 
-  /** Takes all pictures of a batch from another tensor on the adapter. */
-  copyPictures(pictures: Tensor): void {
+  /** Takes all images of a batch from another tensor on the adapter. */
+  copyImages(images: Tensor): void {
     const { input } = this.tensors;
     const encoder = this.gpu.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(bufferOf(pictures), 0, bufferOf(input), 0, bytesOf(input));
+    encoder.copyBufferToBuffer(bufferOf(images), 0, bufferOf(input), 0, bytesOf(input));
     this.gpu.device.queue.submit([encoder.finish()]);
   }
 

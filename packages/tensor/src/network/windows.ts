@@ -1,9 +1,9 @@
 import { ConfigError } from '../errors.js';
 
-/** A size along both axes of a picture: one number for both, or `[height, width]`. */
+/** A size along both axes of an image: one number for both, or `[height, width]`. */
 export type Pair = number | readonly [height: number, width: number];
 
-/** Rows and columns of nothing around a picture. */
+/** Rows and columns of nothing around an image. */
 export interface Padding {
   readonly top: number;
   readonly left: number;

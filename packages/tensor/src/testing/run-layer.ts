@@ -109,10 +109,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count
       (await readTensors(gpu, copies)).forEach((data, index) => {
         values.set(copies[index]!, data as Float32Array);
       });
-      const activity = (tensor: Tensor) => fromMemoryLayout(values.get(tensor)!, tensor.shape, batch);
-      const result: RunLayerResult = { output: activity(output) };
+      const activation = (tensor: Tensor) => fromMemoryLayout(values.get(tensor)!, tensor.shape, batch);
+      const result: RunLayerResult = { output: activation(output) };
       if (!deviceGradient) return result;
-      if (inputGradient) result.inputGradient = activity(inputGradient);
+      if (inputGradient) result.inputGradient = activation(inputGradient);
       result.parameterGradients = Object.fromEntries(
         Object.entries(parameterGradients).map(([name, tensor]) => [
           name,

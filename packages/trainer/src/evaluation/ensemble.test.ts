@@ -10,10 +10,10 @@ import type { Scores } from './scores.js';
 import { Submission } from './submission.js';
 
 /** A network that prefers the right class by `skill`, with noise of its own. */
-function scoresOf(seed: number, skill: number, { pictures = 300, classes = 8 } = {}): Scores {
-  const labels = Uint32Array.from({ length: pictures }, (_, i) => i % classes);
-  const probabilities = new Float32Array(pictures * classes);
-  const losses = new Float64Array(pictures);
+function scoresOf(seed: number, skill: number, { images = 300, classes = 8 } = {}): Scores {
+  const labels = Uint32Array.from({ length: images }, (_, i) => i % classes);
+  const probabilities = new Float32Array(images * classes);
+  const losses = new Float64Array(images);
   for (const [image, label] of labels.entries()) {
     const outputs = Array.from(
       { length: classes },
@@ -39,7 +39,7 @@ function measure(members: readonly Scores[], weights?: readonly number[]) {
   return tally.result();
 }
 
-/** The same from the definition, picture by picture in float64. */
+/** The same from the definition, image by image in float64. */
 function byHand(members: readonly Scores[], weights: readonly number[]) {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   let [loss, top1, top5] = [0, 0, 0];
@@ -69,7 +69,7 @@ describe('mix', () => {
     ]) {
       const result = measure(members, weights);
       const expected = byHand(members, weights);
-      expect(result.pictures).toBe(300);
+      expect(result.images).toBe(300);
       expect(result.loss).toBeCloseTo(expected.loss, 5);
       expect([result.top1Wrong, result.top5Wrong]).toEqual([expected.top1, expected.top5]);
       expect(result.top1Error).toBe(expected.top1 / 300);
@@ -98,7 +98,7 @@ describe('mix', () => {
   it('refuses what does not go together', () => {
     const member = scoresOf(1, 1);
     expect(() => [...mix([])]).toThrow(/at least one network/);
-    expect(() => [...mix([member, scoresOf(1, 1, { pictures: 299 })])]).toThrow(/network 2 .* 299 pictures/);
+    expect(() => [...mix([member, scoresOf(1, 1, { images: 299 })])]).toThrow(/network 2 .* 299 images/);
     expect(() => [...mix([member, scoresOf(1, 1, { classes: 6 })])]).toThrow(/6 classes/);
     for (const weights of [[1], [1, -1], [0, 0], [1, Number.NaN]]) {
       expect(() => [...mix([member, member], weights)]).toThrow(/2 networks need as many weights/);
@@ -137,7 +137,7 @@ describe('searchMix', () => {
 });
 
 describe('Submission', () => {
-  it('has a line of five numbers for each picture', async () => {
+  it('has a line of five numbers for each image', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'alex-submission-'));
     try {
       const file = join(directory, 'predictions.txt');

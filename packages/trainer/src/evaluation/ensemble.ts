@@ -6,16 +6,16 @@ import { logOfSum, Mean, type Scores } from './scores.js';
 export const mixGoals = ['top5', 'top1', 'loss'] as const;
 export type MixGoal = (typeof mixGoals)[number];
 
-/** Pictures that are mixed at a time. */
+/** Images that are mixed at a time. */
 const atATime = 256;
 /** Weights are multiples of one part in so many: steps of 0.05, as in the 2012 code. */
 const parts = 20;
 
 /**
- * Averages what several networks say of the same pictures, some pictures at a time.
+ * Averages what several networks say of the same images, some images at a time.
  *
  * @param weights of each network; they are divided by their sum. Equal where they are left out.
- * @throws ConfigError where the networks were not shown the same pictures, or the weights do not fit
+ * @throws ConfigError where the networks were not shown the same images, or the weights do not fit
  */
 export function* mix(members: readonly Scores[], weights?: readonly number[]): Generator<Scores, void, undefined> {
   const shares = sharesOf(members, weights);
@@ -33,13 +33,13 @@ export function* mix(members: readonly Scores[], weights?: readonly number[]): G
 }
 
 /**
- * Finds weights for the networks of an ensemble that lower its top-5 error, top-1 error or loss on pictures, as the 2012
+ * Finds weights for the networks of an ensemble that lower its top-5 error, top-1 error or loss on images, as the 2012
  * code did: in steps of 0.05 away from equal weights, one step from a network to another at a time, the best of all such
  * steps until none helps. Of weights with equal errors those of the lower loss are better.
  *
- * The pictures that weights were searched on flatter the ensemble a little: measure it on others where you can.
+ * The images that weights were searched on flatter the ensemble a little: measure it on others where you can.
  *
- * @throws ConfigError where the networks were not shown the same pictures
+ * @throws ConfigError where the networks were not shown the same images
  */
 export function searchMix(members: readonly Scores[], goal: MixGoal): number[] {
   const equal = sharesOf(members);
@@ -91,14 +91,14 @@ function measureOf(members: readonly Scores[], goal: MixGoal): (weights: readonl
 }
 
 /**
- * The comparisons between the right class of a picture and another that depend on weights: those that networks disagree
+ * The comparisons between the right class of an image and another that depend on weights: those that networks disagree
  * on. All others are settled once, which leaves few.
  */
 class Contest {
   readonly #k: number;
   /** Errors that no weights change. */
   #settled = 0;
-  /** For each open picture: how many classes are above its own in any case, and where its disputes end. */
+  /** For each open image: how many classes are above its own in any case, and where its disputes end. */
   readonly #above: number[] = [];
   readonly #ends: number[] = [];
   /** Of each dispute, by how much every network prefers the other class. */
@@ -127,12 +127,12 @@ class Contest {
     }
   }
 
-  /** How many pictures are wrong with these weights. */
+  /** How many images are wrong with these weights. */
   wrong(weights: readonly number[]): number {
     let wrong = this.#settled;
     let at = 0;
-    for (const [picture, end] of this.#ends.entries()) {
-      let above = this.#above[picture]!;
+    for (const [image, end] of this.#ends.entries()) {
+      let above = this.#above[image]!;
       let equal = 1;
       for (; at < end; at += weights.length) {
         let lead = 0;
@@ -157,7 +157,7 @@ function sharesOf(members: readonly Scores[], weights: readonly number[] = membe
       labels.some((l, i) => l !== first.labels[i])
     ) {
       throw new ConfigError(
-        `network ${index + 1} of the ensemble was shown ${labels.length} pictures of ${classes} classes, the first one ` +
+        `network ${index + 1} of the ensemble was shown ${labels.length} images of ${classes} classes, the first one ` +
           `${first.labels.length} of ${first.classes}, or others: show all of them the same`,
       );
     }

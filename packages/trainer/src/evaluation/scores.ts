@@ -3,12 +3,12 @@ import { batches, type Split } from '@alex/data';
 import { ConfigError, type Network } from '@alex/tensor';
 import { topError } from './ranking.js';
 
-/** What a network, or several together, hold pictures for; the pictures in the order of their split. */
+/** What a network, or several together, hold images for; the images in the order of their split. */
 export interface Scores {
   /** The right classes. */
   readonly labels: Uint32Array;
   readonly classes: number;
-  /** `[pictures, classes]`: the softmax, or a mean of several. */
+  /** `[images, classes]`: the softmax, or a mean of several. */
   readonly probabilities: Float32Array;
   /** Less the logarithm of the right class's probability, in nats; finite where that probability rounds to 0, too. */
   readonly losses: Float64Array;
@@ -24,21 +24,21 @@ export interface ScoreOptions {
   readonly augmenter: Augmenter;
   readonly split: Split;
   /**
-   * 1: the centre of each picture. 10: the mean prediction over its corners and centre and their reflections, as in
+   * 1: the centre of each image. 10: the mean prediction over its corners and centre and their reflections, as in
    * section 4.1 of the paper. Default 1.
    */
   readonly views?: number;
   /** Stops: the iteration throws the signal's reason. */
   readonly signal?: AbortSignal;
   /** Called after every batch. */
-  onProgress?(pictures: number, of: number): void;
+  onProgress?(images: number, of: number): void;
 }
 
 /**
- * Shows a network every picture of a split, and gives what it says batch after batch: memory does not depend on how many
+ * Shows a network every image of a split, and gives what it says batch after batch: memory does not depend on how many
  * there are.
  *
- * @throws ConfigError for a number of views other than 1 or 10; DataError where a picture cannot be read
+ * @throws ConfigError for a number of views other than 1 or 10; DataError where an image cannot be read
  */
 export async function* score(options: ScoreOptions): AsyncGenerator<Scores, void, undefined> {
   const { network, augmenter, split, views = 1, signal, onProgress } = options;
@@ -48,12 +48,12 @@ export async function* score(options: ScoreOptions): AsyncGenerator<Scores, void
   let done = 0;
   for await (const read of batches(split, { batch: network.batch, lastBatch: 'keep', shuffle: false })) {
     signal?.throwIfAborted();
-    const { pixels, labels, height, width, pictures } = read;
+    const { pixels, labels, height, width, images } = read;
     const show = async (view?: View) => {
-      await augmenter.run({ pixels, pictures, training: false, seed: 0, epoch: 0, ...(view && { view }) });
+      await augmenter.run({ pixels, images, training: false, seed: 0, epoch: 0, ...(view && { view }) });
       return network.evaluate(network.input, labels);
     };
-    // The adapter measures its whole batch; what lies beyond the pictures does not count.
+    // The adapter measures its whole batch; what lies beyond the images does not count.
     const count = labels.length;
     if (views === 1) {
       const { probabilities, losses, top1Errors, top5Errors } = await show();
@@ -78,7 +78,7 @@ export async function* score(options: ScoreOptions): AsyncGenerator<Scores, void
   }
 }
 
-/** Gathers the scores of a whole split: 4 bytes for each picture and class, 200 MB for ImageNet's validation pictures. */
+/** Gathers the scores of a whole split: 4 bytes for each image and class, 200 MB for ImageNet's validation images. */
 export async function gather(split: Split, parts: AsyncIterable<Scores>): Promise<Scores> {
   let whole: Scores | undefined;
   let done = 0;
@@ -96,16 +96,16 @@ export async function gather(split: Split, parts: AsyncIterable<Scores>): Promis
     whole.probabilities.set(part.probabilities, done * classes);
     done += part.labels.length;
   }
-  if (!whole) throw new ConfigError('there are no pictures to score');
+  if (!whole) throw new ConfigError('there are no images to score');
   return whole;
 }
 
-/** A weighted mean of predictions for the same pictures. */
+/** A weighted mean of predictions for the same images. */
 export class Mean {
   readonly #labels: Uint32Array;
   readonly #classes: number;
   readonly #sums: Float64Array;
-  /** Of each picture, the terms of the right class's probability as logarithms. */
+  /** Of each image, the terms of the right class's probability as logarithms. */
   readonly #logarithms: Float64Array[] = [];
 
   constructor(labels: Uint32Array, classes: number) {

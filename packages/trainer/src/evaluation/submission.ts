@@ -3,11 +3,11 @@ import { describeFileError, writeAll, writeWhole } from '../file.js';
 import { likeliest } from './ranking.js';
 import type { Scores } from './scores.js';
 
-/** Guesses a picture. */
+/** Guesses an image. */
 const guesses = 5;
 
 /**
- * Predictions in the form that ILSVRC asks for: a line for each picture in the order of the split, the numbers of its five
+ * Predictions in the form that ILSVRC asks for: a line for each image in the order of the split, the numbers of its five
  * likeliest classes with spaces between, the likeliest first (fewer where there are fewer classes).
  */
 export class Submission {

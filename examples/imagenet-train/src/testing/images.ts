@@ -34,8 +34,8 @@ function crc32(bytes: Buffer): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** Class folders of plain pictures, each class with a colour of its own. */
-export async function writePictures(directory: string, classes: readonly string[], perClass = 8): Promise<void> {
+/** Class folders of plain images, each class with a colour of its own. */
+export async function writeImages(directory: string, classes: readonly string[], perClass = 8): Promise<void> {
   for (const [label, name] of classes.entries()) {
     await mkdir(join(directory, name), { recursive: true });
     for (let i = 0; i < perClass; i++) {

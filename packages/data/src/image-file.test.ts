@@ -1,22 +1,22 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { decodePicture } from './picture-file.js';
+import { decodeImage } from './image-file.js';
 
 const plain = (colour: string) =>
   sharp({ create: { width: 6, height: 4, channels: 3, background: colour } })
     .png()
     .toBuffer();
 
-describe('decodePicture', () => {
+describe('decodeImage', () => {
   test('gives interleaved red, green and blue', async () => {
-    const pixels = await decodePicture('red', await plain('#ff0000'), 2);
+    const pixels = await decodeImage('red', await plain('#ff0000'), 2);
     expect([...pixels]).toEqual([255, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0]);
   });
 
   test('gives one grey value a pixel where one channel is asked for', async () => {
-    expect([...(await decodePicture('grey', await plain('#808080'), 2, 1))]).toEqual([128, 128, 128, 128]);
+    expect([...(await decodeImage('grey', await plain('#808080'), 2, 1))]).toEqual([128, 128, 128, 128]);
     const [red, white] = [await plain('#ff0000'), await plain('#ffffff')];
-    const darkness = async (picture: Buffer) => (await decodePicture('picture', picture, 1, 1))[0]!;
+    const darkness = async (image: Buffer) => (await decodeImage('image', image, 1, 1))[0]!;
     expect(await darkness(red)).toBeLessThan(await darkness(white));
   });
 });

@@ -4,17 +4,17 @@ import sharp from 'sharp';
 import { reason } from './files.js';
 
 /**
- * Decodes a picture file to `size * size` pixels of interleaved channels as the paper does: the shorter side is scaled to `size`, the
+ * Decodes an image file to `size * size` pixels of interleaved channels as the paper does: the shorter side is scaled to `size`, the
  * central square is cut out (section 2; cuda-convnet2's make-data does the same). The rotation that a camera noted is
- * applied, transparent parts become white, and grey, CMYK and 16-bit pictures become 8-bit RGB, or all of them 8-bit grey
+ * applied, transparent parts become white, and grey, CMYK and 16-bit images become 8-bit RGB, or all of them 8-bit grey
  * where one channel is asked for. The kind of file is told by its content, not its name.
  *
- * @param name what to call the picture in an error
+ * @param name what to call the image in an error
  * @param input path of the file, or its content
  * @param channels 3: red, green and blue; 1: grey
- * @throws DataError where the file is no picture or breaks off.
+ * @throws DataError where the file is no image or breaks off.
  */
-export async function decodePicture(
+export async function decodeImage(
   name: string,
   input: string | Buffer,
   size: number,
@@ -22,23 +22,23 @@ export async function decodePicture(
 ): Promise<Uint8Array> {
   try {
     // Not the strictest setting: photographs with harmless faults in their notes are common and decode well.
-    const picture = sharp(input, { failOn: 'error' })
+    const image = sharp(input, { failOn: 'error' })
       .autoOrient()
       .resize({ width: size, height: size, fit: 'cover', position: 'centre' })
       .flatten({ background: '#ffffff' })
       .toColourspace(channels === 1 ? 'b-w' : 'srgb');
-    return await picture.raw({ depth: 'uchar' }).toBuffer();
+    return await image.raw({ depth: 'uchar' }).toBuffer();
   } catch (error) {
-    throw new DataError(`${name} cannot be read as a picture: ${reason(error)}; replace or remove the file`, {
+    throw new DataError(`${name} cannot be read as an image: ${reason(error)}; replace or remove the file`, {
       cause: error,
     });
   }
 }
 
-/** Endings of the files that are taken for pictures; what is in them is told by their content. */
-export const pictureEndings: readonly string[] = ['.jpeg', '.jpg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif'];
+/** Endings of the files that are taken for images; what is in them is told by their content. */
+export const imageEndings: readonly string[] = ['.jpeg', '.jpg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif'];
 
-/** The first bytes of the picture formats that are read: hexadecimal, a dot for any digit. */
+/** The first bytes of the image formats that are read: hexadecimal, a dot for any digit. */
 const signatures = {
   JPEG: /^ffd8ff/,
   PNG: /^89504e470d0a1a0a/,
@@ -51,7 +51,7 @@ const signatures = {
 /**
  * Looks at the first bytes of a file: far quicker than decoding its header, and enough to find texts and empty files.
  *
- * @throws DataError where they begin no picture format that is read.
+ * @throws DataError where they begin no image format that is read.
  */
 export async function checkSignature(name: string, file: string): Promise<void> {
   const head = Buffer.alloc(12);
@@ -75,6 +75,6 @@ export function checkSignatureOf(name: string, content: Buffer): void {
   if (Object.values(signatures).some((signature) => signature.test(digits))) return;
   const found = content.length === 0 ? 'the file is empty' : 'its content is something else';
   throw new DataError(
-    `${name} is not a picture (${Object.keys(signatures).join(', ')}): ${found}; replace or remove the file`,
+    `${name} is not an image (${Object.keys(signatures).join(', ')}): ${found}; replace or remove the file`,
   );
 }

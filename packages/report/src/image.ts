@@ -2,8 +2,8 @@ import { DataError } from '@alex/tensor';
 import sharp, { type Sharp } from 'sharp';
 import { palette } from './palette.js';
 
-/** A picture as raw grey levels `[height, width, channels]`. */
-export interface RawPicture {
+/** An image as raw grey levels `[height, width, channels]`. */
+export interface RawImage {
   readonly data: Uint8Array;
   /** In pixels. */
   readonly width: number;
@@ -11,38 +11,38 @@ export interface RawPicture {
   readonly channels: 1 | 3;
 }
 
-/** A picture: the bytes of an image file (PNG, JPEG, WebP), or raw grey levels. */
-export type Picture = Uint8Array | RawPicture;
+/** An image: the bytes of an image file (PNG, JPEG, WebP), or raw grey levels. */
+export type Image = Uint8Array | RawImage;
 
 /**
- * The elements of a drawing that show a picture as a square of `side` pixels with rounded corners, at its origin; what
+ * The elements of a drawing that show an image as a square of `side` pixels with rounded corners, at its origin; what
  * does not fit the square is cut away on both sides.
  *
- * @throws `DataError` for bytes that are no picture, naming `what`.
+ * @throws `DataError` for bytes that are no image, naming `what`.
  */
-export async function drawPicture(what: string, picture: Picture, side: number): Promise<object[]> {
+export async function drawImage(what: string, image: Image, side: number): Promise<object[]> {
   // Twice as many pixels as the drawing has, for screens that have them.
-  const image = await pictureAddress(what, picture, 2 * side);
+  const address = await imageAddress(what, image, 2 * side);
   const corners = { type: 'rect', shape: { x: 0, y: 0, width: side, height: side, r: side / 16 } };
   const edge = { x: 0.5, y: 0.5, width: side - 1, height: side - 1, r: side / 16 };
   return [
-    { type: 'image', silent: true, style: { image, width: side, height: side }, clipPath: corners },
-    // So that a white picture has an edge on white.
+    { type: 'image', silent: true, style: { image: address, width: side, height: side }, clipPath: corners },
+    // So that a white image has an edge on white.
     { type: 'rect', silent: true, shape: edge, style: { fill: 'none', stroke: palette.grid } },
   ];
 }
 
 /**
- * A square picture as a `data:` address.
+ * A square image as a `data:` address.
  *
- * @throws `DataError` for bytes that are no picture, naming `what`.
+ * @throws `DataError` for bytes that are no image, naming `what`.
  */
-export async function pictureAddress(what: string, picture: Picture, side: number): Promise<string> {
+export async function imageAddress(what: string, image: Image, side: number): Promise<string> {
   try {
-    const { width } = await open(picture).metadata();
+    const { width } = await open(image).metadata();
     // A few large pixels are better seen as squares than as a blur.
     const coarse = width < side / 4;
-    const square = open(picture)
+    const square = open(image)
       .autoOrient()
       .resize(side, side, { fit: 'cover', kernel: coarse ? 'nearest' : 'lanczos3' })
       .flatten({ background: '#ffffff' })
@@ -59,17 +59,17 @@ export async function pictureAddress(what: string, picture: Picture, side: numbe
   }
 }
 
-function open(picture: Picture): Sharp {
-  if (picture instanceof Uint8Array) return sharp(picture);
-  const { data, width, height, channels } = checkRawPicture(picture);
+function open(image: Image): Sharp {
+  if (image instanceof Uint8Array) return sharp(image);
+  const { data, width, height, channels } = checkRawImage(image);
   return sharp(data, { raw: { width, height, channels } });
 }
 
 /** Throws a `DataError` unless there are as many bytes as the sizes say. */
-export function checkRawPicture(picture: RawPicture): RawPicture {
-  const { data, width, height, channels } = picture;
-  if (data.length === width * height * channels) return picture;
+export function checkRawImage(image: RawImage): RawImage {
+  const { data, width, height, channels } = image;
+  if (data.length === width * height * channels) return image;
   throw new DataError(
-    `a picture of ${height} x ${width} x ${channels} needs ${width * height * channels} bytes, got ${data.length}`,
+    `an image of ${height} x ${width} x ${channels} needs ${width * height * channels} bytes, got ${data.length}`,
   );
 }
