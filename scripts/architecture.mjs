@@ -14,7 +14,8 @@ const floors = [
   { name: 'layers', packages: ['activations', 'dropout', 'layers-conv', 'layers-dense', 'lrn', 'pool'], beside: false },
   { name: 'networks', packages: ['augment', 'data', 'loss', 'model-alexnet', 'multi-gpu', 'optim'], beside: true },
   { name: 'training', packages: ['report', 'trainer'], beside: true },
-  { name: 'programs', packages: ['benchmarks', 'imagenet-train'], beside: false },
+  { name: 'command', packages: ['cli'], beside: false },
+  { name: 'programs', packages: ['benchmarks', 'imagenet-train', 'own-layer'], beside: false },
 ];
 
 /** The rooms of `tensor`: each imports only those before it (and the files beside them, which import no room). */

@@ -8,9 +8,9 @@ import {
   type Gpu,
   type Layer,
   type Recorder,
-  type Roofline,
   type Shape,
 } from '@alex/tensor';
+import type { Roofline } from '@alex/tensor/kernels';
 import { type Direction, directionOf, directions } from './directions.js';
 import { type Result, timesOf } from './report.js';
 

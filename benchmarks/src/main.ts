@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import { AlexError, measureRoofline, openGpu, type Roofline } from '@alex/tensor';
+import { AlexError, openGpu } from '@alex/tensor';
+import { measureRoofline, type Roofline } from '@alex/tensor/kernels';
 import { type Arguments, parseArguments, usage } from './arguments.js';
 import { compareResults, readReport } from './compare.js';
 import { environmentOf } from './environment.js';

@@ -1,6 +1,8 @@
 import { alexnet, type Variant } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
-import type { DispatchTiming, Gpu, Network, NetworkDescription, Roofline } from '@alex/tensor';
+import type { DispatchTiming, Gpu, NetworkDescription } from '@alex/tensor';
+import type { Roofline } from '@alex/tensor/kernels';
+import type { Network } from '@alex/tensor/network';
 import { directionOf } from './directions.js';
 import { median, type Result, timesOf } from './report.js';
 import { noise } from './values.js';

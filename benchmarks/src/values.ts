@@ -1,4 +1,5 @@
-import { elementCount, type HostTensor, type Shape } from '@alex/tensor';
+import type { HostTensor, Shape } from '@alex/tensor';
+import { elementCount } from '@alex/tensor/kernels';
 
 /** Evenly spread over -`scale` to `scale`, the same everywhere: who computes with them computes the same. */
 export function noise(length: number, scale: number, seed = 1): Float32Array {

@@ -4,15 +4,14 @@ import { place } from '@alex/multi-gpu';
 import {
   createProgram,
   createTensor,
-  elementCount,
   type Gpu,
   type HostTensor,
   type Layer,
   type Program,
   readTensor,
-  recordProduct,
   writeTensor,
 } from '@alex/tensor';
+import { elementCount, recordProduct } from '@alex/tensor/kernels';
 import { runLayer } from '@alex/tensor/testing';
 import { permuted } from '../values.js';
 import type { Library, Run } from './library.js';

@@ -1,6 +1,7 @@
 import { dropout } from '@alex/dropout';
 import { alexnet } from '@alex/model-alexnet';
-import { elementCount, type Gpu, type HostTensor, type NetworkDescription } from '@alex/tensor';
+import type { Gpu, HostTensor, NetworkDescription } from '@alex/tensor';
+import { elementCount } from '@alex/tensor/kernels';
 import { runLayer } from '@alex/tensor/testing';
 import { noise } from '../values.js';
 import type { StepWorkload } from './workloads.js';

@@ -1,4 +1,5 @@
-import { elementCount, type HostTensor } from '@alex/tensor';
+import type { HostTensor } from '@alex/tensor';
+import { elementCount } from '@alex/tensor/kernels';
 import {
   type ConvolutionWorkload,
   convolutionOperands,

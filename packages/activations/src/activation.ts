@@ -1,4 +1,5 @@
-import { type Epilogue, type Layer, type LayerOptions, recordElementwise } from '@alex/tensor';
+import type { Layer, LayerOptions } from '@alex/tensor';
+import { type Epilogue, recordElementwise } from '@alex/tensor/kernels';
 
 /** One function of one value, as WGSL. */
 export interface ActivationFunction {

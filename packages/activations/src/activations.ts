@@ -1,4 +1,5 @@
-import type { Epilogue, Layer, LayerOptions } from '@alex/tensor';
+import type { Layer, LayerOptions } from '@alex/tensor';
+import type { Epilogue } from '@alex/tensor/kernels';
 import { activation } from './activation.js';
 
 // Drivers may assume that no value is a NaN, so that max(NaN, 0) or NaN != NaN can be anything: look at the bits.

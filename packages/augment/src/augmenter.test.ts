@@ -1,4 +1,5 @@
-import { ConfigError, createTensor, disposeTensor, type Gpu, readTensor, ShapeError, threefry2x32 } from '@alex/tensor';
+import { ConfigError, createTensor, disposeTensor, type Gpu, readTensor, ShapeError } from '@alex/tensor';
+import { threefry2x32 } from '@alex/tensor/kernels';
 import { testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -5,10 +5,10 @@ import {
   disposeTensor,
   type Gpu,
   type Program,
-  recordPerElement,
   ShapeError,
   writeTensor,
 } from '@alex/tensor';
+import { recordPerElement } from '@alex/tensor/kernels';
 import { drawColourShift, drawView } from './draws.js';
 import { augmentInvocations, augmentKernel, packView } from './kernel.js';
 import { type AugmenterOptions, checkInteger, type Plan, planAugmentation } from './options.js';

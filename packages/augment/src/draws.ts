@@ -1,4 +1,4 @@
-import { normalPairFromBits, streamOf, threefry2x32 } from '@alex/tensor';
+import { normalPairFromBits, streamOf, threefry2x32 } from '@alex/tensor/kernels';
 import type { Plan } from './options.js';
 import type { View } from './views.js';
 

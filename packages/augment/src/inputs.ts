@@ -1,4 +1,4 @@
-import type { NetworkInput } from '@alex/tensor';
+import type { NetworkInput } from '@alex/tensor/network';
 import { type Augmenter, createAugmenter } from './augmenter.js';
 import { type AugmenterOptions, checkInteger } from './options.js';
 

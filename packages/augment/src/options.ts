@@ -1,4 +1,5 @@
-import { ConfigError, formatShape, imageShape, type Tensor } from '@alex/tensor';
+import { ConfigError, type Tensor } from '@alex/tensor';
+import { formatShape, imageShape } from '@alex/tensor/kernels';
 import { centreOffset, type View } from './views.js';
 
 /**

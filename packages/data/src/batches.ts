@@ -1,4 +1,5 @@
-import { ConfigError, streamOf, threefry2x32 } from '@alex/tensor';
+import { ConfigError } from '@alex/tensor';
+import { streamOf, threefry2x32 } from '@alex/tensor/kernels';
 import { checkWhole, checkWord } from './checks.js';
 import type { ImageBatch, Split } from './dataset.js';
 import { readAhead } from './prefetch.js';

@@ -1,4 +1,5 @@
-import { DataError, threefry2x32 } from '@alex/tensor';
+import { DataError } from '@alex/tensor';
+import { threefry2x32 } from '@alex/tensor/kernels';
 import { pack } from 'tar-stream';
 import { readMatFile } from './prepare/mat-file.js';
 import { tarMembers } from './prepare/tar.js';

@@ -6,10 +6,8 @@ import {
   type Gpu,
   type HostTensor,
   type Layer,
-  streamOf,
-  threefry2x32,
-  uniformFromBits,
 } from '@alex/tensor';
+import { streamOf, threefry2x32, uniformFromBits } from '@alex/tensor/kernels';
 import { randomTensor, relativeError, runLayer, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,16 +1,13 @@
 import {
   type Column,
   ConfigError,
-  elementsPerImage,
   type Layer,
   type LayerOptions,
   type Recorder,
-  recordElementwise,
   type Shape,
-  streamOf,
   type Tensor,
-  threefryWgsl,
 } from '@alex/tensor';
+import { elementsPerImage, recordElementwise, streamOf, threefryWgsl } from '@alex/tensor/kernels';
 
 export interface DropoutOptions extends LayerOptions {
   /** Chance that a value is dropped, from 0 to below 1, in steps of 2^-24. 0.5 where left out (section 4.2 of the paper). */

@@ -1,4 +1,5 @@
-import { elementCount, type Recorder, recordRowSums, type Shape, type Tensor } from '@alex/tensor';
+import type { Recorder, Shape, Tensor } from '@alex/tensor';
+import { elementCount, recordRowSums } from '@alex/tensor/kernels';
 
 /** Records the gradient of biases of which each is added to equally many neighbouring outputs. */
 export function recordBiasGradient(

@@ -1,12 +1,5 @@
-import {
-  type ProductChoice,
-  type ProductShape,
-  productChoices,
-  type Recorder,
-  recordTunable,
-  storageKey,
-  type Tensor,
-} from '@alex/tensor';
+import type { Recorder, Tensor } from '@alex/tensor';
+import { type ProductChoice, type ProductShape, productChoices, recordTunable, storageKey } from '@alex/tensor/kernels';
 import type { Geometry } from './options.js';
 import { productsOf, tilingOf, type WinogradTile } from './winograd/tiling.js';
 import { winogradFits } from './winograd/winograd.js';

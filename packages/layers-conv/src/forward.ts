@@ -1,3 +1,4 @@
+import type { Recorder, Tensor } from '@alex/tensor';
 import {
   type Epilogue,
   fusesIntoProducts,
@@ -5,14 +6,12 @@ import {
   type ProductShape,
   planProduct,
   productKernel,
-  type Recorder,
   recordEpilogue,
   storeAfter,
   stridedColumns,
   stridedRows,
-  type Tensor,
   wholeReduction,
-} from '@alex/tensor';
+} from '@alex/tensor/kernels';
 import { recordConvolution } from './choice.js';
 import { type Geometry, outputShapeOf } from './options.js';
 import { recordPackedWeights } from './packed-weights.js';

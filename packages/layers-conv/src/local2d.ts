@@ -1,15 +1,13 @@
+import type { Layer, Recorder, Tensor } from '@alex/tensor';
 import {
-  type Layer,
   type ProductShape,
   planProduct,
   productChoices,
   productKernel,
-  type Recorder,
   stridedColumns,
   stridedRows,
-  type Tensor,
   wholeReduction,
-} from '@alex/tensor';
+} from '@alex/tensor/kernels';
 import { recordBiasGradient } from './bias-gradient.js';
 import {
   columnSettings,

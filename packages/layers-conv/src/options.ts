@@ -1,18 +1,12 @@
 import {
   type Column,
   ConfigError,
-  formatShape,
-  imageShape,
   type LayerOptions,
-  outputSize,
-  type Padding,
-  type Pair,
   type ParameterDescription,
-  paddingOf,
-  pair,
   type Shape,
   ShapeError,
 } from '@alex/tensor';
+import { formatShape, imageShape, outputSize, type Padding, type Pair, paddingOf, pair } from '@alex/tensor/kernels';
 
 /** How weights and biases start. */
 export interface InitialOptions {

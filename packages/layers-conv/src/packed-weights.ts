@@ -1,4 +1,5 @@
-import { type ProductPlan, type Recorder, recordPerElement, type Tensor } from '@alex/tensor';
+import type { Recorder, Tensor } from '@alex/tensor';
+import { type ProductPlan, recordPerElement } from '@alex/tensor/kernels';
 import type { Geometry } from './options.js';
 
 /** Weights in the order in which a kernel's subgroups read them. */

@@ -1,15 +1,14 @@
+import type { Recorder, Tensor } from '@alex/tensor';
 import {
   type ProductChoice,
   type ProductShape,
   planProduct,
   productKernel,
-  type Recorder,
   recordSumOfParts,
   stridedColumns,
   stridedRows,
-  type Tensor,
   wholeReduction,
-} from '@alex/tensor';
+} from '@alex/tensor/kernels';
 import { recordConvolution } from './choice.js';
 import type { Geometry } from './options.js';
 import { everyLoad } from './wgsl.js';

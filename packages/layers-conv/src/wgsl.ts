@@ -1,4 +1,4 @@
-import type { ProductPlan } from '@alex/tensor';
+import type { ProductPlan } from '@alex/tensor/kernels';
 
 /** WGSL statements for each load of columns that an invocation holds. */
 export function everyLoad(

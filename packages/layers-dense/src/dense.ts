@@ -1,18 +1,15 @@
 import {
   type Column,
   ConfigError,
-  elementsPerImage,
-  formatShape,
   type Layer,
   type LayerOptions,
   type ParameterDescription,
   type Recorder,
-  recordProduct,
-  recordRowSums,
   type Shape,
   ShapeError,
   type Tensor,
 } from '@alex/tensor';
+import { elementsPerImage, formatShape, recordProduct, recordRowSums } from '@alex/tensor/kernels';
 
 export interface DenseOptions extends LayerOptions {
   /** Outputs of one image. */

@@ -1,4 +1,5 @@
-import { type Recorder, recordPerElement, sweepParts, type Tensor } from '@alex/tensor';
+import type { Recorder, Tensor } from '@alex/tensor';
+import { recordPerElement, sweepParts } from '@alex/tensor/kernels';
 import { type Formula, formulaWgsl, gradientFactor, type Reach, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 

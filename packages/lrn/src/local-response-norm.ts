@@ -1,4 +1,5 @@
-import { ConfigError, imageShape, type Layer, ShapeError } from '@alex/tensor';
+import { ConfigError, type Layer, ShapeError } from '@alex/tensor';
+import { imageShape } from '@alex/tensor/kernels';
 import { recordAcrossMaps, recordAcrossMapsGradient } from './across-maps.js';
 import { formulaOf } from './formula.js';
 import { checkOptions, type LocalResponseNormOptions, type NormOptions } from './options.js';

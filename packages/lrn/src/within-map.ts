@@ -1,11 +1,5 @@
-import {
-  forEachOffset,
-  type Recorder,
-  recordElementwise,
-  recordPerElement,
-  sweepParts,
-  type Tensor,
-} from '@alex/tensor';
+import type { Recorder, Tensor } from '@alex/tensor';
+import { forEachOffset, recordElementwise, recordPerElement, sweepParts } from '@alex/tensor/kernels';
 import { type Formula, formulaWgsl, gradientFactor, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 

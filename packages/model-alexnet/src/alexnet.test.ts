@@ -1,4 +1,5 @@
-import { ConfigError, elementCount, type NetworkDescription, ShapeError } from '@alex/tensor';
+import { ConfigError, type NetworkDescription, ShapeError } from '@alex/tensor';
+import { elementCount } from '@alex/tensor/kernels';
 import { describe, expect, test } from 'vitest';
 import { alexnet, type Variant, variants } from './index.js';
 

@@ -4,14 +4,8 @@ import { conv2d, local2d } from '@alex/layers-conv';
 import { dense } from '@alex/layers-dense';
 import { localResponseNorm } from '@alex/lrn';
 import { averagePool, maxPool } from '@alex/pool';
-import {
-  describeNetwork,
-  elementsPerImage,
-  type Layer,
-  type LayerPlacement,
-  type NetworkDescription,
-  type Shape,
-} from '@alex/tensor';
+import { describeNetwork, type Layer, type LayerPlacement, type NetworkDescription, type Shape } from '@alex/tensor';
+import { elementsPerImage } from '@alex/tensor/kernels';
 import { type Block, type Blueprint, numberOf, type Step } from './blueprint.js';
 
 interface BuildOptions {

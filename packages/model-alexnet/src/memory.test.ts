@@ -1,6 +1,7 @@
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
-import { type Gpu, type Precision, planNetwork } from '@alex/tensor';
+import type { Gpu } from '@alex/tensor';
+import { type Precision, planNetwork } from '@alex/tensor/network';
 import { testGpu } from '@alex/tensor/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { alexnet, type Variant } from './index.js';

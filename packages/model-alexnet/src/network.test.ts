@@ -6,15 +6,9 @@ import { softmaxCrossEntropy } from '@alex/loss';
 import { localResponseNorm } from '@alex/lrn';
 import { sgd } from '@alex/optim';
 import { averagePool, maxPool } from '@alex/pool';
-import {
-  compileNetwork,
-  describeNetwork,
-  elementCount,
-  type Gpu,
-  type HostTensor,
-  type NetworkDescription,
-  type Shape,
-} from '@alex/tensor';
+import { describeNetwork, type Gpu, type HostTensor, type NetworkDescription, type Shape } from '@alex/tensor';
+import { elementCount } from '@alex/tensor/kernels';
+import { compileNetwork } from '@alex/tensor/network';
 import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { alexnet, type Variant } from './index.js';

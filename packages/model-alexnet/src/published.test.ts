@@ -7,15 +7,14 @@ import { sgd } from '@alex/optim';
 import { maxPool } from '@alex/pool';
 import {
   CheckpointError,
-  compileNetwork,
   describeNetwork,
-  elementCount,
   type Gpu,
   type HostTensor,
   type Layer,
   type NetworkDescription,
-  threefry2x32,
 } from '@alex/tensor';
+import { elementCount, threefry2x32 } from '@alex/tensor/kernels';
+import { compileNetwork } from '@alex/tensor/network';
 import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alexnet, fromPublished, type PublishedForm, publishedForms } from './index.js';

@@ -1,4 +1,5 @@
-import { CheckpointError, elementCount, formatShape, type HostTensor, type NetworkDescription } from '@alex/tensor';
+import { CheckpointError, type HostTensor, type NetworkDescription } from '@alex/tensor';
+import { elementCount, formatShape } from '@alex/tensor/kernels';
 
 /** Weights that others published, and how their networks want images. */
 export interface PublishedForm {

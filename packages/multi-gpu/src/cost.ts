@@ -1,12 +1,6 @@
-import {
-  ConfigError,
-  elementCount,
-  type NetworkDescription,
-  type NetworkPart,
-  type PartLayer,
-  pieceOf,
-  type Spread,
-} from '@alex/tensor';
+import { ConfigError, type NetworkDescription } from '@alex/tensor';
+import { elementCount } from '@alex/tensor/kernels';
+import { type NetworkPart, type PartLayer, pieceOf, type Spread } from '@alex/tensor/network';
 import { attempt, planParts, type Strategy, strategies } from './parts.js';
 import type { Rates } from './rates.js';
 

@@ -4,15 +4,8 @@ import { conv2d } from '@alex/layers-conv';
 import { dense } from '@alex/layers-dense';
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
-import {
-  ConfigError,
-  checkFits,
-  describeNetwork,
-  type Gpu,
-  type HostTensor,
-  type Network,
-  openGpu,
-} from '@alex/tensor';
+import { ConfigError, describeNetwork, type Gpu, type HostTensor, openGpu } from '@alex/tensor';
+import { checkFits, type Network } from '@alex/tensor/network';
 import { randomTensor, relativeError, testGpu } from '@alex/tensor/testing';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type PlaceOptions, place } from './place.js';

@@ -13,10 +13,9 @@ import {
   type HostTensor,
   type Layer,
   type LayerOptions,
-  type Network,
   openGpu,
-  tuneNetwork,
 } from '@alex/tensor';
+import { type Network, tuneNetwork } from '@alex/tensor/network';
 import { randomTensor, relativeError } from '@alex/tensor/testing';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { type PlaceOptions, place } from './place.js';

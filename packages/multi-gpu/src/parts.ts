@@ -2,18 +2,19 @@ import {
   AlexError,
   ConfigError,
   type DescribedLayer,
-  elementCount,
-  formatShape,
   type Layer,
   type NetworkDescription,
+  type Shape,
+} from '@alex/tensor';
+import { elementCount, formatShape } from '@alex/tensor/kernels';
+import {
   type NetworkPart,
   type PartLayer,
   type PartParameter,
   pieceOf,
   type Range,
-  type Shape,
   type Spread,
-} from '@alex/tensor';
+} from '@alex/tensor/network';
 
 /**
  * How adapters share a network's work. `model`: each has some columns of every layer, and all images. `data`: each has the

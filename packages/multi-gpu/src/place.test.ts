@@ -10,11 +10,9 @@ import {
   type HostTensor,
   type Layer,
   type LayerOptions,
-  type Network,
   type NetworkDescription,
-  type StepResult,
-  type StepUnderWay,
 } from '@alex/tensor';
+import type { Network, StepResult, StepUnderWay } from '@alex/tensor/network';
 import { randomTensor, relativeError, runReadme, testGpu } from '@alex/tensor/testing';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type PlaceOptions, place } from './place.js';

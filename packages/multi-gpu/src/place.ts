@@ -1,15 +1,13 @@
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
+import { ConfigError, type Gpu, type NetworkDescription } from '@alex/tensor';
 import {
   type CompileOptions,
-  ConfigError,
   compileNetwork,
   compileParts,
-  type Gpu,
   type Network,
-  type NetworkDescription,
   type NetworkPart,
-} from '@alex/tensor';
+} from '@alex/tensor/network';
 import { chooseStrategy } from './cost.js';
 import { type PartOptions, planParts, type Strategy, strategies } from './parts.js';
 import type { Rates } from './rates.js';

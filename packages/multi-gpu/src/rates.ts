@@ -1,13 +1,6 @@
-import {
-  createProgram,
-  createTensor,
-  disposeTensor,
-  Exchange,
-  type Gpu,
-  type Program,
-  recordProduct,
-  type Tensor,
-} from '@alex/tensor';
+import { createProgram, createTensor, disposeTensor, type Gpu, type Program, type Tensor } from '@alex/tensor';
+import { recordProduct } from '@alex/tensor/kernels';
+import { Exchange } from '@alex/tensor/network';
 
 /** What adapters reach together, as far as it decides how they should share a network's work. */
 export interface Rates {

@@ -1,7 +1,8 @@
 import { relu } from '@alex/activations';
 import { conv2d } from '@alex/layers-conv';
 import { dense } from '@alex/layers-dense';
-import { describeNetwork, type HostTensor, type Network } from '@alex/tensor';
+import { describeNetwork, type HostTensor } from '@alex/tensor';
+import type { Network } from '@alex/tensor/network';
 import { randomTensor, testGpu } from '@alex/tensor/testing';
 import { afterEach, expect, it } from 'vitest';
 import { place } from './place.js';

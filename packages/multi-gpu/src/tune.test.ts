@@ -1,15 +1,9 @@
 import { dense } from '@alex/layers-dense';
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
-import {
-  describeNetwork,
-  type Gpu,
-  type Layer,
-  openGpu,
-  recordPerElement,
-  recordTunable,
-  tuneNetwork,
-} from '@alex/tensor';
+import { describeNetwork, type Gpu, type Layer, openGpu } from '@alex/tensor';
+import { recordPerElement, recordTunable } from '@alex/tensor/kernels';
+import { tuneNetwork } from '@alex/tensor/network';
 import { randomTensor } from '@alex/tensor/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { place } from './place.js';

@@ -9,10 +9,10 @@ import {
   describeNetwork,
   type Gpu,
   type HostTensor,
-  type Network,
   type NetworkDescription,
   openGpu,
 } from '@alex/tensor';
+import type { Network } from '@alex/tensor/network';
 import { randomTensor, relativeError } from '@alex/tensor/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type PlaceOptions, place } from './place.js';

@@ -1,4 +1,5 @@
-import { ConfigError, type LearnedParameter, type Optimizer, recordElementwise } from '@alex/tensor';
+import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
+import { recordElementwise } from '@alex/tensor/kernels';
 
 /** What one parameter, or some of them, does differently. */
 export interface SgdOverride {

@@ -1,4 +1,5 @@
-import { ConfigError, forEachOffset, type Layer, recordPerElement } from '@alex/tensor';
+import { ConfigError, type Layer } from '@alex/tensor';
+import { forEachOffset, recordPerElement } from '@alex/tensor/kernels';
 import { gatherWindows, sweepWindows } from './kernels.js';
 import { checkPooling, type PoolOptions, pooledShape } from './pooling.js';
 

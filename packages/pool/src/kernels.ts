@@ -1,4 +1,5 @@
-import { type Shape, sweepParts } from '@alex/tensor';
+import type { Shape } from '@alex/tensor';
+import { sweepParts } from '@alex/tensor/kernels';
 import type { Pooling } from './pooling.js';
 
 /** WGSL for `recordPerElement`. */

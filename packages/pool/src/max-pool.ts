@@ -1,12 +1,5 @@
-import {
-  ConfigError,
-  forEachOffset,
-  type Layer,
-  type Recorder,
-  recordPerElement,
-  type Shape,
-  type Tensor,
-} from '@alex/tensor';
+import { ConfigError, type Layer, type Recorder, type Shape, type Tensor } from '@alex/tensor';
+import { forEachOffset, recordPerElement } from '@alex/tensor/kernels';
 import { gatherWindows, sweepWindows } from './kernels.js';
 import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './pooling.js';
 

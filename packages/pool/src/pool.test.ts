@@ -1,4 +1,5 @@
-import { ConfigError, type Gpu, type HostTensor, type Layer, type Padding, type Pair, ShapeError } from '@alex/tensor';
+import { ConfigError, type Gpu, type HostTensor, type Layer, ShapeError } from '@alex/tensor';
+import type { Padding, Pair } from '@alex/tensor/kernels';
 import { randomTensor, relativeError, runLayer, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,16 +1,5 @@
-import {
-  ConfigError,
-  imageShape,
-  type LayerOptions,
-  outputSize,
-  type Padding,
-  type Pair,
-  paddingOf,
-  pair,
-  type Rounding,
-  type Shape,
-  ShapeError,
-} from '@alex/tensor';
+import { ConfigError, type LayerOptions, type Shape, ShapeError } from '@alex/tensor';
+import { imageShape, outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from '@alex/tensor/kernels';
 
 /** What max and average pooling have in common. */
 export interface PoolOptions extends LayerOptions {

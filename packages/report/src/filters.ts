@@ -1,4 +1,5 @@
-import { ConfigError, checkHostTensor, formatShape, type HostTensor, ShapeError } from '@alex/tensor';
+import { ConfigError, type HostTensor, ShapeError } from '@alex/tensor';
+import { checkHostTensor, formatShape } from '@alex/tensor/kernels';
 import sharp from 'sharp';
 
 /** Options of `filters`; every size in pixels of the image. */

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { CheckpointError, elementCount, type HostTensor } from '@alex/tensor';
+import { CheckpointError, type HostTensor } from '@alex/tensor';
+import { elementCount } from '@alex/tensor/kernels';
 import protobuf from 'protobufjs/minimal.js';
 import { describeFileError, readAll } from './file.js';
 

@@ -1,4 +1,5 @@
-import { CheckpointError, ConfigError, precisions } from '@alex/tensor';
+import { CheckpointError, ConfigError } from '@alex/tensor';
+import { precisions } from '@alex/tensor/network';
 import * as v from 'valibot';
 import { Rates } from './rates.js';
 

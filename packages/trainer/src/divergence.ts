@@ -1,4 +1,5 @@
-import { AlexError, type LayerStatistics } from '@alex/tensor';
+import { AlexError } from '@alex/tensor';
+import type { LayerStatistics } from '@alex/tensor/network';
 
 /** A loss above so many times what guessing costs, or what the first step cost, comes from numbers that grow without bounds. */
 const exploding = 100;

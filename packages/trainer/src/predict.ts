@@ -1,6 +1,6 @@
 import type { Augmenter } from '@alex/augment';
 import type { ImageBatch } from '@alex/data';
-import type { Network } from '@alex/tensor';
+import type { Network } from '@alex/tensor/network';
 
 /** One class that an image may show. */
 export interface Prediction {

@@ -7,7 +7,7 @@ import {
   tableSchedule,
   warmUp,
 } from '@alex/optim';
-import type { StepOptions } from '@alex/tensor';
+import type { StepOptions } from '@alex/tensor/network';
 import type { Recipe } from './config.js';
 
 /** The parts of a recipe that change while a run learns. */

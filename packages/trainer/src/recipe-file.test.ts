@@ -69,7 +69,7 @@ it('is refused where it is no JSON', () => {
 });
 
 it('has files for every published result, all of them valid', async () => {
-  const folder = new URL('../../../examples/imagenet-train/recipes/', import.meta.url);
+  const folder = new URL('../../cli/recipes/', import.meta.url);
   const names = await readdir(folder);
   for (const name of names) {
     const read = parseRecipe(name, await readFile(new URL(name, folder), 'utf8'));

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { CheckpointError, checkHostTensor, elementCount, fromHalves, type HostTensor } from '@alex/tensor';
+import { CheckpointError, type HostTensor } from '@alex/tensor';
+import { checkHostTensor, elementCount, fromHalves } from '@alex/tensor/kernels';
 import * as v from 'valibot';
 import { describeFileError, readAll, writeAll, writeWhole } from './file.js';
 

@@ -1,4 +1,5 @@
-import { ConfigError, formatShape, type HostTensor } from '@alex/tensor';
+import { ConfigError, type HostTensor } from '@alex/tensor';
+import { formatShape } from '@alex/tensor/kernels';
 
 type Parameters = Readonly<Record<string, HostTensor>>;
 

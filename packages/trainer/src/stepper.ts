@@ -1,6 +1,7 @@
 import type { Augmenter } from '@alex/augment';
 import { batchesPerEpoch, batchIndices, type Dataset, type ImageBatch, stepPosition } from '@alex/data';
-import { ConfigError, type LayerStatistics, type Network, type StepResult, type StepUnderWay } from '@alex/tensor';
+import { ConfigError } from '@alex/tensor';
+import type { LayerStatistics, Network, StepResult, StepUnderWay } from '@alex/tensor/network';
 import type { Metrics } from './metrics.js';
 import { Rates } from './rates.js';
 import type { RunDirectory } from './run-directory.js';

@@ -1,6 +1,8 @@
 import { createInputAugmenter } from '@alex/augment';
 import type { Dataset, Split } from '@alex/data';
-import { DataError, type Network, threefry2x32 } from '@alex/tensor';
+import { DataError } from '@alex/tensor';
+import { threefry2x32 } from '@alex/tensor/kernels';
+import type { Network } from '@alex/tensor/network';
 import type { Recipe, RunConfig } from './config.js';
 import type { Placed } from './stepper.js';
 

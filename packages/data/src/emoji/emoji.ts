@@ -1,4 +1,5 @@
-import { ConfigError, streamOf } from '@alex/tensor';
+import { ConfigError } from '@alex/tensor';
+import { streamOf } from '@alex/tensor/kernels';
 import { checkWhole } from '../checks.js';
 import type { Dataset, Licence, Split } from '../dataset.js';
 import { decodeImage } from '../image-file.js';

@@ -1,4 +1,5 @@
-import { type Epilogue, type Recorder, recordPerElement, storeAfter, type Tensor } from '@alex/tensor';
+import type { Recorder, Tensor } from '@alex/tensor';
+import { type Epilogue, recordPerElement, storeAfter } from '@alex/tensor/kernels';
 import { type Matrix, transpose } from './cook-toom.js';
 import { onBothAxes } from './straight-line.js';
 import { kernelSize, placesOf, type Slice, type Tiling } from './tiling.js';

@@ -1,4 +1,5 @@
-import { ConfigError, type Epilogue, type Recorder, recordProduct, type Tensor } from '@alex/tensor';
+import { ConfigError, type Recorder, type Tensor } from '@alex/tensor';
+import { type Epilogue, recordProduct } from '@alex/tensor/kernels';
 import type { Geometry } from '../options.js';
 import { transpose } from './cook-toom.js';
 import { kernelSize, slicesOf, tilingOf, type WinogradTile } from './tiling.js';

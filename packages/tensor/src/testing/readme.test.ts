@@ -37,7 +37,7 @@ describe('runReadme', () => {
 
   it('gives what the snippet printed and leaves nothing behind', async () => {
     const text = await run(
-      "import { formatShape } from '@alex/tensor';\nconst shape: number[] = await Promise.resolve([1, 2]);\nconsole.log(formatShape(shape));",
+      "import { formatShape } from '@alex/tensor/kernels';\nconst shape: number[] = await Promise.resolve([1, 2]);\nconsole.log(formatShape(shape));",
     );
     expect(text).toBe('[1, 2]\n');
     expect(await readdir(source)).toEqual([]);

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { threefry2x32 } from '@alex/tensor';
+import { threefry2x32 } from '@alex/tensor/kernels';
 import { describe, expect, it } from 'vitest';
 import { mix, searchMix } from './ensemble.js';
 import { Tally } from './evaluate.js';

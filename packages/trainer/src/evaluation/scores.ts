@@ -1,6 +1,7 @@
 import { type Augmenter, tenViews, type View } from '@alex/augment';
 import { batches, type Split } from '@alex/data';
-import { ConfigError, type Network } from '@alex/tensor';
+import { ConfigError } from '@alex/tensor';
+import type { Network } from '@alex/tensor/network';
 import { topError } from './ranking.js';
 
 /** What a network, or several together, hold images for; the images in the order of their split. */

@@ -1,20 +1,16 @@
 import { join } from 'node:path';
+import { ConfigError, type Gpu, type NetworkDescription } from '@alex/tensor';
 import {
-  type CompileOptions,
-  ConfigError,
   createTuningCache,
-  type Gpu,
   importTunings,
-  type NetworkDescription,
-  type NetworkPart,
   type TuningCache,
   type TuningEffort,
   type TuningEvent,
   type TuningReport,
   type Tunings,
-  tuneNetwork,
   tuningsOf,
-} from '@alex/tensor';
+} from '@alex/tensor/kernels';
+import { type CompileOptions, type NetworkPart, tuneNetwork } from '@alex/tensor/network';
 import { cacheFolder } from './cache-folder.js';
 import { duration } from './output.js';
 

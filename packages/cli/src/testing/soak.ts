@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { streamOf, threefry2x32 } from '@alex/tensor';
+import { streamOf, threefry2x32 } from '@alex/tensor/kernels';
 import { RunDirectory, train } from '@alex/trainer';
 import { openDataOfRun } from '../data.js';
 import { openSession, type Session } from '../session.js';

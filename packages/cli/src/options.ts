@@ -1,5 +1,6 @@
 import { strategies } from '@alex/multi-gpu';
-import { precisions, type TuningEffort, tuningEfforts } from '@alex/tensor';
+import { type TuningEffort, tuningEfforts } from '@alex/tensor/kernels';
+import { precisions } from '@alex/tensor/network';
 import { InvalidArgumentError, Option } from 'commander';
 
 /** A parser for commander: a whole number within bounds. */

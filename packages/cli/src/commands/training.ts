@@ -2,7 +2,9 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
-import { AdapterError, ConfigError, exportTunings, type HostTensor, type MemoryPlan } from '@alex/tensor';
+import { AdapterError, ConfigError, type HostTensor } from '@alex/tensor';
+import { exportTunings } from '@alex/tensor/kernels';
+import type { MemoryPlan } from '@alex/tensor/network';
 import {
   EventFile,
   type RunConfig,

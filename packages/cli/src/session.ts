@@ -6,15 +6,13 @@ import { sgd } from '@alex/optim';
 import {
   type AdapterError,
   CheckpointError,
-  type CompileOptions,
-  checkFits,
   type Gpu,
   type HostTensor,
   MemoryError,
-  type Network,
   type NetworkDescription,
-  type Tunings,
 } from '@alex/tensor';
+import type { Tunings } from '@alex/tensor/kernels';
+import { type CompileOptions, checkFits, type Network } from '@alex/tensor/network';
 import type { RunConfig } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
 import { floatsFromBase64 } from './base64.js';

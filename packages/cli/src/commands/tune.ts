@@ -1,6 +1,8 @@
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
-import { ConfigError, exportTunings, type Precision, type TuningEffort } from '@alex/tensor';
+import { ConfigError } from '@alex/tensor';
+import { exportTunings, type TuningEffort } from '@alex/tensor/kernels';
+import type { Precision } from '@alex/tensor/network';
 import { openAdapters } from '../adapters.js';
 import { exitCode } from '../failure.js';
 import { Interruption } from '../interrupt.js';

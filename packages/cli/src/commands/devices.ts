@@ -1,4 +1,5 @@
-import { ConfigError, listAdapters, measureRoofline, openGpu } from '@alex/tensor';
+import { ConfigError, listAdapters, openGpu } from '@alex/tensor';
+import { measureRoofline } from '@alex/tensor/kernels';
 import { exitCode } from '../failure.js';
 import type { Output } from '../output.js';
 import { openTuningCache } from '../tuning.js';

@@ -1,0 +1,51 @@
+// What authors of kernels and layers use: recording, products, random numbers, tunables and the tuner.
+export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
+export { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from './kernel/epilogue.js';
+export { fromHalves } from './kernel/half.js';
+export { recordPerElement } from './kernel/per-element.js';
+export type { Dispatch, ScalarType } from './kernel/recorder.js';
+export { measureRoofline, type Roofline } from './kernel/roofline.js';
+export { forEachOffset, sweepParts } from './kernel/sweep.js';
+export {
+  recordTunable,
+  storageKey,
+  type Tunable,
+  type Tuning,
+  type Tunings,
+  tuningsOf,
+  useTunings,
+} from './kernel/tunable.js';
+export {
+  type DroppedCandidate,
+  type TuneOptions,
+  type TuningEffort,
+  type TuningEvent,
+  type TuningReport,
+  tune,
+  tuningEfforts,
+} from './kernel/tuner.js';
+export { createTuningCache, exportTunings, importTunings, type TuningCache } from './kernel/tuning-cache.js';
+export { type ProductOptions, recordProduct } from './math/product.js';
+export {
+  type LoadForm,
+  type ProductKernelOptions,
+  type ProductOperand,
+  productKernel,
+  type Reduction,
+  type Share,
+  stridedColumns,
+  stridedRows,
+  wholeReduction,
+} from './math/product-kernel.js';
+export {
+  type ProductChoice,
+  type ProductPlan,
+  type ProductShape,
+  type ProductTile,
+  planProduct,
+  productChoices,
+} from './math/product-plan.js';
+export { recordRowSums, recordSumOfParts } from './math/sums.js';
+export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
+export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';
+export { checkHostTensor, elementCount, elementsPerImage, formatShape, imageShape } from './shape.js';

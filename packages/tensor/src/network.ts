@@ -1,0 +1,25 @@
+// What fits a described network to adapters and runs it, for those who place, train or watch networks.
+export { Exchange, type ExchangeEnd } from './kernel/exchange.js';
+export {
+  type CompileOptions,
+  compileNetwork,
+  compileParts,
+  planNetwork,
+  type TuneNetworkOptions,
+  tuneNetwork,
+} from './network/compile.js';
+export { checkFits, type PartAt } from './network/fit.js';
+export type {
+  Evaluation,
+  MemoryPlan,
+  Network,
+  NetworkInput,
+  StepOptions,
+  StepResult,
+  StepUnderWay,
+} from './network/network.js';
+export type { NetworkPart, PartLayer, PartParameter, Range, Spread } from './network/part.js';
+export { type Precision, type ProgramOptions, precisions } from './network/programs.js';
+export { pieceOf } from './network/spread.js';
+export type { PlacedPart } from './network/station.js';
+export type { LayerStatistics, ValueStatistics } from './network/statistics.js';
