@@ -1,6 +1,14 @@
 import { alexnet, type Variant } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
-import { createProgram, createTensor, disposeTensor, type Gpu, type Tensor } from '@alex/tensor';
+import {
+  createProgram,
+  createTensor,
+  disposeTensor,
+  GPUBufferUsage,
+  GPUMapMode,
+  type Gpu,
+  type Tensor,
+} from '@alex/tensor';
 import { elementCount } from '@alex/tensor/kernels';
 import { Exchange } from '@alex/tensor/network';
 import { median, type Result, timesOf } from './report.js';

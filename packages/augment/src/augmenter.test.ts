@@ -1,3 +1,4 @@
+import type { GPUBuffer } from '@alex/tensor';
 import { ConfigError, createTensor, disposeTensor, type Gpu, readTensor, ShapeError } from '@alex/tensor';
 import { threefry2x32 } from '@alex/tensor/kernels';
 import { testGpu } from '@alex/tensor/testing';

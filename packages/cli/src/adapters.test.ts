@@ -1,4 +1,4 @@
-import { type AdapterDescription, AdapterError, ConfigError, openGpu } from '@alex/tensor';
+import { type AdapterDescription, AdapterError, ConfigError, GPUBufferUsage, openGpu } from '@alex/tensor';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { chooseAdapters, openAdapters } from './adapters.js';
 

@@ -31,6 +31,7 @@ import {
 } from './options.js';
 import { createOutput, type Output } from './output.js';
 import { recipeNames } from './recipes.js';
+import { version } from './version.js';
 
 /**
  * Runs the command that the arguments name, and prints what it has to say.
@@ -63,6 +64,7 @@ type Run = (options: CommonOptions, command: (output: Output) => Promise<number>
 function commandLine(run: Run): Command {
   const program = new Command('alexnet')
     .description('AlexNet on WebGPU: trains, evaluates and uses the networks of the 2012 paper and their kin.')
+    .version(version)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}\n`) })
     .addHelpText(

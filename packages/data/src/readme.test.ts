@@ -1,5 +1,5 @@
-import { runReadme } from '@alex/tensor/testing';
 import { expect, test } from 'vitest';
+import { runReadme } from '../../../readme.base.js';
 
 test("the README's snippet runs and prints what it says", async () => {
   const output = await runReadme(import.meta.url);

@@ -1,5 +1,5 @@
-import { runReadme } from '@alex/tensor/testing';
 import { expect, test } from 'vitest';
+import { runReadme } from '../../../readme.base.js';
 
 test('the snippet of the README prints the table, a name and the variants', async () => {
   const printed = await runReadme(import.meta.url);

@@ -6,6 +6,7 @@ import { sgd } from '@alex/optim';
 import {
   ConfigError,
   describeNetwork,
+  GPUBufferUsage,
   type Gpu,
   type HostTensor,
   type Layer,
@@ -13,8 +14,9 @@ import {
   type NetworkDescription,
 } from '@alex/tensor';
 import type { Network, StepResult, StepUnderWay } from '@alex/tensor/network';
-import { randomTensor, relativeError, runReadme, testGpu } from '@alex/tensor/testing';
+import { randomTensor, relativeError, testGpu } from '@alex/tensor/testing';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { runReadme } from '../../../readme.base.js';
 import { type PlaceOptions, place } from './place.js';
 
 let gpu: Gpu;

@@ -1,5 +1,5 @@
-import { runReadme } from '@alex/tensor/testing';
 import { describe, expect, it } from 'vitest';
+import { runReadme } from '../../../readme.base.js';
 import { reportHtml } from './html.js';
 import type { Metric } from './metrics.js';
 

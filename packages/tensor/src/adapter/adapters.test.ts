@@ -7,6 +7,7 @@ import { AdapterError, ConfigError } from '../errors.js';
 import { listAdapters, openGpu } from './adapters.js';
 import type { AdapterDescription, Gpu } from './gpu.js';
 import { submitWork } from './submit-work.fixture.js';
+import { type GPUBuffer, GPUBufferUsage, GPUMapMode } from './webgpu.js';
 
 const run = promisify(execFile);
 

@@ -1,6 +1,7 @@
 import { AdapterError, ConfigError } from '../errors.js';
-import { type Found, findAdapters } from './drivers.js';
+import { type Found, findAdapters, type Search } from './drivers.js';
 import { type AdapterDescription, Gpu, type GpuOptions } from './gpu.js';
+import type { GPUAdapter, GPUDevice } from './webgpu.js';
 
 /** Which adapter to open, and how much of it to use. */
 export interface OpenOptions extends GpuOptions {
@@ -34,17 +35,17 @@ const wantedLimits = [
 
 const howToSelect = 'Select one by a part of its name or by its index.';
 
-let search: ReturnType<typeof findAdapters> | undefined;
+let search: Promise<Search> | undefined;
 
 /** Adapters come and go with drivers: one search is enough for a process. */
-function adapters(): ReturnType<typeof findAdapters> {
+function adapters(): Promise<Search> {
   search ??= findAdapters();
   return search;
 }
 
 /**
  * The adapters of this machine, the best one first: hardware, then software drivers of the machine, then the one that
- * `@alex/software-gpu` brings if it is installed. Empty if there is none.
+ * `@alex/software-gpu` brings if it is installed. Empty if there is none, or if Dawn has no build for this platform.
  */
 export async function listAdapters(): Promise<AdapterDescription[]> {
   const { found } = await adapters();
@@ -59,8 +60,9 @@ export async function listAdapters(): Promise<AdapterDescription[]> {
  */
 export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   checkOptions(options);
-  const { found, withoutEmbedded } = await (options.environment ? findAdapters(options.environment) : adapters());
-  if (found.length === 0) throw new AdapterError(noAdapter(withoutEmbedded));
+  const search = await (options.environment ? findAdapters(options.environment) : adapters());
+  const { found } = search;
+  if (found.length === 0) throw new AdapterError(noAdapter(search));
   const { description, request } = choose(found, options.adapter ?? 0);
   const adapter = await request();
   if (!adapter) throw new AdapterError(`The adapter "${description.name}" was there before and is gone now.`);
@@ -113,7 +115,10 @@ async function requestDevice(adapter: GPUAdapter, { name }: AdapterDescription):
   }
 }
 
-function noAdapter(withoutEmbedded: string | undefined): string {
+function noAdapter({ withoutEmbedded, withoutWebGpu }: Search): string {
+  if (withoutWebGpu !== undefined) {
+    return `No adapter: the package "webgpu" cannot be loaded on ${process.platform} ${process.arch} (${withoutWebGpu}).`;
+  }
   return [
     'No adapter: this machine has no GPU with a driver that WebGPU can use, and no software driver',
     withoutEmbedded ? ` (${withoutEmbedded})` : '',

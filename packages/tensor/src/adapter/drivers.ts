@@ -1,10 +1,7 @@
 import { delimiter } from 'node:path';
-import { create, globals } from 'webgpu';
 import type { AdapterDescription } from './gpu.js';
 import { cardAddresses, findTwins, type Twin } from './twins.js';
-
-// WebGPU's enumerations and classes (GPUBufferUsage, GPUPipelineError ...) are globals of a browser; in Node they are not.
-Object.assign(globalThis, globals);
+import type { GPU, GPUAdapter } from './webgpu.js';
 
 /** An adapter that was found, and the way to it. */
 export interface Found {
@@ -32,15 +29,29 @@ const nobody = '(list the adapters)';
 /** What Dawn makes must not outlive the instance it was made from, and nothing of Dawn's says so to the garbage collector. */
 const instances: GPU[] = [];
 
+/** What a search found, and why it may have found less than one would expect. */
+export interface Search {
+  readonly found: readonly Found[];
+  /** Why there is no embedded adapter. */
+  readonly withoutEmbedded?: string | undefined;
+  /** Why WebGPU itself cannot be used here: `webgpu` has no library for this platform, or it does not load. */
+  readonly withoutWebGpu?: string;
+}
+
+/** Makes an instance of Dawn, which looks for adapters as the flags say. */
+type Create = (flags: string[]) => GPU;
+
 /**
- * The machine's own adapters and the embedded one, the best one first; the reason where there is no embedded one.
+ * The machine's own adapters and the embedded one, the best one first.
  *
  * @param environment variables that drivers and the loader see
  */
-export async function findAdapters(environment: Drivers = {}): Promise<{
-  readonly found: Found[];
-  readonly withoutEmbedded: string | undefined;
-}> {
+export async function findAdapters(environment: Drivers = {}): Promise<Search> {
+  try {
+    await loadWebGpu();
+  } catch (error) {
+    return { found: [], withoutWebGpu: firstLine(error) };
+  }
   const { manifest, reason } = await embeddedManifest();
   const embedded = manifest === undefined ? [] : await findIn({ ...environment, ...nothingBut(manifest) }, true, []);
   // Vulkan's loader complains on standard error where it finds no driver at all: so that it finds one, the embedded
@@ -52,6 +63,18 @@ export async function findAdapters(environment: Drivers = {}): Promise<{
     found: found.map(({ description, request }, index) => ({ description: { ...description, index }, request })),
     withoutEmbedded: reason,
   };
+}
+
+/** Loads a library of 20 MB, and not before adapters are looked for: who only describes networks needs none. */
+async function loadWebGpu(): Promise<Create> {
+  // Its declarations would make all of @webgpu/types global; `as string` keeps TypeScript from reading them.
+  const { create } = (await import('webgpu' as string)) as { readonly create: Create };
+  return create;
+}
+
+function firstLine(error: unknown): string {
+  const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
+  return line!;
 }
 
 function rank({ kind, embedded }: AdapterDescription): number {
@@ -89,7 +112,7 @@ async function findIn(drivers: Drivers, embedded: boolean, except: readonly stri
     const alike = names.filter((other) => other === name).length;
     const ways: readonly Partial<Twin>[] = alike > 1 ? await waysTo(name, drivers) : [{}];
     for (const { bus, environment } of ways) {
-      const instance = instanceFor(name);
+      const instance = await instanceFor(name);
       const request = () => requestIn(instance, { ...drivers, ...environment });
       const adapter = await request();
       if (!adapter) continue;
@@ -118,7 +141,7 @@ async function waysTo(name: string, drivers: Drivers): Promise<readonly Partial<
 /** The names of the adapters that drivers show, each as often as there are adapters of that name. */
 export async function listNames(drivers: Drivers): Promise<string[]> {
   try {
-    await requestIn(instanceFor(nobody), drivers);
+    await requestIn(await instanceFor(nobody), drivers);
     return [];
   } catch (error) {
     const list = error instanceof Error ? error.message : String(error);
@@ -127,7 +150,8 @@ export async function listNames(drivers: Drivers): Promise<string[]> {
   }
 }
 
-function instanceFor(name: string): GPU {
+async function instanceFor(name: string): Promise<GPU> {
+  const create = await loadWebGpu();
   const instance = create([`backend=${backend}`, `adapter=${name}`, ...toggles]);
   instances.push(instance);
   return instance;

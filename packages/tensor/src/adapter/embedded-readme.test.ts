@@ -1,5 +1,5 @@
 import { test } from 'vitest';
-import { runReadme } from '../testing.js';
+import { runReadme } from '../../../../readme.base.js';
 
 // Here, since @alex/software-gpu stands below this package and has no tools of its own to run it with.
 test.runIf(process.platform === 'linux' && process.arch === 'x64')(

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AdapterError } from '../errors.js';
 import { openGpu } from './adapters.js';
 import type { Gpu, GpuOptions } from './gpu.js';
+import { GPUBufferUsage, GPUMapMode, type GPUShaderModule } from './webgpu.js';
 
 const opened: Gpu[] = [];
 

@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { AdapterError, AdapterLostError, MemoryError } from '../errors.js';
+import type { GPUBuffer, GPUDevice, GPUSupportedLimits } from './webgpu.js';
 
 /** What can be known of an adapter before it is opened. */
 export interface AdapterDescription {
@@ -31,7 +32,7 @@ export interface BufferOptions {
   /** Bytes. */
   readonly size: number;
   /** Bits of `GPUBufferUsage`. */
-  readonly usage: GPUBufferUsageFlags;
+  readonly usage: number;
   /** Whether the host may write to it before it is first used; its size must be a multiple of 4 then. Default: false. */
   readonly mappedAtCreation?: boolean;
 }
@@ -53,13 +54,23 @@ const newsOfLoss = 200;
 
 /**
  * Devices that are open. The driver's threads must be at rest when the process unloads it, also where the process ends
- * before its time.
+ * before its time: the process is listened to while any device is open.
  */
 const open = new Set<Gpu>();
 
-process.on('exit', () => {
+function disposeAll(): void {
   for (const gpu of open) gpu.dispose();
-});
+}
+
+function opened(gpu: Gpu): void {
+  if (open.size === 0) process.on('exit', disposeAll);
+  open.add(gpu);
+}
+
+function closed(gpu: Gpu): void {
+  open.delete(gpu);
+  if (open.size === 0) process.off('exit', disposeAll);
+}
 
 /** An open adapter: the device, what it can do, and the buffers that live on it. `openGpu` makes it. */
 export class Gpu {
@@ -112,7 +123,7 @@ export class Gpu {
       event.preventDefault();
       this.#uncaught ??= this.#reported('Unexpected', event.error);
     });
-    open.add(this);
+    opened(this);
   }
 
   /** Buffers that `createBuffer` made and `destroyBuffer` did not take back: 0 where nothing leaks. */
@@ -179,7 +190,7 @@ export class Gpu {
     // A lost device finds nothing wrong with anything.
     if (this.#loss) throw this.#loss;
     if (outcome.status === 'fulfilled') return outcome.value;
-    if (outcome.reason instanceof globalThis.GPUPipelineError) throw this.#reported(label, outcome.reason);
+    if (isA('GPUPipelineError', outcome.reason)) throw this.#reported(label, outcome.reason);
     throw outcome.reason;
   }
 
@@ -222,14 +233,14 @@ export class Gpu {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    open.delete(this);
+    closed(this);
     for (const buffer of [...this.#sizes.keys()]) this.destroyBuffer(buffer);
     this.device.destroy();
   }
 
   #reported(label: string, reason: unknown): AdapterError {
     const message = `${label}: the adapter "${this.description.name}" reports: ${messageOf(reason).trim()}`;
-    return reason instanceof globalThis.GPUOutOfMemoryError ? new MemoryError(message) : new AdapterError(message);
+    return isA('GPUOutOfMemoryError', reason) ? new MemoryError(message) : new AdapterError(message);
   }
 }
 
@@ -242,6 +253,11 @@ function memoryOfMachine(): number {
 
 async function callNow<T>(work: () => T | Promise<T>): Promise<T> {
   return await work();
+}
+
+/** WebGPU's classes of errors are no globals in Node. */
+function isA(name: string, reason: unknown): boolean {
+  return typeof reason === 'object' && reason !== null && reason.constructor.name === name;
 }
 
 function messageOf(reason: unknown): string {

@@ -1,4 +1,5 @@
 import type { Gpu } from './gpu.js';
+import { type GPUBuffer, GPUBufferUsage } from './webgpu.js';
 
 /**
  * Submits work that keeps a software driver busy for a moment, and gives the buffer that it writes: for each of the

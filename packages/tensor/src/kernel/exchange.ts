@@ -1,4 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
+import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../adapter/webgpu.js';
 import { ConfigError } from '../errors.js';
 
 /**

@@ -1,4 +1,16 @@
 import type { Gpu } from '../adapter/gpu.js';
+import {
+  type GPUBindGroup,
+  type GPUBindGroupEntry,
+  type GPUBindGroupLayout,
+  type GPUBuffer,
+  type GPUBufferBindingType,
+  GPUBufferUsage,
+  type GPUCommandEncoder,
+  type GPUComputePassEncoder,
+  type GPUComputePipeline,
+  GPUShaderStage,
+} from '../adapter/webgpu.js';
 import { ConfigError } from '../errors.js';
 import type { ExchangeEnd, Message } from './exchange.js';
 import { type MemoryLayout, type PlanLimits, planMemory } from './plan.js';

@@ -1,4 +1,10 @@
 import type { Gpu } from '../adapter/gpu.js';
+import {
+  GPUBufferUsage,
+  type GPUCommandEncoder,
+  type GPUComputePassTimestampWrites,
+  GPUMapMode,
+} from '../adapter/webgpu.js';
 
 /** Times passes by the clock of an adapter with the feature `timestamp-query`. */
 export interface Stopwatch {

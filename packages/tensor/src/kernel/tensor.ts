@@ -1,4 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
+import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../adapter/webgpu.js';
 import { ShapeError } from '../errors.js';
 import { elementCount, formatShape, type Shape } from '../shape.js';
 import { fromHalves, toHalves } from './half.js';

@@ -1,4 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
+import type { GPUCommandEncoder } from '../adapter/webgpu.js';
 import { CheckpointError, ConfigError, ShapeError } from '../errors.js';
 import { Exchange } from '../kernel/exchange.js';
 import { createProgram, type DispatchTiming, type Program, planPrograms } from '../kernel/program.js';

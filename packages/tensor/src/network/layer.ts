@@ -13,7 +13,7 @@ export interface ParameterDescription {
   readonly name: string;
   readonly shape: Shape;
   readonly initial: Initial;
-  /** Whether weight decay applies (weights, not biases: PAPER section 5 and the 2012 code). */
+  /** Whether weight decay applies (weights, not biases: section 5 of the paper and the 2012 code). */
   readonly decays: boolean;
 }
 

@@ -1,4 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
+import type { GPUCommandEncoder } from '../adapter/webgpu.js';
 import { createReadback, type Readback, type Tensor } from '../kernel/tensor.js';
 import type { StepResult, StepUnderWay } from './network.js';
 

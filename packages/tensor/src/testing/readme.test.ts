@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { firstSnippet, runReadme } from './readme.js';
+import { firstSnippet, runReadme } from '../../../../readme.base.js';
 
 describe('firstSnippet', () => {
   it('finds the first TypeScript block among others', () => {

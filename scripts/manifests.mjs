@@ -1,0 +1,161 @@
+// What every published package says of itself in the same way: licence, addresses, files, engines, exports of the
+// manifest. `node scripts/manifests.mjs` writes it into packages/*/package.json and copies LICENSE there; with --check it
+// only compares. What a package says for itself alone (name, description, keywords, entries, dependencies) is checked too.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Where the project is hosted: the only place that says so. `--check` holds every address of the packages against it. */
+export const repository = 'https://github.com/alex-webgpu/alex';
+
+/** What a package with another folder than `dist` and `src` brings along. */
+const extraFiles = {
+  '@alex/cli': ['bin', 'recipes'],
+  '@alex/report': ['assets'],
+  '@alex/trainer': ['recipe.schema.json'],
+};
+
+/** Sources are packed so that source maps and the condition `@alex/source` find them; tests and their helpers are not. */
+const sources = ['dist', 'src', '!src/**/*.test.ts', '!src/**/*.fixture.ts'];
+const helpersOfTests = { '@alex/tensor': [] };
+
+/** Dependencies that no import names: loaded by path, or run as a program. */
+const usedOtherwise = {
+  '@alex/software-gpu': ['@sparticuz/chromium'],
+  '@alex/cli': ['@alex/software-gpu'],
+};
+
+/** The folders of the published packages. */
+export function publishedPackages() {
+  return readdirSync(join(root, 'packages'))
+    .map((name) => ({ folder: join(root, 'packages', name), directory: `packages/${name}` }))
+    .filter(({ folder }) => existsSync(join(folder, 'package.json')))
+    .map((entry) => ({ ...entry, manifest: JSON.parse(readFileSync(join(entry.folder, 'package.json'), 'utf8')) }))
+    .filter(({ manifest }) => !manifest.private);
+}
+
+function completed({ directory, manifest }) {
+  const { name, version, description, keywords, sideEffects, type, engines, files, exports, ...rest } = manifest;
+  for (const key of ['license', 'author', 'homepage', 'repository', 'bugs', 'publishConfig', 'bin']) delete rest[key];
+  return {
+    name,
+    version,
+    description,
+    keywords,
+    license: 'MIT',
+    author: 'The Alex authors',
+    homepage: `${repository}/tree/main/${directory}#readme`,
+    repository: { type: 'git', url: `git+${repository}.git`, directory },
+    bugs: `${repository}/issues`,
+    type: 'module',
+    ...(sideEffects !== undefined && { sideEffects }),
+    engines: { node: '>=20.19' },
+    files: [
+      ...(extraFiles[name] ?? []),
+      ...sources,
+      ...(helpersOfTests[name] ?? ['!src/**/testing.ts', '!src/**/testing', '!src/fuzz.ts']),
+    ],
+    ...(manifest.bin && { bin: manifest.bin }),
+    exports: { ...exports, './package.json': './package.json' },
+    publishConfig: { access: 'public' },
+    ...rest,
+  };
+}
+
+/** What is wrong with a package beyond what can be written for it. */
+function faults({ folder, manifest }) {
+  const found = [];
+  if (!manifest.description) found.push('has no description');
+  if (!(manifest.keywords?.length >= 3)) found.push('has fewer than three keywords');
+  const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+  for (const [, target] of readme.matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (!/^(https:|#)/.test(target)) found.push(`README.md: the link ${target} leads nowhere outside the repository`);
+    if (target.includes('github.com') && target.includes('/alex') && !target.startsWith(repository)) {
+      found.push(`README.md: the link ${target} does not begin with ${repository}`);
+    }
+    const path = target.startsWith(repository)
+      ? target.slice(repository.length).match(/^\/(?:blob|tree)\/main\/([^#]*)/)?.[1]
+      : undefined;
+    if (path !== undefined && !existsSync(join(root, path))) found.push(`README.md: there is no ${path}`);
+  }
+  found.push(...faultsOfInstallLine(manifest.name, readme), ...faultsOfDependencies(folder, manifest));
+  return found;
+}
+
+/** Who copies the install line and the snippet must have all that the snippet imports. */
+function faultsOfInstallLine(name, readme) {
+  const installed = new Set((/npm install ([^\n#]+)/.exec(readme)?.[1] ?? '').trim().split(/\s+/));
+  const snippet = /^```ts[^\n]*\n([\s\S]*?)^```/m.exec(readme)?.[1] ?? '';
+  const missing = [name, ...importsOf(snippet)].filter((wanted) => !installed.has(wanted));
+  if (snippet.includes('openGpu') && !installed.has('@alex/software-gpu')) missing.push('@alex/software-gpu');
+  return missing.map((wanted) => `README.md: the install line lacks ${wanted}`);
+}
+
+function faultsOfDependencies(folder, manifest) {
+  const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+  const used = new Set(filesUnder(join(folder, 'dist')).flatMap((file) => importsOf(readFileSync(file, 'utf8'))));
+  if (used.size === 0 && !existsSync(join(folder, 'dist'))) return ['is not built: npm run build'];
+  const undeclared = [...used].filter((name) => !declared.includes(name) && name !== manifest.name);
+  const unused = Object.keys(manifest.dependencies ?? {}).filter(
+    (name) => !used.has(name) && !usedOtherwise[manifest.name]?.includes(name),
+  );
+  return [
+    ...undeclared.map((name) => `dist imports ${name}, which is no dependency`),
+    ...unused.map((name) => `depends on ${name}, which nothing in dist imports`),
+  ];
+}
+
+function filesUnder(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.(js|d\.ts)$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** The packages that a text imports. */
+function importsOf(text) {
+  const names = [
+    ...text.matchAll(/^(?:import|export|\}).*?\bfrom ["']([^"'.][^"']*)["']|\bimport\(["']([^"'.][^"']*)["']\)/gm),
+  ]
+    .map(([, fixed, dynamic]) => fixed ?? dynamic)
+    .filter((name) => !name.startsWith('node:') && !builtinModules.includes(name));
+  return [
+    ...new Set(
+      names.map((name) =>
+        name
+          .split('/')
+          .slice(0, name.startsWith('@') ? 2 : 1)
+          .join('/'),
+      ),
+    ),
+  ];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const check = process.argv.includes('--check');
+  const license = readFileSync(join(root, 'LICENSE'), 'utf8');
+  const wrong = [];
+  for (const entry of publishedPackages()) {
+    const { folder, directory } = entry;
+    const wanted = { 'package.json': `${JSON.stringify(completed(entry), null, 2)}\n`, LICENSE: license };
+    for (const [name, text] of Object.entries(wanted)) {
+      const file = join(folder, name);
+      const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+      const same =
+        name === 'LICENSE'
+          ? before === text
+          : before !== '' && JSON.stringify(JSON.parse(before)) === JSON.stringify(JSON.parse(text));
+      if (same) continue;
+      if (check) wrong.push(`${directory}/${name} differs; write it with: node scripts/manifests.mjs`);
+      else writeFileSync(file, text);
+    }
+    wrong.push(...faults(entry).map((fault) => `${directory}: ${fault}`));
+  }
+  for (const line of wrong) console.error(line);
+  if (check || wrong.length > 0)
+    console.log(wrong.length === 0 ? 'The manifests are in order.' : `${wrong.length} faults`);
+  process.exitCode = wrong.length > 0 ? 1 : 0;
+}
