@@ -19,8 +19,9 @@ const extraFiles = {
 };
 
 /** Sources are packed so that source maps and the condition `@alex/source` find them; tests and their helpers are not. */
-const sources = ['dist', 'src', '!src/**/*.test.ts', '!src/**/*.fixture.ts'];
-const helpersOfTests = { '@alex/tensor': [] };
+const sources = ['CHANGELOG.md', 'dist', 'src', '!src/**/*.test.ts', '!src/**/*.fixture.ts'];
+/** What only tests of a package import; `@alex/tensor/testing` is for everybody. */
+const helpersOfTests = ['!src/**/testing.ts', '!src/**/testing', '!src/fuzz.ts'];
 
 /** Dependencies that the code of a package does not spell out: sets of emoji, and the driver that `@alex/tensor` finds. */
 const usedOtherwise = [/^@iconify-json\//, /^@alex\/software-gpu$/];
@@ -50,11 +51,7 @@ function completed({ directory, manifest }) {
     type: 'module',
     ...(sideEffects !== undefined && { sideEffects }),
     engines: { node: '>=20.19' },
-    files: [
-      ...(extraFiles[name] ?? []),
-      ...sources,
-      ...(helpersOfTests[name] ?? ['!src/**/testing.ts', '!src/**/testing', '!src/fuzz.ts']),
-    ],
+    files: [...(extraFiles[name] ?? []), ...sources, ...(name === '@alex/tensor' ? [] : helpersOfTests)],
     ...(manifest.bin && { bin: manifest.bin }),
     exports: { ...exports, './package.json': './package.json' },
     publishConfig: { access: 'public' },
