@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { variants } from '@alex/model-alexnet';
@@ -120,6 +121,20 @@ describe('train', () => {
     });
     const resumed = await runCommand([...args, '--from', first, '--resume']);
     expect(resumed.code).toBe(0);
+    // What a run leaves behind that was killed before its first checkpoint.
+    const learnt = await readFile(join(second, 'weights.safetensors'));
+    for (const file of ['checkpoints', 'weights.safetensors', 'metrics.jsonl']) {
+      await rm(join(second, file), { recursive: true });
+    }
+    await mkdir(join(second, 'checkpoints'));
+    expect((await runCommand(['train', '--run', second, '--resume'])).code).toBe(0);
+    expect((await readFile(join(second, 'weights.safetensors'))).equals(learnt)).toBe(true);
+
+    await writeFile(file, JSON.stringify({ ...recipe, startsFrom: { recipe: 'small', replaces: ['fc9'] } }));
+    const third = join(directory, 'third');
+    const unknown = await runCommand([...train(third, '--recipe', file, '--steps', '1'), '--from', first]);
+    expect(unknown.stderr).toMatch(/there is no layer fc9/);
+    expect(existsSync(third)).toBe(false);
     await writeFile(file, JSON.stringify({ ...recipe, momentum: 1 }));
     const wrong = await runCommand(train(join(directory, 'wrong'), '--recipe', file));
     expect(wrong.code).toBe(2);

@@ -61,7 +61,8 @@ const most = 3;
  * the same weights, bit by bit, as one that never stopped; so does one whose adapter was lost. A new run that fails before
  * its first checkpoint takes its files away again, as nothing could go on from them; one that fails later, or diverged, keeps what it has.
  *
- * @throws ConfigError where another process trains in the directory; DivergenceError where the loss is no longer finite or
+ * @throws ConfigError where another process trains in the directory, or a run that starts from other weights has no
+ * checkpoint and is not given them; DivergenceError where the loss is no longer finite or
  * explodes; DataError, CheckpointError and AdapterError from below
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
@@ -148,6 +149,12 @@ class Survivor {
     const restored = await this.#restoreSaved();
     await run.saveConfig();
     if (restored) return restored;
+    const { startsFrom } = run.config.recipe;
+    if (startsFrom && !initialParameters) {
+      throw new ConfigError(
+        `${run.path}: has no checkpoint yet, and starts from ${startsFrom.weights}: give its weights as initialParameters`,
+      );
+    }
     if (initialParameters) this.#placed.network.loadParameters(initialParameters);
     const { network } = this.#placed;
     const beginning = {

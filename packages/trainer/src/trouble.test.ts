@@ -284,6 +284,11 @@ it('starts from given parameters, also after an interruption before the first ch
   expect((await weights(failed)).equals(await weights(whole.run))).toBe(true);
 });
 
+it('does not draw what a run is said to start from', async () => {
+  const run = await newRun({ steps: 1, startsFrom: { weights: 'base', replaces: [] } });
+  await expect(trained({ run })).rejects.toThrow(/has no checkpoint yet, and starts from base: give its weights/);
+});
+
 it('gives some parameters schedules of their own, and warms up', async () => {
   const constant: Recipe['schedule'] = { kind: 'table', factors: [[0, 0]] };
   const rates: number[] = [];

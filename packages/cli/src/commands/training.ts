@@ -173,12 +173,17 @@ async function openDashboard({
   }
 }
 
-/** The parameters that a new run starts from, where it does not draw all of them. */
-async function startOf({ isNew, config }: RunDirectory, { network }: Session) {
-  const { startsFrom } = config.recipe;
-  if (!isNew || !startsFrom) return {};
-  const given = await weightsAt(startsFrom.weights);
-  return { initialParameters: startingWeights(given, await network.parameters(), startsFrom.replaces) };
+/** The parameters that a run without a checkpoint starts from, unless it draws all of them. */
+async function startOf(run: RunDirectory, { network }: Session) {
+  const { startsFrom } = run.config.recipe;
+  if (!startsFrom || (await run.latestCheckpoint())) return {};
+  try {
+    const given = await weightsAt(startsFrom.weights);
+    return { initialParameters: startingWeights(given, await network.parameters(), startsFrom.replaces) };
+  } catch (error) {
+    if (run.isNew) await run.remove();
+    throw error;
+  }
 }
 
 /** The weights of a run that has finished, or of a file. */

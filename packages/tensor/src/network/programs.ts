@@ -1,14 +1,12 @@
 import { ConfigError } from '../errors.js';
 import { recordElementwise } from '../kernel/elementwise.js';
 import { recordPerElement } from '../kernel/per-element.js';
-import type { PlannedBytes } from '../kernel/program.js';
 import type { Recorder } from '../kernel/recorder.js';
-import { bytesOf, type Tensor, type TensorOptions } from '../kernel/tensor.js';
+import type { Tensor, TensorOptions } from '../kernel/tensor.js';
 import type { Shape } from '../shape.js';
 import type { NetworkDescription } from './description.js';
 import type { Loss, LossOutput } from './loss.js';
 import { lossScale, recordNextScale, recordScaled } from './loss-scale.js';
-import type { MemoryPlan } from './network.js';
 import type { Optimizer } from './optimizer.js';
 import { type NetworkPart, partParameters } from './part.js';
 import { type Learn, type Postponed, type ReadParameter, recordBackward, recordForward } from './record.js';
@@ -88,23 +86,6 @@ export function networkTensors(
 /** All of {@link NetworkTensors}, in a row. */
 export function allTensors({ parameters, state, gradients, ...single }: NetworkTensors): Tensor[] {
   return [...Object.values(single), ...parameters.values(), ...state.values(), ...gradients.values()];
-}
-
-/** Bytes of a network, given those of its programs' plan. */
-export function memoryPlan(
-  tensors: NetworkTensors,
-  { plannedBytes, leastBytes, largestBytes, waitingBytes }: PlannedBytes,
-): MemoryPlan {
-  const sum = (some: Iterable<Tensor>) => [...some].reduce((total, tensor) => total + bytesOf(tensor), 0);
-  return {
-    parameterBytes: sum(tensors.parameters.values()),
-    stateBytes: sum(tensors.state.values()),
-    activationBytes: plannedBytes,
-    leastActivationBytes: leastBytes,
-    largestBufferBytes: Math.max(largestBytes, ...allTensors(tensors).map(bytesOf)),
-    exchangeBytes: waitingBytes,
-    totalBytes: sum(allTensors(tensors)) + plannedBytes + waitingBytes,
-  };
 }
 
 /** Records the forward pass, the loss, and copies of all results. */
