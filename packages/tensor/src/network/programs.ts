@@ -95,7 +95,7 @@ export function recordEvaluation(
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
-  const recorder = recorderFor(given, options);
+  const recorder = recorderFor(given, options.precision);
   const readParameter = parameterReader(recorder, tensors, options);
   const forward = recordForward(recorder, part, tensors.input, readParameter, false);
   const output = recordScores(recorder, part, forward.at(-1)!.above);
@@ -111,7 +111,7 @@ function recordScores(recorder: Recorder, { scores, index }: NetworkPart, own: T
 }
 
 /** In mixed precision, activations are f16. */
-function recorderFor(recorder: Recorder, { precision }: ProgramOptions): Recorder {
+export function recorderFor(recorder: Recorder, precision: Precision | undefined): Recorder {
   if (precision !== 'mixed') return recorder;
   return {
     ...recorder,
@@ -181,7 +181,7 @@ export function recordGradients(
   learn: Learn,
   postpone?: (layer: Postponed) => void,
 ): LossOutput {
-  const recorder = recorderFor(given, options);
+  const recorder = recorderFor(given, options.precision);
   const readParameter = parameterReader(recorder, tensors, options);
   const { input, labels } = recordOwnCopies(recorder, part, tensors);
   const forward = recordForward(recorder, part, input, readParameter, true);
