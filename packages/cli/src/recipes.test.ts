@@ -1,24 +1,22 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { variants } from '@alex/model-alexnet';
 import { sgd } from '@alex/optim';
 import { ConfigError } from '@alex/tensor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import { defaultsOf, findRecipe, recipeNames } from './recipes.js';
 import { describeModel } from './session.js';
 import { runCommand, startCommand, untilMeasured } from './testing/command.js';
 import { writeImages } from './testing/images.js';
 
-let directory: string;
+const directory = temporaryFolder();
 let images: string;
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'alex-recipes-'));
   images = join(directory, 'images');
   await writeImages(images, ['blue', 'green', 'red']);
 });
-afterAll(() => rm(directory, { recursive: true }));
 
 const train = (run: string, ...more: string[]) => ['train', '--data', images, '--run', run, ...more];
 const small = ['--model', 'small', '--crop', '24', '--batch', '4'];

@@ -9,6 +9,7 @@ import {
   type GPUCommandEncoder,
   type GPUComputePassEncoder,
   type GPUComputePipeline,
+  type GPUDevice,
   GPUShaderStage,
 } from '../adapter/webgpu.js';
 import { ConfigError } from '../errors.js';
@@ -416,13 +417,14 @@ interface Cache {
   readonly layouts: Map<string, GPUBindGroupLayout>;
 }
 
-const caches = new WeakMap<Gpu, Cache>();
+/** What was compiled, by device. */
+const caches = new WeakMap<GPUDevice, Cache>();
 
-function cacheOf(gpu: Gpu): Cache {
-  let cache = caches.get(gpu);
+function cacheOf({ device }: Gpu): Cache {
+  let cache = caches.get(device);
   if (!cache) {
     cache = { pipelines: new Map(), layouts: new Map() };
-    caches.set(gpu, cache);
+    caches.set(device, cache);
   }
   return cache;
 }
