@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { alexnet, publishedForms } from '@alex/model-alexnet';
 import { CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
