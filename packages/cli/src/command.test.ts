@@ -15,6 +15,9 @@ beforeAll(async () => {
   await writeImages(images, ['blue', 'green', 'red']);
 });
 
+/** For what a process of its own must compile: of the fewest kernels. */
+const one = ['--batch', '1'];
+
 function training(run: string, steps: number, ...more: string[]): string[] {
   const model = more.includes('--recipe') ? [] : ['--model', 'small'];
   const sizes = ['--crop', '24', '--batch', '4', '--steps', `${steps}`];
@@ -195,7 +198,7 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
     const steps = 1_000_000;
     const recipe = await writeConstantRecipe(directory);
     // Twice at once: npm passes on what the terminal has sent already. It is one keystroke.
-    const running = startCommand(training(stopped, steps, '--recipe', recipe), { before: ctrlCTwice(0) });
+    const running = startCommand(training(stopped, steps, '--recipe', recipe, ...one), { before: ctrlCTwice(0) });
     await untilMeasured(running, stopped);
     running.process.kill('SIGINT');
     const result = await running.ended;
@@ -210,14 +213,14 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
 
     const end = step + 10;
     expect((await runCommand([...command!.split(' '), '--steps', `${end}`])).code).toBe(0);
-    expect((await runCommand(training(whole, end, '--recipe', recipe))).code).toBe(0);
+    expect((await runCommand(training(whole, end, '--recipe', recipe, ...one))).code).toBe(0);
     const weights = (run: string) => readFile(join(run, 'weights.safetensors'));
     expect((await weights(stopped)).equals(await weights(whole))).toBe(true);
   });
 
   it('quits at once the second time', async () => {
     const run = join(directory, 'quit');
-    const running = startCommand(training(run, 1_000_000, '--tune', 'off'), { before: ctrlCTwice(1000) });
+    const running = startCommand(training(run, 1_000_000, '--tune', 'off', ...one), { before: ctrlCTwice(1000) });
     await untilMeasured(running, run);
     running.process.kill('SIGINT');
     expect((await running.ended).code).toBe(130);

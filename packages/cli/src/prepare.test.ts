@@ -74,7 +74,7 @@ describe.skipIf(process.platform === 'win32')('a training on prepared images', (
     const [whole, stopped] = [join(directory, 'whole'), join(directory, 'stopped')];
     const recipe = await writeConstantRecipe(directory);
     const training = (run: string, steps: number) => [
-      ...['train', '--data', prepared, '--recipe', recipe, '--crop', '24', '--batch', '4'],
+      ...['train', '--data', prepared, '--recipe', recipe, '--crop', '24', '--batch', '1'],
       ...['--steps', `${steps}`, '--run', run],
     ];
     const running = startCommand(training(stopped, 1_000_000));
@@ -82,8 +82,8 @@ describe.skipIf(process.platform === 'win32')('a training on prepared images', (
     running.process.kill('SIGINT');
     expect((await running.ended).code).toBe(130);
     const [checkpoint] = await readdir(join(stopped, 'checkpoints'));
-    // Past the end of an epoch of five steps.
-    const end = Number(/step-(\d+)/.exec(checkpoint!)![1]) + 7;
+    // Past the end of an epoch of 21 steps.
+    const end = Number(/step-(\d+)/.exec(checkpoint!)![1]) + 22;
     const resumed = await runCommand(['train', '--run', stopped, '--resume', '--steps', `${end}`]);
     expect(resumed.code).toBe(0);
     expect((await runCommand(training(whole, end))).code).toBe(0);

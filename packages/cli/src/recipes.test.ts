@@ -155,9 +155,9 @@ describe('train', () => {
 
   it.skipIf(process.platform === 'win32')('is alone in its directory, and saves when it is asked to end', async () => {
     const run = join(directory, 'alone');
-    const running = startCommand(train(run, ...small, '--steps', '1000000', '--tune', 'off'));
+    const running = startCommand(train(run, ...small, '--batch', '1', '--steps', '1000000', '--tune', 'off'));
     await untilMeasured(running, run);
-    const second = await runCommand(train(run, ...small, '--resume'));
+    const second = await runCommand(train(run, ...small, '--batch', '1', '--resume'));
     expect(second.code).toBe(2);
     expect(second.stderr).toContain(`is being trained by another process (process ${running.process.pid})`);
     running.process.kill('SIGTERM');

@@ -20,7 +20,7 @@ it('trains on an adapter opened twice, writes a trace, and goes on with one', as
   const trace = join(directory, 'trace.json');
   const train = (...more: string[]) =>
     runCommand([
-      ...['train', '--data', join(directory, 'images'), '--model', 'small', '--crop', '24', '--batch', '4'],
+      ...['train', '--data', join(directory, 'images'), '--model', 'small', '--crop', '24', '--batch', '1'],
       ...['--tune', 'off', '--run', run, ...more],
     ]);
   const adapters = ['--adapters', `${adapter},${adapter}`];

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 
 const training = (run: string, steps: number, ...more: string[]) =>
-  ['train', '--data', images, '--recipe', recipe, '--crop', '24', '--batch', '4', '--run', run].concat(
+  ['train', '--data', images, '--recipe', recipe, '--crop', '24', '--batch', '1', '--run', run].concat(
     ['--steps', `${steps}`, '--evaluate-every', '20', '--tune', 'off'],
     more,
   );
@@ -34,7 +34,7 @@ it('shows a training, is found again by its page when the run goes on, and chang
   expect(await page.next('run')).toMatchObject({
     title: expect.stringMatching(/^small on .*images$/),
     steps: 1_000_000,
-    batch: 4,
+    batch: 1,
   });
   const shown = (await page.next('images')) as DashboardEvents['images'];
   // There are three validation images, fewer than eight.

@@ -5,10 +5,12 @@
 const apart = Number(new URL(import.meta.url).searchParams.get('apart'));
 
 process.once('SIGINT', () => {
-  let now = performance.now();
-  performance.now = () => now;
+  const { now } = performance;
+  const first = now.call(performance);
+  performance.now = () => first;
   process.nextTick(() => {
-    now += apart;
+    performance.now = () => first + apart;
     process.emit('SIGINT', 'SIGINT');
+    performance.now = now;
   });
 });
