@@ -1,9 +1,9 @@
 import { ConfigError, type Gpu, ShapeError } from '@alex/tensor';
-import { relativeError, runLayer } from '@alex/tensor/testing';
+import { describeLayer, relativeError, runLayer } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { local2d } from './local2d.js';
-import { describeOnEveryVariant, runBoth, type Window, windows } from './testing.js';
+import { describeOnEveryVariant, referenceOf, runBoth, type Window, windows } from './testing.js';
 
 async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
   const { filters, kernel, stride, padding } = window;
@@ -18,6 +18,15 @@ async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
 
 /** Every shape is three kernels or more that a driver must compile. In milliseconds. */
 const slow = 300_000;
+
+describeLayer(
+  local2d,
+  [
+    { options: { filters: 3, kernel: [2, 3], stride: [2, 1], padding: 1 }, input: [3, 2, 4, 3] },
+    { options: { filters: 5, kernel: 2, bias: false }, input: [2, 3, 3, 4] },
+  ],
+  { describe, it, reference: referenceOf(false) },
+);
 
 describeOnEveryVariant('local2d', (gpu, randomShapes) => {
   it(

@@ -1,5 +1,5 @@
 import { ConfigError, type Gpu, type HostTensor, type Layer, openGpu, type Shape, ShapeError } from '@alex/tensor';
-import { randomTensor, relativeError, runLayer } from '@alex/tensor/testing';
+import { describeLayer, randomTensor, relativeError, runLayer } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dense } from './dense.js';
@@ -29,6 +29,33 @@ function expected(
   }
   return { output, inputGradient, weight, bias };
 }
+
+describeLayer(
+  dense,
+  [
+    { options: { units: 7 }, input: [5, 13] },
+    { options: { units: 6, bias: false }, input: [4, 3, 2, 3], columns: { count: 2, from: 'all' } },
+    { options: { units: 12 }, input: [8, 9], columns: { count: 3, from: 'all' } },
+  ],
+  {
+    describe,
+    it,
+    reference: ({ options: { units }, input, parameters, outputGradient }) => {
+      const [batch, ...features] = input.shape;
+      const inputs = features.reduce((product, size) => product * size, 1);
+      const { output, inputGradient, weight, bias } = expected(
+        { batch: batch!, inputs, units },
+        {
+          input: input.data,
+          weight: parameters['weight']!.data,
+          bias: parameters['bias']?.data,
+          outputGradient: outputGradient.data,
+        },
+      );
+      return { output, inputGradient, parameterGradients: { weight, ...(parameters['bias'] && { bias }) } };
+    },
+  },
+);
 
 async function expectAgreement(gpu: Gpu, layer: Layer, inputShape: Shape) {
   const [weightShape, biasShape] = layer.parameters(inputShape).map((parameter) => parameter.shape);

@@ -46,6 +46,7 @@ export {
   productChoices,
 } from './math/product-plan.js';
 export { recordRowSums, recordSumOfParts } from './math/sums.js';
+export { type ElementwiseLayerOptions, elementwiseLayer } from './network/elementwise-layer.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
 export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';
 export { checkHostTensor, elementCount, elementsPerImage, formatShape, imageShape } from './shape.js';

@@ -171,6 +171,17 @@ describe.skipIf(process.platform === 'win32')('on another machine', () => {
     expect(error).toContain('apt-get install');
   });
 
+  it('Dawn has no library for its platform: adapters are none, and the error names the package', async () => {
+    const program = `
+      Object.defineProperty(process, 'platform', { value: 'freebsd' });
+      console.log(JSON.stringify(await listAdapters()));
+      await openGpu().catch((error) => console.log(error.name, error.message));`;
+    const { stdout } = await node(program);
+    const [list, error] = stdout.trim().split('\n');
+    expect(list).toBe('[]');
+    expect(error).toMatch(/^AdapterError No adapter: the package "webgpu" cannot be loaded on freebsd .*dawn\.node/);
+  });
+
   it('a driver of the user that is broken is passed over', async () => {
     const program = 'console.log((await listAdapters()).map(({ embedded }) => embedded).join());';
     const broken = fileURLToPath(import.meta.url);

@@ -1,14 +1,12 @@
 import { ConfigError } from '../errors.js';
 import { recordElementwise } from '../kernel/elementwise.js';
 import { recordPerElement } from '../kernel/per-element.js';
-import type { PlannedBytes } from '../kernel/program.js';
 import type { Recorder } from '../kernel/recorder.js';
-import { bytesOf, type Tensor, type TensorOptions } from '../kernel/tensor.js';
+import type { Tensor, TensorOptions } from '../kernel/tensor.js';
 import type { Shape } from '../shape.js';
 import type { NetworkDescription } from './description.js';
 import type { Loss, LossOutput } from './loss.js';
 import { lossScale, recordNextScale, recordScaled } from './loss-scale.js';
-import type { MemoryPlan } from './network.js';
 import type { Optimizer } from './optimizer.js';
 import { type NetworkPart, partParameters } from './part.js';
 import { type Learn, type Postponed, type ReadParameter, recordBackward, recordForward } from './record.js';
@@ -90,23 +88,6 @@ export function allTensors({ parameters, state, gradients, ...single }: NetworkT
   return [...Object.values(single), ...parameters.values(), ...state.values(), ...gradients.values()];
 }
 
-/** Bytes of a network, given those of its programs' plan. */
-export function memoryPlan(
-  tensors: NetworkTensors,
-  { plannedBytes, leastBytes, largestBytes, waitingBytes }: PlannedBytes,
-): MemoryPlan {
-  const sum = (some: Iterable<Tensor>) => [...some].reduce((total, tensor) => total + bytesOf(tensor), 0);
-  return {
-    parameterBytes: sum(tensors.parameters.values()),
-    stateBytes: sum(tensors.state.values()),
-    activationBytes: plannedBytes,
-    leastActivationBytes: leastBytes,
-    largestBufferBytes: Math.max(largestBytes, ...allTensors(tensors).map(bytesOf)),
-    exchangeBytes: waitingBytes,
-    totalBytes: sum(allTensors(tensors)) + plannedBytes + waitingBytes,
-  };
-}
-
 /** Records the forward pass, the loss, and copies of all results. */
 export function recordEvaluation(
   given: Recorder,
@@ -114,7 +95,7 @@ export function recordEvaluation(
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
-  const recorder = recorderFor(given, options);
+  const recorder = recorderFor(given, options.precision);
   const readParameter = parameterReader(recorder, tensors, options);
   const forward = recordForward(recorder, part, tensors.input, readParameter, false);
   const output = recordScores(recorder, part, forward.at(-1)!.above);
@@ -130,7 +111,7 @@ function recordScores(recorder: Recorder, { scores, index }: NetworkPart, own: T
 }
 
 /** In mixed precision, activations are f16. */
-function recorderFor(recorder: Recorder, { precision }: ProgramOptions): Recorder {
+export function recorderFor(recorder: Recorder, precision: Precision | undefined): Recorder {
   if (precision !== 'mixed') return recorder;
   return {
     ...recorder,
@@ -200,7 +181,7 @@ export function recordGradients(
   learn: Learn,
   postpone?: (layer: Postponed) => void,
 ): LossOutput {
-  const recorder = recorderFor(given, options);
+  const recorder = recorderFor(given, options.precision);
   const readParameter = parameterReader(recorder, tensors, options);
   const { input, labels } = recordOwnCopies(recorder, part, tensors);
   const forward = recordForward(recorder, part, input, readParameter, true);

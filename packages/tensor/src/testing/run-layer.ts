@@ -5,6 +5,7 @@ import { createTensor, disposeTensor, readTensors, type Tensor, writeTensor } fr
 import { initialValues } from '../network/initialize.js';
 import type { Layer } from '../network/layer.js';
 import { fromMemoryLayout, toMemoryLayout } from '../network/layout.js';
+import { type Precision, recorderFor } from '../network/programs.js';
 import { checkHostTensor, formatShape, type HostTensor, type Shape } from '../shape.js';
 
 export interface RunLayerOptions {
@@ -20,6 +21,10 @@ export interface RunLayerOptions {
   readonly step?: number;
   /** How many images of the step came before these, in other micro-batches: dropout draws what it draws for these images of the whole step. */
   readonly imagesBefore?: number;
+  /** `mixed` stores input, activations, parameters and gradients in 16 bits, as training in mixed precision does. Default: `float32`. */
+  readonly precision?: Precision;
+  /** False for a layer below which nothing learns. Default: true. */
+  readonly needsInputGradient?: boolean;
 }
 
 export interface RunLayerResult {
@@ -35,7 +40,7 @@ export interface RunLayerResult {
  * @throws ShapeError where input, parameters or gradient do not fit the layer.
  */
 export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions): Promise<RunLayerResult> {
-  const { input, outputGradient, seed = 0, step = 0, imagesBefore = 0 } = options;
+  const { input, outputGradient, seed = 0, step = 0, imagesBefore = 0, precision, needsInputGradient = true } = options;
   const training = options.training ?? outputGradient !== undefined;
   checkHostTensor(`${layer.name}: input`, input);
   const outputShape = layer.outputShape(input.shape);
@@ -43,8 +48,10 @@ export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions)
   const batch = input.shape[0]!;
   const descriptions = layer.parameters(input.shape);
   const tensors: Tensor[] = [];
+  const stored = precision === 'mixed' ? ({ dataType: 'f16' } as const) : {};
   const make = (label: string, shape: Shape, values?: Float32Array) => {
-    const tensor = createTensor(gpu, label, shape);
+    // What comes back is read in 32 bits.
+    const tensor = createTensor(gpu, label, shape, values && stored);
     tensors.push(tensor);
     if (values) writeTensor(gpu, tensor, values);
     return tensor;
@@ -69,7 +76,8 @@ export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions)
     let inputGradient: Tensor | undefined;
     const parameterGradients: Record<string, Tensor> = {};
     let output!: Tensor;
-    const program = createProgram(gpu, (recorder) => {
+    const program = createProgram(gpu, (given) => {
+      const recorder = recorderFor(given, precision);
       // Copied out before backward, which may overwrite it.
       const copy = (from: Tensor) => {
         const to = make(`${from.label} copy`, from.shape);
@@ -95,7 +103,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count
         input: deviceInput,
         parameters,
         outputGradient: deviceGradient,
-        needsInputGradient: true,
+        needsInputGradient,
       });
       if (backward.inputGradient) inputGradient = copy(backward.inputGradient);
       for (const [name, gradient] of Object.entries(backward.parameterGradients ?? {})) {

@@ -1,0 +1,75 @@
+import { ConfigError, ShapeError } from '../errors.js';
+import type { Tensor } from '../kernel/tensor.js';
+import { checkHostTensor, formatShape, type HostTensor } from '../shape.js';
+import type { NetworkDescription } from './description.js';
+import type { Stations } from './stations.js';
+
+/** Brings batches to the adapters. */
+export class BatchInput {
+  readonly #description: NetworkDescription;
+  readonly #stations: Stations;
+  readonly #batch: number;
+  readonly #stagedLabels: Uint32Array;
+
+  constructor(description: NetworkDescription, stations: Stations, batch: number) {
+    this.#description = description;
+    this.#stations = stations;
+    this.#batch = batch;
+    this.#stagedLabels = new Uint32Array(batch);
+  }
+
+  /** Brings images and labels to the adapters; gives the number of images. */
+  fill(images: HostTensor | Tensor, labels: ArrayLike<number> | undefined, exactly?: number): number {
+    const filled = images === this.#stations.first.tensors.input;
+    const [count = 0, ...image] = filled ? [this.#batch, ...this.#description.input] : images.shape;
+    const fits = image.length === 3 && image.every((size, axis) => size === this.#description.input[axis]);
+    if (!fits || count < 1 || count > this.#batch || (exactly !== undefined && count !== exactly)) {
+      const allowed = exactly === undefined ? `1 to ${this.#batch}` : `${exactly}`;
+      throw new ShapeError(
+        `${this.#description.name}: takes [${allowed}, ${this.#description.input.join(', ')}] images, got ${formatShape(images.shape)}`,
+      );
+    }
+    const checked = labels && this.#checkLabels(labels, count, images);
+    if ('data' in images) checkHostTensor(`${this.#description.name}: images`, images);
+    else if (!filled) this.#checkPlace(images);
+    for (const station of this.#stations.all) {
+      if (checked) station.writeLabels(checked);
+      if ('data' in images) station.writeImages(images);
+      else if (!filled) station.copyImages(images);
+    }
+    return count;
+  }
+
+  #checkPlace(images: Tensor): void {
+    const { name } = this.#description;
+    if (this.#stations.exchange) {
+      throw new ConfigError(
+        `${name}: is on ${this.#stations.all.length} adapters, each with an input of its own; fill all of its inputs and ` +
+          'give its input',
+      );
+    }
+    if (images.shape[0] !== this.#batch) {
+      throw new ShapeError(`${name}: images on the adapter must be ${this.#batch} images, got ${images.shape[0]}`);
+    }
+  }
+
+  #checkLabels(labels: ArrayLike<number>, count: number, images: HostTensor | Tensor): Uint32Array {
+    const classes = this.#description.output[0]!;
+    const onAdapter = !('data' in images);
+    // Images that are on the adapter already fill the whole batch; the last of them may be left unlabelled.
+    if (onAdapter ? labels.length > count || labels.length < 1 : labels.length !== count) {
+      throw new ShapeError(`${this.#description.name}: ${count} images need ${count} labels, got ${labels.length}`);
+    }
+    const checked = this.#stagedLabels.fill(0);
+    for (let image = 0; image < labels.length; image++) {
+      const label = labels[image]!;
+      if (!Number.isInteger(label) || label < 0 || label >= classes) {
+        throw new ShapeError(
+          `${this.#description.name}: label ${label} of image ${image} is not one of 0 to ${classes - 1}`,
+        );
+      }
+      checked[image] = label;
+    }
+    return checked;
+  }
+}

@@ -1,0 +1,57 @@
+import type { Gpu } from '../adapter/gpu.js';
+import { ConfigError, ShapeError } from '../errors.js';
+import type { NetworkDescription } from './description.js';
+import { type ProgramOptions, precisions } from './programs.js';
+
+export interface CompileOptions extends ProgramOptions {
+  /** Decides initial parameters and every random choice of the layers. Default: 0. */
+  readonly seed?: number;
+}
+
+/** Options whose seed is known. */
+export type SeededOptions = CompileOptions & { readonly seed: number };
+
+const largestSeed = 0xffffffff;
+
+/** @throws ConfigError where the seed is no whole number of 32 bits */
+export function withSeed(description: NetworkDescription, options: CompileOptions): SeededOptions {
+  const { seed = 0 } = options;
+  if (!Number.isInteger(seed) || seed < 0 || seed > largestSeed) {
+    throw new ConfigError(`${description.name}: seed must be a whole number from 0 to ${largestSeed}, got ${seed}`);
+  }
+  return { ...options, seed };
+}
+
+/**
+ * Checks that a network can be compiled for an adapter as the options say.
+ *
+ * @throws ConfigError for an option that is not allowed, ShapeError for a network that gives no scores
+ */
+export function checkOptions(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
+  const { batch, precision = 'float32', microBatches = 1 } = options;
+  if (!Number.isInteger(batch) || batch < 1) {
+    throw new ConfigError(`${description.name}: batch must be a whole number of at least 1, got ${batch}`);
+  }
+  if (!Number.isInteger(microBatches) || microBatches < 1) {
+    throw new ConfigError(
+      `${description.name}: microBatches must be a whole number of at least 1, got ${microBatches}`,
+    );
+  }
+  if (!precisions.includes(precision)) {
+    throw new ConfigError(
+      `${description.name}: precision must be ${precisions.join(' or ')}, got ${String(precision)}`,
+    );
+  }
+  if (precision === 'mixed' && !gpu.features.has('shader-f16')) {
+    throw new ConfigError(
+      `${description.name}: mixed precision needs an adapter with the feature shader-f16, which ${gpu.description.name} ` +
+        'has not; use float32 or another adapter',
+    );
+  }
+  if (description.output.length !== 1) {
+    throw new ShapeError(
+      `${description.name}: the last layer must give one score a class, [N, classes]; it gives ` +
+        `[N, ${description.output.join(', ')}]`,
+    );
+  }
+}

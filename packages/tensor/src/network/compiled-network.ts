@@ -1,0 +1,281 @@
+import { CheckpointError, ConfigError } from '../errors.js';
+import type { DispatchTiming, Program } from '../kernel/program.js';
+import { createReadback, type Readback, type Tensor, type Values, writeTensor } from '../kernel/tensor.js';
+import type { HostTensor } from '../shape.js';
+import { BatchInput } from './batch-input.js';
+import type { SeededOptions } from './compile-options.js';
+import { type NetworkDescription, type NetworkTable, withExchange } from './description.js';
+import { initialValues } from './initialize.js';
+import { Inspection } from './inspection.js';
+import { fromMemoryLayout } from './layout.js';
+import { lossScale } from './loss-scale.js';
+import { memoryPlan, memoryTogether } from './memory.js';
+import type {
+  Evaluation,
+  MemoryPlan,
+  Network,
+  NetworkInput,
+  StepOptions,
+  StepResult,
+  StepUnderWay,
+} from './network.js';
+import type { LearnedParameter, Optimizer } from './optimizer.js';
+import type { Named, PlacedPart } from './station.js';
+import { Stations } from './stations.js';
+import type { LayerStatistics } from './statistics.js';
+import { StepsUnderWay } from './steps-under-way.js';
+import { StoredValues } from './stored-values.js';
+import { Turns } from './turns.js';
+
+/** A network on its adapters: each operation in its turn, over what {@link Stations} do together. */
+export class CompiledNetwork implements Network {
+  readonly batch: number;
+  readonly microBatches: number;
+  readonly input: Tensor;
+  readonly inputs: readonly NetworkInput[];
+  stepCount = 0;
+  readonly #options: SeededOptions;
+  readonly #learned: readonly LearnedParameter[];
+  readonly #parameters: StoredValues;
+  /** What is kept of each parameter from step to step, and what else is. */
+  readonly #state: StoredValues;
+  readonly #turns: Turns;
+  readonly #stations: Stations;
+  readonly #batchInput: BatchInput;
+  readonly #inspection: Inspection;
+  /** The number of the step's micro-batch that comes next. */
+  #microBatch = 0;
+  readonly #steps: StepsUnderWay;
+  readonly #readEvaluation: Readback;
+
+  constructor(
+    readonly description: NetworkDescription,
+    placed: readonly PlacedPart[],
+    options: SeededOptions,
+  ) {
+    const { batch, optimizer, microBatches = 1 } = options;
+    const { name } = description;
+    this.#options = options;
+    this.batch = batch;
+    this.microBatches = microBatches;
+    this.#learned = description.layers.flatMap(({ parameters }) => parameters);
+    optimizer.scalars(optimizer.learningRate, this.#learned);
+    this.#turns = new Turns(name);
+    const stations = new Stations(description, placed, options, this.#turns);
+    const { first } = stations;
+    this.#stations = stations;
+    this.#parameters = new StoredValues(
+      name,
+      'parameter',
+      this.#learned,
+      stations,
+      ({ tensors }) => tensors.parameters,
+    );
+    const kept = stateNames(this.#learned, first.tensors.state, optimizer);
+    this.#state = new StoredValues(name, 'optimizer state', kept, stations, ({ tensors }) => tensors.state);
+    this.#batchInput = new BatchInput(description, stations, batch);
+    this.#inspection = new Inspection(description, stations, options);
+    this.inputs = stations.all.map(({ gpu, part, tensors }) => ({
+      gpu,
+      tensor: tensors.input,
+      firstImage: part.images.first,
+    }));
+    this.input = this.inputs[0]!.tensor;
+    this.#drawParameters();
+    const { measures, output, probabilities } = first.tensors;
+    this.#steps = stations.disposeAlong(new StepsUnderWay(first.gpu, measures, batch));
+    this.#readEvaluation = stations.disposeAlong(createReadback(first.gpu, [measures, output, probabilities]));
+  }
+
+  forward(images: HostTensor | Tensor): Promise<HostTensor> {
+    return this.#turns.take(async () => (await this.#evaluate(images)).output);
+  }
+
+  evaluate(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation> {
+    return this.#turns.take(async () => (await this.#evaluate(images, labels)).evaluation);
+  }
+
+  submitStep(images: HostTensor | Tensor, labels: ArrayLike<number>, options: StepOptions = {}): Promise<StepUnderWay> {
+    return this.#turns.take(async () => {
+      const programs = this.#trainingPrograms();
+      const updates = this.#updatesAfterThis();
+      const what = `step ${this.stepCount}`;
+      const step = await this.#steps.submit(async (afterwards) => {
+        this.#batchInput.fill(images, labels, this.batch);
+        const scalars = this.#trainingScalars(options);
+        const run = this.#stations.run(programs, scalars, what, afterwards);
+        const done =
+          updates.length > 0 ? run.done.then(() => this.#stations.run(updates, scalars, what).done) : run.done;
+        // Adapters that wait for each other are handed a step piece by piece. When all have the first one, images and
+        // labels may be overwritten; whoever comes next waits for the last.
+        const inPieces = this.#stations.exchange !== undefined;
+        this.#turns.handOver(done, inPieces);
+        await (inPieces ? run.begun : done);
+        return { handover: done };
+      });
+      this.#endMicroBatch();
+      return { result: async () => (await this.#stations.together(what, [step.result()]))[0]! };
+    });
+  }
+
+  async step(images: HostTensor | Tensor, labels: ArrayLike<number>, options: StepOptions = {}): Promise<StepResult> {
+    const step = await this.submitStep(images, labels, options);
+    return step.result();
+  }
+
+  profile(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]> {
+    return this.#turns.take(async () => {
+      const programs = this.#trainingPrograms();
+      this.#batchInput.fill(images, labels, this.batch);
+      const scalars = this.#trainingScalars({});
+      const updates = this.#updatesAfterThis();
+      const timings = await this.#stations.together(
+        `step ${this.stepCount}`,
+        programs.map(async (program, index) => [
+          ...(await program.profile(scalars)),
+          ...((await updates[index]?.profile(scalars)) ?? []),
+        ]),
+      );
+      this.#endMicroBatch();
+      if (!this.#stations.exchange) return timings.flat();
+      return timings.flatMap((own, adapter) => own.map((timing) => ({ ...timing, adapter })));
+    });
+  }
+
+  gradients(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>> {
+    return this.#turns.take(async () => {
+      this.#batchInput.fill(images, labels, this.batch);
+      return this.#inspection.gradients(this.stepCount);
+    });
+  }
+
+  statistics(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<LayerStatistics[]> {
+    return this.#turns.take(async () => {
+      this.#batchInput.fill(images, labels, this.batch);
+      return this.#inspection.statistics(this.stepCount, this.#imagesBefore);
+    });
+  }
+
+  parameters(names?: readonly string[]): Promise<Record<string, HostTensor>> {
+    const wanted = names && this.#learned.filter(({ path }) => names.includes(path));
+    return this.#turns.take(() => this.#parameters.read(wanted));
+  }
+
+  loadParameters(parameters: Readonly<Record<string, HostTensor>>): void {
+    this.#turns.refuseWhileHanding();
+    this.#parameters.load(parameters);
+  }
+
+  optimizerState(): Promise<Record<string, HostTensor>> {
+    return this.#turns.take(() => this.#state.read());
+  }
+
+  loadState(state: { step: number; optimizerState: Readonly<Record<string, HostTensor>> }): void {
+    this.#turns.refuseWhileHanding();
+    if (!Number.isInteger(state.step) || state.step < 0) {
+      throw new CheckpointError(`the step must be a whole number of at least 0, got ${state.step}`);
+    }
+    this.#state.load(state.optimizerState);
+    this.stepCount = state.step;
+    this.#microBatch = 0;
+  }
+
+  table(): NetworkTable {
+    const table = this.description.table();
+    if (!this.#stations.exchange) return table;
+    return withExchange(
+      table,
+      this.#stations.all.flatMap(({ programs }) => (programs.train ?? programs.evaluate).sent),
+    );
+  }
+
+  memory(): MemoryPlan {
+    return memoryTogether(this.#stations.all.map(({ tensors, programs }) => memoryPlan(tensors, programs.evaluate)));
+  }
+
+  dispose(): void {
+    this.#stations.stop(new ConfigError(`${this.description.name}: this network was disposed`));
+  }
+
+  #drawParameters(): void {
+    for (const parameter of this.#learned) {
+      this.#parameters.write(parameter, initialValues(parameter, this.#options.seed));
+    }
+    for (const { gpu, tensors } of this.#stations.all) {
+      const scale = tensors.state.get(lossScale.name);
+      if (scale) writeTensor(gpu, scale, lossScale.initial);
+    }
+  }
+
+  #trainingPrograms(): Program[] {
+    return this.#stations.all.map(({ programs }) => {
+      if (!programs.train) {
+        throw new ConfigError(`${this.description.name}: made with training: false, so it cannot learn`);
+      }
+      return programs.train;
+    });
+  }
+
+  #trainingScalars(options: StepOptions): Record<string, number> {
+    const { optimizer, seed } = this.#options;
+    const learningRate = options.learningRate ?? optimizer.learningRate;
+    const rates = optimizer.scalars(learningRate, this.#learned, options.learningRates);
+    return { seed, step: this.stepCount, imagesBefore: this.#imagesBefore, ...rates };
+  }
+
+  /** What changes the parameters after the last micro-batch of a step, where a step has several. */
+  #updatesAfterThis(): Program[] {
+    if (this.#microBatch < this.microBatches - 1) return [];
+    return this.#stations.all.flatMap(({ programs }) => programs.update ?? []);
+  }
+
+  #endMicroBatch(): void {
+    this.#microBatch = (this.#microBatch + 1) % this.microBatches;
+    if (this.#microBatch === 0) this.stepCount++;
+  }
+
+  /** Of the same step, in the micro-batches before the next one. */
+  get #imagesBefore(): number {
+    return this.#microBatch * this.batch;
+  }
+
+  async #evaluate(
+    images: HostTensor | Tensor,
+    labels?: ArrayLike<number>,
+  ): Promise<{ output: HostTensor; evaluation: Evaluation }> {
+    const count = this.#batchInput.fill(images, labels);
+    await this.#stations.run(
+      this.#stations.all.map(({ programs }) => programs.evaluate),
+      { seed: this.#options.seed, step: this.stepCount },
+      'evaluation',
+    ).done;
+    const [[measures, output, probabilities]] = (await this.#stations.together('evaluation', [
+      this.#readEvaluation.read(),
+    ])) as [Values[]];
+    const shape = [count, ...this.description.output];
+    const row = (index: number) =>
+      Float32Array.from(measures!.subarray(index * this.batch, index * this.batch + count));
+    return {
+      output: fromMemoryLayout(output!, shape, this.batch),
+      evaluation: {
+        losses: row(0),
+        top1Errors: row(1),
+        top5Errors: row(2),
+        probabilities: fromMemoryLayout(probabilities!, shape, this.batch),
+      },
+    };
+  }
+}
+
+/** What the optimizer keeps of each parameter, by the parameter that it is cut as; and what else there is. */
+function stateNames(
+  learned: readonly LearnedParameter[],
+  state: ReadonlyMap<string, Tensor>,
+  optimizer: Optimizer,
+): Named[] {
+  const ofParameters = learned.flatMap(({ path, shape }) =>
+    optimizer.state.map((name) => ({ path: `${path}.${name}`, shape, ofParameter: path })),
+  );
+  const others = [lossScale].map(({ name, shape }) => ({ path: name, shape }));
+  return [...ofParameters, ...others].filter(({ path }) => state.has(path));
+}

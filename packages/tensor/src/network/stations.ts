@@ -1,0 +1,83 @@
+import type { GPUCommandEncoder } from '../adapter/webgpu.js';
+import { Exchange } from '../kernel/exchange.js';
+import type { Program } from '../kernel/program.js';
+import type { NetworkDescription } from './description.js';
+import { explainFailure } from './failure.js';
+import type { ProgramOptions } from './programs.js';
+import { type PlacedPart, Station } from './station.js';
+import type { Turns } from './turns.js';
+
+/** All adapters of a network, and what they do together. */
+export class Stations {
+  readonly all: readonly Station[];
+  /** Where adapters meet; only where there are several. */
+  readonly exchange: Exchange | undefined;
+  readonly #name: string;
+  readonly #turns: Turns;
+  readonly #along: { dispose(): void }[] = [];
+
+  constructor(description: NetworkDescription, placed: readonly PlacedPart[], options: ProgramOptions, turns: Turns) {
+    this.#name = description.name;
+    this.#turns = turns;
+    const exchange = placed.length > 1 ? new Exchange(placed.map(({ gpu }) => gpu)) : undefined;
+    this.exchange = exchange;
+    this.all = placed.map((part, self) => new Station(description, part, options, exchange && { exchange, self }));
+  }
+
+  /** The adapter that results are read from: those of all are the same. */
+  get first(): Station {
+    return this.all[0]!;
+  }
+
+  /** Runs a program on each adapter: `begun` when all have their first piece of work, `done` when all have the last. */
+  run(
+    programs: readonly Program[],
+    scalars: Readonly<Record<string, number>>,
+    what: string,
+    afterwards?: (encoder: GPUCommandEncoder) => void,
+  ): { readonly begun: Promise<unknown>; readonly done: Promise<unknown> } {
+    const begins: Promise<void>[] = [];
+    const runs = programs.map(async (program, index) => {
+      let begun!: () => void;
+      begins.push(new Promise((resolve) => (begun = resolve)));
+      this.all[index]!.gpu.check();
+      await program.run(scalars, { begun, ...(index === 0 && afterwards && { afterwards }) });
+    });
+    const done = this.together(what, runs);
+    // Where one fails, it may never begin.
+    const begun = Promise.race([Promise.all(begins), done]);
+    // Who waits for either hears of a failure; nobody may wait for the other.
+    for (const promise of [begun, done]) promise.catch(() => undefined);
+    return { begun, done };
+  }
+
+  /** Waits for what several adapters do together. Where one fails, all stop for good, since they have gone apart. */
+  async together<Result>(what: string, work: readonly Promise<Result>[]): Promise<Result[]> {
+    if (!this.exchange) return Promise.all(work);
+    try {
+      return await Promise.all(work);
+    } catch (error) {
+      if (this.#turns.end) throw this.#turns.end;
+      const gpus = this.all.map(({ gpu }) => gpu);
+      const failure = await explainFailure(`${this.#name}, ${what}`, gpus, error);
+      this.stop(failure);
+      await Promise.allSettled(work);
+      throw failure;
+    }
+  }
+
+  /** Has something disposed along with the stations. */
+  disposeAlong<Resource extends { dispose(): void }>(resource: Resource): Resource {
+    this.#along.push(resource);
+    return resource;
+  }
+
+  /** Refuses every operation from now on and gives all memory back. */
+  stop(reason: Error): void {
+    if (!this.#turns.stop(reason)) return;
+    this.exchange?.fail(reason);
+    this.exchange?.dispose();
+    for (const resource of this.#along) resource.dispose();
+    for (const station of this.all) station.dispose();
+  }
+}

@@ -1,0 +1,96 @@
+import { CheckpointError } from '../errors.js';
+import { readTensors, type Tensor, writeTensor } from '../kernel/tensor.js';
+import { checkHostTensor, elementCount, formatShape, type HostTensor } from '../shape.js';
+import { putSlice, sliceOf } from './part.js';
+import type { Named, Station } from './station.js';
+import type { Stations } from './stations.js';
+
+/** Values of one kind that outlive a step, whole as seen from outside, however the adapters share them out. */
+export class StoredValues {
+  readonly names: readonly Named[];
+  readonly #network: string;
+  readonly #what: string;
+  readonly #stations: Stations;
+  readonly #tensorsOf: (station: Station) => ReadonlyMap<string, Tensor>;
+
+  /**
+   * @param network its name, for errors
+   * @param what what such a value is called: `parameter`
+   * @param tensorsOf the values of an adapter by path
+   */
+  constructor(
+    network: string,
+    what: string,
+    names: readonly Named[],
+    stations: Stations,
+    tensorsOf: (station: Station) => ReadonlyMap<string, Tensor>,
+  ) {
+    this.names = names;
+    this.#network = network;
+    this.#what = what;
+    this.#stations = stations;
+    this.#tensorsOf = tensorsOf;
+  }
+
+  /** Copies of some values by path. */
+  read(names: readonly Named[] = this.names): Promise<Record<string, HostTensor>> {
+    return readShared(this.#stations, names, this.#tensorsOf);
+  }
+
+  /** Hands each adapter what it keeps of one value. */
+  write(named: Named, values: Float32Array): void {
+    for (const station of this.#stations.all) {
+      const tensor = this.#tensorsOf(station).get(named.path)!;
+      writeTensor(station.gpu, tensor, sliceOf(values, station.parameter(named)));
+    }
+  }
+
+  /**
+   * Writes all values.
+   *
+   * @throws CheckpointError, before anything is written, that names a value which is missing, unknown or of another shape
+   */
+  load(given: Readonly<Record<string, HostTensor>>): void {
+    const known = new Set(this.names.map(({ path }) => path));
+    for (const path of Object.keys(given)) {
+      if (!known.has(path)) throw new CheckpointError(`${this.#network}: has no ${this.#what} called ${path}`);
+    }
+    for (const { path, shape } of this.names) {
+      const values = given[path];
+      if (!values) throw new CheckpointError(`${this.#network}: the ${this.#what} ${path} is missing`);
+      checkHostTensor(`${this.#network}: ${path}`, values);
+      if (formatShape(values.shape) !== formatShape(shape)) {
+        throw new CheckpointError(
+          `${this.#network}: ${path} must have the shape ${formatShape(shape)}, got ${formatShape(values.shape)}`,
+        );
+      }
+    }
+    for (const named of this.names) this.write(named, given[named.path]!.data);
+  }
+}
+
+/** Puts together what the adapters keep of some tensors. */
+export async function readShared(
+  stations: Stations,
+  names: readonly Named[],
+  tensorsOf: (station: Station, index: number) => ReadonlyMap<string, Tensor>,
+): Promise<Record<string, HostTensor>> {
+  const named = (datas: readonly Float32Array[]) =>
+    Object.fromEntries(names.map(({ path, shape }, index) => [path, { shape: [...shape], data: datas[index]! }]));
+  const keptBy = (station: Station, index: number) => {
+    const own = tensorsOf(station, index);
+    return readTensors(
+      station.gpu,
+      names.map(({ path }) => own.get(path)!),
+    ) as Promise<Float32Array[]>;
+  };
+  // One adapter has the whole of everything.
+  if (!stations.exchange) return named(await keptBy(stations.first, 0));
+  const whole = names.map(({ shape }) => new Float32Array(elementCount(shape)));
+  const read = async (station: Station, index: number) => {
+    const values = await keptBy(station, index);
+    for (const [at, data] of whole.entries()) putSlice(data, station.parameter(names[at]!), values[at]!);
+  };
+  await stations.together('reading', stations.all.map(read));
+  return named(whole);
+}
