@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: sources are quoted here as they are.
 /**
  * Breaks the sources in one place after the other and says which tests notice. Every mutation must make its test file fail;
  * one that survives is a gap in the tests. Each file is put back as it was, also after Ctrl-C.
