@@ -1,14 +1,16 @@
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 
 /**
- * Makes a folder for temporary files, which goes with everything in it when the tests around the call have ended, however
- * they did. For the top of a test file, or the top of a `describe`.
+ * Names a folder for temporary files, which is there while the tests around the call run, and goes with everything in it
+ * when they have ended, however they did. For the top of a test file, or the top of a `describe`.
  */
 export function temporaryFolder(): string {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'alex-')));
+  const folder = join(realpathSync(tmpdir()), `alex-${randomUUID()}`);
+  beforeAll(() => mkdirSync(folder));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
