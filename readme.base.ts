@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -21,7 +21,9 @@ export async function runReadme(testUrl: string): Promise<string> {
   try {
     const file = join(folder, 'snippet.ts');
     await writeFile(file, snippet);
-    return await runFile(file, join(source, '..'));
+    const temporary = join(folder, 'temporary');
+    await mkdir(temporary);
+    return await runFile(file, join(source, '..'), temporary);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -32,10 +34,12 @@ export function firstSnippet(markdown: string): string | undefined {
   return /^```(?:ts|typescript)[^\S\n]*\r?\n([\s\S]*?)^```/m.exec(markdown)?.[1];
 }
 
-function runFile(file: string, workingDirectory: string): Promise<string> {
+/** @param temporary for what the snippet leaves in the folder for temporary files, as a reader's may */
+function runFile(file: string, workingDirectory: string, temporary: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--conditions=@alex/source', '--import', 'tsx', file], {
       cwd: workingDirectory,
+      env: { ...process.env, TMPDIR: temporary },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
