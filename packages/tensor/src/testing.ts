@@ -7,5 +7,6 @@ export {
   type TestRunner,
 } from './testing/describe-layer.js';
 export { type GradientCase, type GradientError, gradientCheck, separatedTensor } from './testing/gradient-check.js';
+export { type KernelAdapter, type RecordedKernel, recordedKernels } from './testing/recorded-kernels.js';
 export { type RunLayerOptions, type RunLayerResult, runLayer } from './testing/run-layer.js';
 export { randomTensor, relativeError, testGpu } from './testing/values.js';
