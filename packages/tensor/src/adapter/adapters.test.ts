@@ -55,7 +55,6 @@ async function node(program: string, environment: NodeJS.ProcessEnv = {}, before
   return run(command!, rest, {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
     env: { ...process.env, ...environment },
-    timeout: 100_000,
   });
 }
 

@@ -3,6 +3,7 @@ import {
   type GPUBindGroupLayout,
   type GPUBufferBindingType,
   type GPUComputePipeline,
+  type GPUDevice,
   GPUShaderStage,
 } from '../adapter/webgpu.js';
 
@@ -12,13 +13,13 @@ interface Cache {
   readonly layouts: Map<string, GPUBindGroupLayout>;
 }
 
-const caches = new WeakMap<Gpu, Cache>();
+const caches = new WeakMap<GPUDevice, Cache>();
 
-function cacheOf(gpu: Gpu): Cache {
-  let cache = caches.get(gpu);
+function cacheOf({ device }: Gpu): Cache {
+  let cache = caches.get(device);
   if (!cache) {
     cache = { pipelines: new Map(), layouts: new Map() };
-    caches.set(gpu, cache);
+    caches.set(device, cache);
   }
   return cache;
 }
