@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.js';
 import { elementCount, type Shape } from '../shape.js';
-import type { Layer } from './layer.js';
+import type { Layer, StateDescription } from './layer.js';
 import type { LearnedParameter } from './optimizer.js';
 
 /** How a layer reads the layer below: its own column's maps, or every column's. */
@@ -43,11 +43,19 @@ export interface NetworkTable {
   toString(): string;
 }
 
+/** A layer's state in a network. */
+export interface DescribedState extends StateDescription {
+  /** The dotted name in the network: `norm1.mean`. */
+  readonly path: string;
+}
+
 export interface DescribedLayer extends LayerPlacement {
   /** With batch 1. */
   readonly inputShape: Shape;
   readonly outputShape: Shape;
   readonly parameters: readonly LearnedParameter[];
+  /** What the layer keeps from step to step without learning it. */
+  readonly state: readonly DescribedState[];
 }
 
 /** A network as plain data: what it is made of and everything that can be known before it runs. */
@@ -85,10 +93,20 @@ export function describeNetwork(options: NetworkOptions): NetworkDescription {
     names.add(layer.name);
     const inputShape = shape;
     shape = layer.outputShape(inputShape);
-    const parameters = layer
-      .parameters(inputShape)
-      .map((parameter) => ({ ...parameter, path: `${layer.name}.${parameter.name}` }));
-    return { layer, from, inputShape, outputShape: shape, parameters };
+    const inNetwork = <Own extends { readonly name: string }>(own: Own) => ({
+      ...own,
+      path: `${layer.name}.${own.name}`,
+    });
+    const parameters = layer.parameters(inputShape).map(inNetwork);
+    const state = (layer.state?.(inputShape) ?? []).map(inNetwork);
+    const own = [...parameters, ...state].map(({ name }) => name);
+    const repeated = own.find((name, index) => own.indexOf(name) < index);
+    if (repeated !== undefined) {
+      throw new ConfigError(
+        `${options.name}: ${layer.name} has two parameters or states called ${repeated}; give each a name of its own`,
+      );
+    }
+    return { layer, from, inputShape, outputShape: shape, parameters, state };
   });
   const rows = layers.map(
     ({ layer, from, inputShape, outputShape, parameters }): NetworkTableRow => ({
