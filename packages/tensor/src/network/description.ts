@@ -1,5 +1,5 @@
-import { ConfigError } from '../errors.js';
-import { elementCount, type Shape } from '../shape.js';
+import { ConfigError, ShapeError } from '../errors.js';
+import { elementCount, formatShape, type Shape } from '../shape.js';
 import type { Layer, StateDescription } from './layer.js';
 import type { LearnedParameter } from './optimizer.js';
 
@@ -75,12 +75,18 @@ export interface NetworkDescription {
 /**
  * Checks a network and works out its shapes.
  *
- * @throws ConfigError where names repeat or columns are not a whole number; ShapeError where a layer does not fit.
+ * @throws ConfigError where names repeat or columns are not a whole number; ShapeError where the input is not `[C, H, W]` or a
+ * layer does not fit.
  */
 export function describeNetwork(options: NetworkOptions): NetworkDescription {
   const columns = options.columns ?? 1;
   if (!Number.isInteger(columns) || columns < 1) {
     throw new ConfigError(`${options.name}: columns must be a whole number of at least 1, got ${columns}`);
+  }
+  if (options.input.length !== 3 || options.input.some((size) => !Number.isInteger(size) || size < 1)) {
+    throw new ShapeError(
+      `${options.name}: input must be one image, [C, H, W], got ${formatShape(options.input)}; values without a place are [F, 1, 1]`,
+    );
   }
   if (options.layers.length === 0) throw new ConfigError(`${options.name}: a network needs at least one layer`);
   const names = new Set<string>();
