@@ -21,6 +21,7 @@ export async function traceStep(
     parameters: await network.parameters(),
     step: network.stepCount,
     optimizerState: await network.optimizerState(),
+    layerState: await network.layerState(),
   };
   const { batch, seed } = recipe;
   const images = batchIndices(dataset.train.length, { batch, seed, epoch: 0, position: 0 });

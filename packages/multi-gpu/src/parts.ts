@@ -11,6 +11,7 @@ import {
   type NetworkPart,
   type PartLayer,
   type PartParameter,
+  type PartState,
   pieceOf,
   type Range,
   type Spread,
@@ -117,40 +118,42 @@ class Planner {
   }
 
   /** All of a layer, for some images. */
-  #withImages({ layer, parameters, outputShape }: DescribedLayer): PartLayer {
+  #withImages({ layer, parameters, state, outputShape }: DescribedLayer): PartLayer {
     this.spread = this.#overImages(outputShape);
-    return { layer, parameters, sums: parameters.length > 0 };
+    const share = this.images![this.self]!.count / this.options.batch;
+    return { layer, parameters, state: state.map((own) => ({ ...own, share })), sums: parameters.length > 0 };
   }
 
   /** Some maps of a layer, for all images. */
   #withMaps(described: DescribedLayer): PartLayer {
     const { layer, parameters } = described;
+    // Where every adapter does the whole layer, all make about the same of its state.
+    const state = described.state.map((own): PartState => ({ ...own, share: 1 / this.options.adapters }));
     const below = this.spread;
     // What comes before anything is learnt costs little, and every adapter has the images.
-    if (!below && !this.#learns && parameters.length === 0) return { layer, parameters };
+    if (!below && !this.#learns && parameters.length === 0) return { layer, parameters, state };
     const above = this.#overMaps(described);
     this.spread = above;
     const whole = this.#inBatch(described.inputShape);
     const share = cut(layer, above, this.self);
-    const cutParameters = (input: Shape) => share && parametersOf(described, share, input, above, this.self);
+    const cutAt = (input: Shape) => share && shareOf(described, share, input, above, this.self);
     // Its own maps of what is below are enough where the share does with them what the whole layer does.
     const own = below ? pieceOf(below, this.self).shape : ownMaps(whole, this.#ends(whole[1]!)[this.self]!);
-    const enough = below?.over !== 'images' ? cutParameters(own) : undefined;
-    const withAll = cutParameters(whole);
+    const enough = below?.over !== 'images' ? cutAt(own) : undefined;
+    const withAll = cutAt(whole);
     if (below) {
-      if (share && enough) return { layer: share, parameters: enough };
-      if (share && withAll && parameters.length > 0) {
+      if (enough) return enough;
+      if (withAll && parameters.length > 0) {
         return {
-          layer: share,
-          parameters: withAll,
+          ...withAll,
           gathers: below,
-          splits: this.#splits(share, withAll, below, above),
+          splits: this.#splits(withAll, below, above),
         };
       }
-      if (parameters.length === 0) return { layer, parameters, gathers: below, spreads: above };
+      if (parameters.length === 0) return { layer, parameters, state, gathers: below, spreads: above };
     } else {
-      if (share && withAll) return { layer: share, parameters: withAll };
-      if (share && enough) return { layer: share, parameters: enough, reads: this.#ends(whole[1]!)[this.self]! };
+      if (withAll) return withAll;
+      if (enough) return { ...enough, reads: this.#ends(whole[1]!)[this.self]! };
     }
     throw new ConfigError(
       `${this.description.name}: ${layer.name} cannot be shared out over ${this.options.adapters} adapters; place it by ` +
@@ -158,9 +161,9 @@ class Planner {
     );
   }
 
-  #splits(share: Layer, parameters: readonly PartParameter[], below: Spread, above: Spread): boolean {
+  #splits({ layer, parameters, state = [] }: PartLayer, below: Spread, above: Spread): boolean {
     const { splitSums, software = false } = this.options;
-    if (below.over === 'images' || !share.sumsOverInput || splitSums === false) return false;
+    if (below.over === 'images' || !layer.sumsOverInput || state.length > 0 || splitSums === false) return false;
     if (splitSums) return true;
     // Copies that it makes: of the weights, and of each sum twice.
     const weights = parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
@@ -214,21 +217,27 @@ function cut(layer: Layer, { shape, ranges }: Spread, self: number): Layer | und
   return attempt(() => layer.column({ index: first, count: shape[1]!, span: count }));
 }
 
-/** The parameters of a share, if with this input it makes the adapter's maps from ranges of the layer's parameters. */
-function parametersOf(
-  { parameters }: DescribedLayer,
+/**
+ * What an adapter does of a layer, if with this input its share makes the adapter's maps from ranges of the layer's parameters and
+ * state. State that is the same size in the share as in the layer is kept whole, and its values are averaged.
+ */
+function shareOf(
+  { parameters, state }: DescribedLayer,
   share: Layer,
   input: Shape,
   spread: Spread,
   self: number,
-): PartParameter[] | undefined {
+): PartLayer | undefined {
   const output = attempt(() => share.outputShape(input));
   if (!output || formatShape(output) !== formatShape(pieceOf(spread, self).shape)) return undefined;
   const maps = spread.shape[1]!;
   const { first, count } = spread.ranges[self]!;
-  const own = new Map(share.parameters(input).map((parameter) => [parameter.name, parameter]));
-  const cutParameters = parameters.map((whole): PartParameter | undefined => {
-    const { shape } = own.get(whole.name) ?? whole;
+  const ownParameters = shapesOf(share.parameters(input));
+  const ownState = shapesOf(share.state?.(input) ?? []);
+  const slice = <Whole extends { readonly name: string; readonly shape: Shape }>(
+    whole: Whole,
+    shape = whole.shape,
+  ): (Whole & Pick<PartParameter, 'slice'>) | undefined => {
     const axes = [...whole.shape.keys()].filter((axis) => shape[axis] !== whole.shape[axis]);
     const [axis = 0] = axes;
     const size = whole.shape[axis]!;
@@ -239,8 +248,23 @@ function parametersOf(
       shape,
       slice: { axis, first: (size * first) / maps, wholeShape: whole.shape },
     };
+  };
+  const cutParameters = parameters.map((whole) => slice(whole, ownParameters.get(whole.name)));
+  const cutState = state.map((whole): PartState | undefined => {
+    const shape = ownState.get(whole.name) ?? whole.shape;
+    if (formatShape(shape) === formatShape(whole.shape)) return { ...whole, share: 1 / spread.ranges.length };
+    return slice(whole, shape);
   });
-  return cutParameters.every((parameter) => parameter !== undefined) ? cutParameters : undefined;
+  if (!areAllThere(cutParameters) || !areAllThere(cutState)) return undefined;
+  return { layer: share, parameters: cutParameters, state: cutState };
+}
+
+function shapesOf(described: readonly { readonly name: string; readonly shape: Shape }[]): Map<string, Shape> {
+  return new Map(described.map(({ name, shape }) => [name, shape]));
+}
+
+function areAllThere<Value>(values: readonly (Value | undefined)[]): values is readonly Value[] {
+  return values.every((value) => value !== undefined);
 }
 
 /** What is refused is no error where there are other ways. */

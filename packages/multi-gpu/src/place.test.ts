@@ -12,6 +12,7 @@ import {
   type Layer,
   type LayerOptions,
   type NetworkDescription,
+  ShapeError,
 } from '@alex/tensor';
 import type { Network, StepResult, StepUnderWay } from '@alex/tensor/network';
 import { randomTensor, relativeError, testGpu } from '@alex/tensor/testing';
@@ -265,6 +266,9 @@ describe('place', () => {
     await expect(network.step({ shape: [6, 2, 5, 4], data: new Float32Array(3) }, labels)).rejects.toThrow(
       /needs 240 values, got 3/,
     );
+    const plain = { shape: [6, 2, 5, 4], data: Array.from(images.data) } as unknown as HostTensor;
+    await expect(network.step(plain, labels)).rejects.toThrow(ShapeError);
+    await expect(network.step(plain, labels)).rejects.toThrow(/images: data must be a Float32Array, got Array/);
     const parameters = await network.parameters();
     const { 'fc3.bias': _, ...missing } = parameters;
     expect(() => network.loadParameters(missing)).toThrow(/fc3.bias is missing/);
@@ -285,6 +289,13 @@ describe('place', () => {
         expect(() => place(small(), [gpu], { batch, seed: wrong })).toThrow(/seed must be a whole number/);
     }
     expect(() => place(small(), [], { batch })).toThrow(/at least one adapter/);
+    expect(() => place(small(), gpu as unknown as Gpu[], { batch })).toThrow(ConfigError);
+    expect(() => place(small(), gpu as unknown as Gpu[], { batch })).toThrow(/as an array: place\(network, \[gpu\]/);
+    for (const input of [[4], [3, 5], [1, 2, 3, 4], [0, 5, 5], [3, 5.5, 5]]) {
+      const describing = () => describeNetwork({ name: 'n', input, layers: [conv2d({ filters: 1, kernel: 1 })] });
+      expect(describing).toThrow(ShapeError);
+      expect(describing).toThrow(/n: input must be one image, \[C, H, W\], got/);
+    }
     const unscored = describeNetwork({ name: 'maps', input: [1, 3, 3], layers: [conv2d({ filters: 1, kernel: 1 })] });
     expect(() => place(unscored, [gpu], { batch })).toThrow(/one score a class.*\[N, 1, 3, 3\]/);
   });

@@ -31,12 +31,14 @@ export type PlaceOptions = Pick<CompileOptions, 'batch'> &
  * multinomial logistic loss and the optimizer is SGD with the rate, momentum and decay of section 5 of the paper, where they
  * are left out.
  *
- * @throws ConfigError where no adapter is given, one twice, or the network cannot be shared out over so many.
+ * @throws ConfigError where adapters are no array, none is given, one twice, or the network cannot be shared out over so many.
  */
 export function place(description: NetworkDescription, gpus: readonly Gpu[], options: PlaceOptions): Network {
   const { strategy = 'model', images, splitSums, exchangeIn, rates, ...given } = options;
   const compileOptions = { loss: softmaxCrossEntropy(), optimizer: sgd(), ...given };
-  const [gpu, ...others] = gpus;
+  if (!Array.isArray(gpus))
+    throw new ConfigError('place: adapters are given as an array: place(network, [gpu], { batch })');
+  const [gpu, ...others] = gpus as readonly Gpu[];
   if (!gpu) throw new ConfigError('place: give it at least one adapter, as openGpu() opens it');
   if (strategy !== 'auto' && !strategies.includes(strategy)) {
     throw new ConfigError(`place: strategy must be ${strategies.join(', ')} or auto, got ${String(strategy)}`);

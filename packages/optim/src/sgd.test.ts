@@ -306,6 +306,11 @@ describe('sgd', () => {
     expect(() => sgd(options)).toThrow(name);
   });
 
+  it('refuses an option that there is not', () => {
+    expect(() => sgd({ learningrate: 1 } as SgdOptions)).toThrow(ConfigError);
+    expect(() => sgd({ learningrate: 1 } as SgdOptions)).toThrow(/unknown option 'learningrate'; known: learningRate,/);
+  });
+
   it('refuses a bad rate of a step, and a field of an override that there is not', () => {
     expect(() => sgd().scalars(NaN, [parameter('a.weight')])).toThrow(/learningRate.*got NaN/);
     const overrides = { a: { learningRate: 0.1 } } as SgdOptions['overrides'] & object;

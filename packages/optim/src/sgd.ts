@@ -60,11 +60,14 @@ interface Rule {
  * });
  * ```
  *
- * @throws ConfigError where a number is not finite or negative, or momentum is 1 or more; and, once the network's
+ * @throws ConfigError where an option is unknown, a number is not finite or negative, or momentum is 1 or more; and, once the network's
  * parameters are known, where an override names none of them.
  */
 export function sgd(options: SgdOptions = {}): Optimizer {
-  const { learningRate = 0.01, momentum = 0.9, weightDecay = 0.0005, overrides = {} } = options;
+  const { learningRate = 0.01, momentum = 0.9, weightDecay = 0.0005, overrides = {}, ...unknown } = options;
+  for (const name of Object.keys(unknown)) {
+    throw new ConfigError(`sgd: unknown option '${name}'; known: learningRate, momentum, weightDecay, overrides`);
+  }
   checkLearningRate(learningRate);
   checkFields('', { momentum, weightDecay });
   for (const [pattern, override] of Object.entries(overrides)) checkFields(` of override '${pattern}'`, override);

@@ -24,6 +24,7 @@ export {
 } from './kernel/tensor.js';
 export {
   type DescribedLayer,
+  type DescribedState,
   describeNetwork,
   type LayerPlacement,
   type NetworkDescription,
@@ -42,6 +43,7 @@ export type {
   Layer,
   LayerOptions,
   ParameterDescription,
+  StateDescription,
 } from './network/layer.js';
 export type { Loss, LossOutput } from './network/loss.js';
 export type { LearnedParameter, Optimizer } from './network/optimizer.js';

@@ -32,12 +32,22 @@ export function imageShape(layer: string, shape: Shape): [number, number, number
   return [n, c, h, w];
 }
 
-/** Throws a `ShapeError` where data and shape disagree. */
+/** Throws a `ShapeError` where data is no `Float32Array`, or does not have as many values as the shape. */
 export function checkHostTensor(what: string, tensor: HostTensor): void {
+  if (kindOfArray(tensor.data) !== 'Float32Array') {
+    throw new ShapeError(
+      `${what}: data must be a Float32Array, got ${kindOfArray(tensor.data)}; use Float32Array.from(data)`,
+    );
+  }
   const expected = elementCount(tensor.shape);
   if (tensor.data.length !== expected) {
     throw new ShapeError(
       `${what}: shape ${formatShape(tensor.shape)} needs ${expected} values, got ${tensor.data.length}`,
     );
   }
+}
+
+/** `Float32Array`, `Array` and the like: also of values from another realm, such as a test runner's. */
+export function kindOfArray(values: unknown): string {
+  return Object.prototype.toString.call(values).slice('[object '.length, -1);
 }

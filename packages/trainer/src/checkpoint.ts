@@ -17,6 +17,8 @@ export interface Checkpoint {
   readonly step: number;
   readonly parameters: Readonly<Record<string, HostTensor>>;
   readonly optimizerState: Readonly<Record<string, HostTensor>>;
+  /** What layers keep without learning it; none where it is left out. */
+  readonly layerState?: Readonly<Record<string, HostTensor>>;
   /** What the rates of the schedule are multiplied by, after a rollback; 1 where it is left out. */
   readonly rateFactor?: number;
   /** Of these parameters, where they were evaluated. */
@@ -34,25 +36,27 @@ const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const notesSchema = v.object({
   step: v.pipe(v.string(), v.regex(/^\d{1,15}$/), v.transform(Number)),
   optimizerState: v.pipe(json, v.array(v.string())),
+  layerState: v.exactOptional(v.pipe(json, v.array(v.string()))),
   rateFactor: v.pipe(json, v.number(), v.gtValue(0)),
   validation: v.exactOptional(v.pipe(json, v.strictObject({ loss: v.number(), top1Error: share, top5Error: share }))),
 });
 
 /**
- * Writes one safetensors file: parameters and, beside them, what the optimizer keeps, each under its dotted name; what the
+ * Writes one safetensors file: parameters and, beside them, what the optimizer and the layers keep, each under its dotted name; what the
  * run needs beyond that is among the file's notes.
  */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { step, parameters, optimizerState, rateFactor = 1, validation, notes } = checkpoint;
+  const { step, parameters, optimizerState, layerState = {}, rateFactor = 1, validation, notes } = checkpoint;
   await writeSafetensors(
     path,
-    { ...parameters, ...optimizerState },
+    { ...parameters, ...optimizerState, ...layerState },
     {
       ...notes,
       format: FORMAT,
       version: String(VERSION),
       step: String(step),
       optimizerState: JSON.stringify(Object.keys(optimizerState).sort()),
+      ...(Object.keys(layerState).length > 0 && { layerState: JSON.stringify(Object.keys(layerState).sort()) }),
       rateFactor: String(rateFactor),
       ...(validation && { validation: JSON.stringify(validation) }),
     },
@@ -76,14 +80,19 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
       `${path}: its note ${v.getDotPath(notes.issues[0])} is missing or not what a checkpoint says`,
     );
   }
-  const { step, rateFactor, validation, optimizerState: names } = notes.output;
+  const { step, rateFactor, validation } = notes.output;
   const parameters = { ...tensors };
-  const optimizerState: Record<string, HostTensor> = {};
-  for (const name of names) {
-    const tensor = tensors[name];
-    if (!tensor) throw new CheckpointError(`${path}: ${name} is missing, which its notes name`);
-    optimizerState[name] = tensor;
-    delete parameters[name];
-  }
-  return { step, parameters, optimizerState, rateFactor, ...(validation && { validation }) };
+  const taken = (names: readonly string[]) =>
+    Object.fromEntries(
+      names.map((name): [string, HostTensor] => {
+        const tensor = tensors[name];
+        if (!tensor) throw new CheckpointError(`${path}: ${name} is missing, which its notes name`);
+        delete parameters[name];
+        return [name, tensor];
+      }),
+    );
+  const optimizerState = taken(notes.output.optimizerState);
+  const layerState = taken(notes.output.layerState ?? []);
+  const kept = Object.keys(layerState).length > 0 && { layerState };
+  return { step, parameters, optimizerState, ...kept, rateFactor, ...(validation && { validation }) };
 }

@@ -30,3 +30,11 @@ it('names what does not fit', () => {
   );
   expect(() => startingWeights({}, drawn, ['conv1'])).toThrow(/fc2.weight is not there/);
 });
+
+it('takes the state of layers that do not begin anew, where it is there and fits', () => {
+  const state = { 'norm2.mean': tensor(0), 'fc3.mean': tensor(0) };
+  const given = { ...learnt, 'norm2.mean': tensor(2), 'fc3.mean': tensor(2) };
+  expect(firsts(startingWeights(given, drawn, [], state))).toEqual([1, 1, 1, 1, 2, 2]);
+  expect(firsts(startingWeights(given, drawn, ['fc3'], state))).toEqual([1, 1, 0, 0, 2, 0]);
+  expect(firsts(startingWeights(learnt, drawn, [], state))).toEqual([1, 1, 1, 1, 0, 0]);
+});

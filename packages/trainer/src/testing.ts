@@ -1,6 +1,7 @@
 import { createInputAugmenter } from '@alex/augment';
 import type { Dataset, Split } from '@alex/data';
-import { DataError } from '@alex/tensor';
+import { sgd } from '@alex/optim';
+import { DataError, type Optimizer } from '@alex/tensor';
 import { threefry2x32 } from '@alex/tensor/kernels';
 import type { Network } from '@alex/tensor/network';
 import type { Recipe, RunConfig } from './config.js';
@@ -77,4 +78,9 @@ export function withAugmenter(network: Network, { images, data }: RunConfig): Pl
       network.dispose();
     },
   };
+}
+
+/** The optimizer that a recipe describes. */
+export function sgdOf({ learningRate, momentum, weightDecay }: Recipe): Optimizer {
+  return sgd({ learningRate, momentum, weightDecay });
 }

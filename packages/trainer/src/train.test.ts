@@ -2,7 +2,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { alexnet } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
-import { sgd } from '@alex/optim';
 import { ConfigError, DataError, type Gpu } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,7 +11,7 @@ import { evaluate } from './evaluation/evaluate.js';
 import { predict } from './predict.js';
 import { RunDirectory } from './run-directory.js';
 import type { Placed } from './stepper.js';
-import { configOf, datasetOf, withAugmenter } from './testing.js';
+import { configOf, datasetOf, sgdOf, withAugmenter } from './testing.js';
 import { type TrainingEvent, type TrainingOptions, train } from './train.js';
 
 const parent = temporaryFolder();
@@ -31,7 +30,7 @@ afterAll(async () => {
 function placeRun(config: RunConfig) {
   const { recipe, data, model } = config;
   const description = alexnet({ variant: 'small', classes: data.classes.length, inputSize: model.inputSize });
-  const network = place(description, [gpu], { batch: recipe.batch, seed: recipe.seed, optimizer: sgd(recipe) });
+  const network = place(description, [gpu], { batch: recipe.batch, seed: recipe.seed, optimizer: sgdOf(recipe) });
   return withAugmenter(network, config);
 }
 

@@ -161,6 +161,7 @@ class Survivor {
       step: 0,
       parameters: await network.parameters(),
       optimizerState: await network.optimizerState(),
+      layerState: await network.layerState(),
     };
     // What was drawn can be drawn again; what was given may not be there any more.
     if (initialParameters) await run.checkpoints.save(beginning);
@@ -262,6 +263,7 @@ class Survivor {
         step: state.step,
         parameters: await network.parameters(),
         optimizerState: await network.optimizerState(),
+        layerState: await network.layerState(),
         rateFactor: halved,
       });
     }

@@ -66,7 +66,7 @@ export class Training {
     await this.#save();
     await this.settle();
     const finished = network.stepCount === steps && !this.#lacksValidation();
-    if (finished) await run.saveWeights(await network.parameters());
+    if (finished) await run.saveWeights({ ...(await network.parameters()), ...(await network.layerState()) });
     const validation = this.#validations.at(-1);
     return { finished, step: network.stepCount, ...(validation && { validation }) };
   }
@@ -158,6 +158,7 @@ export class Training {
       step,
       parameters: await network.parameters(),
       optimizerState: await network.optimizerState(),
+      layerState: await network.layerState(),
       rateFactor,
       ...(validation && {
         validation: { loss: validation.loss, top1Error: validation.top1Error, top5Error: validation.top5Error },

@@ -2,7 +2,6 @@ import { readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dense } from '@alex/layers-dense';
 import { place } from '@alex/multi-gpu';
-import { sgd } from '@alex/optim';
 import { AdapterError, AlexError, ConfigError, describeNetwork, type Gpu, openGpu } from '@alex/tensor';
 import type { Network } from '@alex/tensor/network';
 import { testGpu } from '@alex/tensor/testing';
@@ -12,7 +11,7 @@ import type { Recipe, RunConfig } from './config.js';
 import { LossWatch } from './divergence.js';
 import { RunDirectory } from './run-directory.js';
 import { lockRun } from './run-lock.js';
-import { configOf, datasetOf, withAugmenter } from './testing.js';
+import { configOf, datasetOf, sgdOf, withAugmenter } from './testing.js';
 import { type TrainingEvent, type TrainingOptions, train } from './train.js';
 
 const parent = temporaryFolder();
@@ -46,7 +45,7 @@ function placeRun(config: RunConfig, ...gpus: Gpu[]) {
     batch: microBatch,
     microBatches: batch / microBatch,
     seed: recipe.seed,
-    optimizer: sgd(recipe),
+    optimizer: sgdOf(recipe),
   });
   return withAugmenter(network, config);
 }

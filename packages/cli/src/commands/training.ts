@@ -179,7 +179,8 @@ async function startOf(run: RunDirectory, { network }: Session) {
   if (!startsFrom || (await run.latestCheckpoint())) return {};
   try {
     const given = await weightsAt(startsFrom.weights);
-    return { initialParameters: startingWeights(given, await network.parameters(), startsFrom.replaces) };
+    const [drawn, state] = [await network.parameters(), await network.layerState()];
+    return { initialParameters: startingWeights(given, drawn, startsFrom.replaces, state) };
   } catch (error) {
     if (run.isNew) await run.remove();
     throw error;

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { ShapeError } from '../errors.js';
 import { testGpu } from '../testing/values.js';
 import {
   bytesToRead,
@@ -37,4 +38,16 @@ it('reads what is larger than the pieces it travels in, of any type and size, an
   }
   expect(gpu.liveBuffers).toBe(before + made.length);
   expect(await readTensors(gpu, [])).toEqual([]);
+});
+
+it('writes only values of the type that the tensor holds', async () => {
+  const gpu = await testGpu();
+  const floats = createTensor(gpu, 'floats', [2]);
+  const words = createTensor(gpu, 'words', [2], { dataType: 'u32' });
+  made.push(floats, words);
+  const write = (tensor: Tensor, values: unknown) => () => writeTensor(gpu, tensor, values as Values);
+  expect(write(floats, [1, 2])).toThrow(/floats: holds f32 values, give a Float32Array; got Array/);
+  expect(write(floats, Uint32Array.of(1, 2))).toThrow(/floats: .* got Uint32Array/);
+  expect(write(words, Float32Array.of(1, 2))).toThrow(/words: holds u32 values, give a Uint32Array; got Float32Array/);
+  expect(write(words, Float32Array.of(1, 2))).toThrow(ShapeError);
 });

@@ -1,7 +1,7 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../adapter/webgpu.js';
 import { ShapeError } from '../errors.js';
-import { elementCount, formatShape, type Shape } from '../shape.js';
+import { elementCount, formatShape, kindOfArray, type Shape } from '../shape.js';
 import { fromHalves, toHalves } from './half.js';
 
 /** How values are stored; an `f16` is an f32 to whoever loads or stores it. */
@@ -63,8 +63,19 @@ export function disposeTensor(gpu: Gpu, tensor: Tensor): void {
   gpu.destroyBuffer(bufferOf(tensor));
 }
 
-/** Copies values to the adapter as they lie in memory. */
+/**
+ * Copies values to the adapter as they lie in memory.
+ *
+ * @throws ShapeError if there are not as many as the tensor holds, or they are of another type: a `Uint32Array` for `u32`, a
+ * `Float32Array` for `f32` and `f16`
+ */
 export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uint32Array): void {
+  const kind = tensor.dataType === 'u32' ? 'Uint32Array' : 'Float32Array';
+  if (kindOfArray(values) !== kind) {
+    throw new ShapeError(
+      `${tensor.label}: holds ${tensor.dataType} values, give a ${kind}; got ${kindOfArray(values)}`,
+    );
+  }
   if (values.length !== tensor.elements) {
     throw new ShapeError(
       `${tensor.label}: holds ${tensor.elements} values ${formatShape(tensor.shape)}, got ${values.length}`,

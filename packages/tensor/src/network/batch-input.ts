@@ -29,9 +29,9 @@ export class BatchInput {
         `${this.#description.name}: takes [${allowed}, ${this.#description.input.join(', ')}] images, got ${formatShape(images.shape)}`,
       );
     }
-    const checked = labels && this.#checkLabels(labels, count, images);
     if ('data' in images) checkHostTensor(`${this.#description.name}: images`, images);
-    else if (!filled) this.#checkPlace(images);
+    const checked = labels && this.#checkLabels(labels, count, images);
+    if (!('data' in images) && !filled) this.#checkPlace(images);
     for (const station of this.#stations.all) {
       if (checked) station.writeLabels(checked);
       if ('data' in images) station.writeImages(images);

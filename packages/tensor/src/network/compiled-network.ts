@@ -1,7 +1,7 @@
 import { CheckpointError, ConfigError } from '../errors.js';
 import type { DispatchTiming, Program } from '../kernel/program.js';
 import { createReadback, type Readback, type Tensor, type Values, writeTensor } from '../kernel/tensor.js';
-import type { HostTensor } from '../shape.js';
+import { elementCount, type HostTensor } from '../shape.js';
 import { BatchInput } from './batch-input.js';
 import type { SeededOptions } from './compile-options.js';
 import { type NetworkDescription, type NetworkTable, withExchange } from './description.js';
@@ -39,6 +39,7 @@ export class CompiledNetwork implements Network {
   readonly #parameters: StoredValues;
   /** What is kept of each parameter from step to step, and what else is. */
   readonly #state: StoredValues;
+  readonly #layerState: StoredValues;
   readonly #turns: Turns;
   readonly #stations: Stations;
   readonly #batchInput: BatchInput;
@@ -73,6 +74,13 @@ export class CompiledNetwork implements Network {
     );
     const kept = stateNames(this.#learned, first.tensors.state, optimizer);
     this.#state = new StoredValues(name, 'optimizer state', kept, stations, ({ tensors }) => tensors.state);
+    this.#layerState = new StoredValues(
+      name,
+      'layer state',
+      description.layers.flatMap(({ state }) => state),
+      stations,
+      ({ tensors }) => tensors.layerState,
+    );
     this.#batchInput = new BatchInput(description, stations, batch);
     this.#inspection = new Inspection(description, stations, options);
     this.inputs = stations.all.map(({ gpu, part, tensors }) => ({
@@ -163,19 +171,33 @@ export class CompiledNetwork implements Network {
 
   loadParameters(parameters: Readonly<Record<string, HostTensor>>): void {
     this.#turns.refuseWhileHanding();
-    this.#parameters.load(parameters);
+    const isState = ([path]: readonly [string, HostTensor]) =>
+      this.#layerState.names.some((state) => state.path === path);
+    const entries = Object.entries(parameters);
+    const state = Object.fromEntries(entries.filter(isState));
+    const given = Object.fromEntries(entries.filter((entry) => !isState(entry)));
+    this.#parameters.check(given);
+    if (Object.keys(state).length > 0) this.#layerState.load(state);
+    this.#parameters.load(given);
+  }
+
+  layerState(): Promise<Record<string, HostTensor>> {
+    return this.#turns.take(() => this.#layerState.read());
   }
 
   optimizerState(): Promise<Record<string, HostTensor>> {
     return this.#turns.take(() => this.#state.read());
   }
 
-  loadState(state: { step: number; optimizerState: Readonly<Record<string, HostTensor>> }): void {
+  loadState(state: Parameters<Network['loadState']>[0]): void {
     this.#turns.refuseWhileHanding();
     if (!Number.isInteger(state.step) || state.step < 0) {
       throw new CheckpointError(`the step must be a whole number of at least 0, got ${state.step}`);
     }
+    const { layerState = {} } = state;
+    this.#layerState.check(layerState);
     this.#state.load(state.optimizerState);
+    this.#layerState.load(layerState);
     this.stepCount = state.step;
     this.#microBatch = 0;
   }
@@ -200,6 +222,9 @@ export class CompiledNetwork implements Network {
   #drawParameters(): void {
     for (const parameter of this.#learned) {
       this.#parameters.write(parameter, initialValues(parameter, this.#options.seed));
+    }
+    for (const { path, shape, initial } of this.description.layers.flatMap(({ state }) => state)) {
+      this.#layerState.write({ path, shape }, new Float32Array(elementCount(shape)).fill(initial));
     }
     for (const { gpu, tensors } of this.#stations.all) {
       const scale = tensors.state.get(lossScale.name);

@@ -1,6 +1,6 @@
-import { ConfigError } from '../errors.js';
-import { elementCount, type Shape } from '../shape.js';
-import type { Layer } from './layer.js';
+import { ConfigError, ShapeError } from '../errors.js';
+import { elementCount, formatShape, type Shape } from '../shape.js';
+import type { Layer, StateDescription } from './layer.js';
 import type { LearnedParameter } from './optimizer.js';
 
 /** How a layer reads the layer below: its own column's maps, or every column's. */
@@ -43,11 +43,19 @@ export interface NetworkTable {
   toString(): string;
 }
 
+/** A layer's state in a network. */
+export interface DescribedState extends StateDescription {
+  /** The dotted name in the network: `norm1.mean`. */
+  readonly path: string;
+}
+
 export interface DescribedLayer extends LayerPlacement {
   /** With batch 1. */
   readonly inputShape: Shape;
   readonly outputShape: Shape;
   readonly parameters: readonly LearnedParameter[];
+  /** What the layer keeps from step to step without learning it. */
+  readonly state: readonly DescribedState[];
 }
 
 /** A network as plain data: what it is made of and everything that can be known before it runs. */
@@ -67,12 +75,18 @@ export interface NetworkDescription {
 /**
  * Checks a network and works out its shapes.
  *
- * @throws ConfigError where names repeat or columns are not a whole number; ShapeError where a layer does not fit.
+ * @throws ConfigError where names repeat or columns are not a whole number; ShapeError where the input is not `[C, H, W]` or a
+ * layer does not fit.
  */
 export function describeNetwork(options: NetworkOptions): NetworkDescription {
   const columns = options.columns ?? 1;
   if (!Number.isInteger(columns) || columns < 1) {
     throw new ConfigError(`${options.name}: columns must be a whole number of at least 1, got ${columns}`);
+  }
+  if (options.input.length !== 3 || options.input.some((size) => !Number.isInteger(size) || size < 1)) {
+    throw new ShapeError(
+      `${options.name}: input must be one image, [C, H, W], got ${formatShape(options.input)}; values without a place are [F, 1, 1]`,
+    );
   }
   if (options.layers.length === 0) throw new ConfigError(`${options.name}: a network needs at least one layer`);
   const names = new Set<string>();
@@ -85,10 +99,20 @@ export function describeNetwork(options: NetworkOptions): NetworkDescription {
     names.add(layer.name);
     const inputShape = shape;
     shape = layer.outputShape(inputShape);
-    const parameters = layer
-      .parameters(inputShape)
-      .map((parameter) => ({ ...parameter, path: `${layer.name}.${parameter.name}` }));
-    return { layer, from, inputShape, outputShape: shape, parameters };
+    const inNetwork = <Own extends { readonly name: string }>(own: Own) => ({
+      ...own,
+      path: `${layer.name}.${own.name}`,
+    });
+    const parameters = layer.parameters(inputShape).map(inNetwork);
+    const state = (layer.state?.(inputShape) ?? []).map(inNetwork);
+    const own = [...parameters, ...state].map(({ name }) => name);
+    const repeated = own.find((name, index) => own.indexOf(name) < index);
+    if (repeated !== undefined) {
+      throw new ConfigError(
+        `${options.name}: ${layer.name} has two parameters or states called ${repeated}; give each a name of its own`,
+      );
+    }
+    return { layer, from, inputShape, outputShape: shape, parameters, state };
   });
   const rows = layers.map(
     ({ layer, from, inputShape, outputShape, parameters }): NetworkTableRow => ({

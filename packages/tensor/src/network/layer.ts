@@ -17,9 +17,24 @@ export interface ParameterDescription {
   readonly decays: boolean;
 }
 
+/**
+ * A value that a layer keeps from step to step and that is not learnt: it has no gradient, no velocity and no weight decay,
+ * and does not count as a parameter. Running means are of this kind.
+ */
+export interface StateDescription {
+  /** A network puts the layer's name before it: `norm1.mean`. No parameter of the layer may have the same name. */
+  readonly name: string;
+  readonly shape: Shape;
+  /** Every value at first. */
+  readonly initial: number;
+}
+
 export interface ForwardInput {
   readonly input: Tensor;
+  /** Never written by the layer. */
   readonly parameters: Readonly<Record<string, Tensor>>;
+  /** The layer's state before this batch, by name; only if it has any. Always stored as f32, never written by the layer. */
+  readonly state?: Readonly<Record<string, Tensor>>;
   /** Whether dropout and the like are at work, and a backward pass will follow. */
   readonly training: boolean;
   /** The number in the batch of the first image; 0 unless another adapter has those before. For what is drawn at random. */
@@ -32,11 +47,18 @@ export interface ForwardOutput {
   readonly output: Tensor;
   /** What backward needs beside input, output and parameters. */
   readonly kept?: Readonly<Record<string, Tensor>>;
+  /**
+   * The new values of the state, by name, as f32 tensors of the described shapes: all of them in training, or none. The network
+   * stores them at the end of a step that is really taken.
+   */
+  readonly state?: Readonly<Record<string, Tensor>>;
 }
 
-export interface BackwardInput extends ForwardOutput {
+export interface BackwardInput extends Omit<ForwardOutput, 'state'> {
   readonly input: Tensor;
   readonly parameters: Readonly<Record<string, Tensor>>;
+  /** The same values as in the forward pass: those before the batch. */
+  readonly state?: Readonly<Record<string, Tensor>>;
   /** Gradient of the loss by the layer's output, of the output's shape. */
   readonly outputGradient: Tensor;
   /** As in the forward pass. */
@@ -72,6 +94,13 @@ export interface Layer {
   /** Throws a `ShapeError` that names the layer, what it got and what would fit. */
   outputShape(input: Shape): Shape;
   parameters(input: Shape): readonly ParameterDescription[];
+  /**
+   * What the layer keeps from step to step beside its parameters. Checkpoints and `weights.safetensors` contain it; only steps
+   * change it, so `evaluate`, `gradients` and `statistics` do not. Each micro-batch of a step begins with what the one before
+   * left. Adapters that share the images of a batch each make their own new values; at the end of the step, the network stores the
+   * mean of them, weighted by the numbers of images. A step that mixed precision skips leaves it as it is.
+   */
+  state?(input: Shape): readonly StateDescription[];
   /** Multiply-adds of one image's forward pass; 0 for layers without products. */
   multiplyAdds(input: Shape): number;
   /** Whether `forward` takes an epilogue; then `backward` must not need the layer's own output. */

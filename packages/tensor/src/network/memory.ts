@@ -12,6 +12,7 @@ export function memoryPlan(
   return {
     parameterBytes: sum(tensors.parameters.values()),
     stateBytes: sum(tensors.state.values()),
+    layerStateBytes: sum([...tensors.layerState.values(), ...tensors.nextLayerState.values()]),
     activationBytes: plannedBytes,
     leastActivationBytes: leastBytes,
     largestBufferBytes: Math.max(largestBytes, ...allTensors(tensors).map(bytesOf)),
@@ -26,6 +27,7 @@ export function memoryTogether(plans: readonly MemoryPlan[]): MemoryPlan {
   return {
     parameterBytes: sum((plan) => plan.parameterBytes),
     stateBytes: sum((plan) => plan.stateBytes),
+    layerStateBytes: sum((plan) => plan.layerStateBytes),
     activationBytes: sum((plan) => plan.activationBytes),
     leastActivationBytes: sum((plan) => plan.leastActivationBytes),
     exchangeBytes: sum((plan) => plan.exchangeBytes),

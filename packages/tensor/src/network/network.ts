@@ -41,6 +41,8 @@ export interface MemoryPlan {
   readonly parameterBytes: number;
   /** What the optimizer keeps. */
   readonly stateBytes: number;
+  /** What layers keep from step to step without learning it. */
+  readonly layerStateBytes: number;
   /** What lives within a step: activations, gradients, and what kernels need between them. */
   readonly activationBytes: number;
   /** How much of that is alive at the worst moment: no plan can do with less. */
@@ -103,12 +105,27 @@ export interface Network {
   statistics(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<LayerStatistics[]>;
   /** Copies of the parameters by dotted name (`conv1.weight`), in outside layout; only those named where some are. */
   parameters(names?: readonly string[]): Promise<Record<string, HostTensor>>;
-  /** Throws a `CheckpointError` that names a parameter which is missing, unknown or of another shape. */
+  /**
+   * Writes all parameters; and the layers' state, if any of it is given beside them, as in a run's `weights.safetensors`.
+   *
+   * @throws CheckpointError that names a value which is missing, unknown or of another shape; then nothing was written
+   */
   loadParameters(parameters: Readonly<Record<string, HostTensor>>): void;
   /** What the optimizer keeps (`conv1.weight.velocity`). */
   optimizerState(): Promise<Record<string, HostTensor>>;
-  /** Continues where another network stopped. */
-  loadState(state: { readonly step: number; readonly optimizerState: Readonly<Record<string, HostTensor>> }): void;
+  /** Copies of what layers keep without learning it, by dotted name (`norm1.mean`); empty for most networks. */
+  layerState(): Promise<Record<string, HostTensor>>;
+  /**
+   * Continues where another network stopped, once its parameters are loaded. `layerState` may be left out only if no layer has
+   * any.
+   *
+   * @throws CheckpointError that names a value which is missing, unknown or of another shape; then nothing was written
+   */
+  loadState(state: {
+    readonly step: number;
+    readonly optimizerState: Readonly<Record<string, HostTensor>>;
+    readonly layerState?: Readonly<Record<string, HostTensor>>;
+  }): void;
   table(): NetworkTable;
   memory(): MemoryPlan;
   dispose(): void;

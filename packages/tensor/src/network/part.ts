@@ -1,6 +1,6 @@
 import type { DataType } from '../kernel/tensor.js';
 import { elementCount, type Shape } from '../shape.js';
-import type { DescribedLayer, NetworkDescription } from './description.js';
+import type { DescribedLayer, DescribedState, NetworkDescription } from './description.js';
 import type { Layer } from './layer.js';
 import type { LearnedParameter } from './optimizer.js';
 
@@ -22,15 +22,27 @@ export interface Spread {
   readonly sentAs?: DataType | undefined;
 }
 
-/** A parameter as an adapter keeps it: all of it, or a range along one axis. */
-export interface PartParameter extends LearnedParameter {
+/** What an adapter keeps of some values: all of them, or a range along one axis. */
+export interface Kept {
+  readonly shape: Shape;
   readonly slice?: { readonly axis: number; readonly first: number; readonly wholeShape: Shape };
+}
+
+/** A parameter as an adapter keeps it. */
+export interface PartParameter extends LearnedParameter, Kept {}
+
+/** A layer's state as an adapter keeps it. */
+export interface PartState extends DescribedState, Kept {
+  /** Where every adapter has all of it: the weight of this adapter's values in the mean. Weights of all adapters add up to 1. */
+  readonly share?: number;
 }
 
 /** What an adapter does of a layer. */
 export interface PartLayer {
   readonly layer: Layer;
   readonly parameters: readonly PartParameter[];
+  /** None where it is left out. */
+  readonly state?: readonly PartState[];
   /** How the input is spread, where the layer needs all of it: the adapters hand it to each other first. */
   readonly gathers?: Spread;
   /**
@@ -63,8 +75,8 @@ export function wholePart({ layers }: NetworkDescription, batch: number): Networ
   return { index: 0, count: 1, images: { first: 0, count: batch }, layers: layers.map(wholeLayer) };
 }
 
-function wholeLayer({ layer, parameters }: DescribedLayer): PartLayer {
-  return { layer, parameters };
+function wholeLayer({ layer, parameters, state }: DescribedLayer): PartLayer {
+  return { layer, parameters, state };
 }
 
 /** All parameters of a part, from the image upwards. */
@@ -72,8 +84,13 @@ export function partParameters({ layers }: NetworkPart): PartParameter[] {
   return layers.flatMap(({ parameters }) => parameters);
 }
 
+/** The state of all layers of a part, from the image upwards. */
+export function partState({ layers }: NetworkPart): PartState[] {
+  return layers.flatMap(({ state = [] }) => state);
+}
+
 /** What an adapter keeps of a parameter's values: all of what is not shared out. */
-export function sliceOf(whole: Float32Array, parameter: PartParameter | undefined): Float32Array {
+export function sliceOf(whole: Float32Array, parameter: Kept | undefined): Float32Array {
   if (!parameter?.slice) return whole;
   const { shape, slice } = parameter;
   const values = new Float32Array(elementCount(shape));
@@ -84,7 +101,7 @@ export function sliceOf(whole: Float32Array, parameter: PartParameter | undefine
 }
 
 /** Puts what an adapter keeps of a parameter's values where it belongs. */
-export function putSlice(whole: Float32Array, parameter: PartParameter | undefined, values: Float32Array): void {
+export function putSlice(whole: Float32Array, parameter: Kept | undefined, values: Float32Array): void {
   if (!parameter?.slice) {
     whole.set(values);
     return;
@@ -97,7 +114,7 @@ export function putSlice(whole: Float32Array, parameter: PartParameter | undefin
 /** Calls back with where each run of neighbours begins, in the whole and in the slice, and how long all of them are. */
 function eachRun(
   shape: Shape,
-  { axis, first, wholeShape }: NonNullable<PartParameter['slice']>,
+  { axis, first, wholeShape }: NonNullable<Kept['slice']>,
   callback: (inWhole: number, inSlice: number, length: number) => void,
 ): void {
   const inner = elementCount(shape.slice(axis + 1));

@@ -5,10 +5,11 @@ import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor, TensorOptions } from '../kernel/tensor.js';
 import type { Shape } from '../shape.js';
 import type { NetworkDescription } from './description.js';
+import { microBatchState, type ReadState, recordStoredState } from './layer-state.js';
 import type { Loss, LossOutput } from './loss.js';
 import { lossScale, recordNextScale, recordScaled } from './loss-scale.js';
 import type { Optimizer } from './optimizer.js';
-import { type NetworkPart, partParameters } from './part.js';
+import { type NetworkPart, partParameters, partState } from './part.js';
 import { type Learn, type Postponed, type ReadParameter, recordBackward, recordForward } from './record.js';
 import { recordGather, recordPiece } from './spread.js';
 
@@ -47,6 +48,10 @@ export interface NetworkTensors {
   readonly probabilities: Tensor;
   /** By dotted name. */
   readonly parameters: ReadonlyMap<string, Tensor>;
+  /** What layers keep without learning it, by dotted name: `norm1.mean`. */
+  readonly layerState: ReadonlyMap<string, Tensor>;
+  /** What the last micro-batch made of it; none where a step has one. */
+  readonly nextLayerState: ReadonlyMap<string, Tensor>;
   /** By dotted name and the optimizer's own: `conv1.weight.velocity`; in mixed precision the `lossScale` as well. */
   readonly state: ReadonlyMap<string, Tensor>;
   /** The sums of gradients over the micro-batches of a step, by dotted name; none where a step has one. */
@@ -63,12 +68,18 @@ export function networkTensors(
   const parameters = new Map<string, Tensor>();
   const state = new Map<string, Tensor>();
   const gradients = new Map<string, Tensor>();
+  const layerState = new Map<string, Tensor>();
+  const nextLayerState = new Map<string, Tensor>();
   for (const { path, shape } of partParameters(part)) {
     parameters.set(path, make(path, shape));
     if (training && microBatches > 1) gradients.set(path, make(`${path} gradient`, shape));
     for (const name of training ? optimizer.state : []) {
       state.set(`${path}.${name}`, make(`${path}.${name}`, shape));
     }
+  }
+  for (const { path, shape } of partState(part)) {
+    layerState.set(path, make(path, shape));
+    if (training && microBatches > 1) nextLayerState.set(path, make(`${path} next`, shape));
   }
   if (training && precision === 'mixed') state.set(lossScale.name, make(lossScale.name, lossScale.shape));
   return {
@@ -78,14 +89,18 @@ export function networkTensors(
     output: make('output', [batch, ...output]),
     probabilities: make('probabilities', [batch, ...output]),
     parameters,
+    layerState,
+    nextLayerState,
     state,
     gradients,
   };
 }
 
 /** All of {@link NetworkTensors}, in a row. */
-export function allTensors({ parameters, state, gradients, ...single }: NetworkTensors): Tensor[] {
-  return [...Object.values(single), ...parameters.values(), ...state.values(), ...gradients.values()];
+export function allTensors(tensors: NetworkTensors): Tensor[] {
+  return Object.values(tensors).flatMap((one: Tensor | ReadonlyMap<string, Tensor>) =>
+    one instanceof Map ? [...one.values()] : [one as Tensor],
+  );
 }
 
 /** Records the forward pass, the loss, and copies of all results. */
@@ -97,12 +112,17 @@ export function recordEvaluation(
 ): void {
   const recorder = recorderFor(given, options.precision);
   const readParameter = parameterReader(recorder, tensors, options);
-  const forward = recordForward(recorder, part, tensors.input, readParameter, false);
+  const forward = recordForward(recorder, part, tensors.input, readParameter, storedState(tensors), false);
   const output = recordScores(recorder, part, forward.at(-1)!.above);
   const loss = options.loss.record(recorder, { output, labels: tensors.labels, training: false });
   recordMeasures(recorder, loss, tensors);
   recordCopy(recorder, output, tensors.output);
   recordCopy(recorder, loss.probabilities, tensors.probabilities);
+}
+
+/** Layers read their state where it is stored. */
+function storedState({ layerState }: NetworkTensors): ReadState {
+  return (path) => layerState.get(path)!;
 }
 
 /** All scores, on every adapter: each measures all images, which costs next to nothing. */
@@ -148,13 +168,14 @@ export function recordTraining(
   const update = updater(recorder, part, options, tensors);
   const scale = tensors.state.get(lossScale.name);
   if (!scale) {
-    const loss = recordGradients(recorder, part, options, tensors, update);
+    const { loss, newState } = recordGradients(recorder, part, options, tensors, update);
+    recordStoredState(recorder, part, newState, tensors);
     recordMeasures(recorder, loss, tensors);
     return;
   }
   const waiting: [path: string, gradient: Tensor][] = [];
   const postponed: Postponed[] = [];
-  const loss = recordGradients(
+  const { loss, newState } = recordGradients(
     recorder,
     part,
     options,
@@ -166,12 +187,14 @@ export function recordTraining(
   const factor = recordNextScale(recorder, decisive, scale, part);
   for (const [path, gradient] of waiting) update(path, gradient, factor);
   for (const layer of postponed) layer.record((path, gradient) => update(path, gradient, factor));
+  recordStoredState(recorder, part, newState, tensors, factor);
   recordMeasures(recorder, loss, tensors);
 }
 
 /**
  * Records forward and backward; `learn` is called with each parameter's gradient: of the scaled loss, where there is a scale.
- * `postpone`, where it is given, is called with layers whose gradients are better made later.
+ * `postpone`, where it is given, is called with layers whose gradients are better made later. `newState` is what the layers
+ * made of their state, by dotted name; nothing is stored.
  */
 export function recordGradients(
   given: Recorder,
@@ -180,11 +203,12 @@ export function recordGradients(
   tensors: NetworkTensors,
   learn: Learn,
   postpone?: (layer: Postponed) => void,
-): LossOutput {
+  readState: ReadState = storedState(tensors),
+): { readonly loss: LossOutput; readonly newState: ReadonlyMap<string, Tensor> } {
   const recorder = recorderFor(given, options.precision);
   const readParameter = parameterReader(recorder, tensors, options);
   const { input, labels } = recordOwnCopies(recorder, part, tensors);
-  const forward = recordForward(recorder, part, input, readParameter, true);
+  const forward = recordForward(recorder, part, input, readParameter, readState, true);
   const output = recordScores(recorder, part, forward.at(-1)!.above);
   const loss = options.loss.record(recorder, { output, labels, training: true });
   if (!loss.outputGradient) throw new ConfigError(`${options.loss.kind}: gave no gradient in training`);
@@ -192,7 +216,11 @@ export function recordGradients(
   const gradient = scale ? recordScaled(recorder, loss.outputGradient, scale) : loss.outputGradient;
   const own = part.scores ? recordPiece(recorder, 'loss/ownGradient', gradient, part.scores, part.index) : gradient;
   recordBackward(recorder, part, forward, own, learn, postpone);
-  return loss;
+  const newState = new Map<string, Tensor>();
+  for (const [index, { state = [] }] of part.layers.entries()) {
+    for (const { name, path } of state) newState.set(path, forward[index]!.newState![name]!);
+  }
+  return { loss, newState };
 }
 
 /**
@@ -221,7 +249,7 @@ export function recordMicroBatch(
   tensors: NetworkTensors,
 ): void {
   const { microBatches = 1 } = options;
-  const loss = recordGradients(recorder, part, options, tensors, (path, gradient) => {
+  const accumulate: Learn = (path, gradient) => {
     const sum = tensors.gradients.get(path)!;
     recordElementwise(recorder, {
       label: `${path}/accumulate`,
@@ -232,7 +260,10 @@ export function recordMicroBatch(
       // The gradient is that of the micro-batch's mean. What the sum held before the first one may be anything.
       body: `let share = gradient * f32(${1 / microBatches}); if (scalar_imagesBefore() == 0u) { sum = share; } else { sum += share; }`,
     });
-  });
+  };
+  const readState = microBatchState(recorder, tensors);
+  const { loss, newState } = recordGradients(recorder, part, options, tensors, accumulate, undefined, readState);
+  for (const [path, state] of newState) recordCopy(recorder, state, tensors.nextLayerState.get(path)!);
   recordMeasures(recorder, loss, tensors);
 }
 
@@ -247,6 +278,7 @@ export function recordUpdate(
   const scale = tensors.state.get(lossScale.name);
   const factor = scale && recordNextScale(recorder, [...tensors.gradients.values()], scale, part);
   for (const [path, gradient] of tensors.gradients) update(path, gradient, factor);
+  recordStoredState(recorder, part, tensors.nextLayerState, tensors, factor);
 }
 
 /** Gives what records the update of a parameter, by its dotted name, by its gradient. */

@@ -1,17 +1,22 @@
 import type { Recorder } from '../kernel/recorder.js';
 import { bytesOf, type Tensor } from '../kernel/tensor.js';
 import type { BackwardInput, ForwardOutput } from './layer.js';
+import { recordLayerBackward, recordLayerForward } from './layer-contract.js';
+import type { ReadState } from './layer-state.js';
 import type { NetworkPart, PartLayer } from './part.js';
 import { recordSplitSum } from './split-sum.js';
-import { recordGather, recordPadded, recordPiece, recordScatter } from './spread.js';
+import { recordGather, recordPadded, recordPiece, recordScatter, recordSum } from './spread.js';
 
 /** Gives, by its dotted name, the tensor in which the layers read a parameter. */
 export type ReadParameter = (path: string) => Tensor;
 
 /** What the forward pass of each layer read and made, from the image upwards. */
-export interface ForwardRecord extends ForwardOutput {
+export interface ForwardRecord extends Omit<ForwardOutput, 'state'> {
   readonly input: Tensor;
   readonly parameters: Readonly<Record<string, Tensor>>;
+  /** Before the batch. */
+  readonly state?: Readonly<Record<string, Tensor>>;
+  readonly newState?: Readonly<Record<string, Tensor>>;
   /** What goes on to the layer above: the output, or the adapter's piece of it. */
   readonly above: Tensor;
 }
@@ -22,28 +27,36 @@ export function recordForward(
   part: NetworkPart,
   input: Tensor,
   readParameter: ReadParameter,
+  readState: ReadState,
   training: boolean,
 ): ForwardRecord[] {
   let below = input;
   let done = false;
   return part.layers.map((partLayer, index) => {
-    const { layer, parameters: described, spreads } = partLayer;
+    const { layer, parameters: described, state: describedState = [], spreads } = partLayer;
     const own = Object.fromEntries(described.map(({ name, path }) => [name, readParameter(path)]));
-    const epilogue = layer.takesEpilogue ? part.layers[index + 1]?.layer.epilogue : undefined;
+    const state =
+      describedState.length > 0
+        ? Object.fromEntries(describedState.map(({ name, path }) => [name, readState(path)]))
+        : undefined;
+    const next = part.layers[index + 1];
+    // A layer that is left out could not renew its state.
+    const epilogue = layer.takesEpilogue && !next?.state?.length ? next?.layer.epilogue : undefined;
     const record = (): ForwardOutput & { readonly input: Tensor } => {
       if (done) return { input: below, output: below };
-      const options = { parameters: own, training, epilogue };
+      const options = { parameters: own, training, epilogue, ...(state && { state }) };
       if (partLayer.splits) return recordSplitSum(recorder, part, partLayer, below, options);
       const input = recordInput(recorder, part, partLayer, below);
-      return { input, ...layer.forward(recorder, { ...options, input, firstImage: firstImageOf(part, input) }) };
+      const values = { ...options, input, firstImage: firstImageOf(part, input) };
+      return { input, ...recordLayerForward(recorder, layer, values, describedState) };
     };
-    const result = record();
+    const { state: newState, ...result } = record();
     const above = spreads
       ? recordPiece(recorder, `${layer.name}/own`, result.output, spreads, part.index)
       : result.output;
     below = above;
     done = epilogue !== undefined;
-    return { ...result, parameters: own, above };
+    return { ...result, parameters: own, ...(state && { state }), ...(newState && { newState }), above };
   });
 }
 
@@ -98,7 +111,7 @@ export function recordBackward(
     const firstImage = firstImageOf(part, record.input);
     const values: BackwardInput = { ...record, outputGradient, firstImage, needsInputGradient: index > lowest };
     const backward = (values: BackwardInput, learn: Learn) => {
-      const { inputGradient, parameterGradients } = layer.backward(recorder, values);
+      const { inputGradient, parameterGradients } = recordLayerBackward(recorder, layer, values, parameters);
       for (const { name, path } of parameters) {
         const gradient = parameterGradients?.[name];
         if (gradient) learn(path, gradient);
@@ -130,19 +143,6 @@ export function recordBackward(
     gradient = arrived();
   }
   for (const arrive of travelling) arrive();
-}
-
-/** Hands a gradient to the other adapters. What it gives takes in theirs, and gives the sum, the same bits on all. */
-function recordSum(recorder: Recorder, label: string, gradient: Tensor, { index, count }: NetworkPart): () => Tensor {
-  // Nobody's piece is smaller than the whole.
-  const images = Array.from({ length: count }, () => ({ first: 0, count: gradient.shape[0]! }));
-  return recordScatter(
-    recorder,
-    `${label}/sum`,
-    gradient,
-    { shape: gradient.shape, over: 'images', ranges: images },
-    index,
-  );
 }
 
 /**

@@ -3,6 +3,7 @@ import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
 import type { ForwardInput } from './layer.js';
+import { recordLayerForward } from './layer-contract.js';
 import type { NetworkPart, PartLayer } from './part.js';
 import { recordGather } from './spread.js';
 
@@ -25,7 +26,8 @@ export function recordSplitSum(
       of: spread.shape[1]!,
       ...spread.ranges[adapter]!,
     });
-    sums[adapter] = layer.forward(recorder, { input: piece, parameters: { weight: columns }, training }).output;
+    const values = { input: piece, parameters: { weight: columns }, training };
+    sums[adapter] = recordLayerForward(recorder, layer, values).output;
   });
   const { shape, elements } = sums[0]!;
   const output = recorder.activation(`${layer.name}/output`, shape);

@@ -3,7 +3,7 @@ import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder, Transfer } from '../kernel/recorder.js';
 import { bytesPerElement, type DataType, type Tensor } from '../kernel/tensor.js';
 import { elementCount, type Shape } from '../shape.js';
-import type { Range, Spread } from './part.js';
+import type { NetworkPart, Range, Spread } from './part.js';
 
 /** What one adapter holds of a spread activation, as a rectangle of the matrix `[features][images]` that memory holds. */
 interface Piece {
@@ -151,6 +151,24 @@ export function recordScatter(
     });
     return sum;
   };
+}
+
+/** Hands a tensor of which every adapter has its own values to the others. What it gives takes in theirs, and gives the sum, the same bits on all. */
+export function recordSum(
+  recorder: Recorder,
+  label: string,
+  addends: Tensor,
+  { index, count }: NetworkPart,
+): () => Tensor {
+  // Nobody's piece is smaller than the whole.
+  const images = Array.from({ length: count }, () => ({ first: 0, count: addends.shape[0]! }));
+  return recordScatter(
+    recorder,
+    `${label}/sum`,
+    addends,
+    { shape: addends.shape, over: 'images', ranges: images },
+    index,
+  );
 }
 
 /** Where a piece is a run of whole words in the memory of the whole: which. Images of many maps are not. */

@@ -5,7 +5,7 @@ import { bufferOf, bytesOf, createTensor, disposeTensor, type Tensor, writeTenso
 import { elementsPerImage, type HostTensor, type Shape } from '../shape.js';
 import type { NetworkDescription } from './description.js';
 import { toMemoryLayout } from './layout.js';
-import { type NetworkPart, type PartParameter, partParameters } from './part.js';
+import { type Kept, type NetworkPart, partParameters, partState } from './part.js';
 import {
   allTensors,
   type NetworkTensors,
@@ -43,7 +43,7 @@ export function programsOf(
       record(recorder, part, options, tensors);
   const evaluate = recorded(recordEvaluation);
   if (options.training === false) return { evaluate };
-  if (tensors.gradients.size === 0) return { evaluate, train: recorded(recordTraining) };
+  if (tensors.gradients.size + tensors.nextLayerState.size === 0) return { evaluate, train: recorded(recordTraining) };
   return { evaluate, train: recorded(recordMicroBatch), update: recorded(recordUpdate) };
 }
 
@@ -53,7 +53,7 @@ export class Station {
   readonly part: NetworkPart;
   readonly tensors: NetworkTensors;
   readonly programs: { readonly evaluate: Program; readonly train?: Program; readonly update?: Program };
-  readonly #parameters: ReadonlyMap<string, PartParameter>;
+  readonly #kept: ReadonlyMap<string, Kept>;
   /** Where images are put in order on their way to the adapter; made when it is first needed. */
   #staged: Float32Array<ArrayBuffer> | undefined;
 
@@ -66,7 +66,7 @@ export class Station {
   ) {
     this.gpu = gpu;
     this.part = part;
-    this.#parameters = new Map(partParameters(part).map((parameter) => [parameter.path, parameter]));
+    this.#kept = new Map([...partParameters(part), ...partState(part)].map((kept) => [kept.path, kept]));
     this.tensors = networkTensors(description, part, options, (...given) => createTensor(gpu, ...given));
     this.programs = createPrograms(gpu, programsOf(part, options, this.tensors), end);
   }
@@ -97,9 +97,9 @@ export class Station {
     this.gpu.device.queue.submit([encoder.finish()]);
   }
 
-  /** The parameter that a tensor is, or is cut as. */
-  parameter({ path, ofParameter = path }: Named): PartParameter | undefined {
-    return this.#parameters.get(ofParameter);
+  /** What the adapter keeps of a tensor that outlives a step. */
+  kept({ path, ofParameter = path }: Named): Kept | undefined {
+    return this.#kept.get(ofParameter);
   }
 
   dispose(): void {

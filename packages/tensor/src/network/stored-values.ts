@@ -41,7 +41,7 @@ export class StoredValues {
   write(named: Named, values: Float32Array): void {
     for (const station of this.#stations.all) {
       const tensor = this.#tensorsOf(station).get(named.path)!;
-      writeTensor(station.gpu, tensor, sliceOf(values, station.parameter(named)));
+      writeTensor(station.gpu, tensor, sliceOf(values, station.kept(named)));
     }
   }
 
@@ -51,6 +51,12 @@ export class StoredValues {
    * @throws CheckpointError, before anything is written, that names a value which is missing, unknown or of another shape
    */
   load(given: Readonly<Record<string, HostTensor>>): void {
+    this.check(given);
+    for (const named of this.names) this.write(named, given[named.path]!.data);
+  }
+
+  /** @throws CheckpointError that names a value which is missing, unknown or of another shape */
+  check(given: Readonly<Record<string, HostTensor>>): void {
     const known = new Set(this.names.map(({ path }) => path));
     for (const path of Object.keys(given)) {
       if (!known.has(path)) throw new CheckpointError(`${this.#network}: has no ${this.#what} called ${path}`);
@@ -65,7 +71,6 @@ export class StoredValues {
         );
       }
     }
-    for (const named of this.names) this.write(named, given[named.path]!.data);
   }
 }
 
@@ -89,7 +94,7 @@ export async function readShared(
   const whole = names.map(({ shape }) => new Float32Array(elementCount(shape)));
   const read = async (station: Station, index: number) => {
     const values = await keptBy(station, index);
-    for (const [at, data] of whole.entries()) putSlice(data, station.parameter(names[at]!), values[at]!);
+    for (const [at, data] of whole.entries()) putSlice(data, station.kept(names[at]!), values[at]!);
   };
   await stations.together('reading', stations.all.map(read));
   return named(whole);

@@ -1,18 +1,28 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ShapeError } from '../errors.js';
 import { createProgram } from '../kernel/program.js';
-import { createTensor, disposeTensor, readTensors, type Tensor, writeTensor } from '../kernel/tensor.js';
+import {
+  createTensor,
+  disposeTensor,
+  readTensors,
+  type Tensor,
+  type TensorOptions,
+  writeTensor,
+} from '../kernel/tensor.js';
 import { initialValues } from '../network/initialize.js';
 import type { Layer } from '../network/layer.js';
+import { recordLayerBackward, recordLayerForward } from '../network/layer-contract.js';
 import { fromMemoryLayout, toMemoryLayout } from '../network/layout.js';
 import { type Precision, recorderFor } from '../network/programs.js';
-import { checkHostTensor, formatShape, type HostTensor, type Shape } from '../shape.js';
+import { checkHostTensor, elementCount, formatShape, type HostTensor, type Shape } from '../shape.js';
 
 export interface RunLayerOptions {
   /** `[N, C, H, W]` or `[N, F]`. */
   readonly input: HostTensor;
   /** By name (`weight`, `bias`); drawn from the seed where they are left out. */
   readonly parameters?: Readonly<Record<string, HostTensor>>;
+  /** What the layer keeps without learning it, by name; each value as it is at first where it is left out. */
+  readonly state?: Readonly<Record<string, HostTensor>>;
   /** Of the output's shape. Where it is given, the backward pass runs too. */
   readonly outputGradient?: HostTensor;
   /** Whether dropout and the like are at work; true where an output gradient is given, else false. */
@@ -31,13 +41,16 @@ export interface RunLayerResult {
   output: HostTensor;
   inputGradient?: HostTensor;
   parameterGradients?: Record<string, HostTensor>;
+  /** The new values in training, by name, of a layer that has state. What was given is not changed. */
+  state?: Record<string, HostTensor>;
 }
 
 /**
  * Runs one layer forward, and backward where an output gradient is given, on values in ordinary memory and outside
  * layout. What the tests of every layer use, and a way to try a layer by hand.
  *
- * @throws ShapeError where input, parameters or gradient do not fit the layer.
+ * @throws ShapeError where input, parameters, state or gradient do not fit the layer; ShapeError or ConfigError that names what
+ * the layer's own `forward` or `backward` did not give as the contract asks
  */
 export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions): Promise<RunLayerResult> {
   const { input, outputGradient, seed = 0, step = 0, imagesBefore = 0, precision, needsInputGradient = true } = options;
@@ -47,11 +60,12 @@ export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions)
   if (outputGradient) expectShape(`${layer.name}: output gradient`, outputGradient, outputShape);
   const batch = input.shape[0]!;
   const descriptions = layer.parameters(input.shape);
+  const stateDescriptions = layer.state?.(input.shape) ?? [];
   const tensors: Tensor[] = [];
   const stored = precision === 'mixed' ? ({ dataType: 'f16' } as const) : {};
-  const make = (label: string, shape: Shape, values?: Float32Array) => {
-    // What comes back is read in 32 bits.
-    const tensor = createTensor(gpu, label, shape, values && stored);
+  // What comes back is read in 32 bits, and so is state.
+  const make = (label: string, shape: Shape, values?: Float32Array, options: TensorOptions = values ? stored : {}) => {
+    const tensor = createTensor(gpu, label, shape, options);
     tensors.push(tensor);
     if (values) writeTensor(gpu, tensor, values);
     return tensor;
@@ -69,15 +83,27 @@ export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions)
     for (const name of Object.keys(options.parameters ?? {})) {
       if (!parameters[name]) throw new ShapeError(`${layer.name}: has no parameter called ${name}`);
     }
+    const state = Object.fromEntries(
+      stateDescriptions.map(({ name, shape, initial }) => {
+        const given = options.state?.[name];
+        if (given) expectShape(`${layer.name}: ${name}`, given, shape);
+        return [name, make(name, shape, given?.data ?? new Float32Array(elementCount(shape)).fill(initial), {})];
+      }),
+    );
+    for (const name of Object.keys(options.state ?? {})) {
+      if (!state[name]) throw new ShapeError(`${layer.name}: has no state called ${name}`);
+    }
+    const withState = stateDescriptions.length > 0 && { state };
     const deviceInput = make('input', input.shape, toMemoryLayout(input, batch));
     const deviceGradient =
       outputGradient && make('output gradient', outputShape, toMemoryLayout(outputGradient, batch));
     const results: { from: Tensor; to: Tensor }[] = [];
     let inputGradient: Tensor | undefined;
     const parameterGradients: Record<string, Tensor> = {};
+    const newState: Record<string, Tensor> = {};
     let output!: Tensor;
-    const program = createProgram(gpu, (given) => {
-      const recorder = recorderFor(given, precision);
+    const program = createProgram(gpu, (ownRecorder) => {
+      const recorder = recorderFor(ownRecorder, precision);
       // Copied out before backward, which may overwrite it.
       const copy = (from: Tensor) => {
         const to = make(`${from.label} copy`, from.shape);
@@ -95,16 +121,18 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count
         });
         return to;
       };
-      const forward = layer.forward(recorder, { input: deviceInput, parameters, training });
+      const given = { input: deviceInput, parameters, ...withState };
+      const { state: made = {}, ...forward } = recordLayerForward(
+        recorder,
+        layer,
+        { ...given, training },
+        stateDescriptions,
+      );
       output = copy(forward.output);
+      if (training) for (const [name, tensor] of Object.entries(made)) newState[name] = copy(tensor);
       if (!deviceGradient) return;
-      const backward = layer.backward(recorder, {
-        ...forward,
-        input: deviceInput,
-        parameters,
-        outputGradient: deviceGradient,
-        needsInputGradient,
-      });
+      const values = { ...forward, ...given, outputGradient: deviceGradient, needsInputGradient };
+      const backward = recordLayerBackward(recorder, layer, values, descriptions);
       if (backward.inputGradient) inputGradient = copy(backward.inputGradient);
       for (const [name, gradient] of Object.entries(backward.parameterGradients ?? {})) {
         parameterGradients[name] = copy(gradient);
@@ -118,15 +146,18 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count
         values.set(copies[index]!, data as Float32Array);
       });
       const activation = (tensor: Tensor) => fromMemoryLayout(values.get(tensor)!, tensor.shape, batch);
+      const byName = (tensors: Readonly<Record<string, Tensor>>) =>
+        Object.fromEntries(
+          Object.entries(tensors).map(([name, tensor]) => [
+            name,
+            { shape: [...tensor.shape], data: values.get(tensor)! },
+          ]),
+        );
       const result: RunLayerResult = { output: activation(output) };
+      if (training && withState) result.state = byName(newState);
       if (!deviceGradient) return result;
       if (inputGradient) result.inputGradient = activation(inputGradient);
-      result.parameterGradients = Object.fromEntries(
-        Object.entries(parameterGradients).map(([name, tensor]) => [
-          name,
-          { shape: [...tensor.shape], data: values.get(tensor)! },
-        ]),
-      );
+      result.parameterGradients = byName(parameterGradients);
       return result;
     } finally {
       program.dispose();
