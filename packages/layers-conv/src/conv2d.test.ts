@@ -25,9 +25,6 @@ async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
 const square = (size: number): [number, number] => [size, size];
 const around = (pad: number) => ({ top: pad, left: pad, bottom: pad, right: pad });
 
-/** Every shape is three kernels or more that a driver must compile. In milliseconds. */
-const slow = 300_000;
-
 describeLayer(
   conv2d,
   [
@@ -46,16 +43,12 @@ describeLayer(
 );
 
 describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
-  it(
-    'agrees with float64 loops on random ragged shapes',
-    async () => {
-      await fc.assert(
-        fc.asyncProperty(windows, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
-        { numRuns: randomShapes, seed: 2012 },
-      );
-    },
-    slow,
-  );
+  it('agrees with float64 loops on random ragged shapes', async () => {
+    await fc.assert(
+      fc.asyncProperty(windows, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
+      { numRuns: randomShapes, seed: 2012 },
+    );
+  });
 
   it('agrees where filters and channels leave a rest of a tile, in loads of four', async () => {
     await expectAgreement(gpu(), {
@@ -75,23 +68,19 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
     ['four images at a time', { batch: 8, channels: 5, filters: 12, kernel: square(2), groups: 1 }],
     ['one image at a time', { batch: 3, channels: 6, filters: 7, kernel: square(2), groups: 1 }],
     ["by Winograd's algorithm", { batch: 4, channels: 96, filters: 100, kernel: square(3), groups: 1 }],
-  ])(
-    'does what the layer above would do to its output: %s',
-    async (_, sizes) => {
-      const window = { height: 6, width: 5, stride: square(1), padding: around(1), ...sizes };
-      const layer = layerOf(window);
-      const halved = { name: 'half', wgsl: (x: string) => `${x} * 0.5` };
-      const fused: Layer = { ...layer, forward: (r, values) => layer.forward(r, { ...values, epilogue: halved }) };
-      const { got, want } = await runBoth(gpu(), fused, window, true);
-      expect(
-        relativeError(
-          got.output.data,
-          want.output.map((value) => value / 2),
-        ),
-      ).toBeLessThan(1e-5);
-    },
-    slow,
-  );
+  ])('does what the layer above would do to its output: %s', async (_, sizes) => {
+    const window = { height: 6, width: 5, stride: square(1), padding: around(1), ...sizes };
+    const layer = layerOf(window);
+    const halved = { name: 'half', wgsl: (x: string) => `${x} * 0.5` };
+    const fused: Layer = { ...layer, forward: (r, values) => layer.forward(r, { ...values, epilogue: halved }) };
+    const { got, want } = await runBoth(gpu(), fused, window, true);
+    expect(
+      relativeError(
+        got.output.data,
+        want.output.map((value) => value / 2),
+      ),
+    ).toBeLessThan(1e-5);
+  });
 
   it('gives the sums of a 3 x 3 image that can be worked out by hand', async () => {
     const layer = conv2d({ filters: 1, kernel: 2, bias: true });

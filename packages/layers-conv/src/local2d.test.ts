@@ -16,9 +16,6 @@ async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
   if (bias) expect(relativeError(gradients['bias']!.data, want.bias), `bias gradient of ${text}`).toBeLessThan(1e-4);
 }
 
-/** Every shape is three kernels or more that a driver must compile. In milliseconds. */
-const slow = 300_000;
-
 describeLayer(
   local2d,
   [
@@ -29,17 +26,13 @@ describeLayer(
 );
 
 describeOnEveryVariant('local2d', (gpu, randomShapes) => {
-  it(
-    'agrees with float64 loops on random ragged shapes',
-    async () => {
-      const ungrouped = windows.map((window) => ({ ...window, groups: 1 }));
-      await fc.assert(
-        fc.asyncProperty(ungrouped, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
-        { numRuns: randomShapes, seed: 13 },
-      );
-    },
-    slow,
-  );
+  it('agrees with float64 loops on random ragged shapes', async () => {
+    const ungrouped = windows.map((window) => ({ ...window, groups: 1 }));
+    await fc.assert(
+      fc.asyncProperty(ungrouped, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
+      { numRuns: randomShapes, seed: 13 },
+    );
+  });
 
   it("agrees on the shape of local3 of cuda-convnet's 13% net", async () => {
     const padding = { top: 1, left: 1, bottom: 1, right: 1 };

@@ -169,9 +169,9 @@ export async function runBoth(gpu: Gpu, layer: Layer, window: Window, shared: bo
  */
 export function describeOnEveryVariant(name: string, tests: (gpu: () => Gpu, randomShapes: number) => void): void {
   describe.each([
-    ['with subgroups where the adapter has them', {}, 12],
-    ['without subgroups', { subgroups: false }, 5],
-    ['through memory of the workgroup, as on a GPU', { subgroups: false, kind: 'hardware' as const }, 3],
+    ['with subgroups where the adapter has them', {}, 6],
+    ['without subgroups', { subgroups: false }, 3],
+    ['through memory of the workgroup, as on a GPU', { subgroups: false, kind: 'hardware' as const }, 2],
   ])(`${name} %s`, (_, { kind, ...options }: { subgroups?: boolean; kind?: 'hardware' }, randomShapes) => {
     let gpu: Gpu;
     beforeAll(async () => {

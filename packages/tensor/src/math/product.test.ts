@@ -77,9 +77,6 @@ async function errorOf(gpu: Gpu, test: Case): Promise<number> {
   }
 }
 
-/** Every shape is three kernels or more that a driver must compile. In milliseconds. */
-const slow = 300_000;
-
 describe.each([
   ['with subgroups where the adapter has them', {}, 20],
   ['without subgroups', { subgroups: false }, 8],
@@ -94,30 +91,26 @@ describe.each([
     gpu.dispose();
   });
 
-  it(
-    'agrees with float64 loops on ragged sizes in all four transpositions',
-    async () => {
-      const size = fc.integer({ min: 1, max: 70 });
-      await fc.assert(
-        fc.asyncProperty(
-          fc.record({
-            m: size,
-            n: size,
-            k: size,
-            transposeA: fc.boolean(),
-            transposeB: fc.boolean(),
-            bias: fc.boolean(),
-            accumulate: fc.boolean(),
-          }),
-          async (test) => {
-            expect(await errorOf(gpu, test)).toBeLessThan(1e-5);
-          },
-        ),
-        { numRuns: randomShapes, seed: 7 },
-      );
-    },
-    slow,
-  );
+  it('agrees with float64 loops on ragged sizes in all four transpositions', async () => {
+    const size = fc.integer({ min: 1, max: 70 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          m: size,
+          n: size,
+          k: size,
+          transposeA: fc.boolean(),
+          transposeB: fc.boolean(),
+          bias: fc.boolean(),
+          accumulate: fc.boolean(),
+        }),
+        async (test) => {
+          expect(await errorOf(gpu, test)).toBeLessThan(1e-5);
+        },
+      ),
+      { numRuns: randomShapes, seed: 7 },
+    );
+  });
 
   it('agrees on sizes that fill whole tiles and sizes one beside them', async () => {
     for (const [m, n, k] of [
