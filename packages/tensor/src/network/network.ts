@@ -51,7 +51,7 @@ export interface MemoryPlan {
   readonly exchangeBytes: number;
   /** The largest single buffer. */
   readonly largestBufferBytes: number;
-  /** All of it, with images, labels, results, and sums of gradients where a step has several micro-batches. */
+  /** All of it, with programs for features that were asked for, images, labels, results, and sums of gradients where a step has several micro-batches. */
   readonly totalBytes: number;
   /** Of each adapter, where there are several. */
   readonly adapters?: readonly MemoryPlan[];
@@ -84,6 +84,14 @@ export interface Network {
   readonly input: Tensor;
   /** The output of the last layer for up to `batch` images, dropout off: `[N, classes]`. */
   forward(images: HostTensor | Tensor): Promise<HostTensor>;
+  /**
+   * The activations of any layer for up to `batch` images, dropout off, in outside layout: `[N, C, H, W]` or `[N, F]`. On
+   * several adapters, all of them together. The first call for a layer compiles a program that is kept, with memory of its
+   * own, until `dispose`.
+   *
+   * @throws ConfigError that names the layers there are, if there is none of this name
+   */
+  features(images: HostTensor | Tensor, layer: string): Promise<HostTensor>;
   /** Loss, errors and probabilities for up to `batch` labelled images, dropout off. */
   evaluate(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation>;
   /**
