@@ -257,7 +257,7 @@ export class CompiledNetwork implements Network {
   #trainingScalars(options: StepOptions): Record<string, number> {
     const { optimizer, seed } = this.#options;
     const learningRate = options.learningRate ?? optimizer.learningRate;
-    const rates = optimizer.scalars(learningRate, this.#learned, options.learningRates);
+    const rates = optimizer.scalars(learningRate, this.#learned, options.learningRates, this.stepCount);
     return { seed, step: this.stepCount, imagesBefore: this.#imagesBefore, ...rates };
   }
 
