@@ -32,6 +32,7 @@ import { Turns } from './turns.js';
 export class CompiledNetwork implements Network {
   readonly batch: number;
   readonly microBatches: number;
+  readonly learningRate: number;
   readonly input: Tensor;
   readonly inputs: readonly NetworkInput[];
   stepCount = 0;
@@ -61,6 +62,7 @@ export class CompiledNetwork implements Network {
     this.#options = options;
     this.batch = batch;
     this.microBatches = microBatches;
+    this.learningRate = optimizer.learningRate;
     this.#learned = description.layers.flatMap(({ parameters }) => parameters);
     optimizer.scalars(optimizer.learningRate, this.#learned);
     this.#turns = new Turns(name);

@@ -73,6 +73,8 @@ export interface Network {
   readonly batch: number;
   /** Micro-batches a step: so many calls of `submitStep` or `step` make one step, and the last of them changes the parameters. */
   readonly microBatches: number;
+  /** The optimizer's own, which a step takes if it names none. */
+  readonly learningRate: number;
   /** Steps taken or under way since the parameters were drawn, or as set by `loadState`. */
   readonly stepCount: number;
   /**
