@@ -1,15 +1,18 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
-/** Files that need a process of their own: they replace modules or change what a process has only one of. */
-const isolated = 'src/**/*.isolated.test.ts';
-
 /**
  * Tests run on the sources of every package (the `@alex/source` export condition). All test files of a package share one
- * process, and with it the device of `testGpu()` and what was compiled for it; `NAME.isolated.test.ts` has its own.
+ * process, and with it the device of `testGpu()` and what was compiled for it. `NAME.isolated.test.ts` has its own: for tests
+ * that replace modules or change what a process has only one of.
+ *
+ * @param options.folder where the tests stand; `src`
  */
-export function packageTests(options: { readonly setupFiles?: string[]; readonly maxWorkers?: number } = {}) {
-  const { maxWorkers = 1, setupFiles = [] } = options;
+export function packageTests(
+  options: { readonly setupFiles?: string[]; readonly maxWorkers?: number; readonly folder?: string } = {},
+) {
+  const { maxWorkers = 1, setupFiles = [], folder = 'src' } = options;
+  const [all, isolated] = [`${folder}/**/*.test.ts`, `${folder}/**/*.isolated.test.ts`];
   const project = (name: string, test: NonNullable<ViteUserConfig['test']>) => ({
     resolve: { conditions: ['@alex/source'] },
     ssr: { resolve: { conditions: ['@alex/source'] } },
@@ -32,7 +35,7 @@ export function packageTests(options: { readonly setupFiles?: string[]; readonly
       maxWorkers,
       fileParallelism: maxWorkers > 1,
       projects: [
-        project('together', { include: ['src/**/*.test.ts'], exclude: [isolated], isolate: false }),
+        project('together', { include: [all], exclude: [isolated, '**/node_modules/**'], isolate: false }),
         project('isolated', { include: [isolated] }),
       ],
     },

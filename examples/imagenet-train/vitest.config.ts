@@ -1,3 +1,3 @@
-import base from '../../vitest.base.js';
+import { packageTests } from '../../vitest.base.js';
 
-export default { ...base, test: { ...base.test, include: ['*.test.ts'] } };
+export default packageTests({ folder: '.' });

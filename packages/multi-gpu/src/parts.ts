@@ -114,7 +114,7 @@ class Planner {
     if (this.options.strategy === 'hybrid' && usesWeightsOnce(described)) this.#byImages = false;
     const part = this.#byImages ? this.#withImages(described) : this.#withMaps(described);
     this.#learns ||= described.parameters.length > 0;
-    return part;
+    return { ...part, ...(this.spread && { output: this.spread }) };
   }
 
   /** All of a layer, for some images. */

@@ -1,3 +1,5 @@
+export { type AdamOptions, adam } from './adam.js';
+export { frozen, resolveRate } from './patterns.js';
 export {
   exponentialSchedule,
   type Progress,

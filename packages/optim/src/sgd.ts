@@ -1,5 +1,6 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
 import { recordElementwise } from '@alex/tensor/kernels';
+import { checkPatterns, checkRate, patternsOf, rateName, resolveRate } from './patterns.js';
 
 /** What one parameter, or some of them, does differently. */
 export interface SgdOverride {
@@ -19,7 +20,8 @@ export interface SgdOptions {
   /** Pull of the weights towards 0, of weights only, not biases. 0.0005 where left out (section 5 of the paper). */
   readonly weightDecay?: number;
   /**
-   * By parameter (`conv1.weight`), by layer (`conv1`), by kind of parameter (`*.bias`). Where several fit one
+   * By parameter (`conv1.weight`), by layer (`conv1`), by kind of parameter (`*.bias`; `*.weight` also names
+   * `k.weight` of a layer `res`). Where several fit one
    * parameter, each field is taken from the nearest: its own name, then its layer's, then its kind's.
    *
    * A weight decay given for a layer or for the whole optimizer counts for the weights alone; one that names biases
@@ -68,17 +70,17 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   for (const name of Object.keys(unknown)) {
     throw new ConfigError(`sgd: unknown option '${name}'; known: learningRate, momentum, weightDecay, overrides`);
   }
-  checkLearningRate(learningRate);
+  checkRate('sgd', 'learningRate', learningRate);
   checkFields('', { momentum, weightDecay });
   for (const [pattern, override] of Object.entries(overrides)) checkFields(` of override '${pattern}'`, override);
 
   const ruleOf = (parameter: LearnedParameter): Rule => {
-    const [path, layer, everywhere] = patternsOf(parameter);
+    const [path, layer, ...kinds] = patternsOf(parameter) as [string, string, ...string[]];
     return {
       learningRateScale: 1,
       momentum,
       ...(parameter.decays ? { weightDecay } : { weightDecay: 0 }),
-      ...overrides[everywhere],
+      ...Object.assign({}, ...kinds.reverse().map((kind) => overrides[kind])),
       ...(parameter.decays ? overrides[layer] : withoutDecay(overrides[layer])),
       ...overrides[path],
     };
@@ -89,13 +91,13 @@ export function sgd(options: SgdOptions = {}): Optimizer {
     learningRate,
     state: ['velocity'],
     scalars(rate, parameters, rates = {}) {
-      for (const value of [rate, ...Object.values(rates)]) checkLearningRate(value);
-      checkPatterns([...Object.keys(overrides), ...Object.keys(rates)], parameters);
+      for (const value of [rate, ...Object.values(rates)]) checkRate('sgd', 'learningRate', value);
+      checkPatterns('sgd', [...Object.keys(overrides), ...Object.keys(rates)], parameters);
       return Object.fromEntries(
-        parameters.map((parameter) => {
-          const own = patternsOf(parameter).find((pattern) => rates[pattern] !== undefined);
-          return [rateName(parameter), (own ? rates[own]! : rate) * ruleOf(parameter).learningRateScale];
-        }),
+        parameters.map((parameter) => [
+          rateName(parameter),
+          resolveRate(parameter, rate, rates) * ruleOf(parameter).learningRateScale,
+        ]),
       );
     },
     record(recorder, { description, parameter, gradient, state: { velocity }, gradientFactor }) {
@@ -122,24 +124,8 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   };
 }
 
-/** The ways an override can name a parameter, nearest first. */
-function patternsOf({ path, name }: LearnedParameter): [path: string, layer: string, everywhere: string] {
-  return [path, path.slice(0, path.length - name.length - 1), `*.${name}`];
-}
-
 function withoutDecay({ weightDecay: _, ...rest }: SgdOverride = {}): SgdOverride {
   return rest;
-}
-
-/** The scalar that holds a parameter's rate; unlike the path, a WGSL identifier. No two paths give the same. */
-function rateName({ path }: LearnedParameter): string {
-  return 'rate_' + path.replace(/[^A-Za-z0-9]/gu, (character) => `_${character.codePointAt(0)!.toString(16)}_`);
-}
-
-function checkLearningRate(value: number): void {
-  if (!(Number.isFinite(value) && value >= 0)) {
-    throw new ConfigError(`sgd: learningRate must be a finite number of at least 0, got ${value}`);
-  }
 }
 
 function checkFields(where: string, fields: SgdOverride): void {
@@ -152,17 +138,6 @@ function checkFields(where: string, fields: SgdOverride): void {
     }
     if (field === 'momentum' && value >= 1) {
       throw new ConfigError(`sgd: momentum${where} must be below 1, or the velocity never dies out; got ${value}`);
-    }
-  }
-}
-
-function checkPatterns(patterns: readonly string[], parameters: readonly LearnedParameter[]): void {
-  const known = new Set(parameters.flatMap(patternsOf));
-  for (const pattern of patterns) {
-    if (!known.has(pattern)) {
-      throw new ConfigError(
-        `sgd: override '${pattern}' names no parameter of this network; known: ${[...known].sort().join(', ')}`,
-      );
     }
   }
 }

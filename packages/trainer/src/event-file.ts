@@ -61,16 +61,21 @@ export class EventFile {
   }
 
   /** Notes a line of metrics; it is on its way to the file when this returns. */
-  add({ step, split, loss, top1Error, top5Error, epoch, learningRate, imagesPerSecond }: Metrics): void {
+  add({ step, split, loss, top1Error, top5Error, epoch, learningRate, imagesPerSecond, extra }: Metrics): void {
     const scalars = {
       [`loss/${split}`]: loss,
       [`top-1 error/${split}`]: top1Error,
       [`top-5 error/${split}`]: top5Error,
       [`images a second/${split}`]: imagesPerSecond,
       ...(split === 'train' && { 'learning rate': learningRate, epoch }),
+      ...extra,
     };
-    const value = Object.entries(scalars).map(([tag, simpleValue]) => ({ tag, simpleValue }));
-    this.#append({ step, summary: { value } });
+    this.#scalars(step, scalars);
+  }
+
+  /** Notes a value of one's own under a name; TensorBoard groups names by what stands before a `/`. */
+  scalar(name: string, step: number, value: number): void {
+    this.#scalars(step, { [name]: value });
   }
 
   /**
@@ -82,6 +87,11 @@ export class EventFile {
     await this.#writing;
     await this.#file?.close();
     if (this.#failure) throw this.#failure;
+  }
+
+  #scalars(step: number, scalars: Readonly<Record<string, number>>): void {
+    const value = Object.entries(scalars).map(([tag, simpleValue]) => ({ tag, simpleValue }));
+    this.#append({ step, summary: { value } });
   }
 
   /** One after the other; nothing more after a failure, as a torn record would hide all that follow it. */

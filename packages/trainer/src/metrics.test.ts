@@ -1,6 +1,6 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AlexError, DataError } from '@alex/tensor';
+import { AlexError, ConfigError, DataError } from '@alex/tensor';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
@@ -28,6 +28,20 @@ describe('metrics.jsonl', () => {
         '{"step":3,"epoch":1,"split":"val","loss":2.5,"top1Error":0.5,"top5Error":0.25,"learningRate":0.01,"imagesPerSecond":100}\n',
     );
     expect(await readMetrics(path)).toEqual([metrics(3), metrics(3, 'val')]);
+  });
+
+  it('keeps values of ones own, and refuses those that JSON cannot hold', async () => {
+    const path = join(directory, 'extra');
+    const own = { ...metrics(1), extra: { 'gradient norm': 1.5, beta: 0 } };
+    await appendMetrics(path, own);
+    await appendMetrics(path, metrics(2));
+    expect(await readMetrics(path)).toEqual([own, metrics(2)]);
+    expect(await rewindMetrics(path, 1)).toEqual([own]);
+    expect(await readMetrics(path)).toEqual([own]);
+    const broken = appendMetrics(path, { ...metrics(2), extra: { norm: Number.NaN } });
+    await expect(broken).rejects.toThrow(ConfigError);
+    await expect(broken).rejects.toThrow(/norm must be a finite number, got NaN/);
+    expect(await readMetrics(path)).toEqual([own]);
   });
 
   it('is empty before anything was noted', async () => {

@@ -1,5 +1,5 @@
 import { appendFile, readFile, stat, truncate } from 'node:fs/promises';
-import { AlexError, DataError } from '@alex/tensor';
+import { AlexError, ConfigError, DataError } from '@alex/tensor';
 import * as v from 'valibot';
 import { describeFileError, errorCode, writeAll, writeWhole } from './file.js';
 
@@ -14,6 +14,7 @@ const metricsSchema = v.object({
   top5Error: shareSchema,
   learningRate: v.number(),
   imagesPerSecond: v.number(),
+  extra: v.exactOptional(v.record(v.string(), v.number())),
 });
 
 /** One line of `metrics.jsonl`. */
@@ -32,10 +33,20 @@ export interface Metrics {
   /** Of the step just taken. */
   readonly learningRate: number;
   readonly imagesPerSecond: number;
+  /** Values of one's own by name, such as the norm of a gradient; finite. */
+  readonly extra?: Readonly<Record<string, number>>;
 }
 
-/** Appends one line; a line that does not fit on the disk is taken back. */
+/**
+ * Appends one line; a line that does not fit on the disk is taken back.
+ *
+ * @throws ConfigError for a value of `extra` that is not finite, as a file of JSON cannot hold it; AlexError where the file cannot
+ * be written
+ */
 export async function appendMetrics(path: string, metrics: Metrics): Promise<void> {
+  for (const [name, value] of Object.entries(metrics.extra ?? {})) {
+    if (!Number.isFinite(value)) throw new ConfigError(`metrics: ${name} must be a finite number, got ${value}`);
+  }
   const size = await stat(path).then(
     (found) => found.size,
     () => 0,

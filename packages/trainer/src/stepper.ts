@@ -46,6 +46,11 @@ export class Stepper {
         `the network takes ${network.microBatches} x ${network.batch} images a step, the recipe says ${recipe.batch}; place it with the recipe's batch`,
       );
     }
+    if (network.learningRate !== recipe.learningRate) {
+      throw new ConfigError(
+        `the network's optimizer has the learning rate ${network.learningRate}, the recipe says ${recipe.learningRate}; steps take the recipe's, so give both the same`,
+      );
+    }
     this.#options = options;
     this.#rates = new Rates(recipe, rateFactor);
   }

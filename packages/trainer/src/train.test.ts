@@ -2,12 +2,14 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { alexnet } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
+import { adam } from '@alex/optim';
 import { ConfigError, DataError, type Gpu } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import type { RunConfig } from './config.js';
 import { evaluate } from './evaluation/evaluate.js';
+import type { Metrics } from './metrics.js';
 import { predict } from './predict.js';
 import { RunDirectory } from './run-directory.js';
 import type { Placed } from './stepper.js';
@@ -57,6 +59,31 @@ async function timeless(run: RunDirectory) {
 }
 
 describe('train', () => {
+  it('writes values of ones own beside its metrics', async () => {
+    const run = await RunDirectory.create(newPath(), configOf({ steps: 4, evaluateEvery: 4 }));
+    const seen: Metrics[] = [];
+    await trainIn(run, {
+      scalars: ({ step, split }) => (split === 'train' ? { 'squared step': step ** 2 } : undefined),
+      onEvent: (event) => event.kind === 'step' && seen.push(event.metrics),
+    });
+    const metrics = await run.readMetrics();
+    const extras = metrics.map(({ split, extra }) => [split, extra?.['squared step']]);
+    expect(extras).toEqual([...[1, 4, 9, 16].map((value) => ['train', value]), ['val', undefined]]);
+    expect(seen).toEqual(metrics.filter(({ split }) => split === 'train'));
+  });
+
+  it('refuses an optimizer whose learning rate is not the one of the recipe, which steps take', async () => {
+    const config = configOf();
+    const run = await RunDirectory.create(newPath(), config);
+    const description = alexnet({ variant: 'small', classes: 3, inputSize: config.model.inputSize });
+    const network = place(description, [gpu], { batch: config.recipe.batch, optimizer: adam() });
+    const placed = withAugmenter(network, config);
+    const training = train({ run, dataset: datasetOf(), ...placed });
+    await expect(training).rejects.toThrow(ConfigError);
+    await expect(training).rejects.toThrow(/optimizer has the learning rate 0.001, the recipe says 0.01; /);
+    placed.dispose();
+  });
+
   it('writes metrics, checkpoints and weights, and learns', async () => {
     const run = await RunDirectory.create(newPath(), configOf({ steps: 40, evaluateEvery: 10 }));
     const events: TrainingEvent[] = [];

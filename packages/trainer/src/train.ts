@@ -38,6 +38,11 @@ export interface TrainingOptions extends Placed {
   /** Stops the run after the steps under way (one, or two), with a checkpoint. */
   readonly signal?: AbortSignal;
   onEvent?(event: TrainingEvent): void;
+  /**
+   * Gives values of one's own for the metrics of each step and each evaluation, by name; they become `extra` in `metrics.jsonl`
+   * and in events. Called when the result is there, as the line is about to be written.
+   */
+  scalars?(metrics: Metrics): Readonly<Record<string, number>> | undefined;
   /** Called before every step, which waits for it; network and augmenter are free for another use meanwhile. */
   betweenSteps?(): Promise<void> | undefined;
 }
@@ -99,7 +104,7 @@ class Survivor {
   }
 
   async run(): Promise<TrainingResult> {
-    const { run, dataset, signal, onEvent, betweenSteps } = this.#options;
+    const { run, dataset, signal, onEvent, scalars, betweenSteps } = this.#options;
     let state = await this.#begin();
     while (true) {
       const training = new Training({
@@ -107,6 +112,7 @@ class Survivor {
         run,
         dataset,
         signal,
+        ...(scalars && { scalars }),
         ...(betweenSteps && { betweenSteps }),
         rateFactor: state.rateFactor,
         history: await run.rewindMetrics(state.step),

@@ -13,6 +13,7 @@ export interface TrainingAttempt extends StepperOptions {
   readonly savedStep: number | undefined;
   readonly signal?: AbortSignal | undefined;
   onEvent?(event: TrainingEvent): void;
+  scalars?(metrics: Metrics): Readonly<Record<string, number>> | undefined;
   betweenSteps?(): Promise<void> | undefined;
 }
 
@@ -188,6 +189,9 @@ export class Training {
     imagesPerSecond: number,
   ): Metrics {
     const epoch = this.#stepper.epochOf(step);
-    return { step, epoch, split, loss, top1Error, top5Error, learningRate: this.#learningRate, imagesPerSecond };
+    const learningRate = this.#learningRate;
+    const metrics = { step, epoch, split, loss, top1Error, top5Error, learningRate, imagesPerSecond };
+    const extra = this.#options.scalars?.(metrics);
+    return { ...metrics, ...(extra && { extra }) };
   }
 }

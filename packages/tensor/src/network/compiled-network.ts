@@ -5,6 +5,7 @@ import { elementCount, type HostTensor } from '../shape.js';
 import { BatchInput } from './batch-input.js';
 import type { SeededOptions } from './compile-options.js';
 import { type NetworkDescription, type NetworkTable, withExchange } from './description.js';
+import { Features } from './features.js';
 import { initialValues } from './initialize.js';
 import { Inspection } from './inspection.js';
 import { fromMemoryLayout } from './layout.js';
@@ -20,7 +21,7 @@ import type {
   StepUnderWay,
 } from './network.js';
 import type { LearnedParameter, Optimizer } from './optimizer.js';
-import type { Named, PlacedPart } from './station.js';
+import type { Named, PlacedPart, Station } from './station.js';
 import { Stations } from './stations.js';
 import type { LayerStatistics } from './statistics.js';
 import { StepsUnderWay } from './steps-under-way.js';
@@ -31,6 +32,7 @@ import { Turns } from './turns.js';
 export class CompiledNetwork implements Network {
   readonly batch: number;
   readonly microBatches: number;
+  readonly learningRate: number;
   readonly input: Tensor;
   readonly inputs: readonly NetworkInput[];
   stepCount = 0;
@@ -44,6 +46,7 @@ export class CompiledNetwork implements Network {
   readonly #stations: Stations;
   readonly #batchInput: BatchInput;
   readonly #inspection: Inspection;
+  readonly #features: Features;
   /** The number of the step's micro-batch that comes next. */
   #microBatch = 0;
   readonly #steps: StepsUnderWay;
@@ -59,6 +62,7 @@ export class CompiledNetwork implements Network {
     this.#options = options;
     this.batch = batch;
     this.microBatches = microBatches;
+    this.learningRate = optimizer.learningRate;
     this.#learned = description.layers.flatMap(({ parameters }) => parameters);
     optimizer.scalars(optimizer.learningRate, this.#learned);
     this.#turns = new Turns(name);
@@ -83,6 +87,7 @@ export class CompiledNetwork implements Network {
     );
     this.#batchInput = new BatchInput(description, stations, batch);
     this.#inspection = new Inspection(description, stations, options);
+    this.#features = stations.disposeAlong(new Features(description, stations, options));
     this.inputs = stations.all.map(({ gpu, part, tensors }) => ({
       gpu,
       tensor: tensors.input,
@@ -97,6 +102,14 @@ export class CompiledNetwork implements Network {
 
   forward(images: HostTensor | Tensor): Promise<HostTensor> {
     return this.#turns.take(async () => (await this.#evaluate(images)).output);
+  }
+
+  features(images: HostTensor | Tensor, layer: string): Promise<HostTensor> {
+    return this.#turns.take(async () => {
+      this.#features.check(layer);
+      const count = this.#batchInput.fill(images, undefined);
+      return this.#features.of(layer, count, this.stepCount);
+    });
   }
 
   evaluate(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation> {
@@ -212,7 +225,9 @@ export class CompiledNetwork implements Network {
   }
 
   memory(): MemoryPlan {
-    return memoryTogether(this.#stations.all.map(({ tensors, programs }) => memoryPlan(tensors, programs.evaluate)));
+    const planOf = ({ tensors, programs }: Station, index: number) =>
+      memoryPlan(tensors, programs.evaluate, this.#features.bytesOn(index));
+    return memoryTogether(this.#stations.all.map(planOf));
   }
 
   dispose(): void {
@@ -244,7 +259,7 @@ export class CompiledNetwork implements Network {
   #trainingScalars(options: StepOptions): Record<string, number> {
     const { optimizer, seed } = this.#options;
     const learningRate = options.learningRate ?? optimizer.learningRate;
-    const rates = optimizer.scalars(learningRate, this.#learned, options.learningRates);
+    const rates = optimizer.scalars(learningRate, this.#learned, options.learningRates, this.stepCount);
     return { seed, step: this.stepCount, imagesBefore: this.#imagesBefore, ...rates };
   }
 

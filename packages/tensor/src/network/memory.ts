@@ -3,10 +3,11 @@ import { bytesOf, type Tensor } from '../kernel/tensor.js';
 import type { MemoryPlan } from './network.js';
 import { allTensors, type NetworkTensors } from './programs.js';
 
-/** Bytes of a network, given those of its programs' plan. */
+/** Bytes of a network, given those of its programs' plan, and of what was made beside them. */
 export function memoryPlan(
   tensors: NetworkTensors,
   { plannedBytes, leastBytes, largestBytes, waitingBytes }: PlannedBytes,
+  beside = 0,
 ): MemoryPlan {
   const sum = (some: Iterable<Tensor>) => [...some].reduce((total, tensor) => total + bytesOf(tensor), 0);
   return {
@@ -17,7 +18,7 @@ export function memoryPlan(
     leastActivationBytes: leastBytes,
     largestBufferBytes: Math.max(largestBytes, ...allTensors(tensors).map(bytesOf)),
     exchangeBytes: waitingBytes,
-    totalBytes: sum(allTensors(tensors)) + plannedBytes + waitingBytes,
+    totalBytes: sum(allTensors(tensors)) + plannedBytes + waitingBytes + beside,
   };
 }
 

@@ -51,7 +51,7 @@ export interface MemoryPlan {
   readonly exchangeBytes: number;
   /** The largest single buffer. */
   readonly largestBufferBytes: number;
-  /** All of it, with images, labels, results, and sums of gradients where a step has several micro-batches. */
+  /** All of it, with programs for features that were asked for, images, labels, results, and sums of gradients where a step has several micro-batches. */
   readonly totalBytes: number;
   /** Of each adapter, where there are several. */
   readonly adapters?: readonly MemoryPlan[];
@@ -73,6 +73,8 @@ export interface Network {
   readonly batch: number;
   /** Micro-batches a step: so many calls of `submitStep` or `step` make one step, and the last of them changes the parameters. */
   readonly microBatches: number;
+  /** The optimizer's own, which a step takes if it names none. */
+  readonly learningRate: number;
   /** Steps taken or under way since the parameters were drawn, or as set by `loadState`. */
   readonly stepCount: number;
   /**
@@ -84,6 +86,14 @@ export interface Network {
   readonly input: Tensor;
   /** The output of the last layer for up to `batch` images, dropout off: `[N, classes]`. */
   forward(images: HostTensor | Tensor): Promise<HostTensor>;
+  /**
+   * The activations of any layer for up to `batch` images, dropout off, in outside layout: `[N, C, H, W]` or `[N, F]`. On
+   * several adapters, all of them together. The first call for a layer compiles a program that is kept, with memory of its
+   * own, until `dispose`.
+   *
+   * @throws ConfigError that names the layers there are, if there is none of this name
+   */
+  features(images: HostTensor | Tensor, layer: string): Promise<HostTensor>;
   /** Loss, errors and probabilities for up to `batch` labelled images, dropout off. */
   evaluate(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation>;
   /**

@@ -17,12 +17,15 @@ export interface Optimizer {
   /**
    * Values for this step's scalars: whatever `record` used by name.
    *
-   * @param learningRates of some parameters instead of `learningRate`: by dotted name, by layer, or by kind (`*.bias`)
+   * @param learningRates of some parameters instead of `learningRate`: by dotted name, by layer, or by kind (`*.bias`);
+   * `resolveRate` of `@alex/optim` finds the nearest
+   * @param step the number of the step, 0 for the first; a resumed network continues it. For what depends on how many there were
    */
   scalars(
     learningRate: number,
     parameters: readonly LearnedParameter[],
     learningRates?: Readonly<Record<string, number>>,
+    step?: number,
   ): Readonly<Record<string, number>>;
   record(
     recorder: Recorder,

@@ -53,6 +53,8 @@ export interface PartLayer {
   readonly reads?: Range;
   /** How the output is to be spread, where every adapter makes all of it. */
   readonly spreads?: Spread;
+  /** How what goes on to the layer above is spread, where not every adapter has all of it. */
+  readonly output?: Spread;
   /** Whether adapters have the same parameters and other images, so that gradients are to be added up. */
   readonly sums?: boolean;
 }

@@ -111,13 +111,23 @@ export function recordEvaluation(
   tensors: NetworkTensors,
 ): void {
   const recorder = recorderFor(given, options.precision);
-  const readParameter = parameterReader(recorder, tensors, options);
-  const forward = recordForward(recorder, part, tensors.input, readParameter, storedState(tensors), false);
-  const output = recordScores(recorder, part, forward.at(-1)!.above);
+  const output = recordScores(recorder, part, recordUpTo(given, part, options, tensors));
   const loss = options.loss.record(recorder, { output, labels: tensors.labels, training: false });
   recordMeasures(recorder, loss, tensors);
   recordCopy(recorder, output, tensors.output);
   recordCopy(recorder, loss.probabilities, tensors.probabilities);
+}
+
+/** Records the forward pass of a part with its lowest layers only. Gives what the last of them gives: the adapter's piece of it. */
+export function recordUpTo(
+  given: Recorder,
+  part: NetworkPart,
+  options: ProgramOptions,
+  tensors: NetworkTensors,
+): Tensor {
+  const recorder = recorderFor(given, options.precision);
+  const readParameter = parameterReader(recorder, tensors, options);
+  return recordForward(recorder, part, tensors.input, readParameter, storedState(tensors), false).at(-1)!.above;
 }
 
 /** Layers read their state where it is stored. */

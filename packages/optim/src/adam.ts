@@ -1,0 +1,103 @@
+import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
+import { recordElementwise } from '@alex/tensor/kernels';
+import { checkPatterns, checkRate, patternsOf, rateName, resolveRate } from './patterns.js';
+
+export interface AdamOptions {
+  /** Default: 0.001 (the default of Kingma and Ba 2015, and of PyTorch, as are the others); a step may name another. */
+  readonly learningRate?: number;
+  /** Share of the mean gradient that survives a step. Default: 0.9. */
+  readonly beta1?: number;
+  /** Share of the mean squared gradient that survives a step. Default: 0.999. */
+  readonly beta2?: number;
+  /** Added to the root of the mean squared gradient. Default: 1e-8. */
+  readonly epsilon?: number;
+  /** Added to the gradient, times the weight; of weights only, not biases. Default: 0. */
+  readonly weightDecay?: number;
+  /** Factors of the learning rate by parameter, layer or kind, as those of `sgd`; see `frozen`. */
+  readonly overrides?: Readonly<Record<string, { readonly learningRateScale?: number }>>;
+}
+
+const known = ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'overrides'];
+
+/**
+ * Adam (Kingma and Ba 2015), by PyTorch's formula. In step `t`, counted from 1:
+ *
+ * ```text
+ * g := gradient + weightDecay * w
+ * m := beta1 * m + (1 - beta1) * g
+ * v := beta2 * v + (1 - beta2) * g * g
+ * w := w - rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+ * ```
+ *
+ * State: `m` and `v`, of each parameter's shape. The number of the step is the network's, which a resumed run continues. In
+ * mixed precision, steps that are skipped count too.
+ *
+ * @throws ConfigError where an option is unknown, a number is not finite or negative, or a beta is 1 or more; and, once the
+ * network's parameters are known, where an override names none of them.
+ */
+export function adam(options: AdamOptions = {}): Optimizer {
+  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, overrides = {} } = options;
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new ConfigError(`adam: unknown option '${unknown}'; known: ${known.join(', ')}`);
+  for (const [name, value] of Object.entries({ learningRate, beta1, beta2, epsilon, weightDecay })) {
+    checkRate('adam', name, value);
+  }
+  for (const [name, value] of Object.entries({ beta1, beta2 })) {
+    if (value >= 1) throw new ConfigError(`adam: ${name} must be below 1, got ${value}`);
+  }
+  for (const [pattern, override] of Object.entries(overrides)) {
+    for (const [field, value] of Object.entries(override)) {
+      if (field !== 'learningRateScale') {
+        throw new ConfigError(`adam: unknown field '${field}' of override '${pattern}'; known: learningRateScale`);
+      }
+      checkRate('adam', `learningRateScale of override '${pattern}'`, value);
+    }
+  }
+  const scaleOf = (parameter: LearnedParameter): number => {
+    const own = patternsOf(parameter).find((pattern) => overrides[pattern]?.learningRateScale !== undefined);
+    return own === undefined ? 1 : overrides[own]!.learningRateScale!;
+  };
+
+  return {
+    kind: 'adam',
+    learningRate,
+    state: ['m', 'v'],
+    scalars(rate, parameters, rates = {}, step = 0) {
+      for (const value of [rate, ...Object.values(rates)]) checkRate('adam', 'learningRate', value);
+      checkPatterns('adam', [...Object.keys(overrides), ...Object.keys(rates)], parameters);
+      const mean = 1 - beta1 ** (step + 1);
+      return {
+        adam_root: Math.sqrt(1 - beta2 ** (step + 1)),
+        ...Object.fromEntries(
+          parameters.map((parameter) => [
+            rateName(parameter),
+            (resolveRate(parameter, rate, rates) * scaleOf(parameter)) / mean,
+          ]),
+        ),
+      };
+    },
+    record(recorder, { description, parameter, gradient, state: { m, v }, gradientFactor }) {
+      if (!m || !v) throw new ConfigError(`adam: no m and v were kept for ${description.path}`);
+      const rate = rateName(description);
+      const decay = description.decays ? weightDecay : 0;
+      const update = (gradient: string) => `
+  let g = ${gradient} + f32(${decay}) * parameter;
+  m = f32(${beta1}) * m + f32(${1 - beta1}) * g;
+  v = f32(${beta2}) * v + f32(${1 - beta2}) * g * g;
+  parameter -= scalar_${rate}() * m / (sqrt(v) / scalar_adam_root() + f32(${epsilon}));`;
+      recordElementwise(recorder, {
+        label: `adam/${description.path}`,
+        elements: parameter.elements,
+        reads: { gradient },
+        updates: { parameter, m, v },
+        scalars: { [rate]: 'f32', adam_root: 'f32' },
+        ...(gradientFactor
+          ? {
+              also: { factor: gradientFactor },
+              body: `let factor = load_factor(0u); if (factor != 0.0) { ${update('factor * gradient')} }`,
+            }
+          : { body: update('gradient') }),
+      });
+    },
+  };
+}
