@@ -7,6 +7,7 @@ import { EventFile } from './event-file.js';
 import type { Metrics } from './metrics.js';
 
 const directory = temporaryFolder();
+const other = temporaryFolder();
 
 /** CRC-32C bit by bit, from its polynomial. */
 function checksum(bytes: Uint8Array): number {
@@ -89,15 +90,13 @@ const metrics = (step: number, split: Metrics['split']): Metrics => ({
 
 describe('EventFile', () => {
   it('holds values of ones own, by themselves and beside metrics', async () => {
-    const own = await mkdtemp(join(directory, 'own-'));
-    const events = new EventFile(own, 1);
+    const events = new EventFile(other, 1);
     events.scalar('norms/conv1', 7, 0.5);
     events.add({ ...metrics(8, 'val'), extra: { beta: 0.25 } });
     await events.close();
     const [, , alone, beside] = recordsOf(await readFile(events.path));
     expect(scalarsOf(alone!)).toMatchObject({ step: 7, scalars: { 'norms/conv1': 0.5 } });
     expect(scalarsOf(beside!)).toMatchObject({ step: 8, scalars: { 'loss/val': 2.5, beta: 0.25 } });
-    await rm(own, { recursive: true });
   });
 
   it('holds what TensorBoard reads: checked records of events', async () => {

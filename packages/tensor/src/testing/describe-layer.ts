@@ -42,6 +42,8 @@ export interface LayerSuite<Options> extends TestRunner {
   readonly reference?: (values: ReferenceInput<Options>) => ReferenceOutput;
   /** Draws an input. Default: N(0, 1). */
   readonly draw?: (shape: Shape, seed: number) => HostTensor;
+  /** The smallest batch that the layer takes. Default: 1. */
+  readonly smallestBatch?: number;
   /** Whether an image's output depends on other images of the batch, as in batch normalization. Default: false. */
   readonly mixesImages?: boolean;
   /** Whether slopes can be measured: not where the layer draws at every run what it does. Default: true. */
@@ -62,7 +64,7 @@ const adapters: readonly (readonly [name: string, options: GpuOptions, kind?: 'h
 
 /**
  * Describes what every layer promises, for a runner to test: shapes; values of a float64 reference, on every way to share
- * operands; gradients that are slopes; batches of 1 and of an odd number; micro-batches; columns; 16-bit storage (where the
+ * operands; gradients that are slopes; batches of 1 (or the smallest) and of an odd number; micro-batches; columns; 16-bit storage (where the
  * adapter has `shader-f16`); equal bits in every run; NaN that stays in its image; reuse for other inputs; no buffer left behind.
  *
  * ```ts
@@ -91,7 +93,7 @@ export function describeLayer<Options>(
           await withoutLeaks(await testGpu(options, as), (gpu) => check.values(gpu));
         });
       }
-      test('takes batches of 1 and of an odd number', (gpu) => check.batches(gpu));
+      test('takes the smallest batch and an odd one', (gpu) => check.batches(gpu));
       test('gives the same bits in every run', (gpu) => check.repeats(gpu));
       test('records no input gradient where none is needed, and the same parameter gradients', (gpu) =>
         check.lowest(gpu));
@@ -136,7 +138,7 @@ class LayerChecks<Options> {
   }
 
   async batches(gpu: Gpu): Promise<void> {
-    for (const batch of [1, 3]) {
+    for (const batch of [this.#suite.smallestBatch ?? 1, 3]) {
       const { layer, values } = this.#drawn([batch, ...this.#case.input.slice(1)], 20 + batch);
       this.#expectReference(layer, values, await runLayer(gpu, layer, values));
     }

@@ -34,6 +34,8 @@ export interface GradientError {
 /** Directions that the slope is measured along, for each input and parameter. */
 const directions = 3;
 const defaultTolerance = 1e-3;
+/** Steps are no longer than this: central differences are off by the third derivative times its square. */
+const longestStep = 1 / 64;
 /** Values are this far apart at least, so that a step a quarter as long crosses no kink and reverses no maximum. */
 const leastSpacing = 1 / 128;
 
@@ -153,7 +155,7 @@ async function slopeAlong(
   change: Check['change'],
   projection: Projection,
 ): Promise<number> {
-  const step = smallestGap(data) / 4;
+  const step = Math.min(smallestGap(data) / 4, longestStep);
   const moved = (by: number) => ({ shape, data: data.map((value, i) => value + by * direction[i]!) });
   const [above, below] = [await projection(change(moved(step))), await projection(change(moved(-step)))];
   return (above - below) / (2 * step);
