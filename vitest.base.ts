@@ -1,16 +1,42 @@
-import { defineConfig } from 'vitest/config';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
-/** Tests run on the sources of every package (the `@alex/source` export condition), one process for each file. */
-export default defineConfig({
-  resolve: { conditions: ['@alex/source'] },
-  ssr: { resolve: { conditions: ['@alex/source'] } },
-  test: {
-    include: ['src/**/*.test.ts'],
-    pool: 'forks',
-    // Software drivers use every core by themselves.
-    fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    passWithNoTests: true,
-  },
-});
+/** Files that need a process of their own: they replace modules or change what a process has only one of. */
+const isolated = 'src/**/*.isolated.test.ts';
+
+/**
+ * Tests run on the sources of every package (the `@alex/source` export condition). All test files of a package share one
+ * process, and with it the device of `testGpu()` and what was compiled for it; `NAME.isolated.test.ts` has its own.
+ */
+export function packageTests(options: { readonly setupFiles?: string[]; readonly maxWorkers?: number } = {}) {
+  const { maxWorkers = 1, setupFiles = [] } = options;
+  const project = (name: string, test: NonNullable<ViteUserConfig['test']>) => ({
+    resolve: { conditions: ['@alex/source'] },
+    ssr: { resolve: { conditions: ['@alex/source'] } },
+    test: {
+      name,
+      pool: 'forks' as const,
+      // No clock decides: a test that hangs is found by whoever waits for it.
+      testTimeout: 0,
+      hookTimeout: 0,
+      teardownTimeout: 0,
+      setupFiles,
+      ...test,
+    },
+  });
+  return defineConfig({
+    test: {
+      globalSetup: fileURLToPath(new URL('temporary.setup.ts', import.meta.url)),
+      passWithNoTests: true,
+      // Software drivers use every core by themselves.
+      maxWorkers,
+      fileParallelism: maxWorkers > 1,
+      projects: [
+        project('together', { include: ['src/**/*.test.ts'], exclude: [isolated], isolate: false }),
+        project('isolated', { include: [isolated] }),
+      ],
+    },
+  });
+}
+
+export default packageTests();

@@ -1,6 +1,5 @@
 import type { Layer, LayerOptions } from '@alex/tensor';
-import type { Epilogue } from '@alex/tensor/kernels';
-import { activation } from './activation.js';
+import { type Epilogue, elementwiseLayer } from '@alex/tensor/kernels';
 
 // Drivers may assume that no value is a NaN, so that max(NaN, 0) or NaN != NaN can be anything: look at the bits.
 const isNan = `
@@ -47,15 +46,13 @@ const rectified: Epilogue = {
  * NaN gives NaN. Works in place where nothing else reads the input.
  */
 export function relu(options: LayerOptions = {}): Layer {
-  return activation(
-    {
-      kind: 'relu',
-      value: rectified.wgsl('x', 1),
-      epilogue: rectified,
-      gradient: 'select(0.0, g, y > 0.0)',
-    },
-    options,
-  );
+  return elementwiseLayer({
+    ...options,
+    kind: 'relu',
+    value: rectified.wgsl('x', 1),
+    epilogue: rectified,
+    gradient: 'select(0.0, g, y > 0.0)',
+  });
 }
 
 /**
@@ -65,15 +62,13 @@ export function relu(options: LayerOptions = {}): Layer {
  * Infinities give -1 and 1, NaN gives NaN. Works in place where nothing else reads the input.
  */
 export function tanh(options: LayerOptions = {}): Layer {
-  return activation(
-    {
-      kind: 'tanh',
-      value: 'hyperbolicTangent(x)',
-      gradient: 'g * (1.0 - y) * (1.0 + y)',
-      functions: hyperbolicTangent,
-    },
-    options,
-  );
+  return elementwiseLayer({
+    ...options,
+    kind: 'tanh',
+    value: 'hyperbolicTangent(x)',
+    gradient: 'g * (1.0 - y) * (1.0 + y)',
+    functions: hyperbolicTangent,
+  });
 }
 
 /**
@@ -82,15 +77,13 @@ export function tanh(options: LayerOptions = {}): Layer {
  * Infinities give 0 and 1, NaN gives NaN. Works in place where nothing else reads the input.
  */
 export function logistic(options: LayerOptions = {}): Layer {
-  return activation(
-    {
-      kind: 'logistic',
-      value: 'logisticFunction(x)',
-      gradient: 'g * y * (1.0 - y)',
-      functions: logisticFunction,
-    },
-    options,
-  );
+  return elementwiseLayer({
+    ...options,
+    kind: 'logistic',
+    value: 'logisticFunction(x)',
+    gradient: 'g * y * (1.0 - y)',
+    functions: logisticFunction,
+  });
 }
 
 /**
@@ -100,16 +93,13 @@ export function logistic(options: LayerOptions = {}): Layer {
  * Infinities give 1, NaN gives NaN. The input is kept for the backward pass, which needs its sign.
  */
 export function absTanh(options: LayerOptions = {}): Layer {
-  return activation(
-    {
-      kind: 'absTanh',
-      value: 'abs(hyperbolicTangent(x))',
-      gradient: 'g * sign(x) * (1.0 - y) * (1.0 + y)',
-      readsInput: true,
-      functions: hyperbolicTangent,
-    },
-    options,
-  );
+  return elementwiseLayer({
+    ...options,
+    kind: 'absTanh',
+    value: 'abs(hyperbolicTangent(x))',
+    gradient: 'g * sign(x) * (1.0 - y) * (1.0 + y)',
+    functions: hyperbolicTangent,
+  });
 }
 
 /** Passes its input on, and gradients back: linear units, in a place where a description asks for an activation. */

@@ -20,7 +20,6 @@ beforeAll(async () => {
 });
 afterAll(() => {
   expect(gpu.liveBuffers).toBe(buffersBefore);
-  gpu.dispose();
 });
 
 /** Bytes that look random and depend on the seed only. */

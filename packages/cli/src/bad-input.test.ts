@@ -1,19 +1,18 @@
 import { execFileSync } from 'node:child_process';
-import { access, cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CommandResult, runCommand } from './testing/command.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
+import { type CommandResult, runCommand, startCommand } from './testing/command.js';
 import { png, writeImages } from './testing/images.js';
 
-let directory: string;
+const directory = temporaryFolder();
 let images: string;
 /** A run that was trained to its end, to be copied and damaged. */
 let trained: string;
 let count = 0;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'alex-bad-input-'));
   images = join(directory, 'images');
   await writeImages(images, ['blue', 'green', 'red']);
   trained = join(directory, 'trained');
@@ -21,7 +20,6 @@ beforeAll(async () => {
   expect(stderr).toBe('');
   expect(code).toBe(0);
 });
-afterAll(() => rm(directory, { recursive: true }));
 
 /** The smallest training there is: a tiny network, two steps. */
 function tinyTraining(run: string, ...more: string[]): string[] {
@@ -230,7 +228,7 @@ describe('places where a run cannot be', () => {
   it('a disk that fills up', async () => {
     const run = newRun();
     const before = new URL('./testing/full-disk.ts', import.meta.url);
-    const refused = await runCommand(tinyTraining(run), { before });
+    const refused = await startCommand(tinyTraining(run, '--batch', '1'), { before }).ended;
     expectRefusal(refused, 1, /safetensors: could not be written: no space is left on the disk; free some/);
     await expectNothing(run);
   });

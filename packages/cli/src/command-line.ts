@@ -29,7 +29,7 @@ import {
   weightsOption,
   wholeNumber,
 } from './options.js';
-import { createOutput, type Output } from './output.js';
+import { createOutput, type Output, type Streams } from './output.js';
 import { recipeNames } from './recipes.js';
 import { version } from './version.js';
 
@@ -37,12 +37,13 @@ import { version } from './version.js';
  * Runs the command that the arguments name, and prints what it has to say.
  *
  * @param args without the interpreter and the script
+ * @param streams where it prints; default: those of the process
  * @returns the exit code: 0 for success, 2 for wrong use, 1 for a failure, 130 after Ctrl-C
  */
-export async function runCommandLine(args: readonly string[]): Promise<number> {
+export async function runCommandLine(args: readonly string[], streams: Streams = process): Promise<number> {
   let code = 0;
-  const program = commandLine(async (options, command) => {
-    code = await command(createOutput(options));
+  const program = commandLine(streams, async (options, command) => {
+    code = await command(createOutput(options, streams));
   });
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -50,7 +51,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   } catch (error) {
     const failure = describeFailure(error);
     if (failure.line !== undefined) {
-      process.stderr.write(`${failure.line}\n`);
+      streams.stderr.write(`${failure.line}\n`);
       if (process.env['DEBUG'] === 'alex') console.error(error);
     }
     return failure.code;
@@ -61,12 +62,16 @@ const modelNames = variants.map(({ name }) => name).join(', ');
 
 type Run = (options: CommonOptions, command: (output: Output) => Promise<number>) => Promise<void>;
 
-function commandLine(run: Run): Command {
+function commandLine({ stdout, stderr }: Streams, run: Run): Command {
   const program = new Command('alexnet')
     .description('AlexNet on WebGPU: trains, evaluates and uses the networks of the 2012 paper and their kin.')
     .version(version)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}\n`) })
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: (text, write) => write(`${oneLine(text)}\n`),
+    })
     .addHelpText(
       'after',
       '\nExit codes: 0 success, 1 failure, 2 wrong use, 130 stopped by Ctrl-C after saving, 143 stopped by SIGTERM after saving.',

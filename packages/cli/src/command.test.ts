@@ -1,22 +1,22 @@
-import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import { runCommand, startCommand, untilMeasured } from './testing/command.js';
 import { writeImages } from './testing/images.js';
 import { writeConstantRecipe } from './testing/recipe.js';
 
-let directory: string;
+const directory = temporaryFolder();
 let images: string;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'alex-command-'));
   images = join(directory, 'images');
   await writeImages(images, ['blue', 'green', 'red']);
 });
-afterAll(() => rm(directory, { recursive: true }));
+
+/** For what a process of its own must compile: of the fewest kernels. */
+const one = ['--batch', '1'];
 
 function training(run: string, steps: number, ...more: string[]): string[] {
   const model = more.includes('--recipe') ? [] : ['--model', 'small'];
@@ -57,6 +57,14 @@ describe('help', () => {
     const { code, stdout, stderr } = await runCommand([...command, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const word of words) expect(stdout).toContain(word);
+  });
+
+  it('is on standard output, and what is wrong is on standard error, in a process of its own as well', async () => {
+    const help = await startCommand(['--help']).ended;
+    expect({ ...help, stdout: '' }).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(help.stdout).toBe((await runCommand(['--help'])).stdout);
+    const wrong = await startCommand(['traim']).ended;
+    expect(wrong).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(/^error: .*'traim'.*\n$/) });
   });
 });
 
@@ -183,14 +191,15 @@ describe('kernels that were measured', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
+  const ctrlCTwice = (apart: number) => new URL(`./testing/ctrl-c-twice.ts?apart=${apart}`, import.meta.url);
+
   it('finishes the step, saves, and the run goes on to the same weights', async () => {
     const [whole, stopped] = [join(directory, 'never-stopped'), join(directory, 'stopped')];
-    const steps = 400;
+    const steps = 1_000_000;
     const recipe = await writeConstantRecipe(directory);
-    const running = startCommand(training(stopped, steps, '--recipe', recipe));
-    await untilMeasured(running, stopped);
     // Twice at once: npm passes on what the terminal has sent already. It is one keystroke.
-    running.process.kill('SIGINT');
+    const running = startCommand(training(stopped, steps, '--recipe', recipe, ...one), { before: ctrlCTwice(0) });
+    await untilMeasured(running, stopped);
     running.process.kill('SIGINT');
     const result = await running.ended;
     expect(result.code).toBe(130);
@@ -204,22 +213,16 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
 
     const end = step + 10;
     expect((await runCommand([...command!.split(' '), '--steps', `${end}`])).code).toBe(0);
-    expect((await runCommand(training(whole, end, '--recipe', recipe))).code).toBe(0);
+    expect((await runCommand(training(whole, end, '--recipe', recipe, ...one))).code).toBe(0);
     const weights = (run: string) => readFile(join(run, 'weights.safetensors'));
     expect((await weights(stopped)).equals(await weights(whole))).toBe(true);
   });
 
   it('quits at once the second time', async () => {
     const run = join(directory, 'quit');
-    const running = startCommand(training(run, 1_000_000, '--tune', 'off'));
+    const running = startCommand(training(run, 1_000_000, '--tune', 'off', ...one), { before: ctrlCTwice(1000) });
     await untilMeasured(running, run);
-    const { process: child } = running;
-    // Held as soon as it speaks, so that it cannot finish its step and save before the second time.
-    child.stdout!.on('data', (text: string) => text.includes('Finishing') && child.kill('SIGSTOP'));
-    child.kill('SIGINT');
-    await setTimeout(500);
-    child.kill('SIGINT');
-    child.kill('SIGCONT');
+    running.process.kill('SIGINT');
     expect((await running.ended).code).toBe(130);
     expect(await readdir(join(run, 'checkpoints'))).toEqual([]);
   });

@@ -4,20 +4,29 @@ import type { Writable } from 'node:stream';
 export interface Output {
   /** Where words for people go: standard output, or standard error with `--json`. */
   readonly stream: Writable & { readonly isTTY?: boolean };
+  /** Standard error. */
+  readonly errors: Output['stream'];
   /** A line for people. */
   line(text?: string): void;
   /** What a program gets with `--json`, and nobody otherwise. */
   result(value: unknown): void;
 }
 
-/** Speaks through the process's own streams. */
-export function createOutput({ json }: { readonly json: boolean }): Output {
-  const stream = json ? process.stderr : process.stdout;
+/** The two streams that a command writes to. */
+export interface Streams {
+  readonly stdout: Output['stream'];
+  readonly stderr: Output['stream'];
+}
+
+/** Speaks through the streams given. */
+export function createOutput({ json }: { readonly json: boolean }, { stdout, stderr }: Streams): Output {
+  const stream = json ? stderr : stdout;
   return {
     stream,
+    errors: stderr,
     line: (text = '') => void stream.write(`${text}\n`),
     result: (value) => {
-      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
+      if (json) stdout.write(`${JSON.stringify(value)}\n`);
     },
   };
 }

@@ -1,20 +1,18 @@
-import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openGpu } from '@alex/tensor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import { runCommand } from './testing/command.js';
 import { writeImages } from './testing/images.js';
 
-let directory: string;
+const directory = temporaryFolder();
 let images: string;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'alex-precision-'));
   images = join(directory, 'images');
   await writeImages(images, ['blue', 'green', 'red']);
 });
-afterAll(() => rm(directory, { recursive: true }));
 
 /** Of the adapter that commands take as well; at the top level, because tests are skipped before any hook runs. */
 const hasHalves = await (async () => {

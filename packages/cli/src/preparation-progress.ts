@@ -1,7 +1,7 @@
 import type { PreparationEvent } from '@alex/data';
 import { SingleBar } from 'cli-progress';
 import { barStyle } from './bar-style.js';
-import { duration } from './output.js';
+import { duration, type Output } from './output.js';
 
 /** Seconds between lines where there is no terminal. */
 const lineEvery = 5;
@@ -10,11 +10,15 @@ const rateOver = 30;
 
 /** Shows on standard error how a preparation gets on: a bar on a terminal, a plain line every few seconds elsewhere. */
 export class PreparationProgress {
-  readonly #stream = process.stderr;
+  readonly #stream: Output['errors'];
   #bar: SingleBar | undefined;
   #lastLine = performance.now();
   /** When so many images were done, from the beginning of the time that the rate is taken over. */
   #marks: { readonly time: number; readonly done: number }[] = [];
+
+  constructor({ errors }: Pick<Output, 'errors'>) {
+    this.#stream = errors;
+  }
 
   show(event: PreparationEvent): void {
     switch (event.kind) {
@@ -71,7 +75,7 @@ export class PreparationProgress {
 
   #startBar(of: number): SingleBar {
     const bar = new SingleBar({
-      stream: this.#stream,
+      stream: this.#stream as NodeJS.WriteStream,
       format: '{bar} {value}/{total} {text}',
       ...barStyle,
     });

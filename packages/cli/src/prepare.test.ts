@@ -1,22 +1,20 @@
-import { access, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import { runCommand, startCommand, untilMeasured } from './testing/command.js';
 import { writeImages } from './testing/images.js';
 import { writeConstantRecipe } from './testing/recipe.js';
 
-let directory: string;
+const directory = temporaryFolder();
 let images: string;
 let prepared: string;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'alex-prepare-command-'));
   images = join(directory, 'images');
   await writeImages(images, ['blue', 'green', 'red']);
   prepared = join(directory, 'prepared');
 });
-afterAll(() => rm(directory, { recursive: true }));
 
 const preparation = (to: string, ...more: string[]) => [
   ...['prepare', '--source', 'folder', '--from', images, '--to', to, '--size', '28'],
@@ -76,16 +74,16 @@ describe.skipIf(process.platform === 'win32')('a training on prepared images', (
     const [whole, stopped] = [join(directory, 'whole'), join(directory, 'stopped')];
     const recipe = await writeConstantRecipe(directory);
     const training = (run: string, steps: number) => [
-      ...['train', '--data', prepared, '--recipe', recipe, '--crop', '24', '--batch', '4'],
+      ...['train', '--data', prepared, '--recipe', recipe, '--crop', '24', '--batch', '1'],
       ...['--steps', `${steps}`, '--run', run],
     ];
-    const running = startCommand(training(stopped, 400));
+    const running = startCommand(training(stopped, 1_000_000));
     await untilMeasured(running, stopped);
     running.process.kill('SIGINT');
     expect((await running.ended).code).toBe(130);
     const [checkpoint] = await readdir(join(stopped, 'checkpoints'));
-    // Past the end of an epoch of five steps.
-    const end = Number(/step-(\d+)/.exec(checkpoint!)![1]) + 7;
+    // Past the end of an epoch of 21 steps.
+    const end = Number(/step-(\d+)/.exec(checkpoint!)![1]) + 22;
     const resumed = await runCommand(['train', '--run', stopped, '--resume', '--steps', `${end}`]);
     expect(resumed.code).toBe(0);
     expect((await runCommand(training(whole, end))).code).toBe(0);

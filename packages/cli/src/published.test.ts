@@ -1,20 +1,16 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { alexnet, publishedForms } from '@alex/model-alexnet';
 import { CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import { writeSafetensors } from '@alex/trainer';
 import protobuf from 'protobufjs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import { floatsFromBase64 } from './base64.js';
 import { parseMix } from './mix-option.js';
 import { type PublishedWeights, publishedNetwork, readLabels, readPublishedWeights } from './published.js';
 
-let directory: string;
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'alex-published-'));
-});
-afterAll(() => rm(directory, { recursive: true }));
+const directory = temporaryFolder();
 
 const file = (name: string) => join(directory, name);
 const tensorOf = (...shape: number[]): HostTensor => ({

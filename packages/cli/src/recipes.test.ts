@@ -1,24 +1,22 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { variants } from '@alex/model-alexnet';
 import { sgd } from '@alex/optim';
 import { ConfigError } from '@alex/tensor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import { defaultsOf, findRecipe, recipeNames } from './recipes.js';
 import { describeModel } from './session.js';
 import { runCommand, startCommand, untilMeasured } from './testing/command.js';
 import { writeImages } from './testing/images.js';
 
-let directory: string;
+const directory = temporaryFolder();
 let images: string;
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'alex-recipes-'));
   images = join(directory, 'images');
   await writeImages(images, ['blue', 'green', 'red']);
 });
-afterAll(() => rm(directory, { recursive: true }));
 
 const train = (run: string, ...more: string[]) => ['train', '--data', images, '--run', run, ...more];
 const small = ['--model', 'small', '--crop', '24', '--batch', '4'];
@@ -157,9 +155,9 @@ describe('train', () => {
 
   it.skipIf(process.platform === 'win32')('is alone in its directory, and saves when it is asked to end', async () => {
     const run = join(directory, 'alone');
-    const running = startCommand(train(run, ...small, '--steps', '1000000', '--tune', 'off'));
+    const running = startCommand(train(run, ...small, '--batch', '1', '--steps', '1000000', '--tune', 'off'));
     await untilMeasured(running, run);
-    const second = await runCommand(train(run, ...small, '--resume'));
+    const second = await runCommand(train(run, ...small, '--batch', '1', '--resume'));
     expect(second.code).toBe(2);
     expect(second.stderr).toContain(`is being trained by another process (process ${running.process.pid})`);
     running.process.kill('SIGTERM');

@@ -1,28 +1,26 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listAdapters } from '@alex/tensor';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import { runCommand } from './testing/command.js';
 import { writeImages } from './testing/images.js';
 import { traceEvents } from './trace.js';
 
-let directory: string;
+const directory = temporaryFolder();
 let adapter: string;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'alex-two-adapters-'));
   await writeImages(join(directory, 'images'), ['blue', 'green', 'red']);
   adapter = process.env['ALEX_ADAPTER'] ?? `${(await listAdapters())[0]!.index}`;
 });
-afterAll(() => rm(directory, { recursive: true }));
 
 it('trains on an adapter opened twice, writes a trace, and goes on with one', async () => {
   const run = join(directory, 'run');
   const trace = join(directory, 'trace.json');
   const train = (...more: string[]) =>
     runCommand([
-      ...['train', '--data', join(directory, 'images'), '--model', 'small', '--crop', '24', '--batch', '4'],
+      ...['train', '--data', join(directory, 'images'), '--model', 'small', '--crop', '24', '--batch', '1'],
       ...['--tune', 'off', '--run', run, ...more],
     ]);
   const adapters = ['--adapters', `${adapter},${adapter}`];

@@ -1,6 +1,6 @@
-import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { prefetch, readAhead } from './prefetch.js';
+import { turns } from './testing.js';
 
 /** Counts up to `end`, and tells what it has begun and whether it was closed. */
 function counter(end: number) {
@@ -9,7 +9,7 @@ function counter(end: number) {
     try {
       for (let i = 0; i < end; i++) {
         log.push(`make ${i}`);
-        await setTimeout(1);
+        await turns(1);
         yield i;
       }
     } finally {
@@ -28,7 +28,7 @@ test('gives the same values in the same order', async () => {
 test('makes one value while the last one is used, and no more', async () => {
   const { log, source } = counter(5);
   for await (const value of prefetch(source)) {
-    await setTimeout(20);
+    await turns(20);
     log.push(`use ${value}`);
     if (value === 1) break;
   }
@@ -44,8 +44,8 @@ test('an error comes after the values before it', async () => {
   const values: number[] = [];
   const reading = (async () => {
     for await (const value of prefetch(failing())) {
-      // Longer than the failure takes: it must wait, and must not count as unhandled meanwhile.
-      await setTimeout(20);
+      // More than the failure takes: it must wait, and must not count as unhandled meanwhile.
+      await turns(20);
       values.push(value);
     }
   })();
@@ -62,7 +62,7 @@ test('an early end does not tell of a failure that nobody waits for', async () =
     expect(value).toBe(1);
     break;
   }
-  await setTimeout(5);
+  await turns(5);
 });
 
 describe('readAhead', () => {
@@ -73,7 +73,7 @@ describe('readAhead', () => {
       for (let i = 0; i < count; i++) {
         yield async () => {
           log.push(`begin ${i}`);
-          await setTimeout(2 * (count - i));
+          await turns(2 * (count - i));
           log.push(`end ${i}`);
           if (i === failing) throw new Error('torn');
           return i;
@@ -92,7 +92,7 @@ describe('readAhead', () => {
   test.each([0, 1, 3])('begins no more than %d ahead', async (ahead) => {
     const { log, jobs } = jobsOf(8);
     for await (const result of readAhead(jobs, ahead)) {
-      await setTimeout(20);
+      await turns(20);
       expect(log.filter((line) => line.startsWith('begin'))).toHaveLength(Math.min(8, result + 1 + ahead));
     }
   });
@@ -102,8 +102,8 @@ describe('readAhead', () => {
     const results: number[] = [];
     const reading = (async () => {
       for await (const result of readAhead(jobs, 2)) {
-        // Longer than the failure takes: it must wait, and must not count as unhandled meanwhile.
-        await setTimeout(20);
+        // More than the failure takes: it must wait, and must not count as unhandled meanwhile.
+        await turns(20);
         results.push(result);
       }
     })();
@@ -120,7 +120,7 @@ describe('readAhead', () => {
       break;
     }
     expect(log.filter((line) => line.startsWith('end'))).toHaveLength(3);
-    await setTimeout(20);
+    await turns(20);
     expect(log).toHaveLength(6);
   });
 });

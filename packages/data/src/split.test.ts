@@ -1,8 +1,7 @@
-import { setTimeout } from 'node:timers/promises';
 import { ConfigError } from '@alex/tensor';
 import { describe, expect, test } from 'vitest';
 import { forEachLimited, keepDecoded } from './split.js';
-import { splitOfImages } from './testing.js';
+import { splitOfImages, turns } from './testing.js';
 
 describe('a split', () => {
   const split = splitOfImages([[1], [2], [3]], [1, 1, 1]);
@@ -37,7 +36,7 @@ describe('forEachLimited', () => {
     const done: number[] = [];
     await forEachLimited(20, 3, async (i) => {
       most = Math.max(most, ++running);
-      await setTimeout(i % 3);
+      await turns(i % 3);
       running--;
       done.push(i);
     });
@@ -51,7 +50,7 @@ describe('forEachLimited', () => {
     const all = forEachLimited(100, 2, async (i) => {
       begun.push(i);
       running++;
-      await setTimeout(i === 1 ? 1 : 20);
+      await turns(i === 1 ? 1 : 20);
       running--;
       if (i === 1) throw new Error('job 1');
     });

@@ -27,3 +27,8 @@ export function splitOfImages(
     place: (i, target) => target.set(images[i]!),
   });
 }
+
+/** Waits until the event loop has gone round so many times. */
+export async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise(setImmediate);
+}

@@ -8,7 +8,7 @@ import {
   type Layer,
 } from '@alex/tensor';
 import { streamOf, threefry2x32, uniformFromBits } from '@alex/tensor/kernels';
-import { randomTensor, relativeError, runLayer, testGpu } from '@alex/tensor/testing';
+import { describeLayer, randomTensor, relativeError, runLayer, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dropout } from './dropout.js';
@@ -52,6 +52,15 @@ async function mask(
 const fiveSigma = (chance: number, draws: number) => 5 * Math.sqrt((chance * (1 - chance)) / draws);
 
 const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
+
+describeLayer(
+  dropout,
+  [
+    { options: { probability: 0.5 }, input: [3, 4, 5, 3], columns: { count: 2, from: 'own' } },
+    { options: { probability: 0.2, inverted: true }, input: [5, 13] },
+  ],
+  { describe, it },
+);
 
 describe('dropout', () => {
   it('drops by the mask that seed, name, step and position define, for activations of any shape', async () => {

@@ -1,9 +1,9 @@
 import { ConfigError, type Gpu, ShapeError } from '@alex/tensor';
-import { relativeError, runLayer } from '@alex/tensor/testing';
+import { describeLayer, relativeError, runLayer } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { local2d } from './local2d.js';
-import { describeOnEveryVariant, runBoth, type Window, windows } from './testing.js';
+import { describeOnEveryVariant, referenceOf, runBoth, type Window, windows } from './testing.js';
 
 async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
   const { filters, kernel, stride, padding } = window;
@@ -16,21 +16,23 @@ async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
   if (bias) expect(relativeError(gradients['bias']!.data, want.bias), `bias gradient of ${text}`).toBeLessThan(1e-4);
 }
 
-/** Every shape is three kernels or more that a driver must compile. In milliseconds. */
-const slow = 300_000;
+describeLayer(
+  local2d,
+  [
+    { options: { filters: 3, kernel: [2, 3], stride: [2, 1], padding: 1 }, input: [3, 2, 4, 3] },
+    { options: { filters: 5, kernel: 2, bias: false }, input: [2, 3, 3, 4] },
+  ],
+  { describe, it, reference: referenceOf(false) },
+);
 
 describeOnEveryVariant('local2d', (gpu, randomShapes) => {
-  it(
-    'agrees with float64 loops on random ragged shapes',
-    async () => {
-      const ungrouped = windows.map((window) => ({ ...window, groups: 1 }));
-      await fc.assert(
-        fc.asyncProperty(ungrouped, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
-        { numRuns: randomShapes, seed: 13 },
-      );
-    },
-    slow,
-  );
+  it('agrees with float64 loops on random ragged shapes', async () => {
+    const ungrouped = windows.map((window) => ({ ...window, groups: 1 }));
+    await fc.assert(
+      fc.asyncProperty(ungrouped, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
+      { numRuns: randomShapes, seed: 13 },
+    );
+  });
 
   it("agrees on the shape of local3 of cuda-convnet's 13% net", async () => {
     const padding = { top: 1, left: 1, bottom: 1, right: 1 };

@@ -4,7 +4,7 @@ import {
   type ProductShape,
   planProduct,
   productKernel,
-  recordSumOfParts,
+  recordSplitKSum,
   stridedColumns,
   stridedRows,
   wholeReduction,
@@ -46,7 +46,7 @@ export function recordWeightGradient(recorder: Recorder, geometry: Geometry, val
 /**
  * A product of filters (rows) with the weights of a filter (columns), reduced over
  * output positions and, innermost, over images. Where filters and weights alone give too little to do at once, positions
- * are shared out in parts that are summed afterwards.
+ * are shared out in pieces that are summed afterwards (split-K).
  */
 function recordDirect(
   recorder: Recorder,
@@ -62,11 +62,11 @@ function recordDirect(
   const area = kernel[0] * kernel[1];
   const positions = outputHeight * outputWidth;
   const plan = planProduct(recorder.gpu, shape, choice);
-  const positionsOfPart = Math.ceil(positions / plan.parts);
-  const parts = Math.ceil(positions / positionsOfPart);
+  const positionsOfPiece = Math.ceil(positions / plan.splitK);
+  const splitK = Math.ceil(positions / positionsOfPiece);
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
   const target =
-    parts === 1 ? weightGradient : recorder.tensor(`${name}/weightGradient/parts`, [parts, weightGradient.elements]);
+    splitK === 1 ? weightGradient : recorder.tensor(`${name}/weightGradient/splitK`, [splitK, weightGradient.elements]);
   recorder.dispatch({
     label: `${name}/weightGradient`,
     reads: { input, outputGradient },
@@ -77,7 +77,7 @@ function recordDirect(
       plan,
       rows: groupFilters,
       columns,
-      batches: groups * parts,
+      batches: groups * splitK,
       reduction: wholeReduction(batch, plan.roundSteps),
       setup: `let group = batch % ${groups}u;
 let slice = batch / ${groups}u;
@@ -88,9 +88,9 @@ let kernel_x_${c} = i32(at_${c} % ${kernel[1]}u) - ${padding.left};
 let map_${c} = (group * ${groupChannels}u + at_${c} / ${area}u) * ${height * width * batch}u;`,
 )}`,
       outer: {
-        count: `(min(${positions}u, (slice + 1u) * ${positionsOfPart}u) - slice * ${positionsOfPart}u)`,
+        count: `(min(${positions}u, (slice + 1u) * ${positionsOfPiece}u) - slice * ${positionsOfPiece}u)`,
         declare: padded ? everyLoad(plan, (c) => `var inside_${c} = true;`) : '',
-        begin: `let position = slice * ${positionsOfPart}u + outer;
+        begin: `let position = slice * ${positionsOfPiece}u + outer;
 let window_y = i32(position / ${outputWidth}u * ${stride[0]}u);
 let window_x = i32(position % ${outputWidth}u * ${stride[1]}u);
 ${everyLoad(
@@ -119,12 +119,12 @@ let place_${c} = map_${c} + u32(y_${c} * ${width} + x_${c}) * ${batch}u;`,
         `store_target(slice * ${weightGradient.elements}u + (group * ${groupFilters}u + ${row}) * ${columns}u + column_${c}, ${value});`,
     }),
   });
-  if (parts > 1) {
-    recordSumOfParts(recorder, {
+  if (splitK > 1) {
+    recordSplitKSum(recorder, {
       label: `${name}/weightGradient/sum`,
       input: target,
       output: weightGradient,
-      parts,
+      splitK,
       elements: weightGradient.elements,
     });
   }

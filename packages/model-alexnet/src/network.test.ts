@@ -122,7 +122,6 @@ describe('compared with PyTorch', () => {
   });
   afterAll(() => {
     expect(gpu.liveBuffers).toBe(buffers);
-    gpu.dispose();
   });
 
   test.each(Object.entries(cases))('%s', async (name, content) => {

@@ -16,14 +16,13 @@ import {
 import { elementCount, threefry2x32 } from '@alex/tensor/kernels';
 import { compileNetwork } from '@alex/tensor/network';
 import { testGpu } from '@alex/tensor/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { alexnet, fromPublished, type PublishedForm, publishedForms } from './index.js';
 
 let gpu: Gpu;
 beforeAll(async () => {
   gpu = await testGpu();
 });
-afterAll(() => gpu.dispose());
 
 const side = 19;
 const classes = 4;

@@ -99,12 +99,11 @@ describe('memory', () => {
     const fixture = fileURLToPath(new URL('refused-memory.fixture.ts', import.meta.url));
     const { stdout } = await run(process.execPath, ['--conditions=@alex/source', '--import', 'tsx', fixture], {
       env: { ...process.env, ALEX_ADAPTER: `${gpu.description.index}` },
-      timeout: 60_000,
     });
     const { name, message, left, loss } = JSON.parse(stdout.slice(stdout.indexOf('{"')));
     // Where the driver only promises memory, the first to get none is the host, for the values that are to go there.
     expect([name, message].join(': ')).toMatch(/^MemoryError: wide: .* reports: |^RangeError: Array buffer allocation/);
     expect(left).toBe(0);
     expect(loss).toBeCloseTo(Math.log(10), 5);
-  }, 60_000);
+  });
 });

@@ -27,8 +27,8 @@ function pointsIn(svg: string, colour: string): number {
 }
 
 describe('curves', () => {
-  it('draws both splits in both panels and names their last values', () => {
-    const svg = curves(history(50, 10));
+  it('draws both splits in both panels and names their last values', async () => {
+    const svg = await curves(history(50, 10));
     const said = texts(svg);
     expect(said).toEqual(expect.arrayContaining(['Loss', 'nats', 'Error', 'share of images', '100%']));
     expect(said.filter((text) => text === 'step')).toHaveLength(2);
@@ -38,46 +38,46 @@ describe('curves', () => {
     }
   });
 
-  it('marks in both panels where the learning rate changed', () => {
-    const said = texts(curves(history(100, 10, (step) => (step < 40 ? 0.01 : step < 80 ? 0.001 : 0.0001))));
+  it('marks in both panels where the learning rate changed', async () => {
+    const said = texts(await curves(history(100, 10, (step) => (step < 40 ? 0.01 : step < 80 ? 0.001 : 0.0001))));
     expect(said.filter((text) => text === 'rate 0.001')).toHaveLength(2);
     expect(said.filter((text) => text === 'rate 0.0001')).toHaveLength(2);
     expect(said).not.toContain('rate 0.01');
   });
 
-  it('says so instead where the rate changed all the time', () => {
-    const said = texts(curves(history(100, 10, (step) => 1 / step)));
+  it('says so instead where the rate changed all the time', async () => {
+    const said = texts(await curves(history(100, 10, (step) => 1 / step)));
     expect(said).toContain('learning rate changed 99 times');
     expect(said.filter((text) => text.startsWith('rate'))).toEqual([]);
   });
 
-  it('draws a logarithmic loss axis, on which a loss of 0 is a gap', () => {
+  it('draws a logarithmic loss axis, on which a loss of 0 is a gap', async () => {
     const lines = history(30, 10);
-    const svg = curves([...lines, { ...lines[0]!, step: 31, loss: 0 }], { lossScale: 'log' });
+    const svg = await curves([...lines, { ...lines[0]!, step: 31, loss: 0 }], { lossScale: 'log' });
     expect(texts(svg)).toEqual(expect.arrayContaining(['nats, logarithmic', '0.5', '1', '2', '4']));
     expect(svg).not.toMatch(/NaN|Infinity/);
   });
 
-  it('says that there is nothing yet', () => {
-    expect(texts(curves([])).filter((text) => text === 'No steps yet')).toHaveLength(2);
+  it('says that there is nothing yet', async () => {
+    expect(texts(await curves([])).filter((text) => text === 'No steps yet')).toHaveLength(2);
   });
 
-  it('draws a single line of metrics as a point', () => {
-    const svg = curves(history(1, 2));
+  it('draws a single line of metrics as a point', async () => {
+    const svg = await curves(history(1, 2));
     expect(texts(svg)).toContain('train 2.56');
     expect(svg).not.toContain('NaN');
   });
 
-  it('draws only validation where there is nothing else', () => {
-    const said = texts(curves(history(20, 5).filter(({ split }) => split === 'val')));
+  it('draws only validation where there is nothing else', async () => {
+    const said = texts(await curves(history(20, 5).filter(({ split }) => split === 'val')));
     expect(said).toContain('val 1.25');
     expect(said.some((text) => text.includes('train'))).toBe(false);
   });
 
-  it('thins 10^5 steps to what can be seen, and keeps the last', () => {
+  it('thins 10^5 steps to what can be seen, and keeps the last', async () => {
     const lines = history(100_000, 100);
     const last = lines.findLast(({ split }) => split === 'val')!;
-    const svg = curves([...lines, { ...last, step: 100_001, loss: 1.5, top1Error: 0.875 }]);
+    const svg = await curves([...lines, { ...last, step: 100_001, loss: 1.5, top1Error: 0.875 }]);
     expect(svg.length).toBeLessThan(400_000);
     // Two panels, of one and of two quantities; at most 1201 points a curve.
     expect(pointsIn(svg, '#c9dafa')).toBeGreaterThan(3 * 600);
@@ -85,22 +85,24 @@ describe('curves', () => {
     expect(texts(svg)).toEqual(expect.arrayContaining(['val 1.50', 'top-1 val 87.5%']));
   });
 
-  it('carries its colours for dark screens', () => {
-    expect(curves(history(3, 1))).toMatch(/@media \(prefers-color-scheme:dark\)\{\[fill="#ffffff"\]\{fill:#0d1117\}/);
+  it('carries its colours for dark screens', async () => {
+    expect(await curves(history(3, 1))).toMatch(
+      /@media \(prefers-color-scheme:dark\)\{\[fill="#ffffff"\]\{fill:#0d1117\}/,
+    );
   });
 
   it('is an image that other programs read', async () => {
     const { width, height } = await sharp(
-      Buffer.from(curves(history(100, 10), { width: 800, height: 300 })),
+      Buffer.from(await curves(history(100, 10), { width: 800, height: 300 })),
     ).metadata();
     expect([width, height]).toEqual([800, 300]);
   });
 
-  it('refuses what cannot be drawn', () => {
+  it('refuses what cannot be drawn', async () => {
     const [line] = history(1, 2);
-    expect(() => curves([{ ...line!, loss: Number.NaN }])).toThrow(DataError);
-    expect(() => curves([], { width: Number.NaN })).toThrow(ConfigError);
-    expect(() => curves([], { height: 10 })).toThrow(/at least 640 and 240, got 960 and 10/);
-    expect(() => curves([], { lossScale: 'cubic' as 'log' })).toThrow(/'linear' or 'log', got 'cubic'/);
+    await expect(curves([{ ...line!, loss: Number.NaN }])).rejects.toThrow(DataError);
+    await expect(curves([], { width: Number.NaN })).rejects.toThrow(ConfigError);
+    await expect(curves([], { height: 10 })).rejects.toThrow(/at least 640 and 240, got 960 and 10/);
+    await expect(curves([], { lossScale: 'cubic' as 'log' })).rejects.toThrow(/'linear' or 'log', got 'cubic'/);
   });
 });

@@ -28,7 +28,7 @@ const mostStretches = 600;
  * @param metrics Lines of `metrics.jsonl`, in any order; may be empty.
  * @throws `DataError` for a line with a value that cannot be drawn (NaN, say), `ConfigError` for a wrong option.
  */
-export function curves(metrics: readonly Metric[], options: CurvesOptions = {}): string {
+export async function curves(metrics: readonly Metric[], options: CurvesOptions = {}): Promise<string> {
   const { lossScale = 'linear', width = 960, height = 400 } = options;
   if (lossScale !== 'linear' && lossScale !== 'log') {
     throw new ConfigError(`curves: lossScale must be 'linear' or 'log', got '${String(lossScale)}'`);
@@ -38,7 +38,7 @@ export function curves(metrics: readonly Metric[], options: CurvesOptions = {}):
   }
   const history = historyOf(metrics);
   const logarithmic = lossScale === 'log';
-  const loss = drawPanel(history, width / 2, height, {
+  const loss = await drawPanel(history, width / 2, height, {
     title: 'Loss',
     unit: logarithmic ? 'nats, logarithmic' : 'nats',
     yAxis: logarithmic ? { type: 'log', logBase: 2 } : { type: 'value', min: 0 },
@@ -46,7 +46,7 @@ export function curves(metrics: readonly Metric[], options: CurvesOptions = {}):
     format: (nats) => nats.toPrecision(3),
     quantities: [{ name: '', value: ({ loss: nats }) => (logarithmic && nats <= 0 ? Number.NaN : nats) }],
   });
-  const error = drawPanel(history, width / 2, height, {
+  const error = await drawPanel(history, width / 2, height, {
     title: 'Error',
     unit: 'share of images',
     yAxis: { type: 'value', min: 0, max: 1, interval: 0.25 },
@@ -78,7 +78,7 @@ interface Panel {
   readonly quantities: readonly Quantity[];
 }
 
-function drawPanel({ train, val }: History, width: number, height: number, panel: Panel): string {
+function drawPanel({ train, val }: History, width: number, height: number, panel: Panel): Promise<string> {
   const { title, unit, yAxis, formatTick, format, quantities } = panel;
   const changes = learningRateChanges(train);
   const lastStep = Math.max(1, train.at(-1)?.step ?? 0, val.at(-1)?.step ?? 0);

@@ -1,31 +1,11 @@
-import { LineChart } from 'echarts/charts';
-import {
-  GraphicComponent,
-  GridComponent,
-  LegendComponent,
-  MarkLineComponent,
-  TitleComponent,
-} from 'echarts/components';
-import { type EChartsCoreOption, init, use } from 'echarts/core';
-import { LabelLayout } from 'echarts/features';
-import { SVGRenderer } from 'echarts/renderers';
+import type { EChartsCoreOption } from 'echarts/core';
 import { darkImageStyle, palette } from './palette.js';
-
-use([
-  GraphicComponent,
-  GridComponent,
-  LabelLayout,
-  LegendComponent,
-  LineChart,
-  MarkLineComponent,
-  SVGRenderer,
-  TitleComponent,
-]);
 
 export const fontFamily = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'DejaVu Sans', sans-serif";
 
 /** Draws a chart without a document; sizes in pixels. */
-export function drawSvg(width: number, height: number, option: EChartsCoreOption): string {
+export async function drawSvg(width: number, height: number, option: EChartsCoreOption): Promise<string> {
+  const { init } = await import('./echarts.js');
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption({

@@ -34,7 +34,7 @@ export async function reportHtml(run: RunReport): Promise<string> {
   );
   const sections = [
     tiles(metrics),
-    section('Learning', 'Loss and errors in training and on images held back from it.', figure(curves(metrics))),
+    section('Learning', 'Loss and errors in training and on images held back from it.', figure(await curves(metrics))),
     run.filters &&
       section(
         'First-layer filters',

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -124,17 +125,20 @@ describe('unpacked', () => {
   it('may happen in several processes at once', async () => {
     const program = [
       `import { unpacked } from ${JSON.stringify(new URL('./unpack.ts', import.meta.url).href)};`,
-      'await new Promise((resolve) => setTimeout(resolve, Number(process.argv[1]) - Date.now()));',
-      'console.log(await unpacked(JSON.parse(process.argv[2]), [process.argv[3]]));',
+      'console.log("ready");',
+      'for await (const _ of process.stdin) break;',
+      'console.log(await unpacked(JSON.parse(process.argv[1]), [process.argv[2]]));',
     ].join('\n');
-    const together = String(Date.now() + 3000);
     const processes = Array.from({ length: 3 }, () =>
       run(process.execPath, [
         ...['--import', 'tsx', '--input-type=module', '--eval', program, '--'],
-        ...[together, JSON.stringify(what), cache],
+        ...[JSON.stringify(what), cache],
       ]),
     );
-    for (const { stdout } of await Promise.all(processes)) expect(stdout.trim()).toBe(join(cache, 'driver-1.0.0'));
+    await Promise.all(processes.map(({ child }) => once(child.stdout!, 'data')));
+    for (const { child } of processes) child.stdin!.end('go');
+    for (const { stdout } of await Promise.all(processes))
+      expect(stdout).toBe(`ready\n${join(cache, 'driver-1.0.0')}\n`);
     await expectWhole(join(cache, 'driver-1.0.0'));
     expect(await readdir(cache)).toEqual(['driver-1.0.0']);
   });

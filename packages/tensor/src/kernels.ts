@@ -26,26 +26,16 @@ export {
 } from './kernel/tuner.js';
 export { createTuningCache, exportTunings, importTunings, type TuningCache } from './kernel/tuning-cache.js';
 export { type ProductOptions, recordProduct } from './math/product.js';
-export {
-  type LoadForm,
-  type ProductKernelOptions,
-  type ProductOperand,
-  productKernel,
-  type Reduction,
-  type Share,
-  stridedColumns,
-  stridedRows,
-  wholeReduction,
-} from './math/product-kernel.js';
-export {
-  type ProductChoice,
-  type ProductPlan,
-  type ProductShape,
-  type ProductTile,
-  planProduct,
-  productChoices,
-} from './math/product-plan.js';
-export { recordRowSums, recordSumOfParts } from './math/sums.js';
+export { productKernel } from './math/products/families.js';
+export type { ProductFamily, ProductKernelOptions } from './math/products/family.js';
+export type { LoadForm } from './math/products/lanes.js';
+export { type ProductOperand, stridedColumns, stridedRows } from './math/products/operand.js';
+export { planProduct, productChoices } from './math/products/plan.js';
+export { type Reduction, wholeReduction } from './math/products/reduction.js';
+export type { ProductChoice, ProductPlan, ProductShape, Share } from './math/products/shape.js';
+export type { ProductTile } from './math/products/tile-size.js';
+export { recordRowSums, recordSplitKSum } from './math/sums.js';
+export { type ElementwiseLayerOptions, elementwiseLayer } from './network/elementwise-layer.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
 export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';
 export { checkHostTensor, elementCount, elementsPerImage, formatShape, imageShape } from './shape.js';

@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '@alex/tensor';
 import protobuf from 'protobufjs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import { readCaffeMean, readCaffemodel } from './caffemodel.js';
 
 /** What Caffe itself says of its files, as far as they are read: src/caffe/proto/caffe.proto. */
@@ -34,12 +34,8 @@ const encode = (type: string, value: object) => {
   return message.encode(message.fromObject(value)).finish();
 };
 
-let directory: string;
+const directory = temporaryFolder();
 let count = 0;
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'alex-caffe-'));
-});
-afterAll(() => rm(directory, { recursive: true }));
 
 async function fileOf(bytes: Uint8Array): Promise<string> {
   const path = join(directory, `${count++}.caffemodel`);

@@ -1,22 +1,18 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, type HostTensor } from '@alex/tensor';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 
-let parent: string;
+const parent = temporaryFolder();
 let folder: CheckpointFolder;
 let count = 0;
-beforeAll(async () => {
-  parent = await mkdtemp(join(tmpdir(), 'alex-checkpoints-'));
-});
 beforeEach(() => {
   folder = new CheckpointFolder(join(parent, `${count++}`));
 });
-afterAll(() => rm(parent, { recursive: true }));
 
 const values = (...data: number[]): HostTensor => ({ shape: [data.length], data: Float32Array.from(data) });
 const checkpoint = (step: number, top1Error?: number): Checkpoint => ({

@@ -1,16 +1,12 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AlexError } from '@alex/tensor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import { EventFile } from './event-file.js';
 import type { Metrics } from './metrics.js';
 
-let directory: string;
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'alex-events-'));
-});
-afterAll(() => rm(directory, { recursive: true }));
+const directory = temporaryFolder();
 
 /** CRC-32C bit by bit, from its polynomial. */
 function checksum(bytes: Uint8Array): number {
@@ -93,7 +89,8 @@ const metrics = (step: number, split: Metrics['split']): Metrics => ({
 
 describe('EventFile', () => {
   it('holds values of ones own, by themselves and beside metrics', async () => {
-    const own = await mkdtemp(join(directory, 'own-'));
+    const own = join(directory, 'own');
+    await mkdir(own);
     const events = new EventFile(own, 1);
     events.scalar('norms/conv1', 7, 0.5);
     events.add({ ...metrics(8, 'val'), extra: { beta: 0.25 } });

@@ -73,7 +73,7 @@ it('has files for every published result, all of them valid', async () => {
   const names = await readdir(folder);
   for (const name of names) {
     const read = parseRecipe(name, await readFile(new URL(name, folder), 'utf8'));
-    expect(read.$schema).toBe('../../../packages/trainer/recipe.schema.json');
+    expect(read.$schema).toBe('../../trainer/recipe.schema.json');
   }
   expect(names).toEqual(expect.arrayContaining(['paper.json', 'release-2012.json', 'six-conv-finetune.json']));
 });

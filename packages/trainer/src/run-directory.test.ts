@@ -1,21 +1,17 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import type { RunConfig } from './config.js';
 import { RunDirectory } from './run-directory.js';
 
-let parent: string;
+const parent = temporaryFolder();
 let path: string;
 let count = 0;
-beforeAll(async () => {
-  parent = await mkdtemp(join(tmpdir(), 'alex-run-'));
-});
 beforeEach(() => {
   path = join(parent, `run${count++}`);
 });
-afterAll(() => rm(parent, { recursive: true }));
 
 const config: RunConfig = {
   model: { variant: 'small', inputSize: 16 },

@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { alexnet } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
@@ -7,6 +6,7 @@ import { adam } from '@alex/optim';
 import { ConfigError, DataError, type Gpu } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import type { RunConfig } from './config.js';
 import { evaluate } from './evaluation/evaluate.js';
 import type { Metrics } from './metrics.js';
@@ -16,17 +16,15 @@ import type { Placed } from './stepper.js';
 import { configOf, datasetOf, sgdOf, withAugmenter } from './testing.js';
 import { type TrainingEvent, type TrainingOptions, train } from './train.js';
 
-let parent: string;
+const parent = temporaryFolder();
 let gpu: Gpu;
 let before: number;
 let count = 0;
 beforeAll(async () => {
-  parent = await mkdtemp(join(tmpdir(), 'alex-train-'));
   gpu = await testGpu();
   before = gpu.liveBuffers;
 });
 afterAll(async () => {
-  await rm(parent, { recursive: true });
   expect(gpu.liveBuffers).toBe(before);
 });
 

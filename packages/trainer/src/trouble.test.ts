@@ -1,12 +1,12 @@
-import { mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dense } from '@alex/layers-dense';
 import { place } from '@alex/multi-gpu';
 import { AdapterError, AlexError, ConfigError, describeNetwork, type Gpu, openGpu } from '@alex/tensor';
 import type { Network } from '@alex/tensor/network';
 import { testGpu } from '@alex/tensor/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import type { Recipe, RunConfig } from './config.js';
 import { LossWatch } from './divergence.js';
 import { RunDirectory } from './run-directory.js';
@@ -14,17 +14,15 @@ import { lockRun } from './run-lock.js';
 import { configOf, datasetOf, sgdOf, withAugmenter } from './testing.js';
 import { type TrainingEvent, type TrainingOptions, train } from './train.js';
 
-let parent: string;
+const parent = temporaryFolder();
 let count = 0;
 /** What every undisturbed run of twelve steps ends with. */
 let wanted: Buffer;
 
 beforeAll(async () => {
-  parent = await mkdtemp(join(tmpdir(), 'alex-trouble-'));
   const { run } = await trained();
   wanted = await weights(run);
 });
-afterAll(() => rm(parent, { recursive: true }));
 
 /** Of the least network there is: what matters here does not depend on it. */
 const newRun = (recipe: Partial<Recipe> = {}) =>

@@ -21,7 +21,7 @@ export interface PrepareOptions extends CommonOptions {
 /** Turns a data set into shards; gives the exit code. */
 export async function prepareCommand(options: PrepareOptions, output: Output): Promise<number> {
   const { source, from, to, size, classes, maxRejected, format, workers } = options;
-  const progress = new PreparationProgress();
+  const progress = new PreparationProgress(output);
   const interruption = new Interruption(() => progress.say('Stopping; what is finished is kept.'));
   try {
     const { manifest, alreadyThere } = await prepareDataset({

@@ -249,7 +249,7 @@ export function trainingResult({ run, result }: Trained) {
 }
 
 /** How the command is called from the repository. */
-export const alexnetCommand = 'npm run alexnet --';
+export const alexnetCommand = import.meta.url.endsWith('.ts') ? 'npm run alexnet --' : 'npx alexnet';
 
 function namesOf({ gpus }: Session): string {
   return gpus.map(({ description }) => description.name).join(' and ');

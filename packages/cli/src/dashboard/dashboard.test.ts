@@ -1,43 +1,30 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { type DashboardEvents, dashboardFiles } from '@alex/report';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { runCommand, startCommand } from '../testing/command.js';
+import { beforeAll, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../../temporary.base.js';
+import { type RunningCommand, runCommand, startCommand, untilSaid } from '../testing/command.js';
 import { writeImages } from '../testing/images.js';
 import { writeConstantRecipe } from '../testing/recipe.js';
 import { listenTo } from './testing.js';
 
-let directory: string;
+const directory = temporaryFolder();
 let images: string;
 let recipe: string;
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'alex-dashboard-'));
   images = join(directory, 'images');
   await writeImages(images, ['blue', 'green', 'red']);
   recipe = await writeConstantRecipe(directory);
 });
-afterAll(() => rm(directory, { recursive: true }));
 
 const training = (run: string, steps: number, ...more: string[]) =>
-  ['train', '--data', images, '--recipe', recipe, '--crop', '24', '--batch', '4', '--run', run].concat(
+  ['train', '--data', images, '--recipe', recipe, '--crop', '24', '--batch', '1', '--run', run].concat(
     ['--steps', `${steps}`, '--evaluate-every', '20', '--tune', 'off'],
     more,
   );
 
 /** The address that a training says its page is at. */
-async function addressOf(running: ReturnType<typeof startCommand>): Promise<string> {
-  let said = '';
-  running.process.stdout!.on('data', (text: string) => {
-    said += text;
-  });
-  while (true) {
-    const [, url] = /Dashboard: (http:\S+)/.exec(said) ?? [];
-    if (url) return url;
-    await setTimeout(20);
-  }
-}
+const addressOf = async (running: RunningCommand) => (await untilSaid(running, /Dashboard: (http:\S+)\n/))[1]!;
 
 it('shows a training, is found again by its page when the run goes on, and changes nothing', async () => {
   const run = join(directory, 'run');
@@ -47,7 +34,7 @@ it('shows a training, is found again by its page when the run goes on, and chang
   expect(await page.next('run')).toMatchObject({
     title: expect.stringMatching(/^small on .*images$/),
     steps: 1_000_000,
-    batch: 4,
+    batch: 1,
   });
   const shown = (await page.next('images')) as DashboardEvents['images'];
   // There are three validation images, fewer than eight.

@@ -1,6 +1,7 @@
-import { type IncomingHttpHeaders, request } from 'node:http';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { type IncomingHttpHeaders, request, type ServerResponse } from 'node:http';
 import { createConnection } from 'node:net';
-import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LocalServer } from './local-server.js';
 import { listenTo } from './testing.js';
@@ -102,13 +103,20 @@ describe('LocalServer', () => {
     const { url, tell, pages } = await start();
     expect(pages).toBe(0);
     tell('nobody', 'hears this');
+    let response: ServerResponse | undefined;
+    const onRequest = (message: unknown) => {
+      ({ response } = message as { response: ServerResponse });
+    };
+    subscribe('http.server.request.start', onRequest);
     const page = await listenTo(url);
+    unsubscribe('http.server.request.start', onRequest);
     expect(await page.next('hello')).toEqual({ text: 'line\nbreak' });
     expect(server!.pages).toBe(1);
     tell('step', { loss: 1 });
     expect(await page.next('step')).toEqual({ loss: 1 });
     page.leave();
-    while (server!.pages > 0) await setTimeout(5);
+    await once(response!, 'close');
+    expect(server!.pages).toBe(0);
   });
 
   it('takes the port that it had, and another where it is taken', async () => {

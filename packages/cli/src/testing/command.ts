@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { dirname, join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { runCommandLine } from '../command-line.js';
 
 /** What a command said and how it ended. */
 export interface CommandResult {
   readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -25,58 +25,114 @@ const driverWarning = /^Warning: \w+ artificially reduced from .*\n/gm;
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 
-/** What a test measures must not decide what the machine's user computes with, nor the other way round. */
-const cache = mkdtempSync(join(tmpdir(), 'alex-cache-'));
-process.on('exit', () => rmSync(cache, { recursive: true, force: true }));
+/**
+ * Runs `work` with a cache folder of its own: what a test measures must not decide what the machine's user computes with,
+ * nor the other way round.
+ */
+async function withCache<Result>(work: (cache: string) => Promise<Result>): Promise<Result> {
+  const cache = mkdtempSync(join(tmpdir(), 'alex-cache-'));
+  try {
+    return await work(cache);
+  } finally {
+    rmSync(cache, { recursive: true, force: true });
+  }
+}
 
 /** Starts `alexnet` with these arguments; `before` is a module to load first. */
-export function startCommand(
-  args: readonly string[],
-  options: { readonly before?: URL; readonly directory?: string; readonly timeLimit?: number } = {},
-): RunningCommand {
-  const imports = [import.meta.resolve('tsx'), ...(options.before ? [options.before.href] : [])];
+export function startCommand(args: readonly string[], { before }: { readonly before?: URL } = {}): RunningCommand {
+  const imports = [import.meta.resolve('tsx'), ...(before ? [before.href] : [])];
   const node = ['--conditions=@alex/source', ...imports.flatMap((url) => ['--import', url]), main, ...args];
-  const child = spawn(process.execPath, node, {
-    cwd: options.directory,
-    env: { ...process.env, ALEX_CACHE: cache },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeLimit ?? 110_000);
-  const ended = new Promise<CommandResult>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      resolve({ code, signal, stdout, stderr: stderr.replaceAll(driverWarning, '') });
+  let child!: ChildProcess;
+  const ended = withCache((cache) => {
+    child = spawn(process.execPath, node, {
+      env: { ...process.env, ALEX_CACHE: cache },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const [stdout, stderr] = [textOf(child.stdout!), textOf(child.stderr!)];
+    return new Promise<CommandResult>((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code) => {
+        resolve({ code, stdout: stdout(), stderr: stderr().replaceAll(driverWarning, '') });
+      });
     });
   });
   return { process: child, ended };
 }
 
-/** Runs `alexnet` with these arguments to its end. */
+/**
+ * Runs `alexnet` with these arguments to its end, in this process: a process of its own takes seconds to start and far more
+ * to compile its kernels.
+ *
+ * @param options.directory the working directory
+ */
 export function runCommand(
   args: readonly string[],
-  options?: Parameters<typeof startCommand>[1],
+  { directory }: { readonly directory?: string } = {},
 ): Promise<CommandResult> {
-  return startCommand(args, options).ended;
+  return withCache(async (cache) => {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const [out, err] = [textOf(stdout), textOf(stderr)];
+    const { ALEX_CACHE: cacheBefore } = process.env;
+    const directoryBefore = process.cwd();
+    process.env['ALEX_CACHE'] = cache;
+    if (directory !== undefined) process.chdir(directory);
+    try {
+      const code = await runCommandLine(args, { stdout, stderr });
+      return { code, stdout: out(), stderr: err() };
+    } finally {
+      process.chdir(directoryBefore);
+      if (cacheBefore === undefined) delete process.env['ALEX_CACHE'];
+      else process.env['ALEX_CACHE'] = cacheBefore;
+    }
+  });
+}
+
+/** What a stream says, from now on. */
+function textOf(stream: NodeJS.ReadableStream): () => string {
+  let text = '';
+  stream.setEncoding('utf8').on('data', (more: string) => {
+    text += more;
+  });
+  return () => text;
+}
+
+/** Waits until a running command has said something, and gives what was found in it. */
+export async function untilSaid({ process: child, ended }: RunningCommand, wanted: RegExp): Promise<RegExpExecArray> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    child.stdout!.on('data', (text: string) => {
+      said += text;
+      const found = wanted.exec(said);
+      if (found) resolve(found);
+    });
+    ended.then(({ stdout, stderr }) =>
+      reject(new Error(`The command ended without a word of it:\n${stdout}${stderr}`)),
+    );
+  });
 }
 
 /** Waits until a training has written its first line of metrics into its run directory; fails where it ends before. */
 export async function untilMeasured(running: RunningCommand, run: string): Promise<void> {
-  let result: CommandResult | undefined;
-  running.ended.then((ended) => {
-    result = ended;
-  });
   const metrics = join(run, 'metrics.jsonl');
-  while (!(await readFile(metrics, 'utf8').catch(() => '')).includes('\n')) {
-    if (result) throw new Error(`The training ended before its first step:\n${result.stdout}${result.stderr}`);
-    await sleep(20);
+  const measured = async () => (await readFile(metrics, 'utf8').catch(() => '')).includes('\n');
+  const early = running.ended.then(({ stdout, stderr }): never => {
+    throw new Error(`The training ended before its first step:\n${stdout}${stderr}`);
+  });
+  early.catch(() => undefined);
+  while (true) {
+    // What is not there yet comes to be in the folder above it.
+    const watched = nearest(metrics);
+    const watcher = watch(watched);
+    try {
+      const changed = new Promise((resolve) => watcher.once('change', resolve));
+      if (await measured()) return;
+      if (nearest(metrics) === watched) await Promise.race([changed, early]);
+    } finally {
+      watcher.close();
+    }
   }
+}
+
+function nearest(path: string): string {
+  return existsSync(path) ? path : nearest(dirname(path));
 }

@@ -13,7 +13,7 @@ import { streamOf, threefry2x32 } from '@alex/tensor/kernels';
 import { RunDirectory, train } from '@alex/trainer';
 import { openDataOfRun } from '../data.js';
 import { openSession, type Session } from '../session.js';
-import { runCommand, startCommand } from './command.js';
+import { startCommand } from './command.js';
 import { writeImages } from './images.js';
 
 const { values } = parseArgs({
@@ -46,7 +46,7 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 const whole = join(directory, 'whole');
 const begin = performance.now();
-const undisturbed = await runCommand(training(whole), { timeLimit: 600_000 });
+const undisturbed = await startCommand(training(whole)).ended;
 if (undisturbed.code !== 0) throw new Error(`the undisturbed training failed: ${undisturbed.stderr}`);
 const seconds = (performance.now() - begin) / 1000;
 const wanted = await weights(whole);
@@ -64,7 +64,7 @@ for (let killed = 0, runs = 0; killed < kills; runs++) {
   const before = killed;
   const moments: string[] = [];
   for (;;) {
-    const running = startCommand(training(run), { timeLimit: 600_000 });
+    const running = startCommand(training(run));
     const ended = running.ended.then(({ code, stderr }) => ({ code, stderr }));
     // From before it has begun until it is half done, or what is left of it is.
     const wait = killed < kills ? between(0.3, Math.max(4, seconds / 2)) : undefined;

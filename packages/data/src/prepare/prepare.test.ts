@@ -1,14 +1,14 @@
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, cp, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ConfigError, DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { extract } from 'tar-stream';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../../../../temporary.base.js';
 import { decodeImage } from '../image-file.js';
 import { openDataset } from '../open-dataset.js';
 import { ownScript } from '../own-script.js';
@@ -44,13 +44,12 @@ async function filesOf(shard: string): Promise<Record<string, Buffer>> {
 const manifestOf = async (folder: string) =>
   parseManifest('dataset.json', await readFile(join(folder, 'dataset.json'), 'utf8'));
 
-let parent: string;
+const parent = temporaryFolder();
 let folder: string;
 /** The folder's images as they are prepared usually. */
 let prepared: PrepareOptions;
 let preparation: Preparation;
 beforeAll(async () => {
-  parent = await mkdtemp(join(tmpdir(), 'alex-prepare-'));
   folder = join(parent, 'images');
   const files: Record<string, Buffer> = {};
   for (let i = 0; i < 14; i++) files[`train/${i % 2 ? 'cat' : 'dog'}/${i}.JPEG`] = await jpeg(i);
@@ -59,7 +58,6 @@ beforeAll(async () => {
   prepared = ofFolder();
   preparation = await prepareDataset(prepared);
 });
-afterAll(() => rm(parent, { recursive: true, force: true }));
 
 let count = 0;
 const newFolder = () => join(parent, `to${count++}`);
@@ -283,16 +281,14 @@ describe('images that cannot be used', () => {
 });
 
 describe('an interruption', () => {
-  /** Prepares in a process of its own, which is killed a moment after so many images are done. */
-  async function killedAfter(images: number, milliseconds: number, options: PrepareOptions): Promise<void> {
+  /** Prepares in a process of its own, which is killed as soon as so many images are done. */
+  async function killedAfter(images: number, options: PrepareOptions): Promise<void> {
     const { url } = ownScript('prepare/testing-process');
     const { execArgv } = ownScript('shard-process');
     const child = fork(url, [JSON.stringify(options)], { execArgv, stdio: 'ignore' });
     const ended = once(child, 'exit');
     child.on('message', (event: PreparationEvent) => {
-      if (event.kind === 'images' && event.done >= images) {
-        setTimeout(() => child.kill('SIGKILL'), milliseconds);
-      }
+      if (event.kind === 'images' && event.done >= images) child.kill('SIGKILL');
     });
     await ended;
   }
@@ -308,13 +304,9 @@ describe('an interruption', () => {
     const wanted = await contentOf(whole.to);
 
     const options = { ...whole, to: newFolder() };
-    // Within the first shard, between later ones, and when all shards are there.
-    for (const [images, milliseconds] of [
-      [0, 5],
-      [30, 7],
-      [69, 1],
-    ] as const) {
-      await killedAfter(images, milliseconds, options);
+    // Before the first image, within the first shard, between later ones, and when all shards are there.
+    for (const images of [0, 1, 30, 69]) {
+      await killedAfter(images, options);
       const there = await readdir(options.to).catch(() => [] as string[]);
       if (!there.includes('dataset.json')) {
         await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');

@@ -106,7 +106,7 @@ describe('reading', () => {
       console.log((await train.read([0, 1])).count);`;
     const { execArgv } = ownScript('decode-worker');
     const run = [...execArgv, '--input-type=module', '--eval', code];
-    const { stdout } = await promisify(execFile)(process.execPath, run, { timeout: 60_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, run);
     expect(stdout).toBe('2\n');
   });
 });

@@ -74,42 +74,32 @@ const windows: fc.Arbitrary<Window> = fc
     return height + padding.top + padding.bottom >= 3 && width + padding.left + padding.right >= 3;
   });
 
-/** Every shape is many kernels that a driver must compile. In milliseconds. */
-const slow = 300_000;
-
 describeOnEveryVariant("Winograd's algorithm", (gpu, randomShapes) => {
-  it(
-    'agrees with float64 loops on random ragged shapes',
-    async () => {
-      await fc.assert(
-        fc.asyncProperty(windows, fc.constantFrom<WinogradTile>(2, 4, 5), fc.boolean(), (window, tile, bias) =>
-          expectAgreement(gpu(), window, tile, bias),
-        ),
-        { numRuns: Math.ceil(randomShapes / 5), seed: 2015 },
-      );
-    },
-    slow,
-  );
-
-  it.each<WinogradTile>([4, 5])(
-    'agrees in tiles of %i, with groups and the border that AlexNet has',
-    (tile) =>
-      expectAgreement(
-        gpu(),
-        {
-          batch: 8,
-          channels: 32,
-          height: 13,
-          width: 13,
-          filters: 40,
-          kernel: [3, 3],
-          stride: [1, 1],
-          padding: { top: 1, left: 1, bottom: 1, right: 1 },
-          groups: 2,
-        },
-        tile,
+  it('agrees with float64 loops on random ragged shapes', async () => {
+    await fc.assert(
+      fc.asyncProperty(windows, fc.constantFrom<WinogradTile>(2, 4, 5), fc.boolean(), (window, tile, bias) =>
+        expectAgreement(gpu(), window, tile, bias),
       ),
-    slow,
+      { numRuns: Math.ceil(randomShapes / 5), seed: 2015 },
+    );
+  });
+
+  it.each<WinogradTile>([4, 5])('agrees in tiles of %i, with groups and the border that AlexNet has', (tile) =>
+    expectAgreement(
+      gpu(),
+      {
+        batch: 8,
+        channels: 32,
+        height: 13,
+        width: 13,
+        filters: 40,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: { top: 1, left: 1, bottom: 1, right: 1 },
+        groups: 2,
+      },
+      tile,
+    ),
   );
   it('refuses other kernels and strides', async () => {
     const window = {

@@ -55,7 +55,6 @@ async function node(program: string, environment: NodeJS.ProcessEnv = {}, before
   return run(command!, rest, {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
     env: { ...process.env, ...environment },
-    timeout: 100_000,
   });
 }
 
@@ -170,6 +169,17 @@ describe.skipIf(process.platform === 'win32')('on another machine', () => {
     expect(error).toMatch(/^AdapterError No adapter: .*riscv64/);
     expect(error).toContain('npm install @alex/software-gpu');
     expect(error).toContain('apt-get install');
+  });
+
+  it('Dawn has no library for its platform: adapters are none, and the error names the package', async () => {
+    const program = `
+      Object.defineProperty(process, 'platform', { value: 'freebsd' });
+      console.log(JSON.stringify(await listAdapters()));
+      await openGpu().catch((error) => console.log(error.name, error.message));`;
+    const { stdout } = await node(program);
+    const [list, error] = stdout.trim().split('\n');
+    expect(list).toBe('[]');
+    expect(error).toMatch(/^AdapterError No adapter: the package "webgpu" cannot be loaded on freebsd .*dawn\.node/);
   });
 
   it('a driver of the user that is broken is passed over', async () => {

@@ -49,8 +49,8 @@ export interface GpuOptions {
 
 const errorFilters = ['validation', 'out-of-memory', 'internal'] as const;
 
-/** The news that an adapter was lost may come so many milliseconds after what it broke. */
-const newsOfLoss = 200;
+/** The news that an adapter was lost may come so many milliseconds after what it broke, on a busy machine. */
+const newsOfLoss = 5000;
 
 /**
  * Devices that are open. The driver's threads must be at rest when the process unloads it, also where the process ends

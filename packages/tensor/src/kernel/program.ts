@@ -1,44 +1,21 @@
 import type { Gpu } from '../adapter/gpu.js';
 import {
   type GPUBindGroup,
-  type GPUBindGroupEntry,
-  type GPUBindGroupLayout,
-  type GPUBuffer,
-  type GPUBufferBindingType,
   GPUBufferUsage,
   type GPUCommandEncoder,
   type GPUComputePassEncoder,
   type GPUComputePipeline,
-  GPUShaderStage,
 } from '../adapter/webgpu.js';
 import { ConfigError } from '../errors.js';
-import type { ExchangeEnd, Message } from './exchange.js';
+import type { ExchangeEnd } from './exchange.js';
 import { type MemoryLayout, type PlanLimits, planMemory } from './plan.js';
-import {
-  createRecording,
-  type Dispatch,
-  isTransfer,
-  type Operation,
-  type Recorder,
-  type ScalarType,
-  type Transfer,
-} from './recorder.js';
-import { createStopwatch, hostClock } from './stopwatch.js';
-import { bufferOf, bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
-import { type Memory, moduleText, type Operand, type ScalarSlot } from './wgsl.js';
+import { prepare, scalarTable } from './prepare.js';
+import { type DispatchTiming, timed } from './profile.js';
+import { createRecording, type Dispatch, isTransfer, type Operation, type Recorder } from './recorder.js';
+import { type BufferPlace, segmentsOf } from './segments.js';
+import { bufferOf, bytesOf, type Tensor } from './tensor.js';
 
-/** How long a dispatch took, and the bytes of the tensors that it reads and writes, each counted once. */
-export interface DispatchTiming {
-  readonly label: string;
-  /** When it began, by the clock of `performance.now()`. */
-  readonly start: number;
-  readonly milliseconds: number;
-  readonly bytes: number;
-  /** The number of the adapter, where there are several: of the one that receives, where values go from one to another. */
-  readonly adapter?: number;
-  /** The number of the adapter that sent, where it is no dispatch but the host handing on what came from there. */
-  readonly from?: number;
-}
+export type { DispatchTiming } from './profile.js';
 
 export interface RunOptions {
   /** Adds to the last submission: a copy of a result. */
@@ -169,63 +146,10 @@ function build(
   return Object.fromEntries(programs);
 }
 
-/** Where the memory of a tensor begins. */
-interface BufferPlace {
-  readonly buffer: GPUBuffer;
-  readonly offset: number;
-}
-
 interface Step {
   readonly dispatch: Dispatch;
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
-}
-
-/** A message, and where its values come from or go to. */
-interface End extends BufferPlace {
-  readonly label: string;
-  readonly message: Message;
-}
-
-/** What one submission does: dispatches, then copies of what is sent. What is received is awaited before the next one. */
-interface Segment {
-  readonly dispatches: Dispatch[];
-  readonly sends: End[];
-  readonly receives: End[];
-}
-
-function segmentsOf(
-  operations: readonly Operation[],
-  placeOf: (tensor: Tensor) => BufferPlace,
-  end: ExchangeEnd | undefined,
-): Segment[] {
-  const segments: Segment[] = [];
-  const add = (kind: keyof Segment, operation: Dispatch | End) => {
-    const last = segments.at(-1);
-    const fits =
-      last && (kind === 'receives' || (last.receives.length === 0 && (kind === 'sends' || last.sends.length === 0)));
-    const segment = fits ? last : { dispatches: [], sends: [], receives: [] };
-    if (!fits) segments.push(segment);
-    (segment[kind] as (Dispatch | End)[]).push(operation);
-  };
-  for (const operation of operations) {
-    if (!isTransfer(operation)) add('dispatches', operation);
-    else add(operation.direction === 'send' ? 'sends' : 'receives', endOf(operation, placeOf, end));
-  }
-  return segments.length > 0 ? segments : [{ dispatches: [], sends: [], receives: [] }];
-}
-
-function endOf(
-  { label, direction, peer, tensor, part }: Transfer,
-  placeOf: (tensor: Tensor) => BufferPlace,
-  end: ExchangeEnd | undefined,
-): End {
-  if (!end) throw new ConfigError(`${label}: a program alone can neither send nor receive`);
-  const { buffer, offset } = placeOf(tensor);
-  const bytes = bytesOf({ ...tensor, ...part });
-  const [from, to] = direction === 'send' ? [end.self, peer] : [peer, end.self];
-  const first = (part?.first ?? 0) * bytesPerElement(tensor.dataType);
-  return { label, message: end.exchange.message(label, from, to, bytes), buffer, offset: offset + first };
 }
 
 function buildProgram(
@@ -339,164 +263,4 @@ function buildProgram(
       release();
     },
   };
-}
-
-/** All scalars of the dispatches, each with its place in one table. */
-function scalarTable(dispatches: readonly Dispatch[]): ScalarSlot[] {
-  const types = new Map<string, ScalarType>();
-  for (const { label, scalars = {} } of dispatches) {
-    for (const [name, type] of Object.entries(scalars)) {
-      if ((types.get(name) ?? type) !== type) throw new ConfigError(`${label}: the scalar ${name} has two types`);
-      types.set(name, type);
-    }
-  }
-  return [...types].map(([name, type], index) => ({ name, type, index }));
-}
-
-/** Resolves a dispatch's tensors to buffers, writes its module, and starts compiling it. */
-function prepare(
-  gpu: Gpu,
-  dispatch: Dispatch,
-  scalars: readonly ScalarSlot[],
-  placeOf: (tensor: Tensor) => BufferPlace,
-  scalarBuffer: GPUBuffer | undefined,
-) {
-  const places: BufferPlace[] = [];
-  const memories: Memory[] = [];
-  const operands: Operand[] = [];
-  const tensors = { ...dispatch.reads, ...dispatch.writes };
-  for (const [name, tensor] of Object.entries(tensors)) {
-    const stored = name in dispatch.writes;
-    const place = placeOf(tensor);
-    let memory = places.findIndex(({ buffer, offset }) => buffer === place.buffer && offset === place.offset);
-    if (memory < 0) memory = places.push(place) - 1;
-    const before = memories[memory];
-    const ranged = dispatch.range?.of === tensor.elements ? dispatch.range : { first: 0, elements: tensor.elements };
-    memories[memory] = {
-      firstElement: ranged.first,
-      elements: Math.max(ranged.elements, before?.elements ?? 1),
-      dataType: tensor.dataType,
-      written: stored || (before?.written ?? false),
-      vectors: dispatch.vectors?.includes(name) || (before?.vectors ?? false),
-    };
-    operands.push({ name, memory, stored });
-  }
-  const module = moduleText({
-    kernel: dispatch.wgsl,
-    operands,
-    memories,
-    scalars: scalars.filter(({ name }) => name in (dispatch.scalars ?? {})),
-    scalarCount: scalars.length,
-    bytesPerBinding: bytesPerBinding(gpu),
-  });
-  const bindingCount = module.bindings.length;
-  if (bindingCount > gpu.limits.maxStorageBuffersPerShaderStage) {
-    throw new ConfigError(
-      `${dispatch.label}: needs ${bindingCount} bindings, the adapter has ${gpu.limits.maxStorageBuffersPerShaderStage}; ` +
-        'use a smaller batch',
-    );
-  }
-  const types = module.bindings.map(({ written }): GPUBufferBindingType => (written ? 'storage' : 'read-only-storage'));
-  if (module.usesScalars) types.push('uniform');
-  const layout = bindGroupLayout(gpu, types);
-  const entries: GPUBindGroupEntry[] = module.bindings.map(({ memory, firstElement, elements }, binding) => ({
-    binding,
-    resource: {
-      buffer: places[memory]!.buffer,
-      offset: places[memory]!.offset + firstElement * bytesPerElement(memories[memory]!.dataType),
-      size: bytesOf({ elements, dataType: memories[memory]!.dataType }),
-    },
-  }));
-  if (module.usesScalars) entries.push({ binding: bindingCount, resource: { buffer: scalarBuffer! } });
-  return { dispatch, layout, entries, pipeline: compile(gpu, dispatch.label, module.text, layout) };
-}
-
-interface Cache {
-  readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
-  readonly layouts: Map<string, GPUBindGroupLayout>;
-}
-
-const caches = new WeakMap<Gpu, Cache>();
-
-function cacheOf(gpu: Gpu): Cache {
-  let cache = caches.get(gpu);
-  if (!cache) {
-    cache = { pipelines: new Map(), layouts: new Map() };
-    caches.set(gpu, cache);
-  }
-  return cache;
-}
-
-function bindGroupLayout(gpu: Gpu, types: readonly GPUBufferBindingType[]): GPUBindGroupLayout {
-  const { layouts } = cacheOf(gpu);
-  const key = types.join();
-  let layout = layouts.get(key);
-  if (!layout) {
-    layout = gpu.device.createBindGroupLayout({
-      entries: types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
-    });
-    layouts.set(key, layout);
-  }
-  return layout;
-}
-
-function compile(gpu: Gpu, label: string, code: string, layout: GPUBindGroupLayout): Promise<GPUComputePipeline> {
-  const { pipelines } = cacheOf(gpu);
-  let pipeline = pipelines.get(code);
-  if (!pipeline) {
-    const { device } = gpu;
-    pipeline = gpu.validated(label, () =>
-      device.createComputePipelineAsync({
-        label,
-        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module: device.createShaderModule({ label, code }), entryPoint: 'main' },
-      }),
-    );
-    pipelines.set(code, pipeline);
-  }
-  return pipeline;
-}
-
-/** Runs dispatches, each in a pass of its own that the adapter times. */
-async function timed(
-  gpu: Gpu,
-  dispatches: readonly Dispatch[],
-  run: (
-    encodePass: (encoder: GPUCommandEncoder, index: number, encode: (pass: GPUComputePassEncoder) => void) => void,
-    afterwards: (encoder: GPUCommandEncoder) => void,
-  ) => Promise<void>,
-): Promise<DispatchTiming[]> {
-  if (!gpu.features.has('timestamp-query'))
-    throw new ConfigError('this adapter has no timestamps (feature timestamp-query)');
-  const toHost = await hostClock(gpu);
-  const stopwatch = createStopwatch(gpu, dispatches.length);
-  try {
-    await run(
-      (encoder, index, encode) => {
-        const pass = encoder.beginComputePass({ timestampWrites: stopwatch.around(index) });
-        encode(pass);
-        pass.end();
-      },
-      (encoder) => stopwatch.resolve(encoder),
-    );
-    await gpu.finished();
-    const times = await stopwatch.read();
-    return dispatches.map((dispatch, index) => {
-      const { begin, end } = times[index]!;
-      return {
-        label: dispatch.label,
-        start: toHost(begin),
-        milliseconds: Number(end - begin) / 1e6,
-        bytes: bytesMoved(dispatch),
-      };
-    });
-  } finally {
-    stopwatch.dispose();
-  }
-}
-
-function bytesMoved({ reads, writes, range }: Dispatch): number {
-  return [...Object.values(reads), ...Object.values(writes)].reduce((sum, { elements, dataType }) => {
-    return sum + bytesOf({ elements: range?.of === elements ? range.elements : elements, dataType });
-  }, 0);
 }

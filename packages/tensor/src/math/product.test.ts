@@ -8,7 +8,7 @@ import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } fro
 import { randomTensor, relativeError } from '../testing/values.js';
 import { type ProductOptions, recordProduct } from './product.js';
 
-type Case = Pick<ProductOptions, 'm' | 'n' | 'k' | 'tile' | 'share' | 'parts' | 'epilogue'> & {
+type Case = Pick<ProductOptions, 'm' | 'n' | 'k' | 'tile' | 'share' | 'splitK' | 'epilogue'> & {
   transposeA?: boolean;
   transposeB?: boolean;
   bias?: boolean;
@@ -77,9 +77,6 @@ async function errorOf(gpu: Gpu, test: Case): Promise<number> {
   }
 }
 
-/** Every shape is three kernels or more that a driver must compile. In milliseconds. */
-const slow = 300_000;
-
 describe.each([
   ['with subgroups where the adapter has them', {}, 20],
   ['without subgroups', { subgroups: false }, 8],
@@ -94,30 +91,26 @@ describe.each([
     gpu.dispose();
   });
 
-  it(
-    'agrees with float64 loops on ragged sizes in all four transpositions',
-    async () => {
-      const size = fc.integer({ min: 1, max: 70 });
-      await fc.assert(
-        fc.asyncProperty(
-          fc.record({
-            m: size,
-            n: size,
-            k: size,
-            transposeA: fc.boolean(),
-            transposeB: fc.boolean(),
-            bias: fc.boolean(),
-            accumulate: fc.boolean(),
-          }),
-          async (test) => {
-            expect(await errorOf(gpu, test)).toBeLessThan(1e-5);
-          },
-        ),
-        { numRuns: randomShapes, seed: 7 },
-      );
-    },
-    slow,
-  );
+  it('agrees with float64 loops on ragged sizes in all four transpositions', async () => {
+    const size = fc.integer({ min: 1, max: 70 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          m: size,
+          n: size,
+          k: size,
+          transposeA: fc.boolean(),
+          transposeB: fc.boolean(),
+          bias: fc.boolean(),
+          accumulate: fc.boolean(),
+        }),
+        async (test) => {
+          expect(await errorOf(gpu, test)).toBeLessThan(1e-5);
+        },
+      ),
+      { numRuns: randomShapes, seed: 7 },
+    );
+  });
 
   it('agrees on sizes that fill whole tiles and sizes one beside them', async () => {
     for (const [m, n, k] of [
@@ -143,14 +136,14 @@ describe.each([
     expect(await errorOf(gpu, test)).toBeLessThan(1e-5);
   });
 
-  it('gives the same result in parts, with a rest that no part divides', async () => {
-    for (const [k, parts] of [
+  it('gives the same result by split-K, with a rest that no piece divides', async () => {
+    for (const [k, splitK] of [
       [3, 2],
       [64, 3],
       [1001, 7],
     ] as const) {
       for (const transposeA of [false, true]) {
-        const test = { m: 9, n: 20, k, parts, transposeA, bias: true, accumulate: true };
+        const test = { m: 9, n: 20, k, splitK, transposeA, bias: true, accumulate: true };
         expect(await errorOf(gpu, test), JSON.stringify(test)).toBeLessThan(1e-5);
       }
     }
@@ -158,7 +151,7 @@ describe.each([
 
   it.each([
     { m: 20, n: 64, k: 12 },
-    { m: 5, n: 7, k: 4096, parts: 3, bias: true },
+    { m: 5, n: 7, k: 4096, splitK: 3, bias: true },
     { m: 5, n: 7, k: 9, accumulate: true },
   ])('does something to each value in the end, once: $m x $k x $n', async (test) => {
     const epilogue = { name: 'half', wgsl: (x: string) => `${x} * 0.5` };
@@ -176,7 +169,7 @@ describe.each([
       { m: 20, n: 45, k: 37, transposeA: true, tile: { rows: 8, columns: 1, workgroupSize: 16, unroll: 1 } },
       { m: 33, n: 64, k: 52, bias: true, tile: { rows: 16, columns: 4, workgroupSize: 32, unroll: 4 } },
       { m: 30, n: 50, k: 44, transposeB: true, tile: { rows: 8, columns: 2, workgroupSize: 8, unroll: 4 } },
-      { m: 9, n: 20, k: 1001, parts: 3, tile: { rows: 8, columns: 1, workgroupSize: 16, unroll: 2 } },
+      { m: 9, n: 20, k: 1001, splitK: 3, tile: { rows: 8, columns: 1, workgroupSize: 16, unroll: 2 } },
     ]) {
       expect(await errorOf(gpu, { ...test, share: 'workgroup' }), JSON.stringify(test)).toBeLessThan(1e-5);
     }

@@ -4,15 +4,13 @@ import { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from '..
 import type { ElementRange, Recorder } from '../kernel/recorder.js';
 import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from '../kernel/tensor.js';
 import { recordTunable, storageKey } from '../kernel/tunable.js';
-import { productKernel, reductionPart, type Share, stridedColumns, stridedRows } from './product-kernel.js';
-import {
-  type ProductChoice,
-  type ProductShape,
-  type ProductTile,
-  planProduct,
-  productChoices,
-} from './product-plan.js';
-import { recordSumOfParts } from './sums.js';
+import { productKernel } from './products/families.js';
+import { stridedColumns, stridedRows } from './products/operand.js';
+import { planProduct, productChoices } from './products/plan.js';
+import { splitReduction } from './products/reduction.js';
+import type { ProductChoice, ProductShape, Share } from './products/shape.js';
+import type { ProductTile } from './products/tile-size.js';
+import { recordSplitKSum } from './sums.js';
 
 /** A matrix product over row-major matrices: `output[m][n] = sum over k of a[m][k] * b[k][n]`. */
 export interface ProductOptions {
@@ -39,8 +37,8 @@ export interface ProductOptions {
   readonly share?: Share;
   /** How many products of this size there are, whose matrices lie one after another in `a`, `b` and `output`; 1. */
   readonly batches?: number;
-  /** Into how many parts the reduction over k is cut; what suits the adapter where it is left out. */
-  readonly parts?: number;
+  /** Split-K: into how many pieces the reduction over k is cut. Default: what suits the adapter. */
+  readonly splitK?: number;
 }
 
 /**
@@ -73,7 +71,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
     });
     if (options.epilogue && !fused) recordEpilogue(recorder, options.label, output, options.epilogue);
   };
-  if (options.tile || options.share || options.parts) {
+  if (options.tile || options.share || options.splitK) {
     const { candidates } = choices;
     const usual = candidates.find(({ share }) => share === options.share) ?? candidates[0]!;
     record(recorder, {
@@ -158,14 +156,14 @@ function recordSlice(
   const epilogue = slice.k.first + k === options.k ? options.epilogue : undefined;
   const shape = { ...wholeShape, rows: m, depth: k };
   const plan = planProduct(recorder.gpu, shape, choice);
-  // The kernel's batches are parts of the reduction and, inner, products.
-  const part = batches === 1 ? 'batch' : `(batch / ${batches}u)`;
+  // The kernel's batches are pieces of the reduction and, inner, products.
+  const piece = batches === 1 ? 'batch' : `(batch / ${batches}u)`;
   const product = batches === 1 ? '0u' : `(batch % ${batches}u)`;
-  // A slice is large: nothing is gained by parts of its reduction.
-  const cut = reductionPart(k, slice.range ? 1 : (options.parts ?? plan.parts), plan.roundSteps, part);
-  const { parts } = cut;
-  const whole = parts === 1;
-  const target = whole ? output : recorder.tensor(`${label}/parts`, [parts, batches * m, n]);
+  // A slice is large: nothing is gained by pieces of its reduction.
+  const cut = splitReduction(k, slice.range ? 1 : (options.splitK ?? plan.splitK), plan.roundSteps, piece);
+  const { splitK } = cut;
+  const whole = splitK === 1;
+  const target = whole ? output : recorder.tensor(`${label}/splitK`, [splitK, batches * m, n]);
   const [rowStride, stepStride] = transposeA ? [1, options.m] : [options.k, 1];
   const [columnStride, columnStepStride] = transposeB ? [options.k, 1] : [1, n];
   const firstOfA = slice.m.first * rowStride + slice.k.first * stepStride;
@@ -191,11 +189,11 @@ function recordSlice(
       plan,
       rows: m,
       columns: n,
-      batches: parts * batches,
+      batches: splitK * batches,
       reduction: cut.reduction,
       rowOperand: stridedRows({
         name: 'a',
-        base: `${firstOfA}u + ${product} * ${m * k}u + ${part} * ${cut.stepsOfPart * stepStride}u + first_row * ${rowStride}u`,
+        base: `${firstOfA}u + ${product} * ${m * k}u + ${piece} * ${cut.stepsOfPiece * stepStride}u + first_row * ${rowStride}u`,
         rowStride,
         stepStride,
         plan,
@@ -204,7 +202,7 @@ function recordSlice(
       columnOperand: stridedColumns({
         name: 'b',
         base: (load) =>
-          `${firstOfB}u + ${product} * ${k * n}u + ${part} * ${cut.stepsOfPart * columnStepStride}u + at_${load} * ${columnStride}u`,
+          `${firstOfB}u + ${product} * ${k * n}u + ${piece} * ${cut.stepsOfPiece * columnStepStride}u + at_${load} * ${columnStride}u`,
         stepStride: columnStepStride,
         plan,
       }),
@@ -223,11 +221,11 @@ function recordSlice(
     }),
   });
   if (whole) return;
-  recordSumOfParts(recorder, {
+  recordSplitKSum(recorder, {
     label: `${label}/sum`,
     input: target,
     output,
-    parts,
+    splitK,
     elements: batches * m * n,
     reads: bias ? { bias } : {},
     finish:

@@ -48,29 +48,30 @@ store_partSums(i, sum);`,
   recordRowSums(recorder, { label, input: partSums, output, rows, columns: parts });
 }
 
-/** Records `output[i] = sum over part of input[part][i]`, in the order of the parts. */
-export function recordSumOfParts(
+/** Adds up the pieces of a split-K product: `output[i] = sum over piece of input[piece][i]`, in the order of the pieces. */
+export function recordSplitKSum(
   recorder: Recorder,
   options: {
     readonly label: string;
     readonly input: Tensor;
     readonly output: Tensor;
-    readonly parts: number;
-    /** Elements of one part. */
+    /** How many pieces there are. */
+    readonly splitK: number;
+    /** Elements of one piece. */
     readonly elements: number;
     /** WGSL for what is added to or made of `sum` before it is stored at `i`. */
     readonly finish?: string;
     readonly reads?: Readonly<Record<string, Tensor>>;
   },
 ): void {
-  const { label, input, output, parts, elements, finish = '', reads = {} } = options;
+  const { label, input, output, splitK, elements, finish = '', reads = {} } = options;
   recordPerElement(recorder, {
     label,
     elements,
     reads: { input, ...reads },
     writes: { output },
     body: `var sum = 0.0;
-for (var part = 0u; part < ${parts}u; part++) { sum += load_input(part * ${elements}u + i); }
+for (var part = 0u; part < ${splitK}u; part++) { sum += load_input(part * ${elements}u + i); }
 ${finish}
 store_output(i, sum);`,
   });

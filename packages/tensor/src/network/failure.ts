@@ -1,17 +1,22 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { AdapterError, AdapterLostError, AlexError } from '../errors.js';
 
-/** Where work fails because a device was lost, the device says so at about the same time, before or after. */
-const patienceMilliseconds = 250;
+/**
+ * Where work fails because a device was lost, the device says so at about the same time, before or after: how long to wait for
+ * it, in milliseconds. A busy machine takes its time, and nothing else hangs on this: the work has failed already.
+ */
+const patience = 5000;
 
 /** What is said where adapters that compute together had to stop: which one is the cause, where one was lost. */
 export async function explainFailure(what: string, gpus: readonly Gpu[], error: unknown): Promise<Error> {
   let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), patienceMilliseconds);
+  const patient = new Promise<undefined>((resolve) => {
+    // What an adapter has no part in is known for what it is.
+    const known = error instanceof AlexError && !(error instanceof AdapterError);
+    timer = setTimeout(() => resolve(undefined), known ? 0 : patience);
   });
   const losses = gpus.map(({ lost }, index) => lost.then((loss) => ({ loss, number: index + 1 })));
-  const found = await Promise.race([...losses, patience]);
+  const found = await Promise.race([...losses, patient]);
   clearTimeout(timer);
   if (found) {
     return new AdapterLostError(

@@ -110,7 +110,7 @@ export function recordEvaluation(
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
-  const recorder = recorderFor(given, options);
+  const recorder = recorderFor(given, options.precision);
   const output = recordScores(recorder, part, recordUpTo(given, part, options, tensors));
   const loss = options.loss.record(recorder, { output, labels: tensors.labels, training: false });
   recordMeasures(recorder, loss, tensors);
@@ -125,7 +125,7 @@ export function recordUpTo(
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): Tensor {
-  const recorder = recorderFor(given, options);
+  const recorder = recorderFor(given, options.precision);
   const readParameter = parameterReader(recorder, tensors, options);
   return recordForward(recorder, part, tensors.input, readParameter, storedState(tensors), false).at(-1)!.above;
 }
@@ -141,7 +141,7 @@ function recordScores(recorder: Recorder, { scores, index }: NetworkPart, own: T
 }
 
 /** In mixed precision, activations are f16. */
-function recorderFor(recorder: Recorder, { precision }: ProgramOptions): Recorder {
+export function recorderFor(recorder: Recorder, precision: Precision | undefined): Recorder {
   if (precision !== 'mixed') return recorder;
   return {
     ...recorder,
@@ -215,7 +215,7 @@ export function recordGradients(
   postpone?: (layer: Postponed) => void,
   readState: ReadState = storedState(tensors),
 ): { readonly loss: LossOutput; readonly newState: ReadonlyMap<string, Tensor> } {
-  const recorder = recorderFor(given, options);
+  const recorder = recorderFor(given, options.precision);
   const readParameter = parameterReader(recorder, tensors, options);
   const { input, labels } = recordOwnCopies(recorder, part, tensors);
   const forward = recordForward(recorder, part, input, readParameter, readState, true);

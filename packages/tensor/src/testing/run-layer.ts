@@ -1,11 +1,19 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ShapeError } from '../errors.js';
 import { createProgram } from '../kernel/program.js';
-import { createTensor, disposeTensor, readTensors, type Tensor, writeTensor } from '../kernel/tensor.js';
+import {
+  createTensor,
+  disposeTensor,
+  readTensors,
+  type Tensor,
+  type TensorOptions,
+  writeTensor,
+} from '../kernel/tensor.js';
 import { initialValues } from '../network/initialize.js';
 import type { Layer } from '../network/layer.js';
 import { recordLayerBackward, recordLayerForward } from '../network/layer-contract.js';
 import { fromMemoryLayout, toMemoryLayout } from '../network/layout.js';
+import { type Precision, recorderFor } from '../network/programs.js';
 import { checkHostTensor, elementCount, formatShape, type HostTensor, type Shape } from '../shape.js';
 
 export interface RunLayerOptions {
@@ -23,6 +31,10 @@ export interface RunLayerOptions {
   readonly step?: number;
   /** How many images of the step came before these, in other micro-batches: dropout draws what it draws for these images of the whole step. */
   readonly imagesBefore?: number;
+  /** `mixed` stores input, activations, parameters and gradients in 16 bits, as training in mixed precision does. Default: `float32`. */
+  readonly precision?: Precision;
+  /** False for a layer below which nothing learns. Default: true. */
+  readonly needsInputGradient?: boolean;
 }
 
 export interface RunLayerResult {
@@ -41,7 +53,7 @@ export interface RunLayerResult {
  * the layer's own `forward` or `backward` did not give as the contract asks
  */
 export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions): Promise<RunLayerResult> {
-  const { input, outputGradient, seed = 0, step = 0, imagesBefore = 0 } = options;
+  const { input, outputGradient, seed = 0, step = 0, imagesBefore = 0, precision, needsInputGradient = true } = options;
   const training = options.training ?? outputGradient !== undefined;
   checkHostTensor(`${layer.name}: input`, input);
   const outputShape = layer.outputShape(input.shape);
@@ -50,8 +62,10 @@ export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions)
   const descriptions = layer.parameters(input.shape);
   const stateDescriptions = layer.state?.(input.shape) ?? [];
   const tensors: Tensor[] = [];
-  const make = (label: string, shape: Shape, values?: Float32Array) => {
-    const tensor = createTensor(gpu, label, shape);
+  const stored = precision === 'mixed' ? ({ dataType: 'f16' } as const) : {};
+  // What comes back is read in 32 bits, and so is state.
+  const make = (label: string, shape: Shape, values?: Float32Array, options: TensorOptions = values ? stored : {}) => {
+    const tensor = createTensor(gpu, label, shape, options);
     tensors.push(tensor);
     if (values) writeTensor(gpu, tensor, values);
     return tensor;
@@ -73,7 +87,7 @@ export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions)
       stateDescriptions.map(({ name, shape, initial }) => {
         const given = options.state?.[name];
         if (given) expectShape(`${layer.name}: ${name}`, given, shape);
-        return [name, make(name, shape, given?.data ?? new Float32Array(elementCount(shape)).fill(initial))];
+        return [name, make(name, shape, given?.data ?? new Float32Array(elementCount(shape)).fill(initial), {})];
       }),
     );
     for (const name of Object.keys(options.state ?? {})) {
@@ -88,7 +102,8 @@ export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions)
     const parameterGradients: Record<string, Tensor> = {};
     const newState: Record<string, Tensor> = {};
     let output!: Tensor;
-    const program = createProgram(gpu, (recorder) => {
+    const program = createProgram(gpu, (ownRecorder) => {
+      const recorder = recorderFor(ownRecorder, precision);
       // Copied out before backward, which may overwrite it.
       const copy = (from: Tensor) => {
         const to = make(`${from.label} copy`, from.shape);
@@ -116,7 +131,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count
       output = copy(forward.output);
       if (training) for (const [name, tensor] of Object.entries(made)) newState[name] = copy(tensor);
       if (!deviceGradient) return;
-      const values = { ...forward, ...given, outputGradient: deviceGradient, needsInputGradient: true };
+      const values = { ...forward, ...given, outputGradient: deviceGradient, needsInputGradient };
       const backward = recordLayerBackward(recorder, layer, values, descriptions);
       if (backward.inputGradient) inputGradient = copy(backward.inputGradient);
       for (const [name, gradient] of Object.entries(backward.parameterGradients ?? {})) {

@@ -1,16 +1,28 @@
 import { openGpu } from '../adapter/adapters.js';
-import type { Gpu } from '../adapter/gpu.js';
+import type { AdapterDescription, Gpu, GpuOptions } from '../adapter/gpu.js';
 import { ShapeError } from '../errors.js';
 import { normalPairFromBits, streamOf, threefry2x32 } from '../random/threefry.js';
 import { elementCount, type HostTensor, type Shape } from '../shape.js';
 
-let shared: Promise<Gpu> | undefined;
+const opened = new Map<string, Promise<Gpu>>();
 
-/** The adapter that `ALEX_ADAPTER` names, or else the best one, opened once for a test file. */
-export function testGpu(): Promise<Gpu> {
+/**
+ * The adapter that `ALEX_ADAPTER` names, or else the best one, opened once in a process for each set of options.
+ *
+ * @param kind as what kind of adapter kernels see it: `hardware` has a software driver run what is meant for GPUs
+ */
+export function testGpu(options: GpuOptions = {}, kind?: AdapterDescription['kind']): Promise<Gpu> {
   const adapter = process.env['ALEX_ADAPTER'];
-  shared ??= openGpu(adapter ? { adapter } : {});
-  return shared;
+  const key = JSON.stringify([options, kind]);
+  let gpu = opened.get(key);
+  if (!gpu) {
+    gpu = openGpu({ ...options, ...(adapter ? { adapter } : {}) }).then((own) => {
+      if (kind) Object.defineProperty(own, 'description', { value: { ...own.description, kind } });
+      return own;
+    });
+    opened.set(key, gpu);
+  }
+  return gpu;
 }
 
 /** The largest difference, as a share of the largest wanted magnitude. */

@@ -92,6 +92,21 @@ describe('what an adapter can do', () => {
   });
 });
 
+describe('an open adapter', () => {
+  it('is given back when the process ends: one listener while any is open, and none afterwards', async () => {
+    const before = process.listeners('exit');
+    const globals = Reflect.ownKeys(globalThis);
+    const [first, second] = [await open(), await open()];
+    expect(process.listenerCount('exit')).toBe(before.length + 1);
+    first.dispose();
+    expect(process.listenerCount('exit')).toBe(before.length + 1);
+    second.dispose();
+    second.dispose();
+    expect(process.listeners('exit')).toEqual(before);
+    expect(Reflect.ownKeys(globalThis)).toEqual(globals);
+  });
+});
+
 describe('buffers', () => {
   it('count as live, with their bytes, until they are destroyed', async () => {
     const gpu = await open();
@@ -210,7 +225,8 @@ describe('a loss', () => {
     gpu.dispose();
     gpu.dispose();
     await gpu.device.lost;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Whoever waits for the device has been told by now.
+    await new Promise(setImmediate);
     expect(told).toBe(false);
   });
 });

@@ -1,0 +1,43 @@
+import { createRequire } from 'node:module';
+
+/**
+ * Set up before every test file of the command: a device that a command gives back is kept, with the kernels that were
+ * compiled for it, and is the next command's. Software drivers compile for many seconds what they run in a few
+ * milliseconds, and every command in this process would begin anew.
+ */
+interface Device {
+  destroy(): undefined;
+}
+interface Adapter {
+  readonly info: { readonly device: string; readonly vendor: string };
+  requestDevice(descriptor: object): Promise<Device>;
+}
+
+const patched = Symbol.for('@alex/cli: shared devices');
+
+/** WebGPU as `@alex/tensor` finds it. */
+const { globals } = createRequire(import.meta.resolve('@alex/tensor'))('webgpu') as {
+  readonly globals: { readonly GPUAdapter: { readonly prototype: Adapter & { [patched]?: true } } };
+};
+
+const { prototype } = globals.GPUAdapter;
+if (!prototype[patched]) {
+  prototype[patched] = true;
+  const { requestDevice } = prototype;
+  const free = new Map<string, Device[]>();
+  prototype.requestDevice = async function (descriptor) {
+    const { device, vendor } = this.info;
+    const key = JSON.stringify([device, vendor, descriptor]);
+    const waiting = free.get(key) ?? [];
+    free.set(key, waiting);
+    const kept = waiting.pop();
+    if (kept) return kept;
+    const made = await requestDevice.call(this, descriptor);
+    made.destroy = () => {
+      // A second time is not a second device.
+      if (!waiting.includes(made)) waiting.push(made);
+      return undefined;
+    };
+    return made;
+  };
+}

@@ -1,0 +1,63 @@
+import type { Gpu } from '../adapter/gpu.js';
+import type { GPUCommandEncoder, GPUComputePassEncoder } from '../adapter/webgpu.js';
+import { ConfigError } from '../errors.js';
+import type { Dispatch } from './recorder.js';
+import { createStopwatch, hostClock } from './stopwatch.js';
+import { bytesOf } from './tensor.js';
+
+/** How long a dispatch took, and the bytes of the tensors that it reads and writes, each counted once. */
+export interface DispatchTiming {
+  readonly label: string;
+  /** When it began, by the clock of `performance.now()`. */
+  readonly start: number;
+  readonly milliseconds: number;
+  readonly bytes: number;
+  /** The number of the adapter, where there are several: of the one that receives, where values go from one to another. */
+  readonly adapter?: number;
+  /** The number of the adapter that sent, where it is no dispatch but the host handing on what came from there. */
+  readonly from?: number;
+}
+
+/** Runs dispatches, each in a pass of its own that the adapter times. */
+export async function timed(
+  gpu: Gpu,
+  dispatches: readonly Dispatch[],
+  run: (
+    encodePass: (encoder: GPUCommandEncoder, index: number, encode: (pass: GPUComputePassEncoder) => void) => void,
+    afterwards: (encoder: GPUCommandEncoder) => void,
+  ) => Promise<void>,
+): Promise<DispatchTiming[]> {
+  if (!gpu.features.has('timestamp-query'))
+    throw new ConfigError('this adapter has no timestamps (feature timestamp-query)');
+  const toHost = await hostClock(gpu);
+  const stopwatch = createStopwatch(gpu, dispatches.length);
+  try {
+    await run(
+      (encoder, index, encode) => {
+        const pass = encoder.beginComputePass({ timestampWrites: stopwatch.around(index) });
+        encode(pass);
+        pass.end();
+      },
+      (encoder) => stopwatch.resolve(encoder),
+    );
+    await gpu.finished();
+    const times = await stopwatch.read();
+    return dispatches.map((dispatch, index) => {
+      const { begin, end } = times[index]!;
+      return {
+        label: dispatch.label,
+        start: toHost(begin),
+        milliseconds: Number(end - begin) / 1e6,
+        bytes: bytesMoved(dispatch),
+      };
+    });
+  } finally {
+    stopwatch.dispose();
+  }
+}
+
+function bytesMoved({ reads, writes, range }: Dispatch): number {
+  return [...Object.values(reads), ...Object.values(writes)].reduce((sum, { elements, dataType }) => {
+    return sum + bytesOf({ elements: range?.of === elements ? range.elements : elements, dataType });
+  }, 0);
+}

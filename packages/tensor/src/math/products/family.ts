@@ -1,0 +1,44 @@
+import type { Gpu } from '../../adapter/gpu.js';
+import type { Dispatch } from '../../kernel/recorder.js';
+import type { ProductOperand } from './operand.js';
+import type { OuterLoop, Reduction } from './reduction.js';
+import type { ProductPlan, Share } from './shape.js';
+import type { ProductTile } from './tile-size.js';
+
+export interface ProductKernelOptions {
+  /** What the kernel computes, in a few words, for the head of the text. */
+  readonly title: string;
+  readonly plan: Omit<ProductPlan, 'splitK'>;
+  /** Of one result. */
+  readonly rows: number;
+  readonly columns: number;
+  /** How many results of this size there are, each with a `batch` of its own. */
+  readonly batches: number;
+  readonly rowOperand: ProductOperand;
+  readonly columnOperand: ProductOperand;
+  readonly reduction: Reduction;
+  /** Statements that the operands and `outer` build upon. */
+  readonly setup?: string;
+  /** Where sums run over more than one reduction, as over the places of a convolution's kernel. */
+  readonly outer?: OuterLoop;
+  /**
+   * What a sum starts at, as WGSL: of a row, and of the columns of a load (`at_LOAD` and, where the column operand loads
+   * four columns at once, the three after it: then a `vec4f`, or one value for all four). 0 where it is left out.
+   */
+  initial?(row: string, load: number): string;
+  /**
+   * Statements that keep the result of a row and the columns of a load, which exist: one value, or a `vec4f`. The last
+   * rows may be kept several times by the same invocation, always with the same value.
+   */
+  store(row: string, load: number, value: string): string;
+  /** WGSL of module scope. */
+  readonly functions?: string;
+}
+
+/** One way to write a product's kernel. A new family is a file of its own, a name among {@link Share}, and rows of the table. */
+export interface ProductFamily {
+  readonly share: Share;
+  /** How many invocations share what one of them loads. */
+  lanes(gpu: Pick<Gpu, 'subgroupSize'>, tile: ProductTile): number;
+  kernel(options: ProductKernelOptions): Pick<Dispatch, 'wgsl' | 'workgroups'>;
+}

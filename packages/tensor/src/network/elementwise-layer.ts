@@ -1,0 +1,117 @@
+import { ConfigError } from '../errors.js';
+import { recordElementwise } from '../kernel/elementwise.js';
+import type { Epilogue } from '../kernel/epilogue.js';
+import type { Layer } from './layer.js';
+
+/** A layer that applies one formula to every value, as WGSL. Give `derivative`, or `gradient` where it must be exact. */
+export interface ElementwiseLayerOptions {
+  /** Names the kind of layer: `leakyRelu`. */
+  readonly kind: string;
+  /** Names the layer in errors, labels and parameters. Default: the kind. */
+  readonly name?: string | undefined;
+  /** An `f32` expression of the input `x: f32`: `max(x, 0.01 * x)`. */
+  readonly value: string;
+  /**
+   * An `f32` expression of the output `y: f32` or of the input `x: f32`, or of both: `select(0.01, 1.0, y > 0.0)`. Of the
+   * output alone where the formula allows: then the output may take the input's memory, and the layer below may apply
+   * the formula before it stores its own output.
+   */
+  readonly derivative?: string;
+  /** The input's gradient as a whole, instead of `derivative`: an expression of the output's gradient `g: f32` and of `y` or `x`. */
+  readonly gradient?: string;
+  /** WGSL functions that the expressions call. A layer with functions is never fused into the layer below. */
+  readonly functions?: string;
+  /** How the layer below applies the formula. Default: `value`, for each value by itself, where `derivative` needs the output alone. */
+  readonly epilogue?: Epilogue;
+}
+
+/**
+ * Makes a layer of one formula for each value, for activations of any shape: forward, backward and, where the derivative
+ * needs the output alone, an epilogue that saves a pass over memory.
+ *
+ * ```ts
+ * const leakyRelu = elementwiseLayer({
+ *   kind: 'leakyRelu',
+ *   value: 'max(x, 0.01 * x)',
+ *   derivative: 'select(0.01, 1.0, y > 0.0)',
+ * });
+ * ```
+ *
+ * @throws ConfigError where neither or both of `derivative` and `gradient` are given, or an expression is missing what it
+ * must be of
+ */
+export function elementwiseLayer(options: ElementwiseLayerOptions): Layer {
+  const { kind, value, functions = '' } = options;
+  const name = options.name ?? kind;
+  const gradient = gradientOf(name, options);
+  const readsInput = mentions(gradient, 'x');
+  const readsOutput = mentions(gradient, 'y');
+  const epilogue = options.epilogue ?? (readsInput || functions !== '' ? undefined : epilogueOf(kind, value));
+  const layer: Layer = {
+    kind,
+    name,
+    outputShape: (input) => input,
+    parameters: () => [],
+    multiplyAdds: () => 0,
+    column: () => layer,
+    ...(epilogue && { epilogue }),
+    forward(recorder, { input }) {
+      const output = recorder.activation(`${name}/output`, input.shape, { mayReuse: input });
+      recordElementwise(recorder, {
+        label: `${name}/forward`,
+        elements: input.elements,
+        reads: { x: input },
+        writes: { y: output },
+        functions,
+        body: `y = ${value};`,
+      });
+      return { output };
+    },
+    backward(recorder, { input, output, outputGradient, needsInputGradient }) {
+      if (!needsInputGradient) return {};
+      const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape, { mayReuse: outputGradient });
+      recordElementwise(recorder, {
+        label: `${name}/backward`,
+        elements: input.elements,
+        reads: { ...(readsInput && { x: input }), ...(readsOutput && { y: output }), g: outputGradient },
+        writes: { inputGradient },
+        functions,
+        body: `inputGradient = ${gradient};`,
+      });
+      return { inputGradient };
+    },
+  };
+  return layer;
+}
+
+function gradientOf(name: string, { value, derivative, gradient }: ElementwiseLayerOptions): string {
+  if ((derivative === undefined) === (gradient === undefined)) {
+    throw new ConfigError(`${name}: give either derivative or gradient, a WGSL expression of y or x`);
+  }
+  if (typeof value !== 'string' || !mentions(value, 'x')) {
+    throw new ConfigError(`${name}: value must be a WGSL expression of the input x, got ${value}`);
+  }
+  if (gradient !== undefined && !mentions(gradient, 'g')) {
+    throw new ConfigError(`${name}: gradient must be a WGSL expression of the output's gradient g, got ${gradient}`);
+  }
+  return gradient ?? `g * (${derivative})`;
+}
+
+/** The same expression for each value of a vector, by itself: what is written for an `f32` seldom fits a `vec4f`. */
+function epilogueOf(name: string, value: string): Epilogue {
+  const of = (x: string) => value.replaceAll(variable('x'), x);
+  return {
+    name,
+    wgsl: (x, width) =>
+      width === 4 ? `vec4f(${[...'xyzw'].map((component) => of(`${x}.${component}`)).join(', ')})` : of(x),
+  };
+}
+
+function mentions(expression: string, name: string): boolean {
+  return variable(name).test(expression);
+}
+
+/** A name by itself: no part of another, and no component of a vector. */
+function variable(name: string): RegExp {
+  return new RegExp(`(?<![.\\w])${name}\\b`, 'g');
+}

@@ -1,0 +1,145 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: sources are quoted here as they are.
+/**
+ * Breaks the sources in one place after the other and says which tests notice. Every mutation must make its test file fail;
+ * one that survives is a gap in the tests. Each file is put back as it was, also after Ctrl-C.
+ *
+ *   npm run test:mutations [-- WORD]     WORD: only the mutations whose name contains it
+ */
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What is broken, in which file, by which replacement, and the test file that must fail; `only` narrows it to some tests. */
+const mutations = [
+  {
+    name: 'a step reads the batch after its own',
+    file: 'packages/data/src/batches.ts',
+    find: 'position: step % perEpoch',
+    replace: 'position: (step + 1) % perEpoch',
+    test: 'src/batches.test.ts',
+  },
+  {
+    name: 'weights do not decay',
+    file: 'packages/optim/src/sgd.ts',
+    find: ' + f32(${rule.weightDecay}) * parameter',
+    replace: '',
+    test: 'src/sgd.test.ts',
+  },
+  {
+    name: 'the learning rate drops one evaluation late',
+    file: 'packages/optim/src/schedule.ts',
+    find: '++idle === patience',
+    replace: 'idle++ === patience',
+    test: 'src/schedule.test.ts',
+  },
+  {
+    name: 'no image is reflected',
+    file: 'packages/augment/src/kernel.ts',
+    find: 'select(x, ${cropWidth - 1}u - x, mirrored)',
+    replace: 'select(x, x, mirrored)',
+    test: 'src/augmenter.test.ts',
+  },
+  {
+    name: 'the top-5 error counts equal probabilities as likelier',
+    file: 'packages/trainer/src/evaluation/ranking.ts',
+    find: 'if (probabilities[index]! > own) above++;',
+    replace: 'if (probabilities[index]! >= own) above++;',
+    test: 'src/evaluation/ranking.test.ts',
+  },
+  {
+    name: 'a file is never renamed to its name',
+    file: 'packages/trainer/src/file.ts',
+    find: '    await rename(temporary, path);\n',
+    replace: '',
+    test: 'src/safetensors.test.ts',
+  },
+  {
+    name: 'a product forgets what it adds to',
+    file: 'packages/tensor/src/math/product.ts',
+    find: "(accumulate ? 'sum += load_output(i);' : '')",
+    replace: "''",
+    test: 'src/math/product.test.ts',
+  },
+  {
+    name: 'the gradient of a bias is summed over one image too few',
+    file: 'packages/layers-dense/src/dense.ts',
+    find: 'columns: batch,',
+    replace: 'columns: batch - 1,',
+    test: 'src/dense.test.ts',
+  },
+  {
+    name: 'adapters exchange the same values in every run',
+    file: 'packages/tensor/src/kernel/exchange.ts',
+    find: '      write(buffer.getMappedRange(), offset);\n',
+    replace: '      void write, offset;\n',
+    test: 'src/kernel/exchange.test.ts',
+  },
+  {
+    name: '--resume begins anew',
+    file: 'packages/cli/src/commands/train.ts',
+    find: 'exists ? await oldRun(options)',
+    replace: 'exists && !options.resume ? await oldRun(options)',
+    test: 'src/bad-input.test.ts',
+    only: 'a run that another command began',
+  },
+];
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Runs one test file; gives the names of the tests that failed, and all that was said. */
+function run({ file, test, only }) {
+  const folder = join(root, file.split('/').slice(0, 2).join('/'));
+  const args = ['vitest', 'run', test, '--reporter=tap-flat', ...(only ? ['-t', only] : [])];
+  return new Promise((resolve, reject) => {
+    const child = spawn('npx', args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        said += text;
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (code) => {
+      const failed = [...said.matchAll(/^not ok \d+ - (.*?)(?: # .*)?$/gm)].map(([, name]) => name);
+      resolve({ code, failed, said });
+    });
+  });
+}
+
+let restore = () => undefined;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    restore();
+    process.exit(1);
+  });
+}
+
+const word = process.argv[2] ?? '';
+let survivors = 0;
+for (const mutation of mutations.filter(({ name }) => name.includes(word))) {
+  const path = join(root, mutation.file);
+  const source = readFileSync(path, 'utf8');
+  const places = source.split(mutation.find).length - 1;
+  if (places !== 1) throw new Error(`${mutation.name}: ${mutation.file} has ${places} places to break, expected one`);
+  restore = () => writeFileSync(path, source);
+  let outcome;
+  try {
+    writeFileSync(
+      path,
+      source.replace(mutation.find, () => mutation.replace),
+    );
+    outcome = await run(mutation);
+  } finally {
+    restore();
+  }
+  const { code, failed, said } = outcome;
+  const noticed = code !== 0 && failed.length > 0;
+  if (!noticed) survivors++;
+  console.log(`${noticed ? 'noticed ' : 'SURVIVED'}  ${mutation.name} (${mutation.file})`);
+  for (const name of failed.slice(0, 3)) console.log(`            ${name}`);
+  if (failed.length > 3) console.log(`            and ${failed.length - 3} more`);
+  // A test file that cannot even be loaded has noticed nothing.
+  if (code !== 0 && failed.length === 0) console.log(said);
+}
+process.exitCode = survivors === 0 ? 0 : 1;

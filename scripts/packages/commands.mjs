@@ -1,0 +1,30 @@
+// Running programs for the checks of packages.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** What a program printed; throws with all of that where it fails. */
+export async function run(command, args, { cwd, env = {}, shell = false } = {}) {
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    shell,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let all = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text;
+    all += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    all += text;
+  });
+  const [code, signal] = await once(child, 'close');
+  if (code !== 0) throw new Error(`${[command, ...args].join(' ')}: ${signal ?? `exit code ${code}`}\n${all}`);
+  return stdout;
+}
+
+/** npm and npx are scripts for a shell on Windows. */
+export function npm(args, options) {
+  return run('npm', args, { ...options, shell: process.platform === 'win32' });
+}

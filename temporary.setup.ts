@@ -1,0 +1,23 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** What tools that we use keep for the next time: `tsx` what it has translated. */
+const caches = /^(tsx-\d+|node-compile-cache)$/;
+
+/**
+ * Gives the tests of a package a folder for temporary files of their own, in which the processes that they start keep
+ * theirs, too; fails where something is left in it at the end.
+ */
+export default async function setup(): Promise<() => Promise<void>> {
+  const before = process.env['TMPDIR'];
+  const folder = await mkdtemp(join(tmpdir(), 'alex-tests-'));
+  process.env['TMPDIR'] = folder;
+  return async () => {
+    if (before === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = before;
+    const left = (await readdir(folder)).filter((name) => !caches.test(name));
+    await rm(folder, { recursive: true, force: true });
+    if (left.length > 0) throw new Error(`tests left this in the folder for temporary files: ${left.join(', ')}`);
+  };
+}
