@@ -1,23 +1,20 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dense } from '@alex/layers-dense';
 import { place } from '@alex/multi-gpu';
 import { describeNetwork, type Gpu, type Layer } from '@alex/tensor';
 import { recordElementwise } from '@alex/tensor/kernels';
 import { testGpu } from '@alex/tensor/testing';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import { RunDirectory } from './run-directory.js';
 import { configOf, datasetOf, sgdOf, withAugmenter } from './testing.js';
 import { type TrainingOptions, train } from './train.js';
 
-let parent: string;
+const parent = temporaryFolder();
 let gpu: Gpu;
 beforeAll(async () => {
-  parent = await mkdtemp(join(tmpdir(), 'alex-layer-state-'));
   gpu = await testGpu();
 });
-afterAll(() => rm(parent, { recursive: true }));
 
 /** Subtracts the running mean of each unit, of which every image of a batch moves it by a hundredth. */
 const centre: Layer = {
