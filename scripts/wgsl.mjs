@@ -16,11 +16,11 @@ const { values } = parseArgs({
 });
 
 if (values.update) {
-  const { paperHashes } = await import('../packages/model-alexnet/src/pinned-kernels.ts');
+  const { paperHashes } = await import('../packages/model-alexnet/src/testing/pinned-kernels.ts');
   const file = join(root, 'packages/model-alexnet/fixtures/kernels.json');
   writeFileSync(file, `${JSON.stringify(paperHashes(), null, 1)}\n`);
 } else if (values.write) {
-  const { paperKernels } = await import('../packages/model-alexnet/src/pinned-kernels.ts');
+  const { paperKernels } = await import('../packages/model-alexnet/src/testing/pinned-kernels.ts');
   for (const [key, text] of paperKernels()) {
     const [set, label] = key.split(': ');
     const file = join(values.write, set, `${label.replaceAll('/', ' ')}.wgsl`);

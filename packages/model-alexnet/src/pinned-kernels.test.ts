@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { hashOf, paperHashes, paperKernels } from './pinned-kernels.js';
+import { hashOf, paperHashes, paperKernels } from './testing/pinned-kernels.js';
 
 const file = new URL('../fixtures/kernels.json', import.meta.url);
 

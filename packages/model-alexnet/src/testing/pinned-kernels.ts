@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
 import { type KernelAdapter, recordedKernels } from '@alex/tensor/testing';
-import { alexnet } from './alexnet.js';
+import { alexnet } from '../alexnet.js';
 
 /** Adapters whose kernels differ: two software drivers, and a GPU, whose products share through workgroup memory. */
 const adapters: Readonly<Record<string, KernelAdapter>> = {
