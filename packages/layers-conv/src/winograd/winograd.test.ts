@@ -2,6 +2,7 @@ import { ConfigError, type Gpu, type Layer } from '@alex/tensor';
 import { relativeError } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { recordBiasGradient } from '../bias-gradient.js';
 import { conv2d } from '../conv2d.js';
 import { geometryOf, outputShapeOf, windowSettings } from '../options.js';
 import { describeOnEveryVariant, runBoth, type Window } from '../testing.js';
@@ -28,7 +29,11 @@ function winogradLayer({ filters, kernel, stride, padding, groups }: Window, til
       const weightGradient = recorder.tensor('weightGradient', weight.shape);
       recordWinogradInputGradient(recorder, geometry, { outputGradient, weight, inputGradient }, tile);
       recordWinogradWeightGradient(recorder, geometry, { input, outputGradient, weightGradient }, tile);
-      return { inputGradient, parameterGradients: { weight: weightGradient } };
+      const biasGradient = bias && recordBiasGradient(recorder, settings, [filters], outputGradient);
+      return {
+        inputGradient,
+        parameterGradients: { weight: weightGradient, ...(biasGradient && { bias: biasGradient }) },
+      };
     },
   };
 }
