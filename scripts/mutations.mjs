@@ -76,7 +76,7 @@ const mutations = [
     test: 'src/kernel/exchange.test.ts',
   },
   {
-    name: '--resume begins anew',
+    name: '--resume begins again',
     file: 'packages/cli/src/commands/train.ts',
     find: 'exists ? await oldRun(options)',
     replace: 'exists && !options.resume ? await oldRun(options)',

@@ -14,14 +14,14 @@ export const usage = `Times a training step, layer by layer, beside what the ada
   --exchange  what two adapters hand to each other, beside a plain loop; a step on both, beside the sum of its parts
   --short     a small network and few repeats, for a look in passing
 
-  --adapter   part of an adapter's name; the best one where it is left out (or ALEX_ADAPTER)
-  --other     for --exchange, the second adapter; the first one opened twice where it is left out
+  --adapter   part of an adapter's name. Default: the best one (or ALEX_ADAPTER)
+  --other     for --exchange, the second adapter. Default: the first one opened twice
   --model     a variant of @alex/model-alexnet for --step and --exchange; default: paper
   --batch     images a step; default: 8
   --repeats   times that count, after one that does not; default: 3
   --workloads for --peers, of ${Object.keys(workloadsOf(1)).join(',')}; default: all
   --limit     seconds that one library may take for one workload; default: 600
-  --data      for --loading, a folder that \`alexnet prepare\` made; drawn images where it is left out
+  --data      for --loading, a folder that \`alexnet prepare\` made. Default: drawn images
   --json      writes { environment, results, peers } to this file
   --compare   prints ratios to an earlier file of this kind`;
 

@@ -14,7 +14,7 @@ import { type Result, timesOf } from './report.js';
 import { noise } from './values.js';
 
 export interface LoadingOptions {
-  /** A folder of prepared images; drawn ones where it is left out. */
+  /** A folder of prepared images. Default: drawn ones. */
   readonly data?: string | undefined;
   readonly repeats: number;
 }

@@ -5,7 +5,7 @@ import { type Answer, parseAnswer, type Request } from './protocol.js';
 export interface AskOptions {
   /** The process is ended when it has not answered by then. */
   readonly limitMs: number;
-  /** Program and arguments that take the request as their last; child.ts where it is left out. */
+  /** Program and arguments that take the request as their last. Default: child.ts. */
   readonly command?: readonly [string, ...string[]];
 }
 

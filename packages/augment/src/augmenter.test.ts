@@ -147,7 +147,7 @@ describe('createAugmenter', () => {
           epoch: 4,
         };
         const [got] = await augment(options, [batch]);
-        // Grey levels up to some hundreds, in float32.
+        // Pixel values up to some hundreds, in float32.
         expect(largestDifference(got!, reference(options, batch))).toBeLessThan(1e-4);
       }),
       { numRuns: 24, seed: 1 },

@@ -16,7 +16,7 @@ import type { View } from './views.js';
 
 /** Images to be made ready, and what their variation depends on. */
 export interface ImageBatch {
-  /** `[images, H, W, C]`, grey levels 0 to 255. */
+  /** `[images, H, W, C]`, pixel values 0 to 255. */
   readonly pixels: Uint8Array;
   /** Index in the data set of each image, 0 to 2^32 - 1; at most as many as the output's `N`. */
   readonly images: ArrayLike<number>;

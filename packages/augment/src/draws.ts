@@ -19,7 +19,7 @@ export function drawView(plan: Plan, seed: number, epoch: number, image: number)
   };
 }
 
-/** The shift of red, green and blue of one image in one epoch of training, in grey levels; `given` instead of the plan's strength. */
+/** The shift of red, green and blue of one image in one epoch of training, in pixel values; `given` instead of the plan's strength. */
 export function drawColourShift(
   plan: Plan,
   seed: number,

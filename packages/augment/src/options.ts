@@ -7,7 +7,7 @@ import { centreOffset, type View } from './views.js';
  * of an image gets `[p1 p2 p3] [a1 s1, a2 s2, a3 s3]^T` added, with `a` drawn from N(0, strength) for each use.
  */
 export interface ColourVariation {
-  /** `s`: deviations along the components (square roots of the eigenvalues), in grey levels. */
+  /** `s`: deviations along the components (square roots of the eigenvalues), in pixel values. */
   readonly standardDeviations: readonly number[];
   /** `p`: one component a row, `[red, green, blue]`, of length 1. */
   readonly axes: readonly (readonly number[])[];
@@ -51,7 +51,7 @@ export interface AugmenterOptions {
   readonly source: { readonly height: number; readonly width: number; readonly channels: number };
   readonly training: TrainingVariation;
   /**
-   * What is subtracted, in grey levels 0 to 255: one value a channel, or a whole image `[C, H, W]` of the source's
+   * What is subtracted, in pixel values 0 to 255: one value a channel, or a whole image `[C, H, W]` of the source's
    * size, row-major.
    */
   readonly mean: ArrayLike<number>;
@@ -60,7 +60,7 @@ export interface AugmenterOptions {
    * cropped), or in the centre of the mean image, the same for every crop (the 2012 code). Default `'crop'`.
    */
   readonly meanAt?: 'crop' | 'centre';
-  /** What differences from the mean are divided by. Default 1: grey levels, as in the paper. */
+  /** What differences from the mean are divided by. Default 1: pixel values, as in the paper. */
   readonly scale?: number;
   /**
    * Border of pixels around every image, in pixels, into which crops may reach; they are 0 in the output, which is

@@ -173,7 +173,7 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
     )
     .option(
       '--from <path>',
-      'start from the weights of another run, or of a file; the last layer begins anew where the classes are others',
+      'start from the weights of another run, or of a file; the last layer begins again where the classes are others',
     )
     .option('--classes <n>', 'how many classes, where the data leave a choice', wholeNumber(2))
     .option('--batch <n>', 'images a step (default: what the network was published with)', wholeNumber(1))
@@ -267,7 +267,7 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
     )
     .option(
       '--predictions <file>',
-      "write the five likeliest classes of each image, a line each, as ILSVRC's submissions have them",
+      "write the five most likely classes of each image, a line each, as ILSVRC's submissions have them",
     )
     .addOption(tuneOption('cached'))
     .addOption(tuningsOption())
@@ -279,7 +279,7 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
 
   program
     .command('classify')
-    .description('show the five likeliest labels of images')
+    .description('show the five most likely labels of images')
     .argument('<image...>', 'image files')
     .option('--run <dir>', 'directory of the run')
     .addOption(weightsOption())

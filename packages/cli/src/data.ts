@@ -3,7 +3,7 @@ import { ConfigError } from '@alex/tensor';
 import type { ImagesConfig, RunConfig } from '@alex/trainer';
 import { base64FromFloats } from './base64.js';
 
-/** The mean of so many images is that of all of them, to a grey level or two. */
+/** The mean of so many images is that of all of them, to a pixel value or two. */
 const imagesForStatistics = 1024;
 
 /**

@@ -18,7 +18,7 @@ export interface ExampleImage {
 
 /** One validation image, and what a network takes it for. */
 export interface Example extends ExampleImage {
-  /** The likeliest five, likeliest first. */
+  /** The most likely five, most likely first. */
   readonly top5: readonly { readonly label: string; readonly probability: number }[];
 }
 
@@ -56,8 +56,8 @@ export async function predictExamples(
 ): Promise<Example[]> {
   const { examples, batch } = await readExampleImages(dataset, count);
   const predictions = await predict(session, batch);
-  return predictions.map((likeliest, i) => ({
+  return predictions.map((mostLikely, i) => ({
     ...examples[i]!,
-    top5: likeliest.map(({ label, probability }) => ({ label: dataset.classes[label]!, probability })),
+    top5: mostLikely.map(({ label, probability }) => ({ label: dataset.classes[label]!, probability })),
   }));
 }

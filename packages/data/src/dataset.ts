@@ -26,7 +26,7 @@ export interface Split {
   read(indices: ArrayLike<number>): Promise<ImageBatch>;
 }
 
-/** How the colours of images are spread, in grey levels from 0 to 255: what the paper's colour shifts are drawn from. */
+/** How the colours of images are spread, in pixel values from 0 to 255: what the paper's colour shifts are drawn from. */
 export interface ColourStatistics {
   /** The mean of each channel. */
   readonly mean: readonly number[];
@@ -56,7 +56,7 @@ export interface Licence {
 /** What is known of all training images without reading them. */
 export interface DatasetStatistics {
   readonly colour: ColourStatistics;
-  /** The mean of each value, `[channels, height, width]`, in grey levels from 0 to 255. */
+  /** The mean of each value, `[channels, height, width]`, in pixel values from 0 to 255. */
   readonly meanImage: Float32Array;
 }
 

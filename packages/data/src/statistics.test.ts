@@ -77,7 +77,7 @@ describe('colourStatistics', () => {
   });
 
   test('finds the one direction in which colours differ', async () => {
-    // Grey levels only: all variance lies along (1, 1, 1) / sqrt(3), and is three times that of one channel.
+    // Pixel values only: all variance lies along (1, 1, 1) / sqrt(3), and is three times that of one channel.
     const greys = [0, 100, 200].map((grey) => [grey, grey, grey]);
     const { axes, eigenvalues, standardDeviations } = await colourStatistics(splitOfImages(greys, [1, 1, 3]));
     for (const component of axes[0]!) expect(component).toBeCloseTo(1 / Math.sqrt(3), 12);

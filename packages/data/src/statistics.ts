@@ -10,7 +10,7 @@ export interface StatisticsOptions {
 
 /**
  * The mean of each pixel over the images of a split, `[channels, height, width]` (the mean image that the paper
- * subtracts), in grey levels from 0 to 255.
+ * subtracts), in pixel values from 0 to 255.
  *
  * @throws ConfigError where `limit` is not possible; DataError where an image cannot be read.
  */

@@ -101,7 +101,7 @@ function record(
 }
 
 /**
- * Both passes draw the mask anew instead of keeping it: some 80 integer operations a value cost less than writing and
+ * Both passes draw the mask again instead of keeping it: some 80 integer operations a value cost less than writing and
  * reading a tensor, no memory is held between the passes, and both work in place.
  */
 function masked({ name, keep, inverted }: Settings, { index, count, span, firstImage }: Place, shape: Shape) {

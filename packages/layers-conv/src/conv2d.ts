@@ -15,7 +15,7 @@ import {
 import { recordWeightGradient } from './weight-gradient.js';
 
 export interface Conv2dOptions extends WindowOptions {
-  /** Equal parts of the channels, each read by its own part of the filters; 1 where it is left out. */
+  /** Equal parts of the channels, each read by its own part of the filters. Default: 1. */
   readonly groups?: number;
 }
 

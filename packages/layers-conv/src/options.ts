@@ -22,11 +22,11 @@ export interface WindowOptions extends LayerOptions {
   readonly filters: number;
   /** Size of a filter, `[height, width]` or one number for both. */
   readonly kernel: Pair;
-  /** Distance between neighbouring windows; 1 where it is left out. */
+  /** Distance between neighbouring windows. Default: 1. */
   readonly stride?: Pair;
-  /** Zeros around the input; 0 where it is left out. */
+  /** Zeros around the input. Default: 0. */
   readonly padding?: Pair | Padding;
-  /** Whether every output gets a bias; true where it is left out. */
+  /** Whether every output gets a bias. Default: true. */
   readonly bias?: boolean;
   readonly initial?: InitialOptions;
 }

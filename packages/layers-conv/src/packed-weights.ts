@@ -12,7 +12,7 @@ export interface PackedWeights {
 /**
  * Records a copy of the weights for a product whose rows are filters (or, for the gradient of the input, channels):
  * `[group][block of rows][kernel row][kernel column][reduction][row]`, where the last load of rows fills up the last block. It is
- * read front to back, and neighbouring lanes read neighbouring values. Made anew each step, since weights change; that
+ * read front to back, and neighbouring lanes read neighbouring values. Made again each step, since weights change; that
  * is one copy for a whole batch of products.
  */
 export function recordPackedWeights(

@@ -14,7 +14,7 @@ import { elementsPerImage, formatShape, recordProduct, recordRowSums } from '@al
 export interface DenseOptions extends LayerOptions {
   /** Outputs of one image. */
   readonly units: number;
-  /** Whether every unit gets a bias; true where it is left out. */
+  /** Whether every unit gets a bias. Default: true. */
   readonly bias?: boolean;
   /** How parameters start. */
   readonly initial?: {

@@ -44,7 +44,7 @@ export function recordAcrossMaps(recorder: Recorder, norm: AcrossMaps, input: Te
 /**
  * `dx_i = dy_i * s_i^-beta - 2 * alpha * beta * x_i * sum over j of dy_j * x_j * s_j^(-beta - 1)`, over all `j` whose
  * windows hold `i`. One invocation as in the forward pass; a window of inputs runs ahead, from which the denominators
- * are made anew: that costs less than to store and load them.
+ * are made again: that costs less than to store and load them.
  */
 export function recordAcrossMapsGradient(
   recorder: Recorder,

@@ -1,6 +1,6 @@
 /**
  * The last `count` values of a sweep, in registers of their own: what a window slides over is loaded once, and its sum
- * is taken anew at each place, so that no rounding error is carried along.
+ * is taken again at each place, so that no rounding error is carried along.
  */
 export interface SlidingWindow {
   /** WGSL that declares the registers, all zero. */

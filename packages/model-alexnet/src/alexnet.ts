@@ -26,11 +26,11 @@ export const variants: readonly VariantDescription[] = (Object.keys(blueprints) 
 });
 
 export interface AlexnetOptions {
-  /** Which network; `paper` where it is left out. See `variants`. */
+  /** Which network. Default: `paper`. See `variants`. */
   readonly variant?: Variant;
   /** Units of the last layer, at least 2; 1000 for ImageNet's networks, 10 for CIFAR's, 24 for `small`. */
   readonly classes?: number;
-  /** Channels of the image; 3, for RGB, where it is left out. */
+  /** Channels of the image. Default: 3, for RGB. */
   readonly channels?: number;
   /** Height and width of the image in pixels; 224 for the paper's. The first dense layer's inputs follow it. */
   readonly inputSize?: number;

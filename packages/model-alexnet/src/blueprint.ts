@@ -45,19 +45,19 @@ export interface Block {
   readonly width: number | 'classes';
   /** Height and width of a filter; dense layers have none. */
   readonly kernel?: number;
-  /** 1 where it is left out. */
+  /** Default: 1. */
   readonly stride?: number;
   /**
-   * Zeros around the maps; 0 where it is left out. `overhang` pads right and bottom only, just so far that a last window
+   * Zeros around the maps. Default: 0. `overhang` pads right and bottom only, just so far that a last window
    * which reaches over the edge still counts, as the 2012 code does.
    */
   readonly padding?: number | 'overhang';
   /** Where it is not the number of columns for a layer that reads its own column, and 1 for one that reads all. */
   readonly groups?: number;
-  /** Its own column where it is left out. */
+  /** Default: its own column. */
   readonly from?: ReadsFrom;
   readonly deviation: Deviation;
-  /** What the biases start from; 0 where it is left out. */
+  /** What the biases start from. Default: 0. */
   readonly bias?: number;
   readonly steps: readonly Step[];
 }

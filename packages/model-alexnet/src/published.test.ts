@@ -151,7 +151,7 @@ function multiply(values: number[], { data }: HostTensor, bias: HostTensor): num
   );
 }
 
-/** The outputs for one image of grey levels, by the published network's own rules. */
+/** The outputs for one image of pixel values, by the published network's own rules. */
 function byHand(form: PublishedForm, tensors: Record<string, HostTensor>, grey: Maps): number[] {
   const caffe = form.variant === 'caffe';
   const of = (name: string) =>

@@ -7,7 +7,7 @@ export interface PublishedForm {
   readonly variant: 'torchvision' | 'caffe';
   /** What their files call each layer. */
   readonly layers: Readonly<Record<string, string>>;
-  /** Subtracted from grey levels 0 to 255: red, green, blue. */
+  /** Subtracted from pixel values 0 to 255: red, green, blue. */
   readonly mean: readonly [number, number, number];
   /** What their images are divided by then. */
   readonly deviations: readonly [number, number, number];
@@ -93,7 +93,7 @@ function sameShape(given: readonly number[], own: readonly number[]): boolean {
   );
 }
 
-/** Filters for red, green and blue grey levels. */
+/** Filters for red, green and blue pixel values. */
 function forOwnImages({ shape, data }: HostTensor, { channels, deviations }: PublishedForm): HostTensor {
   const [filters = 0, count = 0, height = 0, width = 0] = shape;
   const taps = height * width;

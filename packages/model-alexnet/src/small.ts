@@ -9,7 +9,7 @@ const inputSize = 56;
 /**
  * N(0, 0.01), the paper's, keeps activations alive only where a unit has thousands of inputs; with the few hundred here
  * they would die out from layer to layer. He et al. 2015: sqrt(2 / inputs) keeps their size through ReLUs. So images
- * should come with values of about 1: grey levels less their mean, divided by 64.
+ * should come with values of about 1: pixel values less their mean, divided by 64.
  */
 const deviation: Deviation = { overInputs: 2 };
 

@@ -76,7 +76,7 @@ describe('a step of several micro-batches', () => {
     }
   });
 
-  it('changes nothing before the last of them, and begins anew where a state is loaded', async () => {
+  it('changes nothing before the last of them, and begins again where a state is loaded', async () => {
     const network = onGpu({ batch: 4, microBatches: 3 });
     const [before, state] = [await network.parameters(), await network.optimizerState()];
     await network.step(slice(images, 0, 4), labels.slice(0, 4));

@@ -30,7 +30,7 @@ export interface PartOptions {
   /** Images a step. */
   readonly batch: number;
   readonly strategy: Strategy;
-  /** How many images of a batch each adapter takes, where they are shared; about the same number where it is left out. */
+  /** How many images of a batch each adapter takes, where they are shared. Default: about the same number. */
   readonly images?: readonly number[] | undefined;
   /**
    * Whether a layer that needs all maps below begins with those at home while the others are on their way, and adds up.
@@ -39,7 +39,7 @@ export interface PartOptions {
   readonly splitSums?: boolean | undefined;
   /**
    * `f16`: activations and their gradients travel in 16 bits, which halves their bytes and rounds them to 11 bits; what is
-   * beyond 65,504 becomes infinite. Scores and gradients of weights travel as they are, as all does where it is left out.
+   * beyond 65,504 becomes infinite. Scores and gradients of weights always travel as they are. Default: everything does.
    */
   readonly exchangeIn?: 'f16' | undefined;
   /** Whether any of the adapters is a software driver. */

@@ -12,11 +12,11 @@ import { chooseStrategy } from './cost.js';
 import { type PartOptions, planParts, type Strategy, strategies } from './parts.js';
 import type { Rates } from './rates.js';
 
-/** How a network is placed: {@link CompileOptions} with the paper's loss and optimizer where they are left out. */
+/** How a network is placed: {@link CompileOptions}; default: the paper's loss and optimizer. */
 export type PlaceOptions = Pick<CompileOptions, 'batch'> &
   Partial<CompileOptions> &
   Pick<PartOptions, 'images' | 'splitSums' | 'exchangeIn'> & {
-    /** How several adapters share the work; `model`, the paper's way, where it is left out. `auto` needs `rates`. */
+    /** How several adapters share the work. Default: `model`, the paper's way. `auto` needs `rates`. */
     readonly strategy?: Strategy | 'auto';
     /** What `measureRates` found of the adapters, for `auto` to choose the strategy by (see `chooseStrategy`). */
     readonly rates?: Rates | undefined;

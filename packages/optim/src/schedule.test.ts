@@ -124,7 +124,7 @@ describe('plateauSchedule', () => {
     expect(after([0.5, 0.5, 0.5, 0.5, 0.5])).toBeCloseTo(0.01, 12);
   });
 
-  it('starts counting anew after an improvement', () => {
+  it('starts counting again after an improvement', () => {
     expect(after([0.5, 0.5, 0.4, 0.4])).toBe(1);
     expect(after([0.5, 0.5, 0.4, 0.4, 0.4])).toBe(0.1);
   });

@@ -78,7 +78,7 @@ export function exponentialSchedule(options: {
  * stops improving, three times at most.
  *
  * An error improves when it is below the best so far by more than `threshold`. After `patience` errors in a row that do
- * not, the rate is lowered and the count starts anew, against the same best. A NaN never improves.
+ * not, the rate is lowered and the count starts again, against the same best. A NaN never improves.
  *
  * @throws ConfigError where a number is not finite or negative, or `patience` or `drops` is not a whole number.
  */

@@ -5,7 +5,7 @@ import { imageShape, outputSize, type Padding, type Pair, paddingOf, pair, type 
 export interface PoolOptions extends LayerOptions {
   /** Rows and columns of a window: a number or `[height, width]`. */
   readonly size: Pair;
-  /** Steps between windows: a number or `[height, width]`; the window's size where it is left out. */
+  /** Steps between windows: a number or `[height, width]`. Default: the window's size. */
   readonly stride?: Pair;
   /** Around the image: a number, `[height, width]` or `{ top, left, bottom, right }`, each less than `size`; 0. */
   readonly padding?: Pair | Padding;

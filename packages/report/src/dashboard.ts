@@ -58,7 +58,7 @@ export interface DashboardEvents {
   readonly memory: { readonly liveBytes: number; readonly parameterBytes: number; readonly activationBytes: number };
   /** Images to predict; `url` is a `data:` address. */
   readonly images: readonly { readonly url: string; readonly label: string; readonly name: string }[];
-  /** What each of them is taken for, the likeliest first. */
+  /** What each of them is taken for, the most likely first. */
   readonly predictions: {
     readonly step: number;
     readonly predictions: readonly (readonly { readonly label: string; readonly probability: number }[])[];

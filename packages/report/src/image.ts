@@ -2,7 +2,7 @@ import { DataError } from '@alex/tensor';
 import sharp, { type Sharp } from 'sharp';
 import { palette } from './palette.js';
 
-/** An image as raw grey levels `[height, width, channels]`. */
+/** An image as raw pixel values `[height, width, channels]`. */
 export interface RawImage {
   readonly data: Uint8Array;
   /** In pixels. */
@@ -11,7 +11,7 @@ export interface RawImage {
   readonly channels: 1 | 3;
 }
 
-/** An image: the bytes of an image file (PNG, JPEG, WebP), or raw grey levels. */
+/** An image: the bytes of an image file (PNG, JPEG, WebP), or raw pixel values. */
 export type Image = Uint8Array | RawImage;
 
 /**

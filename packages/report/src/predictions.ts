@@ -8,7 +8,7 @@ export interface Prediction {
   readonly image: Image;
   /** The name of the right class. */
   readonly label: string;
-  /** The likeliest labels, the likeliest first: usually five. Probabilities between 0 and 1. */
+  /** The most likely labels, the most likely first: usually five. Probabilities between 0 and 1. */
   readonly top5: readonly { readonly label: string; readonly probability: number }[];
 }
 
@@ -26,7 +26,7 @@ const barHeight = 24;
 const barGap = 4;
 
 /**
- * Draws images with their likeliest labels as an SVG, as figure 4 (left) of the paper does: below each image its
+ * Draws images with their most likely labels as an SVG, as figure 4 (left) of the paper does: below each image its
  * right label, then a bar a guess, as long as the guess is probable, green where it is right.
  *
  * @throws `ConfigError` for an option or a probability that is not allowed, `DataError` for an image that cannot be read.

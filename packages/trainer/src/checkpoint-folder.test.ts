@@ -104,7 +104,7 @@ describe('CheckpointFolder', () => {
     expect((await restored()).problems).toEqual([]);
   });
 
-  it('refuses to begin anew where there are checkpoints and none can be used, and leaves them as they are', async () => {
+  it('refuses to begin again where there are checkpoints and none can be used, and leaves them as they are', async () => {
     await folder.save(checkpoint(1));
     await folder.save(checkpoint(2));
     for (const step of [1, 2]) await truncate(file(step), 9);

@@ -17,9 +17,9 @@ export interface Checkpoint {
   readonly step: number;
   readonly parameters: Readonly<Record<string, HostTensor>>;
   readonly optimizerState: Readonly<Record<string, HostTensor>>;
-  /** What layers keep without learning it; none where it is left out. */
+  /** What layers keep without learning it. Default: none. */
   readonly layerState?: Readonly<Record<string, HostTensor>>;
-  /** What the rates of the schedule are multiplied by, after a rollback; 1 where it is left out. */
+  /** What the rates of the schedule are multiplied by, after a rollback. Default: 1. */
   readonly rateFactor?: number;
   /** Of these parameters, where they were evaluated. */
   readonly validation?: Validation;

@@ -28,18 +28,18 @@ const imagesSchema = v.strictObject({
   crop: v.picklist(['random', 'centre']),
   /** Whether half of the training crops are reflected left to right. */
   mirror: v.boolean(),
-  /** How many neighbours in a batch share crop and reflection; 1 where it is left out. */
+  /** How many neighbours in a batch share crop and reflection. Default: 1. */
   chunk: v.exactOptional(whole(1)),
   /** Border of mean colour around an image that crops may reach into, in pixels. */
   padding: whole(0),
-  /** What is subtracted, one grey level a channel. */
+  /** What is subtracted, one pixel value a channel. */
   mean: v.array(finite),
   /**
    * The mean image, subtracted instead of `mean` where a crop was taken: `[channels, height, width]` of float32,
    * little-endian, in base64.
    */
   meanImage: v.exactOptional(v.pipe(v.string(), v.base64())),
-  /** What differences from the mean are divided by; 1 gives grey levels, as in the paper. */
+  /** What differences from the mean are divided by; 1 gives pixel values, as in the paper. */
   scale: positive,
   /** Colour shifts along the principal components of the training pixels; left out where there are none. */
   colour: v.exactOptional(
@@ -96,7 +96,7 @@ const inTodaysNames = (text: string) =>
  * @throws CheckpointError that names the file, the place in it, and what should be there
  */
 export function parseRunConfig(file: string, text: string): RunConfig {
-  const remedy = 'restore the file or begin the run anew';
+  const remedy = 'restore the file or begin the run again';
   let json: unknown;
   try {
     json = JSON.parse(inTodaysNames(text));

@@ -11,10 +11,10 @@ export interface Prediction {
 }
 
 /**
- * What the centre of each image shows, likeliest class first.
+ * What the centre of each image shows, most likely class first.
  *
  * @param images of any number, of the size that the augmenter takes
- * @param count classes an image: 5 where it is left out, fewer where there are fewer
+ * @param count classes an image; default: 5, or as many as there are
  */
 export async function predict(
   { network, augmenter }: { readonly network: Network; readonly augmenter: Augmenter },

@@ -15,7 +15,7 @@ export const recipeFileSchema = v.strictObject({
   model: v.strictObject({
     /** The architecture's name. */
     variant: v.string(),
-    /** Height and width of the network's input, in pixels; the network's own where it is left out. */
+    /** Height and width of the network's input, in pixels. Default: the network's own. */
     inputSize: v.exactOptional(whole(1)),
   }),
   /** Images a step. */
@@ -45,9 +45,9 @@ export const recipeFileSchema = v.strictObject({
     /** Deviation of the colour shifts' draws, 0 for none; or rows of an epoch and what it is from then on. */
     colourStrength: v.union([notNegative, tableSchema]),
   }),
-  /** Of a fine-tuning: the recipe of the run whose weights it starts from, and the layers that begin anew. */
+  /** Of a fine-tuning: the recipe of the run whose weights it starts from, and the layers that are reinitialized. */
   startsFrom: v.exactOptional(v.strictObject({ recipe: v.string(), replaces: v.array(v.string()) })),
-  /** Steps between evaluations, and between checkpoints; chosen by the size of the data where they are left out. */
+  /** Steps between evaluations, and between checkpoints. Default: chosen by the size of the data. */
   evaluateEvery: v.exactOptional(whole(1)),
   checkpointEvery: v.exactOptional(whole(1)),
   /** How many of the newest checkpoints are kept, beside the best. */

@@ -37,7 +37,7 @@ export const recipeSchema = v.strictObject({
   steps: whole(1),
   /** Of initial weights, order, crops and dropout; 0 to 2^32 - 1. */
   seed: v.pipe(whole(0), v.maxValue(2 ** 32 - 1)),
-  /** How activations and weights are stored while the network learns; `float32` where it is left out. */
+  /** How activations and weights are stored while the network learns. Default: `float32`. */
   precision: v.exactOptional(v.picklist(precisions)),
   /** Before the schedule lowers it. */
   learningRate: notNegative,
@@ -52,13 +52,13 @@ export const recipeSchema = v.strictObject({
   weightDecay: notNegative,
   /** What some parameters do differently, by name, layer or kind (`sgd`'s `overrides`). */
   overrides: v.exactOptional(v.record(v.string(), overrideSchema)),
-  /** What the run's first parameters were taken from, and the layers that began anew all the same. */
+  /** What the run's first parameters were taken from, and the layers that began again all the same. */
   startsFrom: v.exactOptional(v.strictObject({ weights: v.string(), replaces: v.array(v.string()) })),
   /** Steps between evaluations of the validation images; one follows the last step too, unless the run is shorter. */
   evaluateEvery: whole(1),
   /** Steps between checkpoints; one follows the last step in any case. */
   checkpointEvery: whole(1),
-  /** How many of the newest checkpoints are kept, beside the best; 2 where it is left out. */
+  /** How many of the newest checkpoints are kept, beside the best. Default: 2. */
   keepCheckpoints: v.exactOptional(whole(1)),
 });
 

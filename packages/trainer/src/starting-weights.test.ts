@@ -10,13 +10,13 @@ const drawn = { 'conv1.weight': tensor(0), 'fc2.weight': tensor(0), 'fc3.weight'
 const learnt = { 'conv1.weight': tensor(1), 'fc2.weight': tensor(1), 'fc3.weight': tensor(1), 'fc3.bias': tensor(1) };
 const firsts = (parameters: Record<string, HostTensor>) => Object.values(parameters).map(({ data }) => data[0]);
 
-it('takes what was learnt, but for the layers that begin anew', () => {
+it('takes what was learnt, but for the layers that are reinitialized', () => {
   expect(firsts(startingWeights({ ...learnt, 'fc2.weight.velocity': tensor(9) }, drawn, []))).toEqual([1, 1, 1, 1]);
   expect(firsts(startingWeights(learnt, drawn, ['fc3']))).toEqual([1, 1, 0, 0]);
   expect(firsts(startingWeights(learnt, drawn, ['conv1', 'fc2']))).toEqual([0, 0, 1, 1]);
 });
 
-it('begins the last layer anew where there are other classes', () => {
+it('reinitializes the last layer if the classes differ', () => {
   expect(firsts(startingWeights({ ...learnt, 'fc3.weight': tensor(1, 5) }, drawn, []))).toEqual([1, 1, 0, 0]);
   const { 'fc3.bias': _, ...without } = learnt;
   expect(firsts(startingWeights(without, drawn, []))).toEqual([1, 1, 0, 0]);
@@ -31,7 +31,7 @@ it('names what does not fit', () => {
   expect(() => startingWeights({}, drawn, ['conv1'])).toThrow(/fc2.weight is not there/);
 });
 
-it('takes the state of layers that do not begin anew, where it is there and fits', () => {
+it('takes the state of layers that do not begin again, where it is there and fits', () => {
   const state = { 'norm2.mean': tensor(0), 'fc3.mean': tensor(0) };
   const given = { ...learnt, 'norm2.mean': tensor(2), 'fc3.mean': tensor(2) };
   expect(firsts(startingWeights(given, drawn, [], state))).toEqual([1, 1, 1, 1, 2, 2]);

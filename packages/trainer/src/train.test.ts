@@ -291,7 +291,7 @@ describe('evaluate', () => {
 });
 
 describe('predict', () => {
-  it('gives the likeliest classes first, for more images than a batch', async () => {
+  it('gives the most likely classes first, for more images than a batch', async () => {
     await onAdapter(configOf(), async ({ network, augmenter }) => {
       const split = datasetOf().validation;
       const images = await split.read([0, 1, 2, 3, 4, 5, 6]);

@@ -20,11 +20,11 @@ export interface TrainingOptions extends Placed {
   /** What a new run starts from instead of the parameters that were drawn. */
   readonly initialParameters?: Readonly<Record<string, HostTensor>>;
   /**
-   * Opens the adapter anew after it was lost and places the network there, with its parameters as they were drawn. Where it
+   * Opens the adapter again after it was lost and places the network there, with its parameters as they were drawn. Where it
    * is left out, a loss ends the training.
    */
   reopen?(): Promise<Placed>;
-  /** `stop` where it is left out; `rollback` goes on from the last good state with rates half as high. */
+  /** Default: `stop`. `rollback` resumes from the last good state with rates half as high. */
   readonly onDivergence?: 'stop' | 'rollback';
   /** Stops the run after the steps under way (one, or two), with a checkpoint. */
   readonly signal?: AbortSignal;
@@ -191,7 +191,7 @@ class Survivor {
     network.loadState(checkpoint);
   }
 
-  /** Opens the adapter anew, which may take a driver some seconds. */
+  /** Opens the adapter again, which may take a driver some seconds. */
   async #reopen(loss: unknown): Promise<void> {
     const { reopen, onEvent, signal } = this.#options;
     for (let error = loss; ; ) {
@@ -204,7 +204,7 @@ class Survivor {
       }
       onEvent?.({
         kind: 'problem',
-        message: `${messageOf(error)} It is opened anew, and the run goes on from its last good state.`,
+        message: `${messageOf(error)} It is opened again, and the run goes on from its last good state.`,
       });
       if (error !== loss) {
         await setTimeout(1000 * this.#losses, undefined, { ...(signal && { signal }) }).catch(() => {

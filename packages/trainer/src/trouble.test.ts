@@ -97,11 +97,11 @@ async function withLosses(atSteps: number[]) {
 }
 
 describe('an adapter that is lost', () => {
-  it('is opened anew, and the run ends as if it never was', async () => {
+  it('is opened again, and the run ends as if it never was', async () => {
     const { run, result, problems } = await withLosses([2, 6]);
     expect(result).toMatchObject({ finished: true, step: 12 });
     expect(problems).toHaveLength(2);
-    for (const problem of problems) expect(problem).toMatch(/was lost \(destroyed\).*opened anew/);
+    for (const problem of problems) expect(problem).toMatch(/was lost \(destroyed\).*opened again/);
     expect((await weights(run)).equals(wanted)).toBe(true);
   });
 
@@ -125,7 +125,7 @@ describe('an adapter that is lost', () => {
       });
       expect(result).toMatchObject({ finished: true, step: 12 });
       expect(problems).toEqual([
-        expect.stringMatching(new RegExp(`${during}: adapter ${lost} of 2 failed.*was lost.*opened anew`)),
+        expect.stringMatching(new RegExp(`${during}: adapter ${lost} of 2 failed.*was lost.*opened again`)),
       ]);
       // Each computes some units as one alone does: not even the order of sums is another.
       expect((await weights(run)).equals(wanted)).toBe(true);

@@ -15,7 +15,7 @@ export interface ClassifyOptions extends AdapterOptions {
   readonly labels?: string;
 }
 
-/** Shows the likeliest labels of images; gives the exit code. */
+/** Shows the most likely labels of images; gives the exit code. */
 export async function classifyCommand(
   files: readonly string[],
   options: ClassifyOptions,

@@ -95,7 +95,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
     `${result.images.toLocaleString('en-US')} validation images, ${views === 1 ? 'one view' : `${views} views`} each` +
       `${members.length === 1 ? '' : `, ${members.length} networks together`}: ${described(result)}.`,
   );
-  if (predictions !== undefined) output.line(`${predictions} has the likeliest five classes of each.`);
+  if (predictions !== undefined) output.line(`${predictions} has the most likely five classes of each.`);
   return exitCode.success;
 }
 

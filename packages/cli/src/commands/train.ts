@@ -27,7 +27,7 @@ export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly run: string;
   readonly data?: string;
   readonly model?: string;
-  /** A name or a file; that of the model where it is left out. */
+  /** A name or a file. Default: that of the model. */
   readonly recipe?: string;
   /** A run or a file of weights to start from. */
   readonly from?: string;

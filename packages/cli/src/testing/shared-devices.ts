@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 /**
  * Set up before every test file of the command: a device that a command gives back is kept, with the kernels that were
  * compiled for it, and is the next command's. Software drivers compile for many seconds what they run in a few
- * milliseconds, and every command in this process would begin anew.
+ * milliseconds, and every command in this process would begin again.
  */
 interface Device {
   destroy(): undefined;

@@ -43,7 +43,7 @@ describe('the demo', () => {
       for (let b = 0; b < a; b++) {
         let difference = 0;
         for (let i = 0; i < bytes; i++) difference += Math.abs(images[a]![i]! - images[b]![i]!);
-        // In grey levels of 255; a redrawn thing of the same shape and colour still differs by more.
+        // In pixel values of 255; a redrawn thing of the same shape and colour still differs by more.
         expect(difference / bytes).toBeGreaterThan(2);
       }
     }

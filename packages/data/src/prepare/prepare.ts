@@ -268,7 +268,7 @@ async function finish({
     let rejectedOfSplit = 0;
     for (const { shard } of jobs[split]) {
       const record = await readShardRecord(workshop, shard);
-      if (!record) throw new DataError(`${workshop} was changed meanwhile: remove ${to} and prepare the data anew`);
+      if (!record) throw new DataError(`${workshop} was changed meanwhile: remove ${to} and prepare the data again`);
       shards.push({ file: shard, bytes: record.bytes, sha256: record.sha256, images: record.images.length });
       for (const entry of record.images) entries.push(entry);
       rejected.push(...rejectedLines(split, record.rejected));

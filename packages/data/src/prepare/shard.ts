@@ -180,7 +180,7 @@ function keyOf(number: number, name: string): string {
 
 type Prepared = { readonly pixels: Uint8Array; readonly content: Buffer } | { readonly reason: string };
 
-/** How an image of this job is read, decoded and encoded anew. */
+/** How an image of this job is read, decoded and encoded again. */
 function preparer({ bytes, format }: ShardJob, descriptors: Map<string, number>) {
   const { size, channels, encoding, quality } = format;
   const read = (image: SourceImage): Buffer => {

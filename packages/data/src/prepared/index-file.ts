@@ -40,7 +40,7 @@ export function decodeIndex(
   shards: readonly { readonly images: number; readonly bytes: number }[],
   classes: number,
 ): ImageIndex {
-  const damaged = (why: string) => new DataError(`${name} is damaged: ${why}; prepare the data anew`);
+  const damaged = (why: string) => new DataError(`${name} is damaged: ${why}; prepare the data again`);
   if (bytes.length < headerBytes || !bytes.subarray(0, 8).equals(magic)) throw damaged('it begins with something else');
   const count = bytes.readUInt32LE(8);
   const promised = shards.reduce((sum, { images }) => sum + images, 0);

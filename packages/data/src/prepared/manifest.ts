@@ -51,7 +51,7 @@ const manifestSchema = v.object({
   /** The number of each class in submissions to the source's own contest. */
   numbers: v.exactOptional(v.array(whole(0))),
   splits: v.object({ train: splitSchema, validation: splitSchema }),
-  /** Over all training images, in grey levels from 0 to 255. */
+  /** Over all training images, in pixel values from 0 to 255. */
   statistics: v.object({
     /** `[channels, size, size]`, float32, as a file of NumPy. */
     meanImage: fileSchema,
@@ -88,7 +88,7 @@ const inTodaysNames = (text: string) =>
 
 /** Reads the text of a `dataset.json`. */
 export function parseManifest(file: string, text: string): Manifest {
-  const remedy = 'prepare the data anew';
+  const remedy = 'prepare the data again';
   let json: unknown;
   try {
     json = JSON.parse(inTodaysNames(text));

@@ -92,7 +92,7 @@ function preparedSplit(
     if (decoded instanceof Uint8Array) return decoded;
     const i = wanted[decoded.failed]!;
     throw new DataError(
-      `${imageName(i)} (image ${i} of ${name}, in ${fileOf(i)}) cannot be read: ${decoded.reason}; prepare the data anew`,
+      `${imageName(i)} (image ${i} of ${name}, in ${fileOf(i)}) cannot be read: ${decoded.reason}; prepare the data again`,
     );
   };
 
@@ -152,7 +152,7 @@ async function readChecked(
 ): Promise<Buffer> {
   const path = join(directory, file.file);
   if (await hasChecksum(path, file)) return readFile(path);
-  throw new DataError(`${path} is missing or damaged: prepare the data anew`);
+  throw new DataError(`${path} is missing or damaged: prepare the data again`);
 }
 
 /** The right sizes are soon seen; their content is checked image by image, or as a whole by `verifyPrepared`. */
@@ -162,10 +162,10 @@ async function checkShards(directory: string, { shards }: SplitManifest): Promis
     try {
       const { size } = await stat(path);
       if (size === bytes) continue;
-      throw new DataError(`${path} has ${size} bytes, it was prepared with ${bytes}: prepare the data anew`);
+      throw new DataError(`${path} has ${size} bytes, it was prepared with ${bytes}: prepare the data again`);
     } catch (error) {
       if (error instanceof DataError) throw error;
-      throw new DataError(`cannot read ${path} (${reason(error)}): prepare the data anew`, { cause: error });
+      throw new DataError(`cannot read ${path} (${reason(error)}): prepare the data again`, { cause: error });
     }
   }
 }

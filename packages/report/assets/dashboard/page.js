@@ -431,7 +431,7 @@ const handlers = {
     element('subtitle').textContent = run.subtitle;
     drawFigures();
   },
-  /** Everything so far: on the first connection, and whenever the trainer began anew. */
+  /** Everything so far: on the first connection, and whenever the trainer began again. */
   history(told) {
     history = told;
     view = undefined;

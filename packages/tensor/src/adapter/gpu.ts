@@ -41,9 +41,9 @@ export interface BufferOptions {
 export interface GpuOptions {
   /** False: kernels do without subgroups even where the adapter has them. */
   readonly subgroups?: boolean;
-  /** The most bytes that one binding of a kernel may hold; the adapter's own limit where it is left out or larger. */
+  /** The most bytes that one binding of a kernel may hold. Default: the adapter's own limit, which it cannot exceed. */
   readonly bindingBytes?: number;
-  /** The most bytes that all buffers together may hold; as many as the driver gives where it is left out. */
+  /** The most bytes that all buffers together may hold. Default: as many as the driver gives. */
   readonly memoryBytes?: number;
 }
 

@@ -90,7 +90,7 @@ export interface Tunable<Choice> {
   readonly candidates: readonly Choice[];
   /** A way that is right everywhere; the results of the others are held against its results. */
   readonly plain: Choice;
-  /** The largest difference that is right, as a share of the largest result; 1e-4 where it is left out. */
+  /** The largest difference that is right, as a share of the largest result. Default: 1e-4. */
   readonly tolerance?: number;
   /** Multiply-adds, or what else grows with the time it takes: where time is short, the largest are tuned first. */
   readonly work?: number;

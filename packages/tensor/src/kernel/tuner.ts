@@ -32,7 +32,7 @@ export interface TuneOptions {
   readonly effort: TuningEffort;
   /** Where tunings are kept from one process to the next. */
   readonly cache?: TuningCache | undefined;
-  /** After so long nothing more is begun: 20,000 for `quick` where it is left out, no end for `full`. */
+  /** After so long nothing more is begun. Default: 20,000 for `quick`, no end for `full`. */
   readonly budgetMilliseconds?: number | undefined;
   readonly onEvent?: ((event: TuningEvent) => void) | undefined;
   /** Stops when the kernel that runs is done; what was found by then stays. */

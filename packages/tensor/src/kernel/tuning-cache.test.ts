@@ -52,7 +52,7 @@ describe('createTuningCache', () => {
     ['of something else', () => '[1, 2]'],
     ['of something else with entries', () => '{"format": "tar", "entries": {}}'],
     ['without an adapter', () => '{"format": 1, "entries": {}}'],
-  ])('takes a file that is %s for empty, says so once, and writes it anew', async (_, spoil) => {
+  ])('takes a file that is %s for empty, says so once, and writes it again', async (_, spoil) => {
     await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
     const file = await path();
     await writeFile(file, spoil(await readFile(file, 'utf8')));

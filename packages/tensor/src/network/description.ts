@@ -15,7 +15,7 @@ export interface NetworkOptions {
   readonly name: string;
   /** One image: `[C, H, W]`. */
   readonly input: Shape;
-  /** How many columns the network is made of; 1 where it is left out. */
+  /** How many columns the network is made of. Default: 1. */
   readonly columns?: number;
   /** From the image upwards. A bare layer reads its own column. */
   readonly layers: readonly (Layer | LayerPlacement)[];

@@ -13,7 +13,7 @@ export type PartAt = (batch: number) => NetworkPart;
 /**
  * Checks a network's plan against what is known of the adapter's memory, before anything is made there.
  *
- * @param partAt what the adapter does of the network, where several share it; all of it where it is left out
+ * @param partAt what the adapter does of the network, where several share it. Default: all of it
  * @returns the plan
  * @throws MemoryError that says what is needed, what there is, and the largest batch that fits
  */

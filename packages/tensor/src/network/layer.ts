@@ -65,7 +65,7 @@ export interface BackwardInput extends Omit<ForwardOutput, 'state'> {
   readonly firstImage?: number;
   /** False for the lowest layer that learns: nothing below needs its input gradient. */
   readonly needsInputGradient: boolean;
-  /** False where the gradients of the parameters are recorded at another time; true where it is left out. */
+  /** False where the gradients of the parameters are recorded at another time. Default: true. */
   readonly needsParameterGradients?: boolean;
 }
 
@@ -79,7 +79,7 @@ export interface BackwardOutput {
 export interface Column {
   readonly index: number;
   readonly count: number;
-  /** 1 where it is left out. */
+  /** Default: 1. */
   readonly span?: number;
 }
 
@@ -130,6 +130,6 @@ export interface Layer {
 
 /** What every layer factory takes beside its own options. */
 export interface LayerOptions {
-  /** Names the layer in errors, labels and parameters; the kind where it is left out. */
+  /** Names the layer in errors, labels and parameters. Default: the kind. */
   readonly name?: string;
 }

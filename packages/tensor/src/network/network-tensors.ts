@@ -25,7 +25,7 @@ export interface ProgramOptions {
   /** False makes a network that can only be evaluated, and needs much less memory. */
   readonly training?: boolean;
   /**
-   * How many batches one step learns from, one after another; 1 where it is left out. Their gradients are added up before the parameters
+   * How many batches one step learns from, one after another. Default: 1. Their gradients are added up before the parameters
    * follow them, so they make the same update as one batch of `microBatches * batch` images, to rounding.
    */
   readonly microBatches?: number;

@@ -18,7 +18,7 @@ export interface Spread {
   readonly over: 'maps' | 'images';
   /** Which ones each adapter holds, by its number. */
   readonly ranges: readonly Range[];
-  /** How values are stored on their way; as they are at home where it is left out. */
+  /** How values are stored on their way. Default: as they are at home. */
   readonly sentAs?: DataType | undefined;
 }
 
@@ -41,7 +41,7 @@ export interface PartState extends DescribedState, Kept {
 export interface PartLayer {
   readonly layer: Layer;
   readonly parameters: readonly PartParameter[];
-  /** None where it is left out. */
+  /** Default: none. */
   readonly state?: readonly PartState[];
   /** How the input is spread, where the layer needs all of it: the adapters hand it to each other first. */
   readonly gathers?: Spread;

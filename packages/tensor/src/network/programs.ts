@@ -57,7 +57,7 @@ export function recorderFor(recorder: Recorder, precision: Precision | undefined
   };
 }
 
-/** Layers read parameters themselves or, in mixed precision, f16 copies: made anew each step, since parameters change. */
+/** Layers read parameters themselves or, in mixed precision, f16 copies: made again each step, since parameters change. */
 function parameterReader(
   recorder: Recorder,
   { parameters }: NetworkTensors,

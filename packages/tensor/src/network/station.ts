@@ -19,7 +19,7 @@ export interface PlacedPart {
 export interface Named {
   readonly path: string;
   readonly shape: Shape;
-  /** Path of the parameter that adapters share it out like; its own where it is left out. */
+  /** Path of the parameter that adapters share it out like. Default: its own. */
   readonly ofParameter?: string;
 }
 

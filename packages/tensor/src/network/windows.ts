@@ -19,7 +19,7 @@ export type Rounding = 'floor' | 'ceil';
  *
  * @param layer - the layer's name, for the error
  * @param option - the option's name, for the error
- * @param least - the least value allowed; 1 where it is left out
+ * @param least - the least value allowed. Default: 1
  * @throws ConfigError where the value is anything but whole numbers of at least `least`
  */
 export function pair(layer: string, option: string, value: Pair, least = 1): [height: number, width: number] {

@@ -20,9 +20,9 @@ import { checkHostTensor, elementCount, formatShape, type HostTensor, type Shape
 export interface RunLayerOptions {
   /** `[N, C, H, W]` or `[N, F]`. */
   readonly input: HostTensor;
-  /** By name (`weight`, `bias`); drawn from the seed where they are left out. */
+  /** By name (`weight`, `bias`). Default: drawn from the seed. */
   readonly parameters?: Readonly<Record<string, HostTensor>>;
-  /** What the layer keeps without learning it, by name; each value as it is at first where it is left out. */
+  /** What the layer keeps without learning it, by name. Default: each value as it is at first. */
   readonly state?: Readonly<Record<string, HostTensor>>;
   /** Of the output's shape. Where it is given, the backward pass runs too. */
   readonly outputGradient?: HostTensor;

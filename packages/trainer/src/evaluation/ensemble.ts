@@ -14,7 +14,7 @@ const parts = 20;
 /**
  * Averages what several networks say of the same images, some images at a time.
  *
- * @param weights of each network; they are divided by their sum. Equal where they are left out.
+ * @param weights of each network; they are divided by their sum. Default: equal.
  * @throws ConfigError where the networks were not shown the same images, or the weights do not fit
  */
 export function* mix(members: readonly Scores[], weights?: readonly number[]): Generator<Scores, void, undefined> {

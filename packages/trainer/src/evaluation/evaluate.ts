@@ -9,9 +9,9 @@ export interface EvaluationResult {
   /** Shares between 0 and 1. */
   readonly top1Error: number;
   readonly top5Error: number;
-  /** Images whose class is not the likeliest; where classes are equally likely, one counts in part. */
+  /** Images whose class is not the most likely; where classes are equally likely, one counts in part. */
   readonly top1Wrong: number;
-  /** Images whose class is not among the five likeliest. */
+  /** Images whose class is not among the five most likely. */
   readonly top5Wrong: number;
 }
 

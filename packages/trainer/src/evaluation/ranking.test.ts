@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { likeliest, topError } from './ranking.js';
+import { mostLikely, topError } from './ranking.js';
 
 /** Every order of equals, counted one by one: what the formula stands for. */
 function byOrders(probabilities: number[], label: number, k: number): number {
@@ -34,7 +34,7 @@ describe('topError', () => {
   });
 });
 
-describe('likeliest', () => {
+describe('mostLikely', () => {
   it('gives the first of a sorted list, of equals the first', () => {
     let state = 1;
     const random = () => {
@@ -44,7 +44,7 @@ describe('likeliest', () => {
     for (let length = 1; length < 20; length++) {
       const values = Array.from({ length }, random);
       const sorted = values.map((_, index) => index).sort((a, b) => values[b]! - values[a]! || a - b);
-      expect(likeliest(values, 5)).toEqual(sorted.slice(0, 5));
+      expect(mostLikely(values, 5)).toEqual(sorted.slice(0, 5));
     }
   });
 });

@@ -1,4 +1,4 @@
-/** 0 where the label is among the `k` likeliest, 1 where it is not, and the chance of not being so where there are ties. */
+/** 0 where the label is among the `k` most likely, 1 where it is not, and the chance of not being so where there are ties. */
 export function topError(probabilities: ArrayLike<number>, label: number, k: number): number {
   const own = probabilities[label]!;
   let above = 0;
@@ -18,8 +18,8 @@ export function chanceOfMissing(k: number, above: number, equal: number): number
   return 1 - Math.min(1, Math.max(0, (k - above) / equal));
 }
 
-/** The `count` likeliest classes, the likeliest first; of equal ones the first. */
-export function likeliest(probabilities: ArrayLike<number>, count: number): number[] {
+/** The `count` most likely classes, the most likely first; of equal ones the first. */
+export function mostLikely(probabilities: ArrayLike<number>, count: number): number[] {
   const best: number[] = [];
   for (let label = 0; label < probabilities.length; label++) {
     const own = probabilities[label]!;

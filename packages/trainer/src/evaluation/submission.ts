@@ -1,6 +1,6 @@
 import { AlexError } from '@alex/tensor';
 import { describeFileError, writeAll, writeWhole } from '../file.js';
-import { likeliest } from './ranking.js';
+import { mostLikely } from './ranking.js';
 import type { Scores } from './scores.js';
 
 /** Guesses an image. */
@@ -8,13 +8,13 @@ const guesses = 5;
 
 /**
  * Predictions in the form that ILSVRC asks for: a line for each image in the order of the split, the numbers of its five
- * likeliest classes with spaces between, the likeliest first (fewer where there are fewer classes).
+ * most likely classes with spaces between, the most likely first (fewer where there are fewer classes).
  */
 export class Submission {
   readonly #numbers: readonly number[] | undefined;
   readonly #lines: string[] = [];
 
-  /** @param numbers what each class is called; 1 for the first class, 2 for the second and so on where they are left out */
+  /** @param numbers what each class is called. Default: 1 for the first class, 2 for the second and so on */
   constructor(numbers?: readonly number[]) {
     this.#numbers = numbers;
   }
@@ -23,7 +23,7 @@ export class Submission {
     for (let image = 0; image < labels.length; image++) {
       const own = probabilities.subarray(image * classes, (image + 1) * classes);
       this.#lines.push(
-        `${likeliest(own, guesses)
+        `${mostLikely(own, guesses)
           .map((label) => this.#numbers?.[label] ?? label + 1)
           .join(' ')}\n`,
       );

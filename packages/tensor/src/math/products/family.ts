@@ -23,7 +23,7 @@ export interface ProductKernelOptions {
   readonly outer?: OuterLoop;
   /**
    * What a sum starts at, as WGSL: of a row, and of the columns of a load (`at_LOAD` and, where the column operand loads
-   * four columns at once, the three after it: then a `vec4f`, or one value for all four). 0 where it is left out.
+   * four columns at once, the three after it: then a `vec4f`, or one value for all four). Default: 0.
    */
   initial?(row: string, load: number): string;
   /**

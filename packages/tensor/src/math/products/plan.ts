@@ -5,7 +5,7 @@ import type { ProductChoice, ProductPlan, ProductShape, Share, Side } from './sh
 import { type ProductAdapter, productRow, productRows } from './table.js';
 import type { ProductTile } from './tile-size.js';
 
-/** Ways to compute a product on this adapter, the likeliest to be fast first, and one that is right everywhere. */
+/** Ways to compute a product on this adapter, the most likely to be fast first, and one that is right everywhere. */
 export function productChoices(
   gpu: ProductAdapter,
   shape: ProductShape,

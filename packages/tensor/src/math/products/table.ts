@@ -40,7 +40,7 @@ const tile = (rows: number, columns: number, workgroupSize: number, unroll: numb
 });
 
 /**
- * What suits which adapter, the likeliest to be fast first. Of several rows of a family that suit an adapter, the first
+ * What suits which adapter, the most likely to be fast first. Of several rows of a family that suit an adapter, the first
  * counts.
  */
 export const productTable: readonly ProductRow[] = [
