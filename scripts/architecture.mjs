@@ -75,6 +75,32 @@ for (const [position, room] of rooms.entries()) {
   }
 }
 
+// Files of a package never import each other in a circle, types included.
+for (const folder of folders) {
+  const files = sources(join(folder, 'src'));
+  const imports = new Map(
+    files.map((file) => [
+      file,
+      importsOf(file)
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => join(dirname(file), specifier.replace(/\.js$/, '.ts')))
+        .filter((other) => files.includes(other)),
+    ]),
+  );
+  const done = new Set();
+  const walk = (file, path) => {
+    const at = path.indexOf(file);
+    if (at >= 0) {
+      const circle = [...path.slice(at), file].map((member) => relative(root, member));
+      faults.push(`a circle of imports: ${circle.join(' -> ')}`);
+    }
+    if (at >= 0 || done.has(file)) return;
+    for (const other of imports.get(file)) walk(other, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) walk(file, []);
+}
+
 /** Arrows that follow from others are left out, so that the drawing can be read. */
 function reduced(all) {
   const edges = [...all].map((arrow) => arrow.split(' --> '));

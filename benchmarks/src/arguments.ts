@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@alex/tensor';
-import { peerNames } from './peers/library.js';
+import { peerNames } from './peers/libraries.js';
 import { type Workload, workloadsOf } from './peers/workloads.js';
 
 export const usage = `Times a training step, layer by layer, beside what the adapter can do at best.

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compareResults, poolReports, readReport } from './compare.js';
-import { median, type Report, type Result } from './report.js';
+import { median } from './median.js';
+import type { Report, Result } from './report.js';
 import { formatComparison, formatReport } from './tables.js';
 
 const result = (name: string, fastestMs: number, medianMs: number, slowestMs: number): Result => ({

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { DataError } from '@alex/tensor';
-import { median, type Report, type Result } from './report.js';
+import { median } from './median.js';
+import type { Report, Result } from './report.js';
 
 type Times = Pick<Result, 'medianMs' | 'fastestMs' | 'slowestMs'>;
 

@@ -11,7 +11,8 @@ import {
 } from '@alex/tensor';
 import { elementCount } from '@alex/tensor/kernels';
 import { Exchange } from '@alex/tensor/network';
-import { median, type Result, timesOf } from './report.js';
+import { median } from './median.js';
+import { type Result, timesOf } from './report.js';
 import { noise } from './values.js';
 
 export interface ExchangeOptions {

@@ -1,4 +1,5 @@
 import type { Environment } from './environment.js';
+import { median } from './median.js';
 import type { PeerResult } from './peers/measure.js';
 
 export interface Result {
@@ -29,12 +30,6 @@ export interface Report {
   readonly environment: Environment;
   readonly results: readonly Result[];
   readonly peers?: readonly PeerResult[];
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** Median and spread of repeated timings. */

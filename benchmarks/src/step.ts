@@ -4,7 +4,8 @@ import type { DispatchTiming, Gpu, NetworkDescription } from '@alex/tensor';
 import type { Roofline } from '@alex/tensor/kernels';
 import type { Network } from '@alex/tensor/network';
 import { directionOf } from './directions.js';
-import { median, type Result, timesOf } from './report.js';
+import { median } from './median.js';
+import { type Result, timesOf } from './report.js';
 import { noise } from './values.js';
 
 export interface StepOptions {

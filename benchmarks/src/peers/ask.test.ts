@@ -1,7 +1,7 @@
 import { testGpu } from '@alex/tensor/testing';
 import { describe, expect, test } from 'vitest';
 import { ask } from './ask.js';
-import { peerNames } from './library.js';
+import { peerNames } from './libraries.js';
 import { formatAnswer, type Request } from './protocol.js';
 import { expectedSample } from './reference.js';
 import type { Workload } from './workloads.js';

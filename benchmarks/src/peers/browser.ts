@@ -1,4 +1,5 @@
 import type { Gpu } from '@alex/tensor';
+import { globals } from 'webgpu';
 
 /**
  * Makes this process look like a browser to a library that looks for WebGPU there, with one adapter in it: the one that is
@@ -6,6 +7,8 @@ import type { Gpu } from '@alex/tensor';
  * without the driver's own bounds checks, which is to their advantage as well.
  */
 export function pretendBrowser({ device }: Gpu): void {
+  // A browser has WebGPU's classes and constants as globals.
+  Object.assign(globalThis, globals);
   const adapter = {
     features: device.features,
     limits: device.limits,

@@ -1,5 +1,5 @@
 import { openGpu } from '@alex/tensor';
-import { libraries } from './library.js';
+import { libraries } from './libraries.js';
 import { type Answer, formatAnswer, type Request } from './protocol.js';
 import { sampleOf } from './reference.js';
 

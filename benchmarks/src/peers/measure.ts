@@ -1,4 +1,4 @@
-import { median } from '../report.js';
+import { median } from '../median.js';
 import type { Answer, Request } from './protocol.js';
 import { expectedSample } from './reference.js';
 import { multiplyAddsOf, type Workload } from './workloads.js';

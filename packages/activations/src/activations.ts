@@ -1,9 +1,8 @@
 import type { Layer, LayerOptions } from '@alex/tensor';
-import { type Epilogue, elementwiseLayer } from '@alex/tensor/kernels';
+import { type Epilogue, elementwiseLayer, isNanWgsl } from '@alex/tensor/kernels';
 
-// Drivers may assume that no value is a NaN, so that max(NaN, 0) or NaN != NaN can be anything: look at the bits.
 const isNan = `
-fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+${isNanWgsl}
 `;
 
 // The built-in tanh loses all digits of small values on some drivers and overflows for large ones on others. Below 1:

@@ -1,5 +1,3 @@
-import type { ColourStatistics } from './statistics.js';
-
 /** Images in ordinary memory: bytes, image after image, rows of interleaved channels (`[N, height, width, channels]`). */
 export interface ImageBatch {
   readonly count: number;
@@ -26,6 +24,20 @@ export interface Split {
    * @throws ConfigError where there is no such image; DataError where a file cannot be read as an image.
    */
   read(indices: ArrayLike<number>): Promise<ImageBatch>;
+}
+
+/** How the colours of images are spread, in grey levels from 0 to 255: what the paper's colour shifts are drawn from. */
+export interface ColourStatistics {
+  /** The mean of each channel. */
+  readonly mean: readonly number[];
+  /** `covariance[a][b]` of channels a and b over all pixels. */
+  readonly covariance: readonly (readonly number[])[];
+  /** Principal components of the covariance, one a row, of length 1, the one of the largest eigenvalue first. */
+  readonly axes: readonly (readonly number[])[];
+  /** Variance along each axis. */
+  readonly eigenvalues: readonly number[];
+  /** Square roots of the eigenvalues: by these the 2012 code scales its colour shifts. */
+  readonly standardDeviations: readonly number[];
 }
 
 /** Who made some of the images, and on what terms. */

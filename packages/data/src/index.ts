@@ -10,7 +10,7 @@ export {
   stepPosition,
 } from './batches.js';
 export { openCifar10 } from './cifar10.js';
-export type { Dataset, DatasetStatistics, ImageBatch, Licence, Split } from './dataset.js';
+export type { ColourStatistics, Dataset, DatasetStatistics, ImageBatch, Licence, Split } from './dataset.js';
 export { type EmojiOptions, emojiLicences, openEmoji } from './emoji/emoji.js';
 export { openFashionMnist } from './fashion-mnist.js';
 export { decodeImage } from './image-file.js';
@@ -22,4 +22,4 @@ export { type Preparation, type PreparationEvent, type PrepareOptions, prepareDa
 export type { Manifest } from './prepared/manifest.js';
 export { openPrepared, type PreparedOptions } from './prepared/open-prepared.js';
 export { verifyPrepared } from './prepared/verify.js';
-export { type ColourStatistics, colourStatistics, meanImage, type StatisticsOptions } from './statistics.js';
+export { colourStatistics, meanImage, type StatisticsOptions } from './statistics.js';

@@ -1,25 +1,11 @@
 import { checkWhole } from './checks.js';
-import type { ImageBatch, Split } from './dataset.js';
+import type { ColourStatistics, ImageBatch, Split } from './dataset.js';
 import { symmetricEigen } from './eigen.js';
 import { prefetch } from './prefetch.js';
 
 export interface StatisticsOptions {
   /** Look at no more images than this, spread evenly over the split; all of them unless said. */
   limit?: number | undefined;
-}
-
-/** How the colours of images are spread, in grey levels from 0 to 255: what the paper's colour shifts are drawn from. */
-export interface ColourStatistics {
-  /** The mean of each channel. */
-  readonly mean: readonly number[];
-  /** `covariance[a][b]` of channels a and b over all pixels. */
-  readonly covariance: readonly (readonly number[])[];
-  /** Principal components of the covariance, one a row, of length 1, the one of the largest eigenvalue first. */
-  readonly axes: readonly (readonly number[])[];
-  /** Variance along each axis. */
-  readonly eigenvalues: readonly number[];
-  /** Square roots of the eigenvalues: by these the 2012 code scales its colour shifts. */
-  readonly standardDeviations: readonly number[];
 }
 
 /**

@@ -1,3 +1,5 @@
+import { isFiniteWgsl, isNanWgsl } from '@alex/tensor/kernels';
+
 /**
  * Invocations of one workgroup at most: one subgroup of most GPUs. More would help little, and software drivers take
  * longer to compile a kernel with barriers the more there are (SwiftShader: 0.2 s for 32, 1.4 s for 256).
@@ -48,8 +50,8 @@ var<workgroup> maxima: array<f32, ${lanes * slices}>;
 var<workgroup> sums: array<Sums, ${lanes * slices}>;
 
 // By its bits, because drivers may assume that no value is a NaN and fold x != x to false.
-fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
-fn isFinite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+${isNanWgsl}
+${isFiniteWgsl}
 
 // The larger one, or the NaN if there is one.
 fn larger(a: f32, b: f32) -> f32 {

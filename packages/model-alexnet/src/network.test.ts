@@ -135,7 +135,8 @@ describe('compared with PyTorch', () => {
       network.loadParameters(
         Object.fromEntries(Object.entries(content.parameters).map(([path, range]) => [path, made(path, range)])),
       );
-      const images = made('images', content.images);
+      // The fixtures were made of values by this name.
+      const images = made('pictures', content.images);
 
       expect(difference(await network.forward(images), content.logits), 'logits').toBeLessThan(tolerance);
       const { losses } = await network.evaluate(images, labels);

@@ -1,5 +1,5 @@
 import type { Layer, Recorder, Shape, Tensor } from '@alex/tensor';
-import { checkOneOf, forEachOffset, recordPerElement } from '@alex/tensor/kernels';
+import { checkOneOf, forEachOffset, isNanWgsl, recordPerElement } from '@alex/tensor/kernels';
 import { gatherWindows, sweepWindows } from './kernels.js';
 import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './pooling.js';
 
@@ -65,7 +65,7 @@ export function maxPool(options: MaxPoolOptions): Layer {
 
 /** Comparisons with NaN are the driver's choice; its bits are not. */
 const isNan = `
-fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }`;
+${isNanWgsl}`;
 
 /** See `sweepWindows`. `places` receives where in the input each maximum lies, where it is given. */
 function recordMaxima(

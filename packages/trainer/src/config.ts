@@ -1,12 +1,7 @@
 import { CheckpointError, ConfigError } from '@alex/tensor';
-import { precisions } from '@alex/tensor/network';
 import * as v from 'valibot';
 import { Rates } from './rates.js';
-
-export const whole = (least: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(least));
-export const finite = v.pipe(v.number(), v.finite());
-export const notNegative = v.pipe(v.number(), v.finite(), v.minValue(0));
-export const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
+import { finite, notNegative, positive, recipeSchema, whole } from './recipe.js';
 
 const modelSchema = v.strictObject({
   /** The architecture's name. */
@@ -57,62 +52,6 @@ const imagesSchema = v.strictObject({
   ),
 });
 
-export const overrideSchema = v.strictObject({
-  learningRateScale: v.exactOptional(notNegative),
-  momentum: v.exactOptional(notNegative),
-  weightDecay: v.exactOptional(notNegative),
-});
-
-/** Rows of an epoch and a value that holds from then on. */
-export const tableSchema = v.pipe(v.array(v.tuple([notNegative, notNegative])), v.minLength(1));
-
-export const scheduleSchema = v.variant('kind', [
-  v.strictObject({ kind: v.literal('step'), factor: notNegative, epochs: v.array(notNegative) }),
-  v.strictObject({ kind: v.literal('table'), factors: tableSchema }),
-  v.strictObject({ kind: v.literal('exponential'), factor: positive, steps: whole(2) }),
-  v.strictObject({
-    kind: v.literal('plateau'),
-    factor: notNegative,
-    patience: whole(1),
-    threshold: notNegative,
-    drops: whole(0),
-  }),
-]);
-
-const recipeSchema = v.strictObject({
-  /** Images a step. */
-  batch: whole(1),
-  /** Images at a time, where a step is made of several batches: `batch` is a multiple of it. */
-  microBatch: v.exactOptional(whole(1)),
-  /** Steps of the whole run. */
-  steps: whole(1),
-  /** Of initial weights, order, crops and dropout; 0 to 2^32 - 1. */
-  seed: v.pipe(whole(0), v.maxValue(2 ** 32 - 1)),
-  /** How activations and weights are stored while the network learns; `float32` where it is left out. */
-  precision: v.exactOptional(v.picklist(precisions)),
-  /** Before the schedule lowers it. */
-  learningRate: notNegative,
-  schedule: scheduleSchema,
-  /** Schedules of some parameters, by name, layer or kind, instead of `schedule`. */
-  schedules: v.exactOptional(v.record(v.string(), scheduleSchema)),
-  /** The rates rise from a share of themselves over the first epochs. */
-  warmUp: v.exactOptional(v.strictObject({ epochs: notNegative, from: v.pipe(notNegative, v.maxValue(1)) })),
-  /** Deviation of the colour shifts' draws from some epochs on, instead of `images.colour.strength`. */
-  colourStrength: v.exactOptional(tableSchema),
-  momentum: v.pipe(notNegative, v.ltValue(1)),
-  weightDecay: notNegative,
-  /** What some parameters do differently, by name, layer or kind (`sgd`'s `overrides`). */
-  overrides: v.exactOptional(v.record(v.string(), overrideSchema)),
-  /** What the run's first parameters were taken from, and the layers that began anew all the same. */
-  startsFrom: v.exactOptional(v.strictObject({ weights: v.string(), replaces: v.array(v.string()) })),
-  /** Steps between evaluations of the validation images; one follows the last step too, unless the run is shorter. */
-  evaluateEvery: whole(1),
-  /** Steps between checkpoints; one follows the last step in any case. */
-  checkpointEvery: whole(1),
-  /** How many of the newest checkpoints are kept, beside the best; 2 where it is left out. */
-  keepCheckpoints: v.exactOptional(whole(1)),
-});
-
 const runConfigSchema = v.strictObject({
   model: modelSchema,
   data: dataSchema,
@@ -126,8 +65,6 @@ export type ModelConfig = v.InferOutput<typeof modelSchema>;
 export type DataConfig = v.InferOutput<typeof dataSchema>;
 /** How images are made into the network's input. */
 export type ImagesConfig = v.InferOutput<typeof imagesSchema>;
-/** How a run learns. */
-export type Recipe = v.InferOutput<typeof recipeSchema>;
 /** Everything that is needed to build a run's network and prepare its images again: `config.json`. */
 export type RunConfig = v.InferOutput<typeof runConfigSchema>;
 

@@ -8,7 +8,7 @@ import {
   warmUp,
 } from '@alex/optim';
 import type { StepOptions } from '@alex/tensor/network';
-import type { Recipe } from './config.js';
+import type { Recipe } from './recipe.js';
 
 /** The parts of a recipe that change while a run learns. */
 export class Rates {

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { ConfigError } from '@alex/tensor';
 import * as v from 'valibot';
-import { complaint, notNegative, overrideSchema, positive, scheduleSchema, tableSchema, whole } from './config.js';
+import { complaint } from './config.js';
 import { describeFileError } from './file.js';
 import { Rates } from './rates.js';
+import { notNegative, overrideSchema, positive, scheduleSchema, tableSchema, whole } from './recipe.js';
 
 /** What a recipe file holds: how a network is trained, whatever the data. Published as `recipe.schema.json`. */
 export const recipeFileSchema = v.strictObject({

@@ -4,7 +4,8 @@ import { sgd } from '@alex/optim';
 import { DataError, type Optimizer } from '@alex/tensor';
 import { threefry2x32 } from '@alex/tensor/kernels';
 import type { Network } from '@alex/tensor/network';
-import type { Recipe, RunConfig } from './config.js';
+import type { RunConfig } from './config.js';
+import type { Recipe } from './recipe.js';
 import type { Placed } from './stepper.js';
 
 const side = 26;

@@ -8,18 +8,9 @@ import type { RunDirectory } from './run-directory.js';
 import { lockRun } from './run-lock.js';
 import { type Placed, Stepper } from './stepper.js';
 import { Training } from './training.js';
+import type { TrainingEvent, TrainingResult } from './training-event.js';
 
-/** What a training tells whoever watches it. */
-export type TrainingEvent =
-  /** Before the first step: `step` is above 0 where a run goes on from a checkpoint. */
-  | { readonly kind: 'start'; readonly step: number; readonly steps: number }
-  | { readonly kind: 'step' | 'validation'; readonly metrics: Metrics; readonly steps: number }
-  /** During an evaluation of the validation images. */
-  | { readonly kind: 'evaluating'; readonly images: number; readonly of: number }
-  /** One was written. */
-  | { readonly kind: 'checkpoint'; readonly step: number }
-  /** Something went wrong that the training got over; it goes on, a `start` follows where steps are taken again. */
-  | { readonly kind: 'problem'; readonly message: string };
+export type { TrainingEvent, TrainingResult } from './training-event.js';
 
 /** What `train` needs. */
 export interface TrainingOptions extends Placed {
@@ -45,15 +36,6 @@ export interface TrainingOptions extends Placed {
   scalars?(metrics: Metrics): Readonly<Record<string, number>> | undefined;
   /** Called before every step, which waits for it; network and augmenter are free for another use meanwhile. */
   betweenSteps?(): Promise<void> | undefined;
-}
-
-/** How far a training came. */
-export interface TrainingResult {
-  /** False where the signal stopped it. */
-  readonly finished: boolean;
-  readonly step: number;
-  /** The last evaluation of the validation images, where there was one. */
-  readonly validation?: Metrics;
 }
 
 /** So often in a row without a checkpoint in between the same trouble is overcome; then it is there to stay. */

@@ -3,7 +3,7 @@ import { LossWatch } from './divergence.js';
 import { type EvaluationResult, evaluate } from './evaluation/evaluate.js';
 import type { Metrics } from './metrics.js';
 import { type StepBatch, Stepper, type StepperOptions, type SubmittedStep } from './stepper.js';
-import type { TrainingEvent, TrainingResult } from './train.js';
+import type { TrainingEvent, TrainingResult } from './training-event.js';
 
 /** One attempt at a training: from a state of the network to the end, or to whatever stops it. */
 export interface TrainingAttempt extends StepperOptions {

@@ -93,6 +93,8 @@ class LocalMessage implements Message {
     const rested = this.#rest();
     const readable = this.#pieces.map(async ({ buffer }) => {
       await rested;
+      // The buffer may be gone by now: to map it would be an error of an adapter that has done nothing wrong.
+      if (this.#failure) throw this.#failure.error;
       await buffer.mapAsync(GPUMapMode.READ);
       return performance.now();
     });

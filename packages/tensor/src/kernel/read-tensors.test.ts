@@ -3,6 +3,7 @@ import { ShapeError } from '../errors.js';
 import { testGpu } from '../testing/values.js';
 import {
   bytesToRead,
+  createReadback,
   createTensor,
   disposeTensor,
   readTensors,
@@ -50,4 +51,15 @@ it('writes only values of the type that the tensor holds', async () => {
   expect(write(floats, Uint32Array.of(1, 2))).toThrow(/floats: .* got Uint32Array/);
   expect(write(words, Float32Array.of(1, 2))).toThrow(/words: holds u32 values, give a Uint32Array; got Float32Array/);
   expect(write(words, Float32Array.of(1, 2))).toThrow(ShapeError);
+});
+
+it('refuses values that were disposed before they were read, and leaves the adapter in order', async () => {
+  const gpu = await testGpu();
+  const tensor = createTensor(gpu, 'x', [4]);
+  made.push(tensor);
+  const readback = createReadback(gpu, [tensor]);
+  readback.dispose();
+  await expect(readback.take(() => undefined)).rejects.toThrow('these values were disposed before they were read');
+  await gpu.finished();
+  gpu.check();
 });

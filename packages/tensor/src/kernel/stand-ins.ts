@@ -1,8 +1,7 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError } from '../errors.js';
-import type { Recorder } from './recorder.js';
+import type { Recorder, Tunable } from './recorder.js';
 import { createTensor, disposeTensor, readTensors, type Tensor, writeTensor } from './tensor.js';
-import type { Tunable } from './tunable.js';
 
 /** A prime: no row of a matrix begins at the same value as the next. */
 const valueCount = 65_521;

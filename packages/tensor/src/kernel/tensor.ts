@@ -1,6 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../adapter/webgpu.js';
-import { ShapeError } from '../errors.js';
+import { ConfigError, ShapeError } from '../errors.js';
 import { elementCount, formatShape, kindOfArray, type Shape } from '../shape.js';
 import { fromHalves, toHalves } from './half.js';
 
@@ -217,23 +217,30 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
     size: Math.max(4, size),
     usage: readableUsage(),
   });
+  let disposed = false;
   const readback: Readback = {
     encode(encoder) {
       tensors.forEach((tensor, index) => {
         encoder.copyBufferToBuffer(bufferOf(tensor), 0, staging, offsets[index]!, bytesOf(tensor));
       });
     },
-    take: (use) =>
-      whileMapped(gpu, staging, (bytes) =>
+    async take(use) {
+      // To map a buffer that is gone would be an error of the adapter, found by whoever uses it next.
+      if (disposed) throw new ConfigError('these values were disposed before they were read');
+      return whileMapped(gpu, staging, (bytes) =>
         use(tensors.map(({ dataType, elements }, index) => viewOf(dataType, elements, bytes, offsets[index]!))),
-      ),
+      );
+    },
     read() {
       const encoder = gpu.device.createCommandEncoder();
       readback.encode(encoder);
       gpu.device.queue.submit([encoder.finish()]);
       return readback.take((values) => values.map((view) => view.slice()));
     },
-    dispose: () => gpu.destroyBuffer(staging),
+    dispose() {
+      disposed = true;
+      gpu.destroyBuffer(staging);
+    },
   };
   return readback;
 }

@@ -1,8 +1,9 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { createProgram, createPrograms, type Program } from './program.js';
+import type { Tunable } from './recorder.js';
 import { createRecording, type Dispatch, isTransfer, type Recorder } from './recorder.js';
 import { StandIns } from './stand-ins.js';
-import { sameChoice, type Tunable } from './tunable.js';
+import { sameChoice } from './tunable.js';
 
 /** How a trial tells the time: by the adapter's timestamps, or as a test decides. */
 export interface TuningClock {

@@ -1,29 +1,7 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError } from '../errors.js';
-import type { Recorder } from './recorder.js';
+import type { Recorder, Tunable } from './recorder.js';
 import type { Tensor } from './tensor.js';
-
-/** An operation that can be computed in several ways, of which one is the fastest on an adapter. */
-export interface Tunable<Choice> {
-  /** What is computed: `product`, `conv2d/forward`. */
-  readonly kernel: string;
-  /** Raised whenever the text of the kernels changes, so that what was measured of the old one is forgotten. */
-  readonly version: number;
-  /** Everything else that the fastest choice depends on: `1024x1024x8 transposeA`. */
-  readonly shape: string;
-  /** Ways to compute it, as JSON values. The first is what is taken where nothing was measured. */
-  readonly candidates: readonly Choice[];
-  /** A way that is right everywhere; the results of the others are held against its results. */
-  readonly plain: Choice;
-  /** The largest difference that is right, as a share of the largest result; 1e-4 where it is left out. */
-  readonly tolerance?: number;
-  /** Multiply-adds, or what else grows with the time it takes: where time is short, the largest are tuned first. */
-  readonly work?: number;
-  /** What `record` writes, beside tensors that it makes itself. */
-  readonly outputs: readonly Tensor[];
-  /** Records one or several dispatches. The tensors that they reach may be others than these, of the same shapes. */
-  record(recorder: Recorder, choice: Choice): void;
-}
 
 /** What was found to be the fastest choice, and how long it takes. */
 export interface Tuning {

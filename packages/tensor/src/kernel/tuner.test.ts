@@ -6,10 +6,10 @@ import { openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
 import { recordPerElement } from './per-element.js';
 import { createProgram } from './program.js';
-import type { Recorder } from './recorder.js';
+import type { Recorder, Tunable } from './recorder.js';
 import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
 import { adapterClock, type TuningClock } from './trial.js';
-import { recordTunable, type Tunable, tuningsOf } from './tunable.js';
+import { recordTunable, tuningsOf } from './tunable.js';
 import { type TuneOptions, type TuningEvent, tune } from './tuner.js';
 import { createTuningCache } from './tuning-cache.js';
 

@@ -1,7 +1,8 @@
 import type { Gpu } from '../adapter/gpu.js';
+import type { Tunable } from './recorder.js';
 import { createRecording, type Recorder } from './recorder.js';
 import { adapterClock, runTrial, type TuningClock } from './trial.js';
-import { knownChoice, type Tunable, type Tuning, type Tunings, tuningKey, tuningsOf, useTunings } from './tunable.js';
+import { knownChoice, type Tuning, type Tunings, tuningKey, tuningsOf, useTunings } from './tunable.js';
 import type { TuningCache } from './tuning-cache.js';
 
 /**

@@ -2,7 +2,7 @@ import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
 import { checkWholeNumber, optionError } from '../option-checks.js';
 import type { NetworkDescription } from './description.js';
-import { type ProgramOptions, precisions } from './programs.js';
+import { type ProgramOptions, precisions } from './network-tensors.js';
 
 export interface CompileOptions extends ProgramOptions {
   /** Decides initial parameters and every random choice of the layers. Default: 0. */

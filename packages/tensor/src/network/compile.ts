@@ -7,8 +7,8 @@ import { CompiledNetwork } from './compiled-network.js';
 import type { NetworkDescription } from './description.js';
 import { memoryPlan } from './memory.js';
 import type { MemoryPlan, Network } from './network.js';
+import { networkTensors, type ProgramOptions } from './network-tensors.js';
 import { type NetworkPart, wholePart } from './part.js';
-import { networkTensors, type ProgramOptions } from './programs.js';
 import { type PlacedPart, programsOf } from './station.js';
 
 export type { CompileOptions } from './compile-options.js';

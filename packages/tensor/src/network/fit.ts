@@ -4,8 +4,8 @@ import { bytesToRead } from '../kernel/tensor.js';
 import { planNetwork } from './compile.js';
 import type { NetworkDescription } from './description.js';
 import type { MemoryPlan } from './network.js';
+import type { ProgramOptions } from './network-tensors.js';
 import { type NetworkPart, wholePart } from './part.js';
-import type { ProgramOptions } from './programs.js';
 
 /** What an adapter does of a network at a batch. Throws a `ConfigError` where a batch cannot be shared out. */
 export type PartAt = (batch: number) => NetworkPart;

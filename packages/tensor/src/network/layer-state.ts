@@ -2,8 +2,8 @@
 import { recordElementwise } from '../kernel/elementwise.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
+import type { NetworkTensors } from './network-tensors.js';
 import type { NetworkPart } from './part.js';
-import type { NetworkTensors } from './programs.js';
 import { recordSum } from './spread.js';
 
 /** Gives, by its dotted name, the tensor in which a layer reads a part of its state. */

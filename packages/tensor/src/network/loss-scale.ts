@@ -1,6 +1,7 @@
 import { recordElementwise } from '../kernel/elementwise.js';
 import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
+import { isFiniteWgsl } from '../kernel/special-values.js';
 import type { Tensor } from '../kernel/tensor.js';
 import type { NetworkPart } from './part.js';
 
@@ -49,9 +50,6 @@ export function recordUnscaled(recorder: Recorder, gradient: Tensor, scale: Tens
 /** Invocations that share out a tensor between them. */
 const lanes = 1024;
 
-/** By their bits, because drivers may assume that every value is finite. */
-const finiteWgsl = 'fn isFinite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }';
-
 /**
  * Records what becomes of the scale after a step. Gives what its gradients are to be multiplied by, `[1]`: 0 where a value
  * of `tensors` is not finite, on any adapter.
@@ -72,7 +70,7 @@ export function recordNextScale(
       reads: { x },
       writes: { broken },
       vectors: width === 4 ? ['x'] : [],
-      functions: finiteWgsl,
+      functions: isFiniteWgsl,
       body: `
   var finite = true;
   for (var unit = i; unit < ${x.elements / width}u; unit += ${lanes}u) {

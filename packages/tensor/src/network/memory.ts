@@ -1,7 +1,7 @@
 import type { PlannedBytes } from '../kernel/program.js';
 import { bytesOf, type Tensor } from '../kernel/tensor.js';
 import type { MemoryPlan } from './network.js';
-import { allTensors, type NetworkTensors } from './programs.js';
+import { allTensors, type NetworkTensors } from './network-tensors.js';
 
 /** Bytes of a network, given those of its programs' plan, and of what was made beside them. */
 export function memoryPlan(

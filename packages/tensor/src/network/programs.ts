@@ -2,106 +2,14 @@ import { ConfigError } from '../errors.js';
 import { recordElementwise } from '../kernel/elementwise.js';
 import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
-import type { Tensor, TensorOptions } from '../kernel/tensor.js';
-import type { Shape } from '../shape.js';
-import type { NetworkDescription } from './description.js';
+import type { Tensor } from '../kernel/tensor.js';
 import { microBatchState, type ReadState, recordStoredState } from './layer-state.js';
-import type { Loss, LossOutput } from './loss.js';
+import type { LossOutput } from './loss.js';
 import { lossScale, recordNextScale, recordScaled } from './loss-scale.js';
-import type { Optimizer } from './optimizer.js';
-import { type NetworkPart, partParameters, partState } from './part.js';
+import type { NetworkTensors, Precision, ProgramOptions } from './network-tensors.js';
+import { type NetworkPart, partParameters } from './part.js';
 import { type Learn, type Postponed, type ReadParameter, recordBackward, recordForward } from './record.js';
 import { recordGather, recordPiece } from './spread.js';
-
-/** How a network stores what it computes. */
-export const precisions = ['float32', 'mixed'] as const;
-export type Precision = (typeof precisions)[number];
-
-/** What a network's programs are recorded from. */
-export interface ProgramOptions {
-  /** Images a step. */
-  readonly batch: number;
-  readonly loss: Loss;
-  readonly optimizer: Optimizer;
-  /**
-   * `mixed`: activations, their gradients and what the layers read of the parameters are stored in 16 bits; the parameters
-   * themselves, the optimizer's state and all sums in 32. Needs an adapter with the feature `shader-f16`. `float32` where it
-   * is left out.
-   */
-  readonly precision?: Precision;
-  /** False makes a network that can only be evaluated, and needs much less memory. */
-  readonly training?: boolean;
-  /**
-   * How many batches one step learns from, one after another; 1 where it is left out. Their gradients are added up before the parameters
-   * follow them, so they make the same update as one batch of `microBatches * batch` images, to rounding.
-   */
-  readonly microBatches?: number;
-}
-
-/** The tensors of a network that outlive a step. */
-export interface NetworkTensors {
-  readonly input: Tensor;
-  readonly labels: Tensor;
-  /** Rows of loss, top-1 error and top-5 error, `[3, N]`. */
-  readonly measures: Tensor;
-  readonly output: Tensor;
-  readonly probabilities: Tensor;
-  /** By dotted name. */
-  readonly parameters: ReadonlyMap<string, Tensor>;
-  /** What layers keep without learning it, by dotted name: `norm1.mean`. */
-  readonly layerState: ReadonlyMap<string, Tensor>;
-  /** What the last micro-batch made of it; none where a step has one. */
-  readonly nextLayerState: ReadonlyMap<string, Tensor>;
-  /** By dotted name and the optimizer's own: `conv1.weight.velocity`; in mixed precision the `lossScale` as well. */
-  readonly state: ReadonlyMap<string, Tensor>;
-  /** The sums of gradients over the micro-batches of a step, by dotted name; none where a step has one. */
-  readonly gradients: ReadonlyMap<string, Tensor>;
-}
-
-/** Makes the tensors that outlive a step, by `createTensor` or a likeness of it. */
-export function networkTensors(
-  { input, output }: NetworkDescription,
-  part: NetworkPart,
-  { batch, optimizer, precision, training = true, microBatches = 1 }: ProgramOptions,
-  make: (label: string, shape: Shape, options?: TensorOptions) => Tensor,
-): NetworkTensors {
-  const parameters = new Map<string, Tensor>();
-  const state = new Map<string, Tensor>();
-  const gradients = new Map<string, Tensor>();
-  const layerState = new Map<string, Tensor>();
-  const nextLayerState = new Map<string, Tensor>();
-  for (const { path, shape } of partParameters(part)) {
-    parameters.set(path, make(path, shape));
-    if (training && microBatches > 1) gradients.set(path, make(`${path} gradient`, shape));
-    for (const name of training ? optimizer.state : []) {
-      state.set(`${path}.${name}`, make(`${path}.${name}`, shape));
-    }
-  }
-  for (const { path, shape } of partState(part)) {
-    layerState.set(path, make(path, shape));
-    if (training && microBatches > 1) nextLayerState.set(path, make(`${path} next`, shape));
-  }
-  if (training && precision === 'mixed') state.set(lossScale.name, make(lossScale.name, lossScale.shape));
-  return {
-    input: make('input', [part.images.count, ...input]),
-    labels: make('labels', [batch], { dataType: 'u32' }),
-    measures: make('measures', [3, batch]),
-    output: make('output', [batch, ...output]),
-    probabilities: make('probabilities', [batch, ...output]),
-    parameters,
-    layerState,
-    nextLayerState,
-    state,
-    gradients,
-  };
-}
-
-/** All of {@link NetworkTensors}, in a row. */
-export function allTensors(tensors: NetworkTensors): Tensor[] {
-  return Object.values(tensors).flatMap((one: Tensor | ReadonlyMap<string, Tensor>) =>
-    one instanceof Map ? [...one.values()] : [one as Tensor],
-  );
-}
 
 /** Records the forward pass, the loss, and copies of all results. */
 export function recordEvaluation(

@@ -5,17 +5,9 @@ import { bufferOf, bytesOf, createTensor, disposeTensor, type Tensor, writeTenso
 import { elementsPerImage, type HostTensor, type Shape } from '../shape.js';
 import type { NetworkDescription } from './description.js';
 import { toMemoryLayout } from './layout.js';
+import { allTensors, type NetworkTensors, networkTensors, type ProgramOptions } from './network-tensors.js';
 import { type Kept, type NetworkPart, partParameters, partState } from './part.js';
-import {
-  allTensors,
-  type NetworkTensors,
-  networkTensors,
-  type ProgramOptions,
-  recordEvaluation,
-  recordMicroBatch,
-  recordTraining,
-  recordUpdate,
-} from './programs.js';
+import { recordEvaluation, recordMicroBatch, recordTraining, recordUpdate } from './programs.js';
 
 /** A part of a network, and the adapter that it is for. */
 export interface PlacedPart {

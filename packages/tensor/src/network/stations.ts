@@ -3,7 +3,7 @@ import { Exchange } from '../kernel/exchange.js';
 import type { Program } from '../kernel/program.js';
 import type { NetworkDescription } from './description.js';
 import { explainFailure } from './failure.js';
-import type { ProgramOptions } from './programs.js';
+import type { ProgramOptions } from './network-tensors.js';
 import { type PlacedPart, Station } from './station.js';
 import type { Turns } from './turns.js';
 

@@ -2,8 +2,8 @@ import type { AdapterDescription, Gpu } from '../adapter/gpu.js';
 import { createRecording, isTransfer } from '../kernel/recorder.js';
 import { describeTensor, type Tensor } from '../kernel/tensor.js';
 import type { NetworkDescription } from '../network/description.js';
+import { networkTensors, type ProgramOptions } from '../network/network-tensors.js';
 import { type NetworkPart, wholePart } from '../network/part.js';
-import { networkTensors, type ProgramOptions } from '../network/programs.js';
 import { programsOf } from '../network/station.js';
 
 /** What of an adapter decides the text of kernels. */

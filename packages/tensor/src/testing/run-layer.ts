@@ -13,7 +13,8 @@ import { initialValues } from '../network/initialize.js';
 import type { Layer } from '../network/layer.js';
 import { recordLayerBackward, recordLayerForward } from '../network/layer-contract.js';
 import { fromMemoryLayout, toMemoryLayout } from '../network/layout.js';
-import { type Precision, recorderFor } from '../network/programs.js';
+import type { Precision } from '../network/network-tensors.js';
+import { recorderFor } from '../network/programs.js';
 import { checkHostTensor, elementCount, formatShape, type HostTensor, type Shape } from '../shape.js';
 
 export interface RunLayerOptions {
