@@ -6,7 +6,20 @@ import {
   type Shape,
   ShapeError,
 } from '@alex/tensor';
-import { formatShape, imageShape, outputSize, type Padding, type Pair, paddingOf, pair } from '@alex/tensor/kernels';
+import {
+  checkBoolean,
+  checkFinite,
+  checkNotNegative,
+  checkWholeNumber,
+  formatShape,
+  imageShape,
+  outputSize,
+  type Padding,
+  type Pair,
+  paddingOf,
+  pair,
+  shareOfColumn,
+} from '@alex/tensor/kernels';
 
 /** How weights and biases start. */
 export interface InitialOptions {
@@ -47,18 +60,14 @@ export interface WindowSettings {
 export function windowSettings(kind: string, options: WindowOptions & { readonly groups?: number }): WindowSettings {
   const { name = kind, filters, groups = 1, bias = true, initial = {} } = options;
   const { weightDeviation = 0.01, bias: initialBias = 0 } = initial;
-  whole(name, 'filters', filters);
-  whole(name, 'groups', groups);
+  checkWholeNumber(name, 'filters', filters);
+  checkWholeNumber(name, 'groups', groups);
   if (filters % groups !== 0) {
     throw new ConfigError(`${name}: filters must be a multiple of groups, got ${filters} filters in ${groups} groups`);
   }
-  if (typeof bias !== 'boolean') throw new ConfigError(`${name}: bias must be true or false, got ${String(bias)}`);
-  if (!(weightDeviation >= 0 && weightDeviation < Infinity)) {
-    throw new ConfigError(`${name}: initial.weightDeviation must be a number of at least 0, got ${weightDeviation}`);
-  }
-  if (!Number.isFinite(initialBias)) {
-    throw new ConfigError(`${name}: initial.bias must be a finite number, got ${initialBias}`);
-  }
+  checkBoolean(name, 'bias', bias);
+  checkNotNegative(name, 'initial.weightDeviation', weightDeviation);
+  checkFinite(name, 'initial.bias', initialBias);
   return {
     name,
     filters,
@@ -69,12 +78,6 @@ export function windowSettings(kind: string, options: WindowOptions & { readonly
     bias,
     initial: { weightDeviation, bias: initialBias },
   };
-}
-
-function whole(name: string, option: string, value: unknown): void {
-  if (!Number.isSafeInteger(value) || (value as number) < 1) {
-    throw new ConfigError(`${name}: ${option} must be a whole number of at least 1, got ${String(value)}`);
-  }
 }
 
 /** A layer's sizes for one input shape. */
@@ -157,18 +160,12 @@ export function parametersOf(settings: WindowSettings, weight: Shape, bias: Shap
  *
  * @throws ConfigError where filters or groups cannot be shared out evenly.
  */
-export function columnSettings<Settings extends WindowSettings>(
-  settings: Settings,
-  { index, count, span = 1 }: Column,
-): Settings {
+export function columnSettings<Settings extends WindowSettings>(settings: Settings, column: Column): Settings {
   const { name, filters, groups } = settings;
-  if ((filters * index) % count !== 0 || (filters * span) % count !== 0) {
-    throw new ConfigError(`${name}: ${filters} filters cannot be shared out over ${count} columns; use a multiple`);
-  }
-  if (groups !== 1 && ((groups * index) % count !== 0 || (groups * span) % count !== 0)) {
-    throw new ConfigError(
-      `${name}: ${groups} groups cannot be shared out over ${count} columns; use 1 group or a multiple of ${count}`,
-    );
-  }
-  return { ...settings, filters: (filters * span) / count, groups: groups === 1 ? 1 : (groups * span) / count };
+  return {
+    ...settings,
+    filters: shareOfColumn(name, 'filters', filters, column),
+    groups:
+      groups === 1 ? 1 : shareOfColumn(name, 'groups', groups, column, `1 group or a multiple of ${column.count}`),
+  };
 }

@@ -1,6 +1,4 @@
 import {
-  type Column,
-  ConfigError,
   type Layer,
   type LayerOptions,
   type ParameterDescription,
@@ -9,7 +7,17 @@ import {
   ShapeError,
   type Tensor,
 } from '@alex/tensor';
-import { elementsPerImage, formatShape, recordProduct, recordRowSums } from '@alex/tensor/kernels';
+import {
+  checkBoolean,
+  checkFinite,
+  checkNotNegative,
+  checkWholeNumber,
+  elementsPerImage,
+  formatShape,
+  recordProduct,
+  recordRowSums,
+  shareOfColumn,
+} from '@alex/tensor/kernels';
 
 export interface DenseOptions extends LayerOptions {
   /** Outputs of one image. */
@@ -38,16 +46,10 @@ export interface DenseOptions extends LayerOptions {
 export function dense(options: DenseOptions): Layer {
   const { name = 'dense', units, bias = true, initial = {} } = options;
   const { weightDeviation = 0.01, bias: initialBias = 0 } = initial;
-  if (!Number.isSafeInteger(units) || units < 1) {
-    throw new ConfigError(`${name}: units must be a whole number of at least 1, got ${units}`);
-  }
-  if (typeof bias !== 'boolean') throw new ConfigError(`${name}: bias must be true or false, got ${String(bias)}`);
-  if (!(weightDeviation >= 0 && weightDeviation < Infinity)) {
-    throw new ConfigError(`${name}: initial.weightDeviation must be a number of at least 0, got ${weightDeviation}`);
-  }
-  if (!Number.isFinite(initialBias)) {
-    throw new ConfigError(`${name}: initial.bias must be a finite number, got ${initialBias}`);
-  }
+  checkWholeNumber(name, 'units', units);
+  checkBoolean(name, 'bias', bias);
+  checkNotNegative(name, 'initial.weightDeviation', weightDeviation);
+  checkFinite(name, 'initial.bias', initialBias);
   return fullyConnected({ name, units, bias, weightDeviation, initialBias });
 }
 
@@ -91,12 +93,7 @@ function fullyConnected(settings: Settings): Layer {
       return settings.bias ? [weight, bias] : [weight];
     },
     multiplyAdds: (input) => units * sizesOf(name, input).inputs,
-    column: ({ index, count, span = 1 }: Column) => {
-      if ((units * index) % count !== 0 || (units * span) % count !== 0) {
-        throw new ConfigError(`${name}: ${units} units cannot be shared out over ${count} columns; use a multiple`);
-      }
-      return fullyConnected({ ...settings, units: (units * span) / count });
-    },
+    column: (column) => fullyConnected({ ...settings, units: shareOfColumn(name, 'units', units, column) }),
     // In memory an activation [N, F] is the matrix [F][N], so that an image [C, H, W, N] is flat already.
     takesEpilogue: true,
     sumsOverInput: true,

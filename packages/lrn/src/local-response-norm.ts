@@ -1,5 +1,5 @@
-import { ConfigError, type Layer, ShapeError } from '@alex/tensor';
-import { imageShape } from '@alex/tensor/kernels';
+import { type Layer, ShapeError } from '@alex/tensor';
+import { imageShape, shareOfColumn } from '@alex/tensor/kernels';
 import { recordAcrossMaps, recordAcrossMapsGradient } from './across-maps.js';
 import { formulaOf } from './formula.js';
 import { checkOptions, type LocalResponseNormOptions, type NormOptions } from './options.js';
@@ -72,14 +72,9 @@ function layerOf(options: NormOptions): Layer {
       recordWithinMapGradient(recorder, norm, { input, outputGradient, denominators: denominators!, inputGradient });
       return { inputGradient };
     },
-    column({ index, count, span = 1 }) {
-      if (across === 'space' || span === count) return this;
-      if ((groups * index) % count !== 0 || (groups * span) % count !== 0) {
-        throw new ConfigError(
-          `${name}: ${groups} groups cannot be divided into ${count} columns; give a multiple of ${count}`,
-        );
-      }
-      return layerOf({ ...options, groups: (groups * span) / count });
+    column(column) {
+      if (across === 'space' || column.span === column.count) return this;
+      return layerOf({ ...options, groups: shareOfColumn(name, 'groups', groups, column) });
     },
   };
 }

@@ -1,4 +1,5 @@
-import { ConfigError, type LayerOptions } from '@alex/tensor';
+import type { LayerOptions } from '@alex/tensor';
+import { checkBoolean, checkNotNegative, checkOneOf, checkPositive, checkWholeNumber } from '@alex/tensor/kernels';
 
 /** Options of `localResponseNorm`. */
 export interface LocalResponseNormOptions extends LayerOptions {
@@ -46,23 +47,11 @@ export function checkOptions(options: LocalResponseNormOptions): NormOptions {
     across: options.across ?? 'maps',
     groups: options.groups ?? 1,
   };
-  const refuse = (option: keyof NormOptions, allowed: string) => {
-    throw new ConfigError(`${name}: ${option} must be ${allowed}, got ${String(checked[option])}`);
-  };
-  for (const option of ['size', 'groups'] as const) {
-    if (!Number.isSafeInteger(checked[option]) || checked[option] < 1) refuse(option, 'a whole number of at least 1');
-  }
-  for (const option of ['alpha', 'beta'] as const) {
-    if (!isFloat(checked[option]) || checked[option] < 0) refuse(option, 'a number of at least 0');
-  }
+  for (const option of ['size', 'groups'] as const) checkWholeNumber(name, option, checked[option]);
+  for (const option of ['alpha', 'beta'] as const) checkNotNegative(name, option, checked[option]);
   // With 0 a window of zeros, which is common after ReLU, would be divided by zero.
-  if (!isFloat(checked.k) || Math.fround(checked.k) <= 0) refuse('k', 'a number above 0');
-  if (typeof checked.alphaPerElement !== 'boolean') refuse('alphaPerElement', 'true or false');
-  if (checked.across !== 'maps' && checked.across !== 'space') refuse('across', "'maps' or 'space'");
+  checkPositive(name, 'k', checked.k);
+  checkBoolean(name, 'alphaPerElement', checked.alphaPerElement);
+  checkOneOf(name, 'across', checked.across, ['maps', 'space']);
   return checked;
-}
-
-/** Whether kernels, which count in float32, can hold the value. */
-function isFloat(value: unknown): boolean {
-  return typeof value === 'number' && Number.isFinite(Math.fround(value));
 }

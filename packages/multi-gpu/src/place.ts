@@ -1,6 +1,7 @@
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
 import { ConfigError, type Gpu, type NetworkDescription } from '@alex/tensor';
+import { checkWholeNumber } from '@alex/tensor/kernels';
 import {
   type CompileOptions,
   compileNetwork,
@@ -47,7 +48,7 @@ export function place(description: NetworkDescription, gpus: readonly Gpu[], opt
   if (new Set(gpus).size < gpus.length) {
     throw new ConfigError('place: the same adapter was given twice; to share one out, open it twice');
   }
-  checkBatch(description, options.batch);
+  checkWholeNumber(description.name, 'batch', options.batch);
   const parts = partsOn(description, gpus, { batch: options.batch, strategy, images, splitSums, exchangeIn, rates });
   return compileParts(
     description,
@@ -91,11 +92,6 @@ function checkExchange(gpus: readonly Gpu[], exchangeIn: PlaceOptions['exchangeI
     `place: to exchange values in f16, all adapters need the feature shader-f16, which ${without.description.name} has not; ` +
       'leave exchangeIn out',
   );
-}
-
-function checkBatch({ name }: NetworkDescription, batch: number): void {
-  if (Number.isInteger(batch) && batch >= 1) return;
-  throw new ConfigError(`${name}: batch must be a whole number of at least 1, got ${batch}`);
 }
 
 function ratesOf(gpus: readonly Gpu[], rates: Rates | undefined): Rates {

@@ -1,5 +1,5 @@
-import { ConfigError, type Layer } from '@alex/tensor';
-import { forEachOffset, recordPerElement } from '@alex/tensor/kernels';
+import type { Layer } from '@alex/tensor';
+import { checkBoolean, forEachOffset, recordPerElement } from '@alex/tensor/kernels';
 import { gatherWindows, sweepWindows } from './kernels.js';
 import { checkPooling, type PoolOptions, pooledShape } from './pooling.js';
 
@@ -29,9 +29,7 @@ export function averagePool(options: AveragePoolOptions): Layer {
   const pooling = checkPooling('averagePool', options);
   const { name, size, stride, padding } = pooling;
   const countPadding = options.countPadding ?? false;
-  if (typeof countPadding !== 'boolean') {
-    throw new ConfigError(`${name}: countPadding must be true or false, got ${String(countPadding)}`);
-  }
+  checkBoolean(name, 'countPadding', countPadding);
   /** WGSL: how many elements the window counts whose corner is at `top`, `left`. */
   const counted = (height: number, width: number) =>
     countPadding

@@ -1,5 +1,5 @@
-import { ConfigError, type Layer, type Recorder, type Shape, type Tensor } from '@alex/tensor';
-import { forEachOffset, isNanWgsl, recordPerElement } from '@alex/tensor/kernels';
+import type { Layer, Recorder, Shape, Tensor } from '@alex/tensor';
+import { checkOneOf, forEachOffset, isNanWgsl, recordPerElement } from '@alex/tensor/kernels';
 import { gatherWindows, sweepWindows } from './kernels.js';
 import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './pooling.js';
 
@@ -29,9 +29,7 @@ export function maxPool(options: MaxPoolOptions): Layer {
   const pooling = checkPooling('maxPool', options);
   const { name } = pooling;
   const ties = options.ties ?? 'first';
-  if (ties !== 'first' && ties !== 'all') {
-    throw new ConfigError(`${name}: ties must be 'first' or 'all', got ${String(ties)}`);
-  }
+  checkOneOf(name, 'ties', ties, ['first', 'all']);
   return {
     kind: 'maxPool',
     name,

@@ -1,5 +1,14 @@
 import { ConfigError, type LayerOptions, type Shape, ShapeError } from '@alex/tensor';
-import { imageShape, outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from '@alex/tensor/kernels';
+import {
+  checkOneOf,
+  imageShape,
+  outputSize,
+  type Padding,
+  type Pair,
+  paddingOf,
+  pair,
+  type Rounding,
+} from '@alex/tensor/kernels';
 
 /** What max and average pooling have in common. */
 export interface PoolOptions extends LayerOptions {
@@ -29,9 +38,7 @@ export function checkPooling(kind: string, options: PoolOptions): Pooling {
   const stride = pair(name, 'stride', options.stride ?? size);
   const padding = paddingOf(name, options.padding ?? 0);
   const rounding = options.rounding ?? 'floor';
-  if (rounding !== 'floor' && rounding !== 'ceil') {
-    throw new ConfigError(`${name}: rounding must be 'floor' or 'ceil', got ${String(rounding)}`);
-  }
+  checkOneOf(name, 'rounding', rounding, ['floor', 'ceil']);
   const [height, width] = size;
   const { top, left, bottom, right } = padding;
   if (Math.max(top, bottom) >= height || Math.max(left, right) >= width) {

@@ -28,7 +28,17 @@ export { type Reduction, wholeReduction } from './math/products/reduction.js';
 export type { ProductChoice, ProductPlan, ProductShape, Share } from './math/products/shape.js';
 export type { ProductTile } from './math/products/tile-size.js';
 export { recordRowSums, recordSplitKSum } from './math/sums.js';
+export { shareOfColumn } from './network/column.js';
 export { type ElementwiseLayerOptions, elementwiseLayer } from './network/elementwise-layer.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
+export {
+  checkBoolean,
+  checkFinite,
+  checkNotNegative,
+  checkOneOf,
+  checkPositive,
+  checkWholeNumber,
+  optionError,
+} from './option-checks.js';
 export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';
 export { checkHostTensor, elementCount, elementsPerImage, formatShape, imageShape } from './shape.js';

@@ -1,5 +1,6 @@
 // What fits a described network to adapters and runs it, for those who place, train or watch networks.
 export { Exchange, type ExchangeEnd } from './kernel/exchange.js';
+export type { MakeMessage, Message, MessageEnds, Taken } from './kernel/message.js';
 export {
   type CompileOptions,
   compileNetwork,

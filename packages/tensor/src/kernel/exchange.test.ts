@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
+import { GPUBufferUsage, GPUMapMode } from '../adapter/webgpu.js';
 import { recordElementwise } from './elementwise.js';
 import { Exchange } from './exchange.js';
+import type { MakeMessage } from './message.js';
 import { createProgram, type Program } from './program.js';
 import type { Recorder } from './recorder.js';
 import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
@@ -29,8 +31,8 @@ function scaled(recorder: Recorder, from: Tensor, to: Tensor, factor: number) {
 }
 
 /** Two programs that hand `elements` values to each other again and again, doubled each time. */
-async function pingPong(elements: number, turns: number, runs: number): Promise<number[][]> {
-  const exchange = new Exchange(gpus);
+async function pingPong(elements: number, turns: number, runs: number, makeMessage?: MakeMessage): Promise<number[][]> {
+  const exchange = new Exchange(gpus, makeMessage);
   const made: { gpu: Gpu; program: Program; tensors: Tensor[] }[] = [];
   for (const [self, gpu] of gpus.entries()) {
     const [start, end] = ['start', 'end'].map((label) => createTensor(gpu, label, [elements])) as [Tensor, Tensor];
@@ -74,7 +76,72 @@ async function pingPong(elements: number, turns: number, runs: number): Promise<
   }
 }
 
+/** Messages whose values wait as copies in a queue of the host, as they would on their way to another machine. */
+function queuedMessages(): { make: MakeMessage; sentBytes: () => number } {
+  let total = 0;
+  const make: MakeMessage = (ends, allGpus) => {
+    const sender = allGpus[ends.from]!;
+    const staging = sender.createBuffer({
+      label: `${ends.label} queued`,
+      size: ends.bytes,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    const queue: ArrayBuffer[] = [];
+    let failure: { readonly error: unknown } | undefined;
+    let copied: Promise<void> = Promise.resolve();
+    let wake: (() => void) | undefined;
+    return {
+      ...ends,
+      // The staging buffer is free as soon as its values are copied: a run need not be taken before the next is sent.
+      async free() {
+        await copied;
+        if (failure) throw failure.error;
+      },
+      encode: (encoder, buffer, offset) => encoder.copyBufferToBuffer(buffer, offset, staging, 0, ends.bytes),
+      sent() {
+        copied = staging.mapAsync(GPUMapMode.READ).then(() => {
+          queue.push(staging.getMappedRange().slice(0));
+          staging.unmap();
+          total += ends.bytes;
+          wake?.();
+        });
+        copied.catch(() => undefined);
+      },
+      async take(write) {
+        while (!failure && queue.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+        if (failure) throw failure.error;
+        const readable = performance.now();
+        write(queue.shift()!, 0);
+        return { readable, written: performance.now() };
+      },
+      fail(error) {
+        failure = { error };
+        wake?.();
+      },
+      dispose: () => sender.destroyBuffer(staging),
+    };
+  };
+  return { make, sentBytes: () => total };
+}
+
 describe('programs of two adapters', () => {
+  test('hand values to each other in whatever way messages travel', async () => {
+    const { make, sentBytes } = queuedMessages();
+    expect(await pingPong(7, 3, 5, make)).toEqual(await pingPong(7, 3, 5));
+    // Seven f32 values from each of two adapters, in three turns of five runs.
+    expect(sentBytes()).toBe(7 * 4 * 2 * 3 * 5);
+  });
+
+  test('stop waiting where one fails, in whatever way messages travel', async () => {
+    const exchange = new Exchange(gpus, queuedMessages().make);
+    const message = exchange.message('x', 0, 1, 16);
+    const taken = message.take(() => undefined);
+    exchange.fail(new Error('over'));
+    await expect(taken).rejects.toThrow('over');
+    await expect(message.free()).rejects.toThrow('over');
+    exchange.dispose();
+  });
+
   test('hand values to each other, in turn and run after run', async () => {
     const [first, second] = await pingPong(7, 4, 5);
     // After an even number of turns each has its own again.

@@ -1,6 +1,7 @@
 import type { GPUBuffer } from '../adapter/webgpu.js';
 import { ConfigError } from '../errors.js';
-import type { ExchangeEnd, Message } from './exchange.js';
+import type { ExchangeEnd } from './exchange.js';
+import type { Message } from './message.js';
 import { type Dispatch, isTransfer, type Operation, type Transfer } from './recorder.js';
 import { bytesOf, bytesPerElement, type Tensor } from './tensor.js';
 

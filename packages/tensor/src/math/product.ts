@@ -1,9 +1,10 @@
 import type { Gpu } from '../adapter/gpu.js';
-import { ConfigError, ShapeError } from '../errors.js';
+import { ShapeError } from '../errors.js';
 import { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from '../kernel/epilogue.js';
 import type { ElementRange, Recorder } from '../kernel/recorder.js';
 import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from '../kernel/tensor.js';
 import { recordTunable, storageKey } from '../kernel/tunable.js';
+import { checkWholeNumber } from '../option-checks.js';
 import { productKernel } from './products/families.js';
 import { stridedColumns, stridedRows } from './products/operand.js';
 import { planProduct, productChoices } from './products/plan.js';
@@ -237,9 +238,7 @@ function recordSlice(
 
 function checkSizes({ label, a, b, output, m, n, k, bias, batches = 1 }: ProductOptions): void {
   for (const [name, size] of Object.entries({ m, n, k, batches })) {
-    if (!Number.isSafeInteger(size) || size < 1) {
-      throw new ConfigError(`${label}: ${name} must be a whole number of at least 1, got ${size}`);
-    }
+    checkWholeNumber(label, name, size);
   }
   const expected: [string, Tensor | undefined, number][] = [
     ['a', a, batches * m * k],

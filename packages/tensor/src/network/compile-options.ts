@@ -1,5 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
+import { checkWholeNumber, optionError } from '../option-checks.js';
 import type { NetworkDescription } from './description.js';
 import { type ProgramOptions, precisions } from './network-tensors.js';
 
@@ -17,7 +18,7 @@ const largestSeed = 0xffffffff;
 export function withSeed(description: NetworkDescription, options: CompileOptions): SeededOptions {
   const { seed = 0 } = options;
   if (!Number.isInteger(seed) || seed < 0 || seed > largestSeed) {
-    throw new ConfigError(`${description.name}: seed must be a whole number from 0 to ${largestSeed}, got ${seed}`);
+    throw optionError(description.name, 'seed', `a whole number from 0 to ${largestSeed}`, seed);
   }
   return { ...options, seed };
 }
@@ -29,18 +30,10 @@ export function withSeed(description: NetworkDescription, options: CompileOption
  */
 export function checkOptions(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
   const { batch, precision = 'float32', microBatches = 1 } = options;
-  if (!Number.isInteger(batch) || batch < 1) {
-    throw new ConfigError(`${description.name}: batch must be a whole number of at least 1, got ${batch}`);
-  }
-  if (!Number.isInteger(microBatches) || microBatches < 1) {
-    throw new ConfigError(
-      `${description.name}: microBatches must be a whole number of at least 1, got ${microBatches}`,
-    );
-  }
+  checkWholeNumber(description.name, 'batch', batch);
+  checkWholeNumber(description.name, 'microBatches', microBatches);
   if (!precisions.includes(precision)) {
-    throw new ConfigError(
-      `${description.name}: precision must be ${precisions.join(' or ')}, got ${String(precision)}`,
-    );
+    throw optionError(description.name, 'precision', precisions.join(' or '), precision);
   }
   if (precision === 'mixed' && !gpu.features.has('shader-f16')) {
     throw new ConfigError(

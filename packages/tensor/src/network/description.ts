@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from '../errors.js';
+import { checkWholeNumber } from '../option-checks.js';
 import { elementCount, formatShape, type Shape } from '../shape.js';
 import type { Layer, StateDescription } from './layer.js';
 import type { LearnedParameter } from './optimizer.js';
@@ -80,9 +81,7 @@ export interface NetworkDescription {
  */
 export function describeNetwork(options: NetworkOptions): NetworkDescription {
   const columns = options.columns ?? 1;
-  if (!Number.isInteger(columns) || columns < 1) {
-    throw new ConfigError(`${options.name}: columns must be a whole number of at least 1, got ${columns}`);
-  }
+  checkWholeNumber(options.name, 'columns', columns);
   if (options.input.length !== 3 || options.input.some((size) => !Number.isInteger(size) || size < 1)) {
     throw new ShapeError(
       `${options.name}: input must be one image, [C, H, W], got ${formatShape(options.input)}; values without a place are [F, 1, 1]`,

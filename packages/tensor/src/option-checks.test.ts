@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { ConfigError } from './errors.js';
+import { shareOfColumn } from './network/column.js';
+import {
+  checkBoolean,
+  checkFinite,
+  checkNotNegative,
+  checkOneOf,
+  checkPositive,
+  checkWholeNumber,
+} from './option-checks.js';
+
+type Check = (owner: string, option: string, value: unknown) => void;
+
+/** What each check takes, what it refuses, and how the error calls what is allowed. */
+const cases: readonly [string, Check, readonly unknown[], readonly unknown[], string][] = [
+  [
+    'checkWholeNumber',
+    checkWholeNumber,
+    [1, 7],
+    [0, -1, 1.5, Number.NaN, Infinity, '2', undefined],
+    'a whole number of at least 1',
+  ],
+  ['checkFinite', checkFinite, [-1, 0, 3e38], [1e39, Number.NaN, Infinity, '2', undefined], 'a finite number'],
+  ['checkNotNegative', checkNotNegative, [0, 0.5], [-1e-9, 1e39, Number.NaN, '2'], 'a number of at least 0'],
+  ['checkPositive', checkPositive, [1e-9, 2], [0, 1e-60, -1, 1e39, Number.NaN], 'a number above 0'],
+  ['checkBoolean', checkBoolean, [true, false], [1, 'true', undefined], 'true or false'],
+  ['checkOneOf', (...given) => checkOneOf(...given, ['a', 'b']), ['a', 'b'], ['c', 0], "'a' or 'b'"],
+];
+
+test.each(cases)(
+  '%s takes what is allowed, and names owner, option and value else',
+  (_, check, taken, refused, allowed) => {
+    for (const value of taken) check('conv1', 'option', value);
+    for (const value of refused) {
+      const refuse = () => check('conv1', 'option', value);
+      expect(refuse).toThrow(ConfigError);
+      expect(refuse).toThrow(`conv1: option must be ${allowed}, got ${String(value)}`);
+    }
+  },
+);
+
+test('a whole number may have another least value', () => {
+  checkWholeNumber('net', 'classes', 2, 2);
+  expect(() => checkWholeNumber('net', 'classes', 1, 2)).toThrow(
+    'net: classes must be a whole number of at least 2, got 1',
+  );
+});
+
+test('a column holds its share, and what does not divide evenly is refused', () => {
+  expect(shareOfColumn('conv1', 'filters', 96, { index: 1, count: 2 })).toBe(48);
+  expect(shareOfColumn('conv1', 'filters', 96, { index: 1, count: 4, span: 3 })).toBe(72);
+  const refuse = () => shareOfColumn('conv1', 'filters', 5, { index: 0, count: 2 });
+  expect(refuse).toThrow(ConfigError);
+  expect(refuse).toThrow('conv1: 5 filters cannot be divided into 2 columns; give a multiple of 2');
+});

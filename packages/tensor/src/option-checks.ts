@@ -1,0 +1,44 @@
+import { ConfigError } from './errors.js';
+
+// What options of layers and networks may be. Each check names its owner (a layer or network), the option and the value.
+
+/** The error for an option that is not `allowed`: `conv1: filters must be a whole number of at least 1, got 0`. */
+export function optionError(owner: string, option: string, allowed: string, value: unknown): ConfigError {
+  return new ConfigError(`${owner}: ${option} must be ${allowed}, got ${String(value)}`);
+}
+
+/** @throws ConfigError unless the value is a whole number of at least `least`; default: 1. */
+export function checkWholeNumber(owner: string, option: string, value: unknown, least = 1): void {
+  if (Number.isSafeInteger(value) && (value as number) >= least) return;
+  throw optionError(owner, option, `a whole number of at least ${least}`, value);
+}
+
+/** @throws ConfigError unless the value is finite in float32, in which kernels compute. */
+export function checkFinite(owner: string, option: string, value: unknown): void {
+  if (!isFinite32(value)) throw optionError(owner, option, 'a finite number', value);
+}
+
+/** @throws ConfigError unless the value is finite in float32 and at least 0. */
+export function checkNotNegative(owner: string, option: string, value: unknown): void {
+  if (!isFinite32(value) || value < 0) throw optionError(owner, option, 'a number of at least 0', value);
+}
+
+/** @throws ConfigError unless the value is finite in float32 and above 0 there: what rounds to 0 is refused as well. */
+export function checkPositive(owner: string, option: string, value: unknown): void {
+  if (!isFinite32(value) || Math.fround(value) <= 0) throw optionError(owner, option, 'a number above 0', value);
+}
+
+/** @throws ConfigError unless the value is a boolean. */
+export function checkBoolean(owner: string, option: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw optionError(owner, option, 'true or false', value);
+}
+
+/** @throws ConfigError unless the value is one of these texts. */
+export function checkOneOf(owner: string, option: string, value: unknown, allowed: readonly string[]): void {
+  if (allowed.includes(value as string)) return;
+  throw optionError(owner, option, allowed.map((text) => `'${text}'`).join(' or '), value);
+}
+
+function isFinite32(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(Math.fround(value));
+}
