@@ -29,7 +29,7 @@ export interface ImageBatch {
   /** Deviation of the colour shifts' draws in training, instead of the augmenter's own: 0 shifts nothing. */
   readonly colourStrength?: number;
   /**
-   * Of a part of a batch: the image whose crop and reflection each has in training. Where it is left out, the first one of
+   * Of a part of a batch: the image whose crop and reflection each has in training. Default: the first one of
    * its chunk.
    */
   readonly sharesWith?: ArrayLike<number>;
