@@ -1,3 +1,4 @@
+import { ShapeError } from '../errors.js';
 import { gridOf, turnsOf } from './per-element.js';
 import type { Dispatch, Recorder } from './recorder.js';
 import { bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
@@ -23,11 +24,19 @@ export interface Elementwise extends Pick<Dispatch, 'label' | 'scalars'> {
 /**
  * Records an elementwise kernel. Four elements are loaded and stored at once where their number allows; tensors that are
  * larger than what can be bound at once are dealt with part by part.
+ *
+ * @throws ShapeError for a tensor that does not hold `elements` elements: no driver would stop a kernel beyond its end
  */
 export function recordElementwise(recorder: Recorder, options: Elementwise): void {
   const { label, scalars, elements, reads = {}, updates = {}, writes = {}, also = {}, functions = '', body } = options;
   const loaded = { ...reads, ...updates };
   const stored = { ...updates, ...writes };
+  for (const [name, tensor] of Object.entries({ ...loaded, ...stored })) {
+    if (tensor.elements === elements) continue;
+    throw new ShapeError(
+      `${label}: ${name} holds ${tensor.elements} elements, the kernel is for ${elements}; tensors of other sizes belong in also`,
+    );
+  }
   const width = elements % 4 === 0 ? 4 : 1;
   const suffix = width === 4 ? '4' : '';
   const variable = (name: string, { dataType }: Tensor, part: string) => {

@@ -128,7 +128,13 @@ export function createRecording(gpu: Gpu): Recording {
           throw new ShapeError(`${dispatch.label}: ${dispatch.workgroups.join(' x ')} workgroups cannot be dispatched`);
         }
       }
-      for (const name of [...Object.keys(dispatch.reads), ...Object.keys(dispatch.writes)]) {
+      const names = [...Object.keys(dispatch.reads), ...Object.keys(dispatch.writes)];
+      for (const name of [...names, ...Object.keys(dispatch.scalars ?? {})]) {
+        if (!/^[A-Za-z]\w*$/.test(name)) {
+          throw new ConfigError(`${dispatch.label}: ${name} is no name for WGSL; use letters, digits and underscores`);
+        }
+      }
+      for (const name of names) {
         const [read, written] = [dispatch.reads[name], dispatch.writes[name]];
         if (read && written && read !== written) {
           throw new ConfigError(`${dispatch.label}: ${name} names one tensor that is read and another that is written`);
