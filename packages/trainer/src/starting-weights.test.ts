@@ -31,7 +31,16 @@ it('names what does not fit', () => {
   expect(() => startingWeights({}, drawn, ['conv1'])).toThrow(/fc2.weight is not there/);
 });
 
-it('takes the state of layers that do not begin again, where it is there and fits', () => {
+it.each(['head.a.weight', 'head.b.weight'])('reinitializes all of a composite last layer if %s differs', (differs) => {
+  const composite = { 'conv1.weight': tensor(0), 'head.a.weight': tensor(0), 'head.b.weight': tensor(0) };
+  const given = {
+    ...Object.fromEntries(Object.keys(composite).map((path) => [path, tensor(1)])),
+    [differs]: tensor(1, 5),
+  };
+  expect(firsts(startingWeights(given, composite, [], {}, ['conv1', 'head']))).toEqual([1, 0, 0]);
+});
+
+it('takes the state of layers that are not reinitialized, where it is there and fits', () => {
   const state = { 'norm2.mean': tensor(0), 'fc3.mean': tensor(0) };
   const given = { ...learnt, 'norm2.mean': tensor(2), 'fc3.mean': tensor(2) };
   expect(firsts(startingWeights(given, drawn, [], state))).toEqual([1, 1, 1, 1, 2, 2]);

@@ -11,6 +11,8 @@ type Parameters = Readonly<Record<string, HostTensor>>;
  * @param replaces layers that keep what was drawn; the last layer does in any case where its shape is another
  * @param state what the network's layers keep without learning it, at first: of layers that are not reinitialized, `given` replaces
  * what it has in the same shape
+ * @param names of the network's layers. Default: what stands before the last dot of each parameter, which is wrong for parameters whose
+ * own names have dots
  * @throws ConfigError that names a layer which is not there, or a parameter which is missing or does not fit
  */
 export function startingWeights(
@@ -18,8 +20,10 @@ export function startingWeights(
   drawn: Parameters,
   replaces: readonly string[],
   state: Parameters = {},
+  names?: readonly string[],
 ): Record<string, HostTensor> {
-  const layerOf = (path: string) => path.slice(0, path.lastIndexOf('.'));
+  const layerOf = (path: string) =>
+    names?.find((name) => path.startsWith(`${name}.`)) ?? path.slice(0, path.lastIndexOf('.'));
   const layers = [...new Set(Object.keys(drawn).map(layerOf))];
   for (const layer of replaces) {
     if (!Object.keys(drawn).some((path) => path.startsWith(`${layer}.`))) {

@@ -180,7 +180,8 @@ async function startOf(run: RunDirectory, { network }: Session) {
   try {
     const given = await weightsAt(startsFrom.weights);
     const [drawn, state] = [await network.parameters(), await network.layerState()];
-    return { initialParameters: startingWeights(given, drawn, startsFrom.replaces, state) };
+    const names = network.description.layers.map(({ layer }) => layer.name);
+    return { initialParameters: startingWeights(given, drawn, startsFrom.replaces, state, names) };
   } catch (error) {
     if (run.isNew) await run.remove();
     throw error;

@@ -1,0 +1,64 @@
+import { expect, it } from 'vitest';
+import { elementwiseLayer } from '../network/elementwise-layer.js';
+import type { Layer } from '../network/layer.js';
+import { describeLayer, type LayerSuite } from './describe-layer.js';
+
+const right = () =>
+  elementwiseLayer({ kind: 'leaky', value: 'max(x, 0.5 * x)', derivative: 'select(0.5, 1.0, y > 0.0)' });
+
+const reference: LayerSuite<object>['reference'] = ({ input, outputGradient }) => ({
+  output: Float64Array.from(input.data, (x) => Math.max(x, 0.5 * x)),
+  inputGradient: Float64Array.from(outputGradient.data, (g, i) => (input.data[i]! > 0 ? g : 0.5 * g)),
+});
+
+/** The names of the checks that a layer fails. */
+async function failures(layer: () => Layer, suite: Partial<LayerSuite<object>> = {}): Promise<string[]> {
+  const checks: { readonly name: string; readonly run: () => Promise<void> }[] = [];
+  const runner = {
+    describe: (_: string, tests: () => void) => tests(),
+    it: (name: string, run: () => Promise<void>) => void checks.push({ name, run }),
+  };
+  describeLayer(layer, [{ options: {}, input: [3, 4, 1, 3], columns: { count: 2, from: 'own' } }], {
+    ...runner,
+    ...suite,
+  });
+  const failed: string[] = [];
+  for (const { name, run } of checks) await run().catch(() => failed.push(name));
+  return failed;
+}
+
+it('finds nothing wrong with a layer that is right, with a reference and without', async () => {
+  expect(await failures(right, { reference })).toEqual([]);
+  expect(await failures(right)).toEqual([]);
+});
+
+it.each<[string, () => Layer, RegExp]>([
+  [
+    'a wrong value',
+    () => elementwiseLayer({ kind: 'leaky', value: 'max(x, 0.4 * x)', derivative: 'select(0.4, 1.0, y > 0.0)' }),
+    /^gives what the definition says/,
+  ],
+  [
+    'a wrong derivative',
+    () => elementwiseLayer({ kind: 'leaky', value: 'max(x, 0.5 * x)', derivative: 'select(0.4, 1.0, y > 0.0)' }),
+    /^has gradients that are slopes/,
+  ],
+  [
+    'an input gradient that nobody needs',
+    () => {
+      const layer = right();
+      return {
+        ...layer,
+        backward: (recorder, values) => layer.backward(recorder, { ...values, needsInputGradient: true }),
+      };
+    },
+    /^records no input gradient/,
+  ],
+  [
+    'columns that are another layer',
+    () => ({ ...right(), column: () => elementwiseLayer({ kind: 'other', value: '2.0 * x', derivative: '2.0' }) }),
+    /^is the same in 2 columns/,
+  ],
+])('finds %s', async (_, layer, check) => {
+  expect(await failures(layer, { reference })).toContainEqual(expect.stringMatching(check));
+});
