@@ -1,7 +1,7 @@
 import { alexnet, type Variant } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
 import type { DispatchTiming, Gpu, NetworkDescription } from '@alex/tensor';
-import type { Roofline } from '@alex/tensor/kernels';
+import { leastTime, type Roofline } from '@alex/tensor/kernels';
 import type { Network } from '@alex/tensor/network';
 import { directionOf } from './directions.js';
 import { median } from './median.js';
@@ -128,8 +128,7 @@ function kernelResult(gpu: Gpu, name: string, { dispatches, multiplyAdds, bytes 
   const rows = [...dispatches.values()];
   const times = timesOf(rows[0]!.map((_, index) => rows.reduce((total, row) => total + row[index]!, 0)));
   const seconds = times.medianMs / 1000;
-  const products = multiplyAdds / roofline.multiplyAddsPerSecond;
-  const copies = bytes / roofline.copyBytesPerSecond;
+  const { milliseconds: atBest, boundBy } = leastTime(roofline, { multiplyAdds, bytes });
   // A driver's clock may be too coarse for the smallest kernels.
   const perSecond = (work: number) => (seconds > 0 ? work / seconds : null);
   return {
@@ -138,9 +137,10 @@ function kernelResult(gpu: Gpu, name: string, { dispatches, multiplyAdds, bytes 
     ...times,
     rate: perSecond(multiplyAdds > 0 ? multiplyAdds : bytes),
     unit: multiplyAdds > 0 ? 'multiply-adds/s' : 'bytes/s',
-    rooflineShare: perSecond(Math.max(products, copies)),
-    boundBy: products > copies ? 'multiply-adds' : 'copy',
-    ...(multiplyAdds > 0 && seconds > 0 && { multiplyAddShare: products / seconds }),
+    rooflineShare: perSecond(atBest / 1000),
+    boundBy,
+    ...(multiplyAdds > 0 &&
+      seconds > 0 && { multiplyAddShare: multiplyAdds / seconds / roofline.multiplyAddsPerSecond }),
     ...(dispatches.size > 1 && {
       dispatches: Object.fromEntries([...dispatches].map(([label, values]) => [label, median(values)])),
     }),

@@ -97,6 +97,8 @@ describe('options that are not allowed', () => {
   it.each<[string, string[], RegExp]>([
     ['an unknown command', ['traim'], /unknown command 'traim'/],
     ['no run', ['train', '--data', 'emoji'], /--run <dir>.* not specified/],
+    ['a misspelt option before a missing one', ['train', '--rnu', 'never-made'], /unknown option '--rnu'/],
+    ['no place to write to', ['augment', 'cat.jpg'], /--to <file>.* not specified/],
     ['no data', ['train', '--run', 'never-made'], /--data is missing: give a directory of images/],
     ['no images', ['classify', '--run', 'never-made'], /missing required argument 'image'/],
     ['a run that is not there', ['evaluate', '--run', 'never-made'], /never-made: there is no run here/],

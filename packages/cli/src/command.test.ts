@@ -26,7 +26,7 @@ function training(run: string, steps: number, ...more: string[]): string[] {
 
 describe('help', () => {
   it.each([
-    [[], ['demo', 'devices', 'train', 'evaluate', 'classify', 'report']],
+    [[], ['demo', 'prepare', 'augment', 'train', 'evaluate', 'classify', 'report', 'devices', 'kernel', 'Examples:']],
     [
       ['train'],
       [
@@ -53,11 +53,38 @@ describe('help', () => {
     [['demo'], ['--run', '--classes', '--steps', '--seed', '--tune', '--tunings', '--json']],
     [['devices'], ['--tune', '--to', '--model', '--batch', '--precision', '--adapters', '--json']],
     [['report'], ['--run', '--json']],
+    [['kernel'], ['[name]', '--model', '--batch', '--wgsl', '--candidates', '--json']],
   ])('of %s names what it takes', async (command, words) => {
     const { code, stdout, stderr } = await runCommand([...command, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const word of words) expect(stdout).toContain(word);
   });
+
+  it('groups the options of train, marks what is required, and says nothing of defaults that go without saying', async () => {
+    const { stdout } = await runCommand(['train', '--help']);
+    const headings = [...stdout.matchAll(/^(\S.*):$/gm)].map(([, heading]) => heading);
+    expect(headings).toEqual([
+      'Run',
+      'Data',
+      'Network and optimization',
+      'Augmentation',
+      'Evaluation and checkpoints',
+      'Adapters and speed',
+      'Options',
+      'Examples',
+    ]);
+    expect(stdout).toMatch(/--run <dir> +directory of the run \(required\)/);
+    expect(stdout).not.toContain('(default: false)');
+  });
+
+  it.each(['demo', 'prepare', 'augment', 'train', 'evaluate', 'classify', 'report', 'devices', 'kernel'])(
+    'of %s has only examples with options that there are',
+    async (command) => {
+      const { stdout } = await runCommand([command, '--help']);
+      const [, examples = ''] = stdout.split('Examples:\n');
+      for (const [option] of examples.matchAll(/--[a-z-]+/g)) expect(stdout.split('Examples:')[0]).toContain(option);
+    },
+  );
 
   it('is on standard output, and what is wrong is on standard error, in a process of its own as well', async () => {
     const help = await startCommand(['--help']).ended;

@@ -1,3 +1,4 @@
+import { variants } from '@alex/model-alexnet';
 import { strategies } from '@alex/multi-gpu';
 import { type TuningEffort, tuningEfforts } from '@alex/tensor/kernels';
 import { precisions } from '@alex/tensor/network';
@@ -37,7 +38,7 @@ export function byteSize(text: string): number {
 
 /** What every command takes. */
 export interface CommonOptions {
-  readonly json: boolean;
+  readonly json?: boolean;
 }
 
 /** What every command takes that computes. */
@@ -52,42 +53,52 @@ export interface TuningOptions {
 }
 
 export const jsonOption = () =>
-  new Option('--json', 'one JSON value on standard output, everything else on standard error').default(false);
+  new Option('--json', 'print one JSON value on standard output, and everything else on standard error');
 
-/** Only here the environment is read. */
+const modelNames = variants.map(({ name }) => name).join(', ');
+
+/** @param purpose what the network is for */
+export const modelOption = (purpose: string) =>
+  new Option('--model <name>', `${purpose}: ${modelNames} (default: paper)`);
+
+export const batchOption = () =>
+  new Option('--batch <n>', 'images per step (default: the published batch size)').argParser(wholeNumber(1));
+
+/** The environment is read only here. */
 export const adapterOption = () =>
   new Option(
-    '--adapter, --adapters <names>',
-    'the adapter to compute on: a part of its name, or its number in `devices` (default: the best one)',
+    '--adapter, --adapters <name>',
+    'the adapter to compute on: part of its name, or its number in `devices` (default: the best one)',
   ).env('ALEX_ADAPTER');
 
-/** For commands that can share their work out. */
+/** For commands that can use several adapters at once. */
 export const adaptersOption = () =>
   new Option(
     '--adapter, --adapters <names>',
-    'the adapters to compute on, with commas between: a part of each name, or its number in `devices`; a name twice is two of that name, or one opened twice (default: the best one)',
+    'the adapters to compute on, separated by commas: part of each name, or its number in `devices`; the same name twice means two adapters of that name, or one opened twice (default: the best one)',
   ).env('ALEX_ADAPTER');
 
 export const strategyOption = () =>
   new Option(
     '--strategy <name>',
-    'how several adapters share the work: model, a column each as in the paper; data, some images each; hybrid, convolutions as data and the rest as model; auto, whichever should be the fastest by what they are measured to reach (default: model)',
+    'how several adapters share the work: model, one column each as in the paper; data, some images each; hybrid, convolutions as data and the rest as model; auto, the fastest by measured speed (default: model)',
   ).choices([...strategies, 'auto']);
 
 export const precisionOption = () =>
   new Option(
     '--precision <name>',
-    'how activations and weights are stored: mixed, in 16 bits, needs the feature shader-f16 (default: float32)',
+    'how activations and weights are stored: float32, or mixed, in 16 bits on adapters with shader-f16 (default: float32)',
   ).choices(precisions);
 
-export const tuneOption = (usual: string) =>
+/** @param byDefault what is done where the option is not given */
+export const tuneOption = (byDefault: string) =>
   new Option(
     '--tune <effort>',
-    `which kernels to use: the fastest of a few (quick) or of all (full) that are measured first, those of earlier measurements (cached), or the usual ones (off) (default: ${usual})`,
+    `how to choose kernels: time a few candidates first (quick) or all (full), use earlier timings (cached), or none (off) (default: ${byDefault})`,
   ).choices(tuningEfforts);
 
 export const tuningsOption = () =>
-  new Option('--tunings <file>', 'use the kernels that a file of `devices --tune` or of a run names').conflicts('tune');
+  new Option('--tunings <file>', 'use the kernels named in a file of `devices --tune` or of a run').conflicts('tune');
 
 export const weightsOption = () =>
   new Option(
@@ -98,7 +109,7 @@ export const weightsOption = () =>
 export const meanOption = () =>
   new Option(
     '--mean <file>',
-    "with Caffe's weights: the mean image, imagenet_mean.binaryproto (default: the mean colour)",
+    "for Caffe's weights: the mean image, imagenet_mean.binaryproto (default: the mean color)",
   );
 
 export const seedParser = wholeNumber(0, 2 ** 32 - 1);

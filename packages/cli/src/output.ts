@@ -19,7 +19,7 @@ export interface Streams {
 }
 
 /** Speaks through the streams given. */
-export function createOutput({ json }: { readonly json: boolean }, { stdout, stderr }: Streams): Output {
+export function createOutput({ json = false }: { readonly json?: boolean }, { stdout, stderr }: Streams): Output {
   const stream = json ? stderr : stdout;
   return {
     stream,

@@ -2,12 +2,24 @@
 export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
 export { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from './kernel/epilogue.js';
 export { fromHalves } from './kernel/half.js';
+export { type KernelBinding, type KernelText, kernelText } from './kernel/kernel-text.js';
 export { recordPerElement } from './kernel/per-element.js';
 export type { Dispatch, ScalarType, Tunable } from './kernel/recorder.js';
-export { measureRoofline, type Roofline } from './kernel/roofline.js';
+export { leastTime, measureRoofline, type Roofline } from './kernel/roofline.js';
 export { isFiniteWgsl, isNanWgsl } from './kernel/special-values.js';
 export { forEachOffset, sweepParts } from './kernel/sweep.js';
-export { recordTunable, storageKey, type Tuning, type Tunings, tuningsOf, useTunings } from './kernel/tunable.js';
+export { type CandidateTiming, timeCandidates } from './kernel/trial.js';
+export {
+  choiceOf,
+  dispatchesOf,
+  recordTunable,
+  sameChoice,
+  storageKey,
+  type Tuning,
+  type Tunings,
+  tuningsOf,
+  useTunings,
+} from './kernel/tunable.js';
 export {
   type DroppedCandidate,
   type TuneOptions,

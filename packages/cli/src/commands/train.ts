@@ -59,7 +59,7 @@ export interface TrainOptions extends AdapterOptions, TuningOptions {
   /** In bytes. */
   readonly memory?: number;
   readonly onDivergence?: 'stop' | 'rollback';
-  readonly resume: boolean;
+  readonly resume?: boolean;
   readonly dashboard?: boolean;
 }
 

@@ -5,7 +5,7 @@ import { bindGroupLayout, compile } from './pipelines.js';
 import type { Dispatch, ScalarType } from './recorder.js';
 import type { BufferPlace } from './segments.js';
 import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
-import { type Memory, moduleText, type Operand, type ScalarSlot } from './wgsl.js';
+import { type Memory, type Module, moduleText, type Operand, type ScalarSlot } from './wgsl.js';
 
 /** All scalars of the dispatches, each with its place in one table. */
 export function scalarTable(dispatches: readonly Dispatch[]): ScalarSlot[] {
@@ -19,15 +19,21 @@ export function scalarTable(dispatches: readonly Dispatch[]): ScalarSlot[] {
   return [...types].map(([name, type], index) => ({ name, type, index }));
 }
 
-/** Resolves a dispatch's tensors to buffers, writes its module, and starts compiling it. */
-export function prepare(
+/** A dispatch's module, and the place where each of its memories begins. */
+interface PlacedModule<Place> {
+  readonly module: Module;
+  readonly memories: readonly Memory[];
+  readonly places: readonly Place[];
+}
+
+/** Writes a dispatch's module; tensors that lie in one place share a memory. */
+export function moduleOf<Place extends Pick<BufferPlace, 'offset'> & { readonly buffer: unknown }>(
   gpu: Gpu,
   dispatch: Dispatch,
   scalars: readonly ScalarSlot[],
-  placeOf: (tensor: Tensor) => BufferPlace,
-  scalarBuffer: GPUBuffer | undefined,
-) {
-  const places: BufferPlace[] = [];
+  placeOf: (tensor: Tensor) => Place,
+): PlacedModule<Place> {
+  const places: Place[] = [];
   const memories: Memory[] = [];
   const operands: Operand[] = [];
   const tensors = { ...dispatch.reads, ...dispatch.writes };
@@ -55,6 +61,18 @@ export function prepare(
     scalarCount: scalars.length,
     bytesPerBinding: bytesPerBinding(gpu),
   });
+  return { module, memories, places };
+}
+
+/** Resolves a dispatch's tensors to buffers, writes its module, and starts compiling it. */
+export function prepare(
+  gpu: Gpu,
+  dispatch: Dispatch,
+  scalars: readonly ScalarSlot[],
+  placeOf: (tensor: Tensor) => BufferPlace,
+  scalarBuffer: GPUBuffer | undefined,
+) {
+  const { module, memories, places } = moduleOf(gpu, dispatch, scalars, placeOf);
   const bindingCount = module.bindings.length;
   if (bindingCount > gpu.limits.maxStorageBuffersPerShaderStage) {
     throw new ConfigError(

@@ -92,7 +92,7 @@ export interface Tunable<Choice> {
   readonly plain: Choice;
   /** The largest difference that is right, as a share of the largest result. Default: 1e-4. */
   readonly tolerance?: number;
-  /** Multiply-adds, or what else grows with the time it takes: where time is short, the largest are tuned first. */
+  /** Multiply-adds: where time is short, what does the most is tuned first. */
   readonly work?: number;
   /** What `record` writes, beside tensors that it makes itself. */
   readonly outputs: readonly Tensor[];

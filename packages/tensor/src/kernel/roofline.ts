@@ -12,6 +12,18 @@ export interface Roofline {
   readonly copyBytesPerSecond: number;
 }
 
+/** What takes an adapter longer at best, and how long: the roofline of a kernel that does so much. */
+export function leastTime(
+  { multiplyAddsPerSecond, copyBytesPerSecond }: Roofline,
+  { multiplyAdds, bytes }: { readonly multiplyAdds: number; readonly bytes: number },
+): { readonly milliseconds: number; readonly boundBy: 'multiply-adds' | 'copy' } {
+  const products = (1000 * multiplyAdds) / multiplyAddsPerSecond;
+  const copies = (1000 * bytes) / copyBytesPerSecond;
+  return products > copies
+    ? { milliseconds: products, boundBy: 'multiply-adds' }
+    : { milliseconds: copies, boundBy: 'copy' };
+}
+
 /**
  * Independent sums of an invocation, and multiply-adds that each takes in a row: enough to hide latency, few enough for
  * registers. The best one counts; which that is differs by driver.

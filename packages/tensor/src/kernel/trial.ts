@@ -66,18 +66,56 @@ export async function runTrial(
   tunable: Tunable<unknown>,
   options: TrialOptions,
 ): Promise<TrialResult | undefined> {
-  const { plain } = tunable;
   const candidates = tunable.candidates.slice(0, efforts[options.effort].candidates);
+  return withRight(gpu, tunable, candidates, options, async (right) => {
+    const racing = right.filter(({ choice }) => candidates.some((candidate) => sameChoice(candidate, choice)));
+    // Where no candidate is right, the plain choice is what must be taken.
+    const times = await race(gpu, racing.length > 0 ? racing : right, options);
+    return times && decide(times, candidates[0]);
+  });
+}
+
+/** A candidate's time, or why it has none. */
+export type CandidateTiming =
+  | { readonly choice: unknown; readonly milliseconds: number }
+  | { readonly choice: unknown; readonly reason: string };
+
+/**
+ * Times all choices of a tunable whose results are the plain one's, the plain one among them; those that are hopelessly
+ * slow only once.
+ *
+ * @returns the fastest first, then those that failed or are wrong
+ * @throws AdapterError where the adapter is lost
+ */
+export async function timeCandidates(
+  gpu: Gpu,
+  tunable: Tunable<unknown>,
+  { clock = adapterClock, signal }: { readonly clock?: TuningClock; readonly signal?: AbortSignal | undefined } = {},
+): Promise<CandidateTiming[]> {
+  const dropped: CandidateTiming[] = [];
+  const onDropped: TrialOptions['onDropped'] = (choice, reason) => dropped.push({ choice, reason });
+  const options = { effort: 'full', clock, signal, onDropped } as const;
+  const times = await withRight(gpu, tunable, tunable.candidates, options, (right) => race(gpu, right, options));
+  const timed = [...(times ?? [])].sort(([, a], [, b]) => a - b);
+  return [...timed.map(([{ choice }, milliseconds]) => ({ choice, milliseconds })), ...dropped];
+}
+
+/** Makes the plain choice and candidates ready, and hands on those whose results are right, if there are any. */
+async function withRight<Result>(
+  gpu: Gpu,
+  tunable: Tunable<unknown>,
+  candidates: readonly unknown[],
+  options: TrialOptions,
+  use: (right: readonly Run[]) => Promise<Result | undefined>,
+): Promise<Result | undefined> {
+  const { plain } = tunable;
   const choices = [plain, ...candidates.filter((choice) => !sameChoice(choice, plain))];
   const standIns = new StandIns(gpu, tunable);
   let runs: Run[] = [];
   try {
     runs = build(gpu, standIns, choices, options);
     const right = await check(gpu, standIns, runs, tunable, options);
-    if (right.length === 0 || options.signal?.aborted) return undefined;
-    const racing = right.filter(({ choice }) => candidates.some((candidate) => sameChoice(candidate, choice)));
-    // Where no candidate is right, the plain choice is what must be taken.
-    return await race(gpu, racing.length > 0 ? racing : right, candidates[0], options);
+    return right.length === 0 || options.signal?.aborted ? undefined : await use(right);
   } finally {
     for (const { program } of runs) program.dispose();
     standIns.dispose();
@@ -187,16 +225,17 @@ function largestDifference(got: readonly ArrayLike<number>[], wanted: readonly A
   return largest;
 }
 
-/** Times the choices in turn, so that whatever else goes on meets them alike; the fastest run of each counts. */
+/**
+ * Times the choices in turn, so that whatever else goes on meets them alike; the fastest run of each counts. Nothing where
+ * the signal stopped it.
+ */
 async function race(
   gpu: Gpu,
   entrants: readonly Run[],
-  first: unknown,
   { effort, clock, signal, onDropped }: TrialOptions,
-): Promise<TrialResult | undefined> {
+): Promise<ReadonlyMap<Run, number> | undefined> {
   const { rounds, milliseconds } = efforts[effort];
   const best = new Map<Run, number>();
-  const fastest = () => Math.min(...best.values());
   let racing = [...entrants];
   const start = clock.now();
   for (let round = 0; round < rounds && (round === 0 || clock.now() - start < milliseconds); round++) {
@@ -210,19 +249,23 @@ async function race(
         onDropped(run.choice, messageOf(error));
       }
     }
-    racing = racing.filter((run) => (best.get(run) ?? Infinity) <= hopeless * fastest());
+    const slowest = hopeless * Math.min(...best.values());
+    racing = racing.filter((run) => (best.get(run) ?? Infinity) <= slowest);
     if (racing.length <= 1) break;
   }
-  const incumbent = entrants.find(({ choice }) => sameChoice(choice, first));
-  const firstMilliseconds = incumbent && best.get(incumbent);
-  const winner = racing.find((run) => best.get(run) === fastest());
+  return best;
+}
+
+/** The fastest choice, or the first where none is clearly faster. */
+function decide(times: ReadonlyMap<Run, number>, first: unknown): TrialResult | undefined {
+  const [winner, ...others] = [...times].sort(([, a], [, b]) => a - b);
   if (!winner) return undefined;
-  const stays = firstMilliseconds !== undefined && fastest() > clearly * firstMilliseconds;
-  return {
-    choice: stays ? first : winner.choice,
-    milliseconds: stays ? firstMilliseconds : fastest(),
-    firstMilliseconds,
-  };
+  const [{ choice }, milliseconds] = winner;
+  const incumbent = [winner, ...others].find(([run]) => sameChoice(run.choice, first));
+  const firstMilliseconds = incumbent?.[1];
+  return firstMilliseconds !== undefined && milliseconds > clearly * firstMilliseconds
+    ? { choice: first, milliseconds: firstMilliseconds, firstMilliseconds }
+    : { choice, milliseconds, firstMilliseconds };
 }
 
 /** Throws the adapter's loss; an error of the device that belongs to what failed before is forgotten. */

@@ -1,6 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError } from '../errors.js';
-import type { Recorder, Tunable } from './recorder.js';
+import { createRecording, type Dispatch, isTransfer, type Recorder, type Tunable } from './recorder.js';
 import type { Tensor } from './tensor.js';
 
 /** What was found to be the fastest choice, and how long it takes. */
@@ -47,7 +47,15 @@ export function recordTunable<Choice>(recorder: Recorder, tunable: Tunable<Choic
   recorder.collect?.(tunable as Tunable<unknown>);
 }
 
-function choiceOf<Choice>(gpu: Gpu, tunable: Tunable<Choice>): Choice {
+/** The dispatches that a tunable records by one of its choices. */
+export function dispatchesOf(gpu: Gpu, tunable: Tunable<unknown>, choice: unknown): Dispatch[] {
+  const recording = createRecording(gpu);
+  tunable.record(recording, choice);
+  return recording.operations.filter((operation): operation is Dispatch => !isTransfer(operation));
+}
+
+/** The choice that recording for an adapter follows: the fastest as far as is known, else the first candidate. */
+export function choiceOf<Choice>(gpu: Gpu, tunable: Tunable<Choice>): Choice {
   const [first] = tunable.candidates;
   if (first === undefined) throw new ConfigError(`${tunable.kernel}: a tunable needs at least one candidate`);
   const known = knownChoice(tunable, tuningsOf(gpu).get(tuningKey(tunable)));

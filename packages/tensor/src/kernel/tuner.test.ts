@@ -8,7 +8,7 @@ import { recordPerElement } from './per-element.js';
 import { createProgram } from './program.js';
 import type { Recorder, Tunable } from './recorder.js';
 import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
-import { adapterClock, type TuningClock } from './trial.js';
+import { adapterClock, type TuningClock, timeCandidates } from './trial.js';
 import { recordTunable, tuningsOf } from './tunable.js';
 import { type TuneOptions, type TuningEvent, tune } from './tuner.js';
 import { createTuningCache } from './tuning-cache.js';
@@ -417,5 +417,30 @@ describe('with a cache', () => {
     const { tuned: again, tunings } = await tuned(['first', 'plain'], { effort: 'quick', cache });
     expect(again).toEqual(['triple/1/1000']);
     expect(tunings.get('triple/1/1000')!.choice).toBe('first');
+  });
+});
+
+describe('timing every candidate', () => {
+  it('gives the right ones by their times, the plain one among them, and says why the others have none', async () => {
+    const [x, y] = [createTensor(gpu, 'x', [elements]), createTensor(gpu, 'y', [elements])];
+    const clock = clockOf({ first: 20, twoSteps: 5, plain: 90 });
+    const tunable = triple(x, y, ['first', 'wrong', 'twoSteps', 'throws']) as Tunable<unknown>;
+    expect(await timeCandidates(gpu, tunable, { clock })).toEqual([
+      { choice: 'twoSteps', milliseconds: 5 },
+      { choice: 'first', milliseconds: 20 },
+      { choice: 'plain', milliseconds: 90 },
+      { choice: 'throws', reason: 'no such kernel on this adapter' },
+      { choice: 'wrong', reason: expect.stringContaining('differs from the plain choice') },
+    ]);
+    // Nothing is remembered: what is compiled afterwards is what would have been.
+    expect(tuningsOf(gpu).size).toBe(0);
+    for (const tensor of [x, y]) disposeTensor(gpu, tensor);
+  });
+
+  it('gives nothing where it is stopped', async () => {
+    const [x, y] = [createTensor(gpu, 'x', [elements]), createTensor(gpu, 'y', [elements])];
+    const tunable = triple(x, y, ['first']) as Tunable<unknown>;
+    expect(await timeCandidates(gpu, tunable, { clock: clockOf({}), signal: AbortSignal.abort() })).toEqual([]);
+    for (const tensor of [x, y]) disposeTensor(gpu, tensor);
   });
 });

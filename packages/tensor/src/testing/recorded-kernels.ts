@@ -1,10 +1,9 @@
 import type { AdapterDescription, Gpu } from '../adapter/gpu.js';
-import { createRecording, isTransfer } from '../kernel/recorder.js';
-import { describeTensor, type Tensor } from '../kernel/tensor.js';
+import type { Tensor } from '../kernel/tensor.js';
 import type { NetworkDescription } from '../network/description.js';
-import { networkTensors, type ProgramOptions } from '../network/network-tensors.js';
-import { type NetworkPart, wholePart } from '../network/part.js';
-import { programsOf } from '../network/station.js';
+import type { ProgramOptions } from '../network/network-tensors.js';
+import type { NetworkPart } from '../network/part.js';
+import { recordPrograms } from '../network/recorded-programs.js';
 
 /** What of an adapter decides the text of kernels. */
 export interface KernelAdapter {
@@ -39,20 +38,14 @@ export function recordedKernels(
   description: NetworkDescription,
   adapter: KernelAdapter,
   options: ProgramOptions,
-  part: NetworkPart = wholePart(description, options.batch),
+  part?: NetworkPart,
 ): RecordedKernel[] {
-  const gpu = adapterInNameOnly(adapter);
-  const programs = programsOf(part, options, networkTensors(description, part, options, describeTensor));
-  return Object.entries(programs).flatMap(([program, record]) => {
-    const recording = createRecording(gpu);
-    record(recording);
-    return recording.operations.flatMap((operation): RecordedKernel[] => {
-      if (isTransfer(operation)) return [];
-      const { label, wgsl, reads, writes, workgroups } = operation;
+  return recordPrograms(description, adapterInNameOnly(adapter), options, part).flatMap(({ name, dispatches }) =>
+    dispatches.map(({ label, wgsl, reads, writes, workgroups }): RecordedKernel => {
       const counts = workgroups.map((count) => count ?? 1);
-      return [{ program, label, wgsl, workgroups: counts, reads: inWords(reads), writes: inWords(writes) }];
-    });
-  });
+      return { program: name, label, wgsl, workgroups: counts, reads: inWords(reads), writes: inWords(writes) };
+    }),
+  );
 }
 
 /** Enough of an adapter to record for it; whatever else is asked of it fails. */

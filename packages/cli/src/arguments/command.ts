@@ -1,0 +1,31 @@
+import { Command, type Option } from 'commander';
+import type { CommonOptions } from '../options.js';
+import type { Output } from '../output.js';
+
+/** Runs what a command does, with the output that its options ask for. */
+export type Run = (options: CommonOptions, command: (output: Output) => Promise<number>) => Promise<void>;
+
+/** Begins a command; its options are listed under the headings that `optionsGroup` gives. */
+export function newCommand(name: string, description: string): Command {
+  return new Command(name).description(description).helpOption('-h, --help', 'show this help').optionsGroup('Options:');
+}
+
+/**
+ * Adds options without which a command does not run. Commander's own mandatory options are reported before misspelt ones:
+ * `--rn runs/a` would be told that `--run` is missing.
+ */
+export function addRequired(command: Command, ...options: readonly Option[]): Command {
+  for (const option of options) {
+    option.description += ' (required)';
+    command.addOption(option);
+  }
+  return command.hook('preAction', () => {
+    const missing = options.find((option) => command.getOptionValue(option.attributeName()) === undefined);
+    if (missing) command.error(`error: required option '${missing.flags}' not specified`);
+  });
+}
+
+/** Shows lines that can be copied at the end of a command's help. */
+export function addExamples(command: Command, ...lines: readonly string[]): Command {
+  return command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  alexnet ${line}`).join('\n')}`);
+}

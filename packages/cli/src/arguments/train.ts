@@ -1,0 +1,145 @@
+import { type Command, Option } from 'commander';
+import { trainCommand } from '../commands/train.js';
+import {
+  adaptersOption,
+  batchOption,
+  byteSize,
+  jsonOption,
+  modelOption,
+  percentage,
+  positiveNumber,
+  precisionOption,
+  seedParser,
+  strategyOption,
+  tuneOption,
+  tuningsOption,
+  wholeNumber,
+} from '../options.js';
+import { recipeNames } from '../recipes.js';
+import { addExamples, addRequired, newCommand, type Run } from './command.js';
+
+export function trainArguments(run: Run): Command {
+  const command = newCommand('train', 'train a network, or continue a run by --resume');
+  addRequired(command.optionsGroup('Run:'), new Option('--run <dir>', 'directory of the run'))
+    .option('--resume', 'continue the run from its last checkpoint; starts it if there is none')
+    .option(
+      '--from <path>',
+      'start from the weights of another run, or of a file; the last layer is initialized again if the classes differ',
+    )
+    .option('--dashboard', 'show the training on a local page while it runs; prints the address')
+    .addOption(jsonOption());
+
+  command
+    .optionsGroup('Data:')
+    .option(
+      '--data <dir>',
+      "prepared shards, class folders of images, CIFAR-10's or Fashion-MNIST's files, or the word emoji (required for a new run)",
+    )
+    .option('--classes <n>', 'how many classes; for emoji only', wholeNumber(2))
+    .option(
+      '--size <pixels>',
+      'side length that images are scaled to first (default: 8/7 of the crop, as 256 is of 224)',
+      wholeNumber(1),
+    );
+
+  command
+    .optionsGroup('Network and optimization:')
+    .addOption(modelOption('the network, with its published recipe'))
+    .addOption(
+      new Option(
+        '--recipe <name>',
+        `how to train, instead of --model: a file, or one of ${recipeNames.join(', ')}`,
+      ).conflicts('model'),
+    )
+    .addOption(batchOption())
+    .option(
+      '--micro-batch <n>',
+      'images at a time if a whole batch does not fit the memory; makes the same updates, up to rounding',
+      wholeNumber(1),
+    )
+    .option('--steps <n>', 'training steps', wholeNumber(1))
+    .addOption(
+      new Option('--epochs <n>', 'passes over the training images, instead of --steps')
+        .argParser(wholeNumber(1))
+        .conflicts('steps'),
+    )
+    .option('--seed <n>', 'seed of all random choices (default: 0)', seedParser)
+    .option('--learning-rate <rate>', 'learning rate at the start (default: the published one)', positiveNumber)
+    .option('--scale-rate', 'scale the learning rate with --batch: twice the batch, twice the rate')
+    .option(
+      '--warm-up <epochs>',
+      "raise the learning rate during this many epochs, from 0, or from the recipe's with --scale-rate (default: the recipe's)",
+      positiveNumber,
+    )
+    .option(
+      '--patience <n>',
+      'schedule plateau only: evaluations without improvement before the learning rate is lowered',
+      wholeNumber(1),
+    )
+    .option(
+      '--threshold <points>',
+      'schedule plateau only: the least improvement that counts, in percentage points of the error, such as 0.1%',
+      percentage,
+    )
+    .addOption(precisionOption());
+
+  command
+    .optionsGroup('Augmentation:')
+    .option(
+      '--crop <pixels>',
+      "side length of the crops that the network sees (default: the network's)",
+      wholeNumber(1),
+    )
+    .option('--no-random-crop', 'take every crop from the center of its image')
+    .option('--no-mirror', 'do not flip half of the crops')
+    .option(
+      '--chunk <images>',
+      'how many neighbors in a batch share crop and flip: 32 in the 2012 code (default: 1)',
+      wholeNumber(1),
+    )
+    .option('--no-colour', 'do not change colors');
+
+  command
+    .optionsGroup('Evaluation and checkpoints:')
+    .option(
+      '--evaluate-every <steps>',
+      'steps between evaluations (default: an epoch, or 50 steps if that is more)',
+      wholeNumber(1),
+    )
+    .option(
+      '--checkpoint-every <steps>',
+      'steps between checkpoints (default: an epoch, but 50 to 500 steps)',
+      wholeNumber(1),
+    )
+    .option(
+      '--keep <n>',
+      'how many of the newest checkpoints to keep; the best is kept too (default: 2)',
+      wholeNumber(1),
+    )
+    .addOption(
+      new Option(
+        '--on-divergence <what>',
+        'when the loss explodes: stop, or return to the last good state with half the learning rates (default: stop)',
+      ).choices(['stop', 'rollback']),
+    );
+
+  command
+    .optionsGroup('Adapters and speed:')
+    .addOption(adaptersOption())
+    .addOption(strategyOption())
+    .option('--memory <size>', "how much of the adapter's memory to use at most, such as 4GB", byteSize)
+    .addOption(tuneOption('quick for a long training, else cached; a resumed run keeps its kernels'))
+    .addOption(tuningsOption())
+    .option(
+      '--trace <file>',
+      "before training, time one step and write what each adapter did when, in Chrome's trace format; needs an adapter with timestamp-query",
+    )
+    .action((options) => run(options, (output) => trainCommand(options, output)));
+
+  return addExamples(
+    command,
+    'train --data data/imagenet --run runs/paper',
+    'train --model small --data my-images --run runs/mine --epochs 20',
+    'train --run runs/mine --resume',
+  );
+}

@@ -1,0 +1,43 @@
+import { softmaxCrossEntropy } from '@alex/loss';
+import { sgd } from '@alex/optim';
+import { recordPrograms } from '@alex/tensor/network';
+import { testGpu } from '@alex/tensor/testing';
+import { expect, it } from 'vitest';
+import { kernelChoices } from './kernel-choices.js';
+import { describeModel } from './session.js';
+
+const batch = 2;
+
+/** The choices behind a kernel of the small network. */
+async function choicesOf(label: string) {
+  const gpu = await testGpu();
+  const options = { batch, loss: softmaxCrossEntropy(), optimizer: sgd() };
+  const train = recordPrograms(describeModel({ variant: 'small' }), gpu, options).find(({ name }) => name === 'train')!;
+  return kernelChoices(gpu, train, label);
+}
+
+it('times a kernel that leaves no choice, held against what memory allows', async () => {
+  const [choice, ...others] = await choicesOf('relu1/backward');
+  expect(others).toEqual([]);
+  // Reads the output and its gradient of 32 x 28 x 28 values and writes the input's, in place.
+  const bytes = choice!.bytes;
+  expect(bytes % (batch * 32 * 28 * 28 * 4)).toBe(0);
+  expect(bytes).toBeGreaterThan(0);
+  const [only, ...more] = await choice!.measure({ multiplyAddsPerSecond: 1e12, copyBytesPerSecond: 1e6 });
+  expect(more).toEqual([]);
+  const { milliseconds, rooflineShare, inUse } = only as {
+    milliseconds: number;
+    rooflineShare: number;
+    inUse: boolean;
+  };
+  expect(inUse).toBe(true);
+  expect(rooflineShare * milliseconds).toBeCloseTo(bytes / 1000, 6);
+});
+
+it('counts what passes between the kernels of a computation neither as read nor as written', async () => {
+  // Forward with packed weights: input, weights and bias come from outside, the output stays.
+  const [choice] = await choicesOf('conv1/packWeights/filters');
+  const [images, weights, bias, outputs] = [3 * 56 * 56, 32 * 3 * 5 * 5, 32, 32 * 28 * 28];
+  expect(choice!.kernel).toBe('conv2d/forward');
+  expect(choice!.bytes).toBe(4 * (batch * (images + outputs) + weights + bias));
+});

@@ -1,0 +1,34 @@
+import type { Gpu } from '../adapter/gpu.js';
+import { createRecording, type Dispatch, isTransfer, type Tunable } from '../kernel/recorder.js';
+import { describeTensor } from '../kernel/tensor.js';
+import type { NetworkDescription } from './description.js';
+import { networkTensors, type ProgramOptions } from './network-tensors.js';
+import { type NetworkPart, wholePart } from './part.js';
+import { programsOf } from './station.js';
+
+/** A program of a network, as it is recorded for an adapter. */
+export interface RecordedProgram {
+  /** `train`, `evaluate`, or `update` where a step has several micro-batches. */
+  readonly name: string;
+  /** Its kernels in their order. */
+  readonly dispatches: readonly Dispatch[];
+  /** Everything in it that leaves a choice of kernels. */
+  readonly tunables: readonly Tunable<unknown>[];
+}
+
+/** Records the programs that a network, or a part of it, is compiled to on an adapter, without compiling anything. */
+export function recordPrograms(
+  description: NetworkDescription,
+  gpu: Gpu,
+  options: ProgramOptions,
+  part: NetworkPart = wholePart(description, options.batch),
+): RecordedProgram[] {
+  const programs = programsOf(part, options, networkTensors(description, part, options, describeTensor));
+  return Object.entries(programs).map(([name, record]) => {
+    const tunables: Tunable<unknown>[] = [];
+    const recording = createRecording(gpu);
+    record({ ...recording, collect: (tunable) => tunables.push(tunable) });
+    const dispatches = recording.operations.filter((operation): operation is Dispatch => !isTransfer(operation));
+    return { name, dispatches, tunables };
+  });
+}
