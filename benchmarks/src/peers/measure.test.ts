@@ -29,7 +29,7 @@ test('a peer has the ratio of its time to ours', async () => {
   expect(formatPeers(results)).toMatch(/work +tfjs +20\.00 +10\.00-30\.00 +90 .* 10\.00 x/);
 });
 
-test('who fails is a row with the reason, and the others go on', async () => {
+test('who fails is a row with the reason, and the others continue', async () => {
   const heard: string[] = [];
   const results = await measured(
     product,

@@ -199,7 +199,7 @@ describe('places where a run cannot be', () => {
     expectRefusal(
       await runCommand(tinyTraining(run)),
       2,
-      /holds a run already; go on with it by .*--resume.*, or choose another --run/,
+      /holds a run already; resume it by .*--resume.*, or choose another --run/,
     );
     expectRefusal(await runCommand(['demo', '--run', run]), 2, /holds a run already/);
     expect(await readdir(run, { recursive: true })).toEqual(before);

@@ -171,7 +171,7 @@ it('trains, evaluates and classifies', async () => {
 });
 
 describe('kernels that were measured', () => {
-  it('are written into a file, which a run takes and goes on with', async () => {
+  it('are written into a file, which a run takes and continues with', async () => {
     const file = join(directory, 'tunings.json');
     const tune = ['devices', '--tune', 'quick', '--model', 'small', '--batch', '2', '--to', file, '--json'];
     const { code, stdout } = await runCommand(tune);
@@ -220,7 +220,7 @@ describe('kernels that were measured', () => {
 describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
   const ctrlCTwice = (apart: number) => new URL(`./testing/ctrl-c-twice.ts?apart=${apart}`, import.meta.url);
 
-  it('finishes the step, saves, and the run goes on to the same weights', async () => {
+  it('finishes the step, saves, and the run continues to the same weights', async () => {
     const [whole, stopped] = [join(directory, 'never-stopped'), join(directory, 'stopped')];
     const steps = 1_000_000;
     const recipe = await writeConstantRecipe(directory);

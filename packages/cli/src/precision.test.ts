@@ -42,7 +42,7 @@ it.skipIf(hasHalves)(
 );
 
 describe.skipIf(!hasHalves)('--precision mixed (needs the feature shader-f16)', () => {
-  it('is kept by the run, goes on, and is evaluated in float32', async () => {
+  it('is kept by the run, continues, and is evaluated in float32', async () => {
     const parts = join(directory, 'parts');
     expect((await training(parts, 3, '--precision', 'mixed')).code).toBe(0);
     const config = JSON.parse(await readFile(join(parts, 'config.json'), 'utf8'));

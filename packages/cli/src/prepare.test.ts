@@ -69,7 +69,7 @@ describe('images', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('a training on prepared images', () => {
-  it('that was stopped goes on to the same weights', async () => {
+  it('that was stopped continues to the same weights', async () => {
     expect((await runCommand(preparation(prepared))).code).toBe(0);
     const [whole, stopped] = [join(directory, 'whole'), join(directory, 'stopped')];
     const recipe = await writeConstantRecipe(directory);

@@ -78,7 +78,7 @@ describe('the recipes that come with the command', () => {
 });
 
 describe('train', () => {
-  it('takes a recipe from a file, starts from the weights of another run, and goes on with both', async () => {
+  it('takes a recipe from a file, starts from the weights of another run, and continues with both', async () => {
     const [first, second] = [join(directory, 'first'), join(directory, 'second')];
     expect((await runCommand(train(first, ...small, '--steps', '2'))).code).toBe(0);
     const file = join(directory, 'mine.json');

@@ -136,7 +136,7 @@ describe('batches', () => {
     }
   });
 
-  test('goes on over epochs from the middle of one, as batchIndices says', async () => {
+  test('continues over epochs from the middle of one, as batchIndices says', async () => {
     const seen = await read({ batch: 4, seed: 3, epoch: 5, position: 1, epochs: 2 });
     expect(seen.map(({ epoch, position }) => [epoch, position])).toEqual([
       [5, 1],

@@ -68,7 +68,7 @@ export function batchesPerEpoch(length: number, { batch, lastBatch = 'drop' }: B
   return Math.floor(length / batch);
 }
 
-/** The epoch and position of a step counted from 0 over all epochs: where to go on after an interruption. */
+/** The epoch and position of a step counted from 0 over all epochs: where to continue after an interruption. */
 export function stepPosition(length: number, size: BatchSize, step: number): StepPosition {
   checkWhole('step', step, 0);
   const perEpoch = batchesPerEpoch(length, size);

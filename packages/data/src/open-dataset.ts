@@ -37,7 +37,7 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
   if (content.files.some((file) => fashionMnistFiles.includes(file)))
     return fixed(await openFashionMnist(text), options);
   if (existsSync(join(text, workshopFolder))) {
-    throw new DataError(`${text} was not prepared to its end: run the command that prepares it again, it goes on`);
+    throw new DataError(`${text} was not prepared to its end: run the command that prepares it again, it continues`);
   }
   if (content.folders.length === 0) {
     const found =

@@ -92,7 +92,7 @@ describe('memory', () => {
     },
   );
 
-  it('that is refused in spite of it is an error, leaves nothing, and the adapter goes on', async ({ skip }) => {
+  it('that is refused in spite of it is an error, leaves nothing, and the adapter works on', async ({ skip }) => {
     const run = promisify(execFile);
     const limits = await run('prlimit', ['--version']).catch(() => undefined);
     skip(!limits || gpu.description.kind !== 'software', 'no way to make a driver short of memory here');

@@ -198,7 +198,7 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     }
   });
 
-  test('a training goes on in another network with the same bits, and its scale', async () => {
+  test('a training continues in another network with the same bits, and its scale', async () => {
     const whole = mixed();
     for (let step = 0; step < 3; step++) await whole.step(images, labels);
     await setLossScale(whole, 2 ** 24, 5, 0);

@@ -50,7 +50,7 @@ async function measureProducts(gpus: readonly Gpu[]): Promise<number[]> {
       await program.run();
       await gpu.finished();
     }
-    // Each goes on until it has computed long enough, so that the fast one does not compute alone in the end.
+    // Each continues until it has computed long enough, so that the fast one does not compute alone in the end.
     const start = performance.now();
     let ready = 0;
     return await Promise.all(

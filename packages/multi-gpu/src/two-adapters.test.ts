@@ -395,7 +395,7 @@ describe('an adapter that is lost', () => {
         expect(own.map((gpu) => gpu.liveBuffers)).toEqual([0, 0]);
         await expect(network.parameters()).rejects.toThrow(/was lost/);
         network.dispose();
-        // The one that is left goes on with what was saved.
+        // The one that is left continues with what was saved.
         const left = place(small, [own[1 - lost]!], { batch, seed: 1 });
         left.loadParameters(saved);
         expect((await left.step(images, labels)).loss).toBeGreaterThan(0);

@@ -146,7 +146,7 @@ describe('plateauSchedule', () => {
     expect(after([NaN, NaN, 0.5])).toBe(0.1);
   });
 
-  it('never rises as errors come in, and goes on from a history read back from JSON as if never interrupted', () => {
+  it('never rises as errors come in, and continues from a history read back from JSON as if never interrupted', () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true })), (errors) => {
         const rates = errors.map((_, index) => after(errors.slice(0, index)));

@@ -1,6 +1,6 @@
 import { ConfigError } from '@alex/tensor';
 
-/** How far a run has come: everything a schedule may look at, so that a resumed run goes on as if never interrupted. */
+/** How far a run has come: everything a schedule may look at, so that a resumed run continues as if never interrupted. */
 export interface Progress {
   /** Passes over the training data since the start, with a fraction: 1.5 is the middle of the second. */
   readonly epoch: number;

@@ -12,7 +12,7 @@ const own = (name: string) => new URL(`../assets/dashboard/${name}`, import.meta
 const uplot = (name: string) => new URL(import.meta.resolve(`uplot/dist/${name}`));
 
 /**
- * The files of a page that shows a training while it goes on, by the path that each is served at. The page asks for
+ * The files of a page that shows a training while it runs, by the path that each is served at. The page asks for
  * nothing else but `/events`, a stream of server-sent events; what they tell is {@link DashboardEvents}.
  */
 export async function dashboardFiles(): Promise<ReadonlyMap<string, DashboardFile>> {

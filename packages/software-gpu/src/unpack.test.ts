@@ -104,7 +104,7 @@ describe('unpacked', () => {
     expect((await readdir(cache)).sort()).toEqual(['.part-young', 'driver-1.0.0']);
   });
 
-  it('goes on to the next cache folder where one cannot be made, and names all where none can', async () => {
+  it('continues to the next cache folder where one cannot be made, and names all where none can', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
     const second = join(folder, 'second');

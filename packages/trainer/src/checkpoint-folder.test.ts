@@ -24,7 +24,7 @@ const checkpoint = (step: number, top1Error?: number): Checkpoint => ({
 });
 const file = (step: number) => join(folder.path, `step-0000000${step}.safetensors`);
 
-/** What is gone on from, and what is said of those that are not used. */
+/** What is continued from, and what is said of those that are not used. */
 async function restored(options: { before?: number } = {}) {
   const problems: string[] = [];
   let used: Checkpoint | undefined;

@@ -11,7 +11,7 @@ export interface Validation {
   readonly top5Error: number;
 }
 
-/** Everything that a run needs to go on; data order, dropout and crops follow from the step. */
+/** Everything that a run needs to continue; data order, dropout and crops follow from the step. */
 export interface Checkpoint {
   /** Steps taken so far. */
   readonly step: number;

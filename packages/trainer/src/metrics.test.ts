@@ -67,7 +67,7 @@ describe('metrics.jsonl', () => {
     }
   });
 
-  it('forgets what comes after the step that a run goes on from', async () => {
+  it('forgets what comes after the step that a run continues from', async () => {
     const path = join(directory, 'rewound');
     for (const line of [metrics(1), metrics(2), metrics(2, 'val'), metrics(3)]) await appendMetrics(path, line);
     const kept = [metrics(1), metrics(2), metrics(2, 'val')];

@@ -21,7 +21,7 @@ const DIVERGENCE = 'divergence.json';
 /**
  * A run on disk: `config.json` (all that is needed to build the network and prepare its images again),
  * `metrics.jsonl`, `checkpoints/` and, at the end, `weights.safetensors`. Every file but the metrics is written whole
- * or not at all, and metrics grow by whole lines, so a run can always go on from what is there.
+ * or not at all, and metrics grow by whole lines, so a run can always continue from what is there.
  */
 export class RunDirectory {
   readonly path: string;
@@ -60,7 +60,7 @@ export class RunDirectory {
    */
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
     if ((await list(path)).length > 0) {
-      throw new ConfigError(`${path}: this directory is not empty; go on with its run by --resume, or choose another`);
+      throw new ConfigError(`${path}: this directory is not empty; resume its run by --resume, or choose another`);
     }
     const made = await makeDirectory(path);
     const run = new RunDirectory(path, config, { isNew: true, made });
@@ -168,7 +168,7 @@ export class RunDirectory {
     return (await readSafetensors(join(this.path, WEIGHTS))).tensors;
   }
 
-  /** Where a page shows the run while it is trained: kept, so that a page which is open finds the run when it goes on. */
+  /** Where a page shows the run while it is trained: kept, so that a page which is open finds the run when it continues. */
   get dashboardFile(): string {
     return join(this.path, DASHBOARD);
   }

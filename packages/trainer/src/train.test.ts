@@ -109,7 +109,7 @@ describe('train', () => {
     expect(weights).toEqual((await run.latestCheckpoint())!.parameters);
   });
 
-  it('goes on after an interruption as if there had been none', async () => {
+  it('continues after an interruption as if there had been none', async () => {
     const whole = await RunDirectory.create(newPath(), configOf());
     await trainIn(whole);
 
@@ -164,7 +164,7 @@ describe('train', () => {
     expect(Object.keys(await run.readWeights())).toContain('conv1.weight');
   });
 
-  it('goes on from the last checkpoint after a failure', async () => {
+  it('continues from the last checkpoint after a failure', async () => {
     const whole = await RunDirectory.create(newPath(), configOf({ steps: 10 }));
     await trainIn(whole);
 

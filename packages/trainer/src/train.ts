@@ -14,7 +14,7 @@ export type { TrainingEvent, TrainingResult } from './training-event.js';
 
 /** What `train` needs. */
 export interface TrainingOptions extends Placed {
-  /** A new run, or one to go on with: training starts from its newest checkpoint where it has one. */
+  /** A new run, or one to continue with: training starts from its newest checkpoint where it has one. */
   readonly run: RunDirectory;
   readonly dataset: Dataset;
   /** What a new run starts from instead of the parameters that were drawn. */
@@ -44,9 +44,9 @@ const most = 3;
 /**
  * Trains a network by a run's recipe, and writes metrics, checkpoints and, at the end, `weights.safetensors`.
  *
- * Order of images, crops and dropout are functions of seed and step, so a run that was stopped and goes on ends with
+ * Order of images, crops and dropout are functions of seed and step, so a run that was stopped and continues ends with
  * the same weights, bit by bit, as one that never stopped; so does one whose adapter was lost. A new run that fails before
- * its first checkpoint takes its files away again, as nothing could go on from them; one that fails later, or diverged, keeps what it has.
+ * its first checkpoint takes its files away again, as nothing could continue from them; one that fails later, or diverged, keeps what it has.
  *
  * @throws ConfigError where another process trains in the directory, or a run that starts from other weights has no
  * checkpoint and is not given them; DivergenceError where the loss is no longer finite or
@@ -61,7 +61,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   }
 }
 
-/** A state to go on from. */
+/** A state to continue from. */
 interface State {
   readonly step: number;
   readonly rateFactor: number;
@@ -69,7 +69,7 @@ interface State {
   readonly saved: boolean;
 }
 
-/** Trains, and goes on from the last good state after what can be overcome. */
+/** Trains, and continues from the last good state after what can be overcome. */
 class Survivor {
   readonly #options: TrainingOptions;
   #placed: Placed;
@@ -161,7 +161,8 @@ class Survivor {
   async #restore(before?: number): Promise<State> {
     const restored = await this.#restoreSaved(before);
     if (restored) return restored;
-    if (!this.#beginning) throw new CheckpointError(`${this.#options.run.path}: there is no state left to go on from`);
+    if (!this.#beginning)
+      throw new CheckpointError(`${this.#options.run.path}: there is no state left to continue from`);
     this.#load(this.#beginning);
     return { step: 0, rateFactor: 1, saved: false };
   }
@@ -198,13 +199,13 @@ class Survivor {
       if (++this.#losses >= most) {
         throw new AdapterError(
           `the adapter was lost ${most} times without a checkpoint in between; look for what resets it (its driver's log, its ` +
-            `temperature, its power supply), then go on with the run. The last time: ${messageOf(error)}`,
+            `temperature, its power supply), then resume the run. The last time: ${messageOf(error)}`,
           { cause: error },
         );
       }
       onEvent?.({
         kind: 'problem',
-        message: `${messageOf(error)} It is opened again, and the run goes on from its last good state.`,
+        message: `${messageOf(error)} It is opened again, and the run continues from its last good state.`,
       });
       if (error !== loss) {
         await setTimeout(1000 * this.#losses, undefined, { ...(signal && { signal }) }).catch(() => {

@@ -146,7 +146,7 @@ export class Training {
     return isBest;
   }
 
-  /** Takes a copy of the network's state and has it written while training goes on, once the one before is written. */
+  /** Takes a copy of the network's state and has it written while training continues, once the one before is written. */
   async #save(): Promise<void> {
     const { run, network, rateFactor, onEvent } = this.#options;
     const step = network.stepCount;

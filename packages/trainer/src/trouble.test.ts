@@ -137,7 +137,7 @@ describe('an adapter that is lost', () => {
   it('ends the training where it is lost again and again without a checkpoint in between', async () => {
     const failure = await withLosses([1, 1, 1]).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(AdapterError);
-    expect(String(failure)).toMatch(/lost 3 times without a checkpoint in between.*then go on with the run/);
+    expect(String(failure)).toMatch(/lost 3 times without a checkpoint in between.*then resume the run/);
   });
 });
 
@@ -239,7 +239,7 @@ describe('a step of several micro-batches', () => {
   });
 });
 
-it('goes on from the checkpoint before one that was damaged, saying so, and ends the same', async () => {
+it('continues from the checkpoint before one that was damaged, saying so, and ends the same', async () => {
   const run = await newRun();
   const stop = new AbortController();
   const onEvent = (event: TrainingEvent) => event.kind === 'checkpoint' && event.step === 8 && stop.abort();

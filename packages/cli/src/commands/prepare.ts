@@ -63,7 +63,7 @@ export async function prepareCommand(options: PrepareOptions, output: Output): P
   } catch (error) {
     if (!interruption.signal.aborted) throw error;
     progress.stop();
-    output.line(`Stopped. The same command goes on where it was; what is finished lies in ${to}.`);
+    output.line(`Stopped. The same command continues where it was; what is finished lies in ${to}.`);
     return interruption.code;
   } finally {
     progress.stop();

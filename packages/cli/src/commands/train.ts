@@ -22,7 +22,7 @@ import {
   weightsAt,
 } from './training.js';
 
-/** What `train` takes; what is left out comes with the network, or from the run that goes on. */
+/** What `train` takes; what is left out comes with the network, or from the run that continues. */
 export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly run: string;
   readonly data?: string;
@@ -63,7 +63,7 @@ export interface TrainOptions extends AdapterOptions, TuningOptions {
   readonly dashboard?: boolean;
 }
 
-/** Trains a new run or, with `resume`, goes on with one; gives the exit code. */
+/** Trains a new run or, with `resume`, continues one; gives the exit code. */
 export async function trainCommand(options: TrainOptions, output: Output): Promise<number> {
   if (!options.resume) await refuseExisting(options.run);
   const exists = await RunDirectory.exists(options.run);
@@ -198,7 +198,7 @@ async function startOf({ from }: TrainOptions, { startsFrom }: RecipeFile): Prom
   if (from === undefined) {
     if (!startsFrom) return undefined;
     throw new ConfigError(
-      `--from is missing: the recipe goes on from weights of another; give the run of ${startsFrom.recipe}, or its weights.safetensors`,
+      `--from is missing: the recipe continues from the weights of another run; give the run of ${startsFrom.recipe}, or its weights.safetensors`,
     );
   }
   await weightsAt(from);
@@ -210,7 +210,7 @@ function sizeAround(inputSize: number): number {
   return Math.max(inputSize, inputSize > 200 ? 256 : Math.round((inputSize * 256) / 224));
 }
 
-/** Of the options, a run that goes on can only change its length and adapter: others must agree with what it is. */
+/** Of the options, a run that continues can only change its length and adapter: others must agree with what it is. */
 async function oldRun(options: TrainOptions): Promise<Planned> {
   const run = await RunDirectory.open(options.run);
   const { config } = run;
@@ -253,7 +253,7 @@ async function oldRun(options: TrainOptions): Promise<Planned> {
   };
 }
 
-/** A run goes on with the kernels that it began with, unless others are asked for: others sum in another order. */
+/** A run continues with the kernels that it began with, unless others are asked for: others sum in another order. */
 async function kernelsOfOldRun({ run, tune, tunings }: TrainOptions): Promise<Omit<Tuning, 'say'>> {
   if (tune !== undefined || tunings !== undefined) return { effort: tune ?? 'off', file: tunings };
   const own = tuningsOfRun(run);

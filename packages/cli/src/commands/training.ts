@@ -59,7 +59,7 @@ export async function runTraining(
     readonly trace?: string | undefined;
     readonly tuning: Tuning;
     readonly output: Output;
-    /** Whether a local page shows the training while it goes on. */
+    /** Whether a local page shows the training while it runs. */
     readonly dashboard?: boolean | undefined;
     readonly memory?: number | undefined;
     readonly onDivergence?: 'stop' | 'rollback' | undefined;
@@ -110,7 +110,7 @@ export async function runTraining(
         reopen: async () => {
           session.dispose();
           const same = { ...sameKernels(run, session), say: () => undefined };
-          const onMissing = ({ message }: AdapterError) => progress.say(`${message} The others go on.`);
+          const onMissing = ({ message }: AdapterError) => progress.say(`${message} The others continue.`);
           session = await openSession(config, { adapters, strategy, tuning: same, memory, training: true, onMissing });
           return session;
         },
@@ -221,7 +221,7 @@ function memoryLine({
   return `Memory: ${total}, of it parameters ${parameters}, momentum ${state}, activations ${activations} (at least ${least}).`;
 }
 
-/** The kernels that a run's network is made of: the same ones must be used for the same bits when it goes on. */
+/** The kernels that a run's network is made of: the same ones must be used for the same bits when it continues. */
 export function tuningsOfRun(path: string): string {
   return join(path, 'tunings.json');
 }
@@ -229,7 +229,7 @@ export function tuningsOfRun(path: string): string {
 /** Before anything takes time: throws a `ConfigError` where there is a run already, or anything else. */
 export async function refuseExisting(path: string): Promise<void> {
   if (await RunDirectory.exists(path)) {
-    throw new ConfigError(`${path}: holds a run already; go on with it by \`${goOn(path)}\`, or choose another --run`);
+    throw new ConfigError(`${path}: holds a run already; resume it by \`${goOn(path)}\`, or choose another --run`);
   }
 }
 

@@ -28,12 +28,12 @@ export interface DashboardOptions {
   readonly dataset: Dataset;
   readonly title: string;
   readonly subtitle: string;
-  /** Hears what went wrong; training goes on without the dashboard. */
+  /** Hears what went wrong; training continues without the dashboard. */
   readonly say: (line: string) => void;
 }
 
 /**
- * Shows a training on a local page while it goes on. While no page is open it costs nothing; for an open one the network is
+ * Shows a training on a local page while it runs. While no page is open it costs nothing; for an open one the network is
  * looked into every few seconds, between two steps.
  */
 export class Dashboard {

@@ -21,7 +21,7 @@ export class MetricHistory {
     for (const name of names) columns[name].push(name === 'step' ? metrics.step : Number(metrics[name].toPrecision(5)));
   }
 
-  /** Forgets what came after a step: a run that goes on from a checkpoint takes those steps again. */
+  /** Forgets what came after a step: a run that continues from a checkpoint takes those steps again. */
   rewind(step: number): void {
     for (const columns of Object.values(this.columns)) {
       const kept = columns.step.filter((own) => own <= step).length;

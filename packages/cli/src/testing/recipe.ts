@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 /**
  * Writes the recipe of `small` with a rate that does not depend on how many steps there are to be, so that a run which ends
- * earlier than it was meant to is the same as one that was never meant to go on. Gives the file.
+ * earlier than it was meant to is the same as one that was never meant to continue. Gives the file.
  */
 export async function writeConstantRecipe(directory: string): Promise<string> {
   const file = join(directory, 'constant.json');

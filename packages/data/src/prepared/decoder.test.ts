@@ -32,7 +32,7 @@ test('gives images one after another', async () => {
   expect(await decoder.decode(images)).toEqual(Uint8Array.from(Buffer.concat([pixels, pixels, pixels])));
 });
 
-test('finds the image that ends the thread, and goes on with a new one', async () => {
+test('finds the image that ends the thread, and continues with a new one', async () => {
   const { images } = await filesCalled('a', 'b', 'fatal', 'c');
   const failure = await decoder.decode(images);
   expect(failure).toMatchObject({ failed: 2, reason: expect.stringContaining('the thread that decoded it ended') });

@@ -36,7 +36,7 @@ const manifestSchema = v.object({
     /** What somebody should know about how they were read. */
     remarks: v.exactOptional(v.array(v.string())),
   }),
-  /** Of the source's list and everything that was asked for: what a preparation that goes on must agree with. */
+  /** Of the source's list and everything that was asked for: what a preparation that continues must agree with. */
   fingerprint: sha256,
   preprocessing: v.object({
     description: v.string(),

@@ -80,7 +80,7 @@ describe('reading', () => {
     expect((await train.read([1, 2])).count).toBe(2);
   });
 
-  test('goes on at any batch of any epoch', async () => {
+  test('continues at any batch of any epoch', async () => {
     const { train } = await openPrepared(prepared);
     const from = async (epoch: number, position: number) => {
       const read = [];

@@ -43,7 +43,7 @@ export class Exchange {
     if (this.#failure) throw this.#failure.error;
   }
 
-  /** Ends all waiting, now and later: none of the adapters goes on where one failed. */
+  /** Ends all waiting, now and later: none of the adapters continues where one failed. */
   fail(error: unknown): void {
     this.#failure = { error };
     for (const message of this.#messages.values()) message.fail(error);

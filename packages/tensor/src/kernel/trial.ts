@@ -226,7 +226,7 @@ function largestDifference(got: readonly ArrayLike<number>[], wanted: readonly A
 }
 
 /**
- * Times the choices in turn, so that whatever else goes on meets them alike; the fastest run of each counts. Nothing where
+ * Times the choices in turn, so that whatever else runs meets them alike; the fastest run of each counts. Nothing where
  * the signal stopped it.
  */
 async function race(

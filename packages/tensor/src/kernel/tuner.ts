@@ -20,7 +20,7 @@ export interface DroppedCandidate {
   readonly reason: string;
 }
 
-/** What is told while tuning goes on. */
+/** What is told during tuning. */
 export type TuningEvent =
   /** The next one; `done` of `of` were measured or given up before. */
   | { readonly kind: 'measuring'; readonly key: string; readonly done: number; readonly of: number }

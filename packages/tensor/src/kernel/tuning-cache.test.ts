@@ -87,7 +87,7 @@ describe('createTuningCache', () => {
     expect([...(await cache.load(adapter)).keys()]).toEqual(['a/1/']);
   });
 
-  it('goes on where it cannot write', async () => {
+  it('continues where it cannot write', async () => {
     await writeFile(folder, 'a file where the folder should be');
     await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
     expect(problems).toHaveLength(2);

@@ -97,7 +97,7 @@ export interface Network {
   /** Loss, errors and probabilities for up to `batch` labelled images, dropout off. */
   evaluate(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation>;
   /**
-   * Hands one step of training (of several `microBatches`, one of them) on exactly `batch` images to the adapter and goes on
+   * Hands one step of training (of several `microBatches`, one of them) on exactly `batch` images to the adapter and continues
    * while it computes. When the promise ends, images and labels may be overwritten, and `input` filled for the next step.
    * At most two steps are under way: a third waits for the first.
    */
