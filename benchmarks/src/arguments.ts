@@ -17,7 +17,7 @@ export const usage = `Times a training step, layer by layer, beside what the ada
   --adapter   part of an adapter's name. Default: the best one (or ALEX_ADAPTER)
   --other     for --exchange, the second adapter. Default: the first one opened twice
   --model     a variant of @alex/model-alexnet for --step and --exchange; default: paper
-  --batch     images a step; default: 8
+  --batch     images per step; default: 8
   --repeats   times that count, after one that does not; default: 3
   --workloads for --peers, of ${Object.keys(workloadsOf(1)).join(',')}; default: all
   --limit     seconds that one library may take for one workload; default: 600

@@ -9,7 +9,7 @@ export interface Result {
   readonly medianMs: number;
   readonly fastestMs: number;
   readonly slowestMs: number;
-  /** Multiply-adds a second of products, bytes a second of everything else, images a second of whole steps; null where it took no measurable time. */
+  /** Multiply-adds per second of products, bytes per second of everything else, images per second of whole steps; null where it took no measurable time. */
   readonly rate: number | null;
   readonly unit: 'multiply-adds/s' | 'bytes/s' | 'images/s';
   /** The time the adapter would need at best, by what bounds the kernel, as a share of the time it took. */

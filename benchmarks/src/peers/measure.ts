@@ -13,7 +13,7 @@ export interface PeerResult {
   readonly medianMs: number | null;
   readonly fastestMs: number | null;
   readonly slowestMs: number | null;
-  /** Multiply-adds a second, images a second of whole steps. */
+  /** Multiply-adds per second, images per second of whole steps. */
   readonly rate: number | null;
   readonly unit: 'multiply-adds/s' | 'images/s';
   /** Its time over Alex's; null where either failed. */

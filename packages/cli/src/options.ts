@@ -109,7 +109,7 @@ export const weightsOption = () =>
 export const meanOption = () =>
   new Option(
     '--mean <file>',
-    "for Caffe's weights: the mean image, imagenet_mean.binaryproto (default: the mean color)",
+    "for Caffe's weights: the mean image, imagenet_mean.binaryproto (default: the mean colour)",
   );
 
 export const seedParser = wholeNumber(0, 2 ** 32 - 1);

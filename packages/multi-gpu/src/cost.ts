@@ -75,7 +75,7 @@ export function chooseStrategy(
   const fastest = Math.max(...rates.multiplyAddsPerSecond);
   const speeds = rates.multiplyAddsPerSecond.map((rate) => short(rate / 1e9)).join(' and ');
   const why =
-    `${speeds} billion multiply-adds a second, ${short(rates.exchangeBytesPerSecond / 1e9)} GB/s each way; a step ` +
+    `${speeds} billion multiply-adds per second, ${short(rates.exchangeBytesPerSecond / 1e9)} GB/s each way; a step ` +
     `should take by ${each.join('; by ')}; on the faster adapter alone ${milliseconds(predictAlone(description, batch, fastest))}`;
   return { strategy, ...(images && { images }), why };
 }

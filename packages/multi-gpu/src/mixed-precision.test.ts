@@ -123,7 +123,7 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     expect(relativeError(evaluations[0].losses, evaluations[1].losses)).toBeLessThan(5e-3);
   });
 
-  test.each([4, 5])('learns as float32 does: %i images a step', async (count) => {
+  test.each([4, 5])('learns as float32 does: %i images per step', async (count) => {
     const optimizer = sgd({ learningRate: 0.02 });
     const some = { shape: [count, 3, 9, 7], data: images.data.slice(0, count * 3 * 9 * 7) };
     const curves = await Promise.all(

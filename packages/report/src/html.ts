@@ -98,7 +98,7 @@ function tiles(metrics: readonly Metric[]): string {
     shown.push(['last training loss', last.loss.toPrecision(3), 'nats']);
     shown.push(['steps', last.step.toLocaleString('en'), `${Number(last.epoch.toFixed(1))} epochs`]);
   }
-  if (speed !== undefined) shown.push(['images a second', speed.toPrecision(3).replace(/\.0+$/, ''), 'median']);
+  if (speed !== undefined) shown.push(['images per second', speed.toPrecision(3).replace(/\.0+$/, ''), 'median']);
   if (shown.length === 0) return '';
   const items = shown.map(
     ([name, value, note]) => `<div><dt>${name}</dt><dd>${value}</dd><dd class="note">${note}</dd></div>`,

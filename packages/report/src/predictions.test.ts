@@ -115,7 +115,7 @@ describe('predictions', () => {
 });
 
 describe('neighbours', () => {
-  it('draws a row an image, with its neighbours to the right of a wider gap', async () => {
+  it('draws one row per image, with its neighbours to the right of a wider gap', async () => {
     const rows = [
       { image: red, nearest: [grey, red] },
       { image: grey, nearest: [red] },

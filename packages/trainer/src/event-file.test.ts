@@ -122,7 +122,7 @@ describe('EventFile', () => {
       'loss/train': 2.5,
       'top-1 error/train': 0.75,
       'top-5 error/train': 0.25,
-      'images a second/train': 123.5,
+      'images per second/train': 123.5,
       'learning rate': 0.0078125,
       epoch: 1,
     });

@@ -66,7 +66,7 @@ export class EventFile {
       [`loss/${split}`]: loss,
       [`top-1 error/${split}`]: top1Error,
       [`top-5 error/${split}`]: top5Error,
-      [`images a second/${split}`]: imagesPerSecond,
+      [`images per second/${split}`]: imagesPerSecond,
       ...(split === 'train' && { 'learning rate': learningRate, epoch }),
       ...extra,
     };

@@ -19,7 +19,7 @@ const metrics = (step: number, split: 'train' | 'val' = 'train'): Metrics => ({
 });
 
 describe('metrics.jsonl', () => {
-  it('holds one object a line, under the names that are documented', async () => {
+  it('holds one object per line, under the names that are documented', async () => {
     const path = join(directory, 'lines');
     await appendMetrics(path, metrics(3));
     await appendMetrics(path, metrics(3, 'val'));

@@ -43,7 +43,7 @@ export class Stepper {
     const { recipe } = run.config;
     if (network.batch * network.microBatches !== recipe.batch) {
       throw new ConfigError(
-        `the network takes ${network.microBatches} x ${network.batch} images a step, the recipe says ${recipe.batch}; place it with the recipe's batch`,
+        `the network takes ${network.microBatches} x ${network.batch} images per step, the recipe says ${recipe.batch}; place it with the recipe's batch`,
       );
     }
     if (network.learningRate !== recipe.learningRate) {

@@ -13,7 +13,7 @@ export function evaluateArguments(run: Run): Command {
     .addOption(meanOption())
     .option('--data <dir>', "data set whose validation images are used (default: the run's)")
     .addOption(
-      new Option('--views <n>', '1: the center of each image; 10: corners, center and their flips, averaged')
+      new Option('--views <n>', '1: the centre of each image; 10: corners, centre and their flips, averaged')
         .choices(['1', '10'])
         .default('1'),
     )

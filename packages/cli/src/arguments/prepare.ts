@@ -7,7 +7,7 @@ import { addExamples, addRequired, newCommand, type Run } from './command.js';
 export function prepareArguments(run: Run): Command {
   const command = newCommand(
     'prepare',
-    'turn a data set into shards with mean image, color statistics and class names; resumes where it was stopped',
+    'turn a data set into shards with mean image, colour statistics and class names; resumes where it was stopped',
   );
   addRequired(
     command,

@@ -90,14 +90,14 @@ export function trainArguments(run: Run): Command {
       "side length of the crops that the network sees (default: the network's)",
       wholeNumber(1),
     )
-    .option('--no-random-crop', 'take every crop from the center of its image')
+    .option('--no-random-crop', 'take every crop from the centre of its image')
     .option('--no-mirror', 'do not flip half of the crops')
     .option(
       '--chunk <images>',
-      'how many neighbors in a batch share crop and flip: 32 in the 2012 code (default: 1)',
+      'how many neighbours in a batch share crop and flip: 32 in the 2012 code (default: 1)',
       wholeNumber(1),
     )
-    .option('--no-colour', 'do not change colors');
+    .option('--no-colour', 'do not change colours');
 
   command
     .optionsGroup('Evaluation and checkpoints:')

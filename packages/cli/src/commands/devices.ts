@@ -40,8 +40,8 @@ export async function devicesCommand(options: Omit<TuneCommandOptions, 'tune'>, 
       }
       output.line(`   ${adapter.kind}${adapter.embedded ? ', embedded' : ''}, driver ${adapter.driver || 'unnamed'}`);
       output.line(
-        `   measured: ${(roofline.multiplyAddsPerSecond / 1e9).toFixed(1)} billion multiply-adds a second, ` +
-          `copies ${(roofline.copyBytesPerSecond / 1e9).toFixed(1)} GB a second`,
+        `   measured: ${(roofline.multiplyAddsPerSecond / 1e9).toFixed(1)} billion multiply-adds per second, ` +
+          `copies ${(roofline.copyBytesPerSecond / 1e9).toFixed(1)} GB per second`,
       );
       output.line(`   tuned: ${tunings === 0 ? 'nothing yet' : `${tunings} kernels`}`);
       output.line(`   features: ${features.join(', ') || 'none'}`);

@@ -32,7 +32,7 @@ export async function tuneCommand(options: TuneCommandOptions, output: Output): 
   );
   try {
     if (others.length > 0) throw new ConfigError('--adapters: one at a time is tuned, so that nothing else computes');
-    output.line(`Tuning ${description.name}, ${batch} images a step, on ${gpu!.description.name}.`);
+    output.line(`Tuning ${description.name}, ${batch} images per step, on ${gpu!.description.name}.`);
     const report = await measureKernels(
       description,
       gpu!,

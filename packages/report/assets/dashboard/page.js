@@ -343,7 +343,7 @@ function drawFigures() {
     tile('validation top-5 error', percent(val.top5Error.at(-1)), `loss ${short(val.loss.at(-1))}`);
   }
   if (train.step.length > 0) {
-    tile('images a second', short(speed), `epoch ${train.epoch.at(-1).toFixed(2)}`);
+    tile('images per second', short(speed), `epoch ${train.epoch.at(-1).toFixed(2)}`);
     const changes = rateChanges();
     const last = changes.at(-1);
     tile(

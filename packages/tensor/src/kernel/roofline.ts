@@ -6,7 +6,7 @@ import { createTensor, disposeTensor } from './tensor.js';
 
 /** What an adapter can do at best, as kernels written in WGSL see it. */
 export interface Roofline {
-  /** Multiply-adds a second of the best kernel that stays in registers. */
+  /** Multiply-adds per second of the best kernel that stays in registers. */
   readonly multiplyAddsPerSecond: number;
   /** Bytes read plus bytes written a second of a kernel that copies a tensor larger than the caches. */
   readonly copyBytesPerSecond: number;

@@ -26,7 +26,7 @@ interface TuningFile {
 }
 
 /**
- * A cache of one file an adapter and driver in `folder`, which is made when there is something to keep. Several
+ * A cache of one file per adapter and driver in `folder`, which is made when there is something to keep. Several
  * processes may use it: of what two save at the same moment, one may be lost and has to be measured again, no more.
  *
  * @param onProblem hears, once each, why a file could not be used or written; tuning continues without it

@@ -38,7 +38,7 @@ export interface NetworkTableRow {
   readonly exchangedBytes?: number;
 }
 
-/** One row a layer; prints as a table through `toString()`. */
+/** One row per layer; prints as a table through `toString()`. */
 export interface NetworkTable {
   readonly rows: readonly NetworkTableRow[];
   toString(): string;
@@ -174,7 +174,7 @@ function formatTable(rows: readonly NetworkTableRow[]): string {
       'output',
       'parameters',
       'multiply-adds',
-      'bytes an image',
+      'bytes per image',
       ...exchange('exchanged a step'),
     ],
     ...rows.map((row) => [

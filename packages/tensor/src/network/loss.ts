@@ -4,7 +4,7 @@ import type { Tensor } from '../kernel/tensor.js';
 export interface LossOutput {
   /** One value an image, `[N]`, in nats. */
   readonly loss: Tensor;
-  /** 0 or 1 an image, fractional at ties, `[N]`. */
+  /** 0 or 1 per image, fractional at ties, `[N]`. */
   readonly top1Error: Tensor;
   readonly top5Error: Tensor;
   /** `[N, classes]`. */
