@@ -8,10 +8,10 @@ import {
   ShapeError,
   writeTensor,
 } from '@alex/tensor';
-import { recordPerElement } from '@alex/tensor/kernels';
+import { checkNotNegative, checkWholeNumber, recordPerElement } from '@alex/tensor/kernels';
 import { drawColourShift, drawView } from './draws.js';
 import { augmentInvocations, augmentKernel, packView } from './kernel.js';
-import { type AugmenterOptions, checkInteger, type Plan, planAugmentation } from './options.js';
+import { type AugmenterOptions, type Plan, planAugmentation } from './options.js';
 import type { View } from './views.js';
 
 /** Images to be made ready, and what their variation depends on. */
@@ -130,7 +130,7 @@ function inWords(bytes: Uint8Array, staged: Uint8Array): Uint32Array {
 
 function checkBatch(plan: Plan, { pixels, images, training, seed, epoch, view, colourStrength = 0 }: ImageBatch): void {
   const { batch, height, width, channels, cropHeight, cropWidth, padding } = plan;
-  checkInteger('the number of images', images.length, 1, batch);
+  checkWholeNumber('augmenter', 'the number of images', images.length, 1, batch);
   const expected = images.length * height * width * channels;
   if (pixels.length !== expected) {
     throw new ShapeError(
@@ -138,18 +138,16 @@ function checkBatch(plan: Plan, { pixels, images, training, seed, epoch, view, c
         `got ${pixels.length}`,
     );
   }
-  if (!(Number.isFinite(colourStrength) && colourStrength >= 0)) {
-    throw new ConfigError(`augmenter: colourStrength must be a finite number of at least 0, got ${colourStrength}`);
-  }
+  checkNotNegative('augmenter', 'colourStrength', colourStrength);
   if (training) {
-    checkInteger('seed', seed, 0, 2 ** 32 - 1);
-    checkInteger('epoch', epoch, 0, 2 ** 32 - 1);
+    checkWholeNumber('augmenter', 'seed', seed, 0, 2 ** 32 - 1);
+    checkWholeNumber('augmenter', 'epoch', epoch, 0, 2 ** 32 - 1);
     for (let image = 0; image < images.length; image++) {
-      checkInteger(`images[${image}]`, images[image]!, 0, 2 ** 32 - 1);
+      checkWholeNumber('augmenter', `images[${image}]`, images[image]!, 0, 2 ** 32 - 1);
     }
     if (view) throw new ConfigError('augmenter: a view is for evaluation; in training every image draws its own');
   } else if (view) {
-    checkInteger('view.top', view.top, -padding, height + padding - cropHeight);
-    checkInteger('view.left', view.left, -padding, width + padding - cropWidth);
+    checkWholeNumber('augmenter', 'view.top', view.top, -padding, height + padding - cropHeight);
+    checkWholeNumber('augmenter', 'view.left', view.left, -padding, width + padding - cropWidth);
   }
 }

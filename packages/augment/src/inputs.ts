@@ -1,6 +1,7 @@
+import { checkWholeNumber } from '@alex/tensor/kernels';
 import type { NetworkInput } from '@alex/tensor/network';
 import { type Augmenter, createAugmenter } from './augmenter.js';
-import { type AugmenterOptions, checkInteger } from './options.js';
+import type { AugmenterOptions } from './options.js';
 
 /**
  * One augmenter over all inputs of a network, on one adapter or several: each adapter makes the images ready that it needs.
@@ -29,7 +30,7 @@ export function createInputAugmenter(
   return {
     async run(batch) {
       const { pixels, images } = batch;
-      checkInteger('the number of images', images.length, 1, most);
+      checkWholeNumber('augmenter', 'the number of images', images.length, 1, most);
       const bytes = pixels.length / images.length;
       const numbers = Array.from(images);
       const { chunk = 1 } = options.training;

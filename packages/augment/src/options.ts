@@ -1,5 +1,14 @@
 import { ConfigError, type Tensor } from '@alex/tensor';
-import { formatShape, imageShape } from '@alex/tensor/kernels';
+import {
+  checkBoolean,
+  checkFinite,
+  checkNotNegative,
+  checkOneOf,
+  checkPositive,
+  checkWholeNumber,
+  formatShape,
+  imageShape,
+} from '@alex/tensor/kernels';
 import { centreOffset, type View } from './views.js';
 
 /**
@@ -96,11 +105,11 @@ export function planAugmentation(options: AugmenterOptions): Plan {
   const { output, source, training } = options;
   const { height, width, channels } = source;
   const [batch, outputChannels, cropHeight, cropWidth] = imageShape('augmenter output', output.shape);
-  checkInteger('source.height', height, 1, largestSide);
-  checkInteger('source.width', width, 1, largestSide);
-  checkInteger('source.channels', channels, 1, 4);
+  checkWholeNumber('augmenter', 'source.height', height, 1, largestSide);
+  checkWholeNumber('augmenter', 'source.width', width, 1, largestSide);
+  checkWholeNumber('augmenter', 'source.channels', channels, 1, 4);
   const padding = options.padding ?? 0;
-  checkInteger('padding', padding, 0, Math.floor((largestSide - Math.max(height, width)) / 2));
+  checkWholeNumber('augmenter', 'padding', padding, 0, Math.floor((largestSide - Math.max(height, width)) / 2));
   if (output.dataType !== 'f32') {
     throw new ConfigError(`augmenter: output must hold f32, got ${output.dataType}`);
   }
@@ -119,18 +128,14 @@ export function planAugmentation(options: AugmenterOptions): Plan {
         `${padding}; use a smaller network input, larger images or more padding`,
     );
   }
-  if (training.crop !== 'random' && training.crop !== 'centre') {
-    throw new ConfigError(`augmenter: training.crop must be 'random' or 'centre', got '${String(training.crop)}'`);
-  }
-  if (typeof training.mirror !== 'boolean') {
-    throw new ConfigError(`augmenter: training.mirror must be true or false, got ${String(training.mirror)}`);
-  }
+  checkOneOf('augmenter', 'training.crop', training.crop, ['random', 'centre']);
+  checkBoolean('augmenter', 'training.mirror', training.mirror);
   const chunk = training.chunk ?? 1;
-  checkInteger('training.chunk', chunk, 1, 2 ** 32 - 1);
+  checkWholeNumber('augmenter', 'training.chunk', chunk, 1, 2 ** 32 - 1);
   const scale = options.scale ?? 1;
-  if (!Number.isFinite(scale) || Math.fround(scale) <= 0 || Math.fround(1 / scale) === 0) {
-    throw new ConfigError(`augmenter: scale must be a positive number, got ${scale}`);
-  }
+  checkPositive('augmenter', 'scale', scale);
+  // The kernel multiplies by the inverse.
+  checkPositive('augmenter', '1 / scale', 1 / scale);
   // The kernel counts bytes in 32 bits.
   const bytes = batch * height * width * channels;
   if (bytes > 2 ** 32) {
@@ -159,18 +164,13 @@ export function planAugmentation(options: AugmenterOptions): Plan {
 function planMean(options: AugmenterOptions, cropHeight: number, cropWidth: number): Pick<Plan, 'mean' | 'meanAt'> {
   const { height, width, channels } = options.source;
   const mean = Float32Array.from(options.mean);
-  const bad = mean.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) {
-    throw new ConfigError(`augmenter: mean[${bad}] must be a finite number, got ${options.mean[bad]}`);
-  }
+  for (const [index, value] of mean.entries()) checkFinite('augmenter', `mean[${index}]`, value);
   const meanAt = options.meanAt ?? 'crop';
-  if (meanAt !== 'crop' && meanAt !== 'centre') {
-    throw new ConfigError(`augmenter: meanAt must be 'crop' or 'centre', got '${String(meanAt)}'`);
-  }
+  checkOneOf('augmenter', 'meanAt', meanAt, ['crop', 'centre']);
   if (mean.length === channels) return { mean, meanAt: 'channel' };
   if (mean.length !== channels * height * width) {
     throw new ConfigError(
-      `augmenter: mean needs ${channels} values (one a channel) or ${channels * height * width} ` +
+      `augmenter: mean needs ${channels} values (one per channel) or ${channels * height * width} ` +
         `(an image ${formatShape([channels, height, width])}), got ${mean.length}`,
     );
   }
@@ -198,19 +198,10 @@ function planColour(colour: ColourVariation, channels: number): Required<ColourV
   }
   if (axes.length !== 3 || !axes.every((axis) => axis.length === 3 && Math.abs(Math.hypot(...axis) - 1) < 1e-3)) {
     throw new ConfigError(
-      'augmenter: training.colour.axes must be 3 rows of 3 numbers, each of length 1 (one principal component a row), ' +
+      'augmenter: training.colour.axes must be 3 rows of 3 numbers, each of length 1 (one principal component per row), ' +
         `got [${axes.map((axis) => `[${axis.join(', ')}]`).join(', ')}]`,
     );
   }
-  if (!Number.isFinite(strength) || strength < 0) {
-    throw new ConfigError(`augmenter: training.colour.strength must be a number of at least 0, got ${strength}`);
-  }
+  checkNotNegative('augmenter', 'training.colour.strength', strength);
   return { standardDeviations, axes, strength };
-}
-
-/** Throws a `ConfigError` unless `value` is an integer within the bounds. */
-export function checkInteger(name: string, value: number, least: number, most: number): void {
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new ConfigError(`augmenter: ${name} must be an integer from ${least} to ${most}, got ${value}`);
-  }
 }

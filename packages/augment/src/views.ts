@@ -1,4 +1,5 @@
 import { ConfigError } from '@alex/tensor';
+import { checkWholeNumber } from '@alex/tensor/kernels';
 
 /** Where a crop lies in its image, in pixels from the top left corner, and whether it is reflected left to right. */
 export interface View {
@@ -19,9 +20,7 @@ export interface View {
 export function tenViews(height: number, width: number, crop: number | readonly [number, number]): View[] {
   const [cropHeight, cropWidth] = typeof crop === 'number' ? [crop, crop] : crop;
   for (const [name, value] of Object.entries({ height, width, cropHeight, cropWidth })) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new ConfigError(`tenViews: ${name} must be a positive integer, got ${value}`);
-    }
+    checkWholeNumber('tenViews', name, value);
   }
   if (cropHeight > height || cropWidth > width) {
     throw new ConfigError(

@@ -258,8 +258,8 @@ describe('localResponseNorm', () => {
     [{ k: 0 }, /k must be a number above 0/],
     [{ k: 1e39 }, /k must be/],
     [{ groups: 0 }, /groups/],
-    [{ alphaPerElement: 'yes' as unknown as boolean }, /alphaPerElement must be true or false, got yes/],
-    [{ across: 'channels' as 'maps' }, /across must be 'maps' or 'space', got channels/],
+    [{ alphaPerElement: 'yes' as unknown as boolean }, /alphaPerElement must be true or false, got 'yes'/],
+    [{ across: 'channels' as 'maps' }, /across must be 'maps' or 'space', got 'channels'/],
   ])('refuses %j', (options, message) => {
     const make = () => localResponseNorm({ name: 'norm1', ...options });
     expect(make).toThrow(ConfigError);

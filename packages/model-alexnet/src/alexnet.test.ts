@@ -392,13 +392,13 @@ describe('options', () => {
     '%s classes are refused',
     (classes) => {
       expect(() => alexnet({ classes })).toThrow(ConfigError);
-      expect(() => alexnet({ classes })).toThrow('classes: must be a whole number of at least 2');
+      expect(() => alexnet({ classes })).toThrow('alexnet: classes must be a whole number of at least 2');
     },
   );
 
   test.each([0, 1.5, Number.NaN])('images of %s pixels are refused', (inputSize) => {
     expect(() => alexnet({ inputSize })).toThrow(ConfigError);
-    expect(() => alexnet({ inputSize })).toThrow('inputSize: must be a whole number of at least 1');
+    expect(() => alexnet({ inputSize })).toThrow('alexnet: inputSize must be a whole number of at least 1');
   });
 
   test.each(['vgg', '', 'toString', 'Paper'])("variant '%s' is refused with a list of those there are", (variant) => {
@@ -416,5 +416,5 @@ test('an image may have other channels than three: only the first layer sees the
   expect(grey!.layers.slice(1).map(({ parameters }) => parameters)).toEqual(
     colour!.layers.slice(1).map(({ parameters }) => parameters),
   );
-  expect(() => alexnet({ channels: 0 })).toThrow(/channels: must be a whole number of at least 1, got 0/);
+  expect(() => alexnet({ channels: 0 })).toThrow(/alexnet: channels must be a whole number of at least 1, got 0/);
 });

@@ -1,4 +1,5 @@
 import { ConfigError, type NetworkDescription } from '@alex/tensor';
+import { checkWholeNumber } from '@alex/tensor/kernels';
 import { type Blueprint, leaveOut } from './blueprint.js';
 import { build } from './build.js';
 import { cifar } from './cifar.js';
@@ -55,16 +56,10 @@ export function alexnet(options: AlexnetOptions = {}): NetworkDescription {
   }
   const blueprint: Blueprint = blueprints[variant];
   const { classes = blueprint.classes, inputSize = blueprint.inputSize } = options;
-  checkWhole('classes', classes, 2);
-  checkWhole('channels', channels, 1);
-  checkWhole('inputSize', inputSize, 1);
+  checkWholeNumber('alexnet', 'classes', classes, 2);
+  checkWholeNumber('alexnet', 'channels', channels);
+  checkWholeNumber('alexnet', 'inputSize', inputSize);
   const blocks = without === undefined ? blueprint.blocks : leaveOut(blueprint.blocks, without);
   const name = without === undefined ? variant : `${variant} without ${without}`;
   return build({ ...blueprint, blocks }, { name, channels, inputSize, classes });
-}
-
-function checkWhole(option: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new ConfigError(`${option}: must be a whole number of at least ${least}, got ${value}`);
-  }
 }

@@ -92,8 +92,8 @@ describe('adam', () => {
   it.each<[string, object]>([
     ["unknown option 'learningrate'", { learningrate: 1 }],
     ['beta1 must be below 1', { beta1: 1 }],
-    ['beta2 must be a finite number', { beta2: -1 }],
-    ['epsilon must be a finite number', { epsilon: Number.NaN }],
+    ['beta2 must be a number of at least 0', { beta2: -1 }],
+    ['epsilon must be a number of at least 0', { epsilon: Number.NaN }],
     ["unknown field 'momentum' of override 'fc'", { overrides: { fc: { momentum: 1 } } }],
   ])('refuses: %s', (message, options) => {
     expect(() => adam(options)).toThrow(ConfigError);

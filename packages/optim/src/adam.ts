@@ -1,6 +1,6 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
-import { recordElementwise } from '@alex/tensor/kernels';
-import { checkPatterns, checkRate, patternsOf, rateName, resolveRate } from './patterns.js';
+import { checkNotNegative, recordElementwise } from '@alex/tensor/kernels';
+import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
 
 export interface AdamOptions {
   /** Default: 0.001 (the default of Kingma and Ba 2015, and of PyTorch, as are the others); a step may name another. */
@@ -40,7 +40,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined) throw new ConfigError(`adam: unknown option '${unknown}'; known: ${known.join(', ')}`);
   for (const [name, value] of Object.entries({ learningRate, beta1, beta2, epsilon, weightDecay })) {
-    checkRate('adam', name, value);
+    checkNotNegative('adam', name, value);
   }
   for (const [name, value] of Object.entries({ beta1, beta2 })) {
     if (value >= 1) throw new ConfigError(`adam: ${name} must be below 1, got ${value}`);
@@ -50,7 +50,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
       if (field !== 'learningRateScale') {
         throw new ConfigError(`adam: unknown field '${field}' of override '${pattern}'; known: learningRateScale`);
       }
-      checkRate('adam', `learningRateScale of override '${pattern}'`, value);
+      checkNotNegative('adam', `learningRateScale of override '${pattern}'`, value);
     }
   }
   const scaleOf = (parameter: LearnedParameter): number => {
@@ -63,7 +63,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
     learningRate,
     state: ['m', 'v'],
     scalars(rate, parameters, rates = {}, step = 0) {
-      for (const value of [rate, ...Object.values(rates)]) checkRate('adam', 'learningRate', value);
+      for (const value of [rate, ...Object.values(rates)]) checkNotNegative('adam', 'learningRate', value);
       checkPatterns('adam', [...Object.keys(overrides), ...Object.keys(rates)], parameters);
       const mean = 1 - beta1 ** (step + 1);
       return {

@@ -44,13 +44,6 @@ export function rateName({ path }: LearnedParameter): string {
   return 'rate_' + path.replace(/[^A-Za-z0-9]/gu, (character) => `_${character.codePointAt(0)!.toString(16)}_`);
 }
 
-/** @throws ConfigError for a rate that is not finite or negative */
-export function checkRate(optimizer: string, name: string, value: number): void {
-  if (!(Number.isFinite(value) && value >= 0)) {
-    throw new ConfigError(`${optimizer}: ${name} must be a finite number of at least 0, got ${value}`);
-  }
-}
-
 /** @throws ConfigError for a pattern that names none of the parameters */
 export function checkPatterns(
   optimizer: string,

@@ -1,4 +1,5 @@
 import { ConfigError } from '@alex/tensor';
+import { checkNotNegative, checkPositive, checkWholeNumber } from '@alex/tensor/kernels';
 
 /** How far a run has come: everything a schedule may look at, so that a resumed run continues as if never interrupted. */
 export interface Progress {
@@ -60,10 +61,8 @@ export function exponentialSchedule(options: {
 }): Schedule {
   const { learningRate, factor, steps } = options;
   checkNumbers('exponentialSchedule', { learningRate, factor });
-  if (factor === 0) throw new ConfigError('exponentialSchedule: factor must be above 0, got 0');
-  if (!Number.isInteger(steps) || steps < 2) {
-    throw new ConfigError(`exponentialSchedule: steps must be a whole number of at least 2, got ${steps}`);
-  }
+  checkPositive('exponentialSchedule', 'factor', factor);
+  checkWholeNumber('exponentialSchedule', 'steps', steps, 2);
   return {
     kind: 'exponentialSchedule',
     learningRate: ({ epoch, epochs }) => {
@@ -95,14 +94,8 @@ export function plateauSchedule(options: {
 }): Schedule {
   const { learningRate, factor = 0.1, patience = 5, threshold = 0.001, drops = 3 } = options;
   checkNumbers('plateauSchedule', { learningRate, factor, threshold });
-  for (const [name, value, least] of [
-    ['patience', patience, 1],
-    ['drops', drops, 0],
-  ] as const) {
-    if (!Number.isInteger(value) || value < least) {
-      throw new ConfigError(`plateauSchedule: ${name} must be a whole number of at least ${least}, got ${value}`);
-    }
-  }
+  checkWholeNumber('plateauSchedule', 'patience', patience);
+  checkWholeNumber('plateauSchedule', 'drops', drops, 0);
   return {
     kind: 'plateauSchedule',
     learningRate: ({ validationErrors }) => {
@@ -174,9 +167,5 @@ export function warmUp(
 }
 
 function checkNumbers(schedule: string, numbers: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(numbers)) {
-    if (!(Number.isFinite(value) && value >= 0)) {
-      throw new ConfigError(`${schedule}: ${name} must be a finite number of at least 0, got ${value}`);
-    }
-  }
+  for (const [name, value] of Object.entries(numbers)) checkNotNegative(schedule, name, value);
 }

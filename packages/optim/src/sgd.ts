@@ -1,6 +1,6 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
-import { recordElementwise } from '@alex/tensor/kernels';
-import { checkPatterns, checkRate, patternsOf, rateName, resolveRate } from './patterns.js';
+import { checkNotNegative, recordElementwise } from '@alex/tensor/kernels';
+import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
 
 /** What one parameter, or some of them, does differently. */
 export interface SgdOverride {
@@ -70,7 +70,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   for (const name of Object.keys(unknown)) {
     throw new ConfigError(`sgd: unknown option '${name}'; known: learningRate, momentum, weightDecay, overrides`);
   }
-  checkRate('sgd', 'learningRate', learningRate);
+  checkNotNegative('sgd', 'learningRate', learningRate);
   checkFields('', { momentum, weightDecay });
   for (const [pattern, override] of Object.entries(overrides)) checkFields(` of override '${pattern}'`, override);
 
@@ -91,7 +91,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
     learningRate,
     state: ['velocity'],
     scalars(rate, parameters, rates = {}) {
-      for (const value of [rate, ...Object.values(rates)]) checkRate('sgd', 'learningRate', value);
+      for (const value of [rate, ...Object.values(rates)]) checkNotNegative('sgd', 'learningRate', value);
       checkPatterns('sgd', [...Object.keys(overrides), ...Object.keys(rates)], parameters);
       return Object.fromEntries(
         parameters.map((parameter) => [
@@ -133,9 +133,7 @@ function checkFields(where: string, fields: SgdOverride): void {
     if (!['learningRateScale', 'momentum', 'weightDecay'].includes(field)) {
       throw new ConfigError(`sgd: unknown field '${field}'${where}; known: learningRateScale, momentum, weightDecay`);
     }
-    if (!(Number.isFinite(value) && value >= 0)) {
-      throw new ConfigError(`sgd: ${field}${where} must be a finite number of at least 0, got ${value}`);
-    }
+    checkNotNegative('sgd', `${field}${where}`, value);
     if (field === 'momentum' && value >= 1) {
       throw new ConfigError(`sgd: momentum${where} must be below 1, or the velocity never dies out; got ${value}`);
     }

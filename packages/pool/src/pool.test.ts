@@ -303,7 +303,7 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
     [{ size: 3, padding: 3 }, /padding must be less than the window of 3 x 3/],
     [{ size: [3, 2] as const, padding: 2 }, /padding must be less than the window of 3 x 2/],
     [{ size: 2, padding: { top: 0, left: 0, bottom: 0, right: 2 } }, /right 2/],
-    [{ size: 2, rounding: 'round' as 'ceil' }, /rounding must be 'floor' or 'ceil', got round/],
+    [{ size: 2, rounding: 'round' as 'ceil' }, /rounding must be 'floor' or 'ceil', got 'round'/],
   ])('refuses %j', (options, message) => {
     const make = () => layerOf({ name: 'pool1', ...options });
     expect(make).toThrow(ConfigError);
@@ -402,7 +402,7 @@ describe('maxPool', () => {
 
   it('refuses an unknown way with ties', () => {
     expect(() => maxPool({ size: 2, ties: 'last' as 'all' })).toThrow(
-      /maxPool: ties must be 'first' or 'all', got last/,
+      /maxPool: ties must be 'first' or 'all', got 'last'/,
     );
   });
 });

@@ -1,4 +1,5 @@
 import { ConfigError } from '@alex/tensor';
+import { checkOneOf } from '@alex/tensor/kernels';
 import type { LineSeriesOption } from 'echarts/charts';
 import { drawSvg, fontFamily } from './draw.js';
 import { type History, historyOf, learningRateChanges, type Metric } from './metrics.js';
@@ -30,9 +31,7 @@ const mostStretches = 600;
  */
 export async function curves(metrics: readonly Metric[], options: CurvesOptions = {}): Promise<string> {
   const { lossScale = 'linear', width = 960, height = 400 } = options;
-  if (lossScale !== 'linear' && lossScale !== 'log') {
-    throw new ConfigError(`curves: lossScale must be 'linear' or 'log', got '${String(lossScale)}'`);
-  }
+  checkOneOf('curves', 'lossScale', lossScale, ['linear', 'log']);
   if (!(width >= 640 && height >= 240 && Number.isFinite(width * height))) {
     throw new ConfigError(`curves: width and height must be at least 640 and 240, got ${width} and ${height}`);
   }

@@ -1,5 +1,5 @@
 import { ConfigError, type HostTensor, ShapeError } from '@alex/tensor';
-import { checkHostTensor, formatShape } from '@alex/tensor/kernels';
+import { checkHostTensor, checkWholeNumber, formatShape } from '@alex/tensor/kernels';
 import sharp from 'sharp';
 
 /** Options of `filters`; every size in pixels of the image. */
@@ -42,16 +42,8 @@ export function layOutFilters(
     );
   }
   checkHostTensor('filters', weight);
-  for (const [name, value, least] of [
-    ['columns', columns, 1],
-    ['perRow', perRow, 1],
-    ['scale', scale, 1],
-    ['gap', gap, 0],
-  ] as const) {
-    if (!Number.isInteger(value) || value < least) {
-      throw new ConfigError(`filters: ${name} must be an integer of at least ${least}, got ${value}`);
-    }
-  }
+  for (const [name, value] of Object.entries({ columns, perRow, scale })) checkWholeNumber('filters', name, value);
+  checkWholeNumber('filters', 'gap', gap, 0);
   if (count % columns !== 0) {
     throw new ConfigError(`filters: ${columns} columns do not divide ${count} filters`);
   }

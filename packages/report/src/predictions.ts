@@ -1,4 +1,5 @@
 import { ConfigError } from '@alex/tensor';
+import { checkWholeNumber } from '@alex/tensor/kernels';
 import { drawSvg, fontFamily } from './draw.js';
 import { drawImage, type Image } from './image.js';
 import { palette } from './palette.js';
@@ -33,9 +34,7 @@ const barGap = 4;
  */
 export async function predictions(list: readonly Prediction[], options: PredictionsOptions = {}): Promise<string> {
   const { perRow = 4 } = options;
-  if (!Number.isInteger(perRow) || perRow < 1) {
-    throw new ConfigError(`predictions: perRow must be a positive integer, got ${perRow}`);
-  }
+  checkWholeNumber('predictions', 'perRow', perRow);
   if (list.length === 0) throw new ConfigError('predictions: there are none to draw; give at least one');
   const cards = await Promise.all(list.map((prediction, index) => drawCard(prediction, index)));
   const bars = Math.max(...list.map(({ top5 }) => top5.length));

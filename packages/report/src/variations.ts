@@ -1,4 +1,5 @@
 import { ConfigError, ShapeError } from '@alex/tensor';
+import { checkWholeNumber } from '@alex/tensor/kernels';
 import sharp from 'sharp';
 import { checkRawImage, type RawImage } from './image.js';
 
@@ -24,14 +25,8 @@ export async function variations(
   options: VariationsOptions = {},
 ): Promise<Buffer> {
   const { perRow = 4, gap = 8 } = options;
-  for (const [name, value, least] of [
-    ['perRow', perRow, 1],
-    ['gap', gap, 0],
-  ] as const) {
-    if (!Number.isInteger(value) || value < least) {
-      throw new ConfigError(`variations: ${name} must be an integer of at least ${least}, got ${value}`);
-    }
-  }
+  checkWholeNumber('variations', 'perRow', perRow);
+  checkWholeNumber('variations', 'gap', gap, 0);
   const [first] = varied;
   if (!first) throw new ConfigError('variations: there are none to draw; give at least one');
   for (const image of [photograph, ...varied]) checkRawImage(image);

@@ -35,7 +35,8 @@ test.each(cases)(
     for (const value of refused) {
       const refuse = () => check('conv1', 'option', value);
       expect(refuse).toThrow(ConfigError);
-      expect(refuse).toThrow(`conv1: option must be ${allowed}, got ${String(value)}`);
+      const got = typeof value === 'string' ? `'${value}'` : value;
+      expect(refuse).toThrow(`conv1: option must be ${allowed}, got ${got}`);
     }
   },
 );
@@ -44,6 +45,13 @@ test('a whole number may have another least value', () => {
   checkWholeNumber('net', 'classes', 2, 2);
   expect(() => checkWholeNumber('net', 'classes', 1, 2)).toThrow(
     'net: classes must be a whole number of at least 2, got 1',
+  );
+});
+
+test('a whole number may have a largest value', () => {
+  checkWholeNumber('augmenter', 'seed', 7, 0, 7);
+  expect(() => checkWholeNumber('augmenter', 'seed', 8, 0, 7)).toThrow(
+    'augmenter: seed must be a whole number from 0 to 7, got 8',
   );
 });
 

@@ -4,13 +4,21 @@ import { ConfigError } from './errors.js';
 
 /** The error for an option that is not `allowed`: `conv1: filters must be a whole number of at least 1, got 0`. */
 export function optionError(owner: string, option: string, allowed: string, value: unknown): ConfigError {
-  return new ConfigError(`${owner}: ${option} must be ${allowed}, got ${String(value)}`);
+  const got = typeof value === 'string' ? `'${value}'` : String(value);
+  return new ConfigError(`${owner}: ${option} must be ${allowed}, got ${got}`);
 }
 
-/** @throws ConfigError unless the value is a whole number of at least `least`; default: 1. */
-export function checkWholeNumber(owner: string, option: string, value: unknown, least = 1): void {
-  if (Number.isSafeInteger(value) && (value as number) >= least) return;
-  throw optionError(owner, option, `a whole number of at least ${least}`, value);
+/** @throws ConfigError unless the value is a whole number from `least` to `most`; default: any of at least 1. */
+export function checkWholeNumber(
+  owner: string,
+  option: string,
+  value: unknown,
+  least = 1,
+  most = Number.MAX_SAFE_INTEGER,
+): void {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return;
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw optionError(owner, option, `a whole number ${range}`, value);
 }
 
 /** @throws ConfigError unless the value is finite in float32, in which kernels compute. */
