@@ -7,6 +7,9 @@ export interface DashboardFile {
   readonly content: Buffer;
 }
 
+/** The page's modules; `page.js` imports the others. */
+const scripts = ['page.js', 'curves.js', 'figures.js', 'images.js', 'history.js', 'numbers.js', 'elements.js'];
+
 /** Beside `src` and `dist`. */
 const own = (name: string) => new URL(`../assets/dashboard/${name}`, import.meta.url);
 const uplot = (name: string) => new URL(import.meta.resolve(`uplot/dist/${name}`));
@@ -20,7 +23,7 @@ export async function dashboardFiles(): Promise<ReadonlyMap<string, DashboardFil
   const style = 'text/css; charset=utf-8';
   const files: [path: string, type: string, content: Promise<Buffer>][] = [
     ['/', 'text/html; charset=utf-8', readFile(own('index.html'))],
-    ['/page.js', script, readFile(own('page.js'))],
+    ...scripts.map((name): [string, string, Promise<Buffer>] => [`/${name}`, script, readFile(own(name))]),
     ['/page.css', style, readFile(own('page.css')).then((css) => Buffer.from(`${pageColours}\n${css}`))],
     // Draws curves of a hundred thousand points in milliseconds.
     ['/uplot.js', script, readFile(uplot('uPlot.esm.js'))],

@@ -1,12 +1,6 @@
-export {
-  describeLayer,
-  type LayerCase,
-  type LayerSuite,
-  type ReferenceInput,
-  type ReferenceOutput,
-  type TestRunner,
-} from './testing/describe-layer.js';
+export { describeLayer } from './testing/describe-layer.js';
 export { type GradientCase, type GradientError, gradientCheck, separatedTensor } from './testing/gradient-check.js';
+export type { LayerCase, LayerSuite, ReferenceInput, ReferenceOutput, TestRunner } from './testing/layer-suite.js';
 export { type KernelAdapter, type RecordedKernel, recordedKernels } from './testing/recorded-kernels.js';
 export { type RunLayerOptions, type RunLayerResult, runLayer } from './testing/run-layer.js';
 export { randomTensor, relativeError, testGpu } from './testing/values.js';

@@ -87,7 +87,13 @@ it('shows a training, is found again by its page when the run continues, and cha
 
 it('has a page that asks for nothing from elsewhere', async () => {
   const files = await dashboardFiles();
-  expect([...files.keys()]).toEqual(['/', '/page.js', '/page.css', '/uplot.js', '/uplot.css']);
+  expect([...files.keys()]).toEqual([
+    '/',
+    ...['page', 'curves', 'figures', 'images', 'history', 'numbers', 'elements'].map((name) => `/${name}.js`),
+    '/page.css',
+    '/uplot.js',
+    '/uplot.css',
+  ]);
   for (const [path, { type, content }] of files) {
     expect(content.length).toBeGreaterThan(100);
     expect(type).toMatch(/^text\/(html|javascript|css)/);

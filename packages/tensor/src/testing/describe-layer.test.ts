@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { elementwiseLayer } from '../network/elementwise-layer.js';
 import type { Layer } from '../network/layer.js';
-import { describeLayer, type LayerSuite } from './describe-layer.js';
+import { describeLayer } from './describe-layer.js';
+import type { LayerSuite } from './layer-suite.js';
 
 const right = () =>
   elementwiseLayer({ kind: 'leaky', value: 'max(x, 0.5 * x)', derivative: 'select(0.5, 1.0, y > 0.0)' });
