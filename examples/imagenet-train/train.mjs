@@ -182,12 +182,16 @@ async function run([program, ...args]) {
   const wait = () => {};
   /** @param {NodeJS.Signals} signal */
   const forward = (signal) => child.kill(signal);
-  process.on('SIGINT', wait).on('SIGTERM', forward);
+  // What a terminal sends reaches the command too; what a scheduler sends reaches this script only.
+  const forwarded = /** @type {const} */ (['SIGTERM', 'SIGUSR1', 'SIGUSR2']);
+  process.on('SIGINT', wait).on('SIGHUP', wait);
+  for (const signal of forwarded) process.on(signal, forward);
   try {
     const [code] = await once(child, 'close');
     return typeof code === 'number' ? code : 1;
   } finally {
-    process.off('SIGINT', wait).off('SIGTERM', forward);
+    process.off('SIGINT', wait).off('SIGHUP', wait);
+    for (const signal of forwarded) process.off(signal, forward);
   }
 }
 

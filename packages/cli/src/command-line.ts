@@ -73,6 +73,6 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
   );
   return program.addHelpText(
     'after',
-    '\nExit codes: 0 success, 1 failure, 2 wrong use, 130 stopped by Ctrl-C after saving, 143 stopped by SIGTERM after saving.',
+    '\nExit codes: 0 success, 1 failure, 2 wrong use; stopped by a signal after saving: 128 plus its number (130 Ctrl-C, 143 SIGTERM).',
   );
 }

@@ -1,41 +1,75 @@
+import { constants } from 'node:os';
 import { exitCode } from './failure.js';
 
 /** Repeats within this many milliseconds are one: `npm` passes on a Ctrl-C that the terminal has sent already. */
 const oneKeystroke = 300;
 
-/** Turns Ctrl-C, and being asked to end, into a signal to stop; a second Ctrl-C quits at once. */
+/**
+ * What asks a training to end: Ctrl-C, `kill`, a closed terminal or lost connection, and what schedulers send some time
+ * before they kill (Slurm's `--signal`, a limit on processor time). Systems that lack one never send it.
+ */
+const requests = ['SIGINT', 'SIGBREAK', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const;
+
+/** How a process exits that a signal ended: 128 and its number, as shells have it. */
+function codeOf(signal: NodeJS.Signals): number {
+  return 128 + (constants.signals[signal] ?? 0);
+}
+
+/** Turns the signals that ask a command to end into one to stop; a second Ctrl-C quits at once. */
 export class Interruption {
   readonly #controller = new AbortController();
-  readonly #onFirst: () => void;
+  readonly #onFirst: (signal: NodeJS.Signals) => void;
   #first = 0;
   /** How the process should exit after it stopped for this reason. */
   code: number = exitCode.interrupted;
 
-  /** @param onFirst says what is going on */
-  constructor(onFirst: () => void) {
+  /** @param onFirst says what happens now */
+  constructor(onFirst: (signal: NodeJS.Signals) => void) {
     this.#onFirst = onFirst;
-    process.on('SIGINT', this.#receive).on('SIGTERM', this.#receive);
+    for (const signal of requests) process.on(signal, this.#receive);
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Gives Ctrl-C its usual meaning back. */
+  /** Gives the signals their usual meaning back. */
   dispose(): void {
-    process.off('SIGINT', this.#receive).off('SIGTERM', this.#receive);
+    for (const signal of requests) process.off(signal, this.#receive);
   }
 
-  readonly #receive = (name: NodeJS.Signals) => {
-    const code = name === 'SIGTERM' ? exitCode.terminated : exitCode.interrupted;
+  readonly #receive = (signal: NodeJS.Signals) => {
     const now = performance.now();
     if (!this.signal.aborted) {
-      this.code = code;
+      this.code = codeOf(signal);
       this.#first = now;
-      this.#onFirst();
+      this.#onFirst(signal);
       this.#controller.abort();
-    } else if (now - this.#first > oneKeystroke) {
-      process.exit(code);
+      return;
     }
+    // A scheduler's warning is followed by SIGTERM, a lost connection by several signals: only people lose patience.
+    const insists = signal === 'SIGINT' || signal === 'SIGBREAK' || (signal === 'SIGTERM' && this.#byPerson);
+    if (insists && now - this.#first > oneKeystroke) process.exit(codeOf(signal));
   };
+
+  /** Whether a person, at a terminal, asked first. */
+  get #byPerson(): boolean {
+    return this.code === exitCode.interrupted || this.code === exitCode.terminated;
+  }
+}
+
+/** Node opens its debugger at SIGUSR1, and runs on; a scheduler means that the process is to end. */
+export function endAtUserSignal(): void {
+  process.on('SIGUSR1', () => {
+    // Where something is to be saved first, somebody else listens too.
+    if (process.listenerCount('SIGUSR1') === 1) process.exit(codeOf('SIGUSR1'));
+  });
+}
+
+/**
+ * Lets a command outlive the streams that it speaks to: a reader that has enough (`| head`), a `tee` that Ctrl-C ended first,
+ * a terminal that was closed, a log on a full disk. What cannot be written then is lost; nothing else is.
+ */
+export function outlive(...streams: readonly NodeJS.WritableStream[]): void {
+  for (const stream of streams) stream.on('error', () => undefined);
 }

@@ -38,14 +38,26 @@ async function withCache<Result>(work: (cache: string) => Promise<Result>): Prom
   }
 }
 
-/** Starts `alexnet` with these arguments; `before` is a module to load first. */
-export function startCommand(args: readonly string[], { before }: { readonly before?: URL } = {}): RunningCommand {
+/**
+ * Starts `alexnet` with these arguments.
+ *
+ * @param options.before a module to load first
+ * @param options.shell makes a line for the shell of the command's text: `alexnet | tee log`. It runs in a process group of its
+ * own, as a terminal would have it.
+ */
+export function startCommand(
+  args: readonly string[],
+  { before, shell }: { readonly before?: URL; readonly shell?: (command: string) => string } = {},
+): RunningCommand {
   const imports = [import.meta.resolve('tsx'), ...(before ? [before.href] : [])];
   const node = ['--conditions=@alex/source', ...imports.flatMap((url) => ['--import', url]), main, ...args];
+  const quoted = [process.execPath, ...node].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+  const [program, given] = shell ? ['sh', ['-c', shell(quoted)]] : [process.execPath, node];
   let child!: ChildProcess;
   const ended = withCache((cache) => {
-    child = spawn(process.execPath, node, {
+    child = spawn(program, given, {
       env: { ...process.env, ALEX_CACHE: cache },
+      detached: shell !== undefined,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const [stdout, stderr] = [textOf(child.stdout!), textOf(child.stderr!)];

@@ -1,0 +1,105 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
+import { Interruption } from './interrupt.js';
+import { startCommand, untilMeasured } from './testing/command.js';
+import { writeImages } from './testing/images.js';
+
+const directory = temporaryFolder();
+const images = join(directory, 'images');
+
+beforeAll(() => writeImages(images, ['blue', 'red']));
+
+/** Of the fewest kernels; without an end unless one is given. */
+function training(run: string, ...more: string[]): string[] {
+  const steps = more.includes('--steps') ? [] : ['--steps', '1000000'];
+  const sizes = ['--crop', '24', '--batch', '1', '--tune', 'off'];
+  return ['train', '--data', images, '--model', 'small', '--run', run, ...sizes, ...steps, ...more];
+}
+
+/** The steps of a run's checkpoints; the newest first. */
+async function savedSteps(run: string): Promise<number[]> {
+  const names = await readdir(join(run, 'checkpoints'));
+  const steps = names.flatMap((name) => /^step-(\d+)/.exec(name)?.[1] ?? []).map(Number);
+  return steps.sort((one, other) => other - one);
+}
+
+/** The step of the last line of metrics. */
+async function measuredStep(run: string): Promise<number> {
+  const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+  return JSON.parse(lines.at(-1)!).step;
+}
+
+// Windows has neither these signals nor process groups.
+describe.skipIf(process.platform === 'win32')('a training', () => {
+  it.each<NodeJS.Signals>(['SIGINT', 'SIGHUP'])(
+    'that a terminal sends %s to, and to the tee that it speaks through, saves what it learnt',
+    async (signal) => {
+      const run = join(directory, signal);
+      const log = join(directory, `${signal}.log`);
+      // Its standard error stays ours, so that the end of it is the end of the training.
+      const running = startCommand(training(run), { shell: (command) => `${command} | tee ${log}` });
+      await untilMeasured(running, run);
+      // The whole group, as a terminal does it: tee is gone before the training has said a word.
+      process.kill(-running.process.pid!, signal);
+      expect((await running.ended).stderr).toBe('');
+      expect(await savedSteps(run)).toEqual([await measuredStep(run)]);
+    },
+  );
+
+  it('that a scheduler warns by SIGUSR1 saves, opens no debugger, and exits as shells expect', async () => {
+    const run = join(directory, 'usr1');
+    const running = startCommand(training(run));
+    await untilMeasured(running, run);
+    running.process.kill('SIGUSR1');
+    const { code, stdout, stderr } = await running.ended;
+    expect(code).toBe(128 + 10);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/Finishing this step, then saving/);
+    expect(await savedSteps(run)).toEqual([await measuredStep(run)]);
+  });
+
+  it.each([
+    ['a reader that has enough', (command: string) => `{ ${command}; echo code $? >&2; } | head -n 1`],
+    ['a log on a full disk', (command: string) => `${command} > /dev/full; echo code $? >&2`],
+  ])('outlives %s', async (name, shell) => {
+    const run = join(directory, name.replaceAll(' ', '-'));
+    const { stderr } = await startCommand(training(run, '--steps', '3'), { shell }).ended;
+    expect(stderr).toBe('code 0\n');
+    expect(await savedSteps(run)).toEqual([3]);
+    expect(await readdir(run)).toContain('weights.safetensors');
+  });
+});
+
+it.skipIf(process.platform === 'win32')('a list that is not read to its end ends without a stack trace', async () => {
+  const shell = (command: string) => `{ ${command}; echo code $? >&2; } | head -n 1`;
+  const { stdout, stderr } = await startCommand(['--help'], { shell }).ended;
+  expect(stdout).toMatch(/^Usage: alexnet/);
+  expect(stderr).toBe('code 0\n');
+});
+
+describe.skipIf(process.platform === 'win32')('signals', () => {
+  it.each<[NodeJS.Signals, number]>([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+    ['SIGUSR1', 138],
+    ['SIGUSR2', 140],
+    ['SIGXCPU', 152],
+  ])('%s asks to stop once, with the exit code %i', (signal, code) => {
+    const heard: string[] = [];
+    const interruption = new Interruption((one) => heard.push(one));
+    try {
+      process.emit(signal, signal);
+      expect(interruption.signal.aborted).toBe(true);
+      expect(interruption.code).toBe(code);
+      // What a scheduler sends after its warning neither ends the saving nor changes the code.
+      if (code !== 130 && code !== 143) process.emit('SIGTERM', 'SIGTERM');
+      expect(interruption.code).toBe(code);
+      expect(heard).toEqual([signal]);
+    } finally {
+      interruption.dispose();
+    }
+  });
+});
