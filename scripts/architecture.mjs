@@ -32,6 +32,8 @@ const floorOf = (name) => floors.findIndex((floor) => floor.packages.includes(na
 
 function sources(folder) {
   return readdirSync(folder, { recursive: true })
+    // Hidden folders are those of tests that are running.
+    .filter((file) => !file.split(/[/\\]/).some((part) => part.startsWith('.')))
     .map((file) => join(folder, file))
     .filter((file) => file.endsWith('.ts') && !/\.(test|fixture)\.ts$/.test(file));
 }

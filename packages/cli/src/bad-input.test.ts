@@ -287,11 +287,8 @@ describe('runs that were damaged', () => {
   it('weights that are not there', async () => {
     const run = await copyOfTrained();
     await rm(join(run, 'weights.safetensors'));
-    expectRefusal(
-      await runCommand(['evaluate', '--run', run]),
-      1,
-      /has no weights\.safetensors yet; finish its training/,
-    );
+    await rm(join(run, 'checkpoints'), { recursive: true });
+    expectRefusal(await runCommand(['evaluate', '--run', run]), 1, /has learnt nothing yet .*; train it first/);
   });
 
   it('a configuration that was cut off', async () => {

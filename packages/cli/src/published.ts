@@ -109,7 +109,7 @@ export async function publishedNetwork(
     },
   });
   const parameters = fromPublished(file, tensors, form, description);
-  return { path: file, config, readWeights: async () => parameters };
+  return { path: file, config, learnt: async () => ({ weights: parameters, kind: 'published' }) };
 }
 
 /** Caffe's mean image, its channels turned round. */

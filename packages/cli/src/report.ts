@@ -1,28 +1,24 @@
 import { join } from 'node:path';
 import { reportHtml } from '@alex/report';
 import type { RunDirectory } from '@alex/trainer';
-import type { Example } from './examples.js';
 import { describeModel } from './session.js';
+import type { ShownNetwork } from './shown-network.js';
 import { writeResult } from './write-result.js';
 
 /**
- * Writes `report.html` into a run's directory: curves, first-layer filters where there are weights, predictions where
- * some are given, settings.
+ * Writes `report.html` into a run's directory: curves and settings; the first layer's filters and predictions of a network that
+ * has learnt.
  *
  * @returns the file's path
  */
-export async function writeReport(
-  run: RunDirectory,
-  { examples, finished }: { readonly examples: readonly Example[]; readonly finished: boolean },
-): Promise<string> {
+export async function writeReport(run: RunDirectory, shown?: ShownNetwork): Promise<string> {
   const { model, data, recipe, images } = run.config;
-  const first = finished ? (await run.readWeights())['conv1.weight'] : undefined;
   const html = await reportHtml({
     title: `${model.variant} on ${data.name}`,
     subtitle: `${data.classes.length} classes, ${recipe.steps} steps of ${recipe.batch} images`,
     metrics: await run.readMetrics(),
-    ...(first && { filters: first, filtersOptions: { columns: describeModel(model).columns } }),
-    predictions: examples,
+    ...(shown?.filters && { filters: shown.filters, filtersOptions: { columns: describeModel(model).columns } }),
+    predictions: shown?.examples ?? [],
     settings: {
       model: model.variant,
       'network input': `${model.inputSize} x ${model.inputSize}`,

@@ -13,7 +13,7 @@ import {
 } from '@alex/tensor';
 import type { Tunings } from '@alex/tensor/kernels';
 import { type CompileOptions, checkFits, type Network } from '@alex/tensor/network';
-import type { RunConfig } from '@alex/trainer';
+import type { LearntWeights, RunConfig } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
 import { floatsFromBase64 } from './base64.js';
 import { chooseSharing, type Sharing } from './sharing.js';
@@ -181,12 +181,26 @@ export interface TrainedNetwork {
   /** Names it in errors. */
   readonly path: string;
   readonly config: RunConfig;
-  readWeights(): Promise<Record<string, HostTensor>>;
+  /** Reads what it learnt; says which weights they are, where that is not plain. */
+  learnt(): Promise<TrainedWeights>;
+}
+
+/** What a network learnt; as others published it, or as a run did. */
+export interface TrainedWeights {
+  /** By dotted name. */
+  readonly weights: Record<string, HostTensor>;
+  readonly kind: LearntWeights['kind'] | 'published';
+  readonly step?: number;
+}
+
+/** A network with the weights that it learnt. */
+export interface TrainedSession extends Session {
+  readonly learnt: Omit<TrainedWeights, 'weights'>;
 }
 
 /** Puts a network with the weights that it learnt on an adapter. */
-export async function openTrained(run: TrainedNetwork, options: SessionOptions): Promise<Session> {
-  const weights = await run.readWeights();
+export async function openTrained(run: TrainedNetwork, options: SessionOptions): Promise<TrainedSession> {
+  const { weights, ...learnt } = await run.learnt();
   const session = await openSession(run.config, { ...options, training: false });
   try {
     session.network.loadParameters(weights);
@@ -197,5 +211,5 @@ export async function openTrained(run: TrainedNetwork, options: SessionOptions):
       cause: error,
     });
   }
-  return session;
+  return { ...session, learnt };
 }

@@ -87,7 +87,7 @@ test.skipIf(hasHalves)('without the feature shader-f16, mixed precision is refus
 });
 
 test('a precision that does not exist is refused', () => {
-  expect(() => mixed({ precision: 'double' as 'mixed' })).toThrow(/precision must be float32 or mixed, got double/);
+  expect(() => mixed({ precision: 'double' as 'mixed' })).toThrow(/precision must be float32 or mixed, got 'double'/);
 });
 
 describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', () => {

@@ -61,7 +61,26 @@ export class CheckpointFolder {
   }
 
   /**
-   * Goes on from the newest checkpoint that can be used.
+   * Reads the checkpoint of a step, or the best one.
+   *
+   * @throws CheckpointError where there is none, which names those that there are, or where it cannot be used
+   */
+  async read(which: number | 'best'): Promise<Checkpoint> {
+    const steps = await this.steps();
+    const names = await readdir(this.path).catch((): string[] => []);
+    if (which === 'best' ? names.includes(BEST) : steps.includes(which)) {
+      return readCheckpoint(which === 'best' ? join(this.path, BEST) : this.#file(which));
+    }
+    const there = steps.length > 0 ? `there are those of the steps ${steps.join(', ')}` : 'there are none yet';
+    throw new CheckpointError(
+      which === 'best'
+        ? `${this.path}: has no best checkpoint, which the first evaluation makes; ${there}`
+        : `${this.path}: has no checkpoint of step ${which}; ${there}`,
+    );
+  }
+
+  /**
+   * Continues from the newest checkpoint that can be used.
    *
    * @param use takes a checkpoint, and throws a `CheckpointError` where it does not fit
    * @param options.before only checkpoints of earlier steps

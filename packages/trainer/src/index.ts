@@ -12,7 +12,7 @@ export type { Metrics } from './metrics.js';
 export { type Prediction, predict } from './predict.js';
 export type { Recipe } from './recipe.js';
 export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
-export { RunDirectory } from './run-directory.js';
+export { type LearntWeights, RunDirectory, type WhichWeights } from './run-directory.js';
 export { lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
 export { startingWeights } from './starting-weights.js';

@@ -152,7 +152,9 @@ describe('RunDirectory', () => {
 
   it('keeps weights apart from checkpoints', async () => {
     const run = await RunDirectory.create(path, config);
-    await expect(run.readWeights()).rejects.toThrow(/has no weights.safetensors yet; finish its training first/);
+    await expect(run.readWeights()).rejects.toThrow(
+      /has learnt nothing yet .no weights.safetensors, no checkpoint.; train it first/,
+    );
     await run.saveWeights({ 'fc1.bias': values(1, 2) });
     expect(await run.readWeights()).toEqual({ 'fc1.bias': values(1, 2) });
     const bytes = await readFile(join(path, 'weights.safetensors'));

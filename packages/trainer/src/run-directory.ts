@@ -18,6 +18,19 @@ const DASHBOARD = 'dashboard.json';
 /** What is known of a training that diverged. */
 const DIVERGENCE = 'divergence.json';
 
+/** Weights of a run: of its best checkpoint (the lowest validation error), its newest, or that of a step. */
+export type WhichWeights = 'best' | 'last' | number;
+
+/** What a network learnt, and when. */
+export interface LearntWeights {
+  /** By dotted name. */
+  readonly weights: Record<string, HostTensor>;
+  /** Of the finished training, or of a checkpoint. */
+  readonly kind: 'finished' | 'checkpoint' | 'best';
+  /** Steps taken by then, where the file says it. */
+  readonly step?: number;
+}
+
 /**
  * A run on disk: `config.json` (all that is needed to build the network and prepare its images again),
  * `metrics.jsonl`, `checkpoints/` and, at the end, `weights.safetensors`. Every file but the metrics is written whole
@@ -150,9 +163,12 @@ export class RunDirectory {
     return latest;
   }
 
-  /** @throws CheckpointError where they cannot be written */
-  saveWeights(parameters: Readonly<Record<string, HostTensor>>): Promise<void> {
-    return writeSafetensors(join(this.path, WEIGHTS), parameters);
+  /**
+   * @param step what the training ended with
+   * @throws CheckpointError where they cannot be written
+   */
+  saveWeights(parameters: Readonly<Record<string, HostTensor>>, step?: number): Promise<void> {
+    return writeSafetensors(join(this.path, WEIGHTS), parameters, step === undefined ? {} : { step: String(step) });
   }
 
   /** Whether its training has finished at least once. */
@@ -160,12 +176,30 @@ export class RunDirectory {
     return (await list(this.path)).includes(WEIGHTS);
   }
 
-  /** @throws CheckpointError where there are none yet, or the file is torn or foreign */
-  async readWeights(): Promise<Record<string, HostTensor>> {
-    if (!(await this.hasWeights())) {
-      throw new CheckpointError(`${this.path}: has no ${WEIGHTS} yet; finish its training first (--resume)`);
+  /** Reads what the network learnt, as {@link RunDirectory.learnt} does, without saying which weights they are. */
+  async readWeights(which?: WhichWeights): Promise<Record<string, HostTensor>> {
+    return (await this.learnt(which)).weights;
+  }
+
+  /**
+   * Reads what the network learnt: parameters, and what layers keep beside them.
+   *
+   * @param which default: the weights of the finished training, else the newest checkpoint that can be used
+   * @throws CheckpointError where there are none yet, or the file is truncated or no such file
+   */
+  async learnt(which?: WhichWeights): Promise<LearntWeights> {
+    if (which === undefined && (await this.hasWeights())) {
+      const { tensors, metadata } = await readSafetensors(join(this.path, WEIGHTS));
+      const step = Number(metadata['step'] ?? Number.NaN);
+      return { weights: tensors, kind: 'finished', ...(Number.isSafeInteger(step) && { step }) };
     }
-    return (await readSafetensors(join(this.path, WEIGHTS))).tensors;
+    const newest = which === undefined || which === 'last';
+    const checkpoint = newest ? await this.latestCheckpoint() : await this.checkpoints.read(which);
+    if (!checkpoint) {
+      throw new CheckpointError(`${this.path}: has learnt nothing yet (no ${WEIGHTS}, no checkpoint); train it first`);
+    }
+    const { step, parameters, layerState } = checkpoint;
+    return { weights: { ...parameters, ...layerState }, kind: which === 'best' ? 'best' : 'checkpoint', step };
   }
 
   /** Where a page shows the run while it is trained: kept, so that a page which is open finds the run when it continues. */

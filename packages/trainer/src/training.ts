@@ -67,7 +67,9 @@ export class Training {
     await this.#save();
     await this.settle();
     const finished = network.stepCount === steps && !this.#lacksValidation();
-    if (finished) await run.saveWeights({ ...(await network.parameters()), ...(await network.layerState()) });
+    if (finished) {
+      await run.saveWeights({ ...(await network.parameters()), ...(await network.layerState()) }, network.stepCount);
+    }
     const validation = this.#validations.at(-1);
     return { finished, step: network.stepCount, ...(validation && { validation }) };
   }

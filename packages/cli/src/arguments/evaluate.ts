@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { evaluateCommand } from '../commands/evaluate.js';
 import { adapterOption, jsonOption, meanOption, tuneOption, tuningsOption, weightsOption } from '../options.js';
+import { checkpointOption } from '../trained-run.js';
 import { addExamples, newCommand, type Run } from './command.js';
 
 export function evaluateArguments(run: Run): Command {
@@ -9,6 +10,7 @@ export function evaluateArguments(run: Run): Command {
     'measure top-1 and top-5 error on validation images, of one trained network or of several together',
   )
     .option('--run <dirs>', 'directory of the run; the predictions of several, separated by commas, are averaged')
+    .addOption(checkpointOption())
     .addOption(weightsOption())
     .addOption(meanOption())
     .option('--data <dir>', "data set whose validation images are used (default: the run's)")

@@ -1,11 +1,13 @@
 import { type Command, Option } from 'commander';
 import { reportCommand } from '../commands/report.js';
 import { adapterOption, jsonOption } from '../options.js';
+import { checkpointOption } from '../trained-run.js';
 import { addExamples, addRequired, newCommand, type Run } from './command.js';
 
 export function reportArguments(run: Run): Command {
   const command = newCommand('report', 'write an HTML file about a run: curves, filters, predictions');
   addRequired(command, new Option('--run <dir>', 'directory of the run'))
+    .addOption(checkpointOption())
     .option('--data <dir>', "data set whose validation images are predicted (default: the run's)")
     .addOption(adapterOption())
     .addOption(jsonOption())

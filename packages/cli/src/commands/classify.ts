@@ -1,11 +1,12 @@
 import { decodeImage } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
-import { predict, RunDirectory } from '@alex/trainer';
+import { predict, type WhichWeights } from '@alex/trainer';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { publishedImageSize, publishedNetwork, readLabels, readPublishedWeights } from '../published.js';
 import { openTrained, type TrainedNetwork } from '../session.js';
+import { openTrainedRun } from '../trained-run.js';
 
 /** What `classify` takes. */
 export interface ClassifyOptions extends AdapterOptions {
@@ -13,6 +14,7 @@ export interface ClassifyOptions extends AdapterOptions {
   readonly weights?: string;
   readonly mean?: string;
   readonly labels?: string;
+  readonly checkpoint?: WhichWeights;
 }
 
 /** Shows the most likely labels of images; gives the exit code. */
@@ -21,7 +23,7 @@ export async function classifyCommand(
   options: ClassifyOptions,
   output: Output,
 ): Promise<number> {
-  const run = await networkOf(options);
+  const run = await networkOf(options, output);
   const { classes, height, width, channels } = run.config.data;
   const bytes = height * width * channels;
   const pixels = new Uint8Array(files.length * bytes);
@@ -49,7 +51,10 @@ export async function classifyCommand(
   }
 }
 
-async function networkOf({ run, weights, mean, labels }: ClassifyOptions): Promise<TrainedNetwork> {
+async function networkOf(
+  { run, weights, mean, labels, checkpoint }: ClassifyOptions,
+  output: Output,
+): Promise<TrainedNetwork> {
   if (weights !== undefined) {
     const published = await readPublishedWeights(weights);
     const size = { height: publishedImageSize, width: publishedImageSize };
@@ -57,5 +62,5 @@ async function networkOf({ run, weights, mean, labels }: ClassifyOptions): Promi
   }
   if (run === undefined) throw new ConfigError('--run is missing: give the directory of a run, or a file of --weights');
   if (mean !== undefined || labels !== undefined) throw new ConfigError('--mean and --labels are for --weights');
-  return RunDirectory.open(run);
+  return openTrainedRun(run, checkpoint, output);
 }

@@ -1,11 +1,12 @@
 import { checkRunConfig, RunDirectory } from '@alex/trainer';
 import { measureImages, openData } from '../data.js';
 import { demoRecipe } from '../demo-recipe.js';
-import { type Example, predictExamples } from '../examples.js';
+import type { Example } from '../examples.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { describeModel } from '../session.js';
+import { type ShownNetwork, showNetwork } from '../shown-network.js';
 import { alexnetCommand, refuseExisting, runTraining, sayHowToGoOn, trainingResult } from './training.js';
 
 /** What `demo` takes. */
@@ -53,7 +54,7 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
     },
   });
   output.line('An AlexNet learns to tell things apart from images by four artists; it is tested on those of a fifth.');
-  let examples: Example[] = [];
+  let network: ShownNetwork | undefined;
   const trained = await runTraining(
     {
       config,
@@ -64,7 +65,7 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
     },
     () => RunDirectory.create(path, config),
     async (session) => {
-      examples = await predictExamples(session, dataset, shown);
+      network = await showNetwork(session, dataset, shown);
     },
   );
   if (trained.interruptedCode !== undefined) {
@@ -74,7 +75,8 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
   }
   // Only now: what draws takes longer to load than everything else together.
   const { writeReport } = await import('../report.js');
-  const report = await writeReport(trained.run, { examples, finished: true });
+  const report = await writeReport(trained.run, network);
+  const { examples = [] } = network ?? {};
   output.result({
     ...trainingResult(trained),
     report,

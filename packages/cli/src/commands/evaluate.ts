@@ -10,6 +10,7 @@ import {
   score,
   searchMix,
   Tally,
+  type WhichWeights,
 } from '@alex/trainer';
 import { openData, openDataOfRun } from '../data.js';
 import { exitCode } from '../failure.js';
@@ -17,7 +18,8 @@ import { parseMix } from '../mix-option.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { publishedImageSize, publishedNetwork, readPublishedWeights } from '../published.js';
-import { openTrained, type TrainedNetwork } from '../session.js';
+import { openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
+import { openTrainedRun } from '../trained-run.js';
 
 /** What `evaluate` takes. */
 export interface EvaluateOptions extends AdapterOptions, TuningOptions {
@@ -29,7 +31,11 @@ export interface EvaluateOptions extends AdapterOptions, TuningOptions {
   readonly views: number;
   readonly mix?: string;
   readonly predictions?: string;
+  readonly checkpoint?: WhichWeights;
 }
+
+/** Which of a network's weights were evaluated. */
+type Learnt = TrainedSession['learnt'];
 
 /** A network and the images it is shown. */
 interface Member {
@@ -42,7 +48,7 @@ const lineEvery = 10;
 
 /** Measures a trained network, or several together, on validation images; gives the exit code. */
 export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
-  const members = await membersOf(options);
+  const members = await membersOf(options, output);
   const mixing = parseMix(options.mix, members.length);
   const [first] = members as [Member, ...Member[]];
   const submission = options.predictions === undefined ? undefined : new Submission(first.dataset.numbers);
@@ -54,18 +60,24 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
     tally.add(scores);
     submission?.add(scores);
   };
-  let parts: { run: string; weight: number; alone: EvaluationResult }[] = [];
-  if (members.length === 1) await eachScore(first, options, output, add);
-  else {
+  let parts: { run: string; weight: number; alone: EvaluationResult; learnt: Learnt }[] = [];
+  let learnt: Learnt | undefined;
+  if (members.length === 1) {
+    learnt = await withScores(first, options, output, async (scores) => {
+      for await (const part of scores) add(part);
+    });
+  } else {
     const all: Scores[] = [];
-    const results: EvaluationResult[] = [];
+    const results: { alone: EvaluationResult; learnt: Learnt }[] = [];
     for (const member of members) {
-      const scores = await allScores(member, options, output);
-      all.push(scores);
       const alone = new Tally();
-      alone.add(scores);
-      results.push(alone.result());
-      output.line(`${member.network.path}: ${described(results.at(-1)!)}.`);
+      const own = await withScores(member, options, output, async (parts) => {
+        const scores = await gather(member.dataset.validation, parts);
+        all.push(scores);
+        alone.add(scores);
+      });
+      results.push({ alone: alone.result(), learnt: own });
+      output.line(`${member.network.path}: ${described(alone.result())}.`);
     }
     const weights =
       mixing.kind === 'search'
@@ -73,7 +85,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
         : mixing.kind === 'fixed'
           ? mixing.weights
           : members.map(() => 1 / members.length);
-    parts = members.map(({ network }, i) => ({ run: network.path, weight: weights[i]!, alone: results[i]! }));
+    parts = members.map(({ network }, i) => ({ run: network.path, weight: weights[i]!, ...results[i]! }));
     for (const scores of mix(all, weights)) add(scores);
     output.line(
       `Weights: ${parts.map(({ run, weight }) => `${run} ${Number(weight.toFixed(3))}`).join(', ')}` +
@@ -87,6 +99,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
     run: options.run ?? options.weights,
     data: options.data ?? first.network.config.data.source,
     views,
+    ...(learnt && { learnt }),
     ...result,
     ...(parts.length > 0 && { members: parts }),
     ...(predictions !== undefined && { predictions }),
@@ -104,8 +117,8 @@ function described({ top1Error, top5Error, loss }: EvaluationResult): string {
 }
 
 /** Everything that can be wrong is found here, before any adapter is opened. */
-async function membersOf(options: EvaluateOptions): Promise<Member[]> {
-  const { run, weights, mean, data } = options;
+async function membersOf(options: EvaluateOptions, output: Output): Promise<Member[]> {
+  const { run, weights, mean, data, checkpoint } = options;
   if (weights !== undefined) {
     if (run !== undefined) throw new ConfigError('--run and --weights: give one of them');
     if (data === undefined) throw new ConfigError('--data is missing: published weights come without images');
@@ -116,7 +129,7 @@ async function membersOf(options: EvaluateOptions): Promise<Member[]> {
   if (mean !== undefined) throw new ConfigError('--mean is for --weights: a run has its own');
   const members: Member[] = [];
   for (const path of await runPaths(run)) {
-    const network = await RunDirectory.open(path);
+    const network = await openTrainedRun(path, checkpoint, output);
     const { classes } = network.config.data;
     const known = members[0]?.network.config.data.classes ?? classes;
     if (classes.join('\n') !== known.join('\n')) {
@@ -135,28 +148,13 @@ async function runPaths(text: string): Promise<string[]> {
   return text.split(',').map((path) => path.trim());
 }
 
-async function eachScore(
-  { network, dataset }: Member,
-  options: EvaluateOptions,
-  output: Output,
-  use: (scores: Scores) => void,
-): Promise<void> {
-  await withScores({ network, dataset }, options, output, async (scores) => {
-    for await (const part of scores) use(part);
-  });
-}
-
-async function allScores(member: Member, options: EvaluateOptions, output: Output): Promise<Scores> {
-  return withScores(member, options, output, (scores) => gather(member.dataset.validation, scores));
-}
-
-/** One network at a time is on the adapter. */
-async function withScores<Result>(
+/** One network at a time is on the adapter. Gives which weights it was. */
+async function withScores(
   { network: trained, dataset }: Member,
   options: EvaluateOptions,
   output: Output,
-  use: (scores: AsyncIterable<Scores>) => Promise<Result>,
-): Promise<Result> {
+  use: (scores: AsyncIterable<Scores>) => Promise<void>,
+): Promise<Learnt> {
   const { length } = dataset.validation;
   const session = await openTrained(trained, {
     adapters: options.adapters,
@@ -171,7 +169,8 @@ async function withScores<Result>(
       lastLine = performance.now();
       output.line(`${done.toLocaleString('en-US')} of ${of.toLocaleString('en-US')} images`);
     };
-    return await use(score({ network, augmenter, split: dataset.validation, views: options.views, onProgress }));
+    await use(score({ network, augmenter, split: dataset.validation, views: options.views, onProgress }));
+    return session.learnt;
   } finally {
     session.dispose();
   }

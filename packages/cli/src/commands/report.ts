@@ -1,15 +1,17 @@
-import { RunDirectory } from '@alex/trainer';
+import { RunDirectory, type WhichWeights } from '@alex/trainer';
 import { openDataOfRun } from '../data.js';
-import { type Example, predictExamples } from '../examples.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
 import { openTrained } from '../session.js';
+import { type ShownNetwork, showNetwork } from '../shown-network.js';
+import { openTrainedRun } from '../trained-run.js';
 
 /** What `report` takes. */
 export interface ReportOptions extends AdapterOptions {
   readonly run: string;
   readonly data?: string;
+  readonly checkpoint?: WhichWeights;
 }
 
 const exampleCount = 12;
@@ -17,21 +19,26 @@ const exampleCount = 12;
 /** Draws a run into one HTML file, whether it has finished or not; gives the exit code. */
 export async function reportCommand(options: ReportOptions, output: Output): Promise<number> {
   const run = await RunDirectory.open(options.run);
-  const finished = await run.hasWeights();
-  const examples = finished ? await examplesOf(run, options) : [];
+  const hasLearnt = (await run.hasWeights()) || (await run.checkpoints.steps()).length > 0;
+  // What has learnt nothing yet has curves, perhaps, but nothing else to show.
+  const shown = hasLearnt || options.checkpoint !== undefined ? await shownOf(run, options, output) : undefined;
   // Only now: what draws takes longer to load than everything else together.
   const { writeReport } = await import('../report.js');
-  const report = await writeReport(run, { examples, finished });
+  const report = await writeReport(run, shown);
   output.result({ run: options.run, report });
   output.line(`The report is in ${report}.`);
   return exitCode.success;
 }
 
-async function examplesOf(run: RunDirectory, { adapters, data }: ReportOptions): Promise<Example[]> {
+async function shownOf(
+  run: RunDirectory,
+  { run: path, adapters, data, checkpoint }: ReportOptions,
+  output: Output,
+): Promise<ShownNetwork> {
   const dataset = await openDataOfRun(run.config, data);
-  const session = await openTrained(run, { adapters });
+  const session = await openTrained(await openTrainedRun(path, checkpoint, output), { adapters });
   try {
-    return await predictExamples(session, dataset, exampleCount);
+    return await showNetwork(session, dataset, exampleCount);
   } finally {
     session.dispose();
   }

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
-import { AdapterError, ConfigError, type HostTensor } from '@alex/tensor';
+import { AdapterError, ConfigError } from '@alex/tensor';
 import { exportTunings } from '@alex/tensor/kernels';
 import type { MemoryPlan } from '@alex/tensor/network';
 import {
@@ -19,7 +19,7 @@ import type { Dashboard } from '../dashboard/dashboard.js';
 import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
-import { openSession, type Session } from '../session.js';
+import { openSession, type Session, type TrainedWeights } from '../session.js';
 import { traceStep } from '../trace.js';
 import type { Tuning } from '../tuning.js';
 
@@ -105,7 +105,7 @@ export async function runTraining(
         network: session.network,
         augmenter: session.augmenter,
         dataset,
-        ...(await startOf(run, session)),
+        ...(await startOf(run, session, output)),
         ...(onDivergence && { onDivergence }),
         reopen: async () => {
           session.dispose();
@@ -174,11 +174,14 @@ async function openDashboard({
 }
 
 /** The parameters that a run without a checkpoint starts from, unless it draws all of them. */
-async function startOf(run: RunDirectory, { network }: Session) {
+async function startOf(run: RunDirectory, { network }: Session, output: Output) {
   const { startsFrom } = run.config.recipe;
   if (!startsFrom || (await run.latestCheckpoint())) return {};
   try {
-    const given = await weightsAt(startsFrom.weights);
+    const { weights: given, kind, step } = await weightsAt(startsFrom.weights);
+    if (kind === 'checkpoint') {
+      output.line(`${startsFrom.weights}: has not finished; starting from its newest checkpoint, of step ${step}.`);
+    }
     const [drawn, state] = [await network.parameters(), await network.layerState()];
     const names = network.description.layers.map(({ layer }) => layer.name);
     return { initialParameters: startingWeights(given, drawn, startsFrom.replaces, state, names) };
@@ -188,13 +191,14 @@ async function startOf(run: RunDirectory, { network }: Session) {
   }
 }
 
-/** The weights of a run that has finished, or of a file. */
-export async function weightsAt(path: string): Promise<Record<string, HostTensor>> {
+/** The weights of a run, or of a file. */
+export async function weightsAt(path: string): Promise<TrainedWeights> {
   const isFile = await stat(path).then(
     (found) => found.isFile(),
     () => false,
   );
-  return isFile ? (await readSafetensors(path)).tensors : (await RunDirectory.open(path)).readWeights();
+  if (!isFile) return (await RunDirectory.open(path)).learnt();
+  return { weights: (await readSafetensors(path)).tensors, kind: 'published' };
 }
 
 /** The kernels that a session's network was made of: others sum in another order. */

@@ -1,0 +1,49 @@
+import { type LearntWeights, RunDirectory, type WhichWeights } from '@alex/trainer';
+import { InvalidArgumentError, Option } from 'commander';
+import type { Output } from './output.js';
+import type { TrainedNetwork } from './session.js';
+
+export const checkpointOption = () =>
+  new Option(
+    '--checkpoint <which>',
+    'the weights to use: best (lowest validation error), last, or the number of a step (default: those of the finished training, else the newest checkpoint)',
+  )
+    .argParser((text): WhichWeights => {
+      if (text === 'best' || text === 'last') return text;
+      if (/^\d{1,15}$/.test(text)) return Number(text);
+      throw new InvalidArgumentError('It must be best, last, or the number of a step.');
+    })
+    .conflicts('weights');
+
+/** Whether it has finished or not: a run, to be used with the weights that were asked for. */
+export async function openTrainedRun(
+  path: string,
+  which: WhichWeights | undefined,
+  output: Pick<Output, 'line'>,
+): Promise<TrainedNetwork> {
+  const run = await RunDirectory.open(path);
+  return {
+    path,
+    config: run.config,
+    async learnt() {
+      const learnt = await run.learnt(which);
+      const remark = await remarkOn(run, learnt, which);
+      if (remark !== undefined) output.line(`${path}: ${remark}`);
+      return learnt;
+    },
+  };
+}
+
+/** What is to be said of the weights, unless they are those that anybody would expect. */
+async function remarkOn(
+  run: RunDirectory,
+  { kind, step }: LearntWeights,
+  which: WhichWeights | undefined,
+): Promise<string | undefined> {
+  if (which !== undefined)
+    return `the weights of step ${step}${kind === 'best' ? ', the best checkpoint,' : ''} are used.`;
+  if (kind !== 'finished') return `has not finished; the weights of its newest checkpoint, of step ${step}, are used.`;
+  const [newest = 0] = await run.checkpoints.steps();
+  if (step === undefined || newest <= step) return undefined;
+  return `the weights of the training that finished at step ${step} are used; --checkpoint last takes those of step ${newest}.`;
+}
