@@ -31,11 +31,13 @@ const folders = ['packages', 'examples', '.'].flatMap((parent) =>
 const floorOf = (name) => floors.findIndex((floor) => floor.packages.includes(name));
 
 function sources(folder) {
-  return readdirSync(folder, { recursive: true })
-    // Hidden folders are those of tests that are running.
-    .filter((file) => !file.split(/[/\\]/).some((part) => part.startsWith('.')))
-    .map((file) => join(folder, file))
-    .filter((file) => file.endsWith('.ts') && !/\.(test|fixture)\.ts$/.test(file));
+  return (
+    readdirSync(folder, { recursive: true })
+      // Hidden folders are those of tests that are running.
+      .filter((file) => !file.split(/[/\\]/).some((part) => part.startsWith('.')))
+      .map((file) => join(folder, file))
+      .filter((file) => file.endsWith('.ts') && !/\.(test|fixture)\.ts$/.test(file))
+  );
 }
 
 function importsOf(file) {
