@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { reportHtml } from '@alex/report';
 import type { RunDirectory } from '@alex/trainer';
+import { changeInWords } from './change-in-words.js';
 import { describeModel } from './session.js';
 import type { ShownNetwork } from './shown-network.js';
 import { writeResult } from './write-result.js';
@@ -34,6 +35,7 @@ export async function writeReport(run: RunDirectory, shown?: ShownNetwork): Prom
       crop: images.crop,
       mirror: images.mirror,
       'colour shifts': images.colour?.strength ?? 'none',
+      ...(recipe.changes && { 'changed by hand': recipe.changes.map(changeInWords).join('; ') }),
     },
   });
   const path = join(run.path, 'report.html');

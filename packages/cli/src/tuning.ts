@@ -121,3 +121,8 @@ export async function measureKernels(
   }
   return report;
 }
+
+/** The kernels that a run's network is made of: the same ones must be used for the same bits when it continues. */
+export function tuningsOfRun(path: string): string {
+  return join(path, 'tunings.json');
+}

@@ -58,15 +58,18 @@ export function exponentialSchedule(options: {
   /** The first rate over the last. */
   readonly factor: number;
   readonly steps: number;
+  /** Passes over the training data in which it falls; afterwards the rate stays. Default: the whole run. */
+  readonly epochs?: number;
 }): Schedule {
-  const { learningRate, factor, steps } = options;
+  const { learningRate, factor, steps, epochs: length } = options;
   checkNumbers('exponentialSchedule', { learningRate, factor });
+  if (length !== undefined) checkPositive('exponentialSchedule', 'epochs', length);
   checkPositive('exponentialSchedule', 'factor', factor);
   checkWholeNumber('exponentialSchedule', 'steps', steps, 2);
   return {
     kind: 'exponentialSchedule',
     learningRate: ({ epoch, epochs }) => {
-      const part = Math.min(steps - 1, Math.floor((epoch / epochs) * steps));
+      const part = Math.min(steps - 1, Math.floor((epoch / (length ?? epochs)) * steps));
       return learningRate * factor ** (-part / (steps - 1));
     },
   };

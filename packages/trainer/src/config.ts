@@ -1,7 +1,7 @@
 import { CheckpointError, ConfigError } from '@alex/tensor';
 import * as v from 'valibot';
 import { Rates } from './rates.js';
-import { finite, notNegative, positive, recipeSchema, whole } from './recipe.js';
+import { finite, notNegative, positive, type Recipe, recipeSchema, scheduleSchema, whole } from './recipe.js';
 
 const modelSchema = v.strictObject({
   /** The architecture's name. */
@@ -83,6 +83,20 @@ export function checkRunConfig(config: RunConfig): RunConfig {
   if (batch % microBatch !== 0) {
     throw new ConfigError(`recipe.microBatch: ${microBatch} must divide the batch of ${batch} without a rest`);
   }
+  return checked.output;
+}
+
+/**
+ * Checks a schedule that was given by itself.
+ *
+ * @param what names it in errors
+ * @throws ConfigError that names the field, its value and what is allowed
+ */
+export function checkSchedule(what: string, schedule: unknown): Recipe['schedule'] {
+  const checked = v.safeParse(scheduleSchema, schedule);
+  if (!checked.success) throw new ConfigError(`${what}: ${complaint(checked.issues[0])}`);
+  // What a schedule is made of hangs together; its own package checks that.
+  new Rates({ learningRate: 1, schedule: checked.output });
   return checked.output;
 }
 

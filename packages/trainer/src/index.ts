@@ -1,7 +1,15 @@
 export { readCaffeMean, readCaffemodel } from './caffemodel.js';
+export { type ByHand, type ChangedRun, changeRun } from './change-run.js';
 export type { Checkpoint, Validation } from './checkpoint.js';
 export type { CheckpointFolder } from './checkpoint-folder.js';
-export { checkRunConfig, type DataConfig, type ImagesConfig, type ModelConfig, type RunConfig } from './config.js';
+export {
+  checkRunConfig,
+  checkSchedule,
+  type DataConfig,
+  type ImagesConfig,
+  type ModelConfig,
+  type RunConfig,
+} from './config.js';
 export { DivergenceError, type DivergenceReport } from './divergence.js';
 export { type MixGoal, mix, mixGoals, searchMix } from './evaluation/ensemble.js';
 export { type EvaluationOptions, type EvaluationResult, evaluate, Tally } from './evaluation/evaluate.js';
@@ -10,7 +18,7 @@ export { Submission } from './evaluation/submission.js';
 export { EventFile } from './event-file.js';
 export type { Metrics } from './metrics.js';
 export { type Prediction, predict } from './predict.js';
-export type { Recipe } from './recipe.js';
+export type { Recipe, RecipeChange } from './recipe.js';
 export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
 export { type LearntWeights, RunDirectory, type WhichWeights } from './run-directory.js';
 export { lockRun, type RunLock } from './run-lock.js';

@@ -8,11 +8,21 @@ import {
   warmUp,
 } from '@alex/optim';
 import type { StepOptions } from '@alex/tensor/network';
+import type { Metrics } from './metrics.js';
 import type { Recipe } from './recipe.js';
+
+/** What holds from a step on, until something is changed by hand. */
+interface Stretch {
+  readonly from: number;
+  readonly general: Schedule;
+  readonly factor: number;
+  /** Planned length of the run. */
+  readonly steps: number;
+}
 
 /** The parts of a recipe that change while a run learns. */
 export class Rates {
-  readonly #general: Schedule;
+  readonly #stretches: readonly Stretch[];
   readonly #own: readonly (readonly [pattern: string, Schedule])[];
   readonly #colourStrength: Recipe['colourStrength'];
   readonly #factor: number;
@@ -22,24 +32,47 @@ export class Rates {
    * @throws ConfigError where a schedule does not hang together
    */
   constructor(
-    recipe: Pick<Recipe, 'learningRate' | 'schedule' | 'schedules' | 'warmUp' | 'colourStrength'>,
+    recipe: Pick<Recipe, 'learningRate' | 'schedule' | 'schedules' | 'warmUp' | 'colourStrength' | 'changes'> & {
+      readonly steps?: number;
+    },
     factor = 1,
   ) {
     const scheduleOf = (description: Recipe['schedule']): Schedule => {
       const schedule = planned(recipe.learningRate, description);
       return recipe.warmUp ? warmUp(schedule, recipe.warmUp) : schedule;
     };
-    this.#general = scheduleOf(recipe.schedule);
+    const { changes = [], steps: end = 1 } = recipe;
+    const steps = changes.find((change) => change.steps)?.steps?.before ?? end;
+    const stretches: Stretch[] = [{ from: 0, general: scheduleOf(recipe.schedule), factor: 1, steps }];
+    for (const change of changes) {
+      const last = stretches.at(-1)!;
+      stretches.push({
+        from: change.step,
+        general: change.schedule ? scheduleOf(change.schedule) : last.general,
+        factor: change.rateFactor,
+        steps: change.steps?.after ?? last.steps,
+      });
+    }
+    this.#stretches = stretches;
     this.#own = Object.entries(recipe.schedules ?? {}).map(([pattern, own]) => [pattern, scheduleOf(own)]);
     this.#colourStrength = recipe.colourStrength;
     this.#factor = factor;
   }
 
-  /** The rates of a step. */
-  at(progress: Progress): Required<StepOptions> {
-    const rateOf = (schedule: Schedule) => this.#factor * schedule.learningRate(progress);
+  /**
+   * The rates of a step, counted from 0.
+   *
+   * @param epochOf passes over the training images after so many steps
+   */
+  at(
+    step: number,
+    { epochOf, validationErrors }: Pick<Progress, 'validationErrors'> & { epochOf(step: number): number },
+  ): Required<StepOptions> {
+    const { general, factor, steps } = this.#stretches.findLast(({ from }) => step >= from)!;
+    const progress = { epoch: epochOf(step), epochs: epochOf(steps), validationErrors };
+    const rateOf = (schedule: Schedule) => this.#factor * factor * schedule.learningRate(progress);
     return {
-      learningRate: rateOf(this.#general),
+      learningRate: rateOf(general),
       learningRates: Object.fromEntries(this.#own.map(([pattern, schedule]) => [pattern, rateOf(schedule)])),
     };
   }
@@ -48,6 +81,14 @@ export class Rates {
   colourStrengthAt(epoch: number): number | undefined {
     return this.#colourStrength?.findLast(([from]) => epoch >= from)?.[1];
   }
+}
+
+/**
+ * What a schedule may look at of a run's validations: without the one that follows the last step of a run which is made
+ * longer later, since it comes out of turn.
+ */
+export function errorsOf(validations: readonly Metrics[], { evaluateEvery }: Pick<Recipe, 'evaluateEvery'>): number[] {
+  return validations.filter(({ step }) => step % evaluateEvery === 0).map(({ top1Error }) => top1Error);
 }
 
 function planned(learningRate: number, schedule: Recipe['schedule']): Schedule {

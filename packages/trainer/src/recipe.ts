@@ -18,7 +18,13 @@ export const tableSchema = v.pipe(v.array(v.tuple([notNegative, notNegative])), 
 export const scheduleSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('step'), factor: notNegative, epochs: v.array(notNegative) }),
   v.strictObject({ kind: v.literal('table'), factors: tableSchema }),
-  v.strictObject({ kind: v.literal('exponential'), factor: positive, steps: whole(2) }),
+  v.strictObject({
+    kind: v.literal('exponential'),
+    factor: positive,
+    steps: whole(2),
+    /** How long it falls; then the rate stays. Default: to the end of the run. */
+    epochs: v.exactOptional(positive),
+  }),
   v.strictObject({
     kind: v.literal('plateau'),
     factor: notNegative,
@@ -28,12 +34,29 @@ export const scheduleSchema = v.variant('kind', [
   }),
 ]);
 
+/** Something that was changed by hand while the run learnt: it holds from `step` on. */
+export const changeSchema = v.strictObject({
+  /** Steps taken by then. */
+  step: whole(0),
+  /** The general learning rate of the next step, before and after. */
+  learningRate: v.exactOptional(v.strictObject({ before: notNegative, after: positive })),
+  /** What takes the place of `schedule`. */
+  schedule: v.exactOptional(scheduleSchema),
+  /** The length of the run, before and after. */
+  steps: v.exactOptional(v.strictObject({ before: whole(1), after: whole(1) })),
+  /** What all rates of the schedules are multiplied by from then on, so that they go on from what they are. */
+  rateFactor: positive,
+});
+
+/** A change of a run by hand. */
+export type RecipeChange = v.InferOutput<typeof changeSchema>;
+
 export const recipeSchema = v.strictObject({
   /** Images a step. */
   batch: whole(1),
   /** Images at a time, where a step is made of several batches: `batch` is a multiple of it. */
   microBatch: v.exactOptional(whole(1)),
-  /** Steps of the whole run. */
+  /** Steps of the whole run, as it is planned by now. */
   steps: whole(1),
   /** Of initial weights, order, crops and dropout; 0 to 2^32 - 1. */
   seed: v.pipe(whole(0), v.maxValue(2 ** 32 - 1)),
@@ -60,6 +83,8 @@ export const recipeSchema = v.strictObject({
   checkpointEvery: whole(1),
   /** How many of the newest checkpoints are kept, beside the best. Default: 2. */
   keepCheckpoints: v.exactOptional(whole(1)),
+  /** What was changed by hand while the run learnt, the earliest first. */
+  changes: v.exactOptional(v.array(changeSchema)),
 });
 
 /** How a run learns. */

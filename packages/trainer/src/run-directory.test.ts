@@ -164,10 +164,10 @@ describe('RunDirectory', () => {
 
   it('can be made longer', async () => {
     const run = await RunDirectory.create(path, config);
-    const longer = run.withSteps(20);
+    const longer = run.changed({ steps: 20 });
     expect(longer.config.recipe.steps).toBe(20);
     await longer.saveConfig();
     expect((await RunDirectory.open(path)).config).toEqual({ ...config, recipe: { ...config.recipe, steps: 20 } });
-    expect(() => run.withSteps(0)).toThrow(AlexError);
+    expect(() => run.changed({ steps: 0 })).toThrow(AlexError);
   });
 });

@@ -7,6 +7,7 @@ import { checkRunConfig, parseRunConfig, type RunConfig } from './config.js';
 import { eventFilePrefix } from './event-file.js';
 import { describeFileError, errorCode, writeAll, writeWhole } from './file.js';
 import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
+import type { Recipe } from './recipe.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 
 const CONFIG = 'config.json';
@@ -102,16 +103,16 @@ export class RunDirectory {
     return new RunDirectory(path, parseRunConfig(file, text), { isNew: false, made: [] });
   }
 
-  /** The same run with another length, which is written down by `saveConfig`. */
-  withSteps(steps: number): RunDirectory {
-    const config = checkRunConfig({ ...this.config, recipe: { ...this.config.recipe, steps } });
+  /** The same run with something else in its recipe, such as another length; written down by `saveConfig`. */
+  changed(recipe: Partial<Recipe>): RunDirectory {
+    const config = checkRunConfig({ ...this.config, recipe: { ...this.config.recipe, ...recipe } });
     const run = new RunDirectory(this.path, config, { isNew: this.isNew, made: this.#made });
     run.#isChanged = true;
     return run;
   }
 
   /**
-   * Writes down what `withSteps` changed.
+   * Writes down what `changed` changed.
    *
    * @throws AlexError where `config.json` cannot be written
    */

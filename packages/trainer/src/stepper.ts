@@ -3,7 +3,7 @@ import { batchesPerEpoch, batchIndices, type Dataset, type ImageBatch, stepPosit
 import { ConfigError } from '@alex/tensor';
 import type { LayerStatistics, Network, StepResult, StepUnderWay } from '@alex/tensor/network';
 import type { Metrics } from './metrics.js';
-import { Rates } from './rates.js';
+import { errorsOf, Rates } from './rates.js';
 import type { RunDirectory } from './run-directory.js';
 
 /** A network on its adapter, and what writes to its input. */
@@ -86,13 +86,9 @@ export class Stepper {
   ): Promise<SubmittedStep | undefined> {
     const { network } = this.#options;
     const { recipe } = this.#options.run.config;
-    const rates = this.#rates.at({
-      epoch: this.epochOf(network.stepCount),
-      epochs: this.epochOf(recipe.steps),
-      // Without the one that follows the last step of a run which is made longer later: it comes out of turn.
-      validationErrors: validations
-        .filter(({ step }) => step % recipe.evaluateEvery === 0)
-        .map(({ top1Error }) => top1Error),
+    const rates = this.#rates.at(network.stepCount, {
+      epochOf: (step) => this.epochOf(step),
+      validationErrors: errorsOf(validations, recipe),
     });
     const underWay: StepUnderWay[] = [];
     for (let microBatch = 0; microBatch < network.microBatches; microBatch++) {

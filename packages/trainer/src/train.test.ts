@@ -187,7 +187,7 @@ describe('train', () => {
     await trainIn(whole);
     const short = await RunDirectory.create(newPath(), configOf({ steps: 5 }));
     await trainIn(short);
-    await trainIn(short.withSteps(10));
+    await trainIn(short.changed({ steps: 10 }));
     expect(await short.readWeights()).toEqual(await whole.readWeights());
   });
 

@@ -256,7 +256,7 @@ it('continues from the checkpoint before one that was damaged, saying so, and en
 it('does not go back to an earlier checkpoint where the run is made shorter than it is', async () => {
   const { run } = await trained();
   const before = await run.checkpoints.steps();
-  await expect(trained({ run: run.withSteps(5) })).rejects.toThrow(/of step 12, past the end of a run of 5/);
+  await expect(trained({ run: run.changed({ steps: 5 }) })).rejects.toThrow(/of step 12, past the end of a run of 5/);
   expect(await run.checkpoints.steps()).toEqual(before);
   expect((await RunDirectory.open(run.path)).config.recipe.steps).toBe(12);
 });

@@ -64,7 +64,20 @@ export function trainArguments(run: Run): Command {
         .conflicts('steps'),
     )
     .option('--seed <n>', 'seed of all random choices (default: 0)', seedParser)
-    .option('--learning-rate <rate>', 'learning rate at the start (default: the published one)', positiveNumber)
+    .option(
+      '--learning-rate <rate>',
+      'learning rate at the start, or with --resume from now on (default: the published one)',
+      positiveNumber,
+    )
+    .option(
+      '--schedule <schedule>',
+      "how the learning rate changes: constant, plateau, step:EPOCH,EPOCH..., exponential:FACTOR, or JSON as in a recipe (default: the recipe's)",
+    )
+    .option(
+      '--schedule-epochs <n>',
+      'schedule exponential only: epochs in which the learning rate falls (default: the whole run)',
+      positiveNumber,
+    )
     .option('--scale-rate', 'scale the learning rate with --batch: twice the batch, twice the rate')
     .option(
       '--warm-up <epochs>',

@@ -1,5 +1,3 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
 import { AdapterError, ConfigError } from '@alex/tensor';
@@ -9,7 +7,6 @@ import {
   EventFile,
   type RunConfig,
   RunDirectory,
-  readSafetensors,
   startingWeights,
   type TrainingEvent,
   type TrainingResult,
@@ -19,9 +16,10 @@ import type { Dashboard } from '../dashboard/dashboard.js';
 import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
-import { openSession, type Session, type TrainedWeights } from '../session.js';
+import { openSession, type Session } from '../session.js';
 import { traceStep } from '../trace.js';
-import type { Tuning } from '../tuning.js';
+import { type Tuning, tuningsOfRun } from '../tuning.js';
+import { weightsAt } from '../weights-at.js';
 
 /** A training that ended, by itself or by Ctrl-C. */
 export interface Trained {
@@ -191,16 +189,6 @@ async function startOf(run: RunDirectory, { network }: Session, output: Output) 
   }
 }
 
-/** The weights of a run, or of a file. */
-export async function weightsAt(path: string): Promise<TrainedWeights> {
-  const isFile = await stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  if (!isFile) return (await RunDirectory.open(path)).learnt();
-  return { weights: (await readSafetensors(path)).tensors, kind: 'published' };
-}
-
 /** The kernels that a session's network was made of: others sum in another order. */
 function sameKernels(run: RunDirectory, { tunings }: Session): Omit<Tuning, 'say'> {
   if (tunings.every(({ size }) => size === 0)) return { effort: 'off', file: undefined };
@@ -223,11 +211,6 @@ function memoryLine({
     leastActivationBytes,
   ].map((bytes) => `${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`);
   return `Memory: ${total}, of it parameters ${parameters}, momentum ${state}, activations ${activations} (at least ${least}).`;
-}
-
-/** The kernels that a run's network is made of: the same ones must be used for the same bits when it continues. */
-export function tuningsOfRun(path: string): string {
-  return join(path, 'tunings.json');
 }
 
 /** Before anything takes time: throws a `ConfigError` where there is a run already, or anything else. */

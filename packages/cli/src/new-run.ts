@@ -1,0 +1,112 @@
+import { resolve } from 'node:path';
+import { batchesPerEpoch } from '@alex/data';
+import { ConfigError } from '@alex/tensor';
+import { checkRunConfig, type Recipe, type RecipeFile, RunDirectory } from '@alex/trainer';
+import { measureImages, openData } from './data.js';
+import { defaultsOf, findRecipe } from './recipes.js';
+import { scheduleOf } from './schedule-option.js';
+import { describeModel } from './session.js';
+import type { PlannedTraining, TrainOptions } from './train-options.js';
+import { usualEffort } from './tuning.js';
+import { weightsAt } from './weights-at.js';
+
+/** Plans a new run: by its recipe, and by what the options say differently. */
+export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
+  const { data: source } = options;
+  const recipe = options.recipe === undefined ? defaultsOf(options.model ?? 'paper') : await findRecipe(options.recipe);
+  const variant = options.model ?? recipe.model.variant;
+  const startsFrom = await startOf(options, recipe);
+  if (source === undefined) {
+    throw new ConfigError('--data is missing: give a directory of images, or the word emoji for the embedded ones');
+  }
+  const inputSize = describeModel({
+    variant,
+    inputSize: options.crop ?? recipe.model.inputSize,
+    classes: options.classes,
+  }).input[1]!;
+  const dataset = await openData(source, {
+    classes: options.classes,
+    size: options.size,
+    usualSize: sizeAround(inputSize),
+  });
+  const { length } = dataset.train;
+  const batch = options.batch ?? Math.min(recipe.batch, length);
+  if (batch > length) {
+    throw new ConfigError(`--batch ${batch}: there are only ${length} images to learn from; give at most ${length}`);
+  }
+  const stepsPerEpoch = batchesPerEpoch(length, { batch });
+  // Rarely enough to cost little on small data, and at least once an epoch on large.
+  const often = Math.max(50, stepsPerEpoch);
+  // A recipe's own division is of its own batch.
+  const microBatch = options.microBatch ?? (batch === recipe.batch ? recipe.microBatch : undefined);
+  const strength = options.colour ? recipe.images.colourStrength : 0;
+  const warmUp = warmUpOf(options, recipe, batch);
+  const { height, width, channels, classes, name } = dataset;
+  const config = checkRunConfig({
+    model: { variant, inputSize },
+    data: { source, name, classes: [...classes], height, width, channels },
+    images: {
+      crop: options.randomCrop ? recipe.images.crop : 'centre',
+      mirror: recipe.images.mirror && options.mirror,
+      ...(options.chunk !== undefined && { chunk: options.chunk }),
+      padding: recipe.images.padding,
+      scale: recipe.images.scale,
+      ...(await measureImages(dataset, {
+        colourStrength: typeof strength === 'number' ? strength : strength[0]![1],
+      })),
+    },
+    recipe: {
+      batch,
+      ...(microBatch !== undefined && { microBatch }),
+      steps: options.steps ?? stepsPerEpoch * (options.epochs ?? recipe.epochs),
+      seed: options.seed ?? 0,
+      precision: options.precision ?? 'float32',
+      learningRate: (options.learningRate ?? recipe.learningRate) * (options.scaleRate ? batch / recipe.batch : 1),
+      schedule: scheduleOf(options, recipe.schedule),
+      ...(recipe.schedules && { schedules: recipe.schedules }),
+      ...(warmUp && { warmUp }),
+      ...(typeof strength !== 'number' && { colourStrength: strength }),
+      momentum: recipe.momentum,
+      weightDecay: recipe.weightDecay,
+      ...(recipe.overrides && { overrides: recipe.overrides }),
+      ...(startsFrom && { startsFrom }),
+      evaluateEvery: options.evaluateEvery ?? recipe.evaluateEvery ?? often,
+      checkpointEvery: options.checkpointEvery ?? recipe.checkpointEvery ?? Math.min(often, mostStepsToLose),
+      ...keeping(options, recipe),
+    },
+  });
+  const description = describeModel({ variant, inputSize, classes: classes.length, channels });
+  const kernels = { effort: options.tune ?? usualEffort(description, config.recipe), file: options.tunings };
+  return { config, dataset, kernels, begin: () => RunDirectory.create(options.run, config) };
+}
+
+/** A training is saved at least so often, unless somebody says otherwise: what an interruption may cost. */
+const mostStepsToLose = 500;
+
+function keeping({ keep }: TrainOptions, { keepCheckpoints }: RecipeFile): { keepCheckpoints?: number } {
+  const kept = keep ?? keepCheckpoints;
+  return kept === undefined ? {} : { keepCheckpoints: kept };
+}
+
+/** A rate that follows the batch rises from what it was for the recipe's batch, another from 0. */
+function warmUpOf({ warmUp, scaleRate }: TrainOptions, recipe: RecipeFile, batch: number): RecipeFile['warmUp'] {
+  if (warmUp === undefined) return recipe.warmUp;
+  return { epochs: warmUp, from: scaleRate ? Math.min(1, recipe.batch / batch) : 0 };
+}
+
+/** What a fine-tuning starts from; that it can be read, before anything takes time. */
+async function startOf({ from }: TrainOptions, { startsFrom }: RecipeFile): Promise<Recipe['startsFrom']> {
+  if (from === undefined) {
+    if (!startsFrom) return undefined;
+    throw new ConfigError(
+      `--from is missing: the recipe continues from the weights of another run; give the run of ${startsFrom.recipe}, or its weights.safetensors`,
+    );
+  }
+  await weightsAt(from);
+  return { weights: resolve(from), replaces: startsFrom?.replaces ?? [] };
+}
+
+/** Images an eighth or so larger than the crop, as 256 is to the paper's 224; never smaller than what it needs. */
+function sizeAround(inputSize: number): number {
+  return Math.max(inputSize, inputSize > 200 ? 256 : Math.round((inputSize * 256) / 224));
+}

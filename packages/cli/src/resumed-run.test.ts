@@ -1,0 +1,154 @@
+import { cp, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
+import { parseSchedule } from './schedule-option.js';
+import { runCommand } from './testing/command.js';
+import { writeImages } from './testing/images.js';
+
+const directory = temporaryFolder();
+const images = join(directory, 'images');
+const begun = join(directory, 'begun');
+let count = 0;
+
+/** As somebody might put it into a script that is run until the training is done. */
+const given = ['--data', images, '--model', 'small', '--crop', '24', '--batch', '4', '--learning-rate', '0.02'];
+const more = ['--scale-rate', '--warm-up', '1', '--tune', 'off', '--no-mirror'];
+const command = (run: string) => ['train', '--run', run, ...given, ...more, '--resume'];
+
+beforeAll(async () => {
+  await writeImages(images, ['blue', 'red']);
+  const { code, stderr } = await runCommand([...command(begun), '--steps', '4']);
+  expect(code, stderr).toBe(0);
+});
+
+/** A copy of the run that was begun, which has taken 4 steps: 3 make an epoch. */
+async function copy(): Promise<string> {
+  const run = join(directory, `run${count++}`);
+  await cp(begun, run, { recursive: true });
+  return run;
+}
+
+async function recipeOf(run: string) {
+  return JSON.parse(await readFile(join(run, 'config.json'), 'utf8')).recipe;
+}
+
+/** The learning rates of the steps that were taken. */
+async function ratesOf(run: string): Promise<number[]> {
+  const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line)).flatMap((line) => (line.split === 'train' ? [line.learningRate] : []));
+}
+
+describe('train --resume', () => {
+  it('takes the command that began the run, and changes nothing', async () => {
+    const run = await copy();
+    const before = await readFile(join(run, 'config.json'));
+    const { code, stdout, stderr } = await runCommand([...command(run), '--steps', '4']);
+    expect(code, stderr).toBe(0);
+    expect(stdout).not.toContain('Changed by hand');
+    expect(await readFile(join(run, 'config.json'))).toEqual(before);
+  });
+
+  it('changes the learning rate by hand, and writes it down', async () => {
+    const run = await copy();
+    const rates = await ratesOf(run);
+    const last = rates.at(-1)!;
+    const resumed = await runCommand(['train', '--run', run, '--resume', '--learning-rate', '0.001', '--steps', '6']);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect(resumed.stdout).toMatch(
+      /Changed by hand from step 4 on: learning rate 0\.001 instead of [\d.]+, 6 instead of 4 steps in all\./,
+    );
+    expect((await ratesOf(run)).slice(0, 4)).toEqual(rates);
+    expect((await ratesOf(run))[4]).toBeCloseTo(0.001, 12);
+    expect(last).not.toBeCloseTo(0.001, 6);
+    expect((await recipeOf(run)).changes).toMatchObject([{ step: 4, steps: { before: 4, after: 6 } }]);
+    const reported = await runCommand(['report', '--run', run]);
+    expect(reported.code, reported.stderr).toBe(0);
+    const report = await readFile(join(run, 'report.html'), 'utf8');
+    expect(report).toContain('from step 4 on: learning rate 0.001 instead of');
+  });
+
+  it('changes the schedule by hand', async () => {
+    const run = await copy();
+    const last = (await ratesOf(run)).at(-1)!;
+    const resumed = await runCommand(['train', '--run', run, '--resume', '--schedule', 'constant', '--steps', '7']);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    const rates = (await ratesOf(run)).slice(4);
+    expect(rates).toHaveLength(3);
+    expect(new Set(rates.map((rate) => rate.toPrecision(9))).size).toBe(1);
+    expect(rates[0]).toBeLessThanOrEqual(last * 1.0001);
+  });
+
+  it('says before it trains that a schedule over the whole run jumps back, and keeps the old length where asked', async () => {
+    const [longer, kept] = [await copy(), await copy()];
+    const resumed = await runCommand(['train', '--run', longer, '--resume', '--epochs', '4']);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    const said = /learning rate rises from ([\d.]+) to ([\d.]+) here\. .*add (--schedule-epochs [\d.]+)\./.exec(
+      resumed.stdout,
+    );
+    expect(said).not.toBeNull();
+    expect(resumed.stdout.indexOf(said![0])).toBeLessThan(resumed.stdout.indexOf('step 12/12'));
+    expect((await ratesOf(longer))[4]).toBeGreaterThan((await ratesOf(longer))[3]!);
+    const asked = await runCommand(['train', '--run', kept, '--resume', '--epochs', '4', ...said![3]!.split(' ')]);
+    expect(asked.code, asked.stderr).toBe(0);
+    expect(asked.stdout).not.toContain('rises from');
+    const rates = await ratesOf(kept);
+    expect(rates.slice(4).every((rate) => rate <= rates[3]! * 1.0001)).toBe(true);
+  });
+
+  it('keeps more checkpoints from now on', async () => {
+    const run = await copy();
+    const resumed = await runCommand([
+      ...['train', '--run', run, '--resume', '--keep', '4', '--steps', '7', '--tune', 'off'],
+    ]);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect((await recipeOf(run)).keepCheckpoints).toBe(4);
+    expect(await readdir(join(run, 'checkpoints'))).toContain('step-00000007.safetensors');
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ['a warm-up', ['--warm-up', '3'], /--warm-up 3 cannot be changed in the midst of a run, which was begun with 1;/],
+    [
+      'patience',
+      ['--patience', '3'],
+      /--patience and --threshold are for the schedule plateau, this one is exponential/,
+    ],
+    ['a threshold', ['--threshold', '1%'], /--patience and --threshold are for the schedule plateau/],
+    [
+      'other weights to start from',
+      ['--from', 'elsewhere'],
+      /--from .*elsewhere cannot be changed .*begun without it;/,
+    ],
+    ['a scaled rate', ['--scale-rate'], /--scale-rate 0\.00125 cannot be changed .*begun with 0\.0025;/],
+    [
+      'another recipe',
+      ['--recipe', 'paper'],
+      /--recipe paper: its model\.variant is "paper", the run was begun with "small"/,
+    ],
+    ['flips', ['--no-random-crop'], /--no-random-crop cannot be changed .*begun with true/],
+    ['a schedule that is none', ['--schedule', 'cosine'], /--schedule cosine: give constant, plateau, step:30/],
+    ['a schedule that is torn', ['--schedule', '{"kind":'], /is not JSON/],
+    ['a schedule with a wrong field', ['--schedule', '{"kind":"step"}'], /--schedule .*: factor is missing/],
+  ])('refuses %s', async (_, options, message) => {
+    const { code, stderr } = await runCommand(['train', '--run', begun, '--resume', '--steps', '5', ...options]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+});
+
+it.each([
+  ['constant', { kind: 'step', factor: 1, epochs: [] }],
+  ['plateau', { kind: 'plateau', factor: 0.1, patience: 5, threshold: 0.001, drops: 3 }],
+  ['step:30,60,80', { kind: 'step', factor: 0.1, epochs: [30, 60, 80] }],
+  ['exponential:250', { kind: 'exponential', factor: 250, steps: 100 }],
+  ['{"kind": "table", "factors": [[0, 1]]}', { kind: 'table', factors: [[0, 1]] }],
+])('--schedule %s', (text, schedule) => {
+  expect(parseSchedule(text)).toEqual(schedule);
+});
+
+it.each(['step', 'step:', 'step:a', 'plateau:3', 'constant:1', 'exponential', 'exponential:0', ''])(
+  '--schedule %j is refused',
+  (text) => {
+    expect(() => parseSchedule(text)).toThrow(/give constant, plateau/);
+  },
+);

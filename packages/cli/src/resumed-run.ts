@@ -1,0 +1,149 @@
+import { access } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { batchesPerEpoch, type Dataset } from '@alex/data';
+import { ConfigError } from '@alex/tensor';
+import { type ChangedRun, changeRun, type RunConfig, RunDirectory } from '@alex/trainer';
+import { changeInWords, rate } from './change-in-words.js';
+import { openDataOfRun } from './data.js';
+import type { Output } from './output.js';
+import { defaultsOf, findRecipe } from './recipes.js';
+import { scheduleOf } from './schedule-option.js';
+import type { PlannedTraining, TrainOptions } from './train-options.js';
+import { type Tuning, tuningsOfRun } from './tuning.js';
+
+/**
+ * Plans to continue a run. Of the options, its length, its learning rate and schedule, and what it keeps can be changed by hand;
+ * others must agree with what it is, so that a command can be repeated with `--resume`.
+ */
+export async function resumedRun(options: TrainOptions, output: Output): Promise<PlannedTraining> {
+  const opened = await RunDirectory.open(options.run);
+  await checkUnchanged(options, opened.config);
+  const dataset = await openDataOfRun(opened.config, options.data);
+  const { keep } = options;
+  const kept = keep !== undefined && keep !== opened.config.recipe.keepCheckpoints;
+  const run = kept ? opened.changed({ keepCheckpoints: keep }) : opened;
+  const changed = await changeByHand(run, dataset, options);
+  tellChange(changed, options, batchesPerEpoch(dataset.train.length, run.config.recipe), output);
+  return {
+    config: changed.run.config,
+    dataset,
+    kernels: await kernelsOf(options),
+    begin: async () => changed.run,
+  };
+}
+
+/** Refuses what a run cannot change in its midst. */
+async function checkUnchanged(options: TrainOptions, { model, recipe, data, images }: RunConfig): Promise<void> {
+  const { from, scaleRate, learningRate } = options;
+  const pairs: [string, unknown, unknown][] = [
+    ['--model', options.model, model.variant],
+    ['--crop', options.crop, model.inputSize],
+    ['--classes', options.classes, data.classes.length],
+    ['--size', options.size, data.height],
+    ['--batch', options.batch, recipe.batch],
+    ['--micro-batch', options.microBatch, recipe.microBatch ?? recipe.batch],
+    ['--seed', options.seed, recipe.seed],
+    ['--precision', options.precision, recipe.precision ?? 'float32'],
+    ['--warm-up', options.warmUp, recipe.warmUp?.epochs],
+    ['--from', from && resolve(from), recipe.startsFrom?.weights],
+    ['--evaluate-every', options.evaluateEvery, recipe.evaluateEvery],
+    ['--checkpoint-every', options.checkpointEvery, recipe.checkpointEvery],
+    ['--no-random-crop', options.randomCrop ? undefined : false, images.crop === 'random'],
+    ['--chunk', options.chunk, images.chunk ?? 1],
+    ['--no-mirror', options.mirror ? undefined : false, images.mirror],
+    ['--no-colour', options.colour ? undefined : false, images.colour !== undefined],
+  ];
+  if (scaleRate && learningRate === undefined) {
+    const { learningRate: usual } = await recipeOf(options, model.variant);
+    pairs.push(['--scale-rate', await scaled(usual, options, { model, recipe }), recipe.learningRate]);
+  }
+  for (const [option, given, own] of pairs) {
+    if (given === undefined || given === own) continue;
+    const begun = own === undefined ? 'begun without it' : `begun with ${own}`;
+    // Of a switch, its name says it all.
+    const value = typeof given === 'boolean' ? '' : ` ${given}`;
+    throw new ConfigError(
+      `${option}${value} cannot be changed in the midst of a run, which was ${begun}; leave it out or choose another --run`,
+    );
+  }
+  if (options.recipe !== undefined) await checkRecipe(options.recipe, { model, recipe, images });
+}
+
+/** What no option changes of a recipe must be what the run was begun with. */
+async function checkRecipe(name: string, { model, recipe, images }: Pick<RunConfig, 'model' | 'recipe' | 'images'>) {
+  const given = await findRecipe(name);
+  const pairs: [string, unknown, unknown][] = [
+    ['model.variant', given.model.variant, model.variant],
+    ['momentum', given.momentum, recipe.momentum],
+    ['weightDecay', given.weightDecay, recipe.weightDecay],
+    ['overrides', given.overrides, recipe.overrides],
+    ['schedules', given.schedules, recipe.schedules],
+    ['images.padding', given.images.padding, images.padding],
+    ['images.scale', given.images.scale, images.scale],
+  ];
+  for (const [field, there, own] of pairs) {
+    if (JSON.stringify(there) === JSON.stringify(own)) continue;
+    throw new ConfigError(
+      `--recipe ${name}: its ${field} is ${JSON.stringify(there) ?? 'not given'}, the run was begun with ` +
+        `${JSON.stringify(own) ?? 'none'}; leave it out or choose another --run`,
+    );
+  }
+}
+
+async function changeByHand(run: RunDirectory, dataset: Dataset, options: TrainOptions): Promise<ChangedRun> {
+  const { recipe } = run.config;
+  const { learningRate, epochs, steps } = options;
+  const inForce = recipe.changes?.findLast(({ schedule }) => schedule)?.schedule ?? recipe.schedule;
+  return changeRun(run, dataset.train.length, {
+    learningRate: learningRate && (await scaled(learningRate, options, run.config)),
+    schedule: scheduleOf(options, inForce),
+    steps: epochs === undefined ? steps : epochs * batchesPerEpoch(dataset.train.length, recipe),
+  });
+}
+
+/** Says what is different from now on; and what was given and changes nothing. */
+function tellChange(
+  { change, jump }: ChangedRun,
+  { learningRate }: TrainOptions,
+  stepsPerEpoch: number,
+  output: Output,
+): void {
+  if (learningRate !== undefined && !change?.learningRate) {
+    output.line(
+      `--learning-rate ${learningRate} changes nothing: the run was given it before, and its schedule goes by it.`,
+    );
+  }
+  if (!change) return;
+  output.line(`Changed by hand ${changeInWords(change)}.`);
+  const { steps } = change;
+  if (!jump || !steps) return;
+  output.line(
+    `The schedule falls over the whole run: in one of ${steps.after} steps the learning rate rises from ${rate(jump.before)} to ${rate(jump.after)} here. ` +
+      `To keep the old length, and the rate at its end from there on, add --schedule-epochs ${Number((steps.before / stepsPerEpoch).toFixed(3))}.`,
+  );
+}
+
+/** A rate that is to follow the batch, as it did when the run was begun. */
+async function scaled(
+  learningRate: number,
+  options: TrainOptions,
+  { model, recipe }: Pick<RunConfig, 'model' | 'recipe'>,
+): Promise<number> {
+  if (!options.scaleRate) return learningRate;
+  return learningRate * (recipe.batch / (await recipeOf(options, model.variant)).batch);
+}
+
+function recipeOf({ recipe }: TrainOptions, variant: string) {
+  return recipe === undefined ? defaultsOf(variant) : findRecipe(recipe);
+}
+
+/** A run continues with the kernels that it began with, unless others are asked for: others sum in another order. */
+async function kernelsOf({ run, tune, tunings }: TrainOptions): Promise<Omit<Tuning, 'say'>> {
+  if (tune !== undefined || tunings !== undefined) return { effort: tune ?? 'off', file: tunings };
+  const own = tuningsOfRun(run);
+  const tuned = await access(own).then(
+    () => true,
+    () => false,
+  );
+  return tuned ? { effort: 'cached', file: own, otherAdapter: true } : { effort: 'off' };
+}

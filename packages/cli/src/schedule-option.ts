@@ -1,0 +1,79 @@
+import { ConfigError } from '@alex/tensor';
+import { checkSchedule, type Recipe } from '@alex/trainer';
+
+type Schedule = Recipe['schedule'];
+
+/** Parts that an exponential schedule falls in: so many that it is nearly smooth. */
+const manyParts = 100;
+
+const forms =
+  'constant, plateau, step:30,60,80 (a tenth from each of these epochs on), exponential:250 (the first rate over the last), or JSON';
+
+/**
+ * A schedule as it is given on a command line: a word, or JSON as in a recipe.
+ *
+ * @throws ConfigError where it is neither
+ */
+export function parseSchedule(text: string): Schedule {
+  const [kind, value] = text.trim().split(/:(.*)/s);
+  const number = Number(value);
+  if (text.trim().startsWith('{')) return checkSchedule(`--schedule ${text}`, fromJson(text));
+  if (kind === 'constant' && value === undefined) return { kind: 'step', factor: 1, epochs: [] };
+  if (kind === 'plateau' && value === undefined) {
+    // The paper's rule (section 5).
+    return { kind: 'plateau', factor: 0.1, patience: 5, threshold: 0.001, drops: 3 };
+  }
+  if (kind === 'step' && value !== undefined && /^[\d., ]+$/.test(value)) {
+    return checkSchedule(`--schedule ${text}`, { kind: 'step', factor: 0.1, epochs: value.split(',').map(Number) });
+  }
+  if (kind === 'exponential' && value !== undefined && number > 0) {
+    return { kind: 'exponential', factor: number, steps: manyParts };
+  }
+  throw new ConfigError(`--schedule ${text}: give ${forms}`);
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError(`--schedule ${text}: is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** What is asked for in options of their own. */
+export interface ScheduleOptions {
+  readonly schedule?: string;
+  readonly patience?: number;
+  readonly threshold?: number;
+  readonly scheduleEpochs?: number;
+}
+
+/**
+ * A schedule with what was asked for in its place.
+ *
+ * @param own the recipe's, or the run's
+ * @throws ConfigError for an option that the schedule does not have
+ */
+export function scheduleOf(options: ScheduleOptions, own: Schedule): Schedule {
+  const { patience, threshold, scheduleEpochs } = options;
+  let schedule = options.schedule === undefined ? own : parseSchedule(options.schedule);
+  if (patience !== undefined || threshold !== undefined) {
+    if (schedule.kind !== 'plateau') {
+      throw new ConfigError(
+        `--patience and --threshold are for the schedule plateau, this one is ${schedule.kind}; leave them out, or add --schedule plateau`,
+      );
+    }
+    schedule = {
+      ...schedule,
+      ...(patience !== undefined && { patience }),
+      ...(threshold !== undefined && { threshold }),
+    };
+  }
+  if (scheduleEpochs === undefined) return schedule;
+  if (schedule.kind !== 'exponential') {
+    throw new ConfigError(
+      `--schedule-epochs is for the schedule exponential, this one is ${schedule.kind}; leave it out`,
+    );
+  }
+  return { ...schedule, epochs: scheduleEpochs };
+}

@@ -1,0 +1,55 @@
+import type { Dataset } from '@alex/data';
+import type { Strategy } from '@alex/multi-gpu';
+import type { Precision } from '@alex/tensor/network';
+import type { RunConfig, RunDirectory } from '@alex/trainer';
+import type { AdapterOptions, TuningOptions } from './options.js';
+import type { ScheduleOptions } from './schedule-option.js';
+import type { Tuning } from './tuning.js';
+
+/** What `train` takes; what is left out comes with the network, or from the run that continues. */
+export interface TrainOptions extends AdapterOptions, TuningOptions, ScheduleOptions {
+  readonly run: string;
+  readonly data?: string;
+  readonly model?: string;
+  /** A name or a file. Default: that of the model. */
+  readonly recipe?: string;
+  /** A run or a file of weights to start from. */
+  readonly from?: string;
+  readonly classes?: number;
+  readonly batch?: number;
+  readonly microBatch?: number;
+  /** Whether the rate follows the batch. */
+  readonly scaleRate?: boolean;
+  /** In epochs. */
+  readonly warmUp?: number;
+  readonly steps?: number;
+  readonly epochs?: number;
+  readonly seed?: number;
+  readonly precision?: Precision;
+  readonly learningRate?: number;
+  readonly crop?: number;
+  readonly size?: number;
+  readonly randomCrop: boolean;
+  readonly mirror: boolean;
+  readonly chunk?: number;
+  readonly colour: boolean;
+  readonly evaluateEvery?: number;
+  readonly strategy?: Strategy | 'auto';
+  readonly trace?: string;
+  readonly checkpointEvery?: number;
+  readonly keep?: number;
+  /** In bytes. */
+  readonly memory?: number;
+  readonly onDivergence?: 'stop' | 'rollback';
+  readonly resume?: boolean;
+  readonly dashboard?: boolean;
+}
+
+/** A training before it begins. */
+export interface PlannedTraining {
+  readonly config: RunConfig;
+  readonly dataset: Dataset;
+  readonly kernels: Omit<Tuning, 'say'>;
+  /** Makes the run directory, or opens it. */
+  begin(): Promise<RunDirectory>;
+}

@@ -1,0 +1,95 @@
+import { batchesPerEpoch } from '@alex/data';
+import { ConfigError } from '@alex/tensor';
+import { errorsOf, Rates } from './rates.js';
+import type { Recipe, RecipeChange } from './recipe.js';
+import type { RunDirectory } from './run-directory.js';
+
+/** What can be changed by hand of a run that has begun. */
+export interface ByHand {
+  /** The general learning rate from the next step on; the schedule lowers it further as it would have lowered the old one. */
+  readonly learningRate?: number | undefined;
+  /** Takes the place of the run's schedule; the rate stays what it is until this one changes it. */
+  readonly schedule?: Recipe['schedule'] | undefined;
+  /** Length of the run, in steps. */
+  readonly steps?: number | undefined;
+}
+
+/** A run as it was changed. */
+export interface ChangedRun {
+  /** Written down when its training begins. */
+  readonly run: RunDirectory;
+  /** What is new; nothing where all is as it was. */
+  readonly change: RecipeChange | undefined;
+  /** The learning rate before and after where another length alone makes it jump up, as a schedule over the whole run does. */
+  readonly jump: { readonly before: number; readonly after: number } | undefined;
+}
+
+/**
+ * Changes a run by hand, from its newest checkpoint on. The change becomes part of its recipe, so the run can be made again
+ * from its `config.json`. The learning rate that the run was given last, or began with, changes nothing: a command that is repeated
+ * to resume a run must not undo what its schedule did.
+ *
+ * @param images how many there are to learn from
+ * @throws ConfigError where a rate of 0 would have to be scaled, or some parameters have schedules of their own
+ */
+export async function changeRun(run: RunDirectory, images: number, byHand: ByHand): Promise<ChangedRun> {
+  const { recipe } = run.config;
+  const { changes = [] } = recipe;
+  const [step = 0] = await run.checkpoints.steps();
+  const validations = (await run.readMetrics()).filter((line) => line.split === 'val' && line.step <= step);
+  const progress = {
+    epochOf: (steps: number) => steps / batchesPerEpoch(images, recipe),
+    validationErrors: errorsOf(validations, recipe),
+  };
+  const rateAt = (changed: Recipe) => new Rates(changed).at(step, progress).learningRate;
+
+  const given = changes.findLast(({ learningRate }) => learningRate)?.learningRate?.after ?? recipe.learningRate;
+  const learningRate = byHand.learningRate === given ? undefined : byHand.learningRate;
+  const inForce = changes.findLast(({ schedule }) => schedule)?.schedule ?? recipe.schedule;
+  const schedule = isSame(byHand.schedule ?? inForce, inForce) ? undefined : byHand.schedule;
+  const steps = (byHand.steps ?? recipe.steps) === recipe.steps ? undefined : byHand.steps;
+  if (learningRate === undefined && schedule === undefined && steps === undefined) {
+    return { run, change: undefined, jump: undefined };
+  }
+  if (schedule && recipe.schedules) {
+    const own = Object.keys(recipe.schedules).join(', ');
+    throw new ConfigError(`schedule: ${own} have schedules of their own; change them in a recipe, for a new run`);
+  }
+
+  const change = {
+    step,
+    ...(schedule && { schedule }),
+    ...(steps !== undefined && { steps: { before: recipe.steps, after: steps } }),
+    rateFactor: changes.at(-1)?.rateFactor ?? 1,
+  };
+  const withChange = (one: RecipeChange): Recipe => ({
+    ...recipe,
+    steps: steps ?? recipe.steps,
+    changes: [...changes, one],
+  });
+  if (learningRate === undefined && schedule === undefined) {
+    const [before, after] = [rateAt(recipe), rateAt(withChange(change))];
+    return { run: run.changed(withChange(change)), change, jump: after > before ? { before, after } : undefined };
+  }
+  // After a rollback, a checkpoint has a factor of its own.
+  const rollback = (await run.latestCheckpoint())?.rateFactor ?? 1;
+  const before = rollback * rateAt(recipe);
+  const after = learningRate ?? before;
+  const unscaled = rollback * rateAt(withChange({ ...change, rateFactor: 1 }));
+  if (unscaled === 0 || after === 0) {
+    throw new ConfigError(
+      `the learning rate is 0 at step ${step}, which no factor changes; give a schedule that is not 0 there, and a learning rate`,
+    );
+  }
+  const whole = {
+    ...change,
+    ...(learningRate !== undefined && { learningRate: { before, after } }),
+    rateFactor: after / unscaled,
+  };
+  return { run: run.changed(withChange(whole)), change: whole, jump: undefined };
+}
+
+function isSame(one: Recipe['schedule'], other: Recipe['schedule']): boolean {
+  const sorted = (schedule: object) => JSON.stringify(Object.entries(schedule).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return sorted(one) === sorted(other);
+}
