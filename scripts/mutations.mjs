@@ -70,7 +70,7 @@ const mutations = [
   },
   {
     name: 'adapters exchange the same values in every run',
-    file: 'packages/tensor/src/kernel/exchange.ts',
+    file: 'packages/tensor/src/kernel/local-message.ts',
     find: '      write(buffer.getMappedRange(), offset);\n',
     replace: '      void write, offset;\n',
     test: 'src/kernel/exchange.test.ts',
@@ -78,8 +78,8 @@ const mutations = [
   {
     name: '--resume begins again',
     file: 'packages/cli/src/commands/train.ts',
-    find: 'exists ? await oldRun(options)',
-    replace: 'exists && !options.resume ? await oldRun(options)',
+    find: 'exists ? await resumedRun(options, output)',
+    replace: 'exists && !options.resume ? await resumedRun(options, output)',
     test: 'src/bad-input.test.ts',
     only: 'a run that another command began',
   },
