@@ -57,7 +57,15 @@ export async function openData(
  */
 export async function openDataOfRun({ data }: RunConfig, source: string = data.source): Promise<Dataset> {
   const classes = source === 'emoji' ? data.classes.length : undefined;
-  const dataset = await openDataset(source, { classes, size: data.height });
+  const dataset = await openDataset(source, { classes, size: data.height }).catch(async (error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error;
+    // Nobody gave a size: the data have one of their own, which is another.
+    const own = await openDataset(source, { classes });
+    if (own.height === data.height) throw error;
+    throw new ConfigError(
+      `${source}: its images are ${own.height} x ${own.width}, the run learnt from ${data.height} x ${data.width}; give data of that size, or prepare them by --size ${data.height}`,
+    );
+  });
   if (dataset.classes.join('\n') !== data.classes.join('\n')) {
     throw new ConfigError(
       `${source}: has ${dataset.classes.length} classes (${listed(dataset.classes)}), the run knows ` +

@@ -3,25 +3,31 @@ import { batchesPerEpoch } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import { checkRunConfig, type Recipe, type RecipeFile, RunDirectory } from '@alex/trainer';
 import { measureImages, openData } from './data.js';
+import { overridesOf } from './frozen-layers.js';
 import { defaultsOf, findRecipe } from './recipes.js';
 import { scheduleOf } from './schedule-option.js';
 import { describeModel } from './session.js';
+import { type StartingPoint, startingPoint } from './starting-point.js';
 import type { PlannedTraining, TrainOptions } from './train-options.js';
 import { usualEffort } from './tuning.js';
-import { weightsAt } from './weights-at.js';
 
 /** Plans a new run: by its recipe, and by what the options say differently. */
 export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
-  const { data: source } = options;
-  const recipe = options.recipe === undefined ? defaultsOf(options.model ?? 'paper') : await findRecipe(options.recipe);
-  const variant = options.model ?? recipe.model.variant;
-  const startsFrom = await startOf(options, recipe);
+  const { data: source, from } = options;
+  const start = from === undefined ? undefined : await startingPoint(from);
+  const recipe =
+    options.recipe === undefined
+      ? defaultsOf(options.model ?? start?.variant ?? 'paper')
+      : await findRecipe(options.recipe);
+  // A network without a recipe of its own has the paper's.
+  const variant = options.model ?? (options.recipe === undefined ? start?.variant : undefined) ?? recipe.model.variant;
+  const startsFrom = startOf(options, recipe, start, variant);
   if (source === undefined) {
     throw new ConfigError('--data is missing: give a directory of images, or the word emoji for the embedded ones');
   }
   const inputSize = describeModel({
     variant,
-    inputSize: options.crop ?? recipe.model.inputSize,
+    inputSize: options.crop ?? recipe.model.inputSize ?? (start?.variant === variant ? start.inputSize : undefined),
     classes: options.classes,
   }).input[1]!;
   const dataset = await openData(source, {
@@ -42,6 +48,10 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
   const strength = options.colour ? recipe.images.colourStrength : 0;
   const warmUp = warmUpOf(options, recipe, batch);
   const { height, width, channels, classes, name } = dataset;
+  const { meanImage, ...measured } = await measureImages(dataset, {
+    colourStrength: typeof strength === 'number' ? strength : strength[0]![1],
+  });
+  const expected = start?.mean?.length === channels ? start.mean : undefined;
   const config = checkRunConfig({
     model: { variant, inputSize },
     data: { source, name, classes: [...classes], height, width, channels },
@@ -51,9 +61,9 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
       ...(options.chunk !== undefined && { chunk: options.chunk }),
       padding: recipe.images.padding,
       scale: recipe.images.scale,
-      ...(await measureImages(dataset, {
-        colourStrength: typeof strength === 'number' ? strength : strength[0]![1],
-      })),
+      ...measured,
+      // What was learnt expects what it was learnt from.
+      ...(expected ? { mean: [...expected] } : meanImage !== undefined && { meanImage }),
     },
     recipe: {
       batch,
@@ -68,7 +78,7 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
       ...(typeof strength !== 'number' && { colourStrength: strength }),
       momentum: recipe.momentum,
       weightDecay: recipe.weightDecay,
-      ...(recipe.overrides && { overrides: recipe.overrides }),
+      ...overridesOf(options, recipe, describeModel({ variant, inputSize, classes: classes.length, channels })),
       ...(startsFrom && { startsFrom }),
       evaluateEvery: options.evaluateEvery ?? recipe.evaluateEvery ?? often,
       checkpointEvery: options.checkpointEvery ?? recipe.checkpointEvery ?? Math.min(often, mostStepsToLose),
@@ -95,14 +105,23 @@ function warmUpOf({ warmUp, scaleRate }: TrainOptions, recipe: RecipeFile, batch
 }
 
 /** What a fine-tuning starts from; that it can be read, before anything takes time. */
-async function startOf({ from }: TrainOptions, { startsFrom }: RecipeFile): Promise<Recipe['startsFrom']> {
-  if (from === undefined) {
+function startOf(
+  { from }: TrainOptions,
+  { startsFrom }: RecipeFile,
+  start: StartingPoint | undefined,
+  variant: string,
+): Recipe['startsFrom'] {
+  if (from === undefined || !start) {
     if (!startsFrom) return undefined;
     throw new ConfigError(
       `--from is missing: the recipe continues from the weights of another run; give the run of ${startsFrom.recipe}, or its weights.safetensors`,
     );
   }
-  await weightsAt(from);
+  if (start.mean && start.variant !== variant) {
+    throw new ConfigError(
+      `--from ${from}: holds weights of ${start.variant}, which ${variant} has no use for; give --model ${start.variant}`,
+    );
+  }
   return { weights: resolve(from), replaces: startsFrom?.replaces ?? [] };
 }
 

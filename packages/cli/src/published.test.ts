@@ -30,12 +30,14 @@ function weightsOf(form: 'torchvision' | 'caffe', classes = 2): PublishedWeights
       ]),
     ),
   );
-  return { file: 'weights', form: publishedForms[form], tensors, classes };
+  return { file: 'weights', form: publishedForms[form], tensors, classes, remarks: [] };
 }
 
 describe('a file of published weights', () => {
   it('is known by its content', async () => {
-    await writeSafetensors(file('a.bin'), { 'classifier.6.bias': tensorOf(7), 'features.0.bias': tensorOf(64) });
+    await writeSafetensors(file('a.bin'), {
+      ...{ 'classifier.6.weight': tensorOf(7, 2), 'classifier.6.bias': tensorOf(7), 'features.0.bias': tensorOf(64) },
+    });
     const torchvision = await readPublishedWeights(file('a.bin'));
     expect(torchvision).toMatchObject({ classes: 7, form: { variant: 'torchvision' } });
     const { root } = protobuf.parse(`syntax = "proto2";
@@ -64,10 +66,16 @@ describe('a file of published weights', () => {
       await expect(reading).rejects.toThrow(message);
     };
     await refused('missing', undefined, /missing: could not be read/);
-    await refused('alexnet.pth', Buffer.from('PK\x03\x04rest'), /torch.save\); save it as safetensors first/);
-    await refused('words.txt', Buffer.from('not any weights at all'), /not a usable caffemodel/);
-    await writeSafetensors(file('own'), { 'fc8.bias': tensorOf(7) });
-    await refused('own', undefined, /classifier.6.bias is missing; .* as torchvision's alexnet does/);
+    await refused('alexnet.pth', Buffer.from('PK\x03\x04rest'), /is a zip archive; .*torch.save/);
+    await refused('words.txt', Buffer.from('not any weights at all'), /is text; give a file of weights/);
+    await writeSafetensors(file('foreign'), { 'fc8.bias': tensorOf(7) });
+    await refused(
+      'foreign',
+      undefined,
+      /classifier.6.weight, the last layer of torchvision, is missing; .* as torchvision's alexnet does/,
+    );
+    await writeSafetensors(file('own'), { 'conv1.weight': tensorOf(7) });
+    await refused('own', undefined, /holds weights of a run of this program, .*give the run's directory as --run/);
     const double = Buffer.from(
       JSON.stringify({ 'classifier.6.bias': { dtype: 'F64', shape: [2], data_offsets: [0, 16] } }),
     );
@@ -78,6 +86,54 @@ describe('a file of published weights', () => {
       Buffer.concat([length, double, Buffer.alloc(16)]),
       /classifier.6.bias holds F64.*convert it first/,
     );
+  });
+});
+
+/** A caffemodel of layers without blobs, and a last one; in the form of 2014 or of today. */
+async function caffemodel(name: string, types: readonly string[], old = false): Promise<string> {
+  const { root } = protobuf.parse(`syntax = "proto2";
+    message Shape { repeated int64 dim = 1 [packed = true]; }
+    message Blob { repeated float data = 5 [packed = true]; optional Shape shape = 7; }
+    message Old { optional string name = 4; optional int32 type = 5; repeated Blob blobs = 6; }
+    message Layer { optional string name = 1; optional string type = 2; repeated Blob blobs = 7; }
+    message Net { optional string name = 1; repeated Old layers = 2; repeated Layer layer = 100; }`);
+  const net = root.lookupType('Net');
+  const numbers: Record<string, number> = { Convolution: 4, InnerProduct: 14, LRN: 15, Pooling: 17, ReLU: 18 };
+  const blob = (...dim: number[]) => ({ shape: { dim }, data: new Array(dim.reduce((a, b) => a * b, 1)).fill(1) });
+  const layers = [...types, 'InnerProduct'].map((type, index, all) => ({
+    name: index === all.length - 1 ? 'fc8' : `layer${index}`,
+    type: old ? numbers[type] : type,
+    ...(index === all.length - 1 && { blobs: [blob(2, 3), blob(2)] }),
+  }));
+  const path = file(`${name} ${types.join(' ')}`);
+  await writeFile(path, net.encode(net.fromObject({ name, [old ? 'layers' : 'layer']: layers })).finish());
+  return path;
+}
+
+describe('a caffemodel', () => {
+  const alexNet = ['Convolution', 'ReLU', 'LRN', 'Pooling'];
+  const caffeNet = ['Convolution', 'ReLU', 'Pooling', 'LRN'];
+
+  it.each([false, true])('is told from its relative by the order of its layers (of 2014: %s)', async (old) => {
+    // Whatever its author called it.
+    const alex = await readPublishedWeights(await caffemodel('CaffeNet', alexNet, old));
+    expect(alex).toMatchObject({ form: { variant: 'caffe' }, classes: 2, remarks: [] });
+    const caffe = await readPublishedWeights(await caffemodel('AlexNet', caffeNet, old));
+    expect(caffe).toMatchObject({ form: { variant: 'caffenet' }, classes: 2, remarks: [] });
+  });
+
+  it('without the layers that would tell is taken by its name, which is said', async () => {
+    const named = await readPublishedWeights(await caffemodel('my CaffeNet', ['Convolution']));
+    expect(named).toMatchObject({ form: { variant: 'caffenet' } });
+    expect(named.remarks.join()).toMatch(/taken for caffenet, by its name my CaffeNet\./);
+    const nameless = await readPublishedWeights(await caffemodel('', ['Convolution']));
+    expect(nameless.remarks.join()).toMatch(/does not say whether .*taken for caffe\./);
+  });
+
+  it('of another relative is refused', async () => {
+    const reading = readPublishedWeights(await caffemodel('VGG', ['Convolution', 'ReLU', 'Pooling']));
+    await expect(reading).rejects.toThrow(CheckpointError);
+    await expect(reading).rejects.toThrow(/VGG pools but has no normalization across maps/);
   });
 });
 

@@ -1,10 +1,17 @@
-import { open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Dataset } from '@alex/data';
-import { fromPublished, type PublishedForm, publishedForms } from '@alex/model-alexnet';
+import { fromPublished, type PublishedForm, publishedForms, publishedNames } from '@alex/model-alexnet';
 import { CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import { formatShape } from '@alex/tensor/kernels';
-import { checkRunConfig, readCaffeMean, readCaffemodel, readSafetensors } from '@alex/trainer';
+import {
+  type Caffemodel,
+  checkRunConfig,
+  readCaffeMean,
+  readCaffemodel,
+  readSafetensors,
+  weightsFormat,
+} from '@alex/trainer';
 import { base64FromFloats } from './base64.js';
 import { defaultsOf } from './recipes.js';
 import { describeModel, type TrainedNetwork } from './session.js';
@@ -12,53 +19,94 @@ import { describeModel, type TrainedNetwork } from './session.js';
 /** Images as the published networks were tested on: shorter side 256, the square in its centre. */
 export const publishedImageSize = 256;
 
-/** Weights that others published, as their file has them. */
+/** Weights that others published. */
 export interface PublishedWeights {
   readonly file: string;
   readonly form: PublishedForm;
-  /** By the file's own names. */
+  /** By the names that the published network has. */
   readonly tensors: Readonly<Record<string, HostTensor>>;
   /** How many classes they tell apart. */
   readonly classes: number;
+  /** What was not taken as it is: one sentence each. */
+  readonly remarks: readonly string[];
+}
+
+/** Weights in a file of safetensors under this program's own names, such as `weights.safetensors` of a run. */
+export interface OwnWeights {
+  readonly file: string;
+  readonly form: 'own';
+  readonly tensors: Readonly<Record<string, HostTensor>>;
 }
 
 /**
- * Reads a file of published weights, and tells by its content which form it has.
+ * Reads a file of weights, and tells by its content whose they are.
  *
- * @throws CheckpointError where it is missing, torn or of another kind
+ * @throws CheckpointError where it is missing, truncated or something else, which is named with what to do
  */
-export async function readPublishedWeights(file: string): Promise<PublishedWeights> {
-  const kind = await kindOf(file);
-  const form = kind === 'safetensors' ? publishedForms.torchvision : publishedForms.caffe;
-  const tensors = kind === 'safetensors' ? (await readSafetensors(file)).tensors : await readCaffemodel(file);
-  const last = `${form.layers.fc8}.bias`;
-  const bias = tensors[last];
-  if (!bias) {
-    throw new CheckpointError(
-      `${file}: ${last} is missing; safetensors files must name their tensors as torchvision's alexnet does ` +
-        '(features.0.weight), caffemodel files as bvlc_alexnet (conv1)',
-    );
+export async function readWeights(file: string): Promise<PublishedWeights | OwnWeights> {
+  if ((await weightsFormat(file)) === 'caffemodel') {
+    const model = await readCaffemodel(file);
+    const { form, remark } = caffeForm(file, model);
+    return published(file, form, model.tensors, ...remark);
   }
-  return { file, form, tensors, classes: bias.data.length };
+  const { tensors, wholeNumbers } = await readSafetensors(file);
+  const isTorchvision = Object.keys(tensors).some((name) => /(^|\.)(features|classifier)\./.test(name));
+  if (!isTorchvision && Object.keys(tensors).some((name) => /^conv1\.|\.velocity$/.test(name))) {
+    return { file, form: 'own', tensors };
+  }
+  const counters = wholeNumbers.length > 0 ? [`${wholeNumbers.join(', ')}: whole numbers, left out.`] : [];
+  return published(file, publishedForms.torchvision, tensors, ...counters);
 }
 
-async function kindOf(file: string): Promise<'safetensors' | 'caffemodel'> {
-  let head: Buffer;
-  try {
-    const handle = await open(file);
-    try {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(9), 0, 9, 0);
-      head = buffer.subarray(0, bytesRead);
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    throw new CheckpointError(`${file}: could not be read: ${(error as Error).message}`, { cause: error });
+/**
+ * Reads weights that others published.
+ *
+ * @throws CheckpointError as {@link readWeights}, and for weights of a run
+ */
+export async function readPublishedWeights(file: string): Promise<PublishedWeights> {
+  const weights = await readWeights(file);
+  if (weights.form !== 'own') return weights;
+  throw new CheckpointError(
+    `${file}: holds weights of a run of this program, whose names they have (conv1.weight); give the run's directory as --run`,
+  );
+}
+
+function published(
+  file: string,
+  form: PublishedForm,
+  given: Readonly<Record<string, HostTensor>>,
+  ...found: readonly string[]
+): PublishedWeights {
+  const { tensors, remarks } = publishedNames(file, given, form);
+  const classes = tensors[`${form.layers['fc8']}.bias`]!.data.length;
+  return { file, form, tensors, classes, remarks: [...found, ...remarks] };
+}
+
+/**
+ * Which of Caffe's two networks it is, whose tensors have the same names and shapes: AlexNet normalizes before it pools,
+ * CaffeNet afterwards.
+ */
+function caffeForm(
+  file: string,
+  { name, layers }: Caffemodel,
+): { readonly form: PublishedForm; readonly remark: readonly string[] } {
+  const [normalization, pooling] = ['LRN', 'Pooling'].map((type) => layers.findIndex((layer) => layer.type === type));
+  if (normalization! >= 0 && pooling! >= 0) {
+    const form = normalization! < pooling! ? publishedForms.caffe : publishedForms.caffenet;
+    return { form, remark: [] };
   }
-  if (head.toString('latin1', 0, 2) === 'PK' || head.toString('latin1', 0, 2) === '\x80\x02') {
-    throw new CheckpointError(`${file}: is a file of PyTorch's (torch.save); save it as safetensors first`);
+  if (pooling! >= 0) {
+    throw new CheckpointError(
+      `${file}: ${name || 'its network'} pools but has no normalization across maps (LRN): it is a relative of AlexNet, which is not known here`,
+    );
   }
-  return head[8] === '{'.charCodeAt(0) ? 'safetensors' : 'caffemodel';
+  const form = /caffenet/i.test(name) ? publishedForms.caffenet : publishedForms.caffe;
+  return {
+    form,
+    remark: [
+      `does not say whether it normalizes before it pools; taken for ${form.variant}${name && `, by its name ${name}`}.`,
+    ],
+  };
 }
 
 /**

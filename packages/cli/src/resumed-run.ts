@@ -5,6 +5,7 @@ import { ConfigError } from '@alex/tensor';
 import { type ChangedRun, changeRun, type RunConfig, RunDirectory } from '@alex/trainer';
 import { changeInWords, rate } from './change-in-words.js';
 import { openDataOfRun } from './data.js';
+import { frozenNames } from './frozen-layers.js';
 import type { Output } from './output.js';
 import { defaultsOf, findRecipe } from './recipes.js';
 import { scheduleOf } from './schedule-option.js';
@@ -35,6 +36,10 @@ export async function resumedRun(options: TrainOptions, output: Output): Promise
 /** Refuses what a run cannot change in its midst. */
 async function checkUnchanged(options: TrainOptions, { model, recipe, data, images }: RunConfig): Promise<void> {
   const { from, scaleRate, learningRate } = options;
+  const frozen = Object.entries(recipe.overrides ?? {}).flatMap(([name, { learningRateScale }]) =>
+    learningRateScale === 0 ? [name] : [],
+  );
+  const isFrozen = (name: string) => frozen.some((path) => path === name || path.startsWith(`${name}.`));
   const pairs: [string, unknown, unknown][] = [
     ['--model', options.model, model.variant],
     ['--crop', options.crop, model.inputSize],
@@ -46,6 +51,7 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
     ['--precision', options.precision, recipe.precision ?? 'float32'],
     ['--warm-up', options.warmUp, recipe.warmUp?.epochs],
     ['--from', from && resolve(from), recipe.startsFrom?.weights],
+    ['--freeze', options.freeze, frozenNames(options).every(isFrozen) ? options.freeze : frozen.join(',') || undefined],
     ['--evaluate-every', options.evaluateEvery, recipe.evaluateEvery],
     ['--checkpoint-every', options.checkpointEvery, recipe.checkpointEvery],
     ['--no-random-crop', options.randomCrop ? undefined : false, images.crop === 'random'],

@@ -15,6 +15,8 @@ export interface TrainOptions extends AdapterOptions, TuningOptions, ScheduleOpt
   readonly recipe?: string;
   /** A run or a file of weights to start from. */
   readonly from?: string;
+  /** Layers that stay as they are, with commas between. */
+  readonly freeze?: string;
   readonly classes?: number;
   readonly batch?: number;
   readonly microBatch?: number;

@@ -134,6 +134,7 @@ describe('its kin', () => {
     ['no-lrn', 60_965_224, 724_406_816],
     ['ungrouped', 62_378_344, 1_135_256_096],
     ['caffe', 60_965_224, 724_406_816],
+    ['caffenet', 60_965_224, 724_406_816],
     ['torchvision', 61_100_840, 714_188_480],
     // conv2 320, conv3 of 160 maps a column, fc6 2 * (4096 * (4608 + 1)).
     [
@@ -221,6 +222,18 @@ describe('its kin', () => {
     expect(caffe).toMatchObject({ input: [3, 227, 227], columns: 1 });
     expect(initials(caffe, 'bias')).toMatchObject({ conv1: 0, conv2: 0.1, conv3: 0, conv5: 0.1, fc7: 0.1, fc8: 0 });
     expect(initials(caffe, 'weight')).toMatchObject({ conv5: 0.01, fc6: 0.005, fc7: 0.005, fc8: 0.01 });
+  });
+
+  test('caffenet pools before it normalizes, starts biases from 1, and is caffe in everything else', () => {
+    const [caffe, caffenet] = [alexnet({ variant: 'caffe' }), alexnet({ variant: 'caffenet' })];
+    const names = layerNames(caffenet);
+    expect(names.slice(0, 8)).toEqual(['conv1', 'relu1', 'pool1', 'norm1', 'conv2', 'relu2', 'pool2', 'norm2']);
+    expect([...names].sort()).toEqual([...layerNames(caffe)].sort());
+    expect(initials(caffenet, 'bias')).toMatchObject({ conv1: 0, conv2: 1, conv3: 0, conv5: 1, fc7: 1, fc8: 0 });
+    expect(initials(caffenet, 'weight')).toEqual(initials(caffe, 'weight'));
+    const shapes = (network: typeof caffe) =>
+      network.layers.flatMap(({ parameters }) => parameters.map(({ path, shape }) => [path, shape]));
+    expect(shapes(caffenet)).toEqual(shapes(caffe));
   });
 
   test('torchvision drops out before its dense layers', () => {

@@ -2,7 +2,7 @@ import { type Block, type Blueprint, change, changeSteps, leaveOut, type Step } 
 
 /**
  * The networks for ImageNet: the paper's (Krizhevsky, Sutskever, Hinton, NIPS 2012), what its published code ran, its
- * ablations, and two well-known replications.
+ * ablations, and well-known replications.
  */
 
 const relu: Step = { kind: 'relu' };
@@ -102,6 +102,17 @@ const caffeNormalization: Step = { ...releasedNormalization, k: 1 };
 const invertedDropout: Step = { ...dropout, inverted: true };
 const floorPool: Step = { ...pool, rounding: 'floor' };
 
+function asInCaffe(step: Step): Step {
+  if (step.kind === 'normalization') return caffeNormalization;
+  return step.kind === 'dropout' ? invertedDropout : step;
+}
+
+/** Pooling before normalization, where a layer has both. */
+function normalizationLast(block: Block): Block {
+  const isLast = ({ kind }: Step) => kind === 'normalization';
+  return { ...block, steps: [...block.steps.filter((step) => !isLast(step)), ...block.steps.filter(isLast)] };
+}
+
 /**
  * The standard deviation of PyTorch's default, a uniform distribution between plus and minus 1 / sqrt(inputs). It draws
  * biases from the same; here they start from 0.
@@ -193,10 +204,7 @@ export const imagenet = {
     columns: 1,
     // Groups, but no columns: its normalization runs over all maps.
     blocks: change(
-      changeSteps(paperBlocks, (step) => {
-        if (step.kind === 'normalization') return [caffeNormalization];
-        return [step.kind === 'dropout' ? invertedDropout : step];
-      }),
+      changeSteps(paperBlocks, (step) => [asInCaffe(step)]),
       {
         conv1: { padding: 0 },
         conv2: { groups: 2, bias: 0.1 },
@@ -206,6 +214,20 @@ export const imagenet = {
         fc7: { deviation: 0.005, bias: 0.1 },
       },
     ),
+  },
+  caffenet: {
+    ...paper,
+    about: "Caffe's bvlc_reference_caffenet: caffe with pooling before normalization, biases from 1",
+    inputSize: 227,
+    columns: 1,
+    blocks: change(changeSteps(paperBlocks, (step) => [asInCaffe(step)]).map(normalizationLast), {
+      conv1: { padding: 0 },
+      conv2: { groups: 2 },
+      conv4: { groups: 2 },
+      conv5: { groups: 2 },
+      fc6: { deviation: 0.005 },
+      fc7: { deviation: 0.005 },
+    }),
   },
   torchvision: {
     ...paper,

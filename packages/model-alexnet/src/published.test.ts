@@ -28,7 +28,7 @@ const side = 19;
 const classes = 4;
 
 /** The published networks with few maps: the same layers, names and order. */
-const small: Record<'torchvision' | 'caffe', NetworkDescription> = {
+const small: Record<PublishedForm['variant'], NetworkDescription> = {
   torchvision: describeNetwork({
     name: 'small torchvision',
     input: [3, side, side],
@@ -45,14 +45,23 @@ const small: Record<'torchvision' | 'caffe', NetworkDescription> = {
       dense({ name: 'fc8', units: classes }),
     ],
   }),
-  caffe: describeNetwork({
-    name: 'small caffe',
+  caffe: ofCaffe('small caffe', 'norm1', 'pool1'),
+  caffenet: ofCaffe('small caffenet', 'pool1', 'norm1'),
+};
+
+/** Caffe's two networks, with normalization and pooling in this order. */
+function ofCaffe(name: string, ...order: readonly ('norm1' | 'pool1')[]): NetworkDescription {
+  const both = {
+    norm1: localResponseNorm({ name: 'norm1', size: 5, alpha: 1e-4, beta: 0.75, k: 1, alphaPerElement: true }),
+    pool1: maxPool({ name: 'pool1', size: 3, stride: 2, rounding: 'ceil' }),
+  };
+  return describeNetwork({
+    name,
     input: [3, side, side],
     layers: [
       conv2d({ name: 'conv1', filters: 4, kernel: 5, stride: 2 }),
       relu({ name: 'relu1' }),
-      localResponseNorm({ name: 'norm1', size: 5, alpha: 1e-4, beta: 0.75, k: 1, alphaPerElement: true }),
-      maxPool({ name: 'pool1', size: 3, stride: 2, rounding: 'ceil' }),
+      ...order.map((layer) => both[layer]),
       conv2d({ name: 'conv2', filters: 6, kernel: 3, padding: 1, groups: 2 }),
       relu({ name: 'relu2' }),
       conv2d({ name: 'conv3', filters: 4, kernel: 3, padding: 1 }),
@@ -62,8 +71,8 @@ const small: Record<'torchvision' | 'caffe', NetworkDescription> = {
       dense({ name: 'fc7', units: 5 }),
       dense({ name: 'fc8', units: classes }),
     ],
-  }),
-};
+  });
+}
 
 const learnedOf = ({ layers }: NetworkDescription) =>
   layers.flatMap(({ layer, parameters }) => parameters.map((parameter) => ({ layer, ...parameter })));
@@ -153,7 +162,7 @@ function multiply(values: number[], { data }: HostTensor, bias: HostTensor): num
 
 /** The outputs for one image of pixel values, by the published network's own rules. */
 function byHand(form: PublishedForm, tensors: Record<string, HostTensor>, grey: Maps): number[] {
-  const caffe = form.variant === 'caffe';
+  const caffe = form.variant !== 'torchvision';
   const of = (name: string) =>
     [tensors[`${form.layers[name]}.weight`]!, tensors[`${form.layers[name]}.bias`]!] as const;
   const shapeOf = (name: string) => learnedOf(small[form.variant]).find(({ path }) => path === `${name}.weight`)!.shape;
@@ -171,8 +180,9 @@ function byHand(form: PublishedForm, tensors: Record<string, HostTensor>, grey: 
   );
   let maps = caffe ? normalized.reverse() : normalized;
   maps = rectify(conv(maps, 'conv1', { stride: 2, padding: caffe ? 0 : 2 }));
-  if (caffe) maps = normalize(maps);
+  if (form.variant === 'caffe') maps = normalize(maps);
   maps = pool(maps, caffe ? Math.ceil : Math.floor);
+  if (form.variant === 'caffenet') maps = normalize(maps);
   const groups = caffe ? 2 : 1;
   maps = rectify(conv(maps, 'conv2', { padding: 1, groups }));
   maps = conv(maps, 'conv3', { padding: 1 });
@@ -181,11 +191,11 @@ function byHand(form: PublishedForm, tensors: Record<string, HostTensor>, grey: 
   return multiply(multiply(values, ...of('fc7')), ...of('fc8'));
 }
 
-describe.each(['torchvision', 'caffe'] as const)('published weights of %s', (variant) => {
+describe.each(['torchvision', 'caffe', 'caffenet'] as const)('published weights of %s', (variant) => {
   const form: PublishedForm = publishedForms[variant];
   const description = small[variant];
 
-  it('give what the published network gives for the same image', async () => {
+  it.each([1, 57.6])('give what the published network gives for the same image, divided by %f', async (scale) => {
     const tensors = published(form, description);
     const network = compileNetwork(description, gpu, {
       batch: 2,
@@ -194,12 +204,12 @@ describe.each(['torchvision', 'caffe'] as const)('published weights of %s', (var
       training: false,
     });
     try {
-      network.loadParameters(fromPublished('file', tensors, form, description));
+      network.loadParameters(fromPublished('file', tensors, form, description, scale));
       const grey = [0, 1].map((image) =>
         [0, 1, 2].map((c) => grid(side, (y, x) => threefry2x32(image, c, y, x)[0] % 256)),
       );
       const data = Float32Array.from(
-        grey.flatMap((image) => image.flatMap((map, c) => map.flat().map((level) => level - form.mean[c]!))),
+        grey.flatMap((image) => image.flatMap((map, c) => map.flat().map((level) => (level - form.mean[c]!) / scale))),
       );
       const { data: outputs } = await network.forward({ shape: [2, 3, side, side], data });
       for (const [image, maps] of grey.entries()) {

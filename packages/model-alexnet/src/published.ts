@@ -4,7 +4,7 @@ import { elementCount, formatShape } from '@alex/tensor/kernels';
 /** Weights that others published, and how their networks want images. */
 export interface PublishedForm {
   /** The variant that they are for. */
-  readonly variant: 'torchvision' | 'caffe';
+  readonly variant: 'torchvision' | 'caffe' | 'caffenet';
   /** What their files call each layer. */
   readonly layers: Readonly<Record<string, string>>;
   /** Subtracted from pixel values 0 to 255: red, green, blue. */
@@ -16,6 +16,14 @@ export interface PublishedForm {
 }
 
 const convolutions = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5'];
+
+/** What Caffe's two networks have in common: names, channels, and the mean of `ilsvrc_2012_mean.npy`, a channel. */
+const ofCaffe = {
+  layers: Object.fromEntries([...convolutions, 'fc6', 'fc7', 'fc8'].map((name) => [name, name])),
+  mean: [122.67891434, 116.66876762, 104.00698793],
+  deviations: [1, 1, 1],
+  channels: 'bgr',
+} as const;
 
 /** The forms that are read. */
 export const publishedForms = {
@@ -32,22 +40,19 @@ export const publishedForms = {
     deviations: [58.395, 57.12, 57.375],
     channels: 'rgb',
   },
-  /** `bvlc_alexnet.caffemodel`; the mean is that of `ilsvrc_2012_mean.npy`, a channel. */
-  caffe: {
-    variant: 'caffe',
-    layers: Object.fromEntries([...convolutions, 'fc6', 'fc7', 'fc8'].map((name) => [name, name])),
-    mean: [122.67891434, 116.66876762, 104.00698793],
-    deviations: [1, 1, 1],
-    channels: 'bgr',
-  },
+  /** `bvlc_alexnet.caffemodel`. */
+  caffe: { ...ofCaffe, variant: 'caffe' },
+  /** `bvlc_reference_caffenet.caffemodel`: tensors of the same names and shapes, but pooling comes before normalization. */
+  caffenet: { ...ofCaffe, variant: 'caffenet' },
 } as const satisfies Record<string, PublishedForm>;
 
 /**
  * Turns published weights into those of the network here, for images whose mean is subtracted and that are not divided
- * by anything: what the published network divides by, and the order of its channels, go into the first layer's weights.
+ * by `scale`: what the published network divides by, and the order of its channels, go into the first layer's weights.
  * Tensors are taken over as they are, but for the first.
  *
  * @param file named in errors
+ * @param scale what differences from the mean are divided by. Default: 1, pixel values
  * @throws CheckpointError that names, as the file does, a tensor which is missing, unknown or of another shape
  */
 export function fromPublished(
@@ -55,6 +60,7 @@ export function fromPublished(
   tensors: Readonly<Record<string, HostTensor>>,
   form: PublishedForm,
   description: NetworkDescription,
+  scale = 1,
 ): Record<string, HostTensor> {
   const unknown = new Set(Object.keys(tensors));
   const parameters: Record<string, HostTensor> = {};
@@ -78,7 +84,7 @@ export function fromPublished(
   for (const name of unknown)
     throw new CheckpointError(`${file}: holds ${name}, which ${form.variant} has no place for`);
   const first = learned[0]!.path;
-  parameters[first] = forOwnImages(parameters[first]!, form);
+  parameters[first] = forOwnImages(parameters[first]!, form, scale);
   return parameters;
 }
 
@@ -93,8 +99,8 @@ function sameShape(given: readonly number[], own: readonly number[]): boolean {
   );
 }
 
-/** Filters for red, green and blue pixel values. */
-function forOwnImages({ shape, data }: HostTensor, { channels, deviations }: PublishedForm): HostTensor {
+/** Filters for red, green and blue pixel values, less their mean and divided by `scale`. */
+function forOwnImages({ shape, data }: HostTensor, { channels, deviations }: PublishedForm, scale: number): HostTensor {
   const [filters = 0, count = 0, height = 0, width = 0] = shape;
   const taps = height * width;
   const converted = new Float32Array(data.length);
@@ -102,7 +108,8 @@ function forOwnImages({ shape, data }: HostTensor, { channels, deviations }: Pub
     for (let channel = 0; channel < count; channel++) {
       const from = (filter * count + (channels === 'bgr' ? count - 1 - channel : channel)) * taps;
       const to = (filter * count + channel) * taps;
-      for (let tap = 0; tap < taps; tap++) converted[to + tap] = data[from + tap]! / (deviations[channel] ?? 1);
+      for (let tap = 0; tap < taps; tap++)
+        converted[to + tap] = data[from + tap]! * (scale / (deviations[channel] ?? 1));
     }
   }
   return { shape, data: converted };

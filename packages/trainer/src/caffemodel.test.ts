@@ -69,7 +69,7 @@ describe('readCaffemodel', () => {
         { name: 'fc6', type: 14, blobs: [{ num: 1, channels: 1, height: 200, width: 100, data: long }] },
       ],
     });
-    const tensors = await readCaffemodel(await fileOf(bytes));
+    const { tensors } = await readCaffemodel(await fileOf(bytes));
     expect(Object.keys(tensors)).toEqual(['conv1.weight', 'conv1.bias', 'fc6.weight']);
     expect(tensors['conv1.weight']).toEqual({ shape: [2, 3, 1, 2], data: Float32Array.from(ramp(12)) });
     expect(tensors['conv1.bias']).toEqual({ shape: [1, 1, 1, 2], data: Float32Array.of(0.5, -1) });
@@ -91,7 +91,7 @@ describe('readCaffemodel', () => {
         },
       ],
     });
-    const tensors = await readCaffemodel(await fileOf(bytes));
+    const { tensors } = await readCaffemodel(await fileOf(bytes));
     expect(tensors['fc8.weight']).toEqual({ shape: [2, 3], data: Float32Array.from(ramp(6)) });
     expect(tensors['fc8.bias']!.data).toEqual(Float32Array.from(long));
     expect(tensors['fc8.blob2']!.data).toEqual(Float32Array.of(4));

@@ -7,12 +7,39 @@ import { describeFileError, readAll } from './file.js';
 /** Numbers of the fields that are read, from `caffe.proto`. */
 const FIELDS = {
   /** `NetParameter`: `layers` held `V1LayerParameter`s until 2014, `layer` holds `LayerParameter`s since. */
-  network: { layers: 2, layer: 100 },
-  oldLayer: { layer: 1, name: 4, blobs: 6 },
-  layer: { name: 1, blobs: 7 },
+  network: { name: 1, layers: 2, layer: 100 },
+  oldLayer: { layer: 1, name: 4, type: 5, blobs: 6 },
+  layer: { name: 1, type: 2, blobs: 7 },
   blob: { num: 1, channels: 2, height: 3, width: 4, data: 5, diff: 6, shape: 7, doubleData: 8, doubleDiff: 9 },
   shape: { dim: 1 },
 } as const;
+
+/** `V1LayerParameter.LayerType`, as far as it matters in which order they come. */
+const OLD_TYPES: Readonly<Record<number, string>> = {
+  4: 'Convolution',
+  6: 'Dropout',
+  14: 'InnerProduct',
+  15: 'LRN',
+  17: 'Pooling',
+  18: 'ReLU',
+};
+
+/** A layer of a network of Caffe's. */
+export interface CaffeLayer {
+  readonly name: string;
+  /** `Convolution`, `LRN`, `Pooling`; a number where Caffe's old one is of no interest here. */
+  readonly type: string;
+}
+
+/** What a `.caffemodel` holds. */
+export interface Caffemodel {
+  /** `AlexNet`; empty where it was not named. */
+  readonly name: string;
+  /** In their order, those without weights too. */
+  readonly layers: readonly CaffeLayer[];
+  /** `LAYER.weight`, `LAYER.bias`; shapes as the file has them: four sizes each in files of 2014. */
+  readonly tensors: Record<string, HostTensor>;
+}
 
 /** What Caffe's layers call their blobs, in their order. */
 const BLOB_NAMES = ['weight', 'bias'];
@@ -23,22 +50,24 @@ const WINDOW = 2 ** 16;
 const LONGEST_HEAD = 20;
 
 /**
- * Reads the learned layers of a `.caffemodel` (a `NetParameter` of Caffe's) as `LAYER.weight`, `LAYER.bias`; shapes as the
- * file has them: four sizes each in files of 2014. Beside the numbers themselves it needs some kilobytes of memory.
+ * Reads a `.caffemodel` (a `NetParameter` of Caffe's). Beside the numbers themselves it needs some kilobytes of memory.
  *
  * @throws CheckpointError that names the file and what is wrong with it: missing, torn, foreign, or of another type
  */
-export async function readCaffemodel(path: string): Promise<Record<string, HostTensor>> {
+export async function readCaffemodel(path: string): Promise<Caffemodel> {
   return withMessage(path, 'caffemodel', async (message) => {
     const tensors: Record<string, HostTensor> = {};
+    const all: CaffeLayer[] = [];
+    let network = '';
     for await (const field of message.fields()) {
       if (field.bytes === undefined) continue;
-      const { layers, layer } = FIELDS.network;
-      if (field.number === layers) await readLayer(field.bytes, FIELDS.oldLayer, tensors);
-      if (field.number === layer) await readLayer(field.bytes, FIELDS.layer, tensors);
+      const { name, layers, layer } = FIELDS.network;
+      if (field.number === name) network = (await field.bytes.read()).toString('utf8');
+      if (field.number === layers) all.push(await readLayer(field.bytes, FIELDS.oldLayer, tensors));
+      if (field.number === layer) all.push(await readLayer(field.bytes, FIELDS.layer, tensors));
     }
     if (Object.keys(tensors).length === 0) message.fail('it holds no layers with weights');
-    return tensors;
+    return { name: network, layers: all, tensors };
   });
 }
 
@@ -55,10 +84,14 @@ async function readLayer(
   message: Message,
   numbers: typeof FIELDS.layer | typeof FIELDS.oldLayer,
   tensors: Record<string, HostTensor>,
-): Promise<void> {
+): Promise<CaffeLayer> {
   let name = '';
+  let type = '';
   const blobs: Message[] = [];
   for await (const field of message.fields()) {
+    if (field.number === numbers.type) {
+      type = field.bytes ? (await field.bytes.read()).toString('utf8') : (OLD_TYPES[field.value] ?? `${field.value}`);
+    }
     if (field.bytes === undefined) continue;
     if (field.number === numbers.name) name = (await field.bytes.read()).toString('utf8');
     if (field.number === numbers.blobs) blobs.push(field.bytes);
@@ -71,6 +104,7 @@ async function readLayer(
     if (Object.hasOwn(tensors, tensor)) message.fail(`it holds ${tensor} twice`);
     tensors[tensor] = await readBlob(blob, tensor);
   }
+  return { name, type };
 }
 
 async function readBlob(message: Message, name: string): Promise<HostTensor> {

@@ -1,4 +1,4 @@
-export { readCaffeMean, readCaffemodel } from './caffemodel.js';
+export { type CaffeLayer, type Caffemodel, readCaffeMean, readCaffemodel } from './caffemodel.js';
 export { type ByHand, type ChangedRun, changeRun } from './change-run.js';
 export type { Checkpoint, Validation } from './checkpoint.js';
 export type { CheckpointFolder } from './checkpoint-folder.js';
@@ -26,3 +26,4 @@ export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safet
 export { startingWeights } from './starting-weights.js';
 export type { Placed } from './stepper.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';
+export { type WeightsFormat, weightsFormat } from './weights-format.js';

@@ -131,7 +131,7 @@ describe('readSafetensors', () => {
     ['trailing', { a: entry([1], 0, 4) }, 7, /3 bytes follow/],
     ['shape', { a: entry([2, 2], 0, 12) }, 12, /a has shape \[2, 2\].* 12 bytes/],
     ['backwards', { a: entry([1], 4, 0) }, 4, /a has shape/],
-    ['type', { a: entry([1], 0, 8, 'F64') }, 8, /a holds F64; only F32, F16, BF16 are read, convert/],
+    ['type', { a: entry([1], 0, 8, 'F64') }, 8, /a holds F64; only F32, F16 and BF16 are read, convert/],
     ['inherited', { a: entry([1], 0, 4, 'constructor') }, 4, /a holds constructor/],
     ['halves', { a: entry([3], 0, 12, 'F16') }, 12, /a has shape \[3\], which its 12 bytes do not fit/],
     ['odd', { a: entry([1], 0, 3, 'BF16') }, 3, /a has shape \[1\], which its 3 bytes do not fit/],

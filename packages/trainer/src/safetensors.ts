@@ -11,6 +11,8 @@ export interface SafetensorsFile {
   readonly tensors: Record<string, HostTensor>;
   /** The writer's own notes. */
   readonly metadata: Record<string, string>;
+  /** Names of what is there in whole numbers, such as counters; it is not read. */
+  readonly wholeNumbers: readonly string[];
   /** Whether the file had a check sum, which was right. */
   readonly checked: boolean;
 }
@@ -113,7 +115,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     const hash = createHash('sha256').update(lengthBytes).update(withoutChecksum(header, checksum));
     const tensors: Record<string, HostTensor> = {};
     let position = 0;
-    for (const { name, shape, begin, end, toFloats } of entries) {
+    for (const { name, shape, begin, end, toFloats, isWhole } of entries) {
       if (begin !== position) {
         fail(
           path,
@@ -122,22 +124,23 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
       }
       if (start + end > size) fail(path, `${name} needs ${start + end} bytes, the file has ${size}: it was cut off`);
       position = end;
-      const data = new Float32Array(elementCount(shape));
+      const data = new Float32Array(isWhole ? 0 : elementCount(shape));
       for (let at = begin; at < end; at += PIECE) {
         const bytes = Math.min(PIECE, end - at);
         // What is float32 already is read to where it belongs.
-        const piece = toFloats ? new Uint8Array(bytes) : new Uint8Array(data.buffer, at - begin, bytes);
+        const piece = toFloats || isWhole ? new Uint8Array(bytes) : new Uint8Array(data.buffer, at - begin, bytes);
         if (!(await readAll(file, piece, start + at))) fail(path, `it ends inside ${name}`);
         if (checksum !== undefined) hash.update(piece);
         if (toFloats) data.set(toFloats(new Uint16Array(piece.buffer)), (at - begin) / 2);
       }
-      tensors[name] = { shape, data };
+      if (!isWhole) tensors[name] = { shape, data };
     }
     if (start + position !== size) fail(path, `${size - start - position} bytes follow its last tensor`);
     if (checksum !== undefined && hash.digest('hex') !== checksum) {
       fail(path, 'its check sum is another: a part of it was damaged or changed');
     }
-    return { tensors, metadata: notes, checked: checksum !== undefined };
+    const wholeNumbers = entries.filter(({ isWhole }) => isWhole).map(({ name }) => name);
+    return { tensors, metadata: notes, wholeNumbers, checked: checksum !== undefined };
   } catch (error) {
     if (error instanceof CheckpointError) throw error;
     throw new CheckpointError(`${path}: could not be read: ${describeFileError(error)}`, { cause: error });
@@ -161,15 +164,25 @@ interface Entry {
   readonly begin: number;
   readonly end: number;
   readonly toFloats: ToFloats | undefined;
+  readonly isWhole: boolean;
 }
 
 type ToFloats = (bits: Uint16Array) => Float32Array;
 
 /** What is read, and how it becomes float32 where it is not: each value of the 16-bit types is one. */
-const types: Readonly<Record<string, { readonly bytes: number; readonly toFloats?: ToFloats }>> = {
+const types: Readonly<
+  Record<string, { readonly bytes: number; readonly toFloats?: ToFloats; readonly isWhole?: true }>
+> = {
   F32: { bytes: 4 },
   F16: { bytes: 2, toFloats: fromHalves },
   BF16: { bytes: 2, toFloats: fromUpperHalves },
+  // No network learns these: `num_batches_tracked`, the number of an epoch.
+  ...Object.fromEntries(
+    Object.entries({ BOOL: 1, U8: 1, I8: 1, U16: 2, I16: 2, U32: 4, I32: 4, U64: 8, I64: 8 }).map(([name, bytes]) => [
+      name,
+      { bytes, isWhole: true as const },
+    ]),
+  ),
 };
 
 /** BF16 is the upper half of a float32. */
@@ -199,11 +212,11 @@ function parseHeader(path: string, header: Buffer): { entries: Entry[]; metadata
       const { dtype, shape, data_offsets } = entry.output;
       const [begin, end] = data_offsets;
       const type = Object.hasOwn(types, dtype) ? types[dtype] : undefined;
-      if (!type) fail(path, `${name} holds ${dtype}; only ${Object.keys(types).join(', ')} are read, convert it first`);
+      if (!type) fail(path, `${name} holds ${dtype}; only F32, F16 and BF16 are read, convert it first`);
       if (end - begin !== type.bytes * elementCount(shape)) {
         fail(path, `${name} has shape [${shape.join(', ')}], which its ${end - begin} bytes do not fit`);
       }
-      return { name, shape, begin, end, toFloats: type.toFloats };
+      return { name, shape, begin, end, toFloats: type.toFloats, isWhole: type.isWhole ?? false };
     })
     // Empty tensors share their offset with the one that follows: they come first.
     .sort((one, other) => one.begin - other.begin || one.end - other.end);

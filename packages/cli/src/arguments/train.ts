@@ -24,8 +24,9 @@ export function trainArguments(run: Run): Command {
     .option('--resume', 'continue the run from its last checkpoint; starts it if there is none')
     .option(
       '--from <path>',
-      'start from the weights of another run, or of a file; the last layer is initialized again if the classes differ',
+      "start from the weights of another run, or of a file: a run's, torchvision's as safetensors, or a caffemodel; the last layer is initialized again if the classes differ",
     )
+    .option('--freeze <layers>', 'layers that keep their weights, separated by commas, such as conv1,conv2')
     .option('--dashboard', 'show the training on a local page while it runs; prints the address')
     .addOption(jsonOption());
 

@@ -57,6 +57,7 @@ async function networkOf(
 ): Promise<TrainedNetwork> {
   if (weights !== undefined) {
     const published = await readPublishedWeights(weights);
+    for (const remark of published.remarks) output.line(`${weights}: ${remark}`);
     const size = { height: publishedImageSize, width: publishedImageSize };
     return publishedNetwork(published, { classes: await readLabels(labels, published.classes), ...size }, mean);
   }

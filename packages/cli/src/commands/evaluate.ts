@@ -123,7 +123,9 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
     if (run !== undefined) throw new ConfigError('--run and --weights: give one of them');
     if (data === undefined) throw new ConfigError('--data is missing: published weights come without images');
     const dataset = await openData(data, { usualSize: publishedImageSize });
-    return [{ network: await publishedNetwork(await readPublishedWeights(weights), dataset, mean), dataset }];
+    const published = await readPublishedWeights(weights);
+    for (const remark of published.remarks) output.line(`${weights}: ${remark}`);
+    return [{ network: await publishedNetwork(published, dataset, mean), dataset }];
   }
   if (run === undefined) throw new ConfigError('--run is missing: give directories of runs, or a file of --weights');
   if (mean !== undefined) throw new ConfigError('--mean is for --weights: a run has its own');

@@ -17,9 +17,9 @@ import { Interruption } from '../interrupt.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
 import { openSession, type Session } from '../session.js';
+import { startingPoint } from '../starting-point.js';
 import { traceStep } from '../trace.js';
 import { type Tuning, tuningsOfRun } from '../tuning.js';
-import { weightsAt } from '../weights-at.js';
 
 /** A training that ended, by itself or by Ctrl-C. */
 export interface Trained {
@@ -176,10 +176,9 @@ async function startOf(run: RunDirectory, { network }: Session, output: Output) 
   const { startsFrom } = run.config.recipe;
   if (!startsFrom || (await run.latestCheckpoint())) return {};
   try {
-    const { weights: given, kind, step } = await weightsAt(startsFrom.weights);
-    if (kind === 'checkpoint') {
-      output.line(`${startsFrom.weights}: has not finished; starting from its newest checkpoint, of step ${step}.`);
-    }
+    const start = await startingPoint(startsFrom.weights);
+    for (const remark of start.remarks) output.line(remark);
+    const given = start.weights(run.config.images.scale);
     const [drawn, state] = [await network.parameters(), await network.layerState()];
     const names = network.description.layers.map(({ layer }) => layer.name);
     return { initialParameters: startingWeights(given, drawn, startsFrom.replaces, state, names) };

@@ -1,0 +1,37 @@
+import { ConfigError, type NetworkDescription } from '@alex/tensor';
+import type { Recipe, RecipeFile } from '@alex/trainer';
+
+/** The names that were given with commas between. */
+export function frozenNames({ freeze }: { readonly freeze?: string }): string[] {
+  return (freeze ?? '').split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()]));
+}
+
+/**
+ * What some parameters do differently: what the recipe says, and that those which were asked for stay as they are.
+ *
+ * @param options.freeze layers (`conv1`) or parameters (`conv1.weight`), with commas between
+ * @throws ConfigError for a name that the network does not have, or where nothing would be left to learn
+ */
+export function overridesOf(
+  options: { readonly freeze?: string },
+  { overrides }: Pick<RecipeFile, 'overrides'>,
+  { layers }: NetworkDescription,
+): Pick<Recipe, 'overrides'> {
+  const names = frozenNames(options);
+  if (names.length === 0) return overrides ? { overrides } : {};
+  const learned = layers.filter(({ parameters }) => parameters.length > 0);
+  const frozen = names.flatMap((name) => {
+    const found = learned.flatMap(({ layer, parameters }) =>
+      parameters.filter(({ path }) => layer.name === name || path === name).map(({ path }) => path),
+    );
+    if (found.length > 0) return found;
+    const there = learned.map(({ layer }) => layer.name).join(', ');
+    throw new ConfigError(`--freeze ${name}: no layer of this name learns; those that do are ${there}`);
+  });
+  if (learned.every(({ parameters }) => parameters.every(({ path }) => frozen.includes(path)))) {
+    throw new ConfigError('--freeze: all layers are named, so nothing would learn; leave one out');
+  }
+  // Under their full names: nothing that a recipe says of a layer or a kind counts more.
+  const still = frozen.map((path) => [path, { ...overrides?.[path], learningRateScale: 0 }]);
+  return { overrides: { ...overrides, ...Object.fromEntries(still) } };
+}

@@ -1,0 +1,109 @@
+import { CheckpointError, type HostTensor } from '@alex/tensor';
+import { formatShape } from '@alex/tensor/kernels';
+import type { PublishedForm } from './published.js';
+
+/** What libraries put around a network, and so before its names: DataParallel, torch.compile, Lightning and others. */
+const wrappers = ['model', 'net', 'network', 'backbone', 'alexnet', 'state_dict', 'student', 'base_model'];
+const anywhere = ['module', '_orig_mod'];
+
+/** What checkpoints hold beside weights. */
+const noWeights = [
+  /(^|\.)(num_batches_tracked|epoch|global_step|step|iteration|lr|learning_rate|best_acc\d?|best_prec\d?)$/,
+  /^(optimizer|lr_scheduler|scheduler|scaler|ema|optim)\b/,
+  /\.(velocity|momentum_buffer|exp_avg|exp_avg_sq)$/,
+];
+/** Constants that a network subtracts and divides by, one per channel. */
+const normalization = /(^|\.)(mean|std|pixel_mean|pixel_std)$/;
+
+/** A checkpoint's tensors by the names that the published network gives them. */
+export interface PublishedNames {
+  readonly tensors: Record<string, HostTensor>;
+  /** What was not taken as it is: one sentence each. */
+  readonly remarks: readonly string[];
+}
+
+/**
+ * Finds a published network's tensors in a checkpoint: under names with something before them (`module.`,
+ * `features.module.0.weight`, `model.`, `_orig_mod.`), with a last layer that was replaced and renamed, and beside what is no
+ * weight.
+ *
+ * @param file named in errors
+ * @throws CheckpointError where two tensors have one name, or no last layer can be told from the others
+ */
+export function publishedNames(
+  file: string,
+  tensors: Readonly<Record<string, HostTensor>>,
+  form: PublishedForm,
+): PublishedNames {
+  const known = new Set(Object.values(form.layers).flatMap((layer) => [`${layer}.weight`, `${layer}.bias`]));
+  const found: Record<string, HostTensor> = {};
+  const renamed: string[] = [];
+  const left: string[] = [];
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const bare = bareName(name, known);
+    if (isNoWeight(bare, tensor)) left.push(name);
+    else if (Object.hasOwn(found, bare)) {
+      throw new CheckpointError(`${file}: holds ${bare} twice, under names with something else before it; keep one`);
+    } else {
+      found[bare] = tensor;
+      if (bare !== name) renamed.push(name);
+    }
+  }
+  const remarks = [
+    ...(renamed.length > 0 ? [`${renamed[0]} is taken for ${bareName(renamed[0]!, known)}, and others likewise.`] : []),
+    ...(left.length > 0
+      ? [`${listed(left)} ${left.length === 1 ? 'is' : 'are'} left out: no weights of the network.`]
+      : []),
+  ];
+  const last = form.layers['fc8']!;
+  if (found[`${last}.weight`]) return { tensors: found, remarks };
+  const other = lastLayer(file, found, known, form);
+  for (const part of ['weight', 'bias']) {
+    found[`${last}.${part}`] = found[`${other}.${part}`]!;
+    delete found[`${other}.${part}`];
+  }
+  return { tensors: found, remarks: [...remarks, `${other} is taken for the last layer, ${last}.`] };
+}
+
+function bareName(name: string, known: ReadonlySet<string>): string {
+  const segments = name.split('.').filter((segment) => !anywhere.includes(segment));
+  while (!known.has(segments.join('.')) && segments.length > 2 && wrappers.includes(segments[0]!)) segments.shift();
+  return segments.join('.');
+}
+
+function isNoWeight(name: string, { data }: HostTensor): boolean {
+  return noWeights.some((pattern) => pattern.test(name)) || (normalization.test(name) && data.length <= 4);
+}
+
+/** The only layer that is no other and sees what the last hidden layer gives. */
+function lastLayer(
+  file: string,
+  tensors: Readonly<Record<string, HostTensor>>,
+  known: ReadonlySet<string>,
+  { layers, variant }: PublishedForm,
+): string {
+  const width = tensors[`${layers['fc7']}.bias`]?.data.length;
+  const others = Object.keys(tensors).filter((name) => !known.has(name));
+  const candidates = others.flatMap((name) => {
+    const layer = /^(.+)\.weight$/.exec(name)?.[1];
+    const shape = tensors[name]!.shape.filter((size, axis) => size !== 1 || axis >= tensors[name]!.shape.length - 2);
+    const [classes, inputs] = shape;
+    const bias = layer === undefined ? undefined : tensors[`${layer}.bias`];
+    return layer !== undefined && shape.length === 2 && inputs === width && bias?.data.length === classes
+      ? [layer]
+      : [];
+  });
+  if (candidates.length === 1) return candidates[0]!;
+  const there = others.map((name) => `${name} ${formatShape(tensors[name]!.shape)}`);
+  throw new CheckpointError(
+    `${file}: ${layers['fc8']}.weight, the last layer of ${variant}, is missing` +
+      (candidates.length > 1 ? `; it may be ${candidates.join(' or ')}: keep one` : '') +
+      (candidates.length === 0 && there.length > 0 ? `; what else it holds is none: ${listed(there)}` : '') +
+      `. Files of safetensors name their tensors as torchvision's alexnet does (features.0.weight), caffemodels as bvlc_alexnet (conv1)`,
+  );
+}
+
+function listed(names: readonly string[]): string {
+  const [shown, more] = [names.slice(0, 4), names.length - 4];
+  return shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
+}

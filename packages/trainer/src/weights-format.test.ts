@@ -1,0 +1,95 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { CheckpointError } from '@alex/tensor';
+import { expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
+import { writeSafetensors } from './safetensors.js';
+import { weightsFormat } from './weights-format.js';
+
+const directory = temporaryFolder();
+let count = 0;
+
+async function fileOf(content: string | Uint8Array): Promise<string> {
+  const path = join(directory, `weights ${count++}`);
+  await writeFile(path, content);
+  return path;
+}
+
+/** The beginning of a zip whose first entry, empty and not compressed, has this name. */
+function zipOf(name: string): Buffer {
+  const header = Buffer.alloc(30);
+  header.writeUInt32LE(0x04034b50);
+  header.writeUInt16LE(20, 4);
+  header.writeUInt16LE(name.length, 26);
+  return Buffer.concat([header, Buffer.from(name), Buffer.alloc(100)]);
+}
+
+function tarOf(name: string): Buffer {
+  const block = Buffer.alloc(1024);
+  block.write(name);
+  block.write('ustar\0', 257);
+  return block;
+}
+
+it('knows safetensors and caffemodels', async () => {
+  const path = join(directory, 'own');
+  await writeSafetensors(path, { x: { shape: [1], data: Float32Array.of(1) } });
+  expect(await weightsFormat(path)).toBe('safetensors');
+  // A name, old layers, new layers.
+  for (const head of [
+    [0x0a, 7],
+    [0x12, 9],
+    [0xa2, 0x06, 9],
+  ]) {
+    expect(await weightsFormat(await fileOf(Buffer.from([...head, ...Buffer.from('AlexNet\x12\x00\x08')])))).toBe(
+      'caffemodel',
+    );
+  }
+});
+
+it.each<[string, string | Uint8Array, RegExp]>([
+  ['nothing', '', /is empty; download it again/],
+  [
+    'a pointer',
+    'version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n',
+    /is a pointer of Git LFS, .*run git lfs pull/,
+  ],
+  ['a page', '<!DOCTYPE html>\n<html lang="en">', /is a web page, not weights; .*open it in a browser/],
+  ['an error of a server', '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', /is a web page/],
+  ['gzip', gzipSync('weights'), /is compressed by gzip; unpack it by gunzip/],
+  ['a tar archive', tarOf('alexnet/weights.bin'), /is a tar archive; unpack it/],
+  [
+    'a file of PyTorch',
+    zipOf('alexnet-owt-7be5be79/data.pkl'),
+    /is a file of PyTorch \(torch\.save\); save it as safetensors: python -c/,
+  ],
+  [
+    'an old file of PyTorch',
+    Buffer.from('\x80\x02\x8a\x0al\xfc\x9cF\xf9', 'latin1'),
+    /is a pickle, .*python -c ".*" '.*weights \d+'$/,
+  ],
+  ['a file of NumPy', zipOf('arr_0.npy'), /is a file of NumPy \(\.npz\)/],
+  ['an array of NumPy', Buffer.from('\x93NUMPY\x01\x00v\x00{', 'latin1'), /is an array of NumPy/],
+  ['a file of Keras', zipOf('metadata.json'), /is a file of Keras/],
+  ['another zip', zipOf('photographs/cat.jpg'), /is a zip archive; unpack it/],
+  ['HDF5', Buffer.from('\x89HDF\r\n\x1a\n\x00\x00', 'latin1'), /is an HDF5 file/],
+  ['ONNX', Buffer.from('\x08\x07\x12\x07pytorch\x1a\x051.9.0', 'latin1'), /is an ONNX model/],
+  ['the index of a split file', '{"metadata": {}, "weight_map": {"a": "b"}}', /is the index of weights that are split/],
+  ['JSON', '{"error": "not found"}', /is JSON/],
+  ['a prototxt', 'name: "AlexNet"\nlayer {\n  name: "data"\n', /describes a network or a solver in text/],
+  ['a photograph', Buffer.from('\xff\xd8\xff\xe0\x00\x10JFIF', 'latin1'), /is an image; give a file of weights/],
+  ['text', 'not any weights at all\n', /is text/],
+  ['noise', Buffer.from([0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54]), /is none of the formats of weights that are read/],
+])('says what %s is', async (_, content, message) => {
+  const reading = weightsFormat(await fileOf(content));
+  await expect(reading).rejects.toThrow(CheckpointError);
+  await expect(reading).rejects.toThrow(message);
+});
+
+it('says that a folder is one, and that a file is not there', async () => {
+  const folder = join(directory, 'folder');
+  await mkdir(folder);
+  await expect(weightsFormat(folder)).rejects.toThrow(/folder: is a folder; give the file of weights in it/);
+  await expect(weightsFormat(join(directory, 'none'))).rejects.toThrow(/none: could not be read: there is no such/);
+});
