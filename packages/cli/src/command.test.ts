@@ -231,7 +231,7 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
     const result = await running.ended;
     expect(result.code).toBe(130);
     expect(result.stdout).toMatch(/Finishing this step, then saving/);
-    const [, command] = /Go on with: {2}npm run alexnet -- (.*)\n/.exec(result.stdout) ?? [];
+    const [, command] = /Resume with: {2}npm run alexnet -- (.*)\n/.exec(result.stdout) ?? [];
     expect(command).toBe(`train --run ${stopped} --resume`);
     const [checkpoint] = await readdir(join(stopped, 'checkpoints'));
     const step = Number(/step-(\d+)/.exec(checkpoint!)![1]);
@@ -260,7 +260,7 @@ it('begins a run that --resume does not find', async () => {
   const variation = ['--no-random-crop', '--no-mirror', '--no-colour', '--chunk', '32'];
   const { code, stdout } = await runCommand(training(run, 1, '--resume', ...variation));
   expect(code).toBe(0);
-  expect(stdout).not.toContain('Going on');
+  expect(stdout).not.toContain('Resuming');
   const { images } = JSON.parse(await readFile(join(run, 'config.json'), 'utf8'));
   expect(images).toMatchObject({ crop: 'centre', mirror: false, chunk: 32 });
   expect(images.colour).toBeUndefined();

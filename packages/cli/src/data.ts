@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { colourStatistics, type Dataset, openDataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import type { ImagesConfig, RunConfig } from '@alex/trainer';
@@ -48,6 +49,11 @@ export async function openData(
     if (size !== undefined || !(error instanceof ConfigError)) throw error;
     return openDataset(source, { classes });
   }
+}
+
+/** What a run notes of where its data are: wherever the run is used from, they are the same. */
+export function sourceForConfig(source: string): string {
+  return /^emoji(:|$)/.test(source) ? source : resolve(source);
 }
 
 /**

@@ -1,6 +1,9 @@
 import { runCommandLine } from './command-line.js';
 import { endAtUserSignal, outlive } from './interrupt.js';
+import { callersFolder } from './invocation.js';
 
 outlive(process.stdout, process.stderr);
 endAtUserSignal();
+// The one place where relative paths, of arguments and of files that are made, get their meaning.
+process.chdir(callersFolder());
 process.exitCode = await runCommandLine(process.argv.slice(2));

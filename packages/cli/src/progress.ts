@@ -32,7 +32,7 @@ export class TrainingProgress {
       case 'start':
         this.stop();
         this.#lastLine = performance.now();
-        if (event.step > 0) this.#output.line(`Going on from step ${event.step} of ${event.steps}.`);
+        if (event.step > 0) this.#output.line(`Resuming from step ${event.step} of ${event.steps}.`);
         this.#startBar(event.step, event.steps);
         break;
       case 'step': {

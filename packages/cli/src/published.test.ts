@@ -171,6 +171,8 @@ describe('a published network', () => {
   it('has names for its classes, or numbers', async () => {
     await writeFile(file('labels'), 'n01440764 tench, Tinca tinca\r\ngoldfish\n\n');
     expect(await readLabels(file('labels'), 2)).toEqual(['tench, Tinca tinca', 'goldfish']);
+    await writeFile(file('labels'), '\ufefftench\r\ngoldfish\r\n');
+    expect(await readLabels(file('labels'), 2)).toEqual(['tench', 'goldfish']);
     expect(await readLabels(undefined, 2)).toEqual(['class 0', 'class 1']);
     await expect(readLabels(file('labels'), 3)).rejects.toThrow(/has 2 lines, the network tells 3 classes apart/);
     await expect(readLabels(file('none'), 3)).rejects.toThrow(ConfigError);

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Dataset } from '@alex/data';
 import { fromPublished, type PublishedForm, publishedForms, publishedNames } from '@alex/model-alexnet';
@@ -10,6 +9,7 @@ import {
   readCaffeMean,
   readCaffemodel,
   readSafetensors,
+  readTextFile,
   weightsFormat,
 } from '@alex/trainer';
 import { base64FromFloats } from './base64.js';
@@ -191,11 +191,11 @@ async function readMean(
  */
 export async function readLabels(file: string | undefined, classes: number): Promise<string[]> {
   if (file === undefined) return Array.from({ length: classes }, (_, label) => `class ${label}`);
-  const text = await readFile(file, 'utf8').catch((error: Error) => {
+  const text = await readTextFile(file).catch((error: Error) => {
     throw new ConfigError(`--labels ${file}: could not be read: ${error.message}`, { cause: error });
   });
   const names = text
-    .split(/\r?\n/)
+    .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => line.trim().replace(/^n\d{8}\s+/, ''));
   if (names.length === classes) return names;

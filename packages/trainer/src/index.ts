@@ -25,5 +25,6 @@ export { lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
 export { startingWeights } from './starting-weights.js';
 export type { Placed } from './stepper.js';
+export { readTextFile } from './text-file.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';
 export { type WeightsFormat, weightsFormat } from './weights-format.js';

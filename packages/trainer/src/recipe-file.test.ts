@@ -31,6 +31,9 @@ it('is read back as it was written', async () => {
   const file = join(directory, 'recipe.json');
   await writeFile(file, JSON.stringify(recipe));
   expect(await readRecipe(file)).toEqual(recipe);
+  // As Windows' editors write it.
+  await writeFile(file, `\ufeff${JSON.stringify(recipe, undefined, 2).replaceAll('\n', '\r\n')}`);
+  expect(await readRecipe(file)).toEqual(recipe);
   await expect(readRecipe(join(directory, 'none.json'))).rejects.toThrow(
     /none.json: could not be read: there is no such/,
   );

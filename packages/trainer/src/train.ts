@@ -258,7 +258,7 @@ class Survivor {
     }
     onEvent?.({
       kind: 'problem',
-      message: `${error.message}; ${details}. Going on from step ${state.step} with rates times ${halved}.`,
+      message: `${error.message}; ${details}. Continuing from step ${state.step} with rates times ${halved}.`,
     });
     return { ...state, rateFactor: halved };
   }

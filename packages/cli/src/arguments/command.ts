@@ -1,4 +1,5 @@
 import { Command, type Option } from 'commander';
+import { alexnetCommand } from '../invocation.js';
 import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
 
@@ -27,5 +28,6 @@ export function addRequired(command: Command, ...options: readonly Option[]): Co
 
 /** Shows lines that can be copied at the end of a command's help. */
 export function addExamples(command: Command, ...lines: readonly string[]): Command {
-  return command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  alexnet ${line}`).join('\n')}`);
+  const examples = () => lines.map((line) => `  ${alexnetCommand(line.split(' '))}`).join('\n');
+  return command.addHelpText('after', () => `\nExamples:\n${examples()}`);
 }

@@ -3,11 +3,12 @@ import { measureImages, openData } from '../data.js';
 import { demoRecipe } from '../demo-recipe.js';
 import type { Example } from '../examples.js';
 import { exitCode } from '../failure.js';
+import { alexnetCommand } from '../invocation.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { describeModel } from '../session.js';
 import { type ShownNetwork, showNetwork } from '../shown-network.js';
-import { alexnetCommand, refuseExisting, runTraining, sayHowToGoOn, trainingResult } from './training.js';
+import { refuseExisting, runTraining, sayHowToResume, trainingResult } from './training.js';
 
 /** What `demo` takes. */
 export interface DemoOptions extends AdapterOptions, TuningOptions {
@@ -70,7 +71,7 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
   );
   if (trained.interruptedCode !== undefined) {
     output.result(trainingResult(trained));
-    sayHowToGoOn(trained, output);
+    sayHowToResume(trained, output);
     return trained.interruptedCode;
   }
   // Only now: what draws takes longer to load than everything else together.
@@ -100,9 +101,13 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
   output.line();
   output.line(`The run is in ${path}; look at ${report}.`);
   output.line('Try next:');
-  output.line(`  ${alexnetCommand} evaluate --run ${path} --data emoji --views 10`);
-  output.line(`  ${alexnetCommand} classify --run ${path} IMAGE`);
-  output.line(`  ${alexnetCommand} train --data DIRECTORY --model ${variant} --run runs/mine`);
+  for (const words of [
+    ['evaluate', '--run', path, '--data', 'emoji', '--views', '10'],
+    ['classify', '--run', path, 'IMAGE'],
+    ['train', '--data', 'DIRECTORY', '--model', variant, '--run', 'runs/mine'],
+  ]) {
+    output.line(`  ${alexnetCommand(words)}`);
+  }
   return exitCode.success;
 }
 

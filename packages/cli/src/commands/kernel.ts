@@ -5,6 +5,7 @@ import { type Dispatch, type KernelBinding, kernelText, measureRoofline } from '
 import { type Precision, type RecordedProgram, recordPrograms } from '@alex/tensor/network';
 import { openAdapters } from '../adapters.js';
 import { exitCode } from '../failure.js';
+import { alexnetCommand } from '../invocation.js';
 import { belongsTo, type KernelChoice, kernelChoices, type MeasuredCandidate } from '../kernel-choices.js';
 import type { AdapterOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
@@ -94,7 +95,7 @@ function programWith(programs: readonly RecordedProgram[], label: string): Recor
   const near = [...labels].filter((one) => one.split('/')[0] === layer);
   throw new ConfigError(
     `there is no kernel ${label}; ` +
-      (near.length > 0 ? `${layer} has ${near.join(', ')}` : 'alexnet kernel, without a name, lists all'),
+      (near.length > 0 ? `${layer} has ${near.join(', ')}` : `\`${alexnetCommand(['kernel'])}\` lists all`),
   );
 }
 

@@ -1,10 +1,10 @@
 import { type PreparationEvent, prepareDataset, type SourceKind } from '@alex/data';
 import { exitCode } from '../failure.js';
 import { Interruption } from '../interrupt.js';
+import { alexnetCommand } from '../invocation.js';
 import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
 import { PreparationProgress } from '../preparation-progress.js';
-import { alexnetCommand } from './training.js';
 
 /** What `prepare` takes. */
 export interface PrepareOptions extends CommonOptions {
@@ -58,7 +58,7 @@ export async function prepareCommand(options: PrepareOptions, output: Output): P
     );
     if (alreadyThere) output.line('They were there already; every file is as it was prepared.');
     if (rejected > 0) output.line(`${count(rejected)} could not be used: ${to}/rejected.jsonl says why.`);
-    output.line(`Train on them with:  ${alexnetCommand} train --data ${to} --run runs/mine`);
+    output.line(`Train on them with:  ${alexnetCommand(['train', '--data', to, '--run', 'runs/mine'])}`);
     return exitCode.success;
   } catch (error) {
     if (!interruption.signal.aborted) throw error;

@@ -1,10 +1,11 @@
 import { RunDirectory } from '@alex/trainer';
 import { exitCode } from '../failure.js';
+import { alexnetCommand } from '../invocation.js';
 import { newRun } from '../new-run.js';
 import { type Output, percent } from '../output.js';
 import { resumedRun } from '../resumed-run.js';
 import type { TrainOptions } from '../train-options.js';
-import { alexnetCommand, refuseExisting, runTraining, sayHowToGoOn, trainingResult } from './training.js';
+import { refuseExisting, runTraining, sayHowToResume, trainingResult } from './training.js';
 
 /** Trains a new run or, with `resume`, continues one; gives the exit code. */
 export async function trainCommand(options: TrainOptions, output: Output): Promise<number> {
@@ -19,7 +20,7 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
   );
   output.result(trainingResult(trained));
   if (trained.interruptedCode !== undefined) {
-    sayHowToGoOn(trained, output);
+    sayHowToResume(trained, output);
     return trained.interruptedCode;
   }
   const { validation } = trained.result;
@@ -29,8 +30,8 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
     );
   }
   output.line(`The run is in ${options.run}. Try:`);
-  for (const command of ['evaluate --views 10', 'report', 'classify IMAGE']) {
-    output.line(`  ${alexnetCommand} ${command} --run ${options.run}`);
+  for (const words of [['evaluate', '--views', '10'], ['report'], ['classify', 'IMAGE']]) {
+    output.line(`  ${alexnetCommand([...words, '--run', options.run])}`);
   }
   return exitCode.success;
 }

@@ -14,6 +14,7 @@ import {
 } from '@alex/trainer';
 import type { Dashboard } from '../dashboard/dashboard.js';
 import { Interruption } from '../interrupt.js';
+import { alexnetCommand } from '../invocation.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
 import { openSession, type Session } from '../session.js';
@@ -123,7 +124,7 @@ export async function runTraining(
       return { run, result };
     } catch (error) {
       if (error instanceof AdapterError && (await run.latestCheckpoint())) {
-        output.line(`Go on from the last checkpoint:  ${goOn(run.path)} --adapters ANOTHER`);
+        output.line(`Resume from the last checkpoint:  ${resumeCommand(run.path, '--adapters', 'ANOTHER')}`);
       }
       throw error;
     } finally {
@@ -215,18 +216,20 @@ function memoryLine({
 /** Before anything takes time: throws a `ConfigError` where there is a run already, or anything else. */
 export async function refuseExisting(path: string): Promise<void> {
   if (await RunDirectory.exists(path)) {
-    throw new ConfigError(`${path}: holds a run already; resume it by \`${goOn(path)}\`, or choose another --run`);
+    throw new ConfigError(
+      `${path}: holds a run already; resume it by \`${resumeCommand(path)}\`, or choose another --run`,
+    );
   }
 }
 
 /** What is said of a run that was stopped. */
-export function sayHowToGoOn({ run, result }: Trained, output: Output): void {
+export function sayHowToResume({ run, result }: Trained, output: Output): void {
   output.line(`Stopped after step ${result.step} of ${run.config.recipe.steps}; everything is saved in ${run.path}.`);
-  output.line(`Go on with:  ${goOn(run.path)}`);
+  output.line(`Resume with:  ${resumeCommand(run.path)}`);
 }
 
-function goOn(path: string): string {
-  return `${alexnetCommand} train --run ${path} --resume`;
+function resumeCommand(path: string, ...more: readonly string[]): string {
+  return alexnetCommand(['train', '--run', path, '--resume', ...more]);
 }
 
 /** What a training gives with `--json`. */
@@ -234,9 +237,6 @@ export function trainingResult({ run, result }: Trained) {
   const { step, finished, validation } = result;
   return { run: run.path, finished, step, ...(validation && { validation }) };
 }
-
-/** How the command is called from the repository. */
-export const alexnetCommand = import.meta.url.endsWith('.ts') ? 'npm run alexnet --' : 'npx alexnet';
 
 function namesOf({ gpus }: Session): string {
   return gpus.map(({ description }) => description.name).join(' and ');

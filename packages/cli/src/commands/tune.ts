@@ -58,7 +58,7 @@ export async function tuneCommand(options: TuneCommandOptions, output: Output): 
     });
     output.line(`${tunings.size} kernels of ${description.name} are tuned, ${left.length} are not.`);
     if (to !== undefined)
-      output.line(`${to} holds them; use it by --tunings ${to} on another machine with this adapter.`);
+      output.line(`${to} holds them; --tunings takes the file, on another machine with this adapter as well.`);
     return interruption.signal.aborted ? interruption.code : exitCode.success;
   } finally {
     interruption.dispose();
