@@ -202,7 +202,7 @@ describe('a loss out of all bounds', () => {
   it('takes the run back to the last good state with half the rates, where that is wanted', async () => {
     const { run, steps, problems } = await rolledBack(0.006, { evaluateEvery: 50 });
     expect(problems).toHaveLength(1);
-    expect(problems[0]).toMatch(/at step 10: training diverged.*Going on from step 8 with rates times 0.5/);
+    expect(problems[0]).toMatch(/at step 10: training diverged.*Continuing from step 8 with rates times 0.5/);
     expect(steps.slice(-5)).toEqual(['9: 0.01', '9: 0.005', '10: 0.005', '11: 0.005', '12: 0.005']);
     expect((await run.readMetrics()).filter(({ split }) => split === 'train')).toHaveLength(12);
     expect(await run.latestCheckpoint()).toMatchObject({ step: 12, rateFactor: 0.5 });
@@ -212,12 +212,12 @@ describe('a loss out of all bounds', () => {
     const { run, steps, problems } = await rolledBack(1e-9, { evaluateEvery: 50 });
     expect(
       problems.map(
-        (problem) => /Going on from step \d+ with rates times [\d.]+\d|after 3 rollbacks/.exec(problem)?.[0],
+        (problem) => /Continuing from step \d+ with rates times [\d.]+\d|after 3 rollbacks/.exec(problem)?.[0],
       ),
     ).toEqual([
-      'Going on from step 8 with rates times 0.5',
-      'Going on from step 4 with rates times 0.25',
-      'Going on from step 8 with rates times 0.125',
+      'Continuing from step 8 with rates times 0.5',
+      'Continuing from step 4 with rates times 0.25',
+      'Continuing from step 8 with rates times 0.125',
       'after 3 rollbacks',
     ]);
     expect(steps.length).toBeGreaterThan(9);
