@@ -335,6 +335,24 @@ describe('runs that were damaged', () => {
     expectRefusal(await runCommand(['classify', '--run', trained, text]), 1, /poem\.jpg cannot be read as an image/);
     expectRefusal(await runCommand(['classify', '--run', trained, `${text}x`]), 1, /poem\.jpgx/);
   });
+
+  it('among images to classify is named, and the others are classified', async () => {
+    const [text, red, blue] = [
+      join(directory, 'poem.png'),
+      join(images, 'red', '0.png'),
+      join(images, 'blue', '0.png'),
+    ];
+    await writeFile(text, 'no image');
+    const some = await runCommand(['classify', red, text, blue, '--run', trained]);
+    expect(some.code).toBe(1);
+    expect(some.stdout).toMatch(/red\/0\.png\n +\d.*\n.*blue\/0\.png\n +\d/s);
+    expect(some.stderr).toMatch(/^error: .*poem\.png cannot be read as an image.*\n$/);
+    const json = await runCommand(['classify', red, text, blue, '--run', trained, '--json']);
+    expect(json.code).toBe(1);
+    const [first, second, third] = JSON.parse(json.stdout);
+    expect([first.labels.length, third.labels.length]).toEqual([3, 3]);
+    expect(second).toEqual({ image: text, error: expect.stringContaining('cannot be read as an image') });
+  });
 });
 
 it('a loss that is no longer a number', async () => {

@@ -1,7 +1,7 @@
 import { decodeImage } from '@alex/data';
-import { ConfigError } from '@alex/tensor';
+import { ConfigError, DataError } from '@alex/tensor';
 import { predict, type WhichWeights } from '@alex/trainer';
-import { exitCode } from '../failure.js';
+import { exitCode, oneLine } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { publishedImageSize, publishedNetwork, readLabels, readPublishedWeights } from '../published.js';
@@ -17,35 +17,58 @@ export interface ClassifyOptions extends AdapterOptions {
   readonly checkpoint?: WhichWeights;
 }
 
-/** Shows the most likely labels of images; gives the exit code. */
+/** Shows the most likely labels of images, and names those that cannot be read; gives the exit code. */
 export async function classifyCommand(
   files: readonly string[],
   options: ClassifyOptions,
   output: Output,
 ): Promise<number> {
   const run = await networkOf(options, output);
-  const { classes, height, width, channels } = run.config.data;
+  const { height, width, channels } = run.config.data;
   const bytes = height * width * channels;
   const pixels = new Uint8Array(files.length * bytes);
-  for (const [i, file] of files.entries()) {
-    pixels.set(await decodeImage(file, file, height, channels === 1 ? 1 : 3), i * bytes);
+  const problems = new Map<string, string>();
+  const usable: string[] = [];
+  for (const file of files) {
+    try {
+      pixels.set(await decodeImage(file, file, height, channels === 1 ? 1 : 3), usable.length * bytes);
+      usable.push(file);
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      problems.set(file, error.message);
+    }
   }
+  const named =
+    usable.length === 0 ? [] : await classified(run, usable, pixels.subarray(0, usable.length * bytes), options);
+  const results = new Map(named.map((one) => [one.image, one]));
+  output.result(files.map((image) => results.get(image) ?? { image, error: problems.get(image) }));
+  for (const { image, labels } of named) {
+    output.line(image);
+    for (const { label, probability } of labels) output.line(`  ${percent(probability).padStart(6)}  ${label}`);
+  }
+  // Last, where they are seen below however many others there are.
+  for (const problem of problems.values()) output.errors.write(`error: ${oneLine(problem)}\n`);
+  return problems.size === 0 ? exitCode.success : exitCode.failure;
+}
+
+/** The most likely classes of images. */
+async function classified(
+  run: TrainedNetwork,
+  files: readonly string[],
+  pixels: Uint8Array,
+  options: ClassifyOptions,
+): Promise<{ image: string; labels: { label: string; probability: number }[] }[]> {
+  const { classes } = run.config.data;
   const session = await openTrained(run, {
     adapters: options.adapters,
     batch: Math.min(files.length, run.config.recipe.batch),
   });
   try {
     const predictions = await predict(session, { pixels, count: files.length });
-    const named = predictions.map((labels, i) => ({
+    return predictions.map((labels, i) => ({
       image: files[i]!,
       labels: labels.map(({ label, probability }) => ({ label: classes[label]!, probability })),
     }));
-    output.result(named);
-    for (const { image, labels } of named) {
-      output.line(image);
-      for (const { label, probability } of labels) output.line(`  ${percent(probability).padStart(6)}  ${label}`);
-    }
-    return exitCode.success;
   } finally {
     session.dispose();
   }
