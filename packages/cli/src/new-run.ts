@@ -3,6 +3,7 @@ import { batchesPerEpoch } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import { checkRunConfig, type Recipe, type RecipeFile, RunDirectory } from '@alex/trainer';
 import { measureImages, openData, sourceForConfig } from './data.js';
+import { fingerprintOf } from './data-fingerprint.js';
 import { overridesOf } from './frozen-layers.js';
 import { defaultsOf, findRecipe } from './recipes.js';
 import { scheduleOf } from './schedule-option.js';
@@ -54,7 +55,10 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
   const expected = start?.mean?.length === channels ? start.mean : undefined;
   const config = checkRunConfig({
     model: { variant, inputSize },
-    data: { source: sourceForConfig(source), name, classes: [...classes], height, width, channels },
+    data: {
+      ...{ source: sourceForConfig(source), name, classes: [...classes], height, width, channels },
+      fingerprint: fingerprintOf(dataset),
+    },
     images: {
       crop: options.randomCrop ? recipe.images.crop : 'centre',
       mirror: recipe.images.mirror && options.mirror,

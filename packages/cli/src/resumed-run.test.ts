@@ -1,4 +1,4 @@
-import { cp, readdir, readFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
@@ -104,6 +104,45 @@ describe('train --resume', () => {
     expect(resumed.code, resumed.stderr).toBe(0);
     expect((await recipeOf(run)).keepCheckpoints).toBe(4);
     expect(await readdir(join(run, 'checkpoints'))).toContain('step-00000007.safetensors');
+  });
+
+  it('refuses data that have changed, says how, and continues with them where that is asked for', async () => {
+    const [own, run] = [join(directory, 'own'), join(directory, 'changing')];
+    await writeImages(own, ['blue', 'red']);
+    const begin = [
+      'train',
+      '--data',
+      own,
+      '--model',
+      'small',
+      '--crop',
+      '24',
+      '--batch',
+      '4',
+      '--run',
+      run,
+      '--steps',
+      '2',
+    ];
+    expect((await runCommand(begin)).code).toBe(0);
+    await rm(join(own, 'red', '1.png'));
+    await rm(join(own, 'blue', '2.png'));
+    const resume = ['train', '--run', run, '--resume', '--steps', '4'];
+    const before = await readFile(join(run, 'config.json'));
+    const refused = await runCommand(resume);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/own: the data have changed since .*changing began: \d+ instead of \d+ \w+ images/);
+    expect(refused.stderr).toContain('--data-changed');
+    expect(await readFile(join(run, 'config.json'))).toEqual(before);
+    const allowed = await runCommand([...resume, '--data-changed']);
+    expect(allowed.code, allowed.stderr).toBe(0);
+    expect(allowed.stdout).toContain('It continues with what is there.');
+    // From now on, these are its data.
+    expect((await runCommand(resume)).code).toBe(0);
+    // The same data at another place are the same.
+    const moved = join(directory, 'moved');
+    await cp(own, moved, { recursive: true });
+    expect((await runCommand([...resume, '--data', moved])).code).toBe(0);
   });
 
   it.each<[string, string[], RegExp]>([

@@ -5,6 +5,7 @@ import { ConfigError } from '@alex/tensor';
 import { type ChangedRun, changeRun, type RunConfig, RunDirectory } from '@alex/trainer';
 import { changeInWords, rate } from './change-in-words.js';
 import { openDataOfRun } from './data.js';
+import { checkUnchanged as checkDataUnchanged, dataChange, fingerprintOf } from './data-fingerprint.js';
 import { frozenNames } from './frozen-layers.js';
 import type { Output } from './output.js';
 import { defaultsOf, findRecipe } from './recipes.js';
@@ -20,9 +21,18 @@ export async function resumedRun(options: TrainOptions, output: Output): Promise
   const opened = await RunDirectory.open(options.run);
   await checkUnchanged(options, opened.config);
   const dataset = await openDataOfRun(opened.config, options.data);
+  const fingerprint = fingerprintOf(dataset);
+  const { data, recipe } = opened.config;
+  const change = dataChange(data.fingerprint, fingerprint);
+  checkDataUnchanged(options.run, options.data ?? data.source, change, options.dataChanged ?? false);
+  if (change !== undefined)
+    output.line(`The data have changed since the run began: ${change}. It continues with what is there.`);
   const { keep } = options;
-  const kept = keep !== undefined && keep !== opened.config.recipe.keepCheckpoints;
-  const run = kept ? opened.changed({ keepCheckpoints: keep }) : opened;
+  const kept = keep !== undefined && keep !== recipe.keepCheckpoints;
+  const run =
+    kept || change !== undefined
+      ? opened.changed(kept ? { keepCheckpoints: keep } : {}, change === undefined ? {} : { fingerprint })
+      : opened;
   const changed = await changeByHand(run, dataset, options);
   tellChange(changed, options, batchesPerEpoch(dataset.train.length, run.config.recipe), output);
   return {

@@ -17,6 +17,8 @@ export interface TrainOptions extends AdapterOptions, TuningOptions, ScheduleOpt
   readonly from?: string;
   /** Layers that stay as they are, with commas between. */
   readonly freeze?: string;
+  /** Whether a run may continue with data that are not what they were. */
+  readonly dataChanged?: boolean;
   readonly classes?: number;
   readonly batch?: number;
   readonly microBatch?: number;

@@ -10,6 +10,9 @@ const modelSchema = v.strictObject({
   inputSize: whole(1),
 });
 
+/** Of one split: how many images it has, and a hash of their names and labels. */
+const splitSchema = v.strictObject({ images: whole(1), hash: v.pipe(v.string(), v.hexadecimal()) });
+
 const dataSchema = v.strictObject({
   /** Where the images come from, as it was given: a directory, or the name of an embedded set. */
   source: v.string(),
@@ -21,6 +24,8 @@ const dataSchema = v.strictObject({
   height: whole(1),
   width: whole(1),
   channels: v.pipe(whole(1), v.maxValue(4)),
+  /** What the data were when the run began, or when it was last allowed that they change. */
+  fingerprint: v.exactOptional(v.strictObject({ train: splitSchema, validation: splitSchema })),
 });
 
 const imagesSchema = v.strictObject({

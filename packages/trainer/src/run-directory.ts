@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
-import { checkRunConfig, parseRunConfig, type RunConfig } from './config.js';
+import { checkRunConfig, type DataConfig, parseRunConfig, type RunConfig } from './config.js';
 import { eventFilePrefix } from './event-file.js';
 import { describeFileError, errorCode, writeAll, writeWhole } from './file.js';
 import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
@@ -103,9 +103,13 @@ export class RunDirectory {
     return new RunDirectory(path, parseRunConfig(file, text), { isNew: false, made: [] });
   }
 
-  /** The same run with something else in its recipe, such as another length; written down by `saveConfig`. */
-  changed(recipe: Partial<Recipe>): RunDirectory {
-    const config = checkRunConfig({ ...this.config, recipe: { ...this.config.recipe, ...recipe } });
+  /** The same run with something else in its recipe, such as another length, or of its data; written down by `saveConfig`. */
+  changed(recipe: Partial<Recipe>, data: Partial<DataConfig> = {}): RunDirectory {
+    const config = checkRunConfig({
+      ...this.config,
+      recipe: { ...this.config.recipe, ...recipe },
+      data: { ...this.config.data, ...data },
+    });
     const run = new RunDirectory(this.path, config, { isNew: this.isNew, made: this.#made });
     run.#isChanged = true;
     return run;

@@ -36,6 +36,10 @@ export function trainArguments(run: Run): Command {
       '--data <dir>',
       "prepared shards, class folders of images, CIFAR-10's or Fashion-MNIST's files, or the word emoji (required for a new run)",
     )
+    .option(
+      '--data-changed',
+      'with --resume: continue although images were added, removed or renamed since the run began',
+    )
     .option('--classes <n>', 'how many classes; for emoji only', wholeNumber(2))
     .option(
       '--size <pixels>',

@@ -1,5 +1,6 @@
 import { checkRunConfig, RunDirectory } from '@alex/trainer';
 import { measureImages, openData } from '../data.js';
+import { fingerprintOf } from '../data-fingerprint.js';
 import { demoRecipe } from '../demo-recipe.js';
 import type { Example } from '../examples.js';
 import { exitCode } from '../failure.js';
@@ -36,7 +37,10 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
   const { height, width, channels, classes, name } = dataset;
   const config = checkRunConfig({
     model: { variant, inputSize: describeModel({ variant }).input[1]! },
-    data: { source: 'emoji', name, classes: [...classes], height, width, channels },
+    data: {
+      ...{ source: 'emoji', name, classes: [...classes], height, width, channels },
+      fingerprint: fingerprintOf(dataset),
+    },
     images: {
       crop: 'random',
       padding: 0,

@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto';
+import type { Dataset, Split } from '@alex/data';
+import { ConfigError } from '@alex/tensor';
+import type { DataConfig } from '@alex/trainer';
+
+type Fingerprint = NonNullable<DataConfig['fingerprint']>;
+
+/** What a run's bits depend on: how many images there are, their names and labels, in their order. */
+export function fingerprintOf({ train, validation }: Dataset): Fingerprint {
+  return { train: ofSplit(train), validation: ofSplit(validation) };
+}
+
+function ofSplit(split: Split): Fingerprint['train'] {
+  const hash = createHash('sha256');
+  for (let i = 0; i < split.length; i++) hash.update(`${split.labels[i]} ${split.imageName(i)}\n`);
+  return { images: split.length, hash: hash.digest('hex').slice(0, 32) };
+}
+
+/**
+ * How data differ from those that a run began with: a sentence, or nothing where they do not. Runs of older versions have no
+ * fingerprint to compare with.
+ */
+export function dataChange(own: Fingerprint | undefined, now: Fingerprint): string | undefined {
+  if (!own) return undefined;
+  const changes = (['train', 'validation'] as const).flatMap((which) => {
+    const [before, after] = [own[which], now[which]];
+    const kind = which === 'train' ? 'training' : 'validation';
+    if (before.images !== after.images) return [`${after.images} instead of ${before.images} ${kind} images`];
+    return before.hash === after.hash ? [] : [`${kind} images of other names or labels`];
+  });
+  return changes.length === 0 ? undefined : changes.join(', ');
+}
+
+/** @throws ConfigError where the data of a run are others by now, unless that is allowed */
+export function checkUnchanged(run: string, source: string, change: string | undefined, allowed: boolean): void {
+  if (change === undefined || allowed) return;
+  throw new ConfigError(
+    `${source}: the data have changed since ${run} began: ${change}. Restore them, or add --data-changed to continue with what is there: ` +
+      'the result is then not that of either data alone',
+  );
+}
