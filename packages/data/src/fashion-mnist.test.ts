@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import { describe, expect, test } from 'vitest';
-import { debianFashionMnist, fashionMnistFiles, openFashionMnist } from './fashion-mnist.js';
+import { debianFashionMnist, mnistFiles, openFashionMnist, openMnist } from './fashion-mnist.js';
 import { colourStatistics } from './statistics.js';
 import { temporaryFolder } from './testing.js';
 
@@ -21,12 +21,16 @@ const pixelsOf = (count: number) => Uint8Array.from({ length: count * 784 }, (_,
 const images = (count: number) => idx(0x803, [count, 28, 28], pixelsOf(count));
 const labels = (values: number[]) => idx(0x801, [values.length], values);
 
-/** Five training and two validation images, some files replaced. */
+/** How the labels of the training images begin. */
+const fashion = [9, 0, 0, 3, 0, 2, 7, 2, 5, 5];
+const digits = [5, 0, 4, 1, 9, 2, 1, 3, 1, 4];
+
+/** Ten training and two validation images, some files replaced. */
 async function smallFiles(changed: Record<string, Buffer> = {}): Promise<string> {
   const folder = await temporaryFolder();
   const contents = {
-    'train-images-idx3-ubyte.gz': images(5),
-    'train-labels-idx1-ubyte.gz': labels([0, 9, 3, 3, 1]),
+    'train-images-idx3-ubyte.gz': images(10),
+    'train-labels-idx1-ubyte.gz': labels(fashion),
     't10k-images-idx3-ubyte.gz': images(2),
     't10k-labels-idx1-ubyte.gz': labels([8, 2]),
     ...changed,
@@ -41,22 +45,41 @@ describe('Fashion-MNIST', () => {
     expect(dataset).toMatchObject({ name: 'Fashion-MNIST', channels: 1, height: 28, width: 28 });
     expect(dataset.classes).toHaveLength(10);
     expect(dataset.classes[9]).toBe('ankle boot');
-    expect(dataset.train.length).toBe(5);
+    expect(dataset.train.length).toBe(10);
     expect([...dataset.validation.labels]).toEqual([8, 2]);
     const batch = await dataset.train.read([4, 1]);
-    expect([...batch.labels]).toEqual([1, 9]);
-    const all = pixelsOf(5);
-    expect([...batch.pixels]).toEqual([...all.slice(4 * 784), ...all.slice(784, 2 * 784)]);
+    expect([...batch.labels]).toEqual([0, 0]);
+    const all = pixelsOf(10);
+    expect([...batch.pixels]).toEqual([...all.slice(4 * 784, 5 * 784), ...all.slice(784, 2 * 784)]);
     expect(dataset.train.imageName(4)).toBe('train-images-idx3-ubyte.gz#4');
   });
 
-  test.each(fashionMnistFiles)('names %s where it is missing', async (name) => {
+  test.each(mnistFiles)('names %s where it is missing', async (name) => {
     const folder = await smallFiles();
     await rm(join(folder, name));
     await expect(openFashionMnist(folder)).rejects.toThrow(DataError);
     await expect(openFashionMnist(folder)).rejects.toThrow(
       `${join(folder, name)} is missing: get the four files again`,
     );
+  });
+
+  test('is told from MNIST, whose files have the same names, by its labels', async () => {
+    const folder = await smallFiles({ 'train-labels-idx1-ubyte.gz': labels(digits) });
+    const mnist = await openMnist(folder);
+    expect(mnist).toMatchObject({ name: 'MNIST', channels: 1, height: 28 });
+    expect(mnist.classes).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+    expect(mnist.remarks).toBeUndefined();
+    await expect(openFashionMnist(folder)).rejects.toThrow(DataError);
+    await expect(openFashionMnist(folder)).rejects.toThrow("holds MNIST's digits, not Fashion-MNIST");
+    expect(await openMnist(await smallFiles())).toMatchObject({ name: 'Fashion-MNIST' });
+  });
+
+  test('of a set that is not known has numbers for classes, which is said', async () => {
+    const folder = await smallFiles({ 'train-labels-idx1-ubyte.gz': labels([8, 7, 0, 1, 4, 2, 4, 8, 3, 3]) });
+    const other = await openMnist(folder);
+    expect(other.classes[8]).toBe('8');
+    expect(other.remarks?.join()).toMatch(/neither those of Fashion-MNIST nor of MNIST/);
+    await expect(openFashionMnist(folder)).rejects.toThrow('holds labels of another set, not Fashion-MNIST');
   });
 
   test.each<[string, string, Buffer, string]>([
@@ -79,7 +102,7 @@ describe('Fashion-MNIST', () => {
       idx(0x801, [1], [1, 2]),
       'unpacks to 10 bytes, its header promises 9',
     ],
-    ['fewer labels than images', 'train-labels-idx1-ubyte.gz', labels([1, 2]), 'holds 2 labels for 5 images'],
+    ['fewer labels than images', 'train-labels-idx1-ubyte.gz', labels([1, 2]), 'holds 2 labels for 10 images'],
     ['another size', 'train-images-idx3-ubyte.gz', idx(0x803, [5, 2, 2], new Uint8Array(20)), '5 images of 2 x 2'],
     ['no images', 't10k-images-idx3-ubyte.gz', images(0), 'holds 0 images'],
     ['a label above 9', 't10k-labels-idx1-ubyte.gz', labels([1, 10]), 'label 1 is 10, labels are 0 to 9'],

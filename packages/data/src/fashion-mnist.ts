@@ -7,7 +7,7 @@ import { readWhole, reason } from './files.js';
 import { createSplit } from './split.js';
 
 /** The classes in the order of their labels, as https://github.com/zalandoresearch/fashion-mnist lists them. */
-const classes = [
+const clothes = [
   'T-shirt/top',
   'trouser',
   'pullover',
@@ -20,17 +20,22 @@ const classes = [
   'ankle boot',
 ] as const;
 
+const numbers = Array.from({ length: 10 }, (_, label) => `${label}`);
+
+/** Sets that come in files of the same names, told by how the labels of their training images begin. */
+const sets = [
+  { name: 'Fashion-MNIST', classes: clothes, begins: [9, 0, 0, 3, 0, 2, 7, 2, 5, 5] },
+  { name: 'MNIST', classes: numbers, begins: [5, 0, 4, 1, 9, 2, 1, 3, 1, 4] },
+] as const;
+
 const side = 28;
 const files = {
   train: { images: 'train-images-idx3-ubyte.gz', labels: 'train-labels-idx1-ubyte.gz' },
   validation: { images: 't10k-images-idx3-ubyte.gz', labels: 't10k-labels-idx1-ubyte.gz' },
 };
 
-/** The files by which a folder is known to hold Fashion-MNIST. */
-export const fashionMnistFiles: readonly string[] = Object.values(files).flatMap(({ images, labels }) => [
-  images,
-  labels,
-]);
+/** The files by which a folder is known to hold Fashion-MNIST, or a set in the same form. */
+export const mnistFiles: readonly string[] = Object.values(files).flatMap(({ images, labels }) => [images, labels]);
 
 const remedy =
   'get the four files again from https://github.com/zalandoresearch/fashion-mnist, or install the Debian package dataset-fashion-mnist';
@@ -43,17 +48,37 @@ export const debianFashionMnist = '/usr/share/datasets/fashion-mnist';
  * 28 x 28, all in memory (55 MB).
  *
  * @param directory the folder that holds them; unless said, where Debian's package `dataset-fashion-mnist` puts them
- * @throws DataError where a file is missing, broken off, no IDX file, or does not fit the others.
+ * @throws DataError where a file is missing, broken off, no IDX file, or does not fit the others; where the images are
+ *   those of another set, such as MNIST's digits, whose files have the same names.
  */
 export async function openFashionMnist(directory: string = debianFashionMnist): Promise<Dataset> {
+  const dataset = await openMnist(directory);
+  if (dataset.name === 'Fashion-MNIST') return dataset;
+  const found = dataset.name === 'MNIST' ? "MNIST's digits" : 'labels of another set';
+  throw new DataError(`${directory} holds ${found}, not Fashion-MNIST: ${remedy}`);
+}
+
+/**
+ * Fashion-MNIST, MNIST or another set of ten classes in four gzipped IDX files of the same names: told by its labels.
+ *
+ * @throws DataError as {@link openFashionMnist}, but for what set it is
+ */
+export async function openMnist(directory: string): Promise<Dataset> {
+  const train = await readSplit('training', directory, files.train);
+  const known = sets.find(({ begins }) => begins.every((label, i) => train.labels[i] === label));
   return {
-    name: 'Fashion-MNIST',
-    classes,
+    name: known?.name ?? 'images in IDX files',
+    classes: known?.classes ?? numbers,
     channels: 1,
     height: side,
     width: side,
-    train: await readSplit('training', directory, files.train),
+    train,
     validation: await readSplit('validation', directory, files.validation),
+    ...(!known && {
+      remarks: [
+        'The labels are neither those of Fashion-MNIST nor of MNIST, so the classes are called by their numbers.',
+      ],
+    }),
   };
 }
 
@@ -69,15 +94,15 @@ async function readSplit(which: string, directory: string, names: { images: stri
   if (labels.sizes[0] !== count) {
     throw new DataError(`${labels.file} holds ${labels.sizes[0]} labels for ${count} images: ${remedy}`);
   }
-  const wrong = labels.values.findIndex((label) => label >= classes.length);
+  const wrong = labels.values.findIndex((label) => label >= numbers.length);
   if (wrong >= 0) {
     throw new DataError(
-      `${labels.file}: label ${wrong} is ${labels.values[wrong]}, labels are 0 to ${classes.length - 1}: ${remedy}`,
+      `${labels.file}: label ${wrong} is ${labels.values[wrong]}, labels are 0 to ${numbers.length - 1}: ${remedy}`,
     );
   }
   const bytes = side * side;
   return createSplit({
-    name: `Fashion-MNIST, ${which}`,
+    name: `${directory}, ${which}`,
     height: side,
     width: side,
     channels: 1,

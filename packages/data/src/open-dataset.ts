@@ -4,7 +4,7 @@ import { ConfigError, DataError } from '@alex/tensor';
 import { cifar10Files, openCifar10 } from './cifar10.js';
 import type { Dataset } from './dataset.js';
 import { openEmoji } from './emoji/emoji.js';
-import { fashionMnistFiles, openFashionMnist } from './fashion-mnist.js';
+import { mnistFiles, openMnist } from './fashion-mnist.js';
 import { type FolderContent, listFolder } from './files.js';
 import { openImageFolder } from './image-folder.js';
 import { manifestFile, workshopFolder } from './prepared/manifest.js';
@@ -18,11 +18,11 @@ export interface DatasetOptions {
 }
 
 const accepted =
-  'give `emoji`, `emoji:CLASSES`, a folder that was prepared, one with the binary files of CIFAR-10, one with the files of Fashion-MNIST, or one with a folder of images for each class';
+  'give `emoji`, `emoji:CLASSES`, a folder that was prepared, one with the binary files of CIFAR-10, one with the files of Fashion-MNIST or MNIST, or one with a folder of images for each class';
 
 /**
  * Opens what a person names: `emoji`, `emoji:CLASSES`, or a folder, whose kind is told by what is in it (prepared
- * shards, CIFAR-10's or Fashion-MNIST's files, else class folders of images). A folder called `emoji` is `./emoji`.
+ * shards, CIFAR-10's, Fashion-MNIST's or MNIST's files, else class folders of images). A folder called `emoji` is `./emoji`.
  *
  * @throws DataError where there is nothing of that kind, or what is there is broken.
  * @throws ConfigError where an option is not possible or the data leave no such choice.
@@ -34,8 +34,7 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
   const content = await lookInto(text);
   if (content.files.includes(manifestFile)) return fixed(await openPrepared(text), options);
   if (content.files.some((file) => cifar10Files.includes(file))) return fixed(await openCifar10(text), options);
-  if (content.files.some((file) => fashionMnistFiles.includes(file)))
-    return fixed(await openFashionMnist(text), options);
+  if (content.files.some((file) => mnistFiles.includes(file))) return fixed(await openMnist(text), options);
   if (existsSync(join(text, workshopFolder))) {
     throw new DataError(`${text} was not prepared to its end: run the command that prepares it again, it continues`);
   }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: many formats begin with control characters.
 import { open } from 'node:fs/promises';
 import { CheckpointError } from '@alex/tensor';
 import { describeFileError } from './file.js';
@@ -30,10 +31,10 @@ const strangers: readonly (readonly [begins: RegExp, is: string, remedy: string]
   [/^\x28\xb5\x2f\xfd/, 'is compressed by zstd', 'unpack it by unzstd'],
   [/^7z\xbc\xaf/, 'is a 7z archive', 'unpack it'],
   [/^Rar!/, 'is a RAR archive', 'unpack it'],
-  [/^[^]{257}ustar/, 'is a tar archive', 'unpack it by tar -xf, and give the file in it'],
-  [/^PK[^]*?\.npy/, 'is a file of NumPy (.npz)', 'save its arrays by safetensors.numpy.save_file'],
-  [/^PK[^]{28,200}?(data\.pkl|version|byteorder|archive\/)/, 'is a file of PyTorch (torch.save)', saveAsSafetensors],
-  [/^PK[^]*?(metadata\.json|model\.weights\.h5)/, 'is a file of Keras', 'save its weights as safetensors'],
+  [/^[\s\S]{257}ustar/, 'is a tar archive', 'unpack it by tar -xf, and give the file in it'],
+  [/^PK[\s\S]*?\.npy/, 'is a file of NumPy (.npz)', 'save its arrays by safetensors.numpy.save_file'],
+  [/^PK[\s\S]{28,200}?(data\.pkl|version|byteorder|archive\/)/, 'is a file of PyTorch (torch.save)', saveAsSafetensors],
+  [/^PK[\s\S]*?(metadata\.json|model\.weights\.h5)/, 'is a file of Keras', 'save its weights as safetensors'],
   [/^PK/, 'is a zip archive', 'unpack it, or if torch.save made it, ' + saveAsSafetensors],
   [/^\x80[\x02-\x05]/, 'is a pickle, as torch.save made them until 2020', saveAsSafetensors],
   [
@@ -48,11 +49,11 @@ const strangers: readonly (readonly [begins: RegExp, is: string, remedy: string]
     'is an ONNX model',
     'save its initializers by safetensors.numpy.save_file, under the names of torchvision',
   ],
-  [/^[^]{4}TFL3/, 'is a TensorFlow Lite model', 'save its weights as safetensors'],
+  [/^[\s\S]{4}TFL3/, 'is a TensorFlow Lite model', 'save its weights as safetensors'],
   [/^GGUF/, 'is a GGUF file', 'give safetensors with the names of torchvision'],
   [/^\xff\xd8\xff|^\x89PNG|^GIF8|^RIFF/, 'is an image', 'give a file of weights'],
   [
-    /^\s*\{[^]*"weight_map"/,
+    /^\s*\{[\s\S]*"weight_map"/,
     'is the index of weights that are split over several files',
     'join them into one file of safetensors',
   ],

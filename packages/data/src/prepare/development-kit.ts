@@ -16,7 +16,7 @@ export interface DevelopmentKit {
   /** Name of the file that the numbers were read from. */
   readonly groundTruthFile: string;
   /** Where the numbers of the classes come from. */
-  readonly mapping: 'meta.mat' | 'map_clsloc.txt' | 'synset_words.txt';
+  readonly mapping: 'meta.mat' | 'map_clsloc.txt';
 }
 
 const wanted = {
@@ -46,11 +46,12 @@ export async function readDevelopmentKit(folder: string): Promise<DevelopmentKit
     ? (['meta.mat', fromMeta(meta.file, readMatFile(meta.file, meta.content))] as const)
     : map
       ? (['map_clsloc.txt', fromLines(map, /^(n\d+)\s+(\d+)\s+(\S.*)$/)] as const)
-      : words
-        ? (['synset_words.txt', fromLines(words, /^(n\d+)()\s+(\S.*)$/)] as const)
-        : [undefined, new Map<number, { wnid: string; names: string }>()];
-  if (!mapping)
-    throw new DataError(`${folder} has no meta.mat to tell what the ground truth's numbers mean: ${remedy}`);
+      : [undefined, new Map<number, { wnid: string; names: string }>()];
+  if (!mapping) {
+    // Its lines are in the order of the WordNet ids, or in Caffe's: the kit's numbers are neither.
+    const order = words ? ', which the order of synset_words.txt does not tell' : '';
+    throw new DataError(`${folder} has no meta.mat to tell what the ground truth's numbers mean${order}: ${remedy}`);
+  }
   return {
     classes: words ? namedBy(known, words.content.toString('utf8')) : known,
     groundTruth: readNumbers(groundTruth, known),
@@ -124,17 +125,17 @@ function fromMeta(file: string, variables: Record<string, MatValue>): Developmen
   return classes;
 }
 
-/** Lines of wnid, number (or none: then that of the line) and names. */
+/** Lines of wnid, number and names. */
 function fromLines({ file, content }: { file: string; content: Buffer }, pattern: RegExp): DevelopmentKit['classes'] {
   const classes = new Map<number, { wnid: string; names: string }>();
   const lines = content.toString('utf8').split('\n');
   for (const [i, line] of lines.entries()) {
     if (line.trim() === '') continue;
     const [, wnid, number, names] = pattern.exec(line.trim()) ?? [];
-    if (wnid === undefined || names === undefined) {
+    if (wnid === undefined || number === undefined || names === undefined) {
       throw new DataError(`${file}, line ${i + 1}: \`${line.trim().slice(0, 60)}\` names no class: get the kit again`);
     }
-    classes.set(number ? Number(number) : i + 1, { wnid, names: names.replaceAll('_', ' ') });
+    classes.set(Number(number), { wnid, names: names.replaceAll('_', ' ') });
   }
   return classes;
 }

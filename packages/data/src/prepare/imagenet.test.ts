@@ -89,16 +89,11 @@ describe("ImageNet's archives", () => {
   test.each([
     ['meta.mat, unpacked', { [meta]: matFile(synsets, { compressed: false }) }],
     ['map_clsloc.txt', { 'map_clsloc.txt': 'n00000010 2 tench\nn00000020 3 a_crane\nn00000030 1 crane\n' }],
-    [
-      'synset_words.txt in the order of the numbers',
-      { 'synset_words.txt': 'n00000030 crane\nn00000010 tench\nn00000020 crane, a bird\n' },
-    ],
   ])('are understood by %s', async (_, files) => {
     const folder = await folderOf({ [packed]: undefined, [groundTruth]: '1\n2\n3\n3\n2\n1\n', ...files });
     const source = await imagenetSource(folder);
     expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
     expect(source.classes[0]!.name).toBe('tench');
-    expect(source.remarks !== undefined).toBe('synset_words.txt' in files);
   });
 
   test('take names from synset_words.txt where it lies beside meta.mat', async () => {
@@ -119,6 +114,14 @@ describe("ImageNet's archives", () => {
 });
 
 describe('what is wrong is told', () => {
+  test('a ground truth without what tells its numbers, even if there are names in some order', async () => {
+    const words = 'n00000030 crane\nn00000010 tench\nn00000020 crane, a bird\n';
+    const files = { [packed]: undefined, [groundTruth]: '1\n2\n3\n3\n2\n1\n', 'synset_words.txt': words };
+    const message =
+      "has no meta.mat to tell what the ground truth's numbers mean, which the order of synset_words.txt does not tell";
+    await refused(await folderOf(files), message);
+  });
+
   test('a file that is missing', async () => {
     await refused(await folderOf({ 'ILSVRC2012_img_train.tar': undefined }), 'has no ILSVRC2012_img_train.tar');
     await refused(await folderOf({ 'ILSVRC2012_img_val.tar': undefined }), 'has no ILSVRC2012_img_val.tar');

@@ -46,9 +46,6 @@ export async function imagenetSource(folder: string): Promise<ImageSource> {
     lossless: false,
     train,
     validation: validationImages(validationFile, kit, ids),
-    ...(kit.mapping === 'synset_words.txt' && {
-      remarks: ['There is no meta.mat: the ground truth was read as line numbers of synset_words.txt.'],
-    }),
   };
 }
 
