@@ -80,6 +80,16 @@ function faults({ folder, manifest }) {
 }
 
 /** Who copies the install line and the snippet must have all that the snippet imports. */
+/** `NODE_ENV=production npm ci && npm start` installs dependencies alone. */
+function faultsOfScripts() {
+  const { scripts, dependencies = {} } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return ['start', 'alexnet'].flatMap((script) => {
+    const loader = /--import (\S+)/.exec(scripts[script])?.[1];
+    const isThere = loader === undefined || dependencies[loader] !== undefined;
+    return isThere ? [] : [`package.json: ${loader}, which npm run ${script} imports, must be among the dependencies`];
+  });
+}
+
 function faultsOfInstallLine(name, readme) {
   const installed = new Set((/npm install ([^\n#]+)/.exec(readme)?.[1] ?? '').trim().split(/\s+/));
   const snippet = /^```ts[^\n]*\n([\s\S]*?)^```/m.exec(readme)?.[1] ?? '';
@@ -149,6 +159,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     }
     wrong.push(...faults(entry).map((fault) => `${directory}: ${fault}`));
   }
+  wrong.push(...faultsOfScripts());
   for (const line of wrong) console.error(line);
   if (check || wrong.length > 0)
     console.log(wrong.length === 0 ? 'The manifests are in order.' : `${wrong.length} faults`);
