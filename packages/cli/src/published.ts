@@ -146,7 +146,9 @@ export async function readLabels(file: string | undefined, classes: number): Pro
   const text = await readFile(file, 'utf8').catch((error: Error) => {
     throw new ConfigError(`--labels ${file}: could not be read: ${error.message}`, { cause: error });
   });
+  // Programs on Windows begin a text with a byte order mark.
   const names = text
+    .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
     .filter((line) => line.trim() !== '')
     .map((line) => line.trim().replace(/^n\d{8}\s+/, ''));

@@ -76,4 +76,6 @@ export interface Dataset {
   readonly statistics?: DatasetStatistics;
   /** The terms of images that come with the package. */
   readonly licences?: readonly Licence[];
+  /** What somebody should know about how the data were read, such as what was left out: sentences, one a kind. */
+  readonly remarks?: readonly string[];
 }
