@@ -3,6 +3,7 @@ import { colourStatistics, type Dataset, openDataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import type { ImagesConfig, RunConfig } from '@alex/trainer';
 import { base64FromFloats } from './base64.js';
+import type { Output } from './output.js';
 
 /** The mean of so many images is that of all of them, to a pixel value or two. */
 const imagesForStatistics = 1024;
@@ -79,6 +80,11 @@ export async function openDataOfRun({ data }: RunConfig, source: string = data.s
     );
   }
   return dataset;
+}
+
+/** Says what is to be known about how data were read; of several runs that have the same data, once. */
+export function sayRemarks(datasets: readonly Dataset[], output: Output): void {
+  for (const remark of new Set(datasets.flatMap(({ remarks = [] }) => remarks))) output.line(remark);
 }
 
 function listed(names: readonly string[]): string {

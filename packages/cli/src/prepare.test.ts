@@ -54,6 +54,17 @@ describe('images', () => {
     expect(again.stdout).toContain('They were there already; every file is as it was prepared.');
   });
 
+  it('that were left out are told of', async () => {
+    const from = join(directory, 'with-more');
+    await cp(images, join(from, 'train'), { recursive: true });
+    await cp(images, join(from, 'test'), { recursive: true });
+    await writeFile(join(from, 'train', 'red', 'red.bmp'), 'BM');
+    const { code, stderr } = await runCommand(preparation(join(directory, 'to-more'), '--from', from));
+    expect(code).toBe(0);
+    expect(stderr).toContain('There is no val/: the images of test/ are used for validation.\n');
+    expect(stderr).toContain('1 file with another ending is left out: train/red/red.bmp: ');
+  });
+
   it('that cannot be used are counted, and too many are a failure', async () => {
     const from = join(directory, 'with-broken');
     await cp(images, from, { recursive: true });

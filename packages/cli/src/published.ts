@@ -194,6 +194,7 @@ export async function readLabels(file: string | undefined, classes: number): Pro
   const text = await readTextFile(file).catch((error: Error) => {
     throw new ConfigError(`--labels ${file}: could not be read: ${error.message}`, { cause: error });
   });
+  // Programs on Windows begin a text with a byte order mark.
   const names = text
     .split('\n')
     .filter((line) => line.trim() !== '')

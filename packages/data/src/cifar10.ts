@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
 import type { Dataset, Split } from './dataset.js';
-import { readWhole } from './files.js';
+import { readWhole, textOf } from './files.js';
 import { createSplit } from './split.js';
 
 /**
@@ -36,7 +36,7 @@ export function openCifar10(directory: string): Promise<Dataset> {
 
 /** As `openCifar10`, for files of any number of records. */
 export async function readCifar10(directory: string, recordsPerFile: number): Promise<Dataset> {
-  const names = (await readWhole(join(directory, cifar10NamesFile), remedy)).toString('utf8');
+  const names = textOf(await readWhole(join(directory, cifar10NamesFile), remedy));
   const classes = names
     .split('\n')
     .map((line) => line.trim())

@@ -1,28 +1,57 @@
 import { join } from 'node:path';
 import { readTextIfPresent } from './files.js';
 
-/** Files that may lie beside the class folders: a line is a folder's name, a space, and what people call it. */
+/** Files that may lie beside the class folders: a line is a folder's name, a space or tab, and what people call it. */
 const nameFiles = ['classes.txt', 'synset_words.txt'];
 
-/** Readable names for class folders, as `distinctNames` has them. A folder that no file names keeps its own name. */
-export async function readClassNames(directory: string, folders: readonly string[]): Promise<string[]> {
+/** An id of WordNet. Its names stand with commas between; in names of other classes a comma is a comma. */
+const wordNetId = /^n\d+$/;
+
+/**
+ * Readable names for class folders, all different, as `distinctNames` has them. A folder that no file names keeps its
+ * own name.
+ */
+export async function readClassNames(
+  directory: string,
+  folders: readonly string[],
+): Promise<{ names: string[]; remarks: string[] }> {
   const known = new Map<string, string>();
+  const remarks: string[] = [];
   for (const nameFile of nameFiles) {
-    const text = (await readTextIfPresent(join(directory, nameFile))) ?? '';
-    for (const line of text.split('\n')) {
-      const [, folder, names] = /^(\S+)\s+(.*\S)\s*$/.exec(line) ?? [];
-      if (folder !== undefined && names !== undefined && !known.has(folder)) known.set(folder, names);
+    const text = await readTextIfPresent(join(directory, nameFile));
+    if (text === undefined) continue;
+    const named = namesOfLines(text, new Set(folders));
+    for (const [folder, name] of named) if (!known.has(folder)) known.set(folder, name);
+    if (named.size === 0) {
+      remarks.push(`${nameFile} names none of the class folders: a line must be a folder's name and a readable name.`);
     }
   }
-  return distinctNames(folders, (folder) => known.get(folder) ?? folder);
+  return { names: distinctNames(folders, (folder) => known.get(folder) ?? folder), remarks };
+}
+
+/** What lines of an id, a space or tab, and a name call these ids. Ids and names may have spaces within them. */
+export function namesOfLines(text: string, ids: ReadonlySet<string>): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const line of text.split(/\r?\n/)) {
+    const composed = line.normalize('NFC');
+    // A folder called `hot dog` is not `hot`: the longest id that fits is meant.
+    for (let end = composed.length - 1; end > 0; end--) {
+      if (!/\s/.test(composed[end]!)) continue;
+      const [id, name] = [composed.slice(0, end), composed.slice(end).trim()];
+      if (!ids.has(id) || name === '') continue;
+      if (!names.has(id)) names.set(id, name);
+      break;
+    }
+  }
+  return names;
 }
 
 /**
- * One readable name for each class, all different. Of several names (`tench, Tinca tinca`) the first is taken; where
- * two classes would be called alike (ImageNet has two kinds of crane), their ids are added.
+ * One readable name for each class, all different. Of several names of a WordNet id (`tench, Tinca tinca`) the first is
+ * taken; where two classes would be called alike (ImageNet has two kinds of crane), their ids are added.
  */
 export function distinctNames(ids: readonly string[], namesOf: (id: string) => string): string[] {
-  const names = ids.map((id) => namesOf(id).split(',')[0]!.trim() || id);
+  const names = ids.map((id) => (wordNetId.test(id) ? namesOf(id).split(',')[0]!.trim() || id : namesOf(id)));
   const uses = new Map<string, number>();
   for (const name of names) uses.set(name, (uses.get(name) ?? 0) + 1);
   return names.map((name, i) => (uses.get(name)! > 1 ? `${name} (${ids[i]})` : name));

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
@@ -73,31 +74,44 @@ export function writeError(path: string, error: unknown): DataError {
   return new DataError(`${path} could not be written: ${why}`, { cause: error });
 }
 
-/** Names of the folders and files directly in a folder, sorted, without hidden ones; links are followed. */
+/** Names of the folders and files directly in a folder, sorted; links are followed. */
 export interface FolderContent {
   folders: string[];
   files: string[];
+  /** Files and folders that begin with a dot; they are in no other list. */
+  hidden: string[];
+  /** Names that are not valid UTF-8, with their bytes as `\xe9`: nothing can be opened by them. */
+  notUtf8: string[];
 }
 
 /** Lists a folder, or throws a `DataError` that names it. */
 export async function listFolder(folder: string): Promise<FolderContent> {
   try {
-    const content: FolderContent = { folders: [], files: [] };
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      if (entry.name.startsWith('.')) continue;
-      const kind = entry.isSymbolicLink() ? await follow(join(folder, entry.name)) : entry;
-      if (kind.isDirectory()) content.folders.push(entry.name);
-      else if (kind.isFile()) content.files.push(entry.name);
+    const content: FolderContent = { folders: [], files: [], hidden: [], notUtf8: [] };
+    for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
+      const name = entry.name.toString('utf8');
+      if (!isUtf8(entry.name)) content.notUtf8.push(inAscii(entry.name));
+      else if (name.startsWith('.')) content.hidden.push(name);
+      else {
+        const kind = entry.isSymbolicLink() ? await follow(join(folder, name)) : entry;
+        if (kind.isDirectory()) content.folders.push(name);
+        else if (kind.isFile()) content.files.push(name);
+      }
     }
     // By code unit, not by locale: labels must be the same on every machine.
-    content.folders.sort();
-    content.files.sort();
+    for (const names of Object.values(content) as string[][]) names.sort();
     return content;
   } catch (error) {
     if (error instanceof DataError) throw error;
     if (isMissing(error)) throw new DataError(`there is no folder ${folder}: check the path`, { cause: error });
     throw new DataError(`cannot read the folder ${folder}: ${reason(error)}`, { cause: error });
   }
+}
+
+function inAscii(name: Buffer): string {
+  return name
+    .toString('latin1')
+    .replaceAll(/[^ -~]/g, (letter) => `\\x${letter.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** What a link leads to. An image that is linked to and missing would otherwise be dropped without a word. */
@@ -120,10 +134,15 @@ export async function readWhole(file: string, remedy: string): Promise<Buffer> {
   }
 }
 
+/** The text of a file: UTF-8, or UTF-16 as programs on Windows write it, with a byte order mark or (UTF-8) without. */
+export function textOf(content: Uint8Array): string {
+  return new TextDecoder(content[0] === 0xff && content[1] === 0xfe ? 'utf-16le' : 'utf-8').decode(content);
+}
+
 /** Reads a text file, or gives `undefined` where there is none. */
 export async function readTextIfPresent(file: string): Promise<string | undefined> {
   try {
-    return await readFile(file, 'utf8');
+    return textOf(await readFile(file));
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw new DataError(`cannot read ${file}: ${reason(error)}`, { cause: error });

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { decodeImage } from './image-file.js';
+import { checkSignatureOf, decodeImage } from './image-file.js';
 
 const plain = (colour: string) =>
   sharp({ create: { width: 6, height: 4, channels: 3, background: colour } })
@@ -19,4 +19,12 @@ describe('decodeImage', () => {
     const darkness = async (image: Buffer) => (await decodeImage('image', image, 1, 1))[0]!;
     expect(await darkness(red)).toBeLessThan(await darkness(white));
   });
+});
+
+test('a HEIC or a film is told from AVIF, which begins alike', async () => {
+  const head = (brand: string) => Buffer.concat([Buffer.of(0, 0, 0, 32), Buffer.from(`ftyp${brand}`)]);
+  expect(() => checkSignatureOf('x.avif', head('avif'))).not.toThrow();
+  for (const brand of ['heic', 'isom', 'qt  ']) {
+    expect(() => checkSignatureOf('x.jpg', head(brand))).toThrow('x.jpg is not an image');
+  }
 });

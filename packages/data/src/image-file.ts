@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { reason } from './files.js';
@@ -21,8 +21,10 @@ export async function decodeImage(
   channels: 1 | 3 = 3,
 ): Promise<Uint8Array> {
   try {
+    // The decoder takes brackets at the end of a path for options.
+    const content = typeof input === 'string' && input.endsWith(']') ? await readFile(input) : input;
     // Not the strictest setting: photographs with harmless faults in their notes are common and decode well.
-    const image = sharp(input, { failOn: 'error' })
+    const image = sharp(content, { failOn: 'error' })
       .autoOrient()
       .resize({ width: size, height: size, fit: 'cover', position: 'centre' })
       .flatten({ background: '#ffffff' })
@@ -36,7 +38,7 @@ export async function decodeImage(
 }
 
 /** Endings of the files that are taken for images; what is in them is told by their content. */
-export const imageEndings: readonly string[] = ['.jpeg', '.jpg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif'];
+export const imageEndings: readonly string[] = '.jpeg .jpg .jpe .jfif .png .webp .gif .tif .tiff .avif'.split(' ');
 
 /** The first bytes of the image formats that are read: hexadecimal, a dot for any digit. */
 const signatures = {
@@ -45,7 +47,8 @@ const signatures = {
   WebP: /^52494646.{8}57454250/,
   GIF: /^47494638/,
   TIFF: /^(49492a00|4d4d002a)/,
-  AVIF: /^.{8}66747970/,
+  // The brands avif, avis, mif1 and msf1; films and HEIC begin alike.
+  AVIF: /^.{8}66747970(61766966|61766973|6d696631|6d736631)/,
 };
 
 /**
@@ -54,25 +57,41 @@ const signatures = {
  * @throws DataError where they begin no image format that is read.
  */
 export async function checkSignature(name: string, file: string): Promise<void> {
+  checkSignatureOf(name, await headOf(name, file));
+}
+
+/**
+ * Whether the first bytes of a file begin an image format that is read.
+ *
+ * @throws DataError where it cannot be read.
+ */
+export async function beginsAsImage(file: string): Promise<boolean> {
+  return isImage(await headOf(file, file));
+}
+
+async function headOf(name: string, file: string): Promise<Buffer> {
   const head = Buffer.alloc(12);
-  let length = 0;
   try {
     const handle = await open(file);
     try {
-      length = (await handle.read(head, 0, head.length, 0)).bytesRead;
+      const { bytesRead } = await handle.read(head, 0, head.length, 0);
+      return head.subarray(0, bytesRead);
     } finally {
       await handle.close();
     }
   } catch (error) {
     throw new DataError(`cannot read ${name}: ${reason(error)}`, { cause: error });
   }
-  checkSignatureOf(name, head.subarray(0, length));
+}
+
+function isImage(content: Buffer): boolean {
+  const digits = content.toString('hex', 0, 12);
+  return Object.values(signatures).some((signature) => signature.test(digits));
 }
 
 /** As `checkSignature`, for the content of a file or its beginning. */
 export function checkSignatureOf(name: string, content: Buffer): void {
-  const digits = content.toString('hex', 0, 12);
-  if (Object.values(signatures).some((signature) => signature.test(digits))) return;
+  if (isImage(content)) return;
   const found = content.length === 0 ? 'the file is empty' : 'its content is something else';
   throw new DataError(
     `${name} is not an image (${Object.keys(signatures).join(', ')}): ${found}; replace or remove the file`,

@@ -91,19 +91,92 @@ describe('the folders', () => {
     expect([...validation.labels]).toEqual([1]);
   });
 
-  test('other and hidden files are passed over, and links are followed', async () => {
+  test('what is left out is named, and links are followed', async () => {
     const folder = await folderOf({
       ...complete(),
       'train/a/notes.txt': 'not an image',
+      'train/a/1.bmp': 'not an image',
+      'train/b/2.BMP': 'not an image',
+      'train/b/notes': 'not an image',
       'train/a/.hidden.png': 'not an image',
       'train/.cache/x.png': red,
       'train/README.md': 'about',
+      'train/overview.png': red,
+      'train/b/old/1.png': red,
       'elsewhere/d.PnG': red,
     });
     await symlink(join(folder, 'elsewhere'), join(folder, 'train', 'd'));
-    const { train, classes } = await openImageFolder(folder, { size: 4 });
+    const { train, classes, remarks } = await openImageFolder(folder, { size: 4 });
     expect(classes).toEqual(['a', 'b', 'd']);
     expect(train.length).toBe(5);
+    expect(remarks).toEqual([
+      'Folders beside train/ and val/ are left out: elsewhere.',
+      '2 hidden files and folders are left out, train/.cache for one.',
+      '1 image outside of the class folders is left out: train/overview.png.',
+      '4 files with other endings (2 .bmp, 1 .txt, 1 without any) are left out, train/a/1.bmp for one: images must be JPEG, PNG, WebP, GIF, TIFF or AVIF.',
+      '1 folder inside a class folder is left out: train/b/old: move the images up into the class folders.',
+      '1 class has no validation images: d.',
+    ]);
+  });
+
+  test('a folder with nothing to say about it has no remarks', async () => {
+    expect(await openImageFolder(await folderOf(complete()), { size: 4 })).not.toHaveProperty('remarks');
+  });
+
+  test('.jfif and files without an ending are images too', async () => {
+    const jpeg = await sharp(red).jpeg().toBuffer();
+    const folder = await folderOf({ ...complete(), 'train/a/4.JFIF': jpeg, 'train/a/5': jpeg, 'train/a/x[1]': red });
+    const { train, remarks } = await openImageFolder(folder, { size: 4 });
+    expect(train.length).toBe(7);
+    expect((await train.read([0, 1, 2, 3, 4])).count).toBe(5);
+    expect(remarks).toEqual(['2 files without an ending are read as the images that they are, train/a/5 for one.']);
+  });
+
+  test.each(["o'brien", '#1', '100%20', 'what?', '[a]', ' a', '-a', 'Paris, France', 'a\\b'])(
+    'difficult names: %s',
+    async (name) => {
+      const folder = join(await folderOf({ [`${name}/train/${name}/${name}.png`]: red }), name);
+      await mkdir(join(folder, 'train/zzz'), { recursive: true });
+      await mkdir(join(folder, `val/${name}`), { recursive: true });
+      await writeFile(join(folder, 'train/zzz/1.png'), blue);
+      await writeFile(join(folder, `val/${name}/1.png`), red);
+      const { classes, train, validation } = await openImageFolder(folder, { size: 4 });
+      expect(classes).toEqual([name, 'zzz']);
+      expect([...(await train.read([0])).pixels.subarray(0, 3)]).toEqual([255, 0, 0]);
+      expect((await validation.read([0])).labels[0]).toBe(0);
+    },
+  );
+
+  test.runIf(process.platform === 'linux')('names that are not UTF-8 are left out and named', async () => {
+    const folder = await folderOf(complete());
+    const strange = (path: string) => Buffer.concat([Buffer.from(join(folder, path)), Buffer.of(0x63, 0xe9)]);
+    await writeFile(strange('train/a/'), red);
+    await mkdir(strange('train/'));
+    const { classes, train, remarks } = await openImageFolder(folder, { size: 4 });
+    expect(classes).toEqual(['a', 'b']);
+    expect(train.length).toBe(4);
+    expect(remarks).toEqual(['2 names that are not valid UTF-8 are left out, train/c\\xe9 for one: rename the files.']);
+  });
+
+  test.skipIf(process.platform === 'darwin')('composed and decomposed names are the same class', async () => {
+    const [linux, mac] = ['café'.normalize('NFC'), 'café'.normalize('NFD')];
+    const folder = await folderOf({
+      [`train/${linux}/1.png`]: red,
+      'train/zoo/1.png': blue,
+      [`val/${mac}/1.png`]: red,
+      [`train/${mac}/2.png`]: red,
+    });
+    const { classes, train, validation } = await openImageFolder(folder, { size: 4 });
+    expect(classes).toEqual([linux, 'zoo']);
+    expect([...train.labels]).toEqual([0, 0, 1]);
+    expect((await validation.read([0])).labels[0]).toBe(0);
+    expect((await train.read([0, 1])).count).toBe(2);
+  });
+
+  test('a class called train beside others is a class', async () => {
+    const files = ['train', 'plane', 'car'].flatMap((name) => [`${name}/1.png`, `${name}/2.png`]);
+    const folder = await folderOf(Object.fromEntries(files.map((file) => [file, red])));
+    expect((await openImageFolder(folder, { size: 4 })).classes).toEqual(['car', 'plane', 'train']);
   });
 
   test('class folders alone: one image in ten of each class is held out, always the same, whether in train/ or not', async () => {

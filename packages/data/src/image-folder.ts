@@ -1,12 +1,14 @@
-import { createHash } from 'node:crypto';
-import { basename, extname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { checkWhole } from './checks.js';
+import { listClassFolders } from './class-folders.js';
 import { readClassNames } from './class-names.js';
 import type { Dataset, Split } from './dataset.js';
-import { listFolder } from './files.js';
-import { checkSignature, decodeImage, imageEndings } from './image-file.js';
+import { holdOut } from './hold-out.js';
+import { checkSignature, decodeImage } from './image-file.js';
+import { Remarks, someOf } from './remarks.js';
 import { createSplit, defaultCacheBytes, forEachLimited, type ImageMemory, keepDecoded } from './split.js';
+import { findSplitFolders } from './split-folders.js';
 
 export interface ImageFolderOptions {
   /** Height and width of the images in pixels; 256 unless said, as in the paper. */
@@ -20,13 +22,8 @@ export interface ImageFolderOptions {
   cacheBytes?: number | undefined;
 }
 
-const trainingFolder = 'train';
-const validationFolders = ['val', 'validation'];
 const verifyBelow = 100_000;
 const filesAtATime = 16;
-
-/** Of a class without held-out images one in ten is held out. */
-const heldOutShare = 0.1;
 
 /** An image file: its path within the data set (with `/` on every system), and its class. */
 export interface ImageFile {
@@ -35,14 +32,15 @@ export interface ImageFile {
 }
 
 /**
- * A folder of class folders: `train/CLASS/*` with `val/CLASS/*` (or `validation/CLASS/*`), or without validation just
- * `train/CLASS/*` or `CLASS/*`, of which one image in ten of each class (at least one) is held out, chosen by a hash
- * of its name. Classes are numbered in the order of their folders' names; `classes.txt` or `synset_words.txt` in the
- * folder gives them readable names (`n01440764 tench, Tinca tinca`).
+ * A folder of class folders: `train/CLASS/*` with `val/CLASS/*` (or `validation/` or `valid/`; without any of them
+ * `dev/` or `test/`), or without validation just `train/CLASS/*` or `CLASS/*`, of which one image in ten of each class
+ * (at least one) is held out, chosen by a hash of its name. Classes are numbered in the order of their folders' names;
+ * `classes.txt` or `synset_words.txt` in the folder gives them readable names (`n01440764 tench, Tinca tinca`).
  *
- * Images are files directly in a class folder that end in .jpeg, .jpg, .png, .webp, .gif, .tif, .tiff or .avif, in
- * large or small letters; other and hidden files are passed over. They are decoded when they are read: the shorter side
- * scaled to `size`, the central square cut out, turned as the camera noted, 8-bit RGB, transparent parts white.
+ * Images are files directly in a class folder that end in .jpeg, .jpg, .jpe, .jfif, .png, .webp, .gif, .tif, .tiff or
+ * .avif, in large or small letters, or that have no ending and begin as an image does. Everything else is left out, and
+ * counted in the data set's remarks. Images are decoded when they are read: the shorter side scaled to `size`, the
+ * central square cut out, turned as the camera noted, 8-bit RGB, transparent parts white.
  *
  * @throws DataError where a folder is missing or cannot be read, there are fewer than two classes, a class has no
  *   images, validation has a class that training lacks, or a file is no image (when it is opened or, without
@@ -53,7 +51,7 @@ export async function openImageFolder(directory: string, options: ImageFolderOpt
   const { size = 256, cacheBytes = defaultCacheBytes } = options;
   checkWhole('size', size, 1, 4096);
   checkWhole('cacheBytes', cacheBytes, 0);
-  const { folders, train, validation } = await listImageFolder(directory);
+  const { folders, train, validation, remarks } = await listImageFolder(directory);
   const files = [...train, ...validation];
   if (options.verify ?? files.length < verifyBelow) {
     await forEachLimited(files.length, filesAtATime, (i) => {
@@ -62,14 +60,17 @@ export async function openImageFolder(directory: string, options: ImageFolderOpt
     });
   }
   const memory: ImageMemory = { bytesLeft: cacheBytes };
+  const { names, remarks: ofNames } = await readClassNames(directory, folders);
+  const all = [...remarks, ...ofNames];
   return {
     name: directory,
-    classes: await readClassNames(directory, folders),
+    classes: names,
     channels: 3,
     height: size,
     width: size,
     train: splitOf('training', directory, train, size, memory),
     validation: splitOf('validation', directory, validation, size, memory),
+    ...(all.length > 0 && { remarks: all }),
   };
 }
 
@@ -79,42 +80,48 @@ export interface ImageFolderList {
   readonly folders: readonly string[];
   readonly train: readonly ImageFile[];
   readonly validation: readonly ImageFile[];
+  /** What was left out, and what was taken for what. */
+  readonly remarks: readonly string[];
 }
 
 /** Lists an image folder as `openImageFolder` describes it. */
 export async function listImageFolder(directory: string): Promise<ImageFolderList> {
-  const top = await listFolder(directory);
-  const validationFolder = validationFolders.find((folder) => top.folders.includes(folder));
-  const hasTraining = top.folders.includes(trainingFolder);
-  if (validationFolder !== undefined && !hasTraining) {
+  const remarks = new Remarks();
+  const roots = await findSplitFolders(directory, remarks);
+  const byClass = await listClassFolders(directory, roots.train, remarks);
+  const folders = [...byClass.keys()];
+  checkClasses(join(directory, roots.train), folders);
+  const labelled = (images: ReadonlyMap<string, readonly string[]>) =>
+    [...images].flatMap(([name, paths]) => {
+      const label = folders.indexOf(name);
+      return paths.map((path): ImageFile => ({ path, label }));
+    });
+  const all = labelled(byClass);
+  if (roots.validation === undefined) {
+    const whereOf = (label: number) => join(directory, roots.train, folders[label]!);
+    return {
+      folders,
+      ...holdOut(folders, all, ({ path }) => basename(path), whereOf),
+      remarks: remarks.lines(),
+    };
+  }
+  const held = await listClassFolders(directory, roots.validation, remarks);
+  const validation = join(directory, roots.validation);
+  const unknown = [...held.keys()].find((name) => !byClass.has(name));
+  if (unknown !== undefined) {
     throw new DataError(
-      `${directory} has ${validationFolder}/ but no ${trainingFolder}/: add the images to learn from`,
+      `${validation} has the class ${unknown}, which ${roots.train} lacks: add it there or remove it here`,
     );
   }
-
-  const trainingRoot = hasTraining ? `${trainingFolder}/` : '';
-  const folders = (await listFolder(join(directory, trainingRoot))).folders;
-  checkClasses(join(directory, trainingRoot), folders);
-  let train = await listImages(directory, trainingRoot, folders, folders);
-  let validation: ImageFile[];
-  if (validationFolder === undefined) {
-    ({ train, validation } = holdOut(join(directory, trainingRoot), folders, train));
-  } else {
-    const present = (await listFolder(join(directory, validationFolder))).folders;
-    const unknown = present.find((folder) => !folders.includes(folder));
-    if (unknown !== undefined) {
-      throw new DataError(
-        `${join(directory, validationFolder)} has the class ${unknown}, which ${trainingFolder}/ lacks: add it there or remove it here`,
-      );
-    }
-    validation = await listImages(directory, `${validationFolder}/`, present, folders);
-    if (validation.length === 0) {
-      throw new DataError(
-        `${join(directory, validationFolder)} has no class folders: add some, or remove it to hold out one image in ten`,
-      );
-    }
+  if (held.size === 0) {
+    throw new DataError(`${validation} has no class folders: add some, or remove it to hold out one image in ten`);
   }
-  return { folders, train, validation };
+  const without = folders.filter((name) => !held.has(name));
+  if (without.length > 0) {
+    const count = without.length === 1 ? '1 class has' : `${without.length} classes have`;
+    remarks.say(`${count} no validation images: ${someOf(without)}.`);
+  }
+  return { folders, train: all, validation: labelled(held), remarks: remarks.lines() };
 }
 
 function checkClasses(folder: string, classes: readonly string[]): void {
@@ -123,58 +130,6 @@ function checkClasses(folder: string, classes: readonly string[]): void {
   throw new DataError(
     `${folder} has ${found}: it needs at least two classes, a folder of images for each (train/CLASS/* and val/CLASS/*, or CLASS/*)`,
   );
-}
-
-/** The images of the given class folders, class after class, by name. */
-async function listImages(
-  directory: string,
-  root: string,
-  folders: readonly string[],
-  classes: readonly string[],
-): Promise<ImageFile[]> {
-  const images: ImageFile[] = [];
-  for (const folder of folders) {
-    const label = classes.indexOf(folder);
-    const { files } = await listFolder(join(directory, root, folder));
-    const names = files.filter((file) => imageEndings.includes(extname(file).toLowerCase()));
-    if (names.length === 0) {
-      throw new DataError(
-        `${join(directory, root, folder)} has no images: put files that end in ${imageEndings.join(', ')} directly into it, or remove it`,
-      );
-    }
-    for (const name of names) images.push({ path: `${root}${folder}/${name}`, label });
-  }
-  return images;
-}
-
-/** Holds out the images of each class whose names have the lowest hashes: the same ones every time. */
-function holdOut(
-  folder: string,
-  classes: readonly string[],
-  images: readonly ImageFile[],
-): { train: ImageFile[]; validation: ImageFile[] } {
-  const byClass = classes.map((): ImageFile[] => []);
-  for (const image of images) byClass[image.label]!.push(image);
-  const heldOut = new Set<ImageFile>();
-  byClass.forEach((ofClass, label) => {
-    if (ofClass.length < 2) {
-      throw new DataError(
-        `${join(folder, classes[label]!)} has one image only: give two, one to learn from and one to hold out`,
-      );
-    }
-    const hashes = new Map(ofClass.map((image) => [image, hash(`${classes[label]}/${basename(image.path)}`)]));
-    const sorted = ofClass.toSorted((a, b) => (hashes.get(a)! < hashes.get(b)! ? -1 : 1));
-    const count = Math.max(1, Math.round(ofClass.length * heldOutShare));
-    for (const image of sorted.slice(0, count)) heldOut.add(image);
-  });
-  return {
-    train: images.filter((image) => !heldOut.has(image)),
-    validation: images.filter((image) => heldOut.has(image)),
-  };
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 function splitOf(

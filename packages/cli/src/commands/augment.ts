@@ -3,7 +3,7 @@ import { decodeImage } from '@alex/data';
 import { type RawImage, variations } from '@alex/report';
 import { createTensor, disposeTensor, type Gpu, readTensor } from '@alex/tensor';
 import { openAdapters } from '../adapters.js';
-import { measureImages, openData } from '../data.js';
+import { measureImages, openData, sayRemarks } from '../data.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
@@ -26,7 +26,7 @@ export async function augmentCommand(file: string, options: AugmentOptions, outp
   const { size, crop, to } = options;
   const data = await decodeImage(file, file, size);
   const photograph: RawImage = { data, width: size, height: size, channels: 3 };
-  const colour = options.data === undefined ? imagenetColour : await colourOf(options.data, size);
+  const colour = options.data === undefined ? imagenetColour : await colourOf(options.data, size, output);
   const gpus = await openAdapters(options.adapters);
   try {
     const varied = await vary(gpus[0]!, photograph, { crop, seed: options.seed, ...(colour && { colour }) });
@@ -41,8 +41,9 @@ export async function augmentCommand(file: string, options: AugmentOptions, outp
   return exitCode.success;
 }
 
-async function colourOf(data: string, size: number): Promise<ColourVariation | undefined> {
+async function colourOf(data: string, size: number, output: Output): Promise<ColourVariation | undefined> {
   const dataset = await openData(data, { usualSize: size });
+  sayRemarks([dataset], output);
   return (await measureImages(dataset, { colourStrength: 0.1 })).colour;
 }
 

@@ -12,7 +12,7 @@ import {
   Tally,
   type WhichWeights,
 } from '@alex/trainer';
-import { openData, openDataOfRun } from '../data.js';
+import { openData, openDataOfRun, sayRemarks } from '../data.js';
 import { exitCode } from '../failure.js';
 import { parseMix } from '../mix-option.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
@@ -49,6 +49,10 @@ const lineEvery = 10;
 /** Measures a trained network, or several together, on validation images; gives the exit code. */
 export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
   const members = await membersOf(options, output);
+  sayRemarks(
+    members.map(({ dataset }) => dataset),
+    output,
+  );
   const mixing = parseMix(options.mix, members.length);
   const [first] = members as [Member, ...Member[]];
   const submission = options.predictions === undefined ? undefined : new Submission(first.dataset.numbers);

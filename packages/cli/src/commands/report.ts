@@ -1,5 +1,5 @@
 import { RunDirectory, type WhichWeights } from '@alex/trainer';
-import { openDataOfRun } from '../data.js';
+import { openDataOfRun, sayRemarks } from '../data.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
@@ -36,6 +36,7 @@ async function shownOf(
   output: Output,
 ): Promise<ShownNetwork> {
   const dataset = await openDataOfRun(run.config, data);
+  sayRemarks([dataset], output);
   const session = await openTrained(await openTrainedRun(path, checkpoint, output), { adapters });
   try {
     return await showNetwork(session, dataset, exampleCount);

@@ -1,4 +1,5 @@
 import { RunDirectory } from '@alex/trainer';
+import { sayRemarks } from '../data.js';
 import { exitCode } from '../failure.js';
 import { alexnetCommand } from '../invocation.js';
 import { newRun } from '../new-run.js';
@@ -12,6 +13,7 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
   if (!options.resume) await refuseExisting(options.run);
   const exists = await RunDirectory.exists(options.run);
   const { config, dataset, kernels, begin } = exists ? await resumedRun(options, output) : await newRun(options);
+  sayRemarks([dataset], output);
   const tuning = { ...kernels, say: output.line };
   const { adapters, strategy, trace, memory, onDivergence, dashboard } = options;
   const trained = await runTraining(

@@ -15,8 +15,9 @@ const filesAtATime = 16;
  * @throws DataError where it is not such a folder.
  */
 export async function folderSource(directory: string): Promise<ImageSource> {
-  const { folders, train, validation } = await listImageFolder(directory);
-  const names = await readClassNames(directory, folders);
+  const { folders, train, validation, remarks } = await listImageFolder(directory);
+  const { names, remarks: ofNames } = await readClassNames(directory, folders);
+  const all = [...remarks, ...ofNames];
   return {
     kind: 'folder',
     name: basename(resolve(directory)),
@@ -27,6 +28,7 @@ export async function folderSource(directory: string): Promise<ImageSource> {
     lossless: false,
     train: await withSizes(directory, train),
     validation: await withSizes(directory, validation),
+    ...(all.length > 0 && { remarks: all }),
   };
 }
 

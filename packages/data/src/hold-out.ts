@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { DataError } from '@alex/tensor';
+
+/** Of a class without held-out images one in ten is held out. */
+const heldOutShare = 0.1;
+
+/**
+ * Holds out one image in ten of each class, at least one: those whose names have the lowest hashes, the same ones every
+ * time and on every machine.
+ *
+ * @param nameOf the image's name within its class
+ * @param whereOf where the images of a class lie, for errors
+ * @throws DataError where a class has one image only.
+ */
+export function holdOut<Image extends { readonly label: number }>(
+  classes: readonly string[],
+  images: readonly Image[],
+  nameOf: (image: Image) => string,
+  whereOf: (label: number) => string,
+): { train: Image[]; validation: Image[] } {
+  const byClass = classes.map((): Image[] => []);
+  for (const image of images) byClass[image.label]!.push(image);
+  const heldOut = new Set<Image>();
+  byClass.forEach((ofClass, label) => {
+    if (ofClass.length === 1) {
+      throw new DataError(`${whereOf(label)} has one image only: give two, one to learn from and one to hold out`);
+    }
+    const hashes = new Map(ofClass.map((image) => [image, hash(`${classes[label]}/${nameOf(image)}`)]));
+    const sorted = ofClass.toSorted((a, b) => (hashes.get(a)! < hashes.get(b)! ? -1 : 1));
+    const count = Math.max(1, Math.round(ofClass.length * heldOutShare));
+    for (const image of sorted.slice(0, count)) heldOut.add(image);
+  });
+  return {
+    train: images.filter((image) => !heldOut.has(image)),
+    validation: images.filter((image) => heldOut.has(image)),
+  };
+}
+
+/** Of the composed form: macOS and Linux may write the same name by other characters. */
+function hash(text: string): string {
+  return createHash('sha256').update(text.normalize('NFC')).digest('hex');
+}

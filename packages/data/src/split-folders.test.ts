@@ -1,0 +1,80 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { DataError } from '@alex/tensor';
+import { expect, test } from 'vitest';
+import { Remarks } from './remarks.js';
+import { findSplitFolders } from './split-folders.js';
+import { temporaryFolder } from './testing.js';
+
+/** What is found in a folder of these files, whose content is not looked at. */
+async function found(...files: string[]) {
+  const folder = await temporaryFolder();
+  for (const file of files) {
+    await mkdir(dirname(join(folder, file)), { recursive: true });
+    await writeFile(join(folder, file), '');
+  }
+  const remarks = new Remarks();
+  return { ...(await findSplitFolders(folder, remarks)), remarks: remarks.lines() };
+}
+
+const train = ['train/a/1.png', 'train/b/1.png'];
+
+test.each(['val', 'validation', 'valid', 'Val'])(
+  '%s/ beside train/ is for validation, without a remark',
+  async (name) => {
+    expect(await found(...train, `${name}/a/1.png`)).toEqual({ train: 'train/', validation: `${name}/`, remarks: [] });
+  },
+);
+
+test.each(['test', 'dev', 'testing'])('%s/ is taken where there is no other, which is said', async (name) => {
+  expect(await found(...train, `${name}/a/1.png`)).toEqual({
+    train: 'train/',
+    validation: `${name}/`,
+    remarks: [`There is no val/: the images of ${name}/ are used for validation.`],
+  });
+});
+
+test('test/ without labels is not taken', async () => {
+  expect(await found(...train, 'test/1.png', 'test/2.png')).toEqual({
+    train: 'train/',
+    remarks: ['Folders beside train/ are left out: test.'],
+  });
+});
+
+test('val/ goes before test/, and what is left out is named', async () => {
+  expect(await found(...train, 'test/a/1.png', 'valid/a/1.png', 'x/1.png', 'y/1.png', '__MACOSX/1.png')).toEqual({
+    train: 'train/',
+    validation: 'valid/',
+    remarks: ['Folders beside train/ and valid/ are left out: __MACOSX, test, x, and 1 more.'],
+  });
+});
+
+test.each([['train'], ['val'], ['test'], ['train', 'test']])(
+  'classes called %s beside others are classes',
+  async (...names) => {
+    const files = ['plane', 'car', ...names].flatMap((name) => [`${name}/1.png`, `${name}/2.JPG`]);
+    expect(await found(...files)).toEqual({ train: '', remarks: [] });
+  },
+);
+
+test('within train/ and val/ a class may be called train', async () => {
+  expect(await found('train/train/1.png', 'train/car/1.png', 'val/train/1.png')).toEqual({
+    train: 'train/',
+    validation: 'val/',
+    remarks: [],
+  });
+});
+
+test('train/ that holds class folders and a stray image is no class', async () => {
+  expect(await found(...train, 'train/overview.png', 'samples/1.png')).toMatchObject({ train: 'train/' });
+});
+
+test('train/ and val/ that hold images only are no classes', async () => {
+  expect(await found('train/1.png', 'val/1.png')).toMatchObject({ train: 'train/', validation: 'val/' });
+});
+
+test.each(['val', 'test'])('%s/ without train/ is refused', async (name) => {
+  const finding = found('a/1.png', 'b/1.png', `${name}/a/1.png`, `${name}/b/1.png`);
+  await expect(finding).rejects.toThrow(DataError);
+  await expect(finding).rejects.toThrow(`has ${name}/ but no train/`);
+});

@@ -1,0 +1,84 @@
+import { extname, join } from 'node:path';
+import { DataError } from '@alex/tensor';
+import { type FolderContent, listFolder } from './files.js';
+import { imageEndings } from './image-file.js';
+import { type Remarks, someOf } from './remarks.js';
+
+/** Names of the folder of training images, in small letters. */
+const trainingNames = ['train', 'training'];
+/** Names of the folder of validation images, the ones before the others. */
+const validationNames = ['val', 'validation', 'valid'];
+/** Names that stand in for it where there is none of those. */
+const otherNames = ['dev', 'test', 'testing'];
+const splitNames = [...trainingNames, ...validationNames, ...otherNames];
+
+/** Where the class folders of a data set lie, as paths within it: empty or with a `/` at the end. */
+export interface SplitFolders {
+  readonly train: string;
+  /** Nothing where images have to be held out. */
+  readonly validation?: string;
+}
+
+/**
+ * Finds out whether a folder holds class folders, or `train/` and perhaps `val/` that hold them. A class may be called
+ * `train` or `val` too: it is one where it holds images itself and other folders beside it do so as well.
+ *
+ * @throws DataError where there are validation images and none to learn from.
+ */
+export async function findSplitFolders(directory: string, remarks: Remarks): Promise<SplitFolders> {
+  const top = await listFolder(directory);
+  const named = top.folders.filter((folder) => splitNames.includes(folder.toLowerCase()));
+  if (named.length === 0) return { train: '' };
+  const others = top.folders.filter((folder) => !named.includes(folder));
+  const besides = await anyOf(others, async (folder) => holdsImages(await listFolder(join(directory, folder))));
+  const looked = new Map<string, Look>();
+  for (const folder of named) looked.set(folder, await lookInto(join(directory, folder)));
+  const isClass = ({ images, classFolders }: Look) => besides && images && classFolders < 2;
+  const splits = named.filter((folder) => !isClass(looked.get(folder)!));
+  const first = (names: readonly string[], usable: (look: Look) => boolean = () => true) =>
+    names
+      .flatMap((name) => splits.filter((folder) => folder.toLowerCase() === name))
+      .find((folder) => usable(looked.get(folder)!));
+
+  if (splits.length === 0) return { train: '' };
+  const train = first(trainingNames);
+  if (train === undefined) {
+    throw new DataError(`${directory} has ${splits[0]}/ but no train/: add the images to learn from`);
+  }
+  const own = first(validationNames);
+  const validation = own ?? first(otherNames, ({ classFolders }) => classFolders > 0);
+  if (own === undefined && validation !== undefined) {
+    remarks.say(`There is no val/: the images of ${validation}/ are used for validation.`);
+  }
+  const unused = top.folders.filter((folder) => folder !== train && folder !== validation);
+  if (unused.length > 0) {
+    const beside = validation === undefined ? `${train}/` : `${train}/ and ${validation}/`;
+    remarks.say(`Folders beside ${beside} are left out: ${someOf(unused)}.`);
+  }
+  return { train: `${train}/`, ...(validation !== undefined && { validation: `${validation}/` }) };
+}
+
+interface Look {
+  /** Whether images lie in it directly. */
+  readonly images: boolean;
+  /** Folders in it that hold images directly, as far as it matters: 0, 1 or 2 of them. */
+  readonly classFolders: number;
+}
+
+async function lookInto(folder: string): Promise<Look> {
+  const content = await listFolder(folder);
+  let classFolders = 0;
+  for (const inner of content.folders) {
+    if (classFolders < 2 && holdsImages(await listFolder(join(folder, inner)))) classFolders++;
+  }
+  return { images: holdsImages(content), classFolders };
+}
+
+/** By the names alone: it decides on folders, and the files are looked at later. */
+const holdsImages = ({ files }: FolderContent) =>
+  files.some((file) => imageEndings.includes(extname(file).toLowerCase()));
+
+async function anyOf<Value>(values: readonly Value[], test: (value: Value) => Promise<boolean>): Promise<boolean> {
+  for (const value of values) if (await test(value)) return true;
+  return false;
+}
