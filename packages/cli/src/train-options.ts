@@ -2,6 +2,7 @@ import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
 import type { Precision } from '@alex/tensor/network';
 import type { RunConfig, RunDirectory } from '@alex/trainer';
+import type { DashboardAddress } from './dashboard/dashboard-address.js';
 import type { AdapterOptions, TuningOptions } from './options.js';
 import type { ScheduleOptions } from './schedule-option.js';
 import type { Tuning } from './tuning.js';
@@ -46,7 +47,8 @@ export interface TrainOptions extends AdapterOptions, TuningOptions, ScheduleOpt
   readonly memory?: number;
   readonly onDivergence?: 'stop' | 'rollback';
   readonly resume?: boolean;
-  readonly dashboard?: boolean;
+  /** Where a page shows the training; `true` for this machine alone. */
+  readonly dashboard?: DashboardAddress | true;
 }
 
 /** A training before it begins. */

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { trainCommand } from '../commands/train.js';
+import { parseDashboardAddress } from '../dashboard/dashboard-address.js';
 import {
   adaptersOption,
   batchOption,
@@ -27,7 +28,12 @@ export function trainArguments(run: Run): Command {
       "start from the weights of another run, or of a file: a run's, torchvision's as safetensors, or a caffemodel; the last layer is initialized again if the classes differ",
     )
     .option('--freeze <layers>', 'layers that keep their weights, separated by commas, such as conv1,conv2')
-    .option('--dashboard', 'show the training on a local page while it runs; prints the address')
+    .addOption(
+      new Option(
+        '--dashboard [address]',
+        'show the training on a page while it runs, and print its address; at another address than this machine alone, such as 0.0.0.0:8080, the page needs the token that is printed',
+      ).argParser(parseDashboardAddress),
+    )
     .addOption(jsonOption());
 
   command

@@ -1,4 +1,5 @@
 import { RunDirectory } from '@alex/trainer';
+import { localAddress } from '../dashboard/dashboard-address.js';
 import { sayRemarks } from '../data.js';
 import { exitCode } from '../failure.js';
 import { alexnetCommand } from '../invocation.js';
@@ -17,7 +18,18 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
   const tuning = { ...kernels, say: output.line };
   const { adapters, strategy, trace, memory, onDivergence, dashboard } = options;
   const trained = await runTraining(
-    { config, dataset, adapters, strategy, trace, tuning, output, memory, onDivergence, dashboard },
+    {
+      config,
+      dataset,
+      adapters,
+      strategy,
+      trace,
+      tuning,
+      output,
+      memory,
+      onDivergence,
+      dashboard: dashboard === true ? localAddress : dashboard,
+    },
     begin,
   );
   output.result(trainingResult(trained));

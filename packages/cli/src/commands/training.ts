@@ -13,6 +13,7 @@ import {
   train,
 } from '@alex/trainer';
 import type { Dashboard } from '../dashboard/dashboard.js';
+import type { DashboardAddress } from '../dashboard/dashboard-address.js';
 import { Interruption } from '../interrupt.js';
 import { alexnetCommand } from '../invocation.js';
 import type { Output } from '../output.js';
@@ -46,7 +47,7 @@ export async function runTraining(
     trace,
     tuning,
     output,
-    dashboard = false,
+    dashboard,
     memory,
     onDivergence,
   }: {
@@ -58,8 +59,8 @@ export async function runTraining(
     readonly trace?: string | undefined;
     readonly tuning: Tuning;
     readonly output: Output;
-    /** Whether a local page shows the training while it runs. */
-    readonly dashboard?: boolean | undefined;
+    /** Where a page shows the training while it runs, if it is to. */
+    readonly dashboard?: DashboardAddress | undefined;
     readonly memory?: number | undefined;
     readonly onDivergence?: 'stop' | 'rollback' | undefined;
   },
@@ -86,7 +87,8 @@ export async function runTraining(
       await exportTunings(tuningsOfRun(run.path), session.gpus[0]!, tunings!);
     }
     const progress = new TrainingProgress(output);
-    const page = dashboard ? await openDashboard({ run, session: () => session, dataset, output }) : undefined;
+    const page =
+      dashboard && (await openDashboard({ run, session: () => session, dataset, address: dashboard, output }));
     let events: EventFile | undefined;
     const show = (event: TrainingEvent) => {
       progress.show(event);
@@ -144,12 +146,14 @@ async function openDashboard({
   run,
   session,
   dataset,
+  address,
   output,
 }: {
   readonly run: RunDirectory;
   /** The one at work: another where an adapter was lost. */
   readonly session: () => Session;
   readonly dataset: Dataset;
+  readonly address: DashboardAddress;
   readonly output: Output;
 }): Promise<Dashboard | undefined> {
   // Only now: what draws takes longer to load than everything else together.
@@ -160,6 +164,7 @@ async function openDashboard({
       run,
       session,
       dataset,
+      address,
       title: `${model.variant} on ${data.name}`,
       subtitle: `${data.classes.length} classes, ${recipe.steps.toLocaleString('en-US')} steps of ${recipe.batch} images, on ${namesOf(session())}`,
       say: output.line,

@@ -5,6 +5,7 @@ import { AdapterError } from '@alex/tensor';
 import { predict, type RunDirectory, type TrainingEvent } from '@alex/trainer';
 import { type ExampleImages, readExampleImages } from '../examples.js';
 import type { Session } from '../session.js';
+import type { DashboardAddress } from './dashboard-address.js';
 import { LocalServer, type Tell } from './local-server.js';
 import { MetricHistory } from './metric-history.js';
 
@@ -28,6 +29,7 @@ export interface DashboardOptions {
   readonly dataset: Dataset;
   readonly title: string;
   readonly subtitle: string;
+  readonly address: DashboardAddress;
   /** Hears what went wrong; training continues without the dashboard. */
   readonly say: (line: string) => void;
 }
@@ -76,12 +78,17 @@ export class Dashboard {
     );
     const dashboard = new Dashboard(options, images, addresses);
     for (const metrics of await run.readMetrics()) dashboard.#history.add(metrics);
+    const last = await lastServed(run);
     dashboard.#server = await LocalServer.start({
-      port: await lastPort(run),
+      ...options.address,
+      preferredPort: last.port,
+      token: last.token,
       files: await dashboardFiles(),
       welcome: (tell) => dashboard.#welcome(tell),
     });
-    await writeFile(run.dashboardFile, `${JSON.stringify({ port: dashboard.#server.port })}\n`).catch((error: Error) =>
+    const { port, token } = dashboard.#server;
+    // A token is for whoever may read the run.
+    await writeFile(run.dashboardFile, `${JSON.stringify({ port, token })}\n`, { mode: 0o600 }).catch((error: Error) =>
       options.say(`The dashboard's port could not be noted: ${error.message}`),
     );
     return dashboard;
@@ -205,11 +212,13 @@ export class Dashboard {
 }
 
 /** Where the run was shown last, so that a page which is still open finds it again. */
-async function lastPort(run: RunDirectory): Promise<number | undefined> {
+async function lastServed(run: RunDirectory): Promise<{ port?: number; token?: string }> {
   try {
-    const { port } = JSON.parse(await readFile(run.dashboardFile, 'utf8')) as { port?: unknown };
-    return typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined;
+    const noted: { port?: unknown; token?: unknown } = JSON.parse(await readFile(run.dashboardFile, 'utf8'));
+    const { port, token } = noted;
+    const isPort = typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65536;
+    return { ...(isPort && { port }), ...(typeof token === 'string' && /^[\w-]{24}$/.test(token) && { token }) };
   } catch {
-    return undefined;
+    return {};
   }
 }

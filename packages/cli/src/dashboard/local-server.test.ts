@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { type IncomingHttpHeaders, request, type ServerResponse } from 'node:http';
 import { createConnection } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { LocalServer } from './local-server.js';
+import { isLocal, namesThisMachine, parseDashboardAddress } from './dashboard-address.js';
+import { LocalServer, type Tell } from './local-server.js';
 import { listenTo } from './testing.js';
 
 const files = new Map([
@@ -18,7 +19,8 @@ afterEach(async () => {
 });
 
 async function start(port?: number): Promise<LocalServer> {
-  server = await LocalServer.start({ port, files, welcome: (tell) => tell('hello', { text: 'line\nbreak' }) });
+  const welcome = (tell: Tell) => tell('hello', { text: 'line\nbreak' });
+  server = await LocalServer.start({ preferredPort: port, files, welcome });
   return server;
 }
 
@@ -29,10 +31,15 @@ interface Answer {
 }
 
 /** As fetch does, but with any host, method and path: neither is put in order first. */
-function ask(port: number, path: string, options: { host?: string; method?: string } = {}): Promise<Answer> {
-  const { host = `127.0.0.1:${port}`, method = 'GET' } = options;
+function ask(
+  port: number,
+  path: string,
+  options: { host?: string; method?: string; cookie?: string; origin?: string } = {},
+): Promise<Answer> {
+  const { host = `127.0.0.1:${port}`, method = 'GET', cookie, origin } = options;
+  const headers = { host, ...(cookie && { cookie }), ...(origin && { origin }) };
   return new Promise((resolve, reject) => {
-    const asking = request({ host: '127.0.0.1', port, path, method, headers: { host } }, (response) => {
+    const asking = request({ host: '127.0.0.1', port, path, method, headers }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => {
         text += part;
@@ -122,7 +129,7 @@ describe('LocalServer', () => {
   it('takes the port that it had, and another where it is taken', async () => {
     const first = await start();
     const { port } = first;
-    const second = await LocalServer.start({ port, files, welcome: () => undefined });
+    const second = await LocalServer.start({ preferredPort: port, files, welcome: () => undefined });
     expect(second.port).not.toBe(port);
     await second.close();
     await first.close();
@@ -137,5 +144,78 @@ describe('LocalServer', () => {
     await server!.close();
     expect(await page.next('last')).toBe('word');
     expect(await page.ended).toBe(true);
+  });
+});
+
+describe('at an address that others reach', () => {
+  const everywhere = async (options: { port?: number; token?: string } = {}) => {
+    server = await LocalServer.start({ host: '0.0.0.0', files, welcome: (tell) => tell('hello', 1), ...options });
+    return server;
+  };
+
+  it('lets nobody in without the token of its URL, which a cookie stands for from then on', async () => {
+    const { port, url, token } = await everywhere();
+    expect(url).toBe(`http://${new URL(url).hostname}:${port}/?token=${token}`);
+    expect(token).toMatch(/^[\w-]{24}$/);
+    for (const path of ['/', '/page.js', '/events', '/?token=', `/?token=${token}x`, '/?token=%00']) {
+      const answer = await ask(port, path);
+      expect(answer.status, path).toBe(401);
+      expect(answer.text).not.toContain(token);
+      expect(answer.headers['set-cookie']).toBeUndefined();
+    }
+    const page = await ask(port, `/?token=${token}`);
+    expect(page.status).toBe(200);
+    const [cookie] = page.headers['set-cookie']!;
+    expect(cookie).toBe(`alexnet-${port}=${token}; HttpOnly; SameSite=Strict; Path=/`);
+    expect((await ask(port, '/page.js', { cookie: `other=1; alexnet-${port}=${token}` })).status).toBe(200);
+    expect((await ask(port, '/page.js', { cookie: `alexnet-${port}=x` })).status).toBe(401);
+  });
+
+  it('answers to addresses and to this machine, and to no page from elsewhere', async () => {
+    const { port, token } = await everywhere();
+    const path = `/?token=${token}`;
+    // Through a mapped port of a container, too.
+    for (const host of [`192.168.1.7:${port}`, 'localhost:80', `[::1]:${port}`]) {
+      expect((await ask(port, path, { host })).status, host).toBe(200);
+    }
+    for (const host of ['evil.example', `127.0.0.1.evil.example:${port}`, 'a b']) {
+      expect((await ask(port, path, { host })).status, host).toBeGreaterThanOrEqual(400);
+    }
+    expect((await ask(port, path, { origin: 'http://evil.example' })).status).toBe(403);
+    expect((await ask(port, path, { origin: `http://127.0.0.1:${port}` })).status).toBe(200);
+  });
+
+  it('keeps the token of pages that are open, and refuses a port that is taken', async () => {
+    const token = 'a'.repeat(24);
+    const { port } = await everywhere({ token });
+    expect((await ask(port, `/?token=${token}`)).status).toBe(200);
+    await expect(LocalServer.start({ host: '0.0.0.0', port, files, welcome: () => undefined })).rejects.toThrow(
+      /EADDRINUSE/,
+    );
+  });
+});
+
+describe('--dashboard', () => {
+  it.each([
+    ['8080', { host: '127.0.0.1', port: 8080 }],
+    ['0.0.0.0:8080', { host: '0.0.0.0', port: 8080 }],
+    ['[::]:80', { host: '::', port: 80 }],
+    ['trainer.local:1', { host: 'trainer.local', port: 1 }],
+  ])('takes %s', (text, address) => {
+    expect(parseDashboardAddress(text)).toEqual(address);
+  });
+
+  it.each(['', 'localhost', '0.0.0.0', ':::8080', '300.1.1.1:80', '0.0.0.0:70000', '1:2:3', 'a b:1'])(
+    'refuses %j',
+    (text) => {
+      expect(() => parseDashboardAddress(text)).toThrow(/It must be a port, or an address and a port/);
+    },
+  );
+
+  it('knows which addresses only this machine reaches, and which names are its own', () => {
+    expect(['127.0.0.1', '127.9.9.9', 'localhost', '::1'].map(isLocal)).toEqual([true, true, true, true]);
+    expect(['0.0.0.0', '::', '10.0.0.1', '127.example'].map(isLocal)).toEqual([false, false, false, false]);
+    expect(namesThisMachine('example.org', 'example.org')).toBe(true);
+    expect(namesThisMachine('example.org:1', '0.0.0.0')).toBe(false);
   });
 });

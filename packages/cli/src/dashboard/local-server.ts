@@ -1,13 +1,12 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { DashboardFile } from '@alex/report';
 import { AlexError } from '@alex/tensor';
+import { hostToType, isLocal, localAddress, namesThisMachine } from './dashboard-address.js';
 
 /** Tells one page something: the name of an event and its data. */
 export type Tell = (event: string, data: unknown) => void;
-
-/** Only this machine can reach it. */
-const address = '127.0.0.1';
 
 /** Nothing is loaded from elsewhere, and no other page may hold this one or read what it shows. */
 const headers = {
@@ -26,9 +25,17 @@ const mostWaitingBytes = 2 ** 26;
 /** Milliseconds until a page that lost the connection tries again. */
 const retryAfter = 1000;
 
+/** What a browser shows to be let in from elsewhere. */
+const tokenName = 'token';
+
 export interface LocalServerOptions {
-  /** Used where it is free; otherwise the system chooses one. */
+  /** Default: this machine's own, which only this machine reaches. With another, a page must know a token. */
+  readonly host?: string | undefined;
+  /** Must be free. Default: `preferredPort` where that is free, else one that the system chooses. */
   readonly port?: number | undefined;
+  readonly preferredPort?: number | undefined;
+  /** The token that pages know already, from before. Default: a new one. */
+  readonly token?: string | undefined;
   readonly files: ReadonlyMap<string, DashboardFile>;
   /** Tells a page that has just come all that it must know. */
   welcome(tell: Tell): void;
@@ -37,22 +44,30 @@ export interface LocalServerOptions {
 /**
  * Serves a few files from memory, and a stream of events at `/events`, to browsers on this machine. No path leads to a
  * file on the disk; a request must name this server as its host, so that no page from elsewhere can reach it by a name of its
- * own that leads here.
+ * own that leads here. At an address that others reach too, a browser must bring the token of the URL once; it gets a cookie for it.
  */
 export class LocalServer {
   readonly #server: Server;
+  readonly #host: string;
+  /** Nothing where only this machine gets here. */
+  readonly token: string | undefined;
   readonly #pages = new Set<ServerResponse>();
 
-  private constructor(server: Server) {
+  private constructor(server: Server, host: string, token: string | undefined) {
     this.#server = server;
+    this.#host = host;
+    this.token = token;
   }
 
   /** @throws AlexError where no port can be had */
-  static async start({ port, files, welcome }: LocalServerOptions): Promise<LocalServer> {
+  static async start(options: LocalServerOptions): Promise<LocalServer> {
+    const { host = localAddress.host, port, preferredPort, files, welcome } = options;
     const server = createServer((request, response) => local.#answer(request, response, files, welcome));
-    const local = new LocalServer(server);
+    const token = isLocal(host) ? undefined : (options.token ?? randomBytes(18).toString('base64url'));
+    const local = new LocalServer(server, host, token);
     try {
-      await listen(server, port ?? 0).catch(() => listen(server, 0));
+      if (port !== undefined) await listen(server, host, port);
+      else await listen(server, host, preferredPort ?? 0).catch(() => listen(server, host, 0));
     } catch (error) {
       throw new AlexError(`the dashboard cannot be served: ${(error as Error).message}`, { cause: error });
     }
@@ -64,7 +79,8 @@ export class LocalServer {
   }
 
   get url(): string {
-    return `http://${address}:${this.port}/`;
+    const query = this.token === undefined ? '' : `?${tokenName}=${this.token}`;
+    return `http://${hostToType(this.#host)}:${this.port}/${query}`;
   }
 
   /** How many pages listen. */
@@ -92,6 +108,27 @@ export class LocalServer {
     clearTimeout(late);
   }
 
+  /** Whether a browser asks for this server by a name that is its own. */
+  #isHere(host: string): boolean {
+    if (this.token !== undefined) return namesThisMachine(host, this.#host);
+    return [hostToType(this.#host), '127.0.0.1', 'localhost'].some((name) => host === `${name}:${this.port}`);
+  }
+
+  /** Browsers keep cookies by host, for all ports: each server has one of its own. */
+  get #cookie(): string {
+    return `alexnet-${this.port}`;
+  }
+
+  /** Where a request brings the token, if one is needed. */
+  #tokenOf({ url = '', headers: { cookie = '' } }: IncomingMessage): 'url' | 'cookie' | 'none needed' | undefined {
+    const { token } = this;
+    if (token === undefined) return 'none needed';
+    const given = new URLSearchParams(/\?(.*)$/s.exec(url)?.[1]).get(tokenName);
+    if (given !== null && isSame(given, token)) return 'url';
+    const kept = cookie.split(/;\s*/).find((one) => one.startsWith(`${this.#cookie}=`));
+    return kept !== undefined && isSame(kept.slice(this.#cookie.length + 1), token) ? 'cookie' : undefined;
+  }
+
   #answer(
     request: IncomingMessage,
     response: ServerResponse,
@@ -103,10 +140,19 @@ export class LocalServer {
         .writeHead(status, { ...headers, ...more, 'Content-Type': 'text/plain; charset=utf-8' })
         .end(`${reason}\n`);
     };
-    const { host } = request.headers;
-    if (host !== `${address}:${this.port}` && host !== `localhost:${this.port}`) {
-      refuse(403, `This page is only at ${this.url}`);
+    const { host = '', origin } = request.headers;
+    if (!this.#isHere(host) || (origin !== undefined && origin !== `http://${host}`)) {
+      refuse(403, this.token === undefined ? `This page is only at ${this.url}` : 'This page has no such name.');
       return;
+    }
+    const brings = this.#tokenOf(request);
+    if (brings === undefined) {
+      refuse(401, 'Open the address that the training printed: it has a token.');
+      return;
+    }
+    if (brings === 'url') {
+      // The address may be seen by others, over a shoulder or in a history that is shared; the cookie is not.
+      response.setHeader('Set-Cookie', `${this.#cookie}=${this.token}; HttpOnly; SameSite=Strict; Path=/`);
     }
     const reads = request.method === 'GET' || request.method === 'HEAD';
     if (!reads) {
@@ -132,15 +178,21 @@ export class LocalServer {
   }
 }
 
+/** Compared in the same time, however much of it is right. */
+function isSame(given: string, token: string): boolean {
+  const [one, other] = [Buffer.from(given), Buffer.from(token)];
+  return one.length === other.length && timingSafeEqual(one, other);
+}
+
 /** JSON has no line breaks, which would end the data. */
 function messageOf(event: string, data: unknown): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-function listen(server: Server, port: number): Promise<void> {
+function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, address, () => {
+    server.listen(port, host, () => {
       server.off('error', reject);
       resolve();
     });
