@@ -16,14 +16,24 @@ export async function runReadme(testUrl: string): Promise<string> {
   const readme = join(source, '..', 'README.md');
   const snippet = firstSnippet(await readFile(readme, 'utf8'));
   if (snippet === undefined) throw new Error(`${readme} has no \`\`\`ts block`);
-  // Inside the package, so that the snippet's imports are found as the package itself finds them.
+  return runSnippet(snippet, source, join(source, '..'));
+}
+
+/**
+ * Runs TypeScript in a process of its own, on the sources.
+ *
+ * @param source a package's `src`: the snippet's imports are found as the package itself finds them
+ * @returns what the snippet printed
+ * @throws Error with everything the snippet printed where it fails
+ */
+export async function runSnippet(snippet: string, source: string, workingDirectory: string): Promise<string> {
   const folder = await mkdtemp(join(source, '.readme-'));
   try {
     const file = join(folder, 'snippet.ts');
     await writeFile(file, snippet);
     const temporary = join(folder, 'temporary');
     await mkdir(temporary);
-    return await runFile(file, join(source, '..'), temporary);
+    return await runFile(file, workingDirectory, temporary);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -37,7 +47,7 @@ export function firstSnippet(markdown: string): string | undefined {
 /** @param temporary for what the snippet leaves in the folder for temporary files, as a reader's may */
 function runFile(file: string, workingDirectory: string, temporary: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--conditions=@alex/source', '--import', 'tsx', file], {
+    const child = spawn(process.execPath, ['--conditions=@alex/source', '--import', import.meta.resolve('tsx'), file], {
       cwd: workingDirectory,
       env: { ...process.env, TMPDIR: temporary },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -54,7 +64,7 @@ function runFile(file: string, workingDirectory: string, temporary: string): Pro
     child.on('error', reject);
     child.on('close', (code, signal) => {
       if (code === 0) resolve(output);
-      else reject(new Error(`the README's snippet ended with ${signal ?? `exit code ${code}`}:\n${everything}`));
+      else reject(new Error(`the snippet ended with ${signal ?? `exit code ${code}`}:\n${everything}`));
     });
   });
 }

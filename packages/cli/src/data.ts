@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import { colourStatistics, type Dataset, openDataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
-import type { ImagesConfig, RunConfig } from '@alex/trainer';
-import { base64FromFloats } from './base64.js';
+import { base64FromFloats, type ImagesConfig, type RunConfig } from '@alex/trainer';
 import type { Output } from './output.js';
 
 /** The mean of so many images is that of all of them, to a pixel value or two. */

@@ -2,11 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { alexnet, publishedForms } from '@alex/model-alexnet';
 import { CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
-import { writeSafetensors } from '@alex/trainer';
+import { floatsFromBase64, writeSafetensors } from '@alex/trainer';
 import protobuf from 'protobufjs';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
-import { floatsFromBase64 } from './base64.js';
 import { parseMix } from './mix-option.js';
 import { type PublishedWeights, publishedNetwork, readLabels, readPublishedWeights } from './published.js';
 

@@ -4,6 +4,7 @@ import { fromPublished, type PublishedForm, publishedForms, publishedNames } fro
 import { CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import { formatShape } from '@alex/tensor/kernels';
 import {
+  base64FromFloats,
   type Caffemodel,
   checkRunConfig,
   readCaffeMean,
@@ -12,7 +13,6 @@ import {
   readTextFile,
   weightsFormat,
 } from '@alex/trainer';
-import { base64FromFloats } from './base64.js';
 import { defaultsOf } from './recipes.js';
 import { describeModel, type TrainedNetwork } from './session.js';
 

@@ -1,4 +1,4 @@
-import { type Augmenter, createInputAugmenter } from '@alex/augment';
+import type { Augmenter } from '@alex/augment';
 import { softmaxCrossEntropy } from '@alex/loss';
 import { alexnet, type Variant } from '@alex/model-alexnet';
 import { partsOn, place, type Strategy } from '@alex/multi-gpu';
@@ -13,9 +13,8 @@ import {
 } from '@alex/tensor';
 import type { Tunings } from '@alex/tensor/kernels';
 import { type CompileOptions, checkFits, type Network } from '@alex/tensor/network';
-import type { LearntWeights, RunConfig } from '@alex/trainer';
+import { createRunAugmenter, type LearntWeights, type RunConfig } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
-import { floatsFromBase64 } from './base64.js';
 import { chooseSharing, type Sharing } from './sharing.js';
 import { applyTuning, type Tuning, usualTuning } from './tuning.js';
 
@@ -63,7 +62,7 @@ export async function openSession(
   config: RunConfig,
   options: SessionOptions & { readonly training: boolean },
 ): Promise<Session> {
-  const { model, recipe, images, data } = config;
+  const { model, recipe, data } = config;
   const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
   const { memory, onMissing } = options;
   const gpus = await openAdapters(options.adapters, {
@@ -105,18 +104,7 @@ export async function openSession(
       disposers.push(() => placed.dispose());
       return placed;
     });
-    const augmenter = createInputAugmenter(network.inputs, {
-      source: { height: data.height, width: data.width, channels: data.channels },
-      training: {
-        crop: images.crop,
-        mirror: images.mirror,
-        ...(images.chunk !== undefined && { chunk: images.chunk }),
-        ...(images.colour && { colour: images.colour }),
-      },
-      mean: images.meanImage === undefined ? images.mean : floatsFromBase64(images.meanImage),
-      scale: images.scale,
-      padding: images.padding,
-    });
+    const augmenter = createRunAugmenter(network, config);
     disposers.push(() => augmenter.dispose());
     return { gpus, network, augmenter, tunings, dispose };
   } catch (error) {

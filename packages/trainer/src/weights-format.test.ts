@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -46,6 +47,9 @@ it('knows safetensors and caffemodels', async () => {
       'caffemodel',
     );
   }
+  // A name whose length is the code of a letter.
+  const named = Buffer.from(`\x0a!${'bvlc_reference_caffenet_finetuned'}\x12\x00`, 'latin1');
+  expect(await weightsFormat(await fileOf(named))).toBe('caffemodel');
 });
 
 it.each<[string, string | Uint8Array, RegExp]>([
@@ -77,6 +81,7 @@ it.each<[string, string | Uint8Array, RegExp]>([
   ['ONNX', Buffer.from('\x08\x07\x12\x07pytorch\x1a\x051.9.0', 'latin1'), /is an ONNX model/],
   ['the index of a split file', '{"metadata": {}, "weight_map": {"a": "b"}}', /is the index of weights that are split/],
   ['JSON', '{"error": "not found"}', /is JSON/],
+  ["Caffe's mean image", Buffer.from('\x08\x01\x10\x03\x18\x80\x02', 'latin1'), /is a mean image of Caffe's, .*--mean/],
   ['a prototxt', 'name: "AlexNet"\nlayer {\n  name: "data"\n', /describes a network or a solver in text/],
   ['a photograph', Buffer.from('\xff\xd8\xff\xe0\x00\x10JFIF', 'latin1'), /is an image; give a file of weights/],
   ['text', 'not any weights at all\n', /is text/],
@@ -91,5 +96,17 @@ it('says that a folder is one, and that a file is not there', async () => {
   const folder = join(directory, 'folder');
   await mkdir(folder);
   await expect(weightsFormat(folder)).rejects.toThrow(/folder: is a folder; give the file of weights in it/);
+  await writeFile(join(folder, 'config.json'), '{}');
+  await expect(weightsFormat(folder)).rejects.toThrow(/folder: is the directory of a run; give it as --run/);
   await expect(weightsFormat(join(directory, 'none'))).rejects.toThrow(/none: could not be read: there is no such/);
+});
+
+it('shows a command that works for any name of a file', async () => {
+  const path = join(directory, "it's $& #1.pth");
+  await writeFile(path, Buffer.from('\x80\x02', 'latin1'));
+  const message = await weightsFormat(path).catch((error: Error) => error.message);
+  const [, program, argument] = /python -c "(.*)" (.*)$/.exec(message as string)!;
+  const shown = execFileSync('sh', ['-c', `printf %s ${argument}`], { encoding: 'utf8' });
+  expect(shown).toBe(path);
+  expect(program).toContain('save_file(');
 });

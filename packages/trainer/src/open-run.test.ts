@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import { alexnet } from '@alex/model-alexnet';
+import { place } from '@alex/multi-gpu';
+import { CheckpointError, ConfigError, type Gpu } from '@alex/tensor';
+import { testGpu } from '@alex/tensor/testing';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
+import { evaluate } from './evaluation/evaluate.js';
+import { openRun } from './open-run.js';
+import { predict } from './predict.js';
+import { RunDirectory } from './run-directory.js';
+import { configOf, datasetOf, sgdOf, withAugmenter } from './testing.js';
+import { train } from './train.js';
+
+const folder = temporaryFolder();
+const [path, empty] = [join(folder, 'run'), join(folder, 'empty')];
+const dataset = datasetOf();
+let gpu: Gpu;
+let buffers: number;
+/** What the network made of the validation images when its training ended. */
+let loss: number;
+
+beforeAll(async () => {
+  gpu = await testGpu();
+  buffers = gpu.liveBuffers;
+  const config = configOf({ steps: 6, checkpointEvery: 4 });
+  const { recipe, model, data } = config;
+  const description = alexnet({ variant: 'small', classes: data.classes.length, inputSize: model.inputSize });
+  const network = place(description, [gpu], { batch: recipe.batch, seed: recipe.seed, optimizer: sgdOf(recipe) });
+  const placed = withAugmenter(network, config);
+  const { validation } = await train({ run: await RunDirectory.create(path, config), dataset, ...placed });
+  placed.dispose();
+  loss = validation!.loss;
+  await RunDirectory.create(empty, config);
+});
+afterAll(() => expect(gpu.liveBuffers).toBe(buffers));
+
+it('gives the network as its training left it', async () => {
+  const run = await openRun(path, gpu, alexnet, { batch: 4 });
+  expect(run.learnt).toEqual({ kind: 'finished', step: 6 });
+  const again = await evaluate({ ...run, split: dataset.validation, views: 1 });
+  expect(again.loss).toBeCloseTo(loss, 6);
+  run.dispose();
+  // One image at a time, where nobody says otherwise.
+  const small = await openRun(path, gpu, alexnet);
+  const images = await dataset.validation.read([0, 1, 2]);
+  const predictions = await predict(small, images, 1);
+  expect(predictions.map(([first]) => first!.probability > 1 / 3)).toEqual([true, true, true]);
+  small.dispose();
+});
+
+it('gives the weights of a checkpoint', async () => {
+  const run = await openRun(path, gpu, alexnet, { which: 4 });
+  expect(run.learnt).toEqual({ kind: 'checkpoint', step: 4 });
+  run.dispose();
+});
+
+it('takes any description that fits, and refuses what does not', async () => {
+  const other = openRun(path, gpu, ({ inputSize }) => alexnet({ variant: 'small', classes: 7, inputSize }));
+  await expect(other).rejects.toThrow(CheckpointError);
+  await expect(other).rejects.toThrow(/run: its weights do not fit its config\.json: /);
+  await expect(openRun(empty, gpu, alexnet)).rejects.toThrow(/empty: has learnt nothing yet/);
+  await expect(openRun(join(folder, 'none'), gpu, alexnet)).rejects.toThrow(ConfigError);
+});
