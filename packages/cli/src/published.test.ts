@@ -113,7 +113,7 @@ describe('a published network', () => {
   });
 
   it('has names for its classes, or numbers', async () => {
-    await writeFile(file('labels'), 'n01440764 tench, Tinca tinca\r\ngoldfish\n\n');
+    await writeFile(file('labels'), '\uFEFFn01440764 tench, Tinca tinca\r\ngoldfish\n\n');
     expect(await readLabels(file('labels'), 2)).toEqual(['tench, Tinca tinca', 'goldfish']);
     expect(await readLabels(undefined, 2)).toEqual(['class 0', 'class 1']);
     await expect(readLabels(file('labels'), 3)).rejects.toThrow(/has 2 lines, the network tells 3 classes apart/);

@@ -109,7 +109,9 @@ export async function listFolder(folder: string): Promise<FolderContent> {
 }
 
 function inAscii(name: Buffer): string {
-  return name.toString('latin1').replaceAll(/[^ -~]/g, (letter) => `\\x${letter.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return name
+    .toString('latin1')
+    .replaceAll(/[^ -~]/g, (letter) => `\\x${letter.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** What a link leads to. An image that is linked to and missing would otherwise be dropped without a word. */

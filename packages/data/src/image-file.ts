@@ -38,8 +38,7 @@ export async function decodeImage(
 }
 
 /** Endings of the files that are taken for images; what is in them is told by their content. */
-export const imageEndings: readonly string[] =
-  '.jpeg .jpg .jpe .jfif .png .webp .gif .tif .tiff .avif'.split(' ');
+export const imageEndings: readonly string[] = '.jpeg .jpg .jpe .jfif .png .webp .gif .tif .tiff .avif'.split(' ');
 
 /** The first bytes of the image formats that are read: hexadecimal, a dot for any digit. */
 const signatures = {

@@ -155,9 +155,7 @@ describe('the folders', () => {
     const { classes, train, remarks } = await openImageFolder(folder, { size: 4 });
     expect(classes).toEqual(['a', 'b']);
     expect(train.length).toBe(4);
-    expect(remarks).toEqual([
-      '2 names that are not valid UTF-8 are left out, train/c\\xe9 for one: rename the files.',
-    ]);
+    expect(remarks).toEqual(['2 names that are not valid UTF-8 are left out, train/c\\xe9 for one: rename the files.']);
   });
 
   test.skipIf(process.platform === 'darwin')('composed and decomposed names are the same class', async () => {

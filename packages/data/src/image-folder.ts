@@ -7,8 +7,8 @@ import type { Dataset, Split } from './dataset.js';
 import { holdOut } from './hold-out.js';
 import { checkSignature, decodeImage } from './image-file.js';
 import { Remarks, someOf } from './remarks.js';
-import { findSplitFolders } from './split-folders.js';
 import { createSplit, defaultCacheBytes, forEachLimited, type ImageMemory, keepDecoded } from './split.js';
+import { findSplitFolders } from './split-folders.js';
 
 export interface ImageFolderOptions {
   /** Height and width of the images in pixels; 256 unless said, as in the paper. */
@@ -109,7 +109,9 @@ export async function listImageFolder(directory: string): Promise<ImageFolderLis
   const validation = join(directory, roots.validation);
   const unknown = [...held.keys()].find((name) => !byClass.has(name));
   if (unknown !== undefined) {
-    throw new DataError(`${validation} has the class ${unknown}, which ${roots.train} lacks: add it there or remove it here`);
+    throw new DataError(
+      `${validation} has the class ${unknown}, which ${roots.train} lacks: add it there or remove it here`,
+    );
   }
   if (held.size === 0) {
     throw new DataError(`${validation} has no class folders: add some, or remove it to hold out one image in ten`);

@@ -3,7 +3,10 @@ export type RemarkWords = (count: number, first: string, sorts: ReadonlyMap<stri
 
 /** Collects what somebody should know of how data were read: a line for each kind of case, however many there are. */
 export class Remarks {
-  readonly #kinds = new Map<RemarkWords, { count: number; readonly first: string; readonly sorts: Map<string, number> }>();
+  readonly #kinds = new Map<
+    RemarkWords,
+    { count: number; readonly first: string; readonly sorts: Map<string, number> }
+  >();
 
   /** Counts a case. The words are the same function for all cases of a kind. */
   add(words: RemarkWords, example: string, sort = ''): void {

@@ -19,9 +19,12 @@ async function found(...files: string[]) {
 
 const train = ['train/a/1.png', 'train/b/1.png'];
 
-test.each(['val', 'validation', 'valid', 'Val'])('%s/ beside train/ is for validation, without a remark', async (name) => {
-  expect(await found(...train, `${name}/a/1.png`)).toEqual({ train: 'train/', validation: `${name}/`, remarks: [] });
-});
+test.each(['val', 'validation', 'valid', 'Val'])(
+  '%s/ beside train/ is for validation, without a remark',
+  async (name) => {
+    expect(await found(...train, `${name}/a/1.png`)).toEqual({ train: 'train/', validation: `${name}/`, remarks: [] });
+  },
+);
 
 test.each(['test', 'dev', 'testing'])('%s/ is taken where there is no other, which is said', async (name) => {
   expect(await found(...train, `${name}/a/1.png`)).toEqual({
@@ -46,10 +49,13 @@ test('val/ goes before test/, and what is left out is named', async () => {
   });
 });
 
-test.each([['train'], ['val'], ['test'], ['train', 'test']])('classes called %s beside others are classes', async (...names) => {
-  const files = ['plane', 'car', ...names].flatMap((name) => [`${name}/1.png`, `${name}/2.JPG`]);
-  expect(await found(...files)).toEqual({ train: '', remarks: [] });
-});
+test.each([['train'], ['val'], ['test'], ['train', 'test']])(
+  'classes called %s beside others are classes',
+  async (...names) => {
+    const files = ['plane', 'car', ...names].flatMap((name) => [`${name}/1.png`, `${name}/2.JPG`]);
+    expect(await found(...files)).toEqual({ train: '', remarks: [] });
+  },
+);
 
 test('within train/ and val/ a class may be called train', async () => {
   expect(await found('train/train/1.png', 'train/car/1.png', 'val/train/1.png')).toEqual({
