@@ -168,7 +168,7 @@ describe('a published network', () => {
   });
 
   it('has names for its classes, or numbers', async () => {
-    await writeFile(file('labels'), 'n01440764 tench, Tinca tinca\r\ngoldfish\n\n');
+    await writeFile(file('labels'), '\uFEFFn01440764 tench, Tinca tinca\r\ngoldfish\n\n');
     expect(await readLabels(file('labels'), 2)).toEqual(['tench, Tinca tinca', 'goldfish']);
     await writeFile(file('labels'), '\ufefftench\r\ngoldfish\r\n');
     expect(await readLabels(file('labels'), 2)).toEqual(['tench', 'goldfish']);

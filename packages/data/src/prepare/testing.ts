@@ -45,7 +45,7 @@ export interface Synset {
 }
 
 /** `meta.mat` as MATLAB writes it: a struct array in a compressed element, or not compressed. */
-export function matFile(synsets: readonly Synset[], { compressed = true, big = false } = {}): Buffer {
+export function matFile(synsets: readonly Synset[], { compressed = true, big = false, year = 2012 } = {}): Buffer {
   const word = (value: number) => {
     const bytes = Buffer.alloc(4);
     if (big) bytes.writeInt32BE(value);
@@ -92,7 +92,7 @@ export function matFile(synsets: readonly Synset[], { compressed = true, big = f
     const packed = value < 256 ? small(2, Buffer.of(value)) : element(9, bytes);
     return matrix(6, [1, 1], '', packed);
   };
-  const fields = ['ILSVRC2012_ID', 'WNID', 'words', 'num_children'];
+  const fields = [`ILSVRC${year}_ID`, 'WNID', 'words', 'num_children'];
   const names = Buffer.concat(
     fields.map((field) => Buffer.concat([Buffer.from(field), Buffer.alloc(32 - field.length)])),
   );

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import { describe, expect, test } from 'vitest';
-import { debianFashionMnist, mnistFiles, openFashionMnist, openMnist } from './fashion-mnist.js';
+import { debianFashionMnist, openFashionMnist, openMnist } from './mnist.js';
+import { openDataset } from './open-dataset.js';
 import { colourStatistics } from './statistics.js';
 import { temporaryFolder } from './testing.js';
 
@@ -21,20 +22,24 @@ const pixelsOf = (count: number) => Uint8Array.from({ length: count * 784 }, (_,
 const images = (count: number) => idx(0x803, [count, 28, 28], pixelsOf(count));
 const labels = (values: number[]) => idx(0x801, [values.length], values);
 
-/** How the labels of the training images begin. */
-const fashion = [9, 0, 0, 3, 0, 2, 7, 2, 5, 5];
-const digits = [5, 0, 4, 1, 9, 2, 1, 3, 1, 4];
+const fashion = { train: [9, 0, 0, 3, 0, 2, 7, 2, 5, 5], validation: [9, 2, 1, 1, 6, 1, 4, 6, 5, 7] };
+const digits = { train: [5, 0, 4, 1, 9, 2, 1, 3, 1, 4], validation: [7, 2, 1, 0, 4, 1, 4, 9, 5, 9] };
+const fileNames = ['train-images-idx3', 'train-labels-idx1', 't10k-images-idx3', 't10k-labels-idx1'].map(
+  (name) => `${name}-ubyte.gz`,
+);
 
-/** Ten training and two validation images, some files replaced. */
+/** The first images for training and for validation have these labels. */
+const filesWith = ({ train, validation }: typeof fashion) => ({
+  'train-images-idx3-ubyte.gz': images(train.length),
+  'train-labels-idx1-ubyte.gz': labels(train),
+  't10k-images-idx3-ubyte.gz': images(validation.length),
+  't10k-labels-idx1-ubyte.gz': labels(validation),
+});
+
+/** Ten training and ten validation images of Fashion-MNIST's first labels, some files replaced. */
 async function smallFiles(changed: Record<string, Buffer> = {}): Promise<string> {
   const folder = await temporaryFolder();
-  const contents = {
-    'train-images-idx3-ubyte.gz': images(10),
-    'train-labels-idx1-ubyte.gz': labels(fashion),
-    't10k-images-idx3-ubyte.gz': images(2),
-    't10k-labels-idx1-ubyte.gz': labels([8, 2]),
-    ...changed,
-  };
+  const contents = { ...filesWith(fashion), ...changed };
   for (const [name, content] of Object.entries(contents)) await writeFile(join(folder, name), content);
   return folder;
 }
@@ -45,16 +50,17 @@ describe('Fashion-MNIST', () => {
     expect(dataset).toMatchObject({ name: 'Fashion-MNIST', channels: 1, height: 28, width: 28 });
     expect(dataset.classes).toHaveLength(10);
     expect(dataset.classes[9]).toBe('ankle boot');
+    expect(dataset).not.toHaveProperty('remarks');
     expect(dataset.train.length).toBe(10);
-    expect([...dataset.validation.labels]).toEqual([8, 2]);
+    expect([...dataset.validation.labels]).toEqual(fashion.validation);
     const batch = await dataset.train.read([4, 1]);
     expect([...batch.labels]).toEqual([0, 0]);
     const all = pixelsOf(10);
     expect([...batch.pixels]).toEqual([...all.slice(4 * 784, 5 * 784), ...all.slice(784, 2 * 784)]);
-    expect(dataset.train.imageName(4)).toBe('train-images-idx3-ubyte.gz#4');
+    expect(dataset.train.imageName(4)).toBe('train-images-idx3-ubyte#4');
   });
 
-  test.each(mnistFiles)('names %s where it is missing', async (name) => {
+  test.each(fileNames)('names %s where it is missing', async (name) => {
     const folder = await smallFiles();
     await rm(join(folder, name));
     await expect(openFashionMnist(folder)).rejects.toThrow(DataError);
@@ -63,29 +69,9 @@ describe('Fashion-MNIST', () => {
     );
   });
 
-  test('is told from MNIST, whose files have the same names, by its labels', async () => {
-    const folder = await smallFiles({ 'train-labels-idx1-ubyte.gz': labels(digits) });
-    const mnist = await openMnist(folder);
-    expect(mnist).toMatchObject({ name: 'MNIST', channels: 1, height: 28 });
-    expect(mnist.classes).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
-    expect(mnist.remarks).toBeUndefined();
-    await expect(openFashionMnist(folder)).rejects.toThrow(DataError);
-    await expect(openFashionMnist(folder)).rejects.toThrow("holds MNIST's digits, not Fashion-MNIST");
-    expect(await openMnist(await smallFiles())).toMatchObject({ name: 'Fashion-MNIST' });
-  });
-
-  test('of a set that is not known has numbers for classes, which is said', async () => {
-    const folder = await smallFiles({ 'train-labels-idx1-ubyte.gz': labels([8, 7, 0, 1, 4, 2, 4, 8, 3, 3]) });
-    const other = await openMnist(folder);
-    expect(other.classes[8]).toBe('8');
-    expect(other.remarks?.join()).toMatch(/neither those of Fashion-MNIST nor of MNIST/);
-    await expect(openFashionMnist(folder)).rejects.toThrow('holds labels of another set, not Fashion-MNIST');
-  });
-
   test.each<[string, string, Buffer, string]>([
-    ['a file that is not packed', 'train-images-idx3-ubyte.gz', gunzipSync(images(5)), 'cannot be unpacked'],
     ['a packed file that breaks off', 't10k-images-idx3-ubyte.gz', images(2).subarray(0, -20), 'cannot be unpacked'],
-    ['an empty file', 'train-labels-idx1-ubyte.gz', Buffer.alloc(0), 'train-labels-idx1-ubyte.gz'],
+    ['an empty file', 'train-labels-idx1-ubyte.gz', Buffer.alloc(0), 'begins with nothing'],
     ['nothing, packed', 'train-labels-idx1-ubyte.gz', gzipSync(''), 'begins with nothing, expected 0x00000801'],
     ['labels for images', 'train-images-idx3-ubyte.gz', labels([1]), 'begins with 0x00000801, expected 0x00000803'],
     ['images for labels', 't10k-labels-idx1-ubyte.gz', images(2), 'begins with 0x00000803, expected 0x00000801'],
@@ -94,24 +80,40 @@ describe('Fashion-MNIST', () => {
       'too few pixels',
       'train-images-idx3-ubyte.gz',
       idx(0x803, [5, 28, 28], [1, 2]),
-      'unpacks to 18 bytes, its header promises 3936',
+      'holds 18 bytes, its header promises 3936',
     ],
-    [
-      'too many labels',
-      'train-labels-idx1-ubyte.gz',
-      idx(0x801, [1], [1, 2]),
-      'unpacks to 10 bytes, its header promises 9',
-    ],
+    ['too many labels', 'train-labels-idx1-ubyte.gz', idx(0x801, [1], [1, 2]), 'holds 10 bytes, its header promises 9'],
     ['fewer labels than images', 'train-labels-idx1-ubyte.gz', labels([1, 2]), 'holds 2 labels for 10 images'],
     ['another size', 'train-images-idx3-ubyte.gz', idx(0x803, [5, 2, 2], new Uint8Array(20)), '5 images of 2 x 2'],
     ['no images', 't10k-images-idx3-ubyte.gz', images(0), 'holds 0 images'],
-    ['a label above 9', 't10k-labels-idx1-ubyte.gz', labels([1, 10]), 'label 1 is 10, labels are 0 to 9'],
+    [
+      'a label above 9',
+      't10k-labels-idx1-ubyte.gz',
+      labels([...fashion.validation, 10]),
+      'holds 11 labels for 10 images',
+    ],
   ])('refuses %s', async (_, name, content, message) => {
     const folder = await smallFiles({ [name]: content });
     const opening = openFashionMnist(folder);
     await expect(opening).rejects.toThrow(DataError);
     await expect(opening).rejects.toThrow(message);
     await expect(opening).rejects.toThrow(join(folder, name));
+  });
+
+  test('with a label above 9 is damaged', async () => {
+    const damaged = { train: [...fashion.train, 10], validation: fashion.validation };
+    await expect(openFashionMnist(await smallFiles(filesWith(damaged)))).rejects.toThrow(
+      'label 10 is 10, labels are 0 to 9',
+    );
+  });
+
+  test('is not what another set in its form is taken for', async () => {
+    const opening = openFashionMnist(await smallFiles(filesWith(digits)));
+    await expect(opening).rejects.toThrow(DataError);
+    await expect(opening).rejects.toThrow('holds MNIST, not Fashion-MNIST: prepare it as mnist');
+    await expect(
+      openFashionMnist(await smallFiles({ 't10k-labels-idx1-ubyte.gz': labels(digits.validation) })),
+    ).rejects.toThrow('holds images in the form of MNIST, not Fashion-MNIST');
   });
 
   test.skipIf(!existsSync(debianFashionMnist))(
@@ -137,4 +139,33 @@ describe('Fashion-MNIST', () => {
       expect(standardDeviations[0]! / 255).toBeCloseTo(0.353, 4);
     },
   );
+});
+
+describe('MNIST', () => {
+  test.each([openMnist, openDataset])('is known by its labels, and its classes are digits (%o)', async (open) => {
+    const dataset = await open(await smallFiles(filesWith(digits)));
+    expect(dataset).toMatchObject({ name: 'MNIST', classes: [...'0123456789'] });
+    expect([...dataset.train.labels]).toEqual(digits.train);
+    expect(dataset).not.toHaveProperty('remarks');
+  });
+
+  test("its form may hold Fashion-MNIST's clothes, or what nobody knows, whose classes are numbers", async () => {
+    expect((await openMnist(await smallFiles())).classes[0]).toBe('T-shirt/top');
+    const letters = { train: [25, 3, 3], validation: [1, 26] };
+    expect(await openMnist(await smallFiles(filesWith(letters)))).toMatchObject({
+      name: 'images in the form of MNIST',
+      classes: Array.from({ length: 27 }, (_, label) => `${label}`),
+      remarks: ["The labels are neither MNIST's nor Fashion-MNIST's: the classes are called by their numbers."],
+    });
+  });
+
+  test('its files may be unpacked, or be called with a dot for a dash', async () => {
+    const folder = await temporaryFolder();
+    for (const [name, content] of Object.entries(filesWith(digits))) {
+      const ofImages = name.includes('images');
+      const other = ofImages ? name.replace('-idx', '.idx').replace('.gz', '') : name;
+      await writeFile(join(folder, other), ofImages ? gunzipSync(content) : content);
+    }
+    expect(await openDataset(folder)).toMatchObject({ name: 'MNIST' });
+  });
 });

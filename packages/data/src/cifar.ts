@@ -1,0 +1,180 @@
+import { join } from 'node:path';
+import { DataError } from '@alex/tensor';
+import type { Dataset, Split } from './dataset.js';
+import { listFolder, readWhole, textOf } from './files.js';
+import { createSplit } from './split.js';
+
+/**
+ * The binary versions as https://www.cs.toronto.edu/~kriz/cifar.html describes them: files of records, a record being the
+ * labels, a byte each, and three planes (red, green, blue) of 32 x 32 bytes.
+ */
+export interface CifarVersion {
+  readonly name: 'CIFAR-10' | 'CIFAR-100';
+  readonly classCount: number;
+  /** Labels of a record; the last one counts. */
+  readonly labels: number;
+  readonly train: readonly string[];
+  readonly validation: readonly string[];
+  /** Records of each file for training, and of each for validation. */
+  readonly records: readonly [train: number, validation: number];
+  readonly namesFile: string;
+  /** Files by which the Python version of the same images is known. */
+  readonly python: readonly string[];
+}
+
+const side = 32;
+const plane = side * side;
+
+export const cifar10: CifarVersion = {
+  name: 'CIFAR-10',
+  classCount: 10,
+  labels: 1,
+  train: [1, 2, 3, 4, 5].map((number) => `data_batch_${number}.bin`),
+  validation: ['test_batch.bin'],
+  records: [10_000, 10_000],
+  namesFile: 'batches.meta.txt',
+  python: ['data_batch_1', 'test_batch', 'batches.meta'],
+};
+
+export const cifar100: CifarVersion = {
+  name: 'CIFAR-100',
+  classCount: 100,
+  labels: 2,
+  train: ['train.bin'],
+  validation: ['test.bin'],
+  records: [50_000, 10_000],
+  namesFile: 'fine_label_names.txt',
+  python: ['train', 'test', 'meta'],
+};
+
+/** All files of a version. */
+export const cifarFiles = ({ train, validation, namesFile }: CifarVersion): string[] => [
+  ...train,
+  ...validation,
+  namesFile,
+];
+
+const remedyFor = ({ name }: CifarVersion) =>
+  `get "${name} binary version" from https://www.cs.toronto.edu/~kriz/cifar.html again and unpack all of it`;
+
+/** Which version the files of a folder are of, be it that of Python, or nothing. */
+export function cifarVersionOf(files: readonly string[]): CifarVersion | undefined {
+  const any = (names: readonly string[]) => names.some((name) => files.includes(name));
+  if (any([...cifar10.train, ...cifar10.validation]) || all(cifar10.python, files)) return cifar10;
+  const fine = any([cifar100.namesFile]) && any([...cifar100.train, ...cifar100.validation]);
+  return fine || all(cifar100.python, files) ? cifar100 : undefined;
+}
+
+const all = (names: readonly string[], files: readonly string[]) => names.every((name) => files.includes(name));
+
+/**
+ * CIFAR-10 from the official binary files: `data_batch_1.bin` to `data_batch_5.bin` (50,000 training images),
+ * `test_batch.bin` (10,000 for validation) and `batches.meta.txt` (the class names). RGB images of 32 x 32, all in
+ * memory (184 MB).
+ *
+ * @throws DataError where a file is missing, has another size than 30,730,000 bytes or holds a label above 9, or where
+ *   the folder holds CIFAR-100 or a Python version.
+ */
+export function openCifar10(directory: string): Promise<Dataset> {
+  return readCifar(directory, cifar10);
+}
+
+/**
+ * CIFAR-100 from the official binary files: `train.bin` (50,000 training images), `test.bin` (10,000 for validation) and
+ * `fine_label_names.txt`. Its 100 classes are the fine labels; the 20 coarse ones are not read. RGB images of 32 x 32,
+ * all in memory (184 MB).
+ *
+ * @throws DataError where a file is missing, has another size than 153,700,000 or 30,740,000 bytes or holds a label above
+ *   99, or where the folder holds CIFAR-10 or a Python version.
+ */
+export function openCifar100(directory: string): Promise<Dataset> {
+  return readCifar(directory, cifar100);
+}
+
+/** Reads a version, which may have any number of records. */
+export async function readCifar(directory: string, version: CifarVersion): Promise<Dataset> {
+  const { name, classCount, namesFile, train, validation, records } = version;
+  const remedy = remedyFor(version);
+  const { files } = await listFolder(directory);
+  const found = cifarVersionOf(files);
+  if (found && found.name !== name) throw new DataError(`${directory} holds ${found.name}, not ${name}: ${remedy}`);
+  if (all(version.python, files) && !train.some((file) => files.includes(file))) {
+    throw new DataError(`${directory} holds the Python version of ${name}, which is pickled: ${remedy}`);
+  }
+  const names = textOf(await readWhole(join(directory, namesFile), remedy));
+  const classes = names
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  if (new Set(classes).size !== classCount || classes.length !== classCount) {
+    throw new DataError(
+      `${join(directory, namesFile)} names ${classes.length} classes, expected ${classCount} different ones: ${remedy}`,
+    );
+  }
+  return {
+    name,
+    classes,
+    channels: 3,
+    height: side,
+    width: side,
+    train: await readSplit(version, 'training', directory, train, records[0]),
+    validation: await readSplit(version, 'validation', directory, validation, records[1]),
+  };
+}
+
+async function readSplit(
+  version: CifarVersion,
+  which: string,
+  directory: string,
+  files: readonly string[],
+  recordsPerFile: number,
+): Promise<Split> {
+  const { name, classCount, labels: labelBytes } = version;
+  const remedy = remedyFor(version);
+  const recordBytes = labelBytes + 3 * plane;
+  const contents: Buffer[] = [];
+  for (const file of files) {
+    contents.push(await readRecords(join(directory, file), recordsPerFile * recordBytes, remedy));
+  }
+  const labels = new Uint32Array(files.length * recordsPerFile);
+  contents.forEach((content, file) => {
+    for (let record = 0; record < recordsPerFile; record++) {
+      const label = content[record * recordBytes + labelBytes - 1]!;
+      if (label >= classCount) {
+        throw new DataError(
+          `${join(directory, files[file]!)}: record ${record} has label ${label}, labels are 0 to ${classCount - 1}: ${remedy}`,
+        );
+      }
+      labels[file * recordsPerFile + record] = label;
+    }
+  });
+  return createSplit({
+    name: `${name}, ${which}`,
+    height: side,
+    width: side,
+    channels: 3,
+    labels,
+    imageName: (i) => `${files[Math.floor(i / recordsPerFile)]}#${i % recordsPerFile}`,
+    place(i, target) {
+      const content = contents[Math.floor(i / recordsPerFile)]!;
+      const start = (i % recordsPerFile) * recordBytes + labelBytes;
+      for (let pixel = 0; pixel < plane; pixel++) {
+        for (let channel = 0; channel < 3; channel++) {
+          target[3 * pixel + channel] = content[start + channel * plane + pixel]!;
+        }
+      }
+    },
+  });
+}
+
+async function readRecords(file: string, expected: number, remedy: string): Promise<Buffer> {
+  const content = await readWhole(file, remedy);
+  if (content.length !== expected) {
+    throw new DataError(`${file} has ${bytes(content.length)}, expected ${bytes(expected)}: ${remedy}`);
+  }
+  return content;
+}
+
+function bytes(count: number): string {
+  return `${count.toLocaleString('en-US')} bytes`;
+}

@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import { DataError } from '@alex/tensor';
+import type { Dataset, Split } from './dataset.js';
+import { listFolder } from './files.js';
+import { type Idx, readIdx } from './idx-file.js';
+import { createSplit } from './split.js';
+
+/** A data set in MNIST's form: its files are called as those of the others, so it is known by its labels. */
+interface Known {
+  readonly name: string;
+  readonly classes: readonly string[];
+  /** The labels of the first ten images for training and for validation. */
+  readonly labels: readonly [train: string, validation: string];
+}
+
+const mnist: Known = {
+  name: 'MNIST',
+  classes: [...'0123456789'],
+  labels: ['5041921314', '7210414959'],
+};
+
+const fashionMnist: Known = {
+  name: 'Fashion-MNIST',
+  // In the order of their labels, as https://github.com/zalandoresearch/fashion-mnist lists them.
+  classes: ['T-shirt/top', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot'],
+  labels: ['9003027255', '9211614657'],
+};
+
+const side = 28;
+const files = {
+  train: { images: 'train-images-idx3-ubyte', labels: 'train-labels-idx1-ubyte' },
+  validation: { images: 't10k-images-idx3-ubyte', labels: 't10k-labels-idx1-ubyte' },
+};
+const fileNames = Object.values(files).flatMap(({ images, labels }) => [images, labels]);
+
+/** A file's name as MNIST's authors have it: some copies are unpacked, or have a dot for a dash (`train-images.idx3-ubyte`). */
+const usualName = (file: string) => file.replace(/\.gz$/, '').replace('.idx', '-idx');
+
+/** Whether files are in MNIST's form, by their names. */
+export const areMnistFiles = (found: readonly string[]): boolean =>
+  found.some((file) => fileNames.includes(usualName(file)));
+
+/** Where Debian's package `dataset-fashion-mnist` puts the files. */
+export const debianFashionMnist = '/usr/share/datasets/fashion-mnist';
+
+const remedy = 'get the four files again';
+const fashionRemedy =
+  'get the four files again from https://github.com/zalandoresearch/fashion-mnist, or install the Debian package dataset-fashion-mnist';
+
+/**
+ * MNIST, or a data set in its form, from its four IDX files, gzipped or not: grey images (one channel) of 28 x 28, all in
+ * memory (55 MB). MNIST and Fashion-MNIST are told apart by their labels and get the names of their classes; the classes
+ * of others are called by their numbers, which a remark says.
+ *
+ * @param directory the folder that holds them
+ * @throws DataError where a file is missing, broken off, no IDX file, or does not fit the others.
+ */
+export async function openMnist(directory: string): Promise<Dataset> {
+  return readMnist(directory, remedy);
+}
+
+/**
+ * Fashion-MNIST from its four IDX files, as `openMnist` reads them: 60,000 training and 10,000 validation images.
+ *
+ * @param directory the folder that holds them; unless said, where Debian's package `dataset-fashion-mnist` puts them
+ * @throws DataError where a file is missing, broken off, no IDX file, or does not fit the others, or where the folder
+ *   holds another data set in MNIST's form.
+ */
+export async function openFashionMnist(directory: string = debianFashionMnist): Promise<Dataset> {
+  const dataset = await readMnist(directory, fashionRemedy);
+  if (dataset.name === fashionMnist.name) return dataset;
+  throw new DataError(
+    `${directory} holds ${dataset.name}, not Fashion-MNIST: prepare it as mnist, or ${fashionRemedy}`,
+  );
+}
+
+async function readMnist(directory: string, remedy: string): Promise<Dataset> {
+  const found = (await listFolder(directory)).files;
+  const read = async (name: string, dimensions: number) => {
+    const file = found.find((file) => usualName(file) === name) ?? `${name}.gz`;
+    return readIdx(join(directory, file), dimensions, remedy);
+  };
+  const [train, validation] = [
+    { images: await read(files.train.images, 3), labels: await read(files.train.labels, 1) },
+    { images: await read(files.validation.images, 3), labels: await read(files.validation.labels, 1) },
+  ];
+  const known = [mnist, fashionMnist].find(
+    ({ labels }) => begins(train.labels, labels[0]) && begins(validation.labels, labels[1]),
+  );
+  const highest = [train, validation].flatMap(({ labels }) => [...labels.values]).reduce((a, b) => Math.max(a, b), 1);
+  const classes = known?.classes ?? Array.from({ length: highest + 1 }, (_, label) => `${label}`);
+  const name = known?.name ?? 'images in the form of MNIST';
+  return {
+    name,
+    classes,
+    channels: 1,
+    height: side,
+    width: side,
+    train: splitOf(`${name}, training`, files.train.images, train, classes.length, remedy),
+    validation: splitOf(`${name}, validation`, files.validation.images, validation, classes.length, remedy),
+    ...(!known && {
+      remarks: ["The labels are neither MNIST's nor Fashion-MNIST's: the classes are called by their numbers."],
+    }),
+  };
+}
+
+const begins = ({ values }: Idx, labels: string) => values.subarray(0, labels.length).join('') === labels;
+
+function splitOf(
+  name: string,
+  imagesName: string,
+  { images, labels }: { images: Idx; labels: Idx },
+  classCount: number,
+  remedy: string,
+): Split {
+  const [count, height, width] = images.sizes;
+  if (count === 0 || height !== side || width !== side) {
+    throw new DataError(
+      `${images.file} holds ${count} images of ${height} x ${width}, expected some of ${side} x ${side}: ${remedy}`,
+    );
+  }
+  if (labels.sizes[0] !== count) {
+    throw new DataError(`${labels.file} holds ${labels.sizes[0]} labels for ${count} images: ${remedy}`);
+  }
+  const wrong = labels.values.findIndex((label) => label >= classCount);
+  if (wrong >= 0) {
+    throw new DataError(
+      `${labels.file}: label ${wrong} is ${labels.values[wrong]}, labels are 0 to ${classCount - 1}: ${remedy}`,
+    );
+  }
+  const bytes = side * side;
+  return createSplit({
+    name,
+    height: side,
+    width: side,
+    channels: 1,
+    labels: Uint32Array.from(labels.values),
+    imageName: (i) => `${imagesName}#${i}`,
+    place: (i, target) => target.set(images.values.subarray(i * bytes, (i + 1) * bytes)),
+  });
+}
