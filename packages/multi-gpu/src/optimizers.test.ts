@@ -42,6 +42,10 @@ describe('frozen', () => {
       batch: 4,
       optimizer: optimizer({ overrides: { ...frozen('fc1', 'fc2.bias') } }),
     });
+    // A rate of 0 would make 0 of it.
+    const drawn = await network.parameters();
+    drawn['fc1.bias']!.data.fill(-0);
+    network.loadParameters(drawn);
     const before = await network.parameters();
     for (let i = 0; i < 3; i++) await network.step(randomTensor([4, 3, 1, 1], i), [0, 1, 1, 0]);
     const after = await network.parameters();

@@ -78,6 +78,8 @@ export function adam(options: AdamOptions = {}): Optimizer {
     },
     record(recorder, { description, parameter, gradient, state: { m, v }, gradientFactor }) {
       if (!m || !v) throw new ConfigError(`adam: no m and v were kept for ${description.path}`);
+      // Exactly as it is: a rate of 0 would make -0 of a weight 0, and NaN of it where its gradient is infinite.
+      if (scaleOf(description) === 0) return;
       const rate = rateName(description);
       const decay = description.decays ? weightDecay : 0;
       const update = (gradient: string) => `

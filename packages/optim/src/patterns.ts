@@ -32,8 +32,7 @@ export function resolveRate(
  * sgd({ overrides: { ...frozen('conv1', 'conv2'), '*.bias': { learningRateScale: 2 } } });
  * ```
  *
- * A nearer override counts more: one for `conv1.weight` makes that parameter learn though `conv1` is frozen. With `sgd`, a parameter
- * that has a velocity already coasts to a stop.
+ * A nearer override counts more: one for `conv1.weight` makes that parameter learn though `conv1` is frozen.
  */
 export function frozen(...patterns: readonly string[]): Record<string, { readonly learningRateScale: 0 }> {
   return Object.fromEntries(patterns.map((pattern) => [pattern, { learningRateScale: 0 } as const]));

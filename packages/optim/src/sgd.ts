@@ -46,8 +46,8 @@ interface Rule {
  * ```
  *
  * The rate lives inside the velocity: after the rate is lowered, velocity gained at the old one dies out by `momentum`
- * a step. So a rate of 0 keeps a parameter exactly as it is from the start, and lets one that moved already coast to
- * a stop. State: `velocity`, of each parameter's shape.
+ * per step. So a rate of 0 lets a parameter that moved already coast to a stop; a `learningRateScale` of 0 keeps it exactly as
+ * it is. State: `velocity`, of each parameter's shape.
  *
  * The CIFAR-10 nets of cuda-convnet (its layer-params files) all learn at 0.001 with biases twice as fast, and decay
  * layer by layer: 80sec 0.004 in convolutions and 0.03 in fc64 and fc10; 19pct and 18pct 0.004 in convolutions, and 3 and
@@ -103,6 +103,8 @@ export function sgd(options: SgdOptions = {}): Optimizer {
     record(recorder, { description, parameter, gradient, state: { velocity }, gradientFactor }) {
       if (velocity === undefined) throw new ConfigError(`sgd: no velocity was kept for ${description.path}`);
       const rule = ruleOf(description);
+      // Not a rate of 0, which would make -0 of a weight 0, and NaN of it where its gradient is infinite.
+      if (rule.learningRateScale === 0) return;
       const rate = rateName(description);
       const update = (gradient: string) => `
   velocity = f32(${rule.momentum}) * velocity - scalar_${rate}() * (${gradient} + f32(${rule.weightDecay}) * parameter);
