@@ -50,7 +50,7 @@ describe('fine-tuning from published weights', () => {
     const planned = plan({ from: torchvision, model: 'paper' });
     await expect(planned).rejects.toThrow(ConfigError);
     await expect(planned).rejects.toThrow(
-      /holds weights of torchvision, which paper has no use for; give --model torchvision/,
+      /holds weights of torchvision, not of paper: conv1\.weight is \[64, .* and \[96, .* here; give --model torchvision/,
     );
   });
 
@@ -78,6 +78,16 @@ describe('fine-tuning from published weights', () => {
 });
 
 describe('fine-tuning from a run', () => {
+  it('subtracts the mean that the run subtracted, whatever that of the new images is', async () => {
+    const others = join(directory, 'others');
+    await writeImages(others, ['blue', 'green']);
+    const own = await plan({ data: others, model: 'small' });
+    const tuned = await plan({ data: others, from: base });
+    const { images } = JSON.parse(await readFile(join(base, 'config.json'), 'utf8'));
+    expect(tuned.config.images.mean).toEqual(images.mean);
+    expect(tuned.config.images.mean).not.toEqual(own.config.images.mean);
+  });
+
   it('takes its network and its crop, starts from its weights, and leaves what is frozen as it was', async () => {
     const run = join(directory, 'tuned');
     const command = [

@@ -5,6 +5,7 @@ import { checkRunConfig, type Recipe, type RecipeFile, RunDirectory } from '@ale
 import { measureImages, openData, sourceForConfig } from './data.js';
 import { fingerprintOf } from './data-fingerprint.js';
 import { overridesOf } from './frozen-layers.js';
+import { differenceOf } from './network-difference.js';
 import { defaultsOf, findRecipe } from './recipes.js';
 import { scheduleOf } from './schedule-option.js';
 import { describeModel } from './session.js';
@@ -121,9 +122,10 @@ function startOf(
       `--from is missing: the recipe continues from the weights of another run; give the run of ${startsFrom.recipe}, or its weights.safetensors`,
     );
   }
-  if (start.mean && start.variant !== variant) {
+  if (start.isPublished && start.variant !== variant) {
     throw new ConfigError(
-      `--from ${from}: holds weights of ${start.variant}, which ${variant} has no use for; give --model ${start.variant}`,
+      `--from ${from}: holds weights of ${start.variant}, not of ${variant}: ${differenceOf(start.variant!, variant)}; ` +
+        `give --model ${start.variant}`,
     );
   }
   return { weights: resolve(from), replaces: startsFrom?.replaces ?? [] };

@@ -10,7 +10,9 @@ export interface StartingPoint {
   /** The network that it is of, where that is known, and its input. */
   readonly variant?: string;
   readonly inputSize?: number;
-  /** What its images have subtracted: red, green, blue. Where nothing is said, the mean of the data. */
+  /** Whether others published it: then it fits no other network, not even one of the same shapes. */
+  readonly isPublished: boolean;
+  /** What its images have subtracted, one value a channel. Where nothing is said, the mean of the data. */
   readonly mean?: readonly number[];
   /** What is to be said of it. */
   readonly remarks: readonly string[];
@@ -34,12 +36,13 @@ export async function startingPoint(path: string): Promise<StartingPoint> {
   );
   if (isFolder) return ofRun(path);
   const read = await readWeights(path);
-  if (read.form === 'own') return { remarks: [], weights: () => read.tensors };
+  if (read.form === 'own') return { isPublished: false, remarks: [], weights: () => read.tensors };
   const { form, tensors, classes, remarks } = read;
   const { variant, mean } = form;
   const description = describeModel({ variant, classes });
   return {
     variant,
+    isPublished: true,
     mean,
     remarks: remarks.map((remark) => `${path}: ${remark}`),
     weights: (scale) => fromPublished(path, tensors, form, description, scale),
@@ -49,10 +52,12 @@ export async function startingPoint(path: string): Promise<StartingPoint> {
 async function ofRun(path: string): Promise<StartingPoint> {
   const run = await RunDirectory.open(path);
   const { weights, kind, step } = await run.learnt();
-  const { variant, inputSize } = run.config.model;
+  const { model, images } = run.config;
   return {
-    variant,
-    inputSize,
+    ...model,
+    isPublished: false,
+    // A mean image is of the size of its own images.
+    ...(images.meanImage === undefined && { mean: images.mean }),
     remarks:
       kind === 'finished' ? [] : [`${path}: has not finished; starting from its newest checkpoint, of step ${step}.`],
     weights: () => weights,
