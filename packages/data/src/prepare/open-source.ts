@@ -46,10 +46,11 @@ export async function openSource(options: SourceOptions, context: SourceContext)
     case 'cifar10':
     case 'cifar100': {
       const version = source === 'cifar10' ? cifar10 : cifar100;
-      const unpacked = join(await context.scratch(), source);
       // Of CIFAR-100 the registry has no copy that is checked.
       const fetched = from === undefined && source === 'cifar10';
-      const files = fetched ? unpacked : given(from, source);
+      const place = fetched ? undefined : given(from, source);
+      const unpacked = join(await context.scratch(), source);
+      const files = place ?? unpacked;
       const isArchive = !fetched && (await stat(files).catch(() => undefined))?.isFile();
       if (fetched) await fetchCifar10(unpacked);
       if (isArchive) await unpackCifar(files, version, unpacked);

@@ -491,6 +491,11 @@ describe('wrong use', () => {
     ['shards of nothing', { imagesPerShard: 0 }, 'imagesPerShard is 0'],
     ['a quality above 100', { quality: 101 }, 'quality is 101'],
     ['no source', { from: undefined }, 'from is missing'],
+    [
+      'no source of CIFAR-100',
+      { source: 'cifar100', from: undefined },
+      'from is missing: say where the files of cifar100',
+    ],
     ['classes of its own', { classes: 3 }, 'classes is 3, but folder has classes of its own'],
     ['an unknown source', { source: 'films' as 'folder' }, 'source is films'],
   ])('%s', async (_, change, message) => {
