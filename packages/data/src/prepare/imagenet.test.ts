@@ -1,261 +1,358 @@
-import { readFileSync } from 'node:fs';
-import { rm, symlink, truncate } from 'node:fs/promises';
+import { mkdir, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../testing.js';
 import { imagenetSource } from './imagenet.js';
-import { fingerprintOf, type SourceImage } from './source.js';
-import { jpeg, matFile, smallImagenet, synsets, tarOf, writeFiles } from './testing.js';
+import { missingOfImagenet } from './imagenet-folders.js';
+import { readPlace } from './place.js';
+import type { ImageSource } from './source.js';
+import { jpeg, smallImagenet, sourceContext, synsets, tarOf, writeFiles, zipOf } from './testing.js';
 
-let official: Record<string, Buffer>;
+type Files = Record<string, Buffer | string>;
+
+/** One image for each of the names that are used here. */
+const images = new Map<number, Buffer>();
 beforeAll(async () => {
-  official = await smallImagenet();
+  for (let seed = 0; seed < 12; seed++) images.set(seed, await jpeg(seed));
 });
+const image = (seed: number) => images.get(seed)!;
 
-/** A folder with ImageNet's files, some of them other ones or missing. */
-async function folderOf(changes: Record<string, Buffer | string | undefined> = {}): Promise<string> {
-  const folder = await temporaryFolder();
-  const files = Object.entries({ ...official, ...changes }).filter(([, content]) => content !== undefined);
-  await writeFiles(folder, Object.fromEntries(files) as Record<string, Buffer | string>);
+const [tench, bird, crane] = ['n00000010', 'n00000020', 'n00000030'] as const;
+const ids = [tench, bird, crane];
+const validationIds = [crane, tench, bird, bird];
+const number = (i: number) => String(i).padStart(8, '0');
+
+/** Two training images of each class, by `path`, and four for validation. */
+function layout(train: (id: string, i: number) => string, validation: (id: string, i: number) => string): Files {
+  const files: Files = {};
+  for (const [c, id] of ids.entries()) for (const i of [0, 1]) files[train(id, i)] = image(2 * c + i);
+  for (const [i, id] of validationIds.entries()) files[validation(id, i)] = image(6 + i);
+  return files;
+}
+
+const kaggle = (): Files => ({
+  ...layout(
+    (id, i) => `ILSVRC/Data/CLS-LOC/train/${id}/${id}_${i}.JPEG`,
+    (_, i) => `ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_${number(i + 1)}.JPEG`,
+  ),
+  'ILSVRC/Data/CLS-LOC/test/ILSVRC2012_test_00000001.JPEG': image(11),
+  'ILSVRC/Annotations/CLS-LOC/val/ILSVRC2012_val_00000001.xml': '<annotation/>',
+  'LOC_val_solution.csv': `ImageId,PredictionString\n${validationIds
+    .map((id, i) => `ILSVRC2012_val_${number(i + 1)},${id} 1 2 3 4 ${i === 2 ? `${id} 5 6 7 8 ` : ''}`)
+    // Kaggle's is in no order.
+    .reverse()
+    .join('\n')}\n`,
+  'LOC_synset_mapping.txt': `${tench} tench, Tinca tinca\n${bird} crane, a bird\n${crane} crane\n`,
+});
+const torchvision = (): Files =>
+  layout(
+    (id, i) => `train/${id}/${id}_${i}.JPEG`,
+    (id, i) => `val/${id}/ILSVRC2012_val_${number(i + 1)}.JPEG`,
+  );
+const tiny = (): Files => ({
+  ...layout(
+    (id, i) => `tiny-imagenet-200/train/${id}/images/${id}_${i}.JPEG`,
+    (_, i) => `tiny-imagenet-200/val/images/val_${i}.JPEG`,
+  ),
+  [`tiny-imagenet-200/train/${tench}/${tench}_boxes.txt`]: `${tench}_0.JPEG\t0\t0\t63\t63\n`,
+  'tiny-imagenet-200/test/images/test_0.JPEG': image(11),
+  'tiny-imagenet-200/wnids.txt': `${bird}\n${tench}\n${crane}\n`,
+  'tiny-imagenet-200/words.txt': `n00000001\tthing\n${tench}\ttench, Tinca tinca\n${bird}\tcrane, a bird\n${crane}\tcrane\n`,
+  'tiny-imagenet-200/val/val_annotations.txt': validationIds
+    .map((id, i) => `val_${i}.JPEG\t${id}\t0\t32\t44\t62\n`)
+    .join(''),
+});
+async function hub(): Promise<Record<string, Buffer>> {
+  const files: Record<string, Files> = { val_images: {} };
+  for (let archive = 0; archive < 5; archive++) files[`train_images_${archive}`] = {};
+  for (const [c, id] of ids.entries()) {
+    for (const i of [0, 1]) files[`train_images_${(2 * c + i) % 5}`]![`${id}_${i}_${id}.JPEG`] = image(2 * c + i);
+  }
+  for (const [i, id] of validationIds.entries()) {
+    files['val_images']![`ILSVRC2012_val_${number(i + 1)}_${id}.JPEG`] = image(6 + i);
+  }
+  const packed: Record<string, Buffer> = {};
+  for (const [name, content] of Object.entries(files)) packed[`data/${name}.tar.gz`] = gzipSync(await tarOf(content));
+  packed['data/test_images.tar.gz'] = gzipSync('not looked at');
+  return packed;
+}
+const classesPy = `IMAGENET2012_CLASSES = OrderedDict(\n    {\n        "${tench}": "tench, Tinca tinca",\n        "${bird}": "crane, a bird",\n        "${crane}": "crane",\n    }\n)\n`;
+
+async function folderOf(files: Files): Promise<string> {
+  const folder = join(await temporaryFolder(), 'downloads');
+  await mkdir(folder);
+  await writeFiles(folder, files);
   return folder;
 }
-const packed = 'ILSVRC2012_devkit_t12.tar.gz';
-const groundTruth = 'ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt';
-const meta = 'ILSVRC2012_devkit_t12/data/meta.mat';
+const without = (files: Files, ...names: string[]): Files =>
+  Object.fromEntries(Object.entries(files).filter(([name]) => !names.some((start) => name.startsWith(start))));
 
-const contentOf = ({ file, offset, length }: SourceImage) => readFileSync(file).subarray(offset, offset + length);
+const open = async (from: string) => imagenetSource(from, sourceContext(await temporaryFolder()));
 
-async function refused(folder: string, ...messages: string[]) {
-  const opening = imagenetSource(folder);
+async function refused(from: string, ...messages: string[]) {
+  const opening = open(from);
   await expect(opening).rejects.toThrow(DataError);
   for (const message of messages) await expect(opening).rejects.toThrow(message);
 }
 
-describe("ImageNet's archives", () => {
-  test('give classes in the order of their ids and images by their places', async () => {
-    const source = await imagenetSource(await folderOf());
-    expect(source).toMatchObject({ kind: 'imagenet', name: 'ImageNet (ILSVRC 2012)', bytes: 'file', channels: 3 });
-    expect(source.classes).toEqual([
-      { id: 'n00000010', name: 'tench' },
-      { id: 'n00000020', name: 'crane (n00000020)' },
-      { id: 'n00000030', name: 'crane (n00000030)' },
-    ]);
-    expect(source.numbers).toEqual([2, 3, 1]);
-    expect(source.train.map(({ label }) => label)).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
-    expect(source.train[5]!.name).toBe('n00000020/n00000020_1.JPEG');
-    expect(contentOf(source.train[5]!).equals(await jpeg(11))).toBe(true);
-    // The kit's numbers 1, 2, 3 are the last, the first and the second class.
-    expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
+/** Whatever the form, the same images have the same classes. */
+function expectAll(source: ImageSource) {
+  expect(source.classes).toEqual([
+    { id: tench, name: 'tench' },
+    { id: bird, name: 'crane (n00000020)' },
+    { id: crane, name: 'crane (n00000030)' },
+  ]);
+  expect(source.train.map(({ label }) => label)).toEqual([0, 0, 1, 1, 2, 2]);
+  expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1]);
+  const contents = [...source.train, ...source.validation].map((found) => readPlace(found.name, found));
+  for (const [i, content] of contents.entries()) expect(content.equals(image(i))).toBe(true);
+}
+const counts = '3 classes, 6 images to learn from and 4 for validation';
+const testLeftOut = (folder: string) => `${folder}/ has no labels and is left out.`;
+
+describe("Kaggle's folders", () => {
+  const found = `Found ImageNet in folders (ILSVRC/Data/CLS-LOC/train/ID, ILSVRC/Data/CLS-LOC/val/): ${counts}, labelled by LOC_val_solution.csv.`;
+
+  test('are found, labelled by the solution, and named by the mapping', async () => {
+    const source = await open(await folderOf(kaggle()));
+    expectAll(source);
+    expect(source).toMatchObject({ kind: 'imagenet', name: 'ImageNet (ILSVRC 2012)', from: ['downloads'] });
+    expect(source.remarks).toEqual([found, testLeftOut('ILSVRC/Data/CLS-LOC/test')]);
+    expect(source.train[3]!.name).toBe(`${bird}/${bird}_1.JPEG`);
     expect(source.validation[3]!.name).toBe('ILSVRC2012_val_00000004.JPEG');
-    expect(contentOf(source.validation[3]!).equals(await jpeg(104))).toBe(true);
   });
 
-  test('packed in another order give the same data set', async () => {
-    const reversed = async (files: Record<string, Buffer>) =>
-      tarOf(Object.fromEntries(Object.entries(files).reverse()));
-    const classes: Record<string, Buffer> = {};
-    for (const [c, wnid] of ['n00000010', 'n00000020', 'n00000030'].entries()) {
-      const images: Record<string, Buffer> = {};
-      for (let i = 0; i < 4; i++) images[`${wnid}_${i}.JPEG`] = await jpeg(10 * c + i);
-      classes[`${wnid}.tar`] = await reversed(images);
+  test.each(['ILSVRC', 'ILSVRC/Data', 'ILSVRC/Data/CLS-LOC'])('are found from %s, too', async (inner) => {
+    const folder = await folderOf(kaggle());
+    expectAll(await open(join(folder, inner)));
+    await writeFiles(folder, without(kaggle(), 'ILSVRC'));
+    await rename(folder, `${folder}-2`);
+    await mkdir(folder);
+    await rename(`${folder}-2`, join(folder, 'imagenet-object-localization-challenge'));
+    expectAll(await open(folder));
+  });
+
+  test('lists with a byte order mark and line ends of Windows are read', async () => {
+    const files = kaggle();
+    for (const name of ['LOC_val_solution.csv', 'LOC_synset_mapping.txt']) {
+      files[name] = `\uFEFF${(files[name] as string).replaceAll('\n', '\r\n')}`;
     }
-    const [usual, other] = [
-      await imagenetSource(await folderOf()),
-      await imagenetSource(await folderOf({ 'ILSVRC2012_img_train.tar': await reversed(classes) })),
-    ];
-    expect(other.train.map(({ name, label }) => [name, label])).toEqual(
-      usual.train.map(({ name, label }) => [name, label]),
+    expectAll(await open(await folderOf(files)));
+  });
+
+  test('without the solution are refused, unless a development kit tells the labels', async () => {
+    const files = without(kaggle(), 'LOC_val_solution.csv');
+    await refused(
+      await folderOf(files),
+      'nothing tells the classes of the images in ILSVRC/Data/CLS-LOC/val/: put Kaggle',
+      'LOC_val_solution.csv beside it, or the development kit',
     );
-    for (const [i, image] of other.train.entries()) {
-      expect(contentOf(image).equals(contentOf(usual.train[i]!))).toBe(true);
-    }
-  });
-
-  test('of 2010 are of the same form', async () => {
-    const folder = await folderOf({
-      'ILSVRC2010_images_train.tar': official['ILSVRC2012_img_train.tar'],
-      'ILSVRC2010_images_val.tar': official['ILSVRC2012_img_val.tar'],
-      'ILSVRC2012_img_train.tar': undefined,
-      'ILSVRC2012_img_val.tar': undefined,
-      [packed]: undefined,
-      'devkit-1.0/data/meta.mat': matFile(synsets, { year: 2010 }),
-      'devkit-1.0/data/ILSVRC2010_validation_ground_truth.txt': '1\n2\n3\n3\n2\n1\n',
-    });
-    expect(await imagenetSource(folder)).toMatchObject({ name: 'ImageNet (ILSVRC 2010)' });
-  });
-
-  test.each([
-    ['meta.mat, unpacked', { [meta]: matFile(synsets, { compressed: false }) }],
-    ['map_clsloc.txt', { 'map_clsloc.txt': 'n00000010 2 tench\nn00000020 3 a_crane\nn00000030 1 crane\n' }],
-  ])('are understood by %s', async (_, files) => {
-    const folder = await folderOf({ [packed]: undefined, [groundTruth]: '1\n2\n3\n3\n2\n1\n', ...files });
-    const source = await imagenetSource(folder);
-    expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
-    expect(source.classes[0]!.name).toBe('tench');
-  });
-
-  test('take names from synset_words.txt where it lies beside meta.mat', async () => {
-    const source = await imagenetSource(await folderOf({ 'synset_words.txt': 'n00000010 a fish, tench\n' }));
-    expect(source.classes[0]!.name).toBe('a fish');
-    expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
-  });
-
-  test('have a fingerprint of what they are, not of where they lie', async () => {
-    const prints = await Promise.all(
-      [{}, {}, { [packed]: undefined, [meta]: matFile(synsets), [groundTruth]: '1\n2\n3\n3\n2\n2\n' }].map(
-        async (changes) => fingerprintOf(await imagenetSource(await folderOf(changes))),
-      ),
+    const kit = (await smallImagenet())['ILSVRC2012_devkit_t12.tar.gz']!;
+    const six = Object.fromEntries(
+      [4, 5].map((i) => [`ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_${number(i + 1)}.JPEG`, image(6 + i)]),
     );
-    expect(prints[0]).toBe(prints[1]);
-    expect(prints[2]).not.toBe(prints[0]);
+    const source = await open(await folderOf({ ...files, ...six, 'ILSVRC2012_devkit_t12.tar.gz': kit }));
+    const byNumber = new Map(synsets.map(({ id, wnid }) => [id, wnid]));
+    expect(source.validation.map(({ label }) => ids[label])).toEqual([1, 2, 3, 3, 2, 1].map((id) => byNumber.get(id)));
+  });
+
+  test('that lack an image or a label are told', async () => {
+    const incomplete = without(kaggle(), 'ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000002');
+    expect((await open(await folderOf(incomplete))).remarks).toContain(
+      '1 of the images that LOC_val_solution.csv labels are missing in ILSVRC/Data/CLS-LOC/val/: ILSVRC2012_val_00000002.',
+    );
+    const lines = (kaggle()['LOC_val_solution.csv'] as string).split('\n');
+    await refused(
+      await folderOf({ ...kaggle(), 'LOC_val_solution.csv': lines.toSpliced(1, 1).join('\n') }),
+      'LOC_val_solution.csv has no label for ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000004.JPEG',
+    );
+    await refused(
+      await folderOf({ ...kaggle(), 'LOC_val_solution.csv': `${lines[0]}\nILSVRC2012_val_00000001,\n` }),
+      'LOC_val_solution.csv, line 2: `ILSVRC2012_val_00000001,` labels no image',
+    );
+    await refused(
+      await folderOf(without(kaggle(), `ILSVRC/Data/CLS-LOC/train/${bird}`)),
+      `ILSVRC2012_val_00000003.JPEG is of the class ${bird}, which ILSVRC/Data/CLS-LOC/train/ lacks`,
+    );
+    await refused(
+      await folderOf(without(kaggle(), 'ILSVRC/Data/CLS-LOC/val')),
+      'has ILSVRC/Data/CLS-LOC/train/ but no ILSVRC/Data/CLS-LOC/val/',
+    );
+  });
+
+  test('that are the whole data set are compared with its counts', () => {
+    expect(missingOfImagenet(1000, 1_281_167, 50_000)).toEqual([]);
+    expect(missingOfImagenet(100, 1, 1)).toEqual([]);
+    expect(missingOfImagenet(1000, 1_281_166, 50_000)).toEqual([
+      'The full data set has 1,281,167 images to learn from and 50,000 for validation: check whether the download is complete.',
+    ]);
   });
 });
 
-describe('what is wrong is told', () => {
-  test('a file that is missing', async () => {
-    await refused(await folderOf({ 'ILSVRC2012_img_train.tar': undefined }), 'has no ILSVRC2012_img_train.tar');
-    await refused(await folderOf({ 'ILSVRC2012_img_val.tar': undefined }), 'has no ILSVRC2012_img_val.tar');
-    await refused(await folderOf({ [packed]: undefined }), 'has no ILSVRC2012_validation_ground_truth.txt');
-    await refused(
-      await folderOf({ [packed]: undefined, [groundTruth]: '1\n' }),
-      "has no meta.mat to tell what the ground truth's numbers mean",
-    );
-    await refused(join(await temporaryFolder(), 'nowhere'), 'there is no folder');
-  });
-
-  test('a ground truth whose numbers only synset_words.txt could tell, by lines in another order', async () => {
-    const words = 'n00000010 tench\nn00000020 crane, a bird\nn00000030 crane\n';
-    await refused(
-      await folderOf({ [packed]: undefined, [groundTruth]: '1\n2\n3\n3\n2\n1\n', 'synset_words.txt': words }),
-      "has no meta.mat to tell what the ground truth's numbers mean, and synset_words.txt has them in another order: put ILSVRC2012_devkit_t12.tar.gz",
-    );
-  });
-
-  test('files of different contests', async () => {
-    const lines = '1\n2\n3\n3\n2\n1\n';
-    const of2010 = matFile(synsets, { year: 2010 });
-    await refused(
-      await folderOf({ [packed]: undefined, [groundTruth]: lines, [meta]: of2010 }),
-      'ILSVRC2012_validation_ground_truth.txt is of 2012, ',
-      'meta.mat of 2010, and their numbers differ',
-    );
-    const truthOf2010 = 'devkit-1.0/data/ILSVRC2010_validation_ground_truth.txt';
-    await refused(
-      await folderOf({ [packed]: undefined, [truthOf2010]: lines, 'map_clsloc.txt': 'n00000010 2 tench\n' }),
-      'map_clsloc.txt of 2012, and their numbers differ',
-    );
-    await refused(
-      await folderOf({ [packed]: undefined, [truthOf2010]: lines, 'devkit-1.0/data/meta.mat': of2010 }),
-      'ILSVRC2012_img_train.tar is of 2012, ',
-      'ILSVRC2010_validation_ground_truth.txt of 2010: put the files of one contest into a folder',
-    );
-    await refused(
-      await folderOf({
-        'ILSVRC2010_images_val.tar': official['ILSVRC2012_img_val.tar'],
-        'ILSVRC2012_img_val.tar': undefined,
-      }),
-      'ILSVRC2010_images_val.tar of 2010',
-    );
-  });
-
-  test('but later contests have the classes of 2012', async () => {
-    const folder = await folderOf({
-      [packed]: undefined,
-      'devkit/data/ILSVRC2015_clsloc_validation_ground_truth.txt': '1\n2\n3\n3\n2\n1\n',
-      'devkit/data/map_clsloc.txt': 'n00000010 2 tench\nn00000020 3 a_crane\nn00000030 1 crane\n',
-    });
-    expect((await imagenetSource(folder)).validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
-  });
-
-  test('archives that were swapped', async () => {
-    const [train, val] = [official['ILSVRC2012_img_train.tar']!, official['ILSVRC2012_img_val.tar']!];
-    await refused(await folderOf({ 'ILSVRC2012_img_train.tar': val }), 'is it the training archive?');
-    await refused(await folderOf({ 'ILSVRC2012_img_val.tar': train }), 'is it the validation archive?');
-  });
-
-  test('archives that break off, outside and inside', async () => {
-    for (const name of ['ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar']) {
-      for (const share of [0.3, 0.6, 0.9]) {
-        const folder = await folderOf();
-        await truncate(join(folder, name), Math.floor(official[name]!.length * share));
-        await refused(folder, name, 'breaks off', 'get it again');
-      }
+describe("Kaggle's zip archive", () => {
+  test.each([false, true])('is read without unpacking it (Zip64: %o)', async (zip64) => {
+    const folder = await folderOf({ 'imagenet.zip': await zipOf(kaggle(), zip64) });
+    const [own, around] = [await open(join(folder, 'imagenet.zip')), await open(folder)];
+    for (const source of [own, around]) {
+      expectAll(source);
+      expect(source.from).toEqual(['imagenet.zip']);
+      expect(source.remarks).toContain(testLeftOut('ILSVRC/Data/CLS-LOC/test'));
     }
-    const inner = (await tarOf({ 'n00000010_1.JPEG': await jpeg(1) })).subarray(0, 700);
+    expect(new Set(own.train.map(({ deflated }) => deflated))).toEqual(new Set([true, undefined]));
+  });
+
+  test('that breaks off, or is none, is refused', async () => {
+    const folder = await folderOf({ 'imagenet.zip': await zipOf(kaggle()), 'no.zip': 'a poem' });
+    await truncate(join(folder, 'imagenet.zip'), 2000);
+    await refused(join(folder, 'imagenet.zip'), 'imagenet.zip breaks off or is no zip archive', 'get it again');
+    await refused(join(folder, 'no.zip'), 'no.zip is no folder and no zip archive: give a folder with');
+  });
+
+  test('an image that is damaged in it is rejected by its name', async () => {
+    const folder = await folderOf({ 'imagenet.zip': await zipOf(kaggle()) });
+    const source = await open(join(folder, 'imagenet.zip'));
+    const packed = source.train.find(({ deflated }) => deflated)!;
+    expect(() => readPlace(packed.name, { ...packed, offset: packed.offset + 5 })).toThrow(
+      `${packed.name} is damaged in its archive`,
+    );
+  });
+});
+
+describe("torchvision's folders", () => {
+  test('are labelled by themselves, and a kit beside them does no harm', async () => {
+    const kit = (await smallImagenet())['ILSVRC2012_devkit_t12.tar.gz']!;
+    const source = await open(
+      await folderOf({
+        ...torchvision(),
+        'ILSVRC2012_devkit_t12.tar.gz': kit,
+        'meta.bin': 'PyTorch',
+        'synset_words.txt': `${tench} tench, Tinca tinca\n${bird} crane, a bird\n${crane} crane\n`,
+      }),
+    );
+    expect(source.train.map(({ label }) => label)).toEqual([0, 0, 1, 1, 2, 2]);
+    expect(source.validation.map(({ label }) => label)).toEqual([0, 1, 1, 2]);
+    expect(source.classes.map(({ name }) => name)).toEqual(['tench', 'crane (n00000020)', 'crane (n00000030)']);
+    expect(source.remarks).toEqual([`Found ImageNet in folders (train/ID, val/ID): ${counts}.`]);
+  });
+
+  test('without names are called by their ids, which is said', async () => {
+    const { classes, remarks } = await open(await folderOf({ ...torchvision(), 'train/notes/1.JPEG': image(0) }));
+    expect(classes[0]).toEqual({ id: tench, name: tench });
+    expect(remarks!.slice(1)).toEqual([
+      'Folders of train/ that are no WordNet ids are left out: notes.',
+      expect.stringMatching(/^3 of 3 classes are called by their WordNet ids: LOC_synset_mapping\.txt/),
+    ]);
+  });
+
+  test('that lack a part are refused', async () => {
+    await refused(await folderOf(without(torchvision(), 'val')), 'has train/ but no val/');
     await refused(
-      await folderOf({ 'ILSVRC2012_img_train.tar': await tarOf({ 'n00000010.tar': inner }) }),
-      'ILSVRC2012_img_train.tar: n00000010.tar breaks off',
+      await folderOf({ ...torchvision(), [`train/n00000040/readme.txt`]: 'x' }),
+      'train/n00000040 holds no images',
     );
-    const folder = await folderOf();
-    await truncate(join(folder, packed), 200);
-    await refused(folder, `${packed} cannot be unpacked`);
-  });
-
-  test('an archive that lacks a class, has one twice, an unknown or an empty one', async () => {
-    const of = async (...names: string[]) => {
-      const full = await tarOf({ 'a.JPEG': await jpeg(1) });
-      return folderOf({
-        'ILSVRC2012_img_train.tar': await tarOf(Object.fromEntries(names.map((name) => [name, full]))),
-      });
-    };
-    await refused(await of('n00000010.tar'), 'lacks 2 of the 3 classes of the development kit, n00000020 for one');
-    await refused(await of('n00000010.tar', 'x/n00000010.tar'), 'holds the class n00000010 twice');
-    await refused(await of('n00000099.tar'), 'the class n00000099, which the development kit does not know');
     await refused(
-      await folderOf({ 'ILSVRC2012_img_train.tar': await tarOf({ 'n00000010.tar': await tarOf({}) }) }),
-      'n00000010.tar holds no images',
+      await folderOf({ ...torchvision(), 'train/n00000040.tar': 'x' }),
+      'train/n00000040.tar is not unpacked: unpack it into a folder of its name',
     );
-  });
-
-  test.each([
-    ['too short', '1\n2\n3\n', 'has 3 lines'],
-    ['too long', '1\n2\n3\n1\n1\n1\n1\n', 'has 7 lines'],
-    ['with a number that the kit does not know', '1\n2\n7\n1\n1\n1\n', 'line 3: `7` is no class that the kit knows'],
-    ['with the number of a group of classes', '4\n2\n1\n1\n1\n1\n', 'line 1: `4` is no class'],
-    ['with a word', '1\n2\n1\nx\n1\n1\n', 'line 4: `x` is no class'],
-    ['that is empty', '', 'line 1: `` is no class'],
-  ])('a ground truth %s', async (_, text, message) => {
-    const folder = await folderOf({ [packed]: undefined, [meta]: matFile(synsets), [groundTruth]: text });
-    await refused(folder, message, 'validation_ground_truth.txt');
-  });
-
-  test('a validation archive that lacks an image', async () => {
-    const archive = await tarOf({ 'ILSVRC2012_val_00000001.JPEG': 'x', 'ILSVRC2012_val_00000003.JPEG': 'x' });
-    const folder = await folderOf({
-      'ILSVRC2012_img_val.tar': archive,
-      [packed]: undefined,
-      [meta]: matFile(synsets),
-      [groundTruth]: '1\n2\n',
-    });
-    await refused(folder, 'ILSVRC2012_val_00000003.JPEG comes in place 2, so another is missing');
-  });
-
-  test('a damaged meta.mat', async () => {
-    const folder = await folderOf({ [packed]: undefined, [groundTruth]: '1\n', [meta]: 'text' });
-    await refused(folder, 'meta.mat is no readable MATLAB 5 file');
-  });
-
-  test('names that lead out of an archive', async () => {
-    const archive = await tarOf({ '../../n00000010.tar': 'x' });
     await refused(
-      await folderOf({ 'ILSVRC2012_img_train.tar': archive }),
-      '`../../n00000010.tar`, which leads out of it',
+      await folderOf({ ...torchvision(), ...tiny() }),
+      'holds train/ and tiny-imagenet-200/train/: give the folder of one of them',
     );
-    // In a packed kit names say what a file is; nothing is written by them.
-    const kit = gzipSync(
-      await tarOf({ '../../meta.mat': matFile(synsets), '../validation_ground_truth.txt': '1\n2\n3\n3\n2\n1\n' }),
-    );
-    expect((await imagenetSource(await folderOf({ [packed]: kit }))).validation).toHaveLength(6);
+  });
+});
+
+describe('Tiny ImageNet', () => {
+  test('is known, whether its own folder is given, the one around it, or its zip archive', async () => {
+    const folder = await folderOf(tiny());
+    const archive = join(await folderOf({ 'tiny-imagenet-200.zip': await zipOf(tiny()) }), 'tiny-imagenet-200.zip');
+    for (const from of [folder, join(folder, 'tiny-imagenet-200'), archive]) {
+      const source = await open(from);
+      expectAll(source);
+      expect(source.name).toBe('Tiny ImageNet');
+      expect(source.remarks).toEqual([
+        `Found Tiny ImageNet: ${counts}, labelled by val_annotations.txt.`,
+        expect.stringMatching(/test\/ has no labels and is left out\.$/),
+      ]);
+    }
   });
 
-  test('links that lead in a circle or nowhere', async () => {
-    const folder = await folderOf({ [packed]: undefined });
-    await symlink('data', join(folder, 'data'));
-    await refused(folder, 'data is a link that leads in a circle: repair or remove it');
-    await rm(join(folder, 'data'));
-    await symlink('gone', join(folder, 'devkit'));
-    await refused(folder, 'devkit is a link that leads nowhere');
+  test('that lacks a class of its list is refused', async () => {
+    await refused(await folderOf(without(tiny(), `tiny-imagenet-200/train/${bird}`)), `lacks the class ${bird}`);
   });
+});
+
+describe("the Hugging Face's archives", () => {
+  test('are unpacked once, and labelled by the names of the images', async () => {
+    const folder = await folderOf({ ...(await hub()), 'classes.py': classesPy });
+    const scratch = await temporaryFolder();
+    const [first, second] = [sourceContext(scratch), sourceContext(scratch)];
+    const source = await imagenetSource(folder, first);
+    expectAll(source);
+    expect(source.from[0]).toBe('train_images_0.tar.gz');
+    expect(source.remarks).toEqual([
+      `Found the Hugging Face's archives of ImageNet in data/: ${counts}.`,
+      'Left out: test_images.tar.gz.',
+    ]);
+    expect(first.said).toHaveLength(6);
+    expect(first.said[0]).toMatch(/^train_images_0\.tar\.gz is compressed: it is unpacked first, for which [\d.]+ GB/);
+    expectAll(await imagenetSource(join(folder, 'data'), second));
+    expect(second.said).toEqual([]);
+  });
+
+  test('may be unpacked already', async () => {
+    const folder = await folderOf(await hub());
+    const files: Files = {};
+    for (const i of [0, 1]) files[`${bird}_${i}_${bird}.JPEG`] = image(i);
+    await writeFile(join(folder, 'data/train_images_2.tar'), await tarOf(files));
+    const source = await open(folder);
+    expect(source.from).toContain('train_images_2.tar');
+    expect(source.remarks).toContain('Left out: test_images.tar.gz, train_images_2.tar.gz.');
+  });
+
+  test('that are missing, broken off, or of other names are refused', async () => {
+    await refused(await folderOf(without(await hub(), 'data/train_images_3')), 'has no train_images_3.tar.gz: get it');
+    await refused(await folderOf(without(await hub(), 'data/val_images')), 'has no val_images.tar.gz: get it');
+    const broken = await folderOf(await hub());
+    await truncate(join(broken, 'data/val_images.tar.gz'), 100);
+    await refused(broken, 'val_images.tar.gz cannot be unpacked', 'get it again');
+    const others = gzipSync(await tarOf({ 'n00000010_1.JPEG': image(0) }));
+    await refused(
+      await folderOf({ ...(await hub()), 'data/train_images_1.tar.gz': others }),
+      'train_images_1.tar.gz: n00000010_1.JPEG does not end with the id of its class',
+    );
+    const more = gzipSync(await tarOf({ 'ILSVRC2012_val_00000001_n00000099.JPEG': image(0) }));
+    await refused(
+      await folderOf({ ...(await hub()), 'data/val_images.tar.gz': more }),
+      'is of the class n00000099, which the training archives lack',
+    );
+  });
+
+  test('a signal ends the unpacking', async () => {
+    const folder = await folderOf(await hub());
+    const context = { ...sourceContext(await temporaryFolder()), signal: AbortSignal.abort(new Error('stopped')) };
+    await expect(imagenetSource(folder, context)).rejects.toThrow('stopped');
+  });
+
+  test('as Parquet are refused, with what to get instead', async () => {
+    await refused(
+      await folderOf({ 'data/train-00000-of-00294.parquet': 'PAR1' }),
+      'holds Parquet files',
+      'train_images_0',
+    );
+  });
+});
+
+test('archives as they are downloaded are still read', async () => {
+  const source = await open(await folderOf(await smallImagenet()));
+  expect(source.remarks).toEqual([
+    "Found ImageNet's archives of 2012: 3 classes, 12 images to learn from and 6 for validation.",
+  ]);
+});
+
+test('what is no ImageNet is refused, with all that is', async () => {
+  const folder = await folderOf({ 'train/cat/1.JPEG': 'x', 'val/cat/1.JPEG': 'x' });
+  await refused(folder, 'holds no form of ImageNet that is known: give a folder with ILSVRC2012_img_train.tar');
+  await refused(join(folder, 'nowhere'), 'there is no folder');
 });

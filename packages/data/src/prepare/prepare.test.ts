@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, cp, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ConfigError, DataError } from '@alex/tensor';
 import sharp from 'sharp';
@@ -15,7 +15,7 @@ import { ownScript } from '../own-script.js';
 import { parseManifest } from '../prepared/manifest.js';
 import { decodeNpy } from '../prepared/npy.js';
 import { type Preparation, type PreparationEvent, type PrepareOptions, prepareDataset } from './prepare.js';
-import { jpeg, photograph, smallImagenet, writeFiles } from './testing.js';
+import { jpeg, photograph, smallImagenet, writeFiles, zipOf } from './testing.js';
 
 /** Every file below a folder, by its checksum. */
 async function contentOf(folder: string): Promise<Record<string, string>> {
@@ -359,6 +359,36 @@ describe('other sources', () => {
     expect(train.imageName(5)).toBe('train-000001.tar/00000005_n00000020_1.jpg');
   });
 
+  test("Kaggle's zip archive of ImageNet, whose images are compressed in it or not", async () => {
+    const from = join(newFolder(), 'imagenet.zip');
+    const ids = ['n00000010', 'n00000020'];
+    const files: Record<string, Buffer | string> = {};
+    for (const [c, id] of ids.entries()) {
+      for (const i of [0, 1]) files[`train/${id}/${id}_${i}.JPEG`] = await jpeg(2 * c + i);
+      files[`val/${id}/${id}.JPEG`] = await jpeg(8 + c);
+    }
+    await writeFiles(dirname(from), { 'imagenet.zip': await zipOf(files) });
+    const said: string[] = [];
+    const { directory, manifest } = await prepareDataset({
+      source: 'imagenet',
+      from,
+      to: newFolder(),
+      ...small,
+      encoding: 'png',
+      onEvent: (event) => event.kind === 'remark' && said.push(event.text),
+    });
+    expect(said[0]).toBe(
+      'Found ImageNet in folders (train/ID, val/ID): 2 classes, 4 images to learn from and 2 for validation.',
+    );
+    expect(manifest.source.remarks).toEqual(said);
+    const { train } = await openDataset(directory);
+    const { pixels } = await train.read([0, 1, 2, 3]);
+    for (const i of [0, 1, 2, 3]) {
+      const wanted = await decodeImage(`${i}`, await jpeg(i), 16);
+      expect([...pixels.subarray(i * 768, (i + 1) * 768)]).toEqual([...wanted]);
+    }
+  });
+
   test("Fashion-MNIST's files: one channel, without loss", async () => {
     const from = newFolder();
     const idx = (magic: number, sizes: number[], values: Uint8Array) => {
@@ -461,6 +491,11 @@ describe('wrong use', () => {
     ['shards of nothing', { imagesPerShard: 0 }, 'imagesPerShard is 0'],
     ['a quality above 100', { quality: 101 }, 'quality is 101'],
     ['no source', { from: undefined }, 'from is missing'],
+    [
+      'no source of CIFAR-100',
+      { source: 'cifar100', from: undefined },
+      'from is missing: say where the files of cifar100',
+    ],
     ['classes of its own', { classes: 3 }, 'classes is 3, but folder has classes of its own'],
     ['an unknown source', { source: 'films' as 'folder' }, 'source is films'],
   ])('%s', async (_, change, message) => {

@@ -91,10 +91,14 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
   await checkTarget(to);
   const workshop = join(to, workshopFolder);
   onEvent?.({ kind: 'listing' });
-  const source = await openSource(options, async () => {
-    const scratch = join(workshop, 'source');
-    await makeFolder(scratch);
-    return scratch;
+  const source = await openSource(options, {
+    async scratch() {
+      const scratch = join(workshop, 'source');
+      await makeFolder(scratch);
+      return scratch;
+    },
+    say: (text) => onEvent?.({ kind: 'remark', text }),
+    signal,
   });
   for (const text of source.remarks ?? []) onEvent?.({ kind: 'remark', text });
   signal?.throwIfAborted();

@@ -10,6 +10,7 @@ import { reason, writeError, writeWhole } from '../files.js';
 import { checkSignatureOf, decodeImage } from '../image-file.js';
 import { hasChecksum } from '../prepared/checksum.js';
 import { ColourSums, type ColourTotals } from '../statistics.js';
+import { unpacked } from './place.js';
 import type { ImageSource, SourceImage } from './source.js';
 import { readFully } from './tar.js';
 
@@ -204,7 +205,7 @@ function preparer({ bytes, format }: ShardJob, descriptors: Map<string, number>)
   return async (image: SourceImage): Promise<Prepared> => {
     let pixels: Uint8Array;
     try {
-      const content = read(image);
+      const content = unpacked(image, read(image));
       if (bytes === 'file') {
         checkSignatureOf(image.name, content);
         pixels = await decodeImage(image.name, content, size, channels);

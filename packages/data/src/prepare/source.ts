@@ -2,18 +2,42 @@ import { createHash } from 'node:crypto';
 import type { Licence } from '../dataset.js';
 
 /** Kinds of data that can be prepared. */
-export const sourceKinds = ['imagenet', 'folder', 'cifar10', 'cifar100', 'mnist', 'fashion-mnist', 'emoji'] as const;
+export const sourceKinds = [
+  'imagenet',
+  'folder',
+  'webdataset',
+  'cifar10',
+  'cifar100',
+  'mnist',
+  'fashion-mnist',
+  'emoji',
+] as const;
 export type SourceKind = (typeof sourceKinds)[number];
 
-/** An image to be prepared, by its place: a whole file, or some bytes of one (an archive, a file of records). */
-export interface SourceImage {
+/** Where some content lies: a whole file, or some bytes of one (an archive, a file of records). */
+export interface Place {
+  readonly file: string;
+  readonly offset: number;
+  readonly length: number;
+  /** Whether the bytes are compressed by deflate, as in a zip archive. */
+  readonly deflated?: boolean;
+}
+
+/** An image to be prepared, by its place. */
+export interface SourceImage extends Place {
   /** Its name in the data set, for people and errors. */
   readonly name: string;
   /** Its class, an index into the source's classes. */
   readonly label: number;
-  readonly file: string;
-  readonly offset: number;
-  readonly length: number;
+}
+
+/** What the listing of a source may need. */
+export interface SourceContext {
+  /** Makes a folder for what has to be unpacked first; it is there again when the same preparation continues. */
+  scratch(): Promise<string>;
+  /** Tells somebody who waits what takes long. */
+  say(text: string): void;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A class: what its source calls it, and what people call it. */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
 import { fuzzTar } from '../fuzzing.js';
-import { type Bytes, partOf, tarMembers } from './tar.js';
+import { type Bytes, partOf, type TarMember, tarMembers } from './tar.js';
 
 /** Bytes in memory; reading beyond their end is a fault of the reader. */
 export function bytesOf(content: Uint8Array): Bytes {
@@ -115,6 +115,29 @@ describe('tarMembers', () => {
       expect(() => list(content.subarray(0, length))).toThrow('breaks off');
     }
     expect(list(content.subarray(0, content.length - 512))).toHaveLength(2);
+  });
+
+  test('an archive without its end is read where that is allowed, and its last member is whole', async () => {
+    const content = await archive([
+      { name: 'a', content: Buffer.alloc(700, 1) },
+      { name: 'folder/b.jpg', content: Buffer.alloc(10, 2) },
+    ]);
+    const lenient = (length: number) => [...tarMembers(bytesOf(content.subarray(0, length)), { endOptional: true })];
+    const [a, b] = list(content) as [TarMember, TarMember];
+    // With the last member's padding or without.
+    for (const length of [b.offset + 512, b.offset + 10]) expect(lenient(length)).toEqual([a, b]);
+    expect(lenient(a.offset + 1024)).toEqual([a]);
+    expect(() => lenient(b.offset + 9)).toThrow(
+      'test.tar breaks off: folder/b.jpg at byte 1536 should have 10 bytes, 9 are left: get it again',
+    );
+    expect(() => lenient(b.offset - 1)).toThrow('breaks off at byte 1536');
+    expect(() => lenient(0)).toThrow('breaks off at byte 0');
+  });
+
+  test('passes over directories as they were written before POSIX', () => {
+    expect(list(Buffer.concat([header('folder/', '\0', 0), header('folder/a', '\0', 0), end]))).toEqual([
+      { name: 'folder/a', offset: 1024, length: 0 },
+    ]);
   });
 
   test('refuses what is no archive, and one that is damaged further on', async () => {

@@ -26,13 +26,19 @@ const mostExtraBytes = 2 ** 20;
  * The files of a tar archive (ustar, GNU or pax), in its order, by their headers alone: what lies between is not read.
  * That is why archives are not streamed here: a member of an archive of 138 GB is found again by its place.
  *
+ * @param options.endOptional whether an archive may lack the empty blocks that end it, as some programs leave them out:
+ *   then nobody can tell whether more members should follow
  * @throws DataError where the archive breaks off, is none, or holds a name that leads out of it or a link.
  */
-export function* tarMembers(bytes: Bytes): Generator<TarMember, void, undefined> {
+export function* tarMembers(
+  bytes: Bytes,
+  { endOptional = false }: { readonly endOptional?: boolean } = {},
+): Generator<TarMember, void, undefined> {
   const header = new Uint8Array(blockBytes);
   let longName: string | undefined;
   let extended: Readonly<Record<string, string>> = {};
   for (let at = 0; ; ) {
+    if (endOptional && at > 0 && at >= bytes.length) return;
     if (at + blockBytes > bytes.length) {
       throw new DataError(`${bytes.name} breaks off at byte ${at}, without a tar's end: get it again`);
     }
@@ -43,9 +49,10 @@ export function* tarMembers(bytes: Bytes): Generator<TarMember, void, undefined>
     const describesNext = 'LKxg'.includes(kind);
     const length = !describesNext && extended['size'] !== undefined ? Number(extended['size']) : sizeOf(header);
     const offset = at + blockBytes;
+    const name = extended['path'] ?? longName ?? nameOf(header);
     if (!Number.isSafeInteger(length) || length < 0 || offset + length > bytes.length) {
       throw new DataError(
-        `${bytes.name} breaks off: what begins at byte ${at} should have ${length} bytes, ` +
+        `${bytes.name} breaks off: ${name} at byte ${at} should have ${length} bytes, ` +
           `${bytes.length - offset} are left: get it again`,
       );
     }
@@ -59,10 +66,10 @@ export function* tarMembers(bytes: Bytes): Generator<TarMember, void, undefined>
       else extended = paxRecords(content);
       continue;
     }
-    const name = extended['path'] ?? longName ?? nameOf(header);
     longName = undefined;
     extended = {};
-    if (kind === '5') continue;
+    // Archives from before POSIX have directories as files whose names end with a slash.
+    if (kind === '5' || name.endsWith('/')) continue;
     checkName(bytes.name, name);
     if (!'0\x007'.includes(kind)) {
       throw new DataError(`${bytes.name}: ${name} is no file but a link or device: get the archive again`);

@@ -3,6 +3,8 @@ import { dirname, join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { pack } from 'tar-stream';
+import { ZipFile } from 'yazl';
+import type { SourceContext } from './source.js';
 
 /** Writes files by their path within a folder. */
 export async function writeFiles(folder: string, files: Readonly<Record<string, Buffer | string>>): Promise<void> {
@@ -20,6 +22,24 @@ export async function tarOf(files: Readonly<Record<string, Buffer | string>>): P
   const chunks: Buffer[] = [];
   for await (const chunk of packed) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
+}
+
+/** A zip archive of some files, in this order: every other one stored, the others deflated. */
+export async function zipOf(files: Readonly<Record<string, Buffer | string>>, zip64 = false): Promise<Buffer> {
+  const zip = new ZipFile();
+  for (const [i, [name, content]] of Object.entries(files).entries()) {
+    zip.addBuffer(Buffer.from(content), name, { compress: i % 2 === 0, forceZip64Format: zip64 });
+  }
+  zip.end({ forceZip64Format: zip64, comment: '' });
+  const chunks: Buffer[] = [];
+  for await (const chunk of zip.outputStream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+/** What the listing of a source needs, with a scratch folder of its own; `said` has what was told meanwhile. */
+export function sourceContext(scratch: string): SourceContext & { readonly said: string[] } {
+  const said: string[] = [];
+  return { scratch: async () => scratch, say: (text) => said.push(text), said };
 }
 
 /** An image with something in it: soft waves in colours of its own, as a photograph has, decided by the seed. */

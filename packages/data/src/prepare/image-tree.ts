@@ -1,0 +1,42 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DataError } from '@alex/tensor';
+import { errorCode, listFolder, reason } from '../files.js';
+import type { Place } from './source.js';
+
+/** Names of the folders and files directly in a folder, sorted, without hidden ones. */
+export interface TreeFolder {
+  readonly folders: readonly string[];
+  readonly files: readonly string[];
+}
+
+/** Folders and files, on the disk or within an archive. Paths have `/` between names; the root is empty. */
+export interface ImageTree {
+  /** What to call it in errors: the path of the folder or archive. */
+  readonly name: string;
+  /** What lies in a folder, or nothing where there is no such folder. */
+  list(folder: string): Promise<TreeFolder | undefined>;
+  /** Where the content of a file lies, or nothing where there is no such file. */
+  place(file: string): Promise<Place | undefined>;
+}
+
+/** The tree of a folder on the disk. Paths may lead out of it by `..`. */
+export function folderTree(root: string): ImageTree {
+  return {
+    name: root,
+    async list(folder) {
+      const path = join(root, folder);
+      const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+      return isFolder ? listFolder(path) : undefined;
+    },
+    async place(file) {
+      const path = join(root, file);
+      try {
+        return { file: path, offset: 0, length: (await stat(path)).size };
+      } catch (error) {
+        if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
+        throw new DataError(`cannot read ${path}: ${reason(error)}`, { cause: error });
+      }
+    },
+  };
+}

@@ -1,0 +1,195 @@
+import { basename, extname, posix, resolve } from 'node:path';
+import { DataError } from '@alex/tensor';
+import { imageEndings } from '../image-file.js';
+import { leftOut, Remarks, type RemarkWords, someOf } from '../remarks.js';
+import { forEachLimited } from '../split.js';
+import type { ImageTree } from './image-tree.js';
+import { findText, nameClasses } from './imagenet-names.js';
+import type { ImageSource, SourceImage } from './source.js';
+import { findValidationLabels, type ValidationLabels, withoutEnding } from './validation-labels.js';
+
+const wordNetId = /^n\d{8}$/;
+/** Where images lie within what Kaggle packs; elsewhere in the folder itself. */
+const places = ['', 'CLS-LOC', 'Data/CLS-LOC', 'ILSVRC/Data/CLS-LOC'];
+const validationNames = ['val', 'validation', 'valid'];
+const filesAtATime = 16;
+
+const noImages: RemarkWords = (count, first) =>
+  `${leftOut(count, 'file that is no image', 'files that are no images', first)}.`;
+
+/** An image, before its place is looked up. */
+interface Listed {
+  readonly path: string;
+  readonly id: string;
+}
+
+/**
+ * Finds ImageNet in folders of images: the paths of the folders that hold `train/` with a folder for each WordNet id.
+ */
+export async function findImagenetFolders(tree: ImageTree): Promise<string[]> {
+  const top = await tree.list('');
+  const roots = ['', ...(top?.folders ?? [])].flatMap((base) => places.map((place) => posix.join(base, place)));
+  const found: string[] = [];
+  for (const path of new Set(roots)) {
+    const root = path === '.' ? '' : path;
+    const train = await tree.list(posix.join(root, 'train'));
+    if (train?.folders.some((folder) => wordNetId.test(folder))) found.push(root);
+  }
+  return found;
+}
+
+/**
+ * ImageNet or Tiny ImageNet in folders of images, as Kaggle packs it, as torchvision wants it, or as Tiny ImageNet is
+ * downloaded: `train/ID/*` (or `train/ID/images/*`) and `val/ID/*`, or `val/*` (or `val/images/*`) with a list of labels.
+ *
+ * @param root the folder that holds `train/`
+ * @throws DataError where something is missing or disagrees with the rest.
+ */
+export async function imagenetFolders(tree: ImageTree, root: string): Promise<ImageSource> {
+  const at = (...names: string[]) => posix.join(root, ...names);
+  const remarks = new Remarks();
+  const above = foldersAround(root);
+  const train = await listById(tree, at('train'), remarks);
+  const ids = [...train.keys()];
+  const isTiny = await findText(tree, [root], ['wnids.txt']);
+  for (const id of isTiny?.match(/n\d{8}/g) ?? []) {
+    if (!train.has(id)) throw new DataError(`${tree.name}: ${at('train')}/ lacks the class ${id}: get it again`);
+  }
+  const { folder, validation, labels } = await listValidation(tree, root, above, remarks);
+  for (const { id, path } of validation) {
+    if (train.has(id)) continue;
+    throw new DataError(`${tree.name}: ${path} is of the class ${id}, which ${at('train')}/ lacks: get it again`);
+  }
+  if ((await tree.list(at('test'))) !== undefined) remarks.say(`${at('test')}/ has no labels and is left out.`);
+  const { classes, remarks: ofNames } = await nameClasses(tree, { folders: [root], above }, ids, labels?.names);
+  const trainImages = [...train.values()].flat();
+  const missing = isTiny === undefined ? missingOfImagenet(ids.length, trainImages.length, validation.length) : [];
+  const count = (value: number) => value.toLocaleString('en-US');
+  const form =
+    isTiny !== undefined ? 'Tiny ImageNet' : `ImageNet in folders (${at('train')}/ID, ${folder}/${labels ? '' : 'ID'})`;
+  return {
+    kind: 'imagenet',
+    name: isTiny !== undefined ? 'Tiny ImageNet' : 'ImageNet (ILSVRC 2012)',
+    from: [basename(resolve(tree.name))],
+    classes,
+    channels: 3,
+    bytes: 'file',
+    lossless: false,
+    train: await placed(tree, at('train'), trainImages, ids),
+    validation: await placed(tree, folder, validation, ids),
+    remarks: [
+      `Found ${form}: ${count(ids.length)} classes, ${count(trainImages.length)} images to learn from and ${count(validation.length)} for validation${labels ? `, labelled by ${basename(labels.file)}` : ''}.`,
+      ...missing,
+      ...remarks.lines(),
+      ...ofNames,
+    ],
+  };
+}
+
+/** What the full data set has that this one lacks; parts of it are of fewer classes. */
+export function missingOfImagenet(classes: number, train: number, validation: number): string[] {
+  const full = { classes: 1000, train: 1_281_167, validation: 50_000 };
+  if (classes !== full.classes || (train === full.train && validation === full.validation)) return [];
+  return [
+    `The full data set has ${full.train.toLocaleString('en-US')} images to learn from and ${full.validation.toLocaleString('en-US')} for validation: check whether the download is complete.`,
+  ];
+}
+
+/** A folder and those around it, up to three above the tree itself: Kaggle's lists lie beside `ILSVRC/`. */
+function foldersAround(root: string): string[] {
+  return [0, 1, 2, 3]
+    .map((up) => posix.join(root, '../'.repeat(up)).replace(/\/$/, ''))
+    .map((p) => (p === '.' ? '' : p));
+}
+
+/** The images of each class folder, by id. */
+async function listById(tree: ImageTree, folder: string, remarks: Remarks): Promise<Map<string, Listed[]>> {
+  const content = (await tree.list(folder))!;
+  const packed = content.files.find((file) => /^n\d{8}\.tar$/.test(file));
+  if (packed !== undefined) {
+    throw new DataError(
+      `${tree.name}: ${folder}/${packed} is not unpacked: unpack it into a folder of its name, or give the folder with ILSVRC2012_img_train.tar`,
+    );
+  }
+  const others = content.folders.filter((name) => !wordNetId.test(name));
+  if (others.length > 0) remarks.say(`Folders of ${folder}/ that are no WordNet ids are left out: ${someOf(others)}.`);
+  const byId = new Map<string, Listed[]>();
+  for (const id of content.folders) {
+    if (!wordNetId.test(id)) continue;
+    const images = await listImages(tree, posix.join(folder, id), remarks);
+    if (images.length === 0) {
+      throw new DataError(`${tree.name}: ${folder}/${id} holds no images: get it again, or remove the folder`);
+    }
+    byId.set(
+      id,
+      images.map((path) => ({ path, id })),
+    );
+  }
+  return byId;
+}
+
+/** Images lie in a folder itself or, of Tiny ImageNet, in `images/` within it. */
+async function listImages(tree: ImageTree, folder: string, remarks: Remarks): Promise<string[]> {
+  const { files = [], folders = [] } = (await tree.list(folder)) ?? {};
+  const images: string[] = [];
+  for (const file of files) {
+    const path = posix.join(folder, file);
+    if (imageEndings.includes(extname(file).toLowerCase())) images.push(path);
+    // Boxes and annotations come with Tiny ImageNet.
+    else if (extname(file) !== '.txt') remarks.add(noImages, path);
+  }
+  if (images.length > 0 || !folders.includes('images')) return images;
+  return listImages(tree, posix.join(folder, 'images'), remarks);
+}
+
+async function listValidation(
+  tree: ImageTree,
+  root: string,
+  above: readonly string[],
+  remarks: Remarks,
+): Promise<{ folder: string; validation: Listed[]; labels?: ValidationLabels }> {
+  const names = (await tree.list(root))!.folders;
+  const name = validationNames.find((name) => names.includes(name));
+  if (name === undefined) {
+    throw new DataError(
+      `${tree.name} has ${posix.join(root, 'train')}/ but no ${posix.join(root, 'val')}/: put the validation images there`,
+    );
+  }
+  const folder = posix.join(root, name);
+  const content = (await tree.list(folder))!;
+  if (content.folders.some((name) => wordNetId.test(name))) {
+    return { folder, validation: [...(await listById(tree, folder, remarks)).values()].flat() };
+  }
+  const images = await listImages(tree, folder, remarks);
+  if (images.length === 0) throw new DataError(`${tree.name}: ${folder}/ holds no images: get it again`);
+  const labels = await findValidationLabels(tree, folder, above);
+  const validation = images.map((path) => {
+    const id = labels.idOf(basename(path));
+    if (id === undefined) throw new DataError(`${tree.name}: ${labels.file} has no label for ${path}: get both again`);
+    return { path, id };
+  });
+  const there = new Set(images.map((path) => withoutEnding(basename(path))));
+  const missing = labels.images?.filter((image) => !there.has(image)) ?? [];
+  if (missing.length > 0) {
+    remarks.say(
+      `${missing.length.toLocaleString('en-US')} of the images that ${basename(labels.file)} labels are missing in ${folder}/: ${someOf(missing)}.`,
+    );
+  }
+  return { folder, validation, labels };
+}
+
+/** With their places and labels; named by their paths within the split's folder. */
+async function placed(
+  tree: ImageTree,
+  folder: string,
+  images: readonly Listed[],
+  ids: readonly string[],
+): Promise<SourceImage[]> {
+  const labels = new Map(ids.map((id, label) => [id, label]));
+  const result: SourceImage[] = new Array(images.length);
+  await forEachLimited(images.length, filesAtATime, async (i) => {
+    const { path, id } = images[i]!;
+    result[i] = { name: posix.relative(folder, path), label: labels.get(id)!, ...(await tree.place(path))! };
+  });
+  return result;
+}

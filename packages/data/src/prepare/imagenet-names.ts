@@ -1,0 +1,59 @@
+import { posix } from 'node:path';
+import { distinctNames, namesOfLines } from '../class-names.js';
+import { textOf } from '../files.js';
+import type { ImageTree } from './image-tree.js';
+import { readPlace } from './place.js';
+import type { SourceClass } from './source.js';
+
+/** Kaggle's list of the classes, which lies beside `ILSVRC/`. */
+const kaggleFile = 'LOC_synset_mapping.txt';
+/** Other lists: that of Tiny ImageNet, Caffe's, our own, and the Hugging Face's. */
+const nameFiles = ['words.txt', 'synset_words.txt', 'classes.txt', 'classes.py'];
+
+/** ImageNet's classes, in the order of their WordNet ids as everywhere but in the development kit. */
+export interface NamedClasses {
+  readonly classes: readonly SourceClass[];
+  readonly remarks: readonly string[];
+}
+
+/**
+ * Names classes by the lists in these folders and by what else is known.
+ *
+ * @param folders where a list may lie; the first that is found counts
+ * @param above where Kaggle's may lie
+ */
+export async function nameClasses(
+  tree: ImageTree,
+  { folders, above = folders }: { readonly folders: readonly string[]; readonly above?: readonly string[] },
+  ids: readonly string[],
+  known: ReadonlyMap<string, string> = new Map(),
+): Promise<NamedClasses> {
+  const text = (await findText(tree, above, [kaggleFile])) ?? (await findText(tree, folders, nameFiles));
+  // The Hugging Face's list is Python: "n01440764": "tench, Tinca tinca",
+  const lines = text?.replaceAll(/^\s*"(n\d+)": "(.*)",?\s*$/gm, '$1 $2');
+  const names = lines === undefined ? known : namesOfLines(lines, new Set(ids));
+  const unnamed = ids.filter((id) => !names.has(id));
+  const readable = distinctNames(ids, (id) => names.get(id) ?? id);
+  return {
+    classes: ids.map((id, label) => ({ id, name: readable[label]! })),
+    remarks:
+      unnamed.length === 0
+        ? []
+        : [
+            `${unnamed.length} of ${ids.length} classes are called by their WordNet ids: LOC_synset_mapping.txt beside the images would name them.`,
+          ],
+  };
+}
+
+/** The text of the first of these files that lies in one of these folders. */
+export async function findText(
+  tree: ImageTree,
+  folders: readonly string[],
+  files: readonly string[],
+): Promise<string | undefined> {
+  for (const path of folders.flatMap((folder) => files.map((file) => posix.join(folder, file)))) {
+    const place = await tree.place(path);
+    if (place) return textOf(readPlace(path, place));
+  }
+  return undefined;
+}

@@ -1,0 +1,33 @@
+import { inflateRawSync } from 'node:zlib';
+import { DataError } from '@alex/tensor';
+import { reason } from '../files.js';
+import type { Place } from './source.js';
+import { withFile } from './tar.js';
+
+/** No honest image or list is as long. */
+const mostInflated = 2 ** 28;
+
+/**
+ * The content of what was read from a place.
+ *
+ * @param name what to call it in an error
+ * @throws DataError where it is damaged.
+ */
+export function unpacked(
+  { name, deflated }: Pick<Place, 'deflated'> & { readonly name: string },
+  bytes: Buffer,
+): Buffer {
+  if (!deflated) return bytes;
+  try {
+    return inflateRawSync(bytes, { maxOutputLength: mostInflated });
+  } catch (error) {
+    throw new DataError(`${name} is damaged in its archive: ${reason(error)}`, { cause: error });
+  }
+}
+
+/** Reads what lies at a place. */
+export function readPlace(name: string, place: Place): Buffer {
+  const bytes = Buffer.alloc(place.length);
+  withFile(place.file, (file) => file.read(bytes, place.offset));
+  return unpacked({ name, ...place }, bytes);
+}

@@ -1,0 +1,79 @@
+import { DataError } from '@alex/tensor';
+import { contestOf, readDevelopmentKit } from './development-kit.js';
+import type { ImageTree } from './image-tree.js';
+import { findText } from './imagenet-names.js';
+
+/** What tells the classes of validation images that lie in one folder. */
+export interface ValidationLabels {
+  /** The file that tells them. */
+  readonly file: string;
+  /** The WordNet id of an image, or nothing where the file does not know it. */
+  idOf(image: string): string | undefined;
+  /** Names of the images that it knows, without their endings; nothing where it has numbers only. */
+  readonly images?: readonly string[];
+  /** What classes are called, where it says so. */
+  readonly names?: ReadonlyMap<string, string>;
+}
+
+const annotations = 'val_annotations.txt';
+const solution = 'LOC_val_solution.csv';
+
+/**
+ * Finds the labels of validation images: Tiny ImageNet's beside the images, Kaggle's, or a development kit's.
+ *
+ * @param folder the images' folder
+ * @param above the folders around it, the nearest first
+ * @throws DataError where there are none, or they are damaged.
+ */
+export async function findValidationLabels(
+  tree: ImageTree,
+  folder: string,
+  above: readonly string[],
+): Promise<ValidationLabels> {
+  const ofTiny = await findText(tree, [folder], [annotations]);
+  // val_0.JPEG <tab> n03444034 <tab> a box
+  if (ofTiny !== undefined) return fromLines(`${folder}/${annotations}`, ofTiny, /^([^\t]+)\t(n\d+)(\t|$)/);
+  const ofKaggle = await findText(tree, above, [solution]);
+  // ILSVRC2012_val_00000001,n01751747 the box n01751747 the next
+  if (ofKaggle !== undefined) return fromLines(solution, ofKaggle, /^([^,]+),"?(n\d+)[\s"]?/, /^ImageId,/);
+  for (const place of above.filter((path) => !path.startsWith('..'))) {
+    const content = await tree.list(place);
+    const isKit = (name: string) => /devkit|validation_ground_truth/i.test(name);
+    if (![...(content?.files ?? []), ...(content?.folders ?? [])].some(isKit)) continue;
+    return fromKit(place === '' ? tree.name : `${tree.name}/${place}`);
+  }
+  throw new DataError(
+    `${tree.name}: nothing tells the classes of the images in ${folder}/: put Kaggle's ${solution} beside it, or the development kit (ILSVRC2012_devkit_t12.tar.gz), or give a folder with val/CLASS/*`,
+  );
+}
+
+function fromLines(file: string, text: string, pattern: RegExp, header?: RegExp): ValidationLabels {
+  const ids = new Map<string, string>();
+  for (const [i, line] of text.split(/\r?\n/).entries()) {
+    if (line.trim() === '' || (i === 0 && header?.test(line))) continue;
+    const [, image, id] = pattern.exec(line) ?? [];
+    if (image === undefined || id === undefined) {
+      throw new DataError(`${file}, line ${i + 1}: \`${line.slice(0, 60)}\` labels no image: get it again`);
+    }
+    ids.set(withoutEnding(image), id);
+  }
+  return { file, idOf: (image) => ids.get(withoutEnding(image)), images: [...ids.keys()] };
+}
+
+async function fromKit(folder: string): Promise<ValidationLabels> {
+  const { classes, groundTruth, groundTruthFile, contest } = await readDevelopmentKit(folder);
+  return {
+    file: groundTruthFile,
+    names: new Map([...classes.values()].map(({ wnid, names }) => [wnid, names])),
+    idOf(image) {
+      const number = /_(\d+)\.[^.]+$/.exec(image)?.[1];
+      const own = contestOf(image);
+      if (own !== undefined && contest !== undefined && own !== contest) {
+        throw new DataError(`${image} is of ${own}, ${groundTruthFile} of ${contest}: get both of one contest`);
+      }
+      return classes.get(groundTruth[Number(number) - 1] ?? Number.NaN)?.wnid;
+    },
+  };
+}
+
+export const withoutEnding = (image: string) => image.replace(/\.[^.]+$/, '');

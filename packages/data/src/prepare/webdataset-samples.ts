@@ -1,0 +1,135 @@
+import { posix } from 'node:path';
+import { DataError } from '@alex/tensor';
+import { textOf } from '../files.js';
+import { imageEndings } from '../image-file.js';
+import { leftOut, type Remarks, type RemarkWords } from '../remarks.js';
+import type { Place } from './source.js';
+import { type Bytes, type TarMember, tarMembers, withFile } from './tar.js';
+
+/** An image with its label: a number, or the name of its class. */
+export interface Sample extends Place {
+  /** Its path within the data set: that of the shard, and its own within that. */
+  readonly name: string;
+  /** Its path within the shard without its endings. */
+  readonly key: string;
+  readonly label: number | string;
+}
+
+/** The samples of some shards; and the endings that were found, should there be none. */
+export interface Samples {
+  readonly samples: Sample[];
+  readonly endings: Set<string>;
+}
+
+/** What the files of a sample are: everything after the first dot of their names tells them apart. */
+type Fields = Map<string, TarMember>;
+
+/** Fields of a sample's JSON that may hold its label, the ones before the others. */
+const labelFields = 'label cls class class_id class_index class_name label_name target category synset wnid'.split(' ');
+/** No label is as long, and no description either. */
+const mostLabelBytes = 2 ** 22;
+
+const hidden: RemarkWords = (count, first) => `${leftOut(count, 'hidden file', 'hidden files', first)}.`;
+const nameless: RemarkWords = (count, first) =>
+  `${leftOut(count, 'file without an ending', 'files without an ending', first)}.`;
+const withoutImage: RemarkWords = (count, first) =>
+  `${leftOut(count, 'sample without an image', 'samples without an image', first)}.`;
+const withoutLabel: RemarkWords = (count, first) =>
+  `${leftOut(count, 'sample without a label', 'samples without a label', first)}.`;
+
+/**
+ * Reads the samples of a shard: files whose paths agree up to the first dot of their names, as the library webdataset has
+ * it. A sample is an image (`KEY.jpg`) and its label, `KEY.cls` (a number or a name) or a field of `KEY.json`.
+ *
+ * @param path where the archive lies, @param name what to call it
+ * @throws DataError where it is damaged, or a sample has a file twice, several images, or a label that is none.
+ */
+export function readSamples(path: string, name: string, found: Samples, remarks: Remarks): void {
+  withFile(path, (file) => {
+    const bytes: Bytes = { ...file, name };
+    const byKey = new Map<string, Fields>();
+    // Many programs that write shards leave the end of an archive out.
+    for (const member of tarMembers(bytes, { endOptional: true })) {
+      const [, key, ending] = /^((?:.*\/)?[^./]+)\.([^/]*)$/.exec(member.name) ?? [];
+      if (key === undefined || ending === undefined) {
+        const isHidden = posix.basename(member.name).startsWith('.');
+        remarks.add(isHidden ? hidden : nameless, `${name}/${member.name}`);
+        continue;
+      }
+      const fields = byKey.get(key) ?? new Map<string, TarMember>();
+      if (fields.has(ending.toLowerCase())) {
+        throw new DataError(`${name} holds ${member.name} twice: make the shard again`);
+      }
+      fields.set(ending.toLowerCase(), member);
+      byKey.set(key, fields);
+    }
+    for (const [key, fields] of byKey) {
+      for (const ending of fields.keys()) found.endings.add(ending);
+      const image = imageOf(`${name}/${key}`, fields);
+      if (!image) {
+        remarks.add(withoutImage, `${name}/${key}`);
+        continue;
+      }
+      const label = labelOf(bytes, fields);
+      if (label === undefined) {
+        remarks.add(withoutLabel, `${name}/${key}`);
+        continue;
+      }
+      const { offset, length } = image;
+      found.samples.push({ name: `${name}/${image.name}`, key, label, file: path, offset, length });
+    }
+  });
+}
+
+const lastPart = (ending: string) => ending.slice(ending.lastIndexOf('.') + 1);
+
+/** `KEY.jpg` before `KEY.seg.png`, which may be something else about it. */
+function imageOf(sample: string, fields: Fields): TarMember | undefined {
+  const all = [...fields.keys()].filter((ending) => imageEndings.includes(`.${lastPart(ending)}`));
+  const plain = all.filter((ending) => !ending.includes('.'));
+  const candidates = plain.length > 0 ? plain : all;
+  if (candidates.length > 1) {
+    throw new DataError(
+      `${sample} has ${candidates.length} images (${candidates.join(', ')}): a sample must have one, and its key ends at the first dot of its name`,
+    );
+  }
+  return candidates[0] === undefined ? undefined : fields.get(candidates[0]);
+}
+
+function labelOf(bytes: Bytes, fields: Fields): number | string | undefined {
+  const find = (kind: string) => fields.get(kind) ?? [...fields].find(([ending]) => ending.endsWith(`.${kind}`))?.[1];
+  const cls = find('cls');
+  if (cls) {
+    const label = inWords(read(bytes, cls).trim());
+    if (label !== '') return label;
+    throw new DataError(`${bytes.name}: ${cls.name} is empty: it must hold a class, as a number or a name`);
+  }
+  const json = find('json');
+  if (!json) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(read(bytes, json));
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    throw new DataError(`${bytes.name}: ${json.name} is no JSON: make the shard again`, { cause: error });
+  }
+  const known: Readonly<Record<string, unknown>> = typeof value === 'object' && value !== null ? { ...value } : {};
+  for (const field of labelFields) {
+    const label = known[field];
+    if (typeof label === 'number' && Number.isSafeInteger(label) && label >= 0) return label;
+    if (typeof label === 'string' && label.trim() !== '') return inWords(label.trim());
+  }
+  return undefined;
+}
+
+/** A number where a text is one, else the composed form of it. */
+function inWords(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text.normalize('NFC');
+}
+
+function read(bytes: Bytes, { name, offset, length }: TarMember): string {
+  if (length > mostLabelBytes) throw new DataError(`${bytes.name}: ${name} is too long for a label`);
+  const content = new Uint8Array(length);
+  bytes.read(content, offset);
+  return textOf(content);
+}
