@@ -32,7 +32,7 @@ export function dataChange(own: Fingerprint | undefined, now: Fingerprint): stri
 }
 
 /** @throws ConfigError where the data of a run are others by now, unless that is allowed */
-export function checkUnchanged(run: string, source: string, change: string | undefined, allowed: boolean): void {
+export function checkSameData(run: string, source: string, change: string | undefined, allowed: boolean): void {
   if (change === undefined || allowed) return;
   throw new ConfigError(
     `${source}: the data have changed since ${run} began: ${change}. Restore them, or add --data-changed to continue with what is there: ` +

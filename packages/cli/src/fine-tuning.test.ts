@@ -113,8 +113,10 @@ describe('fine-tuning from a run', () => {
       const isFrozen = /^(conv1|fc5)\./.test(name);
       expect(Buffer.from(data.buffer).equals(Buffer.from(before[name]!.data.buffer)), name).toBe(isFrozen);
     }
-    // The command that began it is taken again; another list is not.
+    // The command that began it is taken again, also with its recipe by name; another list is not.
     expect((await runCommand([...command, '--resume'])).code).toBe(0);
+    const named = await runCommand([...command, '--resume', '--recipe', 'small']);
+    expect(named.code, named.stderr).toBe(0);
     const other = await runCommand(['train', '--run', run, '--resume', '--freeze', 'conv2']);
     expect(other.code).toBe(2);
     expect(other.stderr).toMatch(

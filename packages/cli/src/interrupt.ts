@@ -65,11 +65,3 @@ export function endAtUserSignal(): void {
     if (process.listenerCount('SIGUSR1') === 1) process.exit(codeOf('SIGUSR1'));
   });
 }
-
-/**
- * Lets a command outlive the streams that it speaks to: a reader that has enough (`| head`), a `tee` that Ctrl-C ended first,
- * a terminal that was closed, a log on a full disk. What cannot be written then is lost; nothing else is.
- */
-export function outlive(...streams: readonly NodeJS.WritableStream[]): void {
-  for (const stream of streams) stream.on('error', () => undefined);
-}

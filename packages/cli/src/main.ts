@@ -1,9 +1,11 @@
 import { runCommandLine } from './command-line.js';
-import { endAtUserSignal, outlive } from './interrupt.js';
+import { endAtUserSignal } from './interrupt.js';
 import { callersFolder } from './invocation.js';
+import { outliveOutput } from './lost-output.js';
 
-outlive(process.stdout, process.stderr);
+const sayWhatIsLost = outliveOutput(process.stdout, process.stderr);
 endAtUserSignal();
 // The one place where relative paths, of arguments and of files that are made, get their meaning.
 process.chdir(callersFolder());
 process.exitCode = await runCommandLine(process.argv.slice(2));
+sayWhatIsLost();

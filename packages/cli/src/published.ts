@@ -1,5 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Dataset } from '@alex/data';
+import { type Dataset, textOf } from '@alex/data';
 import { fromPublished, type PublishedForm, publishedForms, publishedNames } from '@alex/model-alexnet';
 import { CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import { formatShape } from '@alex/tensor/kernels';
@@ -10,7 +11,6 @@ import {
   readCaffeMean,
   readCaffemodel,
   readSafetensors,
-  readTextFile,
   weightsFormat,
 } from '@alex/trainer';
 import { defaultsOf } from './recipes.js';
@@ -191,11 +191,10 @@ async function readMean(
  */
 export async function readLabels(file: string | undefined, classes: number): Promise<string[]> {
   if (file === undefined) return Array.from({ length: classes }, (_, label) => `class ${label}`);
-  const text = await readTextFile(file).catch((error: Error) => {
+  const content = await readFile(file).catch((error: Error) => {
     throw new ConfigError(`--labels ${file}: could not be read: ${error.message}`, { cause: error });
   });
-  // Programs on Windows begin a text with a byte order mark.
-  const names = text
+  const names = textOf(content)
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => line.trim().replace(/^n\d{8}\s+/, ''));

@@ -2,10 +2,10 @@ import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { batchesPerEpoch, type Dataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
-import { type ChangedRun, changeRun, type RunConfig, RunDirectory } from '@alex/trainer';
+import { type ChangedRun, changeRun, type Recipe, type RunConfig, RunDirectory } from '@alex/trainer';
 import { changeInWords, rate } from './change-in-words.js';
 import { openDataOfRun } from './data.js';
-import { checkUnchanged as checkDataUnchanged, dataChange, fingerprintOf } from './data-fingerprint.js';
+import { checkSameData, dataChange, fingerprintOf } from './data-fingerprint.js';
 import { frozenNames } from './frozen-layers.js';
 import type { Output } from './output.js';
 import { defaultsOf, findRecipe } from './recipes.js';
@@ -24,7 +24,7 @@ export async function resumedRun(options: TrainOptions, output: Output): Promise
   const fingerprint = fingerprintOf(dataset);
   const { data, recipe } = opened.config;
   const change = dataChange(data.fingerprint, fingerprint);
-  checkDataUnchanged(options.run, options.data ?? data.source, change, options.dataChanged ?? false);
+  checkSameData(options.run, options.data ?? data.source, change, options.dataChanged ?? false);
   if (change !== undefined)
     output.line(`The data have changed since the run began: ${change}. It continues with what is there.`);
   const { keep } = options;
@@ -85,6 +85,18 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
   if (options.recipe !== undefined) await checkRecipe(options.recipe, { model, recipe, images });
 }
 
+/** What a run's recipe says of parameters but for those that `--freeze` named, of which `--recipe` knows nothing. */
+function withoutFrozen(
+  own: Recipe['overrides'] = {},
+  given: Recipe['overrides'] = {},
+): NonNullable<Recipe['overrides']> {
+  const entries = Object.entries(own).flatMap(([pattern, override]) => {
+    if (override.learningRateScale !== 0) return [[pattern, override] as const];
+    return given[pattern] ? [[pattern, given[pattern]] as const] : [];
+  });
+  return Object.fromEntries(entries);
+}
+
 /** What no option changes of a recipe must be what the run was begun with. */
 async function checkRecipe(name: string, { model, recipe, images }: Pick<RunConfig, 'model' | 'recipe' | 'images'>) {
   const given = await findRecipe(name);
@@ -92,7 +104,7 @@ async function checkRecipe(name: string, { model, recipe, images }: Pick<RunConf
     ['model.variant', given.model.variant, model.variant],
     ['momentum', given.momentum, recipe.momentum],
     ['weightDecay', given.weightDecay, recipe.weightDecay],
-    ['overrides', given.overrides, recipe.overrides],
+    ['overrides', given.overrides ?? {}, withoutFrozen(recipe.overrides, given.overrides)],
     ['schedules', given.schedules, recipe.schedules],
     ['images.padding', given.images.padding, images.padding],
     ['images.scale', given.images.scale, images.scale],

@@ -3,17 +3,10 @@ import { softmaxCrossEntropy } from '@alex/loss';
 import { alexnet, type Variant } from '@alex/model-alexnet';
 import { partsOn, place, type Strategy } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
-import {
-  type AdapterError,
-  CheckpointError,
-  type Gpu,
-  type HostTensor,
-  MemoryError,
-  type NetworkDescription,
-} from '@alex/tensor';
+import { type AdapterError, type Gpu, type HostTensor, MemoryError, type NetworkDescription } from '@alex/tensor';
 import type { Tunings } from '@alex/tensor/kernels';
 import { type CompileOptions, checkFits, type Network } from '@alex/tensor/network';
-import { createRunAugmenter, type LearntWeights, type RunConfig } from '@alex/trainer';
+import { createRunAugmenter, type LearntWeights, loadLearnt, type RunConfig } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
 import { chooseSharing, type Sharing } from './sharing.js';
 import { applyTuning, type Tuning, usualTuning } from './tuning.js';
@@ -191,13 +184,10 @@ export async function openTrained(run: TrainedNetwork, options: SessionOptions):
   const { weights, ...learnt } = await run.learnt();
   const session = await openSession(run.config, { ...options, training: false });
   try {
-    session.network.loadParameters(weights);
+    loadLearnt(run.path, session.network, weights);
   } catch (error) {
     session.dispose();
-    if (!(error instanceof CheckpointError)) throw error;
-    throw new CheckpointError(`${run.path}: its weights do not fit its config.json: ${error.message}`, {
-      cause: error,
-    });
+    throw error;
   }
   return { ...session, learnt };
 }

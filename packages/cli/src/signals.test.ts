@@ -61,21 +61,25 @@ describe.skipIf(process.platform === 'win32')('a training', () => {
   });
 
   it.each([
-    ['a reader that has enough', (command: string) => `{ ${command}; echo code $? >&2; } | head -n 1`],
-    ['a log on a full disk', (command: string) => `${command} > /dev/full; echo code $? >&2`],
-  ])('outlives %s', async (name, shell) => {
+    ['a reader that has enough', (command: string) => `{ ${command}; echo code $? >&2; } | head -n 1`, 'code 0\n'],
+    [
+      'a log on a full disk',
+      (command: string) => `${command} > /dev/full; echo code $? >&2`,
+      'warning: not all that was said could be written: ENOSPC\ncode 0\n',
+    ],
+  ])('outlives %s', async (name, shell, said) => {
     const run = join(directory, name.replaceAll(' ', '-'));
     const { stderr } = await startCommand(training(run, '--steps', '3'), { shell }).ended;
-    expect(stderr).toBe('code 0\n');
+    expect(stderr).toBe(said);
     expect(await savedSteps(run)).toEqual([3]);
     expect(await readdir(run)).toContain('weights.safetensors');
   });
 });
 
-it.skipIf(process.platform === 'win32')('a list that is not read to its end ends without a stack trace', async () => {
-  const shell = (command: string) => `{ ${command}; echo code $? >&2; } | head -n 1`;
-  const { stdout, stderr } = await startCommand(['--help'], { shell }).ended;
-  expect(stdout).toMatch(/^Usage: alexnet/);
+it.skipIf(process.platform === 'win32')('a list that nobody reads ends without a stack trace', async () => {
+  // Nobody reads from the beginning, so that the first line meets a pipe that is closed.
+  const shell = (command: string) => `{ ${command}; echo code $? >&2; } | true`;
+  const { stderr } = await startCommand(['kernel', '--model', 'small', '--batch', '1'], { shell }).ended;
   expect(stderr).toBe('code 0\n');
 });
 

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
 import type { Dataset, Split } from './dataset.js';
-import { listFolder, readWhole, textOf } from './files.js';
+import { listFolder, readWhole } from './files.js';
 import { createSplit } from './split.js';
+import { textOf } from './text.js';
 
 /**
  * The binary versions as https://www.cs.toronto.edu/~kriz/cifar.html describes them: files of records, a record being the

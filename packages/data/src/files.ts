@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
+import { textOf } from './text.js';
 
 /** What the operating system said, without the call and the path that Node repeats after it. */
 export function reason(error: unknown): string {
@@ -132,11 +133,6 @@ export async function readWhole(file: string, remedy: string): Promise<Buffer> {
     if (isMissing(error)) throw new DataError(`${file} is missing: ${remedy}`, { cause: error });
     throw new DataError(`cannot read ${file}: ${reason(error)}`, { cause: error });
   }
-}
-
-/** The text of a file: UTF-8, or UTF-16 as programs on Windows write it, with a byte order mark or (UTF-8) without. */
-export function textOf(content: Uint8Array): string {
-  return new TextDecoder(content[0] === 0xff && content[1] === 0xfe ? 'utf-16le' : 'utf-8').decode(content);
 }
 
 /** Reads a text file, or gives `undefined` where there is none. */

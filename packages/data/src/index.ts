@@ -24,3 +24,4 @@ export type { Manifest } from './prepared/manifest.js';
 export { openPrepared, type PreparedOptions } from './prepared/open-prepared.js';
 export { verifyPrepared } from './prepared/verify.js';
 export { colourStatistics, meanImage, type StatisticsOptions } from './statistics.js';
+export { textOf } from './text.js';

@@ -8,7 +8,7 @@ export function optionError(owner: string, option: string, allowed: string, valu
   return new ConfigError(`${owner}: ${option} must be ${allowed}, got ${got}`);
 }
 
-/** @throws ConfigError unless the value is a whole number from `least` to `most`; default: any of at least 1. */
+/** @throws ConfigError unless the value is a whole number from `least` to `most`. Default: from 1, without a largest. */
 export function checkWholeNumber(
   owner: string,
   option: string,

@@ -26,8 +26,8 @@ export interface ChangedRun {
 
 /**
  * Changes a run by hand, from its newest checkpoint on. The change becomes part of its recipe, so the run can be made again
- * from its `config.json`. The learning rate that the run was given last, or began with, changes nothing: a command that is repeated
- * to resume a run must not undo what its schedule did.
+ * from its `config.json`. The learning rate that the run was given last (where none was given since it began, the one that it began
+ * with) changes nothing: a command that is repeated to resume a run must not undo what its schedule did.
  *
  * @param images how many there are to learn from
  * @throws ConfigError where a rate of 0 would have to be scaled, or some parameters have schedules of their own

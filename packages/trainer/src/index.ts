@@ -18,7 +18,7 @@ export { gather, type ScoreOptions, type Scores, score } from './evaluation/scor
 export { Submission } from './evaluation/submission.js';
 export { EventFile } from './event-file.js';
 export type { Metrics } from './metrics.js';
-export { type OpenedRun, type OpenRunOptions, openRun, type RunModel } from './open-run.js';
+export { loadLearnt, type OpenedRun, type OpenRunOptions, openRun, type RunModel } from './open-run.js';
 export { type Prediction, predict } from './predict.js';
 export type { Recipe, RecipeChange } from './recipe.js';
 export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
@@ -28,6 +28,5 @@ export { lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
 export { startingWeights } from './starting-weights.js';
 export type { Placed } from './stepper.js';
-export { readTextFile } from './text-file.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';
 export { type WeightsFormat, weightsFormat } from './weights-format.js';

@@ -77,11 +77,25 @@ export async function openRun<Variant extends string>(
   };
   try {
     augmenter = createRunAugmenter(network, config);
-    network.loadParameters(weights);
+    loadLearnt(path, network, weights);
   } catch (error) {
     dispose();
+    throw error;
+  }
+  return { config, network, augmenter, learnt, dispose };
+}
+
+/**
+ * Gives a network what it learnt.
+ *
+ * @param path names it in errors
+ * @throws CheckpointError where the weights are those of another network than the run's configuration describes
+ */
+export function loadLearnt(path: string, network: Network, weights: LearntWeights['weights']): void {
+  try {
+    network.loadParameters(weights);
+  } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     throw new CheckpointError(`${path}: its weights do not fit its config.json: ${error.message}`, { cause: error });
   }
-  return { config, network, augmenter, learnt, dispose };
 }

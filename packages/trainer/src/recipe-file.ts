@@ -1,10 +1,11 @@
+import { readFile } from 'node:fs/promises';
+import { textOf } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import * as v from 'valibot';
 import { complaint } from './config.js';
 import { describeFileError } from './file.js';
 import { Rates } from './rates.js';
 import { notNegative, overrideSchema, positive, scheduleSchema, tableSchema, whole } from './recipe.js';
-import { readTextFile } from './text-file.js';
 
 /** What a recipe file holds: how a network is trained, whatever the data. Published as `recipe.schema.json`. */
 export const recipeFileSchema = v.strictObject({
@@ -63,10 +64,10 @@ export type RecipeFile = v.InferOutput<typeof recipeFileSchema>;
  * @throws ConfigError that names the file, the place in it, its value and what is allowed
  */
 export async function readRecipe(file: string): Promise<RecipeFile> {
-  const text = await readTextFile(file).catch((error: unknown) => {
+  const content = await readFile(file).catch((error: unknown) => {
     throw new ConfigError(`${file}: could not be read: ${describeFileError(error)}`, { cause: error });
   });
-  return parseRecipe(file, text);
+  return parseRecipe(file, textOf(content));
 }
 
 /** What {@link readRecipe} does with the file's text. */

@@ -16,22 +16,8 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
   const { config, dataset, kernels, begin } = exists ? await resumedRun(options, output) : await newRun(options);
   sayRemarks([dataset], output);
   const tuning = { ...kernels, say: output.line };
-  const { adapters, strategy, trace, memory, onDivergence, dashboard } = options;
-  const trained = await runTraining(
-    {
-      config,
-      dataset,
-      adapters,
-      strategy,
-      trace,
-      tuning,
-      output,
-      memory,
-      onDivergence,
-      dashboard: dashboard === true ? localAddress : dashboard,
-    },
-    begin,
-  );
+  const dashboard = options.dashboard === true ? localAddress : options.dashboard;
+  const trained = await runTraining({ ...options, config, dataset, tuning, output, dashboard }, begin);
   output.result(trainingResult(trained));
   if (trained.interruptedCode !== undefined) {
     sayHowToResume(trained, output);

@@ -53,7 +53,7 @@ export async function runTraining(
   }: {
     readonly config: RunConfig;
     readonly dataset: Dataset;
-    readonly adapters: string | undefined;
+    readonly adapters?: string | undefined;
     readonly strategy?: Strategy | 'auto' | undefined;
     /** File for what each adapter does when in a step. */
     readonly trace?: string | undefined;

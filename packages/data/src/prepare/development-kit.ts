@@ -4,7 +4,8 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import { extract } from 'tar-stream';
-import { listFolder, readWhole, reason, textOf } from '../files.js';
+import { listFolder, readWhole, reason } from '../files.js';
+import { textOf } from '../text.js';
 import { type MatValue, readMatFile } from './mat-file.js';
 
 /** What ImageNet's development kit tells. */

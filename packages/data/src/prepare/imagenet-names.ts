@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { distinctNames, namesOfLines } from '../class-names.js';
-import { textOf } from '../files.js';
+import { textOf } from '../text.js';
 import type { ImageTree } from './image-tree.js';
 import { readPlace } from './place.js';
 import type { SourceClass } from './source.js';

@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import { DataError } from '@alex/tensor';
-import { textOf } from '../files.js';
 import { imageEndings } from '../image-file.js';
 import { leftOut, type Remarks, type RemarkWords } from '../remarks.js';
+import { textOf } from '../text.js';
 import type { Place } from './source.js';
 import { type Bytes, type TarMember, tarMembers, withFile } from './tar.js';
 
