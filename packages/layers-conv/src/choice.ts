@@ -33,7 +33,7 @@ export function recordConvolution(
   const asProduct = products.candidates.map((product): ConvolutionChoice => ({ algorithm: 'direct', product }));
   recordTunable(recorder, {
     kernel: `conv2d/${direction}`,
-    version: 1,
+    version: 2,
     shape: `${keyOf(geometry)}${details} ${storageKey(gpu, [...inputs, output])}`,
     candidates: withWinograd(direction, geometry, asProduct),
     plain: { algorithm: 'direct', product: products.plain } as ConvolutionChoice,
@@ -72,7 +72,9 @@ function withWinograd(
   const tiles = [...winogradTiles[direction]].sort((a, b) => products(a) - products(b));
   const [best, ...other] = tiles.map((tile): ConvolutionChoice => ({ algorithm: 'winograd', tile }));
   const [usual, ...others] = asProduct;
-  return [best!, usual!, ...other, ...others];
+  // Its tiles are f32 in any case: matrix units outrun it.
+  const onMatrixUnits = usual!.algorithm === 'direct' && usual!.product.share === 'matrix';
+  return onMatrixUnits ? [usual!, best!, ...other, ...others] : [best!, usual!, ...other, ...others];
 }
 
 function keyOf({ batch, channels, height, width, filters, kernel, stride, padding, groups }: Geometry): string {

@@ -13,6 +13,7 @@ import {
   wholeReduction,
 } from '@alex/tensor/kernels';
 import { recordConvolution } from './choice.js';
+import { isFlat, windowColumns } from './flat-columns.js';
 import { type Geometry, outputShapeOf } from './options.js';
 import { recordPackedWeights } from './packed-weights.js';
 import { everyLoad } from './wgsl.js';
@@ -37,6 +38,8 @@ export function recordForward(recorder: Recorder, geometry: Geometry, values: Va
     reductions: kernel[0] * kernel[1],
     rowSide: { along: 'result', contiguous: groupFilters },
     columnSide: { along: 'result', contiguous: batch },
+    uncut: true,
+    halves: [values.input, values.weight].some(({ dataType }) => dataType === 'f16'),
   };
   recordConvolution(recorder, geometry, {
     direction: 'forward',
@@ -65,12 +68,13 @@ function recordDirect(
   const { input, weight, bias, output } = values;
   const epilogue = fusesIntoProducts(recorder.gpu) ? values.epilogue : undefined;
   const { columns } = shape;
+  const area = kernel[0] * kernel[1];
   const plane = height * width * batch;
   const plan = planProduct(recorder.gpu, shape, choice);
-  const { tile } = plan;
-  const fours = plan.columnForm.width === 4 ? '4' : '';
+  const fours = plan.resultWidth === 4 ? '4' : '';
   const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'filters', weight, plan });
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
+  const flat = isFlat(plan, groupChannels) ? windowColumns(geometry, plan) : undefined;
   recorder.dispatch({
     label: `${name}/forward`,
     reads: { input, weights: packed.tensor, ...(bias ? { bias } : {}) },
@@ -82,7 +86,8 @@ function recordDirect(
       rows: groupFilters,
       columns,
       batches: shape.batches,
-      reduction: wholeReduction(groupChannels, plan.roundSteps),
+      reduction: wholeReduction(groupChannels * (flat ? area : 1), plan.roundSteps),
+      ...(flat && { functions: flat.functions }),
       setup: `let group = batch;
 ${everyLoad(
   plan,
@@ -91,38 +96,42 @@ let top_${c} = i32(at_${c} / ${batch * outputWidth}u * ${stride[0]}u) - ${paddin
 let left_${c} = i32(at_${c} / ${batch}u % ${outputWidth}u * ${stride[1]}u) - ${padding.left};`,
 )}
 let weights_begin = ${packed.base};`,
-      outer: {
-        count: `${kernel[0] * kernel[1]}u`,
-        declare: padded ? everyLoad(plan, (c) => `var inside_${c} = true;`) : '',
-        begin: `let kernel_y = i32(outer / ${kernel[1]}u); let kernel_x = i32(outer % ${kernel[1]}u);
+      ...(!flat && {
+        outer: {
+          count: `${area}u`,
+          declare: padded ? everyLoad(plan, (c) => `var inside_${c} = true;`) : '',
+          begin: `let kernel_y = i32(outer / ${kernel[1]}u); let kernel_x = i32(outer % ${kernel[1]}u);
 ${everyLoad(
   plan,
   (c) => `let y_${c} = top_${c} + kernel_y; let x_${c} = left_${c} + kernel_x;
 ${padded ? `inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;` : ''}
 let place_${c} = u32(y_${c} * ${width} + x_${c}) * ${batch}u + image_${c};`,
 )}`,
-      },
+        },
+      }),
       rowOperand: stridedRows({
         name: 'weights',
-        base: `weights_begin + outer * ${groupChannels * tile.rows}u`,
+        base: `weights_begin${flat ? '' : ` + outer * ${groupChannels * plan.blockRows}u`}`,
         rowStride: 1,
-        stepStride: tile.rows,
+        stepStride: plan.blockRows,
         plan,
       }),
-      columnOperand: stridedColumns({
-        name: 'input',
-        base: (c) =>
-          `group * ${groupChannels * plane}u + ${padded ? `select(0u, place_${c}, inside_${c})` : `place_${c}`}`,
-        ...(padded ? { valid: (c: number) => `inside_${c}` } : {}),
-        stepStride: plane,
-        plan,
-      }),
+      columnOperand:
+        flat?.operand ??
+        stridedColumns({
+          name: 'input',
+          base: (c) =>
+            `group * ${groupChannels * plane}u + ${padded ? `select(0u, place_${c}, inside_${c})` : `place_${c}`}`,
+          ...(padded ? { valid: (c: number) => `inside_${c}` } : {}),
+          stepStride: plane,
+          plan,
+        }),
       initial: (row) => (bias ? `load_bias(group * ${groupFilters}u + ${row})` : ''),
       store: (row, c, value) =>
         storeAfter(
           epilogue,
           value,
-          plan.columnForm.width,
+          plan.resultWidth,
           (result) =>
             `store${fours}_output(((group * ${groupFilters}u + ${row}) * ${columns}u + column_${c})${fours && ' / 4u'}, ${result});`,
         ),

@@ -31,6 +31,8 @@ export function recordInputGradient(recorder: Recorder, geometry: Geometry, valu
     reductions: Math.ceil(kernel[0] / stride[0]) * Math.ceil(kernel[1] / stride[1]),
     rowSide: { along: 'result', contiguous: groupChannels },
     columnSide: { along: 'result', contiguous: batch },
+    uncut: true,
+    halves: [values.outputGradient, values.weight].some(({ dataType }) => dataType === 'f16'),
   };
   recordConvolution(recorder, geometry, {
     direction: 'inputGradient',
@@ -63,8 +65,7 @@ function recordDirect(
   const plane = outputHeight * outputWidth * batch;
   const phaseWidth = Math.ceil(width / stride[1]);
   const plan = planProduct(recorder.gpu, shape, choice);
-  const { tile } = plan;
-  const fours = plan.columnForm.width === 4 ? '4' : '';
+  const fours = plan.resultWidth === 4 ? '4' : '';
   const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'channels', weight, plan });
   // The first position of a phase: the least y of at least 0 where (y + padding) % stride is the phase.
   const first = (phase: string, size: number, pad: number) => `(${phase} + ${size - (pad % size)}u) % ${size}u`;
@@ -109,9 +110,9 @@ let place_${c} = u32(output_y_${c} * ${outputWidth} + output_x_${c}) * ${batch}u
       },
       rowOperand: stridedRows({
         name: 'weights',
-        base: `weights_begin + kernel_place * ${groupFilters * tile.rows}u`,
+        base: `weights_begin + kernel_place * ${groupFilters * plan.blockRows}u`,
         rowStride: 1,
-        stepStride: tile.rows,
+        stepStride: plan.blockRows,
         plan,
       }),
       columnOperand: stridedColumns({

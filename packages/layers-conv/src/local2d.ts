@@ -106,8 +106,9 @@ function recordForward(
     // Neighbours in memory are the weights of one filter, of which a product needs one at a time.
     rowSide: { along: 'result', contiguous: 1 },
     columnSide: { along: 'result', contiguous: batch },
+    uncut: true,
   });
-  const fours = plan.columnForm.width === 4 ? '4' : '';
+  const fours = plan.resultWidth === 4 ? '4' : '';
   const output = recorder.activation(`${name}/output`, outputShapeOf(geometry));
   recorder.dispatch({
     label: `${name}/forward`,
@@ -173,8 +174,9 @@ function recordInputGradient(
     // Neighbours in memory are the weights of one filter, of which a product needs one at a time.
     rowSide: { along: 'result', contiguous: 1 },
     columnSide: { along: 'result', contiguous: batch },
+    uncut: true,
   });
-  const fours = plan.columnForm.width === 4 ? '4' : '';
+  const fours = plan.resultWidth === 4 ? '4' : '';
   const inputGradient = recorder.activation(`${name}/inputGradient`, [batch, channels, height, width]);
   recorder.dispatch({
     label: `${name}/inputGradient`,
@@ -241,13 +243,15 @@ function recordWeightGradient(
     depth: batch,
     rowSide: { along: 'steps', contiguous: batch },
     columnSide: { along: 'steps', contiguous: batch },
+    uncut: true,
   });
+  const fours = plan.resultWidth === 4 ? '4' : '';
   const weightGradient = recorder.tensor(`${name}/weightGradient`, [positions, filters, channels, ...kernel]);
   recorder.dispatch({
     label: `${name}/weightGradient`,
     reads: { input, outputGradient },
     writes: { weightGradient },
-    vectors: plan.rowForm.width === 4 ? ['input', 'outputGradient'] : [],
+    vectors: [...(plan.rowForm.width === 4 ? ['input', 'outputGradient'] : []), ...(fours ? ['weightGradient'] : [])],
     ...productKernel({
       title: `Weight gradient of ${name}: a batch is a position, rows are filters, columns are weights, steps are images`,
       plan,
@@ -280,7 +284,7 @@ let place_${c} = ((at_${c} / ${area}u * ${height}u + u32(y_${c})) * ${width}u + 
         plan,
       }),
       store: (row, c, value) =>
-        `store_weightGradient((batch * ${filters}u + ${row}) * ${columns}u + column_${c}, ${value});`,
+        `store${fours}_weightGradient(((batch * ${filters}u + ${row}) * ${columns}u + column_${c})${fours && ' / 4u'}, ${value});`,
     }),
   });
   return weightGradient;

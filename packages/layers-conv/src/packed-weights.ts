@@ -22,12 +22,12 @@ export function recordPackedWeights(
 ): PackedWeights {
   const { name, groups, groupChannels, groupFilters, kernel } = geometry;
   const { rowsAre, weight } = options;
-  const { tile, rowForm } = options.plan;
+  const { blockRows, rowForm } = options.plan;
   const { width } = rowForm;
   const area = kernel[0] * kernel[1];
   const [rows, depth] = rowsAre === 'filters' ? [groupFilters, groupChannels] : [groupChannels, groupFilters];
-  const blocks = Math.ceil(rows / tile.rows);
-  const packed = recorder.tensor(`${name}/packedWeights`, [groups, blocks, area, depth, tile.rows], {
+  const blocks = Math.ceil(rows / blockRows);
+  const packed = recorder.tensor(`${name}/packedWeights`, [groups, blocks, area, depth, blockRows], {
     dataType: weight.dataType,
   });
   const [filter, channel] = rowsAre === 'filters' ? ['row', 'step'] : ['step', 'row'];
@@ -36,13 +36,13 @@ export function recordPackedWeights(
     elements: packed.elements,
     reads: { weight },
     writes: { packed },
-    body: `let step = i / ${tile.rows}u % ${depth}u;
-let place = i / ${tile.rows * depth}u % ${area}u;
-let block = i / ${tile.rows * depth * area}u;
-let load = min(block % ${blocks}u * ${tile.rows / width}u + i % ${tile.rows}u / ${width}u, ${rows / width - 1}u);
+    body: `let step = i / ${blockRows}u % ${depth}u;
+let place = i / ${blockRows * depth}u % ${area}u;
+let block = i / ${blockRows * depth * area}u;
+let load = min(block % ${blocks}u * ${blockRows / width}u + i % ${blockRows}u / ${width}u, ${rows / width - 1}u);
 let row = load * ${width}u + i % ${width}u;
 let group = block / ${blocks}u;
 store_packed(i, load_weight(((group * ${groupFilters}u + ${filter}) * ${groupChannels}u + ${channel}) * ${area}u + place));`,
   });
-  return { tensor: packed, base: `(group * ${blocks}u + first_row / ${tile.rows}u) * ${area * depth * tile.rows}u` };
+  return { tensor: packed, base: `(group * ${blocks}u + first_row / ${blockRows}u) * ${area * depth * blockRows}u` };
 }

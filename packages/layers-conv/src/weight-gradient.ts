@@ -5,11 +5,13 @@ import {
   planProduct,
   productKernel,
   recordSplitKSum,
+  splitReduction,
   stridedColumns,
   stridedRows,
   wholeReduction,
 } from '@alex/tensor/kernels';
 import { recordConvolution } from './choice.js';
+import { imageColumns, isFlat } from './flat-columns.js';
 import type { Geometry } from './options.js';
 import { everyLoad } from './wgsl.js';
 import { recordWinogradWeightGradient } from './winograd/winograd.js';
@@ -31,6 +33,7 @@ export function recordWeightGradient(recorder: Recorder, geometry: Geometry, val
     reductions: outputHeight * outputWidth,
     rowSide: { along: 'steps', contiguous: batch },
     columnSide: { along: 'steps', contiguous: batch },
+    halves: [values.input, values.outputGradient].some(({ dataType }) => dataType === 'f16'),
   };
   recordConvolution(recorder, geometry, {
     direction: 'weightGradient',
@@ -62,8 +65,11 @@ function recordDirect(
   const area = kernel[0] * kernel[1];
   const positions = outputHeight * outputWidth;
   const plan = planProduct(recorder.gpu, shape, choice);
+  const fours = plan.resultWidth === 4 ? '4' : '';
   const positionsOfPiece = Math.ceil(positions / plan.splitK);
-  const splitK = Math.ceil(positions / positionsOfPiece);
+  const cut = splitReduction(positions * batch, plan.splitK, plan.roundSteps, 'slice');
+  const flat = isFlat(plan, batch) ? imageColumns(geometry, plan, `slice * ${cut.stepsOfPiece}u`) : undefined;
+  const splitK = flat ? cut.splitK : Math.ceil(positions / positionsOfPiece);
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
   const target =
     splitK === 1 ? weightGradient : recorder.tensor(`${name}/weightGradient/splitK`, [splitK, weightGradient.elements]);
@@ -71,14 +77,15 @@ function recordDirect(
     label: `${name}/weightGradient`,
     reads: { input, outputGradient },
     writes: { target },
-    vectors: plan.rowForm.width === 4 ? ['input', 'outputGradient'] : [],
+    vectors: [...(plan.rowForm.width === 4 ? ['input', 'outputGradient'] : []), ...(fours ? ['target'] : [])],
     ...productKernel({
       title: `Weight gradient of ${name}: rows are filters, columns are weights of a filter, steps are images`,
       plan,
       rows: groupFilters,
       columns,
       batches: groups * splitK,
-      reduction: wholeReduction(batch, plan.roundSteps),
+      reduction: flat ? cut.reduction : wholeReduction(batch, plan.roundSteps),
+      ...(flat && { functions: flat.functions }),
       setup: `let group = batch % ${groups}u;
 let slice = batch / ${groups}u;
 ${everyLoad(
@@ -87,10 +94,11 @@ ${everyLoad(
 let kernel_x_${c} = i32(at_${c} % ${kernel[1]}u) - ${padding.left};
 let map_${c} = (group * ${groupChannels}u + at_${c} / ${area}u) * ${height * width * batch}u;`,
 )}`,
-      outer: {
-        count: `(min(${positions}u, (slice + 1u) * ${positionsOfPiece}u) - slice * ${positionsOfPiece}u)`,
-        declare: padded ? everyLoad(plan, (c) => `var inside_${c} = true;`) : '',
-        begin: `let position = slice * ${positionsOfPiece}u + outer;
+      ...(!flat && {
+        outer: {
+          count: `(min(${positions}u, (slice + 1u) * ${positionsOfPiece}u) - slice * ${positionsOfPiece}u)`,
+          declare: padded ? everyLoad(plan, (c) => `var inside_${c} = true;`) : '',
+          begin: `let position = slice * ${positionsOfPiece}u + outer;
 let window_y = i32(position / ${outputWidth}u * ${stride[0]}u);
 let window_x = i32(position % ${outputWidth}u * ${stride[1]}u);
 ${everyLoad(
@@ -99,24 +107,27 @@ ${everyLoad(
 ${padded ? `inside_${c} = u32(y_${c}) < ${height}u && u32(x_${c}) < ${width}u;` : ''}
 let place_${c} = map_${c} + u32(y_${c} * ${width} + x_${c}) * ${batch}u;`,
 )}`,
-      },
+        },
+      }),
       rowOperand: stridedRows({
         name: 'outputGradient',
-        base: `((group * ${groupFilters}u + first_row) * ${positions}u + position) * ${batch}u`,
+        base: `((group * ${groupFilters}u + first_row) * ${positions}u${flat ? '' : ' + position'}) * ${batch}u${flat ? ` + slice * ${cut.stepsOfPiece}u` : ''}`,
         rowStride: positions * batch,
         stepStride: 1,
         plan,
         rows: groupFilters,
       }),
-      columnOperand: stridedColumns({
-        name: 'input',
-        base: (c) => (padded ? `select(0u, place_${c}, inside_${c})` : `place_${c}`),
-        ...(padded ? { valid: (c: number) => `inside_${c}` } : {}),
-        stepStride: 1,
-        plan,
-      }),
+      columnOperand:
+        flat?.operand ??
+        stridedColumns({
+          name: 'input',
+          base: (c) => (padded ? `select(0u, place_${c}, inside_${c})` : `place_${c}`),
+          ...(padded ? { valid: (c: number) => `inside_${c}` } : {}),
+          stepStride: 1,
+          plan,
+        }),
       store: (row, c, value) =>
-        `store_target(slice * ${weightGradient.elements}u + (group * ${groupFilters}u + ${row}) * ${columns}u + column_${c}, ${value});`,
+        `store${fours}_target((slice * ${weightGradient.elements}u + (group * ${groupFilters}u + ${row}) * ${columns}u + column_${c})${fours && ' / 4u'}, ${value});`,
     }),
   });
   if (splitK > 1) {

@@ -36,7 +36,7 @@ export type { ProductFamily, ProductKernelOptions } from './math/products/family
 export type { LoadForm } from './math/products/lanes.js';
 export { type ProductOperand, stridedColumns, stridedRows } from './math/products/operand.js';
 export { planProduct, productChoices } from './math/products/plan.js';
-export { type Reduction, wholeReduction } from './math/products/reduction.js';
+export { type Reduction, splitReduction, wholeReduction } from './math/products/reduction.js';
 export type { ProductChoice, ProductPlan, ProductShape, Share } from './math/products/shape.js';
 export type { ProductTile } from './math/products/tile-size.js';
 export { recordRowSums, recordSplitKSum } from './math/sums.js';

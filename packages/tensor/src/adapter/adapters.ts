@@ -1,7 +1,7 @@
 import { AdapterError, ConfigError } from '../errors.js';
 import { type Found, findAdapters, type Search } from './drivers.js';
 import { type AdapterDescription, Gpu, type GpuOptions } from './gpu.js';
-import type { GPUAdapter, GPUDevice } from './webgpu.js';
+import type { GPUAdapter, GPUDevice, GPUFeature } from './webgpu.js';
 
 /** Which adapter to open, and how much of it to use. */
 export interface OpenOptions extends GpuOptions {
@@ -18,7 +18,12 @@ export interface OpenOptions extends GpuOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-const wantedFeatures = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
+const wantedFeatures = [
+  'timestamp-query',
+  'subgroups',
+  'shader-f16',
+  'chromium-experimental-subgroup-matrix',
+] as const satisfies readonly GPUFeature[];
 
 /** What WebGPU grants of these without asking is the least that any adapter has; the kernels want all of this one. */
 const wantedLimits = [
@@ -66,7 +71,7 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   const { description, request } = choose(found, options.adapter ?? 0);
   const adapter = await request();
   if (!adapter) throw new AdapterError(`The adapter "${description.name}" was there before and is gone now.`);
-  return new Gpu(await requestDevice(adapter, description), description, options);
+  return new Gpu(await requestDevice(adapter, description), description, options, adapter.info);
 }
 
 function checkOptions({ adapter, ...bytes }: OpenOptions): void {

@@ -17,8 +17,17 @@ type Drivers = Readonly<Record<string, string>>;
 const backend = process.platform === 'darwin' ? 'metal' : process.platform === 'win32' ? 'd3d12' : 'vulkan';
 
 const toggles = [
-  // The kernels guard their own indices: the driver need not do it again. Twice as fast on SwiftShader.
-  'enable-dawn-features=disable_robustness',
+  `enable-dawn-features=${[
+    // The kernels guard their own indices: the driver need not do it again. Twice as fast on SwiftShader.
+    'disable_robustness',
+    // They also write the memory of a workgroup before they read it: it need not be filled with zeros at every start.
+    'disable_workgroup_init',
+    // Dawn knows of a driver that compiled f16 wrongly, and hides it from all of NVIDIA's; today's compile it right.
+    'vulkan_enable_f16_on_nvidia',
+    // Matrix units are an experiment of Dawn's, in its interface and in WGSL.
+    'allow_unsafe_apis',
+    'expose_wgsl_experimental_features',
+  ].join()}`,
   // Browsers round timestamps to a tenth of a millisecond against spying pages, and many a kernel takes less.
   'disable-dawn-features=timestamp_quantization',
 ];

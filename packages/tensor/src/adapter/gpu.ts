@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { AdapterError, AdapterLostError, MemoryError } from '../errors.js';
-import type { GPUBuffer, GPUDevice, GPUSupportedLimits } from './webgpu.js';
+import type { GPUAdapterInfo, GPUBuffer, GPUDevice, GPUSupportedLimits } from './webgpu.js';
 
 /** What can be known of an adapter before it is opened. */
 export interface AdapterDescription {
@@ -37,9 +37,17 @@ export interface BufferOptions {
   readonly mappedAtCreation?: boolean;
 }
 
+/** The size of the matrices that an adapter's matrix units multiply: f16 by f16, summed in f32. */
+export interface SubgroupMatrix {
+  readonly rows: number;
+  readonly columns: number;
+  /** Steps of the reduction. */
+  readonly steps: number;
+}
+
 /** Narrows what kernels may use of an adapter: to try their other variants, or to leave room for others. */
 export interface GpuOptions {
-  /** False: kernels do without subgroups even where the adapter has them. */
+  /** False: kernels do without subgroups (and so without matrix units) even where the adapter has them. */
   readonly subgroups?: boolean;
   /** The most bytes that one binding of a kernel may hold. Default: the adapter's own limit, which it cannot exceed. */
   readonly bindingBytes?: number;
@@ -82,6 +90,8 @@ export class Gpu {
   readonly limits: GPUSupportedLimits;
   /** Lanes of a subgroup, where the device has subgroups and all of them have one size. */
   readonly subgroupSize: number | undefined;
+  /** The largest matrices that a subgroup of that size multiplies at once, where the adapter has matrix units for f16. */
+  readonly subgroupMatrix: SubgroupMatrix | undefined;
   /** The most bytes that one binding of a kernel may hold; a larger tensor is bound in parts. */
   readonly bindingBytes: number;
   /**
@@ -98,7 +108,13 @@ export class Gpu {
   #loss: AdapterLostError | undefined;
   #uncaught: AdapterError | undefined;
 
-  constructor(device: GPUDevice, description: AdapterDescription, options: GpuOptions = {}) {
+  /** @param info - what the adapter says of itself; a device's own copy leaves its matrices out */
+  constructor(
+    device: GPUDevice,
+    description: AdapterDescription,
+    options: GpuOptions = {},
+    info: GPUAdapterInfo = device.adapterInfo,
+  ) {
     this.device = device;
     this.description = description;
     this.features = new Set(device.features);
@@ -106,6 +122,7 @@ export class Gpu {
     const { subgroupMinSize, subgroupMaxSize } = device.adapterInfo;
     const fixed = subgroupMinSize === subgroupMaxSize && device.features.has('subgroups');
     this.subgroupSize = fixed && options.subgroups !== false ? subgroupMinSize : undefined;
+    this.subgroupMatrix = this.subgroupSize === undefined ? undefined : matrixOf(device, info);
     this.bindingBytes = Math.min(device.limits.maxStorageBufferBindingSize, options.bindingBytes ?? Infinity);
     const machineBytes = description.kind === 'software' ? memoryOfMachine() : Infinity;
     this.memoryBytes = Math.min(machineBytes, options.memoryBytes ?? Infinity);
@@ -242,6 +259,15 @@ export class Gpu {
     const message = `${label}: the adapter "${this.description.name}" reports: ${messageOf(reason).trim()}`;
     return isA('GPUOutOfMemoryError', reason) ? new MemoryError(message) : new AdapterError(message);
   }
+}
+
+function matrixOf({ features }: GPUDevice, info: GPUAdapterInfo): SubgroupMatrix | undefined {
+  if (!features.has('chromium-experimental-subgroup-matrix') || !features.has('shader-f16')) return undefined;
+  const configs = [...(info.subgroupMatrixConfigs ?? [])].filter(
+    ({ componentType, resultComponentType }) => componentType === 'f16' && resultComponentType === 'f32',
+  );
+  const [largest] = configs.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
+  return largest && { rows: largest.M, columns: largest.N, steps: largest.K };
 }
 
 /** The bytes of memory that this process may use at most. */

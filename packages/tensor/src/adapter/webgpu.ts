@@ -36,7 +36,18 @@ export interface GPUAdapterInfo {
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
   readonly isFallbackAdapter: boolean;
+  /** Of the feature `chromium-experimental-subgroup-matrix`, which only Dawn has. */
+  readonly subgroupMatrixConfigs?: Iterable<{
+    readonly componentType: string;
+    readonly resultComponentType: string;
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+  }>;
 }
+
+/** Features that Alex asks for where an adapter has them. */
+export type GPUFeature = 'timestamp-query' | 'subgroups' | 'shader-f16' | 'chromium-experimental-subgroup-matrix';
 
 export interface GPUAdapter {
   readonly info: GPUAdapterInfo;
@@ -44,7 +55,7 @@ export interface GPUAdapter {
   readonly limits: GPUSupportedLimits;
   requestDevice(descriptor: {
     readonly label: string;
-    readonly requiredFeatures: readonly ('timestamp-query' | 'subgroups' | 'shader-f16')[];
+    readonly requiredFeatures: readonly GPUFeature[];
     readonly requiredLimits: Record<string, number>;
   }): Promise<GPUDevice>;
 }

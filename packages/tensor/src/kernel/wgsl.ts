@@ -59,8 +59,13 @@ export function moduleText(options: {
     bindings.flatMap((binding, position) => (binding.memory === index ? [{ binding, position }] : [])),
   );
   const lines: string[] = [];
-  if (memories.some(({ dataType }) => dataType === 'f16')) lines.push('enable f16;');
+  if (memories.some(({ dataType }) => dataType === 'f16') || /\bf16\b/.test(kernel)) lines.push('enable f16;');
   if (/\bsubgroup[A-Z]/.test(kernel)) lines.push('enable subgroups;');
+  if (/\bsubgroupMatrix[A-Z]/.test(kernel)) {
+    lines.push('enable chromium_experimental_subgroup_matrix;');
+    // Their operations must be reached by all lanes of a subgroup, but Dawn asks for all of a workgroup.
+    lines.push('diagnostic(off, chromium.subgroup_matrix_uniformity);');
+  }
   bindings.forEach((binding, position) => {
     const access = binding.written ? 'read_write' : 'read';
     const { dataType, vectors } = memories[binding.memory]!;

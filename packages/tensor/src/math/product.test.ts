@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
-import { createProgram } from '../kernel/program.js';
+import { fromHalves, toHalves } from '../kernel/half.js';
+import { createProgram, type Program } from '../kernel/program.js';
 import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from '../kernel/tensor.js';
 import { randomTensor, relativeError } from '../testing/values.js';
 import { type ProductOptions, recordProduct } from './product.js';
@@ -38,27 +39,29 @@ function reference(
   return output;
 }
 
-async function errorOf(gpu: Gpu, test: Case): Promise<number> {
+async function errorOf(gpu: Gpu, test: Case, dataType: 'f32' | 'f16' = 'f32'): Promise<number> {
   const { bias: hasBias, ...sizes } = test;
   const { m, n, k } = sizes;
+  const stored = (data: Float32Array) => (dataType === 'f16' ? fromHalves(toHalves(data)).slice(0, data.length) : data);
   const values = {
-    a: randomTensor([m, k], 1).data,
-    b: randomTensor([k, n], 2).data,
+    a: stored(randomTensor([m, k], 1).data),
+    b: stored(randomTensor([k, n], 2).data),
     output: randomTensor([m, n], 3).data,
     bias: randomTensor([m], 4).data,
   };
   const tensors = Object.fromEntries(
     Object.entries(values).map(([name, data]) => {
-      const tensor = createTensor(gpu, name, [data.length]);
+      const tensor = createTensor(gpu, name, [data.length], name === 'a' || name === 'b' ? { dataType } : {});
       writeTensor(gpu, tensor, data);
       return [name, tensor];
     }),
   ) as Record<keyof typeof values, Tensor>;
   const { a, b, output, bias } = tensors;
-  const program = createProgram(gpu, (recorder) => {
-    recordProduct(recorder, { ...sizes, label: 'product', a, b, output, ...(hasBias ? { bias } : {}) });
-  });
+  let program: Program | undefined;
   try {
+    program = createProgram(gpu, (recorder) => {
+      recordProduct(recorder, { ...sizes, label: 'product', a, b, output, ...(hasBias ? { bias } : {}) });
+    });
     await program.run();
     const got = await readTensor(gpu, output);
     return relativeError(
@@ -72,7 +75,7 @@ async function errorOf(gpu: Gpu, test: Case): Promise<number> {
       ),
     );
   } finally {
-    program.dispose();
+    program?.dispose();
     for (const tensor of Object.values(tensors)) disposeTensor(gpu, tensor);
   }
 }
@@ -163,16 +166,63 @@ describe.each([
     likeHardware.dispose();
   });
 
-  it('gives the same result where rows are shared through memory of the workgroup', async () => {
-    for (const test of [
-      { m: 64, n: 256, k: 96, transposeA: true, tile: { rows: 16, columns: 4, workgroupSize: 64, unroll: 8 } },
-      { m: 20, n: 45, k: 37, transposeA: true, tile: { rows: 8, columns: 1, workgroupSize: 16, unroll: 1 } },
-      { m: 33, n: 64, k: 52, bias: true, tile: { rows: 16, columns: 4, workgroupSize: 32, unroll: 4 } },
-      { m: 30, n: 50, k: 44, transposeB: true, tile: { rows: 8, columns: 2, workgroupSize: 8, unroll: 4 } },
-      { m: 9, n: 20, k: 1001, splitK: 3, tile: { rows: 8, columns: 1, workgroupSize: 16, unroll: 2 } },
-    ]) {
-      expect(await errorOf(gpu, { ...test, share: 'workgroup' }), JSON.stringify(test)).toBeLessThan(1e-5);
-    }
+  it('gives the same result where a workgroup stages rows and columns in its memory', async () => {
+    const tile = fc.constantFrom(
+      { rows: 4, columns: 4, invocationRows: 2, workgroupSize: 8, unroll: 4 },
+      { rows: 8, columns: 4, invocationRows: 1, workgroupSize: 8, unroll: 4 },
+      { rows: 4, columns: 4, invocationRows: 4, workgroupSize: 16, unroll: 8 },
+    );
+    const size = fc.integer({ min: 1, max: 50 });
+    // Multiples of four are loaded four at a time.
+    const fours = size.map((quads) => 4 * quads);
+    const sizes = fc.oneof(fc.record({ m: size, n: size, k: size }), fc.record({ m: fours, n: fours, k: fours }));
+    const flags = fc.record({
+      transposeA: fc.boolean(),
+      transposeB: fc.boolean(),
+      bias: fc.boolean(),
+      accumulate: fc.boolean(),
+      splitK: fc.constantFrom(1, 1, 3),
+    });
+    await fc.assert(
+      fc.asyncProperty(sizes, flags, tile, async (sizes, flags, tile) => {
+        expect(await errorOf(gpu, { ...sizes, ...flags, tile, share: 'workgroup' })).toBeLessThan(1e-5);
+      }),
+      { numRuns: randomShapes, seed: 11 },
+    );
+  });
+
+  it('multiplies values that are stored as f16 by matrix units, where the adapter has them', async (context) => {
+    const matrix = gpu.subgroupMatrix;
+    if (!matrix) return context.skip('no matrix units');
+    const subgroups = (count: number) => count * gpu.subgroupSize!;
+    const tile = fc.constantFrom(
+      { rows: matrix.rows, columns: matrix.columns, invocationRows: 1, workgroupSize: subgroups(1), unroll: 16 },
+      { rows: 2 * matrix.rows, columns: matrix.columns, invocationRows: 2, workgroupSize: subgroups(4), unroll: 32 },
+    );
+    const size = fc.integer({ min: 1, max: 40 });
+    const fours = size.map((quads) => 4 * quads);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(fc.record({ m: size, n: size, k: size }), fc.record({ m: fours, n: fours, k: fours })),
+        fc.record({
+          transposeA: fc.boolean(),
+          transposeB: fc.boolean(),
+          bias: fc.boolean(),
+          accumulate: fc.boolean(),
+          splitK: fc.constantFrom(1, 1, 3),
+        }),
+        tile,
+        async (sizes, flags, tile) => {
+          expect(await errorOf(gpu, { ...sizes, ...flags, tile, share: 'matrix' }, 'f16')).toBeLessThan(1e-5);
+        },
+      ),
+      { numRuns: randomShapes, seed: 13 },
+    );
+  });
+
+  it('refuses a tile that cannot be staged', async () => {
+    const tile = { rows: 6, columns: 4, workgroupSize: 16, invocationRows: 4, unroll: 8 };
+    await expect(errorOf(gpu, { m: 8, n: 8, k: 8, tile, share: 'workgroup' })).rejects.toThrow(/multiples of 4/);
   });
 
   it('cuts what is larger than a binding, along rows or along the reduction', async () => {

@@ -60,6 +60,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
     depth: k,
     rowSide: { along: transposeA ? 'result' : 'steps', contiguous: transposeA ? m : k },
     columnSide: { along: transposeB ? 'steps' : 'result', contiguous: transposeB ? k : n },
+    halves: [options.a, options.b].some(({ dataType }) => dataType === 'f16'),
   };
   const choices = productChoices(gpu, shape);
   const fused = fusesIntoProducts(gpu) ? options.epilogue : undefined;
@@ -84,7 +85,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
   }
   recordTunable(recorder, {
     kernel: 'product',
-    version: 1,
+    version: 2,
     shape: [
       `${m}x${k}x${n}`,
       ...(batches > 1 ? [`${batches} times`] : []),
@@ -170,7 +171,7 @@ function recordSlice(
   const firstOfA = slice.m.first * rowStride + slice.k.first * stepStride;
   const firstOfB = slice.k.first * columnStepStride;
   const firstOfOutput = whole ? slice.m.first * n : 0;
-  const fours = plan.columnForm.along === 'result' && plan.columnForm.width === 4 ? '4' : '';
+  const fours = plan.resultWidth === 4 ? '4' : '';
   const place = (row: string, load: number) => {
     const element = `(batch * ${m}u + ${row}) * ${n}u + column_${load} + ${firstOfOutput}u`;
     return fours ? `(${element}) / 4u` : element;
@@ -216,7 +217,7 @@ function recordSlice(
         storeAfter(
           whole ? epilogue : undefined,
           value,
-          fours ? 4 : 1,
+          plan.resultWidth,
           (result) => `store${fours}_output(${place(row, load)}, ${result});`,
         ),
     }),

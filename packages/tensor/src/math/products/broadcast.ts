@@ -1,17 +1,19 @@
+import type { Gpu } from '../../adapter/gpu.js';
 import type { ProductFamily } from './family.js';
+import { registerChoices, registerPlan } from './register-plan.js';
 import { registerTileKernel } from './register-tile.js';
+
+const lanes = ({ subgroupSize }: Pick<Gpu, 'subgroupSize'>) => subgroupSize ?? 1;
 
 /** The lanes of a subgroup load other values of the rows each, and hand them round by `subgroupBroadcast`. */
 export const broadcast: ProductFamily = {
-  share: 'subgroup',
-  lanes: ({ subgroupSize }) => subgroupSize ?? 1,
+  plan: registerPlan(lanes),
+  choices: registerChoices('subgroup', lanes),
   kernel: (options) =>
     registerTileKernel(options, {
       share: 'subgroup',
-      module: () => '',
       inputs: ', @builtin(subgroup_invocation_id) lane: u32',
-      begin: '',
-      load: (index, stepLoad, _, value) => `let row_${index}_${stepLoad} = ${value};`,
-      value: (index, stepLoad, _, lane, of) => `subgroupBroadcast(${of(`row_${index}_${stepLoad}`)}, ${lane}u)`,
+      load: (index, stepLoad, value) => `let row_${index}_${stepLoad} = ${value};`,
+      value: (index, stepLoad, lane, of) => `subgroupBroadcast(${of(`row_${index}_${stepLoad}`)}, ${lane}u)`,
     }),
 };

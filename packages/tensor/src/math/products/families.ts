@@ -1,12 +1,18 @@
 import type { Dispatch } from '../../kernel/recorder.js';
 import { broadcast } from './broadcast.js';
 import type { ProductFamily, ProductKernelOptions } from './family.js';
+import { matrix } from './matrix.js';
 import { plain } from './plain.js';
 import type { Share } from './shape.js';
 import { tile } from './tile.js';
 
 /** All families, by what they share through. */
-export const families: Readonly<Record<Share, ProductFamily>> = { none: plain, subgroup: broadcast, workgroup: tile };
+export const families: Readonly<Record<Share, ProductFamily>> = {
+  none: plain,
+  subgroup: broadcast,
+  workgroup: tile,
+  matrix,
+};
 
 /** Text of the kernel of a product, by the family that its plan chose. */
 export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wgsl' | 'workgroups'> {

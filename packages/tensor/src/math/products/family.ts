@@ -1,9 +1,8 @@
-import type { Gpu } from '../../adapter/gpu.js';
 import type { Dispatch } from '../../kernel/recorder.js';
 import type { ProductOperand } from './operand.js';
 import type { OuterLoop, Reduction } from './reduction.js';
-import type { ProductPlan, Share } from './shape.js';
-import type { ProductTile } from './tile-size.js';
+import type { ProductChoice, ProductPlan, ProductShape } from './shape.js';
+import type { ProductAdapter, ProductGpu } from './table.js';
 
 export interface ProductKernelOptions {
   /** What the kernel computes, in a few words, for the head of the text. */
@@ -22,8 +21,8 @@ export interface ProductKernelOptions {
   /** Where sums run over more than one reduction, as over the places of a convolution's kernel. */
   readonly outer?: OuterLoop;
   /**
-   * What a sum starts at, as WGSL: of a row, and of the columns of a load (`at_LOAD` and, where the column operand loads
-   * four columns at once, the three after it: then a `vec4f`, or one value for all four). Default: 0.
+   * What is added to a sum, as WGSL: of a row, and of the columns of a load (`at_LOAD` and, where `plan.resultWidth` is 4,
+   * the three after it: then a `vec4f`, or one value for all four). Default: 0.
    */
   initial?(row: string, load: number): string;
   /**
@@ -35,10 +34,11 @@ export interface ProductKernelOptions {
   readonly functions?: string;
 }
 
-/** One way to write a product's kernel. A new family is a file of its own, a name among {@link Share}, and rows of the table. */
+/** One way to write a product's kernel. A new family is a file of its own, a name among `Share`, and rows of the table. */
 export interface ProductFamily {
-  readonly share: Share;
-  /** How many invocations share what one of them loads. */
-  lanes(gpu: Pick<Gpu, 'subgroupSize'>, tile: ProductTile): number;
+  /** Ways to compute a product by this family, the most likely to be fast first. */
+  choices(gpu: ProductAdapter, shape: ProductShape, width: 1 | 4): ProductChoice[];
+  /** Works a choice out for a product. */
+  plan(gpu: ProductGpu, shape: ProductShape, choice: ProductChoice): ProductPlan;
   kernel(options: ProductKernelOptions): Pick<Dispatch, 'wgsl' | 'workgroups'>;
 }

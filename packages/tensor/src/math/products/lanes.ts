@@ -1,5 +1,3 @@
-import type { ProductTile } from './tile-size.js';
-
 /** What one load brings: one value, or four neighbours in memory. */
 export interface LoadForm {
   readonly width: 1 | 4;
@@ -8,32 +6,49 @@ export interface LoadForm {
 }
 
 /**
- * How the lanes of those who share lie over the loads of the row operand: `rows * steps` lanes load side by side, `rows` of
- * them along the rows and `steps` along the reduction. Both are 1 where nobody shares.
+ * How the lanes of those who share lie over the loads of an operand: `results * steps` lanes load side by side, `results`
+ * of them along the rows (or columns) and `steps` along the reduction. Both are 1 where nobody shares.
  */
 export interface Lanes {
-  readonly rows: number;
+  readonly results: number;
   readonly steps: number;
   /** Which of the two neighbouring lanes run over: the one that is contiguous in memory. */
-  readonly first: 'rows' | 'steps';
+  readonly first: 'results' | 'steps';
+  /** How many loads that are neighbours along the result a lane makes before the next lane's begin. */
+  readonly neighbours: number;
+  /** How many steps of the reduction a lane covers before the next lane's begin. */
+  readonly depth: number;
 }
 
-/** Steps that one load of the row operand covers, by all lanes together. */
-export function stepsOfLoad(form: LoadForm, lanes: Lanes): number {
-  return lanes.steps * (form.along === 'steps' ? form.width : 1);
+/** Steps that one load of an operand covers, by all lanes together. */
+export function stepsOfLoad(lanes: Lanes): number {
+  return lanes.steps * lanes.depth;
 }
 
 /** Steps of one round: what was asked for, rounded up to a whole number of loads of either operand. */
-export function stepsOfRound(tile: ProductTile, lanes: Lanes, rowForm: LoadForm, columnForm: LoadForm): number {
-  const columnSteps = columnForm.along === 'steps' ? columnForm.width : 1;
-  const least = Math.max(stepsOfLoad(rowForm, lanes), columnSteps);
-  return Math.ceil(tile.unroll / least) * least;
+export function stepsOfRound(unroll: number, rows: Lanes, columns: Lanes): number {
+  const least = Math.max(stepsOfLoad(rows), stepsOfLoad(columns));
+  return Math.ceil(unroll / least) * least;
 }
 
-/** Lays so many lanes (a power of two) over the loads of the rows, and what is left over the reduction. */
-export function lanesFor(count: number, tile: ProductTile, form: LoadForm): Lanes {
-  const loads = form.along === 'result' ? tile.rows / form.width : tile.rows;
-  let rows = count;
-  while (loads % rows !== 0) rows /= 2;
-  return { rows, steps: count / rows, first: form.along === 'result' ? 'rows' : 'steps' };
+/**
+ * Lays so many lanes over the loads of `results` rows (or columns), and what is left over the reduction.
+ *
+ * @param patch - how large a patch each lane loads, as results and steps. Default: what one load brings.
+ */
+export function lanesFor(
+  count: number,
+  results: number,
+  form: LoadForm,
+  patch: { readonly results: number; readonly steps: number } = {
+    results: form.along === 'result' ? form.width : 1,
+    steps: form.along === 'steps' ? form.width : 1,
+  },
+): Lanes {
+  const patches = results / patch.results;
+  let along = count;
+  while (patches % along !== 0) along /= 2;
+  const neighbours = patch.results / (form.along === 'result' ? form.width : 1);
+  const first = form.along === 'result' ? 'results' : 'steps';
+  return { results: along, steps: count / along, first, neighbours, depth: patch.steps };
 }

@@ -14,8 +14,9 @@ export interface ProductOperand {
   /**
    * The value, or `vec4f`, of the load `index`, `step` steps into a round.
    *
-   * Of the row operand: load number `index * lanes.rows + lane_row` from `first_row` on along the rows, and `lane_step`
-   * loads further along the reduction. Of the column operand: the column `at_INDEX`.
+   * Of the row operand: load number `index * lanes.results + lane_row` from `first_row` on along the rows (where a lane
+   * loads neighbours, they count as one), and `lane_step` loads further along the reduction. Of the column operand: the
+   * column `at_INDEX`, and `column_step` loads further where lanes share the columns, too.
    *
    * @param beyond - given where the steps of some lanes may lie beyond the reduction: how many loads along the reduction
    *   exist from `step` on
@@ -44,32 +45,37 @@ export function stridedRows(options: {
   readonly base: string;
   readonly rowStride: number;
   readonly stepStride: number;
-  readonly plan: Pick<ProductPlan, 'tile' | 'lanes' | 'rowForm'>;
+  readonly plan: Pick<ProductPlan, 'blockRows' | 'lanes' | 'rowForm'>;
   readonly rows?: number;
 }): ProductOperand {
   const { name, base, rows } = options;
-  const { tile, lanes, rowForm: form } = options.plan;
+  const { blockRows, lanes, rowForm: form } = options.plan;
   const { width } = form;
   const rowsOfLoad = form.along === 'result' ? width : 1;
-  const checked = rows !== undefined && rows % tile.rows !== 0;
+  const { neighbours } = lanes;
+  const checked = rows !== undefined && rows % blockRows !== 0;
+  // The place of a lane's load among the loads along the rows, without what depends on the lane.
+  const placeOf = (index: number) => Math.floor(index / neighbours) * lanes.results * neighbours + (index % neighbours);
+  const lane = neighbours === 1 ? 'lane_row' : `lane_row * ${neighbours}u`;
   // How far one load lies from the next, along rows and along the reduction, counted in loads.
   const rowStride = (options.rowStride * rowsOfLoad) / width;
   const stepStride = form.along === 'steps' ? options.stepStride : options.stepStride / width;
+  const laneStride = (lanes.depth * options.stepStride) / width;
   const offsetOfStep = (step: number) => (form.along === 'steps' ? step / width : step) * stepStride;
   return {
     declare: [
       'var rows_at = 0u;',
       ...(checked
-        ? count(tile.rows / rowsOfLoad / lanes.rows).map(
+        ? count(blockRows / rowsOfLoad / lanes.results).map(
             (index) =>
-              `let row_offset_${index} = (min(first_row / ${rowsOfLoad}u + ${index * lanes.rows}u + lane_row, ` +
+              `let row_offset_${index} = (min(first_row / ${rowsOfLoad}u + ${placeOf(index)}u + ${lane}, ` +
               `${rows / rowsOfLoad - 1}u) - first_row / ${rowsOfLoad}u) * ${rowStride}u;`,
           )
         : []),
     ].join('\n'),
-    begin: `rows_at = ${inLoads(width, base)} + lane_step * ${stepStride}u${checked ? '' : ` + lane_row * ${rowStride}u`};`,
+    begin: `rows_at = ${inLoads(width, base)} + lane_step * ${laneStride}u${checked ? '' : ` + lane_row * ${rowStride * neighbours}u`};`,
     load(index, step, beyond) {
-      const offset = offsetOfStep(step) + (checked ? 0 : index * lanes.rows * rowStride);
+      const offset = offsetOfStep(step) + (checked ? 0 : placeOf(index) * rowStride);
       const place = `rows_at + ${offset}u${checked ? ` + row_offset_${index}` : ''}`;
       const back = beyond === undefined ? '' : ` - (lane_step - min(lane_step, ${beyond - 1}u)) * ${stepStride}u`;
       return `${loadFunction(name, form)}(${place}${back})`;
@@ -90,16 +96,17 @@ export function stridedColumns(options: {
   base(load: number): string;
   valid?(load: number): string;
   readonly stepStride: number;
-  readonly plan: Pick<ProductPlan, 'tile' | 'columnForm'>;
+  readonly plan: Pick<ProductPlan, 'columnForm' | 'columnLanes' | 'columnLoads'>;
 }): ProductOperand {
   const { name, base, valid, stepStride } = options;
-  const { tile, columnForm: form } = options.plan;
+  const { columnForm: form, columnLanes, columnLoads } = options.plan;
   const { width } = form;
-  const loads = count(form.along === 'result' ? tile.columns / width : tile.columns);
+  const loads = count(columnLoads);
+  const ofLane = columnLanes.steps === 1 ? '' : ` + column_step * ${(columnLanes.depth * stepStride) / width}u`;
   const offset = (step: number) => (step * stepStride) / width;
   return {
     declare: loads.map((load) => `var columns_at_${load} = 0u;`).join('\n'),
-    begin: loads.map((load) => `columns_at_${load} = ${inLoads(width, base(load))};`).join('\n'),
+    begin: loads.map((load) => `columns_at_${load} = ${inLoads(width, base(load))}${ofLane};`).join('\n'),
     load(index, step) {
       const load = `${loadFunction(name, form)}(columns_at_${index} + ${offset(step)}u)`;
       return valid ? `select(${width === 4 ? 'vec4f()' : '0.0'}, ${load}, ${valid(index)})` : load;

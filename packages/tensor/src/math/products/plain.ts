@@ -1,17 +1,18 @@
 import type { ProductFamily } from './family.js';
+import { registerChoices, registerPlan } from './register-plan.js';
 import { registerTileKernel } from './register-tile.js';
+
+const lanes = () => 1;
 
 /** Nobody shares: every invocation loads all values of the rows that it needs. Right on every adapter. */
 export const plain: ProductFamily = {
-  share: 'none',
-  lanes: () => 1,
+  plan: registerPlan(lanes),
+  choices: registerChoices('none', lanes),
   kernel: (options) =>
     registerTileKernel(options, {
       share: 'none',
-      module: () => '',
       inputs: '',
-      begin: '',
-      load: (index, stepLoad, _, value) => `let row_${index}_${stepLoad} = ${value};`,
-      value: (index, stepLoad, _place, _lane, of) => of(`row_${index}_${stepLoad}`),
+      load: (index, stepLoad, value) => `let row_${index}_${stepLoad} = ${value};`,
+      value: (index, stepLoad, _lane, of) => of(`row_${index}_${stepLoad}`),
     }),
 };

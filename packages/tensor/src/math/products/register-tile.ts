@@ -7,20 +7,15 @@ import type { Share } from './shape.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);
 
-/** How the invocations of a workgroup hand round the values of the row operand. */
+/** How the invocations of a subgroup hand round the values of the row operand. */
 export interface RowSharing {
   readonly share: Share;
-  /** Declarations of module scope, for `values` loads of `type` in each round. */
-  module(type: string, values: number): string;
-  /** Further inputs of the entry point, and statements at its beginning, which give `lane` where lanes share. */
+  /** Further inputs of the entry point, which give `lane` where lanes share. */
   readonly inputs: string;
-  readonly begin: string;
-  /** A statement that loads `value`, load `index` of step load `stepLoad`; `place` counts the loads of all lanes before it. */
-  load(index: number, stepLoad: number, place: number, value: string): string;
-  /** A statement around the loads of a round, where what is shared is memory. */
-  readonly fence?: string;
+  /** A statement that loads `value`, load `index` of step load `stepLoad`. */
+  load(index: number, stepLoad: number, value: string): string;
   /** What `lane` loaded as load `index` of step load `stepLoad`; `of` gives the component of it that is wanted. */
-  value(index: number, stepLoad: number, place: number, lane: number, of: (loaded: string) => string): string;
+  value(index: number, stepLoad: number, lane: number, of: (loaded: string) => string): string;
 }
 
 /**
@@ -37,16 +32,16 @@ export function registerTileKernel(
 ): Pick<Dispatch, 'wgsl' | 'workgroups'> {
   const { title, plan, rows, columns, batches, rowOperand, columnOperand, reduction, store } = options;
   const { tile, lanes, rowForm, columnForm, roundSteps } = plan;
-  const { share, fence } = sharing;
+  const { share } = sharing;
   const { setup = '', outer, functions = '', initial = () => '' } = options;
   const rowWidth = rowForm.along === 'result' ? rowForm.width : 1;
   const columnWidth = columnForm.along === 'result' ? columnForm.width : 1;
-  const laneCount = lanes.rows * lanes.steps;
-  const loads = tile.rows / rowWidth / lanes.rows;
+  const laneCount = lanes.results * lanes.steps;
+  const loads = tile.rows / rowWidth / lanes.results;
   if (!Number.isInteger(loads) || tile.workgroupSize % laneCount !== 0 || tile.columns % columnWidth !== 0) {
     throw new ConfigError(
       `${title}: a tile of ${tile.rows} x ${tile.columns} and ${tile.workgroupSize} invocations does not fit ` +
-        `${lanes.rows} x ${lanes.steps} lanes that load ${rowWidth} rows and ${columnWidth} columns; use multiples`,
+        `${lanes.results} x ${lanes.steps} lanes that load ${rowWidth} rows and ${columnWidth} columns; use multiples`,
     );
   }
   if (rows % rowWidth !== 0 || columns % columnWidth !== 0) {
@@ -65,15 +60,14 @@ export function registerTileKernel(
   const component = (value: string, form: LoadForm, place: number) =>
     form.width === 4 ? `${value}.${'xyzw'[place % 4]}` : value;
 
-  const placeOfLoad = (index: number, stepLoad: number) => (stepLoad * loads + index) * laneCount;
   /** The value of a row at a step of the round, handed round by the lane that loaded it. */
   const rowValue = (row: number, step: number) => {
     const load = Math.floor(row / rowWidth);
     const stepLoad = rowForm.along === 'steps' ? Math.floor(step / rowForm.width) : step;
-    const [index, indexOfSteps] = [Math.floor(load / lanes.rows), Math.floor(stepLoad / lanes.steps)];
-    const [laneRow, laneStep] = [load % lanes.rows, stepLoad % lanes.steps];
-    const lane = lanes.first === 'rows' ? laneStep * lanes.rows + laneRow : laneRow * lanes.steps + laneStep;
-    return sharing.value(index, indexOfSteps, placeOfLoad(index, indexOfSteps), lane, (loaded) =>
+    const [index, indexOfSteps] = [Math.floor(load / lanes.results), Math.floor(stepLoad / lanes.steps)];
+    const [laneRow, laneStep] = [load % lanes.results, stepLoad % lanes.steps];
+    const lane = lanes.first === 'results' ? laneStep * lanes.results + laneRow : laneRow * lanes.steps + laneStep;
+    return sharing.value(index, indexOfSteps, lane, (loaded) =>
       component(loaded, rowForm, rowForm.along === 'result' ? row : step),
     );
   };
@@ -83,21 +77,16 @@ export function registerTileKernel(
       : component(`value_${load}_${Math.floor(step / columnForm.width)}`, columnForm, step);
 
   const round = (steps: number) => {
-    const rowStepsOfLoad = stepsOfLoad(rowForm, lanes);
+    const rowStepsOfLoad = stepsOfLoad(lanes);
     const columnStepsOfLoad = columnForm.along === 'steps' ? columnForm.width : 1;
     const rowLoads = count(Math.ceil(steps / rowStepsOfLoad)).flatMap((stepLoad) => {
       const existing = Math.ceil((steps - stepLoad * rowStepsOfLoad) / (rowStepsOfLoad / lanes.steps));
       const beyond = existing < lanes.steps ? existing : undefined;
       return count(loads).map((index) => {
         const load = rowOperand.load(index, stepLoad * rowStepsOfLoad, beyond);
-        return sharing.load(index, stepLoad, placeOfLoad(index, stepLoad), load);
+        return sharing.load(index, stepLoad, load);
       });
     });
-    // Nobody overwrites what others still read, nor reads what others have not written.
-    if (fence) {
-      rowLoads.unshift(fence);
-      rowLoads.push(fence);
-    }
     const ownLoads = count(Math.ceil(steps / columnStepsOfLoad)).flatMap((stepLoad) =>
       columnLoads.map(
         (load) =>
@@ -135,19 +124,16 @@ ${columnOperand.advance(roundSteps)}`;
   const [laneRow, laneStep] =
     laneCount === 1
       ? ['0u', '0u']
-      : lanes.first === 'rows'
-        ? [`lane % ${lanes.rows}u`, `lane / ${lanes.rows}u`]
+      : lanes.first === 'results'
+        ? [`lane % ${lanes.results}u`, `lane / ${lanes.results}u`]
         : [`lane / ${lanes.steps}u`, `lane % ${lanes.steps}u`];
-  const loadsOfRound = loads * Math.ceil(roundSteps / stepsOfLoad(rowForm, lanes)) * laneCount;
   const wgsl = `// ${title}. Result: ${batches} x ${rows} rows x ${columns} columns.
 // One invocation computes ${tile.rows} rows (from first_row) of ${tile.columns} columns (${columnWidth} from each of column_0 and so on, ${tile.workgroupSize * columnWidth} apart).
-// Lanes lie over neighbouring columns; of the rows' values each lane loads other ones (${lanes.rows} x ${lanes.steps} lanes along rows x steps),
-// shared by: ${share}. Rows, batch and all loop bounds are the same for a whole workgroup, as broadcasts and barriers need.
-${sharing.module(rowForm.width === 4 ? 'vec4f' : 'f32', loadsOfRound)}
+// Lanes lie over neighbouring columns; of the rows' values each lane loads other ones (${lanes.results} x ${lanes.steps} lanes along rows x steps),
+// shared by: ${share}. Rows, batch and all loop bounds are the same for a whole workgroup, as broadcasts need.
 ${functions}
 @compute @workgroup_size(${tile.workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) invocation: u32${sharing.inputs}) {
-${sharing.begin}
 let block = workgroup.y * ${gridColumns}u + workgroup.x;
 if (block >= ${workgroups}u) { return; }
 let first_row = (block / ${columnBlocks}u) % ${rowBlocks}u * ${tile.rows}u;

@@ -2,8 +2,14 @@ import type { Gpu } from '../../adapter/gpu.js';
 import type { Share } from './shape.js';
 import type { ProductTile } from './tile-size.js';
 
+/** What the layout of a kernel depends on. */
+export type ProductGpu = Pick<Gpu, 'subgroupSize'> & Partial<Pick<Gpu, 'subgroupMatrix'>>;
+
 /** What decides which kernels suit an adapter. */
-export type ProductAdapter = Pick<Gpu, 'subgroupSize'> & {
+export type ProductAdapter = ProductGpu & {
+  readonly limits?: Partial<
+    Pick<Gpu['limits'], 'maxComputeInvocationsPerWorkgroup' | 'maxComputeWorkgroupStorageSize'>
+  >;
   readonly description: Pick<Gpu['description'], 'kind'> & Partial<Pick<Gpu['description'], 'vendor' | 'architecture'>>;
 };
 
@@ -38,6 +44,29 @@ const tile = (rows: number, columns: number, workgroupSize: number, unroll: numb
   workgroupSize,
   unroll,
 });
+
+const subgroupTiles: readonly ProductTile[] = [
+  { rows: 64, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
+  { rows: 64, columns: 32, invocationRows: 2, workgroupSize: 256, unroll: 32 },
+  { rows: 64, columns: 64, invocationRows: 2, workgroupSize: 256, unroll: 32 },
+  { rows: 32, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
+  { rows: 32, columns: 32, invocationRows: 2, workgroupSize: 128, unroll: 32 },
+  { rows: 32, columns: 64, invocationRows: 1, workgroupSize: 128, unroll: 32 },
+];
+
+/** Blocks of a workgroup, the largest first. */
+const blocks = (unroll: number): ProductTile[] => [
+  { rows: 8, columns: 8, invocationRows: 16, workgroupSize: 256, unroll },
+  { rows: 8, columns: 16, invocationRows: 16, workgroupSize: 128, unroll },
+  { rows: 8, columns: 8, invocationRows: 16, workgroupSize: 128, unroll },
+  { rows: 8, columns: 8, invocationRows: 8, workgroupSize: 128, unroll },
+  { rows: 8, columns: 4, invocationRows: 8, workgroupSize: 128, unroll },
+  { rows: 4, columns: 4, invocationRows: 16, workgroupSize: 256, unroll },
+  { rows: 8, columns: 8, invocationRows: 4, workgroupSize: 128, unroll },
+  { rows: 4, columns: 8, invocationRows: 4, workgroupSize: 64, unroll },
+  // For what is too small to fill anything: short to compile.
+  { rows: 4, columns: 4, invocationRows: 8, workgroupSize: 64, unroll: 8 },
+];
 
 /**
  * What suits which adapter, the most likely to be fast first. Of several rows of a family that suit an adapter, the first
@@ -75,16 +104,22 @@ export const productTable: readonly ProductRow[] = [
     load: 40,
     busy: 8,
   },
-  // A column load serves many rows, for the memory behind it is slower than the sums. Not measured.
+  // Measured on an NVIDIA H200, see docs/gpu-kernels.md. A tile is a subgroup's; its size is that of 32 lanes.
+  {
+    suits: { kind: 'hardware', subgroupSize: 'any' },
+    share: 'matrix',
+    tiles: { result: subgroupTiles, steps: subgroupTiles },
+    load: 64,
+    busy: 128,
+  },
+  // Measured on an NVIDIA H200, see docs/gpu-kernels.md: the larger a block, the fewer loads of it, down to where a
+  // multiprocessor holds one workgroup only.
   {
     suits: { kind: 'hardware', exceptSubgroups: [4, 8] },
     share: 'workgroup',
-    tiles: {
-      result: [tile(16, 4, 64, 8), tile(32, 4, 64, 8), tile(8, 4, 64, 8), tile(16, 4, 128, 8), tile(16, 8, 64, 8)],
-      steps: [tile(16, 4, 64, 8), tile(16, 2, 64, 8), tile(8, 4, 64, 8), tile(16, 4, 128, 8)],
-    },
-    load: 8,
-    busy: 512,
+    tiles: { result: blocks(16), steps: blocks(32) },
+    load: 18,
+    busy: 128,
   },
   // Little is held in registers, so that many workgroups hide the time that loads take. Not measured.
   {

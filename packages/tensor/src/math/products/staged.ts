@@ -1,0 +1,221 @@
+import { type Dispatch, maximumWorkgroups } from '../../kernel/recorder.js';
+import type { ProductKernelOptions } from './family.js';
+import { type Lanes, type LoadForm, stepsOfLoad } from './lanes.js';
+import type { ProductOperand } from './operand.js';
+
+const count = (length: number) => Array.from({ length }, (_, index) => index);
+
+/** Four neighbouring rows (or columns), which is what all of a staged kernel deals in. */
+export const quad = 4;
+
+/** A vector of a patch, once it has been fetched. */
+export interface Fetched {
+  readonly name: string;
+  /** Whether its four values lie along the result, at one step, or along the reduction, of one result. */
+  readonly along: LoadForm['along'];
+  /** Which step (or result) of the patch it is. */
+  readonly place: number;
+}
+
+/** What a lane fetches of an operand at once: four results, at one step or at four. */
+export interface Patch {
+  /** `u32` expressions: the first of its results and of its steps, within what is staged. */
+  readonly result: string;
+  readonly step: string;
+  readonly vectors: readonly Fetched[];
+}
+
+/** One operand as a workgroup stages it. */
+export interface StagedSide {
+  readonly name: 'row' | 'column';
+  /** How many results a workgroup stages. */
+  readonly block: number;
+  readonly patches: readonly Patch[];
+}
+
+/** WGSL that keeps results: four neighbouring columns, from `column` of the block on, of some of its rows. */
+export type Keep = (column: string, results: readonly { readonly row: string; readonly value: string }[]) => string;
+
+/** What is done with the staged operands. */
+export interface Staging {
+  /** The kernel's head: who computes what, and who reads what. */
+  readonly head: string;
+  /** What is staged is stored as this. */
+  readonly type: 'f32' | 'f16';
+  /** WGSL of module scope: the memory of the workgroup. */
+  readonly module: string;
+  /** Further inputs of the entry point, and statements at its beginning. */
+  readonly inputs: string;
+  readonly begin: string;
+  /** Statements that put what was fetched into the memory of the workgroup. */
+  stage(side: StagedSide): string;
+  /** Statements that add the products of a round to the sums. */
+  readonly compute: string;
+  /** Statements after the last round. */
+  results(keep: Keep): string;
+}
+
+/**
+ * Text of a kernel whose workgroup computes a block of the result, and keeps the values of rows and columns that it needs in
+ * memory of its own. Each round covers some steps of the reduction: what was fetched is staged between two barriers; then
+ * every invocation fetches its share of the next round, and while those loads are under way it works on what is staged.
+ * Values beyond the reduction are 0, rows and columns beyond the result are those of the last one and are not kept.
+ */
+export function stagedKernel(options: ProductKernelOptions, staging: Staging): Pick<Dispatch, 'wgsl' | 'workgroups'> {
+  const { title, plan, rows, columns, batches, reduction, outer, setup = '', functions = '' } = options;
+  const { blockRows, blockColumns, lanes, columnLanes, columnForm, columnLoads, roundSteps, tile } = plan;
+  const columnBlocks = Math.ceil(columns / blockColumns);
+  const rowBlocks = Math.ceil(rows / blockRows);
+  const workgroups = columnBlocks * rowBlocks * batches;
+  const gridRows = Math.ceil(workgroups / maximumWorkgroups);
+  const gridColumns = Math.ceil(workgroups / gridRows);
+  const [rowSide, columnSide] = [
+    fetching('row', options.rowOperand, lanes, plan.rowForm, blockRows),
+    fetching('column', options.columnOperand, columnLanes, columnForm, blockColumns),
+  ];
+
+  function fetching(name: 'row' | 'column', operand: ProductOperand, lanes: Lanes, form: LoadForm, block: number) {
+    const [laneResult, laneStep] = name === 'row' ? ['lane_row', 'lane_step'] : ['lane_column', 'column_step'];
+    const vector = `vec4<${staging.type}>`;
+    const vectors: { readonly name: string; readonly value: string; readonly step: string }[] = [];
+    const patches = count(block / quad / lanes.results).flatMap((index) =>
+      count(roundSteps / stepsOfLoad(lanes)).map((turn): Patch => {
+        const first = turn * stepsOfLoad(lanes);
+        const oneResult = form.along === 'steps' && form.width === 4;
+        const fetched = count(oneResult ? quad : lanes.depth).map((place): Fetched => {
+          const own = { name: `next_${name}_${index}_${turn}_${place}`, place };
+          const step = first + (oneResult ? 0 : place);
+          const loads = oneResult
+            ? [index * quad + place]
+            : count(form.width === 4 ? 1 : quad).map((load) => index * (form.width === 4 ? 1 : quad) + load);
+          const values = loads.map((load) => operand.load(load, step, undefined)).join(', ');
+          const value = staging.type === 'f16' && loads.length > 1 ? `vec4f(${values})` : values;
+          vectors.push({
+            name: own.name,
+            value: `${vector}(${value})`,
+            step: `${laneStep} * ${lanes.depth}u + ${step}u`,
+          });
+          return { ...own, along: oneResult ? 'steps' : 'result' };
+        });
+        return {
+          result: `(${index * lanes.results}u + ${laneResult}) * ${quad}u`,
+          step: `${laneStep} * ${lanes.depth}u + ${first}u`,
+          vectors: fetched,
+        };
+      }),
+    );
+    // Neighbouring lanes lie along what is contiguous in memory.
+    const [result, step] =
+      lanes.first === 'results'
+        ? [`invocation % ${lanes.results}u`, `invocation / ${lanes.results}u`]
+        : [`invocation / ${lanes.steps}u`, `invocation % ${lanes.steps}u`];
+    const lanesInUse = lanes.results * lanes.steps;
+    return {
+      side: { name, block, patches } satisfies StagedSide,
+      lane: `let ${laneResult} = ${result};\nlet ${laneStep} = ${step};`,
+      condition: lanesInUse < tile.workgroupSize ? `if (invocation < ${lanesInUse}u) ` : '',
+      declare: vectors.map((own) => `var ${own.name} = ${vector}();`).join('\n'),
+      fetch: vectors
+        .map(({ name: own, value, step }) =>
+          reduction.rest === 0
+            ? `${own} = ${value};`
+            : `${own} = ${vector}();\nif (part < rounds || ${step} < ${reduction.rest}u) { ${own} = ${value}; }`,
+        )
+        .join('\n'),
+    };
+  }
+
+  const resultWidth = plan.resultWidth;
+  /** Names the columns that the loads of `setup` and `store` see. */
+  const columnsAt = (first: (load: number) => string, width: number) =>
+    count(columnLoads)
+      .map((load) => `let column_${load} = ${first(load)};\nlet at_${load} = min(column_${load}, ${columns - width}u);`)
+      .join('\n');
+  const keep: Keep = (column, results) =>
+    count(quad / resultWidth)
+      .map((part) => {
+        const kept = results.map(({ row, value }) => {
+          const added = options.initial?.('row', 0);
+          const whole = `${resultWidth === 4 ? value : `${value}.${'xyzw'[part]}`}${added ? ` + ${added}` : ''}`;
+          const store = `let row = first_row + ${row}; ${rows % blockRows === 0 ? '' : `if (row < ${rows}u) `}{ ${options.store('row', 0, whole)} }`;
+          return `{ ${store} }`;
+        });
+        return `{
+${columnsAt(() => `first_column + ${column} + ${part}u`, resultWidth)}
+${columns % blockColumns === 0 ? '' : `if (column_0 < ${columns}u) `}{
+${setup}
+${kept.join('\n')}
+}
+}`;
+      })
+      .join('\n');
+
+  const loadWidth = columnForm.along === 'result' ? columnForm.width : 1;
+  const neighbours = quad / loadWidth;
+  const { rest, restIf } = reduction;
+  const fetch = `if (part == 0u) {
+${outer?.begin ?? ''}
+${options.rowOperand.begin}
+${options.columnOperand.begin}
+}
+${rowSide.condition}{
+${rowSide.fetch}
+}
+${columnSide.condition}{
+${columnSide.fetch}
+}
+${options.rowOperand.advance(roundSteps)}
+${options.columnOperand.advance(roundSteps)}
+part++;
+if (part == parts) { part = 0u; outer++; }`;
+  const wgsl = `// ${title}. Result: ${batches} x ${rows} rows x ${columns} columns.
+${staging.head}
+${staging.module}
+${functions}
+@compute @workgroup_size(${tile.workgroupSize})
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) invocation: u32${staging.inputs}) {
+let block = workgroup.y * ${gridColumns}u + workgroup.x;
+if (block >= ${workgroups}u) { return; }
+let first_row = (block / ${columnBlocks}u) % ${rowBlocks}u * ${blockRows}u;
+let first_column = block % ${columnBlocks}u * ${blockColumns}u;
+let batch = block / ${columnBlocks * rowBlocks}u;
+${rowSide.lane}
+${columnSide.lane}
+${staging.begin}
+${columnsAt(
+  (load) =>
+    `first_column + (${Math.floor(load / neighbours) * columnLanes.results}u + lane_column) * ${quad}u + ${load % neighbours}u`,
+  loadWidth,
+)}
+${setup}
+${outer?.declare ?? ''}
+${options.rowOperand.declare}
+${options.columnOperand.declare}
+${rowSide.declare}
+${columnSide.declare}
+let rounds = ${reduction.rounds};
+let parts = rounds${rest === 0 ? '' : restIf === undefined ? ' + 1u' : ` + select(0u, 1u, ${restIf})`};
+let turns = ${outer ? `(${outer.count}) * ` : ''}parts;
+var outer = 0u;
+var part = 0u;
+if (turns > 0u) {
+${fetch}
+}
+for (var turn = 0u; turn < turns; turn++) {
+workgroupBarrier();
+${rowSide.condition}{
+${staging.stage(rowSide.side)}
+}
+${columnSide.condition}{
+${staging.stage(columnSide.side)}
+}
+workgroupBarrier();
+if (turn + 1u < turns) {
+${fetch}
+}
+${staging.compute}
+}
+${staging.results(keep)}
+}`;
+  return { wgsl, workgroups: [gridColumns, gridRows] };
+}
