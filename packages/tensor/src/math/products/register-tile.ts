@@ -130,7 +130,7 @@ ${columnOperand.advance(roundSteps)}`;
   const wgsl = `// ${title}. Result: ${batches} x ${rows} rows x ${columns} columns.
 // One invocation computes ${tile.rows} rows (from first_row) of ${tile.columns} columns (${columnWidth} from each of column_0 and so on, ${tile.workgroupSize * columnWidth} apart).
 // Lanes lie over neighbouring columns; of the rows' values each lane loads other ones (${lanes.results} x ${lanes.steps} lanes along rows x steps),
-// shared by: ${share}. Rows, batch and all loop bounds are the same for a whole workgroup, as broadcasts need.
+// shared by: ${share}. Rows, batch and all loop bounds are the same for a whole workgroup, as broadcasts and barriers need.
 ${functions}
 @compute @workgroup_size(${tile.workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) invocation: u32${sharing.inputs}) {
