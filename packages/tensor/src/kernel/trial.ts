@@ -3,6 +3,7 @@ import { createProgram, createPrograms, type Program } from './program.js';
 import type { Tunable } from './recorder.js';
 import { createRecording, type Dispatch, isTransfer, type Recorder } from './recorder.js';
 import { StandIns } from './stand-ins.js';
+import { repeatedRuns, untilLongEnoughOn } from './timing.js';
 import { sameChoice } from './tunable.js';
 
 /** How a trial tells the time: by the adapter's timestamps, or as a test decides. */
@@ -40,6 +41,9 @@ const efforts = {
   quick: { candidates: 3, rounds: 10, milliseconds: 1500 },
   full: { candidates: Infinity, rounds: 30, milliseconds: 6000 },
 } as const;
+
+/** A turn on a card is many runs: so many turns are enough. */
+const roundsOnCard = 8;
 
 /** Candidates that take so many times as long as the fastest are not timed again. */
 const hopeless = 1.5;
@@ -234,7 +238,8 @@ async function race(
   entrants: readonly Run[],
   { effort, clock, signal, onDropped }: TrialOptions,
 ): Promise<ReadonlyMap<Run, number> | undefined> {
-  const { rounds, milliseconds } = efforts[effort];
+  const { milliseconds, ...given } = efforts[effort];
+  const rounds = gpu.description.kind === 'hardware' ? Math.min(roundsOnCard, given.rounds) : given.rounds;
   const best = new Map<Run, number>();
   let racing = [...entrants];
   const start = clock.now();
@@ -278,27 +283,22 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Shorter than this, what is around a kernel would be timed, not the kernel. */
-const shortestTiming = 20;
-const mostRepeats = 256;
+/** Shorter than this, the wall clock would time what is around a kernel, not the kernel. */
+const shortestByWallClock = 20;
+/** A card's clock goes up and down: a kernel that runs for so long takes the same time again. */
+const shortestOnCard = 15;
 
-/** Times by the adapter's timestamps, and by the wall clock where it has none. */
+/**
+ * Times by the adapter's timestamps, and by the wall clock where it has none: one run on a software driver, as many as take
+ * a while on a card, which has warmed up before.
+ */
 export const adapterClock: TuningClock = {
   now: () => performance.now(),
   async time(gpu, { program, scalars }) {
-    if (gpu.features.has('timestamp-query')) {
-      const timings = await program.profile(scalars);
-      const milliseconds = timings.reduce((sum, timing) => sum + timing.milliseconds, 0);
-      // Zero is what drivers give that only pretend to have timestamps.
-      if (milliseconds > 0) return milliseconds;
-    }
-    for (let repeats = 1; ; repeats *= 4) {
-      await gpu.finished();
-      const start = performance.now();
-      for (let repeat = 0; repeat < repeats; repeat++) await program.run(scalars);
-      await gpu.finished();
-      const milliseconds = performance.now() - start;
-      if (milliseconds >= shortestTiming || repeats >= mostRepeats) return milliseconds / repeats;
-    }
+    const stamped = gpu.features.has('timestamp-query');
+    const byTimestamps = gpu.description.kind === 'hardware' ? shortestOnCard : 0;
+    const shortest = stamped ? byTimestamps : shortestByWallClock;
+    const { times, milliseconds } = await untilLongEnoughOn(gpu, repeatedRuns(gpu, program, scalars), shortest);
+    return milliseconds / times;
   },
 };
