@@ -8,10 +8,11 @@ import { recordPerElement } from './per-element.js';
 import { createProgram, type Program } from './program.js';
 import type { Recorder, Tunable } from './recorder.js';
 import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
-import { adapterClock, type TuningClock, timeCandidates } from './trial.js';
+import { timeCandidates } from './trial.js';
 import { recordTunable, tuningsOf } from './tunable.js';
 import { type TuneOptions, type TuningEvent, tune } from './tuner.js';
 import { createTuningCache } from './tuning-cache.js';
+import { adapterClock, type TuningClock } from './tuning-clock.js';
 
 /** Ways to compute three times x plus what is there, right and wrong ones. */
 type Way = 'first' | 'twoSteps' | 'plain' | 'wrong' | 'unwritten' | 'throws' | 'invalid' | 'greedy' | 'elsewhere';

@@ -1,9 +1,10 @@
 import type { Gpu } from '../adapter/gpu.js';
 import type { Tunable } from './recorder.js';
 import { createRecording, type Recorder } from './recorder.js';
-import { adapterClock, runTrial, type TuningClock } from './trial.js';
+import { runTrial } from './trial.js';
 import { knownChoice, type Tuning, type Tunings, tuningKey, tuningsOf, useTunings } from './tunable.js';
 import type { TuningCache } from './tuning-cache.js';
+import { adapterClock, type TuningClock } from './tuning-clock.js';
 
 /**
  * How thoroughly the fastest choices are sought: `quick` among the first few candidates and for a bounded time, `full`
