@@ -1,20 +1,20 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { Examiner, messageOf, type Run, throwIfLost } from './examiner.js';
 import type { Tunable } from './recorder.js';
-import { sameChoice } from './tunable.js';
+import { type Precautions, safeCandidates } from './risky-candidates.js';
+import { TrialProcess } from './trial-process.js';
+import { sameChoice, usualChoice } from './tunable.js';
 import { adapterClock, type TuningClock } from './tuning-clock.js';
 
-export interface TrialOptions {
+export interface TrialOptions extends Precautions {
   readonly effort: 'quick' | 'full';
   readonly clock: TuningClock;
-  readonly signal?: AbortSignal | undefined;
-  onDropped(choice: unknown, reason: string): void;
 }
 
 export interface TrialResult {
   readonly choice: unknown;
   readonly milliseconds: number;
-  /** Of the first candidate, where it is right. */
+  /** Of the usual choice, where it is right. */
   readonly firstMilliseconds: number | undefined;
 }
 
@@ -29,7 +29,7 @@ const roundsOnCard = 8;
 
 /** Candidates that take so many times as long as the fastest are not timed again. */
 const hopeless = 1.5;
-/** The first candidate stays unless another takes a smaller share of its time: noise is not to choose. */
+/** The usual choice stays unless another takes a smaller share of its time: noise is not to choose. */
 const clearly = 0.97;
 /**
  * Finds the fastest choice of a tunable among those whose results are the plain one's. Each is a program of its own over
@@ -43,12 +43,13 @@ export async function runTrial(
   tunable: Tunable<unknown>,
   options: TrialOptions,
 ): Promise<TrialResult | undefined> {
-  const candidates = tunable.candidates.slice(0, efforts[options.effort].candidates);
+  const wanted = tunable.candidates.slice(0, efforts[options.effort].candidates);
+  const candidates = await safeCandidates(gpu, tunable, wanted, options);
   return withRight(gpu, tunable, candidates, options, async (right) => {
     const racing = right.filter(({ choice }) => candidates.some((candidate) => sameChoice(candidate, choice)));
     // Where no candidate is right, the plain choice is what must be taken.
     const times = await race(gpu, racing.length > 0 ? racing : right, options);
-    return times && decide(times, candidates[0]);
+    return times && decide(times, usualChoice(tunable));
   });
 }
 
@@ -57,24 +58,35 @@ export type CandidateTiming =
   | { readonly choice: unknown; readonly milliseconds: number }
   | { readonly choice: unknown; readonly reason: string };
 
+/** How {@link timeCandidates} goes about it. */
+export interface TimeCandidatesOptions extends Partial<Pick<TrialOptions, 'clock' | 'cache' | 'signal'>> {
+  /** For tests: what risky candidates are tried in. */
+  readonly trialProcess?: TrialProcess | undefined;
+}
+
 /**
  * Times all choices of a tunable whose results are the plain one's, the plain one among them; those that are hopelessly
  * slow only once.
  *
- * @returns the fastest first, then those that failed or are wrong
+ * @returns the fastest first, then those that failed, are wrong or to be avoided
  * @throws AdapterError where the adapter is lost
  */
 export async function timeCandidates(
   gpu: Gpu,
   tunable: Tunable<unknown>,
-  { clock = adapterClock, signal }: { readonly clock?: TuningClock; readonly signal?: AbortSignal | undefined } = {},
+  { clock = adapterClock, cache, signal, trialProcess = new TrialProcess(gpu) }: TimeCandidatesOptions = {},
 ): Promise<CandidateTiming[]> {
   const dropped: CandidateTiming[] = [];
   const onDropped: TrialOptions['onDropped'] = (choice, reason) => dropped.push({ choice, reason });
-  const options = { effort: 'full', clock, signal, onDropped } as const;
-  const times = await withRight(gpu, tunable, tunable.candidates, options, (right) => race(gpu, right, options));
-  const timed = [...(times ?? [])].sort(([, a], [, b]) => a - b);
-  return [...timed.map(([{ choice }, milliseconds]) => ({ choice, milliseconds })), ...dropped];
+  const options: TrialOptions = { effort: 'full', clock, cache, signal, trialProcess, onDropped };
+  try {
+    const candidates = await safeCandidates(gpu, tunable, tunable.candidates, options);
+    const times = await withRight(gpu, tunable, candidates, options, (right) => race(gpu, right, options));
+    const timed = [...(times ?? [])].sort(([, a], [, b]) => a - b);
+    return [...timed.map(([{ choice }, milliseconds]) => ({ choice, milliseconds })), ...dropped];
+  } finally {
+    await trialProcess.end();
+  }
 }
 
 /** Makes the plain choice and candidates ready, and hands on those whose results are right, if there are any. */
@@ -135,14 +147,14 @@ async function race(
   return best;
 }
 
-/** The fastest choice, or the first where none is clearly faster. */
-function decide(times: ReadonlyMap<Run, number>, first: unknown): TrialResult | undefined {
+/** The fastest choice, or the usual one where none is clearly faster. */
+function decide(times: ReadonlyMap<Run, number>, usual: unknown): TrialResult | undefined {
   const [winner, ...others] = [...times].sort(([, a], [, b]) => a - b);
   if (!winner) return undefined;
   const [{ choice }, milliseconds] = winner;
-  const incumbent = [winner, ...others].find(([run]) => sameChoice(run.choice, first));
+  const incumbent = [winner, ...others].find(([run]) => sameChoice(run.choice, usual));
   const firstMilliseconds = incumbent?.[1];
   return firstMilliseconds !== undefined && milliseconds > clearly * firstMilliseconds
-    ? { choice: first, milliseconds: firstMilliseconds, firstMilliseconds }
+    ? { choice: usual, milliseconds: firstMilliseconds, firstMilliseconds }
     : { choice, milliseconds, firstMilliseconds };
 }
