@@ -174,10 +174,16 @@ describe('kernels that were measured', () => {
   it('are written into a file, which a run takes and continues with', async () => {
     const file = join(directory, 'tunings.json');
     const tune = ['devices', '--tune', 'quick', '--model', 'small', '--batch', '2', '--to', file, '--json'];
-    const { code, stdout } = await runCommand(tune);
+    const { code, stdout, stderr } = await runCommand(tune);
     expect(code).toBe(0);
+    expect(stderr).toMatch(/\nRoofline: .*\n {2}kernel +ms +TFLOP\/s +of roofline +chosen\n {2}\w+\//);
     const report = JSON.parse(stdout);
     expect(report).toMatchObject({ file, dropped: [] });
+    expect(report.kernels).toHaveLength(Object.keys(report.tunings).length);
+    for (const { rooflineShare, teraflopsPerSecond } of report.kernels) {
+      expect(rooflineShare).toBeGreaterThan(0);
+      expect(teraflopsPerSecond).toBeGreaterThan(0);
+    }
     const content = JSON.parse(await readFile(file, 'utf8'));
     expect(content).toEqual({ format: 1, adapter: report.adapter, driver: report.driver, entries: report.tunings });
 

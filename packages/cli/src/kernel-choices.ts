@@ -8,6 +8,7 @@ import {
   type Roofline,
   sameChoice,
   type Tunable,
+  type TuningCache,
   timeCandidates,
 } from '@alex/tensor/kernels';
 import type { RecordedProgram } from '@alex/tensor/network';
@@ -23,8 +24,12 @@ export interface KernelChoice {
   readonly multiplyAdds: number;
   /** Bytes of the tensors that it reads and writes, each counted once. */
   readonly bytes: number;
-  /** Times all ways to compute it, and each one's share of what the roofline allows. */
-  measure(roofline: Roofline): Promise<MeasuredCandidate[]>;
+  /**
+   * Times all ways to compute it, and each one's share of what the roofline allows.
+   *
+   * @param cache keeps which are to be avoided
+   */
+  measure(roofline: Roofline, cache?: TuningCache): Promise<MeasuredCandidate[]>;
 }
 
 /** A candidate's time, or why it cannot be taken. */
@@ -49,7 +54,8 @@ export function kernelChoices(gpu: Gpu, program: RecordedProgram, label: string)
     : [choiceBehind(gpu, onlyWay(label, program.dispatches.filter(isOf)))];
 }
 
-function choiceBehind(gpu: Gpu, tunable: Tunable<unknown>): KernelChoice {
+/** A tunable as it is recorded for an adapter. */
+export function choiceBehind(gpu: Gpu, tunable: Tunable<unknown>): KernelChoice {
   const { kernel, shape, work: multiplyAdds = 0 } = tunable;
   const choice = choiceOf(gpu, tunable);
   const bytes = bytesReached(dispatchesOf(gpu, tunable, choice), tunable.outputs);
@@ -59,9 +65,9 @@ function choiceBehind(gpu: Gpu, tunable: Tunable<unknown>): KernelChoice {
     choice,
     multiplyAdds,
     bytes,
-    async measure(roofline) {
+    async measure(roofline, cache) {
       const least = leastTime(roofline, { multiplyAdds, bytes }).milliseconds;
-      return (await timeCandidates(gpu, tunable)).map((timing) => ({
+      return (await timeCandidates(gpu, tunable, { cache })).map((timing) => ({
         ...timing,
         inUse: sameChoice(timing.choice, choice),
         ...('milliseconds' in timing && { rooflineShare: least / timing.milliseconds }),

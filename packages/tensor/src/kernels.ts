@@ -8,8 +8,10 @@ export type { Dispatch, ScalarType, Tunable } from './kernel/recorder.js';
 export { leastTime, measureRoofline, type Roofline } from './kernel/roofline.js';
 export { isFiniteWgsl, isNanWgsl } from './kernel/special-values.js';
 export { forEachOffset, sweepParts } from './kernel/sweep.js';
-export { type CandidateTiming, timeCandidates } from './kernel/trial.js';
+export { type CandidateTiming, type TimeCandidatesOptions, timeCandidates } from './kernel/trial.js';
 export {
+  type Avoided,
+  type AvoidedCandidate,
   choiceOf,
   dispatchesOf,
   recordTunable,
@@ -17,6 +19,7 @@ export {
   storageKey,
   type Tuning,
   type Tunings,
+  tuningKey,
   tuningsOf,
   useTunings,
 } from './kernel/tunable.js';

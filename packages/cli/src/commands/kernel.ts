@@ -11,7 +11,7 @@ import type { AdapterOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { defaultsOf } from '../recipes.js';
 import { describeModel } from '../session.js';
-import { applyTuning, usualTuning } from '../tuning.js';
+import { applyTuning, openTuningCache, usualTuning } from '../tuning.js';
 
 /** What `kernel` takes. */
 export interface KernelCommandOptions extends AdapterOptions {
@@ -75,9 +75,10 @@ async function showKernel(
   const dispatches = program.dispatches.filter(belongsTo(label)).map((dispatch) => dispatchShown(gpu, dispatch));
   for (const dispatch of dispatches) showDispatch(dispatch, wgsl, output);
   const roofline = candidates ? await measureRoofline(gpu) : undefined;
+  const cache = openTuningCache(output.line);
   const choices = [];
   for (const choice of kernelChoices(gpu, program, label)) {
-    const measured = roofline && (await choice.measure(roofline));
+    const measured = roofline && (await choice.measure(roofline, cache));
     showChoice(choice, measured, output);
     const { kernel, shape, choice: inUse, multiplyAdds, bytes } = choice;
     choices.push({ kernel, shape, choice: inUse, multiplyAdds, bytes, ...(measured && { candidates: measured }) });

@@ -1,8 +1,8 @@
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
 import { ConfigError } from '@alex/tensor';
-import { exportTunings, type TuningEffort } from '@alex/tensor/kernels';
-import type { Precision } from '@alex/tensor/network';
+import { exportTunings, measureRoofline, type TuningEffort } from '@alex/tensor/kernels';
+import { type Precision, recordPrograms } from '@alex/tensor/network';
 import { openAdapters } from '../adapters.js';
 import { exitCode } from '../failure.js';
 import { Interruption } from '../interrupt.js';
@@ -10,6 +10,7 @@ import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
 import { defaultsOf } from '../recipes.js';
 import { describeModel } from '../session.js';
+import { tunedKernels, tunedTable } from '../tuned-kernels.js';
 import { measureKernels } from '../tuning.js';
 
 /** What `devices --tune` takes. */
@@ -33,19 +34,18 @@ export async function tuneCommand(options: TuneCommandOptions, output: Output): 
   try {
     if (others.length > 0) throw new ConfigError('--adapters: one at a time is tuned, so that nothing else computes');
     output.line(`Tuning ${description.name}, ${batch} images per step, on ${gpu!.description.name}.`);
-    const report = await measureKernels(
-      description,
-      gpu!,
-      {
-        batch,
-        loss: softmaxCrossEntropy(),
-        optimizer: sgd(),
-        ...(options.precision && { precision: options.precision }),
-      },
-      { effort, signal: interruption.signal, eachKernel: true, say: output.line },
-    );
-    const { tunings, tuned, left, dropped } = report;
+    const { precision } = options;
+    const compiled = { batch, loss: softmaxCrossEntropy(), optimizer: sgd(), ...(precision && { precision }) };
+    const { tunings, tuned, left, dropped } = await measureKernels(description, gpu!, compiled, {
+      effort,
+      signal: interruption.signal,
+      eachKernel: true,
+      say: output.line,
+    });
     if (to !== undefined) await exportTunings(to, gpu!, tunings);
+    const roofline = interruption.signal.aborted ? undefined : await measureRoofline(gpu!);
+    const kernels = roofline && tunedKernels(gpu!, recordPrograms(description, gpu!, compiled), tunings, roofline);
+    if (kernels) for (const line of tunedTable(kernels, roofline)) output.line(line);
     const { name: adapter, driver } = gpu!.description;
     output.result({
       adapter,
@@ -54,6 +54,7 @@ export async function tuneCommand(options: TuneCommandOptions, output: Output): 
       tuned,
       left,
       dropped,
+      ...(kernels && { roofline, kernels }),
       ...(to !== undefined && { file: to }),
     });
     output.line(`${tunings.size} kernels of ${description.name} are tuned, ${left.length} are not.`);

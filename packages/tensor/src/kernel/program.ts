@@ -4,6 +4,7 @@ import {
   GPUBufferUsage,
   type GPUCommandEncoder,
   type GPUComputePassEncoder,
+  type GPUComputePassTimestampWrites,
   type GPUComputePipeline,
 } from '../adapter/webgpu.js';
 import { ConfigError } from '../errors.js';
@@ -22,6 +23,10 @@ export interface RunOptions {
   afterwards?(encoder: GPUCommandEncoder): void;
   /** Called after the first submission. */
   begun?(): void;
+  /** How often its dispatches run, one time after the other in the one submission; 1. For timings. */
+  readonly times?: number;
+  /** Has the adapter time them. */
+  readonly timestampWrites?: GPUComputePassTimestampWrites;
 }
 
 /**
@@ -235,9 +240,10 @@ function buildProgram(
     dispatchLabels: dispatches.map((dispatch) => dispatch.label),
     sent: segments.flatMap(({ sends }) => sends.map(({ label, message: { bytes } }) => ({ label, bytes }))),
     run(values = {}, options = {}) {
+      const { times = 1, timestampWrites } = options;
       const inOnePass = (encoder: GPUCommandEncoder, steps: readonly Step[]) => {
-        const pass = encoder.beginComputePass();
-        for (const step of steps) encode(pass, step);
+        const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
+        for (let time = 0; time < times; time++) for (const step of steps) encode(pass, step);
         pass.end();
       };
       return submit(values, inOnePass, options);

@@ -86,10 +86,15 @@ export interface Tunable<Choice> {
   readonly version: number;
   /** Everything else that the fastest choice depends on: `1024x1024x8 transposeA`. */
   readonly shape: string;
-  /** Ways to compute it, as JSON values. The first is what is taken where nothing was measured. */
+  /** Ways to compute it, as JSON values. The first that is not risky is what is taken where nothing was measured. */
   readonly candidates: readonly Choice[];
-  /** A way that is right everywhere; the results of the others are held against its results. */
+  /** A way that is right everywhere and never risky; the results of the others are held against its results. */
   readonly plain: Choice;
+  /**
+   * Whether a candidate may take the driver down: it is tried in a process of its own
+   * first, and never taken before it was measured.
+   */
+  isRisky?(choice: Choice): boolean;
   /** The largest difference that is right, as a share of the largest result. Default: 1e-4. */
   readonly tolerance?: number;
   /** Multiply-adds: where time is short, what does the most is tuned first. */

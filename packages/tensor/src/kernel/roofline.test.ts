@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { testGpu } from '../testing.js';
 import { leastTime, measureRoofline } from './roofline.js';
 
@@ -10,6 +10,23 @@ test('a roofline is two finite rates and leaves nothing behind', async () => {
   expect(copyBytesPerSecond).toBeGreaterThan(0);
   expect(Number.isFinite(multiplyAddsPerSecond) && Number.isFinite(copyBytesPerSecond)).toBe(true);
   expect(gpu.liveBuffers).toBe(before);
+});
+
+test('a card is measured with what memory it has', async () => {
+  const memoryBytes = 2 ** 18;
+  const gpu = await testGpu({ memoryBytes }, 'hardware');
+  const sizes: number[] = [];
+  const createBuffer = vi.spyOn(gpu, 'createBuffer').mockImplementation(function (this: typeof gpu, options) {
+    sizes.push(options.size);
+    return Object.getPrototypeOf(gpu).createBuffer.call(gpu, options);
+  });
+  const { multiplyAddsPerSecond, copyBytesPerSecond } = await measureRoofline(gpu);
+  createBuffer.mockRestore();
+  expect(multiplyAddsPerSecond).toBeGreaterThan(0);
+  expect(copyBytesPerSecond).toBeGreaterThan(0);
+  // Half of it for the results of multiply-adds, a quarter on either side of a copy.
+  expect(new Set(sizes.filter((size) => size > 1024))).toEqual(new Set([memoryBytes / 2, memoryBytes / 4]));
+  expect(gpu.liveBuffers).toBe(0);
 });
 
 test('a kernel takes at least what bounds it', () => {

@@ -1,8 +1,9 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { recordElementwise } from './elementwise.js';
 import { recordPerElement } from './per-element.js';
-import { createProgram, type Program } from './program.js';
+import { createProgram } from './program.js';
 import { createTensor, disposeTensor } from './tensor.js';
+import { type Repeated, repeatedRuns, untilLongEnoughOn } from './timing.js';
 
 /** What an adapter can do at best, as kernels written in WGSL see it. */
 export interface Roofline {
@@ -35,9 +36,15 @@ const shapes = [
   { sums: 16, unroll: 4 },
   { sums: 32, unroll: 4 },
 ] as const;
-const invocations = 16_384;
-const copyElements = 8 * 1024 * 1024;
-const shortestTiming = 60;
+/**
+ * How much there is to do at a time. A card wants enough invocations for all its multiprocessors, and copies that dwarf its
+ * caches; it is timed by its own timestamps, so that milliseconds are long enough.
+ */
+const sizes = {
+  software: { invocations: 2 ** 14, copyElements: 2 ** 23, shortestTiming: 60 },
+  hardware: { invocations: 2 ** 21, copyElements: 2 ** 26, shortestTiming: 15 },
+} as const;
+const fewestRounds = 64;
 const repeats = 3;
 
 /** Measures an adapter in about two seconds. Anything else that computes meanwhile lowers the result. */
@@ -50,6 +57,7 @@ export async function measureRoofline(gpu: Gpu): Promise<Roofline> {
 }
 
 async function measureMultiplyAdds(gpu: Gpu, { sums, unroll }: (typeof shapes)[number]): Promise<number> {
+  const invocations = fitting(gpu, 1, sizes[gpu.description.kind].invocations);
   const output = createTensor(gpu, 'roofline', [invocations]);
   const indices = Array.from({ length: sums }, (_, index) => index);
   const program = createProgram(gpu, (recorder) =>
@@ -71,13 +79,10 @@ ${indices.map((index) => `    a${index} = ${'fma('.repeat(unroll)}a${index}${', 
     }),
   );
   try {
-    let rounds = 64;
-    let milliseconds = await fastest(gpu, program, { rounds });
-    while (milliseconds < shortestTiming && rounds < 2 ** 24) {
-      rounds *= 2;
-      milliseconds = await fastest(gpu, program, { rounds });
-    }
-    return (invocations * rounds * sums * unroll) / (milliseconds / 1000);
+    const secondsOfRound = await fastest(gpu, (times) =>
+      repeatedRuns(gpu, program, { rounds: fewestRounds * times })(1),
+    );
+    return (invocations * fewestRounds * sums * unroll) / secondsOfRound;
   } finally {
     program.dispose();
     disposeTensor(gpu, output);
@@ -85,22 +90,19 @@ ${indices.map((index) => `    a${index} = ${'fma('.repeat(unroll)}a${index}${', 
 }
 
 async function measureCopy(gpu: Gpu): Promise<number> {
+  const copyElements = fitting(gpu, 2, sizes[gpu.description.kind].copyElements);
   const [from, to] = ['from', 'to'].map((label) => createTensor(gpu, label, [copyElements]));
-  const copies = 4;
   const program = createProgram(gpu, (recorder) => {
-    for (let copy = 0; copy < copies; copy++) {
-      recordElementwise(recorder, {
-        label: 'roofline/copy',
-        elements: copyElements,
-        reads: { x: from! },
-        writes: { y: to! },
-        body: 'y = x;',
-      });
-    }
+    recordElementwise(recorder, {
+      label: 'roofline/copy',
+      elements: copyElements,
+      reads: { x: from! },
+      writes: { y: to! },
+      body: 'y = x;',
+    });
   });
   try {
-    const milliseconds = await fastest(gpu, program, {});
-    return (copies * copyElements * 8) / (milliseconds / 1000);
+    return (copyElements * 8) / (await fastest(gpu, repeatedRuns(gpu, program, {})));
   } finally {
     program.dispose();
     disposeTensor(gpu, from!);
@@ -108,14 +110,20 @@ async function measureCopy(gpu: Gpu): Promise<number> {
   }
 }
 
-async function fastest(gpu: Gpu, program: Program, scalars: Readonly<Record<string, number>>): Promise<number> {
-  let best = Infinity;
-  for (let repeat = 0; repeat < repeats; repeat++) {
-    await gpu.finished();
-    const start = performance.now();
-    await program.run(scalars);
-    await gpu.finished();
-    best = Math.min(best, performance.now() - start);
-  }
-  return best;
+/** As many elements of so many tensors as are wanted, or as half of an adapter's free memory holds: halved until they fit. */
+function fitting({ limits, memoryBytes, liveBytes }: Gpu, tensors: number, wanted: number): number {
+  const most = Math.min(limits.maxBufferSize, (memoryBytes - liveBytes) / 2 / tensors);
+  let elements = wanted;
+  while (4 * elements > most && elements > 4) elements /= 2;
+  return elements;
+}
+
+/** The seconds that something takes at best, done often enough at a time to be timed. */
+async function fastest(gpu: Gpu, run: Repeated): Promise<number> {
+  // Some drivers compile in the first run.
+  await run(1);
+  const { times, milliseconds } = await untilLongEnoughOn(gpu, run, sizes[gpu.description.kind].shortestTiming);
+  let best = milliseconds;
+  for (let repeat = 1; repeat < repeats; repeat++) best = Math.min(best, await run(times));
+  return best / 1000 / times;
 }

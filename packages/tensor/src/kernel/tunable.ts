@@ -35,12 +35,56 @@ export function useTunings(gpu: Gpu, tunings: Iterable<readonly [string, Tuning]
   tables.set(gpu, table);
 }
 
+/** A candidate that took down the process it was tried in, or the adapter, or never ended: it is not tried again. */
+export interface AvoidedCandidate {
+  readonly choice: unknown;
+  /** What it did. */
+  readonly reason: string;
+}
+
+/** Avoided candidates by {@link tuningKey}. */
+export type Avoided = ReadonlyMap<string, readonly AvoidedCandidate[]>;
+
+const avoidedTables = new WeakMap<Gpu, Map<string, readonly AvoidedCandidate[]>>();
+
+/** The candidates that are avoided on an adapter. */
+export function avoidedOn(gpu: Gpu): Avoided {
+  return avoidedTables.get(gpu) ?? new Map();
+}
+
+/** Has candidates avoided on an adapter from now on. */
+export function avoidOn(gpu: Gpu, avoided: Iterable<readonly [string, readonly AvoidedCandidate[]]>): void {
+  avoidedTables.set(gpu, withAvoided(avoidedOn(gpu), avoided));
+}
+
+/** What is avoided already and more of it, each candidate once. */
+export function withAvoided(
+  before: Avoided,
+  more: Iterable<readonly [string, readonly AvoidedCandidate[]]>,
+): Map<string, readonly AvoidedCandidate[]> {
+  const all = new Map(before);
+  for (const [key, candidates] of more) {
+    const others = (all.get(key) ?? []).filter(
+      ({ choice }) => !candidates.some((candidate) => sameChoice(candidate.choice, choice)),
+    );
+    all.set(key, [...others, ...candidates]);
+  }
+  return all;
+}
+
+/** Why a candidate is avoided on an adapter, if it is. */
+export function whyAvoided(gpu: Gpu, tunable: Tunable<unknown>, choice: unknown): string | undefined {
+  return avoidedOn(gpu)
+    .get(tuningKey(tunable))
+    ?.find((candidate) => sameChoice(candidate.choice, choice))?.reason;
+}
+
 /** What a tuning is found by. */
 export function tuningKey({ kernel, version, shape }: Pick<Tunable<unknown>, 'kernel' | 'version' | 'shape'>): string {
   return `${kernel}/${version}/${shape}`;
 }
 
-/** Records an operation in the way that was found to be the fastest on the adapter, or else its first candidate. */
+/** Records an operation in the way that was found to be the fastest on the adapter, or else in the usual one. */
 export function recordTunable<Choice>(recorder: Recorder, tunable: Tunable<Choice>): void {
   tunable.record(recorder, choiceOf(recorder.gpu, tunable));
   // Afterwards: a tunable within this one is heard of first, and so tuned before this one of equal work.
@@ -54,18 +98,29 @@ export function dispatchesOf(gpu: Gpu, tunable: Tunable<unknown>, choice: unknow
   return recording.operations.filter((operation): operation is Dispatch => !isTransfer(operation));
 }
 
-/** The choice that recording for an adapter follows: the fastest as far as is known, else the first candidate. */
+/** The choice that recording for an adapter follows: the fastest as far as is known, else the usual one. */
 export function choiceOf<Choice>(gpu: Gpu, tunable: Tunable<Choice>): Choice {
-  const [first] = tunable.candidates;
-  if (first === undefined) throw new ConfigError(`${tunable.kernel}: a tunable needs at least one candidate`);
-  const known = knownChoice(tunable, tuningsOf(gpu).get(tuningKey(tunable)));
-  return known === undefined ? first : known;
+  return (knownChoice(gpu, tunable) ?? { choice: usualChoice(tunable) }).choice;
 }
 
-/** The choice of a tuning, if it is still one of the tunable's. */
-export function knownChoice<Choice>(tunable: Tunable<Choice>, tuning: Tuning | undefined): Choice | undefined {
-  if (!tuning) return undefined;
-  return [...tunable.candidates, tunable.plain].find((candidate) => sameChoice(candidate, tuning.choice));
+/** What is taken where nothing was measured: the first candidate that is not risky. */
+export function usualChoice<Choice>(tunable: Tunable<Choice>): Choice {
+  const { kernel, candidates, plain } = tunable;
+  if (candidates.length === 0) throw new ConfigError(`${kernel}: a tunable needs at least one candidate`);
+  const usual = candidates.find((candidate) => !tunable.isRisky?.(candidate));
+  return usual === undefined ? plain : usual;
+}
+
+/** What was found for a tunable on an adapter, if it is still one of its choices and nothing to avoid. */
+export function knownChoice<Choice>(
+  gpu: Gpu,
+  tunable: Tunable<Choice>,
+): { readonly choice: Choice; readonly tuning: Tuning } | undefined {
+  const tuning = tuningsOf(gpu).get(tuningKey(tunable));
+  if (!tuning || whyAvoided(gpu, tunable as Tunable<unknown>, tuning.choice) !== undefined) return undefined;
+  const choices = [...tunable.candidates, tunable.plain];
+  const index = choices.findIndex((candidate) => sameChoice(candidate, tuning.choice));
+  return index < 0 ? undefined : { choice: choices[index]!, tuning };
 }
 
 /** Whether two choices are one, wherever they come from: the order of an object's properties says nothing. */

@@ -5,13 +5,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
 import { recordPerElement } from './per-element.js';
-import { createProgram } from './program.js';
+import { createProgram, type Program } from './program.js';
 import type { Recorder, Tunable } from './recorder.js';
 import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
-import { adapterClock, type TuningClock, timeCandidates } from './trial.js';
+import { timeCandidates } from './trial.js';
 import { recordTunable, tuningsOf } from './tunable.js';
 import { type TuneOptions, type TuningEvent, tune } from './tuner.js';
 import { createTuningCache } from './tuning-cache.js';
+import { adapterClock, type TuningClock } from './tuning-clock.js';
 
 /** Ways to compute three times x plus what is there, right and wrong ones. */
 type Way = 'first' | 'twoSteps' | 'plain' | 'wrong' | 'unwritten' | 'throws' | 'invalid' | 'greedy' | 'elsewhere';
@@ -215,6 +216,19 @@ describe('tune', () => {
   });
 
   it.each([
+    ['software', 'quick', 10],
+    ['software', 'full', 30],
+    // A turn is many runs there.
+    ['hardware', 'quick', 8],
+    ['hardware', 'full', 8],
+  ] as const)('gives everybody on %s in %s %d turns', async (kind, effort, turns) => {
+    Object.defineProperty(gpu, 'description', { value: { ...gpu.description, kind } });
+    const clock = clockOf({});
+    await tuned(['first', 'plain'], { effort, clock });
+    expect(clock.timed).toEqual(Array.from({ length: turns }, () => ['plain', 'first']).flat());
+  });
+
+  it.each([
     ['wrong', /differs from the plain choice/],
     ['unwritten', /differs from the plain choice/],
     ['throws', /no such kernel/],
@@ -382,15 +396,49 @@ describe('tune', () => {
   });
 });
 
-it('the wall clock times where there are no timestamps', async () => {
-  const y = createTensor(gpu, 'y', [elements]);
-  const program = createProgram(gpu, (recorder) =>
-    recordPerElement(recorder, { label: 'fill', elements, reads: {}, writes: { y }, body: 'store_y(i, 1.0);' }),
-  );
-  const without = { features: new Set(), finished: () => gpu.finished() } as unknown as Gpu;
-  expect(await adapterClock.time(without, { choice: 'only', program, scalars: {} })).toBeGreaterThan(0);
-  program.dispose();
-  disposeTensor(gpu, y);
+describe('the clock of an adapter', () => {
+  /** How often a program runs while it is timed once on an adapter that passes for another. */
+  const runsWhileTimed = async (other: { kind: 'hardware' | 'software'; timestamps: boolean }) => {
+    const y = createTensor(gpu, 'y', [elements]);
+    const fill = { label: 'fill', elements, reads: {}, writes: { y }, body: 'store_y(i, 1.0);' };
+    const program = createProgram(gpu, (recorder) => recordPerElement(recorder, fill));
+    const passing = Object.create(gpu, {
+      description: { value: { ...gpu.description, kind: other.kind } },
+      features: { value: new Set(other.timestamps ? ['timestamp-query'] : []) },
+      createBuffer: { value: gpu.createBuffer.bind(gpu) },
+      destroyBuffer: { value: gpu.destroyBuffer.bind(gpu) },
+      finished: { value: () => gpu.finished() },
+    }) as Gpu;
+    let runs = 0;
+    const counting: Program = {
+      ...program,
+      run: (scalars, options) => {
+        runs += options?.times ?? 1;
+        return program.run(scalars, options);
+      },
+    };
+    const milliseconds = await adapterClock.time(passing, { choice: 'only', program: counting, scalars: {} });
+    program.dispose();
+    disposeTensor(gpu, y);
+    return { runs, milliseconds };
+  };
+
+  it('times a single run by the timestamps of a software driver', async () => {
+    const { runs, milliseconds } = await runsWhileTimed({ kind: 'software', timestamps: true });
+    expect(runs).toBe(1);
+    expect(milliseconds).toBeGreaterThan(0);
+  });
+
+  it('times as many runs as take a while on a card, and by the wall clock', async () => {
+    for (const other of [
+      { kind: 'hardware', timestamps: true },
+      { kind: 'hardware', timestamps: false },
+      { kind: 'software', timestamps: false },
+    ] as const) {
+      const { runs, milliseconds } = await runsWhileTimed(other);
+      expect(runs * milliseconds).toBeGreaterThanOrEqual(15);
+    }
+  });
 });
 
 describe('with a cache', () => {

@@ -1,9 +1,11 @@
 import type { Gpu } from '../adapter/gpu.js';
 import type { Tunable } from './recorder.js';
 import { createRecording, type Recorder } from './recorder.js';
-import { adapterClock, runTrial, type TuningClock } from './trial.js';
-import { knownChoice, type Tuning, type Tunings, tuningKey, tuningsOf, useTunings } from './tunable.js';
+import { runTrial } from './trial.js';
+import { TrialProcess } from './trial-process.js';
+import { avoidOn, knownChoice, type Tuning, type Tunings, tuningKey, useTunings } from './tunable.js';
 import type { TuningCache } from './tuning-cache.js';
+import { adapterClock, type TuningClock } from './tuning-clock.js';
 
 /**
  * How thoroughly the fastest choices are sought: `quick` among the first few candidates and for a bounded time, `full`
@@ -13,7 +15,7 @@ export type TuningEffort = 'quick' | 'full' | 'cached' | 'off';
 
 export const tuningEfforts: readonly TuningEffort[] = ['quick', 'full', 'cached', 'off'];
 
-/** A candidate that failed, or whose results are not those of the plain choice. */
+/** A candidate that failed, or whose results are not those of the plain choice, or that is to be avoided. */
 export interface DroppedCandidate {
   readonly key: string;
   readonly choice: unknown;
@@ -24,7 +26,7 @@ export interface DroppedCandidate {
 export type TuningEvent =
   /** The next one; `done` of `of` were measured or given up before. */
   | { readonly kind: 'measuring'; readonly key: string; readonly done: number; readonly of: number }
-  /** `firstMilliseconds` is what the first candidate takes, where it is right. */
+  /** `firstMilliseconds` is what the usual choice takes, where it is right. */
   | ({ readonly kind: 'tuned'; readonly key: string; readonly firstMilliseconds: number | undefined } & Tuning)
   | ({ readonly kind: 'dropped' } & DroppedCandidate);
 
@@ -39,6 +41,8 @@ export interface TuneOptions {
   readonly signal?: AbortSignal | undefined;
   /** For tests, which no timing is to decide. */
   readonly clock?: TuningClock | undefined;
+  /** For tests: what risky candidates are tried in. */
+  readonly trialProcess?: TrialProcess | undefined;
 }
 
 /** How things stand after tuning, for everything tunable that was recorded. */
@@ -69,14 +73,20 @@ export async function tune(
 ): Promise<TuningReport> {
   const { effort, cache } = options;
   if (effort === 'off') return { tunings: new Map(), tuned: [], left: [], dropped: [] };
-  if (cache) useTunings(gpu, await cache.load(gpu.description));
+  if (cache) {
+    useTunings(gpu, await cache.load(gpu.description));
+    avoidOn(gpu, await cache.loadAvoided(gpu.description));
+  }
+  const trialProcess = options.trialProcess ?? new TrialProcess(gpu);
   const measured =
-    effort === 'cached' ? { tuned: [], dropped: [] } : await measure(gpu, record, { ...options, effort });
+    effort === 'cached'
+      ? { tuned: [], dropped: [] }
+      : await measure(gpu, record, { ...options, effort, trialProcess }).finally(() => trialProcess.end());
   const tunings = new Map<string, Tuning>();
   const left: string[] = [];
   for (const { key, tunable } of meet(gpu, record)) {
-    const tuning = tuningsOf(gpu).get(key);
-    if (tuning && knownChoice(tunable, tuning) !== undefined) tunings.set(key, tuning);
+    const known = knownChoice(gpu, tunable);
+    if (known) tunings.set(key, known.tuning);
     else left.push(key);
   }
   return { tunings, left, ...measured };
@@ -85,16 +95,16 @@ export async function tune(
 async function measure(
   gpu: Gpu,
   record: (recorder: Recorder) => void,
-  options: TuneOptions & { readonly effort: 'quick' | 'full' },
+  options: TuneOptions & { readonly effort: 'quick' | 'full'; readonly trialProcess: TrialProcess },
 ): Promise<Pick<TuningReport, 'tuned' | 'dropped'>> {
-  const { effort, cache, signal, onEvent, clock = adapterClock } = options;
+  const { effort, cache, signal, onEvent, clock = adapterClock, trialProcess } = options;
   const end = clock.now() + (options.budgetMilliseconds ?? budgets[effort]);
   const tuned: string[] = [];
   const dropped: DroppedCandidate[] = [];
   const begun = new Set<string>();
   const isWanted = ({ key, tunable }: Met) => {
-    const tuning = tuningsOf(gpu).get(key);
-    const done = knownChoice(tunable, tuning) !== undefined && (effort === 'quick' || tuning!.effort === 'full');
+    const known = knownChoice(gpu, tunable);
+    const done = known && (effort === 'quick' || known.tuning.effort === 'full');
     return !done && !begun.has(key);
   };
   for (;;) {
@@ -109,7 +119,9 @@ async function measure(
       const result = await runTrial(gpu, tunable, {
         effort,
         clock,
+        cache,
         signal,
+        trialProcess,
         onDropped(choice, reason) {
           const candidate = { key, choice, reason };
           dropped.push(candidate);

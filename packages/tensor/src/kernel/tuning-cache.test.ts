@@ -87,6 +87,38 @@ describe('createTuningCache', () => {
     expect([...(await cache.load(adapter)).keys()]).toEqual(['a/1/']);
   });
 
+  it('keeps what is to be avoided beside tunings, each candidate once', async () => {
+    const crash = { choice: { rows: 8, width: 4 }, reason: 'takes down its process (SIGSEGV)' };
+    const hang = { choice: 'matrix', reason: 'does not come to an end' };
+    await cache.avoid(adapter, new Map([['a/1/', [{ ...crash, reason: 'something' }]]]));
+    await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
+    await cache.avoid(adapter, new Map([['b/1/', [hang]]]));
+    await cache.avoid(adapter, new Map([['a/1/', [{ ...crash, choice: { width: 4, rows: 8 } }]]]));
+    expect([...(await cache.load(adapter))]).toEqual([['a/1/', tuning(1)]]);
+    expect([...(await cache.loadAvoided(adapter))]).toEqual([
+      ['a/1/', [crash]],
+      ['b/1/', [hang]],
+    ]);
+    expect(await cache.loadAvoided({ ...adapter, driver: 'driver 1.3' })).toEqual(new Map());
+  });
+
+  it.each([
+    ['none', undefined, []],
+    ['nonsense', 3, []],
+    [
+      'some nonsense',
+      { 'a/1/': 3, 'b/1/': [{ choice: 1 }, { choice: 2, reason: 'hangs' }, null] },
+      [{ choice: 2, reason: 'hangs' }],
+    ],
+  ])('reads a file with %s of what is to be avoided', async (_, avoided, wanted) => {
+    await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
+    const file = await path();
+    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), avoided }));
+    expect([...(await cache.load(adapter)).keys()]).toEqual(['a/1/']);
+    expect([...(await cache.loadAvoided(adapter)).values()].flat()).toEqual(wanted);
+    expect(problems).toEqual([]);
+  });
+
   it('continues where it cannot write', async () => {
     await writeFile(folder, 'a file where the folder should be');
     await cache.save(adapter, new Map([['a/1/', tuning(1)]]));

@@ -3,17 +3,29 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, DataError } from '../errors.js';
-import { type Tuning, type Tunings, tuningsOf, useTunings } from './tunable.js';
+import {
+  type Avoided,
+  type AvoidedCandidate,
+  type Tuning,
+  type Tunings,
+  tuningsOf,
+  useTunings,
+  withAvoided,
+} from './tunable.js';
 
 /** What an adapter's tunings are kept by. A driver's version is part of its name. */
 export type TunedAdapter = Pick<Gpu['description'], 'name' | 'driver'>;
 
-/** Keeps tunings from one process to the next. */
+/** Keeps tunings from one process to the next, and what is to be avoided. */
 export interface TuningCache {
   /** Empty where nothing usable is kept. */
   load(adapter: TunedAdapter): Promise<Tunings>;
   /** Adds to what is kept. */
   save(adapter: TunedAdapter, tunings: Tunings): Promise<void>;
+  /** Candidates that are never to be tried again. */
+  loadAvoided(adapter: TunedAdapter): Promise<Avoided>;
+  /** Adds to them. */
+  avoid(adapter: TunedAdapter, avoided: Avoided): Promise<void>;
 }
 
 /** The format of the files; a later version of Alex that changes it counts on. */
@@ -22,8 +34,14 @@ const format = 1;
 interface TuningFile {
   readonly adapter: string;
   readonly driver: string;
-  readonly tunings: Map<string, Tuning>;
+  readonly tunings: Tunings;
+  readonly avoided: Avoided;
 }
+
+/** What a file keeps of an adapter. */
+type Kept = Pick<TuningFile, 'tunings' | 'avoided'>;
+
+const nothing: Kept = { tunings: new Map(), avoided: new Map() };
 
 /**
  * A cache of one file per adapter and driver in `folder`, which is made when there is something to keep. Several
@@ -40,30 +58,35 @@ export function createTuningCache(
     if (!said.has(message)) onProblem(message);
     said.add(message);
   };
-  const read = async (path: string): Promise<Tunings | 'newer'> => {
+  const read = async (path: string): Promise<Kept | 'newer'> => {
     try {
-      return (await readTunings(path))?.tunings ?? new Map();
+      return (await readTunings(path)) ?? nothing;
     } catch (error) {
       problem(`${messageOf(error)}; what it holds is measured again`);
-      return error instanceof NewerFormat ? 'newer' : new Map();
+      return error instanceof NewerFormat ? 'newer' : nothing;
+    }
+  };
+  const load = async (adapter: TunedAdapter): Promise<Kept> => {
+    const kept = await read(join(folder, fileName(adapter)));
+    return kept === 'newer' ? nothing : kept;
+  };
+  const change = async (adapter: TunedAdapter, changed: (kept: Kept) => Kept): Promise<void> => {
+    const path = join(folder, fileName(adapter));
+    const kept = await read(path);
+    if (kept === 'newer') return;
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await writeTunings(path, adapter, changed(kept));
+    } catch (error) {
+      problem(`${path}: cannot be written (${messageOf(error)}); tunings are not kept`);
     }
   };
   return {
-    async load(adapter) {
-      const tunings = await read(join(folder, fileName(adapter)));
-      return tunings === 'newer' ? new Map() : tunings;
-    },
-    async save(adapter, tunings) {
-      const path = join(folder, fileName(adapter));
-      const kept = await read(path);
-      if (kept === 'newer') return;
-      try {
-        await mkdir(folder, { recursive: true, mode: 0o700 });
-        await writeTunings(path, adapter, new Map([...kept, ...tunings]));
-      } catch (error) {
-        problem(`${path}: cannot be written (${messageOf(error)}); tunings are not kept`);
-      }
-    },
+    load: async (adapter) => (await load(adapter)).tunings,
+    save: (adapter, tunings) =>
+      change(adapter, (kept) => ({ ...kept, tunings: new Map([...kept.tunings, ...tunings]) })),
+    loadAvoided: async (adapter) => (await load(adapter)).avoided,
+    avoid: (adapter, avoided) => change(adapter, (kept) => ({ ...kept, avoided: withAvoided(kept.avoided, avoided) })),
   };
 }
 
@@ -79,7 +102,7 @@ export async function exportTunings(path: string, gpu: Gpu, tunings: Tunings = t
     throw new DataError(`${messageOf(error)}; it is not overwritten, choose another file`, { cause: error });
   }
   try {
-    await writeTunings(path, gpu.description, tunings);
+    await writeTunings(path, gpu.description, { ...nothing, tunings });
   } catch (error) {
     throw new DataError(`${path}: the tunings cannot be written: ${messageOf(error)}`, { cause: error });
   }
@@ -144,7 +167,20 @@ async function readTunings(path: string): Promise<TuningFile | undefined> {
   }
   const tunings = new Map<string, Tuning>();
   for (const [key, entry] of Object.entries(entries)) if (isTuning(entry)) tunings.set(key, entry);
-  return { adapter, driver, tunings };
+  return { adapter, driver, tunings, avoided: avoidedIn(content['avoided']) };
+}
+
+/** Files of before there was anything to avoid have no word of it. */
+function avoidedIn(content: unknown): Avoided {
+  const avoided = new Map<string, readonly AvoidedCandidate[]>();
+  for (const [key, candidates] of Object.entries(isRecord(content) ? content : {})) {
+    if (Array.isArray(candidates)) avoided.set(key, candidates.filter(isAvoided));
+  }
+  return avoided;
+}
+
+function isAvoided(value: unknown): value is AvoidedCandidate {
+  return isRecord(value) && 'choice' in value && typeof value['reason'] === 'string';
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -159,9 +195,12 @@ function isTuning(value: unknown): value is Tuning {
 }
 
 /** Beside it under a name of its own, onto the disk, then renamed over it: nobody ever sees half a file. */
-async function writeTunings(path: string, { name, driver }: TunedAdapter, tunings: Tunings): Promise<void> {
-  const entries = Object.fromEntries([...tunings].sort(([a], [b]) => (a < b ? -1 : 1)));
-  const text = `${JSON.stringify({ format, adapter: name, driver, entries }, null, 2)}\n`;
+async function writeTunings(path: string, { name, driver }: TunedAdapter, kept: Kept): Promise<void> {
+  const inOrder = <Value>(map: ReadonlyMap<string, Value>) =>
+    Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const entries = inOrder(kept.tunings);
+  const avoided = kept.avoided.size > 0 ? { avoided: inOrder(kept.avoided) } : {};
+  const text = `${JSON.stringify({ format, adapter: name, driver, entries, ...avoided }, null, 2)}\n`;
   const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
     const file = await open(temporary, 'wx');

@@ -1,0 +1,48 @@
+import type { Gpu } from '../adapter/gpu.js';
+import type { Tunable } from './recorder.js';
+import type { TrialProcess } from './trial-process.js';
+import { avoidOn, tuningKey, whyAvoided } from './tunable.js';
+import type { TuningCache } from './tuning-cache.js';
+
+/** How risky candidates are met. */
+export interface Precautions {
+  /** Where they are tried first. */
+  readonly trialProcess: TrialProcess;
+  /** Where it is kept which are to be avoided. */
+  readonly cache?: TuningCache | undefined;
+  readonly signal?: AbortSignal | undefined;
+  onDropped(choice: unknown, reason: string): void;
+}
+
+/**
+ * The candidates that may be run in this process: those that are not risky, and those that came out right in another. What
+ * took that one down or the adapter, or never ended, is remembered at once and never tried again.
+ */
+export async function safeCandidates(
+  gpu: Gpu,
+  tunable: Tunable<unknown>,
+  candidates: readonly unknown[],
+  { trialProcess, cache, signal, onDropped }: Precautions,
+): Promise<unknown[]> {
+  const key = tuningKey(tunable);
+  const safe = new Set(candidates.filter((choice) => !tunable.isRisky?.(choice)));
+  const untried: unknown[] = [];
+  for (const choice of candidates) {
+    if (safe.has(choice)) continue;
+    const reason = whyAvoided(gpu, tunable, choice);
+    if (reason === undefined) untried.push(choice);
+    else onDropped(choice, `${reason}; it was tried once and never is again`);
+  }
+  if (untried.length > 0) {
+    for await (const { choice, fault, dangerous } of trialProcess.try(tunable, untried, signal)) {
+      if (dangerous) {
+        const avoided = [[key, [{ choice, reason: fault! }]]] as const;
+        avoidOn(gpu, avoided);
+        await cache?.avoid(gpu.description, new Map(avoided));
+      }
+      if (fault === undefined) safe.add(choice);
+      else onDropped(choice, fault);
+    }
+  }
+  return candidates.filter((choice) => safe.has(choice));
+}

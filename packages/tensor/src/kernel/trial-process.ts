@@ -1,0 +1,174 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Gpu } from '../adapter/gpu.js';
+import { ownScript } from '../own-script.js';
+import { messageOf } from './examiner.js';
+import type { Tunable } from './recorder.js';
+import type { TrialJob, TrialMessage } from './serve-trials.js';
+import { TunableWriter, type WrittenChoice } from './written-tunable.js';
+
+/** What came of a candidate in a process of its own. */
+export interface Verdict {
+  readonly choice: unknown;
+  /** Nothing where its results are right. */
+  readonly fault: string | undefined;
+  /** Whether it took down the process or the adapter, or never ended. */
+  readonly dangerous: boolean;
+}
+
+export interface TrialProcessOptions {
+  /** What the process runs; the one of this package where nothing is said. */
+  readonly script?: URL | undefined;
+  /**
+   * Resolves when a candidate, or what comes before the first one, is taken to hang, unless the signal says before that it
+   * does not. After two minutes where nothing is said.
+   */
+  readonly overdue?: ((choice: unknown, signal: AbortSignal) => Promise<unknown>) | undefined;
+}
+
+/** More than any kernel takes to compile and run, on any driver. */
+const hangingMilliseconds = 120_000;
+
+/** What ends a process from outside; everything else is the doing of what it tried. */
+const fromOutside: readonly (NodeJS.Signals | null)[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGKILL'];
+
+/** What a process came to with one job. */
+interface Attempt {
+  /** What was wrong with candidates that it tried, by their numbers. */
+  readonly faults: ReadonlyMap<number, string | undefined>;
+  /** Why it did not get to the end, and the candidate that is to blame. */
+  readonly ended?: { readonly how: string; readonly blamed: number | undefined };
+}
+
+/**
+ * Tries candidates in another process that opens the same adapter, so that what takes it down takes nothing else with it.
+ * The process starts with the first candidate and serves until the end; after a bad one another takes its place.
+ */
+export class TrialProcess {
+  readonly #gpu: Gpu;
+  readonly #options: TrialProcessOptions;
+  #child: ChildProcess | undefined;
+
+  constructor(gpu: Gpu, options: TrialProcessOptions = {}) {
+    this.#gpu = gpu;
+    this.#options = options;
+  }
+
+  /** Tries candidates one after the other; those that are left where the signal stops it have no verdict. */
+  async *try(
+    tunable: Tunable<unknown>,
+    candidates: readonly unknown[],
+    signal?: AbortSignal | undefined,
+  ): AsyncGenerator<Verdict> {
+    const writer = new TunableWriter(this.#gpu, tunable);
+    const plain = writer.choice(tunable.plain);
+    let rest: { readonly choice: unknown; readonly written: WrittenChoice }[] = [];
+    for (const choice of candidates) {
+      try {
+        rest.push({ choice, written: writer.choice(choice) });
+      } catch (error) {
+        yield { choice, fault: messageOf(error), dangerous: false };
+      }
+    }
+    while (rest.length > 0 && !signal?.aborted) {
+      const written = writer.tunable(
+        plain,
+        rest.map((one) => one.written),
+      );
+      const { faults, ended } = await this.#attempt(written, (number) => rest[number]?.choice, signal);
+      for (const [number, fault] of faults) yield { choice: rest[number]!.choice, fault, dangerous: false };
+      if (signal?.aborted) return;
+      const untried = rest.filter((_, number) => !faults.has(number) && number !== ended?.blamed);
+      if (ended?.blamed !== undefined) yield { choice: rest[ended.blamed]!.choice, fault: ended.how, dangerous: true };
+      else if (ended) {
+        const fault = `cannot be tried in a process of its own, which ${ended.how}`;
+        for (const { choice } of untried) yield { choice, fault, dangerous: false };
+        return;
+      }
+      rest = untried;
+    }
+  }
+
+  /** Ends the process, if there is one. */
+  async end(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child || (child.exitCode ?? child.signalCode) !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  async #attempt(
+    tunable: TrialJob['tunable'],
+    choiceOf: (number: number) => unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<Attempt> {
+    const faults = new Map<number, string | undefined>();
+    const child = this.#child ?? start(this.#options.script);
+    this.#child = child;
+    const { index, name, driver, bus } = this.#gpu.description;
+    const adapter = { index, name, driver, ...(bus !== undefined && { bus }) };
+    const job: TrialJob = { adapter, bindingBytes: this.#gpu.bindingBytes, tunable };
+    const ended = await new Promise<Attempt['ended']>((resolve) => {
+      let trying: number | undefined;
+      let watch = new AbortController();
+      const settle = (ended: Attempt['ended']) => {
+        watch.abort();
+        child.off('message', hear).off('close', gone).off('error', failed);
+        signal?.removeEventListener('abort', stop);
+        resolve(ended);
+      };
+      const settleWith = (how: string) => settle({ how, blamed: trying });
+      /** Whatever comes next must come in time. */
+      const watchOut = () => {
+        watch.abort();
+        watch = new AbortController();
+        const { signal } = watch;
+        const { overdue = hangs } = this.#options;
+        overdue(trying === undefined ? undefined : choiceOf(trying), signal).then(
+          () => signal.aborted || settleWith('does not come to an end'),
+          () => undefined,
+        );
+      };
+      const hear = (message: TrialMessage) => {
+        if (message.kind === 'trying') {
+          trying = message.candidate;
+          watchOut();
+        } else if (message.kind === 'tried') {
+          faults.set(message.candidate, message.fault);
+          trying = undefined;
+          watchOut();
+        } else if (message.kind === 'done') settle(undefined);
+        else if (message.kind === 'lost') settleWith(`loses the adapter: ${message.reason}`);
+        else settle({ how: `says: ${message.reason}`, blamed: undefined });
+      };
+      const gone = (code: number | null, by: NodeJS.Signals | null) => {
+        const how = `takes down its process (${by ?? `exit code ${code}`})`;
+        settle({ how, blamed: fromOutside.includes(by) ? undefined : trying });
+      };
+      const failed = (error: Error) => settle({ how: `does not start: ${error.message}`, blamed: undefined });
+      const stop = () => settle({ how: 'was stopped', blamed: undefined });
+      // Not at its exit: its last words may still be on their way then.
+      child.on('message', hear).on('close', gone).on('error', failed);
+      signal?.addEventListener('abort', stop);
+      child.send(job, (error) => error && failed(error));
+      watchOut();
+    });
+    if (ended) await this.end();
+    return { faults, ...(ended && { ended }) };
+  }
+}
+
+const hangs = (_: unknown, signal: AbortSignal) => setTimeout(hangingMilliseconds, undefined, { signal });
+
+function start(script: URL | undefined): ChildProcess {
+  const own = ownScript('trial-child');
+  return fork(fileURLToPath(script ?? own.url), {
+    execArgv: own.execArgv,
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+}
