@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@alex/tensor';
+import { type Precision, precisions } from '@alex/tensor/network';
 import { peerNames } from './peers/libraries.js';
 import { type Workload, workloadsOf } from './peers/workloads.js';
 
@@ -18,7 +19,9 @@ export const usage = `Times a training step, layer by layer, beside what the ada
   --other     for --exchange, the second adapter. Default: the first one opened twice
   --model     a variant of @alex/model-alexnet for --step and --exchange; default: paper
   --batch     images per step; default: 8
-  --repeats   times that count, after one that does not; default: 3
+  --precision for --step, of ${precisions.join(',')}; default: float32
+  --tunings   for --step, a file of kernel choices that \`alexnet devices --tune full --to FILE\` wrote
+  --repeats   times that count, after those that do not; default: 3
   --workloads for --peers, of ${Object.keys(workloadsOf(1)).join(',')}; default: all
   --limit     seconds that one library may take for one workload; default: 600
   --data      for --loading, a folder that \`alexnet prepare\` made. Default: drawn images
@@ -38,6 +41,8 @@ export interface Arguments {
   readonly adapter: string | undefined;
   readonly model: string;
   readonly batch: number;
+  readonly precision: Precision;
+  readonly tunings: string | undefined;
   readonly repeats: number;
   readonly limitMs: number;
   readonly json: string | undefined;
@@ -60,6 +65,8 @@ export function parseArguments(given: readonly string[]): Arguments {
       adapter: { type: 'string' },
       model: { type: 'string' },
       batch: { type: 'string', default: '8' },
+      precision: { type: 'string', default: 'float32' },
+      tunings: { type: 'string' },
       repeats: { type: 'string' },
       workloads: { type: 'string' },
       limit: { type: 'string', default: '600' },
@@ -83,6 +90,8 @@ export function parseArguments(given: readonly string[]): Arguments {
     adapter: values.adapter,
     model: values.model ?? (short ? 'small' : 'paper'),
     batch,
+    precision: chosen('precision', values.precision, precisions)[0] as Precision,
+    tunings: values.tunings,
     repeats: whole('repeats', values.repeats ?? '3'),
     limitMs: whole('limit', values.limit) * 1000,
     json: values.json,

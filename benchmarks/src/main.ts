@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { AlexError, openGpu } from '@alex/tensor';
-import { measureRoofline, type Roofline } from '@alex/tensor/kernels';
+import { importTunings, measureRoofline, type Roofline } from '@alex/tensor/kernels';
 import { type Arguments, parseArguments, usage } from './arguments.js';
 import { compareResults, readReport } from './compare.js';
 import { environmentOf } from './environment.js';
@@ -34,7 +34,11 @@ async function measure(options: Arguments): Promise<Report> {
   const environment = environmentOf(gpu);
   const roofline = await measureRoofline(gpu);
   const results = rooflineResults(environment.adapter, roofline);
-  if (options.step) results.push(...(await measureStep(gpu, { model: options.model, batch, repeats }, roofline)));
+  if (options.tunings !== undefined) await importTunings(options.tunings, gpu);
+  if (options.step) {
+    const { model, precision } = options;
+    results.push(...(await measureStep(gpu, { model, batch, repeats, precision }, roofline)));
+  }
   if (options.layers) results.push(...(await measureLayers(gpu, { batch, repeats }, roofline, tell)));
   if (options.loading) results.push(...(await measureLoading(gpu, { repeats, data: options.data }, tell)));
   if (options.exchange) {

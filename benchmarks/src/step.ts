@@ -2,7 +2,7 @@ import { alexnet, type Variant } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
 import type { DispatchTiming, Gpu, NetworkDescription } from '@alex/tensor';
 import { leastTime, type Roofline } from '@alex/tensor/kernels';
-import type { Network } from '@alex/tensor/network';
+import type { Network, Precision } from '@alex/tensor/network';
 import { directionOf } from './directions.js';
 import { median } from './median.js';
 import { type Result, timesOf } from './report.js';
@@ -12,7 +12,13 @@ export interface StepOptions {
   readonly model: string;
   readonly batch: number;
   readonly repeats: number;
+  readonly precision: Precision;
 }
+
+/** Steps before those that count, in milliseconds: an idle GPU runs at a fraction of its clock, and takes a while to notice. */
+const warmUpMs = 1000;
+/** What a repeat takes at least, in milliseconds: one step alone would mostly measure how fast the host notices its end. */
+const repeatMs = 250;
 
 /**
  * Times a whole training step and each kind of kernel in it, beside the adapter's own limits measured in the same run.
@@ -20,12 +26,12 @@ export interface StepOptions {
  */
 export async function measureStep(
   gpu: Gpu,
-  { model, batch, repeats }: StepOptions,
+  { model, batch, repeats, precision }: StepOptions,
   roofline: Roofline,
 ): Promise<Result[]> {
   const description = alexnet({ variant: model as Variant });
   const start = performance.now();
-  const network = place(description, [gpu], { batch });
+  const network = place(description, [gpu], { batch, precision });
   const images = {
     shape: [batch, ...description.input],
     data: noise(batch * description.input.reduce((a, b) => a * b, 1), 64),
@@ -33,11 +39,12 @@ export async function measureStep(
   const labels = Array.from({ length: batch }, (_, image) => image % description.output[0]!);
   await network.step(images, labels);
   const first = performance.now() - start;
+  const count = Math.ceil(repeatMs / (await warmUp(network, labels)));
   const steps: number[] = [];
   const profiles: Profile[] = [];
   // In turns, so that whatever else the machine does meets both alike.
   for (let time = 0; time < repeats; time++) {
-    steps.push(await wallClock(network, labels));
+    steps.push(await stepAmongOthers(network, labels, count));
     if (gpu.features.has('timestamp-query')) profiles.push(await network.profile(images, labels));
   }
   network.dispose();
@@ -49,11 +56,26 @@ export async function measureStep(
   ];
 }
 
-/** The images are on the adapter already: how they get there is not this benchmark's business. */
-async function wallClock(network: Network, labels: readonly number[]): Promise<number> {
-  const start = performance.now();
-  await network.step(network.input, labels);
-  return performance.now() - start;
+/** Takes steps until the adapter is at work as it is in the middle of a training; gives what one takes, about. */
+async function warmUp(network: Network, labels: readonly number[]): Promise<number> {
+  let milliseconds = 0;
+  for (const start = performance.now(); performance.now() - start < warmUpMs; ) {
+    milliseconds = await stepAmongOthers(network, labels, 1);
+  }
+  return milliseconds;
+}
+
+/**
+ * What a step takes where one follows another, as in a training: from the end of a first one to the end of the last, by how
+ * many there are. The images are on the adapter already: how they get there is not this benchmark's business.
+ */
+async function stepAmongOthers(network: Network, labels: readonly number[], count: number): Promise<number> {
+  const first = await network.submitStep(network.input, labels);
+  const begun = first.result().then(() => performance.now());
+  let last = first;
+  for (let step = 0; step < count; step++) last = await network.submitStep(network.input, labels);
+  await last.result();
+  return (performance.now() - (await begun)) / count;
 }
 
 function stepResult(gpu: Gpu, name: string, batch: number, milliseconds: readonly number[]): Result {

@@ -126,11 +126,12 @@ function formatRate({ rate, unit }: { readonly rate: number | null; readonly uni
   return unit === 'images/s' ? `${rate.toFixed(2)} ${unit}` : `${(rate / 1e9).toFixed(2)} G${unit}`;
 }
 
-function percent(share: number): string {
+export function percent(share: number): string {
   return `${(100 * share).toFixed(1)}%`;
 }
 
-function table(lines: readonly (readonly string[])[]): string {
+/** Lines of cells below each other: the first of each to the left, the others to the right. */
+export function table(lines: readonly (readonly string[])[]): string {
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   return lines
     .map((line) =>

@@ -55,5 +55,12 @@ export {
   checkWholeNumber,
   optionError,
 } from './option-checks.js';
-export { normalPairFromBits, streamOf, threefry2x32, threefryWgsl, uniformFromBits } from './random/threefry.js';
+export {
+  normalPairFromBits,
+  streamOf,
+  threefry2x32,
+  threefryInto,
+  threefryWgsl,
+  uniformFromBits,
+} from './random/threefry.js';
 export { checkHostTensor, elementCount, elementsPerImage, formatShape, imageShape } from './shape.js';

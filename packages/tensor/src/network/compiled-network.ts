@@ -1,14 +1,14 @@
 import { CheckpointError, ConfigError } from '../errors.js';
 import type { DispatchTiming, Program } from '../kernel/program.js';
-import { createReadback, type Readback, type Tensor, type Values, writeTensor } from '../kernel/tensor.js';
+import { type Tensor, writeTensor } from '../kernel/tensor.js';
 import { elementCount, type HostTensor } from '../shape.js';
 import { BatchInput } from './batch-input.js';
 import type { SeededOptions } from './compile-options.js';
 import { type NetworkDescription, type NetworkTable, withExchange } from './description.js';
+import { type Evaluated, Evaluator } from './evaluator.js';
 import { Features } from './features.js';
-import { initialValues } from './initialize.js';
+import { InitialParameters } from './initial-parameters.js';
 import { Inspection } from './inspection.js';
-import { fromMemoryLayout } from './layout.js';
 import { lossScale } from './loss-scale.js';
 import { memoryPlan, memoryTogether } from './memory.js';
 import type {
@@ -20,12 +20,12 @@ import type {
   StepResult,
   StepUnderWay,
 } from './network.js';
-import type { LearnedParameter, Optimizer } from './optimizer.js';
-import type { Named, PlacedPart, Station } from './station.js';
+import type { LearnedParameter } from './optimizer.js';
+import type { PlacedPart, Station } from './station.js';
 import { Stations } from './stations.js';
 import type { LayerStatistics } from './statistics.js';
 import { StepsUnderWay } from './steps-under-way.js';
-import { StoredValues } from './stored-values.js';
+import { StoredValues, stateNames } from './stored-values.js';
 import { Turns } from './turns.js';
 
 /** A network on its adapters: each operation in its turn, over what {@link Stations} do together. */
@@ -39,6 +39,7 @@ export class CompiledNetwork implements Network {
   readonly #options: SeededOptions;
   readonly #learned: readonly LearnedParameter[];
   readonly #parameters: StoredValues;
+  readonly #initial: InitialParameters;
   /** What is kept of each parameter from step to step, and what else is. */
   readonly #state: StoredValues;
   readonly #layerState: StoredValues;
@@ -50,7 +51,7 @@ export class CompiledNetwork implements Network {
   /** The number of the step's micro-batch that comes next. */
   #microBatch = 0;
   readonly #steps: StepsUnderWay;
-  readonly #readEvaluation: Readback;
+  readonly #evaluator: Evaluator;
 
   constructor(
     readonly description: NetworkDescription,
@@ -94,10 +95,12 @@ export class CompiledNetwork implements Network {
       firstImage: part.images.first,
     }));
     this.input = this.inputs[0]!.tensor;
-    this.#drawParameters();
-    const { measures, output, probabilities } = first.tensors;
-    this.#steps = stations.disposeAlong(new StepsUnderWay(first.gpu, measures, batch));
-    this.#readEvaluation = stations.disposeAlong(createReadback(first.gpu, [measures, output, probabilities]));
+    this.#initial = new InitialParameters(this.#learned, options.seed, (parameter, values) =>
+      this.#parameters.write(parameter, values),
+    );
+    this.#writeInitialState();
+    this.#steps = stations.disposeAlong(new StepsUnderWay(first.gpu, first.tensors.measures, batch));
+    this.#evaluator = new Evaluator(stations, options, description.output);
   }
 
   forward(images: HostTensor | Tensor): Promise<HostTensor> {
@@ -108,6 +111,7 @@ export class CompiledNetwork implements Network {
     return this.#turns.take(async () => {
       this.#features.check(layer);
       const count = this.#batchInput.fill(images, undefined);
+      this.#initial.draw();
       return this.#features.of(layer, count, this.stepCount);
     });
   }
@@ -121,6 +125,7 @@ export class CompiledNetwork implements Network {
       const programs = this.#trainingPrograms();
       const updates = this.#updatesAfterThis();
       const what = `step ${this.stepCount}`;
+      this.#initial.draw();
       const step = await this.#steps.submit(async (afterwards) => {
         this.#batchInput.fill(images, labels, this.batch);
         const scalars = this.#trainingScalars(options);
@@ -148,6 +153,7 @@ export class CompiledNetwork implements Network {
     return this.#turns.take(async () => {
       const programs = this.#trainingPrograms();
       this.#batchInput.fill(images, labels, this.batch);
+      this.#initial.draw();
       const scalars = this.#trainingScalars({});
       const updates = this.#updatesAfterThis();
       const timings = await this.#stations.together(
@@ -166,6 +172,7 @@ export class CompiledNetwork implements Network {
   gradients(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>> {
     return this.#turns.take(async () => {
       this.#batchInput.fill(images, labels, this.batch);
+      this.#initial.draw();
       return this.#inspection.gradients(this.stepCount);
     });
   }
@@ -173,13 +180,17 @@ export class CompiledNetwork implements Network {
   statistics(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<LayerStatistics[]> {
     return this.#turns.take(async () => {
       this.#batchInput.fill(images, labels, this.batch);
+      this.#initial.draw();
       return this.#inspection.statistics(this.stepCount, this.#imagesBefore);
     });
   }
 
   parameters(names?: readonly string[]): Promise<Record<string, HostTensor>> {
     const wanted = names && this.#learned.filter(({ path }) => names.includes(path));
-    return this.#turns.take(() => this.#parameters.read(wanted));
+    return this.#turns.take(() => {
+      this.#initial.draw(names);
+      return this.#parameters.read(wanted);
+    });
   }
 
   loadParameters(parameters: Readonly<Record<string, HostTensor>>): void {
@@ -192,6 +203,7 @@ export class CompiledNetwork implements Network {
     this.#parameters.check(given);
     if (Object.keys(state).length > 0) this.#layerState.load(state);
     this.#parameters.load(given);
+    this.#initial.replaced();
   }
 
   layerState(): Promise<Record<string, HostTensor>> {
@@ -234,10 +246,8 @@ export class CompiledNetwork implements Network {
     this.#stations.stop(new ConfigError(`${this.description.name}: this network was disposed`));
   }
 
-  #drawParameters(): void {
-    for (const parameter of this.#learned) {
-      this.#parameters.write(parameter, initialValues(parameter, this.#options.seed));
-    }
+  /** What is cheap is written at once; parameters are drawn when they are needed. */
+  #writeInitialState(): void {
     for (const { path, shape, initial } of this.description.layers.flatMap(({ state }) => state)) {
       this.#layerState.write({ path, shape }, new Float32Array(elementCount(shape)).fill(initial));
     }
@@ -279,43 +289,9 @@ export class CompiledNetwork implements Network {
     return this.#microBatch * this.batch;
   }
 
-  async #evaluate(
-    images: HostTensor | Tensor,
-    labels?: ArrayLike<number>,
-  ): Promise<{ output: HostTensor; evaluation: Evaluation }> {
+  async #evaluate(images: HostTensor | Tensor, labels?: ArrayLike<number>): Promise<Evaluated> {
     const count = this.#batchInput.fill(images, labels);
-    await this.#stations.run(
-      this.#stations.all.map(({ programs }) => programs.evaluate),
-      { seed: this.#options.seed, step: this.stepCount },
-      'evaluation',
-    ).done;
-    const [[measures, output, probabilities]] = (await this.#stations.together('evaluation', [
-      this.#readEvaluation.read(),
-    ])) as [Values[]];
-    const shape = [count, ...this.description.output];
-    const row = (index: number) =>
-      Float32Array.from(measures!.subarray(index * this.batch, index * this.batch + count));
-    return {
-      output: fromMemoryLayout(output!, shape, this.batch),
-      evaluation: {
-        losses: row(0),
-        top1Errors: row(1),
-        top5Errors: row(2),
-        probabilities: fromMemoryLayout(probabilities!, shape, this.batch),
-      },
-    };
+    this.#initial.draw();
+    return this.#evaluator.evaluate(count, this.stepCount);
   }
-}
-
-/** What the optimizer keeps of each parameter, by the parameter that it is cut as; and what else there is. */
-function stateNames(
-  learned: readonly LearnedParameter[],
-  state: ReadonlyMap<string, Tensor>,
-  optimizer: Optimizer,
-): Named[] {
-  const ofParameters = learned.flatMap(({ path, shape }) =>
-    optimizer.state.map((name) => ({ path: `${path}.${name}`, shape, ofParameter: path })),
-  );
-  const others = [lossScale].map(({ name, shape }) => ({ path: name, shape }));
-  return [...ofParameters, ...others].filter(({ path }) => state.has(path));
 }

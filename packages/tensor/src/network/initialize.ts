@@ -1,4 +1,4 @@
-import { normalPairFromBits, streamOf, threefry2x32 } from '../random/threefry.js';
+import { normalPairFromBits, streamOf, threefryInto } from '../random/threefry.js';
 import { elementCount } from '../shape.js';
 import type { LearnedParameter } from './optimizer.js';
 
@@ -10,11 +10,15 @@ export function initialValues(parameter: LearnedParameter, seed: number): Float3
   const values = new Float32Array(elementCount(parameter.shape));
   const { initial } = parameter;
   if (initial.distribution === 'constant') return values.fill(initial.value);
+  const { standardDeviation } = initial;
   const stream = streamOf(parameter.path);
+  const bits = new Uint32Array(2);
   for (let i = 0; i < values.length; i += 2) {
-    const [first, second] = normalPairFromBits(...threefry2x32(seed, stream, i / 2, 0));
-    values[i] = initial.standardDeviation * first;
-    if (i + 1 < values.length) values[i + 1] = initial.standardDeviation * second;
+    threefryInto(bits, seed, stream, i / 2, 0);
+    // By index: to take a pair apart costs as much as to draw it.
+    const pair = normalPairFromBits(bits[0]!, bits[1]!);
+    values[i] = standardDeviation * pair[0];
+    if (i + 1 < values.length) values[i + 1] = standardDeviation * pair[1];
   }
   return values;
 }

@@ -1,6 +1,8 @@
 import { CheckpointError } from '../errors.js';
 import { readTensors, type Tensor, writeTensor } from '../kernel/tensor.js';
 import { checkHostTensor, elementCount, formatShape, type HostTensor } from '../shape.js';
+import { lossScale } from './loss-scale.js';
+import type { LearnedParameter, Optimizer } from './optimizer.js';
 import { putSlice, sliceOf } from './part.js';
 import type { Named, Station } from './station.js';
 import type { Stations } from './stations.js';
@@ -98,4 +100,17 @@ export async function readShared(
   };
   await stations.together('reading', stations.all.map(read));
   return named(whole);
+}
+
+/** What the optimizer keeps of each parameter, by the parameter that it is cut as; and what else there is. */
+export function stateNames(
+  learned: readonly LearnedParameter[],
+  state: ReadonlyMap<string, Tensor>,
+  optimizer: Optimizer,
+): Named[] {
+  const ofParameters = learned.flatMap(({ path, shape }) =>
+    optimizer.state.map((name) => ({ path: `${path}.${name}`, shape, ofParameter: path })),
+  );
+  const others = [lossScale].map(({ name, shape }) => ({ path: name, shape }));
+  return [...ofParameters, ...others].filter(({ path }) => state.has(path));
 }

@@ -7,23 +7,40 @@
 const rotations = [13, 15, 26, 6, 17, 29, 16, 24] as const;
 const parity = 0x1bd11bda;
 const rounds = 20;
+/** Of the rounds before an odd injection of the key, and before an even one. */
+const [odd, even] = [rotations.slice(0, 4), rotations.slice(4)];
 
 /** Two random 32-bit words for a key of two words and a counter of two words. */
 export function threefry2x32(key0: number, key1: number, counter0: number, counter1: number): [number, number] {
-  const keys = [key0 | 0, key1 | 0, parity ^ key0 ^ key1] as const;
-  let x = (counter0 + keys[0]) | 0;
-  let y = (counter1 + keys[1]) | 0;
-  for (let round = 0; round < rounds; round++) {
-    const rotation = rotations[round % 8]!;
-    x = (x + y) | 0;
-    y = ((y << rotation) | (y >>> (32 - rotation))) ^ x;
-    if (round % 4 === 3) {
-      const injection = (round + 1) / 4;
-      x = (x + keys[injection % 3]!) | 0;
-      y = (y + keys[(injection + 1) % 3]! + injection) | 0;
+  threefryInto(two, key0, key1, counter0, counter1);
+  return [two[0]!, two[1]!];
+}
+
+const two = new Uint32Array(2);
+
+/** The same into the first two of `words`: for millions of draws, of which none makes an array of its own. */
+export function threefryInto(words: Uint32Array, key0: number, key1: number, counter0: number, counter1: number): void {
+  let a = key0 | 0;
+  let b = key1 | 0;
+  let c = parity ^ a ^ b;
+  let x = (counter0 + a) | 0;
+  let y = (counter1 + b) | 0;
+  for (let injection = 1; injection <= rounds / 4; injection++) {
+    const four = injection % 2 === 1 ? odd : even;
+    for (let round = 0; round < 4; round++) {
+      const rotation = four[round]!;
+      x = (x + y) | 0;
+      y = ((y << rotation) | (y >>> (32 - rotation))) ^ x;
     }
+    x = (x + b) | 0;
+    y = (y + c + injection) | 0;
+    const first = a;
+    a = b;
+    b = c;
+    c = first;
   }
-  return [x >>> 0, y >>> 0];
+  words[0] = x;
+  words[1] = y;
 }
 
 /** The same function in WGSL, unrolled: `threefry2x32(key: vec2u, counter: vec2u) -> vec2u`. */

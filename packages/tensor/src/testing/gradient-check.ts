@@ -46,7 +46,8 @@ const leastSpacing = 1 / 128;
 export function separatedTensor(shape: Shape, seed: number): HostTensor {
   const length = elementCount(shape);
   const spacing = spacingOf(length);
-  const keys = Float64Array.from({ length }, (_, i) => threefry2x32(seed, streamOf('separated'), i, 0)[0] + i / length);
+  const stream = streamOf('separated');
+  const keys = Float64Array.from({ length }, (_, i) => threefry2x32(seed, stream, i, 0)[0] + i / length);
   const order = Array.from(keys.keys()).sort((a, b) => keys[a]! - keys[b]!);
   const data = new Float32Array(length);
   // The half keeps every value off 0, for an odd number of them as well.
@@ -135,9 +136,10 @@ async function worstDirection(
   const norm = Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0));
   if (!Number.isFinite(norm)) return Number.POSITIVE_INFINITY;
   let worst = 0;
+  const stream = streamOf('directions');
   for (let direction = 0; direction < directions; direction++) {
     const signs = Float32Array.from(values.data, (_, i) =>
-      threefry2x32(seed + direction, streamOf('directions'), i, 0)[0] % 2 === 0 ? 1 : -1,
+      threefry2x32(seed + direction, stream, i, 0)[0] % 2 === 0 ? 1 : -1,
     );
     const slope = await slopeAlong(signs, values, change, projection);
     const wanted = gradient.reduce((sum, value, i) => sum + value * signs[i]!, 0);

@@ -1,7 +1,7 @@
 import { openGpu } from '../adapter/adapters.js';
 import type { AdapterDescription, Gpu, GpuOptions } from '../adapter/gpu.js';
 import { ShapeError } from '../errors.js';
-import { normalPairFromBits, streamOf, threefry2x32 } from '../random/threefry.js';
+import { normalPairFromBits, streamOf, threefryInto } from '../random/threefry.js';
 import { elementCount, type HostTensor, type Shape } from '../shape.js';
 
 const opened = new Map<string, Promise<Gpu>>();
@@ -43,8 +43,11 @@ export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): 
 /** Normal values of deviation `scale` that depend on the seed only. */
 export function randomTensor(shape: Shape, seed: number, scale = 1): HostTensor {
   const data = new Float32Array(elementCount(shape));
+  const stream = streamOf('test');
+  const bits = new Uint32Array(2);
   for (let i = 0; i < data.length; i++) {
-    data[i] = scale * normalPairFromBits(...threefry2x32(seed, streamOf('test'), i, 0))[0];
+    threefryInto(bits, seed, stream, i, 0);
+    data[i] = scale * normalPairFromBits(bits[0]!, bits[1]!)[0];
   }
   return { shape: [...shape], data };
 }

@@ -1,0 +1,179 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { precisions } from '@alex/tensor/network';
+import type { CheckOptions } from './arguments.js';
+import type { Finding } from './findings.js';
+import {
+  readAdapter,
+  readLearning,
+  readPeers,
+  readStep,
+  readTests,
+  readTuning,
+  type StepAsked,
+} from './read-findings.js';
+import type { Command } from './run-command.js';
+
+/** A process of its own: what takes a driver down takes nothing else down. */
+export interface Task {
+  readonly name: string;
+  readonly command: Command;
+  /** Seconds that it may take at most of those that its part has left. */
+  readonly limit: number;
+  /** @param output what it printed on standard output */
+  readonly read: (output: string) => Finding | undefined | Promise<Finding | undefined>;
+  /** What else is to be done, seeing what it found. */
+  readonly next?: (finding: Finding | undefined) => Task | undefined;
+}
+
+/** Tasks that share a time; what one part leaves of its time is there for those after it. */
+export interface Part {
+  readonly name: string;
+  /** Of the time of a whole check: eight minutes, less some seconds. */
+  readonly seconds: number;
+  readonly tasks: readonly Task[];
+}
+
+/** Where things are. */
+export interface Places {
+  /** For logs and results. */
+  readonly out: string;
+  /** For what the tuner finds: empty, so that it measures. */
+  readonly cache: string;
+}
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const node = [process.execPath, '--conditions=@alex/source', '--import', 'tsx'] as const;
+const programOf = (path: string): [string, ...string[]] => [...node, join(root, path)];
+
+/** Packages with tests that need an adapter: those of kernels, and those that make networks of them; the most telling first. */
+export const kernelPackages = ['tensor', 'layers-conv', 'layers-dense', 'lrn', 'pool', 'loss', 'optim'] as const;
+export const otherPackages = [
+  'activations',
+  'dropout',
+  'augment',
+  'model-alexnet',
+  'multi-gpu',
+  'trainer',
+  'cli',
+] as const;
+
+/** Everything that is done, what matters most first. */
+export function planOf(options: CheckOptions, places: Places): Part[] {
+  const { quick, batches } = options;
+  const step = (asked: Omit<StepAsked, 'model'>) => stepTask({ ...asked, model: options.model }, places);
+  const untuned = batches.flatMap((batch) => precisions.map((precision) => step({ batch, precision, tuned: false })));
+  const [batch] = batches as readonly [number];
+  const tuned = precisions.flatMap((precision) => [
+    tuneTask({ model: options.model, batch, precision, tuned: true }, places),
+    step({ batch, precision, tuned: true }),
+  ]);
+  const learning = precisions.map(
+    (precision): Task => ({
+      name: `learning, ${precision}`,
+      command: { words: [...programOf('benchmarks/src/gpu-check/tasks/learning.ts'), precision] },
+      limit: 30,
+      read: (output) => readLearning(output, precision),
+    }),
+  );
+  const tests = [...kernelPackages, ...(quick ? [] : otherPackages)].map(testTask);
+  return [
+    { name: 'adapter', seconds: 25, tasks: [adapterTask] },
+    { name: 'step', seconds: quick ? 50 : 105, tasks: untuned },
+    ...(quick ? [] : [{ name: 'tuning', seconds: 110, tasks: tuned }]),
+    { name: 'learning', seconds: 40, tasks: learning },
+    { name: 'tests', seconds: quick ? 60 : 125, tasks: tests },
+    ...(quick ? [] : [{ name: 'peers', seconds: 65, tasks: peerTasks(batch, places) }]),
+  ];
+}
+
+const adapterTask: Task = {
+  name: 'adapter',
+  command: { words: programOf('benchmarks/src/gpu-check/tasks/adapter.ts') },
+  limit: 25,
+  read: readAdapter,
+};
+
+function stepTask(asked: StepAsked, { out, cache }: Places): Task {
+  const { model, batch, precision, tuned } = asked;
+  const name = `step of ${batch}, ${precision}${tuned ? ', tuned' : ''}`;
+  const file = join(out, `${fileName(name)}.json`);
+  const options = ['--model', model, '--batch', String(batch), '--precision', precision];
+  return {
+    name,
+    command: {
+      words: [
+        ...programOf('benchmarks/src/main.ts'),
+        ...['--step', ...options, '--repeats', '9', '--json', file],
+        ...(tuned ? ['--tunings', tuningsFile(asked, cache)] : []),
+      ],
+    },
+    limit: 40,
+    read: () => readStep(file, asked),
+  };
+}
+
+function tuneTask(asked: StepAsked, { cache }: Places): Task {
+  const { model, batch, precision } = asked;
+  const options = ['--model', model, '--batch', String(batch), '--precision', precision];
+  return {
+    name: `tuning for ${batch}, ${precision}`,
+    command: {
+      words: [
+        ...programOf('packages/cli/src/main.ts'),
+        ...['devices', '--tune', 'full', ...options, '--to', tuningsFile(asked, cache), '--json'],
+      ],
+      environment: { ALEX_CACHE: cache },
+      // Then it ends with the kernel at hand, and writes what it found.
+      asked: { signal: 'SIGINT', graceMs: 10_000 },
+    },
+    limit: 40,
+    read: (output) => readTuning(output, { batch, precision }),
+  };
+}
+
+const tuningsFile = ({ batch, precision }: StepAsked, cache: string) => join(cache, `${batch}-${precision}.json`);
+
+function testTask(name: string): Task {
+  const reporter = join(root, 'benchmarks/src/gpu-check/tasks/test-reporter.ts');
+  return {
+    name: `tests of ${name}`,
+    command: {
+      words: [process.execPath, join(root, 'node_modules/vitest/vitest.mjs'), 'run', `--reporter=${reporter}`],
+      folder: join(root, 'packages', name),
+    },
+    limit: 60,
+    read: (output) => readTests(output, name),
+  };
+}
+
+/** Each workload by itself; a library that cannot do it with so many images is asked for fewer. */
+function peerTasks(batch: number, places: Places): Task[] {
+  const fewer = 32;
+  const task = (workload: string, images: number): Task => {
+    const name = `other libraries, ${workload} of ${images}`;
+    const file = join(places.out, `${fileName(name)}.json`);
+    return {
+      name,
+      command: {
+        words: [
+          ...programOf('benchmarks/src/main.ts'),
+          ...['--peers', '--workloads', workload, '--batch', String(images)],
+          ...['--repeats', '5', '--limit', '18', '--json', file],
+        ],
+      },
+      limit: 65,
+      read: () => readPeers(file, images),
+      next: (finding) => {
+        const failed = finding?.kind === 'peers' && finding.results.some(({ failure }) => failure !== undefined);
+        return failed && images > fewer ? task(workload, fewer) : undefined;
+      },
+    };
+  };
+  return ['step-without-normalization', 'product', 'conv2', 'step'].map((workload) => task(workload, batch));
+}
+
+/** A task's name as that of a file. */
+export function fileName(name: string): string {
+  return name.replaceAll(/[^\w]+/g, '-');
+}

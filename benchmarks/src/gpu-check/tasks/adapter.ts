@@ -1,0 +1,30 @@
+import { openGpu } from '@alex/tensor';
+import { measureRoofline } from '@alex/tensor/kernels';
+import { environmentOf } from '../../environment.js';
+import type { AdapterFinding } from '../findings.js';
+import { formatRecord } from '../records.js';
+
+/* Says what the adapter is and what it reaches at best: first without the measurement, which may hang. */
+
+const adapter = process.env['ALEX_ADAPTER'];
+const gpu = await openGpu(adapter ? { adapter } : {});
+// Dawn names the sizes here; the types of WebGPU do not know them yet.
+const { subgroupMatrixConfigs = [] } = gpu.device.adapterInfo as { readonly subgroupMatrixConfigs?: Iterable<unknown> };
+const limits: Record<string, number> = {};
+for (const name in gpu.limits) {
+  const value: unknown = gpu.limits[name as keyof typeof gpu.limits];
+  if (typeof value === 'number') limits[name] = value;
+}
+const known: Omit<AdapterFinding, 'roofline'> = {
+  kind: 'adapter',
+  environment: environmentOf(gpu),
+  computes: gpu.description.kind,
+  features: [...gpu.features].sort(),
+  limits,
+  matrices: [...subgroupMatrixConfigs],
+};
+console.log(formatRecord({ ...known, roofline: { multiplyAddsPerSecond: 0, copyBytesPerSecond: 0 } }));
+// The first time an idle GPU runs at a fraction of its clock.
+await measureRoofline(gpu);
+console.log(formatRecord({ ...known, roofline: await measureRoofline(gpu) }));
+gpu.dispose();
