@@ -29,15 +29,12 @@ ${grid.main('atElement', 0)}`,
 
 /** How `units` of work are laid over invocations that take up to `turns` of them, and the entry point that does it. */
 export function gridOf(units: number, turns: number) {
-  const workgroups = Math.max(1, Math.ceil(units / (workgroupSize * turns)));
-  // More than one axis can count: as near to a square as the limit asks for.
-  const rows = Math.ceil(workgroups / maximumWorkgroups);
-  const columns = Math.ceil(workgroups / rows);
+  const { workgroups, number } = workgroupsOf(Math.max(1, Math.ceil(units / (workgroupSize * turns))));
   return {
-    workgroups: [columns, rows] as const,
+    workgroups,
     /** Calls `callee` with each unit's number, counted from `first`. */
     main: (callee: string, first: number) => {
-      const begin = `let begin = ${first}u + (workgroup.y * ${columns}u + workgroup.x) * ${workgroupSize * turns}u;`;
+      const begin = `let begin = ${first}u + (${number}) * ${workgroupSize * turns}u;`;
       const signature = `@compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32)`;
       if (turns === 1) {
@@ -54,6 +51,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 }`;
     },
   };
+}
+
+/** At least `count` workgroups in two axes, of which one alone cannot count so far, and WGSL that numbers a `workgroup: vec3u`. */
+export function workgroupsOf(count: number) {
+  const rows = Math.ceil(count / maximumWorkgroups);
+  const columns = Math.ceil(count / rows);
+  return { workgroups: [columns, rows] as const, number: `workgroup.y * ${columns}u + workgroup.x` };
 }
 
 /**
