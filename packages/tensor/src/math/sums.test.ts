@@ -4,7 +4,7 @@ import { createProgram, type RecordDispatches } from '../kernel/program.js';
 import { createRecording, isTransfer } from '../kernel/recorder.js';
 import { createTensor, describeTensor, disposeTensor, readTensor, type Tensor, writeTensor } from '../kernel/tensor.js';
 import { randomTensor, relativeError, testGpu } from '../testing/values.js';
-import { recordRowSums } from './sums.js';
+import { recordRowSums, recordSplitKSum } from './sums.js';
 
 const kinds: readonly AdapterDescription['kind'][] = ['software', 'hardware'];
 
@@ -59,6 +59,47 @@ describe.each(kinds)('sums of rows, %s', (kind) => {
   it('is the same bits each time', async () => {
     const [one, other] = [await rowSums(5, 6007), await rowSums(5, 6007)];
     expect(one.got).toEqual(other.got);
+  });
+});
+
+describe.each(kinds)('sums of the pieces of a product, %s', (kind) => {
+  it.each([
+    [1, 7],
+    [2, 12],
+    [3, 1000],
+    [4, 64],
+    [9, 30],
+    [13, 516],
+  ])('%i pieces of %i', async (splitK, elements) => {
+    const gpu = await testGpu({}, kind);
+    const pieces = randomTensor([splitK, elements], splitK).data;
+    const bias = randomTensor([elements], 100).data;
+    const want = Array.from({ length: elements }, (_, i) => {
+      let sum = bias[i]!;
+      for (let piece = 0; piece < splitK; piece++) sum += pieces[piece * elements + i]!;
+      return 2 * sum;
+    });
+    const tensors = {
+      input: createTensor(gpu, 'input', [splitK, elements]),
+      bias: createTensor(gpu, 'bias', [elements]),
+      output: createTensor(gpu, 'output', [elements]),
+    };
+    writeTensor(gpu, tensors.input, pieces);
+    writeTensor(gpu, tensors.bias, bias);
+    const { input, output } = tensors;
+    const finish = 'sum += load_bias(i); sum *= 2.0;';
+    const got = await resultOf(gpu, tensors, (recorder) =>
+      recordSplitKSum(recorder, {
+        label: 'sum',
+        input,
+        output,
+        splitK,
+        elements,
+        finish,
+        reads: { bias: tensors.bias },
+      }),
+    );
+    expect(relativeError(got, want)).toBeLessThan(1e-6);
   });
 });
 
