@@ -1,5 +1,5 @@
 import type { Recorder, Tensor } from '@alex/tensor';
-import { recordPerElement, sweepParts } from '@alex/tensor/kernels';
+import { type GradientEpilogue, recordPerElement, storeGradientAfter, sweepParts } from '@alex/tensor/kernels';
 import { type Formula, formulaWgsl, gradientFactor, type Reach, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 
@@ -50,6 +50,7 @@ export function recordAcrossMapsGradient(
   recorder: Recorder,
   norm: AcrossMaps,
   tensors: { readonly input: Tensor; readonly outputGradient: Tensor; readonly inputGradient: Tensor },
+  epilogue: GradientEpilogue | undefined,
 ): void {
   const { input, outputGradient, inputGradient } = tensors;
   const sweep = sweepOf(norm, input);
@@ -86,8 +87,13 @@ export function recordAcrossMapsGradient(
     ${terms.push('t')}
     let i = j - ${before};
     if (i >= first) {
-      store_result(u32(i * ${sweep.places} + place),
-        ${direct.registers[0]} - ${gradientFactor(norm.formula)} * ${inputs.registers[0]} * (${terms.registers.join(' + ')}));
+      ${storeGradientAfter(
+        epilogue,
+        `${direct.registers[0]} - ${gradientFactor(norm.formula)} * ${inputs.registers[0]} * (${terms.registers.join(' + ')})`,
+        inputs.registers[0]!,
+        1,
+        (gradient) => `store_result(u32(i * ${sweep.places} + place), ${gradient});`,
+      )}
     }
   }`,
   });

@@ -1,5 +1,12 @@
 import type { Recorder, Tensor } from '@alex/tensor';
-import { forEachOffset, recordElementwise, recordPerElement, sweepParts } from '@alex/tensor/kernels';
+import {
+  forEachOffset,
+  type GradientEpilogue,
+  recordElementwise,
+  recordPerElement,
+  storeGradientAfter,
+  sweepParts,
+} from '@alex/tensor/kernels';
 import { type Formula, formulaWgsl, gradientFactor, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 
@@ -77,6 +84,7 @@ export function recordWithinMapGradient(
     readonly denominators: Tensor;
     readonly inputGradient: Tensor;
   },
+  epilogue: GradientEpilogue | undefined,
 ): void {
   const { input, outputGradient, denominators, inputGradient } = tensors;
   const terms = recorder.tensor(`${norm.label}/terms`, input.shape);
@@ -120,8 +128,14 @@ export function recordWithinMapGradient(
     let row = next - ${rows.after};
     if (row >= first) {
       let index = u32(base + row * ${sweep.rowLength} + column * ${sweep.images});
-      store_result(index, load_gradient(index) * power(load_denominators(index))
-        - ${gradientFactor(norm.formula)} * load_input(index) * (${sums.registers.join(' + ')}));
+      let x = load_input(index);
+      ${storeGradientAfter(
+        epilogue,
+        `load_gradient(index) * power(load_denominators(index)) - ${gradientFactor(norm.formula)} * x * (${sums.registers.join(' + ')})`,
+        'x',
+        1,
+        (gradient) => `store_result(index, ${gradient});`,
+      )}
     }
   }`,
   });

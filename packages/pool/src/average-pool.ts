@@ -70,13 +70,14 @@ fn reduceRow(base: i32, row: i32, left: i32) -> f32 {
       });
       return { output };
     },
-    backward(recorder, { input, outputGradient, needsInputGradient }) {
+    takesGradientEpilogue: true,
+    backward(recorder, { input, outputGradient, needsInputGradient, epilogue }) {
       if (!needsInputGradient) return {};
       const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
       const [, , height, width] = input.shape as [number, number, number, number];
       recordPerElement(recorder, {
         label: `${name}/backward`,
-        reads: { gradient: outputGradient },
+        reads: { gradient: outputGradient, ...(epilogue && { input }) },
         writes: { result: inputGradient },
         ...gatherWindows(pooling, input.shape, outputGradient.shape, {
           forWindow: `
@@ -84,6 +85,7 @@ fn reduceRow(base: i32, row: i32, left: i32) -> f32 {
       let left = outputColumn * ${stride[1]} - ${padding.left};
       let gradient = load_gradient(index) / ${counted(height, width)};`,
           share: () => 'gradient',
+          epilogue,
         }),
       });
       return { inputGradient };

@@ -1,5 +1,5 @@
 import type { Shape } from '@alex/tensor';
-import { sweepParts } from '@alex/tensor/kernels';
+import { type GradientEpilogue, storeGradientAfter, sweepParts } from '@alex/tensor/kernels';
 import type { Pooling } from './pooling.js';
 
 /** WGSL for `recordPerElement`. */
@@ -69,6 +69,8 @@ export function gatherWindows(
     readonly forWindow: string;
     /** What the window adds to the gradient of element `e`, which it holds: an f32. */
     readonly share: (e: number) => string;
+    /** What the layer below does to each gradient; then the input is there as `input`. */
+    readonly epilogue: GradientEpilogue | undefined;
   },
 ): Kernel {
   const { size, stride, padding } = pooling;
@@ -141,7 +143,12 @@ export function gatherWindows(
   let lastRow = cornerRow / ${stride[0]};
   let lastColumn = cornerColumn / ${stride[1]};
   ${visits}
-  ${elements.map(({ e }) => `if (inside${e}) { store_result(at${e}, gradient${e}); }`).join('\n  ')}`,
+  ${elements
+    .map(({ e }) => {
+      const store = (gradient: string) => `store_result(at${e}, ${gradient});`;
+      return `if (inside${e}) { ${storeGradientAfter(wgsl.epilogue, `gradient${e}`, `load_input(at${e})`, 1, store)} }`;
+    })
+    .join('\n  ')}`,
   };
 }
 

@@ -1,5 +1,5 @@
-import type { Layer, Recorder, Shape, Tensor } from '@alex/tensor';
-import { checkOneOf, forEachOffset, isNanWgsl, recordPerElement } from '@alex/tensor/kernels';
+import type { Layer, Recorder, Tensor } from '@alex/tensor';
+import { checkOneOf, forEachOffset, type GradientEpilogue, isNanWgsl, recordPerElement } from '@alex/tensor/kernels';
 import { gatherWindows, sweepWindows } from './kernels.js';
 import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './pooling.js';
 
@@ -45,16 +45,18 @@ export function maxPool(options: MaxPoolOptions): Layer {
       recordMaxima(recorder, pooling, { input, output, places });
       return places ? { output, kept: { places } } : { output };
     },
-    backward(recorder, { input, output, outputGradient, kept, needsInputGradient }) {
+    takesGradientEpilogue: true,
+    backward(recorder, { input, output, outputGradient, kept, needsInputGradient, epilogue }) {
       if (!needsInputGradient) return {};
       const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
       if (ties === 'all') {
-        recordGradientToAll(recorder, pooling, { input, output, outputGradient, inputGradient });
+        recordGradientToAll(recorder, pooling, { input, output, outputGradient, inputGradient }, epilogue);
         return { inputGradient };
       }
       // Outside training nothing was kept: the forward pass runs again.
       const { places } = kept ?? this.forward(recorder, { input, parameters: {}, training: true }).kept!;
-      recordGradientToFirst(recorder, pooling, input.shape, { places: places!, outputGradient, inputGradient });
+      const tensors = { input, places: places!, outputGradient, inputGradient };
+      recordGradientToFirst(recorder, pooling, tensors, epilogue);
       return { inputGradient };
     },
     column() {
@@ -117,17 +119,23 @@ fn reduceRow(base: i32, row: i32, left: i32) -> Row {
 function recordGradientToFirst(
   recorder: Recorder,
   pooling: Pooling,
-  inputShape: Shape,
-  tensors: { readonly places: Tensor; readonly outputGradient: Tensor; readonly inputGradient: Tensor },
+  tensors: {
+    readonly input: Tensor;
+    readonly places: Tensor;
+    readonly outputGradient: Tensor;
+    readonly inputGradient: Tensor;
+  },
+  epilogue: GradientEpilogue | undefined,
 ): void {
-  const { places, outputGradient, inputGradient } = tensors;
+  const { input, places, outputGradient, inputGradient } = tensors;
   recordPerElement(recorder, {
     label: `${pooling.name}/backward`,
-    reads: { places, gradient: outputGradient },
+    reads: { places, gradient: outputGradient, ...(epilogue && { input }) },
     writes: { result: inputGradient },
-    ...gatherWindows(pooling, inputShape, outputGradient.shape, {
+    ...gatherWindows(pooling, input.shape, outputGradient.shape, {
       forWindow: 'let gradient = load_gradient(index); let place = load_places(index);',
       share: (e) => `select(0.0, gradient, place == at${e})`,
+      epilogue,
     }),
   });
 }
@@ -142,6 +150,7 @@ function recordGradientToAll(
     readonly outputGradient: Tensor;
     readonly inputGradient: Tensor;
   },
+  epilogue: GradientEpilogue | undefined,
 ): void {
   const { input, output, outputGradient, inputGradient } = tensors;
   recordPerElement(recorder, {
@@ -153,6 +162,7 @@ function recordGradientToAll(
       forElement: (e) => `let x${e} = load_input(at${e}); let isNan${e} = isNan(x${e});`,
       forWindow: 'let gradient = load_gradient(index); let maximum = load_output(index);',
       share: (e) => `select(0.0, gradient, (x${e} == maximum) | isNan${e})`,
+      epilogue,
     }),
   });
 }

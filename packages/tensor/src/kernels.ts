@@ -1,6 +1,13 @@
 // What authors of kernels and layers use: recording, products, random numbers, tunables and the tuner.
 export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
-export { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from './kernel/epilogue.js';
+export {
+  type Epilogue,
+  fusesIntoProducts,
+  type GradientEpilogue,
+  recordEpilogue,
+  storeAfter,
+  storeGradientAfter,
+} from './kernel/epilogue.js';
 export { fromHalves } from './kernel/half.js';
 export { type KernelBinding, type KernelText, kernelText } from './kernel/kernel-text.js';
 export { recordPerElement } from './kernel/per-element.js';
