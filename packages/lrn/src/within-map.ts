@@ -10,6 +10,9 @@ import {
 import { type Formula, formulaWgsl, gradientFactor, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 
+/** One value an invocation. */
+const types = 'alias Values = f32;';
+
 /** Normalization within each map of images that lie as `[C, H, W, N]`. */
 export interface WithinMap {
   readonly label: string;
@@ -29,7 +32,7 @@ export function recordWithinMap(
   tensors: { readonly input: Tensor; readonly output: Tensor; readonly denominators: Tensor | undefined },
 ): void {
   const { input, output, denominators } = tensors;
-  const sweep = sweepOf(norm, input);
+  const sweep = sweepOf(recorder, norm, input);
   const { rows, columns } = sweep;
   const sums = slidingWindow('sum', rows.before + 1 + rows.after);
   const centres = slidingWindow('x', rows.after + 1);
@@ -38,7 +41,7 @@ export function recordWithinMap(
     elements: sweep.invocations,
     reads: { input },
     writes: denominators ? { output, denominators } : { output },
-    functions: formulaWgsl(norm.formula),
+    functions: types + formulaWgsl(norm.formula),
     body: `
   ${sweep.bounds}
   ${sums.declare}
@@ -93,10 +96,10 @@ export function recordWithinMapGradient(
     elements: input.elements,
     reads: { x: input, gradient: outputGradient, s: denominators },
     writes: { terms },
-    functions: formulaWgsl(norm.formula),
+    functions: types + formulaWgsl(norm.formula),
     body: 'terms = gradient * power(s) * (x / s);',
   });
-  const sweep = sweepOf(norm, input);
+  const sweep = sweepOf(recorder, norm, input);
   const [rows, columns] = [sweep.rows, sweep.columns].map(({ before, after }) => ({
     before: after,
     after: before,
@@ -107,7 +110,7 @@ export function recordWithinMapGradient(
     elements: sweep.invocations,
     reads: { input, gradient: outputGradient, denominators, terms },
     writes: { result: inputGradient },
-    functions: formulaWgsl(norm.formula),
+    functions: types + formulaWgsl(norm.formula),
     body: `
   ${sweep.bounds}
   ${sums.declare}
@@ -141,10 +144,10 @@ export function recordWithinMapGradient(
   });
 }
 
-function sweepOf({ size }: WithinMap, input: Tensor) {
+function sweepOf({ gpu }: Recorder, { size }: WithinMap, input: Tensor) {
   const [images, channels, height, width] = input.shape as [number, number, number, number];
   const lanes = channels * width * images;
-  const parts = sweepParts(height, lanes);
+  const parts = sweepParts(gpu, height, lanes);
   const length = Math.ceil(height / parts);
   const rowLength = width * images;
   return {
