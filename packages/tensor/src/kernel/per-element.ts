@@ -1,6 +1,6 @@
 import { type Dispatch, maximumWorkgroups, type Recorder } from './recorder.js';
 
-const workgroupSize = 64;
+const usualSize = 64;
 
 /**
  * Records a kernel that does one thing for each element: `body` is WGSL that sees `i: u32`, below `elements`, and may
@@ -27,8 +27,12 @@ ${grid.main('atElement', 0)}`,
   });
 }
 
-/** How `units` of work are laid over invocations that take up to `turns` of them, and the entry point that does it. */
-export function gridOf(units: number, turns: number) {
+/**
+ * How `units` of work are laid over invocations that take up to `turns` of them, and the entry point that does it.
+ *
+ * @param workgroupSize a GPU does better with larger workgroups where invocations do little
+ */
+export function gridOf(units: number, turns: number, workgroupSize = usualSize) {
   const { workgroups, number } = workgroupsOf(Math.max(1, Math.ceil(units / (workgroupSize * turns))));
   return {
     workgroups,
@@ -69,5 +73,5 @@ export function turnsOf(units: number, kind: 'hardware' | 'software'): number {
   const enoughWorkgroups = 64;
   const mostTurns = 64;
   if (kind === 'hardware') return 1;
-  return Math.max(1, Math.min(mostTurns, Math.floor(units / (workgroupSize * enoughWorkgroups))));
+  return Math.max(1, Math.min(mostTurns, Math.floor(units / (usualSize * enoughWorkgroups))));
 }
