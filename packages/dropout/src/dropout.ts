@@ -7,7 +7,13 @@ import {
   type Shape,
   type Tensor,
 } from '@alex/tensor';
-import { elementsPerImage, recordElementwise, streamOf, threefryWgsl } from '@alex/tensor/kernels';
+import {
+  elementsPerImage,
+  type GradientEpilogue,
+  recordElementwise,
+  streamOf,
+  threefryWgsl,
+} from '@alex/tensor/kernels';
 
 export interface DropoutOptions extends LayerOptions {
   /** Chance that a value is dropped, from 0 to below 1, in steps of 2^-24. 0.5 where left out (section 4.2 of the paper). */
@@ -60,11 +66,13 @@ function columnOfDropout(settings: Settings, column: Required<Column>): Layer {
       // That something is kept, even if it is empty, tells backward that the mask was at work.
       return training ? { output, kept: {} } : { output };
     },
-    backward(recorder, { kept, outputGradient, needsInputGradient, firstImage = 0 }) {
+    takesGradientEpilogue: true,
+    backward(recorder, { input, kept, outputGradient, needsInputGradient, firstImage = 0, epilogue }) {
       if (!needsInputGradient) return {};
       const training = kept !== undefined;
       const place = { ...column, firstImage };
-      return { inputGradient: record(recorder, settings, place, training, 'backward', outputGradient) };
+      const below = epilogue && { epilogue, output: input };
+      return { inputGradient: record(recorder, settings, place, training, 'backward', outputGradient, below) };
     },
   };
 }
@@ -74,7 +82,11 @@ interface Place extends Required<Column> {
   readonly firstImage: number;
 }
 
-/** Values times the mask, or at test time times their chance to be kept: forward and backward do the same. */
+/**
+ * Values times the mask, or at test time times their chance to be kept: forward and backward do the same.
+ *
+ * @param below what the layer below makes of its output's gradient
+ */
 function record(
   recorder: Recorder,
   settings: Settings,
@@ -82,21 +94,25 @@ function record(
   training: boolean,
   pass: 'forward' | 'backward',
   input: Tensor,
+  below?: { readonly epilogue: GradientEpilogue; readonly output: Tensor },
 ): Tensor {
   const { name, keep, inverted } = settings;
-  if (keep === 1 || (inverted && !training)) return input;
+  const changesNothing = keep === 1 || (inverted && !training);
+  if (changesNothing && !below) return input;
   const output = recorder.activation(`${name}/${pass}`, input.shape, { mayReuse: input });
-  const dispatch = {
+  const { body, ...drawn } = changesNothing
+    ? { body: 'output = input;' }
+    : training
+      ? masked(settings, place, input.shape)
+      : { body: `output = input * f32(${keep});` };
+  recordElementwise(recorder, {
     label: `${name}/${pass}`,
     elements: input.elements,
-    reads: { input },
+    reads: { input, ...(below && { y: below.output }) },
     writes: { output },
-  };
-  if (training) {
-    recordElementwise(recorder, { ...dispatch, ...masked(settings, place, input.shape) });
-  } else {
-    recordElementwise(recorder, { ...dispatch, body: `output = input * f32(${keep});` });
-  }
+    ...drawn,
+    body: below ? `${body}\noutput = ${below.epilogue.wgsl('output', 'y', 1)};` : body,
+  });
   return output;
 }
 

@@ -1,15 +1,16 @@
 import { isFiniteWgsl, isNanWgsl } from '@alex/tensor/kernels';
 
 /**
- * Invocations of one workgroup at most: one subgroup of most GPUs. More would help little, and software drivers take
- * longer to compile a kernel with barriers the more there are (SwiftShader: 0.2 s for 32, 1.4 s for 256).
+ * Invocations of one workgroup at most, and images side by side in it, which lie in consecutive bytes; the rest of the
+ * invocations share out classes. A GPU waits for its memory in every turn over classes, so it had better take few. Software
+ * drivers take longer to compile a kernel with barriers the more invocations there are (SwiftShader: 0.2 s for 32, 1.4 s
+ * for 256).
  */
-const INVOCATIONS = 32;
-
-/** Images side by side in one workgroup at most: 32 consecutive bytes; the rest of the invocations share out classes. */
-const LANES = 8;
+const workgroups = { hardware: { most: 256, lanes: 2 }, software: { most: 32, lanes: 8 } } as const;
 
 interface KernelOptions {
+  /** What kind of adapter the kernel is for. */
+  readonly kind: keyof typeof workgroups;
   readonly images: number;
   readonly classes: number;
   readonly guesses: number;
@@ -20,13 +21,14 @@ interface KernelOptions {
 const powerOfTwoFrom = (least: number) => 2 ** Math.ceil(Math.log2(least));
 
 /** The whole loss as one kernel: every workgroup owns some images and all their classes. */
-export function softmaxCrossEntropyKernel({ images, classes, guesses, gradient }: KernelOptions): {
+export function softmaxCrossEntropyKernel({ kind, images, classes, guesses, gradient }: KernelOptions): {
   wgsl: string;
   workgroups: number;
 } {
   // Many images fill the lanes; few images leave invocations that share out the classes instead.
-  const lanes = Math.min(LANES, powerOfTwoFrom(images));
-  const slices = Math.min(INVOCATIONS / lanes, powerOfTwoFrom(classes));
+  const { most, lanes: mostLanes } = workgroups[kind];
+  const lanes = Math.min(mostLanes, powerOfTwoFrom(images));
+  const slices = Math.min(most / lanes, powerOfTwoFrom(classes));
   const wgsl = /* wgsl */ `
 // Softmax, multinomial logistic loss, errors and gradient of ${lanes} images.
 // One invocation: one image and every ${slices}th class of it. Lanes run over the images, so they read and write

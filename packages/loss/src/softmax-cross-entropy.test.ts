@@ -40,18 +40,18 @@ function transpose(data: Float32Array, rows: number, columns: number): Float32Ar
   return data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
 }
 
-async function runLoss(output: HostTensor, labels: readonly number[], training = true): Promise<Results> {
+async function runLoss(output: HostTensor, labels: readonly number[], training = true, on = gpu): Promise<Results> {
   const [images, classes] = output.shape as [number, number];
-  const outputTensor = createTensor(gpu, 'output', output.shape);
-  const labelTensor = createTensor(gpu, 'labels', [images], { dataType: 'u32' });
-  writeTensor(gpu, outputTensor, transpose(output.data, images, classes));
-  writeTensor(gpu, labelTensor, Uint32Array.from(labels));
+  const outputTensor = createTensor(on, 'output', output.shape);
+  const labelTensor = createTensor(on, 'labels', [images], { dataType: 'u32' });
+  writeTensor(on, outputTensor, transpose(output.data, images, classes));
+  writeTensor(on, labelTensor, Uint32Array.from(labels));
   let recorded: Record<string, Tensor> = {};
-  const program = createProgram(gpu, (recorder) => {
+  const program = createProgram(on, (recorder) => {
     recorded = {
       ...softmaxCrossEntropy().record(
         // Results get memory of their own, to be read here.
-        { ...recorder, tensor: (label, shape) => createTensor(gpu, label, shape) },
+        { ...recorder, tensor: (label, shape) => createTensor(on, label, shape) },
         { output: outputTensor, labels: labelTensor, training },
       ),
     };
@@ -59,13 +59,13 @@ async function runLoss(output: HostTensor, labels: readonly number[], training =
   await program.run();
   const results: Record<string, Float32Array> = {};
   for (const [name, tensor] of Object.entries(recorded)) {
-    const values = (await readTensor(gpu, tensor)) as Float32Array;
+    const values = (await readTensor(on, tensor)) as Float32Array;
     results[name] = tensor.shape.length === 2 ? transpose(values, classes, images) : values;
-    disposeTensor(gpu, tensor);
+    disposeTensor(on, tensor);
   }
   program.dispose();
-  disposeTensor(gpu, outputTensor);
-  disposeTensor(gpu, labelTensor);
+  disposeTensor(on, outputTensor);
+  disposeTensor(on, labelTensor);
   return results as unknown as Results;
 }
 
@@ -152,18 +152,26 @@ describe('softmaxCrossEntropy', () => {
     );
   });
 
-  it('takes a batch of 128 with 1000 classes, and one image with 1000 classes', async () => {
-    for (const images of [128, 1]) {
-      const output = randomTensor([images, 1000], images, 3);
-      const labels = Array.from({ length: images }, (_, n) => (n * 37) % 1000);
-      const got = await runLoss(output, labels);
-      const want = reference(output, labels);
-      expect(worstRelativeError(got.loss, want.loss)).toBeLessThan(1e-5);
-      expect(worstRelativeError(got.probabilities, want.probabilities)).toBeLessThan(1e-5);
-      expect(worstRelativeError(got.outputGradient!, want.outputGradient)).toBeLessThan(1e-5);
-      expect([...got.top1Error]).toEqual(want.top1Error);
-      expect([...got.top5Error]).toEqual(want.top5Error);
-    }
+  it.each([
+    ['software', 128, 1000],
+    ['software', 1, 1000],
+    ['hardware', 128, 1000],
+    ['hardware', 1, 1000],
+    ['hardware', 3, 10],
+    ['hardware', 5, 131],
+  ] as const)('on %s, takes a batch of %i with %i classes', async (kind, images, classes) => {
+    const on = await testGpu({}, kind);
+    const before = on.liveBuffers;
+    const output = randomTensor([images, classes], images, 3);
+    const labels = Array.from({ length: images }, (_, n) => (n * 37) % classes);
+    const got = await runLoss(output, labels, true, on);
+    const want = reference(output, labels);
+    expect(worstRelativeError(got.loss, want.loss)).toBeLessThan(1e-5);
+    expect(worstRelativeError(got.probabilities, want.probabilities)).toBeLessThan(1e-5);
+    expect(worstRelativeError(got.outputGradient!, want.outputGradient)).toBeLessThan(1e-5);
+    expect([...got.top1Error]).toEqual(want.top1Error);
+    expect([...got.top5Error]).toEqual(want.top5Error);
+    expect(on.liveBuffers).toBe(before);
   });
 
   it('gives the gradient of the mean loss: central differences', async () => {

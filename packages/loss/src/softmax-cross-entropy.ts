@@ -50,7 +50,13 @@ export function softmaxCrossEntropy(): Loss {
       const probabilities = recorder.tensor(`${kind}/probabilities`, [images, classes]);
       const results = { loss, top1Error, top5Error, probabilities };
       const outputGradient = training ? recorder.tensor(`${kind}/outputGradient`, [images, classes]) : undefined;
-      const kernel = softmaxCrossEntropyKernel({ images, classes, guesses: GUESSES, gradient: training });
+      const kernel = softmaxCrossEntropyKernel({
+        kind: recorder.gpu.description.kind,
+        images,
+        classes,
+        guesses: GUESSES,
+        gradient: training,
+      });
       recorder.dispatch({
         label: kind,
         wgsl: kernel.wgsl,

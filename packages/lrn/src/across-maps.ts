@@ -1,5 +1,12 @@
 import type { Recorder, Tensor } from '@alex/tensor';
-import { recordPerElement, sweepParts } from '@alex/tensor/kernels';
+import {
+  type GradientEpilogue,
+  recordPerElement,
+  storeGradientAfter,
+  sweepParts,
+  type Values,
+  valuesOf,
+} from '@alex/tensor/kernels';
 import { type Formula, formulaWgsl, gradientFactor, type Reach, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 
@@ -12,11 +19,12 @@ export interface AcrossMaps {
 }
 
 /**
- * One invocation sweeps over a part of a group's maps at one place of one image. Each map is loaded once. Lanes read
- * neighbouring places; the map is the same for all lanes.
+ * One invocation sweeps over a part of a group's maps at one place of one image, or four neighbours. Each map is loaded
+ * once. Lanes read neighbouring places; the map is the same for all lanes.
  */
 export function recordAcrossMaps(recorder: Recorder, norm: AcrossMaps, input: Tensor, output: Tensor): void {
-  const sweep = sweepOf(norm, input);
+  const sweep = sweepOf(recorder, norm, input);
+  const { values } = sweep;
   const { before, after } = sweep.reach;
   const window = slidingWindow('x', before + 1 + after);
   const sum = window.registers.map((x) => `${x} * ${x}`).join(' + ');
@@ -25,17 +33,18 @@ export function recordAcrossMaps(recorder: Recorder, norm: AcrossMaps, input: Te
     elements: sweep.invocations,
     reads: { input },
     writes: { output },
-    functions: formulaWgsl(norm.formula),
+    vectors: values.width === 4 ? ['input', 'output'] : [],
+    functions: values.types + formulaWgsl(norm.formula),
     body: `
   ${sweep.bounds}
   ${window.declare}
   for (var next = first - ${before}; next < last + ${after}; next++) {
-    var x = 0.0;
-    if (next >= low && next < high) { x = load_input(u32(next * ${sweep.places} + place)); }
+    var x = Values();
+    if (next >= low && next < high) { x = load${values.suffix}_input(u32(next * ${sweep.places} + place)); }
     ${window.push('x')}
     let map = next - ${after};
     if (map >= first) {
-      store_output(u32(map * ${sweep.places} + place), ${window.registers[before]} * power(denominator(${sum})));
+      store${values.suffix}_output(u32(map * ${sweep.places} + place), ${window.registers[before]} * power(denominator(${sum})));
     }
   }`,
   });
@@ -50,9 +59,11 @@ export function recordAcrossMapsGradient(
   recorder: Recorder,
   norm: AcrossMaps,
   tensors: { readonly input: Tensor; readonly outputGradient: Tensor; readonly inputGradient: Tensor },
+  epilogue: GradientEpilogue | undefined,
 ): void {
   const { input, outputGradient, inputGradient } = tensors;
-  const sweep = sweepOf(norm, input);
+  const sweep = sweepOf(recorder, norm, input);
+  const { values } = sweep;
   const { before, after } = sweep.reach;
   // The window of map j ends at the map `next` that was loaded last; the gradient of map i needs j up to i + before.
   const inputs = slidingWindow('x', before + 1 + after);
@@ -64,50 +75,60 @@ export function recordAcrossMapsGradient(
     elements: sweep.invocations,
     reads: { input, gradient: outputGradient },
     writes: { result: inputGradient },
-    functions: formulaWgsl(norm.formula),
+    vectors: values.width === 4 ? ['input', 'gradient', 'result'] : [],
+    functions: values.types + formulaWgsl(norm.formula),
     body: `
   ${sweep.bounds}
   ${inputs.declare}
   ${terms.declare}
   ${direct.declare}
   for (var next = first - ${before + after}; next < last + ${before + after}; next++) {
-    var x = 0.0;
-    if (next >= low && next < high) { x = load_input(u32(next * ${sweep.places} + place)); }
+    var x = Values();
+    if (next >= low && next < high) { x = load${values.suffix}_input(u32(next * ${sweep.places} + place)); }
     ${inputs.push('x')}
     let j = next - ${after};
-    var g = 0.0;
-    var t = 0.0;
+    var g = Values();
+    var t = Values();
     if ((j >= max(low, first - ${after})) & (j < high)) {
       let s = denominator(${sum});
-      g = load_gradient(u32(j * ${sweep.places} + place)) * power(s);
+      g = load${values.suffix}_gradient(u32(j * ${sweep.places} + place)) * power(s);
       t = g * (${inputs.registers[before]} / s);
     }
     ${direct.push('g')}
     ${terms.push('t')}
     let i = j - ${before};
     if (i >= first) {
-      store_result(u32(i * ${sweep.places} + place),
-        ${direct.registers[0]} - ${gradientFactor(norm.formula)} * ${inputs.registers[0]} * (${terms.registers.join(' + ')}));
+      ${storeGradientAfter(
+        epilogue,
+        `${direct.registers[0]} - ${gradientFactor(norm.formula)} * ${inputs.registers[0]} * (${terms.registers.join(' + ')})`,
+        inputs.registers[0]!,
+        values.width,
+        (gradient) => `store${values.suffix}_result(u32(i * ${sweep.places} + place), ${gradient});`,
+      )}
     }
   }`,
   });
 }
 
 interface Sweep {
+  readonly values: Values;
   readonly reach: Reach;
+  /** Where values go side by side. */
   readonly places: number;
   readonly invocations: number;
   /** WGSL: the invocation's `place`, the maps `[low, high)` of its group and `[first, last)` of its part. */
   readonly bounds: string;
 }
 
-function sweepOf({ size, groups }: AcrossMaps, input: Tensor): Sweep {
+function sweepOf({ gpu }: Recorder, { size, groups }: AcrossMaps, input: Tensor): Sweep {
   const [images, channels, height, width] = input.shape as [number, number, number, number];
-  const places = images * height * width;
+  const values = valuesOf(images * height * width);
+  const places = (images * height * width) / values.width;
   const maps = channels / groups;
-  const parts = sweepParts(maps, places * groups);
+  const parts = sweepParts(gpu, maps, places * groups);
   const length = Math.ceil(maps / parts);
   return {
+    values,
     reach: reachOf(size, maps),
     places,
     invocations: places * groups * parts,

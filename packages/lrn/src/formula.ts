@@ -29,11 +29,11 @@ export function reachOf(size: number, length: number): Reach {
   return { before: Math.min(before, length - 1), after: Math.min(after, length - 1) };
 }
 
-/** `power(s)`: `s^-beta`. `denominator(sum)`: `s`. */
+/** `power(s)`: `s^-beta`. `denominator(sum)`: `s`. Of the type `Values`: each value by itself. */
 export function formulaWgsl(formula: Formula): string {
   return `
-fn power(s: f32) -> f32 { ${powerWgsl(formula.beta)} }
-fn denominator(sum: f32) -> f32 { return ${float(formula.k)} + ${float(formula.alpha)} * sum; }`;
+fn power(s: Values) -> Values { ${powerWgsl(formula.beta)} }
+fn denominator(sum: Values) -> Values { return ${float(formula.k)} + ${float(formula.alpha)} * sum; }`;
 }
 
 /** `2 * alpha * beta`, what the sum over windows in the gradient is multiplied by. */
@@ -47,11 +47,11 @@ export function gradientFactor({ alpha, beta }: Formula): string {
  */
 function powerWgsl(beta: number): string {
   const quarters = 4 * beta;
-  if (!Number.isInteger(quarters) || beta > 4) return `return pow(s, ${float(-beta)});`;
+  if (!Number.isInteger(quarters) || beta > 4) return `return pow(s, Values(${float(-beta)}));`;
   const roots = [...(quarters & 2 ? ['root'] : []), ...(quarters & 1 ? ['sqrt(root)'] : [])];
   // One division after another, so that a high power of a large number ends at zero instead of at infinity.
   const divisors = Array.from({ length: Math.floor(beta) }, () => ' / s').join('');
-  return `let root = sqrt(s); return 1.0 / (${roots.length > 0 ? roots.join(' * ') : '1.0'})${divisors};`;
+  return `let root = sqrt(s); return Values(1.0) / (${roots.length > 0 ? roots.join(' * ') : '1.0'})${divisors};`;
 }
 
 /** A number as WGSL text, rounded to float32. */

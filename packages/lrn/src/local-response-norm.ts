@@ -60,16 +60,18 @@ function layerOf(options: NormOptions): Layer {
       recordWithinMap(recorder, norm, { input, output, denominators });
       return { output, kept: { denominators } };
     },
-    backward(recorder, { input, outputGradient, kept, needsInputGradient }) {
+    takesGradientEpilogue: true,
+    backward(recorder, { input, outputGradient, kept, needsInputGradient, epilogue }) {
       if (!needsInputGradient) return {};
       const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
       if (across === 'maps') {
-        recordAcrossMapsGradient(recorder, norm, { input, outputGradient, inputGradient });
+        recordAcrossMapsGradient(recorder, norm, { input, outputGradient, inputGradient }, epilogue);
         return { inputGradient };
       }
       // Outside training nothing was kept: the forward pass runs again.
       const { denominators } = kept ?? this.forward(recorder, { input, parameters: {}, training: true }).kept!;
-      recordWithinMapGradient(recorder, norm, { input, outputGradient, denominators: denominators!, inputGradient });
+      const tensors = { input, outputGradient, denominators: denominators!, inputGradient };
+      recordWithinMapGradient(recorder, norm, tensors, epilogue);
       return { inputGradient };
     },
     column(column) {

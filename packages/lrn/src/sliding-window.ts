@@ -3,7 +3,7 @@
  * is taken again at each place, so that no rounding error is carried along.
  */
 export interface SlidingWindow {
-  /** WGSL that declares the registers, all zero. */
+  /** WGSL that declares the registers, all zero, of the type `Values`. */
   readonly declare: string;
   /** From the oldest value to the newest. */
   readonly registers: readonly string[];
@@ -14,7 +14,7 @@ export interface SlidingWindow {
 export function slidingWindow(name: string, count: number): SlidingWindow {
   const registers = Array.from({ length: count }, (_, age) => `${name}${age}`);
   return {
-    declare: registers.map((register) => `var ${register} = 0.0;`).join(' '),
+    declare: registers.map((register) => `var ${register} = Values();`).join(' '),
     registers,
     push: (value) => registers.map((register, age) => `${register} = ${registers[age + 1] ?? value};`).join(' '),
   };

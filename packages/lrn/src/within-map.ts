@@ -1,7 +1,17 @@
 import type { Recorder, Tensor } from '@alex/tensor';
-import { forEachOffset, recordElementwise, recordPerElement, sweepParts } from '@alex/tensor/kernels';
+import {
+  forEachOffset,
+  type GradientEpilogue,
+  recordElementwise,
+  recordPerElement,
+  storeGradientAfter,
+  sweepParts,
+} from '@alex/tensor/kernels';
 import { type Formula, formulaWgsl, gradientFactor, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
+
+/** One value an invocation. */
+const types = 'alias Values = f32;';
 
 /** Normalization within each map of images that lie as `[C, H, W, N]`. */
 export interface WithinMap {
@@ -22,7 +32,7 @@ export function recordWithinMap(
   tensors: { readonly input: Tensor; readonly output: Tensor; readonly denominators: Tensor | undefined },
 ): void {
   const { input, output, denominators } = tensors;
-  const sweep = sweepOf(norm, input);
+  const sweep = sweepOf(recorder, norm, input);
   const { rows, columns } = sweep;
   const sums = slidingWindow('sum', rows.before + 1 + rows.after);
   const centres = slidingWindow('x', rows.after + 1);
@@ -31,7 +41,7 @@ export function recordWithinMap(
     elements: sweep.invocations,
     reads: { input },
     writes: denominators ? { output, denominators } : { output },
-    functions: formulaWgsl(norm.formula),
+    functions: types + formulaWgsl(norm.formula),
     body: `
   ${sweep.bounds}
   ${sums.declare}
@@ -77,6 +87,7 @@ export function recordWithinMapGradient(
     readonly denominators: Tensor;
     readonly inputGradient: Tensor;
   },
+  epilogue: GradientEpilogue | undefined,
 ): void {
   const { input, outputGradient, denominators, inputGradient } = tensors;
   const terms = recorder.tensor(`${norm.label}/terms`, input.shape);
@@ -85,10 +96,10 @@ export function recordWithinMapGradient(
     elements: input.elements,
     reads: { x: input, gradient: outputGradient, s: denominators },
     writes: { terms },
-    functions: formulaWgsl(norm.formula),
+    functions: types + formulaWgsl(norm.formula),
     body: 'terms = gradient * power(s) * (x / s);',
   });
-  const sweep = sweepOf(norm, input);
+  const sweep = sweepOf(recorder, norm, input);
   const [rows, columns] = [sweep.rows, sweep.columns].map(({ before, after }) => ({
     before: after,
     after: before,
@@ -99,7 +110,7 @@ export function recordWithinMapGradient(
     elements: sweep.invocations,
     reads: { input, gradient: outputGradient, denominators, terms },
     writes: { result: inputGradient },
-    functions: formulaWgsl(norm.formula),
+    functions: types + formulaWgsl(norm.formula),
     body: `
   ${sweep.bounds}
   ${sums.declare}
@@ -120,17 +131,23 @@ export function recordWithinMapGradient(
     let row = next - ${rows.after};
     if (row >= first) {
       let index = u32(base + row * ${sweep.rowLength} + column * ${sweep.images});
-      store_result(index, load_gradient(index) * power(load_denominators(index))
-        - ${gradientFactor(norm.formula)} * load_input(index) * (${sums.registers.join(' + ')}));
+      let x = load_input(index);
+      ${storeGradientAfter(
+        epilogue,
+        `load_gradient(index) * power(load_denominators(index)) - ${gradientFactor(norm.formula)} * x * (${sums.registers.join(' + ')})`,
+        'x',
+        1,
+        (gradient) => `store_result(index, ${gradient});`,
+      )}
     }
   }`,
   });
 }
 
-function sweepOf({ size }: WithinMap, input: Tensor) {
+function sweepOf({ gpu }: Recorder, { size }: WithinMap, input: Tensor) {
   const [images, channels, height, width] = input.shape as [number, number, number, number];
   const lanes = channels * width * images;
-  const parts = sweepParts(height, lanes);
+  const parts = sweepParts(gpu, height, lanes);
   const length = Math.ceil(height / parts);
   const rowLength = width * images;
   return {

@@ -43,25 +43,30 @@ export function averagePool(options: AveragePoolOptions): Layer {
     multiplyAdds: () => 0,
     forward(recorder, { input }) {
       const output = recorder.activation(`${name}/output`, pooledShape(pooling, input.shape));
-      const [images, , height, width] = input.shape as [number, number, number, number];
+      const [batch, , height, width] = input.shape as [number, number, number, number];
+      const { values, ...sweep } = sweepWindows(
+        recorder,
+        pooling,
+        input.shape,
+        output.shape,
+        (rows, { suffix }) => `store${suffix}_output(index, (${rows.join(' + ')}) / ${counted(height, width)});`,
+      );
+      const images = batch / values.width;
       recordPerElement(recorder, {
         label: `${name}/forward`,
         reads: { input },
         writes: { output },
-        ...sweepWindows(
-          pooling,
-          input.shape,
-          output.shape,
-          (rows) => `store_output(index, (${rows.join(' + ')}) / ${counted(height, width)});`,
-        ),
+        vectors: values.width === 4 ? ['input', 'output'] : [],
+        ...sweep,
         functions: `
-alias Row = f32;
-fn element(start: i32, column: i32) -> f32 {
+${values.types}
+alias Row = Values;
+fn element(start: i32, column: i32) -> Values {
   let near = clamp(column, 0, ${width - 1});
-  return select(0.0, load_input(u32(start + near * ${images})), near == column);
+  return select(Values(), load${values.suffix}_input(u32(start + near * ${images})), near == column);
 }
-fn reduceRow(base: i32, row: i32, left: i32) -> f32 {
-  if (row < 0 || row >= ${height}) { return 0.0; }
+fn reduceRow(base: i32, row: i32, left: i32) -> Values {
+  if (row < 0 || row >= ${height}) { return Values(); }
   let start = base + row * ${width * images};
   var sum = element(start, left);
   ${forEachOffset(1, size[1], (offset) => `sum += element(start, left + ${offset});`)}
@@ -70,21 +75,26 @@ fn reduceRow(base: i32, row: i32, left: i32) -> f32 {
       });
       return { output };
     },
-    backward(recorder, { input, outputGradient, needsInputGradient }) {
+    takesGradientEpilogue: true,
+    backward(recorder, { input, outputGradient, needsInputGradient, epilogue }) {
       if (!needsInputGradient) return {};
       const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
       const [, , height, width] = input.shape as [number, number, number, number];
-      recordPerElement(recorder, {
-        label: `${name}/backward`,
-        reads: { gradient: outputGradient },
-        writes: { result: inputGradient },
-        ...gatherWindows(pooling, input.shape, outputGradient.shape, {
-          forWindow: `
+      const { values, ...gather } = gatherWindows(pooling, input.shape, outputGradient.shape, {
+        forWindow: ({ suffix }) => `
       let top = outputRow * ${stride[0]} - ${padding.top};
       let left = outputColumn * ${stride[1]} - ${padding.left};
-      let gradient = load_gradient(index) / ${counted(height, width)};`,
-          share: () => 'gradient',
-        }),
+      let gradient = load${suffix}_gradient(index) / ${counted(height, width)};`,
+        share: () => 'gradient',
+        epilogue,
+      });
+      recordPerElement(recorder, {
+        label: `${name}/backward`,
+        reads: { gradient: outputGradient, ...(epilogue && { input }) },
+        writes: { result: inputGradient },
+        vectors: values.width === 4 ? ['gradient', 'result', ...(epilogue ? ['input'] : [])] : [],
+        functions: values.types,
+        ...gather,
       });
       return { inputGradient };
     },

@@ -1,9 +1,10 @@
-import type { Shape } from '@alex/tensor';
-import { sweepParts } from '@alex/tensor/kernels';
+import type { Recorder, Shape } from '@alex/tensor';
+import { type GradientEpilogue, storeGradientAfter, sweepParts, type Values, valuesOf } from '@alex/tensor/kernels';
 import type { Pooling } from './pooling.js';
 
-/** WGSL for `recordPerElement`. */
+/** WGSL for `recordPerElement`, and how it reaches values: those of one image or of four neighbours, at the same place. */
 export interface Kernel {
+  readonly values: Values;
   readonly elements: number;
   readonly body: string;
 }
@@ -12,24 +13,28 @@ export interface Kernel {
  * Forward: one invocation sweeps down a part of a column of windows. A WGSL function `reduceRow(base, row, left)` makes a
  * `Row` of each row of a window; the last ones stay in registers, so that rows which windows share are loaded once. Rows
  * outside the image are handed to it as they are. Lanes run over images, then columns of windows; the row is the same
- * for all.
+ * for all. Elements are counted in units of an invocation's values.
  */
 export function sweepWindows(
+  { gpu }: Recorder,
   pooling: Pooling,
   inputShape: Shape,
   outputShape: Shape,
   /** WGSL that stores element `index` of the output from the rows' results, `top` and `left` of the window in sight. */
-  store: (rows: readonly string[]) => string,
+  store: (rows: readonly string[], values: Values) => string,
 ): Kernel {
   const { size, stride, padding } = pooling;
-  const [images, channels, height, width] = inputShape as [number, number, number, number];
+  const [batch, channels, height, width] = inputShape as [number, number, number, number];
+  const values = valuesOf(batch);
+  const images = batch / values.width;
   const [, , outputHeight, outputWidth] = outputShape as [number, number, number, number];
   const lineLength = outputWidth * images;
   const lines = channels * lineLength;
-  const parts = sweepParts(outputHeight, lines);
+  const parts = sweepParts(gpu, outputHeight, lines);
   const length = Math.ceil(outputHeight / parts);
   const rows = Array.from({ length: size[0] }, (_, row) => `row${row}`);
   return {
+    values,
     elements: lines * parts,
     body: `
   let line = i32(i) % ${lines};
@@ -46,7 +51,7 @@ export function sweepWindows(
     ${rows.map((register, age) => `${register} = ${rows[age + 1] ?? 'reduceRow(base, row, left)'};`).join(' ')}
     if (row == top + ${size[0] - 1}) {
       let index = u32((map * ${outputHeight} + outputRow) * ${lineLength} + inLine);
-      ${store(rows)}
+      ${store(rows, values)}
       outputRow++;
       top += ${stride[0]};
     }
@@ -57,6 +62,7 @@ export function sweepWindows(
 /**
  * Backward, without scattering: one invocation gathers the gradients of a small block of input elements from every
  * window that holds one of them, loading what belongs to a window once. Lanes run over images, then blocks of columns.
+ * Elements are counted in units of an invocation's values.
  */
 export function gatherWindows(
   pooling: Pooling,
@@ -64,16 +70,20 @@ export function gatherWindows(
   outputShape: Shape,
   wgsl: {
     /** Runs once for each element `at` of the input; `e` numbers it within the block. */
-    readonly forElement?: (e: number) => string;
+    readonly forElement?: (e: number, values: Values) => string;
     /** Runs once for each window: element `index` of the output, at `outputRow` and `outputColumn`. */
-    readonly forWindow: string;
-    /** What the window adds to the gradient of element `e`, which it holds: an f32. */
+    readonly forWindow: (values: Values) => string;
+    /** What the window adds to the gradient of element `e`, which it holds. */
     readonly share: (e: number) => string;
+    /** What the layer below does to each gradient; then the input is there as `input`. */
+    readonly epilogue: GradientEpilogue | undefined;
   },
 ): Kernel {
   const { size, stride, padding } = pooling;
-  const [images, channels, height, width] = inputShape as [number, number, number, number];
+  const [batch, channels, height, width] = inputShape as [number, number, number, number];
   const [, , outputHeight, outputWidth] = outputShape as [number, number, number, number];
+  const values = valuesOf(batch);
+  const images = batch / values.width;
   const vertical = blocksOf(size[0], stride[0], padding.top, height);
   const horizontal = blocksOf(size[1], stride[1], padding.left, width);
   const elements = Array.from({ length: vertical.length * horizontal.length }, (_, e) => ({
@@ -86,7 +96,7 @@ export function gatherWindows(
       let rowInWindow = cornerRow - outputRow * ${stride[0]};
       let columnInWindow = cornerColumn - outputColumn * ${stride[1]};
       let index = u32(((map * ${outputHeight} + outputRow) * ${outputWidth} + outputColumn) * ${images} + image);
-      ${wgsl.forWindow}
+      ${wgsl.forWindow(values)}
       ${elements
         .map(({ e, row, column }) => {
           const holds = [
@@ -96,7 +106,7 @@ export function gatherWindows(
           if (holds.includes(false)) return '';
           const conditions = holds.filter((condition) => condition !== true);
           const share = wgsl.share(e);
-          return `gradient${e} += ${conditions.length > 0 ? `select(0.0, ${share}, ${conditions.join(' & ')})` : share};`;
+          return `gradient${e} += ${conditions.length > 0 ? `select(Values(), ${share}, ${conditions.join(' & ')})` : share};`;
         })
         .join(' ')}`;
   // Few windows are written out, since loops cost software drivers more than what a window needs; many would be a long
@@ -119,6 +129,7 @@ export function gatherWindows(
     }
   }`;
   return {
+    values,
     elements: channels * vertical.count * horizontal.count * images,
     body: `
   let place = i32(i);
@@ -134,14 +145,19 @@ export function gatherWindows(
   let column${e} = cornerColumn + ${column - padding.left};
   let inside${e} = (u32(row${e}) < ${height}) & (u32(column${e}) < ${width});
   let at${e} = u32(((map * ${height} + clamp(row${e}, 0, ${height - 1})) * ${width} + clamp(column${e}, 0, ${width - 1})) * ${images} + image);
-  var gradient${e} = 0.0;
-  ${wgsl.forElement?.(e) ?? ''}`,
+  var gradient${e} = Values();
+  ${wgsl.forElement?.(e, values) ?? ''}`,
     )
     .join('')}
   let lastRow = cornerRow / ${stride[0]};
   let lastColumn = cornerColumn / ${stride[1]};
   ${visits}
-  ${elements.map(({ e }) => `if (inside${e}) { store_result(at${e}, gradient${e}); }`).join('\n  ')}`,
+  ${elements
+    .map(({ e }) => {
+      const store = (gradient: string) => `store${values.suffix}_result(at${e}, ${gradient});`;
+      return `if (inside${e}) { ${storeGradientAfter(wgsl.epilogue, `gradient${e}`, `load${values.suffix}_input(at${e})`, values.width, store)} }`;
+    })
+    .join('\n  ')}`,
   };
 }
 

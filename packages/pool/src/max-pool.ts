@@ -1,5 +1,5 @@
-import type { Layer, Recorder, Shape, Tensor } from '@alex/tensor';
-import { checkOneOf, forEachOffset, isNanWgsl, recordPerElement } from '@alex/tensor/kernels';
+import type { Layer, Recorder, Tensor } from '@alex/tensor';
+import { checkOneOf, forEachOffset, type GradientEpilogue, recordPerElement } from '@alex/tensor/kernels';
 import { gatherWindows, sweepWindows } from './kernels.js';
 import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './pooling.js';
 
@@ -45,16 +45,18 @@ export function maxPool(options: MaxPoolOptions): Layer {
       recordMaxima(recorder, pooling, { input, output, places });
       return places ? { output, kept: { places } } : { output };
     },
-    backward(recorder, { input, output, outputGradient, kept, needsInputGradient }) {
+    takesGradientEpilogue: true,
+    backward(recorder, { input, output, outputGradient, kept, needsInputGradient, epilogue }) {
       if (!needsInputGradient) return {};
       const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
       if (ties === 'all') {
-        recordGradientToAll(recorder, pooling, { input, output, outputGradient, inputGradient });
+        recordGradientToAll(recorder, pooling, { input, output, outputGradient, inputGradient }, epilogue);
         return { inputGradient };
       }
       // Outside training nothing was kept: the forward pass runs again.
       const { places } = kept ?? this.forward(recorder, { input, parameters: {}, training: true }).kept!;
-      recordGradientToFirst(recorder, pooling, input.shape, { places: places!, outputGradient, inputGradient });
+      const tensors = { input, places: places!, outputGradient, inputGradient };
+      recordGradientToFirst(recorder, pooling, tensors, epilogue);
       return { inputGradient };
     },
     column() {
@@ -64,45 +66,49 @@ export function maxPool(options: MaxPoolOptions): Layer {
 }
 
 /** Comparisons with NaN are the driver's choice; its bits are not. */
-const isNan = `
-${isNanWgsl}`;
+const isNan =
+  'fn isNan(x: Values) -> Truths { return (bitcast<Places>(x) & Places(0x7fffffffu)) > Places(0x7f800000u); }';
 
-/** See `sweepWindows`. `places` receives where in the input each maximum lies, where it is given. */
+/** See `sweepWindows`. `places` receives where in the input each maximum lies, in units of an invocation's values, where it is given. */
 function recordMaxima(
   recorder: Recorder,
   pooling: Pooling,
   tensors: { readonly input: Tensor; readonly output: Tensor; readonly places: Tensor | undefined },
 ): void {
   const { input, output, places } = tensors;
-  const [images, , height, width] = input.shape as [number, number, number, number];
-  const sweep = sweepWindows(
+  const [batch, , height, width] = input.shape as [number, number, number, number];
+  const { values, ...sweep } = sweepWindows(
+    recorder,
     pooling,
     input.shape,
     output.shape,
-    (rows) => `
+    (rows, { suffix }) => `
     var best = ${rows[0]};
     ${rows
       .slice(1)
       .map((row) => `best = greater(best, ${row});`)
       .join(' ')}
-    store_output(index, best.value);
-    ${places ? 'store_places(index, best.place);' : ''}`,
+    store${suffix}_output(index, best.value);
+    ${places ? `store${suffix}_places(index, best.place);` : ''}`,
   );
+  const images = batch / values.width;
   recordPerElement(recorder, {
     label: `${pooling.name}/forward`,
     reads: { input },
     writes: places ? { output, places } : { output },
+    vectors: values.width === 4 ? ['input', 'output', ...(places ? ['places'] : [])] : [],
     ...sweep,
     // A window's elements outside the image become the nearest inside, which the same window holds: no maximum changes.
-    functions: `${isNan}
-struct Row { value: f32, place: u32 }
+    functions: `${values.types}
+${isNan}
+struct Row { value: Values, place: Places }
 fn greater(best: Row, other: Row) -> Row {
   let wins = (other.value > best.value) | isNan(other.value);
   return Row(select(best.value, other.value, wins), select(best.place, other.place, wins));
 }
 fn element(start: i32, column: i32) -> Row {
   let place = u32(start + clamp(column, 0, ${width - 1}) * ${images});
-  return Row(load_input(place), place);
+  return Row(load${values.suffix}_input(place), Places(place));
 }
 fn reduceRow(base: i32, row: i32, left: i32) -> Row {
   let start = base + clamp(row, 0, ${height - 1}) * ${width * images};
@@ -117,18 +123,27 @@ fn reduceRow(base: i32, row: i32, left: i32) -> Row {
 function recordGradientToFirst(
   recorder: Recorder,
   pooling: Pooling,
-  inputShape: Shape,
-  tensors: { readonly places: Tensor; readonly outputGradient: Tensor; readonly inputGradient: Tensor },
+  tensors: {
+    readonly input: Tensor;
+    readonly places: Tensor;
+    readonly outputGradient: Tensor;
+    readonly inputGradient: Tensor;
+  },
+  epilogue: GradientEpilogue | undefined,
 ): void {
-  const { places, outputGradient, inputGradient } = tensors;
+  const { input, places, outputGradient, inputGradient } = tensors;
+  const { values, ...gather } = gatherWindows(pooling, input.shape, outputGradient.shape, {
+    forWindow: ({ suffix }) => `let gradient = load${suffix}_gradient(index); let place = load${suffix}_places(index);`,
+    share: (e) => `select(Values(), gradient, place == Places(at${e}))`,
+    epilogue,
+  });
   recordPerElement(recorder, {
     label: `${pooling.name}/backward`,
-    reads: { places, gradient: outputGradient },
+    reads: { places, gradient: outputGradient, ...(epilogue && { input }) },
     writes: { result: inputGradient },
-    ...gatherWindows(pooling, inputShape, outputGradient.shape, {
-      forWindow: 'let gradient = load_gradient(index); let place = load_places(index);',
-      share: (e) => `select(0.0, gradient, place == at${e})`,
-    }),
+    vectors: values.width === 4 ? ['places', 'gradient', 'result', ...(epilogue ? ['input'] : [])] : [],
+    functions: values.types,
+    ...gather,
   });
 }
 
@@ -142,17 +157,22 @@ function recordGradientToAll(
     readonly outputGradient: Tensor;
     readonly inputGradient: Tensor;
   },
+  epilogue: GradientEpilogue | undefined,
 ): void {
   const { input, output, outputGradient, inputGradient } = tensors;
+  const { values, ...gather } = gatherWindows(pooling, input.shape, output.shape, {
+    forElement: (e, { suffix }) => `let x${e} = load${suffix}_input(at${e}); let isNan${e} = isNan(x${e});`,
+    forWindow: ({ suffix }) =>
+      `let gradient = load${suffix}_gradient(index); let maximum = load${suffix}_output(index);`,
+    share: (e) => `select(Values(), gradient, (x${e} == maximum) | isNan${e})`,
+    epilogue,
+  });
   recordPerElement(recorder, {
     label: `${pooling.name}/backward`,
     reads: { input, output, gradient: outputGradient },
     writes: { result: inputGradient },
-    functions: isNan,
-    ...gatherWindows(pooling, input.shape, output.shape, {
-      forElement: (e) => `let x${e} = load_input(at${e}); let isNan${e} = isNan(x${e});`,
-      forWindow: 'let gradient = load_gradient(index); let maximum = load_output(index);',
-      share: (e) => `select(0.0, gradient, (x${e} == maximum) | isNan${e})`,
-    }),
+    vectors: values.width === 4 ? ['input', 'output', 'gradient', 'result'] : [],
+    functions: `${values.types}\n${isNan}`,
+    ...gather,
   });
 }

@@ -112,7 +112,7 @@ const axis = fc
 
 const drawnWindows: fc.Arbitrary<Windows> = fc
   .record({
-    images: fc.constantFrom(1, 2, 3, 5),
+    images: fc.constantFrom(1, 2, 3, 4, 5, 8),
     channels: fc.integer({ min: 1, max: 7 }),
     vertical: axis,
     horizontal: axis,
@@ -166,6 +166,8 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
         options: { size: [3, 2], stride: [2, 1], padding: { ...none, top: 1, right: 1 }, rounding: 'ceil' },
         input: [2, 3, 6, 5],
       },
+      // Four images an invocation.
+      { options: { ...plain, size: [3, 3], padding: { ...none, left: 2 } }, input: [4, 2, 4, 7] },
     ],
     {
       describe,

@@ -1,13 +1,20 @@
 // What authors of kernels and layers use: recording, products, random numbers, tunables and the tuner.
 export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
-export { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from './kernel/epilogue.js';
+export {
+  type Epilogue,
+  fusesIntoProducts,
+  type GradientEpilogue,
+  recordEpilogue,
+  storeAfter,
+  storeGradientAfter,
+} from './kernel/epilogue.js';
 export { fromHalves } from './kernel/half.js';
 export { type KernelBinding, type KernelText, kernelText } from './kernel/kernel-text.js';
 export { recordPerElement } from './kernel/per-element.js';
 export type { Dispatch, ScalarType, Tunable } from './kernel/recorder.js';
 export { leastTime, measureRoofline, type Roofline } from './kernel/roofline.js';
 export { isFiniteWgsl, isNanWgsl } from './kernel/special-values.js';
-export { forEachOffset, sweepParts } from './kernel/sweep.js';
+export { forEachOffset, sweepParts, type Values, valuesOf } from './kernel/sweep.js';
 export { type CandidateTiming, type TimeCandidatesOptions, timeCandidates } from './kernel/trial.js';
 export {
   type Avoided,

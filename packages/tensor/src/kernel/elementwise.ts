@@ -37,6 +37,7 @@ export function recordElementwise(recorder: Recorder, options: Elementwise): voi
       `${label}: ${name} holds ${tensor.elements} elements, the kernel is for ${elements}; tensors of other sizes belong in also`,
     );
   }
+  if (recorder.join?.(options)) return;
   const width = elements % 4 === 0 ? 4 : 1;
   const suffix = width === 4 ? '4' : '';
   const variable = (name: string, { dataType }: Tensor, part: string) => {
@@ -80,7 +81,8 @@ ${Object.keys(stored)
   for (let first = 0; first < elements; first += atOnce) {
     const count = Math.min(atOnce, elements - first);
     const units = count / width;
-    const grid = gridOf(units, turnsOf(units, recorder.gpu.description.kind));
+    const { kind } = recorder.gpu.description;
+    const grid = gridOf(units, turnsOf(units, kind), kind === 'hardware' ? 256 : undefined);
     recorder.dispatch({
       label,
       ...(scalars && { scalars }),

@@ -10,6 +10,30 @@ export interface Epilogue {
   wgsl(x: string, width: 1 | 4): string;
 }
 
+/**
+ * The mirror image in the backward pass: what the layer below makes of each value of its output's gradient, done before the
+ * gradient is stored.
+ */
+export interface GradientEpilogue {
+  readonly name: string;
+  /**
+   * An expression of the gradient `g` and of the output `y` of the layer below, which are WGSL variables: of an `f32`, or of
+   * a `vec4f`, whose values are treated alike.
+   */
+  wgsl(g: string, y: string, width: 1 | 4): string;
+}
+
+/** WGSL that calls `store` with a gradient after the epilogue, if any; `y` is WGSL for the output of the layer below. */
+export function storeGradientAfter(
+  epilogue: GradientEpilogue | undefined,
+  gradient: string,
+  y: string,
+  width: 1 | 4,
+  store: (gradient: string) => string,
+): string {
+  return epilogue ? `{ let g = ${gradient}; let y = ${y}; ${store(epilogue.wgsl('g', 'y', width))} }` : store(gradient);
+}
+
 /** WGSL that calls `store` with a value after the epilogue. */
 export function storeAfter(
   epilogue: Epilogue | undefined,

@@ -1,6 +1,6 @@
 import { type Dispatch, maximumWorkgroups, type Recorder } from './recorder.js';
 
-const workgroupSize = 64;
+const usualSize = 64;
 
 /**
  * Records a kernel that does one thing for each element: `body` is WGSL that sees `i: u32`, below `elements`, and may
@@ -27,17 +27,18 @@ ${grid.main('atElement', 0)}`,
   });
 }
 
-/** How `units` of work are laid over invocations that take up to `turns` of them, and the entry point that does it. */
-export function gridOf(units: number, turns: number) {
-  const workgroups = Math.max(1, Math.ceil(units / (workgroupSize * turns)));
-  // More than one axis can count: as near to a square as the limit asks for.
-  const rows = Math.ceil(workgroups / maximumWorkgroups);
-  const columns = Math.ceil(workgroups / rows);
+/**
+ * How `units` of work are laid over invocations that take up to `turns` of them, and the entry point that does it.
+ *
+ * @param workgroupSize a GPU does better with larger workgroups where invocations do little
+ */
+export function gridOf(units: number, turns: number, workgroupSize = usualSize) {
+  const { workgroups, number } = workgroupsOf(Math.max(1, Math.ceil(units / (workgroupSize * turns))));
   return {
-    workgroups: [columns, rows] as const,
+    workgroups,
     /** Calls `callee` with each unit's number, counted from `first`. */
     main: (callee: string, first: number) => {
-      const begin = `let begin = ${first}u + (workgroup.y * ${columns}u + workgroup.x) * ${workgroupSize * turns}u;`;
+      const begin = `let begin = ${first}u + (${number}) * ${workgroupSize * turns}u;`;
       const signature = `@compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32)`;
       if (turns === 1) {
@@ -56,6 +57,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   };
 }
 
+/** At least `count` workgroups in two axes, of which one alone cannot count so far, and WGSL that numbers a `workgroup: vec3u`. */
+export function workgroupsOf(count: number) {
+  const rows = Math.ceil(count / maximumWorkgroups);
+  const columns = Math.ceil(count / rows);
+  return { workgroups: [columns, rows] as const, number: `workgroup.y * ${columns}u + workgroup.x` };
+}
+
 /**
  * How many units an invocation takes one after another. To start a workgroup costs a software driver as much as hundreds
  * of loads (a copy in 64 turns takes a fifth of the time of one in single turns on lavapipe, half on SwiftShader), but
@@ -65,5 +73,5 @@ export function turnsOf(units: number, kind: 'hardware' | 'software'): number {
   const enoughWorkgroups = 64;
   const mostTurns = 64;
   if (kind === 'hardware') return 1;
-  return Math.max(1, Math.min(mostTurns, Math.floor(units / (workgroupSize * enoughWorkgroups))));
+  return Math.max(1, Math.min(mostTurns, Math.floor(units / (usualSize * enoughWorkgroups))));
 }

@@ -1,6 +1,7 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
 import { elementCount, type Shape } from '../shape.js';
+import type { Elementwise } from './elementwise.js';
 import { bytesPerElement, type DataType, type Tensor } from './tensor.js';
 
 /** Values that change from step to step without recompiling: the step number, the seed, learning rates. */
@@ -74,6 +75,8 @@ export interface Recorder {
   send(options: Pick<Transfer, 'label' | 'peer' | 'tensor' | 'part'>): void;
   /** Fills a tensor with what the program of another adapter sends; what comes next waits for it. */
   receive(options: Pick<Transfer, 'label' | 'peer' | 'tensor'>): void;
+  /** Takes an elementwise kernel to be recorded later, together with others, and gives true; or else it is recorded now. */
+  join?(kernel: Elementwise): boolean;
   /** Hears of every kernel that leaves a choice: only the tuner listens. */
   collect?(tunable: Tunable<unknown>): void;
 }

@@ -1,25 +1,31 @@
-import { recordPerElement } from '../kernel/per-element.js';
+import { recordPerElement, workgroupsOf } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
+
+/** A matrix that lies row-major in memory, and the sums of its rows. */
+interface RowSums {
+  readonly label: string;
+  readonly input: Tensor;
+  readonly output: Tensor;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/**
+ * Records `output[row] = sum over column of input[row][column]`. Sums are always taken in the same order, so the result is
+ * the same bits each time.
+ */
+export function recordRowSums(recorder: Recorder, sums: RowSums): void {
+  // Barriers cost software drivers more than a second dispatch.
+  if (recorder.gpu.description.kind === 'hardware') recordByWorkgroups(recorder, sums);
+  else recordByInvocations(recorder, sums);
+}
 
 /** Values that one invocation adds up before another takes over: keeps rounding small and all lanes busy. */
 const longest = 512;
 
-/**
- * Records `output[row] = sum over column of input[row][column]` for a matrix that lies row-major in memory. Long rows
- * are summed in parts first, always the same ones, so the result is the same bits each time.
- */
-export function recordRowSums(
-  recorder: Recorder,
-  options: {
-    readonly label: string;
-    readonly input: Tensor;
-    readonly output: Tensor;
-    readonly rows: number;
-    readonly columns: number;
-  },
-): void {
-  const { label, input, output, rows, columns } = options;
+/** An invocation sums a row; long rows are summed in parts first. */
+function recordByInvocations(recorder: Recorder, { label, input, output, rows, columns }: RowSums): void {
   const parts = Math.ceil(columns / longest);
   if (parts === 1) {
     recordPerElement(recorder, {
@@ -45,26 +51,84 @@ let row = i / ${parts}u;
 for (var column = i % ${parts}u; column < ${columns}u; column += ${parts}u) { sum += load_input(row * ${columns}u + column); }
 store_partSums(i, sum);`,
   });
-  recordRowSums(recorder, { label, input: partSums, output, rows, columns: parts });
+  recordByInvocations(recorder, { label, input: partSums, output, rows, columns: parts });
+}
+
+/** Loads that an invocation has under way at once: with fewer, a GPU waits for its memory. */
+const loadsAtOnce = 4;
+
+/**
+ * A workgroup sums a row: each invocation its share, and then all of them together through workgroup memory. Where so few
+ * rows are so long that most of a GPU would be idle, a workgroup sums a part of a row first.
+ */
+function recordByWorkgroups(recorder: Recorder, { label, input, output, rows, columns }: RowSums): void {
+  const enoughWorkgroups = 64;
+  const width = columns % 4 === 0 ? 4 : 1;
+  const units = columns / width;
+  const most = Math.min(1024, recorder.gpu.limits.maxComputeInvocationsPerWorkgroup);
+  const lanes = Math.max(32, Math.min(most, 2 ** Math.floor(Math.log2(units / loadsAtOnce))));
+  const wanted = Math.min(Math.ceil(enoughWorkgroups / rows), Math.floor(units / (2 * loadsAtOnce * most)));
+  const unitsOfPart = Math.ceil(units / Math.max(1, wanted));
+  const parts = Math.ceil(units / unitsOfPart);
+  const target = parts === 1 ? output : recorder.tensor(`${label}/parts`, [rows, parts]);
+  const grid = workgroupsOf(rows * parts);
+  const load = width === 4 ? 'load4_input' : 'load_input';
+  const turn = Array.from({ length: loadsAtOnce }, (_, index) => index);
+  recorder.dispatch({
+    label: parts === 1 ? label : `${label}/parts`,
+    reads: { input },
+    writes: { target },
+    vectors: width === 4 ? ['input'] : [],
+    workgroups: grid.workgroups,
+    wgsl: `var<workgroup> sums: array<f32, ${lanes}>;
+@compute @workgroup_size(${lanes})
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let number = ${grid.number};
+  if (number >= ${rows * parts}u) { return; }
+  let first = number / ${parts}u * ${units}u;
+  let begin = first + number % ${parts}u * ${unitsOfPart}u;
+  let end = min(begin + ${unitsOfPart}u, first + ${units}u);
+  var sum = ${width === 4 ? 'vec4f()' : '0.0'};
+  var at = begin + lane;
+  for (; at + ${(loadsAtOnce - 1) * lanes}u < end; at += ${loadsAtOnce * lanes}u) {
+    ${turn.map((index) => `let x${index} = ${load}(at + ${index * lanes}u);`).join(' ')}
+    sum += ${turn.map((index) => `x${index}`).join(' + ')};
+  }
+  for (; at < end; at += ${lanes}u) { sum += ${load}(at); }
+  sums[lane] = ${width === 4 ? 'sum.x + sum.y + sum.z + sum.w' : 'sum'};
+  workgroupBarrier();
+  for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {
+    if (lane < half) { sums[lane] += sums[lane + half]; }
+    workgroupBarrier();
+  }
+  if (lane == 0u) { store_target(number, sums[0]); }
+}`,
+  });
+  if (parts > 1) recordByWorkgroups(recorder, { label, input: target, output, rows, columns: parts });
+}
+
+/** The pieces of a split-K product, and what becomes of their sum. */
+interface SplitKSum {
+  readonly label: string;
+  readonly input: Tensor;
+  readonly output: Tensor;
+  /** How many pieces there are. */
+  readonly splitK: number;
+  /** Elements of one piece. */
+  readonly elements: number;
+  /** WGSL for what is added to or made of `sum` before it is stored at `i`. */
+  readonly finish?: string;
+  readonly reads?: Readonly<Record<string, Tensor>>;
 }
 
 /** Adds up the pieces of a split-K product: `output[i] = sum over piece of input[piece][i]`, in the order of the pieces. */
-export function recordSplitKSum(
-  recorder: Recorder,
-  options: {
-    readonly label: string;
-    readonly input: Tensor;
-    readonly output: Tensor;
-    /** How many pieces there are. */
-    readonly splitK: number;
-    /** Elements of one piece. */
-    readonly elements: number;
-    /** WGSL for what is added to or made of `sum` before it is stored at `i`. */
-    readonly finish?: string;
-    readonly reads?: Readonly<Record<string, Tensor>>;
-  },
-): void {
-  const { label, input, output, splitK, elements, finish = '', reads = {} } = options;
+export function recordSplitKSum(recorder: Recorder, sum: SplitKSum): void {
+  const { label, input, output, splitK, elements, finish = '', reads = {} } = sum;
+  // Memory bounds a GPU, which wants large loads; lavapipe took half as long again for them.
+  if (recorder.gpu.description.kind === 'hardware' && elements % 4 === 0) {
+    recordSplitKSumOfFours(recorder, sum);
+    return;
+  }
   recordPerElement(recorder, {
     label,
     elements,
@@ -74,5 +138,29 @@ export function recordSplitKSum(
 for (var part = 0u; part < ${splitK}u; part++) { sum += load_input(part * ${elements}u + i); }
 ${finish}
 store_output(i, sum);`,
+  });
+}
+
+/** Four neighbours an invocation, and several pieces of them under way at once. */
+function recordSplitKSumOfFours(recorder: Recorder, sum: SplitKSum): void {
+  const { label, input, output, splitK, elements, finish, reads = {} } = sum;
+  const load = (part: string) => `load4_input((${part}) * ${elements / 4}u + four)`;
+  const rest = splitK % loadsAtOnce;
+  const turn = Array.from({ length: loadsAtOnce }, (_, index) => index);
+  recordPerElement(recorder, {
+    label,
+    elements: elements / 4,
+    reads: { input, ...reads },
+    writes: { output },
+    vectors: ['input', 'output'],
+    body: `let four = i;
+var sums = vec4f();
+for (var part = 0u; part < ${splitK - rest}u; part += ${loadsAtOnce}u) {
+  ${turn.map((index) => `let x${index} = ${load(`part + ${index}u`)};`).join(' ')}
+  sums = sums${turn.map((index) => ` + x${index}`).join('')};
+}
+${Array.from({ length: rest }, (_, index) => `sums += ${load(`${splitK - rest + index}u`)};`).join(' ')}
+${finish ? [...'xyzw'].map((part, index) => `{ let i = four * 4u + ${index}u; var sum = sums.${part}; ${finish} sums.${part} = sum; }`).join('\n') : ''}
+store4_output(four, sums);`,
   });
 }

@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.js';
 import { recordElementwise } from '../kernel/elementwise.js';
-import type { Epilogue } from '../kernel/epilogue.js';
+import type { Epilogue, GradientEpilogue } from '../kernel/epilogue.js';
 import type { Layer } from './layer.js';
 
 /** A layer that applies one formula to every value, as WGSL. Give `derivative`, or `gradient` where it must be exact. */
@@ -13,13 +13,13 @@ export interface ElementwiseLayerOptions {
   readonly value: string;
   /**
    * An `f32` expression of the output `y: f32` or of the input `x: f32`, or of both: `select(0.01, 1.0, y > 0.0)`. Of the
-   * output alone where the formula allows: then the output may take the input's memory, and the layer below may apply
-   * the formula before it stores its own output.
+   * output alone where the formula allows: then the output may take the input's memory, and the layers below and above may
+   * apply formula and gradient before they store their own results.
    */
   readonly derivative?: string;
   /** The input's gradient as a whole, instead of `derivative`: an expression of the output's gradient `g: f32` and of `y` or `x`. */
   readonly gradient?: string;
-  /** WGSL functions that the expressions call. A layer with functions is never fused into the layer below. */
+  /** WGSL functions that the expressions call. A layer with functions is never fused into its neighbours. */
   readonly functions?: string;
   /** How the layer below applies the formula. Default: `value`, for each value by itself, where `derivative` needs the output alone. */
   readonly epilogue?: Epilogue;
@@ -27,7 +27,7 @@ export interface ElementwiseLayerOptions {
 
 /**
  * Makes a layer of one formula for each value, for activations of any shape: forward, backward and, where the derivative
- * needs the output alone, an epilogue that saves a pass over memory.
+ * needs the output alone, epilogues that save passes over memory.
  *
  * ```ts
  * const leakyRelu = elementwiseLayer({
@@ -47,6 +47,7 @@ export function elementwiseLayer(options: ElementwiseLayerOptions): Layer {
   const readsInput = mentions(gradient, 'x');
   const readsOutput = mentions(gradient, 'y');
   const epilogue = options.epilogue ?? (readsInput || functions !== '' ? undefined : epilogueOf(kind, value));
+  const gradientEpilogue = readsInput || functions !== '' ? undefined : gradientEpilogueOf(kind, gradient);
   const layer: Layer = {
     kind,
     name,
@@ -55,6 +56,7 @@ export function elementwiseLayer(options: ElementwiseLayerOptions): Layer {
     multiplyAdds: () => 0,
     column: () => layer,
     ...(epilogue && { epilogue }),
+    ...(gradientEpilogue && { gradientEpilogue }),
     forward(recorder, { input }) {
       const output = recorder.activation(`${name}/output`, input.shape, { mayReuse: input });
       recordElementwise(recorder, {
@@ -97,14 +99,24 @@ function gradientOf(name: string, { value, derivative, gradient }: ElementwiseLa
   return gradient ?? `g * (${derivative})`;
 }
 
-/** The same expression for each value of a vector, by itself: what is written for an `f32` seldom fits a `vec4f`. */
 function epilogueOf(name: string, value: string): Epilogue {
-  const of = (x: string) => value.replaceAll(variable('x'), x);
+  return { name, wgsl: (x, width) => eachOf(width, (part) => value.replaceAll(variable('x'), x + part)) };
+}
+
+function gradientEpilogueOf(name: string, gradient: string): GradientEpilogue {
   return {
     name,
-    wgsl: (x, width) =>
-      width === 4 ? `vec4f(${[...'xyzw'].map((component) => of(`${x}.${component}`)).join(', ')})` : of(x),
+    wgsl: (g, y, width) =>
+      eachOf(width, (part) =>
+        gradient.replaceAll(/(?<![.\w])[gy]\b/g, (variable) => (variable === 'g' ? g : y) + part),
+      ),
   };
+}
+
+/** The same expression for each value of a vector, by itself: what is written for an `f32` seldom fits a `vec4f`. */
+function eachOf(width: 1 | 4, expression: (part: string) => string): string {
+  if (width === 1) return expression('');
+  return `vec4f(${[...'xyzw'].map((component) => expression(`.${component}`)).join(', ')})`;
 }
 
 function mentions(expression: string, name: string): boolean {

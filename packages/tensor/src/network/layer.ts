@@ -1,4 +1,4 @@
-import type { Epilogue } from '../kernel/epilogue.js';
+import type { Epilogue, GradientEpilogue } from '../kernel/epilogue.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
 import type { Shape } from '../shape.js';
@@ -65,6 +65,11 @@ export interface BackwardInput extends Omit<ForwardOutput, 'state'> {
   readonly firstImage?: number;
   /** False for the lowest layer that learns: nothing below needs its input gradient. */
   readonly needsInputGradient: boolean;
+  /**
+   * For layers that take one: what the layer below makes of its output's gradient, done here before the input's gradient is
+   * stored. The output of the layer below is this layer's `input`.
+   */
+  readonly epilogue?: GradientEpilogue | undefined;
   /** False where the gradients of the parameters are recorded at another time. Default: true. */
   readonly needsParameterGradients?: boolean;
 }
@@ -105,6 +110,8 @@ export interface Layer {
   multiplyAdds(input: Shape): number;
   /** Whether `forward` takes an epilogue; then `backward` must not need the layer's own output. */
   readonly takesEpilogue?: true;
+  /** Whether `backward` takes an epilogue. */
+  readonly takesGradientEpilogue?: true;
   /**
    * Whether the output is a sum over the maps (or values) of the input, each weighted by its columns of the parameter
    * `weight`, to which `bias` is added. Then `forward` may be given some neighbouring maps, their columns of `weight` and no
@@ -116,6 +123,11 @@ export interface Layer {
    * may do it then, and `forward` is left out.
    */
   readonly epilogue?: Epilogue;
+  /**
+   * What `backward` does, where that is one function of each value of the output's gradient and of the output. The layer above
+   * may do it then, and `backward` is left out.
+   */
+  readonly gradientEpilogue?: GradientEpilogue;
   forward(recorder: Recorder, values: ForwardInput): ForwardOutput;
   backward(recorder: Recorder, values: BackwardInput): BackwardOutput;
   /**

@@ -3,6 +3,7 @@ import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import { isFiniteWgsl } from '../kernel/special-values.js';
 import type { Tensor } from '../kernel/tensor.js';
+import { recordRowSums } from '../math/sums.js';
 import type { NetworkPart } from './part.js';
 
 /**
@@ -47,8 +48,8 @@ export function recordUnscaled(recorder: Recorder, gradient: Tensor, scale: Tens
   });
 }
 
-/** Invocations that share out a tensor between them. */
-const lanes = 1024;
+/** Invocations that share out a tensor between them: few enough for a CPU, or enough to keep a GPU's memory busy. */
+const lanesOf = { software: 1024, hardware: 16_384 };
 
 /**
  * Records what becomes of the scale after a step. Gives what its gradients are to be multiplied by, `[1]`: 0 where a value
@@ -60,37 +61,20 @@ export function recordNextScale(
   scale: Tensor,
   { index: self, count }: Pick<NetworkPart, 'index' | 'count'>,
 ): Tensor {
-  const broken = recorder.tensor('lossScale/broken', [tensors.length, lanes], { dataType: 'u32' });
-  for (const [index, x] of tensors.entries()) {
-    const width = x.elements % 4 === 0 ? 4 : 1;
-    const finite = width === 4 ? ['x', 'y', 'z', 'w'].map((part) => `isFinite(x.${part})`).join(' && ') : 'isFinite(x)';
-    recordPerElement(recorder, {
-      label: `lossScale/check/${x.label}`,
-      elements: lanes,
-      reads: { x },
-      writes: { broken },
-      vectors: width === 4 ? ['x'] : [],
-      functions: isFiniteWgsl,
-      body: `
-  var finite = true;
-  for (var unit = i; unit < ${x.elements / width}u; unit += ${lanes}u) {
-    let x = load${width === 4 ? '4' : ''}_x(unit);
-    finite = finite && ${finite};
+  const lanes = lanesOf[recorder.gpu.description.kind];
+  const broken = recorder.tensor('lossScale/broken', [tensors.length, lanes]);
+  // As many at once as can be bound beside the result.
+  const atOnce = recorder.gpu.limits.maxStorageBuffersPerShaderStage - 1;
+  for (let first = 0; first < tensors.length; first += atOnce) {
+    recordCheck(recorder, tensors.slice(first, first + atOnce), lanes, broken, first);
   }
-  store_broken(${index * lanes}u + i, select(1u, 0u, finite));`,
-    });
-  }
-  const overflow = recorder.tensor('lossScale/overflow', [1], { dataType: 'u32' });
-  recordPerElement(recorder, {
+  const overflow = recorder.tensor('lossScale/overflow', [1]);
+  recordRowSums(recorder, {
     label: 'lossScale/overflow',
-    elements: 1,
-    reads: { broken },
-    writes: { overflow },
-    body: `
-  var overflow = 0u;
-  // The beginning, 0, is not a constant: drivers would write the loop out.
-  for (var at = i; at < ${broken.elements}u; at++) { overflow |= load_broken(at); }
-  store_overflow(0u, overflow);`,
+    input: broken,
+    output: overflow,
+    rows: 1,
+    columns: broken.elements,
   });
   const overflows = recordExchanged(recorder, overflow, self, count);
   const factor = recorder.tensor('lossScale/factor', [1]);
@@ -102,9 +86,9 @@ export function recordNextScale(
     body: `
   let overflow = ${Object.keys(overflows)
     .map((name) => `load_${name}(0u)`)
-    .join(' | ')};
+    .join(' + ')};
   let scale = load_scale(0u);
-  if (overflow != 0u) {
+  if (overflow > 0.0) {
     store_factor(0u, 0.0);
     store_scale(0u, max(scale * 0.5, f32(${bounds.least})));
     store_scale(1u, 0.0);
@@ -118,6 +102,39 @@ export function recordNextScale(
   store_scale(1u, select(steps, 0.0, grows));`,
   });
   return factor;
+}
+
+/** Records for each lane of each tensor whether a value of it is not finite: 1 or 0, in `broken` from row `first` on. */
+function recordCheck(
+  recorder: Recorder,
+  tensors: readonly Tensor[],
+  lanes: number,
+  broken: Tensor,
+  first: number,
+): void {
+  const widths = tensors.map(({ elements }) => (elements % 4 === 0 ? 4 : 1));
+  const checks = tensors.map(({ elements }, index) => {
+    const width = widths[index]!;
+    const finite = width === 4 ? [...'xyzw'].map((part) => `isFinite(x.${part})`).join(' & ') : 'isFinite(x)';
+    return `if (i < ${(index + 1) * lanes}u) {
+  for (var unit = i - ${index * lanes}u; unit < ${elements / width}u; unit += ${lanes}u) {
+    let x = load${width === 4 ? '4' : ''}_x${index}(unit);
+    finite = finite & ${finite};
+  }
+  store_broken(${first * lanes}u + i, select(1.0, 0.0, finite));
+  return;
+}`;
+  });
+  recordPerElement(recorder, {
+    label: `lossScale/check/${tensors[0]!.label}${tensors.length > 1 ? ` and ${tensors.length - 1} more` : ''}`,
+    elements: tensors.length * lanes,
+    reads: Object.fromEntries(tensors.map((tensor, index) => [`x${index}`, tensor])),
+    writes: { broken },
+    vectors: tensors.flatMap((_, index) => (widths[index] === 4 ? [`x${index}`] : [])),
+    functions: isFiniteWgsl,
+    body: `var finite = true;
+${checks.join('\n')}`,
+  });
 }
 
 /** A tensor and its likes on the other adapters. */

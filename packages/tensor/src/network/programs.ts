@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js';
 import { recordElementwise } from '../kernel/elementwise.js';
+import { hasFewElements, joinElementwise } from '../kernel/joined-elementwise.js';
 import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
@@ -57,19 +58,27 @@ export function recorderFor(recorder: Recorder, precision: Precision | undefined
   };
 }
 
-/** Layers read parameters themselves or, in mixed precision, f16 copies: made again each step, since parameters change. */
+/**
+ * Layers read parameters themselves or, in mixed precision, f16 copies: made again each step, since parameters change. Large
+ * ones are made just before they are read, small ones together in the beginning.
+ */
 function parameterReader(
   recorder: Recorder,
   { parameters }: NetworkTensors,
   { precision }: ProgramOptions,
 ): ReadParameter {
-  return (path) => {
+  if (precision !== 'mixed') return (path) => parameters.get(path)!;
+  const copy = (recorder: Recorder, path: string) => {
     const parameter = parameters.get(path)!;
-    if (precision !== 'mixed') return parameter;
     const half = recorder.tensor(`${path}/half`, parameter.shape, { dataType: 'f16' });
     recordCopy(recorder, parameter, half);
     return half;
   };
+  const joining = joinElementwise(recorder);
+  const small = [...parameters].filter(([, parameter]) => hasFewElements(parameter));
+  const copies = new Map(small.map(([path]) => [path, copy(joining, path)]));
+  joining.recordJoined();
+  return (path) => copies.get(path) ?? copy(recorder, path);
 }
 
 /**
@@ -83,10 +92,12 @@ export function recordTraining(
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
-  const update = updater(recorder, part, options, tensors);
+  const joining = joinElementwise(recorder);
+  const update = updater(joining, part, options, tensors);
   const scale = tensors.state.get(lossScale.name);
   if (!scale) {
     const { loss, newState } = recordGradients(recorder, part, options, tensors, update);
+    joining.recordJoined();
     recordStoredState(recorder, part, newState, tensors);
     recordMeasures(recorder, loss, tensors);
     return;
@@ -105,6 +116,7 @@ export function recordTraining(
   const factor = recordNextScale(recorder, decisive, scale, part);
   for (const [path, gradient] of waiting) update(path, gradient, factor);
   for (const layer of postponed) layer.record((path, gradient) => update(path, gradient, factor));
+  joining.recordJoined();
   recordStoredState(recorder, part, newState, tensors, factor);
   recordMeasures(recorder, loss, tensors);
 }
@@ -192,10 +204,12 @@ export function recordUpdate(
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
-  const update = updater(recorder, part, options, tensors);
+  const joining = joinElementwise(recorder);
+  const update = updater(joining, part, options, tensors);
   const scale = tensors.state.get(lossScale.name);
   const factor = scale && recordNextScale(recorder, [...tensors.gradients.values()], scale, part);
   for (const [path, gradient] of tensors.gradients) update(path, gradient, factor);
+  joining.recordJoined();
   recordStoredState(recorder, part, tensors.nextLayerState, tensors, factor);
 }
 

@@ -1,3 +1,4 @@
+import type { GradientEpilogue } from '../kernel/epilogue.js';
 import type { Recorder } from '../kernel/recorder.js';
 import { bytesOf, type Tensor } from '../kernel/tensor.js';
 import type { BackwardInput, ForwardOutput } from './layer.js';
@@ -87,7 +88,8 @@ export interface Postponed {
 /**
  * Records the backward pass from the top down to the lowest layer that learns. `learn` is called with each parameter's
  * gradient after the last reading of the parameter's value, so it may update it on the spot; with gradients that the
- * adapters add up, at the end, since they travel while those of the layers below are made.
+ * adapters add up, at the end, since they travel while those of the layers below are made. Where a layer can do what the one
+ * below it does, it does both at once.
  *
  * `postpone`, where it is given, is called instead with each layer whose gradients are larger than what they are made of.
  */
@@ -102,14 +104,22 @@ export function recordBackward(
   const lowest = part.layers.findIndex(({ parameters }) => parameters.length > 0);
   const travelling: (() => void)[] = [];
   let gradient: Tensor | undefined = lossGradient;
+  let done = false;
   for (let index = part.layers.length - 1; index >= Math.max(0, lowest) && gradient; index--) {
+    if (done) {
+      done = false;
+      continue;
+    }
     const { layer, parameters, gathers, spreads, sums } = part.layers[index]!;
     const outputGradient: Tensor = spreads
       ? recordPadded(recorder, `${layer.name}/outputGradient`, gradient, spreads, part.index)
       : gradient;
     const record = forward[index]!;
     const firstImage = firstImageOf(part, record.input);
-    const values: BackwardInput = { ...record, outputGradient, firstImage, needsInputGradient: index > lowest };
+    const needsInputGradient = index > lowest;
+    const epilogue = needsInputGradient ? epilogueFromBelow(part.layers, forward, index) : undefined;
+    const values: BackwardInput = { ...record, outputGradient, firstImage, needsInputGradient, epilogue };
+    done = epilogue !== undefined;
     const backward = (values: BackwardInput, learn: Learn) => {
       const { inputGradient, parameterGradients } = recordLayerBackward(recorder, layer, values, parameters);
       for (const { name, path } of parameters) {
@@ -143,6 +153,17 @@ export function recordBackward(
     gradient = arrived();
   }
   for (const arrive of travelling) arrive();
+}
+
+/** What the layer below makes of its output's gradient, where the layer `index` can do it: its input is that very output. */
+function epilogueFromBelow(
+  layers: readonly PartLayer[],
+  forward: readonly ForwardRecord[],
+  index: number,
+): GradientEpilogue | undefined {
+  const [below, own] = [layers[index - 1], layers[index]!];
+  if (!below || !own.layer.takesGradientEpilogue || own.gathers || below.gathers || below.spreads) return undefined;
+  return forward[index]!.input === forward[index - 1]!.output ? below.layer.gradientEpilogue : undefined;
 }
 
 /**

@@ -50,6 +50,13 @@ export function describeLayer<Options>(
         check.lowest(gpu));
       test('is made once for any input', (gpu) => check.reuse(gpu));
       test('stores 16 bits in mixed precision, where the adapter has shader-f16', (gpu) => check.mixed(gpu));
+      if (layer(one.options).takesGradientEpilogue) {
+        for (const [name, options, as] of adapters) {
+          it(`does to its input gradient what the layer below does, ${name}`, async () => {
+            await withoutLeaks(await testGpu(options, as), (gpu) => check.gradientEpilogue(gpu));
+          });
+        }
+      }
       if (suite.hasSlopes ?? true) test('has gradients that are slopes of its output', (gpu) => check.slopes(gpu));
       if (!suite.mixesImages) {
         test('gives micro-batches what it gives the whole batch', (gpu) => check.microBatches(gpu));

@@ -1,5 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { AlexError } from '../errors.js';
+import type { GradientEpilogue } from '../kernel/epilogue.js';
 import type { Layer } from '../network/layer.js';
 import { elementCount, elementsPerImage, formatShape, type HostTensor, type Shape } from '../shape.js';
 import { eachValue, expectClose, expectShape } from './expectations.js';
@@ -87,6 +88,19 @@ export class LayerChecks<Options> {
     eachValue(exact, rounded, (what, want, got) =>
       expectClose(layer, `${what} in 16 bits`, got.data, want.data, mixedTolerance),
     );
+  }
+
+  /** What the layer below does to each value, with numbers of which a wrong one shows. */
+  async gradientEpilogue(gpu: Gpu): Promise<void> {
+    const [images, ...features] = this.#case.input;
+    for (const batch of [images!, 4]) {
+      const { layer, values } = this.#drawn([batch, ...features], 10 + batch);
+      const { inputGradient } = await runLayer(gpu, layer, values);
+      const gradientEpilogue: GradientEpilogue = { name: 'half', wgsl: (g, y) => `0.5 * ${g} + 3.0 * ${y}` };
+      const got = await runLayer(gpu, layer, { ...values, gradientEpilogue });
+      const want = inputGradient!.data.map((gradient, i) => 0.5 * gradient + 3 * values.input.data[i]!);
+      expectClose(layer, 'input gradient after an epilogue', got.inputGradient!.data, want, 1e-6);
+    }
   }
 
   async microBatches(gpu: Gpu): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ShapeError } from '../errors.js';
+import type { GradientEpilogue } from '../kernel/epilogue.js';
 import { createProgram } from '../kernel/program.js';
 import {
   createTensor,
@@ -34,6 +35,8 @@ export interface RunLayerOptions {
   readonly imagesBefore?: number;
   /** `mixed` stores input, activations, parameters and gradients in 16 bits, as training in mixed precision does. Default: `float32`. */
   readonly precision?: Precision;
+  /** For layers that take one: what the layer below does to the input's gradient; its output is the input here. */
+  readonly gradientEpilogue?: GradientEpilogue;
   /** False for a layer below which nothing learns. Default: true. */
   readonly needsInputGradient?: boolean;
 }
@@ -132,7 +135,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count
       output = copy(forward.output);
       if (training) for (const [name, tensor] of Object.entries(made)) newState[name] = copy(tensor);
       if (!deviceGradient) return;
-      const values = { ...forward, ...given, outputGradient: deviceGradient, needsInputGradient };
+      const { gradientEpilogue: epilogue } = options;
+      const values = { ...forward, ...given, outputGradient: deviceGradient, needsInputGradient, epilogue };
       const backward = recordLayerBackward(recorder, layer, values, descriptions);
       if (backward.inputGradient) inputGradient = copy(backward.inputGradient);
       for (const [name, gradient] of Object.entries(backward.parameterGradients ?? {})) {

@@ -1,0 +1,146 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Gpu } from '../adapter/gpu.js';
+import { testGpu } from '../testing/values.js';
+import { type Elementwise, recordElementwise } from './elementwise.js';
+import { type JoiningRecorder, joinElementwise } from './joined-elementwise.js';
+import { createProgram } from './program.js';
+import { createRecording } from './recorder.js';
+import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await testGpu();
+});
+
+/** Tensors that count up from 1, of the given lengths. */
+async function withTensors(lengths: readonly number[], use: (tensors: Tensor[]) => Promise<void>): Promise<void> {
+  const tensors = lengths.map((length, index) => createTensor(gpu, `t${index}`, [length]));
+  for (const [index, tensor] of tensors.entries()) {
+    writeTensor(
+      gpu,
+      tensor,
+      Float32Array.from({ length: lengths[index]! }, (_, i) => i + 1),
+    );
+  }
+  try {
+    await use(tensors);
+  } finally {
+    for (const tensor of tensors) disposeTensor(gpu, tensor);
+  }
+}
+
+/** Runs what is recorded, and gives the labels of its dispatches. */
+async function run(record: (recorder: JoiningRecorder) => void, scalars = {}): Promise<readonly string[]> {
+  const program = createProgram(gpu, (recorder) => {
+    const joining = joinElementwise(recorder);
+    record(joining);
+    joining.recordJoined();
+  });
+  try {
+    await program.run(scalars);
+    return program.dispatchLabels;
+  } finally {
+    program.dispose();
+  }
+}
+
+const read = async (tensor: Tensor) => [...(await readTensor(gpu, tensor))];
+const double = (label: string, x: Tensor): Elementwise => ({
+  label,
+  elements: x.elements,
+  updates: { x },
+  body: 'x *= 2.0;',
+});
+
+describe('elementwise kernels of few elements', () => {
+  it('are one dispatch, each with its own tensors, scalars and number of elements', async () => {
+    await withTensors([70, 3, 64, 65, 1], async ([a, b, c, d, factor]) => {
+      const labels = await run(
+        (recorder) => {
+          recordElementwise(recorder, double('a', a!));
+          recordElementwise(recorder, {
+            label: 'b',
+            elements: 3,
+            updates: { x: b! },
+            also: { factor: factor! },
+            scalars: { rate: 'f32' },
+            body: 'x = x * scalar_rate() + load_factor(0u);',
+          });
+          recordElementwise(recorder, {
+            label: 'c',
+            elements: 64,
+            reads: { x: c! },
+            writes: { y: recorder.tensor('y', [64]) },
+            body: 'y = x;',
+          });
+          recordElementwise(recorder, { ...double('d', d!), body: 'x = f32(i);' });
+        },
+        { rate: 10 },
+      );
+      expect(labels).toEqual(['a and 3 more']);
+      expect(await read(a!)).toEqual(Array.from({ length: 70 }, (_, i) => 2 * (i + 1)));
+      expect(await read(b!)).toEqual([11, 21, 31]);
+      expect(await read(c!)).toEqual(Array.from({ length: 64 }, (_, i) => i + 1));
+      expect(await read(d!)).toEqual(Array.from({ length: 65 }, (_, i) => i));
+    });
+  });
+
+  it('keep their order where one needs what another makes', async () => {
+    await withTensors([5, 5], async ([a, b]) => {
+      const labels = await run((recorder) => {
+        recordElementwise(recorder, double('first', a!));
+        recordElementwise(recorder, {
+          label: 'second',
+          elements: 5,
+          reads: { a: a! },
+          writes: { b: b! },
+          body: 'b = a;',
+        });
+        // A dispatch by itself, which reads what waits.
+        recorder.dispatch({
+          label: 'third',
+          reads: { b: b! },
+          writes: { a: a! },
+          workgroups: [1],
+          wgsl: '@compute @workgroup_size(5) fn main(@builtin(local_invocation_index) i: u32) { store_a(i, load_b(i) + 1.0); }',
+        });
+        recordElementwise(recorder, double('fourth', a!));
+      });
+      expect(labels).toEqual(['first', 'second', 'third', 'fourth']);
+      expect(await read(b!)).toEqual([2, 4, 6, 8, 10]);
+      expect(await read(a!)).toEqual([6, 10, 14, 18, 22]);
+    });
+  });
+
+  it('are more than one dispatch where an adapter binds too few tensors at once, or names mean different things', async () => {
+    const most = gpu.limits.maxStorageBuffersPerShaderStage;
+    await withTensors(
+      Array.from({ length: most + 1 }, () => 2),
+      async (tensors) => {
+        const labels = await run((recorder) => {
+          for (const [index, tensor] of tensors.entries()) recordElementwise(recorder, double(`${index}`, tensor));
+        });
+        expect(labels).toHaveLength(2);
+        for (const tensor of tensors) expect(await read(tensor)).toEqual([2, 4]);
+        const scaled = (label: string, x: Tensor, factor: Tensor): Elementwise => ({
+          ...double(label, x),
+          also: { factor },
+          body: 'x *= load_factor(1u);',
+        });
+        const [a, b, c, d] = tensors as [Tensor, Tensor, Tensor, Tensor];
+        await run((recorder) => {
+          recordElementwise(recorder, scaled('a', a, b));
+          recordElementwise(recorder, scaled('c', c, d));
+        });
+        expect(await read(a)).toEqual([8, 16]);
+      },
+    );
+  });
+
+  it('leave large ones alone', async () => {
+    const recording = createRecording(gpu);
+    const joining = joinElementwise(recording);
+    recordElementwise(joining, double('large', recording.tensor('x', [100_000])));
+    expect(recording.operations.map(({ label }) => label)).toEqual(['large']);
+  });
+});
