@@ -76,6 +76,20 @@ const mutations = [
     test: 'src/kernel/exchange.test.ts',
   },
   {
+    name: 'a card is timed before it has warmed up',
+    file: 'packages/tensor/src/kernel/timing.ts',
+    find: 'const warmUpMilliseconds = 50;',
+    replace: 'const warmUpMilliseconds = 0;',
+    test: 'src/kernel/timing.test.ts',
+  },
+  {
+    name: 'what took a process down is tried again the next day',
+    file: 'packages/tensor/src/kernel/risky-candidates.ts',
+    find: 'await cache?.avoid(gpu.description, new Map(avoided));',
+    replace: '',
+    test: 'src/kernel/trial-process.test.ts',
+  },
+  {
     name: '--resume begins again',
     file: 'packages/cli/src/commands/train.ts',
     find: 'exists ? await resumedRun(options, output)',

@@ -148,7 +148,7 @@ describe('a process of trials', () => {
   });
 
   it('blames nobody where it is ended from outside, or does not start', async () => {
-    const outside = 'cannot be tried in a process of its own, which takes down its process (SIGTERM)';
+    const outside = 'cannot be tried in a process of its own, which ended (SIGTERM)';
     expect(await verdicts(['right', 'interrupt', 'twoSteps'], trialProcess())).toEqual([
       { choice: 'right', ...right },
       { choice: 'interrupt', fault: outside, dangerous: false },
@@ -157,7 +157,20 @@ describe('a process of trials', () => {
     const missing = trialProcess({ script: new URL('no-such-script.ts', import.meta.url) });
     const [verdict, ...others] = await verdicts(['right'], missing);
     expect(others).toEqual([]);
-    expect(verdict).toMatchObject({ fault: expect.stringMatching(/^cannot be tried .*exit code 1/), dangerous: false });
+    expect(verdict).toMatchObject({
+      fault: expect.stringMatching(/^cannot be tried .*, which ended \(exit code 1\)$/),
+      dangerous: false,
+    });
+  });
+
+  it('tries nothing where there is no plain choice to hold it against', async () => {
+    for (const plain of ['throws here', 'throw'] as const) {
+      const tunable = { ...doubling(createRecording(gpu), ['right']), plain } as Tunable<unknown>;
+      const found: Verdict[] = [];
+      for await (const verdict of trialProcess().try(tunable, ['right'])) found.push(verdict);
+      const fault = expect.stringContaining('which says: the plain choice fails: the compiler gives up');
+      expect(found).toEqual(plain === 'throw' ? [{ choice: 'right', fault, dangerous: false }] : []);
+    }
   });
 
   it('ends at once where it is stopped', async () => {

@@ -56,18 +56,26 @@ export class TrialProcess {
     this.#options = options;
   }
 
-  /** Tries candidates one after the other; those that are left where the signal stops it have no verdict. */
+  /**
+   * Tries candidates one after the other; those that are left where the signal stops it have no verdict, and none has where
+   * the plain choice cannot even be recorded.
+   */
   async *try(
     tunable: Tunable<unknown>,
     candidates: readonly unknown[],
     signal?: AbortSignal | undefined,
   ): AsyncGenerator<Verdict> {
     const writer = new TunableWriter(this.#gpu, tunable);
-    const plain = writer.choice(tunable.plain);
+    let plain: WrittenChoice;
+    try {
+      plain = writer.write(tunable.plain);
+    } catch {
+      return;
+    }
     let rest: { readonly choice: unknown; readonly written: WrittenChoice }[] = [];
     for (const choice of candidates) {
       try {
-        rest.push({ choice, written: writer.choice(choice) });
+        rest.push({ choice, written: writer.write(choice) });
       } catch (error) {
         yield { choice, fault: messageOf(error), dangerous: false };
       }
@@ -107,7 +115,7 @@ export class TrialProcess {
     signal: AbortSignal | undefined,
   ): Promise<Attempt> {
     const faults = new Map<number, string | undefined>();
-    const child = this.#child ?? start(this.#options.script);
+    const child = this.#child?.connected ? this.#child : start(this.#options.script);
     this.#child = child;
     const { index, name, driver, bus } = this.#gpu.description;
     const adapter = { index, name, driver, ...(bus !== undefined && { bus }) };
@@ -146,8 +154,9 @@ export class TrialProcess {
         else settle({ how: `says: ${message.reason}`, blamed: undefined });
       };
       const gone = (code: number | null, by: NodeJS.Signals | null) => {
-        const how = `takes down its process (${by ?? `exit code ${code}`})`;
-        settle({ how, blamed: fromOutside.includes(by) ? undefined : trying });
+        const sign = by ?? `exit code ${code}`;
+        if (trying === undefined || fromOutside.includes(by)) settle({ how: `ended (${sign})`, blamed: undefined });
+        else settleWith(`takes down its process (${sign})`);
       };
       const failed = (error: Error) => settle({ how: `does not start: ${error.message}`, blamed: undefined });
       const stop = () => settle({ how: 'was stopped', blamed: undefined });
@@ -166,9 +175,11 @@ const hangs = (_: unknown, signal: AbortSignal) => setTimeout(hangingMillisecond
 
 function start(script: URL | undefined): ChildProcess {
   const own = ownScript('trial-child');
-  return fork(fileURLToPath(script ?? own.url), {
+  const child = fork(fileURLToPath(script ?? own.url), {
     execArgv: own.execArgv,
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
+  // Errors between two attempts are no news.
+  return child.on('error', () => undefined);
 }

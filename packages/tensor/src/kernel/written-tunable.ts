@@ -33,30 +33,30 @@ export class TunableWriter {
   }
 
   /** @throws as recording the choice does */
-  choice(choice: unknown): WrittenChoice {
+  write(choice: unknown): WrittenChoice {
     const recording = createRecording(this.#gpu);
     const made = new Set<Tensor>();
     const tensor: Recorder['tensor'] = (...given) => {
       const one = recording.tensor(...given);
-      made.add(this.#write(one));
+      made.add(this.#tensor(one));
       return one;
     };
     this.#tunable.record({ ...recording, tensor, activation: tensor }, choice);
     const dispatches = recording.operations.filter((operation): operation is Dispatch => !isTransfer(operation));
-    return { dispatches: dispatches.map((dispatch) => mapTensors(dispatch, (one) => this.#write(one))), made };
+    return { dispatches: dispatches.map((dispatch) => mapTensors(dispatch, (one) => this.#tensor(one))), made };
   }
 
   /** The tunable with a plain choice and candidates that were written before. */
   tunable(plain: WrittenChoice, candidates: readonly WrittenChoice[]): WrittenTunable {
     const { kernel, tolerance, outputs } = this.#tunable;
-    return { kernel, tolerance, outputs: outputs.map((output) => this.#write(output)), plain, candidates };
+    return { kernel, tolerance, outputs: outputs.map((output) => this.#tensor(output)), plain, candidates };
   }
 
-  #write(tensor: Tensor): Tensor {
+  #tensor(tensor: Tensor): Tensor {
     let written = this.#written.get(tensor);
     if (!written) {
       const { label, shape, elements, dataType, mayReuse } = tensor;
-      written = { label, shape: [...shape], elements, dataType, mayReuse: mayReuse && this.#write(mayReuse) };
+      written = { label, shape: [...shape], elements, dataType, mayReuse: mayReuse && this.#tensor(mayReuse) };
       this.#written.set(tensor, written);
     }
     return written;
