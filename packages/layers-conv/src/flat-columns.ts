@@ -6,37 +6,57 @@ interface FlatColumns {
   readonly operand: ProductOperand;
   /** WGSL of module scope. */
   readonly functions: string;
+  /** Statements before all others. */
+  readonly prepare?: string;
 }
 
-/** Whether a reduction over `depth` steps, repeated, leaves most of its last round empty in a kernel that stages rounds. */
-export const isFlat = ({ share, roundSteps }: ProductPlan, depth: number): boolean =>
+/** Whether a reduction over `depth` steps, repeated, leaves its last round half empty in a kernel that stages rounds. */
+const leavesARest = ({ share, roundSteps }: ProductPlan, depth: number): boolean =>
   (share === 'workgroup' || share === 'matrix') && depth % roundSteps !== 0;
 
+/** Steps whose places a workgroup keeps in its memory: those of the first layer of every network that we know. */
+const mostPlaces = 512;
+
 /**
- * The input where columns are output positions and images, and steps run over the kernel's places and, innermost, channels.
- * Sees `top_I`, `left_I` (of the window of load `I`), `image_I` and `group`.
+ * The input where columns are output positions and images, and steps run over the kernel's places and, innermost, channels;
+ * undefined where that gains nothing. Sees `top_I`, `left_I` (of the window of load `I`), `image_I` and `group`.
  */
-export function windowColumns(geometry: Geometry, plan: ProductPlan): FlatColumns {
+export function windowColumns(geometry: Geometry, plan: ProductPlan): FlatColumns | undefined {
   const { batch, height, width, groupChannels, kernel } = geometry;
   const plane = height * width * batch;
-  return flatColumns(plan, {
-    first: '0u',
-    parameters: 'top: i32, left: i32, begin: u32',
-    argumentsOf: (c) => `top_${c}, left_${c}, group * ${groupChannels * plane}u + image_${c}`,
-    place: `let place = step / ${groupChannels}u;
-let y = top + i32(place / ${kernel[1]}u);
-let x = left + i32(place % ${kernel[1]}u);
-let element = begin + step % ${groupChannels}u * ${plane}u + u32(y * ${width} + x) * ${batch}u;`,
-    geometry,
-  });
+  const steps = groupChannels * kernel[0] * kernel[1];
+  if (!leavesARest(plan, groupChannels) || steps > mostPlaces) return undefined;
+  return {
+    ...flatColumns(plan, {
+      first: '0u',
+      parameters: 'top: i32, left: i32, begin: u32',
+      argumentsOf: (c) =>
+        `top_${c}, left_${c}, group * ${groupChannels * plane}u + u32(top_${c} * ${width} + left_${c}) * ${batch}u + image_${c}`,
+      // The beginning may lie before the input, and wraps around: together with the place it does not.
+      place: `let place = places[step];
+let y = top + i32(place.y >> 16u);
+let x = left + i32(place.y & 0xffffu);
+let element = begin + place.x;`,
+      module: `var<workgroup> places: array<vec2u, ${steps}>;`,
+      geometry,
+    }),
+    prepare: `for (var step = invocation; step < ${steps}u; step += ${plan.tile.workgroupSize}u) {
+let y = step / ${groupChannels * kernel[1]}u;
+let x = step / ${groupChannels}u % ${kernel[1]}u;
+places[step] = vec2u(step % ${groupChannels}u * ${plane}u + (y * ${width}u + x) * ${batch}u, (y << 16u) | x);
+}
+workgroupBarrier();`,
+  };
 }
 
 /**
- * The input where columns are weights of a filter, and steps run over output positions and, innermost, images. Sees
- * `kernel_y_I`, `kernel_x_I` and `map_I` of load `I`; `first` is the step where the reduction begins.
+ * The input where columns are weights of a filter, and steps run over output positions and, innermost, images; undefined
+ * where that gains nothing. Sees `kernel_y_I`, `kernel_x_I` and `map_I` of load `I`; `first` is the step where the
+ * reduction begins.
  */
-export function imageColumns(geometry: Geometry, plan: ProductPlan, first: string): FlatColumns {
+export function imageColumns(geometry: Geometry, plan: ProductPlan, first: string): FlatColumns | undefined {
   const { batch, width, stride, outputWidth } = geometry;
+  if (!leavesARest(plan, batch)) return undefined;
   return flatColumns(plan, {
     first,
     parameters: 'kernel_y: i32, kernel_x: i32, map: u32',
@@ -57,6 +77,7 @@ function flatColumns(
     argumentsOf(load: number): string;
     /** Statements that work out `y`, `x` and `element`. */
     readonly place: string;
+    readonly module?: string;
     readonly geometry: Geometry;
   },
 ): FlatColumns {
@@ -65,7 +86,8 @@ function flatColumns(
   const [type, load, zero] =
     columnForm.width === 4 ? ['vec4f', 'load4_input(element / 4u)', 'vec4f()'] : ['f32', 'load_input(element)', '0.0'];
   return {
-    functions: `fn input_at(step: u32, ${options.parameters}) -> ${type} {
+    functions: `${options.module ?? ''}
+fn input_at(step: u32, ${options.parameters}) -> ${type} {
 ${options.place}
 ${padded ? `if (u32(y) >= ${height}u || u32(x) >= ${width}u) { return ${zero}; }` : ''}
 return ${load};

@@ -13,7 +13,7 @@ import {
   wholeReduction,
 } from '@alex/tensor/kernels';
 import { recordConvolution } from './choice.js';
-import { isFlat, windowColumns } from './flat-columns.js';
+import { windowColumns } from './flat-columns.js';
 import { type Geometry, outputShapeOf } from './options.js';
 import { recordPackedWeights } from './packed-weights.js';
 import { everyLoad } from './wgsl.js';
@@ -74,7 +74,7 @@ function recordDirect(
   const fours = plan.resultWidth === 4 ? '4' : '';
   const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'filters', weight, plan });
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
-  const flat = isFlat(plan, groupChannels) ? windowColumns(geometry, plan) : undefined;
+  const flat = windowColumns(geometry, plan);
   recorder.dispatch({
     label: `${name}/forward`,
     reads: { input, weights: packed.tensor, ...(bias ? { bias } : {}) },
@@ -87,7 +87,7 @@ function recordDirect(
       columns,
       batches: shape.batches,
       reduction: wholeReduction(groupChannels * (flat ? area : 1), plan.roundSteps),
-      ...(flat && { functions: flat.functions }),
+      ...(flat && { functions: flat.functions, ...(flat.prepare && { prepare: flat.prepare }) }),
       setup: `let group = batch;
 ${everyLoad(
   plan,

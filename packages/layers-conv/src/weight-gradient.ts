@@ -11,7 +11,7 @@ import {
   wholeReduction,
 } from '@alex/tensor/kernels';
 import { recordConvolution } from './choice.js';
-import { imageColumns, isFlat } from './flat-columns.js';
+import { imageColumns } from './flat-columns.js';
 import type { Geometry } from './options.js';
 import { everyLoad } from './wgsl.js';
 import { recordWinogradWeightGradient } from './winograd/winograd.js';
@@ -68,7 +68,7 @@ function recordDirect(
   const fours = plan.resultWidth === 4 ? '4' : '';
   const positionsOfPiece = Math.ceil(positions / plan.splitK);
   const cut = splitReduction(positions * batch, plan.splitK, plan.roundSteps, 'slice');
-  const flat = isFlat(plan, batch) ? imageColumns(geometry, plan, `slice * ${cut.stepsOfPiece}u`) : undefined;
+  const flat = imageColumns(geometry, plan, `slice * ${cut.stepsOfPiece}u`);
   const splitK = flat ? cut.splitK : Math.ceil(positions / positionsOfPiece);
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
   const target =

@@ -36,7 +36,7 @@ export function joinElementwise(recorder: Recorder): JoiningRecorder {
     },
     join(kernel) {
       if (!hasFewElements(kernel)) return false;
-      if (waiting.some((other) => conflict(accessOf(other), accessOf(kernel)) || !fit(other, kernel))) recordJoined();
+      if (waiting.some((other) => conflict(accessOf(other), accessOf(kernel)) || !fits(other, kernel))) recordJoined();
       waiting.push(kernel);
       return true;
     },
@@ -60,7 +60,7 @@ function conflict(one: Access, other: Access): boolean {
 }
 
 /** Whether two kernels mean the same by the names that they have in common. */
-function fit(one: Elementwise, other: Elementwise): boolean {
+function fits(one: Elementwise, other: Elementwise): boolean {
   const agree = <T>(a: Readonly<Record<string, T>> = {}, b: Readonly<Record<string, T>> = {}) =>
     Object.entries(a).every(([name, value]) => (b[name] ?? value) === value);
   return one.functions === other.functions && agree(one.also, other.also) && agree(one.scalars, other.scalars);

@@ -16,6 +16,8 @@ export interface ProductKernelOptions {
   readonly rowOperand: ProductOperand;
   readonly columnOperand: ProductOperand;
   readonly reduction: Reduction;
+  /** Statements before all others, once, which may hold barriers. Only kernels that stage their operands run them. */
+  readonly prepare?: string;
   /** Statements that the operands and `outer` build upon. */
   readonly setup?: string;
   /** Where sums run over more than one reduction, as over the places of a convolution's kernel. */

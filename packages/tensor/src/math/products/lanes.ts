@@ -31,24 +31,12 @@ export function stepsOfRound(unroll: number, rows: Lanes, columns: Lanes): numbe
   return Math.ceil(unroll / least) * least;
 }
 
-/**
- * Lays so many lanes over the loads of `results` rows (or columns), and what is left over the reduction.
- *
- * @param patch - how large a patch each lane loads, as results and steps. Default: what one load brings.
- */
-export function lanesFor(
-  count: number,
-  results: number,
-  form: LoadForm,
-  patch: { readonly results: number; readonly steps: number } = {
-    results: form.along === 'result' ? form.width : 1,
-    steps: form.along === 'steps' ? form.width : 1,
-  },
-): Lanes {
-  const patches = results / patch.results;
+/** Lays so many lanes over the loads of `results` rows (or columns), and what is left over the reduction. */
+export function lanesFor(count: number, results: number, form: LoadForm): Lanes {
+  const loads = form.along === 'result' ? results / form.width : results;
   let along = count;
-  while (patches % along !== 0) along /= 2;
-  const neighbours = patch.results / (form.along === 'result' ? form.width : 1);
+  while (loads % along !== 0) along /= 2;
   const first = form.along === 'result' ? 'results' : 'steps';
-  return { results: along, steps: count / along, first, neighbours, depth: patch.steps };
+  const depth = form.along === 'steps' ? form.width : 1;
+  return { results: along, steps: count / along, first, neighbours: 1, depth };
 }

@@ -39,7 +39,7 @@ function formsOf({ columns, rowSide, columnSide }: ProductShape, lanes: number, 
   };
 }
 
-/** Tiles fitted to a product, the least work first. */
+/** Tiles suited to a product, the least work first. */
 export const registerChoices =
   (share: Share, lanesOf: LaneCount): ProductFamily['choices'] =>
   (gpu, shape, width) => {
@@ -51,13 +51,13 @@ export const registerChoices =
     // A result of few rows needs no padding to a tile, where rows are loaded one by one.
     const oneByOne = rowForm.along === 'steps' || rowForm.width === 1;
     const shortest = oneByOne && shape.rows < 4 ? [{ ...largest[0]!, rows: shape.rows }] : [];
-    const fitted = [...largest, ...shortest].map(fit);
-    const ordered = fitted.sort((a, b) => cost(a) - cost(b));
-    if (forTuner && !alongSteps) ordered.splice(1, 0, fit(forTuner));
+    const suited = [...largest, ...shortest].map(suit);
+    const ordered = suited.sort((a, b) => cost(a) - cost(b));
+    if (forTuner && !alongSteps) ordered.splice(1, 0, suit(forTuner));
     const different = new Map(ordered.map((tile) => [JSON.stringify(tile), tile]));
     return [...different.values()].map((tile) => ({ share, width, tile }));
 
-    function fit(wanted: ProductTile): ProductTile {
+    function suit(wanted: ProductTile): ProductTile {
       const columnWidth = columnForm.along === 'result' ? columnForm.width : 1;
       // Where columns are loaded one by one, more than two a lane only cost registers.
       const most = columnForm.along === 'result' && columnWidth === 1 ? Math.min(2, wanted.columns) : wanted.columns;

@@ -1,7 +1,7 @@
 import { ConfigError } from '../../errors.js';
 import type { ProductFamily } from './family.js';
-import { type Lanes, type LoadForm, lanesFor, stepsOfRound } from './lanes.js';
-import type { ProductChoice, ProductPlan, Share, Side } from './shape.js';
+import { type Lanes, type LoadForm, stepsOfRound } from './lanes.js';
+import type { ProductChoice, ProductPlan, ProductShape, Share, Side } from './shape.js';
 import { quad } from './staged.js';
 import { type ProductGpu, productRow } from './table.js';
 import type { ProductTile } from './tile-size.js';
@@ -30,21 +30,15 @@ export const stagedPlan =
     const blockColumns = (columns * along(gpu, tile)) / invocationRows;
     const rowForm = formOf(shape.rowSide, width);
     const columnForm = formOf(shape.columnSide, width);
-    const lanesOf = (block: number, form: LoadForm): Lanes => {
-      const patch = { results: quad, steps: patchSteps(form) };
-      const lanes = lanesFor(workgroupSize, block, form, patch);
-      // Rather idle lanes than rounds longer than asked for.
-      const steps = Math.min(lanes.steps, Math.max(1, Math.floor(unroll / patch.steps)));
-      return { ...lanes, steps, ...(first && { first }) };
-    };
+    const lanesOf = (block: number, form: LoadForm) =>
+      stagedLanes(workgroupSize, block, unroll, form, patchSteps(form), first);
     const lanes = lanesOf(blockRows, rowForm);
     const columnLanes = lanesOf(blockColumns, columnForm);
     if (share === 'matrix' && !gpu.subgroupMatrix) throw new ConfigError('A product: the adapter has no matrix units');
-    const whole = [rows / quad, columns / quad, lanes.results, columnLanes.results, lanes.steps, columnLanes.steps];
-    if (!whole.every(Number.isInteger)) {
+    if (!isStaged(tile, blockRows, blockColumns)) {
       throw new ConfigError(
         `A product: a tile of ${rows} x ${columns} results cannot be staged by ${workgroupSize} invocations, ` +
-          `${invocationRows} of them along rows; use multiples of ${quad} and powers of two`,
+          `${invocationRows} of them along rows; use multiples of ${quad}`,
       );
     }
     const { subgroupSize, subgroupMatrix } = gpu;
@@ -57,6 +51,31 @@ export const stagedPlan =
       roundSteps: stepsOfRound(unroll, lanes, columnLanes),
     };
   };
+
+const isStaged = ({ rows, columns }: ProductTile, blockRows: number, blockColumns: number) =>
+  [rows / quad, columns / quad, blockRows / quad, blockColumns / quad].every(Number.isInteger);
+
+/**
+ * Lays lanes over what a workgroup fetches of an operand in a round: over as many quads of results as there are, and over
+ * the reduction. What is left of the invocations is idle meanwhile; rounds shall not be longer than asked for.
+ */
+function stagedLanes(
+  invocations: number,
+  block: number,
+  unroll: number,
+  form: LoadForm,
+  depth: number,
+  first: Lanes['first'] = form.along === 'result' ? 'results' : 'steps',
+): Lanes {
+  const quads = block / quad;
+  let results = Math.min(quads, invocations);
+  while (quads % results !== 0) results--;
+  const most = Math.max(1, Math.min(Math.floor(invocations / results), Math.floor(unroll / depth)));
+  let steps = most;
+  while ((unroll / depth) % steps !== 0) steps--;
+  const neighbours = form.along === 'result' ? quad / form.width : quad;
+  return { results, steps, first, neighbours, depth };
+}
 
 const formOf = ({ along, contiguous }: Side, width: 1 | 4): LoadForm => ({
   along,
@@ -89,9 +108,11 @@ export const stagedChoices =
       const turns = Math.max(Math.ceil(blocks / busy), busyInvocations / tile.workgroupSize);
       return turns * block + (splitK === 1 ? 0 : (results * splitK * costOfSum) / busy);
     };
+    const unit = share === 'matrix' ? gpu.subgroupMatrix!.steps : quad;
     const alongSteps = shape.rowSide.along === 'steps' || shape.columnSide.along === 'steps';
     const ranked = tiles[alongSteps ? 'steps' : 'result']
       .map((tile) => (share === 'matrix' ? ofSubgroups(tile, gpu.subgroupSize!) : tile))
+      .map((tile) => ({ ...tile, unroll: wholeRounds(shape, tile.unroll, unit) }))
       .filter((tile) => fits(gpu.limits, tile, bytesOf(plan(gpu, shape, { share, width, tile }))))
       .map((tile) => {
         const splits = [...pieces].sort((a, b) => time(tile, a) - time(tile, b));
@@ -108,6 +129,13 @@ export const stagedChoices =
       ...others.slice(1).map(({ tile, splits }) => choice(tile, splits[0]!)),
     ];
   };
+
+/** A round of about so many steps of which a repeated reduction holds a whole number, so that the last is not half empty. */
+function wholeRounds({ depth, reductions = 1 }: ProductShape, unroll: number, unit: number): number {
+  if (reductions === 1 || depth % unroll === 0) return unroll;
+  for (let steps = 1.5 * unroll; steps >= unroll / 2; steps -= unit) if (depth % steps === 0) return steps;
+  return unroll;
+}
 
 /** The table's workgroups are as many subgroups of 32 lanes. */
 function ofSubgroups(tile: ProductTile, lanes: number): ProductTile {

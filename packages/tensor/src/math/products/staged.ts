@@ -181,6 +181,7 @@ let first_column = block % ${columnBlocks}u * ${blockColumns}u;
 let batch = block / ${columnBlocks * rowBlocks}u;
 ${rowSide.lane}
 ${columnSide.lane}
+${options.prepare ?? ''}
 ${staging.begin}
 ${columnsAt(
   (load) =>

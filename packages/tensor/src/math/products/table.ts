@@ -48,8 +48,10 @@ const tile = (rows: number, columns: number, workgroupSize: number, unroll: numb
 const subgroupTiles: readonly ProductTile[] = [
   { rows: 64, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
   { rows: 64, columns: 32, invocationRows: 2, workgroupSize: 256, unroll: 32 },
+  { rows: 48, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
   { rows: 64, columns: 64, invocationRows: 2, workgroupSize: 256, unroll: 32 },
   { rows: 32, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
+  { rows: 48, columns: 32, invocationRows: 1, workgroupSize: 128, unroll: 32 },
   { rows: 32, columns: 32, invocationRows: 2, workgroupSize: 128, unroll: 32 },
   { rows: 32, columns: 64, invocationRows: 1, workgroupSize: 128, unroll: 32 },
 ];
@@ -58,8 +60,10 @@ const subgroupTiles: readonly ProductTile[] = [
 const blocks = (unroll: number): ProductTile[] => [
   { rows: 8, columns: 8, invocationRows: 16, workgroupSize: 256, unroll },
   { rows: 8, columns: 16, invocationRows: 16, workgroupSize: 128, unroll },
+  { rows: 8, columns: 8, invocationRows: 12, workgroupSize: 192, unroll },
   { rows: 8, columns: 8, invocationRows: 16, workgroupSize: 128, unroll },
   { rows: 8, columns: 8, invocationRows: 8, workgroupSize: 128, unroll },
+  { rows: 8, columns: 8, invocationRows: 6, workgroupSize: 96, unroll },
   { rows: 8, columns: 4, invocationRows: 8, workgroupSize: 128, unroll },
   { rows: 4, columns: 4, invocationRows: 16, workgroupSize: 256, unroll },
   { rows: 8, columns: 8, invocationRows: 4, workgroupSize: 128, unroll },
