@@ -73,8 +73,8 @@ export function gatherWindows(
     readonly forElement?: (e: number, values: Values) => string;
     /** Runs once for each window: element `index` of the output, at `outputRow` and `outputColumn`. */
     readonly forWindow: (values: Values) => string;
-    /** What the window adds to the gradient of element `e`, which it holds. */
-    readonly share: (e: number) => string;
+    /** What the window adds to the gradient of element `e`, which it holds; `number` is WGSL for the element's number in it, row by row. */
+    readonly share: (e: number, number: string) => string;
     /** What the layer below does to each gradient; then the input is there as `input`. */
     readonly epilogue: GradientEpilogue | undefined;
   },
@@ -105,7 +105,9 @@ export function gatherWindows(
           ];
           if (holds.includes(false)) return '';
           const conditions = holds.filter((condition) => condition !== true);
-          const share = wgsl.share(e);
+          const inRow = vertical.position(row, rowsBack) ?? `(rowInWindow + ${row})`;
+          const inColumn = horizontal.position(column, columnsBack) ?? `(columnInWindow + ${column})`;
+          const share = wgsl.share(e, `u32(${inRow} * ${size[1]} + ${inColumn})`);
           return `gradient${e} += ${conditions.length > 0 ? `select(Values(), ${share}, ${conditions.join(' & ')})` : share};`;
         })
         .join(' ')}`;
@@ -165,6 +167,9 @@ export function gatherWindows(
 function blocksOf(size: number, stride: number, padBefore: number, input: number) {
   const length = stride <= 4 ? stride : 1;
   const first = Math.floor(padBefore / length);
+  /** Where in the window `back` before the last that the block touches its `element` lies; undefined: not known here. */
+  const position = (element: number, back?: number) =>
+    length === stride && back !== undefined ? back * stride + element : undefined;
   return {
     length,
     /** Counted from the border of the padding; blocks of padding alone are left out. */
@@ -172,8 +177,11 @@ function blocksOf(size: number, stride: number, padBefore: number, input: number
     count: Math.floor((padBefore + input - 1) / length) - first + 1,
     /** The most windows that hold elements of one block. */
     windows: Math.ceil(size / stride),
+    position,
     /** Whether the window `back` before the last that the block touches holds its `element`; undefined: not known here. */
-    holds: (element: number, back?: number) =>
-      length === stride && back !== undefined ? back * stride + element < size : undefined,
+    holds(element: number, back?: number) {
+      const at = position(element, back);
+      return at === undefined ? undefined : at < size;
+    },
   };
 }

@@ -1,5 +1,5 @@
 import type { Layer, Recorder, Tensor } from '@alex/tensor';
-import { checkOneOf, forEachOffset, type GradientEpilogue, recordPerElement } from '@alex/tensor/kernels';
+import { checkOneOf, forEachOffset, type GradientEpilogue, recordPerElement, valuesOf } from '@alex/tensor/kernels';
 import { gatherWindows, sweepWindows } from './kernels.js';
 import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './pooling.js';
 
@@ -41,7 +41,8 @@ export function maxPool(options: MaxPoolOptions): Layer {
       const output = recorder.activation(`${name}/output`, shape);
       // With the places kept, backward needs neither input nor output, whose memory is then free.
       const keeps = training && ties === 'first';
-      const places = keeps ? recorder.tensor(`${name}/places`, shape, { dataType: 'u32' }) : undefined;
+      const words = output.elements / (packsPlaces(pooling, input) ? 4 : 1);
+      const places = keeps ? recorder.tensor(`${name}/places`, [words], { dataType: 'u32' }) : undefined;
       recordMaxima(recorder, pooling, { input, output, places });
       return places ? { output, kept: { places } } : { output };
     },
@@ -69,7 +70,15 @@ export function maxPool(options: MaxPoolOptions): Layer {
 const isNan =
   'fn isNan(x: Values) -> Truths { return (bitcast<Places>(x) & Places(0x7fffffffu)) > Places(0x7f800000u); }';
 
-/** See `sweepWindows`. `places` receives where in the input each maximum lies, in units of an invocation's values, where it is given. */
+/** Whether the places of four images are a byte each of one word. */
+function packsPlaces({ size }: Pooling, { shape }: Tensor): boolean {
+  return valuesOf(shape[0]!).width === 4 && size[0] * size[1] <= 256;
+}
+
+/**
+ * See `sweepWindows`. `places` receives where in its window each maximum lies, where it is given: the number of the element,
+ * row by row.
+ */
 function recordMaxima(
   recorder: Recorder,
   pooling: Pooling,
@@ -77,26 +86,31 @@ function recordMaxima(
 ): void {
   const { input, output, places } = tensors;
   const [batch, , height, width] = input.shape as [number, number, number, number];
+  const packs = packsPlaces(pooling, input);
+  const storePlaces = (suffix: string) =>
+    packs
+      ? 'let bytes = best.place << Places(0u, 8u, 16u, 24u); store_places(index, bytes.x | bytes.y | bytes.z | bytes.w);'
+      : `store${suffix}_places(index, best.place);`;
   const { values, ...sweep } = sweepWindows(
     recorder,
     pooling,
     input.shape,
     output.shape,
     (rows, { suffix }) => `
-    var best = ${rows[0]};
+    var best = inWindow(${rows[0]}, top, 0);
     ${rows
       .slice(1)
-      .map((row) => `best = greater(best, ${row});`)
+      .map((row, index) => `best = greater(best, inWindow(${row}, top, ${index + 1}));`)
       .join(' ')}
     store${suffix}_output(index, best.value);
-    ${places ? `store${suffix}_places(index, best.place);` : ''}`,
+    ${places ? storePlaces(suffix) : ''}`,
   );
   const images = batch / values.width;
   recordPerElement(recorder, {
     label: `${pooling.name}/forward`,
     reads: { input },
     writes: places ? { output, places } : { output },
-    vectors: values.width === 4 ? ['input', 'output', ...(places ? ['places'] : [])] : [],
+    vectors: values.width === 4 ? ['input', 'output', ...(places && !packs ? ['places'] : [])] : [],
     ...sweep,
     // A window's elements outside the image become the nearest inside, which the same window holds: no maximum changes.
     functions: `${values.types}
@@ -106,14 +120,17 @@ fn greater(best: Row, other: Row) -> Row {
   let wins = (other.value > best.value) | isNan(other.value);
   return Row(select(best.value, other.value, wins), select(best.place, other.place, wins));
 }
-fn element(start: i32, column: i32) -> Row {
-  let place = u32(start + clamp(column, 0, ${width - 1}) * ${images});
-  return Row(load${values.suffix}_input(place), Places(place));
+fn inWindow(row: Row, top: i32, number: i32) -> Row {
+  return Row(row.value, row.place + Places(u32((clamp(top + number, 0, ${height - 1}) - top) * ${pooling.size[1]})));
+}
+fn element(start: i32, left: i32, offset: i32) -> Row {
+  let column = clamp(left + offset, 0, ${width - 1});
+  return Row(load${values.suffix}_input(u32(start + column * ${images})), Places(u32(column - left)));
 }
 fn reduceRow(base: i32, row: i32, left: i32) -> Row {
   let start = base + clamp(row, 0, ${height - 1}) * ${width * images};
-  var best = element(start, left);
-  ${forEachOffset(1, pooling.size[1], (offset) => `best = greater(best, element(start, left + ${offset}));`)}
+  var best = element(start, left, 0);
+  ${forEachOffset(1, pooling.size[1], (offset) => `best = greater(best, element(start, left, ${offset}));`)}
   return best;
 }`,
   });
@@ -132,16 +149,20 @@ function recordGradientToFirst(
   epilogue: GradientEpilogue | undefined,
 ): void {
   const { input, places, outputGradient, inputGradient } = tensors;
+  const packs = packsPlaces(pooling, input);
+  const loadPlaces = (suffix: string) =>
+    packs ? '(Places(load_places(index)) >> Places(0u, 8u, 16u, 24u)) & Places(255u)' : `load${suffix}_places(index)`;
   const { values, ...gather } = gatherWindows(pooling, input.shape, outputGradient.shape, {
-    forWindow: ({ suffix }) => `let gradient = load${suffix}_gradient(index); let place = load${suffix}_places(index);`,
-    share: (e) => `select(Values(), gradient, place == Places(at${e}))`,
+    forWindow: ({ suffix }) => `let gradient = load${suffix}_gradient(index); let place = ${loadPlaces(suffix)};`,
+    share: (_, number) => `select(Values(), gradient, place == Places(${number}))`,
     epilogue,
   });
   recordPerElement(recorder, {
     label: `${pooling.name}/backward`,
     reads: { places, gradient: outputGradient, ...(epilogue && { input }) },
     writes: { result: inputGradient },
-    vectors: values.width === 4 ? ['places', 'gradient', 'result', ...(epilogue ? ['input'] : [])] : [],
+    vectors:
+      values.width === 4 ? ['gradient', 'result', ...(packs ? [] : ['places']), ...(epilogue ? ['input'] : [])] : [],
     functions: values.types,
     ...gather,
   });

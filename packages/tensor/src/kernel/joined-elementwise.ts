@@ -4,7 +4,7 @@ import type { Dispatch, Recorder } from './recorder.js';
 import type { Tensor } from './tensor.js';
 
 /** Elements of which a kernel takes less time than to start it. */
-const fewElements = 65_536;
+const fewElements = 16_384;
 
 /** Whether elementwise kernels of a tensor had better be joined. */
 export function hasFewElements({ elements }: Pick<Tensor, 'elements'>): boolean {
