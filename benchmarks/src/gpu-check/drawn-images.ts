@@ -7,8 +7,8 @@ import type { HostTensor } from '@alex/tensor';
 
 export const drawnClasses = 10;
 
-/** How far a pixel may be from the mean, in pixel values. */
-const strength = { stripes: 50, noise: 50 };
+/** How far a value may be from 0: together about 1, as the small network expects. */
+const strength = { stripes: 1, noise: 1 };
 
 /** `count` images beginning with number `first`, `[count, 3, size, size]`; image `n` is of class `n % drawnClasses`. */
 export function drawnImages(first: number, count: number, size: number): { images: HostTensor; labels: number[] } {
