@@ -1,4 +1,5 @@
-import type { ProductOperand, ProductPlan } from '@alex/tensor/kernels';
+import type { DataType } from '@alex/tensor';
+import { loadedType, loadFunction, type ProductOperand, type ProductPlan } from '@alex/tensor/kernels';
 import type { Geometry } from './options.js';
 
 /** The input as the columns of a product whose reduction is one, where the usual loop around reductions would waste steps. */
@@ -21,13 +22,14 @@ const mostPlaces = 512;
  * The input where columns are output positions and images, and steps run over the kernel's places and, innermost, channels;
  * undefined where that gains nothing. Sees `top_I`, `left_I` (of the window of load `I`), `image_I` and `group`.
  */
-export function windowColumns(geometry: Geometry, plan: ProductPlan): FlatColumns | undefined {
+export function windowColumns(geometry: Geometry, plan: ProductPlan, dataType: DataType): FlatColumns | undefined {
   const { batch, height, width, groupChannels, kernel } = geometry;
   const plane = height * width * batch;
   const steps = groupChannels * kernel[0] * kernel[1];
   if (!leavesARest(plan, groupChannels) || steps > mostPlaces) return undefined;
   return {
     ...flatColumns(plan, {
+      dataType,
       first: '0u',
       parameters: 'top: i32, left: i32, begin: u32',
       argumentsOf: (c) =>
@@ -54,10 +56,16 @@ workgroupBarrier();`,
  * where that gains nothing. Sees `kernel_y_I`, `kernel_x_I` and `map_I` of load `I`; `first` is the step where the
  * reduction begins.
  */
-export function imageColumns(geometry: Geometry, plan: ProductPlan, first: string): FlatColumns | undefined {
+export function imageColumns(
+  geometry: Geometry,
+  plan: ProductPlan,
+  dataType: DataType,
+  first: string,
+): FlatColumns | undefined {
   const { batch, width, stride, outputWidth } = geometry;
   if (!leavesARest(plan, batch)) return undefined;
   return flatColumns(plan, {
+    dataType,
     first,
     parameters: 'kernel_y: i32, kernel_x: i32, map: u32',
     argumentsOf: (c) => `kernel_y_${c}, kernel_x_${c}, map_${c}`,
@@ -70,8 +78,9 @@ let element = map + u32(y * ${width} + x) * ${batch}u + step % ${batch}u;`,
 }
 
 function flatColumns(
-  { columnForm, columnLanes }: ProductPlan,
+  { share, columnForm, columnLanes }: ProductPlan,
   options: {
+    readonly dataType: DataType;
     readonly first: string;
     readonly parameters: string;
     argumentsOf(load: number): string;
@@ -83,16 +92,23 @@ function flatColumns(
 ): FlatColumns {
   const { height, width, padding } = options.geometry;
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
-  const [type, load, zero] =
-    columnForm.width === 4 ? ['vec4f', 'load4_input(element / 4u)', 'vec4f()'] : ['f32', 'load_input(element)', '0.0'];
+  const { dataType } = options;
+  const { width: fours } = columnForm;
+  const type = loadedType(dataType, fours, share);
+  const load = (element: string) => `${loadFunction('input', fours, share)}(${element}${fours === 4 ? ' / 4u' : ''})`;
   return {
     functions: `${options.module ?? ''}
 fn input_at(step: u32, ${options.parameters}) -> ${type} {
 ${options.place}
-${padded ? `if (u32(y) >= ${height}u || u32(x) >= ${width}u) { return ${zero}; }` : ''}
-return ${load};
+${
+  padded
+    ? `let inside = u32(y) < ${height}u && u32(x) < ${width}u;
+return select(${type}(), ${load('select(0u, element, inside)')}, inside);`
+    : `return ${load('element')};`
+}
 }`,
     operand: {
+      dataType,
       declare: 'var column_at = 0u;',
       begin: `column_at = ${options.first} + column_step * ${columnLanes.depth}u;`,
       load: (index, step) => `input_at(column_at + ${step}u, ${options.argumentsOf(index)})`,

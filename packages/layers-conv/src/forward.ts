@@ -74,7 +74,7 @@ function recordDirect(
   const fours = plan.resultWidth === 4 ? '4' : '';
   const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'filters', weight, plan });
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
-  const flat = windowColumns(geometry, plan);
+  const flat = windowColumns(geometry, plan, input.dataType);
   recorder.dispatch({
     label: `${name}/forward`,
     reads: { input, weights: packed.tensor, ...(bias ? { bias } : {}) },
@@ -111,6 +111,7 @@ let place_${c} = u32(y_${c} * ${width} + x_${c}) * ${batch}u + image_${c};`,
       }),
       rowOperand: stridedRows({
         name: 'weights',
+        dataType: weight.dataType,
         base: `weights_begin${flat ? '' : ` + outer * ${groupChannels * plan.blockRows}u`}`,
         rowStride: 1,
         stepStride: plan.blockRows,
@@ -120,6 +121,7 @@ let place_${c} = u32(y_${c} * ${width} + x_${c}) * ${batch}u + image_${c};`,
         flat?.operand ??
         stridedColumns({
           name: 'input',
+          dataType: input.dataType,
           base: (c) =>
             `group * ${groupChannels * plane}u + ${padded ? `select(0u, place_${c}, inside_${c})` : `place_${c}`}`,
           ...(padded ? { valid: (c: number) => `inside_${c}` } : {}),

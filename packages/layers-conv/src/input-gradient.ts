@@ -110,6 +110,7 @@ let place_${c} = u32(output_y_${c} * ${outputWidth} + output_x_${c}) * ${batch}u
       },
       rowOperand: stridedRows({
         name: 'weights',
+        dataType: weight.dataType,
         base: `weights_begin + kernel_place * ${groupFilters * plan.blockRows}u`,
         rowStride: 1,
         stepStride: plan.blockRows,
@@ -117,6 +118,7 @@ let place_${c} = u32(output_y_${c} * ${outputWidth} + output_x_${c}) * ${batch}u
       }),
       columnOperand: stridedColumns({
         name: 'outputGradient',
+        dataType: outputGradient.dataType,
         base: (c) => `group * ${groupFilters * plane}u + select(0u, place_${c}, inside_${c})`,
         valid: (c) => `inside_${c}`,
         stepStride: plane,

@@ -68,7 +68,7 @@ function recordDirect(
   const fours = plan.resultWidth === 4 ? '4' : '';
   const positionsOfPiece = Math.ceil(positions / plan.splitK);
   const cut = splitReduction(positions * batch, plan.splitK, plan.roundSteps, 'slice');
-  const flat = imageColumns(geometry, plan, `slice * ${cut.stepsOfPiece}u`);
+  const flat = imageColumns(geometry, plan, input.dataType, `slice * ${cut.stepsOfPiece}u`);
   const splitK = flat ? cut.splitK : Math.ceil(positions / positionsOfPiece);
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
   const target =
@@ -111,6 +111,7 @@ let place_${c} = map_${c} + u32(y_${c} * ${width} + x_${c}) * ${batch}u;`,
       }),
       rowOperand: stridedRows({
         name: 'outputGradient',
+        dataType: outputGradient.dataType,
         base: `((group * ${groupFilters}u + first_row) * ${positions}u${flat ? '' : ' + position'}) * ${batch}u${flat ? ` + slice * ${cut.stepsOfPiece}u` : ''}`,
         rowStride: positions * batch,
         stepStride: 1,
@@ -121,6 +122,7 @@ let place_${c} = map_${c} + u32(y_${c} * ${width} + x_${c}) * ${batch}u;`,
         flat?.operand ??
         stridedColumns({
           name: 'input',
+          dataType: input.dataType,
           base: (c) => (padded ? `select(0u, place_${c}, inside_${c})` : `place_${c}`),
           ...(padded ? { valid: (c: number) => `inside_${c}` } : {}),
           stepStride: 1,

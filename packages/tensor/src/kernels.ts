@@ -44,7 +44,7 @@ export { type ProductOptions, recordProduct } from './math/product.js';
 export { productKernel } from './math/products/families.js';
 export type { ProductFamily, ProductKernelOptions } from './math/products/family.js';
 export type { LoadForm } from './math/products/lanes.js';
-export { type ProductOperand, stridedColumns, stridedRows } from './math/products/operand.js';
+export { loadedType, loadFunction, type ProductOperand, stridedColumns, stridedRows } from './math/products/operand.js';
 export { planProduct, productChoices } from './math/products/plan.js';
 export { type Reduction, splitReduction, wholeReduction } from './math/products/reduction.js';
 export type { ProductChoice, ProductPlan, ProductShape, Share } from './math/products/shape.js';

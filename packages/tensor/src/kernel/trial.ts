@@ -125,7 +125,8 @@ async function race(
   { effort, clock, signal, onDropped }: TrialOptions,
 ): Promise<ReadonlyMap<Run, number> | undefined> {
   const { milliseconds, ...given } = efforts[effort];
-  const rounds = gpu.description.kind === 'hardware' ? Math.min(roundsOnCard, given.rounds) : given.rounds;
+  const onCard = gpu.description.kind === 'hardware';
+  const rounds = onCard ? Math.min(roundsOnCard, given.rounds) : given.rounds;
   const best = new Map<Run, number>();
   let racing = [...entrants];
   const start = clock.now();
@@ -140,6 +141,8 @@ async function race(
         onDropped(run.choice, messageOf(error));
       }
     }
+    // A card may have been slow to wake up: the first round is nobody's last.
+    if (round === 0 && onCard) continue;
     const slowest = hopeless * Math.min(...best.values());
     racing = racing.filter((run) => (best.get(run) ?? Infinity) <= slowest);
     if (racing.length <= 1) break;

@@ -43,7 +43,7 @@ export interface Module {
 
 /**
  * Puts the declarations before a kernel that it reaches memory through: bindings, `load_NAME`, `store_NAME` and
- * `scalar_NAME`. A buffer of more than `bytesPerBinding` becomes several bindings. What is stored as f16 is f32 to the kernel.
+ * `scalar_NAME`, and `raw_NAME` where the kernel calls it. A buffer of more than `bytesPerBinding` becomes several bindings. What is stored as f16 is f32 to the kernel.
  */
 export function moduleText(options: {
   readonly kernel: string;
@@ -88,6 +88,10 @@ export function moduleText(options: {
     const each = (statement: (place: string) => string) => eachPart(parts[memory]!, unit, statement);
     const load = each((place) => `return ${converted('f32', place)};`);
     lines.push(`fn load${suffix}_${name}(i: u32) -> ${type} { ${load} }`);
+    // For kernels that compute with what is stored.
+    if (kernel.includes(`raw${suffix}_${name}(`)) {
+      lines.push(`fn raw${suffix}_${name}(i: u32) -> ${typeOf(dataType)} { ${each((place) => `return ${place};`)} }`);
+    }
     if (vectors) lines.push(`fn load_${name}(i: u32) -> ${value} { return load4_${name}(i / 4u)[i % 4u]; }`);
     if (stored) {
       const store = each((place) => `${place} = ${converted('f16', 'value')}; return;`);

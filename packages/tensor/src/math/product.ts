@@ -195,6 +195,7 @@ function recordSlice(
       reduction: cut.reduction,
       rowOperand: stridedRows({
         name: 'a',
+        dataType: a.dataType,
         base: `${firstOfA}u + ${product} * ${m * k}u + ${piece} * ${cut.stepsOfPiece * stepStride}u + first_row * ${rowStride}u`,
         rowStride,
         stepStride,
@@ -203,6 +204,7 @@ function recordSlice(
       }),
       columnOperand: stridedColumns({
         name: 'b',
+        dataType: b.dataType,
         base: (load) =>
           `${firstOfB}u + ${product} * ${k * n}u + ${piece} * ${cut.stepsOfPiece * columnStepStride}u + at_${load} * ${columnStride}u`,
         stepStride: columnStepStride,

@@ -60,7 +60,6 @@ ${down.map((i) => `sum_${i}_${j} = subgroupMatrixMultiplyAccumulate(left_${i}, r
     head: `// A workgroup stages ${blockRows} rows and ${blockColumns} columns of ${roundSteps} steps in its memory, as f16, the steps of a row (or column) side by side.
 // A subgroup holds ${tile.rows} x ${tile.columns} sums as matrices of ${rows} x ${columns}, and multiplies matrices of ${steps} steps. At the end it puts a row of them at a time into
 // memory of its own, from where its lanes take neighbouring columns. Batch, block and all loop bounds are the same for a whole workgroup.`,
-    type: 'f16',
     module: `alias Left = subgroup_matrix_left<f16, ${steps}, ${rows}>;
 alias Right = subgroup_matrix_right<f16, ${columns}, ${steps}>;
 alias Sums = subgroup_matrix_result<f32, ${columns}, ${rows}>;
@@ -108,8 +107,10 @@ ${keep(`tile_column + unit % ${tile.columns / quad}u * ${quad}u`, [
   };
 }
 
-/** The values of each result at the four steps of a patch: what was fetched along the result is transposed. */
+/** The values of each result at the four steps of a patch, as f16: what was fetched along the result is transposed. */
 function resultsOf({ vectors }: Patch): string[] {
-  if (vectors[0]!.along === 'steps') return vectors.map(({ name }) => name);
-  return count(quad).map((result) => `vec4<f16>(${vectors.map(({ name }) => `${name}.${'xyzw'[result]}`).join(', ')})`);
+  if (vectors[0]!.along === 'steps') return vectors.map(({ name }) => `vec4<f16>(${name})`);
+  return count(quad).map(
+    (result) => `vec4<f16>(${vectors.map(({ name }) => `f16(${name}.${'xyzw'[result]})`).join(', ')})`,
+  );
 }

@@ -1,5 +1,5 @@
-import type { LoadForm } from './lanes.js';
-import type { ProductPlan } from './shape.js';
+import type { DataType } from '../../kernel/tensor.js';
+import type { ProductPlan, Share } from './shape.js';
 
 /**
  * Where the values of one side of a product come from, as WGSL. The text sees `batch`, `first_row`, `lane_row` and
@@ -7,12 +7,14 @@ import type { ProductPlan } from './shape.js';
  * and `at_I` (the same, but never beyond), all `u32`.
  */
 export interface ProductOperand {
+  /** How the tensor stores its values: kernels that compute with f16 load them as they are. Default: f32. */
+  readonly dataType?: DataType;
   /** Declares variables, once. */
   readonly declare: string;
   /** Statements before each reduction, which set them. */
   readonly begin: string;
   /**
-   * The value, or `vec4f`, of the load `index`, `step` steps into a round.
+   * The value, or `vec4f` (in kernels of matrix units: as stored), of the load `index`, `step` steps into a round.
    *
    * Of the row operand: load number `index * lanes.results + lane_row` from `first_row` on along the rows (where a lane
    * loads neighbours, they count as one), and `lane_step` loads further along the reduction. Of the column operand: the
@@ -42,13 +44,15 @@ const inLoads = (width: number, elements: string) => (width === 1 ? elements : `
  */
 export function stridedRows(options: {
   readonly name: string;
+  readonly dataType?: DataType;
   readonly base: string;
   readonly rowStride: number;
   readonly stepStride: number;
-  readonly plan: Pick<ProductPlan, 'blockRows' | 'lanes' | 'rowForm'>;
+  readonly plan: Pick<ProductPlan, 'share' | 'blockRows' | 'lanes' | 'rowForm'>;
   readonly rows?: number;
 }): ProductOperand {
-  const { name, base, rows } = options;
+  const { name, dataType = 'f32', base, rows } = options;
+  const { share } = options.plan;
   const { blockRows, lanes, rowForm: form } = options.plan;
   const { width } = form;
   const rowsOfLoad = form.along === 'result' ? width : 1;
@@ -63,6 +67,7 @@ export function stridedRows(options: {
   const laneStride = (lanes.depth * options.stepStride) / width;
   const offsetOfStep = (step: number) => (form.along === 'steps' ? step / width : step) * stepStride;
   return {
+    dataType,
     declare: [
       'var rows_at = 0u;',
       ...(checked
@@ -78,7 +83,7 @@ export function stridedRows(options: {
       const offset = offsetOfStep(step) + (checked ? 0 : placeOf(index) * rowStride);
       const place = `rows_at + ${offset}u${checked ? ` + row_offset_${index}` : ''}`;
       const back = beyond === undefined ? '' : ` - (lane_step - min(lane_step, ${beyond - 1}u)) * ${stepStride}u`;
-      return `${loadFunction(name, form)}(${place}${back})`;
+      return `${loadFunction(name, form.width, share)}(${place}${back})`;
     },
     advance: (steps) => `rows_at += ${offsetOfStep(steps)}u;`,
   };
@@ -93,28 +98,38 @@ export function stridedRows(options: {
  */
 export function stridedColumns(options: {
   readonly name: string;
+  readonly dataType?: DataType;
   base(load: number): string;
   valid?(load: number): string;
   readonly stepStride: number;
-  readonly plan: Pick<ProductPlan, 'columnForm' | 'columnLanes' | 'columnLoads'>;
+  readonly plan: Pick<ProductPlan, 'share' | 'columnForm' | 'columnLanes' | 'columnLoads'>;
 }): ProductOperand {
-  const { name, base, valid, stepStride } = options;
+  const { name, dataType = 'f32', base, valid, stepStride } = options;
+  const { share } = options.plan;
   const { columnForm: form, columnLanes, columnLoads } = options.plan;
   const { width } = form;
   const loads = count(columnLoads);
   const ofLane = columnLanes.steps === 1 ? '' : ` + column_step * ${(columnLanes.depth * stepStride) / width}u`;
   const offset = (step: number) => (step * stepStride) / width;
   return {
+    dataType,
     declare: loads.map((load) => `var columns_at_${load} = 0u;`).join('\n'),
     begin: loads.map((load) => `columns_at_${load} = ${inLoads(width, base(load))}${ofLane};`).join('\n'),
     load(index, step) {
-      const load = `${loadFunction(name, form)}(columns_at_${index} + ${offset(step)}u)`;
-      return valid ? `select(${width === 4 ? 'vec4f()' : '0.0'}, ${load}, ${valid(index)})` : load;
+      const load = `${loadFunction(name, width, share)}(columns_at_${index} + ${offset(step)}u)`;
+      return valid ? `select(${loadedType(dataType, width, share)}(), ${load}, ${valid(index)})` : load;
     },
     advance: (steps) => loads.map((load) => `columns_at_${load} += ${offset(steps)}u;`).join(' '),
   };
 }
 
-function loadFunction(name: string, { width }: LoadForm): string {
-  return `load${width === 4 ? '4' : ''}_${name}`;
+/** The WGSL function that loads from a tensor: matrix units take values as they are stored, all others f32. */
+export function loadFunction(name: string, width: 1 | 4, share: Share): string {
+  return `${share === 'matrix' ? 'raw' : 'load'}${width === 4 ? '4' : ''}_${name}`;
+}
+
+/** What {@link loadFunction} gives. */
+export function loadedType(dataType: DataType, width: 1 | 4, share: Share): string {
+  const type = share === 'matrix' ? dataType : 'f32';
+  return width === 4 ? `vec4<${type}>` : type;
 }

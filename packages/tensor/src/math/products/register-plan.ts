@@ -43,7 +43,7 @@ function formsOf({ columns, rowSide, columnSide }: ProductShape, lanes: number, 
 export const registerChoices =
   (share: Share, lanesOf: LaneCount): ProductFamily['choices'] =>
   (gpu, shape, width) => {
-    const { tiles, load, forTuner } = productRow(gpu, share);
+    const { tiles, load = 0, forTuner } = productRow(gpu, share);
     const lanes = lanesOf(gpu);
     const { rowForm, columnForm } = formsOf(shape, lanes, width);
     const alongSteps = rowForm.along === 'steps' || columnForm.along === 'steps';

@@ -3,7 +3,7 @@ import type { ProductFamily } from './family.js';
 import { type Lanes, type LoadForm, stepsOfRound } from './lanes.js';
 import type { ProductChoice, ProductPlan, ProductShape, Share, Side } from './shape.js';
 import { quad } from './staged.js';
-import { type ProductGpu, productRow } from './table.js';
+import { type ProductGpu, productRow, type RatedTile } from './table.js';
 import type { ProductTile } from './tile-size.js';
 
 /** How a family lays its work out. */
@@ -93,18 +93,18 @@ const busyInvocations = 256;
 export const stagedChoices =
   (share: Share, plan: ProductFamily['plan'], bytesOf: (plan: ProductPlan) => number): ProductFamily['choices'] =>
   (gpu, shape, width) => {
-    const { tiles, load, busy } = productRow(gpu, share);
+    const { tiles, busy } = productRow(gpu, share);
     if (share === 'matrix' && !(gpu.subgroupMatrix && shape.halves)) return [];
     const steps = shape.depth * (shape.reductions ?? 1);
     const results = shape.rows * shape.columns * shape.batches;
     const pieces = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128].filter(
       (splitK) => splitK === 1 || (!shape.uncut && steps / splitK >= shortestPiece),
     );
-    const time = (tile: ProductTile, splitK: number): number => {
+    const time = ({ rate = 1, ...tile }: Partial<RatedTile> & ProductTile, splitK: number): number => {
       const { blockRows, blockColumns } = plan(gpu, shape, { share, width, tile });
       const blocks =
         Math.ceil(shape.rows / blockRows) * Math.ceil(shape.columns / blockColumns) * shape.batches * splitK;
-      const block = (blockRows * blockColumns + load * (blockRows + blockColumns)) * (steps / splitK);
+      const block = (blockRows * blockColumns * steps) / splitK / rate;
       const turns = Math.max(Math.ceil(blocks / busy), busyInvocations / tile.workgroupSize);
       return turns * block + (splitK === 1 ? 0 : (results * splitK * costOfSum) / busy);
     };
@@ -121,7 +121,9 @@ export const stagedChoices =
       .sort((a, b) => a.time - b.time);
     const [best, ...others] = ranked;
     if (!best) return [];
-    const choice = (tile: ProductTile, splitK: number): ProductChoice => ({ share, width, tile, splitK });
+    const choice = ({ rate: _, ...tile }: Partial<RatedTile> & ProductTile, splitK: number): ProductChoice => {
+      return { share, width, tile, splitK };
+    };
     return [
       choice(best.tile, best.splits[0]!),
       ...others.slice(0, 1).map(({ tile, splits }) => choice(tile, splits[0]!)),
@@ -138,7 +140,7 @@ function wholeRounds({ depth, reductions = 1 }: ProductShape, unroll: number, un
 }
 
 /** The table's workgroups are as many subgroups of 32 lanes. */
-function ofSubgroups(tile: ProductTile, lanes: number): ProductTile {
+function ofSubgroups<Tile extends ProductTile>(tile: Tile, lanes: number): Tile {
   return { ...tile, workgroupSize: (tile.workgroupSize / 32) * lanes };
 }
 

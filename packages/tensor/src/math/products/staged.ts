@@ -1,7 +1,7 @@
 import { type Dispatch, maximumWorkgroups } from '../../kernel/recorder.js';
 import type { ProductKernelOptions } from './family.js';
 import { type Lanes, type LoadForm, stepsOfLoad } from './lanes.js';
-import type { ProductOperand } from './operand.js';
+import { loadedType, type ProductOperand } from './operand.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);
 
@@ -40,8 +40,6 @@ export type Keep = (column: string, results: readonly { readonly row: string; re
 export interface Staging {
   /** The kernel's head: who computes what, and who reads what. */
   readonly head: string;
-  /** What is staged is stored as this. */
-  readonly type: 'f32' | 'f16';
   /** WGSL of module scope: the memory of the workgroup. */
   readonly module: string;
   /** Further inputs of the entry point, and statements at its beginning. */
@@ -76,7 +74,7 @@ export function stagedKernel(options: ProductKernelOptions, staging: Staging): P
 
   function fetching(name: 'row' | 'column', operand: ProductOperand, lanes: Lanes, form: LoadForm, block: number) {
     const [laneResult, laneStep] = name === 'row' ? ['lane_row', 'lane_step'] : ['lane_column', 'column_step'];
-    const vector = `vec4<${staging.type}>`;
+    const vector = loadedType(operand.dataType ?? 'f32', 4, plan.share);
     const vectors: { readonly name: string; readonly value: string; readonly step: string }[] = [];
     const patches = count(block / quad / lanes.results).flatMap((index) =>
       count(roundSteps / stepsOfLoad(lanes)).map((turn): Patch => {
@@ -87,12 +85,11 @@ export function stagedKernel(options: ProductKernelOptions, staging: Staging): P
           const step = first + (oneResult ? 0 : place);
           const loads = oneResult
             ? [index * quad + place]
-            : count(form.width === 4 ? 1 : quad).map((load) => index * (form.width === 4 ? 1 : quad) + load);
+            : count(quad / form.width).map((load) => (index * quad) / form.width + load);
           const values = loads.map((load) => operand.load(load, step, undefined)).join(', ');
-          const value = staging.type === 'f16' && loads.length > 1 ? `vec4f(${values})` : values;
           vectors.push({
             name: own.name,
-            value: `${vector}(${value})`,
+            value: loads.length > 1 ? `${vector}(${values})` : values,
             step: `${laneStep} * ${lanes.depth}u + ${step}u`,
           });
           return { ...own, along: oneResult ? 'steps' : 'result' };
@@ -115,11 +112,12 @@ export function stagedKernel(options: ProductKernelOptions, staging: Staging): P
       lane: `let ${laneResult} = ${result};\nlet ${laneStep} = ${step};`,
       condition: lanesInUse < tile.workgroupSize ? `if (invocation < ${lanesInUse}u) ` : '',
       declare: vectors.map((own) => `var ${own.name} = ${vector}();`).join('\n'),
-      fetch: vectors
-        .map(({ name: own, value, step }) =>
-          reduction.rest === 0
-            ? `${own} = ${value};`
-            : `${own} = ${vector}();\nif (part < rounds || ${step} < ${reduction.rest}u) { ${own} = ${value}; }`,
+      fetch: vectors.map(({ name: own, value }) => `${own} = ${value};`).join('\n'),
+      /** The same where the steps of some lanes lie beyond the reduction. */
+      fetchRest: vectors
+        .map(
+          ({ name: own, value, step }) =>
+            `${own} = ${vector}();\nif (${step} < ${reduction.rest}u) { ${own} = ${value}; }`,
         )
         .join('\n'),
     };
@@ -153,17 +151,18 @@ ${kept.join('\n')}
   const loadWidth = columnForm.along === 'result' ? columnForm.width : 1;
   const neighbours = quad / loadWidth;
   const { rest, restIf } = reduction;
+  const [full, last] = [
+    `${rowSide.condition}{\n${rowSide.fetch}\n}\n${columnSide.condition}{\n${columnSide.fetch}\n}`,
+    `${rowSide.condition}{\n${rowSide.fetchRest}\n}\n${columnSide.condition}{\n${columnSide.fetchRest}\n}`,
+  ];
+  // Loads in a row, with no condition between them, are all under way at once.
+  const whole = rest === 0 ? full : `if (part < rounds) {\n${full}\n} else {\n${last}\n}`;
   const fetch = `if (part == 0u) {
 ${outer?.begin ?? ''}
 ${options.rowOperand.begin}
 ${options.columnOperand.begin}
 }
-${rowSide.condition}{
-${rowSide.fetch}
-}
-${columnSide.condition}{
-${columnSide.fetch}
-}
+${whole}
 ${options.rowOperand.advance(roundSteps)}
 ${options.columnOperand.advance(roundSteps)}
 part++;

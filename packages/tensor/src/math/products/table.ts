@@ -25,15 +25,15 @@ interface Suits {
 }
 
 /** A family of kernels, the adapters that it suits, and its tiles there. */
-export interface ProductRow {
+export interface ProductRow<Tile = ProductTile | RatedTile> {
   readonly suits: Suits;
   readonly share: Share;
   /** Tiles to choose from: where both operands load along the result, or either along the steps of the reduction. */
-  readonly tiles: { readonly result: readonly ProductTile[]; readonly steps: readonly ProductTile[] };
+  readonly tiles: { readonly result: readonly Tile[]; readonly steps: readonly Tile[] };
   /** A tile that only a tuner should choose, for products along the result. */
   readonly forTuner?: ProductTile;
   /** What a load costs, in multiply-adds. */
-  readonly load: number;
+  readonly load?: number;
   /** Workgroups that keep all of the adapter busy. */
   readonly busy: number;
 }
@@ -45,31 +45,37 @@ const tile = (rows: number, columns: number, workgroupSize: number, unroll: numb
   unroll,
 });
 
-const subgroupTiles: readonly ProductTile[] = [
-  { rows: 64, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
-  { rows: 64, columns: 32, invocationRows: 2, workgroupSize: 256, unroll: 32 },
-  { rows: 48, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
-  { rows: 64, columns: 64, invocationRows: 2, workgroupSize: 256, unroll: 32 },
-  { rows: 32, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
-  { rows: 48, columns: 32, invocationRows: 1, workgroupSize: 128, unroll: 32 },
-  { rows: 32, columns: 32, invocationRows: 2, workgroupSize: 128, unroll: 32 },
-  { rows: 32, columns: 64, invocationRows: 1, workgroupSize: 128, unroll: 32 },
+/** A tile and how fast it is where it fills the adapter, as a share of the fastest. */
+export interface RatedTile extends ProductTile {
+  readonly rate: number;
+}
+
+/** Of a subgroup, for matrix units; workgroups are of so many invocations where subgroups have 32 lanes. */
+const subgroupTiles: readonly RatedTile[] = [
+  { rate: 1, rows: 64, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
+  { rate: 0.98, rows: 48, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
+  { rate: 0.8, rows: 64, columns: 32, invocationRows: 2, workgroupSize: 256, unroll: 32 },
+  { rate: 0.8, rows: 64, columns: 64, invocationRows: 2, workgroupSize: 256, unroll: 32 },
+  { rate: 0.8, rows: 32, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
+  { rate: 0.75, rows: 48, columns: 32, invocationRows: 1, workgroupSize: 128, unroll: 32 },
+  { rate: 0.65, rows: 32, columns: 32, invocationRows: 2, workgroupSize: 128, unroll: 32 },
+  { rate: 0.6, rows: 32, columns: 64, invocationRows: 1, workgroupSize: 128, unroll: 32 },
 ];
 
-/** Blocks of a workgroup, the largest first. */
-const blocks = (unroll: number): ProductTile[] => [
-  { rows: 8, columns: 8, invocationRows: 16, workgroupSize: 256, unroll },
-  { rows: 8, columns: 16, invocationRows: 16, workgroupSize: 128, unroll },
-  { rows: 8, columns: 8, invocationRows: 12, workgroupSize: 192, unroll },
-  { rows: 8, columns: 8, invocationRows: 16, workgroupSize: 128, unroll },
-  { rows: 8, columns: 8, invocationRows: 8, workgroupSize: 128, unroll },
-  { rows: 8, columns: 8, invocationRows: 6, workgroupSize: 96, unroll },
-  { rows: 8, columns: 4, invocationRows: 8, workgroupSize: 128, unroll },
-  { rows: 4, columns: 4, invocationRows: 16, workgroupSize: 256, unroll },
-  { rows: 8, columns: 8, invocationRows: 4, workgroupSize: 128, unroll },
-  { rows: 4, columns: 8, invocationRows: 4, workgroupSize: 64, unroll },
+/** Of an invocation. The rates are those of conv2's forward pass at a batch of 128 on an NVIDIA H200. */
+const blocks = (unroll: number): readonly RatedTile[] => [
+  { rate: 1, rows: 8, columns: 8, invocationRows: 8, workgroupSize: 128, unroll },
+  { rate: 1, rows: 8, columns: 8, invocationRows: 16, workgroupSize: 128, unroll },
+  { rate: 1, rows: 8, columns: 8, invocationRows: 12, workgroupSize: 192, unroll },
+  { rate: 0.96, rows: 8, columns: 4, invocationRows: 8, workgroupSize: 128, unroll },
+  { rate: 0.94, rows: 8, columns: 8, invocationRows: 6, workgroupSize: 96, unroll },
+  { rate: 0.87, rows: 8, columns: 8, invocationRows: 16, workgroupSize: 256, unroll },
+  { rate: 0.87, rows: 8, columns: 16, invocationRows: 16, workgroupSize: 128, unroll },
+  { rate: 0.86, rows: 8, columns: 8, invocationRows: 4, workgroupSize: 128, unroll },
+  { rate: 0.81, rows: 4, columns: 4, invocationRows: 16, workgroupSize: 256, unroll },
+  { rate: 0.72, rows: 4, columns: 8, invocationRows: 4, workgroupSize: 64, unroll },
   // For what is too small to fill anything: short to compile.
-  { rows: 4, columns: 4, invocationRows: 8, workgroupSize: 64, unroll: 8 },
+  { rate: 0.72, rows: 4, columns: 4, invocationRows: 8, workgroupSize: 64, unroll: 8 },
 ];
 
 /**
@@ -113,7 +119,6 @@ export const productTable: readonly ProductRow[] = [
     suits: { kind: 'hardware', subgroupSize: 'any' },
     share: 'matrix',
     tiles: { result: subgroupTiles, steps: subgroupTiles },
-    load: 64,
     busy: 128,
   },
   // Measured on an NVIDIA H200, see docs/gpu-kernels.md: the larger a block, the fewer loads of it, down to where a
@@ -122,7 +127,6 @@ export const productTable: readonly ProductRow[] = [
     suits: { kind: 'hardware', exceptSubgroups: [4, 8] },
     share: 'workgroup',
     tiles: { result: blocks(16), steps: blocks(32) },
-    load: 18,
     busy: 128,
   },
   // Little is held in registers, so that many workgroups hide the time that loads take. Not measured.

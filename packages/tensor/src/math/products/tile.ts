@@ -53,7 +53,6 @@ function registerTiles({ plan }: ProductKernelOptions): Staging {
     head: `// A workgroup stages ${blockRows} rows and ${blockColumns} columns of ${roundSteps} steps in its memory; an invocation holds ${tile.rows} x ${tile.columns} sums
 // (quads of rows and columns, spread over the block). It reads its rows and columns of a step from that memory: lanes beside each
 // other the same rows and neighbouring columns. Batch, block and all loop bounds are the same for a whole workgroup, as barriers need.`,
-    type: 'f32',
     module: `var<workgroup> staged_rows: array<vec4f, ${roundSteps * strideOf(blockRows)}>;
 var<workgroup> staged_columns: array<vec4f, ${roundSteps * strideOf(blockColumns)}>;`,
     inputs: '',
