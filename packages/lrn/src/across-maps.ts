@@ -4,7 +4,7 @@ import {
   recordPerElement,
   storeGradientAfter,
   sweepParts,
-  type Values,
+  type ValuesAtOnce,
   valuesOf,
 } from '@alex/tensor/kernels';
 import { type Formula, formulaWgsl, gradientFactor, type Reach, reachOf } from './formula.js';
@@ -111,7 +111,7 @@ export function recordAcrossMapsGradient(
 }
 
 interface Sweep {
-  readonly values: Values;
+  readonly values: ValuesAtOnce;
   readonly reach: Reach;
   /** Where values go side by side. */
   readonly places: number;

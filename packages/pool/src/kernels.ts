@@ -1,10 +1,16 @@
 import type { Recorder, Shape } from '@alex/tensor';
-import { type GradientEpilogue, storeGradientAfter, sweepParts, type Values, valuesOf } from '@alex/tensor/kernels';
+import {
+  type GradientEpilogue,
+  storeGradientAfter,
+  sweepParts,
+  type ValuesAtOnce,
+  valuesOf,
+} from '@alex/tensor/kernels';
 import type { Pooling } from './pooling.js';
 
 /** WGSL for `recordPerElement`, and how it reaches values: those of one image or of four neighbours, at the same place. */
 export interface Kernel {
-  readonly values: Values;
+  readonly values: ValuesAtOnce;
   readonly elements: number;
   readonly body: string;
 }
@@ -21,7 +27,7 @@ export function sweepWindows(
   inputShape: Shape,
   outputShape: Shape,
   /** WGSL that stores element `index` of the output from the rows' results, `top` and `left` of the window in sight. */
-  store: (rows: readonly string[], values: Values) => string,
+  store: (rows: readonly string[], values: ValuesAtOnce) => string,
 ): Kernel {
   const { size, stride, padding } = pooling;
   const [batch, channels, height, width] = inputShape as [number, number, number, number];
@@ -70,9 +76,9 @@ export function gatherWindows(
   outputShape: Shape,
   wgsl: {
     /** Runs once for each element `at` of the input; `e` numbers it within the block. */
-    readonly forElement?: (e: number, values: Values) => string;
+    readonly forElement?: (e: number, values: ValuesAtOnce) => string;
     /** Runs once for each window: element `index` of the output, at `outputRow` and `outputColumn`. */
-    readonly forWindow: (values: Values) => string;
+    readonly forWindow: (values: ValuesAtOnce) => string;
     /** What the window adds to the gradient of element `e`, which it holds; `number` is WGSL for the element's number in it, row by row. */
     readonly share: (e: number, number: string) => string;
     /** What the layer below does to each gradient; then the input is there as `input`. */

@@ -14,8 +14,10 @@ export { recordPerElement } from './kernel/per-element.js';
 export type { Dispatch, ScalarType, Tunable } from './kernel/recorder.js';
 export { leastTime, measureRoofline, type Roofline } from './kernel/roofline.js';
 export { isFiniteWgsl, isNanWgsl } from './kernel/special-values.js';
-export { forEachOffset, sweepParts, type Values, valuesOf } from './kernel/sweep.js';
+
+export { forEachOffset, sweepParts, type ValuesAtOnce, valuesOf } from './kernel/sweep.js';
 export { type CandidateTiming, type TimeCandidatesOptions, timeCandidates } from './kernel/trial.js';
+
 export {
   type Avoided,
   type AvoidedCandidate,

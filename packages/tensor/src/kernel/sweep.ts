@@ -12,7 +12,7 @@ export function sweepParts({ description }: Pick<Gpu, 'description'>, length: nu
 }
 
 /** How a kernel of one formula for all of some neighbouring values reaches them. */
-export interface Values {
+export interface ValuesAtOnce {
   /** Values that an invocation loads, computes and stores at once. */
   readonly width: 1 | 4;
   /** What `load` and `store` are followed by: `load4_input`. */
@@ -26,7 +26,7 @@ export interface Values {
  * loads, and software drivers pay for each load: normalization takes lavapipe a third to three quarters of the time, and
  * SwiftShader no longer.
  */
-export function valuesOf(count: number): Values {
+export function valuesOf(count: number): ValuesAtOnce {
   if (count % 4 === 0) {
     const types = 'alias Values = vec4f; alias Places = vec4u; alias Truths = vec4<bool>;';
     return { width: 4, suffix: '4', types };

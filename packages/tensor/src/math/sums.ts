@@ -65,7 +65,8 @@ function recordByWorkgroups(recorder: Recorder, { label, input, output, rows, co
   const enoughWorkgroups = 64;
   const width = columns % 4 === 0 ? 4 : 1;
   const units = columns / width;
-  const most = Math.min(1024, recorder.gpu.limits.maxComputeInvocationsPerWorkgroup);
+  const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } = recorder.gpu.limits;
+  const most = Math.min(1024, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX);
   const lanes = Math.max(32, Math.min(most, 2 ** Math.floor(Math.log2(units / loadsAtOnce))));
   const wanted = Math.min(Math.ceil(enoughWorkgroups / rows), Math.floor(units / (2 * loadsAtOnce * most)));
   const unitsOfPart = Math.ceil(units / Math.max(1, wanted));

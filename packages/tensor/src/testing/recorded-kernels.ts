@@ -62,6 +62,7 @@ function adapterInNameOnly(adapter: KernelAdapter): Gpu {
       maxBufferSize: 2 ** 32,
       maxStorageBuffersPerShaderStage: 8,
       maxComputeInvocationsPerWorkgroup: 256,
+      maxComputeWorkgroupSizeX: 256,
       maxComputeWorkgroupStorageSize: 16_384,
     },
   };
