@@ -1,4 +1,4 @@
-import { ConfigError, type HostTensor } from '@alex/tensor';
+import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
 import { expect, it } from 'vitest';
 import { startingWeights } from './starting-weights.js';
 
@@ -6,44 +6,85 @@ const tensor = (value: number, length = 2): HostTensor => ({
   shape: [length],
   data: new Float32Array(length).fill(value),
 });
-const drawn = { 'conv1.weight': tensor(0), 'fc2.weight': tensor(0), 'fc3.weight': tensor(0), 'fc3.bias': tensor(0) };
-const learnt = { 'conv1.weight': tensor(1), 'fc2.weight': tensor(1), 'fc3.weight': tensor(1), 'fc3.bias': tensor(1) };
-const firsts = (parameters: Record<string, HostTensor>) => Object.values(parameters).map(({ data }) => data[0]);
+type Tensors = Record<string, HostTensor>;
 
-it('takes what was learnt, but for the layers that are reinitialized', () => {
-  expect(firsts(startingWeights({ ...learnt, 'fc2.weight.velocity': tensor(9) }, drawn, []))).toEqual([1, 1, 1, 1]);
-  expect(firsts(startingWeights(learnt, drawn, ['fc3']))).toEqual([1, 1, 0, 0]);
-  expect(firsts(startingWeights(learnt, drawn, ['conv1', 'fc2']))).toEqual([0, 0, 1, 1]);
-});
-
-it('reinitializes the last layer if the classes differ', () => {
-  expect(firsts(startingWeights({ ...learnt, 'fc3.weight': tensor(1, 5) }, drawn, []))).toEqual([1, 1, 0, 0]);
-  const { 'fc3.bias': _, ...without } = learnt;
-  expect(firsts(startingWeights(without, drawn, []))).toEqual([1, 1, 0, 0]);
-});
-
-it('names what does not fit', () => {
-  expect(() => startingWeights(learnt, drawn, ['fc9'])).toThrow(/no layer fc9 .* has conv1, fc2, fc3/);
-  expect(() => startingWeights({ ...learnt, 'fc2.weight': tensor(1, 5) }, drawn, [])).toThrow(ConfigError);
-  expect(() => startingWeights({ ...learnt, 'fc2.weight': tensor(1, 5) }, drawn, [])).toThrow(
-    /fc2.weight has the shape \[5\]/,
-  );
-  expect(() => startingWeights({}, drawn, ['conv1'])).toThrow(/fc2.weight is not there/);
-});
-
-it.each(['head.a.weight', 'head.b.weight'])('reinitializes all of a composite last layer if %s differs', (differs) => {
-  const composite = { 'conv1.weight': tensor(0), 'head.a.weight': tensor(0), 'head.b.weight': tensor(0) };
-  const given = {
-    ...Object.fromEntries(Object.keys(composite).map((path) => [path, tensor(1)])),
-    [differs]: tensor(1, 5),
+/** A network of layers by name, each with the names of its parameters, all of them drawn as 0; and which it was asked to draw. */
+function networkOf(layers: Record<string, readonly string[]>, state: Tensors = {}) {
+  const own = (layer: string, names: readonly string[]) =>
+    names.map((name) => ({ path: `${layer}.${name}`, shape: [2] }));
+  const description = {
+    layers: Object.entries(layers).map(([name, parameters]) => ({
+      layer: { name },
+      parameters: own(name, parameters),
+      state: Object.keys(state)
+        .filter((path) => path.startsWith(`${name}.`))
+        .map((path) => ({ path, shape: [2] })),
+    })),
+  } as unknown as NetworkDescription;
+  const drawn: string[] = [];
+  return {
+    description,
+    drawn,
+    parameters: async (names: readonly string[] = []) => {
+      drawn.push(...names);
+      return Object.fromEntries(names.map((path) => [path, tensor(0)]));
+    },
+    layerState: async () => state,
   };
-  expect(firsts(startingWeights(given, composite, [], {}, ['conv1', 'head']))).toEqual([1, 0, 0]);
+}
+
+const simple = { conv1: ['weight'], relu1: [], fc2: ['weight'], fc3: ['weight', 'bias'] };
+const paths = ['conv1.weight', 'fc2.weight', 'fc3.weight', 'fc3.bias'];
+const learnt: Tensors = Object.fromEntries(paths.map((path) => [path, tensor(1)]));
+
+/** The first value of each of some, in their order; and that there are no others. */
+async function firsts(given: Tensors, network: ReturnType<typeof networkOf>, replaces: string[], wanted = paths) {
+  const parameters = await startingWeights(given, network, replaces);
+  expect(Object.keys(parameters).sort()).toEqual([...wanted].sort());
+  return wanted.map((path) => parameters[path]!.data[0]);
+}
+
+it('takes what was learnt, but for the layers that are reinitialized, and draws only those', async () => {
+  const network = networkOf(simple);
+  expect(await firsts({ ...learnt, 'fc2.weight.velocity': tensor(9) }, network, [])).toEqual([1, 1, 1, 1]);
+  expect(network.drawn).toEqual([]);
+  expect(await firsts(learnt, network, ['fc3'])).toEqual([1, 1, 0, 0]);
+  expect(network.drawn).toEqual(['fc3.weight', 'fc3.bias']);
+  expect(await firsts(learnt, network, ['conv1', 'fc2'])).toEqual([0, 0, 1, 1]);
 });
 
-it('takes the state of layers that are not reinitialized, where it is there and fits', () => {
-  const state = { 'norm2.mean': tensor(0), 'fc3.mean': tensor(0) };
+it('reinitializes the last layer if the classes differ', async () => {
+  const network = networkOf(simple);
+  expect(await firsts({ ...learnt, 'fc3.weight': tensor(1, 5) }, network, [])).toEqual([1, 1, 0, 0]);
+  const { 'fc3.bias': _, ...without } = learnt;
+  expect(await firsts(without, network, [])).toEqual([1, 1, 0, 0]);
+});
+
+it('names what does not fit', async () => {
+  const start = (given: Tensors, replaces: string[]) => startingWeights(given, networkOf(simple), replaces);
+  await expect(start(learnt, ['fc9'])).rejects.toThrow(/no layer fc9 .* has conv1, fc2, fc3/);
+  await expect(start({ ...learnt, 'fc2.weight': tensor(1, 5) }, [])).rejects.toThrow(ConfigError);
+  await expect(start({ ...learnt, 'fc2.weight': tensor(1, 5) }, [])).rejects.toThrow(/fc2.weight has the shape \[5\]/);
+  await expect(start({}, ['conv1'])).rejects.toThrow(/fc2.weight is not there/);
+});
+
+it.each(['head.a.weight', 'head.b.weight'])(
+  'reinitializes all of a composite last layer if %s differs',
+  async (differs) => {
+    const composite = networkOf({ conv1: ['weight'], head: ['a.weight', 'b.weight'] });
+    const all = ['conv1.weight', 'head.a.weight', 'head.b.weight'];
+    const given = { ...Object.fromEntries(all.map((path) => [path, tensor(1)])), [differs]: tensor(1, 5) };
+    expect(await firsts(given, composite, [], all)).toEqual([1, 0, 0]);
+  },
+);
+
+it('takes the state of layers that are not reinitialized, where it is there and fits', async () => {
+  const network = networkOf({ ...simple, norm2: [] }, { 'norm2.mean': tensor(0), 'fc3.mean': tensor(0) });
   const given = { ...learnt, 'norm2.mean': tensor(2), 'fc3.mean': tensor(2) };
-  expect(firsts(startingWeights(given, drawn, [], state))).toEqual([1, 1, 1, 1, 2, 2]);
-  expect(firsts(startingWeights(given, drawn, ['fc3'], state))).toEqual([1, 1, 0, 0, 2, 0]);
-  expect(firsts(startingWeights(learnt, drawn, [], state))).toEqual([1, 1, 1, 1, 0, 0]);
+  const all = [...paths, 'norm2.mean', 'fc3.mean'];
+  expect(await firsts(given, network, [], all)).toEqual([1, 1, 1, 1, 2, 2]);
+  expect(await firsts(given, network, ['fc3'], all)).toEqual([1, 1, 0, 0, 2, 0]);
+  expect(await firsts(learnt, network, [], all)).toEqual([1, 1, 1, 1, 0, 0]);
+  const larger = { ...given, 'norm2.mean': tensor(2, 5) };
+  expect(await firsts(larger, network, [], all)).toEqual([1, 1, 1, 1, 0, 2]);
 });

@@ -143,11 +143,15 @@ class Survivor {
         `${run.path}: has no checkpoint yet, and starts from ${startsFrom.weights}: give its weights as initialParameters`,
       );
     }
-    if (initialParameters) this.#placed.network.loadParameters(initialParameters);
     const { network } = this.#placed;
+    if (initialParameters) network.loadParameters(initialParameters);
+    const learned = network.description.layers.flatMap(({ parameters }) => parameters);
     const beginning = {
       step: 0,
-      parameters: await network.parameters(),
+      // What was just written need not be read.
+      parameters: initialParameters
+        ? Object.fromEntries(learned.map(({ path }) => [path, initialParameters[path]!]))
+        : await network.parameters(),
       optimizerState: await network.optimizerState(),
       layerState: await network.layerState(),
     };

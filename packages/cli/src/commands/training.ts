@@ -185,9 +185,7 @@ async function startOf(run: RunDirectory, { network }: Session, output: Output) 
     const start = await startingPoint(startsFrom.weights);
     for (const remark of start.remarks) output.line(remark);
     const given = start.weights(run.config.images.scale);
-    const [drawn, state] = [await network.parameters(), await network.layerState()];
-    const names = network.description.layers.map(({ layer }) => layer.name);
-    return { initialParameters: startingWeights(given, drawn, startsFrom.replaces, state, names) };
+    return { initialParameters: await startingWeights(given, network, startsFrom.replaces) };
   } catch (error) {
     if (run.isNew) await run.remove();
     throw error;
