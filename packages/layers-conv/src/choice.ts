@@ -1,5 +1,12 @@
 import type { Recorder, Tensor } from '@alex/tensor';
-import { type ProductChoice, type ProductShape, productChoices, recordTunable, storageKey } from '@alex/tensor/kernels';
+import {
+  isRiskyProduct,
+  type ProductChoice,
+  type ProductShape,
+  productChoices,
+  recordTunable,
+  storageKey,
+} from '@alex/tensor/kernels';
 import type { Geometry } from './options.js';
 import { productsOf, tilingOf, type WinogradTile } from './winograd/tiling.js';
 import { winogradFits } from './winograd/winograd.js';
@@ -37,6 +44,7 @@ export function recordConvolution(
     shape: `${keyOf(geometry)}${details} ${storageKey(gpu, [...inputs, output])}`,
     candidates: withWinograd(direction, geometry, asProduct),
     plain: { algorithm: 'direct', product: products.plain } as ConvolutionChoice,
+    isRisky: (choice) => choice.algorithm === 'direct' && isRiskyProduct(gpu, choice.product),
     outputs: [output],
     work: shape.rows * shape.columns * shape.batches * shape.depth * (shape.reductions ?? 1),
     record(recorder, choice) {

@@ -14,10 +14,8 @@ export { recordPerElement } from './kernel/per-element.js';
 export type { Dispatch, ScalarType, Tunable } from './kernel/recorder.js';
 export { leastTime, measureRoofline, type Roofline } from './kernel/roofline.js';
 export { isFiniteWgsl, isNanWgsl } from './kernel/special-values.js';
-
 export { forEachOffset, sweepParts, type ValuesAtOnce, valuesOf } from './kernel/sweep.js';
 export { type CandidateTiming, type TimeCandidatesOptions, timeCandidates } from './kernel/trial.js';
-
 export {
   type Avoided,
   type AvoidedCandidate,
@@ -47,7 +45,7 @@ export { productKernel } from './math/products/families.js';
 export type { ProductFamily, ProductKernelOptions } from './math/products/family.js';
 export type { LoadForm } from './math/products/lanes.js';
 export { loadedType, loadFunction, type ProductOperand, stridedColumns, stridedRows } from './math/products/operand.js';
-export { planProduct, productChoices } from './math/products/plan.js';
+export { isRiskyProduct, planProduct, productChoices } from './math/products/plan.js';
 export { type Reduction, splitReduction, wholeReduction } from './math/products/reduction.js';
 export type { ProductChoice, ProductPlan, ProductShape, Share } from './math/products/shape.js';
 export type { ProductTile } from './math/products/tile-size.js';

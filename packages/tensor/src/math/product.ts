@@ -7,7 +7,7 @@ import { recordTunable, storageKey } from '../kernel/tunable.js';
 import { checkWholeNumber } from '../option-checks.js';
 import { productKernel } from './products/families.js';
 import { stridedColumns, stridedRows } from './products/operand.js';
-import { planProduct, productChoices } from './products/plan.js';
+import { isRiskyProduct, planProduct, productChoices } from './products/plan.js';
 import { splitReduction } from './products/reduction.js';
 import type { ProductChoice, ProductShape, Share } from './products/shape.js';
 import type { ProductTile } from './products/tile-size.js';
@@ -94,6 +94,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
       storageKey(gpu, [options.a, options.b, output]),
     ].join(' '),
     ...choices,
+    isRisky: (choice) => isRiskyProduct(gpu, choice),
     outputs: [output],
     work: m * n * k * batches,
     record,

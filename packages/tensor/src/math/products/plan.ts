@@ -24,3 +24,11 @@ export function productChoices(
 export function planProduct(gpu: ProductGpu, shape: ProductShape, choice: ProductChoice): ProductPlan {
   return families[choice.share].plan(gpu, shape, choice);
 }
+
+/**
+ * Whether a choice could take a driver down: matrix units are an experiment of Dawn's, and one driver is known to have
+ * fallen over such a kernel. On NVIDIA's they have proven themselves.
+ */
+export function isRiskyProduct({ description }: ProductAdapter, { share }: ProductChoice): boolean {
+  return share === 'matrix' && description.vendor !== 'nvidia';
+}
