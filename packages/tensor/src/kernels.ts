@@ -1,5 +1,5 @@
 // What authors of kernels and layers use: recording, products, random numbers, tunables and the tuner.
-export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
+export { recordElementwise } from './kernel/elementwise.js';
 export {
   type Epilogue,
   fusesIntoProducts,
@@ -11,7 +11,7 @@ export {
 export { fromHalves } from './kernel/half.js';
 export { type KernelBinding, type KernelText, kernelText } from './kernel/kernel-text.js';
 export { recordPerElement } from './kernel/per-element.js';
-export type { Dispatch, ScalarType, Tunable } from './kernel/recorder.js';
+export type { Dispatch, Elementwise, ScalarType, Tunable } from './kernel/recorder.js';
 export { leastTime, measureRoofline, type Roofline } from './kernel/roofline.js';
 export { isFiniteWgsl, isNanWgsl } from './kernel/special-values.js';
 export { forEachOffset, sweepParts, type ValuesAtOnce, valuesOf } from './kernel/sweep.js';

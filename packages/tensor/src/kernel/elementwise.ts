@@ -1,25 +1,7 @@
 import { ShapeError } from '../errors.js';
 import { gridOf, turnsOf } from './per-element.js';
-import type { Dispatch, Recorder } from './recorder.js';
+import type { Elementwise, Recorder } from './recorder.js';
 import { bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
-
-/** A kernel that makes each element of some tensors from the same element of others. */
-export interface Elementwise extends Pick<Dispatch, 'label' | 'scalars'> {
-  readonly elements: number;
-  /** Tensors of `elements` elements each. Those in `updates` are both read and written. */
-  readonly reads?: Readonly<Record<string, Tensor>>;
-  readonly updates?: Readonly<Record<string, Tensor>>;
-  readonly writes?: Readonly<Record<string, Tensor>>;
-  /** Others, that `body` reaches by `load_NAME`. */
-  readonly also?: Readonly<Record<string, Tensor>>;
-  /** WGSL of module scope that the body calls. */
-  readonly functions?: string;
-  /**
-   * WGSL that sees the element's number as `i: u32` and its values by the names of the tensors, and assigns those of
-   * `updates` and `writes`. It may declare variables but not return.
-   */
-  readonly body: string;
-}
 
 /**
  * Records an elementwise kernel. Four elements are loaded and stored at once where their number allows; tensors that are

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Gpu } from '../adapter/gpu.js';
 import { testGpu } from '../testing/values.js';
-import { type Elementwise, recordElementwise } from './elementwise.js';
+import { recordElementwise } from './elementwise.js';
 import { type JoiningRecorder, joinElementwise } from './joined-elementwise.js';
 import { createProgram } from './program.js';
-import { createRecording } from './recorder.js';
+import { createRecording, type Elementwise } from './recorder.js';
 import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
 
 let gpu: Gpu;

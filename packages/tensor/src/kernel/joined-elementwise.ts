@@ -1,6 +1,5 @@
-import type { Elementwise } from './elementwise.js';
 import { recordPerElement } from './per-element.js';
-import type { Dispatch, Recorder } from './recorder.js';
+import type { Dispatch, Elementwise, Recorder } from './recorder.js';
 import type { Tensor } from './tensor.js';
 
 /** Elements of which a kernel takes less time than to start it. */

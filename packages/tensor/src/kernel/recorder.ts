@@ -1,7 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
 import { elementCount, type Shape } from '../shape.js';
-import type { Elementwise } from './elementwise.js';
 import { bytesPerElement, type DataType, type Tensor } from './tensor.js';
 
 /** Values that change from step to step without recompiling: the step number, the seed, learning rates. */
@@ -32,6 +31,24 @@ export interface Dispatch {
    * successive ranges of the same tensors do counts as one moment where memory is planned.
    */
   readonly range?: ElementRange;
+}
+
+/** A kernel that makes each element of some tensors from the same element of others. */
+export interface Elementwise extends Pick<Dispatch, 'label' | 'scalars'> {
+  readonly elements: number;
+  /** Tensors of `elements` elements each. Those in `updates` are both read and written. */
+  readonly reads?: Readonly<Record<string, Tensor>>;
+  readonly updates?: Readonly<Record<string, Tensor>>;
+  readonly writes?: Readonly<Record<string, Tensor>>;
+  /** Others, that `body` reaches by `load_NAME`. */
+  readonly also?: Readonly<Record<string, Tensor>>;
+  /** WGSL of module scope that the body calls. */
+  readonly functions?: string;
+  /**
+   * WGSL that sees the element's number as `i: u32` and its values by the names of the tensors, and assigns those of
+   * `updates` and `writes`. It may declare variables but not return.
+   */
+  readonly body: string;
 }
 
 /** Values that go to another adapter in the midst of a program, or come from it. */
