@@ -21,6 +21,7 @@ export interface OpenOptions extends GpuOptions {
 const wantedFeatures = [
   'timestamp-query',
   'subgroups',
+  'subgroup-size-control',
   'shader-f16',
   'chromium-experimental-subgroup-matrix',
 ] as const satisfies readonly GPUFeature[];

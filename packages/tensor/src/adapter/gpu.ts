@@ -57,6 +57,9 @@ export interface GpuOptions {
 
 const errorFilters = ['validation', 'out-of-memory', 'internal'] as const;
 
+/** AMD's RDNA and Intel's chips give a range. RDNA 3 pairs multiply-adds at this size only, Intel compiles for it as well. */
+const usualSubgroup = 32;
+
 /** The news that an adapter was lost may come so many milliseconds after what it broke, on a busy machine. */
 const newsOfLoss = 5000;
 
@@ -84,12 +87,14 @@ function closed(gpu: Gpu): void {
 export class Gpu {
   readonly device: GPUDevice;
   readonly description: AdapterDescription;
-  /** Optional features that are in use: of `timestamp-query`, `subgroups` and `shader-f16` those that the adapter has. */
+  /** Optional features that are in use: those of Alex's that the adapter has, such as `timestamp-query`, `subgroups` and `shader-f16`. */
   readonly features: ReadonlySet<string>;
   /** Limits of the device: for buffers and compute shaders, the most that the adapter allows. */
   readonly limits: GPUSupportedLimits;
-  /** Lanes of a subgroup, where the device has subgroups and all of them have one size. */
+  /** Lanes of a subgroup, where the device has subgroups and all of them have one size, or can be made to. */
   readonly subgroupSize: number | undefined;
+  /** The size that kernels must ask for, where the adapter would otherwise choose one for each. */
+  readonly pinnedSubgroupSize: number | undefined;
   /** The largest matrices that a subgroup of that size multiplies at once, where the adapter has matrix units for f16. */
   readonly subgroupMatrix: SubgroupMatrix | undefined;
   /** The most bytes that one binding of a kernel may hold; a larger tensor is bound in parts. */
@@ -120,8 +125,12 @@ export class Gpu {
     this.features = new Set(device.features);
     this.limits = device.limits;
     const { subgroupMinSize, subgroupMaxSize } = device.adapterInfo;
-    const fixed = subgroupMinSize === subgroupMaxSize && device.features.has('subgroups');
-    this.subgroupSize = fixed && options.subgroups !== false ? subgroupMinSize : undefined;
+    const subgroups = options.subgroups !== false && device.features.has('subgroups');
+    const fixed = subgroupMinSize === subgroupMaxSize;
+    const pinned = !fixed && device.features.has('subgroup-size-control') ? usualSubgroup : undefined;
+    const withinRange = pinned !== undefined && pinned >= subgroupMinSize && pinned <= subgroupMaxSize;
+    this.pinnedSubgroupSize = subgroups && withinRange ? pinned : undefined;
+    this.subgroupSize = subgroups && fixed ? subgroupMinSize : this.pinnedSubgroupSize;
     this.subgroupMatrix = this.subgroupSize === undefined ? undefined : matrixOf(device, info);
     this.bindingBytes = Math.min(device.limits.maxStorageBufferBindingSize, options.bindingBytes ?? Infinity);
     const machineBytes = description.kind === 'software' ? memoryOfMachine() : Infinity;

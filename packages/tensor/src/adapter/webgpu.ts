@@ -47,7 +47,12 @@ export interface GPUAdapterInfo {
 }
 
 /** Features that Alex asks for where an adapter has them. */
-export type GPUFeature = 'timestamp-query' | 'subgroups' | 'shader-f16' | 'chromium-experimental-subgroup-matrix';
+export type GPUFeature =
+  | 'timestamp-query'
+  | 'subgroups'
+  | 'subgroup-size-control'
+  | 'shader-f16'
+  | 'chromium-experimental-subgroup-matrix';
 
 export interface GPUAdapter {
   readonly info: GPUAdapterInfo;

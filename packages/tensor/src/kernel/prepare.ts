@@ -60,6 +60,7 @@ export function moduleOf<Place extends Pick<BufferPlace, 'offset'> & { readonly 
     scalars: scalars.filter(({ name }) => name in (dispatch.scalars ?? {})),
     scalarCount: scalars.length,
     bytesPerBinding: bytesPerBinding(gpu),
+    subgroupSize: gpu.pinnedSubgroupSize,
   });
   return { module, memories, places };
 }

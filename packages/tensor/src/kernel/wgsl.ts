@@ -52,8 +52,14 @@ export function moduleText(options: {
   readonly scalars: readonly ScalarSlot[];
   readonly scalarCount: number;
   readonly bytesPerBinding: number;
+  /** The size of subgroups that kernels ask for which use them, or share through memory of the workgroup. */
+  readonly subgroupSize?: number | undefined;
 }): Module {
-  const { kernel, operands, memories, scalars, scalarCount, bytesPerBinding } = options;
+  const { operands, memories, scalars, scalarCount, bytesPerBinding, subgroupSize } = options;
+  const pinned = subgroupSize !== undefined && /\bsubgroup[A-Z]|var<workgroup>/.test(options.kernel);
+  const kernel = pinned
+    ? options.kernel.replace('@compute', `@compute @subgroup_size(${subgroupSize})`)
+    : options.kernel;
   const bindings = memories.flatMap((memory, index) => splitMemory(memory, index, bytesPerBinding));
   const parts = memories.map((_, index) =>
     bindings.flatMap((binding, position) => (binding.memory === index ? [{ binding, position }] : [])),
@@ -61,6 +67,7 @@ export function moduleText(options: {
   const lines: string[] = [];
   if (memories.some(({ dataType }) => dataType === 'f16') || /\bf16\b/.test(kernel)) lines.push('enable f16;');
   if (/\bsubgroup[A-Z]/.test(kernel)) lines.push('enable subgroups;');
+  if (pinned) lines.push('enable subgroup_size_control;');
   if (/\bsubgroupMatrix[A-Z]/.test(kernel)) {
     lines.push('enable chromium_experimental_subgroup_matrix;');
     // Their operations must be reached by all lanes of a subgroup, but Dawn asks for all of a workgroup.
