@@ -23,7 +23,7 @@ export function packageTests(
       testTimeout: 0,
       hookTimeout: 0,
       teardownTimeout: 0,
-      setupFiles,
+      setupFiles: [fileURLToPath(new URL('polling.setup.ts', import.meta.url)), ...setupFiles],
       ...test,
     },
   });

@@ -6,6 +6,7 @@ import {
   type GpuOptions,
   listAdapters,
   openGpu,
+  pollPatiently,
 } from '@alex/tensor';
 
 /** How adapters are opened. */
@@ -23,7 +24,7 @@ export interface OpenAdaptersOptions extends GpuOptions {
  */
 export async function openAdapters(text: string | undefined, options: OpenAdaptersOptions = {}): Promise<Gpu[]> {
   const { onMissing, ...gpuOptions } = options;
-  if (text === undefined || text.trim() === '') return [await openGpu(gpuOptions)];
+  if (text === undefined || text.trim() === '') return leftToCompute([await openGpu(gpuOptions)]);
   const gpus: Gpu[] = [];
   let missing: AdapterError | undefined;
   for (const { index } of chooseAdapters(await listAdapters(), text)) {
@@ -39,6 +40,12 @@ export async function openAdapters(text: string | undefined, options: OpenAdapte
   }
   if (missing && gpus.length === 0) throw missing;
   if (missing) onMissing?.(missing);
+  return leftToCompute(gpus);
+}
+
+/** Leaves the cores to drivers that compute on them. */
+function leftToCompute(gpus: Gpu[]): Gpu[] {
+  if (gpus.every(({ description }) => description.kind === 'software')) pollPatiently();
   return gpus;
 }
 

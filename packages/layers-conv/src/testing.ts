@@ -70,12 +70,11 @@ export function expected(
   const [outputHeight, outputWidth] = outputSizesOf(window);
   const groupChannels = channels / groups;
   const groupFilters = filters / groups;
-  const result = {
-    output: new Float64Array(batch * filters * outputHeight * outputWidth),
-    inputGradient: new Float64Array(values.input.length),
-    weight: new Float64Array(values.weight.length),
-    bias: new Float64Array(values.bias.length),
-  };
+  const { input, weight } = values;
+  const output = new Float64Array(batch * filters * outputHeight * outputWidth);
+  const inputGradient = new Float64Array(input.length);
+  const weightGradient = new Float64Array(weight.length);
+  const biasGradient = new Float64Array(values.bias.length);
   for (let n = 0; n < batch; n++) {
     for (let f = 0; f < filters; f++) {
       for (let oy = 0; oy < outputHeight; oy++) {
@@ -85,29 +84,33 @@ export function expected(
           const bias = shared ? f : f * outputHeight * outputWidth + position;
           const gradient = values.outputGradient[out]!;
           let sum = values.bias[bias]!;
+          const group = Math.floor(f / groupFilters);
+          const filter = shared ? f : position * filters + f;
           for (let c = 0; c < groupChannels; c++) {
+            const map = (n * channels + group * groupChannels + c) * height;
             for (let ky = 0; ky < kernel[0]; ky++) {
+              const y = oy * stride[0] + ky - padding.top;
+              if (y < 0 || y >= height) continue;
+              const row = (map + y) * width;
+              const weights = ((filter * groupChannels + c) * kernel[0] + ky) * kernel[1];
               for (let kx = 0; kx < kernel[1]; kx++) {
-                const y = oy * stride[0] + ky - padding.top;
                 const x = ox * stride[1] + kx - padding.left;
-                if (y < 0 || y >= height || x < 0 || x >= width) continue;
-                const channel = Math.floor(f / groupFilters) * groupChannels + c;
-                const at = ((n * channels + channel) * height + y) * width + x;
-                const filter = shared ? f : position * filters + f;
-                const weight = ((filter * groupChannels + c) * kernel[0] + ky) * kernel[1] + kx;
-                sum += values.input[at]! * values.weight[weight]!;
-                result.inputGradient[at]! += gradient * values.weight[weight]!;
-                result.weight[weight]! += gradient * values.input[at]!;
+                if (x < 0 || x >= width) continue;
+                const value = input[row + x]!;
+                const factor = weight[weights + kx]!;
+                sum += value * factor;
+                inputGradient[row + x]! += gradient * factor;
+                weightGradient[weights + kx]! += gradient * value;
               }
             }
           }
-          result.output[out] = sum;
-          result.bias[bias]! += gradient;
+          output[out] = sum;
+          biasGradient[bias]! += gradient;
         }
       }
     }
   }
-  return result;
+  return { output, inputGradient, weight: weightGradient, bias: biasGradient };
 }
 
 interface WindowOptions {

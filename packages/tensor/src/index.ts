@@ -1,5 +1,6 @@
 export { listAdapters, type OpenOptions, openGpu } from './adapter/adapters.js';
 export { type AdapterDescription, type BufferOptions, Gpu, type GpuOptions } from './adapter/gpu.js';
+export { pollPatiently } from './adapter/patient-polling.js';
 export { type GPUBuffer, GPUBufferUsage, type GPUDevice, GPUMapMode } from './adapter/webgpu.js';
 export {
   AdapterError,
