@@ -93,6 +93,8 @@ const alongSteps: readonly RatedTile[] = [
   { rate: 0.45, rows: 4, columns: 4, invocationRows: 8, workgroupSize: 64, unroll: 8 },
 ];
 
+const wholeWaves = ({ workgroupSize }: ProductTile) => workgroupSize % 64 === 0;
+
 /**
  * What suits which adapter, the most likely to be fast first. Of several rows of a family that suit an adapter, the first
  * counts.
@@ -136,10 +138,20 @@ export const productTable: readonly ProductRow[] = [
     tiles: { result: subgroupTiles, steps: subgroupTiles },
     busy: 128,
   },
+  // GCN and CDNA: whole waves, and no more than the 128 registers of which a SIMD holds two waves (docs/gpu-kernels.md).
+  {
+    suits: { kind: 'hardware', subgroupSize: 64 },
+    share: 'workgroup',
+    tiles: {
+      result: alongResult.filter(wholeWaves),
+      steps: alongSteps.filter((tile) => wholeWaves(tile) && tile.rows * tile.columns < 64),
+    },
+    busy: 128,
+  },
   // Measured on an NVIDIA H200, see docs/gpu-kernels.md: the larger a block, the fewer loads of it, down to where a
   // multiprocessor holds one workgroup only.
   {
-    suits: { kind: 'hardware', exceptSubgroups: [4, 8] },
+    suits: { kind: 'hardware', exceptSubgroups: [4, 8, 64] },
     share: 'workgroup',
     tiles: { result: alongResult, steps: alongSteps },
     busy: 128,
