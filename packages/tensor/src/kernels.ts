@@ -4,7 +4,9 @@ export {
   type Epilogue,
   fusesIntoProducts,
   type GradientEpilogue,
+  type LayerBelow,
   recordEpilogue,
+  recordGradientEpilogue,
   storeAfter,
   storeGradientAfter,
 } from './kernel/epilogue.js';

@@ -1,5 +1,5 @@
 import { ConfigError, type Recorder, type Tensor } from '@alex/tensor';
-import { type Epilogue, recordProduct } from '@alex/tensor/kernels';
+import { type Epilogue, type LayerBelow, recordProduct } from '@alex/tensor/kernels';
 import type { Geometry } from '../options.js';
 import { transpose } from './cook-toom.js';
 import { kernelSize, slicesOf, tilingOf, type WinogradTile } from './tiling.js';
@@ -45,7 +45,12 @@ export function recordWinogradForward(
 export function recordWinogradInputGradient(
   recorder: Recorder,
   geometry: Geometry,
-  values: { readonly outputGradient: Tensor; readonly weight: Tensor; readonly inputGradient: Tensor },
+  values: {
+    readonly outputGradient: Tensor;
+    readonly weight: Tensor;
+    readonly inputGradient: Tensor;
+    readonly below?: LayerBelow;
+  },
   tile: WinogradTile,
 ): void {
   const { name, channels, height, width, filters, outputHeight, outputWidth, padding } = geometry;
@@ -53,6 +58,7 @@ export function recordWinogradInputGradient(
     label: `${name}/inputGradient`,
     over: 'filters',
     weight: values.weight,
+    below: values.below,
     from: { tensor: values.outputGradient, maps: filters, height: outputHeight, width: outputWidth },
     to: { tensor: values.inputGradient, maps: channels, height, width },
     first: { top: padding.top - (kernelSize - 1), left: padding.left - (kernelSize - 1) },
@@ -125,6 +131,7 @@ function recordCorrelation(
     readonly weight: Tensor;
     readonly bias?: Tensor | undefined;
     readonly epilogue?: Epilogue | undefined;
+    readonly below?: LayerBelow | undefined;
     readonly from: { readonly tensor: Tensor; readonly maps: number; readonly height: number; readonly width: number };
     readonly to: { readonly tensor: Tensor; readonly maps: number; readonly height: number; readonly width: number };
     readonly first: { readonly top: number; readonly left: number };
@@ -132,7 +139,7 @@ function recordCorrelation(
 ): void {
   checkFits(geometry);
   const { batch, groups, groupChannels, groupFilters } = geometry;
-  const { label, over, weight, bias, epilogue, from, to, first } = options;
+  const { label, over, weight, bias, epilogue, below, from, to, first } = options;
   const tiling = tilingOf(tile, to.height, to.width, batch);
   const { input: matrix, size } = tiling.matrices;
   const a = recordWeightsToPoints(recorder, {
@@ -172,6 +179,7 @@ function recordCorrelation(
       featureMaps: to,
       bias,
       epilogue,
+      below,
     });
   }
 }
