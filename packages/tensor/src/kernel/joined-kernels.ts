@@ -10,6 +10,26 @@ export function hasFewElements({ gpu }: Pick<Recorder, 'gpu'>, { elements }: Pic
   return elements <= fewElements[gpu.description.kind];
 }
 
+function makesFewElements(recorder: Recorder, { writes }: PerElement): boolean {
+  return Object.values(writes).every((tensor) => hasFewElements(recorder, tensor));
+}
+
+/** Functions that reach tensors mean those of one kernel. */
+const canJoin = ({ functions = '' }: PerElement) => !reachesTensors.test(functions);
+
+/** Whether a kernel may be joined to others, and had better be. */
+export function mayJoin(recorder: Recorder, kernel: PerElement): boolean {
+  return makesFewElements(recorder, kernel) && canJoin(kernel);
+}
+
+/** Whether a kernel can be one dispatch with others. */
+export function joinsWith(recorder: Recorder, others: readonly PerElement[], kernel: PerElement): boolean {
+  return (
+    others.every((other) => fits(other, kernel) && !conflict(other, kernel)) &&
+    bindingsOf(recorder, [...others, kernel]) <= recorder.gpu.limits.maxStorageBuffersPerShaderStage
+  );
+}
+
 /** A recorder whose kernels of few elements wait until they are recorded together. */
 export interface JoiningRecorder extends Recorder {
   /** Records what waits. */
@@ -24,12 +44,13 @@ export interface JoiningRecorder extends Recorder {
  */
 export function joinKernels(
   recorder: Recorder,
-  joins: (kernel: PerElement) => boolean = ({ writes }) =>
-    Object.values(writes).every((tensor) => hasFewElements(recorder, tensor)),
+  joins: (kernel: PerElement) => boolean = (kernel) => makesFewElements(recorder, kernel),
 ): JoiningRecorder {
   let waiting: PerElement[] = [];
   const recordJoined = () => {
-    for (const group of groupsOf(recorder, waiting)) recordGroup(recorder, group);
+    // Not to be joined again.
+    for (const group of groupsOf(recorder, waiting))
+      recordPerElement({ ...recorder, join: () => false }, joined(group));
     waiting = [];
   };
   return {
@@ -40,8 +61,7 @@ export function joinKernels(
       recorder.dispatch(dispatch);
     },
     join(kernel) {
-      // Functions that reach tensors mean those of one kernel.
-      if (!joins(kernel) || reachesTensors.test(kernel.functions ?? '')) return false;
+      if (!joins(kernel) || !canJoin(kernel)) return false;
       if (waiting.some((other) => conflict(other, kernel) || !fits(other, kernel))) recordJoined();
       waiting.push(kernel);
       return true;
@@ -64,7 +84,7 @@ export function recordTogether<Made>(recorder: Recorder, record: (recorder: Reco
 type Access = Pick<Dispatch, 'reads' | 'writes'>;
 
 /** Whether one must come before the other. */
-function conflict(one: Access, other: Access): boolean {
+export function conflict(one: Access, other: Access): boolean {
   const touched = ({ reads, writes }: Access) => new Set([...Object.values(reads), ...Object.values(writes)]);
   const [byOne, byOther] = [touched(one), touched(other)];
   return (
@@ -73,13 +93,24 @@ function conflict(one: Access, other: Access): boolean {
   );
 }
 
-/** Whether two kernels mean the same by the functions and scalars that they have in common. */
+/**
+ * Whether two kernels can be one: they mean the same by the functions and scalars that they have in common, and neither may
+ * overwrite what the other reads.
+ */
 function fits(one: PerElement, other: PerElement): boolean {
   const types = one.scalars ?? {};
   return (
     (one.functions ?? '') === (other.functions ?? '') &&
-    Object.entries(other.scalars ?? {}).every(([name, type]) => (types[name] ?? type) === type)
+    Object.entries(other.scalars ?? {}).every(([name, type]) => (types[name] ?? type) === type) &&
+    !overwrites(one, other) &&
+    !overwrites(other, one)
   );
+}
+
+/** Whether results of a kernel may take the memory of what another reads. */
+function overwrites({ writes }: Access, { reads }: Access): boolean {
+  const read = new Set(Object.values(reads));
+  return Object.values(writes).some(({ mayReuse }) => mayReuse !== undefined && read.has(mayReuse));
 }
 
 /** Neighbours that bind no more together than the adapter allows. */
@@ -102,12 +133,10 @@ function bindingsOf({ gpu }: Recorder, kernels: readonly PerElement[]): number {
 /** How WGSL reaches a tensor: `load4_NAME(`. */
 const reachesTensors = /\b((?:load|store)4?_)(\w+)(?=\()/;
 
-function recordGroup(recorder: Recorder, kernels: readonly PerElement[]): void {
-  if (kernels.length === 1) {
-    // Not to be joined again.
-    recordPerElement({ ...recorder, join: () => false }, kernels[0]!);
-    return;
-  }
+/** Kernels as one. */
+export function joined(kernels: readonly PerElement[]): PerElement {
+  const [only] = kernels;
+  if (only && kernels.length === 1) return only;
   const numbered = (tensors: Readonly<Record<string, Tensor>>, number: number) =>
     Object.entries(tensors).map(([name, tensor]) => [`${name}_${number}`, tensor] as const);
   const all = (pick: (kernel: PerElement, number: number) => (readonly [string, Tensor])[]) =>
@@ -123,18 +152,15 @@ function recordGroup(recorder: Recorder, kernels: readonly PerElement[]): void {
   const own = ({ body }: PerElement, number: number) => `fn kernel${number}(i: u32) {
 ${body.replaceAll(new RegExp(reachesTensors, 'g'), `$1$2_${number}`)}
 }`;
-  recordPerElement(
-    { ...recorder, join: () => false },
-    {
-      label: `${label} and ${kernels.length - 1} more`,
-      elements: first,
-      reads: all(({ reads }, number) => numbered(reads, number)),
-      writes: all(({ writes }, number) => numbered(writes, number)),
-      vectors: kernels.flatMap(({ vectors = [] }, number) => vectors.map((name) => `${name}_${number}`)),
-      scalars: Object.assign({}, ...kernels.map(({ scalars }) => scalars)),
-      functions: `${functions}
+  return {
+    label: `${label} and ${kernels.length - 1} more`,
+    elements: first,
+    reads: all(({ reads }, number) => numbered(reads, number)),
+    writes: all(({ writes }, number) => numbered(writes, number)),
+    vectors: kernels.flatMap(({ vectors = [] }, number) => vectors.map((name) => `${name}_${number}`)),
+    scalars: Object.assign({}, ...kernels.map(({ scalars }) => scalars)),
+    functions: `${functions}
 ${kernels.map(own).join('\n')}`,
-      body: choices.join('\n'),
-    },
-  );
+    body: choices.join('\n'),
+  };
 }

@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.js';
 import { recordElementwise } from '../kernel/elementwise.js';
 import { hasFewElements, joinKernels } from '../kernel/joined-kernels.js';
+import { recordMoving } from '../kernel/moving-recorder.js';
 import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
@@ -92,6 +93,13 @@ export function recordTraining(
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
+  const record = (recorder: Recorder) => recordStep(recorder, part, options, tensors);
+  // Software drivers start kernels at no cost; and what other adapters wait for had better keep its place.
+  if (recorder.gpu.description.kind === 'hardware' && part.count === 1) recordMoving(recorder, record);
+  else record(recorder);
+}
+
+function recordStep(recorder: Recorder, part: NetworkPart, options: ProgramOptions, tensors: NetworkTensors): void {
   const joining = joinKernels(recorder);
   const update = updater(joining, part, options, tensors);
   const scale = tensors.state.get(lossScale.name);
