@@ -1,5 +1,5 @@
 import { ConfigError, type Gpu, type HostTensor, type Layer, ShapeError } from '@alex/tensor';
-import { describeLayer, relativeError, runLayer, testGpu } from '@alex/tensor/testing';
+import { describeLayer, randomTensor, relativeError, runLayer, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { conv2d } from './conv2d.js';
@@ -82,6 +82,31 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
     ).toBeLessThan(1e-5);
   });
 
+  it.each([
+    ['four images at a time', { batch: 8, channels: 5, filters: 12, kernel: square(2), stride: square(1), groups: 1 }],
+    ['with strides and groups', { batch: 4, channels: 6, filters: 8, kernel: square(3), stride: square(2), groups: 2 }],
+    ['one image at a time', { batch: 3, channels: 6, filters: 7, kernel: square(2), stride: square(1), groups: 1 }],
+    [
+      "by Winograd's algorithm",
+      { batch: 4, channels: 96, filters: 100, kernel: square(3), stride: square(1), groups: 1 },
+    ],
+    [
+      'by it, one image at a time',
+      { batch: 1, channels: 96, filters: 96, kernel: square(3), stride: square(1), groups: 1 },
+    ],
+  ])('does what the layer below would do to its input gradient: %s', async (_, sizes) => {
+    const window: Window = { height: 6, width: 5, padding: around(1), ...sizes };
+    const layer = layerOf(window);
+    const gradientEpilogue = { name: 'half', wgsl: (g: string, y: string) => `0.5 * ${g} + 3.0 * ${y}` };
+    for (const precision of gpu().features.has('shader-f16') ? (['float32', 'mixed'] as const) : ['float32' as const]) {
+      const values = drawn(layer, [window.batch, window.channels, window.height, window.width]);
+      const { inputGradient } = await runLayer(gpu(), layer, { ...values, precision });
+      const got = await runLayer(gpu(), layer, { ...values, precision, gradientEpilogue });
+      const want = inputGradient!.data.map((gradient, i) => 0.5 * gradient + 3 * values.input.data[i]!);
+      expect(relativeError(got.inputGradient!.data, want)).toBeLessThan(precision === 'mixed' ? 2e-3 : 1e-6);
+    }
+  });
+
   it('gives the sums of a 3 x 3 image that can be worked out by hand', async () => {
     const layer = conv2d({ filters: 1, kernel: 2, bias: true });
     const result = await runLayer(gpu(), layer, {
@@ -110,6 +135,15 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
     expect([...output.data.slice(2, 6)]).toEqual([6, 6, 6, 4]);
   });
 });
+
+function drawn(layer: Layer, shape: number[]) {
+  const [weight, bias] = layer.parameters(shape);
+  return {
+    input: randomTensor(shape, 1),
+    parameters: { weight: randomTensor(weight!.shape, 2), bias: randomTensor(bias!.shape, 3) },
+    outputGradient: randomTensor(layer.outputShape(shape), 4),
+  };
+}
 
 function tensor(shape: number[], values: number[]): HostTensor {
   return { shape, data: new Float32Array(values) };

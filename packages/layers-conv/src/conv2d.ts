@@ -59,7 +59,11 @@ function convolution(settings: WindowSettings): Layer {
         }),
       };
     },
-    backward(recorder, { input, parameters, outputGradient, needsInputGradient, needsParameterGradients = true }) {
+    takesGradientEpilogue: true,
+    backward(
+      recorder,
+      { input, parameters, outputGradient, needsInputGradient, needsParameterGradients = true, epilogue },
+    ) {
       const geometry = geometryOf(settings, input.shape);
       const weight = parameters['weight']!;
       return {
@@ -70,7 +74,11 @@ function convolution(settings: WindowSettings): Layer {
           },
         }),
         ...(needsInputGradient && {
-          inputGradient: recordInputGradient(recorder, geometry, { outputGradient, weight }),
+          inputGradient: recordInputGradient(recorder, geometry, {
+            outputGradient,
+            weight,
+            ...(epilogue && { below: { epilogue, output: input } }),
+          }),
         }),
       };
     },

@@ -1,9 +1,13 @@
 import type { Recorder, Tensor } from '@alex/tensor';
 import {
+  fusesIntoProducts,
+  type LayerBelow,
   type ProductChoice,
   type ProductShape,
   planProduct,
   productKernel,
+  recordGradientEpilogue,
+  storeGradientAfter,
   stridedColumns,
   stridedRows,
   wholeReduction,
@@ -17,6 +21,8 @@ import { recordWinogradInputGradient } from './winograd/winograd.js';
 interface Values {
   readonly outputGradient: Tensor;
   readonly weight: Tensor;
+  /** The layer below, whose backward pass is done as well. */
+  readonly below?: LayerBelow;
 }
 
 /** Records the gradient of the input. */
@@ -39,6 +45,7 @@ export function recordInputGradient(recorder: Recorder, geometry: Geometry, valu
     shape,
     inputs: [values.outputGradient, values.weight],
     output: inputGradient,
+    details: values.below ? ` ${values.below.epilogue.name}` : '',
     direct: (recorder, choice) => recordDirect(recorder, geometry, { ...values, inputGradient }, shape, choice),
     winograd: (recorder, tile) => recordWinogradInputGradient(recorder, geometry, { ...values, inputGradient }, tile),
   });
@@ -61,7 +68,8 @@ function recordDirect(
 ): void {
   const { name, batch, height, width, groupChannels, groupFilters, kernel, stride, padding } = geometry;
   const { outputHeight, outputWidth } = geometry;
-  const { outputGradient, weight, inputGradient } = values;
+  const { outputGradient, weight, inputGradient, below } = values;
+  const fused = fusesIntoProducts(recorder.gpu) ? below : undefined;
   const plane = outputHeight * outputWidth * batch;
   const phaseWidth = Math.ceil(width / stride[1]);
   const plan = planProduct(recorder.gpu, shape, choice);
@@ -72,9 +80,12 @@ function recordDirect(
   const strided = stride[0] > 1 || stride[1] > 1;
   recorder.dispatch({
     label: `${name}/inputGradient`,
-    reads: { outputGradient, weights: packed.tensor },
+    reads: { outputGradient, weights: packed.tensor, ...(fused && { y: fused.output }) },
     writes: { inputGradient },
-    vectors: [...(plan.rowForm.width === 4 ? ['weights'] : []), ...(fours ? ['outputGradient', 'inputGradient'] : [])],
+    vectors: [
+      ...(plan.rowForm.width === 4 ? ['weights'] : []),
+      ...(fours ? ['outputGradient', 'inputGradient', ...(fused ? ['y'] : [])] : []),
+    ],
     ...productKernel({
       title: `Input gradient of ${name}: rows are channels, columns are positions x images, steps are filters`,
       plan,
@@ -125,11 +136,19 @@ let place_${c} = u32(output_y_${c} * ${outputWidth} + output_x_${c}) * ${batch}u
         plan,
       }),
       store: (row, c, value) => {
-        const keep =
-          `store${fours}_inputGradient(((((group * ${groupChannels}u + ${row}) * ${height}u + y_${c}) * ${width}u + x_${c}) * ` +
-          `${batch}u + image_${c})${fours && ' / 4u'}, ${value});`;
+        const place =
+          `((((group * ${groupChannels}u + ${row}) * ${height}u + y_${c}) * ${width}u + x_${c}) * ` +
+          `${batch}u + image_${c})${fours && ' / 4u'}`;
+        const keep = storeGradientAfter(
+          fused?.epilogue,
+          value,
+          `load${fours}_y(${place})`,
+          plan.resultWidth,
+          (gradient) => `store${fours}_inputGradient(${place}, ${gradient});`,
+        );
         return strided ? `if (y_${c} < ${height}u && x_${c} < ${width}u) { ${keep} }` : keep;
       },
     }),
   });
+  if (below && !fused) recordGradientEpilogue(recorder, `${name}/inputGradient`, inputGradient, below);
 }

@@ -74,16 +74,17 @@ test.each([3, 4])(
   },
 );
 
-test("in the paper's network, only activations below products have a backward pass of their own", () => {
+test("in the paper's network, no activation has a backward pass of its own on GPUs", () => {
   const kernels = recordedKernels(
     alexnet({ variant: 'paper' }),
-    { kind: 'hardware', subgroupSize: 32 },
+    { kind: 'hardware', subgroupSize: 32, bindingBytes: 2 ** 31 },
     { batch: 128, loss: softmaxCrossEntropy(), optimizer: sgd() },
   );
   const labels = kernels.filter(({ program }) => program === 'train').map(({ label }) => label);
-  const left = labels.filter((label) => /^relu\d\/backward/.test(label));
-  for (const layer of ['relu1', 'relu2', 'relu5', 'relu6', 'relu7']) expect(left).not.toContain(`${layer}/backward`);
-  // One for each layer, and updates of the eight biases together as far as 8 bindings allow.
-  expect(labels.filter((label) => label.includes('biasGradient'))).toHaveLength(8);
-  expect(labels.filter((label) => /^sgd\/.*bias/.test(label))).toHaveLength(4);
+  expect(labels.filter((label) => label.includes('relu'))).toEqual([]);
+  // One for each layer; updates of all but the three largest weights go together, as far as 8 bindings allow.
+  expect(labels.filter((label) => label.endsWith('biasGradient'))).toHaveLength(8);
+  expect(labels.filter((label) => label.startsWith('sgd'))).toHaveLength(10);
+  // Each takes a GPU some microseconds to start.
+  expect(labels.length).toBeLessThanOrEqual(80);
 });

@@ -4,14 +4,17 @@ export {
   type Epilogue,
   fusesIntoProducts,
   type GradientEpilogue,
+  type LayerBelow,
   recordEpilogue,
+  recordGradientEpilogue,
   storeAfter,
   storeGradientAfter,
 } from './kernel/epilogue.js';
 export { fromHalves } from './kernel/half.js';
+export { recordTogether } from './kernel/joined-kernels.js';
 export { type KernelBinding, type KernelText, kernelText } from './kernel/kernel-text.js';
 export { recordPerElement } from './kernel/per-element.js';
-export type { Dispatch, Elementwise, ScalarType, Tunable } from './kernel/recorder.js';
+export type { Dispatch, Elementwise, PerElement, ScalarType, Tunable } from './kernel/recorder.js';
 export { leastTime, measureRoofline, type Roofline } from './kernel/roofline.js';
 export { isFiniteWgsl, isNanWgsl } from './kernel/special-values.js';
 export { forEachOffset, sweepParts, type ValuesAtOnce, valuesOf } from './kernel/sweep.js';

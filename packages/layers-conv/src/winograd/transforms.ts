@@ -1,5 +1,5 @@
 import type { Recorder, Tensor } from '@alex/tensor';
-import { type Epilogue, recordPerElement, storeAfter } from '@alex/tensor/kernels';
+import { type Epilogue, type LayerBelow, recordPerElement, storeAfter, storeGradientAfter } from '@alex/tensor/kernels';
 import { type Matrix, transpose } from './cook-toom.js';
 import { onBothAxes } from './straight-line.js';
 import { kernelSize, placesOf, type Slice, type Tiling } from './tiling.js';
@@ -108,9 +108,10 @@ export function recordPointsToTiles(
     readonly featureMaps: FeatureMaps;
     readonly bias?: Tensor | undefined;
     readonly epilogue?: Epilogue | undefined;
+    readonly below?: LayerBelow | undefined;
   },
 ): void {
-  const { label, tiling, slice, points, featureMaps, bias, epilogue } = options;
+  const { label, tiling, slice, points, featureMaps, bias, epilogue, below } = options;
   const { tensor: output, maps, height, width } = featureMaps;
   const { images, suffix } = widthOf(tiling);
   const { tile, matrices } = tiling;
@@ -120,9 +121,9 @@ export function recordPointsToTiles(
   recordPerElement(recorder, {
     label,
     elements,
-    reads: { points, ...(bias ? { bias } : {}) },
+    reads: { points, ...(bias ? { bias } : {}), ...(below && { outputBelow: below.output }) },
     writes: { output },
-    vectors: images === 4 ? ['points', 'output'] : [],
+    vectors: images === 4 ? ['points', 'output', ...(below ? ['outputBelow'] : [])] : [],
     body: `${placeOf(tiling, slice, images)}
 ${beyond ? `if (tile >= ${tiling.rows * tiling.columns}u) { return; }` : ''}
 let y = tile_y * ${tile}u;
@@ -138,12 +139,10 @@ ${onBothAxes(
       ...(c < width % tile || width % tile === 0 ? [] : [`x + ${c}u < ${width}u`]),
     ].join(' && ');
     const place = `first + ${(r * width + c) * row}u`;
-    const store = storeAfter(
-      epilogue,
-      `${value}${bias ? ' + bias' : ''}`,
-      images,
-      (result) => `store${suffix}_output(${place}, ${result});`,
-    );
+    const keep = (result: string) => `store${suffix}_output(${place}, ${result});`;
+    const store = below
+      ? storeGradientAfter(below.epilogue, value, `load${suffix}_outputBelow(${place})`, images, keep)
+      : storeAfter(epilogue, `${value}${bias ? ' + bias' : ''}`, images, keep);
     return `${inside && `if (${inside}) `}{ ${store} }`;
   },
 )}`,

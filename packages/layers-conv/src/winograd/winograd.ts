@@ -1,5 +1,5 @@
 import { ConfigError, type Recorder, type Tensor } from '@alex/tensor';
-import { type Epilogue, recordProduct } from '@alex/tensor/kernels';
+import { type Epilogue, type LayerBelow, recordProduct, recordTogether } from '@alex/tensor/kernels';
 import type { Geometry } from '../options.js';
 import { transpose } from './cook-toom.js';
 import { kernelSize, slicesOf, tilingOf, type WinogradTile } from './tiling.js';
@@ -45,7 +45,12 @@ export function recordWinogradForward(
 export function recordWinogradInputGradient(
   recorder: Recorder,
   geometry: Geometry,
-  values: { readonly outputGradient: Tensor; readonly weight: Tensor; readonly inputGradient: Tensor },
+  values: {
+    readonly outputGradient: Tensor;
+    readonly weight: Tensor;
+    readonly inputGradient: Tensor;
+    readonly below?: LayerBelow;
+  },
   tile: WinogradTile,
 ): void {
   const { name, channels, height, width, filters, outputHeight, outputWidth, padding } = geometry;
@@ -53,6 +58,7 @@ export function recordWinogradInputGradient(
     label: `${name}/inputGradient`,
     over: 'filters',
     weight: values.weight,
+    below: values.below,
     from: { tensor: values.outputGradient, maps: filters, height: outputHeight, width: outputWidth },
     to: { tensor: values.inputGradient, maps: channels, height, width },
     first: { top: padding.top - (kernelSize - 1), left: padding.left - (kernelSize - 1) },
@@ -77,21 +83,24 @@ export function recordWinogradWeightGradient(
   const { input: inputMatrix, output: outputMatrix, size } = tiling.matrices;
   const sums = recorder.tensor(`${label}/points`, [size ** 2, filters, groupChannels]);
   slicesOf(recorder.gpu, tiling, Math.max(channels, filters)).forEach((slice, index) => {
-    const b = recordTilesToPoints(recorder, {
-      label: `${label}/inputToPoints`,
-      tiling,
-      slice,
-      matrix: inputMatrix,
-      first: { top: -padding.top, left: -padding.left },
-      featureMaps: { tensor: values.input, maps: channels, height, width },
-    });
-    const a = recordTilesToPoints(recorder, {
-      label: `${label}/gradientToPoints`,
-      tiling,
-      slice,
-      matrix: transpose(outputMatrix),
-      first: { top: 0, left: 0 },
-      featureMaps: { tensor: values.outputGradient, maps: filters, height: outputHeight, width: outputWidth },
+    const { a, b } = recordTogether(recorder, (recorder) => {
+      const b = recordTilesToPoints(recorder, {
+        label: `${label}/inputToPoints`,
+        tiling,
+        slice,
+        matrix: inputMatrix,
+        first: { top: -padding.top, left: -padding.left },
+        featureMaps: { tensor: values.input, maps: channels, height, width },
+      });
+      const a = recordTilesToPoints(recorder, {
+        label: `${label}/gradientToPoints`,
+        tiling,
+        slice,
+        matrix: transpose(outputMatrix),
+        first: { top: 0, left: 0 },
+        featureMaps: { tensor: values.outputGradient, maps: filters, height: outputHeight, width: outputWidth },
+      });
+      return { a, b };
     });
     recordProduct(recorder, {
       label: `${label}/products`,
@@ -125,6 +134,7 @@ function recordCorrelation(
     readonly weight: Tensor;
     readonly bias?: Tensor | undefined;
     readonly epilogue?: Epilogue | undefined;
+    readonly below?: LayerBelow | undefined;
     readonly from: { readonly tensor: Tensor; readonly maps: number; readonly height: number; readonly width: number };
     readonly to: { readonly tensor: Tensor; readonly maps: number; readonly height: number; readonly width: number };
     readonly first: { readonly top: number; readonly left: number };
@@ -132,25 +142,23 @@ function recordCorrelation(
 ): void {
   checkFits(geometry);
   const { batch, groups, groupChannels, groupFilters } = geometry;
-  const { label, over, weight, bias, epilogue, from, to, first } = options;
+  const { label, over, weight, bias, epilogue, below, from, to, first } = options;
   const tiling = tilingOf(tile, to.height, to.width, batch);
   const { input: matrix, size } = tiling.matrices;
-  const a = recordWeightsToPoints(recorder, {
-    label: `${label}/weightsToPoints`,
-    tiling,
-    over,
-    weight,
-    groupFilters,
-    groupChannels,
-  });
+  let weights: Tensor | undefined;
   for (const slice of slicesOf(recorder.gpu, tiling, Math.max(from.maps, to.maps))) {
-    const b = recordTilesToPoints(recorder, {
-      label: `${label}/toPoints`,
-      tiling,
-      slice,
-      matrix,
-      first,
-      featureMaps: from,
+    const { a, b } = recordTogether(recorder, (recorder) => {
+      const options = { label: `${label}/weightsToPoints`, tiling, over, weight, groupFilters, groupChannels };
+      weights ??= recordWeightsToPoints(recorder, options);
+      const b = recordTilesToPoints(recorder, {
+        label: `${label}/toPoints`,
+        tiling,
+        slice,
+        matrix,
+        first,
+        featureMaps: from,
+      });
+      return { a: weights, b };
     });
     const points = recorder.tensor(`${label}/products`, [size ** 2, to.maps, slice.length]);
     recordProduct(recorder, {
@@ -172,6 +180,7 @@ function recordCorrelation(
       featureMaps: to,
       bias,
       epilogue,
+      below,
     });
   }
 }

@@ -19,7 +19,6 @@ export function recordElementwise(recorder: Recorder, options: Elementwise): voi
       `${label}: ${name} holds ${tensor.elements} elements, the kernel is for ${elements}; tensors of other sizes belong in also`,
     );
   }
-  if (recorder.join?.(options)) return;
   const width = elements % 4 === 0 ? 4 : 1;
   const suffix = width === 4 ? '4' : '';
   const variable = (name: string, { dataType }: Tensor, part: string) => {
@@ -42,19 +41,24 @@ ${Object.keys(stored)
     const type = dataType === 'u32' ? 'u32' : 'f32';
     return width === 4 ? `vec4<${type}>` : type;
   };
-  const wgsl = `${functions}
-fn atUnit(unit: u32) {
-${Object.keys(loaded)
-  .map((name) => `let all_${name} = load${suffix}_${name}(unit);`)
-  .join('\n')}
+  const ofUnit = `${Object.keys(loaded)
+    .map((name) => `let all_${name} = load${suffix}_${name}(unit);`)
+    .join('\n')}
 ${Object.entries(stored)
   .map(([name, tensor]) => `var new_${name}: ${typeOf(tensor)};`)
   .join('\n')}
 ${Array.from({ length: width }, (_, index) => element(index)).join('\n')}
 ${Object.keys(stored)
   .map((name) => `store${suffix}_${name}(unit, new_${name});`)
-  .join('\n')}
-}`;
+  .join('\n')}`;
+  const kernel = {
+    label,
+    ...(scalars && { scalars }),
+    reads: { ...reads, ...also },
+    writes: stored,
+    vectors: width === 4 ? own.map(([name]) => name) : [],
+  };
+  if (recorder.join?.({ ...kernel, functions, elements: elements / width, body: `let unit = i;\n${ofUnit}` })) return;
   const atOnce = elementsAtOnce(
     recorder,
     elements,
@@ -66,15 +70,14 @@ ${Object.keys(stored)
     const { kind } = recorder.gpu.description;
     const grid = gridOf(units, turnsOf(units, kind), kind === 'hardware' ? 256 : undefined);
     recorder.dispatch({
-      label,
-      ...(scalars && { scalars }),
-      reads: { ...reads, ...also },
-      writes: stored,
-      vectors: width === 4 ? own.map(([name]) => name) : [],
+      ...kernel,
       ...(atOnce < elements && { range: { of: elements, first, elements: count } }),
       workgroups: grid.workgroups,
       wgsl: `// Each invocation takes ${width === 4 ? 'four elements' : 'an element'} (a unit) at a time, neighbours side by side.
-${wgsl}
+${functions}
+fn atUnit(unit: u32) {
+${ofUnit}
+}
 ${grid.main('atUnit', first / width)}`,
     });
   }

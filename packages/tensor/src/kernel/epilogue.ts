@@ -23,6 +23,13 @@ export interface GradientEpilogue {
   wgsl(g: string, y: string, width: 1 | 4): string;
 }
 
+/** The layer below one whose backward pass does that of the other as well. */
+export interface LayerBelow {
+  readonly epilogue: GradientEpilogue;
+  /** What it gave, of the shape of the gradient. */
+  readonly output: Tensor;
+}
+
 /** WGSL that calls `store` with a gradient after the epilogue, if any; `y` is WGSL for the output of the layer below. */
 export function storeGradientAfter(
   epilogue: GradientEpilogue | undefined,
@@ -60,5 +67,21 @@ export function recordEpilogue(recorder: Recorder, label: string, tensor: Tensor
     elements: tensor.elements,
     updates: { x: tensor },
     body: `x = ${epilogue.wgsl('x', 1)};`,
+  });
+}
+
+/** Records what the layer below makes of its output's gradient as a kernel of its own, in place. */
+export function recordGradientEpilogue(
+  recorder: Recorder,
+  label: string,
+  gradient: Tensor,
+  { epilogue, output }: LayerBelow,
+): void {
+  recordElementwise(recorder, {
+    label: `${label}/${epilogue.name}`,
+    elements: gradient.elements,
+    reads: { y: output },
+    updates: { g: gradient },
+    body: `g = ${epilogue.wgsl('g', 'y', 1)};`,
   });
 }

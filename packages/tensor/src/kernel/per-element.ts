@@ -1,19 +1,10 @@
-import { type Dispatch, maximumWorkgroups, type Recorder } from './recorder.js';
+import { maximumWorkgroups, type PerElement, type Recorder } from './recorder.js';
 
 const usualSize = 64;
 
-/**
- * Records a kernel that does one thing for each element: `body` is WGSL that sees `i: u32`, below `elements`, and may
- * return early. Neighbouring invocations have neighbouring `i`. `functions` is WGSL of module scope that the body calls.
- */
-export function recordPerElement(
-  recorder: Recorder,
-  options: Omit<Dispatch, 'wgsl' | 'workgroups' | 'range'> & {
-    readonly elements: number;
-    readonly functions?: string;
-    readonly body: string;
-  },
-): void {
+/** Records a kernel that does one thing for each element. */
+export function recordPerElement(recorder: Recorder, options: PerElement): void {
+  if (recorder.join?.(options)) return;
   const { elements, functions = '', body, ...dispatch } = options;
   const grid = gridOf(elements, turnsOf(elements, recorder.gpu.description.kind));
   recorder.dispatch({

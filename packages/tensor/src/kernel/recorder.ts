@@ -33,6 +33,15 @@ export interface Dispatch {
   readonly range?: ElementRange;
 }
 
+/** A kernel that does one thing for each element: neighbouring invocations have neighbouring ones. */
+export interface PerElement extends Omit<Dispatch, 'wgsl' | 'workgroups' | 'range'> {
+  readonly elements: number;
+  /** WGSL of module scope that the body calls. */
+  readonly functions?: string;
+  /** WGSL that sees the element's number as `i: u32`, below `elements`, and may return early. */
+  readonly body: string;
+}
+
 /** A kernel that makes each element of some tensors from the same element of others. */
 export interface Elementwise extends Pick<Dispatch, 'label' | 'scalars'> {
   readonly elements: number;
@@ -92,8 +101,8 @@ export interface Recorder {
   send(options: Pick<Transfer, 'label' | 'peer' | 'tensor' | 'part'>): void;
   /** Fills a tensor with what the program of another adapter sends; what comes next waits for it. */
   receive(options: Pick<Transfer, 'label' | 'peer' | 'tensor'>): void;
-  /** Takes an elementwise kernel to be recorded later, together with others, and gives true; or else it is recorded now. */
-  join?(kernel: Elementwise): boolean;
+  /** Takes a kernel to be recorded later, together with others, and gives true; or else it is recorded now. */
+  join?(kernel: PerElement): boolean;
   /** Hears of every kernel that leaves a choice: only the tuner listens. */
   collect?(tunable: Tunable<unknown>): void;
 }

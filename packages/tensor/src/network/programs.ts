@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.js';
 import { recordElementwise } from '../kernel/elementwise.js';
-import { hasFewElements, joinElementwise } from '../kernel/joined-elementwise.js';
+import { hasFewElements, joinKernels } from '../kernel/joined-kernels.js';
+import { recordMoving } from '../kernel/moving-recorder.js';
 import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
@@ -74,8 +75,8 @@ function parameterReader(
     recordCopy(recorder, parameter, half);
     return half;
   };
-  const joining = joinElementwise(recorder);
-  const small = [...parameters].filter(([, parameter]) => hasFewElements(parameter));
+  const joining = joinKernels(recorder);
+  const small = [...parameters].filter(([, parameter]) => hasFewElements(recorder, parameter));
   const copies = new Map(small.map(([path]) => [path, copy(joining, path)]));
   joining.recordJoined();
   return (path) => copies.get(path) ?? copy(recorder, path);
@@ -92,14 +93,21 @@ export function recordTraining(
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
-  const joining = joinElementwise(recorder);
+  const record = (recorder: Recorder) => recordStep(recorder, part, options, tensors);
+  // Software drivers start kernels at no cost; and what other adapters wait for had better keep its place.
+  if (recorder.gpu.description.kind === 'hardware' && part.count === 1) recordMoving(recorder, record);
+  else record(recorder);
+}
+
+function recordStep(recorder: Recorder, part: NetworkPart, options: ProgramOptions, tensors: NetworkTensors): void {
+  const joining = joinKernels(recorder);
   const update = updater(joining, part, options, tensors);
   const scale = tensors.state.get(lossScale.name);
   if (!scale) {
     const { loss, newState } = recordGradients(recorder, part, options, tensors, update);
+    recordMeasures(joining, loss, tensors);
     joining.recordJoined();
     recordStoredState(recorder, part, newState, tensors);
-    recordMeasures(recorder, loss, tensors);
     return;
   }
   const waiting: [path: string, gradient: Tensor][] = [];
@@ -116,9 +124,9 @@ export function recordTraining(
   const factor = recordNextScale(recorder, decisive, scale, part);
   for (const [path, gradient] of waiting) update(path, gradient, factor);
   for (const layer of postponed) layer.record((path, gradient) => update(path, gradient, factor));
+  recordMeasures(joining, loss, tensors);
   joining.recordJoined();
   recordStoredState(recorder, part, newState, tensors, factor);
-  recordMeasures(recorder, loss, tensors);
 }
 
 /**
@@ -204,7 +212,7 @@ export function recordUpdate(
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
-  const joining = joinElementwise(recorder);
+  const joining = joinKernels(recorder);
   const update = updater(joining, part, options, tensors);
   const scale = tensors.state.get(lossScale.name);
   const factor = scale && recordNextScale(recorder, [...tensors.gradients.values()], scale, part);

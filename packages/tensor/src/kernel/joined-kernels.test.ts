@@ -2,9 +2,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Gpu } from '../adapter/gpu.js';
 import { testGpu } from '../testing/values.js';
 import { recordElementwise } from './elementwise.js';
-import { type JoiningRecorder, joinElementwise } from './joined-elementwise.js';
+import { type JoiningRecorder, joinKernels, recordTogether } from './joined-kernels.js';
+import { recordPerElement } from './per-element.js';
 import { createProgram } from './program.js';
-import { createRecording, type Elementwise } from './recorder.js';
+import { createRecording, type Elementwise, type Recorder } from './recorder.js';
 import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
 
 let gpu: Gpu;
@@ -32,7 +33,7 @@ async function withTensors(lengths: readonly number[], use: (tensors: Tensor[]) 
 /** Runs what is recorded, and gives the labels of its dispatches. */
 async function run(record: (recorder: JoiningRecorder) => void, scalars = {}): Promise<readonly string[]> {
   const program = createProgram(gpu, (recorder) => {
-    const joining = joinElementwise(recorder);
+    const joining = joinKernels(recorder);
     record(joining);
     joining.recordJoined();
   });
@@ -52,7 +53,7 @@ const double = (label: string, x: Tensor): Elementwise => ({
   body: 'x *= 2.0;',
 });
 
-describe('elementwise kernels of few elements', () => {
+describe('kernels of few elements', () => {
   it('are one dispatch, each with its own tensors, scalars and number of elements', async () => {
     await withTensors([70, 3, 64, 65, 1], async ([a, b, c, d, factor]) => {
       const labels = await run(
@@ -139,8 +140,84 @@ describe('elementwise kernels of few elements', () => {
 
   it('leave large ones alone', async () => {
     const recording = createRecording(gpu);
-    const joining = joinElementwise(recording);
+    const joining = joinKernels(recording);
     recordElementwise(joining, double('large', recording.tensor('x', [100_000])));
     expect(recording.operations.map(({ label }) => label)).toEqual(['large']);
   });
+});
+
+describe('kernels recorded together', () => {
+  const copies = (recorder: Recorder, [from, to, alsoTo]: readonly Tensor[], label = '') => {
+    recordPerElement(recorder, {
+      label: `${label}fours`,
+      elements: 25,
+      reads: { x: from! },
+      writes: { y: to! },
+      vectors: ['x', 'y'],
+      // Leaves early: the others go on.
+      body: 'if (i == 3u) { return; } store4_y(i, load4_x(i) * 2.0);',
+    });
+    recordPerElement(recorder, {
+      label: `${label}backwards`,
+      elements: 100,
+      reads: { x: from! },
+      writes: { y: alsoTo! },
+      body: 'store_y(i, load_x(99u - i));',
+    });
+  };
+
+  it('are one dispatch on GPUs, however many elements they have, with loads of one and of four', async () => {
+    for (const [kind, labels] of [
+      ['hardware', ['fours and 1 more']],
+      ['software', ['fours', 'backwards']],
+    ] as const) {
+      await withTensors([100, 100, 100], async (tensors) => {
+        const program = createProgram(gpu, (recorder) => {
+          recordTogether({ ...recorder, gpu: as(kind) }, (together) => copies(together, tensors));
+        });
+        await program.run({});
+        expect(program.dispatchLabels).toEqual(labels);
+        program.dispose();
+        const [, doubled, reversed] = tensors;
+        expect(await read(doubled!)).toEqual(
+          Array.from({ length: 100 }, (_, i) => (i >= 12 && i < 16 ? i + 1 : 2 * (i + 1))),
+        );
+        expect(await read(reversed!)).toEqual(Array.from({ length: 100 }, (_, i) => 100 - i));
+      });
+    }
+  });
+
+  it('are not together where functions reach tensors, or a tensor takes too many bindings', () => {
+    const alignment = gpu.limits.minStorageBufferOffsetAlignment;
+    const labelsOf = (functions: string | undefined, bindingBytes: number) => {
+      const recording = createRecording(as('hardware', bindingBytes));
+      const tensors = ['a', 'b', 'c'].map((label) => recording.tensor(label, [alignment]));
+      recordTogether(recording, (recorder) => {
+        for (const tensor of tensors) {
+          recordPerElement(recorder, {
+            label: tensor.label,
+            elements: 100,
+            reads: {},
+            writes: { tensor },
+            ...(functions && { functions }),
+            body: 'store_tensor(i, 1.0);',
+          });
+        }
+      });
+      return recording.operations.map(({ label }) => label);
+    };
+    expect(labelsOf(undefined, 2 ** 20)).toEqual(['a and 2 more']);
+    expect(labelsOf('fn half(i: u32) -> f32 { return load_tensor(i); }', 2 ** 20)).toEqual(['a', 'b', 'c']);
+    // Four bindings each.
+    const most = gpu.limits.maxStorageBuffersPerShaderStage;
+    expect(labelsOf(undefined, alignment)).toHaveLength(Math.ceil(3 / Math.floor(most / 4)));
+  });
+
+  /** The adapter, as if it were another. */
+  function as(kind: 'hardware' | 'software', bindingBytes = gpu.bindingBytes): Gpu {
+    return Object.create(gpu, {
+      description: { value: { ...gpu.description, kind } },
+      bindingBytes: { value: bindingBytes },
+    });
+  }
 });
