@@ -1,4 +1,5 @@
 // What authors of kernels and layers use: recording, products, random numbers, tunables and the tuner.
+export { type CompileKernelsOptions, compileKernels } from './kernel/compile-kernels.js';
 export { type Elementwise, recordElementwise } from './kernel/elementwise.js';
 export {
   type Epilogue,
