@@ -1,10 +1,11 @@
+import { availableParallelism } from 'node:os';
 import type { Augmenter } from '@alex/augment';
 import { softmaxCrossEntropy } from '@alex/loss';
 import { alexnet, type Variant } from '@alex/model-alexnet';
 import { partsOn, place, type Strategy } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
 import { type AdapterError, type Gpu, type HostTensor, MemoryError, type NetworkDescription } from '@alex/tensor';
-import type { Tunings } from '@alex/tensor/kernels';
+import { compileKernels, type Tunings } from '@alex/tensor/kernels';
 import { type CompileOptions, checkFits, type Network } from '@alex/tensor/network';
 import { createRunAugmenter, type LearntWeights, loadLearnt, type RunConfig } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
@@ -99,11 +100,19 @@ export async function openSession(
     });
     const augmenter = createRunAugmenter(network, config);
     disposers.push(() => augmenter.dispose());
+    await compileOn(gpus, tuning.say);
     return { gpus, network, augmenter, tunings, dispose };
   } catch (error) {
     dispose();
     throw error;
   }
+}
+
+/** Compiles what was made on the adapters, each with its share of the cores. */
+async function compileOn(gpus: readonly Gpu[], say: (line: string) => void): Promise<void> {
+  const cores = Math.max(1, Math.floor(availableParallelism() / gpus.length));
+  const onBegin = ({ kernels }: { readonly kernels: number }) => say(`Compiling ${kernels} kernels …`);
+  await Promise.all(gpus.map((gpu) => compileKernels(gpu, { cores, onBegin })));
 }
 
 /** Makes something on several adapters, and waits until all of them have found it right. */

@@ -1,5 +1,7 @@
 // What authors of kernels and layers use: recording, products, random numbers, tunables and the tuner.
-export { recordElementwise } from './kernel/elementwise.js';
+
+export { type CompileKernelsOptions, compileKernels } from './kernel/compile-kernels.js';
+export { type Elementwise, recordElementwise, recordElementwise } from './kernel/elementwise.js';
 export {
   type Epilogue,
   fusesIntoProducts,

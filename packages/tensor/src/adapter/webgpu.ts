@@ -15,6 +15,7 @@ export const GPUBufferUsage = {
   COPY_DST: 0x0008,
   UNIFORM: 0x0040,
   STORAGE: 0x0080,
+  INDIRECT: 0x0100,
   QUERY_RESOLVE: 0x0200,
 } as const;
 
@@ -165,6 +166,7 @@ export interface GPUComputePassEncoder {
   setPipeline(pipeline: GPUComputePipeline): undefined;
   setBindGroup(index: number, bindGroup: GPUBindGroup): undefined;
   dispatchWorkgroups(x: number, y?: number, z?: number): undefined;
+  dispatchWorkgroupsIndirect(indirectBuffer: GPUBuffer, indirectOffset: number): undefined;
   end(): undefined;
 }
 

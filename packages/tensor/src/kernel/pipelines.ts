@@ -7,9 +7,22 @@ import {
   GPUShaderStage,
 } from '../adapter/webgpu.js';
 
+/** A kernel's text and what it is bound to. */
+export interface KernelSource {
+  readonly label: string;
+  readonly code: string;
+  /** Of its bindings, in their order. */
+  readonly types: readonly GPUBufferBindingType[];
+}
+
+/** A kernel that is being compiled for an adapter, or was. */
+export interface Kernel extends KernelSource {
+  readonly pipeline: Promise<GPUComputePipeline>;
+}
+
 /** What was compiled for an adapter: kernels of one text share a pipeline, kernels of like bindings a layout. */
 interface Cache {
-  readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
+  readonly kernels: Map<string, Kernel>;
   readonly layouts: Map<string, GPUBindGroupLayout>;
 }
 
@@ -18,7 +31,7 @@ const caches = new WeakMap<GPUDevice, Cache>();
 function cacheOf({ device }: Gpu): Cache {
   let cache = caches.get(device);
   if (!cache) {
-    cache = { pipelines: new Map(), layouts: new Map() };
+    cache = { kernels: new Map(), layouts: new Map() };
     caches.set(device, cache);
   }
   return cache;
@@ -39,24 +52,26 @@ export function bindGroupLayout(gpu: Gpu, types: readonly GPUBufferBindingType[]
 }
 
 /** Compiles a kernel in the background, or gives what was compiled of the same text before. */
-export function compile(
-  gpu: Gpu,
-  label: string,
-  code: string,
-  layout: GPUBindGroupLayout,
-): Promise<GPUComputePipeline> {
-  const { pipelines } = cacheOf(gpu);
-  let pipeline = pipelines.get(code);
-  if (!pipeline) {
+export function compile(gpu: Gpu, source: KernelSource): Promise<GPUComputePipeline> {
+  const { kernels } = cacheOf(gpu);
+  const { label, code, types } = source;
+  let kernel = kernels.get(code);
+  if (!kernel) {
     const { device } = gpu;
-    pipeline = gpu.validated(label, () =>
+    const pipeline = gpu.validated(label, () =>
       device.createComputePipelineAsync({
         label,
-        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        layout: device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout(gpu, types)] }),
         compute: { module: device.createShaderModule({ label, code }), entryPoint: 'main' },
       }),
     );
-    pipelines.set(code, pipeline);
+    kernel = { label, code, types, pipeline };
+    kernels.set(code, kernel);
   }
-  return pipeline;
+  return kernel.pipeline;
+}
+
+/** All kernels that were made for an adapter so far. */
+export function kernelsOf(gpu: Gpu): Kernel[] {
+  return [...cacheOf(gpu).kernels.values()];
 }

@@ -93,5 +93,5 @@ export function prepare(
     },
   }));
   if (module.usesScalars) entries.push({ binding: bindingCount, resource: { buffer: scalarBuffer! } });
-  return { dispatch, layout, entries, pipeline: compile(gpu, dispatch.label, module.text, layout) };
+  return { dispatch, layout, entries, pipeline: compile(gpu, { label: dispatch.label, code: module.text, types }) };
 }

@@ -1,0 +1,78 @@
+import { setTimeout } from 'node:timers/promises';
+import type { Gpu } from '../adapter/gpu.js';
+import { type GPUBuffer, GPUBufferUsage, GPUMapMode } from '../adapter/webgpu.js';
+import { bindGroupLayout, compile, type KernelSource } from './pipelines.js';
+
+/** More than the scalars of any network take. Nothing else is read of a binding's buffer: not by no workgroup at all. */
+const bindingBytes = 16_384;
+const markBytes = 16;
+
+/** How often the adapter is asked whether it is done, and for how long; milliseconds. */
+const pause = 50;
+const look = 5;
+
+/**
+ * Has a driver compile kernels that it would compile when they are first dispatched: dispatches each over no workgroups.
+ * What cannot be compiled is left to whoever runs it.
+ */
+export async function dispatchEmpty(gpu: Gpu, kernels: readonly KernelSource[]): Promise<void> {
+  const { device } = gpu;
+  const compiled = await Promise.allSettled(kernels.map((kernel) => compile(gpu, kernel)));
+  const buffers: GPUBuffer[] = [];
+  const { STORAGE, UNIFORM, INDIRECT, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
+  const create = (size: number, usage: number) => {
+    const buffer = device.createBuffer({ label: 'nothing', size, usage });
+    buffers.push(buffer);
+    return buffer;
+  };
+  // A dispatch binds no buffer twice, and a buffer begins with zeros.
+  const most = Math.max(0, ...kernels.map(({ types }) => types.length));
+  try {
+    const mark = await gpu.validated('compiling', () => {
+      const bound = Array.from({ length: most }, () => create(bindingBytes, STORAGE | UNIFORM));
+      // Counts of 0 that Dawn cannot see: it would warn of them on standard output.
+      const counts = create(markBytes, INDIRECT | COPY_SRC);
+      const mark = create(markBytes, MAP_READ | COPY_DST);
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      for (const [index, { types }] of kernels.entries()) {
+        const outcome = compiled[index]!;
+        if (outcome.status === 'rejected') continue;
+        const layout = bindGroupLayout(gpu, types);
+        const entries = types.map((_, binding) => ({ binding, resource: { buffer: bound[binding]! } }));
+        pass.setPipeline(outcome.value);
+        pass.setBindGroup(0, device.createBindGroup({ label: 'nothing', layout, entries }));
+        pass.dispatchWorkgroupsIndirect(counts, 0);
+      }
+      pass.end();
+      encoder.copyBufferToBuffer(counts, 0, mark, 0, markBytes);
+      device.queue.submit([encoder.finish()]);
+      return mark;
+    });
+    await readable(mark);
+  } catch {
+    // Found again, by name, by whoever runs the kernel.
+  } finally {
+    for (const buffer of buffers) buffer.destroy();
+  }
+}
+
+/**
+ * Waits until a buffer can be read, sleeping most of the time. While a promise of the adapter is pending, the `webgpu` package
+ * polls without a pause, and takes a core away from the driver that compiles.
+ */
+async function readable(buffer: GPUBuffer): Promise<void> {
+  for (;;) {
+    await setTimeout(pause);
+    let calledOff = false;
+    // Ends by itself when the work is done, or when the adapter is lost.
+    const ended = buffer.mapAsync(GPUMapMode.READ).then(
+      () => true,
+      () => !calledOff,
+    );
+    if (await Promise.race([ended, setTimeout(look, false)])) return;
+    calledOff = true;
+    buffer.unmap();
+    await ended;
+  }
+}
