@@ -1,7 +1,6 @@
 // What authors of kernels and layers use: recording, products, random numbers, tunables and the tuner.
-
 export { type CompileKernelsOptions, compileKernels } from './kernel/compile-kernels.js';
-export { type Elementwise, recordElementwise, recordElementwise } from './kernel/elementwise.js';
+export { recordElementwise } from './kernel/elementwise.js';
 export {
   type Epilogue,
   fusesIntoProducts,
