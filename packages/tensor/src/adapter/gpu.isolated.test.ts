@@ -159,6 +159,22 @@ describe('validated', () => {
     await gpu.finished();
   });
 
+  it('destroys the buffers of what turns out to be wrong, and no others', async () => {
+    const gpu = await open();
+    const create = (label: string) => gpu.createBuffer({ label, size: 256, usage: storage() });
+    create('before');
+    const wrong = gpu.validated('wrong', () => {
+      create('made of it');
+      return createModule(gpu, torn);
+    });
+    create('meanwhile');
+    expect(gpu.liveBuffers).toBe(3);
+    await expect(wrong).rejects.toThrow(AdapterError);
+    expect(gpu.liveBuffers).toBe(2);
+    await gpu.validated('right', () => create('kept'));
+    expect(gpu.liveBuffers).toBe(3);
+  });
+
   it('throws why a pipeline cannot be made, under its label', async () => {
     const gpu = await open();
     const wrong = gpu.validated('pool1', () =>

@@ -198,20 +198,24 @@ export class Gpu {
   }
 
   /**
-   * Calls `work` and hands its result on, if the device found nothing wrong with what it was told meanwhile.
-   * Only calls before the first `await` of `work` are watched.
+   * Calls `work` and hands its result on, if the device found nothing wrong with what it was told meanwhile. Else the buffers
+   * that `work` made are destroyed. Only calls before the first `await` of `work` are watched.
    *
    * Throws an `AdapterError` that begins with `label`, or that of the loss if the adapter was lost.
    */
   async validated<T>(label: string, work: () => T | Promise<T>): Promise<T> {
     for (const filter of errorFilters) this.device.pushErrorScope(filter);
     // Scopes are one stack for the whole device: they close before anybody else can get a turn.
+    const before = new Set(this.#sizes.keys());
     const result = callNow(work);
+    const made = [...this.#sizes.keys()].filter((buffer) => !before.has(buffer));
     const scopes = errorFilters.map(() => this.device.popErrorScope());
     const [outcome, ...found] = await Promise.allSettled([result, ...scopes]);
     for (const scope of found) {
+      if (scope.status === 'fulfilled' && !scope.value) continue;
+      for (const buffer of made) this.destroyBuffer(buffer);
       if (scope.status === 'rejected') throw this.#loss ?? this.#reported(label, scope.reason);
-      if (scope.value) throw this.#reported(label, scope.value);
+      throw this.#reported(label, scope.value);
     }
     // A lost device finds nothing wrong with anything.
     if (this.#loss) throw this.#loss;
