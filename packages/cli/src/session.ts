@@ -100,7 +100,8 @@ export async function openSession(
     });
     const augmenter = createRunAugmenter(network, config);
     disposers.push(() => augmenter.dispose());
-    await compileOn(gpus, tuning.say);
+    // Who only asks for results sees nothing else.
+    await compileOn(gpus, options.training ? tuning.say : () => undefined);
     return { gpus, network, augmenter, tunings, dispose };
   } catch (error) {
     dispose();

@@ -8,8 +8,8 @@ const bindingBytes = 16_384;
 const markBytes = 16;
 
 /** How often the adapter is asked whether it is done, and for how long; milliseconds. */
-const pause = 50;
-const look = 5;
+const pause = 100;
+const look = 3;
 
 /**
  * Has a driver compile kernels that it would compile when they are first dispatched: dispatches each over no workgroups.
