@@ -1,4 +1,5 @@
-import type { AdapterDescription, Gpu } from '../adapter/gpu.js';
+import type { AdapterDescription, Gpu, SubgroupMatrix } from '../adapter/gpu.js';
+import { kernelText } from '../kernel/kernel-text.js';
 import type { Tensor } from '../kernel/tensor.js';
 import type { NetworkDescription } from '../network/description.js';
 import type { ProgramOptions } from '../network/network-tensors.js';
@@ -11,6 +12,12 @@ export interface KernelAdapter {
   /** Invocations of a subgroup; undefined where kernels do without. */
   readonly subgroupSize: number | undefined;
   readonly features?: readonly string[];
+  /** What its matrix units multiply. Default: it has none. */
+  readonly subgroupMatrix?: SubgroupMatrix;
+  /** Bytes of memory, and invocations, of a workgroup, and bindings of a kernel. Default: what WebGPU promises. */
+  readonly workgroupBytes?: number;
+  readonly workgroupInvocations?: number;
+  readonly bindings?: number;
   /** Bytes that one binding may hold. Default: 128 MiB, which WebGPU promises. */
   readonly bindingBytes?: number;
   readonly vendor?: string;
@@ -25,6 +32,8 @@ export interface RecordedKernel {
   readonly label: string;
   readonly workgroups: readonly number[];
   readonly wgsl: string;
+  /** All of it, with declarations, as the driver's compiler gets it. */
+  text(): string;
   /** `name: f32[96,55,55,128]`, of what it reads and writes. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
@@ -40,30 +49,35 @@ export function recordedKernels(
   options: ProgramOptions,
   part?: NetworkPart,
 ): RecordedKernel[] {
-  return recordPrograms(description, adapterInNameOnly(adapter), options, part).flatMap(({ name, dispatches }) =>
-    dispatches.map(({ label, wgsl, reads, writes, workgroups }): RecordedKernel => {
+  const gpu = adapterInNameOnly(adapter);
+  return recordPrograms(description, gpu, options, part).flatMap(({ name, dispatches }) =>
+    dispatches.map((dispatch): RecordedKernel => {
+      const { label, wgsl, reads, writes, workgroups } = dispatch;
       const counts = workgroups.map((count) => count ?? 1);
-      return { program: name, label, wgsl, workgroups: counts, reads: inWords(reads), writes: inWords(writes) };
+      const text = () => kernelText(gpu, dispatch).text;
+      return { program: name, label, wgsl, text, workgroups: counts, reads: inWords(reads), writes: inWords(writes) };
     }),
   );
 }
 
 /** Enough of an adapter to record for it; whatever else is asked of it fails. */
 function adapterInNameOnly(adapter: KernelAdapter): Gpu {
-  const { kind, subgroupSize, features = [], vendor = '', architecture = '', bindingBytes = 2 ** 27 } = adapter;
+  const { kind, subgroupSize, subgroupMatrix, features = [], vendor = '', architecture = '' } = adapter;
+  const { bindingBytes = 2 ** 27, workgroupBytes = 16_384, workgroupInvocations = 256, bindings = 8 } = adapter;
   const known = {
     description: { index: 0, name: 'no adapter', vendor, architecture, driver: '', kind, embedded: false },
     subgroupSize,
+    subgroupMatrix,
     bindingBytes,
     features: new Set(features),
     limits: {
       minStorageBufferOffsetAlignment: 256,
       maxStorageBufferBindingSize: bindingBytes,
       maxBufferSize: 2 ** 32,
-      maxStorageBuffersPerShaderStage: 8,
-      maxComputeInvocationsPerWorkgroup: 256,
-      maxComputeWorkgroupSizeX: 256,
-      maxComputeWorkgroupStorageSize: 16_384,
+      maxStorageBuffersPerShaderStage: bindings,
+      maxComputeInvocationsPerWorkgroup: workgroupInvocations,
+      maxComputeWorkgroupSizeX: workgroupInvocations,
+      maxComputeWorkgroupStorageSize: workgroupBytes,
     },
   };
   return known as unknown as Gpu;

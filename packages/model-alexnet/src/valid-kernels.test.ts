@@ -1,0 +1,74 @@
+import { softmaxCrossEntropy } from '@alex/loss';
+import { sgd } from '@alex/optim';
+import type { Gpu } from '@alex/tensor';
+import { type KernelAdapter, recordedKernels, testGpu } from '@alex/tensor/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { alexnet, type Variant } from './alexnet.js';
+
+/** GPUs that are not at hand: their kernels are made all the same, and WGSL's compiler says whether they are sound. */
+const gpus: Readonly<Record<string, KernelAdapter>> = {
+  'subgroups of 32 and matrix units': {
+    kind: 'hardware',
+    vendor: 'nvidia',
+    subgroupSize: 32,
+    subgroupMatrix: { rows: 16, columns: 16, steps: 16 },
+    features: ['shader-f16'],
+    bindingBytes: 2 ** 31 - 4,
+    workgroupBytes: 49_152,
+    workgroupInvocations: 1024,
+    bindings: 16,
+  },
+  'subgroups of 64': {
+    kind: 'hardware',
+    subgroupSize: 64,
+    features: ['shader-f16'],
+    workgroupBytes: 65_536,
+    workgroupInvocations: 1024,
+    bindings: 16,
+  },
+  'no more than WebGPU promises': { kind: 'hardware', subgroupSize: undefined, features: ['shader-f16'] },
+};
+
+/** What a text asks of the adapter that compiles it. */
+const asked: Readonly<Record<string, string>> = {
+  f16: 'shader-f16',
+  subgroups: 'subgroups',
+  chromium_experimental_subgroup_matrix: 'chromium-experimental-subgroup-matrix',
+};
+
+describe.each(Object.entries(gpus))('on a GPU with %s', (_, adapter) => {
+  let gpu: Gpu;
+  beforeAll(async () => {
+    gpu = await testGpu();
+  });
+  afterAll(() => gpu.dispose());
+
+  it.each<[Variant, 'float32' | 'mixed']>([
+    ['paper', 'float32'],
+    ['paper', 'mixed'],
+    ['cifar-13pct', 'float32'],
+    ['cifar-13pct', 'mixed'],
+    ['cifar-18pct', 'mixed'],
+  ])('the kernels of %s, %s, are valid WGSL', async (variant, precision) => {
+    const options = { precision, loss: softmaxCrossEntropy(), optimizer: sgd() };
+    const kernels = [128, 30].flatMap((batch) => recordedKernels(alexnet({ variant }), adapter, { ...options, batch }));
+    const texts = new Map(kernels.map((kernel) => [kernel.text(), kernel.label]));
+    expect(texts.size).toBeGreaterThan(30);
+    let compiled = 0;
+    for (const [code, label] of texts) {
+      const needs = [...code.matchAll(/^enable (\w+);/gm)].map(([, name]) => asked[name!]!);
+      if (needs.some((feature) => !gpu.features.has(feature))) continue;
+      await gpu.validated(label, () => gpu.device.createShaderModule({ label, code }));
+      compiled++;
+    }
+    // In mixed precision nearly all texts need f16, which SwiftShader lacks.
+    expect(compiled).toBeGreaterThan(precision === 'float32' ? 30 : 0);
+  });
+});
+
+it('what is wrong is found', async () => {
+  const gpu = await testGpu();
+  const code = '@compute @workgroup_size(1) fn main() { let half: f16 = 1.0; }';
+  await expect(gpu.validated('wrong', () => gpu.device.createShaderModule({ code }))).rejects.toThrow(/f16/);
+  gpu.dispose();
+});
