@@ -40,7 +40,7 @@ const shownLimits = [
   'maxComputeWorkgroupsPerDimension',
 ];
 
-function formatAdapter({ environment, computes, features, limits, matrices, roofline }: AdapterFinding): string {
+function formatAdapter({ environment, computes, features, limits, matrix, roofline }: AdapterFinding): string {
   const { adapter, driver, processor, cores, node, platform, subgroupSize } = environment;
   const rows = [
     `${adapter} (${computes}), driver ${driver}`,
@@ -48,7 +48,7 @@ function formatAdapter({ environment, computes, features, limits, matrices, roof
     `roofline: ${(roofline.multiplyAddsPerSecond / 1e9).toFixed(0)} billion multiply-adds per second, copies ${(roofline.copyBytesPerSecond / 1e9).toFixed(0)} GB per second`,
     `subgroups: ${subgroupSize ?? 'none'}`,
     `features: ${features.join(', ') || 'none'}`,
-    `matrix units: ${matrices.map((sizes) => JSON.stringify(sizes)).join(' ') || 'none'}`,
+    `matrix units: ${matrix ? `${matrix.rows} x ${matrix.columns} x ${matrix.steps}` : 'none'}`,
     ...shownLimits.flatMap((name) => (limits[name] === undefined ? [] : [`${name}: ${limits[name]}`])),
   ];
   return rows.join('\n');

@@ -1,3 +1,4 @@
+import type { SubgroupMatrix } from '@alex/tensor';
 import type { Roofline } from '@alex/tensor/kernels';
 import type { Precision } from '@alex/tensor/network';
 import type { Environment } from '../environment.js';
@@ -10,8 +11,8 @@ export interface AdapterFinding {
   readonly computes: string;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
-  /** The sizes of the adapter's matrix units, as it reports them; none where it has none. */
-  readonly matrices: readonly unknown[];
+  /** What matrix units multiply at once, where kernels can use them. */
+  readonly matrix?: SubgroupMatrix | undefined;
   readonly roofline: Roofline;
 }
 

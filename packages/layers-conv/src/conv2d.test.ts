@@ -64,6 +64,20 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
     });
   });
 
+  it('agrees where channels fill no round of a GPU, of more places than a workgroup keeps, with split-K', async () => {
+    await expectAgreement(gpu(), {
+      batch: 6,
+      channels: 37,
+      height: 9,
+      width: 8,
+      filters: 10,
+      kernel: [4, 4],
+      stride: [1, 1],
+      padding: { top: 2, left: 1, bottom: 1, right: 2 },
+      groups: 1,
+    });
+  });
+
   it.each([
     ['four images at a time', { batch: 8, channels: 5, filters: 12, kernel: square(2), groups: 1 }],
     ['one image at a time', { batch: 3, channels: 6, filters: 7, kernel: square(2), groups: 1 }],

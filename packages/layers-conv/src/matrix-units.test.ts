@@ -27,12 +27,12 @@ describe('a convolution in mixed precision, by matrix units where the adapter ha
     stride: [1, 1],
     padding: { top: 1, left: 1, bottom: 1, right: 1 },
   } as const;
-  it.each<Window>([
+  it.for<Window>([
     { ...usual, channels: 3, height: 7, width: 6, filters: 20, groups: 1, kernel: [5, 4], stride: [2, 1] },
     { ...usual, channels: 64, height: 3, width: 3, filters: 34, groups: 2 },
     { ...usual, batch: 5, channels: 4, height: 4, width: 5, filters: 6, groups: 1 },
-  ])('of $channels channels to $filters filters, $batch images', async (window) => {
-    if (!gpu.features.has('shader-f16')) return;
+  ])('of $channels channels to $filters filters, $batch images', async (window, { skip }) => {
+    if (!gpu.features.has('shader-f16')) return skip('no f16');
     const { batch, channels, height, width, filters, kernel, stride, padding, groups } = window;
     const layer = conv2d({ filters, kernel, stride, padding, groups });
     const inputShape = [batch, channels, height, width];

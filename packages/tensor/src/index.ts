@@ -1,6 +1,7 @@
 export { listAdapters, type OpenOptions, openGpu } from './adapter/adapters.js';
 export { type AdapterDescription, type BufferOptions, Gpu, type GpuOptions } from './adapter/gpu.js';
 export { pollPatiently } from './adapter/patient-polling.js';
+export type { SubgroupMatrix } from './adapter/subgroups.js';
 export { type GPUBuffer, GPUBufferUsage, type GPUDevice, GPUMapMode } from './adapter/webgpu.js';
 export {
   AdapterError,

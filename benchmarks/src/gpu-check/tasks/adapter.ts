@@ -8,8 +8,6 @@ import { formatRecord } from '../records.js';
 
 const adapter = process.env['ALEX_ADAPTER'];
 const gpu = await openGpu(adapter ? { adapter } : {});
-// Dawn names the sizes here; the types of WebGPU do not know them yet.
-const { subgroupMatrixConfigs = [] } = gpu.device.adapterInfo as { readonly subgroupMatrixConfigs?: Iterable<unknown> };
 const limits: Record<string, number> = {};
 for (const name in gpu.limits) {
   const value: unknown = gpu.limits[name as keyof typeof gpu.limits];
@@ -21,7 +19,7 @@ const known: Omit<AdapterFinding, 'roofline'> = {
   computes: gpu.description.kind,
   features: [...gpu.features].sort(),
   limits,
-  matrices: [...subgroupMatrixConfigs],
+  matrix: gpu.subgroupMatrix,
 };
 console.log(formatRecord({ ...known, roofline: { multiplyAddsPerSecond: 0, copyBytesPerSecond: 0 } }));
 // The first time an idle GPU runs at a fraction of its clock.

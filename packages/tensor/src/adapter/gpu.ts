@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { AdapterError, AdapterLostError, MemoryError } from '../errors.js';
+import { type SubgroupMatrix, type Subgroups, subgroupsOf } from './subgroups.js';
 import type { GPUAdapterInfo, GPUBuffer, GPUDevice, GPUSupportedLimits } from './webgpu.js';
 
 /** What can be known of an adapter before it is opened. */
@@ -37,14 +38,6 @@ export interface BufferOptions {
   readonly mappedAtCreation?: boolean;
 }
 
-/** The size of the matrices that an adapter's matrix units multiply: f16 by f16, summed in f32. */
-export interface SubgroupMatrix {
-  readonly rows: number;
-  readonly columns: number;
-  /** Steps of the reduction. */
-  readonly steps: number;
-}
-
 /** Narrows what kernels may use of an adapter: to try their other variants, or to leave room for others. */
 export interface GpuOptions {
   /** False: kernels do without subgroups (and so without matrix units) even where the adapter has them. */
@@ -55,10 +48,9 @@ export interface GpuOptions {
   readonly memoryBytes?: number;
 }
 
-const errorFilters = ['validation', 'out-of-memory', 'internal'] as const;
+const noSubgroups: Partial<Subgroups> = {};
 
-/** AMD's RDNA and Intel's chips give a range. RDNA 3 pairs multiply-adds at this size only, Intel compiles for it as well. */
-const usualSubgroup = 32;
+const errorFilters = ['validation', 'out-of-memory', 'internal'] as const;
 
 /** The news that an adapter was lost may come so many milliseconds after what it broke, on a busy machine. */
 const newsOfLoss = 5000;
@@ -124,14 +116,10 @@ export class Gpu {
     this.description = description;
     this.features = new Set(device.features);
     this.limits = device.limits;
-    const { subgroupMinSize, subgroupMaxSize } = device.adapterInfo;
-    const subgroups = options.subgroups !== false && device.features.has('subgroups');
-    const fixed = subgroupMinSize === subgroupMaxSize;
-    const pinned = !fixed && device.features.has('subgroup-size-control') ? usualSubgroup : undefined;
-    const withinRange = pinned !== undefined && pinned >= subgroupMinSize && pinned <= subgroupMaxSize;
-    this.pinnedSubgroupSize = subgroups && withinRange ? pinned : undefined;
-    this.subgroupSize = subgroups && fixed ? subgroupMinSize : this.pinnedSubgroupSize;
-    this.subgroupMatrix = this.subgroupSize === undefined ? undefined : matrixOf(device, info);
+    const { size, pinned, matrix } = options.subgroups === false ? noSubgroups : subgroupsOf(device, info);
+    this.subgroupSize = size;
+    this.pinnedSubgroupSize = pinned;
+    this.subgroupMatrix = matrix;
     this.bindingBytes = Math.min(device.limits.maxStorageBufferBindingSize, options.bindingBytes ?? Infinity);
     const machineBytes = description.kind === 'software' ? memoryOfMachine() : Infinity;
     this.memoryBytes = Math.min(machineBytes, options.memoryBytes ?? Infinity);
@@ -272,15 +260,6 @@ export class Gpu {
     const message = `${label}: the adapter "${this.description.name}" reports: ${messageOf(reason).trim()}`;
     return isA('GPUOutOfMemoryError', reason) ? new MemoryError(message) : new AdapterError(message);
   }
-}
-
-function matrixOf({ features }: GPUDevice, info: GPUAdapterInfo): SubgroupMatrix | undefined {
-  if (!features.has('chromium-experimental-subgroup-matrix') || !features.has('shader-f16')) return undefined;
-  const configs = [...(info.subgroupMatrixConfigs ?? [])].filter(
-    ({ componentType, resultComponentType }) => componentType === 'f16' && resultComponentType === 'f32',
-  );
-  const [largest] = configs.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
-  return largest && { rows: largest.M, columns: largest.N, steps: largest.K };
 }
 
 /** The bytes of memory that this process may use at most. */

@@ -87,6 +87,7 @@ describe('on a driver that compiles at the first dispatch', () => {
     watch(gpu);
     await compileByDispatch(gpu, kernels, {
       cores: 3,
+      patience: async () => undefined,
       async open(options) {
         const helper = await openGpu(options);
         watch(helper);
@@ -111,8 +112,15 @@ describe('on a driver that compiles at the first dispatch', () => {
 
   test('helpers are an offer', async () => {
     const open = vi.fn().mockRejectedValue(new AdapterError('no more devices'));
-    await compileByDispatch(gpu, kernelsOf(gpu), { cores: 2, open });
+    await compileByDispatch(gpu, kernelsOf(gpu), { cores: 2, open, patience: async () => undefined });
     expect(open).toHaveBeenCalledOnce();
+    await expectRight();
+  });
+
+  test('nobody helps where the own share was found on disk', async () => {
+    const open = vi.fn();
+    await compileByDispatch(gpu, kernelsOf(gpu), { cores: 2, open, patience: () => new Promise(() => undefined) });
+    expect(open).not.toHaveBeenCalled();
     await expectRight();
   });
 

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { type OpenOptions, openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
 import { dispatchEmpty } from './empty-dispatch.js';
@@ -11,7 +12,12 @@ export interface CompileKernelsOptions {
   readonly cores?: number | undefined;
   /** For tests: opens the devices that help. */
   readonly open?: ((options: OpenOptions) => Promise<Gpu>) | undefined;
+  /** For tests: ends when whoever compiles its share has taken so long that it compiles indeed. */
+  readonly patience?: (() => Promise<unknown>) | undefined;
 }
+
+/** A share that is on disk already takes less, milliseconds: then opening devices would cost more than they save. */
+const fromDisk = 500;
 
 /** Each device has threads and memory of its own, and a paper's network a hundred kernels. */
 const mostDevices = 8;
@@ -43,10 +49,12 @@ function compilesAtFirstDispatch({ description: { kind, vendor } }: Gpu): boolea
 export async function compileByDispatch(
   gpu: Gpu,
   kernels: readonly KernelSource[],
-  { cores = availableParallelism(), open = openGpu }: CompileKernelsOptions,
+  { cores = availableParallelism(), open = openGpu, patience = () => setTimeout(fromDisk) }: CompileKernelsOptions,
 ): Promise<void> {
   const [own = [], ...others] = deal(kernels, Math.min(cores, mostDevices));
-  await Promise.all([dispatchEmpty(gpu, own), ...others.map((hand) => help(gpu, hand, open))]);
+  const working = dispatchEmpty(gpu, own);
+  const found = await Promise.race([working.then(() => true), patience().then(() => false)]);
+  if (!found) await Promise.all([working, ...others.map((hand) => help(gpu, hand, open))]);
   // Found on disk, where the driver has a place for it.
   await dispatchEmpty(gpu, others.flat());
 }

@@ -40,3 +40,27 @@ it('binds a tensor that is too large for one binding in several', async () => {
     ['old', 64, 36],
   ]);
 });
+
+it('asks for the size of subgroups where they are used and the adapter would choose one', async () => {
+  const gpu = await testGpu();
+  const pinned = Object.create(gpu, { pinnedSubgroupSize: { value: 32 } }) as Gpu;
+  const plain = await dispatchOf(gpu);
+  const shared = { ...plain, wgsl: `var<workgroup> sum: f32;\n${plain.wgsl}` };
+  expect(kernelText(pinned, shared).text).toContain('@compute @subgroup_size(32) @workgroup_size(1)');
+  expect(kernelText(pinned, shared).text).toContain('enable subgroup_size_control;');
+  for (const text of [kernelText(pinned, plain).text, kernelText(gpu, shared).text]) {
+    expect(text).not.toContain('subgroup_size');
+  }
+});
+
+it('gives values as they are stored to a kernel that asks for them', async () => {
+  const gpu = await testGpu();
+  const recording = createRecording(gpu);
+  const x = recording.tensor('x', [100], { dataType: 'f16' });
+  const y = recording.tensor('y', [100]);
+  const wgsl = '@compute @workgroup_size(1) fn main() { store_y(0u, f32(raw4_x(0u).x)); }';
+  const dispatch: Dispatch = { label: 'raw', reads: { x }, writes: { y }, vectors: ['x'], wgsl, workgroups: [1] };
+  const { text } = kernelText(gpu, dispatch);
+  expect(text).toContain('fn raw4_x(i: u32) -> vec4<f16> {');
+  expect(text).not.toContain('raw_y');
+});

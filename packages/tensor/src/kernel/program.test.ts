@@ -137,8 +137,8 @@ describe('createProgram', () => {
     expect(gpu.liveBuffers).toBe(before);
   });
 
-  test('timestamps of each dispatch can be read', async () => {
-    if (!gpu.features.has('timestamp-query')) return;
+  test('timestamps of each dispatch can be read', async ({ skip }) => {
+    if (!gpu.features.has('timestamp-query')) return skip('no timestamps');
     const output = createTensor(gpu, 'output', [10_000]);
     const program = createProgram(gpu, (recorder) =>
       recordPerElement(recorder, {
@@ -223,10 +223,10 @@ describe('what is done element by element to tensors larger than a binding', () 
 });
 
 describe('f16', () => {
-  test.each([1, 2, 3, 7, 64, 65, 1001])(
+  test.for([1, 2, 3, 7, 64, 65, 1001])(
     'is stored in two bytes and computed in f32 (%i elements)',
-    async (elements) => {
-      if (!gpu.features.has('shader-f16')) return;
+    async (elements, { skip }) => {
+      if (!gpu.features.has('shader-f16')) return skip('no f16');
       const narrow = await openGpu({ adapter: gpu.description.index, bindingBytes: 1024 });
       const input = createTensor(narrow, 'input', [elements], { dataType: 'f16' });
       const output = createTensor(narrow, 'output', [elements], { dataType: 'f16' });
@@ -261,8 +261,8 @@ describe('f16', () => {
     },
   );
 
-  test('is reached four at a time as well, and what is too large becomes infinite', async () => {
-    if (!gpu.features.has('shader-f16')) return;
+  test('is reached four at a time as well, and what is too large becomes infinite', async ({ skip }) => {
+    if (!gpu.features.has('shader-f16')) return skip('no f16');
     const input = createTensor(gpu, 'input', [8], { dataType: 'f16' });
     const output = createTensor(gpu, 'output', [8], { dataType: 'f16' });
     writeTensor(gpu, input, Float32Array.of(1, 2, 3, 4, 5, 60000, -60000, 8));

@@ -215,6 +215,17 @@ describe('tune', () => {
     expect(clock.timed.filter((way) => way === 'first').length).toBeGreaterThan(1);
   });
 
+  it('gives up on nobody whose turn came while a card was waking up', async () => {
+    Object.defineProperty(gpu, 'description', { value: { ...gpu.description, kind: 'hardware' } });
+    const clock = clockOf({ first: 10, plain: 10 });
+    const awake = { ...clock, time: clock.time };
+    let turns = 0;
+    awake.time = (on, run) => (turns++ === 0 ? Promise.resolve(90) : clock.time(on, run));
+    // The plain choice has the first turn: slow once, and as fast as the others from then on.
+    await tuned(['first', 'plain'], { clock: awake });
+    expect(clock.timed.filter((way) => way === 'plain')).toHaveLength(7);
+  });
+
   it.each([
     ['software', 'quick', 10],
     ['software', 'full', 30],

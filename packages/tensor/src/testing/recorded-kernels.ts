@@ -1,4 +1,5 @@
-import type { AdapterDescription, Gpu, SubgroupMatrix } from '../adapter/gpu.js';
+import type { AdapterDescription, Gpu } from '../adapter/gpu.js';
+import type { SubgroupMatrix } from '../adapter/subgroups.js';
 import { kernelText } from '../kernel/kernel-text.js';
 import type { Tensor } from '../kernel/tensor.js';
 import type { NetworkDescription } from '../network/description.js';

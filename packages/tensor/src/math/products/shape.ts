@@ -1,4 +1,4 @@
-import type { SubgroupMatrix } from '../../adapter/gpu.js';
+import type { SubgroupMatrix } from '../../adapter/subgroups.js';
 import type { Lanes, LoadForm } from './lanes.js';
 import type { ProductTile } from './tile-size.js';
 

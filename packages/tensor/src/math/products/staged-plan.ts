@@ -1,8 +1,8 @@
 import { ConfigError } from '../../errors.js';
 import type { ProductFamily } from './family.js';
+import { quad } from './fetching.js';
 import { type Lanes, type LoadForm, stepsOfRound } from './lanes.js';
 import type { ProductChoice, ProductPlan, ProductShape, Share, Side } from './shape.js';
-import { quad } from './staged.js';
 import { type ProductGpu, productRow, type RatedTile } from './table.js';
 import type { ProductTile } from './tile-size.js';
 
@@ -100,7 +100,7 @@ export const stagedChoices =
     const pieces = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128].filter(
       (splitK) => splitK === 1 || (!shape.uncut && steps / splitK >= shortestPiece),
     );
-    const time = ({ rate = 1, ...tile }: Partial<RatedTile> & ProductTile, splitK: number): number => {
+    const time = ({ rate = 1, ...tile }: RatedTile, splitK: number): number => {
       const { blockRows, blockColumns } = plan(gpu, shape, { share, width, tile });
       const blocks =
         Math.ceil(shape.rows / blockRows) * Math.ceil(shape.columns / blockColumns) * shape.batches * splitK;
@@ -121,7 +121,7 @@ export const stagedChoices =
       .sort((a, b) => a.time - b.time);
     const [best, ...others] = ranked;
     if (!best) return [];
-    const choice = ({ rate: _, ...tile }: Partial<RatedTile> & ProductTile, splitK: number): ProductChoice => {
+    const choice = ({ rate: _, ...tile }: RatedTile, splitK: number): ProductChoice => {
       return { share, width, tile, splitK };
     };
     return [

@@ -1,37 +1,8 @@
 import { type Dispatch, maximumWorkgroups } from '../../kernel/recorder.js';
 import type { ProductKernelOptions } from './family.js';
-import { type Lanes, type LoadForm, stepsOfLoad } from './lanes.js';
-import { loadedType, type ProductOperand } from './operand.js';
+import { fetching, quad, type StagedSide } from './fetching.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);
-
-/** Four neighbouring rows (or columns), which is what all of a staged kernel deals in. */
-export const quad = 4;
-
-/** A vector of a patch, once it has been fetched. */
-export interface Fetched {
-  readonly name: string;
-  /** Whether its four values lie along the result, at one step, or along the reduction, of one result. */
-  readonly along: LoadForm['along'];
-  /** Which step (or result) of the patch it is. */
-  readonly place: number;
-}
-
-/** What a lane fetches of an operand at once: four results, at one step or at four. */
-export interface Patch {
-  /** `u32` expressions: the first of its results and of its steps, within what is staged. */
-  readonly result: string;
-  readonly step: string;
-  readonly vectors: readonly Fetched[];
-}
-
-/** One operand as a workgroup stages it. */
-export interface StagedSide {
-  readonly name: 'row' | 'column';
-  /** How many results a workgroup stages. */
-  readonly block: number;
-  readonly patches: readonly Patch[];
-}
 
 /** WGSL that keeps results: four neighbouring columns, from `column` of the block on, of some of its rows. */
 export type Keep = (column: string, results: readonly { readonly row: string; readonly value: string }[]) => string;
@@ -61,67 +32,14 @@ export interface Staging {
  */
 export function stagedKernel(options: ProductKernelOptions, staging: Staging): Pick<Dispatch, 'wgsl' | 'workgroups'> {
   const { title, plan, rows, columns, batches, reduction, outer, setup = '', functions = '' } = options;
-  const { blockRows, blockColumns, lanes, columnLanes, columnForm, columnLoads, roundSteps, tile } = plan;
+  const { blockRows, blockColumns, columnLanes, columnForm, columnLoads, roundSteps, tile } = plan;
   const columnBlocks = Math.ceil(columns / blockColumns);
   const rowBlocks = Math.ceil(rows / blockRows);
   const workgroups = columnBlocks * rowBlocks * batches;
   const gridRows = Math.ceil(workgroups / maximumWorkgroups);
   const gridColumns = Math.ceil(workgroups / gridRows);
-  const [rowSide, columnSide] = [
-    fetching('row', options.rowOperand, lanes, plan.rowForm, blockRows),
-    fetching('column', options.columnOperand, columnLanes, columnForm, blockColumns),
-  ];
-
-  function fetching(name: 'row' | 'column', operand: ProductOperand, lanes: Lanes, form: LoadForm, block: number) {
-    const [laneResult, laneStep] = name === 'row' ? ['lane_row', 'lane_step'] : ['lane_column', 'column_step'];
-    const vector = loadedType(operand.dataType ?? 'f32', 4, plan.share);
-    const vectors: { readonly name: string; readonly value: string; readonly step: string }[] = [];
-    const patches = count(block / quad / lanes.results).flatMap((index) =>
-      count(roundSteps / stepsOfLoad(lanes)).map((turn): Patch => {
-        const first = turn * stepsOfLoad(lanes);
-        const oneResult = form.along === 'steps' && form.width === 4;
-        const fetched = count(oneResult ? quad : lanes.depth).map((place): Fetched => {
-          const own = { name: `next_${name}_${index}_${turn}_${place}`, place };
-          const step = first + (oneResult ? 0 : place);
-          const loads = oneResult
-            ? [index * quad + place]
-            : count(quad / form.width).map((load) => (index * quad) / form.width + load);
-          const values = loads.map((load) => operand.load(load, step, undefined)).join(', ');
-          vectors.push({
-            name: own.name,
-            value: loads.length > 1 ? `${vector}(${values})` : values,
-            step: `${laneStep} * ${lanes.depth}u + ${step}u`,
-          });
-          return { ...own, along: oneResult ? 'steps' : 'result' };
-        });
-        return {
-          result: `(${index * lanes.results}u + ${laneResult}) * ${quad}u`,
-          step: `${laneStep} * ${lanes.depth}u + ${first}u`,
-          vectors: fetched,
-        };
-      }),
-    );
-    // Neighbouring lanes lie along what is contiguous in memory.
-    const [result, step] =
-      lanes.first === 'results'
-        ? [`invocation % ${lanes.results}u`, `invocation / ${lanes.results}u`]
-        : [`invocation / ${lanes.steps}u`, `invocation % ${lanes.steps}u`];
-    const lanesInUse = lanes.results * lanes.steps;
-    return {
-      side: { name, block, patches } satisfies StagedSide,
-      lane: `let ${laneResult} = ${result};\nlet ${laneStep} = ${step};`,
-      condition: lanesInUse < tile.workgroupSize ? `if (invocation < ${lanesInUse}u) ` : '',
-      declare: vectors.map((own) => `var ${own.name} = ${vector}();`).join('\n'),
-      fetch: vectors.map(({ name: own, value }) => `${own} = ${value};`).join('\n'),
-      /** The same where the steps of some lanes lie beyond the reduction. */
-      fetchRest: vectors
-        .map(
-          ({ name: own, value, step }) =>
-            `${own} = ${vector}();\nif (${step} < ${reduction.rest}u) { ${own} = ${value}; }`,
-        )
-        .join('\n'),
-    };
-  }
+  const rowSide = fetching('row', options);
+  const columnSide = fetching('column', options);
 
   const resultWidth = plan.resultWidth;
   /** Names the columns that the loads of `setup` and `store` see. */

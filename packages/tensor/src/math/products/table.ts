@@ -25,11 +25,11 @@ interface Suits {
 }
 
 /** A family of kernels, the adapters that it suits, and its tiles there. */
-export interface ProductRow<Tile = ProductTile | RatedTile> {
+export interface ProductRow {
   readonly suits: Suits;
   readonly share: Share;
   /** Tiles to choose from: where both operands load along the result, or either along the steps of the reduction. */
-  readonly tiles: { readonly result: readonly Tile[]; readonly steps: readonly Tile[] };
+  readonly tiles: { readonly result: readonly RatedTile[]; readonly steps: readonly RatedTile[] };
   /** A tile that only a tuner should choose, for products along the result. */
   readonly forTuner?: ProductTile;
   /** What a load costs, in multiply-adds. */
@@ -45,9 +45,9 @@ const tile = (rows: number, columns: number, workgroupSize: number, unroll: numb
   unroll,
 });
 
-/** A tile and how fast it is where it fills the adapter, as a share of the fastest. */
+/** A tile and, where tiles are ranked by it, how fast it is on an adapter that it fills, as a share of the fastest. */
 export interface RatedTile extends ProductTile {
-  readonly rate: number;
+  readonly rate?: number;
 }
 
 /** Of a subgroup, for matrix units; workgroups are of so many invocations where subgroups have 32 lanes. */
@@ -62,36 +62,31 @@ const subgroupTiles: readonly RatedTile[] = [
   { rate: 0.6, rows: 32, columns: 64, invocationRows: 1, workgroupSize: 128, unroll: 32 },
 ];
 
-/** Of an invocation. The rates are those of conv2's forward pass at a batch of 128 on an NVIDIA H200. */
-const alongResult: readonly RatedTile[] = [
-  { rate: 1, rows: 8, columns: 8, invocationRows: 8, workgroupSize: 128, unroll: 16 },
-  { rate: 1, rows: 8, columns: 8, invocationRows: 16, workgroupSize: 128, unroll: 16 },
-  { rate: 1, rows: 8, columns: 8, invocationRows: 12, workgroupSize: 192, unroll: 16 },
-  { rate: 0.96, rows: 8, columns: 4, invocationRows: 8, workgroupSize: 128, unroll: 16 },
-  { rate: 0.94, rows: 8, columns: 8, invocationRows: 6, workgroupSize: 96, unroll: 16 },
-  { rate: 0.87, rows: 8, columns: 8, invocationRows: 16, workgroupSize: 256, unroll: 16 },
-  { rate: 0.87, rows: 8, columns: 16, invocationRows: 16, workgroupSize: 128, unroll: 16 },
-  { rate: 0.86, rows: 8, columns: 8, invocationRows: 4, workgroupSize: 128, unroll: 16 },
-  { rate: 0.81, rows: 4, columns: 4, invocationRows: 16, workgroupSize: 256, unroll: 16 },
-  { rate: 0.72, rows: 4, columns: 8, invocationRows: 4, workgroupSize: 64, unroll: 16 },
-  // For what is too small to fill anything: short to compile.
-  { rate: 0.72, rows: 4, columns: 4, invocationRows: 8, workgroupSize: 64, unroll: 8 },
+/**
+ * Of an invocation. The rates are those of conv2's forward pass, whose operands lie along the result, and of its weight
+ * gradient, whose operands lie along the steps, at a batch of 128 on an NVIDIA H200. There lanes fetch patches of 4 x 4,
+ * which small workgroups have too many of.
+ */
+const blocks: readonly (Omit<ProductTile, 'unroll'> & { readonly result: number; readonly steps: number })[] = [
+  { result: 1, steps: 0.54, rows: 8, columns: 8, invocationRows: 8, workgroupSize: 128 },
+  { result: 1, steps: 0.7, rows: 8, columns: 8, invocationRows: 16, workgroupSize: 128 },
+  { result: 1, steps: 0.81, rows: 8, columns: 8, invocationRows: 12, workgroupSize: 192 },
+  { result: 0.96, steps: 0.78, rows: 8, columns: 4, invocationRows: 8, workgroupSize: 128 },
+  { result: 0.94, steps: 0.7, rows: 8, columns: 8, invocationRows: 6, workgroupSize: 96 },
+  { result: 0.87, steps: 1, rows: 8, columns: 8, invocationRows: 16, workgroupSize: 256 },
+  { result: 0.87, steps: 0.61, rows: 8, columns: 16, invocationRows: 16, workgroupSize: 128 },
+  { result: 0.86, steps: 0.54, rows: 8, columns: 8, invocationRows: 4, workgroupSize: 128 },
+  { result: 0.81, steps: 0.76, rows: 4, columns: 4, invocationRows: 16, workgroupSize: 256 },
+  { result: 0.72, steps: 0.45, rows: 4, columns: 8, invocationRows: 4, workgroupSize: 64 },
 ];
 
-/** The same of conv2's weight gradient: lanes fetch patches of 4 x 4, which small workgroups have too many of. */
-const alongSteps: readonly RatedTile[] = [
-  { rate: 1, rows: 8, columns: 8, invocationRows: 16, workgroupSize: 256, unroll: 32 },
-  { rate: 0.81, rows: 8, columns: 8, invocationRows: 12, workgroupSize: 192, unroll: 32 },
-  { rate: 0.78, rows: 8, columns: 4, invocationRows: 8, workgroupSize: 128, unroll: 32 },
-  { rate: 0.76, rows: 4, columns: 4, invocationRows: 16, workgroupSize: 256, unroll: 32 },
-  { rate: 0.7, rows: 8, columns: 8, invocationRows: 16, workgroupSize: 128, unroll: 32 },
-  { rate: 0.7, rows: 8, columns: 8, invocationRows: 6, workgroupSize: 96, unroll: 32 },
-  { rate: 0.61, rows: 8, columns: 16, invocationRows: 16, workgroupSize: 128, unroll: 32 },
-  { rate: 0.54, rows: 8, columns: 8, invocationRows: 8, workgroupSize: 128, unroll: 32 },
-  { rate: 0.54, rows: 8, columns: 8, invocationRows: 4, workgroupSize: 128, unroll: 32 },
-  { rate: 0.45, rows: 4, columns: 8, invocationRows: 4, workgroupSize: 64, unroll: 32 },
-  { rate: 0.45, rows: 4, columns: 4, invocationRows: 8, workgroupSize: 64, unroll: 8 },
-];
+/** For what is too small to fill anything: short to compile. */
+const smallest = { rows: 4, columns: 4, invocationRows: 8, workgroupSize: 64, unroll: 8 };
+
+const rated = (along: 'result' | 'steps', unroll: number): readonly RatedTile[] =>
+  blocks.map(({ result, steps, ...tile }) => ({ ...tile, unroll, rate: along === 'result' ? result : steps }));
+const alongResult = [...rated('result', 16), { ...smallest, rate: 0.72 }];
+const alongSteps = [...rated('steps', 32), { ...smallest, rate: 0.45 }];
 
 const wholeWaves = ({ workgroupSize }: ProductTile) => workgroupSize % 64 === 0;
 

@@ -1,6 +1,7 @@
 import type { ProductFamily, ProductKernelOptions } from './family.js';
+import { type Patch, quad, type StagedSide } from './fetching.js';
 import type { ProductPlan } from './shape.js';
-import { type Patch, quad, type StagedSide, type Staging, stagedKernel } from './staged.js';
+import { type Staging, stagedKernel } from './staged.js';
 import { stagedChoices, stagedPlan } from './staged-plan.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);

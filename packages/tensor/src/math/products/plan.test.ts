@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { isRiskyProduct, planProduct, productChoices } from './plan.js';
+import type { ProductShape } from './shape.js';
+import type { ProductAdapter } from './table.js';
+
+const matrix = { rows: 16, columns: 16, steps: 16 };
+const large = { maxComputeInvocationsPerWorkgroup: 1024, maxComputeWorkgroupStorageSize: 49_152 };
+const card = (more: Partial<ProductAdapter> = {}, vendor = 'nvidia'): ProductAdapter => ({
+  subgroupSize: 32,
+  subgroupMatrix: matrix,
+  limits: large,
+  description: { kind: 'hardware', vendor },
+  ...more,
+});
+
+const side = (along: 'result' | 'steps', contiguous: number) => ({ along, contiguous });
+
+/** conv2 of the paper's network, batch 128: 128 filters a group, 48 channels, 25 places. */
+const forward: ProductShape = {
+  ...{ rows: 128, columns: 27 * 27 * 128, batches: 2, depth: 48, reductions: 25, uncut: true },
+  ...{ rowSide: side('result', 128), columnSide: side('result', 128) },
+};
+const weightGradient: ProductShape = {
+  ...{ rows: 128, columns: 1200, batches: 2, depth: 128, reductions: 729 },
+  ...{ rowSide: side('steps', 128), columnSide: side('steps', 128) },
+};
+
+const firstFor = (adapter: ProductAdapter, shape: ProductShape) => productChoices(adapter, shape).candidates[0]!;
+
+describe('products on a GPU', () => {
+  it('run on matrix units where they are stored as f16 and the adapter has such units', () => {
+    expect(firstFor(card(), { ...forward, halves: true }).share).toBe('matrix');
+    expect(firstFor(card(), forward).share).toBe('workgroup');
+    expect(firstFor(card({ subgroupMatrix: undefined }), { ...forward, halves: true }).share).toBe('workgroup');
+    const software: ProductAdapter = { ...card({ subgroupSize: 8 }), description: { kind: 'software' } };
+    expect(firstFor(software, { ...forward, halves: true }).share).toBe('subgroup');
+  });
+
+  it('on matrix units are risky, but where they have proven themselves', () => {
+    const { candidates } = productChoices(card(), { ...forward, halves: true });
+    const risky = (vendor: string) => candidates.filter((choice) => isRiskyProduct(card({}, vendor), choice));
+    expect(risky('nvidia')).toEqual([]);
+    expect(new Set(risky('amd').map(({ share }) => share))).toEqual(new Set(['matrix']));
+  });
+
+  it('have rounds that the steps of a repeated reduction fill', () => {
+    const roundOf = (shape: ProductShape) => planProduct(card(), shape, firstFor(card(), shape)).roundSteps;
+    expect(roundOf({ ...forward, halves: true })).toBe(48);
+    expect(roundOf(forward)).toBe(16);
+    expect(roundOf({ ...forward, depth: 20 })).toBe(20);
+    // Nothing near 16 divides it.
+    expect(roundOf({ ...forward, depth: 3 })).toBe(16);
+  });
+
+  it('cut a long reduction where the result alone leaves the adapter idle, and only where it may be cut', () => {
+    expect(firstFor(card(), weightGradient).splitK).toBeGreaterThan(8);
+    expect(firstFor(card(), { ...weightGradient, uncut: true }).splitK).toBe(1);
+    expect(firstFor(card(), forward).splitK).toBe(1);
+    const splits = productChoices(card(), weightGradient).candidates.map(({ splitK }) => splitK);
+    expect(new Set(splits).size).toBeGreaterThan(2);
+  });
+
+  it('keep to the memory and the invocations that a workgroup may have', () => {
+    const limits = { maxComputeInvocationsPerWorkgroup: 128, maxComputeWorkgroupStorageSize: 16_384 };
+    const { candidates } = productChoices(card({ limits, subgroupMatrix: undefined }), weightGradient);
+    const staged = candidates.filter(({ share }) => share === 'workgroup');
+    expect(staged.length).toBeGreaterThan(0);
+    for (const choice of staged) {
+      const { blockRows, blockColumns, roundSteps } = planProduct(card(), weightGradient, choice);
+      expect(choice.tile.workgroupSize).toBeLessThanOrEqual(128);
+      expect(4 * roundSteps * (blockRows + blockColumns)).toBeLessThanOrEqual(16_384);
+    }
+  });
+
+  it('fill the waves of 64 lanes', () => {
+    for (const shape of [forward, weightGradient]) {
+      const { candidates } = productChoices(card({ subgroupSize: 64, subgroupMatrix: undefined }, 'amd'), shape);
+      for (const { share, tile } of candidates) if (share === 'workgroup') expect(tile.workgroupSize % 64).toBe(0);
+      expect(candidates[0]!.share).toBe('workgroup');
+    }
+  });
+});
