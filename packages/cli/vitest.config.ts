@@ -1,3 +1,6 @@
 import { packageTests } from '../../vitest.base.js';
 
-export default packageTests({ setupFiles: ['src/testing/shared-devices.ts'] });
+export default packageTests({
+  globalSetup: ['src/testing/bundle.setup.ts'],
+  setupFiles: ['src/testing/shared-devices.ts'],
+});

@@ -229,8 +229,7 @@ describe('places where a run cannot be', () => {
 
   it('a disk that fills up', async () => {
     const run = newRun();
-    const before = new URL('./testing/full-disk.ts', import.meta.url);
-    const refused = await startCommand(tinyTraining(run, '--batch', '1'), { before }).ended;
+    const refused = await startCommand(tinyTraining(run, '--batch', '1'), { before: 'full-disk.mjs' }).ended;
     expectRefusal(refused, 1, /safetensors: could not be written: no space is left on the disk; free some/);
     await expectNothing(run);
   });
