@@ -1,6 +1,6 @@
 import { packageTests } from '../../vitest.base.js';
 
 export default packageTests({
-  globalSetup: ['src/testing/bundle.setup.ts'],
-  setupFiles: ['src/testing/shared-devices.ts'],
+  globalSetup: ['bundle.setup.ts'],
+  setupFiles: ['../../own-script.setup.ts', 'src/testing/shared-devices.ts'],
 });

@@ -229,7 +229,7 @@ describe('places where a run cannot be', () => {
 
   it('a disk that fills up', async () => {
     const run = newRun();
-    const refused = await startCommand(tinyTraining(run, '--batch', '1'), { before: 'full-disk.mjs' }).ended;
+    const refused = await startCommand(tinyTraining(run, '--batch', '1'), { before: 'full-disk.js' }).ended;
     expectRefusal(refused, 1, /safetensors: could not be written: no space is left on the disk; free some/);
     await expectNothing(run);
   });

@@ -224,7 +224,7 @@ describe('kernels that were measured', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
-  const ctrlCTwice = (apart: number) => `ctrl-c-twice.mjs?apart=${apart}`;
+  const ctrlCTwice = (apart: number) => `ctrl-c-twice.js?apart=${apart}`;
 
   it('finishes the step, saves, and the run continues to the same weights', async () => {
     const [whole, stopped] = [join(directory, 'never-stopped'), join(directory, 'stopped')];

@@ -4,8 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { inject } from 'vitest';
+import type {} from '../../../../bundle.base.js';
 import { runCommandLine } from '../command-line.js';
 
 /** What a command said and how it ended. */
@@ -40,7 +41,7 @@ async function withCache<Result>(work: (cache: string) => Promise<Result>): Prom
 /**
  * Starts `alexnet` with these arguments.
  *
- * @param options.before a module of the bundle to load first: `full-disk.mjs`
+ * @param options.before a module of the bundle to load first: `full-disk.js`
  * @param options.shell makes a line for the shell of the command's text: `alexnet | tee log`. It runs in a process group of its
  * own, as a terminal would have it.
  */
@@ -48,9 +49,9 @@ export function startCommand(
   args: readonly string[],
   { before, shell }: { readonly before?: string; readonly shell?: (command: string) => string } = {},
 ): RunningCommand {
-  const folder = pathToFileURL(inject('bundle'));
-  const imports = before === undefined ? [] : ['--import', `${folder}/${before}`];
-  const node = ['--conditions=@alex/source', ...imports, fileURLToPath(`${folder}/main.mjs`), ...args];
+  const bundle = inject('bundle');
+  const imports = before === undefined ? [] : ['--import', `${bundle}/${before}`];
+  const node = [...imports, fileURLToPath(`${bundle}/main.js`), ...args];
   const quoted = [process.execPath, ...node].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
   const [program, given] = shell ? ['sh', ['-c', shell(quoted)]] : [process.execPath, node];
   let child!: ChildProcess;
