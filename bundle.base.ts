@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import type { TestProject } from 'vitest/node';
+import { ownFolder } from './own-folder.base.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -26,8 +27,7 @@ export function bundledScripts(configUrl: string, scripts: Readonly<Record<strin
     );
     // Below the package: from there its libraries are found.
     const modules = fileURLToPath(new URL('node_modules', configUrl));
-    await mkdir(modules, { recursive: true });
-    const folder = await mkdtemp(join(modules, '.alex-scripts-'));
+    const folder = await ownFolder(modules, '.alex-scripts-');
     await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
     await build({
       entryPoints,

@@ -1,6 +1,6 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { ownFolder } from './own-folder.base.js';
 
 /** What tools that we use keep for the next time: `tsx` what it has translated. */
 const caches = /^(tsx-\d+|node-compile-cache)$/;
@@ -11,7 +11,7 @@ const caches = /^(tsx-\d+|node-compile-cache)$/;
  */
 export default async function setup(): Promise<() => Promise<void>> {
   const before = process.env['TMPDIR'];
-  const folder = await mkdtemp(join(tmpdir(), 'alex-tests-'));
+  const folder = await ownFolder(tmpdir(), 'alex-tests-');
   process.env['TMPDIR'] = folder;
   return async () => {
     if (before === undefined) delete process.env['TMPDIR'];
