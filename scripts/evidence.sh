@@ -11,6 +11,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 runs=${RUNS:-$here/runs}
 mkdir -p "$runs"
 runs=$(cd "$runs" && pwd)
+cifar10=${CIFAR10:+$(cd "$CIFAR10" && pwd)}
 
 example() {
   name=$1
@@ -18,7 +19,7 @@ example() {
   (
     cd "$here/examples/$name"
     exec node --conditions=@alex/source --import tsx src/main.ts --runs "$runs/$name" \
-      ${ADAPTER:+--adapter "$ADAPTER"} ${CIFAR10:+--from "$CIFAR10"} "$@"
+      ${ADAPTER:+--adapter "$ADAPTER"} ${cifar10:+--from "$cifar10"} "$@"
   )
 }
 

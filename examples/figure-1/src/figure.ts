@@ -44,6 +44,8 @@ export function drawFigure(curves: readonly Curve[]): string {
         top: 32,
         orient: 'vertical',
         itemWidth: 44,
+        backgroundColor: '#ffffff',
+        itemStyle: { opacity: 0 },
         textStyle: label,
       },
       xAxis: {
@@ -72,8 +74,15 @@ export function drawFigure(curves: readonly Curve[]): string {
         })),
       ],
     });
-    // What the renderer brings are answers to a mouse, in an image that has none.
-    return chart.renderToSVGString().replace(/<style >[\s\S]*?<\/style>/, '');
+    return (
+      chart
+        .renderToSVGString()
+        // What the renderer brings are answers to a mouse, in an image that has none.
+        .replace(/<style >[\s\S]*?<\/style>/, '')
+        // Classes and names that count the images of the process.
+        .replaceAll(/ class="[^"]*"/g, '')
+        .replaceAll(/zr\d+-/g, 'zr-')
+    );
   } finally {
     chart.dispose();
   }

@@ -20,11 +20,12 @@ const { values } = parseArgs({
     activations: { type: 'string', default: Object.keys(activations).join(',') },
   },
 });
-const compared = values.activations.split(',').map((name): Activation => {
-  if (Object.hasOwn(activations, name)) return name as Activation;
-  console.error(`--activations ${name}: there is no such activation; choose some of ${Object.keys(activations)}`);
+const compared = values.activations.split(',') as Activation[];
+const unknown = compared.find((name) => !Object.hasOwn(activations, name));
+if (unknown !== undefined) {
+  console.error(`--activations ${unknown}: there is no such activation; choose some of ${Object.keys(activations)}`);
   process.exit(2);
-});
+}
 const stopped = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopped.abort());
 const say = (line: string) => console.log(`${new Date().toISOString()} ${line}`);

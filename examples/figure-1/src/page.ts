@@ -68,9 +68,8 @@ ${searchLines(curves).join('\n')}
 ## Again
 
 \`\`\`sh
-npm run alexnet -- prepare --source cifar10 --to runs/data/cifar10
-npm start -w figure-1 -- --data ../../runs/data/cifar10 --runs ../../runs/figure-1   # goes on where it was stopped
-npm run results -w figure-1 -- --runs ../../runs/figure-1                           # this page, its figure and figure-1.jsonl
+npm start -w figure-1                              # prepares CIFAR-10 and trains; goes on where it was stopped
+npm run results -w figure-1 -- --runs RUNS         # this page, its figure and figure-1.jsonl; RUNS is the folder of the runs
 \`\`\`
 `;
 }
