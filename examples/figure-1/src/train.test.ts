@@ -27,7 +27,7 @@ async function settingOf(more: Partial<Setting> = {}): Promise<Setting> {
 const comparable = ({ seconds: _, ...curve }: Curve) => curve;
 
 describe('figure1Network', () => {
-  it.each(Object.keys(activations) as Activation[])('has the layers of the 19%% net, %s between them', (activation) => {
+  it.each(Object.keys(activations) as Activation[])('has the layers of cifar-19pct, with %s between them', (activation) => {
     const [own, published] = [figure1Network(activation), alexnet({ variant: 'cifar-19pct' })];
     expect(own.parameterCount).toBe(89_578);
     expect(own.multiplyAdds).toBe(published.multiplyAdds);
