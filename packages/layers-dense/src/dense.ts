@@ -1,4 +1,5 @@
 import {
+  type BackwardInput,
   type Layer,
   type LayerOptions,
   type ParameterDescription,
@@ -16,6 +17,7 @@ import {
   formatShape,
   recordProduct,
   recordRowSums,
+  recordUpdate,
   shareOfColumn,
 } from '@alex/tensor/kernels';
 
@@ -114,35 +116,38 @@ function fullyConnected(settings: Settings): Layer {
       });
       return { output };
     },
-    backward(recorder, { input, parameters, outputGradient, needsInputGradient, needsParameterGradients = true }) {
+    takesUpdates: true,
+    backward(recorder, values) {
+      const { input, parameters, outputGradient, needsInputGradient, needsParameterGradients = true } = values;
       const { batch, inputs } = sizesOf(name, input.shape);
-      const parameterGradients = needsParameterGradients
-        ? recordParameterGradients(recorder, settings, input, outputGradient)
-        : {};
-      if (!needsInputGradient) return { parameterGradients };
-      const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
-      recordProduct(recorder, {
-        label: `${name}/inputGradient`,
-        a: parameters['weight']!,
-        transposeA: true,
-        b: outputGradient,
-        output: inputGradient,
-        m: inputs,
-        k: units,
-        n: batch,
-      });
-      return { inputGradient, parameterGradients };
+      const inputGradient = needsInputGradient ? recorder.activation(`${name}/inputGradient`, input.shape) : undefined;
+      // First what the weights are read for: the gradients of the parameters may change them.
+      if (inputGradient) {
+        recordProduct(recorder, {
+          label: `${name}/inputGradient`,
+          a: parameters['weight']!,
+          transposeA: true,
+          b: outputGradient,
+          output: inputGradient,
+          m: inputs,
+          k: units,
+          n: batch,
+        });
+      }
+      const parameterGradients = needsParameterGradients ? recordParameterGradients(recorder, settings, values) : {};
+      return { ...(inputGradient && { inputGradient }), parameterGradients };
     },
   };
 }
 
+/** Records the gradients of the parameters; gives those whose updates were not done. */
 function recordParameterGradients(
   recorder: Recorder,
   { name, units, bias: hasBias }: Settings,
-  input: Tensor,
-  outputGradient: Tensor,
+  { input, outputGradient, updates = {} }: BackwardInput,
 ): Record<string, Tensor> {
   const { batch, inputs } = sizesOf(name, input.shape);
+  const gradients: Record<string, Tensor> = {};
   const weight = recorder.tensor(`${name}/weightGradient`, [units, inputs]);
   recordProduct(recorder, {
     label: `${name}/weightGradient`,
@@ -153,8 +158,10 @@ function recordParameterGradients(
     m: units,
     k: batch,
     n: inputs,
+    update: updates['weight'],
   });
-  if (!hasBias) return { weight };
+  if (!updates['weight']) gradients['weight'] = weight;
+  if (!hasBias) return gradients;
   const bias = recorder.tensor(`${name}/biasGradient`, [units]);
   recordRowSums(recorder, {
     label: `${name}/biasGradient`,
@@ -163,5 +170,7 @@ function recordParameterGradients(
     rows: units,
     columns: batch,
   });
-  return { weight, bias };
+  if (updates['bias']) recordUpdate(recorder, bias, updates['bias']);
+  else gradients['bias'] = bias;
+  return gradients;
 }

@@ -4,12 +4,13 @@ import { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from '..
 import type { ElementRange, Recorder } from '../kernel/recorder.js';
 import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from '../kernel/tensor.js';
 import { recordTunable, storageKey } from '../kernel/tunable.js';
+import { recordUpdate, type Update, updateWgsl } from '../kernel/update.js';
 import { checkWholeNumber } from '../option-checks.js';
 import { productKernel } from './products/families.js';
 import { stridedColumns, stridedRows } from './products/operand.js';
 import { isRiskyProduct, planProduct, productChoices } from './products/plan.js';
 import { splitReduction } from './products/reduction.js';
-import type { ProductChoice, ProductShape, Share } from './products/shape.js';
+import { isStaged, type ProductChoice, type ProductShape, type Share } from './products/shape.js';
 import type { ProductTile } from './products/tile-size.js';
 import { recordSplitKSum } from './sums.js';
 
@@ -33,6 +34,8 @@ export interface ProductOptions {
   readonly accumulate?: boolean;
   /** What is done to each value of the output in the end. */
   readonly epilogue?: Epilogue | undefined;
+  /** What each value of the output does instead of being stored; `output` only tells its shape then. */
+  readonly update?: Update | undefined;
   /** Instead of what suits the adapter. */
   readonly tile?: Partial<ProductTile>;
   readonly share?: Share;
@@ -64,14 +67,19 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
   };
   const choices = productChoices(gpu, shape);
   const fused = fusesIntoProducts(gpu) ? options.epilogue : undefined;
+  const slices = slicesOf(gpu, options);
   const record = (recorder: Recorder, choice: ProductChoice) => {
-    slicesOf(recorder.gpu, options).forEach((slice, index) => {
+    const update = updatesInKernel(gpu, options, slices, choice) ? options.update : undefined;
+    const { label, shape: outside, dataType } = options.output;
+    const output = options.update && !update ? recorder.tensor(label, outside, { dataType }) : options.output;
+    slices.forEach((slice, index) => {
       // Slices of the reduction add to what the first one left.
       const continues = slice.k.first > 0;
-      const own = { ...options, epilogue: fused, ...(continues && { accumulate: true }) };
+      const own = { ...options, output, update, epilogue: fused, ...(continues && { accumulate: true }) };
       recordSlice(recorder, own, shape, choice, slice, index);
     });
     if (options.epilogue && !fused) recordEpilogue(recorder, options.label, output, options.epilogue);
+    if (options.update && !update) recordUpdate(recorder, output, options.update);
   };
   if (options.tile || options.share || options.splitK) {
     const { candidates } = choices;
@@ -91,14 +99,38 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
       ...(batches > 1 ? [`${batches} times`] : []),
       ...Object.entries({ transposeA, transposeB, bias, accumulate }).flatMap(([name, is]) => (is ? [name] : [])),
       ...(options.epilogue ? [options.epilogue.name] : []),
+      ...(options.update ? ['update'] : []),
       storageKey(gpu, [options.a, options.b, output]),
     ].join(' '),
     ...choices,
     isRisky: (choice) => isRiskyProduct(gpu, choice),
-    outputs: [output],
+    outputs: options.update ? Object.values(options.update.tensors) : [output],
     work: m * n * k * batches,
     record,
   });
+}
+
+/**
+ * Whether a kernel does its update itself: one that stages its operands keeps each value once, and of all its steps. Software
+ * drivers pay for whatever follows a product's loop, and keep the last rows more than once.
+ */
+function updatesInKernel(
+  gpu: Gpu,
+  { a, b, bias, k, accumulate = false, update }: ProductOptions,
+  slices: readonly Slice[],
+  { share }: ProductChoice,
+): boolean {
+  if (!update || accumulate || !fusesIntoProducts(gpu) || !isStaged(share)) return false;
+  const reached = { ...update.tensors, ...update.also };
+  if (['a', 'b', 'bias', 'input'].some((name) => name in reached)) return false;
+  const [{ range }] = slices as [Slice, ...Slice[]];
+  const bindings = [a, b, ...(bias ? [bias] : []), ...Object.values(reached)].map((tensor) =>
+    tensor.elements === range?.of ? 1 : Math.ceil(bytesOf(tensor) / bytesPerBinding(gpu)),
+  );
+  return (
+    slices.every((slice) => slice.k.count === k) &&
+    bindings.reduce((sum, count) => sum + count) <= gpu.limits.maxStorageBuffersPerShaderStage
+  );
 }
 
 /** Some rows of a product, or some steps of its reduction. */
@@ -177,15 +209,19 @@ function recordSlice(
     const element = `(batch * ${m}u + ${row}) * ${n}u + column_${load} + ${firstOfOutput}u`;
     return fours ? `(${element}) / 4u` : element;
   };
+  const update = whole ? options.update : undefined;
+  const updating = update && updateWgsl(update, plan.resultWidth);
+  const writes = update?.tensors ?? { output: target };
   recorder.dispatch({
     label: index === 0 ? label : `${label}/${index + 1}`,
     ...(slice.range && { range: slice.range }),
-    reads: { a, b, ...(bias && whole ? { bias } : {}) },
-    writes: { output: target },
+    reads: { a, b, ...(bias && whole ? { bias } : {}), ...update?.also },
+    writes,
+    ...(update?.scalars && { scalars: update.scalars }),
     vectors: [
       ...(plan.rowForm.width === 4 ? ['a'] : []),
       ...(plan.columnForm.width === 4 ? ['b'] : []),
-      ...(fours ? ['output'] : []),
+      ...(fours ? Object.keys(writes) : []),
     ],
     ...productKernel({
       title: `Matrix product ${m} x ${k} x ${n}`,
@@ -216,12 +252,15 @@ function recordSlice(
           ...(whole && bias ? [`load_bias(${row} + ${slice.m.first}u)`] : []),
           ...(whole && accumulate ? [`load${fours}_output(${place(row, load).replace('column_', 'at_')})`] : []),
         ].join(' + '),
-      store: (row, load, value) =>
-        storeAfter(
-          whole ? epilogue : undefined,
-          value,
-          plan.resultWidth,
-          (result) => `store${fours}_output(${place(row, load)}, ${result});`,
+      ...(updating && {
+        functions: updating.functions,
+        ahead: (row, load, id) => updating.load(place(row, load).replace('column_', 'at_'), id),
+      }),
+      store: (row, load, value, id) =>
+        storeAfter(whole ? epilogue : undefined, value, plan.resultWidth, (result) =>
+          updating
+            ? updating.apply(place(row, load), result, id)
+            : `store${fours}_output(${place(row, load)}, ${result});`,
         ),
     }),
   });
@@ -237,6 +276,7 @@ function recordSlice(
       (bias ? `sum += load_bias(i / ${n}u % ${m}u);` : '') +
       (accumulate ? 'sum += load_output(i);' : '') +
       (epilogue ? `sum = ${epilogue.wgsl('sum', 1)};` : ''),
+    update: options.update,
   });
 }
 

@@ -1,6 +1,7 @@
 import { recordPerElement, workgroupsOf } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
+import { inlineUpdate, type Update } from '../kernel/update.js';
 
 /** A matrix that lies row-major in memory, and the sums of its rows. */
 interface RowSums {
@@ -120,41 +121,40 @@ interface SplitKSum {
   /** WGSL for what is added to or made of `sum` before it is stored at `i`. */
   readonly finish?: string;
   readonly reads?: Readonly<Record<string, Tensor>>;
+  /** What the sum does instead of being stored in `output`. */
+  readonly update?: Update | undefined;
 }
 
 /** Adds up the pieces of a split-K product: `output[i] = sum over piece of input[piece][i]`, in the order of the pieces. */
 export function recordSplitKSum(recorder: Recorder, sum: SplitKSum): void {
-  const { label, input, output, splitK, elements, finish = '', reads = {} } = sum;
+  const { label, input, output, splitK, elements, finish = '', reads = {}, update } = sum;
   // Memory bounds a GPU, which wants large loads; lavapipe took half as long again for them.
-  if (recorder.gpu.description.kind === 'hardware' && elements % 4 === 0) {
-    recordSplitKSumOfFours(recorder, sum);
-    return;
-  }
+  const width = recorder.gpu.description.kind === 'hardware' && elements % 4 === 0 ? 4 : 1;
+  const writes = update?.tensors ?? { output };
   recordPerElement(recorder, {
     label,
-    elements,
-    reads: { input, ...reads },
-    writes: { output },
-    body: `var sum = 0.0;
+    elements: elements / width,
+    reads: { input, ...reads, ...update?.also },
+    writes,
+    ...(update?.scalars && { scalars: update.scalars }),
+    ...(update?.functions && { functions: update.functions }),
+    ...(width === 4
+      ? { vectors: ['input', ...Object.keys(writes)], body: sumOfFours(sum) }
+      : {
+          body: `var sum = 0.0;
 for (var part = 0u; part < ${splitK}u; part++) { sum += load_input(part * ${elements}u + i); }
 ${finish}
-store_output(i, sum);`,
+${update ? inlineUpdate(update, 1, 'i', 'sum') : 'store_output(i, sum);'}`,
+        }),
   });
 }
 
 /** Four neighbours an invocation, and several pieces of them under way at once. */
-function recordSplitKSumOfFours(recorder: Recorder, sum: SplitKSum): void {
-  const { label, input, output, splitK, elements, finish, reads = {} } = sum;
+function sumOfFours({ splitK, elements, finish, update }: SplitKSum): string {
   const load = (part: string) => `load4_input((${part}) * ${elements / 4}u + four)`;
   const rest = splitK % loadsAtOnce;
   const turn = Array.from({ length: loadsAtOnce }, (_, index) => index);
-  recordPerElement(recorder, {
-    label,
-    elements: elements / 4,
-    reads: { input, ...reads },
-    writes: { output },
-    vectors: ['input', 'output'],
-    body: `let four = i;
+  return `let four = i;
 var sums = vec4f();
 for (var part = 0u; part < ${splitK - rest}u; part += ${loadsAtOnce}u) {
   ${turn.map((index) => `let x${index} = ${load(`part + ${index}u`)};`).join(' ')}
@@ -162,6 +162,5 @@ for (var part = 0u; part < ${splitK - rest}u; part += ${loadsAtOnce}u) {
 }
 ${Array.from({ length: rest }, (_, index) => `sums += ${load(`${splitK - rest + index}u`)};`).join(' ')}
 ${finish ? [...'xyzw'].map((part, index) => `{ let i = four * 4u + ${index}u; var sum = sums.${part}; ${finish} sums.${part} = sum; }`).join('\n') : ''}
-store4_output(four, sums);`,
-  });
+${update ? inlineUpdate(update, 4, 'four', 'sums') : 'store4_output(four, sums);'}`;
 }

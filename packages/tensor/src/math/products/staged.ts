@@ -4,6 +4,9 @@ import { fetching, quad, type StagedSide } from './fetching.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);
 
+const inGroups = <Item>(items: readonly Item[], size: number): Item[][] =>
+  count(Math.ceil(items.length / size)).map((group) => items.slice(group * size, (group + 1) * size));
+
 /** WGSL that keeps results: four neighbouring columns, from `column` of the block on, of some of its rows. */
 export type Keep = (column: string, results: readonly { readonly row: string; readonly value: string }[]) => string;
 
@@ -47,15 +50,25 @@ export function stagedKernel(options: ProductKernelOptions, staging: Staging): P
     count(columnLoads)
       .map((load) => `let column_${load} = ${first(load)};\nlet at_${load} = min(column_${load}, ${columns - width}u);`)
       .join('\n');
+  const { ahead } = options;
+  const guard = (row: string) => (rows % blockRows === 0 ? '' : `if (${row} < ${rows}u) `);
+  const existing = (row: string) => (rows % blockRows === 0 ? row : `min(${row}, ${rows - 1}u)`);
   const keep: Keep = (column, results) =>
     count(quad / resultWidth)
       .map((part) => {
-        const kept = results.map(({ row, value }) => {
-          const added = options.initial?.('row', 0);
+        const keepOne = ({ value }: { readonly value: string }, row: string, id: string) => {
+          const added = options.initial?.(row, 0);
           const whole = `${resultWidth === 4 ? value : `${value}.${'xyzw'[part]}`}${added ? ` + ${added}` : ''}`;
-          const store = `let row = first_row + ${row}; ${rows % blockRows === 0 ? '' : `if (row < ${rows}u) `}{ ${options.store('row', 0, whole)} }`;
-          return `{ ${store} }`;
-        });
+          return `${guard(row)}{ ${options.store(row, 0, whole, id)} }`;
+        };
+        const kept = ahead
+          ? inGroups(results, quad).map((group) => {
+              const loads = group.map(
+                ({ row }, id) => `let row_${id} = first_row + ${row};\n${ahead(existing(`row_${id}`), 0, `${id}`)}`,
+              );
+              return `{ ${[...loads, ...group.map((one, id) => keepOne(one, `row_${id}`, `${id}`))].join('\n')} }`;
+            })
+          : results.map((one) => `{ let row = first_row + ${one.row}; ${keepOne(one, 'row', '')} }`);
         return `{
 ${columnsAt(() => `first_column + ${column} + ${part}u`, resultWidth)}
 ${columns % blockColumns === 0 ? '' : `if (column_0 < ${columns}u) `}{
