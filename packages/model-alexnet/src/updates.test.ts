@@ -7,9 +7,14 @@ import { compileNetwork, type Precision } from '@alex/tensor/network';
 import { randomTensor, relativeError, testGpu } from '@alex/tensor/testing';
 import { expect, test } from 'vitest';
 
-/** More weights in its first layer than are updated together with others. */
+/** More weights in its largest layer than are updated together with others. What it reads is stored as f16 in mixed precision. */
 const input = [1, 32, 33] as const;
-const layers = [dense({ name: 'fc1', units: 1000 }), relu({ name: 'relu1' }), dense({ name: 'fc2', units: 3 })];
+const layers = [
+  relu({ name: 'relu0' }),
+  dense({ name: 'fc1', units: 1000 }),
+  relu({ name: 'relu1' }),
+  dense({ name: 'fc2', units: 3 }),
+];
 
 interface Training {
   readonly precision: Precision;
@@ -52,9 +57,9 @@ test.for<{ name: string } & Training>([
     expect([own(want.labels).length, own(got.labels).length]).toEqual([1, 0]);
     expect(Object.keys(got.values)).toEqual(Object.keys(want.values));
     for (const [path, { data }] of Object.entries(got.values)) {
-      expect(relativeError(data, want.values[path]!.data), path).toBeLessThan(
-        training.precision === 'mixed' ? 2e-2 : 1e-4,
-      );
+      // Adam divides by what may be next to nothing.
+      const tolerance = training.precision === 'mixed' ? 2e-2 : 1e-3;
+      expect(relativeError(data, want.values[path]!.data), path).toBeLessThan(tolerance);
     }
   },
 );

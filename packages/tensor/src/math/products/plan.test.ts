@@ -60,6 +60,31 @@ describe('products on a GPU', () => {
     expect(new Set(splits).size).toBeGreaterThan(2);
   });
 
+  it('are cut into numbers of pieces that there are: of 169 positions, 29 of 6 are no 32', () => {
+    const positions = 169;
+    const { candidates } = productChoices(card(), { ...weightGradient, reductions: positions });
+    const staged = candidates.filter(({ share }) => share === 'workgroup');
+    expect(staged.length).toBeGreaterThan(5);
+    for (const { splitK } of staged) expect(Math.ceil(positions / Math.ceil(positions / splitK!))).toBe(splitK);
+  });
+
+  it('are cut into fewer pieces where matrix units multiply: sums cost memory as much time as ever', () => {
+    const half = { ...weightGradient, halves: true };
+    expect(firstFor(card(), half).share).toBe('matrix');
+    expect(firstFor(card(), half).splitK).toBeLessThan(firstFor(card(), weightGradient).splitK!);
+  });
+
+  it('give the tuner numbers of pieces that differ clearly', () => {
+    const { candidates } = productChoices(card(), weightGradient);
+    const [first] = candidates;
+    const ofTile = candidates.filter(({ tile }) => JSON.stringify(tile) === JSON.stringify(first!.tile));
+    const numbers = ofTile.map(({ splitK }) => splitK!).sort((a, b) => a - b);
+    expect(numbers.length).toBeGreaterThan(2);
+    for (const [index, number] of numbers.slice(1).entries()) {
+      expect(number / numbers[index]!).toBeGreaterThanOrEqual(1.5);
+    }
+  });
+
   it('keep to the memory and the invocations that a workgroup may have', () => {
     const limits = { maxComputeInvocationsPerWorkgroup: 128, maxComputeWorkgroupStorageSize: 16_384 };
     const { candidates } = productChoices(card({ limits, subgroupMatrix: undefined }), weightGradient);
