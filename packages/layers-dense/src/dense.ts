@@ -97,6 +97,7 @@ function fullyConnected(settings: Settings): Layer {
     multiplyAdds: (input) => units * sizesOf(name, input).inputs,
     column: (column) => fullyConnected({ ...settings, units: shareOfColumn(name, 'units', units, column) }),
     // In memory an activation [N, F] is the matrix [F][N], so that an image [C, H, W, N] is flat already.
+    readsParametersOnce: true,
     takesEpilogue: true,
     sumsOverInput: true,
     forward(recorder, { input, parameters, epilogue }) {

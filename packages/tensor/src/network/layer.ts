@@ -117,6 +117,11 @@ export interface Layer {
   state?(input: Shape): readonly StateDescription[];
   /** Multiply-adds of one image's forward pass; 0 for layers without products. */
   multiplyAdds(input: Shape): number;
+  /**
+   * Whether each pass reads every parameter once or little more often. A GPU then reads large ones as f32 in mixed precision,
+   * too: to make an f16 copy would cost more bytes than it saves.
+   */
+  readonly readsParametersOnce?: true;
   /** Whether `forward` takes an epilogue; then `backward` must not need the layer's own output. */
   readonly takesEpilogue?: true;
   /** Whether `backward` takes an epilogue. */

@@ -64,7 +64,8 @@ export function recorderFor(recorder: Recorder, precision: Precision | undefined
 
 /**
  * Layers read parameters themselves or, in mixed precision, f16 copies: made again each step, since parameters change. Large
- * ones are made just before they are read, small ones together in the beginning.
+ * ones are made just before they are read, small ones together in the beginning. Where a layer reads a large one only once a
+ * pass, a GPU, whose memory is what it waits for, does better to read it as it is.
  */
 function parameterReader(
   recorder: Recorder,
@@ -82,7 +83,12 @@ function parameterReader(
   const small = [...parameters].filter(([, parameter]) => hasFewElements(recorder, parameter));
   const copies = new Map(small.map(([path]) => [path, copy(joining, path)]));
   joining.recordJoined();
-  return (path) => copies.get(path) ?? copy(recorder, path);
+  const boundByMemory = recorder.gpu.description.kind === 'hardware';
+  return (path, { readsParametersOnce }) => {
+    const small = copies.get(path);
+    if (small) return small;
+    return boundByMemory && readsParametersOnce ? parameters.get(path)! : copy(recorder, path);
+  };
 }
 
 /**

@@ -2,15 +2,15 @@ import type { GradientEpilogue } from '../kernel/epilogue.js';
 import type { Recorder } from '../kernel/recorder.js';
 import { bytesOf, type Tensor } from '../kernel/tensor.js';
 import type { Update } from '../kernel/update.js';
-import type { BackwardInput, ForwardOutput } from './layer.js';
+import type { BackwardInput, ForwardOutput, Layer } from './layer.js';
 import { recordLayerBackward, recordLayerForward } from './layer-contract.js';
 import type { ReadState } from './layer-state.js';
 import type { NetworkPart, PartLayer } from './part.js';
 import { recordSplitSum } from './split-sum.js';
 import { recordGather, recordPadded, recordPiece, recordScatter, recordSum } from './spread.js';
 
-/** Gives, by its dotted name, the tensor in which the layers read a parameter. */
-export type ReadParameter = (path: string) => Tensor;
+/** Gives, by its dotted name, the tensor in which its layer reads a parameter. */
+export type ReadParameter = (path: string, layer: Layer) => Tensor;
 
 /** What the forward pass of each layer read and made, from the image upwards. */
 export interface ForwardRecord extends Omit<ForwardOutput, 'state'> {
@@ -36,7 +36,7 @@ export function recordForward(
   let done = false;
   return part.layers.map((partLayer, index) => {
     const { layer, parameters: described, state: describedState = [], spreads } = partLayer;
-    const own = Object.fromEntries(described.map(({ name, path }) => [name, readParameter(path)]));
+    const own = Object.fromEntries(described.map(({ name, path }) => [name, readParameter(path, layer)]));
     const state =
       describedState.length > 0
         ? Object.fromEntries(describedState.map(({ name, path }) => [name, readState(path)]))

@@ -43,6 +43,16 @@ describe('products on a GPU', () => {
     expect(new Set(risky('amd').map(({ share }) => share))).toEqual(new Set(['matrix']));
   });
 
+  it('on matrix units hold fewer sums where AMD compiles them: more would spill', () => {
+    const largest = (vendor: string) => {
+      const { candidates } = productChoices(card({}, vendor), { ...forward, halves: true });
+      const staged = candidates.filter(({ share }) => share === 'matrix');
+      return Math.max(...staged.map(({ tile }) => tile.rows * tile.columns));
+    };
+    expect(largest('nvidia')).toBe(64 * 64);
+    expect(largest('amd')).toBe(48 * 64);
+  });
+
   it('have rounds that the steps of a repeated reduction fill', () => {
     const roundOf = (shape: ProductShape) => planProduct(card(), shape, firstFor(card(), shape)).roundSteps;
     expect(roundOf({ ...forward, halves: true })).toBe(48);

@@ -3,7 +3,7 @@ import type { ProductFamily } from './family.js';
 import { quad } from './fetching.js';
 import { type Lanes, type LoadForm, stepsOfRound } from './lanes.js';
 import type { ProductChoice, ProductPlan, ProductShape, Share, Side } from './shape.js';
-import { type ProductGpu, productRow, type RatedTile } from './table.js';
+import { type ProductGpu, productRow, productRows, type RatedTile } from './table.js';
 import type { ProductTile } from './tile-size.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index + 1);
@@ -97,7 +97,8 @@ const busyInvocations = 256;
 export const stagedChoices =
   (share: Share, plan: ProductFamily['plan'], bytesOf: (plan: ProductPlan) => number): ProductFamily['choices'] =>
   (gpu, shape, width) => {
-    const { tiles, busy, sum: costOfSum = 0 } = productRow(gpu, share);
+    const row = productRows(gpu).find((row) => row.share === share) ?? productRow(gpu, share);
+    const { tiles, busy, sum: costOfSum = 0 } = row;
     if (share === 'matrix' && !(gpu.subgroupMatrix && shape.halves)) return [];
     const steps = shape.depth * (shape.reductions ?? 1);
     const results = shape.rows * shape.columns * shape.batches;

@@ -90,6 +90,7 @@ const rated = (along: 'result' | 'steps', unroll: number): readonly RatedTile[] 
 const alongResult = [...rated('result', 16), { ...smallest, rate: 0.72 }];
 const alongSteps = [...rated('steps', 32), { ...smallest, rate: 0.45 }];
 
+const fitsRdna3 = ({ rows, columns }: ProductTile) => rows * columns < 64 * 64;
 const wholeWaves = ({ workgroupSize }: ProductTile) => workgroupSize % 64 === 0;
 
 /**
@@ -127,6 +128,14 @@ export const productTable: readonly ProductRow[] = [
     },
     load: 40,
     busy: 8,
+  },
+  // RDNA 3 spills registers where a subgroup holds 64 x 64 sums. Not measured.
+  {
+    suits: { kind: 'hardware', vendor: 'amd', subgroupSize: 'any' },
+    share: 'matrix',
+    tiles: { result: subgroupTiles.filter(fitsRdna3), steps: subgroupTiles.filter(fitsRdna3) },
+    sum: 330,
+    busy: 128,
   },
   // Measured on an NVIDIA H200, see docs/gpu-kernels.md. A tile is a subgroup's; its size is that of 32 lanes. Matrix units
   // reached 74 T multiply-adds/s where the family below reached 20, so that a sum costs so many more of them.
