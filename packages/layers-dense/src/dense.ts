@@ -16,7 +16,6 @@ import {
   elementsPerImage,
   formatShape,
   recordProduct,
-  recordRowSums,
   recordUpdate,
   shareOfColumn,
 } from '@alex/tensor/kernels';
@@ -148,8 +147,8 @@ function recordParameterGradients(
   { input, outputGradient, updates = {} }: BackwardInput,
 ): Record<string, Tensor> {
   const { batch, inputs } = sizesOf(name, input.shape);
-  const gradients: Record<string, Tensor> = {};
   const weight = recorder.tensor(`${name}/weightGradient`, [units, inputs]);
+  const bias = hasBias ? recorder.tensor(`${name}/biasGradient`, [units]) : undefined;
   recordProduct(recorder, {
     label: `${name}/weightGradient`,
     a: outputGradient,
@@ -160,18 +159,11 @@ function recordParameterGradients(
     k: batch,
     n: inputs,
     update: updates['weight'],
+    rowSums: bias,
   });
-  if (!updates['weight']) gradients['weight'] = weight;
-  if (!hasBias) return gradients;
-  const bias = recorder.tensor(`${name}/biasGradient`, [units]);
-  recordRowSums(recorder, {
-    label: `${name}/biasGradient`,
-    input: outputGradient,
-    output: bias,
-    rows: units,
-    columns: batch,
-  });
-  if (updates['bias']) recordUpdate(recorder, bias, updates['bias']);
-  else gradients['bias'] = bias;
-  return gradients;
+  if (bias && updates['bias']) recordUpdate(recorder, bias, updates['bias']);
+  return {
+    ...(!updates['weight'] && { weight }),
+    ...(bias && !updates['bias'] && { bias }),
+  };
 }

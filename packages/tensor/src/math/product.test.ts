@@ -14,6 +14,7 @@ type Case = Pick<ProductOptions, 'm' | 'n' | 'k' | 'tile' | 'share' | 'splitK' |
   transposeB?: boolean;
   bias?: boolean;
   accumulate?: boolean;
+  rowSums?: boolean;
 };
 
 /** The same product in plain float64 loops. */
@@ -41,7 +42,7 @@ function reference(
 
 /** `halves`: which operands are stored as f16; the values of both fit in one then. */
 async function errorOf(gpu: Gpu, test: Case, halves: readonly string[] = []): Promise<number> {
-  const { bias: hasBias, ...sizes } = test;
+  const { bias: hasBias, rowSums: sumsRows = false, ...sizes } = test;
   const { m, n, k } = sizes;
   const stored = (data: Float32Array) => (halves.length > 0 ? fromHalves(toHalves(data)).slice(0, data.length) : data);
   const values = {
@@ -49,6 +50,7 @@ async function errorOf(gpu: Gpu, test: Case, halves: readonly string[] = []): Pr
     b: stored(randomTensor([k, n], 2).data),
     output: randomTensor([m, n], 3).data,
     bias: randomTensor([m], 4).data,
+    rowSums: randomTensor([m], 5).data,
   };
   const tensors = Object.fromEntries(
     Object.entries(values).map(([name, data]) => {
@@ -57,24 +59,30 @@ async function errorOf(gpu: Gpu, test: Case, halves: readonly string[] = []): Pr
       return [name, tensor];
     }),
   ) as Record<keyof typeof values, Tensor>;
-  const { a, b, output, bias } = tensors;
+  const { a, b, output, bias, rowSums } = tensors;
   let program: Program | undefined;
   try {
     program = createProgram(gpu, (recorder) => {
-      recordProduct(recorder, { ...sizes, label: 'product', a, b, output, ...(hasBias ? { bias } : {}) });
+      recordProduct(recorder, {
+        ...{ ...sizes, label: 'product', a, b, output },
+        ...(hasBias && { bias }),
+        ...(sumsRows && { rowSums }),
+      });
     });
     await program.run();
-    const got = await readTensor(gpu, output);
-    return relativeError(
-      got,
-      reference(
-        test,
-        values.a,
-        values.b,
-        hasBias ? values.bias : undefined,
-        test.accumulate ? values.output : undefined,
-      ),
+    const want = reference(
+      test,
+      values.a,
+      values.b,
+      hasBias ? values.bias : undefined,
+      test.accumulate ? values.output : undefined,
     );
+    const error = relativeError(await readTensor(gpu, output), want);
+    if (!sumsRows) return error;
+    const sums = Float64Array.from({ length: m }, (_, row) =>
+      values.a.subarray(row * k, (row + 1) * k).reduce((sum, value) => sum + value, 0),
+    );
+    return Math.max(error, relativeError(await readTensor(gpu, rowSums), sums));
   } finally {
     program?.dispose();
     for (const tensor of Object.values(tensors)) disposeTensor(gpu, tensor);
@@ -223,6 +231,45 @@ describe.each([
     );
   });
 
+  it.each([
+    ['as pieces of the reduction', { m: 21, n: 44, k: 90, splitK: 3 }],
+    ['of a rest of rows and steps, one column block of several', { m: 30, n: 33, k: 17 }],
+    ['in loads of four', { m: 16, n: 24, k: 32, transposeB: true }],
+    ['of few steps', { m: 5, n: 8, k: 1 }],
+  ])('adds up the rows of an operand on the way: %s', async (_, sizes) => {
+    const tile = { rows: 4, columns: 4, invocationRows: 2, workgroupSize: 8, unroll: 8 };
+    const likeHardware = await openGpu({ adapter: gpu.description.index, ...options });
+    Object.defineProperty(likeHardware, 'description', { value: { ...gpu.description, kind: 'hardware' } });
+    for (const share of ['workgroup', 'none'] as const) {
+      const own = share === 'workgroup' ? { tile, share } : { share };
+      expect(await errorOf(likeHardware, { ...sizes, ...own, rowSums: true }), share).toBeLessThan(1e-5);
+    }
+    expect(await errorOf(gpu, { ...sizes, rowSums: true })).toBeLessThan(1e-5);
+    likeHardware.dispose();
+  });
+
+  it('does so where matrix units multiply, where the adapter has them', async (context) => {
+    const { subgroupMatrix: matrix, subgroupSize = 1 } = gpu;
+    if (!matrix) return context.skip('no matrix units');
+    const likeHardware = await openGpu({ adapter: gpu.description.index, ...options });
+    Object.defineProperty(likeHardware, 'description', { value: { ...gpu.description, kind: 'hardware' } });
+    const tile = {
+      rows: 2 * matrix.rows,
+      columns: matrix.columns,
+      invocationRows: 2,
+      workgroupSize: 4 * subgroupSize,
+      unroll: 32,
+    };
+    for (const sizes of [
+      { m: 50, n: 44, k: 100, transposeB: true },
+      { m: 27, n: 9, k: 70, splitK: 2 },
+    ]) {
+      const test = { ...sizes, tile, share: 'matrix', rowSums: true } as const;
+      expect(await errorOf(likeHardware, test, ['a', 'b'])).toBeLessThan(1e-5);
+    }
+    likeHardware.dispose();
+  });
+
   it('refuses a tile that cannot be staged', async () => {
     const tile = { rows: 6, columns: 4, workgroupSize: 16, invocationRows: 4, unroll: 8 };
     await expect(errorOf(gpu, { m: 8, n: 8, k: 8, tile, share: 'workgroup' })).rejects.toThrow(/multiples of 4/);
@@ -258,7 +305,7 @@ describe.each([
     }
   });
 
-  it('refuses sizes and tensors that do not fit, before any work', () => {
+  it('refuses sizes and tensors that do not fit, before any work', async () => {
     const tensor = (elements: number) => ({ label: 't', shape: [elements], elements, dataType: 'f32' as const });
     const record = (m: number, elements: number) => () =>
       createProgram(gpu, (recorder) => {
@@ -276,5 +323,6 @@ describe.each([
     expect(record(Number.NaN, 8)).toThrow(/m must be a whole number/);
     expect(record(4, 7)).toThrow(ShapeError);
     expect(record(4, 7)).toThrow(/a must hold 8 values/);
+    await expect(errorOf(gpu, { m: 2, n: 2, k: 2, transposeA: true, rowSums: true })).rejects.toThrow(/rowSums/);
   });
 });

@@ -7,6 +7,8 @@ import { inlineUpdate, type Update } from '../kernel/update.js';
 interface RowSums {
   readonly label: string;
   readonly input: Tensor;
+  /** The element of `input` where the matrix begins, where a binding may begin as well; 0. */
+  readonly first?: number;
   readonly output: Tensor;
   readonly rows: number;
   readonly columns: number;
@@ -26,7 +28,8 @@ export function recordRowSums(recorder: Recorder, sums: RowSums): void {
 const longest = 512;
 
 /** An invocation sums a row; long rows are summed in parts first. */
-function recordByInvocations(recorder: Recorder, { label, input, output, rows, columns }: RowSums): void {
+function recordByInvocations(recorder: Recorder, { label, input, first = 0, output, rows, columns }: RowSums): void {
+  const from = first === 0 ? '' : `${first}u + `;
   const parts = Math.ceil(columns / longest);
   if (parts === 1) {
     recordPerElement(recorder, {
@@ -35,7 +38,7 @@ function recordByInvocations(recorder: Recorder, { label, input, output, rows, c
       reads: { input },
       writes: { output },
       body: `var sum = 0.0;
-for (var column = 0u; column < ${columns}u; column++) { sum += load_input(i * ${columns}u + column); }
+for (var column = 0u; column < ${columns}u; column++) { sum += load_input(${from}i * ${columns}u + column); }
 store_output(i, sum);`,
     });
     return;
@@ -49,7 +52,7 @@ store_output(i, sum);`,
     // Neighbouring invocations read neighbouring columns, `parts` apart from step to step.
     body: `var sum = 0.0;
 let row = i / ${parts}u;
-for (var column = i % ${parts}u; column < ${columns}u; column += ${parts}u) { sum += load_input(row * ${columns}u + column); }
+for (var column = i % ${parts}u; column < ${columns}u; column += ${parts}u) { sum += load_input(${from}row * ${columns}u + column); }
 store_partSums(i, sum);`,
   });
   recordByInvocations(recorder, { label, input: partSums, output, rows, columns: parts });
@@ -62,9 +65,9 @@ const loadsAtOnce = 4;
  * A workgroup sums a row: each invocation its share, and then all of them together through workgroup memory. Where so few
  * rows are so long that most of a GPU would be idle, a workgroup sums a part of a row first.
  */
-function recordByWorkgroups(recorder: Recorder, { label, input, output, rows, columns }: RowSums): void {
+function recordByWorkgroups(recorder: Recorder, { label, input, first = 0, output, rows, columns }: RowSums): void {
   const enoughWorkgroups = 64;
-  const width = columns % 4 === 0 ? 4 : 1;
+  const width = columns % 4 === 0 && first % 4 === 0 ? 4 : 1;
   const units = columns / width;
   const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } = recorder.gpu.limits;
   const most = Math.min(1024, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX);
@@ -78,6 +81,7 @@ function recordByWorkgroups(recorder: Recorder, { label, input, output, rows, co
   const turn = Array.from({ length: loadsAtOnce }, (_, index) => index);
   recorder.dispatch({
     label: parts === 1 ? label : `${label}/parts`,
+    ...(rows * columns < input.elements && { range: { of: input.elements, first, elements: rows * columns } }),
     reads: { input },
     writes: { target },
     vectors: width === 4 ? ['input'] : [],
@@ -87,7 +91,7 @@ function recordByWorkgroups(recorder: Recorder, { label, input, output, rows, co
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let number = ${grid.number};
   if (number >= ${rows * parts}u) { return; }
-  let first = number / ${parts}u * ${units}u;
+  let first = number / ${parts}u * ${units}u${first === 0 ? '' : ` + ${first / width}u`};
   let begin = first + number % ${parts}u * ${unitsOfPart}u;
   let end = min(begin + ${unitsOfPart}u, first + ${units}u);
   var sum = ${width === 4 ? 'vec4f()' : '0.0'};

@@ -38,6 +38,11 @@ export interface ProductKernelOptions {
    * not stage their operands may keep the last rows several times, always with the same value.
    */
   store(row: string, load: number, value: string, id: string): string;
+  /**
+   * Statements that keep the sum over all steps of what the row operand holds of a row, once for each row that exists. Only
+   * kernels that stage their operands run them.
+   */
+  rowSums?(row: string, sum: string): string;
   /** WGSL of module scope. */
   readonly functions?: string;
 }

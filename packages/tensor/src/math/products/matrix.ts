@@ -38,7 +38,7 @@ function stagedBytes(plan: ProductPlan): number {
   return 2 * strideOf(plan) * (blockRows + blockColumns) + (4 * matrix!.rows * blockColumns * blockRows) / tile.rows;
 }
 
-function matrices({ plan, ahead }: ProductKernelOptions): Staging {
+function matrices({ plan, ahead, rowSums }: ProductKernelOptions): Staging {
   const { tile, blockRows, blockColumns, roundSteps, matrix } = plan;
   const { rows, columns, steps, subgroupSize } = matrix!;
   const stride = strideOf(plan);
@@ -70,7 +70,7 @@ alias Right = subgroup_matrix_right<f16, ${columns}, ${steps}>;
 alias Sums = subgroup_matrix_result<f32, ${columns}, ${rows}>;
 var<workgroup> staged_rows: array<f16, ${blockRows * stride}>;
 var<workgroup> staged_columns: array<f16, ${blockColumns * stride}>;
-var<workgroup> results: array<f32, ${scratch * subgroupRows * subgroupColumns}>;`,
+var<workgroup> results: array<f32, ${Math.max(scratch * subgroupRows * subgroupColumns, rowSums ? blockRows * plan.lanes.steps : 0)}>;`,
     inputs: '',
     begin: `let lane = invocation % ${subgroupSize}u;
 let subgroup = invocation / ${subgroupSize}u;
@@ -117,6 +117,16 @@ ${keep(
 }`,
         )
         .join('\n'),
+    quads: {
+      store: (place, value) =>
+        `{ let place = (${place}) * ${quad}u; let value = ${value}; ${count(quad)
+          .map((part) => `results[place + ${part}u] = value.${'xyzw'[part]};`)
+          .join(' ')} }`,
+      load: (place) =>
+        `vec4f(${count(quad)
+          .map((part) => `results[(${place}) * ${quad}u + ${part}u]`)
+          .join(', ')})`,
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { type Dispatch, maximumWorkgroups } from '../../kernel/recorder.js';
 import type { ProductKernelOptions } from './family.js';
 import { fetching, quad, type StagedSide } from './fetching.js';
+import { type QuadMemory, rowSummation } from './row-sums.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);
 
@@ -25,6 +26,8 @@ export interface Staging {
   readonly compute: string;
   /** Statements after the last round. */
   results(keep: Keep): string;
+  /** Memory of the workgroup for a quad of each row at a few steps, once the last round is done. */
+  readonly quads: QuadMemory;
 }
 
 /**
@@ -43,6 +46,7 @@ export function stagedKernel(options: ProductKernelOptions, staging: Staging): P
   const gridColumns = Math.ceil(workgroups / gridRows);
   const rowSide = fetching('row', options);
   const columnSide = fetching('column', options);
+  const rowSums = rowSummation(options, rowSide.side, rowSide.condition, staging.quads);
 
   const resultWidth = plan.resultWidth;
   /** Names the columns that the loads of `setup` and `store` see. */
@@ -124,6 +128,7 @@ ${options.rowOperand.declare}
 ${options.columnOperand.declare}
 ${rowSide.declare}
 ${columnSide.declare}
+${rowSums.declare}
 let rounds = ${reduction.rounds};
 let parts = rounds${rest === 0 ? '' : restIf === undefined ? ' + 1u' : ` + select(0u, 1u, ${restIf})`};
 let turns = ${outer ? `(${outer.count}) * ` : ''}parts;
@@ -136,6 +141,7 @@ for (var turn = 0u; turn < turns; turn++) {
 workgroupBarrier();
 ${rowSide.condition}{
 ${staging.stage(rowSide.side)}
+${rowSums.add}
 }
 ${columnSide.condition}{
 ${staging.stage(columnSide.side)}
@@ -147,6 +153,7 @@ ${fetch}
 ${staging.compute}
 }
 ${staging.results(keep)}
+${rowSums.keep}
 }`;
   return { wgsl, workgroups: [gridColumns, gridRows] };
 }
