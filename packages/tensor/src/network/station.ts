@@ -7,7 +7,7 @@ import type { NetworkDescription } from './description.js';
 import { toMemoryLayout } from './layout.js';
 import { allTensors, type NetworkTensors, networkTensors, type ProgramOptions } from './network-tensors.js';
 import { type Kept, type NetworkPart, partParameters, partState } from './part.js';
-import { recordEvaluation, recordMicroBatch, recordTraining, recordUpdate } from './programs.js';
+import { recordEvaluation, recordMicroBatch, recordTraining, recordUpdates } from './programs.js';
 
 /** A part of a network, and the adapter that it is for. */
 export interface PlacedPart {
@@ -36,7 +36,7 @@ export function programsOf(
   const evaluate = recorded(recordEvaluation);
   if (options.training === false) return { evaluate };
   if (tensors.gradients.size + tensors.nextLayerState.size === 0) return { evaluate, train: recorded(recordTraining) };
-  return { evaluate, train: recorded(recordMicroBatch), update: recorded(recordUpdate) };
+  return { evaluate, train: recorded(recordMicroBatch), update: recorded(recordUpdates) };
 }
 
 /** A part of a network on its adapter: tensors and programs. */
