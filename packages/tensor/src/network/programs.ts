@@ -179,14 +179,29 @@ function recordOwnCopies(
   return { input: copied(input), labels: copied(labels) };
 }
 
-/** Records one micro-batch of a step: forward, backward, and the parameters' gradients added to those of the ones before. */
+/** How many images of a step come before the first of this process, in ranks below its own. */
+export function imagesOfLowerRanks({ batch, microBatches = 1, ranks }: ProgramOptions): number {
+  return (ranks?.rank ?? 0) * microBatches * batch;
+}
+
+/**
+ * Records one micro-batch of a step: forward, backward, and the parameters' gradients added to those of the ones before.
+ *
+ * @param isLast whether it is the last of a step in this process: then each sum is sent to the other ranks, where there are
+ *   some, as soon as it is made
+ */
 export function recordMicroBatch(
   recorder: Recorder,
   part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
+  isLast = true,
 ): void {
-  const { microBatches = 1 } = options;
+  const { microBatches = 1, batch, ranks } = options;
+  const first = imagesOfLowerRanks(options);
+  const last = first + (microBatches - 1) * batch;
+  // The gradient is that of the micro-batch's mean. Sums over ranks are divided when they are whole.
+  const divide = ranks ? '' : ` if (scalar_imagesBefore() == ${last}u) { sum *= f32(${1 / microBatches}); }`;
   const accumulate: Learn = (path, gradient) => {
     const sum = tensors.gradients.get(path)!;
     recordElementwise(recorder, {
@@ -195,23 +210,33 @@ export function recordMicroBatch(
       reads: { gradient },
       updates: { sum },
       scalars: { imagesBefore: 'u32' },
-      // The gradient is that of the micro-batch's mean. What the sum held before the first one may be anything.
-      body: `let share = gradient * f32(${1 / microBatches}); if (scalar_imagesBefore() == 0u) { sum = share; } else { sum += share; }`,
+      // What the sum held before the first one may be anything.
+      body: `if (scalar_imagesBefore() == ${first}u) { sum = gradient; } else { sum += gradient; }${divide}`,
     });
+    if (ranks && isLast) recorder.send({ label: path, peer: part.index, tensor: sum });
   };
-  const readState = microBatchState(recorder, tensors);
+  const readState = microBatchState(recorder, tensors, first);
   const { loss, newState } = recordGradients(recorder, part, options, tensors, accumulate, undefined, readState);
-  for (const [path, state] of newState) recordCopy(recorder, state, tensors.nextLayerState.get(path)!);
+  for (const [path, state] of newState) {
+    const next = tensors.nextLayerState.get(path)!;
+    recordCopy(recorder, state, next);
+    if (ranks && isLast) recorder.send({ label: path, peer: part.index, tensor: next });
+  }
   recordMeasures(recorder, loss, tensors);
 }
 
-/** Records the update of the parameters by the gradients of all micro-batches of a step. */
+/** Records the update of the parameters by the gradients of all micro-batches of a step, of all ranks. */
 export function recordUpdate(
   recorder: Recorder,
   part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
+  if (options.ranks) {
+    for (const [label, tensor] of [...tensors.gradients, ...tensors.nextLayerState]) {
+      recorder.receive({ label, peer: part.index, tensor });
+    }
+  }
   const joining = joinKernels(recorder);
   const update = updater(joining, part, options, tensors);
   const scale = tensors.state.get(lossScale.name);
