@@ -21,6 +21,8 @@ export interface ClusterOptions {
 export interface SumOptions {
   /** How values travel. `float16` halves the bytes: each value is rounded before it is sent, and each sum once more. Default: `float32`. */
   readonly wire?: Wire;
+  /** What each sum is multiplied by, rounded to float32. Default: 1. */
+  readonly factor?: number;
 }
 
 /**
@@ -119,12 +121,12 @@ class OpenCluster implements Cluster {
     return bytes;
   }
 
-  async sum(values: Float32Array, { wire = 'float32' }: SumOptions = {}): Promise<Float32Array> {
+  async sum(values: Float32Array, { wire = 'float32', factor = 1 }: SumOptions = {}): Promise<Float32Array> {
     if (wire !== 'float32' && wire !== 'float16') {
       throw new ClusterError(`wire must be float32 or float16, got ${String(wire)}`);
     }
     const memory = shared(values);
-    await this.#operate({ kind: 'sum', values: memory, wire });
+    await this.#operate({ kind: 'sum', values: memory, wire, factor: Math.fround(factor) });
     if (memory !== values) values.set(memory);
     return values;
   }

@@ -12,7 +12,13 @@ export type Operation =
   | { readonly kind: 'allToAll'; readonly pieces: readonly Bytes[] }
   | { readonly kind: 'gather'; readonly memory: Bytes; readonly root: number }
   | { readonly kind: 'allGather'; readonly memory: Bytes }
-  | { readonly kind: 'sum'; readonly values: Float32Array<SharedArrayBuffer>; readonly wire: Wire };
+  | {
+      readonly kind: 'sum';
+      readonly values: Float32Array<SharedArrayBuffer>;
+      readonly wire: Wire;
+      /** What each sum is multiplied by, a float32. */
+      readonly factor: number;
+    };
 
 /** What must be the same on all ranks before an operation begins. */
 interface Intent {
@@ -20,6 +26,7 @@ interface Intent {
   readonly bytes?: number;
   readonly root?: number;
   readonly wire?: Wire;
+  readonly factor?: number;
 }
 
 /** Room for an {@link Intent} as JSON. */
@@ -78,10 +85,12 @@ class Operations {
       case 'allGather':
         this.#agree({ kind: 'allGather' });
         return this.#exchange(this.#byRank(() => operation.memory));
-      case 'sum':
-        this.#agree({ kind: 'sum', bytes: operation.values.byteLength, wire: operation.wire });
-        this.#sum(operation.values, operation.wire);
+      case 'sum': {
+        const { values, wire, factor } = operation;
+        this.#agree({ kind: 'sum', bytes: values.byteLength, wire, factor });
+        this.#sum(values, wire, factor);
         return [];
+      }
     }
   }
 
@@ -147,7 +156,7 @@ class Operations {
    * Adds up the values of all ranks in rank order, whatever their number: each rank adds up a slice, then all get all slices.
    * MPI's own reduction does not promise its order.
    */
-  #sum(values: Float32Array<SharedArrayBuffer>, wire: Wire): void {
+  #sum(values: Float32Array<SharedArrayBuffer>, wire: Wire, factor: number): void {
     const { size } = this.#transport;
     const most = Math.max(1, Math.floor(this.#bytesOfRound / 4));
     for (let first = 0; first < values.length; first += most) {
@@ -165,6 +174,7 @@ class Operations {
         if (rank === 0) own.set(theirs);
         else for (let i = 0; i < own.length; i++) own[i]! += theirs[i]!;
       }
+      if (factor !== 1) for (let i = 0; i < own.length; i++) own[i]! *= factor;
       const sum = encoded(own, wire);
       const sums = this.#round(
         this.#byRank(() => sum),

@@ -5,7 +5,7 @@ import { dense } from '@alex/layers-dense';
 import { sgd } from '@alex/optim';
 import { ConfigError, describeNetwork, type Gpu, type HostTensor, openGpu } from '@alex/tensor';
 import type { Network, Ranks } from '@alex/tensor/network';
-import { randomTensor, testGpu } from '@alex/tensor/testing';
+import { localRanks, randomTensor, testGpu } from '@alex/tensor/testing';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type PlaceOptions, place } from './place.js';
 import { runningMean } from './running-mean.fixture.js';
@@ -36,36 +36,6 @@ afterEach(() => {
   for (const network of placed.splice(0)) network.dispose();
   for (const gpu of opened.splice(0)) gpu.dispose();
 });
-
-/** Ranks within this process: a sum is made when the last of them has asked for it. */
-function ranksOf(size: number): Ranks[] {
-  const sums: { values: Float32Array[]; end: () => void; done: Promise<void> }[] = [];
-  return Array.from({ length: size }, (_, rank) => {
-    let asked = 0;
-    return {
-      rank,
-      size,
-      async sum(values: Float32Array, { factor }: { readonly factor: number }) {
-        const at = asked++;
-        if (!sums[at]) {
-          let end!: () => void;
-          const done = new Promise<void>((resolve) => (end = resolve));
-          sums[at] = { values: [], end, done };
-        }
-        const { values: all, end, done } = sums[at];
-        all[rank] = values;
-        if (Object.keys(all).length === size) {
-          for (let i = 0; i < values.length; i++) {
-            const sum = all.reduce((sum, one) => Math.fround(sum + one[i]!), 0);
-            for (const one of all) one[i] = sum * factor;
-          }
-          end();
-        }
-        await done;
-      },
-    };
-  });
-}
 
 function onGpus(gpus: readonly Gpu[], options: PlaceOptions, network = description): Network {
   const made = place(network, gpus, { seed: 5, optimizer: sgd({ learningRate: 0.1 }), ...options });
@@ -99,7 +69,7 @@ async function all(network: Network) {
 
 /** Takes the same steps on so many ranks. */
 async function stepsOnRanks(size: number, options: PlaceOptions, gpus: readonly Gpu[] = [gpu], network = description) {
-  const networks = ranksOf(size).map((ranks) => onGpus(gpus, { ...options, ranks }, network));
+  const networks = localRanks(size).map((ranks) => onGpus(gpus, { ...options, ranks }, network));
   const share = count / size;
   await Promise.all(networks.map((network, rank) => steps(network, rank * share)));
   return Promise.all(networks.map(all));
