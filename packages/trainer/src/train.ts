@@ -4,8 +4,9 @@ import { AdapterError, AdapterLostError, AlexError, type HostTensor } from '@ale
 import { DivergenceError, type DivergenceReport, whereItBegan } from './divergence.js';
 import { type GoodState, GoodStates } from './good-states.js';
 import type { Metrics } from './metrics.js';
-import type { RunDirectory } from './run-directory.js';
+import type { TrainingRanks } from './ranks.js';
 import { lockRun } from './run-lock.js';
+import type { TrainedRun } from './shared-run.js';
 import { type Placed, Stepper } from './stepper.js';
 import { Training } from './training.js';
 import type { TrainingEvent, TrainingResult } from './training-event.js';
@@ -15,8 +16,13 @@ export type { TrainingEvent, TrainingResult } from './training-event.js';
 /** What `train` needs. */
 export interface TrainingOptions extends Placed {
   /** A new run, or one to continue with: training starts from its newest checkpoint where it has one. */
-  readonly run: RunDirectory;
+  readonly run: TrainedRun;
   readonly dataset: Dataset;
+  /**
+   * Where several processes make each step: the network was placed with them, `run` is a `SharedRun`, and every rank calls `train`
+   * alike. One that fails must end the others.
+   */
+  readonly ranks?: TrainingRanks;
   /** What a new run starts from instead of the parameters that were drawn. */
   readonly initialParameters?: Readonly<Record<string, HostTensor>>;
   /**
@@ -53,11 +59,12 @@ const most = 3;
  * explodes; DataError, CheckpointError and AdapterError from below
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
-  const lock = await lockRun(options.run.path);
+  // The run is locked by the rank that writes it.
+  const lock = options.ranks?.rank ? undefined : await lockRun(options.run.path);
   try {
     return await new Survivor(options).run();
   } finally {
-    await lock.release();
+    await lock?.release();
   }
 }
 
@@ -80,13 +87,14 @@ class Survivor {
   }
 
   async run(): Promise<TrainingResult> {
-    const { run, dataset, signal, onEvent, scalars, betweenSteps } = this.#options;
+    const { run, dataset, ranks, signal, onEvent, scalars, betweenSteps } = this.#options;
     let state = await this.#states.begin(this.#placed.network);
     while (true) {
       const training = new Training({
         ...this.#placed,
         run,
         dataset,
+        ranks,
         signal,
         ...(scalars && { scalars }),
         ...(betweenSteps && { betweenSteps }),
@@ -198,7 +206,8 @@ class Survivor {
 
   /** Takes the steps since the last good state again, up to the one that went wrong, and looks at its layers. */
   async #describe({ step, after, loss }: DivergenceError): Promise<DivergenceReport> {
-    const { run, dataset, signal } = this.#options;
+    const { run, dataset, ranks } = this.#options;
+    const signal = ranks ? undefined : this.#options.signal;
     const known = { step, loss: String(loss) };
     let goodStep = 0;
     try {
@@ -206,7 +215,7 @@ class Survivor {
       // One that is older than the step, to have something to compare with.
       const state = await this.#states.restore(network, after).catch(() => this.#states.restore(network));
       goodStep = state.step;
-      const stepper = new Stepper({ ...this.#placed, run, dataset, rateFactor: state.rateFactor });
+      const stepper = new Stepper({ ...this.#placed, run, dataset, ranks, rateFactor: state.rateFactor });
       const validations = (await run.readMetrics()).filter(({ split }) => split === 'val');
       const images = await stepper.read(after);
       const good = await stepper.statistics(images);

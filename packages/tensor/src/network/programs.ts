@@ -189,41 +189,73 @@ function recordOwnCopies(
   return { input: copied(input), labels: copied(labels) };
 }
 
-/** Records one micro-batch of a step: forward, backward, and the parameters' gradients added to those of the ones before. */
+/** How many images of a step come before the first of this process, in ranks below its own. */
+export function imagesOfLowerRanks({ batch, microBatches = 1, ranks }: ProgramOptions): number {
+  return (ranks?.rank ?? 0) * microBatches * batch;
+}
+
+/**
+ * Records one micro-batch of a step: forward, backward, and the parameters' gradients added to those of the ones before.
+ *
+ * @param isLast whether it is the last of a step in this process: then each sum is sent to the other ranks, where there are
+ *   some, as soon as it is made
+ */
 export function recordMicroBatch(
   recorder: Recorder,
   part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
+  isLast = true,
 ): void {
-  const { microBatches = 1 } = options;
+  const { microBatches = 1, batch, ranks } = options;
+  const first = imagesOfLowerRanks(options);
+  const last = first + (microBatches - 1) * batch;
+  // The gradient is that of the micro-batch's mean. Sums over ranks are divided when they are complete.
+  const divide = ranks ? '' : ` if (scalar_imagesBefore() == ${last}u) { sum *= f32(${1 / microBatches}); }`;
+  const sends = ranks !== undefined && isLast;
+  const send = (label: string, tensor: Tensor) => {
+    if (sends) recorder.send({ label, peer: part.index, tensor });
+  };
   const updateOf = (path: string): Update => {
     const sum = tensors.gradients.get(path)!;
     return {
       label: `${path}/accumulate`,
       tensors: { sum },
       scalars: { imagesBefore: 'u32' },
-      // The gradient is that of the micro-batch's mean. What the sum held before the first one may be anything.
-      body: `let share = gradient * f32(${1 / microBatches}); if (scalar_imagesBefore() == 0u) { sum = share; } else { sum += share; }`,
+      // What the sum held before the first one may be anything.
+      body: `if (scalar_imagesBefore() == ${first}u) { sum = gradient; } else { sum += gradient; }${divide}`,
     };
   };
   const accumulate: Learning = {
-    learn: (path, gradient) => recordUpdate(recorder, gradient, updateOf(path)),
-    ...onTheSpot(recorder, tensors, updateOf),
+    learn(path, gradient) {
+      recordUpdate(recorder, gradient, updateOf(path));
+      send(path, tensors.gradients.get(path)!);
+    },
+    // A sum that a layer has updated itself could not be sent right after.
+    ...(!sends && onTheSpot(recorder, tensors, updateOf)),
   };
-  const readState = microBatchState(recorder, tensors);
+  const readState = microBatchState(recorder, tensors, first);
   const { loss, newState } = recordGradients(recorder, part, options, tensors, accumulate, undefined, readState);
-  for (const [path, state] of newState) recordCopy(recorder, state, tensors.nextLayerState.get(path)!);
+  for (const [path, state] of newState) {
+    const next = tensors.nextLayerState.get(path)!;
+    recordCopy(recorder, state, next);
+    send(path, next);
+  }
   recordMeasures(recorder, loss, tensors);
 }
 
-/** Records the update of the parameters by the gradients of all micro-batches of a step. */
+/** Records the update of the parameters by the gradients of all micro-batches of a step, of all ranks. */
 export function recordUpdates(
   recorder: Recorder,
   part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
+  if (options.ranks) {
+    for (const [label, tensor] of [...tensors.gradients, ...tensors.nextLayerState]) {
+      recorder.receive({ label, peer: part.index, tensor });
+    }
+  }
   const joining = joinKernels(recorder);
   const scale = tensors.state.get(lossScale.name);
   const factor = scale && recordNextScale(recorder, [...tensors.gradients.values()], scale, part);
