@@ -92,7 +92,13 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
   });
   const description = describeModel({ variant, inputSize, classes: classes.length, channels });
   const kernels = { effort: options.tune ?? usualEffort(description, config.recipe), file: options.tunings };
-  return { config, dataset, kernels, begin: () => RunDirectory.create(options.run, config) };
+  return {
+    config,
+    dataset,
+    kernels,
+    begin: () => RunDirectory.create(options.run, config),
+    release: async () => undefined,
+  };
 }
 
 /** A training is saved at least so often, unless somebody says otherwise: what an interruption may cost. */

@@ -18,7 +18,20 @@ import { type Tuning, tuningsOfRun } from './tuning.js';
  * others must agree with what it is, so that a command can be repeated with `--resume`.
  */
 export async function resumedRun(options: TrainOptions, output: Output): Promise<PlannedTraining> {
-  const opened = await RunDirectory.open(options.run);
+  const opened = await RunDirectory.openLocked(options.run, { onWait: output.line });
+  try {
+    return { ...(await planned(opened, options, output)), release: () => opened.unlock() };
+  } catch (error) {
+    await opened.unlock();
+    throw error;
+  }
+}
+
+async function planned(
+  opened: RunDirectory,
+  options: TrainOptions,
+  output: Output,
+): Promise<Omit<PlannedTraining, 'release'>> {
   await checkUnchanged(options, opened.config);
   const dataset = await openDataOfRun(opened.config, options.data);
   const fingerprint = fingerprintOf(dataset);

@@ -58,4 +58,6 @@ export interface PlannedTraining {
   readonly kernels: Omit<Tuning, 'say'>;
   /** Makes the run directory, or opens it. */
   begin(): Promise<RunDirectory>;
+  /** Gives back what was taken for it; to be called in the end, however that comes. */
+  release(): Promise<void>;
 }

@@ -5,7 +5,6 @@ import type { Checkpoint } from './checkpoint.js';
 import { DivergenceError, type DivergenceReport, whereItBegan } from './divergence.js';
 import type { Metrics } from './metrics.js';
 import type { RunDirectory } from './run-directory.js';
-import { lockRun } from './run-lock.js';
 import { type Placed, Stepper } from './stepper.js';
 import { Training } from './training.js';
 import type { TrainingEvent, TrainingResult } from './training-event.js';
@@ -48,17 +47,15 @@ const most = 3;
  * the same weights, bit by bit, as one that never stopped; so does one whose adapter was lost. A new run that fails before
  * its first checkpoint takes its files away again, as nothing could continue from them; one that fails later, or diverged, keeps what it has.
  *
+ * While it trains, the directory is locked ({@link lockRun}), on this machine and on others that share it.
+ *
  * @throws ConfigError where another process trains in the directory, or a run that starts from other weights has no
  * checkpoint and is not given them; DivergenceError where the loss is no longer finite or
  * explodes; DataError, CheckpointError and AdapterError from below
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
-  const lock = await lockRun(options.run.path);
-  try {
-    return await new Survivor(options).run();
-  } finally {
-    await lock.release();
-  }
+  const onWait = (message: string) => options.onEvent?.({ kind: 'problem', message });
+  return options.run.whileLocked(() => new Survivor(options).run(), { onWait });
 }
 
 /** A state to continue from. */
