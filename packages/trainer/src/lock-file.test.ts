@@ -45,7 +45,7 @@ describe('a lock between machines', () => {
     await expect(taken).rejects.toThrow(/is being trained by another process \(process 7 on pod-1\); wait for it/);
     expect(pauses).toBe(looks);
     expect(said).toEqual([
-      expect.stringMatching(/was being trained by another process \(process 7 on pod-1\), on another/),
+      expect.stringMatching(/may be being trained by another process \(process 7 on pod-1\), on another/),
     ]);
     await lock.check();
   });

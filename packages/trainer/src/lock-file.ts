@@ -202,8 +202,8 @@ async function leftBehind(
   if (seen.every(isGone)) return seen;
   const [doubtful] = seen.filter((one) => !isGone(one)).slice(-1);
   onWait?.(
-    `${directory}: was being trained by another process (${nameOf(doubtful!.content)}), on another machine or in another container; ` +
-      'waiting half a minute to see whether it is still there.',
+    `${directory}: may be being trained by another process (${nameOf(doubtful!.content)}), on another machine or in another container; ` +
+      'waiting for up to half a minute to see whether it is there.',
   );
   for (let look = 0; look < looks; look++) {
     await pause();
