@@ -172,7 +172,7 @@ describe('train --resume', () => {
     );
     expect(resumed.stdout).toContain('its keepCheckpoints (9) is not used: the run continues with none of its own.');
     expect(resumed.stdout).not.toContain('images.mirror');
-    expect(resumed.stdout).not.toContain('momentum');
+    expect(resumed.stdout).not.toContain('its momentum');
     await writeFile(file, JSON.stringify({ ...small, momentum: 0.5 }));
     const refused = await runCommand(['train', '--run', begun, '--resume', '--recipe', file]);
     expect(refused.code).toBe(2);

@@ -1,5 +1,5 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
-import { checkNotNegative, recordElementwise } from '@alex/tensor/kernels';
+import { checkNotNegative, checkOptions, recordElementwise } from '@alex/tensor/kernels';
 import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
 
 export interface AdamOptions {
@@ -36,9 +36,8 @@ const known = ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'over
  * network's parameters are known, where an override names none of them.
  */
 export function adam(options: AdamOptions = {}): Optimizer {
+  checkOptions('adam', options, known);
   const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, overrides = {} } = options;
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new ConfigError(`adam: unknown option '${unknown}'; known: ${known.join(', ')}`);
   for (const [name, value] of Object.entries({ learningRate, beta1, beta2, epsilon, weightDecay })) {
     checkNotNegative('adam', name, value);
   }

@@ -62,6 +62,7 @@ export {
   checkFinite,
   checkNotNegative,
   checkOneOf,
+  checkOptions,
   checkPositive,
   checkWholeNumber,
   optionError,
