@@ -5,6 +5,7 @@ import { addExamples, type Run } from './arguments/command.js';
 import { demoArguments } from './arguments/demo.js';
 import { devicesArguments } from './arguments/devices.js';
 import { evaluateArguments } from './arguments/evaluate.js';
+import { listenToGiven, refuseEmpty } from './arguments/given.js';
 import { kernelArguments } from './arguments/kernel.js';
 import { prepareArguments } from './arguments/prepare.js';
 import { reportArguments } from './arguments/report.js';
@@ -60,9 +61,20 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
       writeErr: (text) => stderr.write(text),
       outputError: (text, write) => write(`${oneLine(text)}\n`),
     });
+  const unused = new Map<Command, () => string[]>();
   for (const [heading, commands] of groups) {
-    for (const command of commands) program.addCommand(command(run).helpGroup(heading).copyInheritedSettings(program));
+    for (const make of commands) {
+      const command = make(run).helpGroup(heading).copyInheritedSettings(program);
+      unused.set(command, listenToGiven(command));
+      program.addCommand(command);
+    }
   }
+  // Before the commands' own hooks, which ask for what is required.
+  program.hook('preAction', (_, command) => {
+    refuseEmpty(command);
+    const { line } = createOutput(command.opts(), { stdout, stderr });
+    for (const sentence of unused.get(command)?.() ?? []) line(sentence);
+  });
   addExamples(
     program,
     'demo',

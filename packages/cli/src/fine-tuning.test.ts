@@ -69,6 +69,7 @@ describe('fine-tuning from published weights', () => {
   });
 
   it.each([
+    [',', /--freeze ,: names no layer; give names such as conv1,conv2/],
     ['conv9', /--freeze conv9: no layer of this name learns; those that do are conv1, conv2, .*fc8/],
     ['relu1', /--freeze relu1: no layer of this name learns/],
     ['conv1,conv2,conv3,conv4,conv5,fc6,fc7,fc8', /all layers are named, so nothing would learn/],
@@ -117,10 +118,12 @@ describe('fine-tuning from a run', () => {
     expect((await runCommand([...command, '--resume'])).code).toBe(0);
     const named = await runCommand([...command, '--resume', '--recipe', 'small']);
     expect(named.code, named.stderr).toBe(0);
-    const other = await runCommand(['train', '--run', run, '--resume', '--freeze', 'conv2']);
-    expect(other.code).toBe(2);
-    expect(other.stderr).toMatch(
-      /--freeze conv2 cannot be changed in the midst of a run, which was begun with conv1\.weight,/,
-    );
+    for (const freeze of ['conv2', 'conv1', 'conv1,fc5,conv2']) {
+      const other = await runCommand(['train', '--run', run, '--resume', '--freeze', freeze]);
+      expect(other.code).toBe(2);
+      expect(other.stderr).toMatch(
+        /--freeze \S+ cannot be changed in the midst of a run, which was begun with conv1\.weight,/,
+      );
+    }
   });
 });

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { batchesPerEpoch } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
-import { checkRunConfig, type Recipe, type RecipeFile, RunDirectory } from '@alex/trainer';
+import { checkRunConfig, type Recipe, type RecipeFile, type RunConfig, RunDirectory } from '@alex/trainer';
 import { measureImages, openData, sourceForConfig } from './data.js';
 import { fingerprintOf } from './data-fingerprint.js';
 import { overridesOf } from './frozen-layers.js';
@@ -15,7 +15,10 @@ import { usualEffort } from './tuning.js';
 
 /** Plans a new run: by its recipe, and by what the options say differently. */
 export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
-  const { data: source, from } = options;
+  const { data: source, from, run } = options;
+  if (options.resume && source === undefined) {
+    throw new ConfigError(`${run}: there is no run to resume here; to begin one, give --data`);
+  }
   const start = from === undefined ? undefined : await startingPoint(from);
   const recipe =
     options.recipe === undefined
@@ -92,7 +95,29 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
   });
   const description = describeModel({ variant, inputSize, classes: classes.length, channels });
   const kernels = { effort: options.tune ?? usualEffort(description, config.recipe), file: options.tunings };
-  return { config, dataset, kernels, begin: () => RunDirectory.create(options.run, config) };
+  return {
+    config,
+    dataset,
+    kernels,
+    remarks: remarksOf(options, config, recipe),
+    begin: () => RunDirectory.create(options.run, config),
+    release: async () => undefined,
+  };
+}
+
+/** What was given and changes nothing. */
+function remarksOf(options: TrainOptions, { recipe, images }: RunConfig, { batch }: RecipeFile): string[] {
+  const isRandom = images.crop === 'random' || images.mirror;
+  return [
+    ...(options.resume ? [`${options.run}: there is no run to resume yet; a new one begins.`] : []),
+    ...(options.dataChanged ? ['--data-changed changes nothing: a new run begins with the data as they are.'] : []),
+    ...(options.scaleRate && recipe.batch === batch
+      ? [`--scale-rate changes nothing: the batch is the recipe's, ${batch}.`]
+      : []),
+    ...(options.chunk !== undefined && !isRandom
+      ? ['--chunk changes nothing: crops and flips, which a chunk shares, are not random.']
+      : []),
+  ];
 }
 
 /** A training is saved at least so often, unless somebody says otherwise: what an interruption may cost. */

@@ -71,6 +71,13 @@ export const adapterOption = () =>
     'the adapter to compute on: part of its name, or its number in `devices` (default: the best one)',
   ).env('ALEX_ADAPTER');
 
+/** For the list of adapters itself. */
+export const shownAdaptersOption = () =>
+  new Option(
+    '--adapter, --adapters <names>',
+    'list these only, separated by commas: part of each name, or its number; with --tune, the one to tune (default: list all, tune the best one)',
+  ).env('ALEX_ADAPTER');
+
 /** For commands that can use several adapters at once. */
 export const adaptersOption = () =>
   new Option(

@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { reason } from './files.js';
@@ -31,9 +31,9 @@ export async function decodeImage(
       .toColourspace(channels === 1 ? 'b-w' : 'srgb');
     return await image.raw({ depth: 'uchar' }).toBuffer();
   } catch (error) {
-    throw new DataError(`${name} cannot be read as an image: ${reason(error)}; replace or remove the file`, {
-      cause: error,
-    });
+    const isMissing = typeof input === 'string' && !(await stat(input).catch(() => undefined));
+    const why = isMissing ? 'there is no such file; check the path' : `${reason(error)}; replace or remove the file`;
+    throw new DataError(`${name} cannot be read as an image: ${why}`, { cause: error });
   }
 }
 

@@ -12,6 +12,7 @@ import {
   checkBoolean,
   checkFinite,
   checkNotNegative,
+  checkOptions,
   checkWholeNumber,
   elementsPerImage,
   formatShape,
@@ -45,7 +46,9 @@ export interface DenseOptions extends LayerOptions {
  * @throws ShapeError (from the layer's methods) where the input has no images or no values.
  */
 export function dense(options: DenseOptions): Layer {
+  checkOptions('dense', options, ['name', 'units', 'bias', 'initial']);
   const { name = 'dense', units, bias = true, initial = {} } = options;
+  checkOptions(`${name}: initial`, initial, ['weightDeviation', 'bias']);
   const { weightDeviation = 0.01, bias: initialBias = 0 } = initial;
   checkWholeNumber(name, 'units', units);
   checkBoolean(name, 'bias', bias);

@@ -1,5 +1,5 @@
 import { ConfigError, type NetworkDescription } from '@alex/tensor';
-import { checkWholeNumber } from '@alex/tensor/kernels';
+import { checkOptions, checkWholeNumber } from '@alex/tensor/kernels';
 import { type Blueprint, leaveOut } from './blueprint.js';
 import { build } from './build.js';
 import { cifar } from './cifar.js';
@@ -50,6 +50,7 @@ export interface AlexnetOptions {
  * too small, naming the layer.
  */
 export function alexnet(options: AlexnetOptions = {}): NetworkDescription {
+  checkOptions('alexnet', options, ['variant', 'classes', 'channels', 'inputSize', 'without']);
   const { variant = 'paper', channels = 3, without } = options;
   if (!Object.hasOwn(blueprints, variant)) {
     throw new ConfigError(`variant: '${variant}' is unknown; choose one of ${Object.keys(blueprints).join(', ')}`);

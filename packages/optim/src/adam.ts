@@ -1,5 +1,5 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
-import { checkNotNegative } from '@alex/tensor/kernels';
+import { checkNotNegative, checkOptions } from '@alex/tensor/kernels';
 import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
 import { recordBy, scaledBack, type UpdateOf } from './update.js';
 
@@ -37,9 +37,8 @@ const known = ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'over
  * network's parameters are known, where an override names none of them.
  */
 export function adam(options: AdamOptions = {}): Optimizer {
+  checkOptions('adam', options, known);
   const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, overrides = {} } = options;
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new ConfigError(`adam: unknown option '${unknown}'; known: ${known.join(', ')}`);
   for (const [name, value] of Object.entries({ learningRate, beta1, beta2, epsilon, weightDecay })) {
     checkNotNegative('adam', name, value);
   }

@@ -1,5 +1,5 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
-import { checkNotNegative } from '@alex/tensor/kernels';
+import { checkNotNegative, checkOptions } from '@alex/tensor/kernels';
 import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
 import { recordBy, scaledBack, type UpdateOf } from './update.js';
 
@@ -67,10 +67,8 @@ interface Rule {
  * parameters are known, where an override names none of them.
  */
 export function sgd(options: SgdOptions = {}): Optimizer {
-  const { learningRate = 0.01, momentum = 0.9, weightDecay = 0.0005, overrides = {}, ...unknown } = options;
-  for (const name of Object.keys(unknown)) {
-    throw new ConfigError(`sgd: unknown option '${name}'; known: learningRate, momentum, weightDecay, overrides`);
-  }
+  checkOptions('sgd', options, ['learningRate', 'momentum', 'weightDecay', 'overrides']);
+  const { learningRate = 0.01, momentum = 0.9, weightDecay = 0.0005, overrides = {} } = options;
   checkNotNegative('sgd', 'learningRate', learningRate);
   checkFields('', { momentum, weightDecay });
   for (const [pattern, override] of Object.entries(overrides)) checkFields(` of override '${pattern}'`, override);

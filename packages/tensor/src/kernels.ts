@@ -69,6 +69,7 @@ export {
   checkFinite,
   checkNotNegative,
   checkOneOf,
+  checkOptions,
   checkPositive,
   checkWholeNumber,
   optionError,

@@ -9,6 +9,8 @@ export {
   type TuneNetworkOptions,
   tuneNetwork,
 } from './network/compile.js';
+export { compileOptionNames } from './network/compile-options.js';
+export { checkDescribed } from './network/description.js';
 export { checkFits, type PartAt } from './network/fit.js';
 export type {
   Evaluation,

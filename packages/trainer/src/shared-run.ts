@@ -12,6 +12,7 @@ export type TrainedRun = Pick<
   | 'path'
   | 'config'
   | 'isNew'
+  | 'whileLocked'
   | 'saveConfig'
   | 'saveDivergence'
   | 'appendMetrics'
@@ -57,6 +58,10 @@ export class SharedRun implements TrainedRun {
   get isNew(): boolean {
     return this.#directory?.isNew ?? false;
   }
+
+  /** The run is locked by the rank that writes it. */
+  whileLocked: RunDirectory['whileLocked'] = (work, options) =>
+    this.#directory ? this.#directory.whileLocked(work, options) : work();
 
   saveConfig(): Promise<void> {
     return this.#first(async () => this.#directory!.saveConfig());

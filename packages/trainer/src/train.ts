@@ -5,7 +5,6 @@ import { DivergenceError, type DivergenceReport, whereItBegan } from './divergen
 import { type GoodState, GoodStates } from './good-states.js';
 import type { Metrics } from './metrics.js';
 import type { TrainingRanks } from './ranks.js';
-import { lockRun } from './run-lock.js';
 import type { TrainedRun } from './shared-run.js';
 import { type Placed, Stepper } from './stepper.js';
 import { Training } from './training.js';
@@ -54,18 +53,14 @@ const most = 3;
  * the same weights, bit by bit, as one that never stopped; so does one whose adapter was lost. A new run that fails before
  * its first checkpoint takes its files away again, as nothing could continue from them; one that fails later, or diverged, keeps what it has.
  *
+ * While it trains, the directory is locked ({@link lockRun}), on this machine and on others that share it.
+ *
  * @throws ConfigError where another process trains in the directory, or a run that starts from other weights has no
  * checkpoint and is not given them; DivergenceError where the loss is no longer finite or
  * explodes; DataError, CheckpointError and AdapterError from below
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
-  // The run is locked by the rank that writes it.
-  const lock = options.ranks?.rank ? undefined : await lockRun(options.run.path);
-  try {
-    return await new Survivor(options).run();
-  } finally {
-    await lock?.release();
-  }
+  const onWait = (message: string) => options.onEvent?.({ kind: 'problem', message });
 }
 
 /** Trains, and continues from the last good state after what can be overcome. */

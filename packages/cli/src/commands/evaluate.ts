@@ -151,7 +151,10 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
 /** Several directories with commas between, or one that has a comma in its name. */
 async function runPaths(text: string): Promise<string[]> {
   if (text.includes(',') && (await RunDirectory.exists(text).catch(() => false))) return [text];
-  return text.split(',').map((path) => path.trim());
+  const paths = text.split(',').map((path) => path.trim());
+  if (paths.includes(''))
+    throw new ConfigError(`--run ${text}: there is nothing between two commas, or after the last`);
+  return paths;
 }
 
 /** One network at a time is on the adapter. Gives which weights it was. */

@@ -1,19 +1,34 @@
-import { ShapeError } from '../errors.js';
+import { ConfigError, ShapeError } from '../errors.js';
+import { checkOptions, optionError } from '../option-checks.js';
 import { gridOf, turnsOf } from './per-element.js';
 import type { Elementwise, Recorder } from './recorder.js';
 import { bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
+import { isWgslName } from './wgsl-words.js';
 
 /**
  * Records an elementwise kernel. Four elements are loaded and stored at once where their number allows; tensors that are
  * larger than what can be bound at once are dealt with part by part.
  *
- * @throws ShapeError for a tensor that does not hold `elements` elements: no driver would stop a kernel beyond its end
+ * @throws ConfigError for an option that is none; ShapeError for a tensor that does not hold `elements` elements: no driver would stop a kernel beyond its end
  */
 export function recordElementwise(recorder: Recorder, options: Elementwise): void {
+  checkOptions(options?.label ?? 'recordElementwise', options, [
+    ...['label', 'scalars', 'elements', 'reads', 'updates', 'writes', 'also', 'functions', 'body'],
+  ]);
   const { label, scalars, elements, reads = {}, updates = {}, writes = {}, also = {}, functions = '', body } = options;
   const loaded = { ...reads, ...updates };
   const stored = { ...updates, ...writes };
+  if (Object.keys(stored).length === 0)
+    throw new ConfigError(`${label}: makes nothing; name what it makes in writes or updates`);
+  if (typeof body !== 'string') throw optionError(label, 'body', 'WGSL that assigns what is made', body);
   for (const [name, tensor] of Object.entries({ ...loaded, ...stored })) {
+    // The values of an element are variables by these names, beside its number and that of its unit.
+    if (!isWgslName(name) || name === 'i' || name === 'unit') {
+      throw new ConfigError(
+        `${label}: ${name} is no name for a variable of WGSL; choose another, of letters, digits and underscores`,
+      );
+    }
+    if (!tensor) throw new ShapeError(`${label}: ${name} must be a tensor, got ${String(tensor)}`);
     if (tensor.elements === elements) continue;
     throw new ShapeError(
       `${label}: ${name} holds ${tensor.elements} elements, the kernel is for ${elements}; tensors of other sizes belong in also`,
