@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { DataError } from '@alex/tensor';
-import { reason } from '../files.js';
+import { inWords } from '../content-kind.js';
+import { readError } from '../files.js';
 
 /** Bytes that can be read anywhere, such as an open file or a part of one. */
 export interface Bytes {
@@ -88,8 +89,11 @@ function checkSum(archive: string, header: Uint8Array, at: number): void {
   // The sum counts its own eight bytes as spaces.
   const sum = header.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : byte), 0);
   if (octal(header.subarray(148, 156)) === sum) return;
+  const found = at === 0 ? inWords(Buffer.from(header), 'it begins with something else') : '';
   throw new DataError(
-    `${archive} ${at === 0 ? 'is no tar archive' : `is damaged: there is no tar header at byte ${at}`}: get it again`,
+    at === 0
+      ? `${archive} is no tar archive: ${found}`
+      : `${archive} is damaged: there is no tar header at byte ${at}: get it again`,
   );
 }
 
@@ -147,7 +151,7 @@ export function withFile<Result>(file: string, use: (bytes: Bytes) => Result): R
   try {
     descriptor = openSync(file, 'r');
   } catch (error) {
-    throw new DataError(`cannot read ${file}: ${reason(error)}`, { cause: error });
+    throw readError(file, error);
   }
   try {
     return use({

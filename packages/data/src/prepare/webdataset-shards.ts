@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { expand } from 'brace-expansion';
-import { listFolder } from '../files.js';
+import { filesAndLinks, listFolder } from '../files.js';
 import { type Remarks, someOf } from '../remarks.js';
 import { otherNames, trainingNames, validationNames } from '../split-folders.js';
 
@@ -61,11 +61,11 @@ async function listShards(from: string): Promise<{ directory: string; shards: Sh
   if (kind?.isFile()) return { directory: dirname(from), shards: [{ path: from, name: basename(from) }] };
   // A folder may have braces in its name; a pattern is what names nothing that is there.
   if (!kind && from.includes('{')) return listPattern(from);
-  const { files, folders } = await listFolder(from);
-  const shards = files.filter((file) => shardName.test(file));
-  for (const folder of folders) {
-    const inner = await listFolder(join(from, folder));
-    shards.push(...inner.files.filter((file) => shardName.test(file)).map((file) => `${folder}/${file}`));
+  const content = await listFolder(from);
+  const shards = filesAndLinks(content).filter((file) => shardName.test(file));
+  for (const folder of content.folders) {
+    const inner = filesAndLinks(await listFolder(join(from, folder)));
+    shards.push(...inner.filter((file) => shardName.test(file)).map((file) => `${folder}/${file}`));
   }
   return { directory: from, shards: shards.map((name) => ({ path: join(from, name), name })) };
 }

@@ -57,8 +57,9 @@ export async function zipTree(file: string): Promise<ImageTree> {
           throw new DataError(`${file}: ${entry.fileName} is encrypted or compressed in another way than by deflate`);
         }
         const { fileDataStart: offset } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
-        const { compressedSize: length, compressionMethod } = entry;
-        folderAt(folder).files.set(name, { file, offset, length, ...(compressionMethod !== 0 && { deflated: true }) });
+        const { compressedSize: length, compressionMethod, crc32 } = entry;
+        const deflated = compressionMethod !== 0 && { deflated: true };
+        folderAt(folder).files.set(name, { file, offset, length, crc32, ...deflated });
       }
     } finally {
       zip.close();
