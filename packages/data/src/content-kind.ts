@@ -17,6 +17,7 @@ interface Known extends ContentKind {
 export const headBytes = 512;
 
 const getAgain = 'the address asks for a login or an agreement: open it in a browser and download the file itself';
+export const tarArchive = 'a tar archive';
 const convert = 'convert it to JPEG or PNG';
 
 /** What people have in the place of images, archives and lists, the special before the general. */
@@ -43,7 +44,7 @@ const kinds: readonly Known[] = [
   { digits: /^377abcaf/, is: 'a 7z archive', remedy: 'unpack it' },
   { text: /^Rar!/, is: 'a RAR archive', remedy: 'unpack it' },
   { digits: /^504b0304/, is: 'a zip archive', remedy: 'unpack it' },
-  { text: /^[\s\S]{257}ustar/, is: 'a tar archive', remedy: 'unpack it' },
+  { text: /^[\s\S]{257}ustar/, is: tarArchive, remedy: 'unpack it' },
   { text: /^PAR1/, is: 'a Parquet file' },
   { digits: /^89484446/, is: 'an HDF5 file' },
   { digits: /^934e554d5059/, is: 'an array of NumPy' },
@@ -58,11 +59,20 @@ export function contentKindOf(head: Buffer): ContentKind | undefined {
   return kinds.find((kind) => kind.digits?.test(digits) || kind.text?.test(text));
 }
 
-/** `it is a web page; open it in a browser`, or `otherwise`. */
-export function inWords(head: Buffer, otherwise: string): string {
-  if (head.length === 0) return 'the file is empty';
-  if (head.every((byte) => byte === 0)) return 'it holds zeros only, so it was not written to its end';
+/**
+ * What was found in the place of something else, and what to do: `it is a web page; open it in a browser`.
+ *
+ * @param otherwise what to say of content that nobody knows
+ * @param remedy what to do about what needs nothing special
+ */
+export function inWords(head: Buffer, otherwise: string, remedy?: string): string {
   const kind = contentKindOf(head);
-  if (!kind) return otherwise;
-  return `it is ${kind.is}${kind.remedy === undefined ? '' : `; ${kind.remedy}`}`;
+  const todo = kind?.remedy ?? remedy;
+  return `${foundIn(head, kind) ?? otherwise}${todo === undefined ? '' : `; ${todo}`}`;
+}
+
+function foundIn(head: Buffer, kind: ContentKind | undefined): string | undefined {
+  if (head.length === 0) return 'the file is empty';
+  if (head.every((byte) => byte === 0)) return 'it begins with zeros only, so it was not written to its end';
+  return kind && `it is ${kind.is}`;
 }

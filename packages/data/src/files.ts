@@ -142,6 +142,7 @@ export async function listFolder(folder: string): Promise<FolderContent> {
     return content;
   } catch (error) {
     if (error instanceof DataError) throw error;
+    if (deadLink(folder, error)) throw readError(folder, error);
     if (isMissing(error)) throw new DataError(`there is no folder ${folder}: check the path`, { cause: error });
     throw new DataError(`cannot read the folder ${folder}: ${reason(error)}`, { cause: error });
   }

@@ -56,7 +56,7 @@ export function tooManyRejected(
   const all =
     file === undefined
       ? `: ${rejected.slice(0, named).map(one).join(', ')}${rejected.length > named ? ', and others' : ''}; replace or remove them`
-      : `, ${one(rejected[0]!)} for one. ${file} lists them: replace or remove them`;
+      : `; ${rejected[0]!.image} for one (${rejected[0]!.reason}). ${file} lists them: replace or remove them`;
   return new DataError(
     `${rejected.length} of ${of} images cannot be used, more than ${percent(100 * maxRejected)}${all}, or allow more by --max-rejected ${percent(enough)}`,
   );

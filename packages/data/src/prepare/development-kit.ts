@@ -91,7 +91,7 @@ async function unpackedKit(folder: string): Promise<Parts> {
       const part = partOf(file);
       if (part) parts[part] = { file: join(path, file), content: await readWhole(join(path, file), remedy) };
     }
-    for (const inner of content.folders) {
+    for (const inner of [...content.folders, ...content.deadLinks]) {
       if (depth < 2 && /devkit|^data$/i.test(inner)) await visit(join(path, inner), depth + 1);
     }
   };

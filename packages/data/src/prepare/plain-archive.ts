@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { DataError } from '@alex/tensor';
-import { contentKindOf, headBytes, inWords } from '../content-kind.js';
+import { contentKindOf, headBytes, inWords, tarArchive } from '../content-kind.js';
 import { errorCode, readError, reason, writeError } from '../files.js';
 import { checkFreeSpace, gigabytes } from '../free-space.js';
 import type { SourceContext } from './source.js';
@@ -40,9 +40,8 @@ const startsGzipped = (head: Buffer) => head[0] === 0x1f && head[1] === 0x8b;
 export async function readingStreams(archive: string): Promise<(NodeJS.ReadableStream | NodeJS.ReadWriteStream)[]> {
   const head = await headOf(archive);
   const isPacked = startsGzipped(head);
-  const kind = contentKindOf(head);
-  if (!isPacked && kind && kind.is !== 'a tar archive') {
-    throw new DataError(`${archive} is no tar archive: ${inWords(head, '')}`);
+  if (!isPacked && (contentKindOf(head)?.is ?? tarArchive) !== tarArchive) {
+    throw new DataError(`${archive} is no tar archive: ${inWords(head, '', 'get it again')}`);
   }
   return [createReadStream(archive), ...(isPacked ? [createGunzip()] : [])];
 }
