@@ -20,18 +20,21 @@ import { type Tuning, tuningsOfRun } from './tuning.js';
 export async function resumedRun(options: TrainOptions, output: Output): Promise<PlannedTraining> {
   const opened = await RunDirectory.open(options.run);
   await checkUnchanged(options, opened.config);
-  const dataset = await openDataOfRun(opened.config, options.data);
-  const fingerprint = fingerprintOf(dataset);
   const { data, recipe } = opened.config;
+  const { keep, maxRejected } = options;
+  const dataset = await openDataOfRun(opened.config, options.data, { maxRejected, output });
+  const fingerprint = await fingerprintOf(dataset);
   const change = dataChange(data.fingerprint, fingerprint);
   checkSameData(options.run, options.data ?? data.source, change, options.dataChanged ?? false);
   if (change !== undefined)
     output.line(`The data have changed since the run began: ${change}. It continues with what is there.`);
-  const { keep } = options;
   const kept = keep !== undefined && keep !== recipe.keepCheckpoints;
   const run =
-    kept || change !== undefined
-      ? opened.changed(kept ? { keepCheckpoints: keep } : {}, change === undefined ? {} : { fingerprint })
+    kept || change !== undefined || (maxRejected ?? data.maxRejected) !== data.maxRejected
+      ? opened.changed(kept ? { keepCheckpoints: keep } : {}, {
+          ...(change !== undefined && { fingerprint }),
+          ...(maxRejected !== undefined && { maxRejected }),
+        })
       : opened;
   const changed = await changeByHand(run, dataset, options);
   tellChange(changed, options, batchesPerEpoch(dataset.train.length, run.config.recipe), output);

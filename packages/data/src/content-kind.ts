@@ -18,6 +18,8 @@ export const headBytes = 512;
 
 const getAgain = 'the address asks for a login or an agreement: open it in a browser and download the file itself';
 export const tarArchive = 'a tar archive';
+export const zipArchive = 'a zip archive';
+export const gzipped = 'compressed by gzip';
 const convert = 'convert it to JPEG or PNG';
 
 /** What people have in the place of images, archives and lists, the special before the general. */
@@ -37,13 +39,13 @@ const kinds: readonly Known[] = [
   { digits: /^(0000000c6a502020|ff4fff51)/, is: 'JPEG 2000', remedy: convert },
   { text: /^8BPS/, is: 'a Photoshop file', remedy: convert },
   { text: /^%PDF/, is: 'a PDF' },
-  { digits: /^1f8b/, is: 'compressed by gzip', remedy: 'unpack it by gunzip' },
+  { digits: /^1f8b/, is: gzipped, remedy: 'unpack it by gunzip' },
   { text: /^BZh/, is: 'compressed by bzip2', remedy: 'unpack it by bunzip2' },
   { digits: /^fd377a585a/, is: 'compressed by xz', remedy: 'unpack it by unxz' },
   { digits: /^28b52ffd/, is: 'compressed by zstd', remedy: 'unpack it by unzstd' },
   { digits: /^377abcaf/, is: 'a 7z archive', remedy: 'unpack it' },
   { text: /^Rar!/, is: 'a RAR archive', remedy: 'unpack it' },
-  { digits: /^504b0304/, is: 'a zip archive', remedy: 'unpack it' },
+  { digits: /^504b0304/, is: zipArchive, remedy: 'unpack it' },
   { text: /^[\s\S]{257}ustar/, is: tarArchive, remedy: 'unpack it' },
   { text: /^PAR1/, is: 'a Parquet file' },
   { digits: /^89484446/, is: 'an HDF5 file' },

@@ -13,7 +13,9 @@ import { refuseExisting, runTraining, sayHowToResume, trainingResult } from './t
 export async function trainCommand(options: TrainOptions, output: Output): Promise<number> {
   if (!options.resume) await refuseExisting(options.run);
   const exists = await RunDirectory.exists(options.run);
-  const { config, dataset, kernels, begin } = exists ? await resumedRun(options, output) : await newRun(options);
+  const { config, dataset, kernels, begin } = exists
+    ? await resumedRun(options, output)
+    : await newRun(options, output);
   sayRemarks([dataset], output);
   const tuning = { ...kernels, say: output.line };
   const dashboard = options.dashboard === true ? localAddress : options.dashboard;

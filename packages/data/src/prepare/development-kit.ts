@@ -44,6 +44,10 @@ type Parts = Partial<Record<Part, Found>>;
 
 /** Some browsers unpack what they download, and leave `.tar`. */
 const kitName = /devkit.*\.(tar|tar\.gz|tgz)$/i;
+
+/** Whether a file is a packed kit, by its name. */
+export const isKit = (file: string) => kitName.test(file);
+
 const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) beside the images, packed or unpacked';
 /** The largest file of a kit that is read here has less than one MB. */
 const mostBytes = 2 ** 26;
@@ -100,7 +104,7 @@ async function unpackedKit(folder: string): Promise<Parts> {
 }
 
 async function packedKit(folder: string): Promise<Parts> {
-  const archive = filesAndLinks(await listFolder(folder)).find((file) => kitName.test(file));
+  const archive = filesAndLinks(await listFolder(folder)).find(isKit);
   if (archive === undefined) return {};
   const path = join(folder, archive);
   const parts: Parts = {};

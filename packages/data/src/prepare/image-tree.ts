@@ -17,6 +17,8 @@ export interface ImageTree {
   list(folder: string): Promise<TreeFolder | undefined>;
   /** Where the content of a file lies, or nothing where there is no such file. */
   place(file: string): Promise<Place | undefined>;
+  /** The path on the disk of a folder in which the other files of the data set may lie; nothing within an archive. */
+  onDisk(folder: string): string | undefined;
 }
 
 /** The tree of a folder on the disk. Paths may lead out of it by `..`. */
@@ -41,5 +43,6 @@ export function folderTree(root: string): ImageTree {
         throw readError(path, error);
       }
     },
+    onDisk: (folder) => (folder.startsWith('..') ? undefined : join(root, folder)),
   };
 }

@@ -208,7 +208,7 @@ describe("Kaggle's zip archive", () => {
     const folder = await folderOf({ 'imagenet.zip': await zipOf(kaggle()), 'no.zip': 'a poem' });
     await truncate(join(folder, 'imagenet.zip'), 2000);
     await refused(join(folder, 'imagenet.zip'), 'imagenet.zip breaks off or is no zip archive', 'get it again');
-    await refused(join(folder, 'no.zip'), 'no.zip is no folder and no zip archive: give a folder with');
+    await refused(join(folder, 'no.zip'), 'no.zip: it is text; give a folder with');
   });
 
   test('an image that is damaged in it is rejected by its name', async () => {

@@ -23,7 +23,8 @@ export interface ShardFiles {
   readonly others: readonly ShardFile[];
 }
 
-const shardName = /\.(tar|tar\.gz|tgz)$/i;
+/** How archives of samples are called. */
+export const shardName = /\.(tar|tar\.gz|tgz)$/i;
 
 /**
  * Finds shards: those of a folder and of the folders in it, a single one, or all of a pattern with braces
