@@ -119,4 +119,8 @@ export const meanOption = () =>
     "for Caffe's weights: the mean image, imagenet_mean.binaryproto (default: the mean colour)",
   );
 
+/** @param images which images are meant */
+export const maxRejectedOption = (images: string) =>
+  new Option('--max-rejected <fraction>', `of a folder of images: ${images} (default: 0.1%)`).argParser(percentage);
+
 export const seedParser = wholeNumber(0, 2 ** 32 - 1);

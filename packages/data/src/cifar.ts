@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
 import type { Dataset, Split } from './dataset.js';
-import { listFolder, readWhole } from './files.js';
-import { createSplit } from './split.js';
+import { filesAndLinks, listFolder, readWhole } from './files.js';
+import { createSplit, hashOf } from './split.js';
 import { textOf } from './text.js';
 
 /**
@@ -96,7 +96,7 @@ export function openCifar100(directory: string): Promise<Dataset> {
 export async function readCifar(directory: string, version: CifarVersion): Promise<Dataset> {
   const { name, classCount, namesFile, train, validation, records } = version;
   const remedy = remedyFor(version);
-  const { files } = await listFolder(directory);
+  const files = filesAndLinks(await listFolder(directory));
   const found = cifarVersionOf(files);
   if (found && found.name !== name) throw new DataError(`${directory} holds ${found.name}, not ${name}: ${remedy}`);
   if (all(version.python, files) && !train.some((file) => files.includes(file))) {
@@ -156,6 +156,7 @@ async function readSplit(
     channels: 3,
     labels,
     imageName: (i) => `${files[Math.floor(i / recordsPerFile)]}#${i % recordsPerFile}`,
+    contentHash: async () => hashOf(contents),
     place(i, target) {
       const content = contents[Math.floor(i / recordsPerFile)]!;
       const start = (i % recordsPerFile) * recordBytes + labelBytes;

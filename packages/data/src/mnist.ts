@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
 import type { Dataset, Split } from './dataset.js';
-import { listFolder } from './files.js';
+import { filesAndLinks, listFolder } from './files.js';
 import { type Idx, readIdx } from './idx-file.js';
-import { createSplit } from './split.js';
+import { createSplit, hashOf } from './split.js';
 
 /** A data set in MNIST's form: its files are called as those of the others, so it is known by its labels. */
 interface Known {
@@ -75,7 +75,7 @@ export async function openFashionMnist(directory: string = debianFashionMnist): 
 }
 
 async function readMnist(directory: string, remedy: string): Promise<Dataset> {
-  const found = (await listFolder(directory)).files;
+  const found = filesAndLinks(await listFolder(directory));
   const read = async (name: string, dimensions: number) => {
     const file = found.find((file) => usualName(file) === name) ?? `${name}.gz`;
     return readIdx(join(directory, file), dimensions, remedy);
@@ -136,6 +136,7 @@ function splitOf(
     channels: 1,
     labels: Uint32Array.from(labels.values),
     imageName: (i) => `${imagesName}#${i}`,
+    contentHash: async () => hashOf([images.values]),
     place: (i, target) => target.set(images.values.subarray(i * bytes, (i + 1) * bytes)),
   });
 }

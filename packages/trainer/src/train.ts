@@ -61,6 +61,7 @@ const most = 3;
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const onWait = (message: string) => options.onEvent?.({ kind: 'problem', message });
+  return options.run.whileLocked(() => new Survivor(options).run(), { onWait });
 }
 
 /** Trains, and continues from the last good state after what can be overcome. */

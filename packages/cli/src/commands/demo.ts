@@ -39,7 +39,7 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
     model: { variant, inputSize: describeModel({ variant }).input[1]! },
     data: {
       ...{ source: 'emoji', name, classes: [...classes], height, width, channels },
-      fingerprint: fingerprintOf(dataset),
+      fingerprint: await fingerprintOf(dataset),
     },
     images: {
       crop: 'random',

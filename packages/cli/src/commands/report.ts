@@ -12,6 +12,7 @@ export interface ReportOptions extends AdapterOptions {
   readonly run: string;
   readonly data?: string;
   readonly checkpoint?: WhichWeights;
+  readonly maxRejected?: number;
 }
 
 const exampleCount = 12;
@@ -32,10 +33,10 @@ export async function reportCommand(options: ReportOptions, output: Output): Pro
 
 async function shownOf(
   run: RunDirectory,
-  { run: path, adapters, data, checkpoint }: ReportOptions,
+  { run: path, adapters, data, checkpoint, maxRejected }: ReportOptions,
   output: Output,
 ): Promise<ShownNetwork> {
-  const dataset = await openDataOfRun(run.config, data);
+  const dataset = await openDataOfRun(run.config, data, { checked: 'validation', maxRejected, output });
   sayRemarks([dataset], output);
   const session = await openTrained(await openTrainedRun(path, checkpoint, output), { adapters });
   try {

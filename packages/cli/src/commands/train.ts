@@ -15,7 +15,7 @@ export async function trainCommand(options: TrainOptions, output: Output): Promi
   if (!options.resume) await refuseExisting(options.run);
   const exists = await RunDirectory.exists(options.run);
   await checkPlace('--trace', options.trace);
-  const planned = exists ? await resumedRun(options, output) : await newRun(options);
+  const planned = exists ? await resumedRun(options, output) : await newRun(options, output);
   try {
     return await trainPlanned(planned, options, output);
   } finally {

@@ -1,16 +1,15 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { createGunzip } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { extract } from 'tar-stream';
 import { type CifarVersion, cifar10, cifarFiles } from '../cifar.js';
 import { errorCode, makeFolder, reason } from '../files.js';
+import { readingStreams } from './plain-archive.js';
 
 const classes = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
 
@@ -148,7 +147,7 @@ async function recordsOf(png: Buffer, labels: readonly number[]): Promise<Buffer
 async function readPacked(archive: string, wanted: (name: string) => boolean): Promise<Map<string, Buffer>> {
   const found = new Map<string, Buffer>();
   const unpacked = extract();
-  const reading = pipeline(createReadStream(archive), createGunzip(), unpacked);
+  const reading = pipeline([...(await readingStreams(archive)), unpacked]);
   // Heard below: until then its failure is no unhandled one.
   reading.catch(() => {});
   try {

@@ -9,10 +9,12 @@ import { datasetSource } from './dataset-source.js';
 import { folderSource } from './folder-source.js';
 import { imagenetSource } from './imagenet.js';
 import { type ImageSource, type SourceContext, type SourceKind, sourceKinds } from './source.js';
+import { sourceOf } from './source-kind.js';
 import { webdatasetSource } from './webdataset-source.js';
 
 export interface SourceOptions {
-  readonly source: SourceKind;
+  /** What it is; told by its content unless said. */
+  readonly source?: SourceKind | undefined;
   /**
    * Where it lies: ImageNet in any form in which it can be had; a folder of class folders; WebDataset shards in a folder
    * or by a pattern with braces; files of CIFAR-10 or CIFAR-100 in a folder, or their archive, or of CIFAR-10 nothing to
@@ -32,7 +34,10 @@ export interface SourceOptions {
  * @throws DataError where the source is missing, incomplete or damaged; ConfigError where an option is not possible.
  */
 export async function openSource(options: SourceOptions, context: SourceContext): Promise<ImageSource> {
-  const { source, from, size, classes } = options;
+  const { size, classes } = options;
+  const source = await sourceOf(options.source, options.from);
+  if (options.source === undefined) context.say(`${options.from} is taken for data of the kind ${source}.`);
+  const from = options.source === undefined && source === 'emoji' ? undefined : options.from;
   if (classes !== undefined && source !== 'emoji') {
     throw new ConfigError(`classes is ${classes}, but ${source} has classes of its own: leave the option out`);
   }
