@@ -11,7 +11,7 @@ export {
   storeAfter,
   storeGradientAfter,
 } from './kernel/epilogue.js';
-export { fromHalves } from './kernel/half.js';
+export { fromHalves, toHalves } from './kernel/half.js';
 export { recordTogether } from './kernel/joined-kernels.js';
 export { type KernelBinding, type KernelText, kernelText } from './kernel/kernel-text.js';
 export { recordPerElement } from './kernel/per-element.js';

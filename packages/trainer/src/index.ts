@@ -1,3 +1,4 @@
+export { activationsOf, featureShape, lastHiddenLayer, type Viewer } from './activations.js';
 export { base64FromFloats, floatsFromBase64 } from './base64.js';
 export { type CaffeLayer, type Caffemodel, readCaffeMean, readCaffemodel } from './caffemodel.js';
 export { type ByHand, type ChangedRun, changeRun } from './change-run.js';
@@ -18,6 +19,10 @@ export { gather, type ScoreOptions, type Scores, score } from './evaluation/scor
 export { Submission } from './evaluation/submission.js';
 export { EventFile } from './event-file.js';
 export type { Metrics } from './metrics.js';
+export { type BuildIndexOptions, buildIndex, indexBytes } from './neighbours/build-index.js';
+export { FeatureIndex } from './neighbours/feature-index.js';
+export type { IndexDescription } from './neighbours/index-header.js';
+export { findNearest, type NearestOptions, type Neighbour } from './neighbours/nearest.js';
 export { loadLearnt, type OpenedRun, type OpenRunOptions, openRun, type RunModel } from './open-run.js';
 export { type Prediction, predict } from './predict.js';
 export type { Recipe, RecipeChange } from './recipe.js';
