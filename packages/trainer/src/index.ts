@@ -20,7 +20,7 @@ export { Submission } from './evaluation/submission.js';
 export { EventFile } from './event-file.js';
 export type { Metrics } from './metrics.js';
 export { type BuildIndexOptions, buildIndex, indexBytes } from './neighbours/build-index.js';
-export { FeatureIndex } from './neighbours/feature-index.js';
+export { FeatureIndex, FeatureIndexWriter } from './neighbours/feature-index.js';
 export type { IndexDescription } from './neighbours/index-header.js';
 export { findNearest, type NearestOptions, type Neighbour } from './neighbours/nearest.js';
 export { loadLearnt, type OpenedRun, type OpenRunOptions, openRun, type RunModel } from './open-run.js';
