@@ -57,11 +57,11 @@ export function sourceForConfig(source: string): string {
 }
 
 /**
- * Opens data for a run that exists: images of the size and with the classes that its network knows.
+ * Opens data whose images a run's network can be shown: of the size and with the channels that it knows, of whatever classes.
  *
- * @throws ConfigError where the data have other classes
+ * @throws ConfigError where the images are others
  */
-export async function openDataOfRun({ data }: RunConfig, source: string = data.source): Promise<Dataset> {
+export async function openImagesForRun({ data }: RunConfig, source: string = data.source): Promise<Dataset> {
   const classes = source === 'emoji' ? data.classes.length : undefined;
   const dataset = await openDataset(source, { classes, size: data.height }).catch(async (error: unknown) => {
     if (!(error instanceof ConfigError)) throw error;
@@ -72,6 +72,22 @@ export async function openDataOfRun({ data }: RunConfig, source: string = data.s
       `${source}: its images are ${own.height} x ${own.width}, the run learnt from ${data.height} x ${data.width}; give data of that size, or prepare them by --size ${data.height}`,
     );
   });
+  if (dataset.channels !== data.channels) {
+    throw new ConfigError(
+      `${source}: its images have ${dataset.channels} channels, the run learnt from images of ${data.channels}; give others`,
+    );
+  }
+  return dataset;
+}
+
+/**
+ * Opens data for a run that exists: images of the size and with the classes that its network knows.
+ *
+ * @throws ConfigError where the data have other classes
+ */
+export async function openDataOfRun(config: RunConfig, source: string = config.data.source): Promise<Dataset> {
+  const { data } = config;
+  const dataset = await openImagesForRun(config, source);
   if (dataset.classes.join('\n') !== data.classes.join('\n')) {
     throw new ConfigError(
       `${source}: has ${dataset.classes.length} classes (${listed(dataset.classes)}), the run knows ` +

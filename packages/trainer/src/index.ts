@@ -1,3 +1,4 @@
+export { ActivationFile, type ImageNote } from './activation-file.js';
 export { activationsOf, featureShape, lastHiddenLayer, type Viewer } from './activations.js';
 export { base64FromFloats, floatsFromBase64 } from './base64.js';
 export { type CaffeLayer, type Caffemodel, readCaffeMean, readCaffemodel } from './caffemodel.js';
