@@ -22,12 +22,12 @@ export function indexFile(run: string, layer: string): string {
 }
 
 /** What the features of a data set depend on, as an index notes it. */
-export function indexIdentity(
+export async function indexIdentity(
   { model, data, images }: RunConfig,
   weights: Readonly<Record<string, HostTensor>>,
   dataset: Dataset,
   layer: string,
-): Record<string, string> {
+): Promise<Record<string, string>> {
   const hash = createHash('sha256');
   for (const [name, { shape, data: values }] of Object.entries(weights).sort(([one], [other]) =>
     one < other ? -1 : 1,
@@ -36,12 +36,12 @@ export function indexIdentity(
   }
   const { mean, meanImage, scale } = images;
   const view = { model, height: data.height, width: data.width, channels: data.channels, mean, meanImage, scale };
-  const { images: count, hash: content } = fingerprintOf(dataset).train;
+  const { train } = await fingerprintOf(dataset);
   return {
     layer,
     weights: shortened(hash.digest('hex')),
     preparation: shortened(createHash('sha256').update(JSON.stringify(view)).digest('hex')),
-    images: `${count}, ${content}`,
+    images: JSON.stringify(train),
   };
 }
 
@@ -52,7 +52,7 @@ const differences: Readonly<Record<string, string>> = {
   layer: 'another layer',
   weights: 'other weights: the network was trained further, or it is another checkpoint',
   preparation: 'a network that sees images otherwise: of another size, or less another mean',
-  images: 'other training images: some were added, removed or renamed',
+  images: 'other training images: some were added, removed, renamed or changed',
 };
 
 /** In what an index differs from what is wanted: a phrase, or nothing where it does not. */

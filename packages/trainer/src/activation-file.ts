@@ -28,10 +28,7 @@ export class ActivationFile {
   readonly #parts: readonly Part[];
   #rows = 0;
 
-  private constructor(
-    path: string,
-    opened: { shape: readonly number[]; headerBytes: number; parts: readonly Part[] },
-  ) {
+  private constructor(path: string, opened: { shape: readonly number[]; headerBytes: number; parts: readonly Part[] }) {
     this.path = path;
     this.#shape = opened.shape;
     this.#headerBytes = opened.headerBytes;

@@ -5,6 +5,7 @@ export { type CaffeLayer, type Caffemodel, readCaffeMean, readCaffemodel } from 
 export { type ByHand, type ChangedRun, changeRun } from './change-run.js';
 export type { Checkpoint, Validation } from './checkpoint.js';
 export type { CheckpointFolder } from './checkpoint-folder.js';
+export { colourfulness, colourfulnessOfFilters, colourMetrics, colourWeight } from './colourfulness.js';
 export {
   checkRunConfig,
   checkSchedule,

@@ -10,7 +10,7 @@ import { errorCode } from './file.js';
 /** Who holds a lock answers at once, unless it is stopped or very busy. */
 const patience = 1000;
 
-/** A run directory that only this process trains in, or a file that only this process writes. */
+/** A run directory that only this process trains in. */
 export interface RunLock {
   release(): Promise<void>;
 }
@@ -22,26 +22,15 @@ export interface RunLock {
  *
  * @throws ConfigError that names the process which holds it
  */
-export function lockRun(path: string): Promise<RunLock> {
-  return lockPath(
-    path,
-    (owner) => `${path}: is being trained by another process${owner}; wait for it, stop it, or choose another run`,
-  );
-}
-
-/**
- * As {@link lockRun}, for any file or directory that is there.
- *
- * @param refusal says that it is taken; gets ` (process 123)`, or nothing where that is not known
- * @throws ConfigError with the refusal
- */
-export async function lockPath(path: string, refusal: (owner: string) => string): Promise<RunLock> {
+export async function lockRun(path: string): Promise<RunLock> {
   const address = await addressOf(path);
   const server = await listen(address).catch(async (error: unknown) => {
     if (errorCode(error) !== 'EADDRINUSE') throw error;
     const owner = await ask(address);
     if (owner !== undefined) {
-      throw new ConfigError(refusal(owner === '' ? '' : ` (${owner})`));
+      throw new ConfigError(
+        `${path}: is being trained by another process${owner === '' ? '' : ` (${owner})`}; wait for it, stop it, or choose another run`,
+      );
     }
     // It has just ended, or left a socket in the file system behind.
     if (isAbsolute(address)) await rm(address, { force: true });

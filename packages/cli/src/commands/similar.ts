@@ -135,7 +135,7 @@ async function prepared(options: SimilarCommandOptions, output: Output) {
     path: index ?? indexFile(run!, layer),
     layer,
     shape,
-    identity: indexIdentity(given.config, learnt.weights, dataset, layer),
+    identity: await indexIdentity(given.config, learnt.weights, dataset, layer),
     words: Object.entries(named).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)])),
   };
   return { network, dataset, place };

@@ -106,7 +106,9 @@ describe('an index of features', () => {
     const path = file();
     const writer = await FeatureIndexWriter.open(path, description);
     await expect(FeatureIndexWriter.open(path, description)).rejects.toThrow(ConfigError);
-    await expect(FeatureIndexWriter.open(path, description)).rejects.toThrow(/is being built by another process/);
+    await expect(FeatureIndexWriter.open(path, description)).rejects.toThrow(
+      /an index is being built in this folder by another process \(process \d+\); wait for it/,
+    );
     await writer.close();
     expect(existsSync(path + building)).toBe(false);
   });

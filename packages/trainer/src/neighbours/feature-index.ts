@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { AlexError, ConfigError, DataError } from '@alex/tensor';
 import { elementCount } from '@alex/tensor/kernels';
 import { describeFileError, errorCode, readAll, syncDirectory, writeAll } from '../file.js';
-import { lockPath, type RunLock } from '../run-lock.js';
+import { lockRun, type RunLock } from '../run-lock.js';
 import { encodeHeader, type IndexDescription, readHeader } from './index-header.js';
 import { StoredRow } from './stored-row.js';
 
@@ -122,10 +122,7 @@ export class FeatureIndexWriter {
         throw cannotWrite(place, error);
       });
     try {
-      const lock = await lockPath(
-        place,
-        (owner) => `${path}: is being built by another process${owner}; wait for it, or stop it`,
-      );
+      const lock = await lockFolder(path);
       try {
         const begun = Buffer.alloc(header.length);
         const isSame = (await readAll(file, begun, 0)) && begun.equals(header);
@@ -200,6 +197,18 @@ export class FeatureIndexWriter {
     await this.#lock.release();
     await this.#file.close();
   }
+}
+
+/** One index of a folder is built at a time. */
+async function lockFolder(path: string): Promise<RunLock> {
+  return lockRun(dirname(path)).catch((error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error;
+    const holder = /\(process [^)]*\)/.exec(error.message)?.[0];
+    throw new ConfigError(
+      `${path}: an index is being built in this folder by another process${holder ? ` ${holder}` : ''}; wait for it, stop it, or choose another folder`,
+      { cause: error },
+    );
+  });
 }
 
 function cannotWrite(path: string, error: unknown): unknown {
