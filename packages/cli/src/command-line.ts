@@ -6,6 +6,7 @@ import { demoArguments } from './arguments/demo.js';
 import { devicesArguments } from './arguments/devices.js';
 import { evaluateArguments } from './arguments/evaluate.js';
 import { featuresArguments } from './arguments/features.js';
+import { filtersArguments } from './arguments/filters.js';
 import { kernelArguments } from './arguments/kernel.js';
 import { prepareArguments } from './arguments/prepare.js';
 import { reportArguments } from './arguments/report.js';
@@ -47,7 +48,7 @@ const groups: readonly (readonly [heading: string, commands: readonly ((run: Run
     'From images to a trained network:',
     [prepareArguments, augmentArguments, trainArguments, evaluateArguments, classifyArguments, reportArguments],
   ],
-  ['What a network sees:', [similarArguments, featuresArguments]],
+  ['What a network sees:', [filtersArguments, similarArguments, featuresArguments]],
   ['Adapters and kernels:', [devicesArguments, kernelArguments]],
 ];
 

@@ -4,8 +4,10 @@ import { randomTensor } from '@alex/tensor/testing';
 import { describe, expect, it } from 'vitest';
 import { colourfulness, colourfulnessOfFilters, colourMetrics, colourWeight } from './colourfulness.js';
 
-/** Filters of 1 x 2 weights, each weight a colour. */
-function filtersOf(...filters: readonly (readonly [one: readonly number[], other: readonly number[]])[]): HostTensor {
+/** A filter of 1 x 2 weights, each a colour. */
+type Filter = readonly [one: readonly number[], other: readonly number[]];
+
+function filtersOf(...filters: readonly Filter[]): HostTensor {
   const data = filters.flatMap(([one, other]) => [0, 1, 2].flatMap((colour) => [one[colour]!, other[colour]!]));
   return { shape: [filters.length, 3, 1, 2], data: Float32Array.from(data) };
 }
@@ -30,7 +32,7 @@ const nothing = [
 
 describe('colourfulness', () => {
   it('is 0 of brightness, 1 of opposite colours, 2/3 of one colour alone and of noise', () => {
-    const of = (...filters: Parameters<typeof filtersOf>) => colourfulness(filtersOf(...filters))[0];
+    const of = (...filters: readonly Filter[]) => colourfulness(filtersOf(...filters))[0];
     expect(of(grey)).toBe(0);
     expect(of(opponent)).toBe(1);
     expect(of(red)).toBeCloseTo(2 / 3, 12);
