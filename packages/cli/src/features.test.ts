@@ -3,9 +3,10 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeImage, openDataset } from '@alex/data';
 import { alexnet } from '@alex/model-alexnet';
-import { relativeError, testGpu } from '@alex/tensor/testing';
-import { activationsOf, type OpenedRun, openRun } from '@alex/trainer';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openGpu } from '@alex/tensor';
+import { relativeError } from '@alex/tensor/testing';
+import { activationsOf, openRun } from '@alex/trainer';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { runCommand } from './testing/command.js';
 import { png, writeImages } from './testing/images.js';
@@ -14,16 +15,13 @@ import { readNpy } from './testing/npy.js';
 const directory = temporaryFolder();
 const at = (file: string) => join(directory, file);
 const files = ['images/red/3.png', 'images/blue/1.png', 'images/red/3.png', 'images/blue/0.png', 'images/red/0.png'];
-let opened: OpenedRun;
 
 beforeAll(async () => {
-  await writeImages(at('images'), ['blue', 'red'], 5);
+  await writeImages(at('images'), ['blue', 'red'], 10);
   const sizes = ['--model', 'small', '--crop', '24', '--batch', '4', '--steps', '2', '--tune', 'off'];
   const trained = await runCommand(['train', '--data', 'images', '--run', 'run', ...sizes], { directory });
   expect(trained.code, trained.stderr).toBe(0);
-  opened = await openRun(at('run'), await testGpu(), alexnet, { batch: 4 });
 });
-afterAll(() => opened?.dispose());
 
 async function features(...args: string[]) {
   const { code, stdout, stderr } = await runCommand(['features', '--run', 'run', '--json', ...args], { directory });
@@ -32,11 +30,19 @@ async function features(...args: string[]) {
 
 const lines = async (file: string) => (await readFile(at(file), 'utf8')).trimEnd().split('\n');
 
-/** What the network itself gives, through the library. */
+/** What the network itself gives, through the library: on the device that the commands gave back. */
 async function ofLibrary(layer: string, images: readonly string[]) {
-  const { height } = opened.config.data;
-  const decoded = await Promise.all(images.map((file) => decodeImage(file, at(file), height)));
-  return activationsOf(opened, { pixels: Buffer.concat(decoded), count: images.length }, layer);
+  const adapter = process.env['ALEX_ADAPTER'];
+  const gpu = await openGpu(adapter ? { adapter } : {});
+  const run = await openRun(at('run'), gpu, alexnet, { batch: 4 });
+  try {
+    const { height } = run.config.data;
+    const decoded = await Promise.all(images.map((file) => decodeImage(file, at(file), height)));
+    return await activationsOf(run, { pixels: Buffer.concat(decoded), count: images.length }, layer);
+  } finally {
+    run.dispose();
+    gpu.dispose();
+  }
 }
 
 describe('features', () => {
@@ -77,8 +83,8 @@ describe('features', () => {
     );
     expect(relativeError((await readNpy(at('train.npy'))).values, own.data)).toBeLessThan(1e-5);
     const held = await features('--data', 'images', '--to', 'val');
-    expect(held.result).toMatchObject({ shape: [10 - train.length, 256], to: 'val', names: 'val.names.txt' });
-    expect((await readNpy(at('val'))).shape).toEqual([10 - train.length, 256]);
+    expect(held.result).toMatchObject({ shape: [20 - train.length, 256], to: 'val', names: 'val.names.txt' });
+    expect((await readNpy(at('val'))).shape).toEqual([20 - train.length, 256]);
   });
 
   it('does what it can where some images cannot be read, and names the others', async () => {

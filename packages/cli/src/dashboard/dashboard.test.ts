@@ -49,8 +49,8 @@ it('shows a training, is found again by its page when the run continues, and cha
   const { url: filters, colourfulness = [] } = (await page.next('filters')) as DashboardEvents['filters'];
   // The base64 of a PNG file's signature.
   expect(filters).toMatch(/^data:image\/png;base64,iVBORw0KGgo/);
-  // Of two columns that have hardly learnt.
-  expect(colourfulness.map((share) => Number(share.toFixed(1)))).toEqual([0.7, 0.7]);
+  // Two columns that have hardly learnt: noise.
+  expect(colourfulness.map((share) => Math.abs(share - 2 / 3) < 0.1)).toEqual([true, true]);
   expect(((await page.next('memory')) as DashboardEvents['memory']).liveBytes).toBeGreaterThan(0);
   // What was there at the connection, and what came since, are all lines of the metrics.
   const history = (await page.next('history')) as DashboardEvents['history'];
