@@ -214,6 +214,19 @@ describe('similar', () => {
     });
   });
 
+  it('stops building at a signal, with the exit code of that', async () => {
+    process.on('newListener', function hear(event) {
+      if (event !== 'SIGINT') return;
+      process.off('newListener', hear);
+      // As soon as it listens: a signal itself would end the tests.
+      queueMicrotask(() => process.listeners('SIGINT').at(-1)!('SIGINT'));
+    });
+    const { code, stdout } = await alexnet('similar', '--run', run, '--layer', 'relu1', '--build');
+    expect(code).toBe(130);
+    expect(stdout).toMatch(/Stopping; what is finished is kept\.\nStopped\. The same command continues where it was\.\n$/);
+    expect(existsSync(join(directory, run, 'similar/relu1.index'))).toBe(false);
+  });
+
   it.each([
     [['--run', run, '--to', 'x.svg', '--build'], /--to draws images beside those like them: give image files/],
     [['a.png'], /--run is missing/],
