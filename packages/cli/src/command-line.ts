@@ -5,10 +5,13 @@ import { addExamples, type Run } from './arguments/command.js';
 import { demoArguments } from './arguments/demo.js';
 import { devicesArguments } from './arguments/devices.js';
 import { evaluateArguments } from './arguments/evaluate.js';
+import { featuresArguments } from './arguments/features.js';
+import { filtersArguments } from './arguments/filters.js';
 import { listenToGiven, refuseEmpty } from './arguments/given.js';
 import { kernelArguments } from './arguments/kernel.js';
 import { prepareArguments } from './arguments/prepare.js';
 import { reportArguments } from './arguments/report.js';
+import { similarArguments } from './arguments/similar.js';
 import { trainArguments } from './arguments/train.js';
 import { describeFailure, oneLine } from './failure.js';
 import { createOutput, type Streams } from './output.js';
@@ -46,6 +49,7 @@ const groups: readonly (readonly [heading: string, commands: readonly ((run: Run
     'From images to a trained network:',
     [prepareArguments, augmentArguments, trainArguments, evaluateArguments, classifyArguments, reportArguments],
   ],
+  ['What a network sees:', [filtersArguments, similarArguments, featuresArguments]],
   ['Adapters and kernels:', [devicesArguments, kernelArguments]],
 ];
 

@@ -107,6 +107,12 @@ export const tuneOption = (byDefault: string) =>
 export const tuningsOption = () =>
   new Option('--tunings <file>', 'use the kernels named in a file of `devices --tune` or of a run').conflicts('tune');
 
+export const layerOption = () =>
+  new Option(
+    '--layer <name>',
+    'the layer, by its name in the network: conv1, or fc7 before and relu7 after its ReLU (default: the last hidden layer, as the last layer reads it, without dropout)',
+  );
+
 export const weightsOption = () =>
   new Option(
     '--weights <file>',

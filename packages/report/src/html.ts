@@ -46,7 +46,7 @@ export async function reportHtml(run: RunReport): Promise<string> {
     run.predictions?.length &&
       section(
         'Predictions',
-        'Below each image its right label, then the most likely guesses; green is right.',
+        'Below each image its right label, then the most likely guesses; red is right.',
         figure(await predictions(run.predictions)),
       ),
     run.neighbours?.length &&

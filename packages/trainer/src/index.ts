@@ -1,8 +1,11 @@
+export { ActivationFile, type ImageNote } from './activation-file.js';
+export { activationsOf, featureShape, lastHiddenLayer, type Viewer } from './activations.js';
 export { base64FromFloats, floatsFromBase64 } from './base64.js';
 export { type CaffeLayer, type Caffemodel, readCaffeMean, readCaffemodel } from './caffemodel.js';
 export { type ByHand, type ChangedRun, changeRun } from './change-run.js';
 export type { Checkpoint, Validation } from './checkpoint.js';
 export type { CheckpointFolder } from './checkpoint-folder.js';
+export { colourfulness, colourfulnessOfFilters, colourMetrics, colourWeight } from './colourfulness.js';
 export {
   checkRunConfig,
   checkSchedule,
@@ -18,6 +21,10 @@ export { gather, type ScoreOptions, type Scores, score } from './evaluation/scor
 export { Submission } from './evaluation/submission.js';
 export { EventFile } from './event-file.js';
 export type { Metrics } from './metrics.js';
+export { type BuildIndexOptions, buildIndex, indexBytes } from './neighbours/build-index.js';
+export { FeatureIndex, FeatureIndexWriter } from './neighbours/feature-index.js';
+export type { IndexDescription } from './neighbours/index-header.js';
+export { findNearest, type NearestOptions, type Neighbour } from './neighbours/nearest.js';
 export { loadLearnt, type OpenedRun, type OpenRunOptions, openRun, type RunModel } from './open-run.js';
 export { type Prediction, predict } from './predict.js';
 export type { TrainingRanks } from './ranks.js';

@@ -36,9 +36,10 @@ export interface TrainingOptions extends Placed {
   onEvent?(event: TrainingEvent): void;
   /**
    * Gives values of one's own for the metrics of each step and each evaluation, by name; they become `extra` in `metrics.jsonl`
-   * and in events. Called when the result is there, as the line is about to be written.
+   * and in events. Called when the result is there, as the line is about to be written, which waits for a promise. The network is as it
+   * was evaluated then; but beside the line of a step, it may have taken the next one already.
    */
-  scalars?(metrics: Metrics): Readonly<Record<string, number>> | undefined;
+  scalars?(metrics: Metrics): Metrics['extra'] | Promise<Metrics['extra']>;
   /** Called before every step, which waits for it; network and augmenter are free for another use meanwhile. */
   betweenSteps?(): Promise<void> | undefined;
 }

@@ -14,7 +14,7 @@ export interface TrainingAttempt extends StepperOptions {
   readonly savedStep: number | undefined;
   readonly signal?: AbortSignal | undefined;
   onEvent?(event: TrainingEvent): void;
-  scalars?(metrics: Metrics): Readonly<Record<string, number>> | undefined;
+  scalars?(metrics: Metrics): Metrics['extra'] | Promise<Metrics['extra']>;
   betweenSteps?(): Promise<void> | undefined;
 }
 
@@ -130,7 +130,7 @@ export class Training {
     this.#reported = now;
     this.#watch.check(result.loss, step, step - 1);
     this.#learningRate = submitted.learningRate;
-    const metrics = this.#metrics('train', step, result, imagesPerSecond);
+    const metrics = await this.#metrics('train', step, result, imagesPerSecond);
     await run.appendMetrics(metrics);
     onEvent?.({ kind: 'step', metrics, steps });
   }
@@ -157,7 +157,7 @@ export class Training {
     const step = network.stepCount;
     this.#watch.check(result.loss, step);
     const imagesPerSecond = result.images / ((performance.now() - begin) / 1000);
-    const metrics = this.#metrics('val', step, result, imagesPerSecond);
+    const metrics = await this.#metrics('val', step, result, imagesPerSecond);
     const isBest = this.#validations.every(({ top1Error }) => metrics.top1Error < top1Error);
     this.#validations.push(metrics);
     await run.appendMetrics(metrics);
@@ -201,16 +201,16 @@ export class Training {
     );
   }
 
-  #metrics(
+  async #metrics(
     split: Metrics['split'],
     step: number,
     { loss, top1Error, top5Error }: Pick<Metrics, 'loss' | 'top1Error' | 'top5Error'>,
     imagesPerSecond: number,
-  ): Metrics {
+  ): Promise<Metrics> {
     const epoch = this.#stepper.epochOf(step);
     const learningRate = this.#learningRate;
     const metrics = { step, epoch, split, loss, top1Error, top5Error, learningRate, imagesPerSecond };
-    const extra = this.#options.scalars?.(metrics);
+    const extra = await this.#options.scalars?.(metrics);
     return { ...metrics, ...(extra && { extra }) };
   }
 }

@@ -17,6 +17,7 @@ import { exitCode } from '../failure.js';
 import { parseMix } from '../mix-option.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
+import { sayNowAndThen } from '../progress-lines.js';
 import { publishedImageSize, publishedNetwork, readPublishedWeights } from '../published.js';
 import { openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
 import { openTrainedRun } from '../trained-run.js';
@@ -43,9 +44,6 @@ interface Member {
   readonly network: TrainedNetwork;
   readonly dataset: Dataset;
 }
-
-/** Seconds between lines that say how far an evaluation is. */
-const lineEvery = 10;
 
 /** Measures a trained network, or several together, on validation images; gives the exit code. */
 export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
@@ -174,12 +172,7 @@ async function withScores(
   });
   try {
     const { network, augmenter } = session;
-    let lastLine = performance.now();
-    const onProgress = (done: number, of: number) => {
-      if (done === of || performance.now() - lastLine < 1000 * lineEvery) return;
-      lastLine = performance.now();
-      output.line(`${done.toLocaleString('en-US')} of ${of.toLocaleString('en-US')} images`);
-    };
+    const onProgress = sayNowAndThen(output);
     await use(score({ network, augmenter, split: dataset.validation, views: options.views, onProgress }));
     return session.learnt;
   } finally {

@@ -2,8 +2,10 @@ import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
 import { AdapterError, ConfigError } from '@alex/tensor';
 import { exportTunings } from '@alex/tensor/kernels';
-import type { MemoryPlan } from '@alex/tensor/network';
+import type { MemoryPlan, Network } from '@alex/tensor/network';
 import {
+  colourMetrics,
+  colourWeight,
   EventFile,
   type RunConfig,
   RunDirectory,
@@ -116,6 +118,7 @@ export async function runTraining(
           return session;
         },
         signal: interruption.signal,
+        scalars: ({ split }) => (split === 'val' ? coloursOf(session.network) : undefined),
         onEvent: show,
         betweenSteps: () => page?.look(),
       });
@@ -139,6 +142,14 @@ export async function runTraining(
   } finally {
     session.dispose();
   }
+}
+
+/** How colourful the first layer's filters are by now, column by column, where they see colours. */
+async function coloursOf(network: Network): Promise<Record<string, number> | undefined> {
+  const { description } = network;
+  const path = colourWeight(description);
+  if (path === undefined) return undefined;
+  return colourMetrics((await network.parameters([path]))[path]!, description.columns);
 }
 
 /** Serves the page, and says where; nothing where it cannot be served. */
