@@ -23,7 +23,7 @@ import { version } from './version.js';
 export async function runCommandLine(args: readonly string[], streams: Streams = process): Promise<number> {
   let code = 0;
   const program = commandLine(streams, async (options, command) => {
-    code = await command(createOutput(options, streams));
+    code = await command(createOutput(options, streams), args);
   });
   try {
     await program.parseAsync(args, { from: 'user' });

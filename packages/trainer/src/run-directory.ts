@@ -4,14 +4,17 @@ import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
 import { checkRunConfig, type DataConfig, parseRunConfig, type RunConfig } from './config.js';
+import { type Divergence, readDivergence } from './divergence-file.js';
 import { eventFilePrefix } from './event-file.js';
 import { describeFileError, errorCode, writeAll, writeWhole } from './file.js';
 import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
+import { type Origin, ProvenanceFile, readProvenance, type Stretch } from './provenance.js';
 import type { Recipe } from './recipe.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 
 const CONFIG = 'config.json';
 const METRICS = 'metrics.jsonl';
+const PROVENANCE = 'provenance.jsonl';
 const WEIGHTS = 'weights.safetensors';
 const CHECKPOINTS = 'checkpoints';
 /** Where a run's dashboard was served last. */
@@ -159,6 +162,34 @@ export class RunDirectory {
     return rewindMetrics(join(this.path, METRICS), step);
   }
 
+  /**
+   * Notes that a process begins to train the run.
+   *
+   * @returns what takes down how that went
+   * @throws AlexError where it cannot be written
+   */
+  beginStretch(origin: Origin): ProvenanceFile {
+    return new ProvenanceFile(join(this.path, PROVENANCE), origin);
+  }
+
+  /**
+   * What trained the run, when and where, the earliest first; nothing of what versions before 0.3 trained.
+   *
+   * @throws DataError where it is there and cannot be read
+   */
+  readProvenance(): Promise<Stretch[]> {
+    return readProvenance(join(this.path, PROVENANCE));
+  }
+
+  /**
+   * What is known of a training that diverged, or nothing where none did.
+   *
+   * @throws DataError where it cannot be read
+   */
+  readDivergence(): Promise<Divergence | undefined> {
+    return readDivergence(join(this.path, DIVERGENCE));
+  }
+
   /** The newest checkpoint that can be used, or nothing where none was written yet. */
   async latestCheckpoint(): Promise<Checkpoint | undefined> {
     let latest: Checkpoint | undefined;
@@ -215,7 +246,7 @@ export class RunDirectory {
   /** Takes the run's own files away again, and the directories that were made for it; anything else stays. */
   async remove(): Promise<void> {
     const events = (await list(this.path).catch(() => [])).filter((name) => name.startsWith(eventFilePrefix));
-    for (const name of [CONFIG, METRICS, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, ...events]) {
+    for (const name of [CONFIG, METRICS, PROVENANCE, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, ...events]) {
       await rm(join(this.path, name), { recursive: true, force: true }).catch(() => undefined);
     }
     for (const directory of this.#made) await rmdir(directory).catch(() => undefined);
