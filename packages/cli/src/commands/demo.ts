@@ -84,7 +84,7 @@ export async function demoCommand(options: DemoOptions, words: readonly string[]
     return trained.interruptedCode;
   }
   // Only now: what draws takes longer to load than everything else together.
-  const { writeReport } = await import('../report.js');
+  const { writeReport } = await import('../report/write-report.js');
   const report = await writeReport(trained.run, network);
   const { examples = [] } = network ?? {};
   output.result({

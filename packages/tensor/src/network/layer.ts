@@ -88,6 +88,13 @@ export interface Column {
   readonly span?: number;
 }
 
+/** What an output position of a layer sees: a part of each map below it. */
+export interface LayerWindow {
+  readonly size: readonly [height: number, width: number];
+  /** Between the windows of neighbouring positions. */
+  readonly stride: readonly [height: number, width: number];
+}
+
 /**
  * What a network is made of: pure description in, recorded dispatches out. Shapes are outside shapes with the batch
  * first. The same object can be used for any input that `outputShape` accepts.
@@ -108,6 +115,8 @@ export interface Layer {
   state?(input: Shape): readonly StateDescription[];
   /** Multiply-adds of one image's forward pass; 0 for layers without products. */
   multiplyAdds(input: Shape): number;
+  /** Of convolutions, pooling and the like; for whoever draws or prints a network. */
+  readonly window?: LayerWindow;
   /** Whether `forward` takes an epilogue; then `backward` must not need the layer's own output. */
   readonly takesEpilogue?: true;
   /** Whether `backward` takes an epilogue. */
