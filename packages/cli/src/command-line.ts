@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { augmentArguments } from './arguments/augment.js';
 import { classifyArguments } from './arguments/classify.js';
 import { addExamples, type Run } from './arguments/command.js';
+import { compareArguments } from './arguments/compare.js';
 import { demoArguments } from './arguments/demo.js';
 import { devicesArguments } from './arguments/devices.js';
 import { evaluateArguments } from './arguments/evaluate.js';
@@ -43,7 +44,15 @@ const groups: readonly (readonly [heading: string, commands: readonly ((run: Run
   ['First look:', [demoArguments]],
   [
     'From images to a trained network:',
-    [prepareArguments, augmentArguments, trainArguments, evaluateArguments, classifyArguments, reportArguments],
+    [
+      prepareArguments,
+      augmentArguments,
+      trainArguments,
+      evaluateArguments,
+      classifyArguments,
+      reportArguments,
+      compareArguments,
+    ],
   ],
   ['Adapters and kernels:', [devicesArguments, kernelArguments]],
 ];

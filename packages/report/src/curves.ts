@@ -86,7 +86,7 @@ export function ratePanel({ train, val }: History): Panel {
     title: 'Learning rate',
     unit: 'logarithmic',
     yAxis: { type: 'log', logBase: 10 },
-    formatTick: (rate) => (rate < 1e-3 ? rate.toExponential() : shortNumber(rate)),
+    formatTick: formatRate,
     curves: [{ points, colour: palette.train, steps: true, endLabel: shortNumber }],
   };
 }
@@ -107,7 +107,8 @@ export function speedPanel({ train, val }: History): Panel {
       {
         points,
         colour: palette.train,
-        smoothOver: palette.trainFaint,
+        smooth: true,
+        faint: palette.trainFaint,
         endLabel: (images) => Number(images.toPrecision(3)).toLocaleString('en-US'),
       },
     ],
@@ -143,16 +144,21 @@ function curveOf(
   return {
     points: lines.map((line): Point => [line.step, value(line)]),
     colour: palette[split],
-    ...(split === 'train' && { smoothOver: palette.trainFaint }),
+    ...(split === 'train' && { smooth: true, faint: palette.trainFaint }),
     ...(dashes && { dashes }),
     endLabel: (last) => `${name}${split} ${format(last)}`,
   };
 }
 
-function formatStep(step: number): string {
+export function formatStep(step: number): string {
   return step < 10_000 ? String(step) : `${Number((step / 1000).toPrecision(4))}k`;
 }
 
-function shortNumber(value: number): string {
+/** Of an axis: powers of ten. */
+export function formatRate(rate: number): string {
+  return rate < 1e-3 ? rate.toExponential(0) : shortNumber(rate);
+}
+
+export function shortNumber(value: number): string {
   return String(Number(value.toPrecision(3)));
 }

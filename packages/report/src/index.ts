@@ -1,3 +1,4 @@
+export { type Comparison, comparisonHtml } from './comparison.js';
 export { type CurvesOptions, curves } from './curves.js';
 export { type DashboardEvents, type DashboardFile, dashboardFiles, type MetricColumns } from './dashboard.js';
 export { type FiltersOptions, filters } from './filters.js';
@@ -6,6 +7,7 @@ export { type Image, imageAddress, type RawImage } from './image.js';
 export type { Metric } from './metrics.js';
 export { type Neighbours, neighbours } from './neighbours.js';
 export { type NetworkFigureOptions, networkFigure } from './network/network-figure.js';
+export { type ComparedRun, type ComparisonAxis, comparisonAxes } from './overlay.js';
 export type { Facts, ReportTable } from './page/elements.js';
 export type { RunStatus } from './page/lead.js';
 export type { RemakingStep } from './page/remaking-section.js';

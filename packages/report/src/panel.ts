@@ -8,8 +8,10 @@ export type Point = readonly [x: number, y: number];
 export interface Curve {
   readonly points: readonly Point[];
   readonly colour: string;
-  /** A running mean is drawn where there are many points, and every point beneath it in this colour. */
-  readonly smoothOver?: string;
+  /** Whether a running mean is drawn where there are many points. */
+  readonly smooth?: boolean;
+  /** Of every point beneath a running mean. Default: they are not drawn. */
+  readonly faint?: string;
   /** Lengths of line and gap. Default: a line. */
   readonly dashes?: readonly number[];
   /** Whether values change at once, not by and by. */
@@ -92,20 +94,20 @@ export function drawPanel(width: number, height: number, panel: Panel): Promise<
 }
 
 /** Its name at its end; beneath a running mean, every point in a faint colour. */
-function drawCurve({ points, colour, smoothOver, dashes, steps, endLabel }: Curve): LineSeriesOption[] {
-  const smooth = smoothOver !== undefined && points.length > fewPoints;
+function drawCurve({ points, colour, smooth = false, faint, dashes, steps, endLabel }: Curve): LineSeriesOption[] {
+  const smoothed = smooth && points.length > fewPoints;
   // A value is that of the step which ends there.
   const shared = { type: 'line', silent: true, step: steps ? 'start' : false } as const;
-  const faint: LineSeriesOption = {
+  const beneath: LineSeriesOption = {
     ...shared,
     data: thin(points) as [number, number][],
     showSymbol: false,
-    lineStyle: { color: smoothOver ?? colour, width: 1 },
+    lineStyle: { color: faint ?? colour, width: 1 },
     z: 1,
   };
   const strong: LineSeriesOption = {
     ...shared,
-    data: thin(smooth ? runningMean(points) : points) as [number, number][],
+    data: thin(smoothed ? runningMean(points) : points) as [number, number][],
     showSymbol: points.length <= fewPoints,
     symbol: 'circle',
     symbolSize: points.length === 1 ? 8 : 4,
@@ -121,7 +123,7 @@ function drawCurve({ points, colour, smoothOver, dashes, steps, endLabel }: Curv
     },
     labelLayout: { moveOverlap: 'shiftY' },
   };
-  return smooth ? [faint, strong] : [strong];
+  return smoothed && faint !== undefined ? [beneath, strong] : [strong];
 }
 
 /** Dashed upright lines. */

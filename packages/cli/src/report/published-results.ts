@@ -113,14 +113,14 @@ function beside(
   published: readonly Published[],
   own: readonly OwnErrors[],
   errorsOf: (own: OwnErrors) => readonly string[],
-): Pick<ReportTable, 'rows' | 'own' | 'numeric'> {
+): Pick<ReportTable, 'rows' | 'own' | 'numbersFrom'> {
   return {
     rows: [
       ...published.map(({ model, errors }) => [model, ...errors]),
       ...own.map((each) => [each.name, ...errorsOf(each)]),
     ],
     own: own.map((_, index) => published.length + index),
-    numeric: true,
+    numbersFrom: 1,
   };
 }
 

@@ -66,14 +66,17 @@ async function preparation(source: string): Promise<RemakingStep | undefined> {
   }
 }
 
-/** Longer texts within it are images in figures: their length is told instead. */
-const longest = 2000;
+/** Longer texts and lists within it are mean images in figures, and names of classes: their length is told instead. */
+const longest = { text: 2000, list: 60 };
 
 function configText(config: RunConfig): string {
-  return JSON.stringify(
-    config,
-    (_, value: unknown) =>
-      typeof value === 'string' && value.length > longest ? `(${value.length} characters)` : value,
-    2,
+  const shortened = (_: string, value: unknown) => {
+    if (typeof value === 'string' && value.length > longest.text) return `(${value.length} characters)`;
+    return Array.isArray(value) && value.length > longest.list ? `(${value.length} values)` : value;
+  };
+  // Lists on one line each.
+  return JSON.stringify(config, shortened, 2).replace(
+    /\[\s+([^[\]{}]*?)\s+\]/g,
+    (_, list: string) => `[${list.replace(/\n\s*/g, ' ')}]`,
   );
 }

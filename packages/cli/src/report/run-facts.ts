@@ -6,6 +6,18 @@ import { duration } from '../output.js';
 import { type RunRecord, trainingSeconds } from './run-record.js';
 
 const short = (value: number) => Number(value.toPrecision(3)).toLocaleString('en-US');
+
+/** `21.8 million`. */
+function amount(value: number): string {
+  const [name, unit] = (
+    [
+      ['trillion', 1e12],
+      ['billion', 1e9],
+    ] as const
+  ).find(([, least]) => value >= least) ?? ['million', 1e6];
+  return `${short(value / unit)} ${name}`;
+}
+
 const megabytes = (bytes: number) =>
   `${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`;
 
@@ -18,7 +30,7 @@ export function speedOf(record: RunRecord, description: NetworkDescription): Fac
   return {
     ...(trainingSpeed !== undefined && {
       'images per second in training': `${short(trainingSpeed)} (median)`,
-      'multiply-adds per second in training': `${short((trainingSpeed * perImage) / 1e9)} billion (${short(perImage / 1e9)} billion an image, forward and backward)`,
+      'multiply-adds per second in training': `${amount(trainingSpeed * perImage)} (${amount(perImage)} an image, forward and backward)`,
     }),
     ...(evaluationSpeed !== undefined && {
       'images per second in evaluations': `${short(evaluationSpeed)} (median)`,

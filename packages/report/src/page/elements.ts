@@ -10,8 +10,8 @@ export interface ReportTable {
   readonly rows: readonly (readonly string[])[];
   /** Numbers of the rows that are the run's own among others. */
   readonly own?: readonly number[];
-  /** Whether the cells after the first are numbers, to stand below each other. Default: false. */
-  readonly numeric?: boolean;
+  /** The first column of numbers, which stand below each other; those after it are numbers, too. Default: there are none. */
+  readonly numbersFrom?: number;
   /** What is to be known of the figures, below the table. */
   readonly note?: string;
 }
@@ -37,14 +37,14 @@ export function drawSection({ id, title, introduction, content }: Section): stri
 }
 
 /** A table that is moved sideways by itself where the screen is narrow. */
-export function drawTable({ caption, columns, rows, own = [], numeric = false, note }: ReportTable): string {
+export function drawTable({ caption, columns, rows, own = [], numbersFrom, note }: ReportTable): string {
   const head = columns.map((name) => `<th scope="col">${escapeXml(name)}</th>`).join('');
   const body = rows.map(([first = '', ...rest], index) => {
     const cells = rest.map((cell) => `<td>${escapeXml(cell)}</td>`).join('');
     return `<tr${own.includes(index) ? ' class="own"' : ''}><th scope="row">${escapeXml(first)}</th>${cells}</tr>`;
   });
   const table =
-    `<table${numeric ? ' class="numeric"' : ''}><caption>${escapeXml(caption)}</caption>` +
+    `<table class="${numbersFrom === undefined ? 'words' : `numbers from${numbersFrom}`}"><caption>${escapeXml(caption)}</caption>` +
     `<thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table>`;
   return `${scrollable(caption, table)}${note === undefined ? '' : `<p class="note">${escapeXml(note)}</p>`}`;
 }

@@ -74,7 +74,7 @@ function numbers(history: History): string {
         ...(ofEvaluations ? ['loss', 'top-1', 'top-5'] : ['training top-5']),
       ],
       rows: kept,
-      numeric: true,
+      numbersFrom: 1,
       ...(kept.length < rows.length && { note: `${kept.length} of ${rows.length} rows; metrics.jsonl has all.` }),
     }),
   );

@@ -29,7 +29,7 @@ export function networkSection(description: NetworkDescription, columnNames?: re
       ['total', '', ...(inColumns ? [''] : []), '', count(parameterCount), count(multiplyAdds)],
     ],
     own: [rows.length],
-    numeric: true,
+    numbersFrom: inColumns ? 3 : 2,
   });
   return {
     id: 'network',

@@ -15,7 +15,7 @@ export interface RemakingStep {
 export function remakingSection(steps: readonly RemakingStep[]): Section {
   const items = steps.map(({ what, lines, folded = false }) => {
     const text = `<pre><code>${escapeXml(lines.join('\n'))}</code></pre>`;
-    return `<li>${folded ? details(what, text) : `${escapeXml(what)}${text}`}</li>`;
+    return `<li${folded ? ' class="folded"' : ''}>${folded ? details(what, text) : `${escapeXml(what)}${text}`}</li>`;
   });
   return { id: 'again', title: 'Make it again', content: `<ol class="steps">${items.join('')}</ol>` };
 }

@@ -9,8 +9,10 @@ import type { ImageDetail } from './image-detail.js';
 
 /** The first layer's filters, as figure 3 of the paper. */
 export async function filtersSection(weight: HostTensor, options: FiltersOptions = {}): Promise<Section> {
-  const [count, , height, width] = weight.shape;
-  const png = (await filters(weight, options)).toString('base64');
+  const [count, , height = 1, width = 1] = weight.shape;
+  // Small ones are enlarged to what the paper's are.
+  const scale = Math.max(1, Math.round(44 / Math.max(height, width)));
+  const png = (await filters(weight, { scale, ...options })).toString('base64');
   const { columns = 1 } = options;
   const parts = columns > 1 ? `; those of the ${columns} columns one below the other` : '';
   const alt = `The ${count} filters of the first layer, ${height} × ${width} each${parts}`;

@@ -37,11 +37,14 @@ figure svg,figure img{display:block;max-width:100%;height:auto;margin:0 auto}
 table{border-collapse:collapse;width:100%;font-size:.9375rem}
 caption{padding:0 0 .5rem;text-align:left;font-weight:600}
 th,td{padding:.5rem .75rem;border-bottom:1px solid var(--grid);text-align:left;vertical-align:top;overflow-wrap:break-word}
-thead th{border-bottom-color:var(--mark);font-weight:600;white-space:nowrap}
-tbody th{font-weight:400}
+thead th{border-bottom-color:var(--mark);font-weight:600;vertical-align:bottom}
+tbody th{font-weight:400;min-width:8.5rem}
+td{min-width:4.5rem}
+.words td{min-width:8rem}
 .facts th{width:16rem;color:var(--muted)}
 .facts td{overflow-wrap:anywhere}
-.numeric td,.numeric thead th:not(:first-child){text-align:right;font-variant-numeric:tabular-nums}
+.numbers td{white-space:nowrap;font-variant-numeric:tabular-nums}
+.from1 tr>:nth-child(n+2),.from2 tr>:nth-child(n+3),.from3 tr>:nth-child(n+4){text-align:right}
 .own{background:var(--track)}
 .own th,.own td{font-weight:600}
 p.note{margin:.5rem 0 0;color:var(--muted);font-size:.875rem;max-width:46rem}
@@ -51,7 +54,7 @@ pre{margin:.75rem 0 0;padding:.75rem 1rem;border:1px solid var(--grid);border-ra
 .steps{margin:1rem 0 0;padding-left:1.5rem}
 .steps li{margin-top:1rem}
 .steps pre{margin-top:.25rem}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,10.5rem),1fr));gap:1.5rem 1.25rem;margin:1rem 0 0;padding:0;list-style:none}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,9rem),1fr));gap:1.5rem 1.25rem;margin:1rem 0 0;padding:0;list-style:none}
 .cards img{display:block;width:100%;height:auto;border-radius:10px;border:1px solid var(--grid)}
 .truth{margin:.5rem 0 0;text-align:center;font-weight:600;overflow-wrap:anywhere}
 .guesses{margin:.25rem 0 0;padding:0;list-style:none;font-size:.8125rem}
@@ -63,10 +66,10 @@ pre{margin:.75rem 0 0;padding:.75rem 1rem;border:1px solid var(--grid);border-ra
 .neighbours img{display:block;width:6.5rem;height:6.5rem;border-radius:8px;border:1px solid var(--grid)}
 .neighbours img:first-child{margin-right:1rem}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-.key{display:inline-block;vertical-align:middle;margin-right:.5rem}
-.differs td{overflow-wrap:anywhere}
+.legend{display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;margin:1rem 0 0;padding:0;list-style:none}
+.legend svg{vertical-align:middle;margin-right:.5rem}
 footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--grid);color:var(--muted);font-size:.875rem}
 footer p{margin:0}
 @media (max-width:40rem){body{padding:1.5rem 1rem}h1{font-size:1.5rem}.tiles{grid-template-columns:repeat(2,1fr);gap:.5rem}.tiles>div{padding:.75rem}dd{font-size:1.375rem}.facts th{width:9rem}.cards{grid-template-columns:repeat(2,1fr);gap:1rem .75rem}}
-@media print{:root{color-scheme:light}@page{margin:15mm}body{padding:0;max-width:none;font-size:11pt}nav,.skip{display:none}section{margin-top:1.75rem}figure,tr,pre,.cards>li,.neighbours>li,.tiles{break-inside:avoid}h2,h3,caption{break-after:avoid}.scroll{overflow:visible}.drawing svg{max-width:100%}.cards{grid-template-columns:repeat(4,1fr)}.panels{grid-template-columns:1fr 1fr}details::details-content{content-visibility:visible;block-size:auto}}
+@media print{:root{color-scheme:light}@page{margin:15mm}body{padding:0;max-width:none;font-size:11pt}nav,.skip{display:none}section{margin-top:1.75rem}figure,tr,pre,.cards>li,.neighbours>li,.tiles{break-inside:avoid}h2,h3,caption,section>p{break-after:avoid}.folded{display:none}.tiles{grid-template-columns:repeat(5,1fr)}.tiles>div{padding:.5rem}dd{font-size:1.25rem}.scroll{overflow:visible}.drawing svg{max-width:100%}.cards{grid-template-columns:repeat(4,1fr)}.panels{grid-template-columns:1fr 1fr}details::details-content{content-visibility:visible;block-size:auto}}
 `;
