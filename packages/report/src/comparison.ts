@@ -50,7 +50,7 @@ export async function comparisonHtml(comparison: Comparison): Promise<string> {
   const asSection = (table: ReportTable, index: number): Section => ({
     id: `table-${index + 1}`,
     title: table.caption,
-    content: drawTable(table),
+    content: drawTable(table, { hidesCaption: true }),
   });
   const curves =
     drawn.length === 0

@@ -82,7 +82,7 @@ async function drawReport(run: RunReport, detail: ImageDetail): Promise<string> 
     results.length > 0 && {
       id: 'errors',
       title: 'Errors beside published ones',
-      content: results.map(drawTable).join(''),
+      content: results.map((table) => drawTable(table)).join(''),
     },
     filters !== undefined && (await filtersSection(filters, run.filtersOptions)),
     predictions.length > 0 && (await predictionsSection(predictions, detail)),
@@ -91,7 +91,7 @@ async function drawReport(run: RunReport, detail: ImageDetail): Promise<string> 
     environment.length > 0 && {
       id: 'environment',
       title: 'What trained it',
-      content: environment.map(drawTable).join(''),
+      content: environment.map((table) => drawTable(table)).join(''),
     },
     hasAny(settings) && { id: 'settings', title: 'Settings', content: drawFacts('Recipe, images and data', settings) },
     remaking.length > 0 && remakingSection(remaking),

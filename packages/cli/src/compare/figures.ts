@@ -64,7 +64,7 @@ export function figuresTable(records: readonly ComparedRecord[]): ReportTable {
   ];
   return {
     caption: 'Figures',
-    columns: ['', ...records.map(({ name }) => name)],
+    columns: ['run', ...records.map(({ name }) => name)],
     rows: [
       row('network', ({ network }) => network),
       row('parameters', ({ parameters }) => count(parameters)),

@@ -16,6 +16,12 @@ export interface ReportTable {
   readonly note?: string;
 }
 
+/** How a table is drawn. */
+interface TableOptions {
+  /** Whether its caption is said already, by a heading. Default: false. */
+  readonly hidesCaption?: boolean;
+}
+
 /** Names and what is said of them, in order. */
 export type Facts = Readonly<Record<string, string | number | boolean>>;
 
@@ -37,16 +43,19 @@ export function drawSection({ id, title, introduction, content }: Section): stri
 }
 
 /** A table that is moved sideways by itself where the screen is narrow. */
-export function drawTable({ caption, columns, rows, own = [], numbersFrom, note }: ReportTable): string {
+export function drawTable(
+  { caption, columns, rows, own = [], numbersFrom, note }: ReportTable,
+  { hidesCaption = false }: TableOptions = {},
+): string {
   const head = columns.map((name) => `<th scope="col">${escapeXml(name)}</th>`).join('');
   const body = rows.map(([first = '', ...rest], index) => {
     const cells = rest.map((cell) => `<td>${escapeXml(cell)}</td>`).join('');
     return `<tr${own.includes(index) ? ' class="own"' : ''}><th scope="row">${escapeXml(first)}</th>${cells}</tr>`;
   });
   const table =
-    `<table class="${numbersFrom === undefined ? 'words' : `numbers from${numbersFrom}`}"><caption>${escapeXml(caption)}</caption>` +
+    `<table class="${numbersFrom === undefined ? 'words' : `numbers from${numbersFrom}`}"><caption${hidesCaption ? ' class="hidden"' : ''}>${escapeXml(caption)}</caption>` +
     `<thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table>`;
-  return `${scrollable(caption, table)}${note === undefined ? '' : `<p class="note">${escapeXml(note)}</p>`}`;
+  return `${scrollable(`Table: ${caption}`, table)}${note === undefined ? '' : `<p class="note">${escapeXml(note)}</p>`}`;
 }
 
 /** Facts as a table of two columns. */
@@ -55,7 +64,7 @@ export function drawFacts(caption: string, facts: Facts): string {
     ([name, value]) => `<tr><th scope="row">${escapeXml(name)}</th><td>${escapeXml(String(value))}</td></tr>`,
   );
   return scrollable(
-    caption,
+    `Table: ${caption}`,
     `<table class="facts"><caption>${escapeXml(caption)}</caption><tbody>${rows.join('')}</tbody></table>`,
   );
 }
