@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { augmentArguments } from './arguments/augment.js';
 import { classifyArguments } from './arguments/classify.js';
 import { addExamples, type Run } from './arguments/command.js';
+import { compareArguments } from './arguments/compare.js';
 import { demoArguments } from './arguments/demo.js';
 import { devicesArguments } from './arguments/devices.js';
 import { evaluateArguments } from './arguments/evaluate.js';
@@ -27,7 +28,7 @@ import { version } from './version.js';
 export async function runCommandLine(args: readonly string[], streams: Streams = process): Promise<number> {
   let code = 0;
   const program = commandLine(streams, async (options, command) => {
-    code = await command(createOutput(options, streams));
+    code = await command(createOutput(options, streams), args);
   });
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -47,7 +48,15 @@ const groups: readonly (readonly [heading: string, commands: readonly ((run: Run
   ['First look:', [demoArguments]],
   [
     'From images to a trained network:',
-    [prepareArguments, augmentArguments, trainArguments, evaluateArguments, classifyArguments, reportArguments],
+    [
+      prepareArguments,
+      augmentArguments,
+      trainArguments,
+      evaluateArguments,
+      classifyArguments,
+      reportArguments,
+      compareArguments,
+    ],
   ],
   ['What a network sees:', [filtersArguments, similarArguments, featuresArguments]],
   ['Adapters and kernels:', [devicesArguments, kernelArguments]],

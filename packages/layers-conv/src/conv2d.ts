@@ -36,10 +36,11 @@ export function conv2d(options: Conv2dOptions): Layer {
 }
 
 function convolution(settings: WindowSettings): Layer {
-  const { name, filters, kernel } = settings;
+  const { name, filters, kernel, stride } = settings;
   return {
     kind: 'conv2d',
     name,
+    window: { size: kernel, stride },
     outputShape: (input) => outputShapeOf(geometryOf(settings, input)),
     parameters: (input) =>
       parametersOf(settings, [filters, geometryOf(settings, input).groupChannels, ...kernel], [filters]),

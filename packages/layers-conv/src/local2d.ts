@@ -41,10 +41,11 @@ export function local2d(options: Local2dOptions): Layer {
 }
 
 function locallyConnected(settings: WindowSettings): Layer {
-  const { name, filters, kernel } = settings;
+  const { name, filters, kernel, stride } = settings;
   return {
     kind: 'local2d',
     name,
+    window: { size: kernel, stride },
     outputShape: (input) => outputShapeOf(geometryOf(settings, input)),
     parameters(input) {
       const { channels, outputHeight, outputWidth } = geometryOf(settings, input);

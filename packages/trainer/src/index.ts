@@ -15,6 +15,7 @@ export {
   type RunConfig,
 } from './config.js';
 export { DivergenceError, type DivergenceReport } from './divergence.js';
+export type { Divergence } from './divergence-file.js';
 export { type MixGoal, mix, mixGoals, searchMix } from './evaluation/ensemble.js';
 export { type EvaluationOptions, type EvaluationResult, evaluate, Tally } from './evaluation/evaluate.js';
 export { gather, type ScoreOptions, type Scores, score } from './evaluation/scores.js';
@@ -28,6 +29,7 @@ export { findNearest, type NearestOptions, type Neighbour } from './neighbours/n
 export { loadLearnt, type OpenedRun, type OpenRunOptions, openRun, type RunModel } from './open-run.js';
 export { type Prediction, predict } from './predict.js';
 export type { TrainingRanks } from './ranks.js';
+export type { Ending, Origin, ProvenanceFile, Stretch } from './provenance.js';
 export type { Recipe, RecipeChange } from './recipe.js';
 export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
 export { createRunAugmenter } from './run-augmenter.js';

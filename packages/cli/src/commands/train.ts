@@ -10,8 +10,12 @@ import type { PlannedTraining, TrainOptions } from '../train-options.js';
 import { checkPlace } from '../write-result.js';
 import { refuseExisting, runTraining, sayHowToResume, trainingResult } from './training.js';
 
-/** Trains a new run or, with `resume`, continues one; gives the exit code. */
-export async function trainCommand(options: TrainOptions, output: Output): Promise<number> {
+/**
+ * Trains a new run or, with `resume`, continues one; gives the exit code.
+ *
+ * @param words the command as it was given, to be noted with the run
+ */
+export async function trainCommand(options: TrainOptions, words: readonly string[], output: Output): Promise<number> {
   if (!options.resume) await refuseExisting(options.run);
   const exists = await RunDirectory.exists(options.run);
   await checkPlace('--trace', options.trace);
@@ -32,7 +36,7 @@ async function trainPlanned(
   sayRemarks([dataset], output);
   const tuning = { ...kernels, say: output.line };
   const dashboard = options.dashboard === true ? localAddress : options.dashboard;
-  const trained = await runTraining({ ...options, config, dataset, tuning, output, dashboard }, begin);
+  const trained = await runTraining({ ...options, words, config, dataset, tuning, output, dashboard }, begin);
   output.result(trainingResult(trained));
   if (trained.interruptedCode !== undefined) {
     sayHowToResume(trained, output);

@@ -20,6 +20,7 @@ import { Interruption } from '../interrupt.js';
 import { alexnetCommand } from '../invocation.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
+import { RunProvenance } from '../run-provenance.js';
 import { openSession, type Session } from '../session.js';
 import { startingPoint } from '../starting-point.js';
 import { traceStep } from '../trace.js';
@@ -43,6 +44,7 @@ export interface Trained {
 export async function runTraining(
   {
     config,
+    words,
     dataset,
     adapters,
     strategy,
@@ -54,6 +56,8 @@ export async function runTraining(
     onDivergence,
   }: {
     readonly config: RunConfig;
+    /** The command as it was given. */
+    readonly words: readonly string[];
     readonly dataset: Dataset;
     readonly adapters?: string | undefined;
     readonly strategy?: Strategy | 'auto' | undefined;
@@ -91,8 +95,10 @@ export async function runTraining(
     const progress = new TrainingProgress(output);
     const page =
       dashboard && (await openDashboard({ run, session: () => session, dataset, address: dashboard, output }));
+    const provenance = new RunProvenance(run, session, words, output.line);
     let events: EventFile | undefined;
     const show = (event: TrainingEvent) => {
+      provenance.show(event);
       progress.show(event);
       page?.show(event);
       if (event.kind === 'start') events = new EventFile(run.path, event.step + 1);
@@ -123,11 +129,13 @@ export async function runTraining(
         betweenSteps: () => page?.look(),
       });
       finished = result.finished;
+      provenance.end(finished ? 'finished' : 'stopped');
       progress.stop();
       if (!result.finished) return { run, result, interruptedCode: interruption.code };
       await afterwards?.(session);
       return { run, result };
     } catch (error) {
+      provenance.end('failed', (error as Error).message);
       if (error instanceof AdapterError && (await run.latestCheckpoint())) {
         output.line(`Resume from the last checkpoint:  ${resumeCommand(run.path, '--adapters', 'ANOTHER')}`);
       }

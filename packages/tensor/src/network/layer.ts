@@ -97,6 +97,13 @@ export interface Column {
   readonly span?: number;
 }
 
+/** What an output position of a layer sees: a part of each map below it. */
+export interface LayerWindow {
+  readonly size: readonly [height: number, width: number];
+  /** Between the windows of neighbouring positions. */
+  readonly stride: readonly [height: number, width: number];
+}
+
 /**
  * What a network is made of: pure description in, recorded dispatches out. Shapes are outside shapes with the batch
  * first. The same object can be used for any input that `outputShape` accepts.
@@ -122,6 +129,8 @@ export interface Layer {
    * too: to make an f16 copy would cost more bytes than it saves.
    */
   readonly readsParametersOnce?: true;
+  /** Of convolutions, pooling and the like; for whoever draws or prints a network. */
+  readonly window?: LayerWindow;
   /** Whether `forward` takes an epilogue; then `backward` must not need the layer's own output. */
   readonly takesEpilogue?: true;
   /** Whether `backward` takes an epilogue. */
