@@ -50,8 +50,13 @@ const mostBytes = 2 ** 28;
  */
 export async function unpackCifar(archive: string, version: CifarVersion, folder: string): Promise<void> {
   const known = cifarFiles(version);
-  const found = await readPacked(archive, (name) => known.includes(name));
+  const found = await readPacked(archive, (name) => known.includes(name) || version.python.includes(name));
   const missing = known.find((name) => !found.has(name));
+  if (missing !== undefined && version.python.some((name) => found.has(name))) {
+    throw new DataError(
+      `${archive} holds the Python version of ${version.name}, which is pickled: get "${version.name} binary version" instead`,
+    );
+  }
   if (missing !== undefined) {
     throw new DataError(`${archive} holds no ${missing}: get "${version.name} binary version" again`);
   }

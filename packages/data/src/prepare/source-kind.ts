@@ -81,8 +81,9 @@ async function kindOfFile(file: string): Promise<SourceKind> {
   const names = await firstNames(file);
   const own = names.map((name) => posix.basename(name));
   const isOf = (known: readonly string[]) => own.some((name) => known.includes(name));
-  if (isOf(cifarFiles(cifar10))) return 'cifar10';
-  if (isOf(cifarFiles(cifar100))) return 'cifar100';
+  const pickled = /(^|\/)cifar-(10|100)-(batches-py|python)\//.exec(names.join('\n'))?.[2];
+  if (isOf(cifarFiles(cifar10)) || pickled === '10') return 'cifar10';
+  if (isOf(cifarFiles(cifar100)) || pickled === '100') return 'cifar100';
   return names.some((name) => /(^|\/)(n\d{8}|ILSVRC)\//.test(name)) ? 'imagenet' : 'webdataset';
 }
 
