@@ -150,7 +150,11 @@ describe('data that cannot be used', () => {
     await mkdir(join(data, 'blue'), { recursive: true });
     await mkdir(join(data, 'red'));
     const run = newRun();
-    expectRefusal(await runCommand(tinyTraining(run, '--data', data)), 1, /has no images: put files/);
+    expectRefusal(
+      await runCommand(tinyTraining(run, '--data', data)),
+      1,
+      /blue has no images, and neither has red: put files/,
+    );
     await expectNothing(run);
   });
 
@@ -179,7 +183,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /red.poem\.JPEG is not an image.*replace or remove/,
+      /1 of 17 images cannot be used, more than 0\.1%; red.poem\.JPEG for one \(it is text\)\. .*rejected\.jsonl lists them: replace or remove/,
     );
     await expectNothing(run);
   });
@@ -192,7 +196,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /red.3\.png cannot be read as an image.*replace or remove/,
+      /red.3\.png for one \(it cannot be decoded \(.*\)\)\. .*replace or remove them, or allow more by --max-rejected 6\.25%/,
     );
     await expectNothing(run);
   });

@@ -90,6 +90,12 @@ export interface FolderContent {
   special: string[];
 }
 
+/** Whether a path is an address: data are read from the disk. */
+export const isAddress = (path: string) => /^([a-z][a-z0-9+.-]+:\/\/|pipe:)/i.test(path);
+
+/** Whether a name is that of a hidden file or folder, or one that systems leave behind for themselves. */
+export const isHidden = (name: string) => name.startsWith('.') || systemNames.includes(name);
+
 /** What macOS, Synology's disks, Linux and Windows put into people's folders. */
 const systemNames: readonly string[] = [
   '__MACOSX',
@@ -120,6 +126,12 @@ export function readError(file: string, error: unknown): DataError {
   return new DataError(text, { cause: error });
 }
 
+/** That there is no file or folder of a path. */
+export function missing(what: string, path: string, error?: unknown): DataError {
+  const advice = isAddress(path) ? 'data are read from the disk, download them first' : 'check the path';
+  return new DataError(`there is no ${what} ${path}: ${advice}`, { cause: error });
+}
+
 /** Lists a folder, or throws a `DataError` that names it. */
 export async function listFolder(folder: string): Promise<FolderContent> {
   try {
@@ -127,7 +139,7 @@ export async function listFolder(folder: string): Promise<FolderContent> {
     for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
       const name = entry.name.toString('utf8');
       if (!isUtf8(entry.name)) content.notUtf8.push(inAscii(entry.name));
-      else if (name.startsWith('.') || systemNames.includes(name)) content.hidden.push(name);
+      else if (isHidden(name)) content.hidden.push(name);
       else {
         const isLink = entry.isSymbolicLink();
         const kind = isLink ? await stat(join(folder, name)).catch(() => undefined) : entry;
@@ -143,7 +155,7 @@ export async function listFolder(folder: string): Promise<FolderContent> {
   } catch (error) {
     if (error instanceof DataError) throw error;
     if (deadLink(folder, error)) throw readError(folder, error);
-    if (isMissing(error)) throw new DataError(`there is no folder ${folder}: check the path`, { cause: error });
+    if (isMissing(error)) throw missing('folder', folder, error);
     throw new DataError(`cannot read the folder ${folder}: ${reason(error)}`, { cause: error });
   }
 }

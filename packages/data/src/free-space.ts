@@ -31,6 +31,6 @@ export async function checkFreeSpace(folder: string, needed: number, what: strin
 
 /** Bytes in words. */
 export function gigabytes(bytes: number): string {
-  const [value, unit] = bytes >= 1e8 ? [bytes / 1e9, 'GB'] : [bytes / 1e6, 'MB'];
+  const [value, unit] = bytes >= 1e8 ? [bytes / 1e9, 'GB'] : bytes >= 1e5 ? [bytes / 1e6, 'MB'] : [bytes / 1e3, 'kB'];
   return `${value.toLocaleString('en-US', { maximumFractionDigits: 1 })} ${unit}`;
 }

@@ -44,13 +44,17 @@ export async function listImageFolder(directory: string): Promise<ImageFolderLis
       remarks: remarks.lines(),
     };
   }
-  // An empty folder there is a class without validation images, which is told below.
-  const { images: held } = await listClassFolders(directory, roots.validation, remarks);
+  const { images: held, empty: emptyHeld } = await listClassFolders(directory, roots.validation, remarks);
   const validation = join(directory, roots.validation);
-  const unknown = [...held.keys()].find((name) => !byClass.has(name));
-  if (unknown !== undefined) {
+  // Those of known classes are told below.
+  const emptyUnknown = emptyHeld.filter(({ name }) => !byClass.has(name)).map(({ path }) => path);
+  if (emptyUnknown.length > 0) remarks.say(`Folders without images are left out: ${someOf(emptyUnknown)}.`);
+  const unknown = [...held.keys()].filter((name) => !byClass.has(name));
+  if (unknown.length > 0) {
+    const alike = folders.find((name) => name.toLowerCase() === unknown[0]!.toLowerCase());
+    const other = alike === undefined ? '' : ` (it has ${alike})`;
     throw new DataError(
-      `${validation} has the class ${unknown}, which ${roots.train} lacks: add it there or remove it here`,
+      `${validation} has the ${unknown.length === 1 ? 'class' : 'classes'} ${someOf(unknown)}, which ${roots.train} lacks${other}: add images there or remove them here`,
     );
   }
   if (held.size === 0) {
@@ -79,7 +83,10 @@ function withoutImages(directory: string, empty: readonly EmptyFolder[]): DataEr
   if (inner !== undefined && trainingNames.includes(inner.toLowerCase())) {
     return new DataError(`${where} holds ${inner}/: give that folder, or remove it`);
   }
-  const others = empty.length === 1 ? '' : `, and so have ${someOf(empty.slice(1).map((folder) => folder.path))}`;
+  const others =
+    empty.length === 1
+      ? ''
+      : `, and neither ${empty.length === 2 ? 'has' : 'have'} ${someOf(empty.slice(1).map((folder) => folder.path))}`;
   const folder = inner === undefined ? '' : `, but a folder ${inner}`;
   return new DataError(
     `${where} has no images${folder}${others}: put files that end in ${imageEndings.join(', ')} directly into it, or remove it`,

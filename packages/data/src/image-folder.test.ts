@@ -382,7 +382,7 @@ describe('what is wrong is told', () => {
     // All at once.
     await refused(
       await folderOf({ ...complete(), 'train/c/readme.txt': 'none', 'train/d/1.txt': '', 'train/e/x/1.png': red }),
-      'has no images, and so have train/d, train/e: put files',
+      'has no images, and neither have train/d, train/e: put files',
     );
     await refused(await folderOf({ 'flowers/train/a/1.png': red }), 'flowers holds train/: give that folder');
   });

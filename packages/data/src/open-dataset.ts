@@ -6,6 +6,7 @@ import type { Dataset } from './dataset.js';
 import { openEmoji } from './emoji/emoji.js';
 import { type FolderContent, filesAndLinks, listFolder } from './files.js';
 import { type ImageFolderOptions, openImageFolder } from './image-folder.js';
+import { adviceOnFile, adviceOnFolder } from './misplaced-data.js';
 import { areMnistFiles, openMnist } from './mnist.js';
 import { manifestFile, workshopFolder } from './prepared/manifest.js';
 import { openPrepared } from './prepared/open-prepared.js';
@@ -46,10 +47,9 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
     throw new DataError(`${text} was not prepared to its end: run the command that prepares it again, it continues`);
   }
   if (content.folders.length === 0) {
-    if (content.files.some((file) => file.endsWith('.tar'))) {
-      throw new DataError(
-        `${text} holds archives (*.tar): prepare them first, by prepare --source webdataset or, ImageNet's, --source imagenet`,
-      );
+    const archive = files.find((file) => /\.(tar|tar\.gz|tgz|zip)$/i.test(file));
+    if (archive !== undefined) {
+      throw new DataError(`${text} holds archives (${archive}): prepare them first, by prepare --from, or unpack them`);
     }
     const found =
       content.files.length === 0
@@ -57,6 +57,8 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
         : `${content.files.slice(0, 3).join(', ')}${content.files.length > 3 ? ', …' : ''}`;
     throw new DataError(`${text} holds ${found}, no data to learn from: ${accepted}`);
   }
+  const advice = await adviceOnFolder(text, content);
+  if (advice !== undefined) throw new DataError(advice);
   const { classes, ...ofFolder } = options;
   const dataset = await openImageFolder(text, ofFolder);
   return fixed(dataset, { classes });
@@ -84,8 +86,8 @@ async function lookInto(text: string): Promise<FolderContent> {
   try {
     return await listFolder(text);
   } catch (error) {
-    if (error instanceof DataError) throw new DataError(`${error.message}; ${accepted}`, { cause: error });
-    throw error;
+    if (!(error instanceof DataError)) throw error;
+    throw new DataError((await adviceOnFile(text, accepted)) ?? `${error.message}; ${accepted}`, { cause: error });
   }
 }
 

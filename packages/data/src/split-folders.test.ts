@@ -53,7 +53,8 @@ test.each([['train'], ['val'], ['test'], ['train', 'test']])(
   'classes called %s beside others are classes',
   async (...names) => {
     const files = ['plane', 'car', ...names].flatMap((name) => [`${name}/1.png`, `${name}/2.JPG`]);
-    expect(await found(...files)).toEqual({ train: '', remarks: [] });
+    const remarks = [`Taken for classes, like the folders beside: ${names.sort().join(', ')}.`];
+    expect(await found(...files)).toEqual({ train: '', remarks });
   },
 );
 

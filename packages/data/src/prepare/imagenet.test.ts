@@ -251,7 +251,7 @@ describe("torchvision's folders", () => {
     await refused(await folderOf(without(torchvision(), 'val')), 'has train/ but no val/');
     await refused(
       await folderOf({ ...torchvision(), [`train/n00000040/readme.txt`]: 'x' }),
-      'train/n00000040 holds no images',
+      'of train/ the folder n00000040 holds no images',
     );
     await refused(
       await folderOf({ ...torchvision(), 'train/n00000040.tar': 'x' }),
@@ -297,7 +297,7 @@ describe("the Hugging Face's archives", () => {
       'Left out: test_images.tar.gz.',
     ]);
     expect(first.said).toHaveLength(1);
-    expect(first.said[0]).toMatch(/^6 archives are compressed: they are unpacked first, for which [\d.]+ MB/);
+    expect(first.said[0]).toMatch(/^6 archives are compressed: they are unpacked first, for which [\d.]+ kB/);
     expectAll(await imagenetSource(join(folder, 'data'), second));
     expect(second.said).toEqual([]);
   });

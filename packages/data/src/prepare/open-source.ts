@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { ConfigError } from '@alex/tensor';
-import { cifar10, cifar100, readCifar } from '../cifar.js';
+import { cifar10, cifar100, cifarVersionOf, readCifar } from '../cifar.js';
 import { openEmoji } from '../emoji/emoji.js';
+import { filesAndLinks, listFolder } from '../files.js';
 import { debianFashionMnist, openFashionMnist, openMnist } from '../mnist.js';
 import { fetchCifar10, unpackCifar } from './cifar10-files.js';
 import { datasetSource } from './dataset-source.js';
@@ -55,7 +56,7 @@ export async function openSource(options: SourceOptions, context: SourceContext)
       const fetched = from === undefined && source === 'cifar10';
       const place = fetched ? undefined : given(from, source);
       const unpacked = join(await context.scratch(), source);
-      const files = place ?? unpacked;
+      const files = fetched ? unpacked : ((await archiveIn(place!)) ?? place!);
       const isArchive = !fetched && (await stat(files).catch(() => undefined))?.isFile();
       if (fetched) await fetchCifar10(unpacked);
       if (isArchive) await unpackCifar(files, version, unpacked);
@@ -79,6 +80,14 @@ export async function openSource(options: SourceOptions, context: SourceContext)
     default:
       throw new ConfigError(`source is ${String(source)}: give ${sourceKinds.join(', ')}`);
   }
+}
+
+/** The archive of CIFAR in a folder that holds nothing else of it. */
+async function archiveIn(folder: string): Promise<string | undefined> {
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) return undefined;
+  const files = filesAndLinks(await listFolder(folder));
+  const archives = files.filter((file) => /^cifar.*\.(tar|tar\.gz|tgz)$/i.test(file));
+  return cifarVersionOf(files) || archives.length !== 1 ? undefined : join(folder, archives[0]!);
 }
 
 function given(from: string | undefined, source: SourceKind): string {

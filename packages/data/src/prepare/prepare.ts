@@ -11,7 +11,7 @@ import { openSource, type SourceOptions } from './open-source.js';
 import type { ShardFormat } from './shard.js';
 import { makeShards } from './shard-processes.js';
 import type { ImageSource, SourceImage } from './source.js';
-import { agreeOnPlan, checkTarget, finishedManifest, planOf, removeOtherShards } from './target.js';
+import { agreeOnPlan, checkRoom, checkTarget, finishedManifest, planOf, removeOtherShards } from './target.js';
 
 /** How a preparation gets on. */
 export type PreparationEvent =
@@ -101,6 +101,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
 
   const jobs = jobsFor(source, { to, workshop, format, imagesPerShard });
   const of = source.train.length + source.validation.length;
+  await checkRoom(to, of, format, say);
   const allowed = allowedOf(maxRejected, of);
   let done = 0;
   let rejected = 0;

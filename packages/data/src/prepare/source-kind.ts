@@ -5,10 +5,11 @@ import { ConfigError, DataError } from '@alex/tensor';
 import { extract } from 'tar-stream';
 import { cifar10, cifar100, cifarFiles, cifarVersionOf } from '../cifar.js';
 import { contentKindOf, gzipped, inWords, tarArchive, zipArchive } from '../content-kind.js';
-import { filesAndLinks, listFolder, readError } from '../files.js';
+import { deadLink, errorCode, filesAndLinks, isAddress, listFolder, missing, readError } from '../files.js';
 import { areMnistFiles, openMnist } from '../mnist.js';
 import { manifestFile } from '../prepared/manifest.js';
 import { validationNames } from '../split-folders.js';
+import { isKit } from './development-kit.js';
 import { folderTree } from './image-tree.js';
 import { findImagenetArchives } from './imagenet-archives.js';
 import { findImagenetFolders } from './imagenet-folders.js';
@@ -17,6 +18,8 @@ import { headOf, readingStreams } from './plain-archive.js';
 import { type SourceKind, sourceKinds } from './source.js';
 import { shardName } from './webdataset-shards.js';
 
+/** How archives are called that may hold a whole data set. */
+const isArchive = /\.(zip|tar|tar\.gz|tgz)$/i;
 /** Names in an archive that are enough to tell what it is of. */
 const namesToTell = 50;
 
@@ -28,8 +31,9 @@ const namesToTell = 50;
 export async function sourceKindOf(from: string): Promise<SourceKind> {
   const kind = await stat(from).catch((error: unknown) => {
     if (from === 'emoji') return 'emoji' as const;
-    if (from.includes('{')) return 'webdataset' as const;
-    throw readError(from, error);
+    if (from.includes('{') && !isAddress(from)) return 'webdataset' as const;
+    if (deadLink(from, error) || errorCode(error) !== 'ENOENT') throw readError(from, error);
+    throw missing('file or folder', from, error);
   });
   if (typeof kind === 'string') return kind;
   return kind.isDirectory() ? kindOfFolder(from) : kindOfFile(from);
@@ -45,6 +49,8 @@ async function kindOfFolder(folder: string): Promise<SourceKind> {
   if (cifar) return cifar === cifar10 ? 'cifar10' : 'cifar100';
   if (areMnistFiles(files)) return (await openMnist(folder)).name === 'Fashion-MNIST' ? 'fashion-mnist' : 'mnist';
   if (await isImagenet(folder, files, content.folders)) return 'imagenet';
+  const packed = files.filter((file) => isArchive.test(file) && !isKit(file));
+  if (packed.length === 1) return kindOfFile(join(folder, packed[0]!));
   if (files.some((file) => shardName.test(file))) return 'webdataset';
   for (const inner of content.folders) {
     if (filesAndLinks(await listFolder(join(folder, inner))).some((file) => shardName.test(file))) return 'webdataset';
@@ -62,8 +68,7 @@ async function isImagenet(folder: string, files: readonly string[], folders: rea
     const { folders: beside = [] } = (await tree.list(root)) ?? {};
     if (beside.some((name) => validationNames.includes(name.toLowerCase()))) return true;
   }
-  const packed = files.filter((file) => /\.zip$/i.test(file));
-  return packed.length === 1 && folders.length === 0;
+  return false;
 }
 
 async function kindOfFile(file: string): Promise<SourceKind> {
@@ -76,8 +81,9 @@ async function kindOfFile(file: string): Promise<SourceKind> {
   const names = await firstNames(file);
   const own = names.map((name) => posix.basename(name));
   const isOf = (known: readonly string[]) => own.some((name) => known.includes(name));
-  if (isOf(cifarFiles(cifar10))) return 'cifar10';
-  if (isOf(cifarFiles(cifar100))) return 'cifar100';
+  const pickled = /(^|\/)cifar-(10|100)-(batches-py|python)\//.exec(names.join('\n'))?.[2];
+  if (isOf(cifarFiles(cifar10)) || pickled === '10') return 'cifar10';
+  if (isOf(cifarFiles(cifar100)) || pickled === '100') return 'cifar100';
   return names.some((name) => /(^|\/)(n\d{8}|ILSVRC)\//.test(name)) ? 'imagenet' : 'webdataset';
 }
 

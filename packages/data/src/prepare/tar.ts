@@ -51,7 +51,10 @@ export function* tarMembers(
       throw new DataError(`${bytes.name} breaks off at byte ${at}, without a tar's end: get it again`);
     }
     bytes.read(header, at);
-    if (header.every((byte) => byte === 0)) return;
+    if (isZero(header)) {
+      checkEnd(bytes, at);
+      return;
+    }
     checkSum(bytes.name, header, at);
     const kind = String.fromCharCode(header[156]!);
     const describesNext = 'LKxg'.includes(kind);
@@ -104,6 +107,24 @@ function noFile(archive: string, name: string, kind: string): DataError {
 function checkName(archive: string, name: string): void {
   if (name !== '' && !/^([/\\]|[a-z]:)/i.test(name) && !name.split(/[/\\]/).includes('..')) return;
   throw new DataError(`${archive} holds the name \`${name}\`, which leads out of it: do not use this archive`);
+}
+
+const isZero = (block: Uint8Array) => block.every((byte) => byte === 0);
+
+/** Archives are filled up with zeros to a multiple of 10 kB, on tapes of some more. */
+const mostFill = 2 ** 20;
+
+/**
+ * Nothing follows the empty blocks that end an archive: in one that is still being downloaded, or was joined to another, more does.
+ */
+function checkEnd(bytes: Bytes, at: number): void {
+  const left = bytes.length - at;
+  const rest = new Uint8Array(Math.min(left, mostFill));
+  bytes.read(rest, at);
+  if (left <= mostFill && isZero(rest)) return;
+  throw new DataError(
+    `${bytes.name} ends at byte ${at}, but ${left.toLocaleString('en-US')} bytes follow: it was not written to its end, or archives were joined; get it again`,
+  );
 }
 
 /** Pointers and pages are shorter than the first header of an archive. */

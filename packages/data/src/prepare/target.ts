@@ -3,6 +3,7 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '@alex/tensor';
 import { errorCode, reason, writeWhole } from '../files.js';
+import { checkFreeSpace, freeSpace, gigabytes } from '../free-space.js';
 import { type Manifest, manifestFile, manifestVersion, readManifest, workshopFolder } from '../prepared/manifest.js';
 import { tools } from './finish.js';
 import type { ShardFormat } from './shard.js';
@@ -94,6 +95,44 @@ const otherData = (to: string) =>
 /** Removes shards that are no part of what was prepared: there were more images when it was begun. */
 export async function removeOtherShards(to: string, shards: readonly string[]): Promise<void> {
   for (const file of await readdir(to)) {
-    if (/^(train|validation)-\d{6,}\.tar$/.test(file) && !shards.includes(file)) await rm(join(to, file));
+    if (isShard(file) && !shards.includes(file)) await rm(join(to, file));
   }
 }
+
+/** An image takes two headers of a tar and the blocks of its two files at least. */
+const leastBytes = 4 * 512;
+/** Bytes that photographs take for each of their values, in JPEG of quality 95 and in PNG, at 128 to 256 pixels. */
+const usualBytes = { jpg: 0.15, png: 0.8 };
+
+/**
+ * Looks for room for the shards, beside what was made of them before.
+ *
+ * @param images how many
+ * @param say told where they may not fit; drawings take less than photographs
+ * @throws DataError where they cannot fit.
+ */
+export async function checkRoom(
+  to: string,
+  images: number,
+  { size, channels, encoding }: ShardFormat,
+  say: (text: string) => void,
+): Promise<void> {
+  const there = await bytesOfShards(to);
+  await checkFreeSpace(to, images * leastBytes - there, `Preparing ${images.toLocaleString('en-US')} images`);
+  const usual = images * (leastBytes + usualBytes[encoding] * size * size * channels) - there;
+  const free = await freeSpace(to);
+  if (free === undefined || free >= usual) return;
+  say(
+    `${to} has ${gigabytes(free)} free; shards of so many photographs take some ${gigabytes(usual)}. If the disk gets full, what is finished is kept.`,
+  );
+}
+
+async function bytesOfShards(to: string): Promise<number> {
+  let bytes = 0;
+  for (const file of await readdir(to)) {
+    if (isShard(file)) bytes += (await stat(join(to, file))).size;
+  }
+  return bytes;
+}
+
+const isShard = (file: string) => /^(train|validation)-\d{6,}\.tar$/.test(file);

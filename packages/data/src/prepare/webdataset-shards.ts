@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { expand } from 'brace-expansion';
-import { filesAndLinks, listFolder } from '../files.js';
+import { filesAndLinks, isAddress, listFolder } from '../files.js';
 import { type Remarks, someOf } from '../remarks.js';
 import { otherNames, trainingNames, validationNames } from '../split-folders.js';
 
@@ -61,7 +61,7 @@ async function listShards(from: string): Promise<{ directory: string; shards: Sh
   const kind = await stat(from).catch(() => undefined);
   if (kind?.isFile()) return { directory: dirname(from), shards: [{ path: from, name: basename(from) }] };
   // A folder may have braces in its name; a pattern is what names nothing that is there.
-  if (!kind && from.includes('{')) return listPattern(from);
+  if (!kind && from.includes('{') && !isAddress(from)) return listPattern(from);
   const content = await listFolder(from);
   const shards = filesAndLinks(content).filter((file) => shardName.test(file));
   for (const folder of content.folders) {
