@@ -27,16 +27,19 @@ async function settingOf(more: Partial<Setting> = {}): Promise<Setting> {
 const comparable = ({ seconds: _, ...curve }: Curve) => curve;
 
 describe('figure1Network', () => {
-  it.each(Object.keys(activations) as Activation[])('has the layers of cifar-19pct, with %s between them', (activation) => {
-    const [own, published] = [figure1Network(activation), alexnet({ variant: 'cifar-19pct' })];
-    expect(own.parameterCount).toBe(89_578);
-    expect(own.multiplyAdds).toBe(published.multiplyAdds);
-    const learned = (network: typeof own) =>
-      network.layers.flatMap(({ parameters }) =>
-        parameters.map(({ path, shape, initial }) => ({ path, shape, initial })),
-      );
-    expect(learned(own)).toEqual(learned(published));
-  });
+  it.each(Object.keys(activations) as Activation[])(
+    'has the layers of cifar-19pct, with %s between them',
+    (activation) => {
+      const [own, published] = [figure1Network(activation), alexnet({ variant: 'cifar-19pct' })];
+      expect(own.parameterCount).toBe(89_578);
+      expect(own.multiplyAdds).toBe(published.multiplyAdds);
+      const learned = (network: typeof own) =>
+        network.layers.flatMap(({ parameters }) =>
+          parameters.map(({ path, shape, initial }) => ({ path, shape, initial })),
+        );
+      expect(learned(own)).toEqual(learned(published));
+    },
+  );
 });
 
 describe('advance', () => {
