@@ -108,6 +108,8 @@ function shortened([command, ...words]: readonly string[]): string[] {
     if (at >= 0) words.splice(at, 1 + values);
   };
   if (command === 'prepare') return ['prepare', ...words, '--size', '32'];
+  // Two networks are an ensemble.
+  if (command === 'evaluate') return ['evaluate', ...words.map((word) => word.replace(/,.*,/, ','))];
   if (command !== 'train' || words.includes('--resume'))
     return [command!, ...words.filter((word) => word !== '--dashboard')];
   // Tuning takes its time, and has tests of its own.

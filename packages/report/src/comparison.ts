@@ -3,7 +3,6 @@ import { checkOneOf } from '@alex/tensor/kernels';
 import { type ComparedRun, type ComparisonAxis, comparisonAxes, overlayPanels, strokeOf } from './overlay.js';
 import { drawPage } from './page/document.js';
 import { drawTable, figure, named, type ReportTable, type Section } from './page/elements.js';
-import { darkImageStyle } from './palette.js';
 import { drawPanel } from './panel.js';
 import { escapeXml } from './text.js';
 
@@ -70,12 +69,12 @@ export async function comparisonHtml(comparison: Comparison): Promise<string> {
   });
 }
 
-/** Which stroke is whose. */
+/** Which stroke is whose; its colours for dark screens are those of the diagrams. */
 function legend(runs: readonly ComparedRun[]): string {
   const items = runs.map(({ name }, run) => {
     const { colour, dashes } = strokeOf(run);
     const line = `<path d="M0 6H36" stroke="${colour}" stroke-width="3" fill="none"${dashes ? ` stroke-dasharray="${dashes.join(' ')}"` : ''}/>`;
-    return `<li><svg width="36" height="12" viewBox="0 0 36 12" aria-hidden="true">${line}<style>${darkImageStyle}</style></svg>${escapeXml(name)}</li>`;
+    return `<li><svg width="36" height="12" viewBox="0 0 36 12" aria-hidden="true">${line}</svg>${escapeXml(name)}</li>`;
   });
   return `<ul class="legend">${items.join('')}</ul>`;
 }

@@ -1,10 +1,10 @@
 import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
 import type { FiltersOptions } from './filters.js';
-import { historyOf, type Metric } from './metrics.js';
+import { type History, historyOf, type Metric } from './metrics.js';
 import type { Neighbours } from './neighbours.js';
 import { drawPage } from './page/document.js';
 import { drawFacts, drawTable, type Facts, type ReportTable, type Section } from './page/elements.js';
-import { type ImageDetail, imageDetails } from './page/image-detail.js';
+import { imageDetails } from './page/image-detail.js';
 import { lead, type RunStatus } from './page/lead.js';
 import { learningSection } from './page/learning-section.js';
 import { networkSection } from './page/network-section.js';
@@ -57,9 +57,22 @@ const mostBytes = 3e6;
  * cannot draw.
  */
 export async function reportHtml(run: RunReport): Promise<string> {
+  const { title, subtitle, status, remarks, predictions = [], neighbours = [], footer } = run;
+  const history = historyOf(run.metrics);
+  const [before, after] = [await sectionsBeforeImages(run, history), sectionsAfterImages(run)];
   let bytes = 0;
   for (const detail of imageDetails) {
-    const html = await drawReport(run, detail);
+    const images = [
+      ...(predictions.length > 0 ? [await predictionsSection(predictions, detail)] : []),
+      ...(neighbours.length > 0 ? [await neighboursSection(neighbours, detail)] : []),
+    ];
+    const html = drawPage({
+      title,
+      ...(subtitle !== undefined && { subtitle }),
+      lead: lead(history, status, remarks),
+      sections: [...before, ...images, ...after],
+      ...(footer !== undefined && { footer }),
+    });
     bytes = Buffer.byteLength(html);
     if (bytes < mostBytes) return html;
   }
@@ -68,41 +81,39 @@ export async function reportHtml(run: RunReport): Promise<string> {
   );
 }
 
-async function drawReport(run: RunReport, detail: ImageDetail): Promise<string> {
-  const { title, subtitle, status, remarks, metrics, network, results = [], environment = [], footer } = run;
-  const { predictions = [], neighbours = [], filters, speed = {}, memory = {}, settings = {}, remaking = [] } = run;
-  const history = historyOf(metrics);
+async function sectionsBeforeImages(run: RunReport, history: History): Promise<Section[]> {
+  const { network, columnNames, results = [], filters, filtersOptions } = run;
+  const sections = [
+    network !== undefined && networkSection(network, columnNames),
+    await learningSection(history),
+    results.length > 0 && { id: 'errors', title: 'Errors beside published ones', content: drawTables(results) },
+    filters !== undefined && (await filtersSection(filters, filtersOptions)),
+  ];
+  return sections.filter((section) => section !== false);
+}
+
+function sectionsAfterImages({
+  speed = {},
+  memory = {},
+  environment = [],
+  settings = {},
+  remaking = [],
+}: RunReport): Section[] {
   const facts = [
     ...(hasAny(speed) ? [drawFacts('Speed', speed)] : []),
     ...(hasAny(memory) ? [drawFacts('Memory of the adapter', memory)] : []),
   ];
-  const sections: (Section | false)[] = [
-    network !== undefined && networkSection(network, run.columnNames),
-    await learningSection(history),
-    results.length > 0 && {
-      id: 'errors',
-      title: 'Errors beside published ones',
-      content: results.map((table) => drawTable(table)).join(''),
-    },
-    filters !== undefined && (await filtersSection(filters, run.filtersOptions)),
-    predictions.length > 0 && (await predictionsSection(predictions, detail)),
-    neighbours.length > 0 && (await neighboursSection(neighbours, detail)),
+  const sections = [
     facts.length > 0 && { id: 'speed', title: 'Speed and memory', content: facts.join('') },
-    environment.length > 0 && {
-      id: 'environment',
-      title: 'What trained it',
-      content: environment.map((table) => drawTable(table)).join(''),
-    },
+    environment.length > 0 && { id: 'environment', title: 'What trained it', content: drawTables(environment) },
     hasAny(settings) && { id: 'settings', title: 'Settings', content: drawFacts('Recipe, images and data', settings) },
     remaking.length > 0 && remakingSection(remaking),
   ];
-  return drawPage({
-    title,
-    ...(subtitle !== undefined && { subtitle }),
-    lead: lead(history, status, remarks),
-    sections: sections.filter((section) => section !== false),
-    ...(footer !== undefined && { footer }),
-  });
+  return sections.filter((section) => section !== false);
+}
+
+function drawTables(tables: readonly ReportTable[]): string {
+  return tables.map((table) => drawTable(table)).join('');
 }
 
 function hasAny(facts: Facts): boolean {
