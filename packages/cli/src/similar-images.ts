@@ -8,7 +8,7 @@ import { fingerprintOf } from './data-fingerprint.js';
 import type { ExampleImage } from './examples.js';
 import { alexnetCommand } from './invocation.js';
 
-/** A training image that is near another. */
+/** A training image that is similar to another. */
 export interface SimilarImage extends ExampleImage {
   /** Its number among the training images. */
   readonly number: number;
@@ -90,7 +90,7 @@ export interface SimilarOptions extends Viewer {
   onProgress?(done: number, of: number): void;
 }
 
-/** The training images that are most like some images, the nearest first. */
+/** The training images most similar to some images, the nearest first. */
 export async function similarImages(
   images: { readonly pixels: Uint8Array; readonly count: number },
   { dataset, layer, network, augmenter, ...options }: SimilarOptions,
@@ -122,7 +122,7 @@ export async function similarImages(
   );
 }
 
-/** Images beside those most like them, for `neighbours` of `@alex/report`. */
+/** Images beside those found, for `neighbours` of `@alex/report`. */
 export function drawable(
   images: readonly Neighbours['image'][],
   found: readonly (readonly SimilarImage[])[],

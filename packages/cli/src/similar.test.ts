@@ -121,7 +121,7 @@ describe('similar', () => {
     expect(other.stderr).toMatch(/elsewhere\.index: is the index of another layer\. Build it again by/);
   });
 
-  it('draws images beside those most like them, and does what it can where some cannot be read', async () => {
+  it('draws images beside those found, and does what it can where some cannot be read', async () => {
     await writeFile(join(directory, 'torn.png'), png(1, 2, 3).subarray(0, 60));
     const { code, stdout, stderr } = await alexnet(
       'similar',
@@ -228,7 +228,7 @@ describe('similar', () => {
   });
 
   it.each([
-    [['--run', run, '--to', 'x.svg', '--build'], /--to draws images beside those like them: give image files/],
+    [['--run', run, '--to', 'x.svg', '--build'], /--to draws images beside those found: give image files/],
     [['a.png'], /--run is missing/],
     [['a.png', '--run', run, '--neighbours', '0'], /must be a whole number from 1 to/],
     [['a.png', '--run', run, '--layer', 'fc9'], /small: has no layer fc9; its layers are conv1, relu1/],

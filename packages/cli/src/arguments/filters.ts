@@ -7,7 +7,7 @@ import { addExamples, addRequired, newCommand, type Run } from './command.js';
 export function filtersArguments(run: Run): Command {
   const command = newCommand(
     'filters',
-    "draw the first layer's filters, the network's columns apart, and say how colourful each column is, now and over the training",
+    "draw the first layer's filters, column by column, and print how colourful each column is, now and over the training",
   )
     .option('--run <dir>', 'directory of the run')
     .addOption(checkpointOption())

@@ -7,12 +7,12 @@ import { addExamples, newCommand, type Run } from './command.js';
 export function similarArguments(run: Run): Command {
   const command = newCommand(
     'similar',
-    'find the training images that a network holds for most like an image: the nearest by the Euclidean distance between the activations of its last hidden layer',
+    'find the training images most similar to an image, by the Euclidean distance between activations of the last hidden layer',
   )
     .argument('[image...]', 'image files')
     .option(
       '--build',
-      'first build the index of all training images, or continue building it; once, unless weights or images change',
+      'first build the index of all training images, or continue building it; needed once, and again if weights or images change',
     )
     .option('--run <dir>', 'directory of the run')
     .addOption(checkpointOption())
@@ -25,7 +25,7 @@ export function similarArguments(run: Run): Command {
       '--index <file>',
       'where the index lies, 2 bytes for each activation and image (default: similar/LAYER.index in the run)',
     )
-    .option('--to <file>', 'also draw the images beside those most like them, as an SVG')
+    .option('--to <file>', 'also draw each image beside those found, as an SVG')
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((images: string[], options) => run(options, (output) => similarCommand(images, options, output)));

@@ -42,7 +42,7 @@ interface IndexPlace {
   readonly words: readonly string[];
 }
 
-/** Shows the training images that are most like images, and names those that cannot be read; gives the exit code. */
+/** Shows the training images most similar to images, and names those that cannot be read; gives the exit code. */
 export async function similarCommand(
   files: readonly string[],
   options: SimilarCommandOptions,
@@ -51,7 +51,7 @@ export async function similarCommand(
   const { build = false, neighbours, to } = options;
   if (files.length === 0 && !build) throw new ConfigError('give image files, or --build, which makes the index');
   if (files.length === 0 && to !== undefined)
-    throw new ConfigError('--to draws images beside those like them: give image files');
+    throw new ConfigError('--to draws images beside those found: give image files');
   const { network, dataset, place } = await prepared(options, output);
   const { usable, pixels, problems } = await decodeFiles(files, network);
   // Empty at first: a place that cannot be written is found out before the work.

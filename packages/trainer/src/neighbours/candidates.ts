@@ -1,8 +1,4 @@
-/** What is known of a distance: it lies between these. */
-export interface Bounds {
-  readonly least: number;
-  readonly most: number;
-}
+import type { Bounds } from './bounds.js';
 
 /** A row that may be among the nearest. */
 export interface Candidate extends Bounds {

@@ -1,8 +1,8 @@
 import { DataError, type Gpu, type HostTensor, ShapeError } from '@alex/tensor';
 import { checkHostTensor, checkWholeNumber, formatShape } from '@alex/tensor/kernels';
+import { boundsFromProduct, boundsFromRow, movedBy } from './bounds.js';
 import { type Candidate, Candidates } from './candidates.js';
 import type { FeatureIndex } from './feature-index.js';
-import type { RowFacts } from './stored-row.js';
 import { sweep } from './sweep.js';
 
 /** One of the nearest images. */
@@ -37,14 +37,6 @@ export interface NearestOptions {
 const queriesAtOnce = 64;
 /** Candidates whose exact features are asked for at a time. */
 const exactAtOnce = 64;
-/**
- * How far features that are computed again may lie from what they were when the index was built, on another adapter or in
- * other batches, as a share of their length: many times what the order of float32 sums makes, half of what rounding to 16 bits does.
- */
-const drift = 2 ** -12;
-/** Of one operation, however it rounds. */
-const rounding = { float32: 2 ** -23, float64: 2 ** -52 };
-
 /**
  * Finds the images of an index that are nearest to others, exactly: by the Euclidean distance between float32 features, summed in
  * float64; of equal distances the image with the lower number is nearer.
@@ -111,28 +103,12 @@ async function candidatesOf(
     for (let k = 0; k < row.columns; k++) vectors[i * row.columns + k] = vector[k]! / scale;
   }
   const candidates = queries.map(() => new Candidates(count));
-  // A sum of so many products is off by no more than this share of the product of the lengths, whatever its order (Higham,
-  // Accuracy and Stability of Numerical Algorithms, section 3.1); some more for what WGSL may take for 0.
-  const error = (row.columns + 8) * rounding.float32 * 1.01;
-  const error64 = 4 * row.columns * rounding.float64;
   for await (const piece of sweep(gpu, index, vectors, { pieceBytes, signal })) {
     for (let i = 0; i < piece.count; i++) {
       const facts = row.facts(piece.bytes, i * row.bytes);
-      const norm = Math.sqrt(facts.squaredNorm);
-      const moved = movedBy(facts);
       for (const [at, query] of queries.entries()) {
-        // A row of zeros, such as a dead layer gives, has one distance, which is known.
-        if (moved === 0) {
-          candidates[at]!.add(piece.first + i, { least: query.norm, most: query.norm });
-          continue;
-        }
         const product = piece.products[i * queries.length + at]! * facts.scale * query.scale;
-        const square = facts.squaredNorm - 2 * product + query.norm * query.norm;
-        const off = 2 * error * norm * query.norm + error64 * (facts.squaredNorm + query.norm * query.norm);
-        candidates[at]!.add(piece.first + i, {
-          least: Math.sqrt(Math.max(0, square - off)) - moved,
-          most: Math.sqrt(Math.max(0, square + off)) + moved,
-        });
+        candidates[at]!.add(piece.first + i, boundsFromProduct(product, facts, query.norm, row.columns));
       }
     }
     onProgress?.(piece.first + piece.count, description.rows);
@@ -153,9 +129,7 @@ async function lookedUp(
     signal?.throwIfAborted();
     await index.read(candidate.row, 1, bytes);
     const distance = Math.sqrt(row.squaredDistance(bytes, 0, vector));
-    const moved = movedBy(row.facts(bytes, 0));
-    const off = moved === 0 ? 0 : moved + row.columns * rounding.float64 * distance;
-    found.push({ row: candidate.row, least: distance - off, most: distance + off });
+    found.push({ row: candidate.row, ...boundsFromRow(distance, row.facts(bytes, 0), row.columns) });
   }
   return found;
 }
@@ -201,11 +175,6 @@ async function ranked(
     limit = Math.min(limit, known[count - 1]?.distance ?? limit);
   }
   return known.slice(0, count);
-}
-
-/** How far the features of an image may lie from its row. */
-function movedBy({ squaredNorm, residual }: RowFacts): number {
-  return residual + drift * Math.sqrt(squaredNorm);
 }
 
 function distanceBetween(one: Float32Array, other: Float32Array): number {
