@@ -9,6 +9,8 @@ export {
   type DataConfig,
   type ImagesConfig,
   type ModelConfig,
+  type NotedModel,
+  notedModel,
   type RunConfig,
 } from './config.js';
 export { DivergenceError, type DivergenceReport } from './divergence.js';
@@ -26,7 +28,7 @@ export { createRunAugmenter } from './run-augmenter.js';
 export { type LearntWeights, RunDirectory, type WhichWeights } from './run-directory.js';
 export { type LockOptions, lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
-export { startingWeights } from './starting-weights.js';
+export { checkStartingWeights, startingWeights } from './starting-weights.js';
 export type { Placed } from './stepper.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';
 export { type WeightsFormat, weightsFormat } from './weights-format.js';
