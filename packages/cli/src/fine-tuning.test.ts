@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, type HostTensor } from '@alex/tensor';
 import { readSafetensors, writeSafetensors } from '@alex/trainer';
@@ -94,6 +94,32 @@ describe('fine-tuning from a run', () => {
     const { images } = JSON.parse(await readFile(join(base, 'config.json'), 'utf8'));
     expect(tuned.config.images.mean).toEqual(images.mean);
     expect(tuned.config.images.mean).not.toEqual(own.config.images.mean);
+  });
+
+  it('or from a file of its weights alone, wherever that lies: its network, crop and mean come with it', async () => {
+    const { model, images: own } = JSON.parse(await readFile(join(base, 'config.json'), 'utf8'));
+    for (const file of ['weights.safetensors', join('checkpoints', 'step-00000002.safetensors')]) {
+      const moved = join(directory, 'moved.bin');
+      await cp(join(base, file), moved);
+      const { config } = await plan({ from: moved });
+      expect(config.model).toEqual(model);
+      expect(config.images.mean).toEqual(own.mean);
+    }
+  });
+
+  it('of which nothing is known but names and shapes: the network that they fit', async () => {
+    const bare = join(directory, 'bare.safetensors');
+    await writeSafetensors(bare, await weightsOf(base));
+    const run = join(directory, 'from-bare');
+    const tuned = await runCommand(['train', '--data', images, '--from', bare, '--run', run, '--steps', '1', ...sizes]);
+    expect(tuned.code, tuned.stderr).toBe(0);
+    expect(tuned.stdout).toMatch(/bare\.safetensors: fits small and images of (\d+) x \1, which it is taken for/);
+    expect(JSON.parse(await readFile(join(run, 'config.json'), 'utf8')).model.variant).toBe('small');
+    const [one, ...rest] = Object.entries(await weightsOf(base));
+    await writeSafetensors(bare, Object.fromEntries([[`${one![0]}x`, one![1]], ...rest]));
+    await expect(plan({ from: bare })).rejects.toThrow(
+      /--from .*bare\.safetensors: its tensors fit no network .*give .* as --model/,
+    );
   });
 
   it('takes its network and its crop, starts from its weights, and leaves what is frozen as it was', async () => {

@@ -21,6 +21,7 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
     throw new ConfigError(`${run}: there is no run to resume here; to begin one, give --data`);
   }
   const start = from === undefined ? undefined : await startingPoint(from);
+  checkNamesNetwork(options, start);
   const recipe =
     options.recipe === undefined
       ? defaultsOf(options.model ?? start?.variant ?? 'paper')
@@ -102,6 +103,7 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
     dataset,
     kernels,
     remarks: remarksOf(options, config, recipe),
+    isAtStart: async () => true,
     begin: () => RunDirectory.create(options.run, config),
     release: async () => undefined,
   };
@@ -134,6 +136,17 @@ function keeping({ keep }: TrainOptions, { keepCheckpoints }: RecipeFile): { kee
 function warmUpOf({ warmUp, scaleRate }: TrainOptions, recipe: RecipeFile, batch: number): RecipeFile['warmUp'] {
   if (warmUp === undefined) return recipe.warmUp;
   return { epochs: warmUp, from: scaleRate ? Math.min(1, recipe.batch / batch) : 0 };
+}
+
+/** Without a network's name, a file of weights must tell which one it is of. */
+function checkNamesNetwork({ from, model, recipe }: TrainOptions, start: StartingPoint | undefined): void {
+  if (!start?.candidates || model !== undefined || recipe !== undefined) return;
+  const { candidates } = start;
+  throw new ConfigError(
+    candidates.length > 0
+      ? `--from ${from}: its tensors fit ${candidates.join(', ')}, and do not tell which of them; give one as --model, or the directory of their run`
+      : `--from ${from}: its tensors fit no network that is known here; give the one that is nearest as --model, and what does not fit is named`,
+  );
 }
 
 /** What a fine-tuning starts from; that it can be read, before anything takes time. */

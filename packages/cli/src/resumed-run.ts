@@ -68,6 +68,7 @@ async function planned(
     config: changed.run.config,
     dataset,
     kernels: await kernelsOf(options),
+    isAtStart: async () => (await changed.run.checkpoints.steps()).length === 0,
     begin: async () => changed.run,
   };
 }

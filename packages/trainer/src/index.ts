@@ -12,6 +12,8 @@ export {
   type DataConfig,
   type ImagesConfig,
   type ModelConfig,
+  type NotedModel,
+  notedModel,
   type RunConfig,
 } from './config.js';
 export { DivergenceError, type DivergenceReport } from './divergence.js';
@@ -37,7 +39,7 @@ export { type LearntWeights, RunDirectory, type WhichWeights } from './run-direc
 export { type LockOptions, lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
 export { SharedRun, type TrainedRun } from './shared-run.js';
-export { startingWeights } from './starting-weights.js';
+export { checkStartingWeights, startingWeights } from './starting-weights.js';
 export type { Placed } from './stepper.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';
 export { type WeightsFormat, weightsFormat } from './weights-format.js';

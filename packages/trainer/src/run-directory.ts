@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
-import { checkRunConfig, type DataConfig, parseRunConfig, type RunConfig } from './config.js';
+import { checkRunConfig, type DataConfig, modelNotes, parseRunConfig, type RunConfig } from './config.js';
 import { type Divergence, readDivergence } from './divergence-file.js';
 import { eventFilePrefix } from './event-file.js';
 import { describeFileError, errorCode, unfinished, writeAll, writeNew, writeWhole } from './file.js';
@@ -253,7 +253,10 @@ export class RunDirectory {
    */
   async saveWeights(parameters: Readonly<Record<string, HostTensor>>, step?: number): Promise<void> {
     await this.#checkHeld();
-    return writeSafetensors(join(this.path, WEIGHTS), parameters, step === undefined ? {} : { step: String(step) });
+    return writeSafetensors(join(this.path, WEIGHTS), parameters, {
+      ...modelNotes(this.config),
+      ...(step !== undefined && { step: String(step) }),
+    });
   }
 
   /** Whether its training has finished at least once. */

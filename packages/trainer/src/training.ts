@@ -1,4 +1,5 @@
 import { AlexError } from '@alex/tensor';
+import { modelNotes } from './config.js';
 import { LossWatch } from './divergence.js';
 import { type EvaluationResult, evaluate } from './evaluation/evaluate.js';
 import type { Metrics } from './metrics.js';
@@ -184,6 +185,7 @@ export class Training {
         validation: { loss: validation.loss, top1Error: validation.top1Error, top5Error: validation.top5Error },
       }),
       notes: {
+        ...modelNotes(run.config),
         epoch: String(Math.floor(epoch)),
         imagesOfEpoch: String(Math.round((epoch % 1) * this.#options.dataset.train.length)),
         seed: String(recipe.seed),

@@ -6,6 +6,7 @@ import { alexnetCommand } from '../invocation.js';
 import { newRun } from '../new-run.js';
 import { type Output, percent } from '../output.js';
 import { resumedRun } from '../resumed-run.js';
+import { givenWeights } from '../starting-point.js';
 import type { PlannedTraining, TrainOptions } from '../train-options.js';
 import { checkPlace } from '../write-result.js';
 import { refuseExisting, runTraining, sayHowToResume, trainingResult } from './training.js';
@@ -21,22 +22,25 @@ export async function trainCommand(options: TrainOptions, words: readonly string
   await checkPlace('--trace', options.trace);
   const planned = exists ? await resumedRun(options, output) : await newRun(options, output);
   try {
-    return await trainPlanned(planned, options, output);
+    return await trainPlanned(planned, options, words, output);
   } finally {
     await planned.release();
   }
 }
 
 async function trainPlanned(
-  { config, dataset, kernels, remarks = [], begin }: PlannedTraining,
+  { config, dataset, kernels, remarks = [], isAtStart, begin }: PlannedTraining,
   options: TrainOptions,
+  words: readonly string[],
   output: Output,
 ): Promise<number> {
   for (const remark of remarks) output.line(remark);
   sayRemarks([dataset], output);
+  const { startsFrom } = config.recipe;
+  const given = startsFrom && (await isAtStart()) ? await givenWeights(config, startsFrom, output) : undefined;
   const tuning = { ...kernels, say: output.line };
   const dashboard = options.dashboard === true ? localAddress : options.dashboard;
-  const trained = await runTraining({ ...options, words, config, dataset, tuning, output, dashboard }, begin);
+  const trained = await runTraining({ ...options, words, config, dataset, tuning, output, dashboard, given }, begin);
   output.result(trainingResult(trained));
   if (trained.interruptedCode !== undefined) {
     sayHowToResume(trained, output);
