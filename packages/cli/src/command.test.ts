@@ -107,6 +107,11 @@ it('lists devices for people and for programs', async () => {
     expect(device.tunings).toBe(0);
     expect(device.limits.maxBufferSize).toBeGreaterThan(0);
   }
+  // Of those that are named, nothing is measured of the others.
+  const last = devices.at(-1);
+  const named = await runCommand(['devices', '--json', '--adapter', last.name]);
+  expect(named.code, named.stderr).toBe(0);
+  expect(JSON.parse(named.stdout).map(({ index }: { index: number }) => index)).toEqual([last.index]);
 });
 
 it('trains, evaluates and classifies', async () => {

@@ -7,17 +7,17 @@ import { syncFolder, writeWhole } from '../files.js';
 import { encodeIndex } from '../prepared/index-file.js';
 import { type Manifest, manifestFile, manifestVersion, type SplitManifest } from '../prepared/manifest.js';
 import { encodeNpy } from '../prepared/npy.js';
+import { type Rejected, rejectedFile, writeRejected } from '../rejected.js';
 import { type ColourTotals, statisticsOf } from '../statistics.js';
 import { readShardRecord, type ShardFormat, type ShardJob, type ShardRecord } from './shard.js';
 import type { ImageSource } from './source.js';
+import { digestOfChecksums } from './source-content.js';
 
 export const splitNames = ['train', 'validation'] as const;
 export type SplitName = (typeof splitNames)[number];
 
 /** The shards of every split, in order. */
 export type Jobs = Readonly<Record<SplitName, readonly Omit<ShardJob, 'lanes'>[]>>;
-
-const rejectedFile = 'rejected.jsonl';
 
 /** What the bytes of an image depend on beside the source and the options. */
 export const tools = Object.fromEntries(
@@ -27,31 +27,19 @@ export const tools = Object.fromEntries(
   }),
 );
 
-/** Lists the images that cannot be used, and makes of them the error that says so. */
-export async function tooManyRejected(
-  to: string,
-  workshop: string,
-  jobs: Jobs,
-  of: number,
-  maxRejected: number,
-): Promise<DataError> {
-  const lines: string[] = [];
+/** The images that finished shards had to leave out. */
+export async function rejectedImages(workshop: string, jobs: Jobs): Promise<Rejected[]> {
+  const rejected: Rejected[] = [];
   for (const split of splitNames) {
     for (const { shard } of jobs[split]) {
-      lines.push(...rejectedLines(split, (await readShardRecord(workshop, shard))?.rejected ?? []));
+      rejected.push(...rejectedOf(split, (await readShardRecord(workshop, shard))?.rejected ?? []));
     }
   }
-  const file = join(to, rejectedFile);
-  await writeWhole(file, lines.join(''));
-  const first = JSON.parse(lines[0]!) as { image: string; reason: string };
-  return new DataError(
-    `${lines.length} of ${of} images cannot be used, more than ${(100 * maxRejected).toLocaleString('en-US')}%; ` +
-      `${first.image} for one (${first.reason}). ${file} lists them: replace them, or allow more by --max-rejected`,
-  );
+  return rejected;
 }
 
-function rejectedLines(split: SplitName, rejected: ShardRecord['rejected']): string[] {
-  return rejected.map(({ image, reason }) => `${JSON.stringify({ split, image, reason })}\n`);
+function rejectedOf(split: SplitName, rejected: ShardRecord['rejected']): Rejected[] {
+  return rejected.map(({ image, reason }) => ({ split, image, reason }));
 }
 
 /** Puts together what the shards' records say: indices, statistics and, last of all, the manifest. */
@@ -73,7 +61,8 @@ export async function finish({
   const { size, channels, encoding, quality } = format;
   const colours: ColourTotals[] = [];
   const imageSum = new Float64Array(channels * size * size);
-  const rejected: string[] = [];
+  const rejected: Rejected[] = [];
+  const sources: number[] = [];
 
   const writeChecked = async (file: string, content: string | Buffer) => {
     await writeWhole(join(to, file), content);
@@ -92,7 +81,8 @@ export async function finish({
       if (!record) throw new DataError(`${workshop} was changed meanwhile: remove ${to} and prepare the data again`);
       shards.push({ file: shard, bytes: record.bytes, sha256: record.sha256, images: record.images.length });
       for (const entry of record.images) entries.push(entry);
-      rejected.push(...rejectedLines(split, record.rejected));
+      rejected.push(...rejectedOf(split, record.rejected));
+      for (const checksum of record.sources) sources.push(checksum);
       rejectedOfSplit += record.rejected.length;
       if (record.colours) colours.push(record.colours);
       if (record.imageSum !== undefined) addWords(imageSum, Buffer.from(record.imageSum, 'base64'));
@@ -106,13 +96,18 @@ export async function finish({
   const count = splits.train.images;
   const meanImage = imageSum.map((sum) => sum / count);
   const { mean, covariance, standardDeviations, axes } = statisticsOf(colours);
-  if (rejected.length > 0) await writeWhole(join(to, rejectedFile), rejected.join(''));
+  if (rejected.length > 0) await writeRejected(to, rejected);
   else await rm(join(to, rejectedFile), { force: true });
   const manifest: Manifest = {
     format: 'alex-dataset',
     version: manifestVersion,
     name: source.name,
-    source: { kind: source.kind, from: [...source.from], ...(source.remarks && { remarks: [...source.remarks] }) },
+    source: {
+      kind: source.kind,
+      from: [...source.from],
+      ...(source.remarks && { remarks: [...source.remarks] }),
+      digest: digestOfChecksums(sources),
+    },
     fingerprint,
     preprocessing: {
       description:

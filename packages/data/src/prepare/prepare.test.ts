@@ -251,9 +251,9 @@ describe('images that cannot be used', () => {
     const listed = lines.map((line) => JSON.parse(line) as { image: string; reason: string });
     expect(listed.map(({ image }) => image).sort()).toEqual([0, 1, 2].map((i) => `a/broken${i}.JPEG`));
     const reasonOf = (name: string) => listed.find(({ image }) => image === name)!.reason;
-    expect(reasonOf('a/broken0.JPEG')).toContain('its content is something else');
-    expect(reasonOf('a/broken1.JPEG')).toContain('cannot be read as an image');
-    expect(reasonOf('a/broken2.JPEG')).toContain('the file is empty');
+    expect(reasonOf('a/broken0.JPEG')).toBe('it is text');
+    expect(reasonOf('a/broken1.JPEG')).toContain('it cannot be decoded (');
+    expect(reasonOf('a/broken2.JPEG')).toBe('the file is empty');
   });
 
   test('end the preparation where they are too many; allowing more goes on', async () => {
@@ -488,7 +488,8 @@ describe('wrong use', () => {
     ['no size', { size: 0 }, 'size is 0'],
     ['shards of nothing', { imagesPerShard: 0 }, 'imagesPerShard is 0'],
     ['a quality above 100', { quality: 101 }, 'quality is 101'],
-    ['no source', { from: undefined }, 'from is missing'],
+    ['no place', { from: undefined }, 'from is missing'],
+    ['nothing at all', { source: undefined, from: undefined }, 'source and from are missing'],
     [
       'no source of CIFAR-100',
       { source: 'cifar100', from: undefined },

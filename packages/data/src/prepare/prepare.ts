@@ -1,16 +1,17 @@
-import { createHash } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '@alex/tensor';
 import { checkWhole } from '../checks.js';
-import { errorCode, makeFolder, reason, writeWhole } from '../files.js';
-import { type Manifest, manifestFile, manifestVersion, readManifest, workshopFolder } from '../prepared/manifest.js';
+import { makeFolder } from '../files.js';
+import { type Manifest, workshopFolder } from '../prepared/manifest.js';
 import { verifyPrepared } from '../prepared/verify.js';
-import { finish, type Jobs, type SplitName, splitNames, tools, tooManyRejected } from './finish.js';
+import { allowedOf, checkMaxRejected, tooManyRejected, usualMaxRejected, writeRejected } from '../rejected.js';
+import { finish, type Jobs, rejectedImages, type SplitName, splitNames } from './finish.js';
 import { openSource, type SourceOptions } from './open-source.js';
 import type { ShardFormat } from './shard.js';
 import { makeShards } from './shard-processes.js';
-import { fingerprintOf, type ImageSource, type SourceImage } from './source.js';
+import type { ImageSource, SourceImage } from './source.js';
+import { agreeOnPlan, checkRoom, checkTarget, finishedManifest, planOf, removeOtherShards } from './target.js';
 
 /** How a preparation gets on. */
 export type PreparationEvent =
@@ -45,7 +46,8 @@ export interface Preparation {
   readonly alreadyThere: boolean;
 }
 
-const planFile = 'plan';
+/** So many unusable images end a preparation at once, if they are too many; below, all of them are found first. */
+const enoughRejected = 1000;
 
 /**
  * Prepares images for training as the paper does (section 2: the shorter side scaled to 256, the central 256 x 256
@@ -60,10 +62,8 @@ const planFile = 'plan';
  *   damaged, too many images are rejected, or the target cannot be written.
  */
 export async function prepareDataset(options: PrepareOptions): Promise<Preparation> {
-  const { to, maxRejected = 0.001, quality = 95, imagesPerShard = 1024, signal, onEvent } = options;
-  if (!(maxRejected >= 0 && maxRejected <= 1)) {
-    throw new ConfigError(`maxRejected is ${maxRejected}: give a share from 0 to 1`);
-  }
+  const { to, maxRejected = usualMaxRejected, quality = 95, imagesPerShard = 1024, signal, onEvent } = options;
+  checkMaxRejected(maxRejected);
   checkWhole('quality', quality, 1, 100);
   checkWhole('imagesPerShard', imagesPerShard, 1, 65536);
   if (options.workers !== undefined) checkWhole('workers', options.workers, 1, 1024);
@@ -71,16 +71,17 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
   await checkTarget(to);
   const workshop = join(to, workshopFolder);
   onEvent?.({ kind: 'listing' });
+  const say = (text: string) => onEvent?.({ kind: 'remark', text });
   const source = await openSource(options, {
     async scratch() {
       const scratch = join(workshop, 'source');
       await makeFolder(scratch);
       return scratch;
     },
-    say: (text) => onEvent?.({ kind: 'remark', text }),
+    say,
     signal,
   });
-  for (const text of source.remarks ?? []) onEvent?.({ kind: 'remark', text });
+  for (const text of source.remarks ?? []) say(text);
   signal?.throwIfAborted();
   const format: ShardFormat = {
     size: sizeOf(source, options.size),
@@ -88,46 +89,50 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
     encoding: options.encoding ?? (source.lossless ? 'png' : 'jpg'),
     quality,
   };
-  const plan = { version: manifestVersion, source: fingerprintOf(source), format, imagesPerShard, tools };
-  const fingerprint = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
-
-  const finished = await finishedManifest(to);
+  const plan = planOf(source, format, imagesPerShard);
+  const finished = await finishedManifest(to, source, plan, { say, signal });
   if (finished) {
-    if (finished.fingerprint !== fingerprint) throw otherData(to);
     await rm(workshop, { recursive: true, force: true });
     await verifyPrepared(to, (done, of) => onEvent?.({ kind: 'verifying', done, of }));
     return { directory: to, manifest: finished, alreadyThere: true };
   }
   await makeFolder(workshop);
-  await agreeOnPlan(to, join(workshop, planFile), fingerprint);
+  await agreeOnPlan(to, plan);
 
   const jobs = jobsFor(source, { to, workshop, format, imagesPerShard });
   const of = source.train.length + source.validation.length;
-  const allowed = Math.floor(maxRejected * of);
+  await checkRoom(to, of, format, say);
+  const allowed = allowedOf(maxRejected, of);
   let done = 0;
   let rejected = 0;
   const tell = () => onEvent?.({ kind: 'images', done, of, rejected });
   tell();
+  const all = splitNames.flatMap((split) => jobs[split]);
   try {
-    await makeShards(
-      splitNames.flatMap((split) => jobs[split]),
-      {
-        workers: options.workers,
-        signal,
-        onImages(count) {
-          done += count;
-          tell();
-        },
-        onShard(made) {
-          rejected += made.rejected;
-          if (rejected > allowed) throw new TooManyRejected();
-        },
+    await makeShards(all, {
+      workers: options.workers,
+      signal,
+      onImages(count) {
+        done += count;
+        tell();
       },
-    );
+      onShard(made) {
+        rejected += made.rejected;
+        if (rejected > Math.max(allowed, enoughRejected)) throw new TooManyRejected();
+      },
+    });
   } catch (error) {
-    if (error instanceof TooManyRejected) throw await tooManyRejected(to, workshop, jobs, of, maxRejected);
-    throw error;
+    if (!(error instanceof TooManyRejected)) throw error;
   }
+  if (rejected > allowed) {
+    const images = await rejectedImages(workshop, jobs);
+    throw tooManyRejected(images, of, maxRejected, await writeRejected(to, images));
+  }
+  await removeOtherShards(
+    to,
+    all.map(({ shard }) => shard),
+  );
+  const { fingerprint } = plan;
   const manifest = await finish({ to, workshop, source, format, fingerprint, jobs });
   await rm(workshop, { recursive: true, force: true });
   return { directory: to, manifest, alreadyThere: false };
@@ -141,35 +146,6 @@ function sizeOf(source: ImageSource, size: number | undefined): number {
   throw new ConfigError(
     `size is ${size}, but ${source.name} has images of ${source.size} x ${source.size}: leave the option out`,
   );
-}
-
-/** Nothing of somebody else's is ever written over. */
-async function checkTarget(to: string): Promise<void> {
-  let content: string[];
-  try {
-    content = await readdir(to);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
-    throw new ConfigError(`${to} cannot be used (${reason(error)}): choose another folder`, { cause: error });
-  }
-  if (content.length === 0 || content.includes(manifestFile) || content.includes(workshopFolder)) return;
-  throw new ConfigError(`${to} holds ${content[0]} and is no preparation that was begun: choose a new or empty folder`);
-}
-
-async function finishedManifest(to: string): Promise<Manifest | undefined> {
-  return (await readdir(to).catch(() => [] as string[])).includes(manifestFile) ? readManifest(to) : undefined;
-}
-
-const otherData = (to: string) =>
-  new ConfigError(
-    `${to} holds other data, or the same prepared in another way or by another version: choose another folder or remove it`,
-  );
-
-/** A preparation that was stopped goes on only as what it was. */
-async function agreeOnPlan(to: string, file: string, fingerprint: string): Promise<void> {
-  const known = await readFile(file, 'utf8').catch(() => undefined);
-  if (known === undefined) await writeWhole(file, fingerprint);
-  else if (known !== fingerprint) throw otherData(to);
 }
 
 function jobsFor(
