@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ownScript } from './own-script.js';
 
 /** An MPI as a machine has it. */
 export interface InstalledMpi {
@@ -52,11 +53,10 @@ export async function launch(
 ): Promise<Ranks> {
   const folder = mkdtempSync(join(tmpdir(), 'alex-ranks-'));
   try {
-    const fixture = fileURLToPath(new URL('ranks.fixture.ts', import.meta.url));
-    const node = [process.execPath, '--conditions=@alex/source', '--import', import.meta.resolve('tsx')];
-    const child = spawn(mpi.launcher, [...mpi.arguments, '-np', String(size), ...node, fixture, name, folder], {
+    const node = [process.execPath, fileURLToPath(ownScript('ranks').url)];
+    const child = spawn(mpi.launcher, [...mpi.arguments, '-np', String(size), ...node, name, folder], {
       // Containers run as root, which Open MPI refuses unless it is told twice.
-      env: { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', ...environment },
+      env: { ...process.env, TMPDIR: folder, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', ...environment },
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
