@@ -110,7 +110,7 @@ async function sourceOf(
   if (!wantsData) throw new ConfigError('there is nothing to compute features of: give image files, --data or --split');
   if (data === undefined && weights !== undefined)
     throw new ConfigError('--data is missing: published weights come without images');
-  const dataset = await openImagesForRun(network.config, data);
+  const dataset = await openImagesForRun(network.config, data, { checked: 'none' });
   sayRemarks([dataset], output);
   return fromSplit(dataset, split === 'train' ? dataset.train : dataset.validation);
 }

@@ -126,7 +126,7 @@ async function prepared(options: SimilarCommandOptions, output: Output) {
   if (weights !== undefined && index === undefined) {
     throw new ConfigError('--index is missing: say where the index of published weights lies');
   }
-  const dataset = await openImagesForRun(given.config, options.data);
+  const dataset = await openImagesForRun(given.config, options.data, { checked: 'none' });
   sayRemarks([dataset], output);
   const learnt = await given.learnt();
   const network: TrainedNetwork = { ...given, learnt: async () => learnt };
