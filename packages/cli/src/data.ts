@@ -37,7 +37,7 @@ export async function measureImages(
 /** What to do about image files that cannot be used, of data that consist of such files. */
 export interface ImageChecking {
   /** Which images are looked at before anything begins; all unless said. */
-  readonly checked?: 'all' | 'validation';
+  readonly checked?: 'all' | 'validation' | 'none';
   /** Share of all images that may be unusable; the usual one unless said. */
   readonly maxRejected?: number | undefined;
   /** Told how far it is where that takes long. */
@@ -93,11 +93,11 @@ export function sourceForConfig(source: string): string {
 }
 
 /**
- * Opens data for a run that exists: images of the size and with the classes that its network knows.
+ * Opens data whose images a run's network can be shown: of the size and with the channels that it knows, of whatever classes.
  *
- * @throws ConfigError where the data have other classes
+ * @throws ConfigError where the images are others
  */
-export async function openDataOfRun(
+export async function openImagesForRun(
   { data }: Pick<RunConfig, 'data'>,
   source: string = data.source,
   checking: ImageChecking = {},
@@ -118,6 +118,26 @@ export async function openDataOfRun(
       `${source}: its images are ${own.height} x ${own.width}, the run learnt from ${data.height} x ${data.width}; give data of that size, or prepare them by --size ${data.height}`,
     );
   });
+  if (dataset.channels !== data.channels) {
+    throw new ConfigError(
+      `${source}: its images have ${dataset.channels} channels, the run learnt from images of ${data.channels}; give others`,
+    );
+  }
+  return dataset;
+}
+
+/**
+ * Opens data for a run that exists: images of the size and with the classes that its network knows.
+ *
+ * @throws ConfigError where the data have other classes
+ */
+export async function openDataOfRun(
+  config: Pick<RunConfig, 'data'>,
+  source: string = config.data.source,
+  checking: ImageChecking = {},
+): Promise<Dataset> {
+  const { data } = config;
+  const dataset = await openImagesForRun(config, source, checking);
   if (dataset.classes.join('\n') !== data.classes.join('\n')) {
     throw new ConfigError(
       `${source}: has ${dataset.classes.length} classes (${listed(dataset.classes)}), the run knows ` +

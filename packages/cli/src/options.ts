@@ -71,6 +71,13 @@ export const adapterOption = () =>
     'the adapter to compute on: part of its name, or its number in `devices` (default: the best one)',
   ).env('ALEX_ADAPTER');
 
+/** For the list of adapters itself. */
+export const shownAdaptersOption = () =>
+  new Option(
+    '--adapter, --adapters <names>',
+    'list these only, separated by commas: part of each name, or its number; with --tune, the one to tune (default: list all, tune the best one)',
+  ).env('ALEX_ADAPTER');
+
 /** For commands that can use several adapters at once. */
 export const adaptersOption = () =>
   new Option(
@@ -99,6 +106,12 @@ export const tuneOption = (byDefault: string) =>
 
 export const tuningsOption = () =>
   new Option('--tunings <file>', 'use the kernels named in a file of `devices --tune` or of a run').conflicts('tune');
+
+export const layerOption = () =>
+  new Option(
+    '--layer <name>',
+    'the layer, by its name in the network: conv1, or fc7 before and relu7 after its ReLU (default: the last hidden layer, as the last layer reads it, without dropout)',
+  );
 
 export const weightsOption = () =>
   new Option(

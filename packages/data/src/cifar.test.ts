@@ -116,7 +116,7 @@ describe('CIFAR-10', () => {
     const content = Buffer.alloc(30_730_000);
     content[9_999 * 3073] = 9;
     for (const [file, name] of imageFiles.entries()) {
-      content[1] = file;
+      content[1] = file + 1;
       await writeFile(join(folder, name), content);
     }
     await writeFile(join(folder, 'batches.meta.txt'), names.join('\n'));

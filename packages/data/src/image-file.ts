@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { headBytes, inWords } from './content-kind.js';
@@ -26,9 +26,9 @@ export async function decodeImage(
     const content = typeof input === 'string' && input.endsWith(']') ? await readFile(input) : input;
     return await decoded(content, size, channels);
   } catch (error) {
-    throw new DataError(`${name} cannot be read as an image: ${reason(error)}; replace or remove the file`, {
-      cause: error,
-    });
+    const isMissing = typeof input === 'string' && !(await stat(input).catch(() => undefined));
+    const why = isMissing ? 'there is no such file; check the path' : `${reason(error)}; replace or remove the file`;
+    throw new DataError(`${name} cannot be read as an image: ${why}`, { cause: error });
   }
 }
 

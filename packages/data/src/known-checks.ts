@@ -77,7 +77,7 @@ export class KnownChecks {
   }
 
   /**
-   * Writes what is new. Where most of the file is about what is no more, it is written anew.
+   * Writes what is new. Where most of the file is about what is no more, it is written again.
    *
    * @param paths what there is
    */

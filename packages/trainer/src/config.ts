@@ -109,6 +109,37 @@ export function checkSchedule(what: string, schedule: unknown): Recipe['schedule
   return checked.output;
 }
 
+/**
+ * What a run's files of weights say of the network that they are of, among their metadata: by itself, a file of weights does not
+ * tell networks apart that differ in nothing but what they do between their layers.
+ */
+export function modelNotes({ model, images }: RunConfig): Record<string, string> {
+  return {
+    variant: model.variant,
+    inputSize: String(model.inputSize),
+    // A mean image is of the size of its own images.
+    ...(images.meanImage === undefined && { mean: JSON.stringify(images.mean) }),
+  };
+}
+
+const modelNotesSchema = v.object({
+  variant: v.string(),
+  inputSize: v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number)),
+  mean: v.optional(v.pipe(v.string(), v.parseJson(), v.array(finite))),
+});
+
+/** What a file of weights says of its network; nothing where it does not, as files of other programs or of older versions. */
+export interface NotedModel extends ModelConfig {
+  /** What its images had subtracted, one pixel value a channel. */
+  readonly mean?: readonly number[] | undefined;
+}
+
+/** Reads what {@link modelNotes} wrote among a file's metadata. */
+export function notedModel(metadata: Readonly<Record<string, string>>): NotedModel | undefined {
+  const notes = v.safeParse(modelNotesSchema, metadata);
+  return notes.success ? notes.output : undefined;
+}
+
 /** Runs from before the first release call images and the mean image pictures. */
 const inTodaysNames = (text: string) =>
   text.replaceAll('"pictures":', '"images":').replaceAll('"meanPicture":', '"meanImage":');

@@ -1,7 +1,7 @@
 import { CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import type { Network } from '@alex/tensor/network';
 import type { Checkpoint } from './checkpoint.js';
-import type { RunDirectory } from './run-directory.js';
+import type { TrainedRun } from './shared-run.js';
 
 /** A state to continue from. */
 export interface GoodState {
@@ -13,13 +13,13 @@ export interface GoodState {
 
 /** The states that a run can continue from: its checkpoints and, as long as there is none, how it began. */
 export class GoodStates {
-  readonly #run: RunDirectory;
+  readonly #run: TrainedRun;
   readonly #initialParameters: Readonly<Record<string, HostTensor>> | undefined;
   readonly #onProblem: (message: string) => void;
   #beginning: Checkpoint | undefined;
 
   constructor(
-    run: RunDirectory,
+    run: TrainedRun,
     initialParameters: Readonly<Record<string, HostTensor>> | undefined,
     onProblem: (message: string) => void,
   ) {

@@ -4,8 +4,8 @@ import { AdapterError, AdapterLostError, AlexError, type HostTensor } from '@ale
 import { DivergenceError, type DivergenceReport, whereItBegan } from './divergence.js';
 import { type GoodState, GoodStates } from './good-states.js';
 import type { Metrics } from './metrics.js';
-import type { RunDirectory } from './run-directory.js';
-import { lockRun } from './run-lock.js';
+import type { TrainingRanks } from './ranks.js';
+import type { TrainedRun } from './shared-run.js';
 import { type Placed, Stepper } from './stepper.js';
 import { Training } from './training.js';
 import type { TrainingEvent, TrainingResult } from './training-event.js';
@@ -15,8 +15,13 @@ export type { TrainingEvent, TrainingResult } from './training-event.js';
 /** What `train` needs. */
 export interface TrainingOptions extends Placed {
   /** A new run, or one to continue with: training starts from its newest checkpoint where it has one. */
-  readonly run: RunDirectory;
+  readonly run: TrainedRun;
   readonly dataset: Dataset;
+  /**
+   * Where several processes make each step: the network was placed with them, `run` is a `SharedRun`, and every rank calls `train`
+   * alike. One that fails must end the others.
+   */
+  readonly ranks?: TrainingRanks;
   /** What a new run starts from instead of the parameters that were drawn. */
   readonly initialParameters?: Readonly<Record<string, HostTensor>>;
   /**
@@ -31,9 +36,10 @@ export interface TrainingOptions extends Placed {
   onEvent?(event: TrainingEvent): void;
   /**
    * Gives values of one's own for the metrics of each step and each evaluation, by name; they become `extra` in `metrics.jsonl`
-   * and in events. Called when the result is there, as the line is about to be written.
+   * and in events. Called when the result is there, as the line is about to be written, which waits for a promise. The network is as it
+   * was evaluated then; but beside the line of a step, it may have taken the next one already.
    */
-  scalars?(metrics: Metrics): Readonly<Record<string, number>> | undefined;
+  scalars?(metrics: Metrics): Metrics['extra'] | Promise<Metrics['extra']>;
   /** Called before every step, which waits for it; network and augmenter are free for another use meanwhile. */
   betweenSteps?(): Promise<void> | undefined;
 }
@@ -48,17 +54,15 @@ const most = 3;
  * the same weights, bit by bit, as one that never stopped; so does one whose adapter was lost. A new run that fails before
  * its first checkpoint takes its files away again, as nothing could continue from them; one that fails later, or diverged, keeps what it has.
  *
+ * While it trains, the directory is locked ({@link lockRun}), on this machine and on others that share it.
+ *
  * @throws ConfigError where another process trains in the directory, or a run that starts from other weights has no
  * checkpoint and is not given them; DivergenceError where the loss is no longer finite or
  * explodes; DataError, CheckpointError and AdapterError from below
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
-  const lock = await lockRun(options.run.path);
-  try {
-    return await new Survivor(options).run();
-  } finally {
-    await lock.release();
-  }
+  const onWait = (message: string) => options.onEvent?.({ kind: 'problem', message });
+  return options.run.whileLocked(() => new Survivor(options).run(), { onWait });
 }
 
 /** Trains, and continues from the last good state after what can be overcome. */
@@ -80,13 +84,14 @@ class Survivor {
   }
 
   async run(): Promise<TrainingResult> {
-    const { run, dataset, signal, onEvent, scalars, betweenSteps } = this.#options;
+    const { run, dataset, ranks, signal, onEvent, scalars, betweenSteps } = this.#options;
     let state = await this.#states.begin(this.#placed.network);
     while (true) {
       const training = new Training({
         ...this.#placed,
         run,
         dataset,
+        ranks,
         signal,
         ...(scalars && { scalars }),
         ...(betweenSteps && { betweenSteps }),
@@ -198,7 +203,8 @@ class Survivor {
 
   /** Takes the steps since the last good state again, up to the one that went wrong, and looks at its layers. */
   async #describe({ step, after, loss }: DivergenceError): Promise<DivergenceReport> {
-    const { run, dataset, signal } = this.#options;
+    const { run, dataset, ranks } = this.#options;
+    const signal = ranks ? undefined : this.#options.signal;
     const known = { step, loss: String(loss) };
     let goodStep = 0;
     try {
@@ -206,7 +212,7 @@ class Survivor {
       // One that is older than the step, to have something to compare with.
       const state = await this.#states.restore(network, after).catch(() => this.#states.restore(network));
       goodStep = state.step;
-      const stepper = new Stepper({ ...this.#placed, run, dataset, rateFactor: state.rateFactor });
+      const stepper = new Stepper({ ...this.#placed, run, dataset, ranks, rateFactor: state.rateFactor });
       const validations = (await run.readMetrics()).filter(({ split }) => split === 'val');
       const images = await stepper.read(after);
       const good = await stepper.statistics(images);

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { evaluateCommand } from '../commands/evaluate.js';
 import {
   adapterOption,
@@ -17,7 +17,14 @@ export function evaluateArguments(run: Run): Command {
     'evaluate',
     'measure top-1 and top-5 error on validation images, of one trained network or of several together',
   )
-    .option('--run <dirs>', 'directory of the run; the predictions of several, separated by commas, are averaged')
+    .option(
+      '--run <dirs>',
+      'directory of the run; the predictions of several, separated by commas, are averaged',
+      (dirs: string, before: string | undefined) => {
+        if (before === undefined) return dirs;
+        throw new InvalidArgumentError(`Give several runs as one, with commas between: --run ${before},${dirs}.`);
+      },
+    )
     .addOption(checkpointOption())
     .addOption(weightsOption())
     .addOption(meanOption())

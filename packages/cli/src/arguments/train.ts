@@ -164,7 +164,7 @@ export function trainArguments(run: Run): Command {
       '--trace <file>',
       "before training, time one step and write what each adapter did when, in Chrome's trace format; needs an adapter with timestamp-query",
     )
-    .action((options) => run(options, (output) => trainCommand(options, output)));
+    .action((options) => run(options, (output, words) => trainCommand(options, words, output)));
 
   return addExamples(
     command,

@@ -17,6 +17,7 @@ import { exitCode } from '../failure.js';
 import { parseMix } from '../mix-option.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
+import { sayNowAndThen } from '../progress-lines.js';
 import { publishedImageSize, publishedNetwork, readPublishedWeights } from '../published.js';
 import { openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
 import { openTrainedRun } from '../trained-run.js';
@@ -43,9 +44,6 @@ interface Member {
   readonly network: TrainedNetwork;
   readonly dataset: Dataset;
 }
-
-/** Seconds between lines that say how far an evaluation is. */
-const lineEvery = 10;
 
 /** Measures a trained network, or several together, on validation images; gives the exit code. */
 export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
@@ -153,7 +151,10 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
 /** Several directories with commas between, or one that has a comma in its name. */
 async function runPaths(text: string): Promise<string[]> {
   if (text.includes(',') && (await RunDirectory.exists(text).catch(() => false))) return [text];
-  return text.split(',').map((path) => path.trim());
+  const paths = text.split(',').map((path) => path.trim());
+  if (paths.includes(''))
+    throw new ConfigError(`--run ${text}: there is nothing between two commas, or after the last`);
+  return paths;
 }
 
 /** One network at a time is on the adapter. Gives which weights it was. */
@@ -171,12 +172,7 @@ async function withScores(
   });
   try {
     const { network, augmenter } = session;
-    let lastLine = performance.now();
-    const onProgress = (done: number, of: number) => {
-      if (done === of || performance.now() - lastLine < 1000 * lineEvery) return;
-      lastLine = performance.now();
-      output.line(`${done.toLocaleString('en-US')} of ${of.toLocaleString('en-US')} images`);
-    };
+    const onProgress = sayNowAndThen(output);
     await use(score({ network, augmenter, split: dataset.validation, views: options.views, onProgress }));
     return session.learnt;
   } finally {

@@ -283,8 +283,7 @@ describe('images that cannot be used', () => {
 describe('an interruption', () => {
   /** Prepares in a process of its own, which is killed as soon as so many images are done. */
   async function killedAfter(images: number, options: PrepareOptions): Promise<void> {
-    const { url } = ownScript('prepare/testing-process');
-    const { execArgv } = ownScript('shard-process');
+    const { url, execArgv } = ownScript('testing-process');
     const child = fork(url, [JSON.stringify(options)], { execArgv, stdio: 'ignore' });
     const ended = once(child, 'exit');
     child.on('message', (event: PreparationEvent) => {
@@ -432,8 +431,7 @@ describe('other sources', () => {
 describe('a disk', () => {
   /** As a disk that has room for so many more bytes, for a preparation in a process of its own. */
   async function preparedWithRoomFor(bytes: number, options: PrepareOptions): Promise<string> {
-    const { url } = ownScript('prepare/testing-process');
-    const { execArgv } = ownScript('shard-process');
+    const { url, execArgv } = ownScript('testing-process');
     const env = { ...process.env, NODE_OPTIONS: `--import ${fullDisk}`, ALEX_TEST_ROOM: `${bytes}` };
     const child = fork(url, [JSON.stringify(options)], { execArgv, env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     let said = '';
