@@ -573,6 +573,12 @@ describe('what is known of images', () => {
     expect(hashes[0]).toBe(hashes[1]);
     const unchecked = await opened(one, undefined, { checked: 'none' });
     expect(unchecked).toEqual({ looked: 0, hash: hashes[0] });
+    // What was found out of them before counts as long as they stay as they are.
+    const checks = await temporaryFolder();
+    await opened(one, checks);
+    expect(await opened(one, checks, { checked: 'none' })).toEqual(unchecked);
+    await writeFile(join(one, 'train/a/1.png'), blue);
+    expect((await opened(one, checks, { checked: 'none' })).hash).not.toBe(hashes[0]);
   });
 
   test('is a help only: torn, of another version or not to be written, everything is looked at again', async () => {

@@ -131,7 +131,7 @@ async function checkImages(
     readonly paths: readonly string[];
   },
 ): Promise<Check[]> {
-  const known = await KnownChecks.open(folder === undefined ? undefined : join(folder, 'checked.jsonl'));
+  const known = await openKnown(folder);
   const checks: Check[] = new Array(images.length);
   const fileOf = (i: number) => join(directory, images[i]!.path);
   // Not remembered: tomorrow the disk may be there again.
@@ -181,14 +181,34 @@ async function lookAt(content: Buffer, size: number, memory: ImageMemory): Promi
   return { digest, pixels: decoding.pixels };
 }
 
-/** Checksum of an image file as it is. */
-export async function digestOfFile(file: string): Promise<string> {
-  try {
-    return digestOf(await readFile(file));
-  } catch (error) {
-    throw readError(file, error);
-  }
+/**
+ * Checksums of images' bytes: those that are known, as long as the files are as they were, and of the others by reading them.
+ *
+ * @throws DataError where a file cannot be read.
+ */
+export async function digestsOf(
+  directory: string,
+  images: readonly UsableImage[],
+  checksFolder: string | undefined,
+): Promise<string[]> {
+  const digests = images.map(({ digest }) => digest);
+  if (digests.every((digest) => digest !== undefined)) return digests;
+  const folder = checksFolder === undefined ? undefined : await ownFolder(checksFolder, directory);
+  const known = await openKnown(folder);
+  await forEachLimited(images.length, jobsAtATime, async (i) => {
+    const { path } = images[i]!;
+    const file = join(directory, path);
+    try {
+      digests[i] ??= known.get(path, await stat(file))?.digest ?? digestOf(await readFile(file));
+    } catch (error) {
+      throw readError(file, error);
+    }
+  });
+  return digests as string[];
 }
+
+const openKnown = (folder: string | undefined) =>
+  KnownChecks.open(folder === undefined ? undefined : join(folder, 'checked.jsonl'));
 
 /** Half of a SHA-256. */
 const digestOf = (content: Buffer) => createHash('sha256').update(content).digest('hex').slice(0, 32);
