@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { DataError } from '@alex/tensor';
+import { someOf } from './remarks.js';
 
 /** Of a class without held-out images one in ten is held out. */
 const heldOutShare = 0.1;
@@ -21,10 +22,15 @@ export function holdOut<Image extends { readonly label: number }>(
   const byClass = classes.map((): Image[] => []);
   for (const image of images) byClass[image.label]!.push(image);
   const heldOut = new Set<Image>();
+  const single = byClass.flatMap(({ length }, label) => (length === 1 ? [label] : []));
+  if (single.length > 0) {
+    const others = single.slice(1).map((label) => classes[label]!);
+    const also = others.length === 0 ? '' : `, and so ${others.length === 1 ? 'has' : 'have'} ${someOf(others)}`;
+    throw new DataError(
+      `${whereOf(single[0]!)} has one image only${also}: give two, one to learn from and one to hold out`,
+    );
+  }
   byClass.forEach((ofClass, label) => {
-    if (ofClass.length === 1) {
-      throw new DataError(`${whereOf(label)} has one image only: give two, one to learn from and one to hold out`);
-    }
     const hashes = new Map(ofClass.map((image) => [image, hash(`${classes[label]}/${nameOf(image)}`)]));
     const sorted = ofClass.toSorted((a, b) => (hashes.get(a)! < hashes.get(b)! ? -1 : 1));
     const count = Math.max(1, Math.round(ofClass.length * heldOutShare));

@@ -399,6 +399,14 @@ describe('what is wrong is told', () => {
 
   test('a class of one image that could not be held out', async () => {
     await refused(await folderOf({ 'a/1.png': red, 'a/2.png': red, 'b/1.png': red }), 'b has one image only: give two');
+    const two = { 'a/1.png': red, 'a/2.png': red, 'b/1.png': red, 'c/1.png': red };
+    await refused(await folderOf(two), 'b has one image only, and so has c: give two');
+  });
+
+  test('validation images on a disk that is not there', async () => {
+    const folder = await folderOf({ 'train/a/1.png': red, 'train/a/2.png': red, 'train/b/1.png': red });
+    await symlink('/nowhere', join(folder, 'val'));
+    await refused(folder, `${join(folder, 'val')} is a link that leads nowhere`);
   });
 
   test('a file that has gone meanwhile', async () => {
@@ -565,6 +573,12 @@ describe('what is known of images', () => {
     expect(hashes[0]).toBe(hashes[1]);
     const unchecked = await opened(one, undefined, { checked: 'none' });
     expect(unchecked).toEqual({ looked: 0, hash: hashes[0] });
+    // What was found out of them before counts as long as they stay as they are.
+    const checks = await temporaryFolder();
+    await opened(one, checks);
+    expect(await opened(one, checks, { checked: 'none' })).toEqual(unchecked);
+    await writeFile(join(one, 'train/a/1.png'), blue);
+    expect((await opened(one, checks, { checked: 'none' })).hash).not.toBe(hashes[0]);
   });
 
   test('is a help only: torn, of another version or not to be written, everything is looked at again', async () => {
@@ -581,6 +595,15 @@ describe('what is known of images', () => {
     expect(await opened(folder, checks, { maxRejected: 1 })).toEqual({ ...first, looked: 7 });
     await writeFile(join(checks, 'file'), '');
     expect(await opened(folder, join(checks, 'file'), { maxRejected: 1 })).toEqual({ ...first, looked: 7 });
+  });
+
+  test('of training is kept where only validation is looked at', async () => {
+    const files: Record<string, Buffer> = { ...complete() };
+    for (let i = 0; i < 300; i++) files[`train/a/${i}.jpg`] = red;
+    const [folder, checks] = [await folderOf(files), await temporaryFolder()];
+    await opened(folder, checks);
+    expect((await opened(folder, checks, { checked: 'validation' })).looked).toBe(0);
+    expect((await opened(folder, checks)).looked).toBe(0);
   });
 
   test('does not grow beyond what is there', async () => {

@@ -4,16 +4,8 @@ import { readClassNames } from './class-names.js';
 import type { Dataset, Split } from './dataset.js';
 import { decodeImage } from './image-file.js';
 import { listImageFolder } from './image-folder-list.js';
-import {
-  createSplit,
-  defaultCacheBytes,
-  forEachLimited,
-  hashOf,
-  type ImageMemory,
-  jobsAtATime,
-  keepDecoded,
-} from './split.js';
-import { digestOfFile, type UsableImage, usableImages } from './usable-images.js';
+import { createSplit, defaultCacheBytes, hashOf, type ImageMemory, keepDecoded } from './split.js';
+import { digestsOf, type UsableImage, usableImages } from './usable-images.js';
 
 export interface ImageFolderOptions {
   /** Height and width of the images in pixels; 256 unless said, as in the paper. */
@@ -53,7 +45,7 @@ export interface ImageFolderOptions {
  * @throws ConfigError where an option is not possible.
  */
 export async function openImageFolder(directory: string, options: ImageFolderOptions = {}): Promise<Dataset> {
-  const { size = 256, cacheBytes = defaultCacheBytes } = options;
+  const { size = 256, cacheBytes = defaultCacheBytes, checksFolder } = options;
   checkWhole('size', size, 1, 4096);
   checkWhole('cacheBytes', cacheBytes, 0);
   const list = await listImageFolder(directory);
@@ -67,8 +59,8 @@ export async function openImageFolder(directory: string, options: ImageFolderOpt
     channels: 3,
     height: size,
     width: size,
-    train: splitOf('training', directory, train, size, memory),
-    validation: splitOf('validation', directory, validation, size, memory),
+    train: splitOf('training', directory, train, size, memory, checksFolder),
+    validation: splitOf('validation', directory, validation, size, memory, checksFolder),
     ...(all.length > 0 && { remarks: all }),
   };
 }
@@ -79,6 +71,7 @@ function splitOf(
   images: readonly UsableImage[],
   size: number,
   memory: ImageMemory,
+  checksFolder: string | undefined,
 ): Split {
   const kept = new Map(images.flatMap(({ pixels }, i) => (pixels ? [[i, pixels] as const] : [])));
   const pathOf = (i: number) => join(directory, images[i]!.path);
@@ -90,12 +83,6 @@ function splitOf(
     labels: Uint32Array.from(images, ({ label }) => label),
     imageName: (i) => images[i]!.path,
     place: keepDecoded(memory, async (i, target) => target.set(await decodeImage(pathOf(i), pathOf(i), size)), kept),
-    async contentHash() {
-      const digests: string[] = new Array(images.length);
-      await forEachLimited(images.length, jobsAtATime, async (i) => {
-        digests[i] = images[i]!.digest ?? (await digestOfFile(pathOf(i)));
-      });
-      return hashOf(digests);
-    },
+    contentHash: async () => hashOf(await digestsOf(directory, images, checksFolder)),
   });
 }

@@ -23,10 +23,13 @@ export interface SplitFolders {
  * Finds out whether a folder holds class folders, or `train/` and perhaps `val/` that hold them. A class may be called
  * `train` or `val` too: it is one where it holds images itself and other folders beside it do so as well.
  *
- * @throws DataError where there are validation images and none to learn from.
+ * @throws DataError where there are validation images and none to learn from, or such a folder is a link that leads nowhere.
  */
 export async function findSplitFolders(directory: string, remarks: Remarks): Promise<SplitFolders> {
   const top = await listFolder(directory);
+  const dead = top.deadLinks.find((name) => splitNames.includes(name.toLowerCase()));
+  // Others would be held out in the place of images that are on a disk which is not there.
+  if (dead !== undefined) await listFolder(join(directory, dead));
   const named = top.folders.filter((folder) => splitNames.includes(folder.toLowerCase()));
   if (named.length === 0) return { train: '' };
   const others = top.folders.filter((folder) => !named.includes(folder));

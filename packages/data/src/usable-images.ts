@@ -64,7 +64,9 @@ export async function usableImages(
   const looked = { train: checked === 'all' ? train : [], validation: checked === 'none' ? [] : validation };
   const images = [...looked.train, ...looked.validation];
   const folder = options.checksFolder === undefined ? undefined : await ownFolder(options.checksFolder, directory);
-  const checks = await checkImages(directory, images, { ...options, folder, memory });
+  // What is known of images that are not looked at is kept.
+  const paths = [...train, ...validation].map(({ path }) => path);
+  const checks = await checkImages(directory, images, { ...options, folder, memory, paths });
 
   const rejected: Rejected[] = [];
   const usable = (which: 'train' | 'validation', all: readonly ImageFile[], first: number): UsableImage[] => {
@@ -87,9 +89,8 @@ export async function usableImages(
   const listed = folder !== undefined && checked === 'all';
   const file = listed ? await writeRejected(folder, rejected).catch(() => undefined) : undefined;
   if (rejected.length > allowedOf(maxRejected, of)) throw tooManyRejected(rejected, of, maxRejected, file);
-  for (const [which, { length }] of Object.entries(left)) {
-    if (length === 0) throw new DataError(`${directory}: none of the ${which} images can be used`);
-  }
+  if (left.train.length === 0) throw new DataError(`${directory}: none of the training images can be used`);
+  if (left.validation.length === 0) throw new DataError(`${directory}: none of the validation images can be used`);
   const remarks = [rejectedRemark(rejected, of, file)];
   const known = new Set(left.train.map(({ label }) => label));
   const without = folders.filter((_, label) => !known.has(label));
@@ -123,9 +124,14 @@ async function checkImages(
     signal,
     onCheck,
     memory,
-  }: UsableImagesOptions & { readonly folder: string | undefined; readonly memory: ImageMemory },
+    paths,
+  }: UsableImagesOptions & {
+    readonly folder: string | undefined;
+    readonly memory: ImageMemory;
+    readonly paths: readonly string[];
+  },
 ): Promise<Check[]> {
-  const known = await KnownChecks.open(folder === undefined ? undefined : join(folder, 'checked.jsonl'));
+  const known = await openKnown(folder);
   const checks: Check[] = new Array(images.length);
   const fileOf = (i: number) => join(directory, images[i]!.path);
   // Not remembered: tomorrow the disk may be there again.
@@ -161,7 +167,7 @@ async function checkImages(
       onCheck?.(++done, unknown.length);
     });
   } finally {
-    await known.close(images.map(({ path }) => path));
+    await known.close(paths);
   }
   return checks;
 }
@@ -175,14 +181,34 @@ async function lookAt(content: Buffer, size: number, memory: ImageMemory): Promi
   return { digest, pixels: decoding.pixels };
 }
 
-/** Checksum of an image file as it is. */
-export async function digestOfFile(file: string): Promise<string> {
-  try {
-    return digestOf(await readFile(file));
-  } catch (error) {
-    throw readError(file, error);
-  }
+/**
+ * Checksums of images' bytes: those that are known, as long as the files are as they were, and of the others by reading them.
+ *
+ * @throws DataError where a file cannot be read.
+ */
+export async function digestsOf(
+  directory: string,
+  images: readonly UsableImage[],
+  checksFolder: string | undefined,
+): Promise<string[]> {
+  const digests = images.map(({ digest }) => digest);
+  if (digests.every((digest) => digest !== undefined)) return digests;
+  const folder = checksFolder === undefined ? undefined : await ownFolder(checksFolder, directory);
+  const known = await openKnown(folder);
+  await forEachLimited(images.length, jobsAtATime, async (i) => {
+    const { path } = images[i]!;
+    const file = join(directory, path);
+    try {
+      digests[i] ??= known.get(path, await stat(file))?.digest ?? digestOf(await readFile(file));
+    } catch (error) {
+      throw readError(file, error);
+    }
+  });
+  return digests as string[];
 }
+
+const openKnown = (folder: string | undefined) =>
+  KnownChecks.open(folder === undefined ? undefined : join(folder, 'checked.jsonl'));
 
 /** Half of a SHA-256. */
 const digestOf = (content: Buffer) => createHash('sha256').update(content).digest('hex').slice(0, 32);
