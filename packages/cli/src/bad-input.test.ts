@@ -150,7 +150,11 @@ describe('data that cannot be used', () => {
     await mkdir(join(data, 'blue'), { recursive: true });
     await mkdir(join(data, 'red'));
     const run = newRun();
-    expectRefusal(await runCommand(tinyTraining(run, '--data', data)), 1, /has no images: put files/);
+    expectRefusal(
+      await runCommand(tinyTraining(run, '--data', data)),
+      1,
+      /blue has no images, and neither has red: put files/,
+    );
     await expectNothing(run);
   });
 
@@ -179,7 +183,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /red.poem\.JPEG is not an image.*replace or remove/,
+      /1 of 17 images cannot be used, more than 0\.1%; red.poem\.JPEG for one \(it is text\)\. .*rejected\.jsonl lists them: replace or remove/,
     );
     await expectNothing(run);
   });
@@ -192,7 +196,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /red.3\.png cannot be read as an image.*replace or remove/,
+      /red.3\.png for one \(it cannot be decoded \(.*\)\)\. .*replace or remove them, or allow more by --max-rejected 6\.25%/,
     );
     await expectNothing(run);
   });
@@ -203,8 +207,8 @@ describe('data that cannot be used', () => {
     const names = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
     await writeFile(join(data, 'batches.meta.txt'), `${names.join('\n')}\n`);
     for (const file of [1, 2, 3, 4, 5].map((n) => `data_batch_${n}.bin`))
-      await writeFile(join(data, file), Buffer.alloc(5000));
-    await writeFile(join(data, 'test_batch.bin'), Buffer.alloc(5000));
+      await writeFile(join(data, file), Buffer.alloc(5000, file));
+    await writeFile(join(data, 'test_batch.bin'), Buffer.alloc(5000, 'test'));
     const run = newRun();
     const refused = await runCommand(['train', '--data', data, '--model', 'cifar-80sec', '--run', run]);
     expectRefusal(refused, 1, /data_batch_1\.bin has 5,000 bytes, expected 30,730,000/);
@@ -250,8 +254,7 @@ describe('places where a run cannot be', () => {
 
   it('a disk that fills up', async () => {
     const run = newRun();
-    const before = new URL('./testing/full-disk.ts', import.meta.url);
-    const refused = await startCommand(tinyTraining(run, '--batch', '1'), { before }).ended;
+    const refused = await startCommand(tinyTraining(run, '--batch', '1'), { before: 'full-disk.js' }).ended;
     expectRefusal(refused, 1, /safetensors: could not be written: no space is left on the disk; free some/);
     await expectNothing(run);
   });

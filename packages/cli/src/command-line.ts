@@ -2,13 +2,17 @@ import { Command } from 'commander';
 import { augmentArguments } from './arguments/augment.js';
 import { classifyArguments } from './arguments/classify.js';
 import { addExamples, type Run } from './arguments/command.js';
+import { compareArguments } from './arguments/compare.js';
 import { demoArguments } from './arguments/demo.js';
 import { devicesArguments } from './arguments/devices.js';
 import { evaluateArguments } from './arguments/evaluate.js';
+import { featuresArguments } from './arguments/features.js';
+import { filtersArguments } from './arguments/filters.js';
 import { listenToGiven, refuseEmpty } from './arguments/given.js';
 import { kernelArguments } from './arguments/kernel.js';
 import { prepareArguments } from './arguments/prepare.js';
 import { reportArguments } from './arguments/report.js';
+import { similarArguments } from './arguments/similar.js';
 import { trainArguments } from './arguments/train.js';
 import { describeFailure, oneLine } from './failure.js';
 import { createOutput, type Streams } from './output.js';
@@ -24,7 +28,7 @@ import { version } from './version.js';
 export async function runCommandLine(args: readonly string[], streams: Streams = process): Promise<number> {
   let code = 0;
   const program = commandLine(streams, async (options, command) => {
-    code = await command(createOutput(options, streams));
+    code = await command(createOutput(options, streams), args);
   });
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -44,8 +48,17 @@ const groups: readonly (readonly [heading: string, commands: readonly ((run: Run
   ['First look:', [demoArguments]],
   [
     'From images to a trained network:',
-    [prepareArguments, augmentArguments, trainArguments, evaluateArguments, classifyArguments, reportArguments],
+    [
+      prepareArguments,
+      augmentArguments,
+      trainArguments,
+      evaluateArguments,
+      classifyArguments,
+      reportArguments,
+      compareArguments,
+    ],
   ],
+  ['What a network sees:', [filtersArguments, similarArguments, featuresArguments]],
   ['Adapters and kernels:', [devicesArguments, kernelArguments]],
 ];
 

@@ -2,7 +2,7 @@ import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, type HostTensor } from '@alex/tensor';
 import { readSafetensors, writeSafetensors } from '@alex/trainer';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { newRun } from './new-run.js';
 import { runCommand } from './testing/command.js';
@@ -14,6 +14,10 @@ const torchvision = join(directory, 'alexnet.safetensors');
 const base = join(directory, 'base');
 
 const sizes = ['--batch', '4', '--tune', 'off'];
+
+// Planning looks at images, and remembers what it found.
+beforeAll(() => vi.stubEnv('ALEX_CACHE', join(directory, 'cache')));
+afterAll(() => vi.unstubAllEnvs());
 
 beforeAll(async () => {
   await writeImages(images, ['blue', 'green', 'red']);
@@ -30,7 +34,10 @@ beforeAll(async () => {
 });
 
 const plan = (options: object) =>
-  newRun({ run: 'never', data: images, randomCrop: true, mirror: true, colour: true, ...options });
+  newRun(
+    { run: 'never', data: images, randomCrop: true, mirror: true, colour: true, ...options },
+    { line: () => undefined },
+  );
 
 async function weightsOf(run: string): Promise<Record<string, HostTensor>> {
   return (await readSafetensors(join(run, 'weights.safetensors'))).tensors;

@@ -6,6 +6,7 @@ import { measureImages, openData, sourceForConfig } from './data.js';
 import { fingerprintOf } from './data-fingerprint.js';
 import { overridesOf } from './frozen-layers.js';
 import { differenceOf } from './network-difference.js';
+import type { Output } from './output.js';
 import { defaultsOf, findRecipe } from './recipes.js';
 import { scheduleOf } from './schedule-option.js';
 import { describeModel } from './session.js';
@@ -14,8 +15,8 @@ import type { PlannedTraining, TrainOptions } from './train-options.js';
 import { usualEffort } from './tuning.js';
 
 /** Plans a new run: by its recipe, and by what the options say differently. */
-export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
-  const { data: source, from, run } = options;
+export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>): Promise<PlannedTraining> {
+  const { data: source, from, run, maxRejected } = options;
   if (options.resume && source === undefined) {
     throw new ConfigError(`${run}: there is no run to resume here; to begin one, give --data`);
   }
@@ -36,11 +37,11 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
     inputSize: options.crop ?? recipe.model.inputSize ?? (start?.variant === variant ? start.inputSize : undefined),
     classes: options.classes,
   }).input[1]!;
-  const dataset = await openData(source, {
-    classes: options.classes,
-    size: options.size,
-    usualSize: sizeAround(inputSize),
-  });
+  const dataset = await openData(
+    source,
+    { classes: options.classes, size: options.size, usualSize: sizeAround(inputSize) },
+    { maxRejected, output },
+  );
   const { length } = dataset.train;
   const batch = options.batch ?? Math.min(recipe.batch, length);
   if (batch > length) {
@@ -63,7 +64,8 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
     model: { variant, inputSize },
     data: {
       ...{ source: sourceForConfig(source), name, classes: [...classes], height, width, channels },
-      fingerprint: fingerprintOf(dataset),
+      fingerprint: await fingerprintOf(dataset),
+      ...(maxRejected !== undefined && { maxRejected }),
     },
     images: {
       crop: options.randomCrop ? recipe.images.crop : 'centre',

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { parseSchedule } from './schedule-option.js';
 import { runCommand } from './testing/command.js';
-import { writeImages } from './testing/images.js';
+import { png, writeImages } from './testing/images.js';
 
 const directory = temporaryFolder();
 const images = join(directory, 'images');
@@ -144,6 +144,31 @@ describe('train --resume', () => {
     const moved = join(directory, 'moved');
     await cp(own, moved, { recursive: true });
     expect((await runCommand([...resume, '--data', moved])).code).toBe(0);
+  });
+
+  it('refuses images that were replaced by others of the same names', async () => {
+    const [own, run] = [join(directory, 'replaced'), join(directory, 'replacing')];
+    await writeImages(own, ['blue', 'red']);
+    const sizes = ['--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'off'];
+    const begun = await runCommand(['train', '--data', own, '--run', run, '--steps', '1', ...sizes]);
+    expect(begun.code, begun.stderr).toBe(0);
+    const resume = ['train', '--run', run, '--resume', '--steps', '2', '--tune', 'off'];
+    // All of them, so that it does not matter which are held out.
+    for (const name of await readdir(join(own, 'red'))) await writeFile(join(own, 'red', name), png(9, 9, 9));
+    const refused = await runCommand(resume);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain(
+      'training images of the same names with other content, validation images of the same names with other content',
+    );
+    const allowed = await runCommand([...resume, '--data-changed']);
+    expect(allowed.code, allowed.stderr).toBe(0);
+    // A run of an older version knows names and labels only.
+    const file = join(run, 'config.json');
+    const config = JSON.parse(await readFile(file, 'utf8'));
+    for (const which of ['train', 'validation']) delete config.data.fingerprint[which].content;
+    await writeFile(file, JSON.stringify(config));
+    for (const name of await readdir(join(own, 'red'))) await writeFile(join(own, 'red', name), png(7, 7, 7));
+    expect((await runCommand([...resume.slice(0, -3), '3', '--tune', 'off'])).code).toBe(0);
   });
 
   it.each<[string, string[], RegExp]>([

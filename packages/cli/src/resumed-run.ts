@@ -39,9 +39,10 @@ async function planned(
       output.line(remark);
     }
   }
-  const dataset = await openDataOfRun(opened.config, options.data);
-  const fingerprint = fingerprintOf(dataset);
   const { data, recipe } = opened.config;
+  const { keep, maxRejected } = options;
+  const dataset = await openDataOfRun(opened.config, options.data, { maxRejected, output });
+  const fingerprint = await fingerprintOf(dataset);
   const change = dataChange(data.fingerprint, fingerprint);
   checkSameData(options.run, options.data ?? data.source, change, options.dataChanged ?? false);
   if (change !== undefined) {
@@ -53,11 +54,13 @@ async function planned(
         : '--data-changed changes nothing: the run, of an older version, does not know what its data were.',
     );
   }
-  const { keep } = options;
   const kept = keep !== undefined && keep !== recipe.keepCheckpoints;
   const run =
-    kept || change !== undefined
-      ? opened.changed(kept ? { keepCheckpoints: keep } : {}, change === undefined ? {} : { fingerprint })
+    kept || change !== undefined || (maxRejected ?? data.maxRejected) !== data.maxRejected
+      ? opened.changed(kept ? { keepCheckpoints: keep } : {}, {
+          ...(change !== undefined && { fingerprint }),
+          ...(maxRejected !== undefined && { maxRejected }),
+        })
       : opened;
   const changed = await changeByHand(run, dataset, options);
   tellChange(changed, options, batchesPerEpoch(dataset.train.length, run.config.recipe), output);

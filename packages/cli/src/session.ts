@@ -19,6 +19,8 @@ export interface Session {
   readonly augmenter: Augmenter;
   /** Which kernels the network is made of on each adapter, where that was measured. */
   readonly tunings: readonly Tunings[];
+  /** How several adapters share the work. */
+  readonly strategy: Strategy;
   dispose(): void;
 }
 
@@ -101,7 +103,7 @@ export async function openSession(
     disposers.push(() => augmenter.dispose());
     // Who only asks for results sees nothing else.
     await compileOn(gpus, options.training ? tuning.say : () => undefined);
-    return { gpus, network, augmenter, tunings, dispose };
+    return { gpus, network, augmenter, tunings, strategy: sharing.strategy, dispose };
   } catch (error) {
     dispose();
     throw error;

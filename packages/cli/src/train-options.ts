@@ -20,6 +20,8 @@ export interface TrainOptions extends AdapterOptions, TuningOptions, ScheduleOpt
   readonly freeze?: string;
   /** Whether a run may continue with data that are not what they were. */
   readonly dataChanged?: boolean;
+  /** Share of the images that may be unusable. */
+  readonly maxRejected?: number;
   readonly classes?: number;
   readonly batch?: number;
   readonly microBatch?: number;

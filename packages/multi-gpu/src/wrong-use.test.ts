@@ -83,7 +83,8 @@ describe('options of', () => {
     ['identity', identity, {}],
     ['sgd', sgd, {}],
     ['adam', adam, {}],
-  ])('%s that are misspelt, or none at all, are refused', (name, make, options) => {
+  ])('%s that are misspelt, or none at all, are refused', (name, makeLayer, options) => {
+    const make = makeLayer as (options: unknown) => unknown;
     make(odd(options));
     const misspelt = () => make(odd({ ...options, sise: 3 }));
     expect(misspelt).toThrow(ConfigError);

@@ -1,6 +1,7 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
-import { checkNotNegative, checkOptions, recordElementwise } from '@alex/tensor/kernels';
+import { checkNotNegative, checkOptions } from '@alex/tensor/kernels';
 import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
+import { recordBy, scaledBack, type UpdateOf } from './update.js';
 
 /** What one parameter, or some of them, does differently. */
 export interface SgdOverride {
@@ -84,6 +85,25 @@ export function sgd(options: SgdOptions = {}): Optimizer {
     };
   };
 
+  const updateOf: UpdateOf = ({ description, parameter, state: { velocity }, gradientFactor }) => {
+    if (velocity === undefined) throw new ConfigError(`sgd: no velocity was kept for ${description.path}`);
+    const rule = ruleOf(description);
+    // Not a rate of 0, which would make -0 of a weight 0, and NaN of it where its gradient is infinite.
+    if (rule.learningRateScale === 0) return undefined;
+    const rate = rateName(description);
+    return {
+      label: `sgd/${description.path}`,
+      tensors: { parameter, velocity },
+      scalars: { [rate]: 'f32' },
+      ...scaledBack(
+        gradientFactor,
+        (gradient) => `
+  velocity = f32(${rule.momentum}) * velocity - scalar_${rate}() * (${gradient} + f32(${rule.weightDecay}) * parameter);
+  parameter += velocity;`,
+      ),
+    };
+  };
+
   return {
     kind: 'sgd',
     learningRate,
@@ -98,29 +118,8 @@ export function sgd(options: SgdOptions = {}): Optimizer {
         ]),
       );
     },
-    record(recorder, { description, parameter, gradient, state: { velocity }, gradientFactor }) {
-      if (velocity === undefined) throw new ConfigError(`sgd: no velocity was kept for ${description.path}`);
-      const rule = ruleOf(description);
-      // Not a rate of 0, which would make -0 of a weight 0, and NaN of it where its gradient is infinite.
-      if (rule.learningRateScale === 0) return;
-      const rate = rateName(description);
-      const update = (gradient: string) => `
-  velocity = f32(${rule.momentum}) * velocity - scalar_${rate}() * (${gradient} + f32(${rule.weightDecay}) * parameter);
-  parameter += velocity;`;
-      recordElementwise(recorder, {
-        label: `sgd/${description.path}`,
-        elements: parameter.elements,
-        reads: { gradient },
-        updates: { parameter, velocity },
-        scalars: { [rate]: 'f32' },
-        ...(gradientFactor
-          ? {
-              also: { factor: gradientFactor },
-              body: `let factor = load_factor(0u); if (factor != 0.0) { ${update('factor * gradient')} }`,
-            }
-          : { body: update('gradient') }),
-      });
-    },
+    record: recordBy(updateOf),
+    update: updateOf,
   };
 }
 

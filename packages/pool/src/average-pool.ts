@@ -38,6 +38,7 @@ export function averagePool(options: AveragePoolOptions): Layer {
   return {
     kind: 'averagePool',
     name,
+    window: { size, stride },
     outputShape: (input) => pooledShape(pooling, input),
     parameters: () => [],
     multiplyAdds: () => 0,

@@ -27,12 +27,13 @@ export interface MaxPoolOptions extends PoolOptions {
  */
 export function maxPool(options: MaxPoolOptions): Layer {
   const pooling = checkPooling('maxPool', options, 'ties');
-  const { name } = pooling;
+  const { name, size, stride } = pooling;
   const ties = options.ties ?? 'first';
   checkOneOf(name, 'ties', ties, ['first', 'all']);
   return {
     kind: 'maxPool',
     name,
+    window: { size, stride },
     outputShape: (input) => pooledShape(pooling, input),
     parameters: () => [],
     multiplyAdds: () => 0,

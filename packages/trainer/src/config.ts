@@ -10,8 +10,10 @@ const modelSchema = v.strictObject({
   inputSize: whole(1),
 });
 
-/** Of one split: how many images it has, and a hash of their names and labels. */
-const splitSchema = v.strictObject({ images: whole(1), hash: v.pipe(v.string(), v.hexadecimal()) });
+const hash = v.pipe(v.string(), v.hexadecimal());
+
+/** Of one split: how many images it has, a hash of their names and labels and, but of older runs, one of what they hold. */
+const splitSchema = v.strictObject({ images: whole(1), hash, content: v.exactOptional(hash) });
 
 const dataSchema = v.strictObject({
   /** Where the images come from, as it was given: a directory, or the name of an embedded set. */
@@ -26,6 +28,8 @@ const dataSchema = v.strictObject({
   channels: v.pipe(whole(1), v.maxValue(4)),
   /** What the data were when the run began, or when it was last allowed that they change. */
   fingerprint: v.exactOptional(v.strictObject({ train: splitSchema, validation: splitSchema })),
+  /** Share of the images that may be unusable, where it is not the usual one. */
+  maxRejected: v.exactOptional(v.pipe(notNegative, v.maxValue(1))),
 });
 
 const imagesSchema = v.strictObject({

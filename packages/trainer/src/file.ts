@@ -65,7 +65,7 @@ export async function linkWhole(from: string, to: string): Promise<void> {
 }
 
 /** The rename itself reaches the disk only with its directory. Some systems cannot sync a directory: no harm done. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r').catch(() => undefined);
   await directory?.sync().catch(() => undefined);
   await directory?.close();

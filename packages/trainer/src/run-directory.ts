@@ -4,16 +4,19 @@ import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
 import { checkRunConfig, type DataConfig, modelNotes, parseRunConfig, type RunConfig } from './config.js';
+import { type Divergence, readDivergence } from './divergence-file.js';
 import { eventFilePrefix } from './event-file.js';
 import { describeFileError, errorCode, unfinished, writeAll, writeNew, writeWhole } from './file.js';
 import { heldBy, isLockFile } from './lock-file.js';
 import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
+import { type Origin, ProvenanceFile, readProvenance, type Stretch } from './provenance.js';
 import type { Recipe } from './recipe.js';
 import { type LockOptions, lockRun, type RunLock } from './run-lock.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 
 const CONFIG = 'config.json';
 const METRICS = 'metrics.jsonl';
+const PROVENANCE = 'provenance.jsonl';
 const WEIGHTS = 'weights.safetensors';
 const CHECKPOINTS = 'checkpoints';
 /** Where a run's dashboard was served last. */
@@ -207,6 +210,34 @@ export class RunDirectory {
     return rewindMetrics(join(this.path, METRICS), step);
   }
 
+  /**
+   * Notes that a process begins to train the run.
+   *
+   * @returns what takes down how that went
+   * @throws AlexError where it cannot be written
+   */
+  beginStretch(origin: Origin): ProvenanceFile {
+    return new ProvenanceFile(join(this.path, PROVENANCE), origin);
+  }
+
+  /**
+   * What trained the run, when and where, the earliest first; nothing of what versions before 0.3 trained.
+   *
+   * @throws DataError where it is there and cannot be read
+   */
+  readProvenance(): Promise<Stretch[]> {
+    return readProvenance(join(this.path, PROVENANCE));
+  }
+
+  /**
+   * What is known of a training that diverged, or nothing where none did.
+   *
+   * @throws DataError where it cannot be read
+   */
+  readDivergence(): Promise<Divergence | undefined> {
+    return readDivergence(join(this.path, DIVERGENCE));
+  }
+
   /** The newest checkpoint that can be used, or nothing where none was written yet. */
   async latestCheckpoint(): Promise<Checkpoint | undefined> {
     let latest: Checkpoint | undefined;
@@ -308,7 +339,7 @@ export class RunDirectory {
     const others = (await list(this.path).catch(() => [])).filter(
       (name) => name.startsWith(eventFilePrefix) || isPassing(name),
     );
-    for (const name of [CONFIG, METRICS, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, ...others]) {
+    for (const name of [CONFIG, METRICS, PROVENANCE, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, ...others]) {
       await rm(join(this.path, name), { recursive: true, force: true }).catch(() => undefined);
     }
     for (const directory of this.#made) await rmdir(directory).catch(() => undefined);

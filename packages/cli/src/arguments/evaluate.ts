@@ -1,6 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { evaluateCommand } from '../commands/evaluate.js';
-import { adapterOption, jsonOption, meanOption, tuneOption, tuningsOption, weightsOption } from '../options.js';
+import {
+  adapterOption,
+  jsonOption,
+  maxRejectedOption,
+  meanOption,
+  tuneOption,
+  tuningsOption,
+  weightsOption,
+} from '../options.js';
 import { checkpointOption } from '../trained-run.js';
 import { addExamples, newCommand, type Run } from './command.js';
 
@@ -21,6 +29,7 @@ export function evaluateArguments(run: Run): Command {
     .addOption(weightsOption())
     .addOption(meanOption())
     .option('--data <dir>', "data set whose validation images are used (default: the run's)")
+    .addOption(maxRejectedOption('leave those out that cannot be used, if they are no more than this fraction'))
     .addOption(
       new Option('--views <n>', '1: the centre of each image; 10: corners, centre and their flips, averaged')
         .choices(['1', '10'])

@@ -44,7 +44,7 @@ export async function augmentCommand(file: string, options: AugmentOptions, outp
 }
 
 async function colourOf(data: string, size: number, output: Output): Promise<ColourVariation | undefined> {
-  const dataset = await openData(data, { usualSize: size });
+  const dataset = await openData(data, { usualSize: size }, { output });
   sayRemarks([dataset], output);
   return (await measureImages(dataset, { colourStrength: 0.1 })).colour;
 }

@@ -2,8 +2,10 @@ import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
 import { AdapterError, ConfigError, type HostTensor } from '@alex/tensor';
 import { exportTunings } from '@alex/tensor/kernels';
-import type { MemoryPlan } from '@alex/tensor/network';
+import type { MemoryPlan, Network } from '@alex/tensor/network';
 import {
+  colourMetrics,
+  colourWeight,
   EventFile,
   type RunConfig,
   RunDirectory,
@@ -18,6 +20,7 @@ import { Interruption } from '../interrupt.js';
 import { alexnetCommand } from '../invocation.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
+import { RunProvenance } from '../run-provenance.js';
 import { openSession, type Session } from '../session.js';
 import { traceStep } from '../trace.js';
 import { type Tuning, tuningsOfRun } from '../tuning.js';
@@ -40,6 +43,7 @@ export interface Trained {
 export async function runTraining(
   {
     config,
+    words,
     dataset,
     adapters,
     strategy,
@@ -52,6 +56,8 @@ export async function runTraining(
     given,
   }: {
     readonly config: RunConfig;
+    /** The command as it was given. */
+    readonly words: readonly string[];
     readonly dataset: Dataset;
     readonly adapters?: string | undefined;
     readonly strategy?: Strategy | 'auto' | undefined;
@@ -91,8 +97,10 @@ export async function runTraining(
     const progress = new TrainingProgress(output);
     const page =
       dashboard && (await openDashboard({ run, session: () => session, dataset, address: dashboard, output }));
+    const provenance = new RunProvenance(run, session, words, output.line);
     let events: EventFile | undefined;
     const show = (event: TrainingEvent) => {
+      provenance.show(event);
       progress.show(event);
       page?.show(event);
       if (event.kind === 'start') events = new EventFile(run.path, event.step + 1);
@@ -118,15 +126,18 @@ export async function runTraining(
           return session;
         },
         signal: interruption.signal,
+        scalars: ({ split }) => (split === 'val' ? coloursOf(session.network) : undefined),
         onEvent: show,
         betweenSteps: () => page?.look(),
       });
       finished = result.finished;
+      provenance.end(finished ? 'finished' : 'stopped');
       progress.stop();
       if (!result.finished) return { run, result, interruptedCode: interruption.code };
       await afterwards?.(session);
       return { run, result };
     } catch (error) {
+      provenance.end('failed', (error as Error).message);
       if (error instanceof AdapterError && (await run.latestCheckpoint())) {
         output.line(`Resume from the last checkpoint:  ${resumeCommand(run.path, '--adapters', 'ANOTHER')}`);
       }
@@ -141,6 +152,14 @@ export async function runTraining(
   } finally {
     session.dispose();
   }
+}
+
+/** How colourful the first layer's filters are by now, column by column, where they see colours. */
+async function coloursOf(network: Network): Promise<Record<string, number> | undefined> {
+  const { description } = network;
+  const path = colourWeight(description);
+  if (path === undefined) return undefined;
+  return colourMetrics((await network.parameters([path]))[path]!, description.columns);
 }
 
 /** Serves the page, and says where; nothing where it cannot be served. */

@@ -56,7 +56,7 @@ export class BatchInput {
 
   #checkPlace(images: Tensor): void {
     const { name } = this.#description;
-    if (this.#stations.exchange) {
+    if (this.#stations.all.length > 1) {
       throw new ConfigError(
         `${name}: is on ${this.#stations.all.length} adapters, each with an input of its own; fill all of its inputs and ` +
           'give its input',

@@ -3,6 +3,7 @@ import { ConfigError, ShapeError } from '../errors.js';
 import { checkWholeNumber, optionError } from '../option-checks.js';
 import { checkDescribed, type NetworkDescription } from './description.js';
 import { type ProgramOptions, precisions } from './network-tensors.js';
+import type { Ranks } from './ranks.js';
 
 export interface CompileOptions extends ProgramOptions {
   /** Decides initial parameters and every random choice of the layers. Default: 0. */
@@ -11,7 +12,7 @@ export interface CompileOptions extends ProgramOptions {
 
 /** The names of all {@link CompileOptions}. */
 export const compileOptionNames: readonly (keyof CompileOptions)[] = [
-  ...(['batch', 'loss', 'optimizer', 'precision', 'training', 'microBatches', 'seed'] as const),
+  ...(['batch', 'loss', 'optimizer', 'precision', 'training', 'microBatches', 'ranks', 'seed'] as const),
 ];
 
 /** Options whose seed is known. */
@@ -38,9 +39,10 @@ export function checkCompilable(description: NetworkDescription, gpu: Gpu, optio
   if (typeof options !== 'object' || options === null) {
     throw new ConfigError(`${description.name}: takes an object of options, { ${compileOptionNames.join(', ')} }`);
   }
-  const { batch, precision = 'float32', microBatches = 1 } = options;
+  const { batch, precision = 'float32', microBatches = 1, ranks } = options;
   checkWholeNumber(description.name, 'batch', batch);
   checkWholeNumber(description.name, 'microBatches', microBatches);
+  if (ranks) checkRanks(description.name, ranks);
   if (!precisions.includes(precision)) {
     throw optionError(description.name, 'precision', precisions.join(' or '), precision);
   }
@@ -55,5 +57,12 @@ export function checkCompilable(description: NetworkDescription, gpu: Gpu, optio
       `${description.name}: the last layer must give one score a class, [N, classes]; it gives ` +
         `[N, ${description.output.join(', ')}]`,
     );
+  }
+}
+
+function checkRanks(name: string, { rank, size }: Ranks): void {
+  checkWholeNumber(name, 'ranks.size', size);
+  if (!Number.isInteger(rank) || rank < 0 || rank >= size) {
+    throw optionError(name, 'ranks.rank', `a whole number from 0 to ${size - 1}`, rank);
   }
 }

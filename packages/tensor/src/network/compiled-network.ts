@@ -21,6 +21,7 @@ import type {
   StepUnderWay,
 } from './network.js';
 import type { LearnedParameter } from './optimizer.js';
+import { imagesOfLowerRanks } from './programs.js';
 import type { PlacedPart, Station } from './station.js';
 import { Stations } from './stations.js';
 import type { LayerStatistics } from './statistics.js';
@@ -129,6 +130,7 @@ export class CompiledNetwork implements Network {
       const updates = this.#updatesAfterThis();
       const what = `step ${this.stepCount}`;
       this.#initial.draw();
+      const onTheirWay = updates.length > 0 ? this.#stations.beginSums() : undefined;
       const step = await this.#steps.submit(async (afterwards) => {
         this.#batchInput.fillLabelled(images, labels, this.batch);
         const scalars = this.#trainingScalars(options);
@@ -140,6 +142,8 @@ export class CompiledNetwork implements Network {
         const inPieces = this.#stations.exchange !== undefined;
         this.#turns.handOver(done, inPieces);
         await (inPieces ? run.begun : done);
+        // What is asked of the ranks next must come after the step's sums on all of them.
+        if (onTheirWay) await this.#stations.together(what, [onTheirWay]);
         return { handover: done };
       });
       this.#endMicroBatch();
@@ -159,6 +163,7 @@ export class CompiledNetwork implements Network {
       this.#initial.draw();
       const scalars = this.#trainingScalars({});
       const updates = this.#updatesAfterThis();
+      if (updates.length > 0) this.#stations.beginSums();
       const timings = await this.#stations.together(
         `step ${this.stepCount}`,
         programs.map(async (program, index) => [
@@ -269,11 +274,10 @@ export class CompiledNetwork implements Network {
   }
 
   #trainingPrograms(): Program[] {
-    return this.#stations.all.map(({ programs }) => {
-      if (!programs.train) {
-        throw new ConfigError(`${this.description.name}: made with training: false, so it cannot learn`);
-      }
-      return programs.train;
+    const isLast = this.#microBatch === this.microBatches - 1;
+    return this.#stations.all.map(({ programs: { train, lastBatch } }) => {
+      if (!train) throw new ConfigError(`${this.description.name}: made with training: false, so it cannot learn`);
+      return (isLast && lastBatch) || train;
     });
   }
 
@@ -295,9 +299,9 @@ export class CompiledNetwork implements Network {
     if (this.#microBatch === 0) this.stepCount++;
   }
 
-  /** Of the same step, in the micro-batches before the next one. */
+  /** Of the same step, in the micro-batches before the next one and in ranks below this one. */
   get #imagesBefore(): number {
-    return this.#microBatch * this.batch;
+    return imagesOfLowerRanks(this.#options) + this.#microBatch * this.batch;
   }
 
   async #evaluate(count: number): Promise<Evaluated> {
