@@ -80,7 +80,7 @@ export interface NetworkDescription {
  * layer does not fit.
  */
 export function describeNetwork(options: NetworkOptions): NetworkDescription {
-  // A description may be described anew: `{ ...whole, layers }`. What follows from its options is worked out again.
+  // A description may be described again: `{ ...whole, layers }`. What follows from its options is worked out again.
   const { output, parameterCount, multiplyAdds, table, ...given } = options as NetworkOptions &
     Partial<NetworkDescription>;
   checkOptions('describeNetwork', given, ['name', 'input', 'columns', 'layers']);
