@@ -117,6 +117,8 @@ describe('fine-tuning from a run', () => {
       '1',
       '--learning-rate',
       '1e-9',
+      '--seed',
+      '5',
     ];
     const frozen = await runCommand([...command, ...sizes, '--freeze', 'fc6']);
     expect(frozen.code).toBe(2);
