@@ -175,7 +175,7 @@ describe('createAugmenter', () => {
     expect(first!.slice(size, 2 * size)).not.toEqual(alone);
   });
 
-  it('gives the images of a chunk one crop and reflection, and each its own colours', async () => {
+  it('gives the images of a chunk one crop and flip, and each its own colours', async () => {
     // Every pixel tells where it lies: 16 times its row, and its column.
     const [height, width] = [13, 15];
     const places = Uint8Array.from({ length: height * width * 3 }, (_, i) => {

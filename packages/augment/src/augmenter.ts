@@ -29,7 +29,7 @@ export interface ImageBatch {
   /** Deviation of the colour shifts' draws in training, instead of the augmenter's own: 0 shifts nothing. */
   readonly colourStrength?: number;
   /**
-   * Of a part of a batch: the image whose crop and reflection each has in training. Default: the first one of
+   * Of a part of a batch: the image whose crop and flip each has in training. Default: the first one of
    * its chunk.
    */
   readonly sharesWith?: ArrayLike<number>;
@@ -51,8 +51,8 @@ export interface Augmenter {
 }
 
 /**
- * Prepares crops, reflections, colour shifts and mean subtraction (paper, section 4.1 and 2) on an adapter, from bytes
- * to the network's input in one kernel. An image's offset, reflection and shift depend on seed, epoch and its index in
+ * Prepares crops, flips, colour shifts and mean subtraction (paper, section 4.1 and 2) on an adapter, from bytes
+ * to the network's input in one kernel. An image's offset, flip and shift depend on seed, epoch and its index in
  * the data set only: not on the batch it comes in (unless a chunk shares them), the adapter or an interruption.
  *
  * The output is `(pixel - mean + shift) / scale`.

@@ -56,7 +56,7 @@ describe('10^5 draws', () => {
     expect(Math.max(...views.map((view) => view.left))).toBe(36 + 2 - 32);
   });
 
-  it('lie down and across independently of each other and of the reflection', () => {
+  it('lie down and across independently of each other and of the flip', () => {
     // 12 * 9 * 2 cells, 215 degrees of freedom, 0.1%.
     const cells = views.map((view) => ((view.top + 2) * 9 + view.left + 2) * 2 + Number(view.mirrored));
     expect(chiSquare(cells, 216)).toBeLessThan(284.2);

@@ -41,10 +41,10 @@ export const imagenetColour: ColourVariation = {
 export interface TrainingVariation {
   /** Where crops lie: anywhere with equal chance, or in the centre. */
   readonly crop: 'random' | 'centre';
-  /** Whether half of the crops are reflected left to right. */
+  /** Whether half of the crops are flipped left to right. */
   readonly mirror: boolean;
   /**
-   * How many neighbours in a batch share crop and reflection, those of their first image: 32 in the 2012 code, whose
+   * How many neighbours in a batch share crop and flip, those of their first image: 32 in the 2012 code, whose
    * colour shifts were each image's own as well. Default 1: every image has its own, whatever batch it comes in.
    */
   readonly chunk?: number;

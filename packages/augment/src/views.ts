@@ -1,7 +1,7 @@
 import { ConfigError } from '@alex/tensor';
 import { checkWholeNumber } from '@alex/tensor/kernels';
 
-/** Where a crop lies in its image, in pixels from the top left corner, and whether it is reflected left to right. */
+/** Where a crop lies in its image, in pixels from the top left corner, and whether it is flipped left to right. */
 export interface View {
   readonly top: number;
   readonly left: number;
@@ -10,7 +10,7 @@ export interface View {
 
 /**
  * The ten views whose predictions the paper averages at test time (section 4.1): the four corner crops and the centre
- * crop, then the reflections of the five.
+ * crop, then the flips of the five.
  *
  * @param height Of the image, in pixels.
  * @param width Of the image, in pixels.

@@ -96,6 +96,41 @@ describe('fine-tuning from a run', () => {
     expect(tuned.config.images.mean).not.toEqual(own.config.images.mean);
   });
 
+  it('reinitializes the last layer where the classes are others, also where there are as many, and says so', async () => {
+    const others = join(directory, 'as-many');
+    await writeImages(others, ['circle', 'square', 'triangle']);
+    const run = join(directory, 'other-classes');
+    for (const from of [base, join(base, 'weights.safetensors')]) {
+      const { config } = await plan({ data: others, from });
+      expect(config.recipe.startsFrom?.replaces).toEqual(['fc6']);
+      expect((await plan({ from })).config.recipe.startsFrom?.replaces).toEqual([]);
+    }
+    const command = [
+      'train',
+      '--data',
+      others,
+      '--from',
+      base,
+      '--run',
+      run,
+      '--steps',
+      '1',
+      '--learning-rate',
+      '1e-9',
+      '--seed',
+      '5',
+    ];
+    const frozen = await runCommand([...command, ...sizes, '--freeze', 'fc6']);
+    expect(frozen.code).toBe(2);
+    expect(frozen.stderr).toMatch(/base: fc6 is reinitialized, so it has to learn; leave it out of --freeze/);
+    const tuned = await runCommand([...command, ...sizes]);
+    expect(tuned.code, tuned.stderr).toBe(0);
+    expect(tuned.stdout).toMatch(/base: \d+ layers start from it; fc6 is reinitialized\./);
+    const [before, after] = [await weightsOf(base), await weightsOf(run)];
+    expect(after['fc5.weight']!.data[7]).toBeCloseTo(before['fc5.weight']!.data[7]!, 6);
+    expect(after['fc6.weight']!.data[7]).not.toBeCloseTo(before['fc6.weight']!.data[7]!, 4);
+  });
+
   it('or from a file of its weights alone, wherever that lies: its network, crop and mean come with it', async () => {
     const { model, images: own } = JSON.parse(await readFile(join(base, 'config.json'), 'utf8'));
     for (const file of ['weights.safetensors', join('checkpoints', 'step-00000002.safetensors')]) {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { batchesPerEpoch } from '@alex/data';
-import { ConfigError } from '@alex/tensor';
+import { ConfigError, type NetworkDescription } from '@alex/tensor';
 import { checkRunConfig, type Recipe, type RecipeFile, type RunConfig, RunDirectory } from '@alex/trainer';
 import { measureImages, openData, sourceForConfig } from './data.js';
 import { fingerprintOf } from './data-fingerprint.js';
@@ -58,6 +58,7 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
   const { meanImage, ...measured } = await measureImages(dataset, {
     colourStrength: typeof strength === 'number' ? strength : strength[0]![1],
   });
+  const description = describeModel({ variant, inputSize, classes: classes.length, channels });
   const expected = start?.mean?.length === channels ? start.mean : undefined;
   const config = checkRunConfig({
     model: { variant, inputSize },
@@ -89,14 +90,13 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
       ...(typeof strength !== 'number' && { colourStrength: strength }),
       momentum: recipe.momentum,
       weightDecay: recipe.weightDecay,
-      ...overridesOf(options, recipe, describeModel({ variant, inputSize, classes: classes.length, channels })),
-      ...(startsFrom && { startsFrom }),
+      ...overridesOf(options, recipe, description),
+      ...(startsFrom && { startsFrom: withOtherClasses(startsFrom, start, classes, description) }),
       evaluateEvery: options.evaluateEvery ?? recipe.evaluateEvery ?? often,
       checkpointEvery: options.checkpointEvery ?? recipe.checkpointEvery ?? Math.min(often, mostStepsToLose),
       ...keeping(options, recipe),
     },
   });
-  const description = describeModel({ variant, inputSize, classes: classes.length, channels });
   const kernels = { effort: options.tune ?? usualEffort(description, config.recipe), file: options.tunings };
   return {
     config,
@@ -115,6 +115,9 @@ function remarksOf(options: TrainOptions, { recipe, images }: RunConfig, { batch
   return [
     ...(options.resume ? [`${options.run}: there is no run to resume yet; a new one begins.`] : []),
     ...(options.dataChanged ? ['--data-changed changes nothing: a new run begins with the data as they are.'] : []),
+    ...(options.freeze !== undefined && !recipe.startsFrom
+      ? [`--freeze without --from keeps ${options.freeze} as drawn, without having learnt anything.`]
+      : []),
     ...(options.scaleRate && recipe.batch === batch
       ? [`--scale-rate changes nothing: the batch is the recipe's, ${batch}.`]
       : []),
@@ -169,6 +172,19 @@ function startOf(
     );
   }
   return { weights: resolve(from), replaces: startsFrom?.replaces ?? [] };
+}
+
+/** The last layer is reinitialized where its classes are others, also where there are as many. */
+function withOtherClasses(
+  startsFrom: NonNullable<Recipe['startsFrom']>,
+  start: StartingPoint | undefined,
+  classes: readonly string[],
+  { layers }: NetworkDescription,
+): NonNullable<Recipe['startsFrom']> {
+  const last = layers.findLast(({ parameters }) => parameters.length > 0)!.layer.name;
+  const areOthers = start?.classes !== undefined && start.classes.join('\n') !== classes.join('\n');
+  if (!areOthers || startsFrom.replaces.includes(last)) return startsFrom;
+  return { ...startsFrom, replaces: [...startsFrom.replaces, last] };
 }
 
 /** Images an eighth or so larger than the crop, as 256 is to the paper's 224; never smaller than what it needs. */

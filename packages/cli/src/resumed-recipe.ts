@@ -53,7 +53,7 @@ export function keptOfRecipe(
   options: TrainOptions,
   { recipe, images }: RunConfig,
 ): string[] {
-  const { startsFrom } = given;
+  const { replaces = [] } = given.startsFrom ?? {};
   const fields: [field: string, there: unknown, own: unknown, option: unknown][] = [
     ['batch', given.batch, recipe.batch, options.batch],
     ['learningRate', given.learningRate, recipe.learningRate, options.learningRate ?? options.scaleRate],
@@ -67,7 +67,13 @@ export function keptOfRecipe(
       strengthOf(recipe, images),
       options.colour ? undefined : false,
     ],
-    ['startsFrom.replaces', startsFrom?.replaces ?? [], recipe.startsFrom?.replaces ?? [], undefined],
+    // The last layer may have been added, for other classes.
+    [
+      'startsFrom.replaces',
+      replaces,
+      recipe.startsFrom?.replaces.filter((layer) => replaces.includes(layer)) ?? [],
+      undefined,
+    ],
     // What a recipe leaves open is the run's to choose.
     ['microBatch', given.microBatch, given.microBatch && recipe.microBatch, options.microBatch],
     ['evaluateEvery', given.evaluateEvery, given.evaluateEvery && recipe.evaluateEvery, options.evaluateEvery],

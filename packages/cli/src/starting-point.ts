@@ -14,6 +14,8 @@ export interface StartingPoint {
   /** Where it is not known: the networks that it may be of. */
   readonly candidates?: readonly string[];
   readonly inputSize?: number;
+  /** Names of its classes, where they are known. */
+  readonly classes?: readonly string[];
   /** Whether others published it: then it fits no other network, not even one of the same shapes. */
   readonly isPublished: boolean;
   /** What its images have subtracted, one value a channel. Where nothing is said, the mean of the data. */
@@ -57,8 +59,8 @@ export async function startingPoint(path: string): Promise<StartingPoint> {
 function ofOwnWeights(path: string, { tensors, model }: OwnWeights): StartingPoint {
   const point = { isPublished: false, remarks: [], weights: () => tensors };
   if (model) {
-    const { variant, inputSize, mean } = model;
-    return { ...point, variant, inputSize, ...(mean && { mean }) };
+    const { variant, inputSize, classes, mean } = model;
+    return { ...point, variant, inputSize, ...(classes && { classes }), ...(mean && { mean }) };
   }
   const fitting = fittingModels(tensors);
   if (fitting.length !== 1) return { ...point, candidates: fitting.map(({ variant }) => variant) };
@@ -79,7 +81,7 @@ function ofOwnWeights(path: string, { tensors, model }: OwnWeights): StartingPoi
  * @throws ConfigError for a tensor that is missing or does not fit, or a layer that is not there
  */
 export async function givenWeights(
-  { model, data, images }: RunConfig,
+  { model, data, images, recipe }: RunConfig,
   { weights: path, replaces }: NonNullable<Recipe['startsFrom']>,
   output: Pick<Output, 'line'>,
 ): Promise<Readonly<Record<string, HostTensor>>> {
@@ -88,7 +90,14 @@ export async function givenWeights(
   const weights = start.weights(images.scale);
   const network = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
   try {
-    checkStartingWeights(weights, network, replaces);
+    const begun = checkStartingWeights(weights, network, replaces);
+    refuseFrozen(begun, recipe.overrides);
+    const taken = `${network.layers.filter(({ parameters }) => parameters.length > 0).length - begun.length}`;
+    if (begun.length > 0) {
+      output.line(
+        `${path}: ${taken} layers start from it; ${begun.join(', ')} ${begun.length > 1 ? 'are' : 'is'} reinitialized.`,
+      );
+    }
   } catch (error) {
     if (error instanceof ConfigError) throw new ConfigError(`${path}: ${error.message}`, { cause: error });
     throw error;
@@ -96,12 +105,20 @@ export async function givenWeights(
   return weights;
 }
 
+/** A layer that is reinitialized and never learns would be of no use. */
+function refuseFrozen(begun: readonly string[], overrides: Recipe['overrides'] = {}): void {
+  const frozen = begun.find((layer) => overrides[`${layer}.weight`]?.learningRateScale === 0);
+  if (frozen === undefined) return;
+  throw new ConfigError(`${frozen} is reinitialized, so it has to learn; leave it out of --freeze`);
+}
+
 async function ofRun(path: string): Promise<StartingPoint> {
   const run = await RunDirectory.open(path);
   const { weights, kind, step } = await run.learnt();
-  const { model, images } = run.config;
+  const { model, data, images } = run.config;
   return {
     ...model,
+    classes: data.classes,
     isPublished: false,
     // A mean image is of the size of its own images.
     ...(images.meanImage === undefined && { mean: images.mean }),

@@ -15,7 +15,7 @@ export interface Idx {
 const idxBytes = 0x0800;
 
 /**
- * Reads an IDX file of unsigned bytes, gzipped or not, which its content tells.
+ * Reads an IDX file of unsigned bytes, gzipped or not, as detected from its content.
  *
  * @param remedy what to do where it is missing or wrong
  * @throws DataError where it is missing, broken off, or has another number of dimensions.

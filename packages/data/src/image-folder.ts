@@ -37,7 +37,7 @@ export interface ImageFolderOptions {
  * Images are files directly in a class folder that end in .jpeg, .jpg, .jpe, .jfif, .png, .webp, .gif, .tif, .tiff or
  * .avif, in large or small letters, or that have no ending and begin as an image does. Everything else is left out, and
  * counted in the data set's remarks. Images are decoded when they are read: the shorter side scaled to `size`, the
- * central square cut out, turned as the camera noted, 8-bit RGB, transparent parts white, of several frames the first.
+ * central square cut out, EXIF orientation applied, 8-bit RGB, transparent parts white, of several frames the first.
  *
  * @throws DataError where a folder is missing or cannot be read, there are fewer than two classes, a class has no
  *   images, validation has a class that training lacks, more images than `maxRejected` cannot be used or, later, an image

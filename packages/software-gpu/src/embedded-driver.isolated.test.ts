@@ -74,9 +74,15 @@ describe('embeddedDriver', () => {
     expect(load).not.toHaveBeenCalled();
   });
 
-  it.runIf(here)('is for the main thread, whose environment the drivers read', async () => {
-    vi.doMock('node:worker_threads', () => ({ isMainThread: false }));
+  it.runIf(here).each([true, false])('is for threads whose environment the drivers see (%s)', async (seen) => {
+    vi.doMock('node:worker_threads', () => ({ isMainThread: false, threadId: 7 }));
     restore.push(() => vi.doUnmock('node:worker_threads'));
-    expect(await embeddedDriver()).toMatchObject({ reason: expect.stringContaining('main thread') });
+    // The C library's `getenv`, which knows nothing of a thread's own copy.
+    const getenv = (name: string) => (seen ? process.env[name] : null);
+    load.mockImplementation((library) => (library === null ? { func: () => getenv } : undefined));
+    const driver = await embeddedDriver();
+    expect(process.env['ALEX_THREAD_7']).toBeUndefined();
+    if (seen) expect(driver.manifest).toBeDefined();
+    else expect(driver).toMatchObject({ reason: expect.stringMatching(/new Worker\(file, \{ env: SHARE_ENV \}\)/) });
   });
 });

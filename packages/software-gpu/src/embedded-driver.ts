@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { isMainThread } from 'node:worker_threads';
+import { isMainThread, threadId } from 'node:worker_threads';
 import { cacheFolders } from './cache-folder.js';
 import { unpacked } from './unpack.js';
 
@@ -40,11 +40,13 @@ async function prepare(): Promise<EmbeddedDriver> {
   if (platform !== 'linux' || arch !== 'x64') {
     return unavailable(`the embedded driver is made for Linux on x64, this is ${platform} on ${arch}`);
   }
-  if (!isMainThread) {
-    // A worker has a copy of the environment: drivers read the process's own.
-    return unavailable('the embedded driver can be chosen from the main thread only');
-  }
   try {
+    // A worker usually has a copy of the environment, and drivers read the process's own.
+    if (!isMainThread && !(await sharesEnvironment())) {
+      return unavailable(
+        'this worker thread has an environment of its own, which drivers do not see: make it with new Worker(file, { env: SHARE_ENV }), or open the adapter in the main thread',
+      );
+    }
     const folder = await unpackDriver();
     await loadVulkanLoader(join(folder, loader));
     return { manifest: join(folder, manifest) };
@@ -63,6 +65,19 @@ async function unpackDriver(): Promise<string> {
   const { version } = JSON.parse(await readFile(join(chromium, 'package.json'), 'utf8')) as { version: string };
   const archive = join(chromium, 'bin', 'swiftshader.tar.br');
   return unpacked({ archive, files: [library, manifest, loader], name: `swiftshader-${version}` }, cacheFolders());
+}
+
+/** Whether what this thread writes into its environment is seen by libraries of the process. */
+async function sharesEnvironment(): Promise<boolean> {
+  const { default: koffi } = await import('koffi');
+  const getenv = koffi.load(null).func('const char *getenv(const char *name)');
+  const name = `ALEX_THREAD_${threadId}`;
+  process.env[name] = 'seen';
+  try {
+    return getenv(name) === 'seen';
+  } finally {
+    delete process.env[name];
+  }
 }
 
 /** WebGPU asks for the loader by its bare name and gets what the process holds under that name. */

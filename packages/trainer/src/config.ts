@@ -35,9 +35,9 @@ const dataSchema = v.strictObject({
 const imagesSchema = v.strictObject({
   /** Where training crops lie: anywhere with equal chance, or in the centre. */
   crop: v.picklist(['random', 'centre']),
-  /** Whether half of the training crops are reflected left to right. */
+  /** Whether half of the training crops are flipped left to right. */
   mirror: v.boolean(),
-  /** How many neighbours in a batch share crop and reflection. Default: 1. */
+  /** How many neighbours in a batch share crop and flip. Default: 1. */
   chunk: v.exactOptional(whole(1)),
   /** Border of mean colour around an image that crops may reach into, in pixels. */
   padding: whole(0),
@@ -113,10 +113,11 @@ export function checkSchedule(what: string, schedule: unknown): Recipe['schedule
  * What a run's files of weights say of the network that they are of, among their metadata: by itself, a file of weights does not
  * tell networks apart that differ in nothing but what they do between their layers.
  */
-export function modelNotes({ model, images }: RunConfig): Record<string, string> {
+export function modelNotes({ model, data, images }: RunConfig): Record<string, string> {
   return {
     variant: model.variant,
     inputSize: String(model.inputSize),
+    classes: JSON.stringify(data.classes),
     // A mean image is of the size of its own images.
     ...(images.meanImage === undefined && { mean: JSON.stringify(images.mean) }),
   };
@@ -125,11 +126,14 @@ export function modelNotes({ model, images }: RunConfig): Record<string, string>
 const modelNotesSchema = v.object({
   variant: v.string(),
   inputSize: v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number)),
+  classes: v.optional(v.pipe(v.string(), v.parseJson(), v.array(v.string()))),
   mean: v.optional(v.pipe(v.string(), v.parseJson(), v.array(finite))),
 });
 
 /** What a file of weights says of its network; nothing where it does not, as files of other programs or of older versions. */
 export interface NotedModel extends ModelConfig {
+  /** Names of its classes, in the order of its outputs. */
+  readonly classes?: readonly string[] | undefined;
   /** What its images had subtracted, one pixel value a channel. */
   readonly mean?: readonly number[] | undefined;
 }

@@ -4,7 +4,7 @@ import { floatsFromBase64 } from './base64.js';
 import type { RunConfig } from './config.js';
 
 /**
- * Makes what writes a run's images to the input of its network, as its configuration says: mean, scale, crops, reflections
+ * Makes what writes a run's images to the input of its network, as its configuration says: mean, scale, crops, flips
  * and colours.
  *
  * @returns to be disposed before the network

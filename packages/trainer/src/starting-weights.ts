@@ -32,14 +32,17 @@ export async function startingWeights(
 /**
  * Finds out whether a fine-tuning can start from what another network learnt, before any adapter is opened.
  *
+ * @returns the layers that are reinitialized
  * @throws ConfigError as {@link startingWeights} does
  */
 export function checkStartingWeights(
   given: Parameters,
   description: NetworkDescription,
   replaces: readonly string[],
-): void {
-  planStart(given, description, replaces);
+): string[] {
+  const { begins } = planStart(given, description, replaces);
+  const learned = description.layers.filter(({ parameters }) => parameters.length > 0);
+  return learned.flatMap(({ layer }) => (begins(layer.name) ? [layer.name] : []));
 }
 
 /** Which parameters are taken over, and which are drawn. */

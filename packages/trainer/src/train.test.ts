@@ -245,7 +245,7 @@ describe('evaluate', () => {
       const seen: number[] = [];
       const result = await evaluate({ network, augmenter, split, views: 10, onProgress: (done) => seen.push(done) });
       expect(seen).toEqual([4, 8, 10]);
-      // One image at a time, from the views' own definition: corners and centre, upright and reflected.
+      // One image at a time, from the views' own definition: corners and centre, upright and flipped.
       let loss = 0;
       let errors = 0;
       for (let image = 0; image < split.length; image++) {

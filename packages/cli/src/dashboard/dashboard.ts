@@ -35,7 +35,7 @@ export interface DashboardOptions {
 }
 
 /**
- * Shows a training on a local page while it runs. While no page is open it costs nothing; for an open one the network is
+ * Shows a training on a local page while it runs. It has no overhead while no page is open; for an open one the network is
  * looked into every few seconds, between two steps.
  */
 export class Dashboard {

@@ -262,7 +262,7 @@ export class Gpu {
   }
 }
 
-/** Of what the driver finds in a kernel's text, that which is written once but compiled several times is said once. */
+/** Of what the driver finds in a kernel's text, that which is written once but compiled several times is reported once. */
 function withoutRepeats(message: string): string {
   const said = new Set<string>();
   return message

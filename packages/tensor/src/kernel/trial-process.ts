@@ -19,11 +19,11 @@ export interface Verdict {
 }
 
 export interface TrialProcessOptions {
-  /** What the process runs; the one of this package where nothing is said. */
+  /** What the process runs; default: the one of this package. */
   readonly script?: URL | undefined;
   /**
    * Resolves when a candidate, or what comes before the first one, is taken to hang, unless the signal says before that it
-   * does not. After two minutes where nothing is said.
+   * does not. Default: after two minutes.
    */
   readonly overdue?: ((choice: unknown, signal: AbortSignal) => Promise<unknown>) | undefined;
 }

@@ -8,7 +8,7 @@ import type { LayerStatistics } from './statistics.js';
 export interface StepOptions {
   /** Instead of the optimizer's own. */
   readonly learningRate?: number;
-  /** Rates of some parameters instead of `learningRate`: by dotted name, by layer, or by kind (`*.bias`); the nearest counts. */
+  /** Rates of some parameters instead of `learningRate`: by dotted name, by layer, or by kind (`*.bias`); the most specific one wins. */
   readonly learningRates?: Readonly<Record<string, number>>;
 }
 

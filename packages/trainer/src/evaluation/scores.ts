@@ -25,7 +25,7 @@ export interface ScoreOptions {
   readonly augmenter: Augmenter;
   readonly split: Split;
   /**
-   * 1: the centre of each image. 10: the mean prediction over its corners and centre and their reflections, as in
+   * 1: the centre of each image. 10: the mean prediction over its corners and centre and their flips, as in
    * section 4.1 of the paper. Default 1.
    */
   readonly views?: number;
