@@ -2,11 +2,13 @@ import { Command } from 'commander';
 import { augmentArguments } from './arguments/augment.js';
 import { classifyArguments } from './arguments/classify.js';
 import { addExamples, type Run } from './arguments/command.js';
+import { compareArguments } from './arguments/compare.js';
 import { demoArguments } from './arguments/demo.js';
 import { devicesArguments } from './arguments/devices.js';
 import { evaluateArguments } from './arguments/evaluate.js';
 import { featuresArguments } from './arguments/features.js';
 import { filtersArguments } from './arguments/filters.js';
+import { listenToGiven, refuseEmpty } from './arguments/given.js';
 import { kernelArguments } from './arguments/kernel.js';
 import { prepareArguments } from './arguments/prepare.js';
 import { reportArguments } from './arguments/report.js';
@@ -26,7 +28,7 @@ import { version } from './version.js';
 export async function runCommandLine(args: readonly string[], streams: Streams = process): Promise<number> {
   let code = 0;
   const program = commandLine(streams, async (options, command) => {
-    code = await command(createOutput(options, streams));
+    code = await command(createOutput(options, streams), args);
   });
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -46,7 +48,15 @@ const groups: readonly (readonly [heading: string, commands: readonly ((run: Run
   ['First look:', [demoArguments]],
   [
     'From images to a trained network:',
-    [prepareArguments, augmentArguments, trainArguments, evaluateArguments, classifyArguments, reportArguments],
+    [
+      prepareArguments,
+      augmentArguments,
+      trainArguments,
+      evaluateArguments,
+      classifyArguments,
+      reportArguments,
+      compareArguments,
+    ],
   ],
   ['What a network sees:', [filtersArguments, similarArguments, featuresArguments]],
   ['Adapters and kernels:', [devicesArguments, kernelArguments]],
@@ -64,9 +74,20 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
       writeErr: (text) => stderr.write(text),
       outputError: (text, write) => write(`${oneLine(text)}\n`),
     });
+  const unused = new Map<Command, () => string[]>();
   for (const [heading, commands] of groups) {
-    for (const command of commands) program.addCommand(command(run).helpGroup(heading).copyInheritedSettings(program));
+    for (const make of commands) {
+      const command = make(run).helpGroup(heading).copyInheritedSettings(program);
+      unused.set(command, listenToGiven(command));
+      program.addCommand(command);
+    }
   }
+  // Before the commands' own hooks, which ask for what is required.
+  program.hook('preAction', (_, command) => {
+    refuseEmpty(command);
+    const { line } = createOutput(command.opts(), { stdout, stderr });
+    for (const sentence of unused.get(command)?.() ?? []) line(sentence);
+  });
   addExamples(
     program,
     'demo',

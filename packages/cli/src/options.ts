@@ -71,6 +71,13 @@ export const adapterOption = () =>
     'the adapter to compute on: part of its name, or its number in `devices` (default: the best one)',
   ).env('ALEX_ADAPTER');
 
+/** For the list of adapters itself. */
+export const shownAdaptersOption = () =>
+  new Option(
+    '--adapter, --adapters <names>',
+    'list these only, separated by commas: part of each name, or its number; with --tune, the one to tune (default: list all, tune the best one)',
+  ).env('ALEX_ADAPTER');
+
 /** For commands that can use several adapters at once. */
 export const adaptersOption = () =>
   new Option(
@@ -117,5 +124,9 @@ export const meanOption = () =>
     '--mean <file>',
     "for Caffe's weights: the mean image, imagenet_mean.binaryproto (default: the mean colour)",
   );
+
+/** @param images which images are meant */
+export const maxRejectedOption = (images: string) =>
+  new Option('--max-rejected <fraction>', `of a folder of images: ${images} (default: 0.1%)`).argParser(percentage);
 
 export const seedParser = wholeNumber(0, 2 ** 32 - 1);

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Augmenter } from '@alex/augment';
 import { softmaxCrossEntropy } from '@alex/loss';
-import { alexnet, type Variant } from '@alex/model-alexnet';
+import { alexnet } from '@alex/model-alexnet';
 import { partsOn, place, type Strategy } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
 import { type AdapterError, type Gpu, type HostTensor, MemoryError, type NetworkDescription } from '@alex/tensor';
@@ -19,6 +19,8 @@ export interface Session {
   readonly augmenter: Augmenter;
   /** Which kernels the network is made of on each adapter, where that was measured. */
   readonly tunings: readonly Tunings[];
+  /** How several adapters share the work. */
+  readonly strategy: Strategy;
   dispose(): void;
 }
 
@@ -31,8 +33,7 @@ export function describeModel(model: {
 }): NetworkDescription {
   const { variant, inputSize, classes, channels = 3 } = model;
   return alexnet({
-    // Checked by `alexnet`, which knows the names.
-    variant: variant as Variant,
+    variant,
     channels,
     ...(inputSize !== undefined && { inputSize }),
     ...(classes !== undefined && { classes }),
@@ -102,7 +103,7 @@ export async function openSession(
     disposers.push(() => augmenter.dispose());
     // Who only asks for results sees nothing else.
     await compileOn(gpus, options.training ? tuning.say : () => undefined);
-    return { gpus, network, augmenter, tunings, dispose };
+    return { gpus, network, augmenter, tunings, strategy: sharing.strategy, dispose };
   } catch (error) {
     dispose();
     throw error;

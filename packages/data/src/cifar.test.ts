@@ -1,4 +1,4 @@
-import { rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { describe, expect, test } from 'vitest';
@@ -95,6 +95,14 @@ describe('CIFAR-10', () => {
     const folder = await smallFiles();
     await writeFile(join(folder, 'batches.meta.txt'), text);
     await expect(readCifar(folder, small)).rejects.toThrow('expected 10 different ones');
+  });
+
+  test('refuses a file that is there twice, and one that is something else', async () => {
+    const folder = await smallFiles();
+    await cp(join(folder, 'data_batch_2.bin'), join(folder, 'data_batch_4.bin'));
+    await expect(readCifar(folder, small)).rejects.toThrow(/data_batch_4\.bin is the same as data_batch_2\.bin/);
+    await writeFile(join(folder, 'data_batch_4.bin'), '<!DOCTYPE html>\n');
+    await expect(readCifar(folder, small)).rejects.toThrow('data_batch_4.bin holds no images: it is a web page');
   });
 
   test('reads class names with the line ends of Windows', async () => {

@@ -87,7 +87,7 @@ describe('curves', () => {
 
   it('carries its colours for dark screens', async () => {
     expect(await curves(history(3, 1))).toMatch(
-      /@media \(prefers-color-scheme:dark\)\{\[fill="#ffffff"\]\{fill:#0d1117\}/,
+      /@media screen and \(prefers-color-scheme:dark\)\{\[fill="#ffffff"\]\{fill:#0d1117\}/,
     );
   });
 

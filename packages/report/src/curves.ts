@@ -1,9 +1,8 @@
 import { ConfigError } from '@alex/tensor';
 import { checkOneOf } from '@alex/tensor/kernels';
-import type { LineSeriesOption } from 'echarts/charts';
-import { drawSvg, fontFamily } from './draw.js';
 import { type History, historyOf, learningRateChanges, type Metric } from './metrics.js';
 import { palette } from './palette.js';
+import { type Curve, drawPanel, type Mark, type Panel, type Point } from './panel.js';
 
 /** Options of `curves`. */
 export interface CurvesOptions {
@@ -17,10 +16,6 @@ export interface CurvesOptions {
 
 /** More changes than this (a rate that falls every step) would hide the curves. */
 const mostMarkedChanges = 8;
-/** Above this many points a curve is noise with a line through it; below, the points are the curve. */
-const fewPoints = 60;
-/** A panel is narrower in pixels, so that more points could not be told apart. */
-const mostStretches = 600;
 
 /**
  * Draws the loss and the errors of a run over its steps as an SVG of two panels, with a mark wherever the learning rate
@@ -36,201 +31,134 @@ export async function curves(metrics: readonly Metric[], options: CurvesOptions 
     throw new ConfigError(`curves: width and height must be at least 640 and 240, got ${width} and ${height}`);
   }
   const history = historyOf(metrics);
-  const logarithmic = lossScale === 'log';
-  const loss = await drawPanel(history, width / 2, height, {
-    title: 'Loss',
-    unit: logarithmic ? 'nats, logarithmic' : 'nats',
-    yAxis: logarithmic ? { type: 'log', logBase: 2 } : { type: 'value', min: 0 },
-    formatTick: (nats) => String(Number(nats.toPrecision(3))),
-    format: (nats) => nats.toPrecision(3),
-    quantities: [{ name: '', value: ({ loss: nats }) => (logarithmic && nats <= 0 ? Number.NaN : nats) }],
-  });
-  const error = await drawPanel(history, width / 2, height, {
-    title: 'Error',
-    unit: 'share of images',
-    yAxis: { type: 'value', min: 0, max: 1, interval: 0.25 },
-    formatTick: (share) => `${Math.round(100 * share)}%`,
-    format: (share) => `${(100 * share).toFixed(1)}%`,
-    quantities: [
-      { name: 'top-5 ', value: (line) => line.top5Error, dotted: true },
-      { name: 'top-1 ', value: (line) => line.top1Error },
-    ],
-  });
+  const loss = await drawPanel(width / 2, height, lossPanel(history, lossScale));
+  const error = await drawPanel(width / 2, height, errorPanel(history));
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">` +
     `${loss}<g transform="translate(${width / 2})">${error}</g></svg>`
   );
 }
 
-interface Quantity {
-  readonly name: string;
-  readonly value: (line: Metric) => number;
-  readonly dotted?: boolean;
+/** The loss of a run in training and on validation images. */
+export function lossPanel(history: History, scale: 'linear' | 'log' = 'linear'): Panel {
+  const logarithmic = scale === 'log';
+  const value = ({ loss }: Metric) => (logarithmic && loss <= 0 ? Number.NaN : loss);
+  const format = (nats: number) => nats.toPrecision(3);
+  return {
+    ...overSteps(history),
+    title: 'Loss',
+    unit: logarithmic ? 'nats, logarithmic' : 'nats',
+    yAxis: logarithmic ? { type: 'log', logBase: 2 } : { type: 'value', min: 0 },
+    formatTick: (nats) => String(Number(nats.toPrecision(3))),
+    curves: [curveOf('train', history.train, value, { format }), curveOf('val', history.val, value, { format })],
+  };
 }
 
-interface Panel {
-  readonly title: string;
-  readonly unit: string;
-  readonly yAxis: object;
-  readonly formatTick: (value: number) => string;
-  readonly format: (value: number) => string;
-  readonly quantities: readonly Quantity[];
-}
-
-function drawPanel({ train, val }: History, width: number, height: number, panel: Panel): Promise<string> {
-  const { title, unit, yAxis, formatTick, format, quantities } = panel;
-  const changes = learningRateChanges(train);
-  const lastStep = Math.max(1, train.at(-1)?.step ?? 0, val.at(-1)?.step ?? 0);
-  const label = { color: palette.muted };
-  return drawSvg(width, height, {
-    title: {
-      text: title,
-      subtext: unit,
-      left: 16,
-      top: 12,
-      itemGap: 4,
-      textStyle: { fontSize: 16, fontWeight: 600, color: palette.ink },
-      subtextStyle: { fontSize: 12, ...label },
-    },
-    // To the right is room for the names at the ends of the curves.
-    grid: { left: 56, right: 128, top: 88, bottom: 52 },
-    xAxis: {
-      type: 'value',
-      max: lastStep,
-      minInterval: 1,
-      splitNumber: 4,
-      name: 'step',
-      nameLocation: 'middle',
-      nameGap: 30,
-      nameTextStyle: label,
-      axisLine: { lineStyle: { color: palette.mark } },
-      axisTick: { show: false },
-      axisLabel: { ...label, formatter: formatStep, showMaxLabel: lastStep === 1, hideOverlap: true },
-      splitLine: { show: false },
-    },
-    yAxis: {
-      ...yAxis,
-      axisLine: { show: false },
-      axisTick: { show: false },
-      axisLabel: { ...label, formatter: formatTick, hideOverlap: true },
-      splitLine: { lineStyle: { color: palette.grid } },
-    },
-    series: [
-      ...rateMarks(changes),
-      ...quantities.flatMap((quantity) => [
-        ...drawCurve('train', train, quantity, format),
-        ...drawCurve('val', val, quantity, format),
-      ]),
+/** The errors of a run in training and on validation images. */
+export function errorPanel(history: History): Panel {
+  const format = (share: number) => `${(100 * share).toFixed(1)}%`;
+  const dashes = [2, 3];
+  const top5 = (line: Metric) => line.top5Error;
+  const top1 = (line: Metric) => line.top1Error;
+  return {
+    ...overSteps(history),
+    title: 'Error',
+    unit: 'share of images',
+    yAxis: { type: 'value', min: 0, max: 1, interval: 0.25 },
+    formatTick: (share) => `${Math.round(100 * share)}%`,
+    curves: [
+      curveOf('train', history.train, top5, { name: 'top-5 ', format, dashes }),
+      curveOf('val', history.val, top5, { name: 'top-5 ', format, dashes }),
+      curveOf('train', history.train, top1, { name: 'top-1 ', format }),
+      curveOf('val', history.val, top1, { name: 'top-1 ', format }),
     ],
-    graphic: notes(train.length + val.length, changes.length),
-  });
+  };
 }
 
-/** One quantity of one split, its name and last value at its end; beneath a running mean, every point in a faint colour. */
-function drawCurve(
+/** The learning rate of each step. */
+export function ratePanel({ train, val }: History): Panel {
+  const points = train.flatMap(({ step, learningRate }): Point[] =>
+    learningRate === undefined ? [] : [[step, learningRate > 0 ? learningRate : Number.NaN]],
+  );
+  return {
+    ...overSteps({ train, val }),
+    marks: [],
+    title: 'Learning rate',
+    unit: 'logarithmic',
+    yAxis: { type: 'log', logBase: 10 },
+    formatTick: formatRate,
+    curves: [{ points, colour: palette.train, steps: true, endLabel: shortNumber }],
+  };
+}
+
+/** How fast a run learnt. */
+export function speedPanel({ train, val }: History): Panel {
+  const points = train.flatMap(({ step, imagesPerSecond }): Point[] =>
+    imagesPerSecond === undefined ? [] : [[step, imagesPerSecond]],
+  );
+  return {
+    ...overSteps({ train, val }),
+    marks: [],
+    title: 'Speed',
+    unit: 'images per second in training',
+    yAxis: { type: 'value', min: 0 },
+    formatTick: (images) => images.toLocaleString('en-US'),
+    curves: [
+      {
+        points,
+        colour: palette.train,
+        smooth: true,
+        faint: palette.trainFaint,
+        endLabel: (images) => Number(images.toPrecision(3)).toLocaleString('en-US'),
+      },
+    ],
+  };
+}
+
+function overSteps({ train, val }: History): Pick<Panel, 'x' | 'marks'> & { note?: string } {
+  const changes = learningRateChanges(train);
+  const max = Math.max(1, train.at(-1)?.step ?? 0, val.at(-1)?.step ?? 0);
+  const tooMany = changes.length > mostMarkedChanges;
+  const note =
+    train.length + val.length === 0
+      ? 'No steps yet'
+      : tooMany
+        ? `learning rate changed ${changes.length} times`
+        : undefined;
+  return {
+    x: { name: 'step', max, whole: true, format: formatStep },
+    marks: tooMany
+      ? []
+      : changes.map(({ step, learningRate }): Mark => ({ x: step, label: `rate ${shortNumber(learningRate)}` })),
+    ...(note !== undefined && { note }),
+  };
+}
+
+/** One quantity of one split, its name and last value at its end. */
+function curveOf(
   split: 'train' | 'val',
   lines: readonly Metric[],
-  { name, value, dotted = false }: Quantity,
-  format: (value: number) => string,
-): LineSeriesOption[] {
-  const color = palette[split];
-  const points = lines.map((line): Point => [line.step, value(line)]);
-  const smooth = split === 'train' && points.length > fewPoints;
-  const shared = { type: 'line', silent: true } as const;
-  const faint: LineSeriesOption = {
-    ...shared,
-    data: thin(points),
-    showSymbol: false,
-    lineStyle: { color: palette.trainFaint, width: 1 },
-    z: 1,
+  value: (line: Metric) => number,
+  { name = '', format, dashes }: { name?: string; format: (value: number) => string; dashes?: readonly number[] },
+): Curve {
+  return {
+    points: lines.map((line): Point => [line.step, value(line)]),
+    colour: palette[split],
+    ...(split === 'train' && { smooth: true, faint: palette.trainFaint }),
+    ...(dashes && { dashes }),
+    endLabel: (last) => `${name}${split} ${format(last)}`,
   };
-  const strong: LineSeriesOption = {
-    ...shared,
-    data: thin(smooth ? runningMean(points) : points),
-    showSymbol: points.length <= fewPoints,
-    symbol: 'circle',
-    symbolSize: points.length === 1 ? 8 : 4,
-    lineStyle: { color, width: 2, type: dotted ? [2, 3] : 'solid' },
-    itemStyle: { color },
-    endLabel: {
-      show: true,
-      color,
-      fontSize: 12,
-      distance: 6,
-      lineHeight: 16,
-      formatter: ({ value: point }) => `${name}${split} ${format((point as Point)[1])}`,
-    },
-    labelLayout: { moveOverlap: 'shiftY' },
-  };
-  return smooth ? [faint, strong] : [strong];
 }
 
-/** A dashed line with the new rate wherever the learning rate changed. */
-function rateMarks(changes: readonly { step: number; learningRate: number }[]): LineSeriesOption[] {
-  if (changes.length === 0 || changes.length > mostMarkedChanges) return [];
-  return [
-    {
-      type: 'line',
-      markLine: {
-        silent: true,
-        symbol: 'none',
-        lineStyle: { color: palette.mark, type: 'dashed', width: 1 },
-        label: { color: palette.muted, fontSize: 11, formatter: '{b}' },
-        data: changes.map(({ step, learningRate }) => ({
-          xAxis: step,
-          name: `rate ${Number(learningRate.toPrecision(3))}`,
-        })),
-      },
-    },
-  ];
-}
-
-/** Says what cannot be seen in the curves: that there are none, or that the rate changed too often to mark. */
-function notes(lines: number, changes: number): object[] {
-  const style = { fill: palette.muted, fontFamily, fontSize: 12 };
-  const note = { type: 'text', silent: true };
-  if (lines === 0) return [{ ...note, left: 'center', top: 'middle', style: { ...style, text: 'No steps yet' } }];
-  if (changes > mostMarkedChanges) {
-    return [{ ...note, left: 56, top: 66, style: { ...style, text: `learning rate changed ${changes} times` } }];
-  }
-  return [];
-}
-
-type Point = [step: number, value: number];
-
-/** An exponential mean over about a fiftieth of the points, corrected for having begun from nothing. */
-function runningMean(points: readonly Point[]): Point[] {
-  const keep = 1 - 50 / points.length;
-  let sum = 0;
-  let weight = 0;
-  return points.map(([step, value]) => {
-    if (!Number.isNaN(value)) {
-      sum = keep * sum + value;
-      weight = keep * weight + 1;
-    }
-    return [step, sum / weight];
-  });
-}
-
-/** Keeps the lowest and the highest point of each of many short stretches, and the last point of all. */
-function thin(points: Point[]): Point[] {
-  if (points.length <= 2 * mostStretches) return points;
-  const kept: Point[] = [];
-  for (let stretch = 0; stretch < mostStretches; stretch++) {
-    const start = Math.floor((stretch * points.length) / mostStretches);
-    const end = Math.floor(((stretch + 1) * points.length) / mostStretches);
-    let lowest = start;
-    let highest = start;
-    for (let i = start + 1; i < end; i++) {
-      if (points[i]![1] < points[lowest]![1]) lowest = i;
-      if (points[i]![1] > points[highest]![1]) highest = i;
-    }
-    for (const i of new Set([Math.min(lowest, highest), Math.max(lowest, highest)])) kept.push(points[i]!);
-  }
-  const last = points.at(-1)!;
-  return kept.at(-1) === last ? kept : [...kept, last];
-}
-
-function formatStep(step: number): string {
+export function formatStep(step: number): string {
   return step < 10_000 ? String(step) : `${Number((step / 1000).toPrecision(4))}k`;
+}
+
+/** Of an axis: powers of ten. */
+export function formatRate(rate: number): string {
+  return rate < 1e-3 ? rate.toExponential(0) : shortNumber(rate);
+}
+
+export function shortNumber(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }

@@ -1,144 +1,121 @@
-import type { HostTensor } from '@alex/tensor';
-import { curves } from './curves.js';
-import { type FiltersOptions, filters } from './filters.js';
-import { historyOf, type Metric } from './metrics.js';
-import { type Neighbours, neighbours } from './neighbours.js';
-import { pageColours } from './palette.js';
-import { type Prediction, predictions } from './predictions.js';
+import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
+import type { FiltersOptions } from './filters.js';
+import { type History, historyOf, type Metric } from './metrics.js';
+import type { Neighbours } from './neighbours.js';
+import { drawPage } from './page/document.js';
+import { drawFacts, drawTable, type Facts, type ReportTable, type Section } from './page/elements.js';
+import { imageDetails } from './page/image-detail.js';
+import { lead, type RunStatus } from './page/lead.js';
+import { learningSection } from './page/learning-section.js';
+import { networkSection } from './page/network-section.js';
+import { type RemakingStep, remakingSection } from './page/remaking-section.js';
+import { filtersSection, neighboursSection, predictionsSection } from './page/sight-sections.js';
+import type { Prediction } from './predictions.js';
 
 /** What a report tells of a run; parts that are left out, or empty, have no section. */
 export interface RunReport {
   readonly title: string;
   /** One line below the title. */
   readonly subtitle?: string;
+  /** Whether the run has finished, and if not, why. */
+  readonly status?: RunStatus;
+  /** What is to be known of the run before its figures: that it was fine-tuned, that it went back a step; a sentence each. */
+  readonly remarks?: readonly string[];
   /** Lines of `metrics.jsonl`; may be empty. */
   readonly metrics: readonly Metric[];
+  /** Drawn as figure 2 of the paper, and listed layer by layer. */
+  readonly network?: NetworkDescription;
+  /** What computes each of the network's columns. Default: their numbers. */
+  readonly columnNames?: readonly string[];
+  /** The run's errors beside published ones, in the form of tables 1 and 2 of the paper. */
+  readonly results?: readonly ReportTable[];
   /** The weight of the first layer, `[filters, 3 or 1, height, width]`. */
   readonly filters?: HostTensor;
   readonly filtersOptions?: FiltersOptions;
   readonly predictions?: readonly Prediction[];
   readonly neighbours?: readonly Neighbours[];
+  readonly speed?: Facts;
+  readonly memory?: Facts;
+  /** What trained the run. */
+  readonly environment?: readonly ReportTable[];
   /** Settings, in the order of the table that shows them. */
-  readonly settings?: Readonly<Record<string, string | number | boolean>>;
+  readonly settings?: Facts;
+  /** How the run is made again. */
+  readonly remaking?: readonly RemakingStep[];
+  /** One line at the end, such as what wrote the report. */
+  readonly footer?: string;
 }
+
+/** A report is sent by mail and opened on a phone. */
+const mostBytes = 3e6;
 
 /**
- * One HTML file with everything about a run inside, for light and dark screens; it loads nothing and runs no script.
+ * One HTML file of at most 3 MB with everything about a run inside: for light and dark screens, narrow and wide ones, paper, keyboards and
+ * screen readers; it loads nothing and runs no script. Where images make it larger, they are drawn coarser.
  *
- * @throws What `curves`, `filters`, `predictions` and `neighbours` throw for what they cannot draw.
+ * @throws ConfigError where it would be larger all the same; what `curves`, `filters`, `predictions` and `neighbours` throw for what they
+ * cannot draw.
  */
 export async function reportHtml(run: RunReport): Promise<string> {
-  const { title, subtitle, metrics, settings = {} } = run;
-  const settingRows = Object.entries(settings).map(
-    ([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(String(value))}</td></tr>`,
+  const { title, subtitle, status, remarks, predictions = [], neighbours = [], footer } = run;
+  const history = historyOf(run.metrics);
+  const [before, after] = [await sectionsBeforeImages(run, history), sectionsAfterImages(run)];
+  let bytes = 0;
+  for (const detail of imageDetails) {
+    const images = [
+      ...(predictions.length > 0 ? [await predictionsSection(predictions, detail)] : []),
+      ...(neighbours.length > 0 ? [await neighboursSection(neighbours, detail)] : []),
+    ];
+    const html = drawPage({
+      title,
+      ...(subtitle !== undefined && { subtitle }),
+      lead: lead(history, status, remarks),
+      sections: [...before, ...images, ...after],
+      ...(footer !== undefined && { footer }),
+    });
+    bytes = Buffer.byteLength(html);
+    if (bytes < mostBytes) return html;
+  }
+  throw new ConfigError(
+    `the report would take ${(bytes / 1e6).toFixed(1)} MB, with the coarsest images; at most ${mostBytes / 1e6} are allowed: show fewer images`,
   );
+}
+
+async function sectionsBeforeImages(run: RunReport, history: History): Promise<Section[]> {
+  const { network, columnNames, results = [], filters, filtersOptions } = run;
   const sections = [
-    tiles(metrics),
-    section('Learning', 'Loss and errors in training and on images held back from it.', figure(await curves(metrics))),
-    run.filters &&
-      section(
-        'First-layer filters',
-        'Each square is one filter, as the colours that it answers to most; mid-grey is a weight of 0.',
-        `<figure class="centred"><img alt="Filters of the first layer" src="data:image/png;base64,${(
-          await filters(run.filters, run.filtersOptions)
-        ).toString('base64')}"></figure>`,
-      ),
-    run.predictions?.length &&
-      section(
-        'Predictions',
-        'Below each image its right label, then the most likely guesses; red is right.',
-        figure(await predictions(run.predictions)),
-      ),
-    run.neighbours?.length &&
-      section(
-        'Nearest neighbours',
-        'On the left an image, beside it those whose features in the last hidden layer are nearest.',
-        figure(await neighbours(run.neighbours)),
-      ),
-    settingRows.length && section('Settings', '', `<table>${settingRows.join('')}</table>`),
+    network !== undefined && networkSection(network, columnNames),
+    await learningSection(history),
+    results.length > 0 && { id: 'errors', title: 'Errors beside published ones', content: drawTables(results) },
+    filters !== undefined && (await filtersSection(filters, filtersOptions)),
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<style>${pageColours}${pageStyle}</style>
-</head>
-<body>
-<header>
-<h1>${escapeHtml(title)}</h1>
-${subtitle ? `<p>${escapeHtml(subtitle)}</p>` : ''}
-</header>
-<main>
-${sections.filter(Boolean).join('\n')}
-</main>
-</body>
-</html>
-`;
+  return sections.filter((section) => section !== false);
 }
 
-/** The figures that a reader looks for first. */
-function tiles(metrics: readonly Metric[]): string {
-  const { train, val } = historyOf(metrics);
-  const last = train.at(-1);
-  const best = val.reduce<Metric | undefined>(
-    (least, line) => (least && least.top1Error <= line.top1Error ? least : line),
-    undefined,
-  );
-  const speeds = train.flatMap(({ imagesPerSecond }) => imagesPerSecond ?? []).sort((a, b) => a - b);
-  const speed = speeds[speeds.length >> 1];
-  const shown: [name: string, value: string, note: string][] = [];
-  if (best) {
-    const where = `validation, step ${best.step}`;
-    shown.push(['best top-1 error', `${(100 * best.top1Error).toFixed(1)}%`, where]);
-    shown.push(['top-5 error there', `${(100 * best.top5Error).toFixed(1)}%`, where]);
-  }
-  if (last) {
-    shown.push(['last training loss', last.loss.toPrecision(3), 'nats']);
-    shown.push(['steps', last.step.toLocaleString('en'), `${Number(last.epoch.toFixed(1))} epochs`]);
-  }
-  if (speed !== undefined) shown.push(['images per second', speed.toPrecision(3).replace(/\.0+$/, ''), 'median']);
-  if (shown.length === 0) return '';
-  const items = shown.map(
-    ([name, value, note]) => `<div><dt>${name}</dt><dd>${value}</dd><dd class="note">${note}</dd></div>`,
-  );
-  return `<dl class="tiles">${items.join('')}</dl>`;
+function sectionsAfterImages({
+  speed = {},
+  memory = {},
+  environment = [],
+  settings = {},
+  remaking = [],
+}: RunReport): Section[] {
+  const facts = [
+    ...(hasAny(speed) ? [drawFacts('Speed', speed)] : []),
+    ...(hasAny(memory) ? [drawFacts('Memory of the adapter', memory)] : []),
+  ];
+  const sections = [
+    facts.length > 0 && { id: 'speed', title: 'Speed and memory', content: facts.join('') },
+    environment.length > 0 && { id: 'environment', title: 'What trained it', content: drawTables(environment) },
+    hasAny(settings) && { id: 'settings', title: 'Settings', content: drawFacts('Recipe, images and data', settings) },
+    remaking.length > 0 && remakingSection(remaking),
+  ];
+  return sections.filter((section) => section !== false);
 }
 
-function section(title: string, explanation: string, content: string): string {
-  return `<section><h2>${title}</h2>${explanation && `<p>${explanation}</p>`}${content}</section>`;
+function drawTables(tables: readonly ReportTable[]): string {
+  return tables.map((table) => drawTable(table)).join('');
 }
 
-function figure(svg: string): string {
-  return `<figure>${svg}</figure>`;
+function hasAny(facts: Facts): boolean {
+  return Object.keys(facts).length > 0;
 }
-
-function escapeHtml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replace(/[&<>"']/g, (character) => entities[character]!);
-}
-
-const pageStyle = `
-*{box-sizing:border-box}
-body{margin:0 auto;padding:3rem 1.5rem;max-width:64rem;background:var(--surface);color:var(--ink);font:16px/1.5 system-ui,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans','DejaVu Sans',sans-serif}
-header{margin-bottom:2rem}
-h1{margin:0;font-size:2rem;line-height:1.2;letter-spacing:-.02em;overflow-wrap:anywhere}
-h2{margin:0;font-size:1.25rem}
-header p,section>p{margin:.25rem 0 0;color:var(--muted)}
-section{margin-top:3rem}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:1rem;margin:0}
-.tiles>div{padding:1rem 1.25rem;border:1px solid var(--grid);border-radius:12px;background:var(--track)}
-dt{color:var(--muted);font-size:.875rem}
-dd{margin:0;font-size:1.75rem;font-weight:600;font-variant-numeric:tabular-nums}
-dd.note{color:var(--muted);font-size:.8125rem;font-weight:400}
-figure{margin:1rem 0 0;border:1px solid var(--grid);border-radius:12px;overflow-x:auto}
-figure.centred{padding:1.5rem}
-figure svg,figure img{display:block;max-width:100%;height:auto;margin:0 auto}
-figure img{image-rendering:pixelated}
-table{margin-top:1rem;border-collapse:collapse;width:100%;font-size:.9375rem}
-th,td{padding:.5rem .75rem;border-bottom:1px solid var(--grid);text-align:left;vertical-align:top;overflow-wrap:anywhere}
-th{width:16rem;font-weight:400;color:var(--muted)}
-@media (max-width:40rem){figure svg{max-width:none}}
-@media print{section{break-inside:avoid}}
-`;

@@ -35,9 +35,10 @@ export async function drawImage(what: string, image: Image, side: number): Promi
 /**
  * A square image as a `data:` address.
  *
+ * @param quality of JPEG, from 1 to 100, where the image has many pixels
  * @throws `DataError` for bytes that are no image, naming `what`.
  */
-export async function imageAddress(what: string, image: Image, side: number): Promise<string> {
+export async function imageAddress(what: string, image: Image, side: number, quality = 86): Promise<string> {
   try {
     const { width } = await open(image).metadata();
     // A few large pixels are better seen as squares than as a blur.
@@ -49,7 +50,7 @@ export async function imageAddress(what: string, image: Image, side: number): Pr
       .toColourspace('srgb');
     const { data, info } = await (coarse
       ? square.png({ compressionLevel: 9 })
-      : square.jpeg({ quality: 86, chromaSubsampling: '4:4:4' })
+      : square.jpeg({ quality, chromaSubsampling: '4:4:4' })
     ).toBuffer({ resolveWithObject: true });
     return `data:image/${info.format};base64,${data.toString('base64')}`;
   } catch (cause) {

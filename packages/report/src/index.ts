@@ -1,3 +1,4 @@
+export { type Comparison, comparisonHtml } from './comparison.js';
 export { type CurvesOptions, curves } from './curves.js';
 export { type DashboardEvents, type DashboardFile, dashboardFiles, type MetricColumns } from './dashboard.js';
 export { type FiltersOptions, filters, filtersSvg } from './filters.js';
@@ -5,5 +6,11 @@ export { type RunReport, reportHtml } from './html.js';
 export { type Image, imageAddress, type RawImage } from './image.js';
 export type { Metric } from './metrics.js';
 export { type Neighbours, neighbours } from './neighbours.js';
+export { type NetworkFigureOptions, networkFigure } from './network/network-figure.js';
+export { type ComparedRun, type ComparisonAxis, comparisonAxes } from './overlay.js';
+export type { Facts, ReportTable } from './page/elements.js';
+export type { RunStatus } from './page/lead.js';
+export type { RemakingStep } from './page/remaking-section.js';
 export { type Prediction, type PredictionsOptions, predictions } from './predictions.js';
+export { type RunSummary, summarize } from './summary.js';
 export { type VariationsOptions, variations } from './variations.js';

@@ -9,13 +9,23 @@ const colours = {
   grid: ['#e6e9ed', '#262c36'],
   train: ['#2f6fde', '#6ea8fe'],
   trainFaint: ['#c9dafa', '#20375c'],
-  val: ['#e8590c', '#ff9248'],
+  val: ['#c2470a', '#ff9248'],
   mark: ['#b9c0c8', '#4b535d'],
   // As figure 4 of the paper has it.
   right: ['#f5a3ab', '#8c2f3b'],
   done: ['#8fdcab', '#1c6b3a'],
   track: ['#f4f6f8', '#171c24'],
   wrong: ['#e1e4e9', '#30363e'],
+  face: ['#eef3fc', '#16233b'],
+  faceTop: ['#e0e9f9', '#1b2c4a'],
+  faceSide: ['#d2dff6', '#213558'],
+  line: ['#5b7bb4', '#7d9dd8'],
+  window: ['#fbd9c3', '#6b3a17'],
+  // For several runs, after those of `train` and `val`: told apart by whoever lacks a kind of cones, too.
+  run3: ['#0f1478', '#f7e02e'],
+  run4: ['#5c0a0a', '#c9d6f0'],
+  run5: ['#8a6a74', '#a08080'],
+  run6: ['#26092b', '#2ee6ac'],
 } as const satisfies Record<string, readonly [light: string, dark: string]>;
 
 type ColourName = keyof typeof colours;
@@ -24,6 +34,13 @@ const names = Object.keys(colours) as ColourName[];
 
 /** The light colours, by what they are for. */
 export const palette = Object.fromEntries(names.map((name) => [name, colours[name][0]])) as Record<ColourName, string>;
+
+/** Of runs beside each other, in their order; then they begin again, and dashes tell them apart. */
+export const runColours = [palette.train, palette.val, palette.run3, palette.run4, palette.run5, palette.run6] as const;
+
+/** Colours of text, and what it stands on; tests hold them, and those of runs, to WCAG's contrast. */
+export const textColours: readonly ColourName[] = ['ink', 'muted', 'train', 'val', 'run3', 'run4', 'run5', 'run6'];
+export { colours };
 
 /** CSS that swaps colours inside an image. */
 export const darkImageStyle = darkOnly(
@@ -41,5 +58,6 @@ function declarations(theme: 0 | 1): string {
 }
 
 function darkOnly(rules: string): string {
-  return `@media (prefers-color-scheme:dark){${rules}}`;
+  // Paper is white, whatever the screen is.
+  return `@media screen and (prefers-color-scheme:dark){${rules}}`;
 }

@@ -44,6 +44,7 @@ export type {
   Initial,
   Layer,
   LayerOptions,
+  LayerWindow,
   ParameterDescription,
   StateDescription,
 } from './network/layer.js';

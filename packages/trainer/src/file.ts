@@ -1,4 +1,5 @@
-import { copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { constants, copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** What is added to the name of a file while it is written. */
@@ -19,6 +20,32 @@ export async function writeWhole(path: string, write: (file: FileHandle) => Prom
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/**
+ * Writes a file that is not there yet, whole or not at all. Of several processes that try it at the same time, one succeeds.
+ *
+ * @throws an error of the system's: `EEXIST` where the file is there
+ */
+export async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.${randomUUID()}${unfinished}`;
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      await writeAll(file, bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    // Unlike a rename, a second name replaces nothing; nor does a copy, where the file system knows no second names.
+    await link(temporary, path).catch((error: unknown) => {
+      if (errorCode(error) === 'EEXIST') throw error;
+      return copyFile(temporary, path, constants.COPYFILE_EXCL);
+    });
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
   await syncDirectory(dirname(path));
 }

@@ -12,9 +12,12 @@ export {
   type DataConfig,
   type ImagesConfig,
   type ModelConfig,
+  type NotedModel,
+  notedModel,
   type RunConfig,
 } from './config.js';
 export { DivergenceError, type DivergenceReport } from './divergence.js';
+export type { Divergence } from './divergence-file.js';
 export { type MixGoal, mix, mixGoals, searchMix } from './evaluation/ensemble.js';
 export { type EvaluationOptions, type EvaluationResult, evaluate, Tally } from './evaluation/evaluate.js';
 export { gather, type ScoreOptions, type Scores, score } from './evaluation/scores.js';
@@ -27,13 +30,16 @@ export type { IndexDescription } from './neighbours/index-header.js';
 export { findNearest, type NearestOptions, type Neighbour } from './neighbours/nearest.js';
 export { loadLearnt, type OpenedRun, type OpenRunOptions, openRun, type RunModel } from './open-run.js';
 export { type Prediction, predict } from './predict.js';
+export type { TrainingRanks } from './ranks.js';
+export type { Ending, Origin, ProvenanceFile, Stretch } from './provenance.js';
 export type { Recipe, RecipeChange } from './recipe.js';
 export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
 export { createRunAugmenter } from './run-augmenter.js';
 export { type LearntWeights, RunDirectory, type WhichWeights } from './run-directory.js';
-export { lockRun, type RunLock } from './run-lock.js';
+export { type LockOptions, lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
-export { startingWeights } from './starting-weights.js';
+export { SharedRun, type TrainedRun } from './shared-run.js';
+export { checkStartingWeights, startingWeights } from './starting-weights.js';
 export type { Placed } from './stepper.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';
 export { type WeightsFormat, weightsFormat } from './weights-format.js';

@@ -1,7 +1,9 @@
 import { AlexError } from '@alex/tensor';
+import { modelNotes } from './config.js';
 import { LossWatch } from './divergence.js';
 import { type EvaluationResult, evaluate } from './evaluation/evaluate.js';
 import type { Metrics } from './metrics.js';
+import { gatherNumbers } from './ranks.js';
 import { type StepBatch, Stepper, type StepperOptions, type SubmittedStep } from './stepper.js';
 import type { TrainingEvent, TrainingResult } from './training-event.js';
 
@@ -45,19 +47,20 @@ export class Training {
   }
 
   async run(): Promise<TrainingResult> {
-    const { run, network, signal, onEvent } = this.#options;
+    const { run, network, onEvent } = this.#options;
     const { steps, checkpointEvery } = run.config.recipe;
     onEvent?.({ kind: 'start', step: network.stepCount, steps });
     let next = this.#stepper.read(network.stepCount);
     while (true) {
       const step = network.stepCount;
+      const stops = await this.#stops();
       let saves = step % checkpointEvery === 0 && step > 0;
       // Nothing is evaluated or saved of a network whose last loss is not known.
-      if (this.#lacksValidation() || saves || step === steps || signal?.aborted) await this.#report();
+      if (this.#lacksValidation() || saves || step === steps || stops) await this.#report();
       // Before the step, not after it: a run that was stopped during an evaluation makes up for it.
       if (this.#lacksValidation()) saves = (await this.#validate()) || saves;
       if (saves) await this.#save();
-      if (step === steps || signal?.aborted) break;
+      if (step === steps || stops) break;
       const images = await next;
       // The adapter computes a step while the images of the next one are read.
       if (step + 1 < steps) next = this.#stepper.read(step + 1);
@@ -72,6 +75,19 @@ export class Training {
     }
     const validation = this.#validations.at(-1);
     return { finished, step: network.stepCount, ...(validation && { validation }) };
+  }
+
+  /** Whether it is to stop here: where several ranks train, as soon as any of them was told to, and all after the same step. */
+  async #stops(): Promise<boolean> {
+    const { signal, ranks } = this.#options;
+    const told = signal?.aborted ?? false;
+    if (!ranks) return told;
+    return (await gatherNumbers(ranks, [Number(told)])).flat().some((one) => one > 0);
+  }
+
+  /** What interrupts a step or an evaluation half way: of several ranks, nothing, since they stop together. */
+  get #interruption(): AbortSignal | undefined {
+    return this.#options.ranks ? undefined : this.#options.signal;
   }
 
   /**
@@ -94,9 +110,9 @@ export class Training {
 
   /** Hands a step to the adapter, which has the step before still to do, and reports on that one. */
   async #step(batch: StepBatch): Promise<void> {
-    const { network, signal } = this.#options;
+    const { network } = this.#options;
     const begin = performance.now();
-    const submitted = await this.#stepper.submit(batch, this.#validations, signal);
+    const submitted = await this.#stepper.submit(batch, this.#validations, this.#interruption);
     await this.#report();
     if (submitted) this.#underWay = { submitted, step: network.stepCount, begin };
   }
@@ -122,7 +138,8 @@ export class Training {
 
   /** Comes to nothing where the signal stops it. Gives whether there was never a lower error. */
   async #validate(): Promise<boolean> {
-    const { run, network, augmenter, dataset, signal, onEvent } = this.#options;
+    const { run, network, augmenter, dataset, ranks, onEvent } = this.#options;
+    const signal = this.#interruption;
     const begin = performance.now();
     let result: EvaluationResult;
     try {
@@ -131,6 +148,7 @@ export class Training {
         augmenter,
         split: dataset.validation,
         ...(signal && { signal }),
+        ...(ranks && { ranks }),
         onProgress: (images, of) => onEvent?.({ kind: 'evaluating', images, of }),
       });
     } catch (error) {
@@ -167,6 +185,7 @@ export class Training {
         validation: { loss: validation.loss, top1Error: validation.top1Error, top5Error: validation.top5Error },
       }),
       notes: {
+        ...modelNotes(run.config),
         epoch: String(Math.floor(epoch)),
         imagesOfEpoch: String(Math.round((epoch % 1) * this.#options.dataset.train.length)),
         seed: String(recipe.seed),

@@ -3,8 +3,11 @@ import { alexnetCommand } from '../invocation.js';
 import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
 
-/** Runs what a command does, with the output that its options ask for. */
-export type Run = (options: CommonOptions, command: (output: Output) => Promise<number>) => Promise<void>;
+/** Runs what a command does, with the output that its options ask for; `words` is what the person wrote. */
+export type Run = (
+  options: CommonOptions,
+  command: (output: Output, words: readonly string[]) => Promise<number>,
+) => Promise<void>;
 
 /** Begins a command; its options are listed under the headings that `optionsGroup` gives. */
 export function newCommand(name: string, description: string): Command {

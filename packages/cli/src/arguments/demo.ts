@@ -14,5 +14,5 @@ export function demoArguments(run: Run): Command {
     .addOption(tuningsOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
-    .action((options) => run(options, (output) => demoCommand(options, output)));
+    .action((options) => run(options, (output, words) => demoCommand(options, words, output)));
 }

@@ -5,7 +5,7 @@ import { checkpointOption } from '../trained-run.js';
 import { addExamples, addRequired, newCommand, type Run } from './command.js';
 
 export function featuresArguments(run: Run): Command {
-  const command = newCommand('features', 'write the activations of a layer for images, as an array for NumPy')
+  const command = newCommand('features', "write a layer's activations for images as an array for NumPy")
     .argument('[image...]', 'image files; a row of the array each, in this order')
     .option('--run <dir>', 'directory of the run')
     .addOption(checkpointOption())

@@ -1,16 +1,28 @@
 import { type Command, Option } from 'commander';
 import { reportCommand } from '../commands/report.js';
-import { adapterOption, jsonOption } from '../options.js';
+import { adapterOption, jsonOption, maxRejectedOption } from '../options.js';
 import { checkpointOption } from '../trained-run.js';
 import { addExamples, addRequired, newCommand, type Run } from './command.js';
 
 export function reportArguments(run: Run): Command {
-  const command = newCommand('report', 'write an HTML file about a run: curves, filters, predictions');
+  const command = newCommand(
+    'report',
+    'write an HTML file about a run: network, curves, errors beside the published ones, filters, predictions, speed, and how to make it again',
+  );
   addRequired(command, new Option('--run <dir>', 'directory of the run'))
     .addOption(checkpointOption())
     .option('--data <dir>', "data set whose validation images are predicted (default: the run's)")
+    .addOption(maxRejectedOption('leave those out that cannot be used, if they are no more than this fraction'))
+    .addOption(
+      new Option(
+        '--views <n>',
+        'evaluate the validation images for the report: 1, the centre of each; 10, as the paper did (default: only what was evaluated in training)',
+      ).choices(['1', '10']),
+    )
     .addOption(adapterOption())
     .addOption(jsonOption())
-    .action((options) => run(options, (output) => reportCommand(options, output)));
-  return addExamples(command, 'report --run runs/mine');
+    .action(({ views, ...options }) =>
+      run(options, (output) => reportCommand({ ...options, ...(views && { views: Number(views) }) }, output)),
+    );
+  return addExamples(command, 'report --run runs/mine', 'report --run runs/mine --views 10');
 }

@@ -23,8 +23,12 @@ export interface DemoOptions extends AdapterOptions, TuningOptions {
 const printed = 5;
 const shown = 12;
 
-/** Trains the small network on the embedded images and shows what it learnt; gives the exit code. */
-export async function demoCommand(options: DemoOptions, output: Output): Promise<number> {
+/**
+ * Trains the small network on the embedded images and shows what it learnt; gives the exit code.
+ *
+ * @param words the command as it was given, to be noted with the run
+ */
+export async function demoCommand(options: DemoOptions, words: readonly string[], output: Output): Promise<number> {
   const path = options.run ?? `runs/demo-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}`;
   await refuseExisting(path);
   const steps = options.steps ?? demoRecipe.training.steps;
@@ -39,7 +43,7 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
     model: { variant, inputSize: describeModel({ variant }).input[1]! },
     data: {
       ...{ source: 'emoji', name, classes: [...classes], height, width, channels },
-      fingerprint: fingerprintOf(dataset),
+      fingerprint: await fingerprintOf(dataset),
     },
     images: {
       crop: 'random',
@@ -63,6 +67,7 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
   const trained = await runTraining(
     {
       config,
+      words,
       dataset,
       adapters: options.adapters,
       tuning: { effort: options.tune ?? 'cached', file: options.tunings, say: output.line },
@@ -79,7 +84,7 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
     return trained.interruptedCode;
   }
   // Only now: what draws takes longer to load than everything else together.
-  const { writeReport } = await import('../report.js');
+  const { writeReport } = await import('../report/write-report.js');
   const report = await writeReport(trained.run, network);
   const { examples = [] } = network ?? {};
   output.result({

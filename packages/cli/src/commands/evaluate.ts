@@ -33,6 +33,7 @@ export interface EvaluateOptions extends AdapterOptions, TuningOptions {
   readonly mix?: string;
   readonly predictions?: string;
   readonly checkpoint?: WhichWeights;
+  readonly maxRejected?: number;
 }
 
 /** Which of a network's weights were evaluated. */
@@ -120,11 +121,12 @@ function described({ top1Error, top5Error, loss }: EvaluationResult): string {
 
 /** Everything that can be wrong is found here, before any adapter is opened. */
 async function membersOf(options: EvaluateOptions, output: Output): Promise<Member[]> {
-  const { run, weights, mean, data, checkpoint } = options;
+  const { run, weights, mean, data, checkpoint, maxRejected } = options;
+  const checking = { checked: 'validation', maxRejected, output } as const;
   if (weights !== undefined) {
     if (run !== undefined) throw new ConfigError('--run and --weights: give one of them');
     if (data === undefined) throw new ConfigError('--data is missing: published weights come without images');
-    const dataset = await openData(data, { usualSize: publishedImageSize });
+    const dataset = await openData(data, { usualSize: publishedImageSize }, checking);
     const published = await readPublishedWeights(weights);
     for (const remark of published.remarks) output.line(`${weights}: ${remark}`);
     return [{ network: await publishedNetwork(published, dataset, mean), dataset }];
@@ -141,7 +143,7 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
         `${path}: knows other classes than ${members[0]!.network.path}; average runs of the same ones`,
       );
     }
-    members.push({ network, dataset: await openDataOfRun(network.config, data) });
+    members.push({ network, dataset: await openDataOfRun(network.config, data, checking) });
   }
   return members;
 }
@@ -149,7 +151,10 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
 /** Several directories with commas between, or one that has a comma in its name. */
 async function runPaths(text: string): Promise<string[]> {
   if (text.includes(',') && (await RunDirectory.exists(text).catch(() => false))) return [text];
-  return text.split(',').map((path) => path.trim());
+  const paths = text.split(',').map((path) => path.trim());
+  if (paths.includes(''))
+    throw new ConfigError(`--run ${text}: there is nothing between two commas, or after the last`);
+  return paths;
 }
 
 /** One network at a time is on the adapter. Gives which weights it was. */

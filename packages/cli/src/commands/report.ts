@@ -1,10 +1,14 @@
-import { RunDirectory, type WhichWeights } from '@alex/trainer';
+import type { Dataset } from '@alex/data';
+import { AlexError } from '@alex/tensor';
+import { evaluate, RunDirectory, type WhichWeights } from '@alex/trainer';
 import { openDataOfRun, sayRemarks } from '../data.js';
+import { predictExamples } from '../examples.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
-import { openTrained } from '../session.js';
-import { type ShownNetwork, showNetwork } from '../shown-network.js';
+import type { Shown } from '../report/write-report.js';
+import { describeModel, openTrained } from '../session.js';
+import { filtersPath } from '../shown-network.js';
 import { openTrainedRun } from '../trained-run.js';
 
 /** What `report` takes. */
@@ -12,6 +16,9 @@ export interface ReportOptions extends AdapterOptions {
   readonly run: string;
   readonly data?: string;
   readonly checkpoint?: WhichWeights;
+  readonly maxRejected?: number;
+  /** Evaluates the validation images for the report, by so many views of each. */
+  readonly views?: number;
 }
 
 const exampleCount = 12;
@@ -21,26 +28,51 @@ export async function reportCommand(options: ReportOptions, output: Output): Pro
   const run = await RunDirectory.open(options.run);
   const hasLearnt = (await run.hasWeights()) || (await run.checkpoints.steps()).length > 0;
   // What has learnt nothing yet has curves, perhaps, but nothing else to show.
-  const shown = hasLearnt || options.checkpoint !== undefined ? await shownOf(run, options, output) : undefined;
+  const shown = hasLearnt || options.checkpoint !== undefined ? await shownOf(run, options, output) : {};
   // Only now: what draws takes longer to load than everything else together.
-  const { writeReport } = await import('../report.js');
+  const { writeReport } = await import('../report/write-report.js');
   const report = await writeReport(run, shown);
-  output.result({ run: options.run, report });
+  const { evaluations = [] } = shown;
+  output.result({ run: options.run, report, ...(evaluations.length > 0 && { evaluations }) });
   output.line(`The report is in ${report}.`);
   return exitCode.success;
 }
 
-async function shownOf(
-  run: RunDirectory,
-  { run: path, adapters, data, checkpoint }: ReportOptions,
-  output: Output,
-): Promise<ShownNetwork> {
-  const dataset = await openDataOfRun(run.config, data);
+async function shownOf(run: RunDirectory, options: ReportOptions, output: Output): Promise<Shown> {
+  const { config } = run;
+  const trained = await openTrainedRun(options.run, options.checkpoint, output);
+  const learnt = await trained.learnt();
+  const { model, data } = config;
+  const path = filtersPath(describeModel({ ...model, classes: data.classes.length, channels: data.channels }));
+  const filters = path === undefined ? undefined : learnt.weights[path];
+  const dataset = await dataOf(run, options, output);
+  if (!dataset) return { filters };
   sayRemarks([dataset], output);
-  const session = await openTrained(await openTrainedRun(path, checkpoint, output), { adapters });
+  const session = await openTrained({ ...trained, learnt: async () => learnt }, { adapters: options.adapters });
   try {
-    return await showNetwork(session, dataset, exampleCount);
+    const { views } = options;
+    const { network, augmenter } = session;
+    const split = dataset.validation;
+    return {
+      filters,
+      examples: await predictExamples(session, dataset, exampleCount),
+      ...(views !== undefined && {
+        evaluations: [{ views, ...(await evaluate({ network, augmenter, split, views })) }],
+      }),
+    };
   } finally {
     session.dispose();
+  }
+}
+
+/** The images to predict. A report can do without them, unless somebody asked for what needs them. */
+async function dataOf(run: RunDirectory, options: ReportOptions, output: Output): Promise<Dataset | undefined> {
+  try {
+    const { data, maxRejected } = options;
+    return await openDataOfRun(run.config, data, { checked: 'validation', maxRejected, output });
+  } catch (error) {
+    if (options.data !== undefined || options.views !== undefined || !(error instanceof AlexError)) throw error;
+    output.line(`The report shows no predictions: ${error.message}. --data names the images where they are by now.`);
+    return undefined;
   }
 }

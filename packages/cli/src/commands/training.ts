@@ -1,6 +1,6 @@
 import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
-import { AdapterError, ConfigError } from '@alex/tensor';
+import { AdapterError, ConfigError, type HostTensor } from '@alex/tensor';
 import { exportTunings } from '@alex/tensor/kernels';
 import type { MemoryPlan, Network } from '@alex/tensor/network';
 import {
@@ -20,8 +20,8 @@ import { Interruption } from '../interrupt.js';
 import { alexnetCommand } from '../invocation.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
+import { RunProvenance } from '../run-provenance.js';
 import { openSession, type Session } from '../session.js';
-import { startingPoint } from '../starting-point.js';
 import { traceStep } from '../trace.js';
 import { type Tuning, tuningsOfRun } from '../tuning.js';
 
@@ -43,6 +43,7 @@ export interface Trained {
 export async function runTraining(
   {
     config,
+    words,
     dataset,
     adapters,
     strategy,
@@ -52,8 +53,11 @@ export async function runTraining(
     dashboard,
     memory,
     onDivergence,
+    given,
   }: {
     readonly config: RunConfig;
+    /** The command as it was given. */
+    readonly words: readonly string[];
     readonly dataset: Dataset;
     readonly adapters?: string | undefined;
     readonly strategy?: Strategy | 'auto' | undefined;
@@ -65,6 +69,8 @@ export async function runTraining(
     readonly dashboard?: DashboardAddress | undefined;
     readonly memory?: number | undefined;
     readonly onDivergence?: 'stop' | 'rollback' | undefined;
+    /** What a run without a checkpoint starts from, unless it draws all of it. */
+    readonly given?: Readonly<Record<string, HostTensor>> | undefined;
   },
   begin: () => Promise<RunDirectory>,
   afterwards?: (session: Session) => Promise<void>,
@@ -91,8 +97,10 @@ export async function runTraining(
     const progress = new TrainingProgress(output);
     const page =
       dashboard && (await openDashboard({ run, session: () => session, dataset, address: dashboard, output }));
+    const provenance = new RunProvenance(run, session, words, output.line);
     let events: EventFile | undefined;
     const show = (event: TrainingEvent) => {
+      provenance.show(event);
       progress.show(event);
       page?.show(event);
       if (event.kind === 'start') events = new EventFile(run.path, event.step + 1);
@@ -108,7 +116,7 @@ export async function runTraining(
         network: session.network,
         augmenter: session.augmenter,
         dataset,
-        ...(await startOf(run, session, output)),
+        ...(given && (await startOf(run, session, given))),
         ...(onDivergence && { onDivergence }),
         reopen: async () => {
           session.dispose();
@@ -123,11 +131,13 @@ export async function runTraining(
         betweenSteps: () => page?.look(),
       });
       finished = result.finished;
+      provenance.end(finished ? 'finished' : 'stopped');
       progress.stop();
       if (!result.finished) return { run, result, interruptedCode: interruption.code };
       await afterwards?.(session);
       return { run, result };
     } catch (error) {
+      provenance.end('failed', (error as Error).message);
       if (error instanceof AdapterError && (await run.latestCheckpoint())) {
         output.line(`Resume from the last checkpoint:  ${resumeCommand(run.path, '--adapters', 'ANOTHER')}`);
       }
@@ -188,15 +198,10 @@ async function openDashboard({
   }
 }
 
-/** The parameters that a run without a checkpoint starts from, unless it draws all of them. */
-async function startOf(run: RunDirectory, { network }: Session, output: Output) {
-  const { startsFrom } = run.config.recipe;
-  if (!startsFrom || (await run.latestCheckpoint())) return {};
+/** The parameters that a run without a checkpoint starts from: those that it was given, and the others as they are drawn. */
+async function startOf(run: RunDirectory, { network }: Session, given: Readonly<Record<string, HostTensor>>) {
   try {
-    const start = await startingPoint(startsFrom.weights);
-    for (const remark of start.remarks) output.line(remark);
-    const given = start.weights(run.config.images.scale);
-    return { initialParameters: await startingWeights(given, network, startsFrom.replaces) };
+    return { initialParameters: await startingWeights(given, network, run.config.recipe.startsFrom?.replaces ?? []) };
   } catch (error) {
     if (run.isNew) await run.remove();
     throw error;

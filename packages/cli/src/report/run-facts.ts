@@ -1,0 +1,98 @@
+import { predictAlone } from '@alex/multi-gpu';
+import type { Facts, ReportTable } from '@alex/report';
+import type { NetworkDescription } from '@alex/tensor';
+import type { Stretch } from '@alex/trainer';
+import { duration } from '../output.js';
+import { type RunRecord, trainingSeconds } from './run-record.js';
+
+const short = (value: number) => Number(value.toPrecision(3)).toLocaleString('en-US');
+
+/** `21.8 million`. */
+function amount(value: number): string {
+  const [name, unit] = (
+    [
+      ['trillion', 1e12],
+      ['billion', 1e9],
+    ] as const
+  ).find(([, least]) => value >= least) ?? ['million', 1e6];
+  return `${short(value / unit)} ${name}`;
+}
+
+const megabytes = (bytes: number) =>
+  `${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`;
+
+/** How fast a run learnt; nothing of one without steps. */
+export function speedOf(record: RunRecord, description: NetworkDescription): Facts {
+  const { trainingSpeed, evaluationSpeed } = record.summary;
+  const whole = wholeSeconds(record.stretches);
+  // Once forward, twice backward; the lowest layer that learns needs no gradient of its input.
+  const perImage = predictAlone(description, 1, 1);
+  return {
+    ...(trainingSpeed !== undefined && {
+      'images per second in training': `${short(trainingSpeed)} (median)`,
+      'multiply-adds per second in training': `${amount(trainingSpeed * perImage)} (${amount(perImage)} an image, forward and backward)`,
+    }),
+    ...(evaluationSpeed !== undefined && {
+      'images per second in evaluations': `${short(evaluationSpeed)} (median)`,
+    }),
+    ...(trainingSpeed !== undefined && { 'time in steps': duration(trainingSeconds(record)) }),
+    ...(whole !== undefined && { 'time from beginning to end': duration(whole) }),
+  };
+}
+
+/** Of stretches that all have an end. */
+function wholeSeconds(stretches: readonly Stretch[]): number | undefined {
+  const seconds = stretches.map(({ time, end }) =>
+    end ? (Date.parse(end.time) - Date.parse(time)) / 1000 : Number.NaN,
+  );
+  const sum = seconds.reduce((total, each) => total + each, 0);
+  return stretches.length > 0 && Number.isFinite(sum) ? sum : undefined;
+}
+
+/** What the network took on its adapters; nothing where that was not noted. */
+export function memoryOf({ stretches }: RunRecord): Facts {
+  const last = stretches.at(-1);
+  if (!last) return {};
+  const { total, parameters, optimizerState, activations } = last.memory;
+  return {
+    'in all': megabytes(total),
+    parameters: megabytes(parameters),
+    'momentum and the like': megabytes(optimizerState),
+    'activations and gradients': megabytes(activations),
+    ...(last.adapters.length > 1 &&
+      Object.fromEntries(
+        last.adapters.map(({ name, memoryBytes }, index) => [`adapter ${index + 1}: ${name}`, megabytes(memoryBytes)]),
+      )),
+  };
+}
+
+const outcomes = { finished: 'finished', stopped: 'stopped by a signal', failed: 'failed' } as const;
+
+/** What trained a run: when, which steps, by what version, on what. */
+export function environmentOf({ stretches }: RunRecord): ReportTable[] {
+  if (stretches.length === 0) return [];
+  return [
+    {
+      caption: 'Stretches of the training',
+      columns: ['began', 'steps', 'version', 'adapter', 'driver', 'machine', 'how it ended'],
+      rows: stretches.map((stretch) => [
+        stretch.time.replace(/:\d\d\.\d+Z$/, ' UTC').replace('T', ' '),
+        `${stretch.step} to ${stretch.end?.step ?? '?'}`,
+        stretch.version,
+        stretch.adapters.map(({ name }) => name).join(' and ') +
+          (stretch.strategy === undefined ? '' : ` (${stretch.strategy})`),
+        [...new Set(stretch.adapters.map(({ driver }) => driver))].join(' and '),
+        machineOf(stretch),
+        stretch.end ? outcomes[stretch.end.outcome] + reasonOf(stretch) : 'not noted: killed, or still at work',
+      ]),
+    },
+  ];
+}
+
+function reasonOf({ end }: Stretch): string {
+  return end?.reason === undefined ? '' : `: ${end.reason}`;
+}
+
+function machineOf({ machine: { processor, cores, platform, node } }: Stretch): string {
+  return `${processor}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${platform}, Node ${node.replace(/^v/, '')}`;
+}

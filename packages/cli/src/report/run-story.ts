@@ -1,0 +1,71 @@
+import type { RunStatus } from '@alex/report';
+import { changeInWords } from '../change-in-words.js';
+import type { RunRecord } from './run-record.js';
+
+const count = (value: number) => value.toLocaleString('en-US');
+
+/** How far a run came, and why no further. */
+export function statusOf({ config, summary, stretches, divergence, hasWeights }: RunRecord): RunStatus {
+  const { steps } = config.recipe;
+  const step = summary.last?.step ?? 0;
+  const epochs = summary.last ? `, ${Number(summary.last.epoch.toFixed(2))} epochs` : '';
+  const end = stretches.at(-1)?.end;
+  if (hasWeights && step >= steps) return { kind: 'finished', text: `finished: ${count(steps)} steps${epochs}` };
+  const far = `${count(step)} of ${count(steps)} steps${epochs}`;
+  if (divergence && divergence.step > step && end?.outcome !== 'stopped') {
+    return { kind: 'failed', text: `diverged at step ${count(divergence.step)}: ${far}` };
+  }
+  if (end?.outcome === 'failed') return { kind: 'failed', text: `failed after ${far}` };
+  if (end?.outcome === 'stopped') return { kind: 'unfinished', text: `stopped after ${far}` };
+  if (step === 0) return { kind: 'unfinished', text: `no steps yet, of ${count(steps)}` };
+  // Killed, or still at work: the file cannot tell.
+  return { kind: 'unfinished', text: `unfinished: ${far}` };
+}
+
+/** So many of one kind are told; more would hide the rest. */
+const mostProblems = 5;
+
+/** What is to be known of a run before its figures, a sentence each. */
+export function remarksOn(record: RunRecord): string[] {
+  const { config, stretches, divergence, summary } = record;
+  const { recipe } = config;
+  const frozen = Object.entries(recipe.overrides ?? {}).flatMap(([name, { learningRateScale }]) =>
+    learningRateScale === 0 ? [name] : [],
+  );
+  const problems = stretches.flatMap((stretch) => stretch.problems);
+  const last = stretches.at(-1);
+  const adapters = last?.adapters ?? [];
+  return [
+    ...(recipe.startsFrom
+      ? [
+          `Fine-tuned: starts from the weights of ${recipe.startsFrom.weights}` +
+            (recipe.startsFrom.replaces.length > 0 ? `; reinitialized: ${recipe.startsFrom.replaces.join(', ')}` : '') +
+            '.',
+        ]
+      : []),
+    ...(frozen.length > 0 ? [`Kept as they were, bit for bit: ${frozen.join(', ')}.`] : []),
+    ...(recipe.precision === 'mixed' ? ['Learnt in mixed precision: activations and weights in 16 bits.'] : []),
+    ...(recipe.microBatch !== undefined && recipe.microBatch !== recipe.batch
+      ? [`Each step of ${recipe.batch} images is made of batches of ${recipe.microBatch}.`]
+      : []),
+    ...(adapters.length > 1
+      ? [`On ${adapters.length} adapters, sharing the work by ${last?.strategy ?? 'model'}.`]
+      : []),
+    ...(stretches.length > 1
+      ? [
+          `Resumed: trained in ${stretches.length} stretches, from steps ${stretches.map(({ step }) => count(step)).join(', ')} on.`,
+        ]
+      : []),
+    ...(recipe.changes ?? []).map((change) => `Changed by hand ${changeInWords(change)}.`),
+    ...(divergence
+      ? [
+          `The loss became ${divergence.loss} at step ${count(divergence.step)}` +
+            (divergence.began === undefined ? '' : `; it began in ${divergence.began}`) +
+            (divergence.step <= (summary.last?.step ?? 0) ? '; the run went on from an earlier step.' : '.'),
+        ]
+      : []),
+    ...problems.slice(0, mostProblems).map((problem) => `Overcome: ${problem}`),
+    ...(problems.length > mostProblems ? [`${problems.length - mostProblems} more problems were overcome.`] : []),
+    ...(stretches.length === 0 ? ['What trained it was not noted: it is a run of a version before 0.3.'] : []),
+  ];
+}
