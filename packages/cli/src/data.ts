@@ -37,7 +37,7 @@ export async function measureImages(
 /** What to do about image files that cannot be used, of data that consist of such files. */
 export interface ImageChecking {
   /** Which images are looked at before anything begins; all unless said. */
-  readonly checked?: 'all' | 'validation';
+  readonly checked?: 'all' | 'validation' | 'none';
   /** Share of all images that may be unusable; the usual one unless said. */
   readonly maxRejected?: number | undefined;
   /** Told how far it is where that takes long. */

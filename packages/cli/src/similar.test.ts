@@ -223,7 +223,9 @@ describe('similar', () => {
     });
     const { code, stdout } = await alexnet('similar', '--run', run, '--layer', 'relu1', '--build');
     expect(code).toBe(130);
-    expect(stdout).toMatch(/Stopping; what is finished is kept\.\nStopped\. The same command continues where it was\.\n$/);
+    expect(stdout).toMatch(
+      /Stopping; what is finished is kept\.\nStopped\. The same command continues where it was\.\n$/,
+    );
     expect(existsSync(join(directory, run, 'similar/relu1.index'))).toBe(false);
   });
 

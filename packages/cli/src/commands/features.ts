@@ -110,7 +110,8 @@ async function sourceOf(
   if (!wantsData) throw new ConfigError('there is nothing to compute features of: give image files, --data or --split');
   if (data === undefined && weights !== undefined)
     throw new ConfigError('--data is missing: published weights come without images');
-  const dataset = await openImagesForRun(network.config, data);
+  // Those that cannot be read are named, and the others are written.
+  const dataset = await openImagesForRun(network.config, data, { checked: 'none', output });
   sayRemarks([dataset], output);
   return fromSplit(dataset, split === 'train' ? dataset.train : dataset.validation);
 }
