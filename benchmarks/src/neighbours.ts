@@ -17,7 +17,11 @@ const { values } = parseArgs({
     'no-brute-force': { type: 'boolean', default: false },
   },
 });
-const [images, columns, queries] = [values.images, values.features, values.queries].map(Number) as [number, number, number];
+const [images, columns, queries] = [values.images, values.features, values.queries].map(Number) as [
+  number,
+  number,
+  number,
+];
 const path = values.index;
 const classes = 1000;
 
@@ -125,4 +129,6 @@ if (!values['no-brute-force']) {
   if (!same) console.log(JSON.stringify({ found, nearest }, undefined, 1));
   process.exitCode = same ? 0 : 1;
 }
-console.log(found.map((list) => list.map(({ row, distance }) => `${row} (${distance.toPrecision(7)})`).join(', ')).join('\n'));
+console.log(
+  found.map((list) => list.map(({ row, distance }) => `${row} (${distance.toPrecision(7)})`).join(', ')).join('\n'),
+);

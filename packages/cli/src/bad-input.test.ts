@@ -207,8 +207,8 @@ describe('data that cannot be used', () => {
     const names = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
     await writeFile(join(data, 'batches.meta.txt'), `${names.join('\n')}\n`);
     for (const file of [1, 2, 3, 4, 5].map((n) => `data_batch_${n}.bin`))
-      await writeFile(join(data, file), Buffer.alloc(5000));
-    await writeFile(join(data, 'test_batch.bin'), Buffer.alloc(5000));
+      await writeFile(join(data, file), Buffer.alloc(5000, Number(/\d/.exec(file)![0])));
+    await writeFile(join(data, 'test_batch.bin'), Buffer.alloc(5000, 6));
     const run = newRun();
     const refused = await runCommand(['train', '--data', data, '--model', 'cifar-80sec', '--run', run]);
     expectRefusal(refused, 1, /data_batch_1\.bin has 5,000 bytes, expected 30,730,000/);

@@ -38,7 +38,7 @@ it('features.md has commands that work, and similar-images.md says what they say
   let said = '';
   for (const command of commands) {
     // The small network has no layer fc7.
-    const words = command.replace('fc7', 'fc5').split(' ');
+    const words = command.replaceAll('fc7', 'fc5').split(' ');
     const { code, stdout, stderr } = await runCommand(words, { directory });
     expect(code, `${command}\n${stderr}`).toBe(0);
     said += stdout;

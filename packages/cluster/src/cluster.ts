@@ -138,7 +138,7 @@ class OpenCluster implements Cluster {
     return this.#operate({ kind: 'allToAll', pieces: pieces.map(shared) });
   }
 
-  gather(bytes: Uint8Array, root = 0): Promise<Uint8Array[]> {
+  async gather(bytes: Uint8Array, root = 0): Promise<Uint8Array[]> {
     return this.#operate({ kind: 'gather', memory: shared(bytes), root: this.#checkRank(root) });
   }
 

@@ -6,7 +6,7 @@ export interface Launched {
   readonly by: string;
   /** How many ranks it started. */
   readonly size: number;
-  /** The libraries that its ranks can find each other through, the likeliest first. */
+  /** The libraries that its ranks can find each other through, the most likely first. */
   readonly libraries: readonly MpiLibrary[];
 }
 

@@ -50,7 +50,7 @@ export function loadMpi(launched: Launched, files?: readonly string[]): LoadedMp
       // Global, because MPI opens parts of its own that look for its symbols.
       loaded = koffi.load(file, { global: true, lazy: true });
     } catch (error) {
-      reasons.push((error as Error).message.replaceAll('\n', ' '));
+      reasons.push(`${file}: ${(error as Error).message.replaceAll('\n', ' ')}`);
       continue;
     }
     const library = kindOf(file, loaded);

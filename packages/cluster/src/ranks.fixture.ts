@@ -16,7 +16,7 @@ const messageOf = (error: unknown) => (error as Error).message;
 /** Values of a rank whose sums depend on the order of adding. */
 export function addends(rank: number, count: number): Float32Array<SharedArrayBuffer> {
   const values = new Float32Array(new SharedArrayBuffer(4 * count));
-  for (let i = 0; i < count; i++) values[i] = Math.sin(1 + i * 7 + rank * 13) * 10 ** ((i + rank) % 6);
+  for (let i = 0; i < count; i++) values[i] = Math.sin(1 + i * 7 + rank * 13) * 10 ** ((i + rank) % 4);
   return values;
 }
 

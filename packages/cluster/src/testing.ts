@@ -43,10 +43,14 @@ export interface Ranks {
   readonly found: readonly unknown[];
 }
 
-/** Starts so many ranks of `ranks.fixture.ts` and waits for their end. */
+/**
+ * Starts so many ranks of `ranks.fixture.ts` and waits for their end.
+ *
+ * @param size left out, the launcher is not told
+ */
 export async function launch(
   mpi: InstalledMpi,
-  size: number,
+  size: number | undefined,
   name: string,
   environment: NodeJS.ProcessEnv = {},
 ): Promise<Ranks> {
@@ -54,10 +58,20 @@ export async function launch(
   try {
     const fixture = fileURLToPath(new URL('ranks.fixture.ts', import.meta.url));
     const node = [process.execPath, '--conditions=@alex/source', '--import', import.meta.resolve('tsx')];
-    const child = spawn(mpi.launcher, [...mpi.arguments, '-np', String(size), ...node, fixture, name, folder], {
-      // Containers run as root, which Open MPI refuses unless it is told twice.
-      env: { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', ...environment },
-    });
+    const child = spawn(
+      mpi.launcher,
+      [...mpi.arguments, ...(size === undefined ? [] : ['-np', String(size)]), ...node, fixture, name, folder],
+      {
+        // Containers run as root, which Open MPI refuses unless it is told twice.
+        env: {
+          ...process.env,
+          TMPDIR: folder,
+          OMPI_ALLOW_RUN_AS_ROOT: '1',
+          OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
+          ...environment,
+        },
+      },
+    );
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8');
@@ -67,7 +81,7 @@ export async function launch(
       child.on('error', reject);
       child.on('close', resolve);
     });
-    const found = Array.from({ length: size }, (_, rank) => {
+    const found = Array.from({ length: size ?? 1 }, (_, rank) => {
       const file = join(folder, `${rank}.json`);
       return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as unknown) : undefined;
     });

@@ -115,7 +115,10 @@ describe('CIFAR-10', () => {
     const folder = await temporaryFolder();
     const content = Buffer.alloc(30_730_000);
     content[9_999 * 3073] = 9;
-    for (const name of imageFiles) await writeFile(join(folder, name), content);
+    for (const [file, name] of imageFiles.entries()) {
+      content[1] = file + 1;
+      await writeFile(join(folder, name), content);
+    }
     await writeFile(join(folder, 'batches.meta.txt'), names.join('\n'));
     const { train, validation } = await openCifar10(folder);
     expect(train.length).toBe(50_000);

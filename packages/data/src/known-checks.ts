@@ -76,7 +76,7 @@ export class KnownChecks {
     if (this.#unwritten.length >= writtenAtATime) await this.#write();
   }
 
-  /** Writes what is new. Where most of the file is about what is no more, it is written anew. */
+  /** Writes what is new. Where most of the file is about what is no more, it is written again. */
   async close(paths: Iterable<string>): Promise<void> {
     await this.#write();
     await this.#handle?.close().catch(() => undefined);

@@ -114,9 +114,9 @@ describe('Fashion-MNIST', () => {
     await expect(
       openFashionMnist(await smallFiles({ 't10k-labels-idx1-ubyte.gz': labels(digits.validation) })),
     ).rejects.toThrow("holds Fashion-MNIST's files to learn from and MNIST's to validate");
-    await expect(openFashionMnist(await smallFiles({ 't10k-labels-idx1-ubyte.gz': labels(fashion.validation.toReversed()) }))).rejects.toThrow(
-      'holds images in the form of MNIST, not Fashion-MNIST',
-    );
+    await expect(
+      openFashionMnist(await smallFiles({ 't10k-labels-idx1-ubyte.gz': labels(fashion.validation.toReversed()) })),
+    ).rejects.toThrow('holds images in the form of MNIST, not Fashion-MNIST');
   });
 
   test.each([

@@ -155,7 +155,7 @@ export class LockFile {
   }
 
   /**
-   * Opens its file, which is read anew then, on a network file system too, and closed again, which brings there what was
+   * Opens its file, which is read again then, on a network file system too, and closed again, which brings there what was
    * written.
    */
   async #withFile(use: (file: FileHandle) => Promise<void>): Promise<void> {

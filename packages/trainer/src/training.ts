@@ -47,20 +47,21 @@ export class Training {
   }
 
   async run(): Promise<TrainingResult> {
-    const { run, network, onEvent } = this.#options;
+    const { run, network, signal, onEvent } = this.#options;
     const { steps, checkpointEvery } = run.config.recipe;
     onEvent?.({ kind: 'start', step: network.stepCount, steps });
     let next = this.#stepper.read(network.stepCount);
     while (true) {
       const step = network.stepCount;
-      const stops = await this.#stops();
+      const agreed = await this.#agreedToStop();
+      const stops = () => agreed ?? signal?.aborted ?? false;
       let saves = step % checkpointEvery === 0 && step > 0;
       // Nothing is evaluated or saved of a network whose last loss is not known.
-      if (this.#lacksValidation() || saves || step === steps || stops) await this.#report();
+      if (this.#lacksValidation() || saves || step === steps || stops()) await this.#report();
       // Before the step, not after it: a run that was stopped during an evaluation makes up for it.
       if (this.#lacksValidation()) saves = (await this.#validate()) || saves;
       if (saves) await this.#save();
-      if (step === steps || stops) break;
+      if (step === steps || stops()) break;
       const images = await next;
       // The adapter computes a step while the images of the next one are read.
       if (step + 1 < steps) next = this.#stepper.read(step + 1);
@@ -77,12 +78,11 @@ export class Training {
     return { finished, step: network.stepCount, ...(validation && { validation }) };
   }
 
-  /** Whether it is to stop here: where several ranks train, as soon as any of them was told to, and all after the same step. */
-  async #stops(): Promise<boolean> {
+  /** Whether several ranks stop here: as soon as any of them was told to, and all after the same step. */
+  async #agreedToStop(): Promise<boolean | undefined> {
     const { signal, ranks } = this.#options;
-    const told = signal?.aborted ?? false;
-    if (!ranks) return told;
-    return (await gatherNumbers(ranks, [Number(told)])).flat().some((one) => one > 0);
+    if (!ranks) return undefined;
+    return (await gatherNumbers(ranks, [Number(signal?.aborted ?? false)])).flat().some((one) => one > 0);
   }
 
   /** What interrupts a step or an evaluation half way: of several ranks, nothing, since they stop together. */

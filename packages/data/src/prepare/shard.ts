@@ -50,7 +50,7 @@ export interface RejectedImage {
 
 /** What is known of a finished shard: a file beside the others, written after the shard itself. */
 export interface ShardRecord {
-  /** Of everything that the job says: a shard of another one is made anew. */
+  /** Of everything that the job says: a shard of another one is made again. */
   readonly job: string;
   readonly bytes: number;
   readonly sha256: string;

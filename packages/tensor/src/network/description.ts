@@ -80,7 +80,10 @@ export interface NetworkDescription {
  * layer does not fit.
  */
 export function describeNetwork(options: NetworkOptions): NetworkDescription {
-  checkOptions('describeNetwork', options, ['name', 'input', 'columns', 'layers']);
+  // A description may be described again: `{ ...whole, layers }`. What follows from its options is worked out again.
+  const { output, parameterCount, multiplyAdds, table, ...given } = options as NetworkOptions &
+    Partial<NetworkDescription>;
+  checkOptions('describeNetwork', given, ['name', 'input', 'columns', 'layers']);
   if (typeof options.name !== 'string') throw optionError('describeNetwork', 'name', 'a text', options.name);
   const columns = options.columns ?? 1;
   checkWholeNumber(options.name, 'columns', columns);
