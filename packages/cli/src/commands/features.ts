@@ -85,7 +85,7 @@ export async function featuresCommand(
   if (written) {
     const { names } = file.files;
     output.line(
-      `${to} has ${layer} of ${file.shape[0]!.toLocaleString('en-US')} images: float32 [${file.shape.join(', ')}].`,
+      `${to} has ${layer} of ${counted(file.shape[0]!)}: float32 [${file.shape.join(', ')}].`,
     );
     output.line(`${names} names the image of each row.`);
   }
@@ -174,4 +174,8 @@ async function readPart(
     notes: parts.flatMap(({ notes }) => notes),
     problems: parts.flatMap(({ problems }) => problems),
   };
+}
+
+function counted(images: number): string {
+  return images === 1 ? '1 image' : `${images.toLocaleString('en-US')} images`;
 }
