@@ -84,9 +84,7 @@ export async function featuresCommand(
   });
   if (written) {
     const { names } = file.files;
-    output.line(
-      `${to} has ${layer} of ${counted(file.shape[0]!)}: float32 [${file.shape.join(', ')}].`,
-    );
+    output.line(`${to} has ${layer} of ${counted(file.shape[0]!)}: float32 [${file.shape.join(', ')}].`);
     output.line(`${names} names the image of each row.`);
   }
   sayProblems(
