@@ -6,10 +6,11 @@ import { elementCount } from '@alex/tensor/kernels';
  * layer answers to, which are filters as large as the image. Nothing where it has others, such as one for each place.
  */
 export function firstFilters(
-  { input, layers }: NetworkDescription,
+  description: NetworkDescription,
   weights: Readonly<Record<string, HostTensor>>,
 ): HostTensor | undefined {
-  const path = firstWeight(layers)?.path;
+  const { input } = description;
+  const path = firstWeight(description)?.path;
   const weight = path === undefined ? undefined : weights[path];
   if (weight?.shape.length === 4) return weight;
   if (weight?.shape.length === 2 && weight.shape[1] === elementCount(input)) {
@@ -19,7 +20,7 @@ export function firstFilters(
 }
 
 /** What the first layer that learns multiplies the image with. */
-export function firstWeight(layers: NetworkDescription['layers']) {
+export function firstWeight({ layers }: Pick<NetworkDescription, 'layers'>) {
   const [first] = layers.filter(({ parameters }) => parameters.length > 0);
   return first?.parameters.find(({ name }) => name === 'weight');
 }

@@ -124,8 +124,12 @@ export async function similarImages(
 
 /** Images beside those found, for `neighbours` of `@alex/report`. */
 export function drawable(
-  images: readonly Neighbours['image'][],
+  images: readonly Pick<Neighbours, 'image' | 'label'>[],
   found: readonly (readonly SimilarImage[])[],
 ): Neighbours[] {
-  return images.map((image, i) => ({ image, nearest: found[i]!.map((one) => one.image) }));
+  return images.map((own, i) => ({
+    ...own,
+    nearest: found[i]!.map(({ image }) => image),
+    nearestLabels: found[i]!.map(({ label }) => label),
+  }));
 }

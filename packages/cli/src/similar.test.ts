@@ -21,7 +21,7 @@ const sizes = ['--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'of
 
 beforeAll(async () => {
   const data = ['--data', 'emoji', '--classes', String(classes)];
-  const trained = await alexnet('train', ...data, '--run', run, '--steps', '6', ...sizes);
+  const trained = await alexnet('train', ...data, '--run', run, '--steps', '6', '--evaluate-every', '3', ...sizes);
   expect(trained.code, trained.stderr).toBe(0);
   const { validation } = await openDataset('emoji', { classes, size: 64 });
   const { pixels } = await validation.read([0, 2, 3, 5]);
@@ -178,18 +178,22 @@ describe('similar', () => {
     await writeImages(images, ['blue', 'red'], 5);
     const trained = await alexnet('train', '--data', 'images', '--run', 'runs/folder', '--steps', '2', ...sizes);
     expect(trained.code, trained.stderr).toBe(0);
-    // An image that cannot be read stops the building. With another file in its place the data are others, so it begins again.
+    // Images that cannot be read are left out where so many may be, as in training.
     const { train } = await openDataset(images, { size });
     const broken = join(images, train.imageName(5));
-    await rename(broken, join(directory, 'aside.png'));
-    await writeFile(broken, png(9, 9, 9).subarray(0, 50));
+    const own = await readFile(broken);
+    await writeFile(broken, own.subarray(0, 50));
     const stopped = await alexnet('similar', '--run', 'runs/folder', '--build');
     expect(stopped.code).toBe(1);
     expect(stopped.stderr).toContain(train.imageName(5));
     expect(existsSync(join(directory, 'runs/folder/similar/relu5.index'))).toBe(false);
-    await rename(join(directory, 'aside.png'), broken);
+    const without = await alexnet('similar', '--run', 'runs/folder', '--build', '--max-rejected', '10%');
+    expect(without.code, without.stderr).toBe(0);
+    expect(without.stdout).toContain('Building the index of relu5 for 7 training images');
+    await writeFile(broken, own);
     const built = await alexnet('similar', broken, '--run', 'runs/folder', '--build');
     expect(built.code, built.stderr).toBe(0);
+    expect(built.stdout).toMatch(/is the index of other training images: .*: it is built again/);
     expect(built.stdout).toContain('Building the index of relu5 for 8 training images');
     await cp(broken, join(images, 'red', 'more.png'));
     const refused = await alexnet('similar', broken, '--run', 'runs/folder');
@@ -199,12 +203,11 @@ describe('similar', () => {
     });
     await rm(join(images, 'red', 'more.png'));
     // Another content under the same name makes other images.
-    const whole = await readFile(broken);
     await writeFile(broken, png(0, 255, 0));
     const changed = await alexnet('similar', broken, '--run', 'runs/folder');
     expect(changed.code).toBe(2);
     expect(changed.stderr).toMatch(/is the index of other training images/);
-    await writeFile(broken, whole);
+    await writeFile(broken, own);
     const file = join(directory, 'runs/folder/similar/relu5.index');
     const bytes = await readFile(file);
     bytes[bytes.length - 40]! ^= 1;
@@ -214,6 +217,38 @@ describe('similar', () => {
       code: 1,
       stderr: expect.stringMatching(/was damaged \(its check sum is another\)/),
     });
+  });
+
+  it('continues a building that was interrupted', async () => {
+    const index = join(directory, run, 'similar/relu5.index');
+    const whole = await readFile(index);
+    // A row is 256 values of two bytes, and 24 bytes more; the last one was cut off.
+    await writeFile(`${index}.building`, whole.subarray(0, whole.length - 13 * (2 * 256 + 24) - 7));
+    await rm(index);
+    const { code, stdout } = await alexnet('similar', '--run', run, '--build');
+    expect(code).toBe(0);
+    // Batches of 4 are computed whole.
+    expect(stdout).toContain('Continuing after the 8 images that are in it.');
+    expect(await readFile(index)).toEqual(whole);
+    expect(existsSync(`${index}.building`)).toBe(false);
+  });
+
+  it('is shown in the report, where there is an index of these weights', async () => {
+    const reported = async () => {
+      const { code, stdout } = await alexnet('report', '--run', run);
+      expect(code).toBe(0);
+      return { stdout, html: await readFile(join(directory, run, 'report.html'), 'utf8') };
+    };
+    const { html } = await reported();
+    const rows = html.split('<ul class="neighbours">')[1]!.split('</ul>')[0]!.split('<li>').slice(1);
+    expect(rows.map((row) => row.match(/<img /g)!.length)).toEqual([7, 7, 7, 7, 7]);
+    expect(rows[0]).toMatch(/alt="Image 1, of class \S.*alt="Its nearest image number 6, of class /);
+    expect(/Share of colour: column 1 from \d+% at step 3 to \d+% at step 8; column 2/.test(html)).toBe(true);
+    await rename(join(directory, run, 'similar'), join(directory, 'aside'));
+    expect((await reported()).html.includes('class="neighbours"')).toBe(false);
+    await rename(join(directory, 'aside'), join(directory, run, 'similar'));
+    const earlier = await alexnet('report', '--run', run, '--checkpoint', '6');
+    expect(earlier.stdout).toMatch(/The report shows no similar images: .*relu5\.index is the index of other weights/);
   });
 
   it('stops building at a signal, with the exit code of that', async () => {

@@ -87,7 +87,7 @@ async function sectionsBeforeImages(run: RunReport, history: History): Promise<S
     network !== undefined && networkSection(network, columnNames),
     await learningSection(history),
     results.length > 0 && { id: 'errors', title: 'Errors beside published ones', content: drawTables(results) },
-    filters !== undefined && (await filtersSection(filters, filtersOptions)),
+    filters !== undefined && (await filtersSection(filters, filtersOptions, history)),
   ];
   return sections.filter((section) => section !== false);
 }

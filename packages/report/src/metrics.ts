@@ -14,6 +14,8 @@ export interface Metric {
   readonly top5Error: number;
   readonly learningRate?: number;
   readonly imagesPerSecond?: number;
+  /** Values of one's own; `colourfulness1` of the first column, and so on. */
+  readonly extra?: Readonly<Record<string, number>>;
 }
 
 /** The lines of a run by split, each in the order of steps. */

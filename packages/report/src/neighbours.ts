@@ -6,6 +6,10 @@ import { drawImage, type Image } from './image.js';
 export interface Neighbours {
   readonly image: Image;
   readonly nearest: readonly Image[];
+  /** The name of the image's class, for whoever cannot see it. */
+  readonly label?: string;
+  /** The same of those that are nearest. */
+  readonly nearestLabels?: readonly string[];
 }
 
 const side = 104;

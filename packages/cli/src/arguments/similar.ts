@@ -1,6 +1,14 @@
 import type { Command } from 'commander';
 import { similarCommand } from '../commands/similar.js';
-import { adapterOption, jsonOption, layerOption, meanOption, weightsOption, wholeNumber } from '../options.js';
+import {
+  adapterOption,
+  jsonOption,
+  layerOption,
+  maxRejectedOption,
+  meanOption,
+  weightsOption,
+  wholeNumber,
+} from '../options.js';
 import { checkpointOption } from '../trained-run.js';
 import { addExamples, newCommand, type Run } from './command.js';
 
@@ -19,6 +27,7 @@ export function similarArguments(run: Run): Command {
     .addOption(weightsOption())
     .addOption(meanOption())
     .option('--data <dir>', "data set whose training images are searched (default: the run's)")
+    .addOption(maxRejectedOption('leave those out that cannot be used, if they are no more than this fraction'))
     .addOption(layerOption())
     .option('--neighbours <n>', 'how many to show of each image', wholeNumber(1, 10_000), 6)
     .option(

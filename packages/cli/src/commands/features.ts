@@ -84,9 +84,7 @@ export async function featuresCommand(
   });
   if (written) {
     const { names } = file.files;
-    output.line(
-      `${to} has ${layer} of ${file.shape[0]!.toLocaleString('en-US')} images: float32 [${file.shape.join(', ')}].`,
-    );
+    output.line(`${to} has ${layer} of ${counted(file.shape[0]!)}: float32 [${file.shape.join(', ')}].`);
     output.line(`${names} names the image of each row.`);
   }
   sayProblems(
@@ -110,7 +108,8 @@ async function sourceOf(
   if (!wantsData) throw new ConfigError('there is nothing to compute features of: give image files, --data or --split');
   if (data === undefined && weights !== undefined)
     throw new ConfigError('--data is missing: published weights come without images');
-  const dataset = await openImagesForRun(network.config, data, { checked: 'none' });
+  // Those that cannot be read are named, and the others are written.
+  const dataset = await openImagesForRun(network.config, data, { checked: 'none', output });
   sayRemarks([dataset], output);
   return fromSplit(dataset, split === 'train' ? dataset.train : dataset.validation);
 }
@@ -173,4 +172,8 @@ async function readPart(
     notes: parts.flatMap(({ notes }) => notes),
     problems: parts.flatMap(({ problems }) => problems),
   };
+}
+
+function counted(images: number): string {
+  return images === 1 ? '1 image' : `${images.toLocaleString('en-US')} images`;
 }

@@ -4,11 +4,12 @@ import { evaluate, RunDirectory, type WhichWeights } from '@alex/trainer';
 import { openDataOfRun, sayRemarks } from '../data.js';
 import { predictExamples } from '../examples.js';
 import { exitCode } from '../failure.js';
+import { firstFilters } from '../first-filters.js';
 import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
+import { runNeighbours } from '../report/run-neighbours.js';
 import type { Shown } from '../report/write-report.js';
 import { describeModel, openTrained } from '../session.js';
-import { filtersPath } from '../shown-network.js';
 import { openTrainedRun } from '../trained-run.js';
 
 /** What `report` takes. */
@@ -21,7 +22,8 @@ export interface ReportOptions extends AdapterOptions {
   readonly views?: number;
 }
 
-const exampleCount = 12;
+/** As many as figure 4 of the paper has. */
+const exampleCount = 8;
 
 /** Draws a run into one HTML file, whether it has finished or not; gives the exit code. */
 export async function reportCommand(options: ReportOptions, output: Output): Promise<number> {
@@ -43,8 +45,8 @@ async function shownOf(run: RunDirectory, options: ReportOptions, output: Output
   const trained = await openTrainedRun(options.run, options.checkpoint, output);
   const learnt = await trained.learnt();
   const { model, data } = config;
-  const path = filtersPath(describeModel({ ...model, classes: data.classes.length, channels: data.channels }));
-  const filters = path === undefined ? undefined : learnt.weights[path];
+  const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
+  const filters = firstFilters(description, learnt.weights);
   const dataset = await dataOf(run, options, output);
   if (!dataset) return { filters };
   sayRemarks([dataset], output);
@@ -56,6 +58,11 @@ async function shownOf(run: RunDirectory, options: ReportOptions, output: Output
     return {
       filters,
       examples: await predictExamples(session, dataset, exampleCount),
+      neighbours: await runNeighbours(
+        { ...options, config, weights: learnt.weights, dataset, data: options.data, maxRejected: options.maxRejected },
+        session,
+        output,
+      ),
       ...(views !== undefined && {
         evaluations: [{ views, ...(await evaluate({ network, augmenter, split, views })) }],
       }),

@@ -29,6 +29,7 @@ export interface SimilarCommandOptions extends AdapterOptions, NetworkChoice {
   readonly neighbours: number;
   readonly index?: string;
   readonly build?: boolean;
+  readonly maxRejected?: number;
   readonly to?: string;
 }
 
@@ -126,7 +127,8 @@ async function prepared(options: SimilarCommandOptions, output: Output) {
   if (weights !== undefined && index === undefined) {
     throw new ConfigError('--index is missing: say where the index of published weights lies');
   }
-  const dataset = await openImagesForRun(given.config, options.data, { checked: 'none' });
+  const { data: source, maxRejected } = options;
+  const dataset = await openImagesForRun(given.config, source, { maxRejected, output });
   sayRemarks([dataset], output);
   const learnt = await given.learnt();
   const network: TrainedNetwork = { ...given, learnt: async () => learnt };
@@ -222,8 +224,10 @@ async function drawing(
   if (channels !== 1 && channels !== 3) throw new AlexError(`images of ${channels} channels cannot be drawn`);
   const bytes = height * width * channels;
   const images = Array.from({ length: count }, (_, i) => ({
-    data: pixels.subarray(i * bytes, (i + 1) * bytes),
-    ...{ width, height, channels: channels === 1 ? (1 as const) : (3 as const) },
+    image: {
+      data: pixels.subarray(i * bytes, (i + 1) * bytes),
+      ...{ width, height, channels: channels === 1 ? (1 as const) : (3 as const) },
+    },
   }));
   // Only now: what draws takes longer to load than everything else together.
   const { neighbours } = await import('@alex/report');

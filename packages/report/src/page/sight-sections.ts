@@ -1,14 +1,21 @@
 import { ConfigError, type HostTensor } from '@alex/tensor';
+import { colourInWords, colourPanel } from '../colours.js';
 import { type FiltersOptions, filters } from '../filters.js';
 import { imageAddress } from '../image.js';
+import type { History } from '../metrics.js';
 import type { Neighbours } from '../neighbours.js';
+import { drawPanel } from '../panel.js';
 import type { Prediction } from '../predictions.js';
 import { escapeXml } from '../text.js';
-import { figure, type Section, scrollable } from './elements.js';
+import { figure, named, type Section, scrollable } from './elements.js';
 import type { ImageDetail } from './image-detail.js';
 
-/** The first layer's filters, as figure 3 of the paper. */
-export async function filtersSection(weight: HostTensor, options: FiltersOptions = {}): Promise<Section> {
+/** The first layer's filters, as figure 3 of the paper, and how colourful they became. */
+export async function filtersSection(
+  weight: HostTensor,
+  options: FiltersOptions = {},
+  history: History = { train: [], val: [] },
+): Promise<Section> {
   const [count, , height = 1, width = 1] = weight.shape;
   // Small ones are enlarged to what the paper's are.
   const scale = Math.max(1, Math.round(44 / Math.max(height, width)));
@@ -16,13 +23,26 @@ export async function filtersSection(weight: HostTensor, options: FiltersOptions
   const { columns = 1 } = options;
   const parts = columns > 1 ? `; those of the ${columns} columns one below the other` : '';
   const alt = `The ${count} filters of the first layer, ${height} × ${width} each${parts}`;
+  const colours = colourPanel(history);
+  const course = colours && named(await drawPanel(colourWidth, colourHeight, colours), colourInWords(history));
   return {
     id: 'filters',
     title: 'First-layer filters',
     introduction: 'Each square is one filter, as the colours that it answers to most; mid-grey is a weight of 0.',
-    content: figure(`<div class="pixels"><img alt="${alt}" src="data:image/png;base64,${png}"></div>`, `${alt}.`),
+    content:
+      figure(`<div class="pixels"><img alt="${alt}" src="data:image/png;base64,${png}"></div>`, `${alt}.`) +
+      (course === undefined
+        ? ''
+        : figure(
+            course,
+            'How much of the energy of the filters lies in differences between red, green and blue: 0 is brightness alone, and filters that have learnt nothing have two thirds.',
+          )),
   };
 }
+
+/** In pixels. */
+const colourWidth = 440;
+const colourHeight = 300;
 
 /** In pixels of the page. */
 const cardSide = 170;
@@ -70,11 +90,13 @@ export async function neighboursSection(
   { density, quality }: ImageDetail,
 ): Promise<Section> {
   const drawn = await Promise.all(
-    rows.map(async ({ image, nearest }, row) => {
+    rows.map(async ({ image, nearest, label, nearestLabels }, row) => {
       const images = await Promise.all(
         [image, ...nearest].map(async (each, place) => {
           const address = await imageAddress(`row ${row}, image ${place}`, each, density * neighbourSide, quality);
-          const alt = place === 0 ? `Image ${row + 1}` : `Its nearest image number ${place}`;
+          const what = place === 0 ? `Image ${row + 1}` : `Its nearest image number ${place}`;
+          const own = place === 0 ? label : nearestLabels?.[place - 1];
+          const alt = escapeXml(own === undefined ? what : `${what}, of class ${own}`);
           return `<img alt="${alt}" src="${address}" width="${neighbourSide}" height="${neighbourSide}">`;
         }),
       );
