@@ -1,39 +1,51 @@
 import { spawn } from 'node:child_process';
+import { Console } from 'node:console';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { Writable } from 'node:stream';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** Runs a file of TypeScript in a working directory, and gives what it printed. */
+type Runner = (file: string, workingDirectory: string, temporary: string) => Promise<string>;
 
 /**
- * Runs the first TypeScript block of a package's README in a process of its own, on the sources, as a reader would who
- * copies it. The adapter is the one of `ALEX_ADAPTER`, as in every test.
+ * Runs the first TypeScript block of a package's README, on the sources, as a reader would who copies it. The adapter is the one
+ * of `ALEX_ADAPTER`, as in every test. (`npm run check:packages` runs it in a process, on the installed packages.)
  *
  * @param testUrl - `import.meta.url` of a test in the package's `src`, beside which the README lies one folder up
+ * @param run where it runs: in this process, or by {@link alone}
  * @returns what the snippet printed
  * @throws Error with everything the snippet printed where there is no snippet, or it fails
  */
-export async function runReadme(testUrl: string): Promise<string> {
+export async function runReadme(testUrl: string, run: Runner = here): Promise<string> {
   const source = dirname(fileURLToPath(testUrl));
   const readme = join(source, '..', 'README.md');
   const snippet = firstSnippet(await readFile(readme, 'utf8'));
   if (snippet === undefined) throw new Error(`${readme} has no \`\`\`ts block`);
-  return runSnippet(snippet, source, join(source, '..'));
+  return runSnippet(snippet, source, join(source, '..'), run);
 }
 
 /**
- * Runs TypeScript in a process of its own, on the sources.
+ * Runs TypeScript on the sources.
  *
  * @param source a package's `src`: the snippet's imports are found as the package itself finds them
  * @returns what the snippet printed
  * @throws Error with everything the snippet printed where it fails
  */
-export async function runSnippet(snippet: string, source: string, workingDirectory: string): Promise<string> {
+export async function runSnippet(
+  snippet: string,
+  source: string,
+  workingDirectory: string,
+  run: Runner = here,
+): Promise<string> {
   const folder = await mkdtemp(join(source, '.readme-'));
   try {
     const file = join(folder, 'snippet.ts');
     await writeFile(file, snippet);
+    // For what the snippet leaves in the folder for temporary files, as a reader's may.
     const temporary = join(folder, 'temporary');
     await mkdir(temporary);
-    return await runFile(file, workingDirectory, temporary);
+    return await run(file, workingDirectory, temporary);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -44,8 +56,45 @@ export function firstSnippet(markdown: string): string | undefined {
   return /^```(?:ts|typescript)[^\S\n]*\r?\n([\s\S]*?)^```/m.exec(markdown)?.[1];
 }
 
-/** @param temporary for what the snippet leaves in the folder for temporary files, as a reader's may */
-function runFile(file: string, workingDirectory: string, temporary: string): Promise<string> {
+/** In this process: another would spend more time on reading the sources than on the snippet. */
+async function here(file: string, workingDirectory: string, temporary: string): Promise<string> {
+  const { console: consoleBefore } = globalThis;
+  const directoryBefore = process.cwd();
+  const { TMPDIR: temporaryBefore } = process.env;
+  let output = '';
+  let everything = '';
+  const heard = (hear: (text: string) => void) =>
+    new Writable({
+      write(chunk, _encoding, done) {
+        hear(String(chunk));
+        done();
+      },
+    });
+  const stdout = heard((text) => {
+    output += text;
+    everything += text;
+  });
+  const stderr = heard((text) => {
+    everything += text;
+  });
+  globalThis.console = new Console(stdout, stderr);
+  process.chdir(workingDirectory);
+  process.env['TMPDIR'] = temporary;
+  try {
+    await import(/* @vite-ignore */ pathToFileURL(file).href);
+    return output;
+  } catch (error) {
+    throw new Error(`the snippet failed: ${error}\n${everything}`, { cause: error });
+  } finally {
+    globalThis.console = consoleBefore;
+    process.chdir(directoryBefore);
+    if (temporaryBefore === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = temporaryBefore;
+  }
+}
+
+/** In a process of its own, for what changes the process. */
+export function alone(file: string, workingDirectory: string, temporary: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--conditions=@alex/source', '--import', import.meta.resolve('tsx'), file], {
       cwd: workingDirectory,

@@ -9,9 +9,14 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config';
  * @param options.folder where the tests stand; `src`
  */
 export function packageTests(
-  options: { readonly setupFiles?: string[]; readonly maxWorkers?: number; readonly folder?: string } = {},
+  options: {
+    readonly globalSetup?: string[];
+    readonly setupFiles?: string[];
+    readonly maxWorkers?: number;
+    readonly folder?: string;
+  } = {},
 ) {
-  const { maxWorkers = 1, setupFiles = [], folder = 'src' } = options;
+  const { maxWorkers = 1, globalSetup = [], setupFiles = [], folder = 'src' } = options;
   const [all, isolated] = [`${folder}/**/*.test.ts`, `${folder}/**/*.isolated.test.ts`];
   const project = (name: string, test: NonNullable<ViteUserConfig['test']>) => ({
     resolve: { conditions: ['@alex/source'] },
@@ -29,7 +34,7 @@ export function packageTests(
   });
   return defineConfig({
     test: {
-      globalSetup: fileURLToPath(new URL('temporary.setup.ts', import.meta.url)),
+      globalSetup: [fileURLToPath(new URL('temporary.setup.ts', import.meta.url)), ...globalSetup],
       passWithNoTests: true,
       // Software drivers use every core by themselves.
       maxWorkers,

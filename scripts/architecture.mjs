@@ -12,10 +12,14 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const floors = [
   { name: 'ground', packages: ['software-gpu', 'tensor'], beside: true },
   { name: 'layers', packages: ['activations', 'dropout', 'layers-conv', 'layers-dense', 'lrn', 'pool'], beside: false },
-  { name: 'networks', packages: ['augment', 'data', 'loss', 'model-alexnet', 'multi-gpu', 'optim'], beside: true },
+  {
+    name: 'networks',
+    packages: ['augment', 'cluster', 'data', 'loss', 'model-alexnet', 'multi-gpu', 'optim'],
+    beside: true,
+  },
   { name: 'training', packages: ['report', 'trainer'], beside: true },
   { name: 'command', packages: ['cli'], beside: false },
-  { name: 'programs', packages: ['benchmarks', 'imagenet-train', 'own-layer'], beside: false },
+  { name: 'programs', packages: ['benchmarks', 'cifar-10', 'figure-1', 'imagenet-train', 'own-layer'], beside: false },
 ];
 
 /** The rooms of `tensor`: each imports only those before it (and the files beside them, which import no room). */

@@ -1,4 +1,4 @@
-import { alexnet, type Variant } from '@alex/model-alexnet';
+import { alexnet } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
 import {
   createProgram,
@@ -133,7 +133,7 @@ function byPrograms(gpus: readonly [Gpu, Gpu], pairs: readonly Tensor[][]) {
 }
 
 async function measureStep(gpus: readonly [Gpu, Gpu], { model, batch, repeats }: ExchangeOptions): Promise<Result[]> {
-  const description = alexnet({ variant: model as Variant });
+  const description = alexnet({ variant: model });
   const network = place(description, gpus, { batch });
   try {
     const shape = [batch, ...description.input];

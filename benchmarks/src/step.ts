@@ -1,4 +1,4 @@
-import { alexnet, type Variant } from '@alex/model-alexnet';
+import { alexnet } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
 import type { DispatchTiming, Gpu, NetworkDescription } from '@alex/tensor';
 import { leastTime, type Roofline } from '@alex/tensor/kernels';
@@ -29,7 +29,7 @@ export async function measureStep(
   { model, batch, repeats, precision }: StepOptions,
   roofline: Roofline,
 ): Promise<Result[]> {
-  const description = alexnet({ variant: model as Variant });
+  const description = alexnet({ variant: model });
   const start = performance.now();
   const network = place(description, [gpu], { batch, precision });
   const images = {

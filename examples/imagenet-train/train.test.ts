@@ -2,15 +2,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import type {} from '../../bundle.base.js';
 import { smallImagenet, writeFiles } from '../../packages/data/src/prepare/testing.js';
 import { main } from './train.mjs';
 
-/** The command on the sources, as `npm run alexnet` starts it. */
-const command = [
-  ...[process.execPath, '--conditions=@alex/source', '--import', import.meta.resolve('tsx')],
-  fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url)),
-];
+const command = [process.execPath, fileURLToPath(`${inject('bundle')}/main.js`)];
 
 let folder: string;
 let downloads: string;
@@ -31,8 +28,7 @@ afterAll(async () => {
 });
 
 describe('train.mjs', () => {
-  // As long as it takes: what a machine computes in a second decides nothing.
-  it('trains from the archives to a report, and does nothing twice', { timeout: 0 }, async () => {
+  it('trains from the archives to a report, and does nothing twice', async () => {
     const recipe = join(folder, 'recipe.json');
     const paper = JSON.parse(await readFile(new URL('recipes/one-gpu.json', import.meta.url), 'utf8'));
     await writeFile(recipe, JSON.stringify({ ...paper, model: { variant: 'small' }, batch: 4 }));

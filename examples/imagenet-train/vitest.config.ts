@@ -1,3 +1,3 @@
 import { packageTests } from '../../vitest.base.js';
 
-export default packageTests({ folder: '.' });
+export default packageTests({ globalSetup: ['../../packages/cli/bundle.setup.ts'], folder: '.' });

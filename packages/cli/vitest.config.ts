@@ -1,3 +1,6 @@
 import { packageTests } from '../../vitest.base.js';
 
-export default packageTests({ setupFiles: ['src/testing/shared-devices.ts'] });
+export default packageTests({
+  globalSetup: ['bundle.setup.ts'],
+  setupFiles: ['../../own-script.setup.ts', 'src/testing/shared-devices.ts'],
+});

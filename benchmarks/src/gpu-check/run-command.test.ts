@@ -1,18 +1,19 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Command, runCommand } from './run-command.js';
+import { namedPipe, never } from './testing.js';
 
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'alex-run-command-'));
 });
 afterAll(() => rm(folder, { recursive: true }));
+afterEach(() => vi.useRealTimers());
 
 const log = () => join(folder, 'log');
-const run = (script: string, limitMs = 60_000, more: Partial<Command> = {}) =>
+const run = (script: string, limitMs = never, more: Partial<Command> = {}) =>
   runCommand({ words: ['sh', '-c', script], ...more }, limitMs, log());
 
 describe('a command that', () => {
@@ -31,41 +32,46 @@ describe('a command that', () => {
 
   test('cannot be started has failed', async () => {
     const command: Command = { words: ['/no-such-program'] };
-    expect(await runCommand(command, 60_000, log())).toMatchObject({
+    expect(await runCommand(command, never, log())).toMatchObject({
       outcome: 'failed',
       reason: expect.stringMatching(/^cannot be started: .*no-such-program/),
     });
   });
 
   test('takes too long is ended, deaf or not, with what it started; what it printed counts', async () => {
-    const pids = join(folder, 'pids');
-    const ended = await run(`trap '' INT TERM; echo told; sleep 1000 & echo $! $$ > ${pids}; wait`, 2000);
-    expect(ended).toMatchObject({ outcome: 'cut off', output: 'told\n', reason: 'took longer than 2 s' });
-    for (const pid of (await readFile(pids, 'utf8')).trim().split(' ')) await end(pid);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const pipe = namedPipe(join(folder, 'deaf'));
+    const running = run(`exec 3> ${pipe.path}; trap '' INT TERM; echo told; echo told >&3; sleep 1000 & wait`, 2000);
+    await pipe.said;
+    vi.advanceTimersByTime(2000);
+    expect(await running).toMatchObject({ outcome: 'cut off', output: 'told\n', reason: 'took longer than 2 s' });
+    await pipe.ended;
   });
 
   test('leaves something running does not leave it to those that come after', async () => {
-    const pids = join(folder, 'left');
-    await run(`sleep 1000 > /dev/null 2>&1 & echo $! > ${pids}`);
-    await end((await readFile(pids, 'utf8')).trim());
+    const pipe = namedPipe(join(folder, 'left'));
+    expect(await run(`exec 3> ${pipe.path}; sleep 1000 > /dev/null 2>&1 &`)).toMatchObject({ outcome: 'done' });
+    await pipe.ended;
   });
 
   test('is asked to end before its time is up can say what it knows', async () => {
-    const asked = { signal: 'SIGINT', graceMs: 60_000 } as const;
-    const script = `process.on('SIGINT', () => { console.log('saved'); process.exit(130); }); setInterval(() => {}, 1000)`;
-    // Asked at once, or else as soon as it listens: either way it ends by the signal, not by its limit.
-    const command: Command = { words: [process.execPath, '--eval', script], asked: { ...asked, graceMs: 55_000 } };
-    expect(await runCommand(command, 60_000, log())).toMatchObject({ outcome: 'failed', output: 'saved\n' });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const pipe = namedPipe(join(folder, 'asked'));
+    const script = `process.on('SIGINT', () => { console.log('saved'); process.exit(130); });
+      setInterval(() => {}, 1000);
+      require('node:fs').writeFileSync(${JSON.stringify(pipe.path)}, 'listening');`;
+    const command: Command = {
+      words: [process.execPath, '--eval', script],
+      asked: { signal: 'SIGINT', graceMs: 55_000 },
+    };
+    const running = runCommand(command, 60_000, log());
+    await pipe.said;
+    vi.advanceTimersByTime(5_000);
+    expect(await running).toMatchObject({ outcome: 'failed', output: 'saved\n' });
   });
 });
 
 test('a command runs where it is told, with the variables it is given', async () => {
-  const { output } = await run('pwd; echo $ALEX_WORD', 60_000, { folder: '/', environment: { ALEX_WORD: 'word' } });
+  const { output } = await run('pwd; echo $ALEX_WORD', never, { folder: '/', environment: { ALEX_WORD: 'word' } });
   expect(output).toBe('/\nword\n');
 });
-
-/** Waits until a process has ended: who was killed takes a moment, and is a zombie until somebody collects it. */
-async function end(pid: string): Promise<void> {
-  const status = () => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  while (!/^$|\) [ZX] /.test(await status())) await setTimeout(10);
-}

@@ -1,16 +1,20 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { Finding, TestsFinding } from './findings.js';
 import type { Part, Task } from './plan.js';
 import { runParts } from './run-parts.js';
+import { type NamedPipe, namedPipe } from './testing.js';
 
 let out: string;
 beforeAll(async () => {
   out = await mkdtemp(join(tmpdir(), 'alex-run-parts-'));
 });
 afterAll(() => rm(out, { recursive: true }));
+// Limits are reached when the test says so.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
+afterEach(() => void vi.useRealTimers());
 
 /** Finds how many lines it printed. */
 function task(name: string, script: string, more: Partial<Task> = {}): Task {
@@ -56,18 +60,24 @@ test('what fails, hangs or cannot be understood stops nothing after it', async (
 });
 
 test('a task has its limit, a part its time, and the parts after it theirs', async () => {
-  const reports = await run([
+  const [limited, unlimited] = ['limited', 'unlimited'].map((name) => namedPipe(join(out, name)));
+  const running = run([
     {
       name: 'hanging',
       seconds: 4,
       tasks: [
-        task('limited', 'echo; sleep 1000', { limit: 1 }),
-        task('unlimited', 'sleep 1000'),
+        task('limited', `exec 3> ${limited!.path}; echo; echo >&3; sleep 1000`, { limit: 1 }),
+        task('unlimited', `exec 3> ${unlimited!.path}; echo >&3; sleep 1000`),
         task('too late', 'echo'),
       ],
     },
     { name: 'after', seconds: 600, tasks: [task('after', 'echo')] },
   ]);
+  await limited!.said;
+  vi.advanceTimersByTime(1000);
+  await unlimited!.said;
+  vi.advanceTimersByTime(3000);
+  const reports = await running;
   expect(reports.map(({ name, outcome }) => [name, outcome])).toEqual([
     ['limited', 'cut off'],
     ['unlimited', 'cut off'],
@@ -79,13 +89,19 @@ test('a task has its limit, a part its time, and the parts after it theirs', asy
 });
 
 test('who is asked to end and says what it found is done; who says nothing is not', async () => {
-  const listens = (words: string) => `trap '${words} exit 130' INT; while :; do sleep 0.01; done`;
   const asked = { signal: 'SIGINT', graceMs: 59_000 } as const;
-  const of = (name: string, script: string) =>
-    task(name, '', { limit: 60, command: { words: ['sh', '-c', script], asked } });
-  const reports = await run([
-    { name: 'asked', seconds: 600, tasks: [of('telling', listens('echo found;')), of('silent', listens(''))] },
-  ]);
+  const pipes = ['telling', 'silent'].map((name) => namedPipe(join(out, name)));
+  const of = (name: string, pipe: NamedPipe, words: string) => {
+    const script = `exec 3> ${pipe.path}; trap '${words} exit 130' INT; echo >&3; while :; do sleep 0.01; done`;
+    return task(name, '', { limit: 60, command: { words: ['sh', '-c', script], asked } });
+  };
+  const tasks = [of('telling', pipes[0]!, 'echo found;'), of('silent', pipes[1]!, '')];
+  const running = run([{ name: 'asked', seconds: 600, tasks }]);
+  for (const { said } of pipes) {
+    await said;
+    vi.advanceTimersByTime(1000);
+  }
+  const reports = await running;
   expect(reports.map(({ name, outcome }) => [name, outcome])).toEqual([
     ['telling', 'done'],
     ['silent', 'failed'],

@@ -1,5 +1,5 @@
 import type { Layer, LayerOptions } from '@alex/tensor';
-import { type Epilogue, elementwiseLayer, isNanWgsl } from '@alex/tensor/kernels';
+import { checkOptions, type Epilogue, elementwiseLayer, isNanWgsl } from '@alex/tensor/kernels';
 
 const isNan = `
 ${isNanWgsl}
@@ -45,6 +45,7 @@ const rectified: Epilogue = {
  * NaN gives NaN. Works in place where nothing else reads the input.
  */
 export function relu(options: LayerOptions = {}): Layer {
+  checkOptions('relu', options, ['name']);
   return elementwiseLayer({
     ...options,
     kind: 'relu',
@@ -61,6 +62,7 @@ export function relu(options: LayerOptions = {}): Layer {
  * Infinities give -1 and 1, NaN gives NaN. Works in place where nothing else reads the input.
  */
 export function tanh(options: LayerOptions = {}): Layer {
+  checkOptions('tanh', options, ['name']);
   return elementwiseLayer({
     ...options,
     kind: 'tanh',
@@ -76,6 +78,7 @@ export function tanh(options: LayerOptions = {}): Layer {
  * Infinities give 0 and 1, NaN gives NaN. Works in place where nothing else reads the input.
  */
 export function logistic(options: LayerOptions = {}): Layer {
+  checkOptions('logistic', options, ['name']);
   return elementwiseLayer({
     ...options,
     kind: 'logistic',
@@ -92,6 +95,7 @@ export function logistic(options: LayerOptions = {}): Layer {
  * Infinities give 1, NaN gives NaN. The input is kept for the backward pass, which needs its sign.
  */
 export function absTanh(options: LayerOptions = {}): Layer {
+  checkOptions('absTanh', options, ['name']);
   return elementwiseLayer({
     ...options,
     kind: 'absTanh',
@@ -103,6 +107,7 @@ export function absTanh(options: LayerOptions = {}): Layer {
 
 /** Passes its input on, and gradients back: linear units, in a place where a description asks for an activation. */
 export function identity(options: LayerOptions = {}): Layer {
+  checkOptions('identity', options, ['name']);
   const layer: Layer = {
     kind: 'identity',
     name: options.name ?? 'identity',

@@ -104,6 +104,27 @@ describe('options that are not allowed', () => {
     ['a run that is not there', ['evaluate', '--run', 'never-made'], /never-made: there is no run here/],
     ['a demo without classes', ['demo', '--run', 'never-made', '--classes', '0'], /--classes.*at least 2/],
     ['a demo of more classes than there are', ['demo', '--run', 'never-made', '--classes', '5000'], /classes is 5000/],
+    ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' was given nothing; give it a value/],
+    ['data of no name', ['train', '--run', 'never-made', '--data', ' '], /'--data <dir>' was given nothing/],
+    ['several runs, one by one', ['evaluate', '--run', 'a', '--run', 'b'], /Give several runs as one, .*: --run a,b/],
+    ['nothing between two commas', ['evaluate', '--run', 'a,,b'], /--run a,,b: there is nothing between two commas/],
+    ['a list of an unknown adapter', ['devices', '--adapter', 'Voodoo2'], /there is no adapter Voodoo2; choose .*0: /],
+    [
+      'a trace in no folder',
+      ['train', '--run', 'never-made', '--data', 'emoji', '--trace', 'no/t.json'],
+      /--trace no\/t\.json: there is no folder .*no; make it/,
+    ],
+    [
+      'a trace that is a folder',
+      ['train', '--run', 'never-made', '--data', 'emoji', '--trace', '.'],
+      /--trace \.: is a folder; give the name of a file/,
+    ],
+    ['crops in no folder', ['augment', 'cat.jpg', '--to', 'no/crops.png'], /--to no\/crops\.png: there is no folder/],
+    [
+      'an unknown kernel',
+      ['kernel', 'convX', '--model', 'small'],
+      /there is no kernel convX; `.* kernel --model small` lists all/,
+    ],
     ['three views', ['evaluate', '--run', 'never-made', '--views', '3'], /--views.*Allowed choices are 1, 10/],
   ])('%s', async (_, args, says) => {
     expectRefusal(await runCommand(args, { directory }), 2, says);
@@ -129,7 +150,11 @@ describe('data that cannot be used', () => {
     await mkdir(join(data, 'blue'), { recursive: true });
     await mkdir(join(data, 'red'));
     const run = newRun();
-    expectRefusal(await runCommand(tinyTraining(run, '--data', data)), 1, /has no images: put files/);
+    expectRefusal(
+      await runCommand(tinyTraining(run, '--data', data)),
+      1,
+      /blue has no images, and neither has red: put files/,
+    );
     await expectNothing(run);
   });
 
@@ -158,7 +183,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /red.poem\.JPEG is not an image.*replace or remove/,
+      /1 of 17 images cannot be used, more than 0\.1%; red.poem\.JPEG for one \(it is text\)\. .*rejected\.jsonl lists them: replace or remove/,
     );
     await expectNothing(run);
   });
@@ -171,7 +196,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /red.3\.png cannot be read as an image.*replace or remove/,
+      /red.3\.png for one \(it cannot be decoded \(.*\)\)\. .*replace or remove them, or allow more by --max-rejected 6\.25%/,
     );
     await expectNothing(run);
   });
@@ -182,8 +207,8 @@ describe('data that cannot be used', () => {
     const names = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
     await writeFile(join(data, 'batches.meta.txt'), `${names.join('\n')}\n`);
     for (const file of [1, 2, 3, 4, 5].map((n) => `data_batch_${n}.bin`))
-      await writeFile(join(data, file), Buffer.alloc(5000));
-    await writeFile(join(data, 'test_batch.bin'), Buffer.alloc(5000));
+      await writeFile(join(data, file), Buffer.alloc(5000, Number(/\d/.exec(file)![0])));
+    await writeFile(join(data, 'test_batch.bin'), Buffer.alloc(5000, 6));
     const run = newRun();
     const refused = await runCommand(['train', '--data', data, '--model', 'cifar-80sec', '--run', run]);
     expectRefusal(refused, 1, /data_batch_1\.bin has 5,000 bytes, expected 30,730,000/);
@@ -229,8 +254,7 @@ describe('places where a run cannot be', () => {
 
   it('a disk that fills up', async () => {
     const run = newRun();
-    const before = new URL('./testing/full-disk.ts', import.meta.url);
-    const refused = await startCommand(tinyTraining(run, '--batch', '1'), { before }).ended;
+    const refused = await startCommand(tinyTraining(run, '--batch', '1'), { before: 'full-disk.js' }).ended;
     expectRefusal(refused, 1, /safetensors: could not be written: no space is left on the disk; free some/);
     await expectNothing(run);
   });
@@ -333,7 +357,16 @@ describe('runs that were damaged', () => {
     const text = join(directory, 'poem.jpg');
     await writeFile(text, 'Violets are blue\n');
     expectRefusal(await runCommand(['classify', '--run', trained, text]), 1, /poem\.jpg cannot be read as an image/);
-    expectRefusal(await runCommand(['classify', '--run', trained, `${text}x`]), 1, /poem\.jpgx/);
+    expectRefusal(
+      await runCommand(['classify', '--run', trained, `${text}x`]),
+      1,
+      /poem\.jpgx cannot be read as an image: there is no such file; check the path/,
+    );
+  });
+
+  it('and a mix of one run is none', async () => {
+    const mixed = await runCommand(['evaluate', '--run', trained, '--mix', 'search']);
+    expectRefusal(mixed, 2, /--mix search: there is only one run; give several to --run, with commas between/);
   });
 
   it('among images to classify is named, and the others are classified', async () => {

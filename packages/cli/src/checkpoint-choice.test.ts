@@ -55,7 +55,12 @@ describe('which weights are used', () => {
   });
 
   it('an ensemble of one run at two times cannot be asked for, but each run of an ensemble says what it used', async () => {
-    const { members } = await evaluated('--run', `${run},${run}`, '--checkpoint', 'last');
+    const { code, stdout, stderr } = await runCommand([
+      ...['evaluate', '--json', '--run', `${run},${run}`],
+      ...['--checkpoint', 'last'],
+    ]);
+    expect(code, stderr).toBe(0);
+    const { members } = JSON.parse(stdout);
     expect(members.map(({ learnt }: { learnt: unknown }) => learnt)).toEqual([
       { kind: 'checkpoint', step: 12 },
       { kind: 'checkpoint', step: 12 },

@@ -6,9 +6,13 @@ import { compareArguments } from './arguments/compare.js';
 import { demoArguments } from './arguments/demo.js';
 import { devicesArguments } from './arguments/devices.js';
 import { evaluateArguments } from './arguments/evaluate.js';
+import { featuresArguments } from './arguments/features.js';
+import { filtersArguments } from './arguments/filters.js';
+import { listenToGiven, refuseEmpty } from './arguments/given.js';
 import { kernelArguments } from './arguments/kernel.js';
 import { prepareArguments } from './arguments/prepare.js';
 import { reportArguments } from './arguments/report.js';
+import { similarArguments } from './arguments/similar.js';
 import { trainArguments } from './arguments/train.js';
 import { describeFailure, oneLine } from './failure.js';
 import { createOutput, type Streams } from './output.js';
@@ -54,6 +58,7 @@ const groups: readonly (readonly [heading: string, commands: readonly ((run: Run
       compareArguments,
     ],
   ],
+  ['What a network sees:', [filtersArguments, similarArguments, featuresArguments]],
   ['Adapters and kernels:', [devicesArguments, kernelArguments]],
 ];
 
@@ -69,9 +74,20 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
       writeErr: (text) => stderr.write(text),
       outputError: (text, write) => write(`${oneLine(text)}\n`),
     });
+  const unused = new Map<Command, () => string[]>();
   for (const [heading, commands] of groups) {
-    for (const command of commands) program.addCommand(command(run).helpGroup(heading).copyInheritedSettings(program));
+    for (const make of commands) {
+      const command = make(run).helpGroup(heading).copyInheritedSettings(program);
+      unused.set(command, listenToGiven(command));
+      program.addCommand(command);
+    }
   }
+  // Before the commands' own hooks, which ask for what is required.
+  program.hook('preAction', (_, command) => {
+    refuseEmpty(command);
+    const { line } = createOutput(command.opts(), { stdout, stderr });
+    for (const sentence of unused.get(command)?.() ?? []) line(sentence);
+  });
   addExamples(
     program,
     'demo',

@@ -5,20 +5,25 @@ import type { DataConfig } from '@alex/trainer';
 
 type Fingerprint = NonNullable<DataConfig['fingerprint']>;
 
-/** What a run's bits depend on: how many images there are, their names and labels, in their order. */
-export function fingerprintOf({ train, validation }: Dataset): Fingerprint {
-  return { train: ofSplit(train), validation: ofSplit(validation) };
+/** What a run's bits depend on: how many images there are, their names and labels in their order, and what they hold. */
+export async function fingerprintOf({ train, validation }: Dataset): Promise<Fingerprint> {
+  return { train: await ofSplit(train), validation: await ofSplit(validation) };
 }
 
-function ofSplit(split: Split): Fingerprint['train'] {
+async function ofSplit(split: Split): Promise<Fingerprint['train']> {
   const hash = createHash('sha256');
   for (let i = 0; i < split.length; i++) hash.update(`${split.labels[i]} ${split.imageName(i)}\n`);
-  return { images: split.length, hash: hash.digest('hex').slice(0, 32) };
+  const content = await split.contentHash?.();
+  return {
+    images: split.length,
+    hash: hash.digest('hex').slice(0, 32),
+    ...(content !== undefined && { content: content.slice(0, 32) }),
+  };
 }
 
 /**
  * How data differ from those that a run began with: a sentence, or nothing where they do not. Runs of older versions have no
- * fingerprint to compare with.
+ * fingerprint to compare with, or none of the content.
  */
 export function dataChange(own: Fingerprint | undefined, now: Fingerprint): string | undefined {
   if (!own) return undefined;
@@ -26,7 +31,9 @@ export function dataChange(own: Fingerprint | undefined, now: Fingerprint): stri
     const [before, after] = [own[which], now[which]];
     const kind = which === 'train' ? 'training' : 'validation';
     if (before.images !== after.images) return [`${after.images} instead of ${before.images} ${kind} images`];
-    return before.hash === after.hash ? [] : [`${kind} images of other names or labels`];
+    if (before.hash !== after.hash) return [`${kind} images of other names or labels`];
+    const known = before.content !== undefined && after.content !== undefined;
+    return known && before.content !== after.content ? [`${kind} images of the same names with other content`] : [];
   });
   return changes.length === 0 ? undefined : changes.join(', ');
 }

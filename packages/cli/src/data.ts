@@ -1,7 +1,8 @@
-import { resolve } from 'node:path';
-import { colourStatistics, type Dataset, openDataset } from '@alex/data';
+import { join, resolve } from 'node:path';
+import { colourStatistics, type Dataset, type DatasetOptions, openDataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import { base64FromFloats, type ImagesConfig, type RunConfig } from '@alex/trainer';
+import { cacheFolder } from './cache-folder.js';
 import type { Output } from './output.js';
 
 /** The mean of so many images is that of all of them, to a pixel value or two. */
@@ -33,6 +34,35 @@ export async function measureImages(
   };
 }
 
+/** What to do about image files that cannot be used, of data that consist of such files. */
+export interface ImageChecking {
+  /** Which images are looked at before anything begins; all unless said. */
+  readonly checked?: 'all' | 'validation' | 'none';
+  /** Share of all images that may be unusable; the usual one unless said. */
+  readonly maxRejected?: number | undefined;
+  /** Told how far it is where that takes long. */
+  readonly output?: Pick<Output, 'line'>;
+}
+
+/** Seconds between lines that say how far the looking at images is. */
+const lineEvery = 10;
+
+function checkingOptions({ checked, maxRejected, output }: ImageChecking): DatasetOptions {
+  const cache = cacheFolder();
+  let lastLine = performance.now();
+  return {
+    ...(checked && { checked }),
+    ...(maxRejected !== undefined && { maxRejected }),
+    ...(cache !== undefined && { checksFolder: join(cache, 'images') }),
+    onCheck(done, of) {
+      if (performance.now() - lastLine < 1000 * lineEvery) return;
+      lastLine = performance.now();
+      const count = (value: number) => value.toLocaleString('en-US');
+      output?.line(`Looking for images that cannot be used: ${count(done)} of ${count(of)} are checked.`);
+    },
+  };
+}
+
 /**
  * Opens data for a new run. Where nobody asked for a size, data that come in one size of their own keep it.
  *
@@ -40,14 +70,20 @@ export async function measureImages(
  */
 export async function openData(
   source: string,
-  options: { readonly classes?: number | undefined; readonly size?: number | undefined; readonly usualSize: number },
+  options: {
+    readonly classes?: number | undefined;
+    readonly size?: number | undefined;
+    readonly usualSize: number;
+  },
+  checking: ImageChecking = {},
 ): Promise<Dataset> {
   const { classes, size, usualSize } = options;
+  const checks = checkingOptions(checking);
   try {
-    return await openDataset(source, { classes, size: size ?? usualSize });
+    return await openDataset(source, { classes, size: size ?? usualSize, ...checks });
   } catch (error) {
     if (size !== undefined || !(error instanceof ConfigError)) throw error;
-    return openDataset(source, { classes });
+    return openDataset(source, { classes, ...checks });
   }
 }
 
@@ -57,21 +93,51 @@ export function sourceForConfig(source: string): string {
 }
 
 /**
- * Opens data for a run that exists: images of the size and with the classes that its network knows.
+ * Opens data whose images a run's network can be shown: of the size and with the channels that it knows, of whatever classes.
  *
- * @throws ConfigError where the data have other classes
+ * @throws ConfigError where the images are others
  */
-export async function openDataOfRun({ data }: RunConfig, source: string = data.source): Promise<Dataset> {
+export async function openImagesForRun(
+  { data }: Pick<RunConfig, 'data'>,
+  source: string = data.source,
+  checking: ImageChecking = {},
+): Promise<Dataset> {
   const classes = source === 'emoji' ? data.classes.length : undefined;
-  const dataset = await openDataset(source, { classes, size: data.height }).catch(async (error: unknown) => {
+  // What was allowed of its own data is no word on others.
+  const isOwn = sourceForConfig(source) === data.source;
+  const checks = checkingOptions({
+    ...checking,
+    maxRejected: checking.maxRejected ?? (isOwn ? data.maxRejected : undefined),
+  });
+  const dataset = await openDataset(source, { classes, size: data.height, ...checks }).catch(async (error: unknown) => {
     if (!(error instanceof ConfigError)) throw error;
     // Nobody gave a size: the data have one of their own, which is another.
-    const own = await openDataset(source, { classes });
+    const own = await openDataset(source, { classes, ...checks });
     if (own.height === data.height) throw error;
     throw new ConfigError(
       `${source}: its images are ${own.height} x ${own.width}, the run learnt from ${data.height} x ${data.width}; give data of that size, or prepare them by --size ${data.height}`,
     );
   });
+  if (dataset.channels !== data.channels) {
+    throw new ConfigError(
+      `${source}: its images have ${dataset.channels} channels, the run learnt from images of ${data.channels}; give others`,
+    );
+  }
+  return dataset;
+}
+
+/**
+ * Opens data for a run that exists: images of the size and with the classes that its network knows.
+ *
+ * @throws ConfigError where the data have other classes
+ */
+export async function openDataOfRun(
+  config: Pick<RunConfig, 'data'>,
+  source: string = config.data.source,
+  checking: ImageChecking = {},
+): Promise<Dataset> {
+  const { data } = config;
+  const dataset = await openImagesForRun(config, source, checking);
   if (dataset.classes.join('\n') !== data.classes.join('\n')) {
     throw new ConfigError(
       `${source}: has ${dataset.classes.length} classes (${listed(dataset.classes)}), the run knows ` +

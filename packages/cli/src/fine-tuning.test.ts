@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, type HostTensor } from '@alex/tensor';
 import { readSafetensors, writeSafetensors } from '@alex/trainer';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { newRun } from './new-run.js';
 import { runCommand } from './testing/command.js';
@@ -14,6 +14,10 @@ const torchvision = join(directory, 'alexnet.safetensors');
 const base = join(directory, 'base');
 
 const sizes = ['--batch', '4', '--tune', 'off'];
+
+// Planning looks at images, and remembers what it found.
+beforeAll(() => vi.stubEnv('ALEX_CACHE', join(directory, 'cache')));
+afterAll(() => vi.unstubAllEnvs());
 
 beforeAll(async () => {
   await writeImages(images, ['blue', 'green', 'red']);
@@ -30,7 +34,10 @@ beforeAll(async () => {
 });
 
 const plan = (options: object) =>
-  newRun({ run: 'never', data: images, randomCrop: true, mirror: true, colour: true, ...options });
+  newRun(
+    { run: 'never', data: images, randomCrop: true, mirror: true, colour: true, ...options },
+    { line: () => undefined },
+  );
 
 async function weightsOf(run: string): Promise<Record<string, HostTensor>> {
   return (await readSafetensors(join(run, 'weights.safetensors'))).tensors;
@@ -69,6 +76,7 @@ describe('fine-tuning from published weights', () => {
   });
 
   it.each([
+    [',', /--freeze ,: names no layer; give names such as conv1,conv2/],
     ['conv9', /--freeze conv9: no layer of this name learns; those that do are conv1, conv2, .*fc8/],
     ['relu1', /--freeze relu1: no layer of this name learns/],
     ['conv1,conv2,conv3,conv4,conv5,fc6,fc7,fc8', /all layers are named, so nothing would learn/],
@@ -86,6 +94,32 @@ describe('fine-tuning from a run', () => {
     const { images } = JSON.parse(await readFile(join(base, 'config.json'), 'utf8'));
     expect(tuned.config.images.mean).toEqual(images.mean);
     expect(tuned.config.images.mean).not.toEqual(own.config.images.mean);
+  });
+
+  it('or from a file of its weights alone, wherever that lies: its network, crop and mean come with it', async () => {
+    const { model, images: own } = JSON.parse(await readFile(join(base, 'config.json'), 'utf8'));
+    for (const file of ['weights.safetensors', join('checkpoints', 'step-00000002.safetensors')]) {
+      const moved = join(directory, 'moved.bin');
+      await cp(join(base, file), moved);
+      const { config } = await plan({ from: moved });
+      expect(config.model).toEqual(model);
+      expect(config.images.mean).toEqual(own.mean);
+    }
+  });
+
+  it('of which nothing is known but names and shapes: the network that they fit', async () => {
+    const bare = join(directory, 'bare.safetensors');
+    await writeSafetensors(bare, await weightsOf(base));
+    const run = join(directory, 'from-bare');
+    const tuned = await runCommand(['train', '--data', images, '--from', bare, '--run', run, '--steps', '1', ...sizes]);
+    expect(tuned.code, tuned.stderr).toBe(0);
+    expect(tuned.stdout).toMatch(/bare\.safetensors: fits small and images of (\d+) x \1, which it is taken for/);
+    expect(JSON.parse(await readFile(join(run, 'config.json'), 'utf8')).model.variant).toBe('small');
+    const [one, ...rest] = Object.entries(await weightsOf(base));
+    await writeSafetensors(bare, Object.fromEntries([[`${one![0]}x`, one![1]], ...rest]));
+    await expect(plan({ from: bare })).rejects.toThrow(
+      /--from .*bare\.safetensors: its tensors fit no network .*give .* as --model/,
+    );
   });
 
   it('takes its network and its crop, starts from its weights, and leaves what is frozen as it was', async () => {
@@ -117,10 +151,12 @@ describe('fine-tuning from a run', () => {
     expect((await runCommand([...command, '--resume'])).code).toBe(0);
     const named = await runCommand([...command, '--resume', '--recipe', 'small']);
     expect(named.code, named.stderr).toBe(0);
-    const other = await runCommand(['train', '--run', run, '--resume', '--freeze', 'conv2']);
-    expect(other.code).toBe(2);
-    expect(other.stderr).toMatch(
-      /--freeze conv2 cannot be changed in the midst of a run, which was begun with conv1\.weight,/,
-    );
+    for (const freeze of ['conv2', 'conv1', 'conv1,fc5,conv2']) {
+      const other = await runCommand(['train', '--run', run, '--resume', '--freeze', freeze]);
+      expect(other.code).toBe(2);
+      expect(other.stderr).toMatch(
+        /--freeze \S+ cannot be changed in the midst of a run, which was begun with conv1\.weight,/,
+      );
+    }
   });
 });

@@ -18,6 +18,9 @@ export function overridesOf(
   { layers }: NetworkDescription,
 ): Pick<Recipe, 'overrides'> {
   const names = frozenNames(options);
+  if (options.freeze !== undefined && names.length === 0) {
+    throw new ConfigError(`--freeze ${options.freeze}: names no layer; give names such as conv1,conv2`);
+  }
   if (names.length === 0) return overrides ? { overrides } : {};
   const learned = layers.filter(({ parameters }) => parameters.length > 0);
   const frozen = names.flatMap((name) => {

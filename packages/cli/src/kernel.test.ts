@@ -66,7 +66,7 @@ describe('alexnet kernel', () => {
 
   it.each([
     [['conv2/forwards'], /there is no kernel conv2\/forwards; conv2 has .*conv2\/forward, /],
-    [['conv9'], /there is no kernel conv9; `npm run alexnet -- kernel` lists all/],
+    [['conv9'], /there is no kernel conv9; `npm run alexnet -- kernel --model small` lists all/],
     [['--candidates'], /--wgsl and --candidates are for one kernel; name it/],
     [['conv2/forward', '--model', 'alexnet'], /alexnet/],
     [['conv2/forward', '--adapters', '0,0'], /name one/],

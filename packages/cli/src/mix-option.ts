@@ -9,7 +9,10 @@ export type MixOption =
 
 /** Reads `--mix`: `equal`, `search`, `search:GOAL`, or a weight for each run. */
 export function parseMix(text: string | undefined, runs: number): MixOption {
-  if (text === undefined || text === 'equal') return { kind: 'equal' };
+  if (text === undefined) return { kind: 'equal' };
+  if (runs === 1)
+    throw new ConfigError(`--mix ${text}: there is only one run; give several to --run, with commas between`);
+  if (text === 'equal') return { kind: 'equal' };
   const [, goal = 'top5'] = /^search(?::(\w+))?$/.exec(text) ?? [undefined, ''];
   if (mixGoals.includes(goal as MixGoal)) return { kind: 'search', goal: goal as MixGoal };
   const weights = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));

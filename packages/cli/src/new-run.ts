@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { batchesPerEpoch } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
-import { checkRunConfig, type Recipe, type RecipeFile, RunDirectory } from '@alex/trainer';
+import { checkRunConfig, type Recipe, type RecipeFile, type RunConfig, RunDirectory } from '@alex/trainer';
 import { measureImages, openData, sourceForConfig } from './data.js';
 import { fingerprintOf } from './data-fingerprint.js';
 import { overridesOf } from './frozen-layers.js';
 import { differenceOf } from './network-difference.js';
+import type { Output } from './output.js';
 import { defaultsOf, findRecipe } from './recipes.js';
 import { scheduleOf } from './schedule-option.js';
 import { describeModel } from './session.js';
@@ -14,9 +15,13 @@ import type { PlannedTraining, TrainOptions } from './train-options.js';
 import { usualEffort } from './tuning.js';
 
 /** Plans a new run: by its recipe, and by what the options say differently. */
-export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
-  const { data: source, from } = options;
+export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>): Promise<PlannedTraining> {
+  const { data: source, from, run, maxRejected } = options;
+  if (options.resume && source === undefined) {
+    throw new ConfigError(`${run}: there is no run to resume here; to begin one, give --data`);
+  }
   const start = from === undefined ? undefined : await startingPoint(from);
+  checkNamesNetwork(options, start);
   const recipe =
     options.recipe === undefined
       ? defaultsOf(options.model ?? start?.variant ?? 'paper')
@@ -32,11 +37,11 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
     inputSize: options.crop ?? recipe.model.inputSize ?? (start?.variant === variant ? start.inputSize : undefined),
     classes: options.classes,
   }).input[1]!;
-  const dataset = await openData(source, {
-    classes: options.classes,
-    size: options.size,
-    usualSize: sizeAround(inputSize),
-  });
+  const dataset = await openData(
+    source,
+    { classes: options.classes, size: options.size, usualSize: sizeAround(inputSize) },
+    { maxRejected, output },
+  );
   const { length } = dataset.train;
   const batch = options.batch ?? Math.min(recipe.batch, length);
   if (batch > length) {
@@ -58,7 +63,8 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
     model: { variant, inputSize },
     data: {
       ...{ source: sourceForConfig(source), name, classes: [...classes], height, width, channels },
-      fingerprint: fingerprintOf(dataset),
+      fingerprint: await fingerprintOf(dataset),
+      ...(maxRejected !== undefined && { maxRejected }),
     },
     images: {
       crop: options.randomCrop ? recipe.images.crop : 'centre',
@@ -92,7 +98,30 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
   });
   const description = describeModel({ variant, inputSize, classes: classes.length, channels });
   const kernels = { effort: options.tune ?? usualEffort(description, config.recipe), file: options.tunings };
-  return { config, dataset, kernels, begin: () => RunDirectory.create(options.run, config) };
+  return {
+    config,
+    dataset,
+    kernels,
+    remarks: remarksOf(options, config, recipe),
+    isAtStart: async () => true,
+    begin: () => RunDirectory.create(options.run, config),
+    release: async () => undefined,
+  };
+}
+
+/** What was given and changes nothing. */
+function remarksOf(options: TrainOptions, { recipe, images }: RunConfig, { batch }: RecipeFile): string[] {
+  const isRandom = images.crop === 'random' || images.mirror;
+  return [
+    ...(options.resume ? [`${options.run}: there is no run to resume yet; a new one begins.`] : []),
+    ...(options.dataChanged ? ['--data-changed changes nothing: a new run begins with the data as they are.'] : []),
+    ...(options.scaleRate && recipe.batch === batch
+      ? [`--scale-rate changes nothing: the batch is the recipe's, ${batch}.`]
+      : []),
+    ...(options.chunk !== undefined && !isRandom
+      ? ['--chunk changes nothing: crops and flips, which a chunk shares, are not random.']
+      : []),
+  ];
 }
 
 /** A training is saved at least so often, unless somebody says otherwise: what an interruption may cost. */
@@ -107,6 +136,17 @@ function keeping({ keep }: TrainOptions, { keepCheckpoints }: RecipeFile): { kee
 function warmUpOf({ warmUp, scaleRate }: TrainOptions, recipe: RecipeFile, batch: number): RecipeFile['warmUp'] {
   if (warmUp === undefined) return recipe.warmUp;
   return { epochs: warmUp, from: scaleRate ? Math.min(1, recipe.batch / batch) : 0 };
+}
+
+/** Without a network's name, a file of weights must tell which one it is of. */
+function checkNamesNetwork({ from, model, recipe }: TrainOptions, start: StartingPoint | undefined): void {
+  if (!start?.candidates || model !== undefined || recipe !== undefined) return;
+  const { candidates } = start;
+  throw new ConfigError(
+    candidates.length > 0
+      ? `--from ${from}: its tensors fit ${candidates.join(', ')}, and do not tell which of them; give one as --model, or the directory of their run`
+      : `--from ${from}: its tensors fit no network that is known here; give the one that is nearest as --model, and what does not fit is named`,
+  );
 }
 
 /** What a fine-tuning starts from; that it can be read, before anything takes time. */

@@ -71,6 +71,13 @@ export const adapterOption = () =>
     'the adapter to compute on: part of its name, or its number in `devices` (default: the best one)',
   ).env('ALEX_ADAPTER');
 
+/** For the list of adapters itself. */
+export const shownAdaptersOption = () =>
+  new Option(
+    '--adapter, --adapters <names>',
+    'list these only, separated by commas: part of each name, or its number; with --tune, the one to tune (default: list all, tune the best one)',
+  ).env('ALEX_ADAPTER');
+
 /** For commands that can use several adapters at once. */
 export const adaptersOption = () =>
   new Option(
@@ -100,6 +107,12 @@ export const tuneOption = (byDefault: string) =>
 export const tuningsOption = () =>
   new Option('--tunings <file>', 'use the kernels named in a file of `devices --tune` or of a run').conflicts('tune');
 
+export const layerOption = () =>
+  new Option(
+    '--layer <name>',
+    'the layer, by its name in the network: conv1, or fc7 before and relu7 after its ReLU (default: the last hidden layer, as the last layer reads it, without dropout)',
+  );
+
 export const weightsOption = () =>
   new Option(
     '--weights <file>',
@@ -111,5 +124,9 @@ export const meanOption = () =>
     '--mean <file>',
     "for Caffe's weights: the mean image, imagenet_mean.binaryproto (default: the mean colour)",
   );
+
+/** @param images which images are meant */
+export const maxRejectedOption = (images: string) =>
+  new Option('--max-rejected <fraction>', `of a folder of images: ${images} (default: 0.1%)`).argParser(percentage);
 
 export const seedParser = wholeNumber(0, 2 ** 32 - 1);

@@ -31,6 +31,15 @@ export function createOutput({ json = false }: { readonly json?: boolean }, { st
   };
 }
 
+/**
+ * Whether a stream is a terminal on which a bar may move: not one that calls itself dumb (`TERM`, as editors' do), nor where
+ * somebody wants no codes among the text (`NO_COLOR`, https://no-color.org).
+ */
+export function movesCursor({ isTTY }: { readonly isTTY?: boolean }, environment = process.env): boolean {
+  const { TERM: kind, NO_COLOR: plain = '' } = environment;
+  return isTTY === true && kind !== 'dumb' && plain === '';
+}
+
 /** `0.1234` as `12.3%`. */
 export function percent(share: number): string {
   return `${(100 * share).toFixed(1)}%`;

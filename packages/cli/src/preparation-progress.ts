@@ -1,7 +1,7 @@
 import type { PreparationEvent } from '@alex/data';
 import { SingleBar } from 'cli-progress';
 import { barStyle } from './bar-style.js';
-import { duration, type Output } from './output.js';
+import { duration, movesCursor, type Output } from './output.js';
 
 /** Seconds between lines where there is no terminal. */
 const lineEvery = 5;
@@ -62,7 +62,7 @@ export class PreparationProgress {
   }
 
   #update(done: number, of: number, text: string): void {
-    if (this.#stream.isTTY) {
+    if (movesCursor(this.#stream)) {
       this.#bar ??= this.#startBar(of);
       this.#bar.update(done, { text });
       return;

@@ -55,6 +55,14 @@ describe('images', () => {
     expect(again.stdout).toContain('They were there already; every file is as it was prepared.');
   });
 
+  it('are known by their content where nobody says what they are', async () => {
+    const to = join(directory, 'to-unsaid');
+    const { code, stderr } = await runCommand(['prepare', '--from', images, '--to', to, '--size', '28']);
+    expect(stderr).toContain(`${images} is taken for data of the kind folder.`);
+    expect(code).toBe(0);
+    expect(await readFile(join(to, 'train.index'))).toEqual(await readFile(join(prepared, 'train.index')));
+  });
+
   it('that were left out are told of', async () => {
     const from = join(directory, 'with-more');
     await cp(images, join(from, 'train'), { recursive: true });
@@ -73,7 +81,9 @@ describe('images', () => {
     const to = join(directory, 'to-broken');
     const refused = await runCommand(preparation(to, '--from', from));
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toMatch(/^error: 1 of 25 images cannot be used, more than 0\.1%; .*broken\.png.*\n$/);
+    expect(refused.stderr).toMatch(
+      /^error: 1 of 25 images cannot be used, more than 0\.1%; red\/broken\.png for one \(it is text\)\. .*rejected\.jsonl lists them: .* --max-rejected 4%\n$/m,
+    );
     const allowed = await runCommand(preparation(to, '--from', from, '--max-rejected', '4%'));
     expect(allowed.code).toBe(0);
     expect(allowed.stdout).toContain(`1 could not be used: ${to}/rejected.jsonl says why.`);
@@ -109,7 +119,7 @@ describe.skipIf(process.platform === 'win32')('a training on prepared images', (
 
 describe('wrong use', () => {
   it.each<[string, string[], RegExp]>([
-    ['no source', ['prepare', '--to', 'never-made'], /--source <kind>.* not specified/],
+    ['nothing to prepare', ['prepare', '--to', 'never-made'], /source and from are missing: say where the data lie/],
     [
       'an unknown source',
       ['prepare', '--source', 'films', '--to', 'never-made'],

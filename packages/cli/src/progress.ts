@@ -1,7 +1,7 @@
 import type { TrainingEvent } from '@alex/trainer';
 import { MultiBar, type SingleBar } from 'cli-progress';
 import { barStyle } from './bar-style.js';
-import { duration, type Output, percent } from './output.js';
+import { duration, movesCursor, type Output, percent } from './output.js';
 
 /** Steps that loss, top-1 error and speed are averaged over. */
 const window = 20;
@@ -84,7 +84,7 @@ export class TrainingProgress {
   }
 
   #startBar(step: number, steps: number): void {
-    if (!this.#output.stream.isTTY) return;
+    if (!movesCursor(this.#output.stream)) return;
     this.#bars = new MultiBar({
       stream: this.#output.stream as NodeJS.WriteStream,
       format: '{bar} step {value}/{total} {text}',

@@ -184,6 +184,7 @@ describe('--mix', () => {
     expect(parseMix('search', 2)).toEqual({ kind: 'search', goal: 'top5' });
     expect(parseMix('search:loss', 2)).toEqual({ kind: 'search', goal: 'loss' });
     expect(parseMix('0.5, 1.5', 2)).toEqual({ kind: 'fixed', weights: [0.5, 1.5] });
+    for (const one of ['equal', 'search', '1']) expect(() => parseMix(one, 1)).toThrow(/there is only one run/);
     for (const wrong of [
       '',
       'best',

@@ -8,6 +8,8 @@ import {
   base64FromFloats,
   type Caffemodel,
   checkRunConfig,
+  type NotedModel,
+  notedModel,
   readCaffeMean,
   readCaffemodel,
   readSafetensors,
@@ -36,6 +38,8 @@ export interface OwnWeights {
   readonly file: string;
   readonly form: 'own';
   readonly tensors: Readonly<Record<string, HostTensor>>;
+  /** What it says of its network. */
+  readonly model: NotedModel | undefined;
 }
 
 /**
@@ -49,10 +53,10 @@ export async function readWeights(file: string): Promise<PublishedWeights | OwnW
     const { form, remark } = caffeForm(file, model);
     return published(file, form, model.tensors, ...remark);
   }
-  const { tensors, wholeNumbers } = await readSafetensors(file);
+  const { tensors, metadata, wholeNumbers } = await readSafetensors(file);
   const isTorchvision = Object.keys(tensors).some((name) => /(^|\.)(features|classifier)\./.test(name));
   if (!isTorchvision && Object.keys(tensors).some((name) => /^conv1\.|\.velocity$/.test(name))) {
-    return { file, form: 'own', tensors };
+    return { file, form: 'own', tensors, model: notedModel(metadata) };
   }
   const counters = wholeNumbers.length > 0 ? [`${wholeNumbers.join(', ')}: whole numbers, left out.`] : [];
   return published(file, publishedForms.torchvision, tensors, ...counters);

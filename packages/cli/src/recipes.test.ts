@@ -159,7 +159,7 @@ describe('train', () => {
     await untilMeasured(running, run);
     const second = await runCommand(train(run, ...small, '--batch', '1', '--resume'));
     expect(second.code).toBe(2);
-    expect(second.stderr).toContain(`is being trained by another process (process ${running.process.pid})`);
+    expect(second.stderr).toContain(`is being trained by another process (process ${running.process.pid} on `);
     running.process.kill('SIGTERM');
     expect((await running.ended).code).toBe(143);
     expect((await running.ended).stdout).toMatch(/everything is saved in/);

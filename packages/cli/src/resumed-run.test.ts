@@ -1,10 +1,11 @@
-import { cp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { lockRun } from '@alex/trainer';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { parseSchedule } from './schedule-option.js';
 import { runCommand } from './testing/command.js';
-import { writeImages } from './testing/images.js';
+import { png, writeImages } from './testing/images.js';
 
 const directory = temporaryFolder();
 const images = join(directory, 'images');
@@ -145,7 +146,101 @@ describe('train --resume', () => {
     expect((await runCommand([...resume, '--data', moved])).code).toBe(0);
   });
 
+  it('refuses images that were replaced by others of the same names', async () => {
+    const [own, run] = [join(directory, 'replaced'), join(directory, 'replacing')];
+    await writeImages(own, ['blue', 'red']);
+    const sizes = ['--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'off'];
+    const begun = await runCommand(['train', '--data', own, '--run', run, '--steps', '1', ...sizes]);
+    expect(begun.code, begun.stderr).toBe(0);
+    const resume = ['train', '--run', run, '--resume', '--steps', '2', '--tune', 'off'];
+    // All of them, so that it does not matter which are held out.
+    for (const name of await readdir(join(own, 'red'))) await writeFile(join(own, 'red', name), png(9, 9, 9));
+    const refused = await runCommand(resume);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain(
+      'training images of the same names with other content, validation images of the same names with other content',
+    );
+    const allowed = await runCommand([...resume, '--data-changed']);
+    expect(allowed.code, allowed.stderr).toBe(0);
+    // A run of an older version knows names and labels only.
+    const file = join(run, 'config.json');
+    const config = JSON.parse(await readFile(file, 'utf8'));
+    for (const which of ['train', 'validation']) delete config.data.fingerprint[which].content;
+    await writeFile(file, JSON.stringify(config));
+    for (const name of await readdir(join(own, 'red'))) await writeFile(join(own, 'red', name), png(7, 7, 7));
+    expect((await runCommand([...resume.slice(0, -3), '3', '--tune', 'off'])).code).toBe(0);
+  });
+
   it.each<[string, string[], RegExp]>([
+    ['--data-changed', ['--data-changed'], /--data-changed changes nothing: the data are what they were\./],
+    [
+      '--strategy',
+      ['--strategy', 'data'],
+      /--strategy data changes nothing: there is one adapter, which does all of the work\./,
+    ],
+    ['--learning-rate', ['--learning-rate', '0.02', '--scale-rate'], /--learning-rate 0\.02 changes nothing/],
+    ['--run', ['--run', 'elsewhere'], /--run elsewhere is not used: --run .*begun\S* comes after it\./],
+  ])('says that %s changes nothing', async (_, options, message) => {
+    const resumed = await runCommand(['train', ...options, '--run', begun, '--resume', '--steps', '4']);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect(resumed.stdout).toMatch(message);
+  });
+
+  it('says what of a recipe that was edited is not used, and refuses what would make another network', async () => {
+    const small = JSON.parse(await readFile(new URL('../recipes/small.json', import.meta.url), 'utf8'));
+    const file = join(directory, 'edited.json');
+    await writeFile(file, JSON.stringify({ ...small, learningRate: 0.5, keepCheckpoints: 9 }));
+    const resumed = await runCommand(['train', '--run', begun, '--resume', '--recipe', file, '--no-mirror']);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect(resumed.stdout).toContain(
+      `--recipe ${file}: its learningRate (0.5) is not used: the run continues with 0.0025 of its own.`,
+    );
+    expect(resumed.stdout).toContain('its keepCheckpoints (9) is not used: the run continues with none of its own.');
+    expect(resumed.stdout).not.toContain('images.mirror');
+    expect(resumed.stdout).not.toContain('its momentum');
+    await writeFile(file, JSON.stringify({ ...small, momentum: 0.5 }));
+    const refused = await runCommand(['train', '--run', begun, '--resume', '--recipe', file]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/its momentum is 0\.5, the run was begun with 0\.9/);
+  });
+
+  it('begins a run that is not there, and says so; without data it says what is missing', async () => {
+    const run = join(directory, 'new');
+    const missing = await runCommand(['train', '--run', run, '--resume']);
+    expect(missing.code).toBe(2);
+    expect(missing.stderr).toMatch(/new: there is no run to resume here; to begin one, give --data/);
+    const sizes = ['--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'off', '--steps', '1'];
+    const unused = ['--data-changed', '--chunk', '2', '--no-mirror', '--no-random-crop'];
+    const begins = await runCommand(['train', '--data', images, '--run', run, '--resume', ...sizes, ...unused]);
+    expect(begins.code, begins.stderr).toBe(0);
+    expect(begins.stdout).toContain(`${run}: there is no run to resume yet; a new one begins.`);
+    expect(begins.stdout).toContain('--data-changed changes nothing: a new run begins with the data as they are.');
+    expect(begins.stdout).toContain('--chunk changes nothing: crops and flips, which a chunk shares, are not random.');
+  });
+
+  it('is refused before anything is computed where another process trains the run', async () => {
+    const lock = await lockRun(begun);
+    try {
+      const refused = await runCommand(['train', '--run', begun, '--resume', '--steps', '9']);
+      expect(refused.code).toBe(2);
+      expect(refused.stderr).toMatch(/is being trained by another process \(process \d+ on .*\); wait for it, stop it/);
+      expect(refused.stdout).toBe('');
+    } finally {
+      await lock.release();
+    }
+    // Nor does a refusal leave a lock behind.
+    expect((await runCommand(['train', '--run', begun, '--resume', '--seed', '9'])).code).toBe(2);
+    await (await lockRun(begun)).release();
+    expect((await readdir(begun)).filter((name) => name.startsWith('.lock'))).toEqual([]);
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ['a switch', ['--no-colour'], /--no-colour cannot be changed in the midst of a run, which was begun without it;/],
+    [
+      'fewer steps than it has taken',
+      ['--steps', '3'],
+      /has taken 4 steps already, more than the 3 .* give at least 4/,
+    ],
     ['a warm-up', ['--warm-up', '3'], /--warm-up 3 cannot be changed in the midst of a run, which was begun with 1;/],
     [
       'patience',
@@ -164,12 +259,12 @@ describe('train --resume', () => {
       ['--recipe', 'paper'],
       /--recipe paper: its model\.variant is "paper", the run was begun with "small"/,
     ],
-    ['flips', ['--no-random-crop'], /--no-random-crop cannot be changed .*begun with true/],
+    ['flips', ['--no-random-crop'], /--no-random-crop cannot be changed .*begun without it/],
     ['a schedule that is none', ['--schedule', 'cosine'], /--schedule cosine: give constant, plateau, step:30/],
     ['a schedule that is torn', ['--schedule', '{"kind":'], /is not JSON/],
     ['a schedule with a wrong field', ['--schedule', '{"kind":"step"}'], /--schedule .*: factor is missing/],
   ])('refuses %s', async (_, options, message) => {
-    const { code, stderr } = await runCommand(['train', '--run', begun, '--resume', '--steps', '5', ...options]);
+    const { code, stderr } = await runCommand(['train', '--steps', '5', ...options, '--run', begun, '--resume']);
     expect(code).toBe(2);
     expect(stderr).toMatch(message);
   });

@@ -2,13 +2,14 @@ import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { batchesPerEpoch, type Dataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
-import { type ChangedRun, changeRun, type Recipe, type RunConfig, RunDirectory } from '@alex/trainer';
+import { type ChangedRun, changeRun, type Recipe, type RecipeFile, type RunConfig, RunDirectory } from '@alex/trainer';
 import { changeInWords, rate } from './change-in-words.js';
 import { openDataOfRun } from './data.js';
 import { checkSameData, dataChange, fingerprintOf } from './data-fingerprint.js';
 import { frozenNames } from './frozen-layers.js';
 import type { Output } from './output.js';
 import { defaultsOf, findRecipe } from './recipes.js';
+import { checkRecipe, keptOfRecipe } from './resumed-recipe.js';
 import { scheduleOf } from './schedule-option.js';
 import type { PlannedTraining, TrainOptions } from './train-options.js';
 import { type Tuning, tuningsOfRun } from './tuning.js';
@@ -18,20 +19,48 @@ import { type Tuning, tuningsOfRun } from './tuning.js';
  * others must agree with what it is, so that a command can be repeated with `--resume`.
  */
 export async function resumedRun(options: TrainOptions, output: Output): Promise<PlannedTraining> {
-  const opened = await RunDirectory.open(options.run);
+  const opened = await RunDirectory.openLocked(options.run, { onWait: output.line });
+  try {
+    return { ...(await planned(opened, options, output)), release: () => opened.unlock() };
+  } catch (error) {
+    await opened.unlock();
+    throw error;
+  }
+}
+
+async function planned(
+  opened: RunDirectory,
+  options: TrainOptions,
+  output: Output,
+): Promise<Omit<PlannedTraining, 'release'>> {
   await checkUnchanged(options, opened.config);
-  const dataset = await openDataOfRun(opened.config, options.data);
-  const fingerprint = fingerprintOf(dataset);
+  if (options.recipe !== undefined) {
+    for (const remark of keptOfRecipe(options.recipe, await findRecipe(options.recipe), options, opened.config)) {
+      output.line(remark);
+    }
+  }
   const { data, recipe } = opened.config;
+  const { keep, maxRejected } = options;
+  const dataset = await openDataOfRun(opened.config, options.data, { maxRejected, output });
+  const fingerprint = await fingerprintOf(dataset);
   const change = dataChange(data.fingerprint, fingerprint);
   checkSameData(options.run, options.data ?? data.source, change, options.dataChanged ?? false);
-  if (change !== undefined)
+  if (change !== undefined) {
     output.line(`The data have changed since the run began: ${change}. It continues with what is there.`);
-  const { keep } = options;
+  } else if (options.dataChanged) {
+    output.line(
+      data.fingerprint
+        ? '--data-changed changes nothing: the data are what they were.'
+        : '--data-changed changes nothing: the run, of an older version, does not know what its data were.',
+    );
+  }
   const kept = keep !== undefined && keep !== recipe.keepCheckpoints;
   const run =
-    kept || change !== undefined
-      ? opened.changed(kept ? { keepCheckpoints: keep } : {}, change === undefined ? {} : { fingerprint })
+    kept || change !== undefined || (maxRejected ?? data.maxRejected) !== data.maxRejected
+      ? opened.changed(kept ? { keepCheckpoints: keep } : {}, {
+          ...(change !== undefined && { fingerprint }),
+          ...(maxRejected !== undefined && { maxRejected }),
+        })
       : opened;
   const changed = await changeByHand(run, dataset, options);
   tellChange(changed, options, batchesPerEpoch(dataset.train.length, run.config.recipe), output);
@@ -39,6 +68,7 @@ export async function resumedRun(options: TrainOptions, output: Output): Promise
     config: changed.run.config,
     dataset,
     kernels: await kernelsOf(options),
+    isAtStart: async () => (await changed.run.checkpoints.steps()).length === 0,
     begin: async () => changed.run,
   };
 }
@@ -46,10 +76,8 @@ export async function resumedRun(options: TrainOptions, output: Output): Promise
 /** Refuses what a run cannot change in its midst. */
 async function checkUnchanged(options: TrainOptions, { model, recipe, data, images }: RunConfig): Promise<void> {
   const { from, scaleRate, learningRate } = options;
-  const frozen = Object.entries(recipe.overrides ?? {}).flatMap(([name, { learningRateScale }]) =>
-    learningRateScale === 0 ? [name] : [],
-  );
-  const isFrozen = (name: string) => frozen.some((path) => path === name || path.startsWith(`${name}.`));
+  const frozen = frozenPaths(recipe);
+  const isFrozen = sameFrozen(options, frozen, await recipeOf(options, model.variant));
   const pairs: [string, unknown, unknown][] = [
     ['--model', options.model, model.variant],
     ['--crop', options.crop, model.inputSize],
@@ -61,7 +89,7 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
     ['--precision', options.precision, recipe.precision ?? 'float32'],
     ['--warm-up', options.warmUp, recipe.warmUp?.epochs],
     ['--from', from && resolve(from), recipe.startsFrom?.weights],
-    ['--freeze', options.freeze, frozenNames(options).every(isFrozen) ? options.freeze : frozen.join(',') || undefined],
+    ['--freeze', options.freeze, isFrozen ? options.freeze : frozen.join(',') || undefined],
     ['--evaluate-every', options.evaluateEvery, recipe.evaluateEvery],
     ['--checkpoint-every', options.checkpointEvery, recipe.checkpointEvery],
     ['--no-random-crop', options.randomCrop ? undefined : false, images.crop === 'random'],
@@ -75,9 +103,10 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
   }
   for (const [option, given, own] of pairs) {
     if (given === undefined || given === own) continue;
-    const begun = own === undefined ? 'begun without it' : `begun with ${own}`;
     // Of a switch, its name says it all.
-    const value = typeof given === 'boolean' ? '' : ` ${given}`;
+    const isSwitch = typeof given === 'boolean';
+    const begun = own === undefined || isSwitch ? 'begun without it' : `begun with ${own}`;
+    const value = isSwitch ? '' : ` ${given}`;
     throw new ConfigError(
       `${option}${value} cannot be changed in the midst of a run, which was ${begun}; leave it out or choose another --run`,
     );
@@ -85,37 +114,19 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
   if (options.recipe !== undefined) await checkRecipe(options.recipe, { model, recipe, images });
 }
 
-/** What a run's recipe says of parameters but for those that `--freeze` named, of which `--recipe` knows nothing. */
-function withoutFrozen(
-  own: Recipe['overrides'] = {},
-  given: Recipe['overrides'] = {},
-): NonNullable<Recipe['overrides']> {
-  const entries = Object.entries(own).flatMap(([pattern, override]) => {
-    if (override.learningRateScale !== 0) return [[pattern, override] as const];
-    return given[pattern] ? [[pattern, given[pattern]] as const] : [];
-  });
-  return Object.fromEntries(entries);
+/** Layers and parameters that a run keeps as they are. */
+function frozenPaths({ overrides = {} }: Recipe): string[] {
+  return Object.entries(overrides).flatMap(([path, { learningRateScale }]) => (learningRateScale === 0 ? [path] : []));
 }
 
-/** What no option changes of a recipe must be what the run was begun with. */
-async function checkRecipe(name: string, { model, recipe, images }: Pick<RunConfig, 'model' | 'recipe' | 'images'>) {
-  const given = await findRecipe(name);
-  const pairs: [string, unknown, unknown][] = [
-    ['model.variant', given.model.variant, model.variant],
-    ['momentum', given.momentum, recipe.momentum],
-    ['weightDecay', given.weightDecay, recipe.weightDecay],
-    ['overrides', given.overrides ?? {}, withoutFrozen(recipe.overrides, given.overrides)],
-    ['schedules', given.schedules, recipe.schedules],
-    ['images.padding', given.images.padding, images.padding],
-    ['images.scale', given.images.scale, images.scale],
-  ];
-  for (const [field, there, own] of pairs) {
-    if (JSON.stringify(there) === JSON.stringify(own)) continue;
-    throw new ConfigError(
-      `--recipe ${name}: its ${field} is ${JSON.stringify(there) ?? 'not given'}, the run was begun with ` +
-        `${JSON.stringify(own) ?? 'none'}; leave it out or choose another --run`,
-    );
-  }
+/** Whether `--freeze` names what a run was begun with: all of it, but for what its recipe freezes by itself. */
+function sameFrozen(options: TrainOptions, frozen: readonly string[], { overrides = {} }: RecipeFile): boolean {
+  const names = frozenNames(options);
+  const covers = (name: string, path: string) => path === name || path.startsWith(`${name}.`);
+  return (
+    names.every((name) => frozen.some((path) => covers(name, path))) &&
+    frozen.every((path) => names.some((name) => covers(name, path)) || overrides[path]?.learningRateScale === 0)
+  );
 }
 
 async function changeByHand(run: RunDirectory, dataset: Dataset, options: TrainOptions): Promise<ChangedRun> {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Augmenter } from '@alex/augment';
 import { softmaxCrossEntropy } from '@alex/loss';
-import { alexnet, type Variant } from '@alex/model-alexnet';
+import { alexnet } from '@alex/model-alexnet';
 import { partsOn, place, type Strategy } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
 import { type AdapterError, type Gpu, type HostTensor, MemoryError, type NetworkDescription } from '@alex/tensor';
@@ -33,8 +33,7 @@ export function describeModel(model: {
 }): NetworkDescription {
   const { variant, inputSize, classes, channels = 3 } = model;
   return alexnet({
-    // Checked by `alexnet`, which knows the names.
-    variant: variant as Variant,
+    variant,
     channels,
     ...(inputSize !== undefined && { inputSize }),
     ...(classes !== undefined && { classes }),

@@ -13,11 +13,14 @@ export async function chooseSharing(
   description: NetworkDescription,
   gpus: readonly Gpu[],
   batch: number,
-  strategy: Strategy | 'auto' = 'model',
+  strategy: Strategy | 'auto' | undefined,
   say: (line: string) => void,
 ): Promise<Sharing> {
+  if (gpus.length === 1 && strategy !== undefined) {
+    say(`--strategy ${strategy} changes nothing: there is one adapter, which does all of the work.`);
+  }
+  if (gpus.length === 1 || strategy === undefined) return { strategy: 'model' };
   if (strategy !== 'auto') return { strategy };
-  if (gpus.length === 1) return { strategy: 'model' };
   const { why, ...chosen } = chooseStrategy(description, { batch, rates: await measureRates(gpus) });
   say(`Sharing the work by ${chosen.strategy}: ${why}.`);
   return chosen;

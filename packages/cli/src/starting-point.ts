@@ -1,14 +1,18 @@
 import { stat } from 'node:fs/promises';
 import { fromPublished } from '@alex/model-alexnet';
-import type { HostTensor } from '@alex/tensor';
-import { RunDirectory } from '@alex/trainer';
-import { readWeights } from './published.js';
+import { ConfigError, type HostTensor } from '@alex/tensor';
+import { checkStartingWeights, type Recipe, type RunConfig, RunDirectory } from '@alex/trainer';
+import { fittingModels } from './fitting-models.js';
+import type { Output } from './output.js';
+import { type OwnWeights, readWeights } from './published.js';
 import { describeModel } from './session.js';
 
 /** What a training can start from instead of weights that are drawn. */
 export interface StartingPoint {
   /** The network that it is of, where that is known, and its input. */
   readonly variant?: string;
+  /** Where it is not known: the networks that it may be of. */
+  readonly candidates?: readonly string[];
   readonly inputSize?: number;
   /** Whether others published it: then it fits no other network, not even one of the same shapes. */
   readonly isPublished: boolean;
@@ -36,7 +40,7 @@ export async function startingPoint(path: string): Promise<StartingPoint> {
   );
   if (isFolder) return ofRun(path);
   const read = await readWeights(path);
-  if (read.form === 'own') return { isPublished: false, remarks: [], weights: () => read.tensors };
+  if (read.form === 'own') return ofOwnWeights(path, read);
   const { form, tensors, classes, remarks } = read;
   const { variant, mean } = form;
   const description = describeModel({ variant, classes });
@@ -47,6 +51,49 @@ export async function startingPoint(path: string): Promise<StartingPoint> {
     remarks: remarks.map((remark) => `${path}: ${remark}`),
     weights: (scale) => fromPublished(path, tensors, form, description, scale),
   };
+}
+
+/** Weights of a run in a file: of the network that the file names or, where it names none, of the only one that they fit. */
+function ofOwnWeights(path: string, { tensors, model }: OwnWeights): StartingPoint {
+  const point = { isPublished: false, remarks: [], weights: () => tensors };
+  if (model) {
+    const { variant, inputSize, mean } = model;
+    return { ...point, variant, inputSize, ...(mean && { mean }) };
+  }
+  const fitting = fittingModels(tensors);
+  if (fitting.length !== 1) return { ...point, candidates: fitting.map(({ variant }) => variant) };
+  const { variant, inputSizes } = fitting[0]!;
+  const [smallest, largest] = [inputSizes[0]!, inputSizes.at(-1)!];
+  const others = inputSizes.length > 1 ? `; sizes up to ${largest} fit as well, --crop gives another` : '';
+  return {
+    ...point,
+    variant,
+    inputSize: smallest,
+    remarks: [`${path}: fits ${variant} and images of ${smallest} x ${smallest}, which it is taken for${others}.`],
+  };
+}
+
+/**
+ * What a run starts from, by this program's names. What cannot be used is found here, before an adapter is opened.
+ *
+ * @throws ConfigError for a tensor that is missing or does not fit, or a layer that is not there
+ */
+export async function givenWeights(
+  { model, data, images }: RunConfig,
+  { weights: path, replaces }: NonNullable<Recipe['startsFrom']>,
+  output: Pick<Output, 'line'>,
+): Promise<Readonly<Record<string, HostTensor>>> {
+  const start = await startingPoint(path);
+  for (const remark of start.remarks) output.line(remark);
+  const weights = start.weights(images.scale);
+  const network = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
+  try {
+    checkStartingWeights(weights, network, replaces);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new ConfigError(`${path}: ${error.message}`, { cause: error });
+    throw error;
+  }
+  return weights;
 }
 
 async function ofRun(path: string): Promise<StartingPoint> {

@@ -20,6 +20,8 @@ export interface TrainOptions extends AdapterOptions, TuningOptions, ScheduleOpt
   readonly freeze?: string;
   /** Whether a run may continue with data that are not what they were. */
   readonly dataChanged?: boolean;
+  /** Share of the images that may be unusable. */
+  readonly maxRejected?: number;
   readonly classes?: number;
   readonly batch?: number;
   readonly microBatch?: number;
@@ -56,6 +58,12 @@ export interface PlannedTraining {
   readonly config: RunConfig;
   readonly dataset: Dataset;
   readonly kernels: Omit<Tuning, 'say'>;
+  /** What is to be said before it begins: sentences. */
+  readonly remarks?: readonly string[];
+  /** Whether it has no checkpoint to continue from. */
+  isAtStart(): Promise<boolean>;
   /** Makes the run directory, or opens it. */
   begin(): Promise<RunDirectory>;
+  /** Gives back what was taken for it; to be called in the end, however that comes. */
+  release(): Promise<void>;
 }

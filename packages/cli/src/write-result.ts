@@ -1,5 +1,28 @@
-import { writeFile } from 'node:fs/promises';
-import { AlexError } from '@alex/tensor';
+import { access, constants, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { AlexError, ConfigError } from '@alex/tensor';
+
+/**
+ * Makes sure, before anything takes time, that a file which somebody asked for has a place to be written to.
+ *
+ * @param option how it was asked for
+ * @throws ConfigError where there is no such folder, or nobody may write there
+ */
+export async function checkPlace(option: string, path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  const refuse = (why: string): never => {
+    throw new ConfigError(`${option} ${path}: ${why}`);
+  };
+  const folder = dirname(resolve(path));
+  const kind = await stat(folder).catch(() => undefined);
+  if (!kind?.isDirectory()) refuse(`there is no folder ${folder}; make it, or choose another place`);
+  if ((await stat(path).catch(() => undefined))?.isDirectory()) refuse('is a folder; give the name of a file');
+  const writable = await access(folder, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!writable) refuse(`this user may not write into ${folder}; choose another place`);
+}
 
 /**
  * Writes a file that somebody asked for.

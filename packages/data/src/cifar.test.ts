@@ -1,4 +1,4 @@
-import { rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { describe, expect, test } from 'vitest';
@@ -97,6 +97,14 @@ describe('CIFAR-10', () => {
     await expect(readCifar(folder, small)).rejects.toThrow('expected 10 different ones');
   });
 
+  test('refuses a file that is there twice, and one that is something else', async () => {
+    const folder = await smallFiles();
+    await cp(join(folder, 'data_batch_2.bin'), join(folder, 'data_batch_4.bin'));
+    await expect(readCifar(folder, small)).rejects.toThrow(/data_batch_4\.bin is the same as data_batch_2\.bin/);
+    await writeFile(join(folder, 'data_batch_4.bin'), '<!DOCTYPE html>\n');
+    await expect(readCifar(folder, small)).rejects.toThrow('data_batch_4.bin holds no images: it is a web page');
+  });
+
   test('reads class names with the line ends of Windows', async () => {
     const folder = await smallFiles();
     await writeFile(join(folder, 'batches.meta.txt'), names.join('\r\n'));
@@ -107,7 +115,10 @@ describe('CIFAR-10', () => {
     const folder = await temporaryFolder();
     const content = Buffer.alloc(30_730_000);
     content[9_999 * 3073] = 9;
-    for (const name of imageFiles) await writeFile(join(folder, name), content);
+    for (const [file, name] of imageFiles.entries()) {
+      content[1] = file + 1;
+      await writeFile(join(folder, name), content);
+    }
     await writeFile(join(folder, 'batches.meta.txt'), names.join('\n'));
     const { train, validation } = await openCifar10(folder);
     expect(train.length).toBe(50_000);

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
+import { headBytes, inWords } from './content-kind.js';
 import type { Dataset, Split } from './dataset.js';
-import { listFolder, readWhole } from './files.js';
-import { createSplit } from './split.js';
+import { filesAndLinks, listFolder, readWhole } from './files.js';
+import { createSplit, hashOf } from './split.js';
 import { textOf } from './text.js';
 
 /**
@@ -62,7 +63,8 @@ const remedyFor = ({ name }: CifarVersion) =>
 export function cifarVersionOf(files: readonly string[]): CifarVersion | undefined {
   const any = (names: readonly string[]) => names.some((name) => files.includes(name));
   if (any([...cifar10.train, ...cifar10.validation]) || all(cifar10.python, files)) return cifar10;
-  const fine = any([cifar100.namesFile]) && any([...cifar100.train, ...cifar100.validation]);
+  const records = [...cifar100.train, ...cifar100.validation];
+  const fine = (any([cifar100.namesFile]) && any(records)) || all(records, files);
   return fine || all(cifar100.python, files) ? cifar100 : undefined;
 }
 
@@ -96,7 +98,7 @@ export function openCifar100(directory: string): Promise<Dataset> {
 export async function readCifar(directory: string, version: CifarVersion): Promise<Dataset> {
   const { name, classCount, namesFile, train, validation, records } = version;
   const remedy = remedyFor(version);
-  const { files } = await listFolder(directory);
+  const files = filesAndLinks(await listFolder(directory));
   const found = cifarVersionOf(files);
   if (found && found.name !== name) throw new DataError(`${directory} holds ${found.name}, not ${name}: ${remedy}`);
   if (all(version.python, files) && !train.some((file) => files.includes(file))) {
@@ -135,7 +137,10 @@ async function readSplit(
   const recordBytes = labelBytes + 3 * plane;
   const contents: Buffer[] = [];
   for (const file of files) {
-    contents.push(await readRecords(join(directory, file), recordsPerFile * recordBytes, remedy));
+    const content = await readRecords(join(directory, file), recordsPerFile * recordBytes, remedy);
+    const same = contents.findIndex((other) => other.equals(content));
+    if (same >= 0) throw new DataError(`${join(directory, file)} is the same as ${files[same]}: ${remedy}`);
+    contents.push(content);
   }
   const labels = new Uint32Array(files.length * recordsPerFile);
   contents.forEach((content, file) => {
@@ -156,6 +161,7 @@ async function readSplit(
     channels: 3,
     labels,
     imageName: (i) => `${files[Math.floor(i / recordsPerFile)]}#${i % recordsPerFile}`,
+    contentHash: async () => hashOf(contents),
     place(i, target) {
       const content = contents[Math.floor(i / recordsPerFile)]!;
       const start = (i % recordsPerFile) * recordBytes + labelBytes;
@@ -171,6 +177,9 @@ async function readSplit(
 async function readRecords(file: string, expected: number, remedy: string): Promise<Buffer> {
   const content = await readWhole(file, remedy);
   if (content.length !== expected) {
+    const strange = inWords(content.subarray(0, headBytes), '');
+    if (strange !== '' && content.length < expected)
+      throw new DataError(`${file} holds no images: ${strange}: ${remedy}`);
     throw new DataError(`${file} has ${bytes(content.length)}, expected ${bytes(expected)}: ${remedy}`);
   }
   return content;

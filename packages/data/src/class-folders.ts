@@ -1,6 +1,5 @@
 import { extname, join } from 'node:path';
-import { DataError } from '@alex/tensor';
-import { listFolder } from './files.js';
+import { type FolderContent, listFolder } from './files.js';
 import { beginsAsImage, imageEndings } from './image-file.js';
 import { leftOut, type Remarks, type RemarkWords } from './remarks.js';
 
@@ -12,6 +11,14 @@ const notUtf8: RemarkWords = (count, first) =>
   `${leftOut(count, 'name that is not valid UTF-8', 'names that are not valid UTF-8', first)}: rename the files.`;
 const nested: RemarkWords = (count, first) =>
   `${leftOut(count, 'folder inside a class folder', 'folders inside class folders', first)}: move the images up into the class folders.`;
+const deadLinks: RemarkWords = (count, first) =>
+  `${leftOut(count, 'link that leads nowhere', 'links that lead nowhere', first)}.`;
+const special: RemarkWords = (count, first) =>
+  `${leftOut(count, 'pipe, socket or device', 'pipes, sockets and devices', first)}.`;
+const sameName: RemarkWords = (count, first) =>
+  count === 1
+    ? `Two folders are one class, as their names differ only in how accents are encoded: ${first}.`
+    : `${count} folders are of the class of another, as their names differ only in how accents are encoded, ${first} for one.`;
 const besideClasses: RemarkWords = (count, first) =>
   `${leftOut(count, 'image outside of the class folders', 'images outside of the class folders', first)}.`;
 const otherEndings: RemarkWords = (count, first, sorts) => {
@@ -23,53 +30,82 @@ const withoutEnding: RemarkWords = (count, first) =>
     ? `1 file without an ending is read as the image that it is: ${first}.`
     : `${count.toLocaleString('en-US')} files without an ending are read as the images that they are, ${first} for one.`;
 
+/** What a folder of class folders holds. */
+export interface ClassFolders {
+  /** Paths of the images within the data set (with `/` on every system), by class. */
+  readonly images: ReadonlyMap<string, readonly string[]>;
+  /** Paths of the class folders that hold none. */
+  readonly empty: readonly EmptyFolder[];
+}
+
+export interface EmptyFolder {
+  readonly path: string;
+  /** Of its class. */
+  readonly name: string;
+  /** A folder within it, where the images may be. */
+  readonly inner?: string | undefined;
+}
+
 /**
- * The images of the class folders in a folder: paths within the data set (with `/` on every system) by class, sorted.
- * Classes are called by the composed form of their folders' names (NFC), so that a folder from a Mac is that from Linux.
- * What is left out is counted in the remarks.
+ * Lists the images of the class folders in a folder, sorted. Classes are called by the composed form of their folders' names
+ * (NFC), so that a folder from a Mac is that from Linux. What is left out is counted in the remarks. A link that leads nowhere
+ * is an image by its ending, like a file.
  *
  * @param root the folder that holds the class folders: empty for the data set's own, else with a `/` at the end
- * @throws DataError where a folder cannot be read or a class has no images.
+ * @throws DataError where a folder cannot be read.
  */
-export async function listClassFolders(
-  directory: string,
-  root: string,
-  remarks: Remarks,
-): Promise<Map<string, string[]>> {
+export async function listClassFolders(directory: string, root: string, remarks: Remarks): Promise<ClassFolders> {
   const content = await listFolder(join(directory, root));
-  for (const name of content.hidden) remarks.add(hidden, `${root}${name}`);
-  for (const name of content.notUtf8) remarks.add(notUtf8, `${root}${name}`);
+  remarkOn(content, root, remarks);
+  for (const name of content.deadLinks) remarks.add(deadLinks, `${root}${name}`);
   for (const name of content.files) if (hasImageEnding(name)) remarks.add(besideClasses, `${root}${name}`);
   const byClass = new Map<string, string[]>();
+  const empty: EmptyFolder[] = [];
   for (const folder of content.folders) {
-    const images = await listImages(directory, `${root}${folder}`, remarks);
+    const { images, inner } = await listImages(directory, `${root}${folder}`, remarks);
     const name = folder.normalize('NFC');
-    byClass.set(name, [...(byClass.get(name) ?? []), ...images]);
+    const known = byClass.get(name);
+    if (known && images.length > 0) remarks.add(sameName, `${root}${folder}`);
+    if (images.length === 0) empty.push({ path: `${root}${folder}`, name, inner });
+    else byClass.set(name, [...(known ?? []), ...images]);
   }
   // By code unit, not by locale: labels must be the same on every machine.
-  return new Map([...byClass].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return {
+    images: new Map([...byClass].sort(([a], [b]) => (a < b ? -1 : 1))),
+    empty: empty.filter(({ name }) => !byClass.has(name)),
+  };
 }
 
 const hasImageEnding = (file: string) => imageEndings.includes(extname(file).toLowerCase());
 
-async function listImages(directory: string, folder: string, remarks: Remarks): Promise<string[]> {
-  const { files, folders, hidden: hiddenNames, notUtf8: strange } = await listFolder(join(directory, folder));
+/** What nothing can be made of, wherever it lies. */
+function remarkOn(content: FolderContent, root: string, remarks: Remarks): void {
+  for (const name of content.hidden) remarks.add(hidden, `${root}${name}`);
+  for (const name of content.notUtf8) remarks.add(notUtf8, `${root}${name}`);
+  for (const name of content.special) remarks.add(special, `${root}${name}`);
+}
+
+async function listImages(
+  directory: string,
+  folder: string,
+  remarks: Remarks,
+): Promise<{ images: string[]; inner: string | undefined }> {
+  const content = await listFolder(join(directory, folder));
   const images: string[] = [];
-  for (const file of files) {
+  for (const file of content.files) {
     const path = `${folder}/${file}`;
     const ending = extname(file).toLowerCase();
     if (imageEndings.includes(ending)) images.push(path);
-    else if (ending === '' && (await beginsAsImage(join(directory, path)))) {
+    else if (ending === '' && (await beginsAsImage(join(directory, path)).catch(() => false))) {
       remarks.add(withoutEnding, path);
       images.push(path);
     } else remarks.add(otherEndings, path, ending === '' ? 'without any' : ending);
   }
-  for (const name of hiddenNames) remarks.add(hidden, `${folder}/${name}`);
-  for (const name of strange) remarks.add(notUtf8, `${folder}/${name}`);
-  for (const inner of folders) remarks.add(nested, `${folder}/${inner}`);
-  if (images.length > 0) return images;
-  const inner = folders.length > 0 ? `, but a folder ${folders[0]}` : '';
-  throw new DataError(
-    `${join(directory, folder)} has no images${inner}: put files that end in ${imageEndings.join(', ')} directly into it, or remove it`,
-  );
+  for (const link of content.deadLinks) {
+    if (hasImageEnding(link)) images.push(`${folder}/${link}`);
+    else remarks.add(deadLinks, `${folder}/${link}`);
+  }
+  remarkOn(content, `${folder}/`, remarks);
+  for (const inner of content.folders) remarks.add(nested, `${folder}/${inner}`);
+  return { images: images.sort(), inner: content.folders[0] };
 }

@@ -52,7 +52,10 @@ export function namesOfLines(text: string, ids: ReadonlySet<string>): Map<string
  */
 export function distinctNames(ids: readonly string[], namesOf: (id: string) => string): string[] {
   const names = ids.map((id) => (wordNetId.test(id) ? namesOf(id).split(',')[0]!.trim() || id : namesOf(id)));
+  const withIds = names.map((name, i) => `${name} (${ids[i]})`);
   const uses = new Map<string, number>();
   for (const name of names) uses.set(name, (uses.get(name) ?? 0) + 1);
-  return names.map((name, i) => (uses.get(name)! > 1 ? `${name} (${ids[i]})` : name));
+  const distinct = names.map((name, i) => (uses.get(name)! > 1 ? withIds[i]! : name));
+  // A class may be called as another is with its id.
+  return new Set(distinct).size === distinct.length ? distinct : withIds;
 }

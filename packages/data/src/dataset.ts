@@ -24,6 +24,13 @@ export interface Split {
    * @throws ConfigError where there is no such image; DataError where a file cannot be read as an image.
    */
   read(indices: ArrayLike<number>): Promise<ImageBatch>;
+  /**
+   * A checksum of what all images hold, in their order: of the bytes of their files, or of their pixels where they have none. Left
+   * out where nobody knows it.
+   *
+   * @throws DataError where a file cannot be read.
+   */
+  contentHash?(): Promise<string>;
 }
 
 /** How the colours of images are spread, in pixel values from 0 to 255: what the paper's colour shifts are drawn from. */

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { lstatSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
@@ -75,28 +76,77 @@ export function writeError(path: string, error: unknown): DataError {
   return new DataError(`${path} could not be written: ${why}`, { cause: error });
 }
 
-/** Names of the folders and files directly in a folder, sorted; links are followed. */
+/** Names of the folders and files directly in a folder, sorted, each in one list; links are followed. */
 export interface FolderContent {
   folders: string[];
   files: string[];
-  /** Files and folders that begin with a dot; they are in no other list. */
+  /** Files and folders that begin with a dot, or that systems leave behind for themselves. */
   hidden: string[];
   /** Names that are not valid UTF-8, with their bytes as `\xe9`: nothing can be opened by them. */
   notUtf8: string[];
+  /** Links that lead nowhere or in a circle. */
+  deadLinks: string[];
+  /** Pipes, sockets and devices. */
+  special: string[];
+}
+
+/** Whether a path is an address: data are read from the disk. */
+export const isAddress = (path: string) => /^([a-z][a-z0-9+.-]+:\/\/|pipe:)/i.test(path);
+
+/** Whether a name is that of a hidden file or folder, or one that systems leave behind for themselves. */
+export const isHidden = (name: string) => name.startsWith('.') || systemNames.includes(name);
+
+/** What macOS, Synology's disks, Linux and Windows put into people's folders. */
+const systemNames: readonly string[] = [
+  '__MACOSX',
+  '@eaDir',
+  'lost+found',
+  '$RECYCLE.BIN',
+  'System Volume Information',
+  'Thumbs.db',
+  'desktop.ini',
+];
+
+/** Its files, and the links that lead nowhere, which whoever reads them will name. */
+export const filesAndLinks = ({ files, deadLinks }: FolderContent) => [...files, ...deadLinks].sort();
+
+/** Why a link cannot be followed, in words; nothing where a file is none, or the error is another. */
+export function deadLink(file: string, error: unknown): string | undefined {
+  const code = errorCode(error) ?? '';
+  if (!['ENOENT', 'ELOOP'].includes(code)) return undefined;
+  const isLink = lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink();
+  return isLink ? `a link that leads ${code === 'ELOOP' ? 'in a circle' : 'nowhere'}` : undefined;
+}
+
+/** An error in reading, in words. */
+export function readError(file: string, error: unknown): DataError {
+  if (error instanceof DataError) return error;
+  const link = deadLink(file, error);
+  const text = link ? `${file} is ${link}: repair or remove it` : `cannot read ${file}: ${reason(error)}`;
+  return new DataError(text, { cause: error });
+}
+
+/** That there is no file or folder of a path. */
+export function missing(what: string, path: string, error?: unknown): DataError {
+  const advice = isAddress(path) ? 'data are read from the disk, download them first' : 'check the path';
+  return new DataError(`there is no ${what} ${path}: ${advice}`, { cause: error });
 }
 
 /** Lists a folder, or throws a `DataError` that names it. */
 export async function listFolder(folder: string): Promise<FolderContent> {
   try {
-    const content: FolderContent = { folders: [], files: [], hidden: [], notUtf8: [] };
+    const content: FolderContent = { folders: [], files: [], hidden: [], notUtf8: [], deadLinks: [], special: [] };
     for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
       const name = entry.name.toString('utf8');
       if (!isUtf8(entry.name)) content.notUtf8.push(inAscii(entry.name));
-      else if (name.startsWith('.')) content.hidden.push(name);
+      else if (isHidden(name)) content.hidden.push(name);
       else {
-        const kind = entry.isSymbolicLink() ? await follow(join(folder, name)) : entry;
-        if (kind.isDirectory()) content.folders.push(name);
+        const isLink = entry.isSymbolicLink();
+        const kind = isLink ? await stat(join(folder, name)).catch(() => undefined) : entry;
+        if (!kind) content.deadLinks.push(name);
+        else if (kind.isDirectory()) content.folders.push(name);
         else if (kind.isFile()) content.files.push(name);
+        else content.special.push(name);
       }
     }
     // By code unit, not by locale: labels must be the same on every machine.
@@ -104,7 +154,8 @@ export async function listFolder(folder: string): Promise<FolderContent> {
     return content;
   } catch (error) {
     if (error instanceof DataError) throw error;
-    if (isMissing(error)) throw new DataError(`there is no folder ${folder}: check the path`, { cause: error });
+    if (deadLink(folder, error)) throw readError(folder, error);
+    if (isMissing(error)) throw missing('folder', folder, error);
     throw new DataError(`cannot read the folder ${folder}: ${reason(error)}`, { cause: error });
   }
 }
@@ -115,23 +166,15 @@ function inAscii(name: Buffer): string {
     .replaceAll(/[^ -~]/g, (letter) => `\\x${letter.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
-/** What a link leads to. An image that is linked to and missing would otherwise be dropped without a word. */
-async function follow(link: string): Promise<{ isDirectory(): boolean; isFile(): boolean }> {
-  try {
-    return await stat(link);
-  } catch (error) {
-    const where = errorCode(error) === 'ELOOP' ? 'in a circle' : 'nowhere';
-    throw new DataError(`${link} is a link that leads ${where}: repair or remove it`, { cause: error });
-  }
-}
-
 /** Reads a whole file, or throws a `DataError` that names it and says what to do. */
 export async function readWhole(file: string, remedy: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (error) {
-    if (isMissing(error)) throw new DataError(`${file} is missing: ${remedy}`, { cause: error });
-    throw new DataError(`cannot read ${file}: ${reason(error)}`, { cause: error });
+    if (isMissing(error) && !deadLink(file, error)) {
+      throw new DataError(`${file} is missing: ${remedy}`, { cause: error });
+    }
+    throw readError(file, error);
   }
 }
 
@@ -140,7 +183,7 @@ export async function readTextIfPresent(file: string): Promise<string | undefine
   try {
     return textOf(await readFile(file));
   } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw new DataError(`cannot read ${file}: ${reason(error)}`, { cause: error });
+    if (isMissing(error) && !deadLink(file, error)) return undefined;
+    throw readError(file, error);
   }
 }

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { DataError } from '@alex/tensor';
+import { headBytes, inWords } from './content-kind.js';
 import { readWhole, reason } from './files.js';
 
 /** What an IDX file of bytes holds. */
@@ -25,6 +26,8 @@ export async function readIdx(file: string, dimensions: number, remedy: string):
   const magic = content.length >= 4 ? content.readUInt32BE(0) : undefined;
   if (magic !== idxBytes + dimensions || content.length < header) {
     const found = magic === undefined ? 'nothing' : `0x${magic.toString(16).padStart(8, '0')}`;
+    const strange = inWords(content.subarray(0, headBytes), '');
+    if (strange !== '') throw new DataError(`${file} is no IDX file: ${strange}: ${remedy}`);
     throw new DataError(
       `${file} begins with ${found}, expected 0x${(idxBytes + dimensions).toString(16).padStart(8, '0')} (IDX, bytes, ${dimensions} dimensions): ${remedy}`,
     );

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { checkSignatureOf, decodeImage } from './image-file.js';
+import { decodeImage, tryDecoding } from './image-file.js';
 
 const plain = (colour: string) =>
   sharp({ create: { width: 6, height: 4, channels: 3, background: colour } })
@@ -21,10 +21,46 @@ describe('decodeImage', () => {
   });
 });
 
-test('a HEIC or a film is told from AVIF, which begins alike', async () => {
-  const head = (brand: string) => Buffer.concat([Buffer.of(0, 0, 0, 32), Buffer.from(`ftyp${brand}`)]);
-  expect(() => checkSignatureOf('x.avif', head('avif'))).not.toThrow();
-  for (const brand of ['heic', 'isom', 'qt  ']) {
-    expect(() => checkSignatureOf('x.jpg', head(brand))).toThrow('x.jpg is not an image');
-  }
+describe('tryDecoding', () => {
+  const faultOf = async (content: string | Buffer) => {
+    const decoding = await tryDecoding(Buffer.from(content), 2, 3);
+    return 'fault' in decoding ? decoding.fault : undefined;
+  };
+  const withBrand = (brand: string) => Buffer.concat([Buffer.of(0, 0, 0, 32), Buffer.from(`ftyp${brand}`)]);
+
+  test('gives the pixels of an image', async () => {
+    expect(await tryDecoding(await plain('#ff0000'), 1, 3)).toEqual({ pixels: Buffer.of(255, 0, 0) });
+  });
+
+  test.each<[string, string | Buffer, string]>([
+    ['nothing', '', 'the file is empty'],
+    ['zeros', Buffer.alloc(4000), 'it begins with zeros only, so it was not written to its end'],
+    ['a text', 'a poem', 'it is text'],
+    [
+      'a pointer',
+      'version https://git-lfs.github.com/spec/v1\noid sha256:1\n',
+      'it is a pointer of Git LFS, not the file',
+    ],
+    ['a page', '\n<!DOCTYPE html><html>', 'it is a web page; the address asks for a login'],
+    ['a drawing', '<?xml version="1.0"?>\n<svg xmlns="x"/>', 'it is an SVG drawing; convert it'],
+    ["an iPhone's image", withBrand('heic'), 'it is HEIC; convert it to JPEG or PNG'],
+    ['a film', withBrand('isom'), 'it is a film'],
+    ['a bitmap', Buffer.from('424d3600000000000000360000002800', 'hex'), 'it is BMP; convert it to JPEG or PNG'],
+    ['an archive', Buffer.from('504b030414000000', 'hex'), 'it is a zip archive; unpack it'],
+    ['random bytes', Buffer.of(3, 1, 4, 1, 5, 9, 2, 6), 'it is no image (JPEG, PNG, WebP, GIF, TIFF, AVIF)'],
+    ['an AVIF that is none', withBrand('avif'), 'it cannot be decoded ('],
+  ])('tells %s by its first bytes', async (_, content, fault) => {
+    expect(await faultOf(content)).toContain(fault);
+  });
+
+  test('finds an image that breaks off, wherever it does', async () => {
+    const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 31) % 256));
+    const image = sharp(noise, { raw: { width: 64, height: 64, channels: 3 } });
+    for (const whole of [await image.clone().jpeg().toBuffer(), await image.clone().png().toBuffer()]) {
+      expect(await faultOf(whole)).toBeUndefined();
+      for (const share of [0.1, 0.5, 0.95]) {
+        expect(await faultOf(whole.subarray(0, share * whole.length)), `${share}`).toContain('it cannot be decoded (');
+      }
+    }
+  });
 });

@@ -1,13 +1,14 @@
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
-import { reason } from './files.js';
+import { headBytes, inWords } from './content-kind.js';
+import { deadLink, readError, reason } from './files.js';
 
 /**
  * Decodes an image file to `size * size` pixels of interleaved channels as the paper does: the shorter side is scaled to `size`, the
  * central square is cut out (section 2; cuda-convnet2's make-data does the same). The rotation that a camera noted is
- * applied, transparent parts become white, and grey, CMYK and 16-bit images become 8-bit RGB, or all of them 8-bit grey
- * where one channel is asked for. The kind of file is told by its content, not its name.
+ * applied, transparent parts become white, of several frames the first is taken, and grey, CMYK and 16-bit images become 8-bit
+ * RGB, or all of them 8-bit grey where one channel is asked for. The kind of file is told by its content, not its name.
  *
  * @param name what to call the image in an error
  * @param input path of the file, or its content
@@ -23,18 +24,42 @@ export async function decodeImage(
   try {
     // The decoder takes brackets at the end of a path for options.
     const content = typeof input === 'string' && input.endsWith(']') ? await readFile(input) : input;
-    // Not the strictest setting: photographs with harmless faults in their notes are common and decode well.
-    const image = sharp(content, { failOn: 'error' })
-      .autoOrient()
-      .resize({ width: size, height: size, fit: 'cover', position: 'centre' })
-      .flatten({ background: '#ffffff' })
-      .toColourspace(channels === 1 ? 'b-w' : 'srgb');
-    return await image.raw({ depth: 'uchar' }).toBuffer();
+    return await decoded(content, size, channels);
   } catch (error) {
-    throw new DataError(`${name} cannot be read as an image: ${reason(error)}; replace or remove the file`, {
-      cause: error,
-    });
+    const isMissing = typeof input === 'string' && !(await stat(input).catch(() => undefined));
+    const why = isMissing ? 'there is no such file; check the path' : `${reason(error)}; replace or remove the file`;
+    throw new DataError(`${name} cannot be read as an image: ${why}`, { cause: error });
   }
+}
+
+function decoded(content: string | Buffer, size: number, channels: 1 | 3): Promise<Uint8Array> {
+  // Not the strictest setting: photographs with harmless faults in their notes are common and decode well.
+  const image = sharp(content, { failOn: 'error' })
+    .autoOrient()
+    .resize({ width: size, height: size, fit: 'cover', position: 'centre' })
+    .flatten({ background: '#ffffff' })
+    .toColourspace(channels === 1 ? 'b-w' : 'srgb');
+  return image.raw({ depth: 'uchar' }).toBuffer();
+}
+
+/** The pixels of an image, or in words why it cannot be used. */
+export type Decoding = { readonly pixels: Uint8Array } | { readonly fault: string };
+
+/** As `decodeImage`, of a file's content that may be anything: what it is instead of an image is told by its first bytes. */
+export async function tryDecoding(content: Buffer, size: number, channels: 1 | 3): Promise<Decoding> {
+  if (!isImage(content)) {
+    return { fault: inWords(content.subarray(0, headBytes), `it is no image (${Object.keys(signatures).join(', ')})`) };
+  }
+  try {
+    return { pixels: await decoded(content, size, channels) };
+  } catch (error) {
+    return { fault: `it cannot be decoded (${reason(error)})` };
+  }
+}
+
+/** Why an image file cannot be read, in words. */
+export function readingFault(file: string, error: unknown): string {
+  return `it ${deadLink(file, error)?.replace(/^/, 'is ') ?? `cannot be read (${reason(error)})`}`;
 }
 
 /** Endings of the files that are taken for images; what is in them is told by their content. */
@@ -46,19 +71,11 @@ const signatures = {
   PNG: /^89504e470d0a1a0a/,
   WebP: /^52494646.{8}57454250/,
   GIF: /^47494638/,
-  TIFF: /^(49492a00|4d4d002a)/,
+  // Also BigTIFF.
+  TIFF: /^(49492[ab]00|4d4d002[ab])/,
   // The brands avif, avis, mif1 and msf1; films and HEIC begin alike.
   AVIF: /^.{8}66747970(61766966|61766973|6d696631|6d736631)/,
 };
-
-/**
- * Looks at the first bytes of a file: far quicker than decoding its header, and enough to find texts and empty files.
- *
- * @throws DataError where they begin no image format that is read.
- */
-export async function checkSignature(name: string, file: string): Promise<void> {
-  checkSignatureOf(name, await headOf(name, file));
-}
 
 /**
  * Whether the first bytes of a file begin an image format that is read.
@@ -66,34 +83,21 @@ export async function checkSignature(name: string, file: string): Promise<void> 
  * @throws DataError where it cannot be read.
  */
 export async function beginsAsImage(file: string): Promise<boolean> {
-  return isImage(await headOf(file, file));
-}
-
-async function headOf(name: string, file: string): Promise<Buffer> {
   const head = Buffer.alloc(12);
   try {
     const handle = await open(file);
     try {
       const { bytesRead } = await handle.read(head, 0, head.length, 0);
-      return head.subarray(0, bytesRead);
+      return isImage(head.subarray(0, bytesRead));
     } finally {
       await handle.close();
     }
   } catch (error) {
-    throw new DataError(`cannot read ${name}: ${reason(error)}`, { cause: error });
+    throw readError(file, error);
   }
 }
 
 function isImage(content: Buffer): boolean {
   const digits = content.toString('hex', 0, 12);
   return Object.values(signatures).some((signature) => signature.test(digits));
-}
-
-/** As `checkSignature`, for the content of a file or its beginning. */
-export function checkSignatureOf(name: string, content: Buffer): void {
-  if (isImage(content)) return;
-  const found = content.length === 0 ? 'the file is empty' : 'its content is something else';
-  throw new DataError(
-    `${name} is not an image (${Object.keys(signatures).join(', ')}): ${found}; replace or remove the file`,
-  );
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError, DataError } from '@alex/tensor';
@@ -379,16 +379,12 @@ describe('what is wrong is told', () => {
       await folderOf({ ...complete(), 'train/c/readme.txt': 'none' }),
       `${join('train', 'c')} has no images`,
     );
+    // All at once.
     await refused(
-      await folderOf({
-        ...complete(),
-        'val/a/3.png': red,
-        'val/b/x/3.png': red,
-        'train/c/1.png': red,
-        'val/c/x.txt': '',
-      }),
-      `${join('val', 'c')} has no images`,
+      await folderOf({ ...complete(), 'train/c/readme.txt': 'none', 'train/d/1.txt': '', 'train/e/x/1.png': red }),
+      'has no images, and neither have train/d, train/e: put files',
     );
+    await refused(await folderOf({ 'flowers/train/a/1.png': red }), 'flowers holds train/: give that folder');
   });
 
   test('a class that only validation has', async () => {
@@ -405,41 +401,197 @@ describe('what is wrong is told', () => {
     await refused(await folderOf({ 'a/1.png': red, 'a/2.png': red, 'b/1.png': red }), 'b has one image only: give two');
   });
 
-  test.each([
-    ['a text', 'hello', 'its content is something else'],
-    ['an empty file', '', 'the file is empty'],
-  ])('%s called .JPEG, when the folder is opened', async (_, content, message) => {
-    const folder = await folderOf({ ...complete(), 'val/b/bad.JPEG': content });
-    await refused(folder, `${join(folder, 'val/b/bad.JPEG')} is not an image`);
-    await refused(folder, message);
-  });
-
-  test('a text called .JPEG, when it is read, without verification', async () => {
-    const folder = await folderOf({ ...complete(), 'train/a/0.JPEG': 'hello' });
-    const { train } = await openImageFolder(folder, { size: 4, verify: false });
-    await expect(train.read([1, 2])).resolves.toMatchObject({ count: 2 });
-    await expect(train.read([1, 0])).rejects.toThrow(DataError);
-    await expect(train.read([1, 0])).rejects.toThrow(`${join(folder, 'train/a/0.JPEG')} cannot be read as an image`);
-  });
-
-  test('an image that breaks off, when it is read', async () => {
-    const whole = await image(64, 64, (x, y) => [(x * y) % 256, x * 3, y * 3])
-      .jpeg()
-      .toBuffer();
-    const folder = await folderOf({ ...complete(), 'train/a/0.JPEG': whole.subarray(0, whole.length / 2) });
-    const { train } = await openImageFolder(folder, { size: 4 });
-    await expect(train.read([0])).rejects.toThrow(`${join(folder, 'train/a/0.JPEG')} cannot be read as an image`);
-  });
-
   test('a file that has gone meanwhile', async () => {
     const folder = await folderOf(complete());
-    const { train } = await openImageFolder(folder, { size: 4 });
+    const { train } = await openImageFolder(folder, { size: 4, cacheBytes: 0 });
     await rm(join(folder, 'train/a/1.png'));
     await expect(train.read([0])).rejects.toThrow(DataError);
   });
 
   test.each([0, -1, 1.5, Number.NaN, 5000])('a size of %d', async (size) => {
     await expect(openImageFolder(await folderOf(complete()), { size })).rejects.toThrow(ConfigError);
+  });
+});
+
+describe('images that cannot be used', () => {
+  let jpeg: Buffer;
+  beforeAll(async () => {
+    jpeg = await image(64, 64, (x, y) => [(x * y) % 256, x * 3, y * 3])
+      .jpeg()
+      .toBuffer();
+  });
+
+  /** Of ten images three that are broken, each in its own way, and a link that leads nowhere. */
+  async function broken(): Promise<string> {
+    const folder = await folderOf({
+      ...complete(),
+      'train/a/cut.JPEG': jpeg.subarray(0, jpeg.length / 2),
+      'train/b/page.png': '<!DOCTYPE html>',
+      'val/b/empty.png': '',
+    });
+    await symlink('/nowhere/x.png', join(folder, 'train/b/link.png'));
+    return folder;
+  }
+  const faults = [
+    ['train', 'train/a/cut.JPEG', expect.stringMatching(/^it cannot be decoded \(/)],
+    ['train', 'train/b/link.png', 'it is a link that leads nowhere'],
+    ['train', 'train/b/page.png', expect.stringMatching(/^it is a web page; /)],
+    ['validation', 'val/b/empty.png', 'the file is empty'],
+  ].map(([split, name, reason]) => ({ split, image: name, reason }));
+
+  async function listed(file: string) {
+    return (await readFile(file, 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
+  }
+
+  test('are found all at once when the folder is opened, and listed', async () => {
+    const folder = await broken();
+    const opening = openImageFolder(folder, { size: 4 });
+    await expect(opening).rejects.toThrow(DataError);
+    await expect(opening).rejects.toThrow(
+      /^4 of 10 images cannot be used, more than 0\.1%: train\/a\/cut\.JPEG \(it cannot .*\), train\/b\/link\.png \(it is a link that leads nowhere\), .*val\/b\/empty\.png \(the file is empty\); replace or remove them, or allow more by --max-rejected 40%$/,
+    );
+    const checksFolder = await temporaryFolder();
+    const message = await openImageFolder(folder, { size: 4, checksFolder }).catch((error: Error) => error.message);
+    const [, file] = /train\/a\/cut\.JPEG for one \(.*\)\. (\S+rejected\.jsonl) lists them: replace/.exec(
+      `${message}`,
+    )!;
+    expect(await listed(file!)).toEqual(faults);
+  });
+
+  test('are left out where as many are allowed, which is said', async () => {
+    const folder = await broken();
+    const { train, validation, remarks } = await openImageFolder(folder, { size: 4, maxRejected: 0.4 });
+    expect(Array.from({ length: train.length }, (_, i) => train.imageName(i))).toEqual([
+      ...['train/a/1.png', 'train/a/2.png', 'train/b/1.png', 'train/b/2.png'],
+    ]);
+    expect([...train.labels]).toEqual([0, 0, 1, 1]);
+    expect([...(await train.read([2])).pixels.subarray(0, 3)]).toEqual([0, 0, 255]);
+    expect(validation.length).toBe(2);
+    expect(remarks).toEqual([
+      expect.stringMatching(
+        /^4 of 10 images cannot be used and are left out: train\/a\/cut\.JPEG for one \(it cannot /,
+      ),
+    ]);
+    await expect(openImageFolder(folder, { size: 4, maxRejected: 0.39 })).rejects.toThrow('more than 39%');
+    await expect(openImageFolder(folder, { size: 4, maxRejected: 1.5 })).rejects.toThrow(ConfigError);
+  });
+
+  test('of which as many as proposed are allowed', async () => {
+    const files: Record<string, Buffer | string> = {};
+    for (let i = 0; i < 97; i++) files[`${i % 2}/${i}.png`] = i < 28 ? '' : red;
+    const folder = await folderOf(files);
+    const message = await openImageFolder(folder, { size: 4 }).catch((error: Error) => error.message);
+    const [, proposed] = /--max-rejected ([\d.]+)%$/.exec(`${message}`)!;
+    await openImageFolder(folder, { size: 4, maxRejected: Number(proposed) / 100 });
+    await expect(openImageFolder(folder, { size: 4, maxRejected: Number(proposed) / 100 - 0.01 })).rejects.toThrow();
+  });
+
+  test('that are all of a split, or of a class', async () => {
+    const noValidation = { ...complete(), 'val/a/3.png': '', 'val/b/3.png': 'x' };
+    const opening = openImageFolder(await folderOf(noValidation), { size: 4, maxRejected: 1 });
+    await expect(opening).rejects.toThrow('none of the validation images can be used');
+    const noneOfA = { ...complete(), 'train/a/1.png': '', 'train/a/2.png': '' };
+    const { classes, remarks } = await openImageFolder(await folderOf(noneOfA), { size: 4, maxRejected: 1 });
+    expect(classes).toEqual(['a', 'b']);
+    expect(remarks).toContain('No image to learn from can be used of a.');
+  });
+
+  test('of training do not matter where validation is all that is wanted', async () => {
+    const folder = await folderOf({ ...complete(), 'train/a/1.png': '' });
+    const { validation, train } = await openImageFolder(folder, { size: 4, checked: 'validation' });
+    expect([train.length, validation.length]).toEqual([4, 2]);
+    await expect(train.read([0])).rejects.toThrow('cannot be read as an image');
+    // As many as of all images, so that what a training accepted is not refused afterwards.
+    const other = await folderOf({ ...complete(), 'val/a/0.png': '' });
+    const options = { size: 4, checked: 'validation', maxRejected: 1 / 7 } as const;
+    expect((await openImageFolder(other, options)).validation.length).toBe(2);
+  });
+
+  test('are found when they are read where nothing was to be checked', async () => {
+    const folder = await broken();
+    const { train } = await openImageFolder(folder, { size: 4, checked: 'none' });
+    expect(train.length).toBe(7);
+    await expect(train.read([0, 1])).resolves.toMatchObject({ count: 2 });
+    await expect(train.read([0, 2])).rejects.toThrow(`${join(folder, 'train/a/cut.JPEG')} cannot be read as an image`);
+  });
+
+  test('a signal ends the search', async () => {
+    const signal = AbortSignal.abort(new Error('stopped'));
+    await expect(openImageFolder(await folderOf(complete()), { signal })).rejects.toThrow('stopped');
+  });
+});
+
+describe('what is known of images', () => {
+  /** Opens a folder, and gives how many images had to be looked at, and the checksum of those to learn from. */
+  async function opened(folder: string, checksFolder: string | undefined, options = {}) {
+    let looked = 0;
+    const onCheck = (_: number, of: number) => {
+      looked = of;
+    };
+    const { train } = await openImageFolder(folder, { size: 4, checksFolder, onCheck, ...options });
+    return { looked, hash: await train.contentHash!() };
+  }
+
+  test('is kept, and looked at again only where a file was replaced, be it by one of the same size and date', async () => {
+    const [folder, checks] = [await folderOf(complete()), await temporaryFolder()];
+    const first = await opened(folder, checks);
+    expect(first.looked).toBe(6);
+    expect(await opened(folder, checks)).toEqual({ ...first, looked: 0 });
+    expect(await opened(folder, checks, { size: 8 })).toEqual({ ...first, looked: 0 });
+    // Another way to the same folder.
+    await symlink(folder, join(checks, 'link'));
+    expect((await opened(join(checks, 'link'), checks)).looked).toBe(0);
+
+    const file = join(folder, 'train/a/1.png');
+    const { atime, mtime } = await stat(file);
+    // What follows the end of an image is not looked at.
+    await writeFile(join(folder, 'other'), Buffer.concat([blue, Buffer.alloc(red.length - blue.length)]));
+    await utimes(join(folder, 'other'), atime, mtime);
+    await rename(join(folder, 'other'), file);
+    const replaced = await opened(folder, checks);
+    expect(replaced.looked).toBe(1);
+    expect(replaced.hash).not.toBe(first.hash);
+    // What was replaced is what it was.
+    await writeFile(file, red);
+    expect(await opened(folder, checks)).toEqual({ ...first, looked: 1 });
+  });
+
+  test('depends on the content, not on the place', async () => {
+    const [one, other] = [await folderOf(complete()), await folderOf(complete())];
+    const hashes = [await opened(one, undefined), await opened(other, undefined)].map(({ hash }) => hash);
+    expect(hashes[0]).toBe(hashes[1]);
+    const unchecked = await opened(one, undefined, { checked: 'none' });
+    expect(unchecked).toEqual({ looked: 0, hash: hashes[0] });
+  });
+
+  test('is a help only: torn, of another version or not to be written, everything is looked at again', async () => {
+    const [folder, checks] = [await folderOf({ ...complete(), 'train/a/0.png': '' }), await temporaryFolder()];
+    const first = await opened(folder, checks, { maxRejected: 1 });
+    const [name] = await readdir(checks);
+    const file = join(checks, name!, 'checked.jsonl');
+    const whole = await readFile(file, 'utf8');
+    // A last line that was torn is one image; what follows it is whole again.
+    await writeFile(file, whole.slice(0, -10));
+    expect(await opened(folder, checks, { maxRejected: 1 })).toEqual({ ...first, looked: 1 });
+    expect(await opened(folder, checks, { maxRejected: 1 })).toEqual({ ...first, looked: 0 });
+    await writeFile(file, whole.replace('"version":1', '"version":0'));
+    expect(await opened(folder, checks, { maxRejected: 1 })).toEqual({ ...first, looked: 7 });
+    await writeFile(join(checks, 'file'), '');
+    expect(await opened(folder, join(checks, 'file'), { maxRejected: 1 })).toEqual({ ...first, looked: 7 });
+  });
+
+  test('does not grow beyond what is there', async () => {
+    const [folder, checks] = [await folderOf(complete()), await temporaryFolder()];
+    await opened(folder, checks);
+    const file = join(checks, (await readdir(checks))[0]!, 'checked.jsonl');
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+    const old = Array.from({ length: 1000 }, (_, i) => JSON.stringify([`train/gone/${i}.png`, '1 1 1 1', 'x']));
+    await writeFile(file, `${[lines[0], ...old, ...lines.slice(1)].join('\n')}\n`);
+    expect((await opened(folder, checks)).looked).toBe(0);
+    expect((await readFile(file, 'utf8')).trimEnd().split('\n').sort()).toEqual(lines.sort());
   });
 });
 

@@ -1,34 +1,39 @@
-import { basename, join } from 'node:path';
-import { DataError } from '@alex/tensor';
+import { join } from 'node:path';
 import { checkWhole } from './checks.js';
-import { listClassFolders } from './class-folders.js';
 import { readClassNames } from './class-names.js';
 import type { Dataset, Split } from './dataset.js';
-import { holdOut } from './hold-out.js';
-import { checkSignature, decodeImage } from './image-file.js';
-import { Remarks, someOf } from './remarks.js';
-import { createSplit, defaultCacheBytes, forEachLimited, type ImageMemory, keepDecoded } from './split.js';
-import { findSplitFolders } from './split-folders.js';
+import { decodeImage } from './image-file.js';
+import { listImageFolder } from './image-folder-list.js';
+import {
+  createSplit,
+  defaultCacheBytes,
+  forEachLimited,
+  hashOf,
+  type ImageMemory,
+  jobsAtATime,
+  keepDecoded,
+} from './split.js';
+import { digestOfFile, type UsableImage, usableImages } from './usable-images.js';
 
 export interface ImageFolderOptions {
   /** Height and width of the images in pixels; 256 unless said, as in the paper. */
   size?: number | undefined;
   /**
-   * Look at the first bytes of every file when the folder is opened, so that a text called `.JPEG` is found at once and
-   * not in the middle of an epoch. Unless said: yes below 100,000 files (about 0.1 ms a file), no above.
+   * Which images are read and decoded once when the folder is opened, so that those that cannot be used are found at once and
+   * not in the middle of an epoch: `'all'` unless said. An image costs some 5 ms of one core; with `checksFolder`, of files that
+   * stay as they are only once.
    */
-  verify?: boolean | undefined;
+  checked?: 'all' | 'validation' | 'none' | undefined;
+  /** Share of all images that may be unusable: they are left out, which `remarks` tells; 0.001 unless said. */
+  maxRejected?: number | undefined;
+  /** A folder that keeps what was found out about images, and lists those that cannot be used; unless said, nothing is kept. */
+  checksFolder?: string | undefined;
   /** Bytes of decoded images to keep in memory; 1 GiB unless said, which is 5,461 images of 256 x 256. */
   cacheBytes?: number | undefined;
-}
-
-const verifyBelow = 100_000;
-const filesAtATime = 16;
-
-/** An image file: its path within the data set (with `/` on every system), and its class. */
-export interface ImageFile {
-  readonly path: string;
-  readonly label: number;
+  /** Ends the checks. */
+  signal?: AbortSignal | undefined;
+  /** Told of how many images how many are checked. */
+  onCheck?: ((done: number, of: number) => void) | undefined;
 }
 
 /**
@@ -40,28 +45,22 @@ export interface ImageFile {
  * Images are files directly in a class folder that end in .jpeg, .jpg, .jpe, .jfif, .png, .webp, .gif, .tif, .tiff or
  * .avif, in large or small letters, or that have no ending and begin as an image does. Everything else is left out, and
  * counted in the data set's remarks. Images are decoded when they are read: the shorter side scaled to `size`, the
- * central square cut out, turned as the camera noted, 8-bit RGB, transparent parts white.
+ * central square cut out, turned as the camera noted, 8-bit RGB, transparent parts white, of several frames the first.
  *
  * @throws DataError where a folder is missing or cannot be read, there are fewer than two classes, a class has no
- *   images, validation has a class that training lacks, or a file is no image (when it is opened or, without
- *   `verify`, read).
+ *   images, validation has a class that training lacks, more images than `maxRejected` cannot be used or, later, an image
+ *   that was not checked or was changed since cannot be read.
  * @throws ConfigError where an option is not possible.
  */
 export async function openImageFolder(directory: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   const { size = 256, cacheBytes = defaultCacheBytes } = options;
   checkWhole('size', size, 1, 4096);
   checkWhole('cacheBytes', cacheBytes, 0);
-  const { folders, train, validation, remarks } = await listImageFolder(directory);
-  const files = [...train, ...validation];
-  if (options.verify ?? files.length < verifyBelow) {
-    await forEachLimited(files.length, filesAtATime, (i) => {
-      const file = join(directory, files[i]!.path);
-      return checkSignature(file, file);
-    });
-  }
+  const list = await listImageFolder(directory);
   const memory: ImageMemory = { bytesLeft: cacheBytes };
-  const { names, remarks: ofNames } = await readClassNames(directory, folders);
-  const all = [...remarks, ...ofNames];
+  const { train, validation, remarks } = await usableImages(directory, list, { ...options, size }, memory);
+  const { names, remarks: ofNames } = await readClassNames(directory, list.folders);
+  const all = [...list.remarks, ...remarks, ...ofNames];
   return {
     name: directory,
     classes: names,
@@ -74,81 +73,29 @@ export async function openImageFolder(directory: string, options: ImageFolderOpt
   };
 }
 
-/** The images of an image folder, before any of them is looked at. */
-export interface ImageFolderList {
-  /** The class folders' names, in the order of their labels. */
-  readonly folders: readonly string[];
-  readonly train: readonly ImageFile[];
-  readonly validation: readonly ImageFile[];
-  /** What was left out, and what was taken for what. */
-  readonly remarks: readonly string[];
-}
-
-/** Lists an image folder as `openImageFolder` describes it. */
-export async function listImageFolder(directory: string): Promise<ImageFolderList> {
-  const remarks = new Remarks();
-  const roots = await findSplitFolders(directory, remarks);
-  const byClass = await listClassFolders(directory, roots.train, remarks);
-  const folders = [...byClass.keys()];
-  checkClasses(join(directory, roots.train), folders);
-  const labelled = (images: ReadonlyMap<string, readonly string[]>) =>
-    [...images].flatMap(([name, paths]) => {
-      const label = folders.indexOf(name);
-      return paths.map((path): ImageFile => ({ path, label }));
-    });
-  const all = labelled(byClass);
-  if (roots.validation === undefined) {
-    const whereOf = (label: number) => join(directory, roots.train, folders[label]!);
-    return {
-      folders,
-      ...holdOut(folders, all, ({ path }) => basename(path), whereOf),
-      remarks: remarks.lines(),
-    };
-  }
-  const held = await listClassFolders(directory, roots.validation, remarks);
-  const validation = join(directory, roots.validation);
-  const unknown = [...held.keys()].find((name) => !byClass.has(name));
-  if (unknown !== undefined) {
-    throw new DataError(
-      `${validation} has the class ${unknown}, which ${roots.train} lacks: add it there or remove it here`,
-    );
-  }
-  if (held.size === 0) {
-    throw new DataError(`${validation} has no class folders: add some, or remove it to hold out one image in ten`);
-  }
-  const without = folders.filter((name) => !held.has(name));
-  if (without.length > 0) {
-    const count = without.length === 1 ? '1 class has' : `${without.length} classes have`;
-    remarks.say(`${count} no validation images: ${someOf(without)}.`);
-  }
-  return { folders, train: all, validation: labelled(held), remarks: remarks.lines() };
-}
-
-function checkClasses(folder: string, classes: readonly string[]): void {
-  if (classes.length >= 2) return;
-  const found = classes.length === 0 ? 'no class folders' : `one class folder only, ${classes[0]}`;
-  throw new DataError(
-    `${folder} has ${found}: it needs at least two classes, a folder of images for each (train/CLASS/* and val/CLASS/*, or CLASS/*)`,
-  );
-}
-
 function splitOf(
   which: string,
   directory: string,
-  files: readonly ImageFile[],
+  images: readonly UsableImage[],
   size: number,
   memory: ImageMemory,
 ): Split {
+  const kept = new Map(images.flatMap(({ pixels }, i) => (pixels ? [[i, pixels] as const] : [])));
+  const pathOf = (i: number) => join(directory, images[i]!.path);
   return createSplit({
     name: `${directory}, ${which}`,
     height: size,
     width: size,
     channels: 3,
-    labels: Uint32Array.from(files, ({ label }) => label),
-    imageName: (i) => files[i]!.path,
-    place: keepDecoded(memory, async (i, target) => {
-      const file = join(directory, files[i]!.path);
-      target.set(await decodeImage(file, file, size));
-    }),
+    labels: Uint32Array.from(images, ({ label }) => label),
+    imageName: (i) => images[i]!.path,
+    place: keepDecoded(memory, async (i, target) => target.set(await decodeImage(pathOf(i), pathOf(i), size)), kept),
+    async contentHash() {
+      const digests: string[] = new Array(images.length);
+      await forEachLimited(images.length, jobsAtATime, async (i) => {
+        digests[i] = images[i]!.digest ?? (await digestOfFile(pathOf(i)));
+      });
+      return hashOf(digests);
+    },
   });
 }

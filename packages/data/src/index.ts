@@ -21,6 +21,7 @@ export type { SourceOptions } from './prepare/open-source.js';
 export { type Preparation, type PreparationEvent, type PrepareOptions, prepareDataset } from './prepare/prepare.js';
 export { type SourceKind, sourceKinds } from './prepare/source.js';
 export type { Manifest } from './prepared/manifest.js';
+export { npyHeader } from './prepared/npy.js';
 export { openPrepared, type PreparedOptions } from './prepared/open-prepared.js';
 export { verifyPrepared } from './prepared/verify.js';
 export { colourStatistics, meanImage, type StatisticsOptions } from './statistics.js';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
 import type { Dataset, Split } from './dataset.js';
-import { listFolder } from './files.js';
+import { filesAndLinks, listFolder } from './files.js';
 import { type Idx, readIdx } from './idx-file.js';
-import { createSplit } from './split.js';
+import { createSplit, hashOf } from './split.js';
 
 /** A data set in MNIST's form: its files are called as those of the others, so it is known by its labels. */
 interface Known {
@@ -75,7 +75,7 @@ export async function openFashionMnist(directory: string = debianFashionMnist): 
 }
 
 async function readMnist(directory: string, remedy: string): Promise<Dataset> {
-  const found = (await listFolder(directory)).files;
+  const found = filesAndLinks(await listFolder(directory));
   const read = async (name: string, dimensions: number) => {
     const file = found.find((file) => usualName(file) === name) ?? `${name}.gz`;
     return readIdx(join(directory, file), dimensions, remedy);
@@ -84,10 +84,14 @@ async function readMnist(directory: string, remedy: string): Promise<Dataset> {
     { images: await read(files.train.images, 3), labels: await read(files.train.labels, 1) },
     { images: await read(files.validation.images, 3), labels: await read(files.validation.labels, 1) },
   ];
-  const known = [mnist, fashionMnist].find(
-    ({ labels }) => begins(train.labels, labels[0]) && begins(validation.labels, labels[1]),
-  );
+  const [learnt, held] = [knownBy(train.labels, 0), knownBy(validation.labels, 1)];
+  if (learnt && held && learnt !== held) {
+    throw new DataError(
+      `${directory} holds ${learnt.name}'s files to learn from and ${held.name}'s to validate: ${remedy}, of one of them`,
+    );
+  }
   const highest = [train, validation].flatMap(({ labels }) => [...labels.values]).reduce((a, b) => Math.max(a, b), 1);
+  const known = learnt === held ? learnt : undefined;
   const classes = known?.classes ?? Array.from({ length: highest + 1 }, (_, label) => `${label}`);
   const name = known?.name ?? 'images in the form of MNIST';
   return {
@@ -103,6 +107,8 @@ async function readMnist(directory: string, remedy: string): Promise<Dataset> {
     }),
   };
 }
+
+const knownBy = (idx: Idx, split: 0 | 1) => [mnist, fashionMnist].find(({ labels }) => begins(idx, labels[split]));
 
 const begins = ({ values }: Idx, labels: string) => values.subarray(0, labels.length).join('') === labels;
 
@@ -136,6 +142,7 @@ function splitOf(
     channels: 1,
     labels: Uint32Array.from(labels.values),
     imageName: (i) => `${imagesName}#${i}`,
+    contentHash: async () => hashOf([images.values]),
     place: (i, target) => target.set(images.values.subarray(i * bytes, (i + 1) * bytes)),
   });
 }

@@ -60,14 +60,14 @@ test('says what was found and what is accepted', async () => {
   const missing = openDataset(join(empty, 'nowhere'));
   await expect(missing).rejects.toThrow(DataError);
   await expect(missing).rejects.toThrow(/there is no folder .*nowhere: check the path; give `emoji`/);
-  await expect(openDataset(join(empty, 'a.txt'))).rejects.toThrow('cannot read the folder');
+  await expect(openDataset(join(empty, 'a.txt'))).rejects.toThrow('a.txt is a file: give `emoji`');
   await expect(openDataset('')).rejects.toThrow(DataError);
 });
 
 test('archives are to be prepared first', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'train-000000.tar'), '');
-  await expect(openDataset(folder)).rejects.toThrow('holds archives (*.tar): prepare them first');
+  await expect(openDataset(folder)).rejects.toThrow('holds archives (train-000000.tar): prepare them first');
 });
 
 test('a folder with one class, and options that the data leave no choice in', async () => {

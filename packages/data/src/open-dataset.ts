@@ -4,13 +4,15 @@ import { ConfigError, DataError } from '@alex/tensor';
 import { cifarVersionOf, readCifar } from './cifar.js';
 import type { Dataset } from './dataset.js';
 import { openEmoji } from './emoji/emoji.js';
-import { type FolderContent, listFolder } from './files.js';
-import { openImageFolder } from './image-folder.js';
+import { type FolderContent, filesAndLinks, listFolder } from './files.js';
+import { type ImageFolderOptions, openImageFolder } from './image-folder.js';
+import { adviceOnFile, adviceOnFolder } from './misplaced-data.js';
 import { areMnistFiles, openMnist } from './mnist.js';
 import { manifestFile, workshopFolder } from './prepared/manifest.js';
 import { openPrepared } from './prepared/open-prepared.js';
 
-export interface DatasetOptions {
+export interface DatasetOptions
+  extends Pick<ImageFolderOptions, 'checked' | 'maxRejected' | 'checksFolder' | 'signal' | 'onCheck'> {
   /** How many classes to tell apart; only the emoji leave a choice. */
   classes?: number | undefined;
   /** Height and width of the images in pixels; only emoji and image folders leave a choice (256 unless said). */
@@ -29,21 +31,25 @@ const accepted =
  */
 export async function openDataset(text: string, options: DatasetOptions = {}): Promise<Dataset> {
   const emoji = /^emoji(?::(.*))?$/.exec(text);
-  if (emoji) return openEmoji({ ...options, classes: emojiClasses(text, emoji[1], options.classes) });
+  if (emoji) {
+    checkNothingRejected('emoji', options);
+    const { size } = options;
+    return openEmoji({ classes: emojiClasses(text, emoji[1], options.classes), size });
+  }
 
   const content = await lookInto(text);
-  if (content.files.includes(manifestFile)) return fixed(await openPrepared(text), options);
-  const cifar = cifarVersionOf(content.files);
+  const files = filesAndLinks(content);
+  if (files.includes(manifestFile)) return fixed(await openPrepared(text), options);
+  const cifar = cifarVersionOf(files);
   if (cifar) return fixed(await readCifar(text, cifar), options);
-  if (areMnistFiles(content.files)) return fixed(await openMnist(text), options);
+  if (areMnistFiles(files)) return fixed(await openMnist(text), options);
   if (existsSync(join(text, workshopFolder))) {
     throw new DataError(`${text} was not prepared to its end: run the command that prepares it again, it continues`);
   }
   if (content.folders.length === 0) {
-    if (content.files.some((file) => file.endsWith('.tar'))) {
-      throw new DataError(
-        `${text} holds archives (*.tar): prepare them first, by prepare --source webdataset or, ImageNet's, --source imagenet`,
-      );
+    const archive = files.find((file) => /\.(tar|tar\.gz|tgz|zip)$/i.test(file));
+    if (archive !== undefined) {
+      throw new DataError(`${text} holds archives (${archive}): prepare them first, by prepare --from, or unpack them`);
     }
     const found =
       content.files.length === 0
@@ -51,8 +57,19 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
         : `${content.files.slice(0, 3).join(', ')}${content.files.length > 3 ? ', …' : ''}`;
     throw new DataError(`${text} holds ${found}, no data to learn from: ${accepted}`);
   }
-  const dataset = await openImageFolder(text, { size: options.size });
-  return fixed(dataset, { classes: options.classes });
+  const advice = await adviceOnFolder(text, content);
+  if (advice !== undefined) throw new DataError(advice);
+  const { classes, ...ofFolder } = options;
+  const dataset = await openImageFolder(text, ofFolder);
+  return fixed(dataset, { classes });
+}
+
+/** Of images that were prepared, or that come in one file, none can be left out. */
+function checkNothingRejected(name: string, { maxRejected }: DatasetOptions): void {
+  if (maxRejected === undefined) return;
+  throw new ConfigError(
+    `maxRejected is ${maxRejected}, but ${name} has no image files that could be unusable: leave the option out`,
+  );
 }
 
 function emojiClasses(text: string, count: string | undefined, option: number | undefined): number | undefined {
@@ -69,13 +86,15 @@ async function lookInto(text: string): Promise<FolderContent> {
   try {
     return await listFolder(text);
   } catch (error) {
-    if (error instanceof DataError) throw new DataError(`${error.message}; ${accepted}`, { cause: error });
-    throw error;
+    if (!(error instanceof DataError)) throw error;
+    throw new DataError((await adviceOnFile(text, accepted)) ?? `${error.message}; ${accepted}`, { cause: error });
   }
 }
 
 /** What the files fix cannot be asked for otherwise. */
-function fixed(dataset: Dataset, { classes, size }: DatasetOptions): Dataset {
+function fixed(dataset: Dataset, options: DatasetOptions): Dataset {
+  const { classes, size } = options;
+  checkNothingRejected(dataset.name, options);
   if (classes !== undefined && classes !== dataset.classes.length) {
     throw new ConfigError(
       `classes is ${classes}, but ${dataset.name} has ${dataset.classes.length} classes: leave the option out`,

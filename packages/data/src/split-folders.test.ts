@@ -45,7 +45,7 @@ test('val/ goes before test/, and what is left out is named', async () => {
   expect(await found(...train, 'test/a/1.png', 'valid/a/1.png', 'x/1.png', 'y/1.png', '__MACOSX/1.png')).toEqual({
     train: 'train/',
     validation: 'valid/',
-    remarks: ['Folders beside train/ and valid/ are left out: __MACOSX, test, x, and 1 more.'],
+    remarks: ['Folders beside train/ and valid/ are left out: test, x, y.'],
   });
 });
 
@@ -53,7 +53,8 @@ test.each([['train'], ['val'], ['test'], ['train', 'test']])(
   'classes called %s beside others are classes',
   async (...names) => {
     const files = ['plane', 'car', ...names].flatMap((name) => [`${name}/1.png`, `${name}/2.JPG`]);
-    expect(await found(...files)).toEqual({ train: '', remarks: [] });
+    const remarks = [`Taken for classes, like the folders beside: ${names.sort().join(', ')}.`];
+    expect(await found(...files)).toEqual({ train: '', remarks });
   },
 );
 

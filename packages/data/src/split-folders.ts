@@ -40,6 +40,10 @@ export async function findSplitFolders(directory: string, remarks: Remarks): Pro
       .flatMap((name) => splits.filter((folder) => folder.toLowerCase() === name))
       .find((folder) => usable(looked.get(folder)!));
 
+  if (splits.length < named.length) {
+    const classes = named.filter((folder) => !splits.includes(folder));
+    remarks.say(`Taken for classes, like the folders beside: ${someOf(classes)}.`);
+  }
   if (splits.length === 0) return { train: '' };
   const train = first(trainingNames);
   if (train === undefined) {

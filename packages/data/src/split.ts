@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { ConfigError } from '@alex/tensor';
 import type { ImageBatch, Split } from './dataset.js';
@@ -15,10 +16,12 @@ export interface ImageSource {
   readonly labels: Uint32Array;
   imageName(i: number): string;
   readonly place: PlaceImage;
+  /** As that of a `Split`. */
+  contentHash?(): Promise<string>;
 }
 
-// Decoding runs in the threads of libuv: more jobs than cores would only hold more undecoded files in memory.
-const jobsAtATime = Math.max(2, availableParallelism());
+/** Decoding runs in the threads of libuv: more jobs than cores would only hold more undecoded files in memory. */
+export const jobsAtATime = Math.max(2, availableParallelism());
 
 /** Makes a split: reads batches of images with a bounded number of jobs at a time. */
 export function createSplit(source: ImageSource): Split {
@@ -29,6 +32,7 @@ export function createSplit(source: ImageSource): Split {
     length: labels.length,
     labels,
     imageName: (i) => source.imageName(check(i)),
+    ...(source.contentHash && { contentHash: source.contentHash }),
     async read(indices): Promise<ImageBatch> {
       const wanted = Array.from(indices, check);
       const pixels = new Uint8Array(wanted.length * bytes);
@@ -45,6 +49,13 @@ export function createSplit(source: ImageSource): Split {
       };
     },
   };
+}
+
+/** A checksum of what images are made of, in their order. */
+export function hashOf(contents: Iterable<string | Uint8Array>): string {
+  const hash = createHash('sha256');
+  for (const content of contents) hash.update(content);
+  return hash.digest('hex');
 }
 
 /** Throws a `ConfigError` unless a split has an image of this number. */
@@ -85,9 +96,14 @@ export interface ImageMemory {
  * Decodes an image once and keeps it while the memory lasts. Nothing is ever thrown out: every epoch visits every
  * image once, so the image that was used longest ago is the very next to be needed, and a cache that forgets it
  * would never find anything.
+ *
+ * @param kept images that are decoded already, by their numbers
  */
-export function keepDecoded(memory: ImageMemory, place: PlaceImage): PlaceImage {
-  const kept = new Map<number, Uint8Array>();
+export function keepDecoded(
+  memory: ImageMemory,
+  place: PlaceImage,
+  kept: Map<number, Uint8Array> = new Map(),
+): PlaceImage {
   return async (i, target) => {
     const known = kept.get(i);
     if (known) {

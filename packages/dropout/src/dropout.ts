@@ -8,6 +8,8 @@ import {
   type Tensor,
 } from '@alex/tensor';
 import {
+  checkBoolean,
+  checkOptions,
   elementsPerImage,
   type GradientEpilogue,
   recordElementwise,
@@ -33,8 +35,10 @@ export interface DropoutOptions extends LayerOptions {
  * @throws ConfigError where the probability is not a number from 0 to below 1.
  */
 export function dropout(options: DropoutOptions = {}): Layer {
+  checkOptions('dropout', options, ['name', 'probability', 'inverted']);
   const { probability = 0.5, inverted = false, name = 'dropout' } = options;
-  if (!(probability >= 0 && probability < 1)) {
+  checkBoolean(name, 'inverted', inverted);
+  if (!(typeof probability === 'number' && probability >= 0 && probability < 1)) {
     throw new ConfigError(`${name}: probability must be a number from 0 to below 1, got ${probability}`);
   }
   return columnOfDropout({ name, keep: 1 - probability, inverted }, { index: 0, count: 1, span: 1 });

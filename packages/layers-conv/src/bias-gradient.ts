@@ -1,21 +1,14 @@
-import type { Recorder, Shape, Tensor } from '@alex/tensor';
-import { elementCount, recordRowSums } from '@alex/tensor/kernels';
+import type { Recorder, Tensor } from '@alex/tensor';
+import { recordRowSums } from '@alex/tensor/kernels';
 
 /** Records the gradient of biases of which each is added to equally many neighbouring outputs. */
-export function recordBiasGradient(
-  recorder: Recorder,
-  { name }: { readonly name: string },
-  shape: Shape,
-  outputGradient: Tensor,
-): Tensor {
-  const bias = recorder.tensor(`${name}/biasGradient`, shape);
-  const rows = elementCount(shape);
+export function recordBiasGradient(recorder: Recorder, outputGradient: Tensor, biasGradient: Tensor): void {
+  const { label, elements: rows } = biasGradient;
   recordRowSums(recorder, {
-    label: `${name}/biasGradient`,
+    label,
     input: outputGradient,
-    output: bias,
+    output: biasGradient,
     rows,
     columns: outputGradient.elements / rows,
   });
-  return bias;
 }

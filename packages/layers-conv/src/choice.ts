@@ -28,13 +28,15 @@ export function recordConvolution(
     readonly shape: ProductShape;
     readonly inputs: readonly Tensor[];
     readonly output: Tensor;
+    /** Whatever else it makes. */
+    readonly others?: readonly Tensor[];
     /** Whatever else the fastest choice depends on. */
     readonly details?: string;
     direct(recorder: Recorder, choice: ProductChoice): void;
     winograd(recorder: Recorder, tile: WinogradTile): void;
   },
 ): void {
-  const { direction, shape, inputs, output, details = '', direct, winograd } = options;
+  const { direction, shape, inputs, output, others = [], details = '', direct, winograd } = options;
   const { gpu } = recorder;
   const products = productChoices(gpu, shape);
   const asProduct = products.candidates.map((product): ConvolutionChoice => ({ algorithm: 'direct', product }));
@@ -45,7 +47,7 @@ export function recordConvolution(
     candidates: withWinograd(direction, geometry, asProduct),
     plain: { algorithm: 'direct', product: products.plain } as ConvolutionChoice,
     isRisky: (choice) => choice.algorithm === 'direct' && isRiskyProduct(gpu, choice.product),
-    outputs: [output],
+    outputs: [output, ...others],
     work: shape.rows * shape.columns * shape.batches * shape.depth * (shape.reductions ?? 1),
     record(recorder, choice) {
       if (choice.algorithm === 'direct') direct(recorder, choice.product);

@@ -1,5 +1,4 @@
 import type { Layer } from '@alex/tensor';
-import { recordBiasGradient } from './bias-gradient.js';
 import { recordForward } from './forward.js';
 import { recordInputGradient } from './input-gradient.js';
 import {
@@ -12,7 +11,7 @@ import {
   type WindowSettings,
   windowSettings,
 } from './options.js';
-import { recordWeightGradient } from './weight-gradient.js';
+import { recordParameterGradients } from './weight-gradient.js';
 
 export interface Conv2dOptions extends WindowOptions {
   /** Equal parts of the channels, each read by its own part of the filters. Default: 1. */
@@ -69,10 +68,11 @@ function convolution(settings: WindowSettings): Layer {
       const weight = parameters['weight']!;
       return {
         ...(needsParameterGradients && {
-          parameterGradients: {
-            weight: recordWeightGradient(recorder, geometry, { input, outputGradient }),
-            ...(settings.bias && { bias: recordBiasGradient(recorder, settings, [filters], outputGradient) }),
-          },
+          parameterGradients: recordParameterGradients(recorder, geometry, {
+            input,
+            outputGradient,
+            bias: settings.bias,
+          }),
         }),
         ...(needsInputGradient && {
           inputGradient: recordInputGradient(recorder, geometry, {

@@ -1,5 +1,5 @@
 import type { DataType } from '@alex/tensor';
-import { loadedType, loadFunction, type ProductOperand, type ProductPlan } from '@alex/tensor/kernels';
+import { isStaged, loadedType, loadFunction, type ProductOperand, type ProductPlan } from '@alex/tensor/kernels';
 import type { Geometry } from './options.js';
 
 /** The input as the columns of a product whose reduction is one, where the usual loop around reductions would waste steps. */
@@ -13,7 +13,7 @@ interface FlatColumns {
 
 /** Whether a reduction over `depth` steps, repeated, leaves its last round half empty in a kernel that stages rounds. */
 const leavesARest = ({ share, roundSteps }: ProductPlan, depth: number): boolean =>
-  (share === 'workgroup' || share === 'matrix') && depth % roundSteps !== 0;
+  isStaged(share) && depth % roundSteps !== 0;
 
 /** Steps whose places a workgroup keeps in its memory: those of the first layer of every network that we know. */
 const mostPlaces = 512;

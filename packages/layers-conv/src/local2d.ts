@@ -66,14 +66,15 @@ function locallyConnected(settings: WindowSettings): Layer {
       const geometry = geometryOf(settings, input.shape);
       const { outputHeight, outputWidth } = geometry;
       const weight = parameters['weight']!;
-      const biasShape = [filters, outputHeight, outputWidth];
+      const parameterGradients = () => {
+        const gradients = { weight: recordWeightGradient(recorder, geometry, { input, outputGradient }) };
+        if (!settings.bias) return gradients;
+        const bias = recorder.tensor(`${settings.name}/biasGradient`, [filters, outputHeight, outputWidth]);
+        recordBiasGradient(recorder, outputGradient, bias);
+        return { ...gradients, bias };
+      };
       return {
-        ...(needsParameterGradients && {
-          parameterGradients: {
-            weight: recordWeightGradient(recorder, geometry, { input, outputGradient }),
-            ...(settings.bias && { bias: recordBiasGradient(recorder, settings, biasShape, outputGradient) }),
-          },
-        }),
+        ...(needsParameterGradients && { parameterGradients: parameterGradients() }),
         ...(needsInputGradient && {
           inputGradient: recordInputGradient(recorder, geometry, { outputGradient, weight }),
         }),

@@ -10,6 +10,7 @@ import {
   checkBoolean,
   checkFinite,
   checkNotNegative,
+  checkOptions,
   checkWholeNumber,
   formatShape,
   imageShape,
@@ -58,7 +59,12 @@ export interface WindowSettings {
 
 /** @throws ConfigError where an option is not allowed, naming layer, option and value. */
 export function windowSettings(kind: string, options: WindowOptions & { readonly groups?: number }): WindowSettings {
+  const groupOption = kind === 'conv2d' ? ['groups'] : [];
+  checkOptions(kind, options, [
+    ...['name', 'filters', 'kernel', 'stride', 'padding', ...groupOption, 'bias', 'initial'],
+  ]);
   const { name = kind, filters, groups = 1, bias = true, initial = {} } = options;
+  checkOptions(`${name}: initial`, initial, ['weightDeviation', 'bias']);
   const { weightDeviation = 0.01, bias: initialBias = 0 } = initial;
   checkWholeNumber(name, 'filters', filters);
   checkWholeNumber(name, 'groups', groups);

@@ -1,5 +1,7 @@
 import type { Recorder, Tensor } from '@alex/tensor';
 import {
+  fusesIntoProducts,
+  isStaged,
   type ProductChoice,
   type ProductShape,
   planProduct,
@@ -10,6 +12,7 @@ import {
   stridedRows,
   wholeReduction,
 } from '@alex/tensor/kernels';
+import { recordBiasGradient } from './bias-gradient.js';
 import { recordConvolution } from './choice.js';
 import { imageColumns } from './flat-columns.js';
 import type { Geometry } from './options.js';
@@ -21,10 +24,24 @@ interface Values {
   readonly outputGradient: Tensor;
 }
 
-/** Records the gradient of the weights. */
-export function recordWeightGradient(recorder: Recorder, geometry: Geometry, values: Values): Tensor {
+/** What is made of them. */
+interface Gradients {
+  readonly weightGradient: Tensor;
+  /** Where it is made on the way. */
+  readonly biasGradient: Tensor | undefined;
+}
+
+/** Records the gradients of the weights and, where there are any, of the biases. */
+export function recordParameterGradients(
+  recorder: Recorder,
+  geometry: Geometry,
+  { bias: hasBias, ...values }: Values & { readonly bias: boolean },
+): { readonly weight: Tensor; readonly bias?: Tensor } {
   const { name, batch, filters, groups, groupChannels, groupFilters, kernel, outputHeight, outputWidth } = geometry;
-  const weightGradient = recorder.tensor(`${name}/weightGradient`, [filters, groupChannels, ...kernel]);
+  const weight = recorder.tensor(`${name}/weightGradient`, [filters, groupChannels, ...kernel]);
+  const bias = hasBias ? recorder.tensor(`${name}/biasGradient`, [filters]) : undefined;
+  // A GPU waits for its memory: who reads the output's gradient for the weights adds it up for the biases as well.
+  const biasGradient = fusesIntoProducts(recorder.gpu) ? bias : undefined;
   const shape: ProductShape = {
     rows: groupFilters,
     columns: groupChannels * kernel[0] * kernel[1],
@@ -35,32 +52,36 @@ export function recordWeightGradient(recorder: Recorder, geometry: Geometry, val
     columnSide: { along: 'steps', contiguous: batch },
     halves: [values.input, values.outputGradient].some(({ dataType }) => dataType === 'f16'),
   };
+  const all = { ...values, weightGradient: weight, biasGradient };
   recordConvolution(recorder, geometry, {
     direction: 'weightGradient',
     shape,
     inputs: [values.input, values.outputGradient],
-    output: weightGradient,
-    direct: (recorder, choice) => recordDirect(recorder, geometry, { ...values, weightGradient }, shape, choice),
-    winograd: (recorder, tile) => recordWinogradWeightGradient(recorder, geometry, { ...values, weightGradient }, tile),
+    output: weight,
+    ...(biasGradient && { others: [biasGradient], details: ' with biases' }),
+    direct: (recorder, choice) => recordDirect(recorder, geometry, all, shape, choice),
+    winograd: (recorder, tile) => recordWinogradWeightGradient(recorder, geometry, all, tile),
   });
-  return weightGradient;
+  if (bias && !biasGradient) recordBiasGradient(recorder, values.outputGradient, bias);
+  return { weight, ...(bias && { bias }) };
 }
 
 /**
  * A product of filters (rows) with the weights of a filter (columns), reduced over
  * output positions and, innermost, over images. Where filters and weights alone give too little to do at once, positions
- * are shared out in pieces that are summed afterwards (split-K).
+ * are shared out in pieces that are summed afterwards (split-K). Sums of its rows are the gradient of the biases.
  */
 function recordDirect(
   recorder: Recorder,
   geometry: Geometry,
-  values: Values & { readonly weightGradient: Tensor },
+  values: Values & Gradients,
   shape: ProductShape,
   choice: ProductChoice,
 ): void {
-  const { name, batch, height, width, groups, groupChannels, groupFilters, kernel, stride, padding } = geometry;
+  const { name, batch, height, width, filters, groups, groupChannels, groupFilters, kernel, stride, padding } =
+    geometry;
   const { outputHeight, outputWidth } = geometry;
-  const { input, outputGradient, weightGradient } = values;
+  const { input, outputGradient, weightGradient, biasGradient } = values;
   const { columns } = shape;
   const area = kernel[0] * kernel[1];
   const positions = outputHeight * outputWidth;
@@ -73,10 +94,13 @@ function recordDirect(
   const padded = padding.top + padding.left + padding.bottom + padding.right > 0;
   const target =
     splitK === 1 ? weightGradient : recorder.tensor(`${name}/weightGradient/splitK`, [splitK, weightGradient.elements]);
+  const inKernel = isStaged(plan.share) ? biasGradient : undefined;
+  const biasTarget =
+    inKernel && (splitK === 1 ? inKernel : recorder.tensor(`${inKernel.label}/splitK`, [splitK, filters]));
   recorder.dispatch({
     label: `${name}/weightGradient`,
     reads: { input, outputGradient },
-    writes: { target },
+    writes: { target, ...(biasTarget && { biasTarget }) },
     vectors: [...(plan.rowForm.width === 4 ? ['input', 'outputGradient'] : []), ...(fours ? ['target'] : [])],
     ...productKernel({
       title: `Weight gradient of ${name}: rows are filters, columns are weights of a filter, steps are images`,
@@ -128,17 +152,20 @@ let place_${c} = map_${c} + u32(y_${c} * ${width} + x_${c}) * ${batch}u;`,
           stepStride: 1,
           plan,
         }),
+      ...(biasTarget && {
+        rowSums: (row, sum) => `store_biasTarget(slice * ${filters}u + group * ${groupFilters}u + ${row}, ${sum});`,
+      }),
       store: (row, c, value) =>
         `store${fours}_target((slice * ${weightGradient.elements}u + (group * ${groupFilters}u + ${row}) * ${columns}u + column_${c})${fours && ' / 4u'}, ${value});`,
     }),
   });
   if (splitK > 1) {
-    recordSplitKSum(recorder, {
-      label: `${name}/weightGradient/sum`,
-      input: target,
-      output: weightGradient,
-      splitK,
-      elements: weightGradient.elements,
-    });
+    const sums = { splitK, elements: weightGradient.elements, label: `${name}/weightGradient/sum` };
+    recordSplitKSum(recorder, { ...sums, input: target, output: weightGradient });
+    if (inKernel) {
+      const { label, elements } = inKernel;
+      recordSplitKSum(recorder, { splitK, elements, label, input: biasTarget!, output: inKernel });
+    }
   }
+  if (biasGradient && !inKernel) recordBiasGradient(recorder, outputGradient, biasGradient);
 }

@@ -1,4 +1,5 @@
 import {
+  type BackwardInput,
   type Layer,
   type LayerOptions,
   type ParameterDescription,
@@ -11,11 +12,12 @@ import {
   checkBoolean,
   checkFinite,
   checkNotNegative,
+  checkOptions,
   checkWholeNumber,
   elementsPerImage,
   formatShape,
   recordProduct,
-  recordRowSums,
+  recordUpdate,
   shareOfColumn,
 } from '@alex/tensor/kernels';
 
@@ -44,7 +46,9 @@ export interface DenseOptions extends LayerOptions {
  * @throws ShapeError (from the layer's methods) where the input has no images or no values.
  */
 export function dense(options: DenseOptions): Layer {
+  checkOptions('dense', options, ['name', 'units', 'bias', 'initial']);
   const { name = 'dense', units, bias = true, initial = {} } = options;
+  checkOptions(`${name}: initial`, initial, ['weightDeviation', 'bias']);
   const { weightDeviation = 0.01, bias: initialBias = 0 } = initial;
   checkWholeNumber(name, 'units', units);
   checkBoolean(name, 'bias', bias);
@@ -95,6 +99,7 @@ function fullyConnected(settings: Settings): Layer {
     multiplyAdds: (input) => units * sizesOf(name, input).inputs,
     column: (column) => fullyConnected({ ...settings, units: shareOfColumn(name, 'units', units, column) }),
     // In memory an activation [N, F] is the matrix [F][N], so that an image [C, H, W, N] is flat already.
+    readsParametersOnce: true,
     takesEpilogue: true,
     sumsOverInput: true,
     forward(recorder, { input, parameters, epilogue }) {
@@ -114,36 +119,39 @@ function fullyConnected(settings: Settings): Layer {
       });
       return { output };
     },
-    backward(recorder, { input, parameters, outputGradient, needsInputGradient, needsParameterGradients = true }) {
+    takesUpdates: true,
+    backward(recorder, values) {
+      const { input, parameters, outputGradient, needsInputGradient, needsParameterGradients = true } = values;
       const { batch, inputs } = sizesOf(name, input.shape);
-      const parameterGradients = needsParameterGradients
-        ? recordParameterGradients(recorder, settings, input, outputGradient)
-        : {};
-      if (!needsInputGradient) return { parameterGradients };
-      const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
-      recordProduct(recorder, {
-        label: `${name}/inputGradient`,
-        a: parameters['weight']!,
-        transposeA: true,
-        b: outputGradient,
-        output: inputGradient,
-        m: inputs,
-        k: units,
-        n: batch,
-      });
-      return { inputGradient, parameterGradients };
+      const inputGradient = needsInputGradient ? recorder.activation(`${name}/inputGradient`, input.shape) : undefined;
+      // First what the weights are read for: the gradients of the parameters may change them.
+      if (inputGradient) {
+        recordProduct(recorder, {
+          label: `${name}/inputGradient`,
+          a: parameters['weight']!,
+          transposeA: true,
+          b: outputGradient,
+          output: inputGradient,
+          m: inputs,
+          k: units,
+          n: batch,
+        });
+      }
+      const parameterGradients = needsParameterGradients ? recordParameterGradients(recorder, settings, values) : {};
+      return { ...(inputGradient && { inputGradient }), parameterGradients };
     },
   };
 }
 
+/** Records the gradients of the parameters; gives those whose updates were not done. */
 function recordParameterGradients(
   recorder: Recorder,
   { name, units, bias: hasBias }: Settings,
-  input: Tensor,
-  outputGradient: Tensor,
+  { input, outputGradient, updates = {} }: BackwardInput,
 ): Record<string, Tensor> {
   const { batch, inputs } = sizesOf(name, input.shape);
   const weight = recorder.tensor(`${name}/weightGradient`, [units, inputs]);
+  const bias = hasBias ? recorder.tensor(`${name}/biasGradient`, [units]) : undefined;
   recordProduct(recorder, {
     label: `${name}/weightGradient`,
     a: outputGradient,
@@ -153,15 +161,12 @@ function recordParameterGradients(
     m: units,
     k: batch,
     n: inputs,
+    update: updates['weight'],
+    rowSums: bias,
   });
-  if (!hasBias) return { weight };
-  const bias = recorder.tensor(`${name}/biasGradient`, [units]);
-  recordRowSums(recorder, {
-    label: `${name}/biasGradient`,
-    input: outputGradient,
-    output: bias,
-    rows: units,
-    columns: batch,
-  });
-  return { weight, bias };
+  if (bias && updates['bias']) recordUpdate(recorder, bias, updates['bias']);
+  return {
+    ...(!updates['weight'] && { weight }),
+    ...(bias && !updates['bias'] && { bias }),
+  };
 }

@@ -2,7 +2,7 @@ import { type Layer, ShapeError } from '@alex/tensor';
 import { imageShape, shareOfColumn } from '@alex/tensor/kernels';
 import { recordAcrossMaps, recordAcrossMapsGradient } from './across-maps.js';
 import { formulaOf } from './formula.js';
-import { checkOptions, type LocalResponseNormOptions, type NormOptions } from './options.js';
+import { type LocalResponseNormOptions, type NormOptions, normOptions } from './options.js';
 import { recordWithinMap, recordWithinMapGradient } from './within-map.js';
 
 /**
@@ -25,7 +25,7 @@ import { recordWithinMap, recordWithinMapGradient } from './within-map.js';
  * localResponseNorm({ k: 1, alphaPerElement: true }) // Caffe's and PyTorch's defaults
  */
 export function localResponseNorm(options: LocalResponseNormOptions = {}): Layer {
-  return layerOf(checkOptions(options));
+  return layerOf(normOptions(options));
 }
 
 function layerOf(options: NormOptions): Layer {

@@ -1,5 +1,12 @@
 import type { LayerOptions } from '@alex/tensor';
-import { checkBoolean, checkNotNegative, checkOneOf, checkPositive, checkWholeNumber } from '@alex/tensor/kernels';
+import {
+  checkBoolean,
+  checkNotNegative,
+  checkOneOf,
+  checkOptions,
+  checkPositive,
+  checkWholeNumber,
+} from '@alex/tensor/kernels';
 
 /** Options of `localResponseNorm`. */
 export interface LocalResponseNormOptions extends LayerOptions {
@@ -35,7 +42,10 @@ export interface NormOptions {
 }
 
 /** Fills in the defaults and throws a `ConfigError` that names the layer where a value cannot be meant. */
-export function checkOptions(options: LocalResponseNormOptions): NormOptions {
+export function normOptions(options: LocalResponseNormOptions): NormOptions {
+  checkOptions('localResponseNorm', options, [
+    ...['name', 'size', 'alpha', 'beta', 'k', 'alphaPerElement', 'across', 'groups'],
+  ]);
   const name = options.name ?? 'localResponseNorm';
   const checked: NormOptions = {
     name,

@@ -415,7 +415,7 @@ describe('options', () => {
   });
 
   test.each(['vgg', '', 'toString', 'Paper'])("variant '%s' is refused with a list of those there are", (variant) => {
-    const describe = () => alexnet({ variant: variant as Variant });
+    const describe = () => alexnet({ variant });
     expect(describe).toThrow(ConfigError);
     expect(describe).toThrow(`'${variant}' is unknown; choose one of paper, release-2012,`);
   });

@@ -1,5 +1,5 @@
 import { ConfigError, type NetworkDescription } from '@alex/tensor';
-import { checkWholeNumber } from '@alex/tensor/kernels';
+import { checkOptions, checkWholeNumber } from '@alex/tensor/kernels';
 import { type Blueprint, leaveOut } from './blueprint.js';
 import { build } from './build.js';
 import { cifar } from './cifar.js';
@@ -27,8 +27,8 @@ export const variants: readonly VariantDescription[] = (Object.keys(blueprints) 
 });
 
 export interface AlexnetOptions {
-  /** Which network. Default: `paper`. See `variants`. */
-  readonly variant?: Variant;
+  /** Which network, one of `variants`; a run's configuration has it as text. Default: `paper`. */
+  readonly variant?: Variant | (string & Record<never, never>);
   /** Units of the last layer, at least 2; 1000 for ImageNet's networks, 10 for CIFAR's, 24 for `small`. */
   readonly classes?: number;
   /** Channels of the image. Default: 3, for RGB. */
@@ -50,8 +50,9 @@ export interface AlexnetOptions {
  * too small, naming the layer.
  */
 export function alexnet(options: AlexnetOptions = {}): NetworkDescription {
+  checkOptions('alexnet', options, ['variant', 'classes', 'channels', 'inputSize', 'without']);
   const { variant = 'paper', channels = 3, without } = options;
-  if (!Object.hasOwn(blueprints, variant)) {
+  if (!isVariant(variant)) {
     throw new ConfigError(`variant: '${variant}' is unknown; choose one of ${Object.keys(blueprints).join(', ')}`);
   }
   const blueprint: Blueprint = blueprints[variant];
@@ -62,4 +63,8 @@ export function alexnet(options: AlexnetOptions = {}): NetworkDescription {
   const blocks = without === undefined ? blueprint.blocks : leaveOut(blueprint.blocks, without);
   const name = without === undefined ? variant : `${variant} without ${without}`;
   return build({ ...blueprint, blocks }, { name, channels, inputSize, classes });
+}
+
+function isVariant(name: string): name is Variant {
+  return Object.hasOwn(blueprints, name);
 }

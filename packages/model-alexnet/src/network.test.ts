@@ -11,7 +11,7 @@ import { elementCount } from '@alex/tensor/kernels';
 import { compileNetwork } from '@alex/tensor/network';
 import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { alexnet, type Variant } from './index.js';
+import { alexnet } from './index.js';
 
 /** What `fixtures/make_fixtures.py` writes; see there. */
 interface Range {
@@ -106,7 +106,7 @@ const twoColumns = describeNetwork({
 function described(name: string, { without, images, logits }: Case): NetworkDescription {
   if (name === 'two-columns') return twoColumns;
   return alexnet({
-    variant: name as Variant,
+    variant: name,
     classes: logits.shape[1]!,
     inputSize: images.shape[2]!,
     ...(without === undefined ? {} : { without }),

@@ -1,33 +1,10 @@
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
 import type { Gpu } from '@alex/tensor';
-import { type KernelAdapter, recordedKernels, testGpu } from '@alex/tensor/testing';
+import { recordedKernels, testGpu } from '@alex/tensor/testing';
 import { describe, expect, it } from 'vitest';
 import { alexnet, type Variant } from './alexnet.js';
-
-/** GPUs that are not at hand: their kernels are made all the same, and WGSL's compiler says whether they are sound. */
-const gpus: Readonly<Record<string, KernelAdapter>> = {
-  'subgroups of 32 and matrix units': {
-    kind: 'hardware',
-    vendor: 'nvidia',
-    subgroupSize: 32,
-    subgroupMatrix: { rows: 16, columns: 16, steps: 16 },
-    features: ['shader-f16'],
-    bindingBytes: 2 ** 31 - 4,
-    workgroupBytes: 49_152,
-    workgroupInvocations: 1024,
-    bindings: 16,
-  },
-  'subgroups of 64': {
-    kind: 'hardware',
-    subgroupSize: 64,
-    features: ['shader-f16'],
-    workgroupBytes: 65_536,
-    workgroupInvocations: 1024,
-    bindings: 16,
-  },
-  'no more than WebGPU promises': { kind: 'hardware', subgroupSize: undefined, features: ['shader-f16'] },
-};
+import { gpus } from './testing/gpus.js';
 
 /** What a text asks of the adapter that compiles it. */
 const asked: Readonly<Record<string, string>> = {

@@ -1,10 +1,12 @@
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
 import { ConfigError, type Gpu, type NetworkDescription } from '@alex/tensor';
-import { checkWholeNumber } from '@alex/tensor/kernels';
+import { checkOptions, checkWholeNumber } from '@alex/tensor/kernels';
 import {
   type CompileOptions,
+  checkDescribed,
   compileNetwork,
+  compileOptionNames,
   compileParts,
   type Network,
   type NetworkPart,
@@ -35,12 +37,15 @@ export type PlaceOptions = Pick<CompileOptions, 'batch'> &
  * @throws ConfigError where adapters are no array, none is given, one twice, or the network cannot be shared out over so many.
  */
 export function place(description: NetworkDescription, gpus: readonly Gpu[], options: PlaceOptions): Network {
+  checkDescribed(description);
+  checkOptions('place', options, [...compileOptionNames, 'strategy', 'images', 'splitSums', 'exchangeIn', 'rates']);
   const { strategy = 'model', images, splitSums, exchangeIn, rates, ...given } = options;
   const compileOptions = { loss: softmaxCrossEntropy(), optimizer: sgd(), ...given };
   if (!Array.isArray(gpus))
     throw new ConfigError('place: adapters are given as an array: place(network, [gpu], { batch })');
   const [gpu, ...others] = gpus as readonly Gpu[];
-  if (!gpu) throw new ConfigError('place: give it at least one adapter, as openGpu() opens it');
+  if (!gpu || gpus.some((one) => typeof one?.createBuffer !== 'function'))
+    throw new ConfigError('place: give it at least one adapter, as openGpu() opens it');
   if (strategy !== 'auto' && !strategies.includes(strategy)) {
     throw new ConfigError(`place: strategy must be ${strategies.join(', ')} or auto, got ${String(strategy)}`);
   }

@@ -1,6 +1,7 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
-import { checkNotNegative, recordElementwise } from '@alex/tensor/kernels';
+import { checkNotNegative, checkOptions } from '@alex/tensor/kernels';
 import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
+import { recordBy, scaledBack, type UpdateOf } from './update.js';
 
 export interface AdamOptions {
   /** Default: 0.001 (the default of Kingma and Ba 2015, and of PyTorch, as are the others); a step may name another. */
@@ -36,9 +37,8 @@ const known = ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'over
  * network's parameters are known, where an override names none of them.
  */
 export function adam(options: AdamOptions = {}): Optimizer {
+  checkOptions('adam', options, known);
   const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, overrides = {} } = options;
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new ConfigError(`adam: unknown option '${unknown}'; known: ${known.join(', ')}`);
   for (const [name, value] of Object.entries({ learningRate, beta1, beta2, epsilon, weightDecay })) {
     checkNotNegative('adam', name, value);
   }
@@ -56,6 +56,27 @@ export function adam(options: AdamOptions = {}): Optimizer {
   const scaleOf = (parameter: LearnedParameter): number => {
     const own = patternsOf(parameter).find((pattern) => overrides[pattern]?.learningRateScale !== undefined);
     return own === undefined ? 1 : overrides[own]!.learningRateScale!;
+  };
+
+  const updateOf: UpdateOf = ({ description, parameter, state: { m, v }, gradientFactor }) => {
+    if (!m || !v) throw new ConfigError(`adam: no m and v were kept for ${description.path}`);
+    // Exactly as it is: a rate of 0 would make -0 of a weight 0, and NaN of it where its gradient is infinite.
+    if (scaleOf(description) === 0) return undefined;
+    const rate = rateName(description);
+    const decay = description.decays ? weightDecay : 0;
+    return {
+      label: `adam/${description.path}`,
+      tensors: { parameter, m, v },
+      scalars: { [rate]: 'f32', adam_root: 'f32' },
+      ...scaledBack(
+        gradientFactor,
+        (gradient) => `
+  let g = ${gradient} + f32(${decay}) * parameter;
+  m = f32(${beta1}) * m + f32(${1 - beta1}) * g;
+  v = f32(${beta2}) * v + f32(${1 - beta2}) * g * g;
+  parameter -= scalar_${rate}() * m / (sqrt(v) / scalar_adam_root() + f32(${epsilon}));`,
+      ),
+    };
   };
 
   return {
@@ -76,30 +97,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
         ),
       };
     },
-    record(recorder, { description, parameter, gradient, state: { m, v }, gradientFactor }) {
-      if (!m || !v) throw new ConfigError(`adam: no m and v were kept for ${description.path}`);
-      // Exactly as it is: a rate of 0 would make -0 of a weight 0, and NaN of it where its gradient is infinite.
-      if (scaleOf(description) === 0) return;
-      const rate = rateName(description);
-      const decay = description.decays ? weightDecay : 0;
-      const update = (gradient: string) => `
-  let g = ${gradient} + f32(${decay}) * parameter;
-  m = f32(${beta1}) * m + f32(${1 - beta1}) * g;
-  v = f32(${beta2}) * v + f32(${1 - beta2}) * g * g;
-  parameter -= scalar_${rate}() * m / (sqrt(v) / scalar_adam_root() + f32(${epsilon}));`;
-      recordElementwise(recorder, {
-        label: `adam/${description.path}`,
-        elements: parameter.elements,
-        reads: { gradient },
-        updates: { parameter, m, v },
-        scalars: { [rate]: 'f32', adam_root: 'f32' },
-        ...(gradientFactor
-          ? {
-              also: { factor: gradientFactor },
-              body: `let factor = load_factor(0u); if (factor != 0.0) { ${update('factor * gradient')} }`,
-            }
-          : { body: update('gradient') }),
-      });
-    },
+    record: recordBy(updateOf),
+    update: updateOf,
   };
 }

@@ -1,6 +1,7 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
-import { checkNotNegative, recordElementwise } from '@alex/tensor/kernels';
+import { checkNotNegative, checkOptions } from '@alex/tensor/kernels';
 import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
+import { recordBy, scaledBack, type UpdateOf } from './update.js';
 
 /** What one parameter, or some of them, does differently. */
 export interface SgdOverride {
@@ -66,10 +67,8 @@ interface Rule {
  * parameters are known, where an override names none of them.
  */
 export function sgd(options: SgdOptions = {}): Optimizer {
-  const { learningRate = 0.01, momentum = 0.9, weightDecay = 0.0005, overrides = {}, ...unknown } = options;
-  for (const name of Object.keys(unknown)) {
-    throw new ConfigError(`sgd: unknown option '${name}'; known: learningRate, momentum, weightDecay, overrides`);
-  }
+  checkOptions('sgd', options, ['learningRate', 'momentum', 'weightDecay', 'overrides']);
+  const { learningRate = 0.01, momentum = 0.9, weightDecay = 0.0005, overrides = {} } = options;
   checkNotNegative('sgd', 'learningRate', learningRate);
   checkFields('', { momentum, weightDecay });
   for (const [pattern, override] of Object.entries(overrides)) checkFields(` of override '${pattern}'`, override);
@@ -83,6 +82,25 @@ export function sgd(options: SgdOptions = {}): Optimizer {
       ...Object.assign({}, ...kinds.reverse().map((kind) => overrides[kind])),
       ...(parameter.decays ? overrides[layer] : withoutDecay(overrides[layer])),
       ...overrides[path],
+    };
+  };
+
+  const updateOf: UpdateOf = ({ description, parameter, state: { velocity }, gradientFactor }) => {
+    if (velocity === undefined) throw new ConfigError(`sgd: no velocity was kept for ${description.path}`);
+    const rule = ruleOf(description);
+    // Not a rate of 0, which would make -0 of a weight 0, and NaN of it where its gradient is infinite.
+    if (rule.learningRateScale === 0) return undefined;
+    const rate = rateName(description);
+    return {
+      label: `sgd/${description.path}`,
+      tensors: { parameter, velocity },
+      scalars: { [rate]: 'f32' },
+      ...scaledBack(
+        gradientFactor,
+        (gradient) => `
+  velocity = f32(${rule.momentum}) * velocity - scalar_${rate}() * (${gradient} + f32(${rule.weightDecay}) * parameter);
+  parameter += velocity;`,
+      ),
     };
   };
 
@@ -100,29 +118,8 @@ export function sgd(options: SgdOptions = {}): Optimizer {
         ]),
       );
     },
-    record(recorder, { description, parameter, gradient, state: { velocity }, gradientFactor }) {
-      if (velocity === undefined) throw new ConfigError(`sgd: no velocity was kept for ${description.path}`);
-      const rule = ruleOf(description);
-      // Not a rate of 0, which would make -0 of a weight 0, and NaN of it where its gradient is infinite.
-      if (rule.learningRateScale === 0) return;
-      const rate = rateName(description);
-      const update = (gradient: string) => `
-  velocity = f32(${rule.momentum}) * velocity - scalar_${rate}() * (${gradient} + f32(${rule.weightDecay}) * parameter);
-  parameter += velocity;`;
-      recordElementwise(recorder, {
-        label: `sgd/${description.path}`,
-        elements: parameter.elements,
-        reads: { gradient },
-        updates: { parameter, velocity },
-        scalars: { [rate]: 'f32' },
-        ...(gradientFactor
-          ? {
-              also: { factor: gradientFactor },
-              body: `let factor = load_factor(0u); if (factor != 0.0) { ${update('factor * gradient')} }`,
-            }
-          : { body: update('gradient') }),
-      });
-    },
+    record: recordBy(updateOf),
+    update: updateOf,
   };
 }
 

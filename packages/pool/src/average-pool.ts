@@ -26,7 +26,7 @@ export interface AveragePoolOptions extends PoolOptions {
  * averagePool({ size: 3, stride: 2, rounding: 'ceil' }) // cuda-convnet's CIFAR-10 nets: 16 x 16 to 8 x 8
  */
 export function averagePool(options: AveragePoolOptions): Layer {
-  const pooling = checkPooling('averagePool', options);
+  const pooling = checkPooling('averagePool', options, 'countPadding');
   const { name, size, stride, padding } = pooling;
   const countPadding = options.countPadding ?? false;
   checkBoolean(name, 'countPadding', countPadding);

@@ -26,7 +26,7 @@ export interface MaxPoolOptions extends PoolOptions {
  * maxPool({ size: 3, stride: 2 }) // the paper's: [N, 96, 55, 55] to [N, 96, 27, 27]
  */
 export function maxPool(options: MaxPoolOptions): Layer {
-  const pooling = checkPooling('maxPool', options);
+  const pooling = checkPooling('maxPool', options, 'ties');
   const { name, size, stride } = pooling;
   const ties = options.ties ?? 'first';
   checkOneOf(name, 'ties', ties, ['first', 'all']);

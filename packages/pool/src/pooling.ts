@@ -1,6 +1,7 @@
 import { ConfigError, type LayerOptions, type Shape, ShapeError } from '@alex/tensor';
 import {
   checkOneOf,
+  checkOptions,
   imageShape,
   outputSize,
   type Padding,
@@ -31,8 +32,13 @@ export interface Pooling {
   readonly rounding: Rounding;
 }
 
-/** Throws a `ConfigError` that names the layer where an option cannot be meant. */
-export function checkPooling(kind: string, options: PoolOptions): Pooling {
+/**
+ * Throws a `ConfigError` that names the layer where an option cannot be meant.
+ *
+ * @param own options that only this kind of pooling has
+ */
+export function checkPooling(kind: string, options: PoolOptions, ...own: readonly string[]): Pooling {
+  checkOptions(kind, options, ['name', 'size', 'stride', 'padding', 'rounding', ...own]);
   const name = options.name ?? kind;
   const size = pair(name, 'size', options.size);
   const stride = pair(name, 'stride', options.stride ?? size);

@@ -66,5 +66,6 @@ export interface DashboardEvents {
     readonly step: number;
     readonly predictions: readonly (readonly { readonly label: string; readonly probability: number }[])[];
   };
-  readonly filters: { readonly step: number; readonly url: string };
+  /** `colourfulness` of each column, from 0 to 1, where the filters see colours. */
+  readonly filters: { readonly step: number; readonly url: string; readonly colourfulness?: readonly number[] };
 }

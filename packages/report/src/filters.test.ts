@@ -1,7 +1,8 @@
 import { ConfigError, type HostTensor, ShapeError } from '@alex/tensor';
+import { randomTensor } from '@alex/tensor/testing';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { filters } from './filters.js';
+import { filters, filtersSvg } from './filters.js';
 
 const clear = [0, 0, 0, 0];
 
@@ -79,6 +80,27 @@ describe('filters', () => {
     expect(at(0, 3 * 48 - 4 + 12)).toEqual([255, 255, 255, 255]);
   });
 
+  it('lets strong filters stand out where the layer is to have one contrast', async () => {
+    const { at } = await draw(plain([[0.5], [-1], [0]], 1), { contrast: 'layer', scale: 1, gap: 0 });
+    expect([0, 1, 2].map((x) => at(x, 0)[0])).toEqual([191, 0, 128]);
+  });
+
+  it('draws channels that are no colours side by side', async () => {
+    const { size, at } = await draw(
+      plain(
+        [
+          [1, 0],
+          [0, -1],
+        ],
+        1,
+      ),
+      { scale: 2, gap: 1 },
+    );
+    expect(size).toEqual([4 + 1 + 4, 2]);
+    expect([0, 2, 5, 7].map((x) => at(x, 1))).toEqual([255, 128, 128, 0].map((value) => [value, value, value, 255]));
+    expect(at(4, 0)).toEqual(clear);
+  });
+
   it('draws a filter of zeros in mid-grey', async () => {
     expect((await draw(plain([[0, 0, 0]], 1))).at(0, 0)).toEqual([128, 128, 128, 255]);
   });
@@ -95,11 +117,55 @@ describe('filters', () => {
     ['no filters', { shape: [0, 3, 1, 1], data: new Float32Array(0) }, {}, ShapeError, /got \[0, 3, 1, 1\]/],
     ['too few values', { shape: [2, 3, 1, 1], data: new Float32Array(5) }, {}, ShapeError, /needs 6 values, got 5/],
     ['columns that do not divide', plain([[1], [1], [1]], 1), { columns: 2 }, ConfigError, /2 columns do not divide 3/],
+    [
+      'a contrast that is not known',
+      plain([[1]], 1),
+      { contrast: 'column' },
+      ConfigError,
+      /contrast must be 'filter' or 'layer', got 'column'/,
+    ],
     ['a scale of 0', plain([[1]], 1), { scale: 0 }, ConfigError, /scale.*got 0/],
     ['a gap of NaN', plain([[1]], 1), { gap: Number.NaN }, ConfigError, /gap.*got NaN/],
     ['a weight of NaN', plain([[1], [Number.NaN]], 1), {}, ConfigError, /filter 1 has a weight that is not finite/],
   ])('refuses %s', async (_, weight, options, error, message) => {
     await expect(filters(weight, options)).rejects.toThrow(error);
     await expect(filters(weight, options)).rejects.toThrow(message);
+  });
+});
+
+describe('filtersSvg', () => {
+  it.each<[string, HostTensor, object]>([
+    ['of colours, in columns', randomTensor([6, 3, 4, 5], 1), { columns: 2, perRow: 2, scale: 3, gap: 2 }],
+    ['that are grey', randomTensor([3, 1, 3, 3], 2), { perRow: 2 }],
+    [
+      'of plain colours',
+      plain(
+        [
+          [1, 0, 0],
+          [-1, 0.5, 0],
+        ],
+        6,
+      ),
+      { contrast: 'layer' },
+    ],
+  ])('draws filters %s, as the PNG has them, to the pixel', async (_, weight, options) => {
+    const raw = (image: Buffer) => sharp(image).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+    const [drawn, wanted] = await Promise.all(
+      [Buffer.from(filtersSvg(weight, options)), await filters(weight, options)].map(raw),
+    );
+    expect([drawn!.info.width, drawn!.info.height]).toEqual([wanted!.info.width, wanted!.info.height]);
+    expect(drawn!.data.equals(wanted!.data)).toBe(true);
+  });
+
+  it('has a title, and a path for each run of equal weights', () => {
+    const svg = filtersSvg(plain(new Array(96).fill([1, 1, 1]), 11), { columns: 2 });
+    expect(svg).toContain(
+      '<title>96 filters of the first layer, 11 x 11 each, those of 2 columns one below the other</title>',
+    );
+    expect(svg.match(/<path /g)).toHaveLength(96 * 11);
+  });
+
+  it('refuses what the PNG refuses', () => {
+    expect(() => filtersSvg(plain([[1]], 1), { perRow: 0 })).toThrow(ConfigError);
   });
 });

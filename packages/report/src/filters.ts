@@ -1,8 +1,8 @@
 import { ConfigError, type HostTensor, ShapeError } from '@alex/tensor';
-import { checkHostTensor, checkWholeNumber, formatShape } from '@alex/tensor/kernels';
+import { checkHostTensor, checkOneOf, checkWholeNumber, formatShape } from '@alex/tensor/kernels';
 import sharp from 'sharp';
 
-/** Options of `filters`; every size in pixels of the image. */
+/** Options of `filters` and `filtersSvg`; every size in pixels of the image. */
 export interface FiltersOptions {
   /** Columns of the network, each with an equal part of the filters, drawn one below the other. Default 1. */
   readonly columns?: number;
@@ -12,30 +12,99 @@ export interface FiltersOptions {
   readonly scale?: number;
   /** Between filters. Default 4; between the columns of the network it is three times that. */
   readonly gap?: number;
+  /**
+   * What the largest weight is, which has full contrast: of each filter its own, so that all can be seen, or of the whole layer, so that
+   * strong filters stand out. Default `'filter'`.
+   */
+  readonly contrast?: 'filter' | 'layer';
 }
 
 /**
- * Draws the filters of a first layer as a PNG, as figure 3 of the paper does: one square a filter, from the first on.
- * Each filter is scaled by its own largest weight, so that 0 is mid-grey; what is between filters is transparent.
+ * Draws the filters of a first layer as a PNG, as figure 3 of the paper does: one square a filter, from the first on. A weight of 0 is
+ * mid-grey; what is between filters is transparent. Where a filter sees two channels or four, which are no colours, each is a grey
+ * square, side by side.
  *
- * @param weight `[filters, 3, height, width]` (red, green, blue), or `[filters, 1, height, width]`.
+ * @param weight `[filters, channels, height, width]`: 3 channels are red, green and blue, 1 is grey; at most 4
  * @throws `ShapeError` for another shape, `ConfigError` for a wrong option or for columns that do not divide the filters.
  */
 export async function filters(weight: HostTensor, options: FiltersOptions = {}): Promise<Buffer> {
-  const { width, height, pixels } = layOutFilters(weight, options);
+  const { width, height, scale, squares } = layOut(weight, options);
+  const pixels = new Uint8Array(width * height * 4);
+  for (const { left, top, rows } of squares) {
+    for (const [y, row] of rows.entries()) {
+      for (let line = 0; line < scale; line++) {
+        for (const [x, [red, green, blue]] of row.entries()) {
+          const start = ((top + y * scale + line) * width + left + x * scale) * 4;
+          for (let at = start; at < start + 4 * scale; at += 4) {
+            pixels[at] = red;
+            pixels[at + 1] = green;
+            pixels[at + 2] = blue;
+            pixels[at + 3] = 255;
+          }
+        }
+      }
+    }
+  }
   return sharp(pixels, { raw: { width, height, channels: 4 } })
     .png()
     .toBuffer();
 }
 
-/** The same image as bytes: `[height, width, 4]`, red, green, blue and opacity. */
-export function layOutFilters(
-  weight: HostTensor,
-  options: FiltersOptions,
-): { width: number; height: number; pixels: Uint8Array } {
-  const { columns = 1, perRow = 16, scale = 4, gap = 4 } = options;
-  const [count = 0, channels, filterHeight = 0, filterWidth = 0] = weight.shape;
-  if (weight.shape.length !== 4 || (channels !== 1 && channels !== 3) || count * filterHeight * filterWidth === 0) {
+/**
+ * The same image as an SVG, every weight a square of its own: for paper, and to be looked at closely.
+ *
+ * @throws as `filters`
+ */
+export function filtersSvg(weight: HostTensor, options: FiltersOptions = {}): string {
+  const { width, height, scale, squares } = layOut(weight, options);
+  const drawn = squares.map(({ left, top, rows }) => {
+    const weights = rows.flatMap((row, y) =>
+      runsOf(row).map(({ x, length, fill }) => `<path fill="${fill}" d="M${x} ${y}h${length}v1h-${length}z"/>`),
+    );
+    return `<g transform="translate(${left} ${top}) scale(${scale})">${weights.join('')}</g>`;
+  });
+  const [count, , filterHeight, filterWidth] = weight.shape;
+  const { columns = 1 } = options;
+  const apart = columns === 1 ? '' : `, those of ${columns} columns one below the other`;
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" shape-rendering="crispEdges">` +
+    `<title>${count} filters of the first layer, ${filterHeight} x ${filterWidth} each${apart}</title>${drawn.join('')}</svg>\n`
+  );
+}
+
+type Colour = readonly [red: number, green: number, blue: number];
+
+/** A filter, or a channel of one. */
+interface Square {
+  readonly left: number;
+  readonly top: number;
+  readonly rows: readonly (readonly Colour[])[];
+}
+
+interface Layout {
+  readonly width: number;
+  readonly height: number;
+  readonly scale: number;
+  readonly squares: readonly Square[];
+}
+
+/** Neighbours of one colour in a row. */
+function runsOf(row: readonly Colour[]): { readonly x: number; readonly length: number; readonly fill: string }[] {
+  const runs: { x: number; length: number; fill: string }[] = [];
+  for (const [x, colour] of row.entries()) {
+    const fill = `#${colour.map((value) => value.toString(16).padStart(2, '0')).join('')}`;
+    const last = runs.at(-1);
+    if (last?.fill === fill) last.length++;
+    else runs.push({ x, length: 1, fill });
+  }
+  return runs;
+}
+
+function layOut(weight: HostTensor, options: FiltersOptions): Layout {
+  const { columns = 1, perRow = 16, scale = 4, gap = 4, contrast = 'filter' } = options;
+  const [count = 0, channels = 0, filterHeight = 0, filterWidth = 0] = weight.shape;
+  const taps = filterHeight * filterWidth;
+  if (weight.shape.length !== 4 || channels < 1 || channels > 4 || count * taps === 0) {
     throw new ShapeError(
       `filters: expects [filters, 3 or 1, height, width], got ${formatShape(weight.shape)}; only a first layer's ` +
         'filters can be seen as colours',
@@ -44,38 +113,58 @@ export function layOutFilters(
   checkHostTensor('filters', weight);
   for (const [name, value] of Object.entries({ columns, perRow, scale })) checkWholeNumber('filters', name, value);
   checkWholeNumber('filters', 'gap', gap, 0);
+  checkOneOf('filters', 'contrast', contrast, ['filter', 'layer']);
   if (count % columns !== 0) {
     throw new ConfigError(`filters: ${columns} columns do not divide ${count} filters`);
   }
+  const largest = largestOf(weight, contrast);
+  // Two channels, or four, are no colours.
+  const asColours = channels === 3;
+  const parts = asColours ? 1 : channels;
   const perColumn = count / columns;
-  const rows = Math.ceil(perColumn / perRow);
   const across = Math.min(perRow, perColumn);
   const cellHeight = filterHeight * scale + gap;
-  const cellWidth = filterWidth * scale + gap;
-  const columnHeight = rows * cellHeight - gap;
-  const width = across * cellWidth - gap;
-  const height = columns * columnHeight + (columns - 1) * 3 * gap;
-  const pixels = new Uint8Array(width * height * 4);
-  const filterSize = channels * filterHeight * filterWidth;
-
+  const cellWidth = parts * filterWidth * scale + gap;
+  const columnHeight = Math.ceil(perColumn / perRow) * cellHeight - gap;
+  const squares: Square[] = [];
   for (let filter = 0; filter < count; filter++) {
-    const values = weight.data.subarray(filter * filterSize, (filter + 1) * filterSize);
-    const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    if (!Number.isFinite(largest)) throw new ConfigError(`filters: filter ${filter} has a weight that is not finite`);
     const place = filter % perColumn;
     const top = Math.floor(filter / perColumn) * (columnHeight + 3 * gap) + Math.floor(place / perRow) * cellHeight;
     const left = (place % perRow) * cellWidth;
-    for (let y = 0; y < filterHeight * scale; y++) {
-      for (let x = 0; x < filterWidth * scale; x++) {
-        const at = ((top + y) * width + left + x) * 4;
-        const tap = Math.floor(y / scale) * filterWidth + Math.floor(x / scale);
-        for (const colour of [0, 1, 2]) {
-          const value = values[(channels === 3 ? colour : 0) * filterHeight * filterWidth + tap]!;
-          pixels[at + colour] = largest === 0 ? 128 : Math.round(127.5 + (127.5 * value) / largest);
-        }
-        pixels[at + 3] = 255;
-      }
+    const shade = (channel: number, tap: number) => {
+      const value = weight.data[(filter * channels + channel) * taps + tap]!;
+      return largest[filter] === 0 ? 128 : Math.round(127.5 + (127.5 * value) / largest[filter]!);
+    };
+    for (let part = 0; part < parts; part++) {
+      const colourOf = (tap: number): Colour =>
+        [0, 1, 2].map((colour) => shade(asColours ? colour : part, tap)) as unknown as Colour;
+      squares.push({
+        left: left + part * filterWidth * scale,
+        top,
+        rows: Array.from({ length: filterHeight }, (_, y) =>
+          Array.from({ length: filterWidth }, (_, x) => colourOf(y * filterWidth + x)),
+        ),
+      });
     }
   }
-  return { width, height, pixels };
+  return {
+    width: across * cellWidth - gap,
+    height: columns * columnHeight + (columns - 1) * 3 * gap,
+    scale,
+    squares,
+  };
+}
+
+/** For each filter the weight that has full contrast. */
+function largestOf({ shape, data }: HostTensor, contrast: 'filter' | 'layer'): number[] {
+  const size = data.length / shape[0]!;
+  const own = Array.from({ length: shape[0]! }, (_, filter) => {
+    const largest = data
+      .subarray(filter * size, (filter + 1) * size)
+      .reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    if (!Number.isFinite(largest)) throw new ConfigError(`filters: filter ${filter} has a weight that is not finite`);
+    return largest;
+  });
+  const most = Math.max(...own);
+  return contrast === 'filter' ? own : own.map(() => most);
 }

@@ -1,7 +1,7 @@
 export { type Comparison, comparisonHtml } from './comparison.js';
 export { type CurvesOptions, curves } from './curves.js';
 export { type DashboardEvents, type DashboardFile, dashboardFiles, type MetricColumns } from './dashboard.js';
-export { type FiltersOptions, filters } from './filters.js';
+export { type FiltersOptions, filters, filtersSvg } from './filters.js';
 export { type RunReport, reportHtml } from './html.js';
 export { type Image, imageAddress, type RawImage } from './image.js';
 export type { Metric } from './metrics.js';

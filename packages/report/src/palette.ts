@@ -11,7 +11,9 @@ const colours = {
   trainFaint: ['#c9dafa', '#20375c'],
   val: ['#c2470a', '#ff9248'],
   mark: ['#b9c0c8', '#4b535d'],
-  right: ['#8fdcab', '#1c6b3a'],
+  // As figure 4 of the paper has it.
+  right: ['#f5a3ab', '#8c2f3b'],
+  done: ['#8fdcab', '#1c6b3a'],
   track: ['#f4f6f8', '#171c24'],
   wrong: ['#e1e4e9', '#30363e'],
   face: ['#eef3fc', '#16233b'],

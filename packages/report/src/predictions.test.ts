@@ -23,27 +23,27 @@ async function pixels(svg: string) {
   };
 }
 
-const green = '#8fdcab';
+const rightColour = '#f5a3ab';
 
 describe('predictions', () => {
-  it('draws a bar a guess, as long as it is probable, green where it is right', async () => {
+  it('draws a bar a guess, as long as it is probable, red and bold where it is right', async () => {
     const svg = await predictions([{ image: red, label: 'pizza', top5: guesses('rocket', 'pizza', 'cat') }]);
     for (const text of ['>rocket<', '>cat<', '>50%<', '>25%<', '>17%<']) expect(count(svg, text)).toBe(1);
     expect(count(svg, '>pizza<')).toBe(2);
-    expect(count(svg, ` fill="${green}"`)).toBe(1);
+    expect(count(svg, ` fill="${rightColour}"`)).toBe(1);
     const { info, at } = await pixels(svg);
     // A card of 192 pixels between margins of 24; the bars begin 36 below the image, 28 apart.
     expect(info.width).toBe(192 + 48);
     expect(at(120, 120)).toEqual([255, 0, 0]);
     const second = 24 + 192 + 36 + 28 + 2;
-    expect(at(24 + 40, second)).toEqual([0x8f, 0xdc, 0xab]);
-    expect(at(24 + 47, second + 10)).toEqual([0x8f, 0xdc, 0xab]);
+    expect(at(24 + 40, second)).toEqual([0xf5, 0xa3, 0xab]);
+    expect(at(24 + 47, second + 10)).toEqual([0xf5, 0xa3, 0xab]);
     expect(at(24 + 49, second + 1)).toEqual([0xf4, 0xf6, 0xf8]);
   });
 
-  it('paints nothing green where no guess is right', async () => {
+  it('paints nothing red where no guess is right', async () => {
     const svg = await predictions([{ image: red, label: 'pizza', top5: guesses('rocket') }]);
-    expect(count(svg, ` fill="${green}"`)).toBe(0);
+    expect(count(svg, ` fill="${rightColour}"`)).toBe(0);
   });
 
   it('breaks rows where it is told', async () => {

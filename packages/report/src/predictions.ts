@@ -28,7 +28,7 @@ const barGap = 4;
 
 /**
  * Draws images with their most likely labels as an SVG, as figure 4 (left) of the paper does: below each image its
- * right label, then a bar a guess, as long as the guess is probable, green where it is right.
+ * right label, then a bar a guess, as long as the guess is probable, red where it is right (and bold, for whoever does not see red).
  *
  * @throws `ConfigError` for an option or a probability that is not allowed, `DataError` for an image that cannot be read.
  */
@@ -66,12 +66,13 @@ async function drawCard({ image, label, top5 }: Prediction, index: number): Prom
       const y = side + headHeight + place * (barHeight + barGap);
       const track = { x: 0, y, width: side, height: barHeight, r: 4 };
       const bar = { ...track, width: Math.max(3, probability * side) };
-      const fill = guess.label === label ? palette.right : palette.wrong;
+      const right = guess.label === label;
+      const fill = right ? palette.right : palette.wrong;
       const middle = y + barHeight / 2;
       return [
         { type: 'rect', silent: true, shape: track, style: { fill: palette.track } },
         { type: 'rect', silent: true, shape: bar, style: { fill } },
-        text(guess.label, { x: 8, y: middle, width: side - 60, align: 'left', weight: 400, size: 13 }),
+        text(guess.label, { x: 8, y: middle, width: side - 60, align: 'left', weight: right ? 600 : 400, size: 13 }),
         text(formatShare(probability), { x: side - 6, y: middle, width: 48, align: 'right', weight: 400, size: 12 }),
       ];
     }),

@@ -11,7 +11,7 @@ export {
   storeAfter,
   storeGradientAfter,
 } from './kernel/epilogue.js';
-export { fromHalves } from './kernel/half.js';
+export { fromHalves, toHalves } from './kernel/half.js';
 export { recordTogether } from './kernel/joined-kernels.js';
 export { type KernelBinding, type KernelText, kernelText } from './kernel/kernel-text.js';
 export { recordPerElement } from './kernel/per-element.js';
@@ -44,6 +44,7 @@ export {
   tuningEfforts,
 } from './kernel/tuner.js';
 export { createTuningCache, exportTunings, importTunings, type TuningCache } from './kernel/tuning-cache.js';
+export { recordUpdate, type Update } from './kernel/update.js';
 export { type ProductOptions, recordProduct } from './math/product.js';
 export { productKernel } from './math/products/families.js';
 export type { ProductFamily, ProductKernelOptions } from './math/products/family.js';
@@ -51,7 +52,13 @@ export type { LoadForm } from './math/products/lanes.js';
 export { loadedType, loadFunction, type ProductOperand, stridedColumns, stridedRows } from './math/products/operand.js';
 export { isRiskyProduct, planProduct, productChoices } from './math/products/plan.js';
 export { type Reduction, splitReduction, wholeReduction } from './math/products/reduction.js';
-export type { ProductChoice, ProductPlan, ProductShape, Share } from './math/products/shape.js';
+export {
+  isStaged,
+  type ProductChoice,
+  type ProductPlan,
+  type ProductShape,
+  type Share,
+} from './math/products/shape.js';
 export type { ProductTile } from './math/products/tile-size.js';
 export { recordRowSums, recordSplitKSum } from './math/sums.js';
 export { shareOfColumn } from './network/column.js';
@@ -62,6 +69,7 @@ export {
   checkFinite,
   checkNotNegative,
   checkOneOf,
+  checkOptions,
   checkPositive,
   checkWholeNumber,
   optionError,

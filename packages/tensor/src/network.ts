@@ -9,6 +9,8 @@ export {
   type TuneNetworkOptions,
   tuneNetwork,
 } from './network/compile.js';
+export { compileOptionNames } from './network/compile-options.js';
+export { checkDescribed } from './network/description.js';
 export { checkFits, type PartAt } from './network/fit.js';
 export type {
   Evaluation,
@@ -21,6 +23,7 @@ export type {
 } from './network/network.js';
 export { type Precision, type ProgramOptions, precisions } from './network/network-tensors.js';
 export type { NetworkPart, PartLayer, PartParameter, PartState, Range, Spread } from './network/part.js';
+export type { Ranks } from './network/ranks.js';
 export { type RecordedProgram, recordPrograms } from './network/recorded-programs.js';
 export { pieceOf } from './network/spread.js';
 export type { PlacedPart } from './network/station.js';

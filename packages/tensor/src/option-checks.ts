@@ -8,6 +8,21 @@ export function optionError(owner: string, option: string, allowed: string, valu
   return new ConfigError(`${owner}: ${option} must be ${allowed}, got ${got}`);
 }
 
+/**
+ * Checks that options are an object, and that each of them is known: a misspelt one would be passed over.
+ *
+ * @throws ConfigError that names the option
+ */
+export function checkOptions(owner: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new ConfigError(`${owner}: takes an object of options, { ${known.join(', ')} }; got ${String(options)}`);
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new ConfigError(`${owner}: unknown option '${unknown}'; known: ${known.join(', ')}`);
+  }
+}
+
 /** @throws ConfigError unless the value is a whole number from `least` to `most`. Default: from 1, without a largest. */
 export function checkWholeNumber(
   owner: string,

@@ -30,7 +30,7 @@ export interface ChangedRun {
  * with) changes nothing: a command that is repeated to resume a run must not undo what its schedule did.
  *
  * @param images how many there are to learn from
- * @throws ConfigError where a rate of 0 would have to be scaled, or some parameters have schedules of their own
+ * @throws ConfigError where the run is longer already than it is to be, a rate of 0 would have to be scaled, or some parameters have schedules of their own
  */
 export async function changeRun(run: RunDirectory, images: number, byHand: ByHand): Promise<ChangedRun> {
   const { recipe } = run.config;
@@ -48,6 +48,11 @@ export async function changeRun(run: RunDirectory, images: number, byHand: ByHan
   const inForce = changes.findLast(({ schedule }) => schedule)?.schedule ?? recipe.schedule;
   const schedule = isSame(byHand.schedule ?? inForce, inForce) ? undefined : byHand.schedule;
   const steps = (byHand.steps ?? recipe.steps) === recipe.steps ? undefined : byHand.steps;
+  if (steps !== undefined && steps < step) {
+    throw new ConfigError(
+      `${run.path}: has taken ${step} steps already, more than the ${steps} that it is to have in all; give at least ${step}`,
+    );
+  }
   if (learningRate === undefined && schedule === undefined && steps === undefined) {
     return { run, change: undefined, jump: undefined };
   }

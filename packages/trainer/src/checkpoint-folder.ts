@@ -19,19 +19,28 @@ export const usuallyKept = 2;
 export class CheckpointFolder {
   readonly path: string;
   readonly #kept: number;
+  readonly #check: () => Promise<void>;
 
-  constructor(path: string, kept: number = usuallyKept) {
+  /**
+   * @param kept how many of the newest are kept
+   * @param check makes sure, before something is changed, that nobody else has taken the run over
+   */
+  constructor(path: string, kept: number = usuallyKept, check: () => Promise<void> = async () => undefined) {
     this.path = path;
     this.#kept = kept;
+    this.#check = check;
   }
 
   /** @throws CheckpointError where it cannot be written; older checkpoints are untouched then */
   async save(checkpoint: Checkpoint): Promise<void> {
+    await this.#check();
     await mkdir(this.path, { recursive: true }).catch((error: unknown) => {
       throw new CheckpointError(`${this.path}: could not be made: ${describeFileError(error)}`, { cause: error });
     });
     const file = this.#file(checkpoint.step);
     await writeCheckpoint(file, checkpoint);
+    // Writing takes long.
+    await this.#check();
     if (await this.#isBest(checkpoint)) {
       await linkWhole(file, join(this.path, BEST)).catch((error: unknown) => {
         throw new CheckpointError(`${file}: could not be kept as the best: ${describeFileError(error)}`, {
@@ -44,6 +53,7 @@ export class CheckpointFolder {
 
   /** Removes what was cut off while it was written; nobody may be writing. */
   async removeUnfinished(): Promise<void> {
+    await this.#check();
     const names = await readdir(this.path).catch((): string[] => []);
     for (const name of names) if (name.endsWith(unfinished)) await rm(join(this.path, name), { force: true });
   }
@@ -119,6 +129,7 @@ export class CheckpointFolder {
 
   /** Keeps a checkpoint from being used, without losing it. */
   async putAside(step: number): Promise<void> {
+    await this.#check();
     await rename(this.#file(step), this.#file(step) + ASIDE).catch(() => undefined);
   }
 

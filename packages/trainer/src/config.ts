@@ -10,8 +10,10 @@ const modelSchema = v.strictObject({
   inputSize: whole(1),
 });
 
-/** Of one split: how many images it has, and a hash of their names and labels. */
-const splitSchema = v.strictObject({ images: whole(1), hash: v.pipe(v.string(), v.hexadecimal()) });
+const hash = v.pipe(v.string(), v.hexadecimal());
+
+/** Of one split: how many images it has, a hash of their names and labels and, but of older runs, one of what they hold. */
+const splitSchema = v.strictObject({ images: whole(1), hash, content: v.exactOptional(hash) });
 
 const dataSchema = v.strictObject({
   /** Where the images come from, as it was given: a directory, or the name of an embedded set. */
@@ -26,6 +28,8 @@ const dataSchema = v.strictObject({
   channels: v.pipe(whole(1), v.maxValue(4)),
   /** What the data were when the run began, or when it was last allowed that they change. */
   fingerprint: v.exactOptional(v.strictObject({ train: splitSchema, validation: splitSchema })),
+  /** Share of the images that may be unusable, where it is not the usual one. */
+  maxRejected: v.exactOptional(v.pipe(notNegative, v.maxValue(1))),
 });
 
 const imagesSchema = v.strictObject({
@@ -103,6 +107,37 @@ export function checkSchedule(what: string, schedule: unknown): Recipe['schedule
   // What a schedule is made of hangs together; its own package checks that.
   new Rates({ learningRate: 1, schedule: checked.output });
   return checked.output;
+}
+
+/**
+ * What a run's files of weights say of the network that they are of, among their metadata: by itself, a file of weights does not
+ * tell networks apart that differ in nothing but what they do between their layers.
+ */
+export function modelNotes({ model, images }: RunConfig): Record<string, string> {
+  return {
+    variant: model.variant,
+    inputSize: String(model.inputSize),
+    // A mean image is of the size of its own images.
+    ...(images.meanImage === undefined && { mean: JSON.stringify(images.mean) }),
+  };
+}
+
+const modelNotesSchema = v.object({
+  variant: v.string(),
+  inputSize: v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number)),
+  mean: v.optional(v.pipe(v.string(), v.parseJson(), v.array(finite))),
+});
+
+/** What a file of weights says of its network; nothing where it does not, as files of other programs or of older versions. */
+export interface NotedModel extends ModelConfig {
+  /** What its images had subtracted, one pixel value a channel. */
+  readonly mean?: readonly number[] | undefined;
+}
+
+/** Reads what {@link modelNotes} wrote among a file's metadata. */
+export function notedModel(metadata: Readonly<Record<string, string>>): NotedModel | undefined {
+  const notes = v.safeParse(modelNotesSchema, metadata);
+  return notes.success ? notes.output : undefined;
 }
 
 /** Runs from before the first release call images and the mean image pictures. */

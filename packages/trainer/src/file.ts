@@ -1,4 +1,5 @@
-import { copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { constants, copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** What is added to the name of a file while it is written. */
@@ -23,6 +24,32 @@ export async function writeWhole(path: string, write: (file: FileHandle) => Prom
   await syncDirectory(dirname(path));
 }
 
+/**
+ * Writes a file that is not there yet, whole or not at all. Of several processes that try it at the same time, one succeeds.
+ *
+ * @throws an error of the system's: `EEXIST` where the file is there
+ */
+export async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.${randomUUID()}${unfinished}`;
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      await writeAll(file, bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    // Unlike a rename, a second name replaces nothing; nor does a copy, where the file system knows no second names.
+    await link(temporary, path).catch((error: unknown) => {
+      if (errorCode(error) === 'EEXIST') throw error;
+      return copyFile(temporary, path, constants.COPYFILE_EXCL);
+    });
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+  await syncDirectory(dirname(path));
+}
+
 /** Gives a file a second name, or copies it where the file system knows no second names; over whatever has that name. */
 export async function linkWhole(from: string, to: string): Promise<void> {
   const temporary = to + unfinished;
@@ -38,7 +65,7 @@ export async function linkWhole(from: string, to: string): Promise<void> {
 }
 
 /** The rename itself reaches the disk only with its directory. Some systems cannot sync a directory: no harm done. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r').catch(() => undefined);
   await directory?.sync().catch(() => undefined);
   await directory?.close();

@@ -1,14 +1,19 @@
+export { ActivationFile, type ImageNote } from './activation-file.js';
+export { activationsOf, featureShape, lastHiddenLayer, type Viewer } from './activations.js';
 export { base64FromFloats, floatsFromBase64 } from './base64.js';
 export { type CaffeLayer, type Caffemodel, readCaffeMean, readCaffemodel } from './caffemodel.js';
 export { type ByHand, type ChangedRun, changeRun } from './change-run.js';
 export type { Checkpoint, Validation } from './checkpoint.js';
 export type { CheckpointFolder } from './checkpoint-folder.js';
+export { colourfulness, colourfulnessOfFilters, colourMetrics, colourWeight } from './colourfulness.js';
 export {
   checkRunConfig,
   checkSchedule,
   type DataConfig,
   type ImagesConfig,
   type ModelConfig,
+  type NotedModel,
+  notedModel,
   type RunConfig,
 } from './config.js';
 export { DivergenceError, type DivergenceReport } from './divergence.js';
@@ -19,16 +24,22 @@ export { gather, type ScoreOptions, type Scores, score } from './evaluation/scor
 export { Submission } from './evaluation/submission.js';
 export { EventFile } from './event-file.js';
 export type { Metrics } from './metrics.js';
+export { type BuildIndexOptions, buildIndex, indexBytes } from './neighbours/build-index.js';
+export { FeatureIndex, FeatureIndexWriter } from './neighbours/feature-index.js';
+export type { IndexDescription } from './neighbours/index-header.js';
+export { findNearest, type NearestOptions, type Neighbour } from './neighbours/nearest.js';
 export { loadLearnt, type OpenedRun, type OpenRunOptions, openRun, type RunModel } from './open-run.js';
 export { type Prediction, predict } from './predict.js';
 export type { Ending, Origin, ProvenanceFile, Stretch } from './provenance.js';
+export type { TrainingRanks } from './ranks.js';
 export type { Recipe, RecipeChange } from './recipe.js';
 export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
 export { createRunAugmenter } from './run-augmenter.js';
 export { type LearntWeights, RunDirectory, type WhichWeights } from './run-directory.js';
-export { lockRun, type RunLock } from './run-lock.js';
+export { type LockOptions, lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
-export { startingWeights } from './starting-weights.js';
+export { SharedRun, type TrainedRun } from './shared-run.js';
+export { checkStartingWeights, startingWeights } from './starting-weights.js';
 export type { Placed } from './stepper.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';
 export { type WeightsFormat, weightsFormat } from './weights-format.js';

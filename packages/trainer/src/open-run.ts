@@ -8,9 +8,9 @@ import { createRunAugmenter } from './run-augmenter.js';
 import { type LearntWeights, RunDirectory, type WhichWeights } from './run-directory.js';
 
 /** What a run's configuration says of its network. */
-export interface RunModel<Variant extends string = string> {
+export interface RunModel {
   /** The architecture's name. */
-  readonly variant: Variant;
+  readonly variant: string;
   /** Height and width of the input, in pixels. */
   readonly inputSize: number;
   /** Units of the last layer. */
@@ -50,10 +50,10 @@ export interface OpenedRun {
  * @throws ConfigError where there is no run, or `describe` does not know its variant; CheckpointError where it has learnt
  * nothing yet, or its files are damaged or do not fit each other; MemoryError where the adapter has too little memory
  */
-export async function openRun<Variant extends string>(
+export async function openRun(
   path: string,
   gpu: Gpu,
-  describe: (model: RunModel<Variant>) => NetworkDescription,
+  describe: (model: RunModel) => NetworkDescription,
   { batch = 1, which }: OpenRunOptions = {},
 ): Promise<OpenedRun> {
   const run = await RunDirectory.open(path);
@@ -61,8 +61,7 @@ export async function openRun<Variant extends string>(
   const { model, data } = config;
   const { weights, ...learnt } = await run.learnt(which);
   const description = describe({
-    // Whoever describes checks the name.
-    variant: model.variant as Variant,
+    variant: model.variant,
     inputSize: model.inputSize,
     classes: data.classes.length,
     channels: data.channels,

@@ -69,6 +69,26 @@ describe('RunDirectory', () => {
     expect((await readdir(path)).sort()).toEqual(['checkpoints', 'config.json']);
   });
 
+  it('begins once, of several that begin at the same moment', async () => {
+    const seeds = [1, 2, 3, 4, 5, 6];
+    const begun = await Promise.allSettled(
+      seeds.map((seed) => RunDirectory.create(path, { ...config, recipe: { ...config.recipe, seed } })),
+    );
+    const [first, ...others] = begun.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    expect(others).toEqual([]);
+    for (const one of begun) if (one.status === 'rejected') expect(one.reason).toBeInstanceOf(ConfigError);
+    expect((await RunDirectory.open(path)).config).toEqual(first!.config);
+    expect((await readdir(path)).sort()).toEqual(['checkpoints', 'config.json']);
+  });
+
+  it('begins where one was killed as it began', async () => {
+    await mkdir(path);
+    for (const name of ['.lock-1', 'config.json.0c3f.tmp']) await writeFile(join(path, name), '');
+    expect(await RunDirectory.exists(path)).toBe(false);
+    await (await RunDirectory.create(path, config)).remove();
+    expect(await readdir(path)).toEqual([]);
+  });
+
   it('begins in an empty directory, and in no other', async () => {
     await mkdir(path);
     await RunDirectory.create(path, config);

@@ -3,13 +3,15 @@ import { dirname, join, resolve } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
-import { checkRunConfig, type DataConfig, parseRunConfig, type RunConfig } from './config.js';
+import { checkRunConfig, type DataConfig, modelNotes, parseRunConfig, type RunConfig } from './config.js';
 import { type Divergence, readDivergence } from './divergence-file.js';
 import { eventFilePrefix } from './event-file.js';
-import { describeFileError, errorCode, writeAll, writeWhole } from './file.js';
+import { describeFileError, errorCode, unfinished, writeAll, writeNew, writeWhole } from './file.js';
+import { heldBy, isLockFile } from './lock-file.js';
 import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
 import { type Origin, ProvenanceFile, readProvenance, type Stretch } from './provenance.js';
 import type { Recipe } from './recipe.js';
+import { type LockOptions, lockRun, type RunLock } from './run-lock.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 
 const CONFIG = 'config.json';
@@ -35,6 +37,13 @@ export interface LearntWeights {
   readonly step?: number;
 }
 
+/** The lock of a run's directory, which a run that was changed shares with what it was. */
+interface Hold {
+  lock?: RunLock | undefined;
+  /** Whether a training relies on it. */
+  inUse: boolean;
+}
+
 /**
  * A run on disk: `config.json` (all that is needed to build the network and prepare its images again),
  * `metrics.jsonl`, `checkpoints/` and, at the end, `weights.safetensors`. Every file but the metrics is written whole
@@ -49,13 +58,21 @@ export class RunDirectory {
   #isChanged = false;
   /** Directories that were made for it, from its own upwards. */
   readonly #made: readonly string[];
+  readonly #hold: Hold;
 
-  private constructor(path: string, config: RunConfig, { isNew, made }: { isNew: boolean; made: readonly string[] }) {
+  private constructor(
+    path: string,
+    config: RunConfig,
+    { isNew, made, hold = { inUse: false } }: { isNew: boolean; made: readonly string[]; hold?: Hold },
+  ) {
     this.path = path;
     this.config = config;
     this.isNew = isNew;
-    this.checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), config.recipe.keepCheckpoints);
+    this.checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), config.recipe.keepCheckpoints, () =>
+      this.#checkHeld(),
+    );
     this.#made = made;
+    this.#hold = hold;
   }
 
   /**
@@ -64,7 +81,7 @@ export class RunDirectory {
    * @throws ConfigError where the directory holds files but no run
    */
   static async exists(path: string): Promise<boolean> {
-    const files = await list(path);
+    const files = (await list(path)).filter((name) => !isPassing(name));
     if (files.length === 0) return false;
     if (files.includes(CONFIG)) return true;
     throw new ConfigError(`${path}: holds files but no run (no ${CONFIG}); choose another run directory`);
@@ -73,16 +90,23 @@ export class RunDirectory {
   /**
    * Begins a run in a directory that is not there yet, or empty.
    *
-   * @throws ConfigError where the directory holds anything; AlexError where it cannot be written
+   * @throws ConfigError where the directory holds anything, or another process begins a run there at the same time; AlexError where
+   * it cannot be written
    */
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
-    if ((await list(path)).length > 0) {
-      throw new ConfigError(`${path}: this directory is not empty; resume its run by --resume, or choose another`);
-    }
+    const isNotEmpty = `${path}: this directory is not empty; resume its run by --resume, or choose another`;
+    if ((await list(path)).some((name) => !isPassing(name))) throw new ConfigError(isNotEmpty);
     const made = await makeDirectory(path);
     const run = new RunDirectory(path, config, { isNew: true, made });
     try {
-      await writeConfig(path, config);
+      await writeNew(join(path, CONFIG), textOf(config));
+    } catch (error) {
+      // Another process was faster: what is there is its own.
+      if (errorCode(error) === 'EEXIST') throw new ConfigError(isNotEmpty, { cause: error });
+      for (const directory of made) await rmdir(directory).catch(() => undefined);
+      throw new AlexError(`${path}: the run could not be begun: ${describeFileError(error)}`, { cause: error });
+    }
+    try {
       await mkdir(join(path, CHECKPOINTS));
     } catch (error) {
       await run.remove();
@@ -106,6 +130,26 @@ export class RunDirectory {
     return new RunDirectory(path, parseRunConfig(file, text), { isNew: false, made: [] });
   }
 
+  /**
+   * Opens a run in which no other process may train until `unlock`, or until a training ends that continues it. What is read of it
+   * stays so meanwhile.
+   *
+   * @throws as `open` and {@link lockRun}
+   */
+  static async openLocked(path: string, options: LockOptions = {}): Promise<RunDirectory> {
+    // Where there is no run, there is nothing to lock.
+    await RunDirectory.open(path);
+    const lock = await lockRun(path, options);
+    try {
+      const run = await RunDirectory.open(path);
+      run.#hold.lock = lock;
+      return run;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
   /** The same run with something else in its recipe, such as another length, or of its data; written down by `saveConfig`. */
   changed(recipe: Partial<Recipe>, data: Partial<DataConfig> = {}): RunDirectory {
     const config = checkRunConfig({
@@ -113,7 +157,7 @@ export class RunDirectory {
       recipe: { ...this.config.recipe, ...recipe },
       data: { ...this.config.data, ...data },
     });
-    const run = new RunDirectory(this.path, config, { isNew: this.isNew, made: this.#made });
+    const run = new RunDirectory(this.path, config, { isNew: this.isNew, made: this.#made, hold: this.#hold });
     run.#isChanged = true;
     return run;
   }
@@ -125,8 +169,9 @@ export class RunDirectory {
    */
   async saveConfig(): Promise<void> {
     if (!this.#isChanged) return;
+    await this.#checkHeld();
     try {
-      await writeConfig(this.path, this.config);
+      await writeWhole(join(this.path, CONFIG), (file) => writeAll(file, textOf(this.config)));
       this.#isChanged = false;
     } catch (error) {
       throw new AlexError(`${this.path}: the run could not be changed: ${describeFileError(error)}`, { cause: error });
@@ -140,6 +185,7 @@ export class RunDirectory {
    * @throws AlexError where it cannot be written
    */
   async saveDivergence(report: unknown): Promise<string> {
+    await this.#checkHeld();
     const file = join(this.path, DIVERGENCE);
     const text = `${JSON.stringify(report, undefined, 2)}\n`;
     await writeWhole(file, (handle) => writeAll(handle, Buffer.from(text))).catch((error: unknown) => {
@@ -148,7 +194,8 @@ export class RunDirectory {
     return file;
   }
 
-  appendMetrics(metrics: Metrics): Promise<void> {
+  async appendMetrics(metrics: Metrics): Promise<void> {
+    await this.#checkHeld();
     return appendMetrics(join(this.path, METRICS), metrics);
   }
 
@@ -158,7 +205,8 @@ export class RunDirectory {
   }
 
   /** Drops what was noted after `step`, and gives the rest. */
-  rewindMetrics(step: number): Promise<Metrics[]> {
+  async rewindMetrics(step: number): Promise<Metrics[]> {
+    await this.#checkHeld();
     return rewindMetrics(join(this.path, METRICS), step);
   }
 
@@ -203,8 +251,12 @@ export class RunDirectory {
    * @param step what the training ended with
    * @throws CheckpointError where they cannot be written
    */
-  saveWeights(parameters: Readonly<Record<string, HostTensor>>, step?: number): Promise<void> {
-    return writeSafetensors(join(this.path, WEIGHTS), parameters, step === undefined ? {} : { step: String(step) });
+  async saveWeights(parameters: Readonly<Record<string, HostTensor>>, step?: number): Promise<void> {
+    await this.#checkHeld();
+    return writeSafetensors(join(this.path, WEIGHTS), parameters, {
+      ...modelNotes(this.config),
+      ...(step !== undefined && { step: String(step) }),
+    });
   }
 
   /** Whether its training has finished at least once. */
@@ -243,19 +295,65 @@ export class RunDirectory {
     return join(this.path, DASHBOARD);
   }
 
-  /** Takes the run's own files away again, and the directories that were made for it; anything else stays. */
+  /** Gives the lock back that `openLocked` took; nothing where it is not held any more. */
+  async unlock(): Promise<void> {
+    const { lock } = this.#hold;
+    this.#hold.lock = undefined;
+    await lock?.release();
+  }
+
+  /**
+   * Does something that nobody else may do in the directory at the same time, not even this process: takes the lock unless
+   * `openLocked` took it, and gives it back in the end. Whatever is written meanwhile makes sure first that it is still held.
+   *
+   * @throws ConfigError that names the process which holds it; AlexError where the directory cannot be written
+   */
+  async whileLocked<Result>(work: () => Promise<Result>, options: LockOptions = {}): Promise<Result> {
+    if (this.#hold.inUse) throw heldBy(this.path, 'this very one');
+    this.#hold.inUse = true;
+    try {
+      this.#hold.lock ??= await lockRun(this.path, options);
+      return await work();
+    } finally {
+      this.#hold.inUse = false;
+      await this.unlock();
+    }
+  }
+
+  /** @throws AlexError where another process has taken the run over */
+  async #checkHeld(): Promise<void> {
+    await this.#hold.lock?.check();
+  }
+
+  /**
+   * Takes the run's own files away again, and the directories that were made for it; anything else stays, and all of it where another
+   * process has taken the run over.
+   */
   async remove(): Promise<void> {
-    const events = (await list(this.path).catch(() => [])).filter((name) => name.startsWith(eventFilePrefix));
-    for (const name of [CONFIG, METRICS, PROVENANCE, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, ...events]) {
+    const isHeld = await this.#checkHeld().then(
+      () => true,
+      () => false,
+    );
+    if (!isHeld) return;
+    await this.unlock();
+    const others = (await list(this.path).catch(() => [])).filter(
+      (name) => name.startsWith(eventFilePrefix) || isPassing(name),
+    );
+    for (const name of [CONFIG, METRICS, PROVENANCE, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, ...others]) {
       await rm(join(this.path, name), { recursive: true, force: true }).catch(() => undefined);
     }
     for (const directory of this.#made) await rmdir(directory).catch(() => undefined);
   }
 }
 
-async function writeConfig(path: string, config: RunConfig): Promise<void> {
-  const text = `${JSON.stringify(config, undefined, 2)}\n`;
-  await writeWhole(join(path, CONFIG), (file) => writeAll(file, Buffer.from(text)));
+/** Whether a file is there only as long as a process begins a run, or trains it; or was left behind by one that was killed. */
+function isPassing(name: string): boolean {
+  return isLockFile(name) || (name.startsWith(CONFIG) && name.endsWith(unfinished));
+}
+
+/** What `config.json` says. */
+function textOf(config: RunConfig): Buffer {
+  return Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`);
 }
 
 /** The names in a directory; none where it does not exist. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError } from '@alex/tensor';
 import { expect, it } from 'vitest';
@@ -36,7 +37,9 @@ it('is held by one process, which it names, until that ends, however it ends', a
   try {
     for (const path of [directory, link]) {
       await expect(lockRun(path)).rejects.toThrow(ConfigError);
-      await expect(lockRun(path)).rejects.toThrow(`being trained by another process (process ${child.pid})`);
+      await expect(lockRun(path)).rejects.toThrow(
+        `being trained by another process (process ${child.pid} on ${hostname()})`,
+      );
     }
     const ended = once(child, 'exit');
     // One that is stopped still holds it, but cannot say so.

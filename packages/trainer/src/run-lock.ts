@@ -1,76 +1,90 @@
-import { createHash } from 'node:crypto';
-import { rm, stat } from 'node:fs/promises';
-import { connect, createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { ConfigError } from '@alex/tensor';
-import { errorCode } from './file.js';
+import { randomUUID } from 'node:crypto';
+import { readFile, readlink, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { AlexError } from '@alex/tensor';
+import { describeFileError } from './file.js';
+import { heldBy, LockFile, nameOf } from './lock-file.js';
+import { listenAlone, socketAddress } from './lock-socket.js';
 
-/** Who holds a lock answers at once, unless it is stopped or very busy. */
-const patience = 1000;
+/** Milliseconds between two heartbeats, and between two looks at those of others. */
+const beatEvery = 2000;
 
 /** A run directory that only this process trains in. */
 export interface RunLock {
+  /**
+   * Makes sure, before something is written, that it is still held: who stood still for long may have been taken for gone.
+   *
+   * @throws AlexError that names who holds it now
+   */
+  check(): Promise<void>;
   release(): Promise<void>;
 }
 
+export interface LockOptions {
+  /** Hears that a lock may have been left behind, and that it is looked at for half a minute. */
+  readonly onWait?: ((message: string) => void) | undefined;
+}
+
 /**
- * Keeps other processes of this machine from training in the same directory, whatever path they call it by. What is held
- * is a socket, which the system takes back with the process however it ends, so no lock is ever left behind; no clock is
- * involved.
+ * Keeps other processes from training in the same directory, whatever path they call it by and whatever machine or container they
+ * run on. On one machine what is held is a socket, which the system takes back with the process however it ends. Between machines it
+ * is a file with a heartbeat ({@link LockFile}): one that was left behind, and does not change for half a minute, is taken over.
  *
- * @throws ConfigError that names the process which holds it
+ * @throws ConfigError that names the process which holds it, and its machine; AlexError where the directory cannot be written
  */
-export async function lockRun(path: string): Promise<RunLock> {
-  const address = await addressOf(path);
-  const server = await listen(address).catch(async (error: unknown) => {
-    if (errorCode(error) !== 'EADDRINUSE') throw error;
-    const owner = await ask(address);
-    if (owner !== undefined) {
-      throw new ConfigError(
-        `${path}: is being trained by another process${owner === '' ? '' : ` (${owner})`}; wait for it, stop it, or choose another run`,
-      );
+export async function lockRun(path: string, { onWait }: LockOptions = {}): Promise<RunLock> {
+  const address = await socketAddress(path).catch((error: unknown) => {
+    throw new AlexError(`${path}: the run could not be locked: ${describeFileError(error)}`, { cause: error });
+  });
+  const self = { host: hostname(), process: process.pid };
+  const server = await listenAlone(address, nameOf(self));
+  if ('other' in server) throw heldBy(path, server.other === '' ? nameOf(undefined) : server.other);
+  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
+  try {
+    const machine = await machineName();
+    const place = machine && `${self.host} ${machine} ${address.replace('\0', '')}`;
+    const file = await LockFile.take(path, { holder: { ...self, place }, pause: () => setTimeout(beatEvery), onWait });
+    const stop = new AbortController();
+    void keepAlive(file, stop.signal);
+    return {
+      check: () => file.check(),
+      release: async () => {
+        stop.abort();
+        await file.release();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function keepAlive(file: LockFile, signal: AbortSignal): Promise<void> {
+  // Who lost it is told before it writes; a disk that is full or away for a moment is no reason to end.
+  const beat = () => file.beat().catch(() => undefined);
+  const pause = () => setTimeout(beatEvery, true, { ref: false, signal }).catch(() => false);
+  while (await pause()) await beat();
+}
+
+/**
+ * Names the machine, or the container, as far as its processes can meet at the same socket; nothing where that cannot be told.
+ * A name that is said again by another machine would let it take over a lock that is held.
+ */
+export async function machineName(platform: NodeJS.Platform = process.platform): Promise<string | undefined> {
+  try {
+    if (platform === 'linux') {
+      // Sockets are of a network namespace, whose number is one for as long as the system runs.
+      const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
+      return `${boot.trim()} ${await readlink('/proc/self/ns/net')}`;
     }
-    // It has just ended, or left a socket in the file system behind.
-    if (isAbsolute(address)) await rm(address, { force: true });
-    return listen(address);
-  });
-  return { release: () => new Promise((resolve) => server.close(() => resolve())) };
-}
-
-/** Linux has sockets that are in no file system, Windows pipes; elsewhere it is a file for temporary things. */
-async function addressOf(path: string): Promise<string> {
-  const { dev, ino } = await stat(path, { bigint: true });
-  const name = `alex-run-${createHash('sha256').update(`${dev} ${ino}`).digest('hex').slice(0, 24)}`;
-  if (process.platform === 'linux') return `\0${name}`;
-  return process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : join(tmpdir(), name);
-}
-
-function listen(address: string): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer((socket) => {
-      socket.on('error', () => undefined);
-      // Whoever asks and then does not listen must not keep the lock from being released.
-      socket.end(`process ${process.pid}`, () => socket.destroy());
-    });
-    server.once('error', reject);
-    // Not shared with the other processes of a cluster.
-    server.listen({ path: address, exclusive: true }, () => {
-      server.unref();
-      resolve(server);
-    });
-  });
-}
-
-/** What the process says that holds a lock, perhaps nothing; `undefined` where there is no such process any more. */
-function ask(address: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect(address);
-    socket.setTimeout(patience, () => socket.destroy(new Error('no answer')));
-    socket.once('connect', () => text(socket).then(resolve, () => resolve('')));
-    socket.once('error', (error) =>
-      resolve(errorCode(error) === 'ECONNREFUSED' || errorCode(error) === 'ENOENT' ? undefined : ''),
-    );
-  });
+    // Sockets are in this folder, which nobody shares with another machine.
+    const file = join(tmpdir(), 'alex-machine');
+    await writeFile(file, randomUUID(), { flag: 'wx' }).catch(() => undefined);
+    return (await readFile(file, 'utf8')) || undefined;
+  } catch {
+    return undefined;
+  }
 }

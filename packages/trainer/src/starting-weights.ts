@@ -1,4 +1,4 @@
-import { ConfigError, type HostTensor } from '@alex/tensor';
+import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
 import { formatShape } from '@alex/tensor/kernels';
 import type { Network } from '@alex/tensor/network';
 
@@ -18,7 +18,33 @@ export async function startingWeights(
   network: Pick<Network, 'description' | 'parameters' | 'layerState'>,
   replaces: readonly string[],
 ): Promise<Record<string, HostTensor>> {
-  const layers = network.description.layers.filter(({ parameters }) => parameters.length > 0);
+  const { kept, drawn, fits, begins } = planStart(given, network.description, replaces);
+  const stateKept = network.description.layers
+    .filter(({ layer }) => !begins(layer.name))
+    .flatMap(({ state }) => state.filter(fits));
+  return {
+    ...(await network.parameters(drawn.map(({ path }) => path))),
+    ...(await network.layerState()),
+    ...Object.fromEntries([...kept, ...stateKept].map(({ path }) => [path, given[path]!])),
+  };
+}
+
+/**
+ * Finds out whether a fine-tuning can start from what another network learnt, before any adapter is opened.
+ *
+ * @throws ConfigError as {@link startingWeights} does
+ */
+export function checkStartingWeights(
+  given: Parameters,
+  description: NetworkDescription,
+  replaces: readonly string[],
+): void {
+  planStart(given, description, replaces);
+}
+
+/** Which parameters are taken over, and which are drawn. */
+function planStart(given: Parameters, description: NetworkDescription, replaces: readonly string[]) {
+  const layers = description.layers.filter(({ parameters }) => parameters.length > 0);
   const names = layers.map(({ layer }) => layer.name);
   for (const layer of replaces) {
     if (!names.includes(layer)) {
@@ -31,7 +57,7 @@ export async function startingWeights(
   const begins = (layer: string) => replaces.includes(layer) || (!lastFits && layer === names.at(-1));
   const parametersOf = (begun: boolean) =>
     layers.filter(({ layer }) => begins(layer.name) === begun).flatMap(({ parameters }) => parameters);
-  const [kept, drawn] = [parametersOf(false), parametersOf(true)];
+  const kept = parametersOf(false);
   for (const parameter of kept) {
     if (fits(parameter)) continue;
     const { path, shape } = parameter;
@@ -40,12 +66,5 @@ export async function startingWeights(
       `${path} ${there}, the network needs ${formatShape(shape)}; give weights of the same network, or have the layer reinitialized`,
     );
   }
-  const stateKept = network.description.layers
-    .filter(({ layer }) => !begins(layer.name))
-    .flatMap(({ state }) => state.filter(fits));
-  return {
-    ...(await network.parameters(drawn.map(({ path }) => path))),
-    ...(await network.layerState()),
-    ...Object.fromEntries([...kept, ...stateKept].map(({ path }) => [path, given[path]!])),
-  };
+  return { kept, drawn: parametersOf(true), fits, begins };
 }

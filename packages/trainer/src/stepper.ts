@@ -3,8 +3,9 @@ import { batchesPerEpoch, batchIndices, type Dataset, type ImageBatch, stepPosit
 import { ConfigError } from '@alex/tensor';
 import type { LayerStatistics, Network, StepResult, StepUnderWay } from '@alex/tensor/network';
 import type { Metrics } from './metrics.js';
+import { gatherNumbers, type TrainingRanks } from './ranks.js';
 import { errorsOf, Rates } from './rates.js';
-import type { RunDirectory } from './run-directory.js';
+import type { TrainedRun } from './shared-run.js';
 
 /** A network on its adapter, and what writes to its input. */
 export interface Placed {
@@ -14,8 +15,10 @@ export interface Placed {
 
 /** What the steps of a run are made of. */
 export interface StepperOptions extends Placed {
-  readonly run: RunDirectory;
+  readonly run: TrainedRun;
   readonly dataset: Dataset;
+  /** Where several processes make each step: the network was placed with them. */
+  readonly ranks?: TrainingRanks | undefined;
   /** What the rates of the recipe are multiplied by. */
   readonly rateFactor: number;
 }
@@ -39,11 +42,12 @@ export class Stepper {
   readonly #rates: Rates;
 
   constructor(options: StepperOptions) {
-    const { run, network, rateFactor } = options;
+    const { run, network, rateFactor, ranks } = options;
     const { recipe } = run.config;
-    if (network.batch * network.microBatches !== recipe.batch) {
+    const size = ranks?.size ?? 1;
+    if (size * network.batch * network.microBatches !== recipe.batch) {
       throw new ConfigError(
-        `the network takes ${network.microBatches} x ${network.batch} images per step, the recipe says ${recipe.batch}; place it with the recipe's batch`,
+        `the network takes ${network.microBatches} x ${network.batch} images per step${size > 1 ? ` on each of ${size} ranks` : ''}, the recipe says ${recipe.batch}; place it with the recipe's batch`,
       );
     }
     if (network.learningRate !== recipe.learningRate) {
@@ -55,12 +59,15 @@ export class Stepper {
     this.#rates = new Rates(recipe, rateFactor);
   }
 
-  /** Reads the images of a step, counted from 0. */
+  /** Reads the images of a step, counted from 0: of several ranks, each its own. */
   read(step: number): Promise<StepBatch> {
-    const { run, dataset } = this.#options;
+    const { run, dataset, ranks } = this.#options;
     const { batch, seed } = run.config.recipe;
     const { epoch, position } = stepPosition(dataset.train.length, { batch }, step);
-    const images = batchIndices(dataset.train.length, { batch, seed, epoch, position });
+    const all = batchIndices(dataset.train.length, { batch, seed, epoch, position });
+    const share = batch / (ranks?.size ?? 1);
+    const first = (ranks?.rank ?? 0) * share;
+    const images = all.subarray(first, first + share);
     const batchOfStep = dataset.train.read(images).then((read) => ({ ...read, images, epoch }));
     // A failure is heard when the batch is awaited, unless the run ends before.
     batchOfStep.catch(() => undefined);
@@ -96,7 +103,7 @@ export class Stepper {
       const labels = await this.#show(batch, microBatch);
       underWay.push(await network.submitStep(network.input, labels, rates));
     }
-    const result = async () => meanOf(await Promise.all(underWay.map((one) => one.result())));
+    const result = async () => this.#meanOverRanks(await Promise.all(underWay.map((one) => one.result())));
     return { learningRate: rates.learningRate, result };
   }
 
@@ -104,6 +111,21 @@ export class Stepper {
   async statistics(batch: StepBatch): Promise<LayerStatistics[]> {
     const { network } = this.#options;
     return network.statistics(network.input, await this.#show(batch, 0));
+  }
+
+  /** The mean over a step's micro-batches on all ranks: that of one process with as many. */
+  async #meanOverRanks(own: readonly StepResult[]): Promise<StepResult> {
+    const { ranks } = this.#options;
+    if (!ranks) return meanOf(own);
+    const numbers = own.flatMap(({ loss, top1Error, top5Error }) => [loss, top1Error, top5Error]);
+    const all = (await gatherNumbers(ranks, numbers)).flat();
+    return meanOf(
+      Array.from({ length: all.length / 3 }, (_, i) => ({
+        loss: all[3 * i]!,
+        top1Error: all[3 * i + 1]!,
+        top5Error: all[3 * i + 2]!,
+      })),
+    );
   }
 
   /** Writes the images of one of a step's micro-batches to the network's input; gives their labels. */

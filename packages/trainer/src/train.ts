@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Dataset } from '@alex/data';
-import { AdapterError, AdapterLostError, AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
-import type { Checkpoint } from './checkpoint.js';
+import { AdapterError, AdapterLostError, AlexError, type HostTensor } from '@alex/tensor';
 import { DivergenceError, type DivergenceReport, whereItBegan } from './divergence.js';
+import { type GoodState, GoodStates } from './good-states.js';
 import type { Metrics } from './metrics.js';
-import type { RunDirectory } from './run-directory.js';
-import { lockRun } from './run-lock.js';
+import type { TrainingRanks } from './ranks.js';
+import type { TrainedRun } from './shared-run.js';
 import { type Placed, Stepper } from './stepper.js';
 import { Training } from './training.js';
 import type { TrainingEvent, TrainingResult } from './training-event.js';
@@ -15,8 +15,13 @@ export type { TrainingEvent, TrainingResult } from './training-event.js';
 /** What `train` needs. */
 export interface TrainingOptions extends Placed {
   /** A new run, or one to continue with: training starts from its newest checkpoint where it has one. */
-  readonly run: RunDirectory;
+  readonly run: TrainedRun;
   readonly dataset: Dataset;
+  /**
+   * Where several processes make each step: the network was placed with them, `run` is a `SharedRun`, and every rank calls `train`
+   * alike. One that fails must end the others.
+   */
+  readonly ranks?: TrainingRanks;
   /** What a new run starts from instead of the parameters that were drawn. */
   readonly initialParameters?: Readonly<Record<string, HostTensor>>;
   /**
@@ -31,9 +36,10 @@ export interface TrainingOptions extends Placed {
   onEvent?(event: TrainingEvent): void;
   /**
    * Gives values of one's own for the metrics of each step and each evaluation, by name; they become `extra` in `metrics.jsonl`
-   * and in events. Called when the result is there, as the line is about to be written.
+   * and in events. Called when the result is there, as the line is about to be written, which waits for a promise. The network is as it
+   * was evaluated then; but beside the line of a step, it may have taken the next one already.
    */
-  scalars?(metrics: Metrics): Readonly<Record<string, number>> | undefined;
+  scalars?(metrics: Metrics): Metrics['extra'] | Promise<Metrics['extra']>;
   /** Called before every step, which waits for it; network and augmenter are free for another use meanwhile. */
   betweenSteps?(): Promise<void> | undefined;
 }
@@ -48,33 +54,22 @@ const most = 3;
  * the same weights, bit by bit, as one that never stopped; so does one whose adapter was lost. A new run that fails before
  * its first checkpoint takes its files away again, as nothing could continue from them; one that fails later, or diverged, keeps what it has.
  *
+ * While it trains, the directory is locked ({@link lockRun}), on this machine and on others that share it.
+ *
  * @throws ConfigError where another process trains in the directory, or a run that starts from other weights has no
  * checkpoint and is not given them; DivergenceError where the loss is no longer finite or
  * explodes; DataError, CheckpointError and AdapterError from below
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
-  const lock = await lockRun(options.run.path);
-  try {
-    return await new Survivor(options).run();
-  } finally {
-    await lock.release();
-  }
-}
-
-/** A state to continue from. */
-interface State {
-  readonly step: number;
-  readonly rateFactor: number;
-  /** Whether it is on disk. */
-  readonly saved: boolean;
+  const onWait = (message: string) => options.onEvent?.({ kind: 'problem', message });
+  return options.run.whileLocked(() => new Survivor(options).run(), { onWait });
 }
 
 /** Trains, and continues from the last good state after what can be overcome. */
 class Survivor {
   readonly #options: TrainingOptions;
+  readonly #states: GoodStates;
   #placed: Placed;
-  /** How a new run began, as long as it has no checkpoint. */
-  #beginning: Checkpoint | undefined;
   /** The step of the latest checkpoint that was ever written. */
   #furthest = 0;
   #losses = 0;
@@ -82,17 +77,21 @@ class Survivor {
 
   constructor(options: TrainingOptions) {
     this.#options = options;
+    this.#states = new GoodStates(options.run, options.initialParameters, (message) =>
+      options.onEvent?.({ kind: 'problem', message }),
+    );
     this.#placed = options;
   }
 
   async run(): Promise<TrainingResult> {
-    const { run, dataset, signal, onEvent, scalars, betweenSteps } = this.#options;
-    let state = await this.#begin();
+    const { run, dataset, ranks, signal, onEvent, scalars, betweenSteps } = this.#options;
+    let state = await this.#states.begin(this.#placed.network);
     while (true) {
       const training = new Training({
         ...this.#placed,
         run,
         dataset,
+        ranks,
         signal,
         ...(scalars && { scalars }),
         ...(betweenSteps && { betweenSteps }),
@@ -111,7 +110,7 @@ class Survivor {
         await training.settle().catch(() => undefined);
         if (error instanceof AdapterLostError && this.#options.reopen) {
           await this.#reopen(error);
-          state = await this.#restore();
+          state = await this.#states.restore(this.#placed.network);
         } else if (error instanceof DivergenceError) {
           state = await this.#afterDivergence(error, state);
         } else {
@@ -124,76 +123,11 @@ class Survivor {
 
   /** A checkpoint further on than any before means that the last trouble is overcome. */
   #noteCheckpoint(step: number): void {
-    this.#beginning = undefined;
+    this.#states.noteCheckpoint();
     if (step <= this.#furthest) return;
     this.#furthest = step;
     this.#losses = 0;
     this.#rollbacks = 0;
-  }
-
-  async #begin(): Promise<State> {
-    const { run, initialParameters } = this.#options;
-    await run.checkpoints.removeUnfinished();
-    const restored = await this.#restoreSaved();
-    await run.saveConfig();
-    if (restored) return restored;
-    const { startsFrom } = run.config.recipe;
-    if (startsFrom && !initialParameters) {
-      throw new ConfigError(
-        `${run.path}: has no checkpoint yet, and starts from ${startsFrom.weights}: give its weights as initialParameters`,
-      );
-    }
-    const { network } = this.#placed;
-    if (initialParameters) network.loadParameters(initialParameters);
-    const learned = network.description.layers.flatMap(({ parameters }) => parameters);
-    const beginning = {
-      step: 0,
-      // What was just written need not be read.
-      parameters: initialParameters
-        ? Object.fromEntries(learned.map(({ path }) => [path, initialParameters[path]!]))
-        : await network.parameters(),
-      optimizerState: await network.optimizerState(),
-      layerState: await network.layerState(),
-    };
-    // What was drawn can be drawn again; what was given may not be there any more.
-    if (initialParameters) await run.checkpoints.save(beginning);
-    else this.#beginning = beginning;
-    return { step: 0, rateFactor: 1, saved: initialParameters !== undefined };
-  }
-
-  /** Puts the network into the last good state, or the last before a step. */
-  async #restore(before?: number): Promise<State> {
-    const restored = await this.#restoreSaved(before);
-    if (restored) return restored;
-    if (!this.#beginning)
-      throw new CheckpointError(`${this.#options.run.path}: there is no state left to continue from`);
-    this.#load(this.#beginning);
-    return { step: 0, rateFactor: 1, saved: false };
-  }
-
-  async #restoreSaved(before?: number): Promise<State | undefined> {
-    const { run, onEvent } = this.#options;
-    let rateFactor = 1;
-    const step = await run.checkpoints.restore(
-      (checkpoint) => {
-        if (checkpoint.step > run.config.recipe.steps) {
-          // No fault of the file's: the one before it is not what is wanted.
-          throw new ConfigError(
-            `${run.path}: its checkpoint is of step ${checkpoint.step}, past the end of a run of ${run.config.recipe.steps}; let the run be longer`,
-          );
-        }
-        this.#load(checkpoint);
-        rateFactor = checkpoint.rateFactor ?? 1;
-      },
-      { ...(before !== undefined && { before }), onProblem: (message) => onEvent?.({ kind: 'problem', message }) },
-    );
-    return step === undefined ? undefined : { step, rateFactor, saved: true };
-  }
-
-  #load(checkpoint: Checkpoint): void {
-    const { network } = this.#placed;
-    network.loadParameters(checkpoint.parameters);
-    network.loadState(checkpoint);
   }
 
   /** Opens the adapter again, which may take a driver some seconds. */
@@ -227,7 +161,7 @@ class Survivor {
   }
 
   /** Stops, or goes back to a state from before it began and halves the rates. */
-  async #afterDivergence(error: DivergenceError, { rateFactor, step }: State): Promise<State> {
+  async #afterDivergence(error: DivergenceError, { rateFactor, step }: GoodState): Promise<GoodState> {
     const { run, onDivergence = 'stop', onEvent } = this.#options;
     const report = await this.#describe(error);
     const file = await run.saveDivergence(report);
@@ -247,10 +181,10 @@ class Survivor {
       );
     }
     // Where even the first steps from a checkpoint diverge, it was taken too late.
-    if (this.#rollbacks > 1) await this.#putAsideFrom(step);
-    const state = await this.#restore();
-    const halved = rateFactor / 2;
+    if (this.#rollbacks > 1) await this.#states.putAsideFrom(step);
     const { network } = this.#placed;
+    const state = await this.#states.restore(network);
+    const halved = rateFactor / 2;
     if (state.saved) {
       await run.checkpoints.save({
         step: state.step,
@@ -267,26 +201,18 @@ class Survivor {
     return { ...state, rateFactor: halved };
   }
 
-  /** Puts the checkpoints of a step and later ones aside, if there are earlier states. */
-  async #putAsideFrom(step: number): Promise<void> {
-    const { checkpoints } = this.#options.run;
-    const steps = await checkpoints.steps();
-    const later = steps.filter((one) => one >= step);
-    if (later.length === steps.length && !this.#beginning) return;
-    for (const one of later) await checkpoints.putAside(one);
-  }
-
   /** Takes the steps since the last good state again, up to the one that went wrong, and looks at its layers. */
   async #describe({ step, after, loss }: DivergenceError): Promise<DivergenceReport> {
-    const { run, dataset, signal } = this.#options;
+    const { run, dataset, ranks } = this.#options;
+    const signal = ranks ? undefined : this.#options.signal;
     const known = { step, loss: String(loss) };
     let goodStep = 0;
     try {
-      // One that is older than the step, to have something to compare with.
-      const state = await this.#restore(after).catch(() => this.#restore());
-      goodStep = state.step;
       const { network } = this.#placed;
-      const stepper = new Stepper({ ...this.#placed, run, dataset, rateFactor: state.rateFactor });
+      // One that is older than the step, to have something to compare with.
+      const state = await this.#states.restore(network, after).catch(() => this.#states.restore(network));
+      goodStep = state.step;
+      const stepper = new Stepper({ ...this.#placed, run, dataset, ranks, rateFactor: state.rateFactor });
       const validations = (await run.readMetrics()).filter(({ split }) => split === 'val');
       const images = await stepper.read(after);
       const good = await stepper.statistics(images);

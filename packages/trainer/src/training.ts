@@ -1,7 +1,9 @@
 import { AlexError } from '@alex/tensor';
+import { modelNotes } from './config.js';
 import { LossWatch } from './divergence.js';
 import { type EvaluationResult, evaluate } from './evaluation/evaluate.js';
 import type { Metrics } from './metrics.js';
+import { gatherNumbers } from './ranks.js';
 import { type StepBatch, Stepper, type StepperOptions, type SubmittedStep } from './stepper.js';
 import type { TrainingEvent, TrainingResult } from './training-event.js';
 
@@ -13,7 +15,7 @@ export interface TrainingAttempt extends StepperOptions {
   readonly savedStep: number | undefined;
   readonly signal?: AbortSignal | undefined;
   onEvent?(event: TrainingEvent): void;
-  scalars?(metrics: Metrics): Readonly<Record<string, number>> | undefined;
+  scalars?(metrics: Metrics): Metrics['extra'] | Promise<Metrics['extra']>;
   betweenSteps?(): Promise<void> | undefined;
 }
 
@@ -51,13 +53,15 @@ export class Training {
     let next = this.#stepper.read(network.stepCount);
     while (true) {
       const step = network.stepCount;
+      const agreed = await this.#agreedToStop();
+      const stops = () => agreed ?? signal?.aborted ?? false;
       let saves = step % checkpointEvery === 0 && step > 0;
       // Nothing is evaluated or saved of a network whose last loss is not known.
-      if (this.#lacksValidation() || saves || step === steps || signal?.aborted) await this.#report();
+      if (this.#lacksValidation() || saves || step === steps || stops()) await this.#report();
       // Before the step, not after it: a run that was stopped during an evaluation makes up for it.
       if (this.#lacksValidation()) saves = (await this.#validate()) || saves;
       if (saves) await this.#save();
-      if (step === steps || signal?.aborted) break;
+      if (step === steps || stops()) break;
       const images = await next;
       // The adapter computes a step while the images of the next one are read.
       if (step + 1 < steps) next = this.#stepper.read(step + 1);
@@ -72,6 +76,18 @@ export class Training {
     }
     const validation = this.#validations.at(-1);
     return { finished, step: network.stepCount, ...(validation && { validation }) };
+  }
+
+  /** Whether several ranks stop here: as soon as any of them was told to, and all after the same step. */
+  async #agreedToStop(): Promise<boolean | undefined> {
+    const { signal, ranks } = this.#options;
+    if (!ranks) return undefined;
+    return (await gatherNumbers(ranks, [Number(signal?.aborted ?? false)])).flat().some((one) => one > 0);
+  }
+
+  /** What interrupts a step or an evaluation half way: of several ranks, nothing, since they stop together. */
+  get #interruption(): AbortSignal | undefined {
+    return this.#options.ranks ? undefined : this.#options.signal;
   }
 
   /**
@@ -94,9 +110,9 @@ export class Training {
 
   /** Hands a step to the adapter, which has the step before still to do, and reports on that one. */
   async #step(batch: StepBatch): Promise<void> {
-    const { network, signal } = this.#options;
+    const { network } = this.#options;
     const begin = performance.now();
-    const submitted = await this.#stepper.submit(batch, this.#validations, signal);
+    const submitted = await this.#stepper.submit(batch, this.#validations, this.#interruption);
     await this.#report();
     if (submitted) this.#underWay = { submitted, step: network.stepCount, begin };
   }
@@ -115,14 +131,15 @@ export class Training {
     this.#reported = now;
     this.#watch.check(result.loss, step, step - 1);
     this.#learningRate = submitted.learningRate;
-    const metrics = this.#metrics('train', step, result, imagesPerSecond);
+    const metrics = await this.#metrics('train', step, result, imagesPerSecond);
     await run.appendMetrics(metrics);
     onEvent?.({ kind: 'step', metrics, steps });
   }
 
   /** Comes to nothing where the signal stops it. Gives whether there was never a lower error. */
   async #validate(): Promise<boolean> {
-    const { run, network, augmenter, dataset, signal, onEvent } = this.#options;
+    const { run, network, augmenter, dataset, ranks, onEvent } = this.#options;
+    const signal = this.#interruption;
     const begin = performance.now();
     let result: EvaluationResult;
     try {
@@ -131,6 +148,7 @@ export class Training {
         augmenter,
         split: dataset.validation,
         ...(signal && { signal }),
+        ...(ranks && { ranks }),
         onProgress: (images, of) => onEvent?.({ kind: 'evaluating', images, of }),
       });
     } catch (error) {
@@ -140,7 +158,7 @@ export class Training {
     const step = network.stepCount;
     this.#watch.check(result.loss, step);
     const imagesPerSecond = result.images / ((performance.now() - begin) / 1000);
-    const metrics = this.#metrics('val', step, result, imagesPerSecond);
+    const metrics = await this.#metrics('val', step, result, imagesPerSecond);
     const isBest = this.#validations.every(({ top1Error }) => metrics.top1Error < top1Error);
     this.#validations.push(metrics);
     await run.appendMetrics(metrics);
@@ -167,6 +185,7 @@ export class Training {
         validation: { loss: validation.loss, top1Error: validation.top1Error, top5Error: validation.top5Error },
       }),
       notes: {
+        ...modelNotes(run.config),
         epoch: String(Math.floor(epoch)),
         imagesOfEpoch: String(Math.round((epoch % 1) * this.#options.dataset.train.length)),
         seed: String(recipe.seed),
@@ -184,16 +203,16 @@ export class Training {
     );
   }
 
-  #metrics(
+  async #metrics(
     split: Metrics['split'],
     step: number,
     { loss, top1Error, top5Error }: Pick<Metrics, 'loss' | 'top1Error' | 'top5Error'>,
     imagesPerSecond: number,
-  ): Metrics {
+  ): Promise<Metrics> {
     const epoch = this.#stepper.epochOf(step);
     const learningRate = this.#learningRate;
     const metrics = { step, epoch, split, loss, top1Error, top5Error, learningRate, imagesPerSecond };
-    const extra = this.#options.scalars?.(metrics);
+    const extra = await this.#options.scalars?.(metrics);
     return { ...metrics, ...(extra && { extra }) };
   }
 }

@@ -1,3 +1,4 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dense } from '@alex/layers-dense';
@@ -267,6 +268,37 @@ it('does not train where another does', async () => {
   await expect(trained({ run })).rejects.toThrow(/is being trained by another process/);
   await lock.release();
   await trained({ run });
+});
+
+it('does not train where this very process does, and resumes under a lock that was taken before', async () => {
+  const { run: begun } = await trained({ recipe: { steps: 2 } });
+  const run = await RunDirectory.openLocked(begun.path);
+  await expect(RunDirectory.openLocked(begun.path)).rejects.toThrow(`process ${process.pid} on`);
+  await Promise.all([
+    trained({ run }),
+    // At the same time: the lock is this run's, but so is the training.
+    expect(trained({ run })).rejects.toThrow(/is being trained by another process \(this very one\)/),
+  ]);
+  await (await RunDirectory.openLocked(begun.path)).unlock();
+});
+
+it('writes nothing more where another machine took the run over while it stood still', async () => {
+  const run = await newRun();
+  const elsewhere = { host: 'elsewhere', process: 7 };
+  let before: Buffer | undefined;
+  const onEvent = (event: TrainingEvent) => {
+    if (event.kind !== 'step' || event.metrics.step !== 3) return;
+    before = readFileSync(join(run.path, 'metrics.jsonl'));
+    // As the other one leaves it.
+    renameSync(join(run.path, '.lock-1'), join(run.path, '.lock-2'));
+    writeFileSync(join(run.path, '.lock-2'), JSON.stringify({ id: 'other', ...elsewhere, beat: 0 }));
+  };
+  await expect(trained({ run, onEvent })).rejects.toThrow(
+    /another process \(process 7 on elsewhere\) has taken over the run while this process \(process \d+ on .*\) stood still/,
+  );
+  expect(await readFile(join(run.path, 'metrics.jsonl'))).toEqual(before);
+  expect((await readdir(run.path)).sort()).toEqual(['.lock-2', 'checkpoints', 'config.json', 'metrics.jsonl']);
+  expect(await run.checkpoints.steps()).toEqual([]);
 });
 
 it('starts from given parameters, also after an interruption before the first checkpoint', async () => {

@@ -6,11 +6,16 @@ import { RunDirectory } from './run-directory.js';
 /** The formats of weights that are read. */
 export type WeightsFormat = 'safetensors' | 'caffemodel';
 
-/** FILE becomes the file's path. */
-const saveAsSafetensors =
-  'save it as safetensors: python -c "import sys, torch; from safetensors.torch import save_file; ' +
-  "d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); d = d.get('state_dict', d); " +
-  "save_file({k: v.contiguous() for k, v in d.items() if torch.is_tensor(v)}, 'weights.safetensors')\" FILE";
+/** A command that runs a Python program on the file; FILE becomes its path. */
+function python(...statements: readonly string[]): string {
+  return `python -c "${statements.join('; ')}" FILE`;
+}
+
+const saveAsSafetensors = `save it as safetensors: ${python(
+  'import sys, torch; from safetensors.torch import save_file',
+  "d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); d = d.get('state_dict', d)",
+  "save_file({k: v.contiguous() for k, v in d.items() if torch.is_tensor(v)}, 'weights.safetensors')",
+)}`;
 
 /** A file that is something else: how it begins, what it is, and what to do with it. */
 interface Stranger {
@@ -72,8 +77,11 @@ const strangers: readonly Stranger[] = [
   // ModelProto: the version of the format, then the producer's name or what else is a field of it.
   {
     digits: /^08(0[1-9a-f]|1.|20)(12|1a|22|28|2a|32|3a|42)/,
-    is: 'is an ONNX model',
-    remedy: 'save its initializers by safetensors.numpy.save_file, under the names of torchvision',
+    is: 'is an ONNX model, which cannot be read yet',
+    remedy: `if its weights have the names of torchvision, as torch.onnx.export keeps them, save them as safetensors: ${python(
+      'import sys, onnx; from onnx.numpy_helper import to_array; from safetensors.numpy import save_file',
+      "save_file({t.name: to_array(t) for t in onnx.load(sys.argv[1]).graph.initializer}, 'weights.safetensors')",
+    )}`,
   },
   // BlobProto: one image of three channels.
   { digits: /^08011003/, is: "is a mean image of Caffe's, not weights", remedy: 'give it as --mean' },

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { devicesCommand } from '../commands/devices.js';
 import { tuneCommand } from '../commands/tune.js';
-import { adapterOption, batchOption, jsonOption, modelOption, precisionOption } from '../options.js';
+import { batchOption, jsonOption, modelOption, precisionOption, shownAdaptersOption } from '../options.js';
 import { addExamples, newCommand, type Run } from './command.js';
 
 export function devicesArguments(run: Run): Command {
@@ -9,7 +9,7 @@ export function devicesArguments(run: Run): Command {
     'devices',
     'list the adapters, their limits and features, and their measured speed; or tune the kernels of one',
   )
-    .addOption(adapterOption())
+    .addOption(shownAdaptersOption())
     .addOption(jsonOption())
     .optionsGroup('Tuning:')
     .addOption(
@@ -23,9 +23,12 @@ export function devicesArguments(run: Run): Command {
     .addOption(precisionOption())
     .addOption(new Option('--to <file>', 'also write the tunings to a file, for --tunings on another machine'))
     .action((options) =>
-      run(options, (output) =>
-        options.tune === undefined ? devicesCommand(options, output) : tuneCommand(options, output),
-      ),
+      run(options, (output) => {
+        if (options.tune !== undefined) return tuneCommand(options, output);
+        // What the environment names for other commands hides nothing here.
+        const isNamed = command.getOptionValueSource('adapters') === 'cli';
+        return devicesCommand({ ...options, adapters: isNamed ? options.adapters : undefined }, output);
+      }),
     );
   return addExamples(command, 'devices', 'devices --tune full --model paper --to my-gpu.json');
 }

@@ -1,6 +1,14 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { evaluateCommand } from '../commands/evaluate.js';
-import { adapterOption, jsonOption, meanOption, tuneOption, tuningsOption, weightsOption } from '../options.js';
+import {
+  adapterOption,
+  jsonOption,
+  maxRejectedOption,
+  meanOption,
+  tuneOption,
+  tuningsOption,
+  weightsOption,
+} from '../options.js';
 import { checkpointOption } from '../trained-run.js';
 import { addExamples, newCommand, type Run } from './command.js';
 
@@ -9,11 +17,19 @@ export function evaluateArguments(run: Run): Command {
     'evaluate',
     'measure top-1 and top-5 error on validation images, of one trained network or of several together',
   )
-    .option('--run <dirs>', 'directory of the run; the predictions of several, separated by commas, are averaged')
+    .option(
+      '--run <dirs>',
+      'directory of the run; the predictions of several, separated by commas, are averaged',
+      (dirs: string, before: string | undefined) => {
+        if (before === undefined) return dirs;
+        throw new InvalidArgumentError(`Give several runs as one, with commas between: --run ${before},${dirs}.`);
+      },
+    )
     .addOption(checkpointOption())
     .addOption(weightsOption())
     .addOption(meanOption())
     .option('--data <dir>', "data set whose validation images are used (default: the run's)")
+    .addOption(maxRejectedOption('leave those out that cannot be used, if they are no more than this fraction'))
     .addOption(
       new Option('--views <n>', '1: the centre of each image; 10: corners, centre and their flips, averaged')
         .choices(['1', '10'])

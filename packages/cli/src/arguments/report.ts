@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { reportCommand } from '../commands/report.js';
-import { adapterOption, jsonOption } from '../options.js';
+import { adapterOption, jsonOption, maxRejectedOption } from '../options.js';
 import { checkpointOption } from '../trained-run.js';
 import { addExamples, addRequired, newCommand, type Run } from './command.js';
 
@@ -12,6 +12,7 @@ export function reportArguments(run: Run): Command {
   addRequired(command, new Option('--run <dir>', 'directory of the run'))
     .addOption(checkpointOption())
     .option('--data <dir>', "data set whose validation images are predicted (default: the run's)")
+    .addOption(maxRejectedOption('leave those out that cannot be used, if they are no more than this fraction'))
     .addOption(
       new Option(
         '--views <n>',

@@ -6,6 +6,7 @@ import {
   batchOption,
   byteSize,
   jsonOption,
+  maxRejectedOption,
   modelOption,
   percentage,
   positiveNumber,
@@ -44,7 +45,12 @@ export function trainArguments(run: Run): Command {
     )
     .option(
       '--data-changed',
-      'with --resume: continue although images were added, removed or renamed since the run began',
+      'with --resume: continue although images were added, removed, renamed or replaced since the run began',
+    )
+    .addOption(
+      maxRejectedOption(
+        'train without those that cannot be used, if they are no more than this fraction; all are looked at before the first step, and listed',
+      ),
     )
     .option('--classes <n>', 'how many classes; for emoji only', wholeNumber(2))
     .option(

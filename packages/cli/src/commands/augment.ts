@@ -1,13 +1,13 @@
 import { type ColourVariation, createAugmenter, imagenetColour } from '@alex/augment';
 import { decodeImage } from '@alex/data';
 import { type RawImage, variations } from '@alex/report';
-import { createTensor, disposeTensor, type Gpu, readTensor } from '@alex/tensor';
+import { ConfigError, createTensor, disposeTensor, type Gpu, readTensor } from '@alex/tensor';
 import { openAdapters } from '../adapters.js';
 import { measureImages, openData, sayRemarks } from '../data.js';
 import { exitCode } from '../failure.js';
 import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
-import { writeResult } from '../write-result.js';
+import { checkPlace, writeResult } from '../write-result.js';
 
 /** What `augment` takes. */
 export interface AugmentOptions extends AdapterOptions {
@@ -24,11 +24,13 @@ const count = 16;
 /** Draws a photograph beside what training makes of it; gives the exit code. */
 export async function augmentCommand(file: string, options: AugmentOptions, output: Output): Promise<number> {
   const { size, crop, to } = options;
+  await checkPlace('--to', to);
   const data = await decodeImage(file, file, size);
   const photograph: RawImage = { data, width: size, height: size, channels: 3 };
   const colour = options.data === undefined ? imagenetColour : await colourOf(options.data, size, output);
   const gpus = await openAdapters(options.adapters);
   try {
+    if (gpus.length > 1) throw new ConfigError('--adapters: one adapter does this; name one');
     const varied = await vary(gpus[0]!, photograph, { crop, seed: options.seed, ...(colour && { colour }) });
     await writeResult(to, await variations(photograph, varied));
   } finally {
@@ -42,7 +44,7 @@ export async function augmentCommand(file: string, options: AugmentOptions, outp
 }
 
 async function colourOf(data: string, size: number, output: Output): Promise<ColourVariation | undefined> {
-  const dataset = await openData(data, { usualSize: size });
+  const dataset = await openData(data, { usualSize: size }, { output });
   sayRemarks([dataset], output);
   return (await measureImages(dataset, { colourStrength: 0.1 })).colour;
 }

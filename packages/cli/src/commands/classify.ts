@@ -1,21 +1,13 @@
-import { decodeImage } from '@alex/data';
-import { ConfigError, DataError } from '@alex/tensor';
-import { predict, type WhichWeights } from '@alex/trainer';
-import { exitCode, oneLine } from '../failure.js';
+import { predict } from '@alex/trainer';
+import { exitCode } from '../failure.js';
+import { givenNetwork, type NetworkChoice } from '../given-network.js';
+import { decodeFiles, sayProblems } from '../image-files.js';
 import type { AdapterOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
-import { publishedImageSize, publishedNetwork, readLabels, readPublishedWeights } from '../published.js';
 import { openTrained, type TrainedNetwork } from '../session.js';
-import { openTrainedRun } from '../trained-run.js';
 
 /** What `classify` takes. */
-export interface ClassifyOptions extends AdapterOptions {
-  readonly run?: string;
-  readonly weights?: string;
-  readonly mean?: string;
-  readonly labels?: string;
-  readonly checkpoint?: WhichWeights;
-}
+export type ClassifyOptions = AdapterOptions & NetworkChoice;
 
 /** Shows the most likely labels of images, and names those that cannot be read; gives the exit code. */
 export async function classifyCommand(
@@ -23,31 +15,16 @@ export async function classifyCommand(
   options: ClassifyOptions,
   output: Output,
 ): Promise<number> {
-  const run = await networkOf(options, output);
-  const { height, width, channels } = run.config.data;
-  const bytes = height * width * channels;
-  const pixels = new Uint8Array(files.length * bytes);
-  const problems = new Map<string, string>();
-  const usable: string[] = [];
-  for (const file of files) {
-    try {
-      pixels.set(await decodeImage(file, file, height, channels === 1 ? 1 : 3), usable.length * bytes);
-      usable.push(file);
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      problems.set(file, error.message);
-    }
-  }
-  const named =
-    usable.length === 0 ? [] : await classified(run, usable, pixels.subarray(0, usable.length * bytes), options);
+  const run = await givenNetwork(options, output);
+  const { usable, pixels, problems } = await decodeFiles(files, run);
+  const named = usable.length === 0 ? [] : await classified(run, usable, pixels, options);
   const results = new Map(named.map((one) => [one.image, one]));
   output.result(files.map((image) => results.get(image) ?? { image, error: problems.get(image) }));
   for (const { image, labels } of named) {
     output.line(image);
     for (const { label, probability } of labels) output.line(`  ${percent(probability).padStart(6)}  ${label}`);
   }
-  // Last, where they are seen below however many others there are.
-  for (const problem of problems.values()) output.errors.write(`error: ${oneLine(problem)}\n`);
+  sayProblems(problems.values(), output);
   return problems.size === 0 ? exitCode.success : exitCode.failure;
 }
 
@@ -72,19 +49,4 @@ async function classified(
   } finally {
     session.dispose();
   }
-}
-
-async function networkOf(
-  { run, weights, mean, labels, checkpoint }: ClassifyOptions,
-  output: Output,
-): Promise<TrainedNetwork> {
-  if (weights !== undefined) {
-    const published = await readPublishedWeights(weights);
-    for (const remark of published.remarks) output.line(`${weights}: ${remark}`);
-    const size = { height: publishedImageSize, width: publishedImageSize };
-    return publishedNetwork(published, { classes: await readLabels(labels, published.classes), ...size }, mean);
-  }
-  if (run === undefined) throw new ConfigError('--run is missing: give the directory of a run, or a file of --weights');
-  if (mean !== undefined || labels !== undefined) throw new ConfigError('--mean and --labels are for --weights');
-  return openTrainedRun(run, checkpoint, output);
 }

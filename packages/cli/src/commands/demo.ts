@@ -43,7 +43,7 @@ export async function demoCommand(options: DemoOptions, words: readonly string[]
     model: { variant, inputSize: describeModel({ variant }).input[1]! },
     data: {
       ...{ source: 'emoji', name, classes: [...classes], height, width, channels },
-      fingerprint: fingerprintOf(dataset),
+      fingerprint: await fingerprintOf(dataset),
     },
     images: {
       crop: 'random',

@@ -1,5 +1,6 @@
 import { ConfigError, listAdapters, openGpu } from '@alex/tensor';
 import { measureRoofline } from '@alex/tensor/kernels';
+import { chooseAdapters } from '../adapters.js';
 import { exitCode } from '../failure.js';
 import type { Output } from '../output.js';
 import { openTuningCache } from '../tuning.js';
@@ -20,7 +21,8 @@ export async function devicesCommand(options: Omit<TuneCommandOptions, 'tune'>, 
     if (options[name] !== undefined) throw new ConfigError(`--${name} is for --tune; give that as well`);
   }
   const cache = openTuningCache(output.line);
-  const adapters = await listAdapters();
+  const all = await listAdapters();
+  const adapters = options.adapters === undefined ? all : chooseAdapters(all, options.adapters);
   // Opening says what to install where there is nothing to open.
   if (adapters.length === 0) (await openGpu()).dispose();
   const devices = [];

@@ -17,6 +17,7 @@ import { exitCode } from '../failure.js';
 import { parseMix } from '../mix-option.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
+import { sayNowAndThen } from '../progress-lines.js';
 import { publishedImageSize, publishedNetwork, readPublishedWeights } from '../published.js';
 import { openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
 import { openTrainedRun } from '../trained-run.js';
@@ -32,6 +33,7 @@ export interface EvaluateOptions extends AdapterOptions, TuningOptions {
   readonly mix?: string;
   readonly predictions?: string;
   readonly checkpoint?: WhichWeights;
+  readonly maxRejected?: number;
 }
 
 /** Which of a network's weights were evaluated. */
@@ -42,9 +44,6 @@ interface Member {
   readonly network: TrainedNetwork;
   readonly dataset: Dataset;
 }
-
-/** Seconds between lines that say how far an evaluation is. */
-const lineEvery = 10;
 
 /** Measures a trained network, or several together, on validation images; gives the exit code. */
 export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
@@ -122,11 +121,12 @@ function described({ top1Error, top5Error, loss }: EvaluationResult): string {
 
 /** Everything that can be wrong is found here, before any adapter is opened. */
 async function membersOf(options: EvaluateOptions, output: Output): Promise<Member[]> {
-  const { run, weights, mean, data, checkpoint } = options;
+  const { run, weights, mean, data, checkpoint, maxRejected } = options;
+  const checking = { checked: 'validation', maxRejected, output } as const;
   if (weights !== undefined) {
     if (run !== undefined) throw new ConfigError('--run and --weights: give one of them');
     if (data === undefined) throw new ConfigError('--data is missing: published weights come without images');
-    const dataset = await openData(data, { usualSize: publishedImageSize });
+    const dataset = await openData(data, { usualSize: publishedImageSize }, checking);
     const published = await readPublishedWeights(weights);
     for (const remark of published.remarks) output.line(`${weights}: ${remark}`);
     return [{ network: await publishedNetwork(published, dataset, mean), dataset }];
@@ -143,7 +143,7 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
         `${path}: knows other classes than ${members[0]!.network.path}; average runs of the same ones`,
       );
     }
-    members.push({ network, dataset: await openDataOfRun(network.config, data) });
+    members.push({ network, dataset: await openDataOfRun(network.config, data, checking) });
   }
   return members;
 }
@@ -151,7 +151,10 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
 /** Several directories with commas between, or one that has a comma in its name. */
 async function runPaths(text: string): Promise<string[]> {
   if (text.includes(',') && (await RunDirectory.exists(text).catch(() => false))) return [text];
-  return text.split(',').map((path) => path.trim());
+  const paths = text.split(',').map((path) => path.trim());
+  if (paths.includes(''))
+    throw new ConfigError(`--run ${text}: there is nothing between two commas, or after the last`);
+  return paths;
 }
 
 /** One network at a time is on the adapter. Gives which weights it was. */
@@ -169,12 +172,7 @@ async function withScores(
   });
   try {
     const { network, augmenter } = session;
-    let lastLine = performance.now();
-    const onProgress = (done: number, of: number) => {
-      if (done === of || performance.now() - lastLine < 1000 * lineEvery) return;
-      lastLine = performance.now();
-      output.line(`${done.toLocaleString('en-US')} of ${of.toLocaleString('en-US')} images`);
-    };
+    const onProgress = sayNowAndThen(output);
     await use(score({ network, augmenter, split: dataset.validation, views: options.views, onProgress }));
     return session.learnt;
   } finally {

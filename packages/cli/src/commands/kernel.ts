@@ -22,13 +22,15 @@ export interface KernelCommandOptions extends AdapterOptions {
   readonly candidates?: boolean;
 }
 
+const usualModel = 'paper';
+
 /** Shows a kernel of a network as an adapter runs it, or lists all where none is named; gives the exit code. */
 export async function kernelCommand(
   label: string | undefined,
   options: KernelCommandOptions,
   output: Output,
 ): Promise<number> {
-  const { model: variant = 'paper', precision } = options;
+  const { model: variant = usualModel, precision } = options;
   if (label === undefined && (options.wgsl || options.candidates)) {
     throw new ConfigError('--wgsl and --candidates are for one kernel; name it, such as conv2/forward');
   }
@@ -67,10 +69,10 @@ async function showKernel(
   gpu: Gpu,
   programs: readonly RecordedProgram[],
   label: string,
-  { wgsl = false, candidates = false }: KernelCommandOptions,
+  { model = usualModel, wgsl = false, candidates = false }: KernelCommandOptions,
   output: Output,
 ) {
-  const program = programWith(programs, label);
+  const program = programWith(programs, label, model);
   output.line(`${label}, of the program ${program.name}`);
   const dispatches = program.dispatches.filter(belongsTo(label)).map((dispatch) => dispatchShown(gpu, dispatch));
   for (const dispatch of dispatches) showDispatch(dispatch, wgsl, output);
@@ -87,7 +89,7 @@ async function showKernel(
 }
 
 /** The program that is asked about: a kernel of training, even where evaluation has one of that name. */
-function programWith(programs: readonly RecordedProgram[], label: string): RecordedProgram {
+function programWith(programs: readonly RecordedProgram[], label: string, model: string): RecordedProgram {
   const having = programs.filter(({ dispatches }) => dispatches.some(belongsTo(label)));
   const found = having.find(({ name }) => name === 'train') ?? having[0];
   if (found) return found;
@@ -96,7 +98,9 @@ function programWith(programs: readonly RecordedProgram[], label: string): Recor
   const near = [...labels].filter((one) => one.split('/')[0] === layer);
   throw new ConfigError(
     `there is no kernel ${label}; ` +
-      (near.length > 0 ? `${layer} has ${near.join(', ')}` : `\`${alexnetCommand(['kernel'])}\` lists all`),
+      (near.length > 0
+        ? `${layer} has ${near.join(', ')}`
+        : `\`${alexnetCommand(['kernel', '--model', model])}\` lists all`),
   );
 }
 

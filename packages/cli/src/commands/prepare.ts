@@ -8,7 +8,7 @@ import { PreparationProgress } from '../preparation-progress.js';
 
 /** What `prepare` takes. */
 export interface PrepareOptions extends CommonOptions {
-  readonly source: SourceKind;
+  readonly source?: SourceKind;
   readonly from?: string;
   readonly to: string;
   readonly size?: number;

@@ -16,6 +16,7 @@ export interface ReportOptions extends AdapterOptions {
   readonly run: string;
   readonly data?: string;
   readonly checkpoint?: WhichWeights;
+  readonly maxRejected?: number;
   /** Evaluates the validation images for the report, by so many views of each. */
   readonly views?: number;
 }
@@ -71,7 +72,8 @@ async function shownOf(run: RunDirectory, options: ReportOptions, output: Output
 /** The images to predict. A report can do without them, unless somebody asked for what needs them. */
 async function dataOf(run: RunDirectory, options: ReportOptions, output: Output): Promise<Dataset | undefined> {
   try {
-    return await openDataOfRun(run.config, options.data);
+    const { data, maxRejected } = options;
+    return await openDataOfRun(run.config, data, { checked: 'validation', maxRejected, output });
   } catch (error) {
     if (options.data !== undefined || options.views !== undefined || !(error instanceof AlexError)) throw error;
     output.line(`The report shows no predictions: ${error.message}. --data names the images where they are by now.`);

@@ -6,7 +6,9 @@ import { alexnetCommand } from '../invocation.js';
 import { newRun } from '../new-run.js';
 import { type Output, percent } from '../output.js';
 import { resumedRun } from '../resumed-run.js';
-import type { TrainOptions } from '../train-options.js';
+import { givenWeights } from '../starting-point.js';
+import type { PlannedTraining, TrainOptions } from '../train-options.js';
+import { checkPlace } from '../write-result.js';
 import { refuseExisting, runTraining, sayHowToResume, trainingResult } from './training.js';
 
 /**
@@ -17,11 +19,28 @@ import { refuseExisting, runTraining, sayHowToResume, trainingResult } from './t
 export async function trainCommand(options: TrainOptions, words: readonly string[], output: Output): Promise<number> {
   if (!options.resume) await refuseExisting(options.run);
   const exists = await RunDirectory.exists(options.run);
-  const { config, dataset, kernels, begin } = exists ? await resumedRun(options, output) : await newRun(options);
+  await checkPlace('--trace', options.trace);
+  const planned = exists ? await resumedRun(options, output) : await newRun(options, output);
+  try {
+    return await trainPlanned(planned, options, words, output);
+  } finally {
+    await planned.release();
+  }
+}
+
+async function trainPlanned(
+  { config, dataset, kernels, remarks = [], isAtStart, begin }: PlannedTraining,
+  options: TrainOptions,
+  words: readonly string[],
+  output: Output,
+): Promise<number> {
+  for (const remark of remarks) output.line(remark);
   sayRemarks([dataset], output);
+  const { startsFrom } = config.recipe;
+  const given = startsFrom && (await isAtStart()) ? await givenWeights(config, startsFrom, output) : undefined;
   const tuning = { ...kernels, say: output.line };
   const dashboard = options.dashboard === true ? localAddress : options.dashboard;
-  const trained = await runTraining({ ...options, words, config, dataset, tuning, output, dashboard }, begin);
+  const trained = await runTraining({ ...options, words, config, dataset, tuning, output, dashboard, given }, begin);
   output.result(trainingResult(trained));
   if (trained.interruptedCode !== undefined) {
     sayHowToResume(trained, output);

@@ -1,9 +1,11 @@
 import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
-import { AdapterError, ConfigError } from '@alex/tensor';
+import { AdapterError, ConfigError, type HostTensor } from '@alex/tensor';
 import { exportTunings } from '@alex/tensor/kernels';
-import type { MemoryPlan } from '@alex/tensor/network';
+import type { MemoryPlan, Network } from '@alex/tensor/network';
 import {
+  colourMetrics,
+  colourWeight,
   EventFile,
   type RunConfig,
   RunDirectory,
@@ -20,7 +22,6 @@ import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
 import { RunProvenance } from '../run-provenance.js';
 import { openSession, type Session } from '../session.js';
-import { startingPoint } from '../starting-point.js';
 import { traceStep } from '../trace.js';
 import { type Tuning, tuningsOfRun } from '../tuning.js';
 
@@ -52,6 +53,7 @@ export async function runTraining(
     dashboard,
     memory,
     onDivergence,
+    given,
   }: {
     readonly config: RunConfig;
     /** The command as it was given. */
@@ -67,6 +69,8 @@ export async function runTraining(
     readonly dashboard?: DashboardAddress | undefined;
     readonly memory?: number | undefined;
     readonly onDivergence?: 'stop' | 'rollback' | undefined;
+    /** What a run without a checkpoint starts from, unless it draws all of it. */
+    readonly given?: Readonly<Record<string, HostTensor>> | undefined;
   },
   begin: () => Promise<RunDirectory>,
   afterwards?: (session: Session) => Promise<void>,
@@ -112,7 +116,7 @@ export async function runTraining(
         network: session.network,
         augmenter: session.augmenter,
         dataset,
-        ...(await startOf(run, session, output)),
+        ...(given && (await startOf(run, session, given))),
         ...(onDivergence && { onDivergence }),
         reopen: async () => {
           session.dispose();
@@ -122,6 +126,7 @@ export async function runTraining(
           return session;
         },
         signal: interruption.signal,
+        scalars: ({ split }) => (split === 'val' ? coloursOf(session.network) : undefined),
         onEvent: show,
         betweenSteps: () => page?.look(),
       });
@@ -147,6 +152,14 @@ export async function runTraining(
   } finally {
     session.dispose();
   }
+}
+
+/** How colourful the first layer's filters are by now, column by column, where they see colours. */
+async function coloursOf(network: Network): Promise<Record<string, number> | undefined> {
+  const { description } = network;
+  const path = colourWeight(description);
+  if (path === undefined) return undefined;
+  return colourMetrics((await network.parameters([path]))[path]!, description.columns);
 }
 
 /** Serves the page, and says where; nothing where it cannot be served. */
@@ -185,15 +198,10 @@ async function openDashboard({
   }
 }
 
-/** The parameters that a run without a checkpoint starts from, unless it draws all of them. */
-async function startOf(run: RunDirectory, { network }: Session, output: Output) {
-  const { startsFrom } = run.config.recipe;
-  if (!startsFrom || (await run.latestCheckpoint())) return {};
+/** The parameters that a run without a checkpoint starts from: those that it was given, and the others as they are drawn. */
+async function startOf(run: RunDirectory, { network }: Session, given: Readonly<Record<string, HostTensor>>) {
   try {
-    const start = await startingPoint(startsFrom.weights);
-    for (const remark of start.remarks) output.line(remark);
-    const given = start.weights(run.config.images.scale);
-    return { initialParameters: await startingWeights(given, network, startsFrom.replaces) };
+    return { initialParameters: await startingWeights(given, network, run.config.recipe.startsFrom?.replaces ?? []) };
   } catch (error) {
     if (run.isNew) await run.remove();
     throw error;

@@ -12,6 +12,7 @@ import { defaultsOf } from '../recipes.js';
 import { describeModel } from '../session.js';
 import { tunedKernels, tunedTable } from '../tuned-kernels.js';
 import { measureKernels } from '../tuning.js';
+import { checkPlace } from '../write-result.js';
 
 /** What `devices --tune` takes. */
 export interface TuneCommandOptions extends AdapterOptions {
@@ -25,6 +26,7 @@ export interface TuneCommandOptions extends AdapterOptions {
 /** Finds the fastest kernels of a network on an adapter, for later commands and to share; gives the exit code. */
 export async function tuneCommand(options: TuneCommandOptions, output: Output): Promise<number> {
   const { tune: effort, model: variant = 'paper', to } = options;
+  await checkPlace('--to', to);
   const description = describeModel({ variant });
   const batch = options.batch ?? defaultsOf(variant).batch;
   const [gpu, ...others] = await openAdapters(options.adapters);

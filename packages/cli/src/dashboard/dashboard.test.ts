@@ -46,9 +46,11 @@ it('shows a training, is found again by its page when the run continues, and cha
     expect(guesses.map(({ label }) => label).sort()).toEqual(['blue', 'green', 'red']);
     expect(guesses.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 5);
   }
-  const { url: filters } = (await page.next('filters')) as DashboardEvents['filters'];
+  const { url: filters, colourfulness = [] } = (await page.next('filters')) as DashboardEvents['filters'];
   // The base64 of a PNG file's signature.
   expect(filters).toMatch(/^data:image\/png;base64,iVBORw0KGgo/);
+  // Two columns that have hardly learnt: noise.
+  expect(colourfulness.map((share) => Math.abs(share - 2 / 3) < 0.1)).toEqual([true, true]);
   expect(((await page.next('memory')) as DashboardEvents['memory']).liveBytes).toBeGreaterThan(0);
   // What was there at the connection, and what came since, are all lines of the metrics.
   const history = (await page.next('history')) as DashboardEvents['history'];

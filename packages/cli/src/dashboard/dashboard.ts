@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { Dataset } from '@alex/data';
 import { type DashboardEvents, dashboardFiles, filters, imageAddress } from '@alex/report';
 import { AdapterError } from '@alex/tensor';
-import { predict, type RunDirectory, type TrainingEvent } from '@alex/trainer';
+import { colourfulness, predict, type RunDirectory, type TrainingEvent } from '@alex/trainer';
 import { type ExampleImages, readExampleImages } from '../examples.js';
 import type { Session } from '../session.js';
 import type { DashboardAddress } from './dashboard-address.js';
@@ -156,8 +156,13 @@ export class Dashboard {
         const { path } = this.#firstWeight;
         const weight = (await network.parameters([path]))[path]!;
         const scale = Math.max(1, Math.round(filterSide / weight.shape[3]!));
-        const image = await filters(weight, { columns: network.description.columns, scale });
-        this.#filters = { step, url: `data:image/png;base64,${image.toString('base64')}` };
+        const { columns } = network.description;
+        const image = await filters(weight, { columns, scale });
+        this.#filters = {
+          step,
+          url: `data:image/png;base64,${image.toString('base64')}`,
+          ...(weight.shape[1] === 3 && { colourfulness: colourfulness(weight, columns) }),
+        };
         this.#tell('filters', this.#filters);
       }
       this.#tell('memory', this.#memory());

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
+import type {} from '../../../../bundle.base.js';
 import { runCommandLine } from '../command-line.js';
 
 /** What a command said and how it ended. */
@@ -14,7 +16,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** A command in a process of its own, on the sources, as `npm run alexnet --` starts it. */
+/** A command in a process of its own, on the sources. */
 export interface RunningCommand {
   readonly process: ChildProcess;
   readonly ended: Promise<CommandResult>;
@@ -22,8 +24,6 @@ export interface RunningCommand {
 
 /** Dawn's own words about some drivers (lavapipe among them), which no option silences. */
 const driverWarning = /^Warning: \w+ artificially reduced from .*\n/gm;
-
-const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 
 /**
  * Runs `work` with a cache folder of its own: what a test measures must not decide what the machine's user computes with,
@@ -41,16 +41,17 @@ async function withCache<Result>(work: (cache: string) => Promise<Result>): Prom
 /**
  * Starts `alexnet` with these arguments.
  *
- * @param options.before a module to load first
+ * @param options.before a module of the bundle to load first: `full-disk.js`
  * @param options.shell makes a line for the shell of the command's text: `alexnet | tee log`. It runs in a process group of its
  * own, as a terminal would have it.
  */
 export function startCommand(
   args: readonly string[],
-  { before, shell }: { readonly before?: URL; readonly shell?: (command: string) => string } = {},
+  { before, shell }: { readonly before?: string; readonly shell?: (command: string) => string } = {},
 ): RunningCommand {
-  const imports = [import.meta.resolve('tsx'), ...(before ? [before.href] : [])];
-  const node = ['--conditions=@alex/source', ...imports.flatMap((url) => ['--import', url]), main, ...args];
+  const bundle = inject('bundle');
+  const imports = before === undefined ? [] : ['--import', `${bundle}/${before}`];
+  const node = [...imports, fileURLToPath(`${bundle}/main.js`), ...args];
   const quoted = [process.execPath, ...node].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
   const [program, given] = shell ? ['sh', ['-c', shell(quoted)]] : [process.execPath, node];
   let child!: ChildProcess;

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
  * compiled for it, and is the next command's. Software drivers compile for many seconds what they run in a few
  * milliseconds, and every command in this process would begin again.
  */
-interface Device {
+interface Device extends EventTarget {
   destroy(): undefined;
 }
 interface Adapter {
@@ -33,9 +33,17 @@ if (!prototype[patched]) {
     const kept = waiting.pop();
     if (kept) return kept;
     const made = await requestDevice.call(this, descriptor);
+    const addEventListener = made.addEventListener.bind(made);
+    /** Gives up what the owner listened to: a destroyed device would never speak again. */
+    let owned = new AbortController();
+    made.addEventListener = (type, listener, options) =>
+      addEventListener(type, listener, { ...(typeof options === 'object' && options), signal: owned.signal });
     made.destroy = () => {
       // A second time is not a second device.
-      if (!waiting.includes(made)) waiting.push(made);
+      if (waiting.includes(made)) return undefined;
+      owned.abort();
+      owned = new AbortController();
+      waiting.push(made);
       return undefined;
     };
     return made;

@@ -94,7 +94,7 @@ async function loseAdapters(): Promise<void> {
   for (let runs = 1; left > 0; runs++) {
     const path = join(directory, `lost${runs}`);
     const run = await RunDirectory.create(path, config);
-    const dataset = await openDataOfRun(config);
+    const dataset = await openDataOfRun(config, undefined, { output: { line: (text = '') => say(text) } });
     const open = () => openSession(config, { adapters: process.env['ALEX_ADAPTER'], training: true });
     let session: Session = await open();
     let lost = 0;

@@ -3,7 +3,7 @@ import { streamOf } from '@alex/tensor/kernels';
 import { checkWhole } from '../checks.js';
 import type { Dataset, Licence, Split } from '../dataset.js';
 import { decodeImage } from '../image-file.js';
-import { createSplit, defaultCacheBytes, type ImageMemory, keepDecoded } from '../split.js';
+import { createSplit, defaultCacheBytes, hashOf, type ImageMemory, keepDecoded } from '../split.js';
 import { type Artist, readCatalogue, svgOf, trainingArtists, validationArtist } from './artists.js';
 import { orderClasses } from './classes.js';
 
@@ -55,6 +55,7 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
       channels: 3,
       labels: Uint32Array.from(images, ({ label }) => label),
       imageName,
+      contentHash: async () => hashOf(images.map(({ artist, thing }) => svgOf(catalogue, artist, thing, size))),
       place: keepDecoded(memory, async (i, target) => {
         const { thing, artist } = images[i]!;
         target.set(await decodeImage(imageName(i), svgOf(catalogue, artist, thing, size), size));

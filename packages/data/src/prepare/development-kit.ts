@@ -1,12 +1,11 @@
-import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import { extract } from 'tar-stream';
-import { listFolder, readWhole, reason } from '../files.js';
+import { filesAndLinks, listFolder, readWhole, reason } from '../files.js';
 import { textOf } from '../text.js';
 import { type MatValue, readMatFile } from './mat-file.js';
+import { readingStreams } from './plain-archive.js';
 
 /** What ImageNet's development kit tells. */
 export interface DevelopmentKit {
@@ -43,7 +42,12 @@ interface Found {
 }
 type Parts = Partial<Record<Part, Found>>;
 
-const kitName = /devkit.*(\.tar\.gz|\.tgz)$/i;
+/** Some browsers unpack what they download, and leave `.tar`. */
+const kitName = /devkit.*\.(tar|tar\.gz|tgz)$/i;
+
+/** Whether a file is a packed kit, by its name. */
+export const isKit = (file: string) => kitName.test(file);
+
 const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) beside the images, packed or unpacked';
 /** The largest file of a kit that is read here has less than one MB. */
 const mostBytes = 2 ** 26;
@@ -86,12 +90,12 @@ export async function readDevelopmentKit(folder: string): Promise<DevelopmentKit
 async function unpackedKit(folder: string): Promise<Parts> {
   const parts: Parts = {};
   const visit = async (path: string, depth: number): Promise<void> => {
-    const { files, folders } = await listFolder(path);
-    for (const file of files) {
+    const content = await listFolder(path);
+    for (const file of filesAndLinks(content)) {
       const part = partOf(file);
       if (part) parts[part] = { file: join(path, file), content: await readWhole(join(path, file), remedy) };
     }
-    for (const inner of folders) {
+    for (const inner of [...content.folders, ...content.deadLinks]) {
       if (depth < 2 && /devkit|^data$/i.test(inner)) await visit(join(path, inner), depth + 1);
     }
   };
@@ -100,12 +104,12 @@ async function unpackedKit(folder: string): Promise<Parts> {
 }
 
 async function packedKit(folder: string): Promise<Parts> {
-  const archive = (await listFolder(folder)).files.find((file) => kitName.test(file));
+  const archive = filesAndLinks(await listFolder(folder)).find(isKit);
   if (archive === undefined) return {};
   const path = join(folder, archive);
   const parts: Parts = {};
   const unpacked = extract();
-  const reading = pipeline(createReadStream(path), createGunzip(), unpacked);
+  const reading = pipeline([...(await readingStreams(path)), unpacked]);
   // Heard below: until then its failure is no unhandled one.
   reading.catch(() => {});
   try {

@@ -1,9 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { DataError } from '@alex/tensor';
 import { readClassNames } from '../class-names.js';
-import { reason } from '../files.js';
-import { type ImageFile, listImageFolder } from '../image-folder.js';
+import { type ImageFile, listImageFolder } from '../image-folder-list.js';
 import { forEachLimited } from '../split.js';
 import type { ImageSource, SourceImage } from './source.js';
 
@@ -37,11 +35,12 @@ async function withSizes(directory: string, files: readonly ImageFile[]): Promis
   await forEachLimited(files.length, filesAtATime, async (i) => {
     const { path, label } = files[i]!;
     const file = join(directory, path);
-    try {
-      images[i] = { name: path, label, file, offset: 0, length: (await stat(file)).size };
-    } catch (error) {
-      throw new DataError(`cannot read ${file}: ${reason(error)}`, { cause: error });
-    }
+    // One that cannot be found is rejected when it is to be read, like any other that cannot be used.
+    const length = await stat(file).then(
+      ({ size }) => size,
+      () => 0,
+    );
+    images[i] = { name: path, label, file, offset: 0, length };
   });
   return images;
 }

@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError } from '@alex/tensor';
-import { errorCode, listFolder, reason } from '../files.js';
+import { deadLink, errorCode, filesAndLinks, listFolder, readError } from '../files.js';
 import type { Place } from './source.js';
 
 /** Names of the folders and files directly in a folder, sorted, without hidden ones. */
@@ -18,6 +17,8 @@ export interface ImageTree {
   list(folder: string): Promise<TreeFolder | undefined>;
   /** Where the content of a file lies, or nothing where there is no such file. */
   place(file: string): Promise<Place | undefined>;
+  /** The path on the disk of a folder in which the other files of the data set may lie; nothing within an archive. */
+  onDisk(folder: string): string | undefined;
 }
 
 /** The tree of a folder on the disk. Paths may lead out of it by `..`. */
@@ -27,16 +28,21 @@ export function folderTree(root: string): ImageTree {
     async list(folder) {
       const path = join(root, folder);
       const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-      return isFolder ? listFolder(path) : undefined;
+      if (!isFolder) return undefined;
+      const content = await listFolder(path);
+      // A link that leads nowhere is a file that cannot be read.
+      return { folders: content.folders, files: filesAndLinks(content) };
     },
     async place(file) {
       const path = join(root, file);
       try {
         return { file: path, offset: 0, length: (await stat(path)).size };
       } catch (error) {
+        if (deadLink(path, error)) return { file: path, offset: 0, length: 0 };
         if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
-        throw new DataError(`cannot read ${path}: ${reason(error)}`, { cause: error });
+        throw readError(path, error);
       }
     },
+    onDisk: (folder) => (folder.startsWith('..') ? undefined : join(root, folder)),
   };
 }

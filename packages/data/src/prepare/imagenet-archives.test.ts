@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { rm, symlink, truncate } from 'node:fs/promises';
+import { rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { filesAndLinks, listFolder } from '../files.js';
 import { temporaryFolder } from '../testing.js';
-import { imagenetArchives } from './imagenet-archives.js';
+import { findImagenetArchives, imagenetArchives } from './imagenet-archives.js';
 import { fingerprintOf, type SourceImage } from './source.js';
 import { jpeg, matFile, smallImagenet, synsets, tarOf, writeFiles } from './testing.js';
 
@@ -27,15 +28,19 @@ const meta = 'ILSVRC2012_devkit_t12/data/meta.mat';
 
 const contentOf = ({ file, offset, length }: SourceImage) => readFileSync(file).subarray(offset, offset + length);
 
+async function openArchives(folder: string) {
+  return imagenetArchives(folder, (await findImagenetArchives(folder, filesAndLinks(await listFolder(folder))))!);
+}
+
 async function refused(folder: string, ...messages: string[]) {
-  const opening = imagenetArchives(folder);
+  const opening = openArchives(folder);
   await expect(opening).rejects.toThrow(DataError);
   for (const message of messages) await expect(opening).rejects.toThrow(message);
 }
 
 describe("ImageNet's archives", () => {
   test('give classes in the order of their ids and images by their places', async () => {
-    const source = await imagenetArchives(await folderOf());
+    const source = await openArchives(await folderOf());
     expect(source).toMatchObject({ kind: 'imagenet', name: 'ImageNet (ILSVRC 2012)', bytes: 'file', channels: 3 });
     expect(source.classes).toEqual([
       { id: 'n00000010', name: 'tench' },
@@ -62,8 +67,8 @@ describe("ImageNet's archives", () => {
       classes[`${wnid}.tar`] = await reversed(images);
     }
     const [usual, other] = [
-      await imagenetArchives(await folderOf()),
-      await imagenetArchives(await folderOf({ 'ILSVRC2012_img_train.tar': await reversed(classes) })),
+      await openArchives(await folderOf()),
+      await openArchives(await folderOf({ 'ILSVRC2012_img_train.tar': await reversed(classes) })),
     ];
     expect(other.train.map(({ name, label }) => [name, label])).toEqual(
       usual.train.map(({ name, label }) => [name, label]),
@@ -74,16 +79,18 @@ describe("ImageNet's archives", () => {
   });
 
   test('of 2010 are of the same form', async () => {
+    const images: Record<string, Buffer> = {};
+    for (let i = 1; i <= 6; i++) images[`val/ILSVRC2010_val_0000000${i}.JPEG`] = await jpeg(i);
     const folder = await folderOf({
       'ILSVRC2010_images_train.tar': official['ILSVRC2012_img_train.tar'],
-      'ILSVRC2010_images_val.tar': official['ILSVRC2012_img_val.tar'],
+      'ILSVRC2010_images_val.tar': await tarOf(images),
       'ILSVRC2012_img_train.tar': undefined,
       'ILSVRC2012_img_val.tar': undefined,
       [packed]: undefined,
       'devkit-1.0/data/meta.mat': matFile(synsets, { year: 2010 }),
       'devkit-1.0/data/ILSVRC2010_validation_ground_truth.txt': '1\n2\n3\n3\n2\n1\n',
     });
-    expect(await imagenetArchives(folder)).toMatchObject({ name: 'ImageNet (ILSVRC 2010)' });
+    expect(await openArchives(folder)).toMatchObject({ name: 'ImageNet (ILSVRC 2010)' });
   });
 
   test.each([
@@ -91,21 +98,40 @@ describe("ImageNet's archives", () => {
     ['map_clsloc.txt', { 'map_clsloc.txt': 'n00000010 2 tench\nn00000020 3 a_crane\nn00000030 1 crane\n' }],
   ])('are understood by %s', async (_, files) => {
     const folder = await folderOf({ [packed]: undefined, [groundTruth]: '1\n2\n3\n3\n2\n1\n', ...files });
-    const source = await imagenetArchives(folder);
+    const source = await openArchives(folder);
     expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
     expect(source.classes[0]!.name).toBe('tench');
   });
 
   test('take names from synset_words.txt where it lies beside meta.mat', async () => {
-    const source = await imagenetArchives(await folderOf({ 'synset_words.txt': 'n00000010 a fish, tench\n' }));
+    const source = await openArchives(await folderOf({ 'synset_words.txt': 'n00000010 a fish, tench\n' }));
     expect(source.classes[0]!.name).toBe('a fish');
     expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
+  });
+
+  test('are known by what they hold, whatever they are called', async () => {
+    const folder = await folderOf();
+    for (const [name, other] of [
+      ['ILSVRC2012_img_train.tar', 'ILSVRC2012_img_train (1).tar'],
+      ['ILSVRC2012_img_val.tar', 'val.tar'],
+    ] as const) {
+      await rename(join(folder, name), join(folder, other));
+    }
+    // Some browsers unpack what they download.
+    await rename(join(folder, packed), join(folder, 'ILSVRC2012_devkit_t12.tar'));
+    await writeFile(join(folder, 'ILSVRC2012_devkit_t12.tar'), gunzipSync(official[packed]!));
+    const source = await openArchives(folder);
+    expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
+    // Dogs, of another task of the contest.
+    await writeFile(join(folder, 'ILSVRC2012_img_train_t3.tar'), await tarOf({ 'n00000010.tar': await tarOf({}) }));
+    await rename(join(folder, 'ILSVRC2012_img_train (1).tar'), join(folder, 'ILSVRC2012_img_train.tar'));
+    expect(await openArchives(folder)).toMatchObject({ train: { length: 12 } });
   });
 
   test('have a fingerprint of what they are, not of where they lie', async () => {
     const prints = await Promise.all(
       [{}, {}, { [packed]: undefined, [meta]: matFile(synsets), [groundTruth]: '1\n2\n3\n3\n2\n2\n' }].map(
-        async (changes) => fingerprintOf(await imagenetArchives(await folderOf(changes))),
+        async (changes) => fingerprintOf(await openArchives(await folderOf(changes))),
       ),
     );
     expect(prints[0]).toBe(prints[1]);
@@ -166,13 +192,21 @@ describe('what is wrong is told', () => {
       'devkit/data/ILSVRC2015_clsloc_validation_ground_truth.txt': '1\n2\n3\n3\n2\n1\n',
       'devkit/data/map_clsloc.txt': 'n00000010 2 tench\nn00000020 3 a_crane\nn00000030 1 crane\n',
     });
-    expect((await imagenetArchives(folder)).validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
+    expect((await openArchives(folder)).validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
   });
 
-  test('archives that were swapped', async () => {
+  test('archives that hold what another should', async () => {
     const [train, val] = [official['ILSVRC2012_img_train.tar']!, official['ILSVRC2012_img_val.tar']!];
     await refused(await folderOf({ 'ILSVRC2012_img_train.tar': val }), 'is it the training archive?');
     await refused(await folderOf({ 'ILSVRC2012_img_val.tar': train }), 'is it the validation archive?');
+  });
+
+  test('two archives that may be the one', async () => {
+    const folder = await folderOf({ 'ILSVRC2012_img_train.tar': undefined });
+    for (const name of ['a.tar', 'b.tar']) {
+      await writeFile(join(folder, name), official['ILSVRC2012_img_train.tar']!);
+    }
+    await refused(folder, 'has a.tar and b.tar: give a folder with one of them');
   });
 
   test('archives that break off, outside and inside', async () => {
@@ -247,7 +281,7 @@ describe('what is wrong is told', () => {
     const kit = gzipSync(
       await tarOf({ '../../meta.mat': matFile(synsets), '../validation_ground_truth.txt': '1\n2\n3\n3\n2\n1\n' }),
     );
-    expect((await imagenetArchives(await folderOf({ [packed]: kit }))).validation).toHaveLength(6);
+    expect((await openArchives(await folderOf({ [packed]: kit }))).validation).toHaveLength(6);
   });
 
   test('links that lead in a circle or nowhere', async () => {

@@ -1,29 +1,44 @@
 import { basename, join } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { distinctNames } from '../class-names.js';
-import { listFolder } from '../files.js';
 import { type Contest, contestOf, type DevelopmentKit, readDevelopmentKit } from './development-kit.js';
 import type { ImageSource, SourceImage } from './source.js';
 import { partOf, type TarMember, tarMembers, withFile } from './tar.js';
 
-const trainingArchive = /^ILSVRC(\d+)_(?:img|images)_train\.tar$/;
-const validationArchive = /^ILSVRC\d+_(?:img|images)_val\.tar$/;
+/** The two archives: their names at image-net.org, and the names that they hold, by which they are known. */
+const kinds = {
+  training: { official: /^ILSVRC\d+_(?:img|images)_train\.tar$/, holds: /(^|\/)n\d{8}\.tar$/ },
+  validation: { official: /^ILSVRC\d+_(?:img|images)_val\.tar$/, holds: /(^|\/)ILSVRC\d+_val_\d+\.JPEG$/i },
+};
 
-/** Whether some of the archives are among files, by their names. */
-export const areImagenetArchives = (files: readonly string[]) =>
-  files.some((file) => trainingArchive.test(file) || validationArchive.test(file));
+/** The archives of image-net.org in a folder: paths. */
+export interface ImagenetArchives {
+  readonly training: string;
+  readonly validation: string;
+}
 
 /**
- * ImageNet (ILSVRC 2010 or 2012) as it is downloaded: the training archive of one archive a class, the validation
- * archive, and the development kit. Nothing is unpacked: images are found by their places in the archives. Classes
- * are numbered in the order of their WordNet ids, as everywhere but in the kit.
+ * Finds the archives of image-net.org among files by the first name that they hold, or else by their own names.
  *
- * @throws DataError where a file is missing, breaks off, or disagrees with the others.
+ * @returns nothing where there are none
+ * @throws DataError where one of the two is missing, or several may be it.
  */
-export async function imagenetArchives(folder: string): Promise<ImageSource> {
-  const { files } = await listFolder(folder);
-  const find = (pattern: RegExp, name: string) => {
-    const found = files.filter((file) => pattern.test(file));
+export async function findImagenetArchives(
+  folder: string,
+  files: readonly string[],
+): Promise<ImagenetArchives | undefined> {
+  const archives = files.filter((file) => file.endsWith('.tar'));
+  const first = new Map(archives.map((file) => [file, firstMember(join(folder, file))]));
+  const find = ({ official, holds }: (typeof kinds)['training']): string[] => {
+    const named = archives.filter((file) => official.test(file));
+    const holding = archives.filter((file) => holds.test(first.get(file) ?? ''));
+    // Of several that hold the like (there is one of dogs), the one that is called so; what cannot be read goes by its name.
+    const both = named.filter((file) => first.get(file) === undefined || holding.includes(file));
+    return [both, holding, named].find(({ length }) => length > 0) ?? [];
+  };
+  const [training, validation] = [find(kinds.training), find(kinds.validation)];
+  if (training.length === 0 && validation.length === 0) return undefined;
+  const only = (found: readonly string[], name: string): string => {
     if (found.length === 1) return join(folder, found[0]!);
     throw new DataError(
       found.length === 0
@@ -31,15 +46,41 @@ export async function imagenetArchives(folder: string): Promise<ImageSource> {
         : `${folder} has ${found.join(' and ')}: give a folder with one of them`,
     );
   };
-  const trainingFile = find(trainingArchive, 'ILSVRC2012_img_train.tar');
-  const validationFile = find(validationArchive, 'ILSVRC2012_img_val.tar');
+  return {
+    training: only(training, 'ILSVRC2012_img_train.tar'),
+    validation: only(validation, 'ILSVRC2012_img_val.tar'),
+  };
+}
+
+/** The first name in an archive, or nothing where it cannot be read: whoever reads it as a whole says why. */
+function firstMember(file: string): string | undefined {
+  try {
+    return withFile(file, (bytes) => tarMembers(bytes).next().value?.name);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * ImageNet (ILSVRC 2010 or 2012) as it is downloaded: the training archive of one archive a class, the validation
+ * archive, and the development kit. Nothing is unpacked: images are found by their places in the archives. Classes
+ * are numbered in the order of their WordNet ids, as everywhere but in the kit.
+ *
+ * @param folder where the development kit lies
+ * @throws DataError where a file is missing, breaks off, or disagrees with the others.
+ */
+export async function imagenetArchives(
+  folder: string,
+  { training: trainingFile, validation: validationFile }: ImagenetArchives,
+): Promise<ImageSource> {
   const kit = await readDevelopmentKit(folder);
   checkContests(
     [trainingFile, contestOf(basename(trainingFile))],
     [validationFile, contestOf(basename(validationFile))],
+    [`${validationFile}: its images`, contestOf(firstMember(validationFile) ?? '')],
     [kit.groundTruthFile, kit.contest],
   );
-  const year = trainingArchive.exec(basename(trainingFile))![1]!;
+  const year = /^ILSVRC(\d+)/.exec(basename(trainingFile))?.[1] ?? kit.contest ?? 2012;
   const { ids, train } = trainingImages(trainingFile, kit);
   const names = new Map([...kit.classes.values()].map(({ wnid, names }) => [wnid, names]));
   const numbers = new Map([...kit.classes].map(([number, { wnid }]) => [wnid, number]));

@@ -12,6 +12,12 @@ const wordNetId = /^n\d{8}$/;
 /** Where images lie within what Kaggle packs; elsewhere in the folder itself. */
 const places = ['', 'CLS-LOC', 'Data/CLS-LOC', 'ILSVRC/Data/CLS-LOC'];
 const validationNames = ['val', 'validation', 'valid'];
+/** What lies beside the images in what Kaggle packs, in folders of the same names. */
+const withoutImages = ['Annotations', 'ImageSets'];
+/** An archive within the training archive. */
+const classArchive = /^n\d{8}\.tar$/;
+/** Beyond, folders are classes. */
+const mostLookedInto = 20;
 const filesAtATime = 16;
 
 const noImages: RemarkWords = (count, first) =>
@@ -27,15 +33,29 @@ interface Listed {
  * Finds ImageNet in folders of images: the paths of the folders that hold `train/` with a folder for each WordNet id.
  */
 export async function findImagenetFolders(tree: ImageTree): Promise<string[]> {
-  const top = await tree.list('');
-  const roots = ['', ...(top?.folders ?? [])].flatMap((base) => places.map((place) => posix.join(base, place)));
+  const roots = (await basesOf(tree)).flatMap((base) => places.map((place) => posix.join(base, place)));
   const found: string[] = [];
   for (const path of new Set(roots)) {
     const root = path === '.' ? '' : path;
     const train = await tree.list(posix.join(root, 'train'));
-    if (train?.folders.some((folder) => wordNetId.test(folder))) found.push(root);
+    const isImagenet =
+      train &&
+      (train.folders.some((name) => wordNetId.test(name)) || train.files.some((name) => classArchive.test(name)));
+    if (isImagenet) found.push(root);
   }
   return found;
+}
+
+/** Folders in which the data set may lie, up to two below the tree's own: archives unpack to one in another. */
+async function basesOf(tree: ImageTree): Promise<string[]> {
+  const below = async (folder: string) =>
+    ((await tree.list(folder))?.folders ?? [])
+      .filter((name) => !withoutImages.includes(name))
+      .map((name) => posix.join(folder, name));
+  const top = await below('');
+  const inner: string[] = [];
+  if (top.length <= mostLookedInto) for (const folder of top) inner.push(...(await below(folder)));
+  return ['', ...top, ...(inner.length <= mostLookedInto ? inner : [])];
 }
 
 /**
@@ -95,9 +115,9 @@ export function missingOfImagenet(classes: number, train: number, validation: nu
   ];
 }
 
-/** A folder and those around it, up to three above the tree itself: Kaggle's lists lie beside `ILSVRC/`. */
+/** A folder and those around it: Kaggle's lists lie beside `ILSVRC/`, or beside the archive that holds it. */
 function foldersAround(root: string): string[] {
-  return [0, 1, 2, 3]
+  return [0, 1, 2, 3, 4]
     .map((up) => posix.join(root, '../'.repeat(up)).replace(/\/$/, ''))
     .map((p) => (p === '.' ? '' : p));
 }
@@ -105,7 +125,7 @@ function foldersAround(root: string): string[] {
 /** The images of each class folder, by id. */
 async function listById(tree: ImageTree, folder: string, remarks: Remarks): Promise<Map<string, Listed[]>> {
   const content = (await tree.list(folder))!;
-  const packed = content.files.find((file) => /^n\d{8}\.tar$/.test(file));
+  const packed = content.files.find((file) => classArchive.test(file));
   if (packed !== undefined) {
     throw new DataError(
       `${tree.name}: ${folder}/${packed} is not unpacked: unpack it into a folder of its name, or give the folder with ILSVRC2012_img_train.tar`,
@@ -114,18 +134,20 @@ async function listById(tree: ImageTree, folder: string, remarks: Remarks): Prom
   const others = content.folders.filter((name) => !wordNetId.test(name));
   if (others.length > 0) remarks.say(`Folders of ${folder}/ that are no WordNet ids are left out: ${someOf(others)}.`);
   const byId = new Map<string, Listed[]>();
+  const empty: string[] = [];
   for (const id of content.folders) {
     if (!wordNetId.test(id)) continue;
     const images = await listImages(tree, posix.join(folder, id), remarks);
-    if (images.length === 0) {
-      throw new DataError(`${tree.name}: ${folder}/${id} holds no images: get it again, or remove the folder`);
-    }
+    if (images.length === 0) empty.push(id);
     byId.set(
       id,
       images.map((path) => ({ path, id })),
     );
   }
-  return byId;
+  if (empty.length === 0) return byId;
+  throw new DataError(
+    `${tree.name}: of ${folder}/ the ${empty.length === 1 ? 'folder' : 'folders'} ${someOf(empty)} ${empty.length === 1 ? 'holds' : 'hold'} no images: get them again, or remove what is empty`,
+  );
 }
 
 /** Images lie in a folder itself or, of Tiny ImageNet, in `images/` within it. */

@@ -3,7 +3,7 @@ import { DataError } from '@alex/tensor';
 import { folderTree } from './image-tree.js';
 import { missingOfImagenet } from './imagenet-folders.js';
 import { nameClasses } from './imagenet-names.js';
-import { plainArchive } from './plain-archive.js';
+import { plainArchives } from './plain-archive.js';
 import type { ImageSource, SourceContext, SourceImage } from './source.js';
 import { tarMembers, withFile } from './tar.js';
 
@@ -36,8 +36,10 @@ export async function imagenetHub(
   };
   const trainFiles = Array.from({ length: archiveCount }, (_, i) => find(`train_images_${i}`));
   const validationFiles = [find('val_images')];
-  const train = await list(folder, trainFiles, context);
-  const validation = await list(folder, validationFiles, context);
+  const archives = [...trainFiles, ...validationFiles].map((file) => join(folder, file));
+  const plain = await plainArchives(archives, context);
+  const train = trainFiles.flatMap((_, i) => list(archives[i]!, plain[i]!));
+  const validation = list(archives.at(-1)!, plain.at(-1)!);
   const ids = [...new Set(train.map(({ id }) => id))].sort();
   const labels = new Map(ids.map((id, label) => [id, label]));
   const labelled = (images: readonly Listed[]): SourceImage[] =>
@@ -72,25 +74,26 @@ export async function imagenetHub(
 
 type Listed = Omit<SourceImage, 'label'> & { readonly id: string };
 
-async function list(folder: string, files: readonly string[], context: SourceContext): Promise<Listed[]> {
+/**
+ * The images of an archive.
+ *
+ * @param plain where it lies unpacked
+ */
+function list(archive: string, plain: string): Listed[] {
   const images: Listed[] = [];
-  for (const file of files) {
-    const archive = join(folder, file);
-    const plain = await plainArchive(archive, context);
-    withFile(plain, (bytes) => {
-      for (const { name, offset, length } of tarMembers({ ...bytes, name: archive })) {
-        // Names of the kind ._NAME are macOS's own.
-        if (basename(name).startsWith('.')) continue;
-        const id = /_(n\d{8})\.jpe?g$/i.exec(name)?.[1];
-        if (id === undefined) {
-          throw new DataError(
-            `${archive}: ${name} does not end with the id of its class (_n01440764.JPEG): get it again`,
-          );
-        }
-        images.push({ name: basename(name), id, file: plain, offset, length });
+  withFile(plain, (bytes) => {
+    for (const { name, offset, length } of tarMembers({ ...bytes, name: archive })) {
+      // Names of the kind ._NAME are macOS's own.
+      if (basename(name).startsWith('.')) continue;
+      const id = /_(n\d{8})\.jpe?g$/i.exec(name)?.[1];
+      if (id === undefined) {
+        throw new DataError(
+          `${archive}: ${name} does not end with the id of its class (_n01440764.JPEG): get it again`,
+        );
       }
-    });
-  }
+      images.push({ name: basename(name), id, file: plain, offset, length });
+    }
+  });
   return images;
 }
 

@@ -1,8 +1,9 @@
-import { mkdir, rename, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { freeSpace } from '../free-space.js';
 import { temporaryFolder } from '../testing.js';
 import { imagenetSource } from './imagenet.js';
 import { missingOfImagenet } from './imagenet-folders.js';
@@ -207,7 +208,7 @@ describe("Kaggle's zip archive", () => {
     const folder = await folderOf({ 'imagenet.zip': await zipOf(kaggle()), 'no.zip': 'a poem' });
     await truncate(join(folder, 'imagenet.zip'), 2000);
     await refused(join(folder, 'imagenet.zip'), 'imagenet.zip breaks off or is no zip archive', 'get it again');
-    await refused(join(folder, 'no.zip'), 'no.zip is no folder and no zip archive: give a folder with');
+    await refused(join(folder, 'no.zip'), 'no.zip: it is text; give a folder with');
   });
 
   test('an image that is damaged in it is rejected by its name', async () => {
@@ -250,7 +251,7 @@ describe("torchvision's folders", () => {
     await refused(await folderOf(without(torchvision(), 'val')), 'has train/ but no val/');
     await refused(
       await folderOf({ ...torchvision(), [`train/n00000040/readme.txt`]: 'x' }),
-      'train/n00000040 holds no images',
+      'of train/ the folder n00000040 holds no images',
     );
     await refused(
       await folderOf({ ...torchvision(), 'train/n00000040.tar': 'x' }),
@@ -295,8 +296,8 @@ describe("the Hugging Face's archives", () => {
       `Found the Hugging Face's archives of ImageNet in data/: ${counts}.`,
       'Left out: test_images.tar.gz.',
     ]);
-    expect(first.said).toHaveLength(6);
-    expect(first.said[0]).toMatch(/^train_images_0\.tar\.gz is compressed: it is unpacked first, for which [\d.]+ GB/);
+    expect(first.said).toHaveLength(1);
+    expect(first.said[0]).toMatch(/^6 archives are compressed: they are unpacked first, for which [\d.]+ kB/);
     expectAll(await imagenetSource(join(folder, 'data'), second));
     expect(second.said).toEqual([]);
   });
@@ -327,6 +328,40 @@ describe("the Hugging Face's archives", () => {
       await folderOf({ ...(await hub()), 'data/val_images.tar.gz': more }),
       'is of the class n00000099, which the training archives lack',
     );
+  });
+
+  test('are told by their content to be compressed or not', async () => {
+    const files = await hub();
+    const folder = await folderOf({
+      ...files,
+      'classes.py': classesPy,
+      'data/val_images.tar.gz': gunzipSync(files['data/val_images.tar.gz']!),
+    });
+    const context = sourceContext(await temporaryFolder());
+    expectAll(await imagenetSource(folder, context));
+    expect(context.said[0]).toContain('5 archives are compressed');
+  });
+
+  test('that are pointers of Git LFS are named', async () => {
+    const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 29000000000\n';
+    await refused(
+      await folderOf({ ...(await hub()), 'data/train_images_1.tar.gz': pointer }),
+      'train_images_1.tar.gz is no tar archive: it is a pointer of Git LFS',
+      'run git lfs pull',
+    );
+  });
+
+  test('for which there is no room are refused before anything is unpacked', async () => {
+    const folder = await folderOf(await hub());
+    const scratch = await temporaryFolder();
+    const free = (await freeSpace(scratch))!;
+    // A file with a hole: it takes no room itself.
+    for (const i of [0, 1]) await truncate(join(folder, `data/train_images_${i}.tar.gz`), Math.ceil(0.6 * free));
+    const context = sourceContext(scratch);
+    await expect(imagenetSource(folder, context)).rejects.toThrow(
+      /^Unpacking 6 archives needs [\d,.]+ GB or more in .*, where [\d,.]+ GB are free: free some, or choose/,
+    );
+    expect(await readdir(scratch)).toEqual([]);
   });
 
   test('a signal ends the unpacking', async () => {

@@ -1,13 +1,17 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
-import { listFolder } from '../files.js';
+import { contentKindOf, gzipped, inWords, tarArchive, zipArchive } from '../content-kind.js';
+import { filesAndLinks, listFolder } from '../files.js';
+import { isKit } from './development-kit.js';
 import { folderTree, type ImageTree } from './image-tree.js';
-import { areImagenetArchives, imagenetArchives } from './imagenet-archives.js';
+import { findImagenetArchives, imagenetArchives } from './imagenet-archives.js';
 import { findImagenetFolders, imagenetFolders } from './imagenet-folders.js';
 import { areHubArchives, imagenetHub } from './imagenet-hub.js';
+import { headOf } from './plain-archive.js';
 import type { ImageSource, SourceContext } from './source.js';
-import { isZip, zipTree } from './zip-tree.js';
+import { tarTree } from './tar-tree.js';
+import { zipTree } from './zip-tree.js';
 
 const accepted =
   'give a folder with ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and the development kit; ' +
@@ -17,23 +21,22 @@ const accepted =
 
 /**
  * ImageNet in any form in which it can be had, told by what is there: the archives of image-net.org, Kaggle's folders
- * or zip archive, torchvision's folders, the Hugging Face's archives, or Tiny ImageNet. Classes are numbered in the order
+ * or archive, torchvision's folders, the Hugging Face's archives, or Tiny ImageNet. Classes are numbered in the order
  * of their WordNet ids. The first remark says what was found.
  *
- * @param from a folder, or a zip archive
+ * @param from a folder, or a zip or tar archive of one
  * @throws DataError where nothing of the kind is there, or a part is missing, damaged, or disagrees with the others.
  */
 export async function imagenetSource(from: string, context: SourceContext): Promise<ImageSource> {
-  if ((await stat(from).catch(() => undefined))?.isFile()) {
-    if (await isZip(from)) return inTree(await zipTree(from));
-    throw new DataError(`${from} is no folder and no zip archive: ${accepted}`);
-  }
-  const { files, folders } = await listFolder(from);
-  if (areImagenetArchives(files)) return imagenetArchives(from);
+  if ((await stat(from).catch(() => undefined))?.isFile()) return inTree(await archiveTree(from, context));
+  const top = await listFolder(from);
+  const [files, { folders }] = [filesAndLinks(top), top];
+  const archives = await findImagenetArchives(from, files);
+  if (archives) return imagenetArchives(from, archives);
   for (const folder of [from, ...(folders.includes('data') ? [join(from, 'data')] : [])]) {
-    const content = await listFolder(folder);
-    if (areHubArchives(content.files)) return imagenetHub(folder, content.files, context);
-    if (content.files.some((file) => file.endsWith('.parquet'))) {
+    const content = filesAndLinks(await listFolder(folder));
+    if (areHubArchives(content)) return imagenetHub(folder, content, context);
+    if (content.some((file) => file.endsWith('.parquet'))) {
       throw new DataError(
         `${folder} holds Parquet files, which are not read: get train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz from data/ of the same data set`,
       );
@@ -41,9 +44,18 @@ export async function imagenetSource(from: string, context: SourceContext): Prom
   }
   const tree = folderTree(from);
   if ((await findImagenetFolders(tree)).length > 0) return inTree(tree);
-  const zips = files.filter((file) => file.endsWith('.zip'));
-  if (zips.length === 1) return inTree(await zipTree(join(from, zips[0]!)));
+  const packed = files.filter((file) => /\.(zip|tar|tar\.gz|tgz)$/i.test(file) && !isKit(file));
+  if (packed.length === 1) return inTree(await archiveTree(join(from, packed[0]!), context));
   return inTree(tree);
+}
+
+/** The tree within an archive, whose kind is told by its first bytes. */
+async function archiveTree(file: string, context: SourceContext): Promise<ImageTree> {
+  const head = await headOf(file);
+  const kind = contentKindOf(head);
+  if (kind?.is === zipArchive) return zipTree(file);
+  if (kind === undefined || [tarArchive, gzipped].includes(kind.is)) return tarTree(file, context);
+  throw new DataError(`${file}: ${inWords(head, '')}; ${accepted}`);
 }
 
 async function inTree(tree: ImageTree): Promise<ImageSource> {

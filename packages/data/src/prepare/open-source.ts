@@ -1,18 +1,21 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { ConfigError } from '@alex/tensor';
-import { cifar10, cifar100, readCifar } from '../cifar.js';
+import { cifar10, cifar100, cifarVersionOf, readCifar } from '../cifar.js';
 import { openEmoji } from '../emoji/emoji.js';
+import { filesAndLinks, listFolder } from '../files.js';
 import { debianFashionMnist, openFashionMnist, openMnist } from '../mnist.js';
 import { fetchCifar10, unpackCifar } from './cifar10-files.js';
 import { datasetSource } from './dataset-source.js';
 import { folderSource } from './folder-source.js';
 import { imagenetSource } from './imagenet.js';
 import { type ImageSource, type SourceContext, type SourceKind, sourceKinds } from './source.js';
+import { sourceOf } from './source-kind.js';
 import { webdatasetSource } from './webdataset-source.js';
 
 export interface SourceOptions {
-  readonly source: SourceKind;
+  /** What it is; told by its content unless said. */
+  readonly source?: SourceKind | undefined;
   /**
    * Where it lies: ImageNet in any form in which it can be had; a folder of class folders; WebDataset shards in a folder
    * or by a pattern with braces; files of CIFAR-10 or CIFAR-100 in a folder, or their archive, or of CIFAR-10 nothing to
@@ -32,7 +35,10 @@ export interface SourceOptions {
  * @throws DataError where the source is missing, incomplete or damaged; ConfigError where an option is not possible.
  */
 export async function openSource(options: SourceOptions, context: SourceContext): Promise<ImageSource> {
-  const { source, from, size, classes } = options;
+  const { size, classes } = options;
+  const source = await sourceOf(options.source, options.from);
+  if (options.source === undefined) context.say(`${options.from} is taken for data of the kind ${source}.`);
+  const from = options.source === undefined && source === 'emoji' ? undefined : options.from;
   if (classes !== undefined && source !== 'emoji') {
     throw new ConfigError(`classes is ${classes}, but ${source} has classes of its own: leave the option out`);
   }
@@ -50,7 +56,7 @@ export async function openSource(options: SourceOptions, context: SourceContext)
       const fetched = from === undefined && source === 'cifar10';
       const place = fetched ? undefined : given(from, source);
       const unpacked = join(await context.scratch(), source);
-      const files = place ?? unpacked;
+      const files = fetched ? unpacked : ((await archiveIn(place!)) ?? place!);
       const isArchive = !fetched && (await stat(files).catch(() => undefined))?.isFile();
       if (fetched) await fetchCifar10(unpacked);
       if (isArchive) await unpackCifar(files, version, unpacked);
@@ -74,6 +80,14 @@ export async function openSource(options: SourceOptions, context: SourceContext)
     default:
       throw new ConfigError(`source is ${String(source)}: give ${sourceKinds.join(', ')}`);
   }
+}
+
+/** The archive of CIFAR in a folder that holds nothing else of it. */
+async function archiveIn(folder: string): Promise<string | undefined> {
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) return undefined;
+  const files = filesAndLinks(await listFolder(folder));
+  const archives = files.filter((file) => /^cifar.*\.(tar|tar\.gz|tgz)$/i.test(file));
+  return cifarVersionOf(files) || archives.length !== 1 ? undefined : join(folder, archives[0]!);
 }
 
 function given(from: string | undefined, source: SourceKind): string {

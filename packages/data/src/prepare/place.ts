@@ -1,4 +1,4 @@
-import { inflateRawSync } from 'node:zlib';
+import { crc32, inflateRawSync } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import { reason } from '../files.js';
 import type { Place } from './source.js';
@@ -14,10 +14,15 @@ const mostInflated = 2 ** 28;
  * @throws DataError where it is damaged.
  */
 export function unpacked(
-  { name, deflated }: Pick<Place, 'deflated'> & { readonly name: string },
+  { name, deflated, crc32: expected }: Pick<Place, 'deflated' | 'crc32'> & { readonly name: string },
   bytes: Buffer,
 ): Buffer {
-  if (!deflated) return bytes;
+  const content = deflated ? inflated(name, bytes) : bytes;
+  if (expected === undefined || crc32(content) === expected) return content;
+  throw new DataError(`${name} is damaged in its archive: its checksum is another`);
+}
+
+function inflated(name: string, bytes: Buffer): Buffer {
   try {
     return inflateRawSync(bytes, { maxOutputLength: mostInflated });
   } catch (error) {

@@ -1,43 +1,114 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { rename, stat } from 'node:fs/promises';
+import { open, rename, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { DataError } from '@alex/tensor';
-import { errorCode, reason, writeError } from '../files.js';
+import { contentKindOf, headBytes, inWords, tarArchive } from '../content-kind.js';
+import { errorCode, readError, reason, writeError } from '../files.js';
+import { checkFreeSpace, gigabytes } from '../free-space.js';
 import type { SourceContext } from './source.js';
 
-/** Names of archives that `plainArchive` unpacks. */
-export const isGzipped = (file: string) => /\.(gz|tgz)$/i.test(file);
+/** The first bytes of a file. */
+export async function headOf(file: string): Promise<Buffer> {
+  try {
+    const handle = await open(file);
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw readError(file, error);
+  }
+}
+
+/** Whether a file is compressed by gzip: some programs unpack what they download and leave its name, or the other way round. */
+export async function isGzipped(file: string): Promise<boolean> {
+  return startsGzipped(await headOf(file));
+}
+
+const startsGzipped = (head: Buffer) => head[0] === 0x1f && head[1] === 0x8b;
 
 /**
- * An archive in which files can be found by their place: one that is gzipped is unpacked into the scratch folder, once,
+ * What reads an archive, and unpacks it if it is gzipped: the beginning of a pipeline.
+ *
+ * @throws DataError where it is something else, which is named.
+ */
+export async function readingStreams(archive: string): Promise<(NodeJS.ReadableStream | NodeJS.ReadWriteStream)[]> {
+  const head = await headOf(archive);
+  const isPacked = startsGzipped(head);
+  if (!isPacked && (contentKindOf(head)?.is ?? tarArchive) !== tarArchive) {
+    throw new DataError(`${archive} is no tar archive: ${inWords(head, '', 'get it again')}`);
+  }
+  return [createReadStream(archive), ...(isPacked ? [createGunzip()] : [])];
+}
+
+/**
+ * Archives in which files can be found by their place: those that are gzipped are unpacked into the scratch folder, once,
  * however often the preparation is stopped.
  *
- * @throws DataError where it breaks off or there is no room for it.
+ * @returns where the plain ones lie, in the same order
+ * @throws DataError where one breaks off or is something else, or there is no room for all of them.
  */
-export async function plainArchive(archive: string, { scratch, say, signal }: SourceContext): Promise<string> {
-  if (!isGzipped(archive)) return archive;
-  const { size, mtimeMs } = await stat(archive).catch((error: unknown) => {
-    throw new DataError(`cannot read ${archive}: ${reason(error)}`, { cause: error });
-  });
-  const key = createHash('sha256')
+export async function plainArchives(archives: readonly string[], context: SourceContext): Promise<string[]> {
+  const found: { archive: string; plain: string; bytes: number }[] = [];
+  for (const archive of archives) {
+    const target = (await isGzipped(archive)) ? await targetOf(archive, context) : undefined;
+    if (target === undefined || (await stat(target).catch(() => undefined))) {
+      found.push({ archive, plain: target ?? archive, bytes: 0 });
+    } else found.push({ archive, plain: target, bytes: await unpackedBytes(archive) });
+  }
+  const packed = found.filter(({ bytes }) => bytes > 0);
+  const needed = packed.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (packed.length > 0) {
+    const what = packed.length === 1 ? basename(packed[0]!.archive) : `${packed.length} archives`;
+    await checkFreeSpace(await context.scratch(), needed, `Unpacking ${what}`);
+    context.say(
+      `${packed.length === 1 ? `${what} is compressed: it is` : `${what} are compressed: they are`} unpacked first, for which ${gigabytes(needed)} or more are needed.`,
+    );
+  }
+  for (const { archive, plain } of packed) await unpack(archive, plain, context);
+  return found.map(({ plain }) => plain);
+}
+
+/** Where an archive is unpacked to: another place for another file of its name. */
+async function targetOf(archive: string, { scratch }: SourceContext): Promise<string> {
+  const { size, mtimeMs } = await stat(archive);
+  const hash = createHash('sha256')
     .update(`${resolve(archive)}\0${size}\0${mtimeMs}`)
-    .digest('hex')
-    .slice(0, 16);
-  const target = join(await scratch(), `${key}.tar`);
-  if (await stat(target).catch(() => undefined)) return target;
-  const gigabytes = (size / 1e9).toLocaleString('en-US', { maximumFractionDigits: 1 });
-  say(`${basename(archive)} is compressed: it is unpacked first, for which ${gigabytes} GB or more are needed.`);
+    .digest('hex');
+  return join(await scratch(), `${hash.slice(0, 16)}.tar`);
+}
+
+/** How long an archive is at least when it is unpacked: images cannot be packed any further, and the end tells the length modulo 2^32. */
+async function unpackedBytes(archive: string): Promise<number> {
+  const { size } = await stat(archive);
+  const file = await open(archive);
+  try {
+    const end = Buffer.alloc(4);
+    await file.read(end, 0, 4, Math.max(0, size - 4));
+    const known = end.readUInt32LE(0);
+    // What follows the end of an archive that is torn is any number.
+    return size < 2 ** 30 && known < 1000 * size ? Math.max(size, known) : size;
+  } finally {
+    await file.close();
+  }
+}
+
+async function unpack(archive: string, target: string, { signal }: SourceContext): Promise<void> {
   const unfinished = `${target}.unfinished`;
   try {
     await pipeline(createReadStream(archive), createGunzip(), createWriteStream(unfinished), signal ? { signal } : {});
   } catch (error) {
     signal?.throwIfAborted();
+    if (isReadError(error)) throw readError(archive, error);
     if (!/^Z_/.test(errorCode(error) ?? '')) throw writeError(unfinished, error);
     throw new DataError(`${archive} cannot be unpacked: ${reason(error)}; get it again`, { cause: error });
   }
   await rename(unfinished, target);
-  return target;
 }
+
+const isReadError = (error: unknown) => error instanceof Error && 'syscall' in error && error.syscall === 'read';

@@ -251,9 +251,9 @@ describe('images that cannot be used', () => {
     const listed = lines.map((line) => JSON.parse(line) as { image: string; reason: string });
     expect(listed.map(({ image }) => image).sort()).toEqual([0, 1, 2].map((i) => `a/broken${i}.JPEG`));
     const reasonOf = (name: string) => listed.find(({ image }) => image === name)!.reason;
-    expect(reasonOf('a/broken0.JPEG')).toContain('its content is something else');
-    expect(reasonOf('a/broken1.JPEG')).toContain('cannot be read as an image');
-    expect(reasonOf('a/broken2.JPEG')).toContain('the file is empty');
+    expect(reasonOf('a/broken0.JPEG')).toBe('it is text');
+    expect(reasonOf('a/broken1.JPEG')).toContain('it cannot be decoded (');
+    expect(reasonOf('a/broken2.JPEG')).toBe('the file is empty');
   });
 
   test('end the preparation where they are too many; allowing more goes on', async () => {
@@ -283,8 +283,7 @@ describe('images that cannot be used', () => {
 describe('an interruption', () => {
   /** Prepares in a process of its own, which is killed as soon as so many images are done. */
   async function killedAfter(images: number, options: PrepareOptions): Promise<void> {
-    const { url } = ownScript('prepare/testing-process');
-    const { execArgv } = ownScript('shard-process');
+    const { url, execArgv } = ownScript('testing-process');
     const child = fork(url, [JSON.stringify(options)], { execArgv, stdio: 'ignore' });
     const ended = once(child, 'exit');
     child.on('message', (event: PreparationEvent) => {
@@ -432,8 +431,7 @@ describe('other sources', () => {
 describe('a disk', () => {
   /** As a disk that has room for so many more bytes, for a preparation in a process of its own. */
   async function preparedWithRoomFor(bytes: number, options: PrepareOptions): Promise<string> {
-    const { url } = ownScript('prepare/testing-process');
-    const { execArgv } = ownScript('shard-process');
+    const { url, execArgv } = ownScript('testing-process');
     const env = { ...process.env, NODE_OPTIONS: `--import ${fullDisk}`, ALEX_TEST_ROOM: `${bytes}` };
     const child = fork(url, [JSON.stringify(options)], { execArgv, env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     let said = '';
@@ -490,7 +488,8 @@ describe('wrong use', () => {
     ['no size', { size: 0 }, 'size is 0'],
     ['shards of nothing', { imagesPerShard: 0 }, 'imagesPerShard is 0'],
     ['a quality above 100', { quality: 101 }, 'quality is 101'],
-    ['no source', { from: undefined }, 'from is missing'],
+    ['no place', { from: undefined }, 'from is missing'],
+    ['nothing at all', { source: undefined, from: undefined }, 'source and from are missing'],
     [
       'no source of CIFAR-100',
       { source: 'cifar100', from: undefined },

@@ -1,26 +1,17 @@
-import { createHash } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError, DataError } from '@alex/tensor';
-import sharp from 'sharp';
+import { ConfigError } from '@alex/tensor';
 import { checkWhole } from '../checks.js';
-import { errorCode, makeFolder, reason, syncFolder, writeWhole } from '../files.js';
-import { encodeIndex } from '../prepared/index-file.js';
-import {
-  type Manifest,
-  manifestFile,
-  manifestVersion,
-  readManifest,
-  type SplitManifest,
-  workshopFolder,
-} from '../prepared/manifest.js';
-import { encodeNpy } from '../prepared/npy.js';
+import { makeFolder } from '../files.js';
+import { type Manifest, workshopFolder } from '../prepared/manifest.js';
 import { verifyPrepared } from '../prepared/verify.js';
-import { type ColourTotals, statisticsOf } from '../statistics.js';
+import { allowedOf, checkMaxRejected, tooManyRejected, usualMaxRejected, writeRejected } from '../rejected.js';
+import { finish, type Jobs, rejectedImages, type SplitName, splitNames } from './finish.js';
 import { openSource, type SourceOptions } from './open-source.js';
-import { readShardRecord, type ShardFormat, type ShardJob, type ShardRecord } from './shard.js';
+import type { ShardFormat } from './shard.js';
 import { makeShards } from './shard-processes.js';
-import { fingerprintOf, type ImageSource, type SourceImage } from './source.js';
+import type { ImageSource, SourceImage } from './source.js';
+import { agreeOnPlan, checkRoom, checkTarget, finishedManifest, planOf, removeOtherShards } from './target.js';
 
 /** How a preparation gets on. */
 export type PreparationEvent =
@@ -55,17 +46,8 @@ export interface Preparation {
   readonly alreadyThere: boolean;
 }
 
-const splitNames = ['train', 'validation'] as const;
-type SplitName = (typeof splitNames)[number];
-
-const rejectedFile = 'rejected.jsonl';
-const planFile = 'plan';
-const tools = Object.fromEntries(
-  ['sharp', 'vips', 'mozjpeg', 'png', 'spng'].flatMap((tool) => {
-    const version = (sharp.versions as Readonly<Record<string, string | undefined>>)[tool];
-    return version === undefined ? [] : [[tool, version] as const];
-  }),
-);
+/** So many unusable images end a preparation at once, if they are too many; below, all of them are found first. */
+const enoughRejected = 1000;
 
 /**
  * Prepares images for training as the paper does (section 2: the shorter side scaled to 256, the central 256 x 256
@@ -80,10 +62,8 @@ const tools = Object.fromEntries(
  *   damaged, too many images are rejected, or the target cannot be written.
  */
 export async function prepareDataset(options: PrepareOptions): Promise<Preparation> {
-  const { to, maxRejected = 0.001, quality = 95, imagesPerShard = 1024, signal, onEvent } = options;
-  if (!(maxRejected >= 0 && maxRejected <= 1)) {
-    throw new ConfigError(`maxRejected is ${maxRejected}: give a share from 0 to 1`);
-  }
+  const { to, maxRejected = usualMaxRejected, quality = 95, imagesPerShard = 1024, signal, onEvent } = options;
+  checkMaxRejected(maxRejected);
   checkWhole('quality', quality, 1, 100);
   checkWhole('imagesPerShard', imagesPerShard, 1, 65536);
   if (options.workers !== undefined) checkWhole('workers', options.workers, 1, 1024);
@@ -91,16 +71,17 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
   await checkTarget(to);
   const workshop = join(to, workshopFolder);
   onEvent?.({ kind: 'listing' });
+  const say = (text: string) => onEvent?.({ kind: 'remark', text });
   const source = await openSource(options, {
     async scratch() {
       const scratch = join(workshop, 'source');
       await makeFolder(scratch);
       return scratch;
     },
-    say: (text) => onEvent?.({ kind: 'remark', text }),
+    say,
     signal,
   });
-  for (const text of source.remarks ?? []) onEvent?.({ kind: 'remark', text });
+  for (const text of source.remarks ?? []) say(text);
   signal?.throwIfAborted();
   const format: ShardFormat = {
     size: sizeOf(source, options.size),
@@ -108,46 +89,50 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
     encoding: options.encoding ?? (source.lossless ? 'png' : 'jpg'),
     quality,
   };
-  const plan = { version: manifestVersion, source: fingerprintOf(source), format, imagesPerShard, tools };
-  const fingerprint = createHash('sha256').update(JSON.stringify(plan)).digest('hex');
-
-  const finished = await finishedManifest(to);
+  const plan = planOf(source, format, imagesPerShard);
+  const finished = await finishedManifest(to, source, plan, { say, signal });
   if (finished) {
-    if (finished.fingerprint !== fingerprint) throw otherData(to);
     await rm(workshop, { recursive: true, force: true });
     await verifyPrepared(to, (done, of) => onEvent?.({ kind: 'verifying', done, of }));
     return { directory: to, manifest: finished, alreadyThere: true };
   }
   await makeFolder(workshop);
-  await agreeOnPlan(to, join(workshop, planFile), fingerprint);
+  await agreeOnPlan(to, plan);
 
   const jobs = jobsFor(source, { to, workshop, format, imagesPerShard });
   const of = source.train.length + source.validation.length;
-  const allowed = Math.floor(maxRejected * of);
+  await checkRoom(to, of, format, say);
+  const allowed = allowedOf(maxRejected, of);
   let done = 0;
   let rejected = 0;
   const tell = () => onEvent?.({ kind: 'images', done, of, rejected });
   tell();
+  const all = splitNames.flatMap((split) => jobs[split]);
   try {
-    await makeShards(
-      splitNames.flatMap((split) => jobs[split]),
-      {
-        workers: options.workers,
-        signal,
-        onImages(count) {
-          done += count;
-          tell();
-        },
-        onShard(made) {
-          rejected += made.rejected;
-          if (rejected > allowed) throw new TooManyRejected();
-        },
+    await makeShards(all, {
+      workers: options.workers,
+      signal,
+      onImages(count) {
+        done += count;
+        tell();
       },
-    );
+      onShard(made) {
+        rejected += made.rejected;
+        if (rejected > Math.max(allowed, enoughRejected)) throw new TooManyRejected();
+      },
+    });
   } catch (error) {
-    if (error instanceof TooManyRejected) throw await tooMany(to, workshop, jobs, of, maxRejected);
-    throw error;
+    if (!(error instanceof TooManyRejected)) throw error;
   }
+  if (rejected > allowed) {
+    const images = await rejectedImages(workshop, jobs);
+    throw tooManyRejected(images, of, maxRejected, await writeRejected(to, images));
+  }
+  await removeOtherShards(
+    to,
+    all.map(({ shard }) => shard),
+  );
+  const { fingerprint } = plan;
   const manifest = await finish({ to, workshop, source, format, fingerprint, jobs });
   await rm(workshop, { recursive: true, force: true });
   return { directory: to, manifest, alreadyThere: false };
@@ -155,43 +140,12 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
 
 class TooManyRejected extends Error {}
 
-type Jobs = Readonly<Record<SplitName, readonly Omit<ShardJob, 'lanes'>[]>>;
-
 function sizeOf(source: ImageSource, size: number | undefined): number {
   if (source.size === undefined) return size ?? 256;
   if (size === undefined || size === source.size) return source.size;
   throw new ConfigError(
     `size is ${size}, but ${source.name} has images of ${source.size} x ${source.size}: leave the option out`,
   );
-}
-
-/** Nothing of somebody else's is ever written over. */
-async function checkTarget(to: string): Promise<void> {
-  let content: string[];
-  try {
-    content = await readdir(to);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
-    throw new ConfigError(`${to} cannot be used (${reason(error)}): choose another folder`, { cause: error });
-  }
-  if (content.length === 0 || content.includes(manifestFile) || content.includes(workshopFolder)) return;
-  throw new ConfigError(`${to} holds ${content[0]} and is no preparation that was begun: choose a new or empty folder`);
-}
-
-async function finishedManifest(to: string): Promise<Manifest | undefined> {
-  return (await readdir(to).catch(() => [] as string[])).includes(manifestFile) ? readManifest(to) : undefined;
-}
-
-const otherData = (to: string) =>
-  new ConfigError(
-    `${to} holds other data, or the same prepared in another way or by another version: choose another folder or remove it`,
-  );
-
-/** A preparation that was stopped goes on only as what it was. */
-async function agreeOnPlan(to: string, file: string, fingerprint: string): Promise<void> {
-  const known = await readFile(file, 'utf8').catch(() => undefined);
-  if (known === undefined) await writeWhole(file, fingerprint);
-  else if (known !== fingerprint) throw otherData(to);
 }
 
 function jobsFor(
@@ -215,117 +169,4 @@ function jobsFor(
       statistics: split === 'train',
     }));
   return { train: ofSplit('train', source.train), validation: ofSplit('validation', source.validation) };
-}
-
-async function tooMany(to: string, workshop: string, jobs: Jobs, of: number, maxRejected: number): Promise<DataError> {
-  const lines: string[] = [];
-  for (const split of splitNames) {
-    for (const { shard } of jobs[split]) {
-      lines.push(...rejectedLines(split, (await readShardRecord(workshop, shard))?.rejected ?? []));
-    }
-  }
-  const file = join(to, rejectedFile);
-  await writeWhole(file, lines.join(''));
-  const first = JSON.parse(lines[0]!) as { image: string; reason: string };
-  return new DataError(
-    `${lines.length} of ${of} images cannot be used, more than ${(100 * maxRejected).toLocaleString('en-US')}%; ` +
-      `${first.image} for one (${first.reason}). ${file} lists them: replace them, or allow more by --max-rejected`,
-  );
-}
-
-function rejectedLines(split: SplitName, rejected: ShardRecord['rejected']): string[] {
-  return rejected.map(({ image, reason }) => `${JSON.stringify({ split, image, reason })}\n`);
-}
-
-/** Puts together what the shards' records say. */
-async function finish({
-  to,
-  workshop,
-  source,
-  format,
-  fingerprint,
-  jobs,
-}: {
-  to: string;
-  workshop: string;
-  source: ImageSource;
-  format: ShardFormat;
-  fingerprint: string;
-  jobs: Jobs;
-}): Promise<Manifest> {
-  const { size, channels, encoding, quality } = format;
-  const colours: ColourTotals[] = [];
-  const imageSum = new Float64Array(channels * size * size);
-  const rejected: string[] = [];
-
-  const writeChecked = async (file: string, content: string | Buffer) => {
-    await writeWhole(join(to, file), content);
-    return {
-      file,
-      bytes: Buffer.byteLength(content),
-      sha256: createHash('sha256').update(content).digest('hex'),
-    };
-  };
-  const writeSplit = async (split: SplitName): Promise<SplitManifest> => {
-    const shards: SplitManifest['shards'] = [];
-    const entries: ShardRecord['images'][number][] = [];
-    let rejectedOfSplit = 0;
-    for (const { shard } of jobs[split]) {
-      const record = await readShardRecord(workshop, shard);
-      if (!record) throw new DataError(`${workshop} was changed meanwhile: remove ${to} and prepare the data again`);
-      shards.push({ file: shard, bytes: record.bytes, sha256: record.sha256, images: record.images.length });
-      for (const entry of record.images) entries.push(entry);
-      rejected.push(...rejectedLines(split, record.rejected));
-      rejectedOfSplit += record.rejected.length;
-      if (record.colours) colours.push(record.colours);
-      if (record.imageSum !== undefined) addWords(imageSum, Buffer.from(record.imageSum, 'base64'));
-    }
-    if (entries.length === 0) throw new DataError(`none of the ${split} images can be used`);
-    const index = await writeChecked(`${split}.index`, encodeIndex(entries));
-    return { images: entries.length, rejected: rejectedOfSplit, index, shards };
-  };
-
-  const splits = { train: await writeSplit('train'), validation: await writeSplit('validation') };
-  const count = splits.train.images;
-  const meanImage = imageSum.map((sum) => sum / count);
-  const { mean, covariance, standardDeviations, axes } = statisticsOf(colours);
-  if (rejected.length > 0) await writeWhole(join(to, rejectedFile), rejected.join(''));
-  else await rm(join(to, rejectedFile), { force: true });
-  const manifest: Manifest = {
-    format: 'alex-dataset',
-    version: manifestVersion,
-    name: source.name,
-    source: { kind: source.kind, from: [...source.from], ...(source.remarks && { remarks: [...source.remarks] }) },
-    fingerprint,
-    preprocessing: {
-      description:
-        source.bytes === 'pixels'
-          ? `as they are, ${size} x ${size}`
-          : `shorter side scaled to ${size}, central ${size} x ${size} cut out, turned as the camera noted, 8-bit ${channels === 1 ? 'grey' : 'RGB'}`,
-      size,
-      channels,
-      encoding,
-      ...(encoding === 'jpg' && { quality }),
-      tools,
-    },
-    classes: source.classes.map(({ id, name }) => ({ id, name })),
-    splits,
-    statistics: {
-      meanImage: await writeChecked('mean-image.npy', encodeNpy([channels, size, size], meanImage)),
-      mean: [...mean],
-      covariance: covariance.map((row) => [...row]),
-      standardDeviations: [...standardDeviations],
-      axes: axes.map((axis) => [...axis]),
-    },
-    ...(source.numbers && { numbers: [...source.numbers] }),
-    ...(source.licences && { licences: [...source.licences] }),
-  };
-  await syncFolder(to);
-  await writeWhole(join(to, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`);
-  await syncFolder(to);
-  return manifest;
-}
-
-function addWords(sums: Float64Array, words: Buffer): void {
-  for (let i = 0; i < sums.length; i++) sums[i]! += words.readUInt32LE(4 * i);
 }

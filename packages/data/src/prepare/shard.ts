@@ -1,18 +1,16 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync } from 'node:fs';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { pack } from 'tar-stream';
-import { reason, writeError, writeWhole } from '../files.js';
-import { checkSignatureOf, decodeImage } from '../image-file.js';
+import { readError, writeError, writeWhole } from '../files.js';
+import { type Decoding, readingFault, tryDecoding } from '../image-file.js';
 import { hasChecksum } from '../prepared/checksum.js';
 import { ColourSums, type ColourTotals } from '../statistics.js';
 import { unpacked } from './place.js';
 import type { ImageSource, SourceImage } from './source.js';
-import { readFully } from './tar.js';
+import { anyNewer, checksumsOf, isWholeFile, PlaceReader } from './source-content.js';
 
 /** How images are kept in shards. */
 export interface ShardFormat {
@@ -43,18 +41,24 @@ export interface ShardJob {
 }
 
 /** An image that could not be used. */
-export interface Rejected {
+export interface RejectedImage {
   readonly image: string;
   readonly reason: string;
+  /** Whether its file could not be read: perhaps it can be another time. */
+  readonly unread?: boolean;
 }
 
 /** What is known of a finished shard: a file beside the others, written after the shard itself. */
 export interface ShardRecord {
+  /** Of everything that the job says: a shard of another one is made again. */
+  readonly job: string;
   readonly bytes: number;
   readonly sha256: string;
   /** Of each image: offset and length in the shard, label, CRC-32. */
   readonly images: readonly (readonly [offset: number, length: number, label: number, crc: number])[];
-  readonly rejected: readonly Rejected[];
+  readonly rejected: readonly RejectedImage[];
+  /** CRC-32 of what the source holds of each image of the job, used or not; 0 where it could not be read. */
+  readonly sources: readonly number[];
   readonly colours?: ColourTotals;
   /** Sums of each value `[channels, size, size]`, 32-bit little-endian words in base64. */
   readonly imageSum?: string;
@@ -62,10 +66,11 @@ export interface ShardRecord {
 
 const recordFile = (workshop: string, shard: string) => join(workshop, `${shard}.json`);
 
-/** The record of a shard, or nothing where it was not finished. */
+/** The record of a shard, or nothing where it was not finished, or by an older version that noted less. */
 export async function readShardRecord(workshop: string, shard: string): Promise<ShardRecord | undefined> {
   try {
-    return JSON.parse(await readFile(recordFile(workshop, shard), 'utf8')) as ShardRecord;
+    const record = JSON.parse(await readFile(recordFile(workshop, shard), 'utf8')) as ShardRecord;
+    return record.job === undefined ? undefined : record;
   } catch {
     return undefined;
   }
@@ -73,15 +78,16 @@ export async function readShardRecord(workshop: string, shard: string): Promise<
 
 /**
  * Makes a shard, unless it is there already, whole and right. The file appears under its name only when it is complete
- * and on the disk, its record after it: whatever happens at any moment, a shard with a record is a good one.
+ * and on the disk, its record after it: whatever happens at any moment, a shard with a record is a good one, unless the images
+ * that it was made of have changed since.
  *
- * @throws DataError where the source or the target cannot be used. Images that cannot be decoded are rejected.
+ * @throws DataError where an archive or the target cannot be used. Images that cannot be read or decoded are rejected.
  */
 export async function makeShard(job: ShardJob, onImages: (count: number) => void = () => {}): Promise<ShardRecord> {
   const { directory, workshop, shard } = job;
   const path = join(directory, shard);
   const known = await readShardRecord(workshop, shard);
-  if (known && (await hasChecksum(path, known))) {
+  if (known && (await isStillRight(job, known))) {
     onImages(job.images.length);
     return known;
   }
@@ -95,6 +101,26 @@ export async function makeShard(job: ShardJob, onImages: (count: number) => void
     await rm(unfinished, { force: true }).catch(() => undefined);
     throw writeError(path, error);
   }
+}
+
+/** Whether a finished shard is what would be made now: itself by its checksum, and of images that are still the same. */
+async function isStillRight(job: ShardJob, record: ShardRecord): Promise<boolean> {
+  const { directory, workshop, shard, images } = job;
+  if (record.job !== hashOf(job)) return false;
+  if (!(await hasChecksum(join(directory, shard), record))) return false;
+  const { mtimeMs } = await stat(recordFile(workshop, shard));
+  if (!record.rejected.some(({ unread }) => unread) && !(await anyNewer(images, mtimeMs))) return true;
+  // What is older was read already; only what may be new is worth a reading.
+  const now = await checksumsOf(images);
+  return record.sources.length === now.length && record.sources.every((checksum, i) => checksum === now[i]);
+}
+
+/** Of what decides on a shard's bytes: not of where anything lies. */
+function hashOf({ shard, bytes, format, images, first, statistics }: ShardJob): string {
+  const listed = images.map(({ name, label, offset, length }) => [name, label, offset, length]);
+  return createHash('sha256')
+    .update(JSON.stringify([shard, bytes, format, first, statistics, listed]))
+    .digest('hex');
 }
 
 async function writeShard(job: ShardJob, path: string, onImages: (count: number) => void): Promise<ShardRecord> {
@@ -129,16 +155,19 @@ async function writeShard(job: ShardJob, path: string, onImages: (count: number)
   };
 
   const placed: [number, number, number, number][] = [];
-  const rejected: Rejected[] = [];
+  const rejected: RejectedImage[] = [];
+  const sources: number[] = [];
   const colours = new ColourSums(channels);
   const imageSum = new Uint32Array(channels * size * size);
-  const descriptors = new Map<string, number>();
+  const reader = new PlaceReader();
   try {
-    await inOrder(images, job.lanes, preparer(job, descriptors), async (prepared, i) => {
+    await inOrder(images, job.lanes, preparer(job, reader), async (prepared, i) => {
       const { name, label } = images[i]!;
       onImages(1);
+      sources.push(prepared.source);
       if ('reason' in prepared) {
-        rejected.push({ image: name, reason: prepared.reason });
+        const { reason, unread } = prepared;
+        rejected.push({ image: name, reason, ...(unread && { unread }) });
         return;
       }
       const { pixels, content } = prepared;
@@ -158,15 +187,17 @@ async function writeShard(job: ShardJob, path: string, onImages: (count: number)
     await writing.catch(() => undefined);
     throw error;
   } finally {
-    for (const descriptor of descriptors.values()) closeSync(descriptor);
+    reader.close();
     await file.close();
   }
   return {
+    job: hashOf(job),
     // Two blocks of zeros end an archive.
     bytes: bytes + 1024,
     sha256: hash.digest('hex'),
     images: placed,
     rejected,
+    sources,
     ...(statistics && { colours: colours.totals(), imageSum: Buffer.from(imageSum.buffer).toString('base64') }),
   };
 }
@@ -179,47 +210,48 @@ function keyOf(number: number, name: string): string {
   return `${String(number).padStart(8, '0')}_${plain.slice(0, 60)}`;
 }
 
-type Prepared = { readonly pixels: Uint8Array; readonly content: Buffer } | { readonly reason: string };
+/** An image, or why it cannot be used; and the CRC-32 of what the source holds of it. */
+type Prepared = { readonly source: number } & (
+  | { readonly pixels: Uint8Array; readonly content: Buffer }
+  | { readonly reason: string; readonly unread?: boolean }
+);
 
 /** How an image of this job is read, decoded and encoded again. */
-function preparer({ bytes, format }: ShardJob, descriptors: Map<string, number>) {
+function preparer({ bytes, format }: ShardJob, reader: PlaceReader) {
   const { size, channels, encoding, quality } = format;
-  const read = (image: SourceImage): Buffer => {
-    const content = Buffer.alloc(image.length);
-    // Archives stay open, files of one image do not.
-    const whole = image.offset === 0;
-    try {
-      const descriptor = descriptors.get(image.file) ?? openSync(image.file, 'r');
-      if (!whole) descriptors.set(image.file, descriptor);
-      try {
-        readFully(image.file, descriptor, content, image.offset);
-      } finally {
-        if (whole) closeSync(descriptor);
-      }
-      return content;
-    } catch (error) {
-      if (error instanceof DataError) throw error;
-      throw new DataError(`cannot read ${image.file}: ${reason(error)}`, { cause: error });
-    }
-  };
   return async (image: SourceImage): Promise<Prepared> => {
-    let pixels: Uint8Array;
+    let packed: Buffer;
     try {
-      const content = unpacked(image, read(image));
-      if (bytes === 'file') {
-        checkSignatureOf(image.name, content);
-        pixels = await decodeImage(image.name, content, size, channels);
-      } else pixels = content;
+      packed = reader.read(image);
     } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      return { reason: error.message };
+      if (!isWholeFile(image)) throw readError(image.file, error);
+      return { source: 0, reason: readingFault(image.file, error), unread: true };
     }
+    const source = crc32(packed);
+    const decoding = await decoded(image, packed, bytes, format);
+    if ('fault' in decoding) return { source, reason: decoding.fault };
+    const { pixels } = decoding;
     const raw = sharp(pixels, { raw: { width: size, height: size, channels } });
     // Unless it is said, one channel becomes three.
     if (channels === 1) raw.toColourspace('b-w');
     const content = await (encoding === 'jpg' ? raw.jpeg({ quality }) : raw.png()).toBuffer();
-    return { pixels, content };
+    return { source, pixels, content };
   };
+}
+
+async function decoded(
+  image: SourceImage,
+  packed: Buffer,
+  bytes: ImageSource['bytes'],
+  { size, channels }: ShardFormat,
+): Promise<Decoding> {
+  let content: Buffer;
+  try {
+    content = unpacked(image, packed);
+  } catch (error) {
+    return { fault: (error as Error).message };
+  }
+  return bytes === 'pixels' ? { pixels: content } : tryDecoding(content, size, channels);
 }
 
 function addImage(sum: Uint32Array, pixels: Uint8Array, channels: number): void {

@@ -21,6 +21,8 @@ export interface Place {
   readonly length: number;
   /** Whether the bytes are compressed by deflate, as in a zip archive. */
   readonly deflated?: boolean;
+  /** Checksum of the content when it is unpacked, where the archive knows it. */
+  readonly crc32?: number;
 }
 
 /** An image to be prepared, by its place. */

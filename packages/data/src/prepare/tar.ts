@@ -1,6 +1,8 @@
+import { isUtf8 } from 'node:buffer';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { DataError } from '@alex/tensor';
-import { reason } from '../files.js';
+import { contentKindOf, inWords, tarArchive } from '../content-kind.js';
+import { readError } from '../files.js';
 
 /** Bytes that can be read anywhere, such as an open file or a part of one. */
 export interface Bytes {
@@ -28,7 +30,9 @@ const mostExtraBytes = 2 ** 20;
  *
  * @param options.endOptional whether an archive may lack the empty blocks that end it, as some programs leave them out:
  *   then nobody can tell whether more members should follow
- * @throws DataError where the archive breaks off, is none, or holds a name that leads out of it or a link.
+ * A hard link is the file that it names, if that comes before it.
+ *
+ * @throws DataError where the archive breaks off, is none, or holds a name that leads out of it or another link.
  */
 export function* tarMembers(
   bytes: Bytes,
@@ -36,20 +40,30 @@ export function* tarMembers(
 ): Generator<TarMember, void, undefined> {
   const header = new Uint8Array(blockBytes);
   let longName: string | undefined;
+  let longLink: string | undefined;
+  /** What a hard link may mean. */
+  const before = new Map<string, TarMember>();
   let extended: Readonly<Record<string, string>> = {};
   for (let at = 0; ; ) {
     if (endOptional && at > 0 && at >= bytes.length) return;
     if (at + blockBytes > bytes.length) {
+      checkIsNothingElse(bytes);
       throw new DataError(`${bytes.name} breaks off at byte ${at}, without a tar's end: get it again`);
     }
     bytes.read(header, at);
-    if (header.every((byte) => byte === 0)) return;
+    if (isZero(header)) {
+      checkEnd(bytes, at);
+      return;
+    }
     checkSum(bytes.name, header, at);
     const kind = String.fromCharCode(header[156]!);
     const describesNext = 'LKxg'.includes(kind);
-    const length = !describesNext && extended['size'] !== undefined ? Number(extended['size']) : sizeOf(header);
+    const size = !describesNext && extended['size'] !== undefined ? Number(extended['size']) : sizeOf(header);
+    // What a folder, a symbolic link or a device gives as its size is not in the archive.
+    const length = '23456'.includes(kind) ? 0 : size;
     const offset = at + blockBytes;
     const name = extended['path'] ?? longName ?? nameOf(header);
+    const target = extended['linkpath'] ?? longLink ?? text(header.subarray(157, 257));
     if (!Number.isSafeInteger(length) || length < 0 || offset + length > bytes.length) {
       throw new DataError(
         `${bytes.name} breaks off: ${name} at byte ${at} should have ${length} bytes, ` +
@@ -58,24 +72,35 @@ export function* tarMembers(
     }
     at = offset + Math.ceil(length / blockBytes) * blockBytes;
     if (describesNext) {
-      if (kind === 'g' || kind === 'K') continue;
+      if (kind === 'g') continue;
       if (length > mostExtraBytes) throw new DataError(`${bytes.name} has a name of ${length} bytes: get it again`);
       const content = new Uint8Array(length);
       bytes.read(content, offset);
       if (kind === 'L') longName = text(content);
+      else if (kind === 'K') longLink = text(content);
       else extended = paxRecords(content);
       continue;
     }
     longName = undefined;
+    longLink = undefined;
     extended = {};
-    // Archives from before POSIX have directories as files whose names end with a slash.
-    if (kind === '5' || name.endsWith('/')) continue;
+    // Archives from before POSIX have directories as files whose names end with a slash; GNU's may have lists of names and labels.
+    if ('5DV'.includes(kind) || name.endsWith('/')) continue;
     checkName(bytes.name, name);
-    if (!'0\x007'.includes(kind)) {
-      throw new DataError(`${bytes.name}: ${name} is no file but a link or device: get the archive again`);
-    }
-    yield { name, offset, length };
+    // Files that are one on the disk are packed once.
+    const same = kind === '1' ? before.get(target) : undefined;
+    if (!same && !'0\x007'.includes(kind)) throw noFile(bytes.name, name, kind);
+    const member = { name, offset: same?.offset ?? offset, length: same?.length ?? length };
+    before.set(name, member);
+    yield member;
   }
+}
+
+function noFile(archive: string, name: string, kind: string): DataError {
+  const found = { '1': 'a link', '2': 'a link', S: 'a file with holes' }[kind] ?? 'a device or unknown';
+  return new DataError(
+    `${archive}: ${name} is no file but ${found}: get the archive again, or pack it by tar --dereference`,
+  );
 }
 
 /** A name within an archive that leads out of it is never honest. */
@@ -84,12 +109,44 @@ function checkName(archive: string, name: string): void {
   throw new DataError(`${archive} holds the name \`${name}\`, which leads out of it: do not use this archive`);
 }
 
-function checkSum(archive: string, header: Uint8Array, at: number): void {
-  // The sum counts its own eight bytes as spaces.
-  const sum = header.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : byte), 0);
-  if (octal(header.subarray(148, 156)) === sum) return;
+const isZero = (block: Uint8Array) => block.every((byte) => byte === 0);
+
+/** Archives are filled up with zeros to a multiple of 10 kB, on tapes of some more. */
+const mostFill = 2 ** 20;
+
+/**
+ * Nothing follows the empty blocks that end an archive: in one that is still being downloaded, or was joined to another, more does.
+ */
+function checkEnd(bytes: Bytes, at: number): void {
+  const left = bytes.length - at;
+  const rest = new Uint8Array(Math.min(left, mostFill));
+  bytes.read(rest, at);
+  if (left <= mostFill && isZero(rest)) return;
   throw new DataError(
-    `${archive} ${at === 0 ? 'is no tar archive' : `is damaged: there is no tar header at byte ${at}`}: get it again`,
+    `${bytes.name} ends at byte ${at}, but ${left.toLocaleString('en-US')} bytes follow: it was not written to its end, or archives were joined; get it again`,
+  );
+}
+
+/** Pointers and pages are shorter than the first header of an archive. */
+function checkIsNothingElse(bytes: Bytes): void {
+  if (bytes.length === 0 || bytes.length >= blockBytes) return;
+  const head = Buffer.alloc(bytes.length);
+  bytes.read(head, 0);
+  if ((contentKindOf(head)?.is ?? tarArchive) !== tarArchive)
+    throw new DataError(`${bytes.name} is no tar archive: ${inWords(head, '', 'get it again')}`);
+}
+
+function checkSum(archive: string, header: Uint8Array, at: number): void {
+  // The sum counts its own eight bytes as spaces. Some old programs took bytes for signed ones.
+  const sumOf = (value: (byte: number) => number) =>
+    header.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : value(byte)), 0);
+  const sum = octal(header.subarray(148, 156));
+  if (sum === sumOf((byte) => byte) || sum === sumOf((byte) => (byte << 24) >> 24)) return;
+  const found = at === 0 ? inWords(Buffer.from(header), 'it begins with something else', 'get it again') : '';
+  throw new DataError(
+    at === 0
+      ? `${archive} is no tar archive: ${found}`
+      : `${archive} is damaged: there is no tar header at byte ${at}: get it again`,
   );
 }
 
@@ -112,10 +169,11 @@ function nameOf(header: Uint8Array): string {
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
-/** Text up to the first zero byte. */
+/** Text up to the first zero byte. In another encoding than UTF-8, letters are wrong but different names stay so. */
 function text(field: Uint8Array): string {
   const end = field.indexOf(0);
-  return Buffer.from(end < 0 ? field : field.subarray(0, end)).toString('utf8');
+  const content = Buffer.from(end < 0 ? field : field.subarray(0, end));
+  return content.toString(isUtf8(content) ? 'utf8' : 'latin1');
 }
 
 /** `LENGTH KEY=VALUE\n`, one after another. */
@@ -147,7 +205,7 @@ export function withFile<Result>(file: string, use: (bytes: Bytes) => Result): R
   try {
     descriptor = openSync(file, 'r');
   } catch (error) {
-    throw new DataError(`cannot read ${file}: ${reason(error)}`, { cause: error });
+    throw readError(file, error);
   }
   try {
     return use({

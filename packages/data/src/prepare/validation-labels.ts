@@ -1,4 +1,5 @@
 import { DataError } from '@alex/tensor';
+import { filesAndLinks, listFolder } from '../files.js';
 import { contestOf, readDevelopmentKit } from './development-kit.js';
 import type { ImageTree } from './image-tree.js';
 import { findText } from './imagenet-names.js';
@@ -36,14 +37,13 @@ export async function findValidationLabels(
   const ofKaggle = await findText(tree, above, [solution]);
   // ILSVRC2012_val_00000001,n01751747 the box n01751747 the next
   if (ofKaggle !== undefined) return fromLines(solution, ofKaggle, /^([^,]+),"?(n\d+)[\s"]?/, /^ImageId,/);
-  for (const place of above.filter((path) => !path.startsWith('..'))) {
-    const content = await tree.list(place);
+  for (const place of above.flatMap((path) => tree.onDisk(path) ?? [])) {
+    const content = await listFolder(place);
     const isKit = (name: string) => /devkit|validation_ground_truth/i.test(name);
-    if (![...(content?.files ?? []), ...(content?.folders ?? [])].some(isKit)) continue;
-    return fromKit(place === '' ? tree.name : `${tree.name}/${place}`);
+    if ([...filesAndLinks(content), ...content.folders].some(isKit)) return fromKit(place);
   }
   throw new DataError(
-    `${tree.name}: nothing tells the classes of the images in ${folder}/: put Kaggle's ${solution} beside it, or the development kit (ILSVRC2012_devkit_t12.tar.gz), or give a folder with val/CLASS/*`,
+    `${tree.name}: nothing tells the classes of the images in ${folder}/: put Kaggle's ${solution} beside it, or the development kit (ILSVRC2012_devkit_t12.tar.gz), or of Tiny ImageNet ${annotations} into it, or give a folder with val/CLASS/*`,
   );
 }
 

@@ -1,5 +1,5 @@
-import { posix } from 'node:path';
 import { DataError } from '@alex/tensor';
+import { isHidden } from '../files.js';
 import { imageEndings } from '../image-file.js';
 import { leftOut, type Remarks, type RemarkWords } from '../remarks.js';
 import { textOf } from '../text.js';
@@ -29,6 +29,12 @@ const labelFields = 'label cls class class_id class_index class_name label_name 
 /** No label is as long, and no description either. */
 const mostLabelBytes = 2 ** 22;
 
+const isSystems = (path: string) => path.split('/').some((name) => name !== '.' && isHidden(name));
+
+const empty: RemarkWords = (count, first) =>
+  count === 1
+    ? `1 shard holds no samples: ${first}.`
+    : `${count.toLocaleString('en-US')} shards hold no samples, ${first} for one.`;
 const hidden: RemarkWords = (count, first) => `${leftOut(count, 'hidden file', 'hidden files', first)}.`;
 const nameless: RemarkWords = (count, first) =>
   `${leftOut(count, 'file without an ending', 'files without an ending', first)}.`;
@@ -51,9 +57,8 @@ export function readSamples(path: string, name: string, found: Samples, remarks:
     // Many programs that write shards leave the end of an archive out.
     for (const member of tarMembers(bytes, { endOptional: true })) {
       const [, key, ending] = /^((?:.*\/)?[^./]+)\.([^/]*)$/.exec(member.name) ?? [];
-      if (key === undefined || ending === undefined) {
-        const isHidden = posix.basename(member.name).startsWith('.');
-        remarks.add(isHidden ? hidden : nameless, `${name}/${member.name}`);
+      if (key === undefined || ending === undefined || isSystems(member.name)) {
+        remarks.add(isSystems(member.name) ? hidden : nameless, `${name}/${member.name}`);
         continue;
       }
       const fields = byKey.get(key) ?? new Map<string, TarMember>();
@@ -63,6 +68,7 @@ export function readSamples(path: string, name: string, found: Samples, remarks:
       fields.set(ending.toLowerCase(), member);
       byKey.set(key, fields);
     }
+    if (byKey.size === 0) remarks.add(empty, name);
     for (const [key, fields] of byKey) {
       for (const ending of fields.keys()) found.endings.add(ending);
       const image = imageOf(`${name}/${key}`, fields);
@@ -124,7 +130,7 @@ function labelOf(bytes: Bytes, fields: Fields): number | string | undefined {
 
 /** A number where a text is one, else the composed form of it. */
 function inWords(text: string): number | string {
-  return /^\d+$/.test(text) ? Number(text) : text.normalize('NFC');
+  return /^\d+(\.0+)?$/.test(text) ? Number(text) : text.normalize('NFC');
 }
 
 function read(bytes: Bytes, { name, offset, length }: TarMember): string {

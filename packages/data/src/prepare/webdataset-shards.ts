@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { expand } from 'brace-expansion';
-import { listFolder } from '../files.js';
+import { filesAndLinks, isAddress, listFolder } from '../files.js';
 import { type Remarks, someOf } from '../remarks.js';
 import { otherNames, trainingNames, validationNames } from '../split-folders.js';
 
@@ -23,7 +23,8 @@ export interface ShardFiles {
   readonly others: readonly ShardFile[];
 }
 
-const shardName = /\.(tar|tar\.gz|tgz)$/i;
+/** How archives of samples are called. */
+export const shardName = /\.(tar|tar\.gz|tgz)$/i;
 
 /**
  * Finds shards: those of a folder and of the folders in it, a single one, or all of a pattern with braces
@@ -60,12 +61,12 @@ async function listShards(from: string): Promise<{ directory: string; shards: Sh
   const kind = await stat(from).catch(() => undefined);
   if (kind?.isFile()) return { directory: dirname(from), shards: [{ path: from, name: basename(from) }] };
   // A folder may have braces in its name; a pattern is what names nothing that is there.
-  if (!kind && from.includes('{')) return listPattern(from);
-  const { files, folders } = await listFolder(from);
-  const shards = files.filter((file) => shardName.test(file));
-  for (const folder of folders) {
-    const inner = await listFolder(join(from, folder));
-    shards.push(...inner.files.filter((file) => shardName.test(file)).map((file) => `${folder}/${file}`));
+  if (!kind && from.includes('{') && !isAddress(from)) return listPattern(from);
+  const content = await listFolder(from);
+  const shards = filesAndLinks(content).filter((file) => shardName.test(file));
+  for (const folder of content.folders) {
+    const inner = filesAndLinks(await listFolder(join(from, folder)));
+    shards.push(...inner.filter((file) => shardName.test(file)).map((file) => `${folder}/${file}`));
   }
   return { directory: from, shards: shards.map((name) => ({ path: join(from, name), name })) };
 }

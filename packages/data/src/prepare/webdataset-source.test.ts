@@ -352,6 +352,9 @@ describe('what is wrong is told', () => {
   });
 
   test('what is no archive', async () => {
-    await refused(openFiles({ 'train.tar': Buffer.alloc(1024, 65) }), 'train.tar is no tar archive: get it again');
+    await refused(
+      openFiles({ 'train.tar': Buffer.alloc(1024, 65) }),
+      'train.tar is no tar archive: it is text; get it again',
+    );
   });
 });

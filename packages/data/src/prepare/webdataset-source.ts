@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { holdOut } from '../hold-out.js';
 import { Remarks, someOf } from '../remarks.js';
-import { plainArchive } from './plain-archive.js';
+import { plainArchives } from './plain-archive.js';
 import type { ImageSource, SourceContext, SourceImage } from './source.js';
 import { classesOf } from './webdataset-classes.js';
 import { readSamples, type Sample, type Samples } from './webdataset-samples.js';
@@ -82,9 +82,13 @@ const namesOf = (shards: readonly ShardFile[]) => someOf(shards.map(({ name }) =
 
 async function read(shards: readonly ShardFile[], context: SourceContext, remarks: Remarks): Promise<Samples> {
   const found: Samples = { samples: [], endings: new Set() };
-  for (const { path, name } of shards) {
+  const paths = await plainArchives(
+    shards.map(({ path }) => path),
+    context,
+  );
+  for (const [i, { name }] of shards.entries()) {
     context.signal?.throwIfAborted();
-    readSamples(await plainArchive(path, context), name, found, remarks);
+    readSamples(paths[i]!, name, found, remarks);
   }
   return found;
 }

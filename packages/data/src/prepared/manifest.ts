@@ -35,6 +35,8 @@ const manifestSchema = v.object({
     from: v.array(v.string()),
     /** What somebody should know about how they were read. */
     remarks: v.exactOptional(v.array(v.string())),
+    /** Checksum of what was read: of the CRC-32 of each image's bytes in the source. */
+    digest: v.exactOptional(sha256),
   }),
   /** Of the source's list and everything that was asked for: what a preparation that continues must agree with. */
   fingerprint: sha256,

@@ -4,13 +4,27 @@ const magic = Buffer.from('\x93NUMPY\x01\x00', 'latin1');
 
 /** An array of float32 as the file format of NumPy, version 1.0, for whoever wants to look at it. */
 export function encodeNpy(shape: readonly number[], values: ArrayLike<number>): Buffer {
-  const description = headerOf(shape);
-  const header = Buffer.alloc(10);
-  magic.copy(header);
-  header.writeUInt16LE(description.length, 8);
   const data = Buffer.alloc(4 * values.length);
   for (let i = 0; i < values.length; i++) data.writeFloatLE(values[i]!, 4 * i);
-  return Buffer.concat([header, description, data]);
+  return Buffer.concat([npyHeader(shape), data]);
+}
+
+/**
+ * The beginning of a file in NumPy's format, version 1.0, that holds float32 (little-endian, row-major) of this shape. The values
+ * follow it.
+ *
+ * @param least bytes that it has at least: whoever does not know yet how many rows there will be makes room for the most
+ */
+export function npyHeader(shape: readonly number[], least = 0): Buffer {
+  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`;
+  // Padded so that the data begin at a multiple of 64.
+  const length = Math.max(least, Math.ceil((magic.length + 2 + text.length + 1) / 64) * 64);
+  const header = Buffer.alloc(length, ' ');
+  magic.copy(header);
+  header.writeUInt16LE(length - magic.length - 2, magic.length);
+  header.write(text, magic.length + 2, 'latin1');
+  header.write('\n', length - 1, 'latin1');
+  return header;
 }
 
 /**
@@ -20,17 +34,10 @@ export function encodeNpy(shape: readonly number[], values: ArrayLike<number>): 
  */
 export function decodeNpy(name: string, bytes: Buffer, shape: readonly number[]): Float32Array {
   const count = shape.reduce((product, size) => product * size, 1);
-  const start = 10 + headerOf(shape).length;
-  const expected = encodeNpy(shape, []);
-  if (bytes.length !== start + 4 * count || !bytes.subarray(0, start).equals(expected)) {
+  const header = npyHeader(shape);
+  const start = header.length;
+  if (bytes.length !== start + 4 * count || !bytes.subarray(0, start).equals(header)) {
     throw new DataError(`${name} holds no float32 [${shape.join(', ')}]: prepare the data again`);
   }
   return Float32Array.from({ length: count }, (_, i) => bytes.readFloatLE(start + 4 * i));
-}
-
-/** Padded so that the data begin at a multiple of 64. */
-function headerOf(shape: readonly number[]): Buffer {
-  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`;
-  const length = Math.ceil((10 + text.length + 1) / 64) * 64 - 10;
-  return Buffer.from(`${text.padEnd(length - 1)}\n`, 'latin1');
 }

@@ -100,11 +100,10 @@ describe('reading', () => {
   });
 
   test('does not keep a process from ending', async () => {
-    const module = new URL('./open-prepared.ts', import.meta.url);
-    const code = `const { openPrepared } = await import('${module}');
+    const { url, execArgv } = ownScript('open-prepared');
+    const code = `const { openPrepared } = await import('${url}');
       const { train } = await openPrepared(${JSON.stringify(prepared)});
       console.log((await train.read([0, 1])).count);`;
-    const { execArgv } = ownScript('decode-worker');
     const run = [...execArgv, '--input-type=module', '--eval', code];
     const { stdout } = await promisify(execFile)(process.execPath, run);
     expect(stdout).toBe('2\n');

@@ -74,7 +74,7 @@ export async function openPrepared(directory: string, options: PreparedOptions =
 function preparedSplit(
   name: string,
   directory: string,
-  { shards }: SplitManifest,
+  { shards, index: { sha256 } }: SplitManifest,
   { offsets, lengths, labels, checksums }: ImageIndex,
   decoder: Decoder,
   memory: ImageMemory,
@@ -115,6 +115,8 @@ function preparedSplit(
     length: labels.length,
     labels,
     imageName,
+    // The index holds a checksum of each image.
+    contentHash: async () => sha256,
     async read(indices) {
       const wanted = Array.from(indices, (i) => checkIndex(name, labels.length, i));
       const missing = [...new Set(wanted.filter((i) => !kept.has(i)))];

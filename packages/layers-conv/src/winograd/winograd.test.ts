@@ -2,7 +2,6 @@ import { ConfigError, type Gpu, type Layer } from '@alex/tensor';
 import { relativeError } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { recordBiasGradient } from '../bias-gradient.js';
 import { conv2d } from '../conv2d.js';
 import { geometryOf, outputShapeOf, windowSettings } from '../options.js';
 import { describeOnEveryVariant, runBoth, type Window } from '../testing.js';
@@ -28,8 +27,9 @@ function winogradLayer({ filters, kernel, stride, padding, groups }: Window, til
       const inputGradient = recorder.tensor('inputGradient', input.shape);
       const weightGradient = recorder.tensor('weightGradient', weight.shape);
       recordWinogradInputGradient(recorder, geometry, { outputGradient, weight, inputGradient }, tile);
-      recordWinogradWeightGradient(recorder, geometry, { input, outputGradient, weightGradient }, tile);
-      const biasGradient = bias && recordBiasGradient(recorder, settings, [filters], outputGradient);
+      const biasGradient = bias ? recorder.tensor('biasGradient', [filters]) : undefined;
+      const gradients = { input, outputGradient, weightGradient, biasGradient };
+      recordWinogradWeightGradient(recorder, geometry, gradients, tile);
       return {
         inputGradient,
         parameterGradients: { weight: weightGradient, ...(biasGradient && { bias: biasGradient }) },
@@ -48,6 +48,7 @@ async function expectAgreement(gpu: Gpu, window: Window, tile: WinogradTile, bia
     output: relativeError(got.output.data, want.output),
     inputGradient: relativeError(got.inputGradient!.data, want.inputGradient),
     weight: relativeError(got.parameterGradients!['weight']!.data, want.weight),
+    ...(bias && { bias: relativeError(got.parameterGradients!['bias']!.data, want.bias) }),
   };
   for (const [name, error] of Object.entries(errors)) expect(error, `${name} of ${text}`).toBeLessThan(bounds[tile]);
 }

@@ -1,8 +1,9 @@
 import { ConfigError, type Recorder, type Tensor } from '@alex/tensor';
-import { type Epilogue, type LayerBelow, recordProduct, recordTogether } from '@alex/tensor/kernels';
+import { type Epilogue, type LayerBelow, recordProduct, recordRowSums, recordTogether } from '@alex/tensor/kernels';
+import { recordBiasGradient } from '../bias-gradient.js';
 import type { Geometry } from '../options.js';
 import { transpose } from './cook-toom.js';
-import { kernelSize, slicesOf, tilingOf, type WinogradTile } from './tiling.js';
+import { kernelSize, slicesOf, type Tiling, tilingOf, type WinogradTile } from './tiling.js';
 import {
   recordPointsToTiles,
   recordPointsToWeights,
@@ -72,7 +73,12 @@ export function recordWinogradInputGradient(
 export function recordWinogradWeightGradient(
   recorder: Recorder,
   geometry: Geometry,
-  values: { readonly input: Tensor; readonly outputGradient: Tensor; readonly weightGradient: Tensor },
+  values: {
+    readonly input: Tensor;
+    readonly outputGradient: Tensor;
+    readonly weightGradient: Tensor;
+    readonly biasGradient?: Tensor | undefined;
+  },
   tile: WinogradTile,
 ): void {
   checkFits(geometry);
@@ -82,7 +88,8 @@ export function recordWinogradWeightGradient(
   const tiling = tilingOf(tile, outputHeight, outputWidth, batch);
   const { input: inputMatrix, output: outputMatrix, size } = tiling.matrices;
   const sums = recorder.tensor(`${label}/points`, [size ** 2, filters, groupChannels]);
-  slicesOf(recorder.gpu, tiling, Math.max(channels, filters)).forEach((slice, index) => {
+  const slices = slicesOf(recorder.gpu, tiling, Math.max(channels, filters));
+  slices.forEach((slice, index) => {
     const { a, b } = recordTogether(recorder, (recorder) => {
       const b = recordTilesToPoints(recorder, {
         label: `${label}/inputToPoints`,
@@ -114,13 +121,41 @@ export function recordWinogradWeightGradient(
       batches: size ** 2 * groups,
       accumulate: index > 0,
     });
+    if (values.biasGradient && slices.length === 1) {
+      recordBiasFromPoints(recorder, tiling, { points: a, ...values, biasGradient: values.biasGradient });
+    }
   });
+  if (values.biasGradient && slices.length > 1) {
+    recordBiasGradient(recorder, values.outputGradient, values.biasGradient);
+  }
   recordPointsToWeights(recorder, {
     label: `${label}/fromPoints`,
     tiling,
     points: sums,
     weightGradient: values.weightGradient,
   });
+}
+
+/**
+ * Records the gradient of the biases: a polynomial is the sum of its coefficients at 1, so what the tiles of the output's gradient
+ * are at that point is all that there is to add up.
+ */
+function recordBiasFromPoints(
+  recorder: Recorder,
+  { matrices }: Tiling,
+  { points, outputGradient, biasGradient }: Record<'points' | 'outputGradient' | 'biasGradient', Tensor>,
+): void {
+  const { output, size } = matrices;
+  const one = transpose(output).findIndex((powers) => powers.every((power) => power === 1));
+  const rows = biasGradient.elements;
+  const columns = points.elements / size ** 2 / rows;
+  const first = (one * size + one) * rows * columns;
+  // Only these points are bound, where a binding may begin there.
+  if ((4 * first) % recorder.gpu.limits.minStorageBufferOffsetAlignment !== 0) {
+    recordBiasGradient(recorder, outputGradient, biasGradient);
+    return;
+  }
+  recordRowSums(recorder, { label: biasGradient.label, input: points, first, output: biasGradient, rows, columns });
 }
 
 /** A correlation with stride 1, of whatever with whatever. */

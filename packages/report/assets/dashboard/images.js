@@ -40,8 +40,14 @@ export function showPredictions({ step, predictions }) {
   });
 }
 
-export function showFilters({ step, url }) {
+export function showFilters({ step, url, colourfulness }) {
   element('filters-section').hidden = false;
   element('filters-step').textContent = `step ${whole(step)}`;
   element('filters').src = url;
+  const columns = (colourfulness ?? []).map((value, i) => {
+    const share = `${Math.round(100 * value)}%`;
+    return colourfulness.length === 1 ? share : `${share} in column ${i + 1}`;
+  });
+  element('filters-colour').textContent =
+    columns.length === 0 ? '' : `Colour makes ${columns.join(', ')} of a filter's energy; of noise it makes 67%.`;
 }

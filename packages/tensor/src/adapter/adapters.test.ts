@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AdapterError, ConfigError } from '../errors.js';
+import { ownScript } from '../own-script.js';
 import { listAdapters, openGpu } from './adapters.js';
 import type { AdapterDescription, Gpu } from './gpu.js';
 import { submitWork } from './submit-work.fixture.js';
@@ -43,15 +44,12 @@ async function read(gpu: Gpu, buffer: GPUBuffer): Promise<number[]> {
   return [...new Uint32Array(copy.getMappedRange())];
 }
 
-const urlOf = (file: string) => JSON.stringify(new URL(file, import.meta.url).href);
+const urlOf = (name: string) => JSON.stringify(ownScript(name).url.href);
 
 /** Runs a program beside the sources in a Node of its own. */
 async function node(program: string, environment: NodeJS.ProcessEnv = {}, before: readonly string[] = []) {
-  const source = `const { listAdapters, openGpu } = await import(${urlOf('./adapters.ts')});\n${program}`;
-  const [command, ...rest] = [
-    ...before,
-    ...[process.execPath, '--conditions=@alex/source', '--import', 'tsx', '--input-type=module', '--eval', source],
-  ];
+  const source = `const { listAdapters, openGpu } = await import(${urlOf('adapters')});\n${program}`;
+  const [command, ...rest] = [...before, process.execPath, '--input-type=module', '--eval', source];
   return run(command!, rest, {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
     env: { ...process.env, ...environment },
@@ -217,7 +215,7 @@ describe('the end of the process', () => {
   const { ALEX_ADAPTER: adapter } = process.env;
   const begin = `
     const gpu = await openGpu(${adapter ? JSON.stringify({ adapter }) : ''});
-    const { submitWork } = await import(${urlOf('./submit-work.fixture.ts')});
+    const { submitWork } = await import(${urlOf('submit-work')});
     for (let time = 0; time < 8; time++) submitWork(gpu, 16, 3);`;
 
   it.each([

@@ -1,4 +1,5 @@
 import { AdapterError, ConfigError } from '../errors.js';
+import { checkBoolean, checkOptions } from '../option-checks.js';
 import { type Found, findAdapters, type Search } from './drivers.js';
 import { type AdapterDescription, Gpu, type GpuOptions } from './gpu.js';
 import type { GPUAdapter, GPUDevice, GPUFeature } from './webgpu.js';
@@ -16,6 +17,11 @@ export interface OpenOptions extends GpuOptions {
    * told apart by themselves (`docs/adapters.md`).
    */
   readonly environment?: Readonly<Record<string, string>>;
+  /**
+   * True: the driver keeps every kernel within its tensors. For authors of kernels: one that reaches beyond them reads or writes a
+   * wrong value instead of ending the process. Half as fast on SwiftShader. Default: false, kernels guard their own indices.
+   */
+  readonly boundsChecks?: boolean;
 }
 
 const wantedFeatures = [
@@ -41,11 +47,13 @@ const wantedLimits = [
 
 const howToSelect = 'Select one by a part of its name or by its index.';
 
-let search: Promise<Search> | undefined;
+/** Of what was looked for so far, with bounds checks and without. */
+const searches = new Map<boolean, Promise<Search>>();
 
 /** Adapters come and go with drivers: one search is enough for a process. */
-function adapters(): Promise<Search> {
-  search ??= findAdapters();
+function adapters(boundsChecks = false): Promise<Search> {
+  const search = searches.get(boundsChecks) ?? findAdapters({ boundsChecks });
+  searches.set(boundsChecks, search);
   return search;
 }
 
@@ -65,8 +73,9 @@ export async function listAdapters(): Promise<AdapterDescription[]> {
  * to install), none of that name or index (it lists those that there are), or if the adapter gives no device.
  */
 export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
-  checkOptions(options);
-  const search = await (options.environment ? findAdapters(options.environment) : adapters());
+  checkOpenOptions(options);
+  const { environment, boundsChecks } = options;
+  const search = await (environment ? findAdapters({ environment, boundsChecks }) : adapters(boundsChecks));
   const { found } = search;
   if (found.length === 0) throw new AdapterError(noAdapter(search));
   const { description, request } = choose(found, options.adapter ?? 0);
@@ -75,7 +84,13 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   return new Gpu(await requestDevice(adapter, description), description, options, adapter.info);
 }
 
-function checkOptions({ adapter, ...bytes }: OpenOptions): void {
+function checkOpenOptions(options: OpenOptions): void {
+  checkOptions('openGpu', options, [
+    ...['adapter', 'environment', 'boundsChecks', 'subgroups', 'bindingBytes', 'memoryBytes'],
+  ]);
+  const { adapter, subgroups, boundsChecks, ...bytes } = options;
+  if (subgroups !== undefined) checkBoolean('openGpu', 'subgroups', subgroups);
+  if (boundsChecks !== undefined) checkBoolean('openGpu', 'boundsChecks', boundsChecks);
   if (typeof adapter === 'number' && !(Number.isInteger(adapter) && adapter >= 0)) {
     throw new ConfigError(`adapter: ${adapter} is no index; indices are 0, 1, 2 ... as in listAdapters().`);
   }

@@ -13,13 +13,21 @@ export interface Found {
 /** Where to look for Vulkan drivers: environment variables for the moment of the search. */
 type Drivers = Readonly<Record<string, string>>;
 
+/** How adapters are looked for. */
+export interface SearchOptions {
+  /** Environment variables that drivers and the loader see. */
+  readonly environment?: Drivers | undefined;
+  /** Whether kernels are kept within their buffers. */
+  readonly boundsChecks?: boolean | undefined;
+}
+
 /** The interface to the drivers that is native to the platform, so that no adapter appears twice. */
 const backend = process.platform === 'darwin' ? 'metal' : process.platform === 'win32' ? 'd3d12' : 'vulkan';
 
-const toggles = [
+/** How Dawn is set up; the kernels guard their own indices, so the driver need not do it again: twice as fast on SwiftShader. */
+const togglesOf = (boundsChecks: boolean) => [
   `enable-dawn-features=${[
-    // The kernels guard their own indices: the driver need not do it again. Twice as fast on SwiftShader.
-    'disable_robustness',
+    ...(boundsChecks ? [] : ['disable_robustness']),
     // They also write the memory of a workgroup before they read it: it need not be filled with zeros at every start.
     'disable_workgroup_init',
     // Dawn hides f16 from NVIDIA's drivers. On that of an H200 (580.159) training in mixed precision ran (docs/gpu-kernels.md).
@@ -50,23 +58,25 @@ export interface Search {
 /** Makes an instance of Dawn, which looks for adapters as the flags say. */
 type Create = (flags: string[]) => GPU;
 
-/**
- * The machine's own adapters and the embedded one, the best one first.
- *
- * @param environment variables that drivers and the loader see
- */
-export async function findAdapters(environment: Drivers = {}): Promise<Search> {
+/** The machine's own adapters and the embedded one, the best one first. */
+export async function findAdapters({ environment = {}, boundsChecks = false }: SearchOptions = {}): Promise<Search> {
   try {
     await loadWebGpu();
   } catch (error) {
     return { found: [], withoutWebGpu: firstLine(error) };
   }
   const { manifest, reason } = await embeddedManifest();
-  const embedded = manifest === undefined ? [] : await findIn({ ...environment, ...nothingBut(manifest) }, true, []);
+  const embedded =
+    manifest === undefined
+      ? []
+      : await findIn({ ...environment, ...nothingBut(manifest) }, { embedded: true, boundsChecks });
   // Vulkan's loader complains on standard error where it finds no driver at all: so that it finds one, the embedded
   // driver is there in the search for the machine's own, and is left out afterwards.
   const names = embedded.map(({ description }) => description.name);
-  const own = await findIn({ ...(manifest !== undefined && also(manifest)), ...environment }, false, names);
+  const own = await findIn(
+    { ...(manifest !== undefined && also(manifest)), ...environment },
+    { embedded: false, except: names, boundsChecks },
+  );
   const found = [...own, ...embedded].sort((a, b) => rank(a.description) - rank(b.description));
   return {
     found: found.map(({ description, request }, index) => ({ description: { ...description, index }, request })),
@@ -113,7 +123,14 @@ async function embeddedManifest(): Promise<{ manifest?: string; reason?: string 
   return driver.manifest === undefined ? { reason: driver.reason } : { manifest: driver.manifest };
 }
 
-async function findIn(drivers: Drivers, embedded: boolean, except: readonly string[]): Promise<Found[]> {
+async function findIn(
+  drivers: Drivers,
+  {
+    embedded,
+    except = [],
+    boundsChecks,
+  }: { readonly embedded: boolean; readonly except?: readonly string[]; readonly boundsChecks: boolean },
+): Promise<Found[]> {
   const found: Found[] = [];
   const names = await listNames(drivers);
   for (const name of new Set(names)) {
@@ -121,7 +138,7 @@ async function findIn(drivers: Drivers, embedded: boolean, except: readonly stri
     const alike = names.filter((other) => other === name).length;
     const ways: readonly Partial<Twin>[] = alike > 1 ? await waysTo(name, drivers) : [{}];
     for (const { bus, environment } of ways) {
-      const instance = await instanceFor(name);
+      const instance = await instanceFor(name, boundsChecks);
       const request = () => requestIn(instance, { ...drivers, ...environment });
       const adapter = await request();
       if (!adapter) continue;
@@ -159,9 +176,9 @@ export async function listNames(drivers: Drivers): Promise<string[]> {
   }
 }
 
-async function instanceFor(name: string): Promise<GPU> {
+async function instanceFor(name: string, boundsChecks = false): Promise<GPU> {
   const create = await loadWebGpu();
-  const instance = create([`backend=${backend}`, `adapter=${name}`, ...toggles]);
+  const instance = create([`backend=${backend}`, `adapter=${name}`, ...togglesOf(boundsChecks)]);
   instances.push(instance);
   return instance;
 }

@@ -257,9 +257,21 @@ export class Gpu {
   }
 
   #reported(label: string, reason: unknown): AdapterError {
-    const message = `${label}: the adapter "${this.description.name}" reports: ${messageOf(reason).trim()}`;
+    const message = `${label}: the adapter "${this.description.name}" reports: ${withoutRepeats(messageOf(reason)).trim()}`;
     return isA('GPUOutOfMemoryError', reason) ? new MemoryError(message) : new AdapterError(message);
   }
+}
+
+/** Of what the driver finds in a kernel's text, that which is written once but compiled several times is said once. */
+function withoutRepeats(message: string): string {
+  const said = new Set<string>();
+  return message
+    .split(/\n{2,}/)
+    .filter((part) => {
+      const what = part.replace(/^.*?:\d+:\d+ /s, '');
+      return !said.has(what) && said.add(what);
+    })
+    .join('\n\n');
 }
 
 /** The bytes of memory that this process may use at most. */

@@ -1,19 +1,34 @@
-import { ShapeError } from '../errors.js';
+import { ConfigError, ShapeError } from '../errors.js';
+import { checkOptions, optionError } from '../option-checks.js';
 import { gridOf, turnsOf } from './per-element.js';
 import type { Elementwise, Recorder } from './recorder.js';
 import { bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
+import { isWgslName } from './wgsl-words.js';
 
 /**
  * Records an elementwise kernel. Four elements are loaded and stored at once where their number allows; tensors that are
  * larger than what can be bound at once are dealt with part by part.
  *
- * @throws ShapeError for a tensor that does not hold `elements` elements: no driver would stop a kernel beyond its end
+ * @throws ConfigError for an option that is none; ShapeError for a tensor that does not hold `elements` elements: no driver would stop a kernel beyond its end
  */
 export function recordElementwise(recorder: Recorder, options: Elementwise): void {
+  checkOptions(options?.label ?? 'recordElementwise', options, [
+    ...['label', 'scalars', 'elements', 'reads', 'updates', 'writes', 'also', 'functions', 'body'],
+  ]);
   const { label, scalars, elements, reads = {}, updates = {}, writes = {}, also = {}, functions = '', body } = options;
   const loaded = { ...reads, ...updates };
   const stored = { ...updates, ...writes };
+  if (Object.keys(stored).length === 0)
+    throw new ConfigError(`${label}: makes nothing; name what it makes in writes or updates`);
+  if (typeof body !== 'string') throw optionError(label, 'body', 'WGSL that assigns what is made', body);
   for (const [name, tensor] of Object.entries({ ...loaded, ...stored })) {
+    // The values of an element are variables by these names, beside its number and that of its unit.
+    if (!isWgslName(name) || name === 'i' || name === 'unit') {
+      throw new ConfigError(
+        `${label}: ${name} is no name for a variable of WGSL; choose another, of letters, digits and underscores`,
+      );
+    }
+    if (!tensor) throw new ShapeError(`${label}: ${name} must be a tensor, got ${String(tensor)}`);
     if (tensor.elements === elements) continue;
     throw new ShapeError(
       `${label}: ${name} holds ${tensor.elements} elements, the kernel is for ${elements}; tensors of other sizes belong in also`,
@@ -21,36 +36,11 @@ export function recordElementwise(recorder: Recorder, options: Elementwise): voi
   }
   const width = elements % 4 === 0 ? 4 : 1;
   const suffix = width === 4 ? '4' : '';
-  const variable = (name: string, { dataType }: Tensor, part: string) => {
-    const value = name in loaded ? `all_${name}${part}` : dataType === 'u32' ? '0u' : '0.0';
-    return `${name in stored ? 'var' : 'let'} ${name} = ${value};`;
-  };
   const own = Object.entries({ ...loaded, ...stored });
-  const element = (index: number) => {
-    const part = width === 4 ? `.${'xyzw'[index]}` : '';
-    return `{
-let i = unit * ${width}u + ${index}u;
-${own.map(([name, tensor]) => variable(name, tensor, part)).join('\n')}
-${body}
-${Object.keys(stored)
-  .map((name) => `new_${name}${part} = ${name};`)
-  .join('\n')}
-}`;
-  };
-  const typeOf = ({ dataType }: Tensor) => {
-    const type = dataType === 'u32' ? 'u32' : 'f32';
-    return width === 4 ? `vec4<${type}>` : type;
-  };
   const ofUnit = `${Object.keys(loaded)
     .map((name) => `let all_${name} = load${suffix}_${name}(unit);`)
     .join('\n')}
-${Object.entries(stored)
-  .map(([name, tensor]) => `var new_${name}: ${typeOf(tensor)};`)
-  .join('\n')}
-${Array.from({ length: width }, (_, index) => element(index)).join('\n')}
-${Object.keys(stored)
-  .map((name) => `store${suffix}_${name}(unit, new_${name});`)
-  .join('\n')}`;
+${unitWgsl({ width, loaded, stored, body })}`;
   const kernel = {
     label,
     ...(scalars && { scalars }),
@@ -81,6 +71,49 @@ ${ofUnit}
 ${grid.main('atUnit', first / width)}`,
     });
   }
+}
+
+/**
+ * WGSL for a unit of one or four elements: `body` for each of them, with the values of `loaded`, which are there as `all_NAME`,
+ * and what it assigns to those of `stored`, which is stored at `unit`.
+ */
+export function unitWgsl(options: {
+  readonly width: 1 | 4;
+  readonly loaded: Readonly<Record<string, Pick<Tensor, 'dataType'>>>;
+  readonly stored: Readonly<Record<string, Pick<Tensor, 'dataType'>>>;
+  readonly body: string;
+}): string {
+  const { width, loaded, stored, body } = options;
+  const suffix = width === 4 ? '4' : '';
+  const variable = (name: string, { dataType }: Pick<Tensor, 'dataType'>, part: string) => {
+    const value = name in loaded ? `all_${name}${part}` : dataType === 'u32' ? '0u' : '0.0';
+    return `${name in stored ? 'var' : 'let'} ${name} = ${value};`;
+  };
+  const own = Object.entries({ ...loaded, ...stored });
+  const element = (index: number) => {
+    const part = width === 4 ? `.${'xyzw'[index]}` : '';
+    return `{
+let i = unit * ${width}u + ${index}u;
+${own.map(([name, tensor]) => variable(name, tensor, part)).join('\n')}
+${body}
+${Object.keys(stored)
+  .map((name) => `new_${name}${part} = ${name};`)
+  .join('\n')}
+}`;
+  };
+  return `${Object.entries(stored)
+    .map(([name, tensor]) => `var new_${name}: ${unitType(tensor, width)};`)
+    .join('\n')}
+${Array.from({ length: width }, (_, index) => element(index)).join('\n')}
+${Object.keys(stored)
+  .map((name) => `store${suffix}_${name}(unit, new_${name});`)
+  .join('\n')}`;
+}
+
+/** The type of a unit of a tensor's elements. */
+export function unitType({ dataType }: Pick<Tensor, 'dataType'>, width: 1 | 4): string {
+  const type = dataType === 'u32' ? 'u32' : 'f32';
+  return width === 4 ? `vec4<${type}>` : type;
 }
 
 /** As many elements as can be bound at once of each of the tensors. */

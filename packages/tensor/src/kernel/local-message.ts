@@ -1,5 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../adapter/webgpu.js';
+import { type Deferred, deferred } from './deferred.js';
 import type { MakeMessage, Message, MessageEnds, Taken } from './message.js';
 
 /**
@@ -7,23 +8,6 @@ import type { MakeMessage, Message, MessageEnds, Taken } from './message.js';
  * on its way from it.
  */
 const mostBytesOfPiece = 8 * 2 ** 20;
-
-/** A promise and the ways to settle it. */
-interface Deferred<Value> {
-  readonly promise: Promise<Value>;
-  resolve(value: Value): void;
-  reject(error: unknown): void;
-}
-
-function deferred<Value>(): Deferred<Value> {
-  let settle!: Pick<Deferred<Value>, 'resolve' | 'reject'>;
-  const promise = new Promise<Value>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  // Who waits for it hears of a failure; nobody may.
-  promise.catch(() => undefined);
-  return { promise, ...settle };
-}
 
 /**
  * How much of the time that values needed before, on their way to the host, is slept through. While a promise of the adapter

@@ -3,14 +3,15 @@ import type { GPUCommandEncoder, GPUComputePassEncoder } from '../adapter/webgpu
 import { ConfigError } from '../errors.js';
 import type { Dispatch } from './recorder.js';
 import { createStopwatch, hostClock } from './stopwatch.js';
-import { bytesOf } from './tensor.js';
+import { type Traffic, trafficOf } from './traffic.js';
 
-/** How long a dispatch took, and the bytes of the tensors that it reads and writes, each counted once. */
+/** How long a dispatch took, and the bytes that it must move. */
 export interface DispatchTiming {
   readonly label: string;
   /** When it began, by the clock of `performance.now()`. */
   readonly start: number;
   readonly milliseconds: number;
+  /** Of tensors that it reads, and of those that it writes; where it changes one, both ways. */
   readonly bytes: number;
   /** The number of the adapter, where there are several: of the one that receives, where values go from one to another. */
   readonly adapter?: number;
@@ -48,7 +49,7 @@ export async function timed(
         label: dispatch.label,
         start: toHost(begin),
         milliseconds: Number(end - begin) / 1e6,
-        bytes: bytesMoved(dispatch),
+        bytes: bytesMoved(trafficOf(dispatch)),
       };
     });
   } finally {
@@ -56,8 +57,6 @@ export async function timed(
   }
 }
 
-function bytesMoved({ reads, writes, range }: Dispatch): number {
-  return [...Object.values(reads), ...Object.values(writes)].reduce((sum, { elements, dataType }) => {
-    return sum + bytesOf({ elements: range?.of === elements ? range.elements : elements, dataType });
-  }, 0);
+function bytesMoved({ read, written }: Traffic): number {
+  return read + written;
 }

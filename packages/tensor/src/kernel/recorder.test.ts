@@ -1,8 +1,12 @@
 import { expect, it } from 'vitest';
-import { ConfigError, ShapeError } from '../errors.js';
+import { openGpu } from '../adapter/adapters.js';
+import { AlexError, ConfigError, ShapeError } from '../errors.js';
 import { testGpu } from '../testing/values.js';
 import { recordElementwise } from './elementwise.js';
+import { recordPerElement } from './per-element.js';
+import { createProgram } from './program.js';
 import { createRecording } from './recorder.js';
+import { createTensor, disposeTensor, readTensor, writeTensor } from './tensor.js';
 
 it.each([4_000_000, 16, 5])('refuses an elementwise kernel of %i elements over tensors of 8', async (elements) => {
   const recording = createRecording(await testGpu());
@@ -22,4 +26,69 @@ it.each(['my-x', '2x', 'x y', ''])('refuses the name %j, which WGSL would not ta
   expect(() => recording.dispatch({ ...dispatch, reads: {}, writes: {}, scalars: { [name]: 'f32' } })).toThrow(
     `odd: ${name} is no name for WGSL`,
   );
+});
+
+it.each<[string, object, RegExp]>([
+  ['a name that WGSL keeps for itself', { reads: { for: 'x' } }, /odd: for is no name for a variable of WGSL/],
+  ['a reserved word', { reads: { target: 'x' } }, /odd: target is no name/],
+  ['the name of the element itself', { reads: { i: 'x' } }, /odd: i is no name/],
+  ['no tensor', { reads: { x: undefined } }, /odd: x must be a tensor, got undefined/],
+  ['no body', { body: undefined }, /odd: body must be WGSL that assigns what is made, got undefined/],
+  ['a misspelt option', { raeds: {} }, /odd: unknown option 'raeds'; known: label, /],
+  ['nothing that it makes', { writes: {} }, /odd: makes nothing; name what it makes in writes or updates/],
+])('refuses an elementwise kernel of %s', async (_, options, message) => {
+  const recording = createRecording(await testGpu());
+  const [x, y] = [recording.tensor('x', [8]), recording.tensor('y', [8])];
+  const given = { label: 'odd', elements: 8, reads: { x }, writes: { y }, body: 'y = x;', ...options };
+  // `x` stands for the tensor in the table above.
+  const reads = Object.fromEntries(
+    Object.entries(given.reads).map(([name, one]) => [name, (one as unknown) === 'x' ? x : one]),
+  );
+  const record = () => recordElementwise(recording, { ...given, reads } as Parameters<typeof recordElementwise>[1]);
+  expect(record).toThrow(message);
+  expect(record).toThrow(AlexError);
+  expect(recording.operations).toEqual([]);
+});
+
+it('says once what is wrong with a text that is compiled four times', async () => {
+  const gpu = await testGpu();
+  const [x, y] = [createTensor(gpu, 'x', [8]), createTensor(gpu, 'y', [8])];
+  try {
+    const program = createProgram(gpu, (recorder) =>
+      recordElementwise(recorder, { label: 'odd', elements: 8, reads: { x }, writes: { y }, body: 'y = x + ;' }),
+    );
+    const error = await program.run().then(
+      () => undefined,
+      (reason: Error) => reason,
+    );
+    expect(error?.message).toMatch(/^odd: the adapter .* reports: /);
+    expect(error!.message.match(/y = x \+ ;/g)).toHaveLength(1);
+    program.dispose();
+  } finally {
+    for (const tensor of [x, y]) disposeTensor(gpu, tensor);
+  }
+});
+
+it('keeps a kernel within its tensors where the adapter was opened with bounds checks', async () => {
+  const gpu = await openGpu({ adapter: (await testGpu()).description.index, boundsChecks: true });
+  try {
+    const [x, y] = [createTensor(gpu, 'x', [8]), createTensor(gpu, 'y', [8])];
+    const values = Float32Array.from({ length: 8 }, (_, i) => i + 1);
+    writeTensor(gpu, x, values);
+    const program = createProgram(gpu, (recorder) =>
+      recordPerElement(recorder, {
+        label: 'beyond',
+        // Without the checks, this ends the process.
+        elements: 4_000_000,
+        reads: { x },
+        writes: { y },
+        body: 'if (i < 8u || i > 3999000u) { store_y(i, load_x(i)); }',
+      }),
+    );
+    await program.run();
+    await gpu.finished();
+    expect((await readTensor(gpu, y)).slice(0, 7)).toEqual(values.slice(0, 7));
+  } finally {
+    gpu.dispose();
+  }
 });

@@ -50,8 +50,21 @@ export function describeTensor(label: string, shape: Shape, options: TensorOptio
   return { label, shape, elements: elementCount(shape), dataType: options.dataType ?? 'f32', lasting: true };
 }
 
-/** A tensor with memory of its own on the adapter, all zero. Give it back with {@link disposeTensor}. */
+/**
+ * A tensor with memory of its own on the adapter, all zero. Give it back with {@link disposeTensor}.
+ *
+ * @throws ShapeError for a shape that is none; MemoryError where the adapter has not enough
+ */
 export function createTensor(gpu: Gpu, label: string, shape: Shape, options: TensorOptions = {}): Tensor {
+  if (typeof gpu?.createBuffer !== 'function') {
+    throw new ConfigError(
+      `${label}: a tensor is made on an adapter: createTensor(gpu, label, shape), with what openGpu() gave`,
+    );
+  }
+  if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+    const got = Array.isArray(shape) ? formatShape(shape) : String(shape);
+    throw new ShapeError(`${label}: a shape is an array of whole numbers of at least 0, got ${got}`);
+  }
   const tensor = describeTensor(label, shape, options);
   const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
   const buffer = gpu.createBuffer({ label, size: bytesOf(tensor), usage: STORAGE | COPY_SRC | COPY_DST });
@@ -70,6 +83,8 @@ export function disposeTensor(gpu: Gpu, tensor: Tensor): void {
  * `Float32Array` for `f32` and `f16`
  */
 export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uint32Array): void {
+  if (typeof tensor?.label !== 'string')
+    throw new ShapeError(`a tensor is what createTensor() gave, got ${String(tensor)}`);
   const kind = tensor.dataType === 'u32' ? 'Uint32Array' : 'Float32Array';
   if (kindOfArray(values) !== kind) {
     throw new ShapeError(
@@ -81,12 +96,16 @@ export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uin
       `${tensor.label}: holds ${tensor.elements} values ${formatShape(tensor.shape)}, got ${values.length}`,
     );
   }
-  const stored = tensor.dataType === 'f16' ? toHalves(values) : values;
+  const unshared = values.buffer instanceof SharedArrayBuffer ? values.slice() : values;
+  // The queue crashes on shared memory.
+  const stored = tensor.dataType === 'f16' ? toHalves(unshared) : unshared;
   gpu.device.queue.writeBuffer(bufferOf(tensor), 0, stored.buffer, stored.byteOffset, stored.byteLength);
 }
 
 /** Copies the values of a tensor from the adapter as they lie in memory. */
 export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Values> {
+  if (typeof tensor?.label !== 'string')
+    throw new ShapeError(`a tensor is what createTensor() gave, got ${String(tensor)}`);
   const [values] = await readTensors(gpu, [tensor]);
   return values!;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
+import { ownScript } from '../own-script.js';
 import { recordPerElement } from './per-element.js';
 import { createRecording, type Recorder, type Tunable } from './recorder.js';
 import { timeCandidates } from './trial.js';
@@ -28,7 +29,7 @@ type Way =
   | 'interrupt';
 
 const elements = 1000;
-const script = new URL('treacherous-driver.fixture.ts', import.meta.url);
+const { url: script } = ownScript('treacherous-driver');
 
 let gpu: Gpu;
 let folder: string;

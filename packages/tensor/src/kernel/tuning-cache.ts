@@ -121,7 +121,7 @@ export async function importTunings(path: string, gpu: Gpu): Promise<{ count: nu
   } catch (error) {
     throw new DataError(messageOf(error), { cause: error });
   }
-  if (!file) throw new DataError(`${path}: there is no such file`);
+  if (!file) throw new DataError(`${path}: there is no such file; check the path`);
   const { name } = gpu.description;
   if (file.adapter !== name) {
     throw new ConfigError(`${path}: holds tunings of the adapter "${file.adapter}", this one is "${name}"`);

@@ -14,6 +14,7 @@ type Case = Pick<ProductOptions, 'm' | 'n' | 'k' | 'tile' | 'share' | 'splitK' |
   transposeB?: boolean;
   bias?: boolean;
   accumulate?: boolean;
+  rowSums?: boolean;
 };
 
 /** The same product in plain float64 loops. */
@@ -39,41 +40,49 @@ function reference(
   return output;
 }
 
-async function errorOf(gpu: Gpu, test: Case, dataType: 'f32' | 'f16' = 'f32'): Promise<number> {
-  const { bias: hasBias, ...sizes } = test;
+/** `halves`: which operands are stored as f16; the values of both fit in one then. */
+async function errorOf(gpu: Gpu, test: Case, halves: readonly string[] = []): Promise<number> {
+  const { bias: hasBias, rowSums: sumsRows = false, ...sizes } = test;
   const { m, n, k } = sizes;
-  const stored = (data: Float32Array) => (dataType === 'f16' ? fromHalves(toHalves(data)).slice(0, data.length) : data);
+  const stored = (data: Float32Array) => (halves.length > 0 ? fromHalves(toHalves(data)).slice(0, data.length) : data);
   const values = {
     a: stored(randomTensor([m, k], 1).data),
     b: stored(randomTensor([k, n], 2).data),
     output: randomTensor([m, n], 3).data,
     bias: randomTensor([m], 4).data,
+    rowSums: randomTensor([m], 5).data,
   };
   const tensors = Object.fromEntries(
     Object.entries(values).map(([name, data]) => {
-      const tensor = createTensor(gpu, name, [data.length], name === 'a' || name === 'b' ? { dataType } : {});
+      const tensor = createTensor(gpu, name, [data.length], halves.includes(name) ? { dataType: 'f16' } : {});
       writeTensor(gpu, tensor, data);
       return [name, tensor];
     }),
   ) as Record<keyof typeof values, Tensor>;
-  const { a, b, output, bias } = tensors;
+  const { a, b, output, bias, rowSums } = tensors;
   let program: Program | undefined;
   try {
     program = createProgram(gpu, (recorder) => {
-      recordProduct(recorder, { ...sizes, label: 'product', a, b, output, ...(hasBias ? { bias } : {}) });
+      recordProduct(recorder, {
+        ...{ ...sizes, label: 'product', a, b, output },
+        ...(hasBias && { bias }),
+        ...(sumsRows && { rowSums }),
+      });
     });
     await program.run();
-    const got = await readTensor(gpu, output);
-    return relativeError(
-      got,
-      reference(
-        test,
-        values.a,
-        values.b,
-        hasBias ? values.bias : undefined,
-        test.accumulate ? values.output : undefined,
-      ),
+    const want = reference(
+      test,
+      values.a,
+      values.b,
+      hasBias ? values.bias : undefined,
+      test.accumulate ? values.output : undefined,
     );
+    const error = relativeError(await readTensor(gpu, output), want);
+    if (!sumsRows) return error;
+    const sums = Float64Array.from({ length: m }, (_, row) =>
+      values.a.subarray(row * k, (row + 1) * k).reduce((sum, value) => sum + value, 0),
+    );
+    return Math.max(error, relativeError(await readTensor(gpu, rowSums), sums));
   } finally {
     program?.dispose();
     for (const tensor of Object.values(tensors)) disposeTensor(gpu, tensor);
@@ -212,12 +221,53 @@ describe.each([
           splitK: fc.constantFrom(1, 1, 3),
         }),
         tile,
-        async (sizes, flags, tile) => {
-          expect(await errorOf(gpu, { ...sizes, ...flags, tile, share: 'matrix' }, 'f16')).toBeLessThan(1e-5);
+        // Weights of dense layers are read as f32.
+        fc.constantFrom(['a', 'b'], ['b'], ['a']),
+        async (sizes, flags, tile, halves) => {
+          expect(await errorOf(gpu, { ...sizes, ...flags, tile, share: 'matrix' }, halves)).toBeLessThan(1e-5);
         },
       ),
       { numRuns: randomShapes, seed: 13 },
     );
+  });
+
+  it.each([
+    ['as pieces of the reduction', { m: 21, n: 44, k: 90, splitK: 3 }],
+    ['of a rest of rows and steps, one column block of several', { m: 30, n: 33, k: 17 }],
+    ['in loads of four', { m: 16, n: 24, k: 32, transposeB: true }],
+    ['of few steps', { m: 5, n: 8, k: 1 }],
+  ])('adds up the rows of an operand on the way: %s', async (_, sizes) => {
+    const tile = { rows: 4, columns: 4, invocationRows: 2, workgroupSize: 8, unroll: 8 };
+    const likeHardware = await openGpu({ adapter: gpu.description.index, ...options });
+    Object.defineProperty(likeHardware, 'description', { value: { ...gpu.description, kind: 'hardware' } });
+    for (const share of ['workgroup', 'none'] as const) {
+      const own = share === 'workgroup' ? { tile, share } : { share };
+      expect(await errorOf(likeHardware, { ...sizes, ...own, rowSums: true }), share).toBeLessThan(1e-5);
+    }
+    expect(await errorOf(gpu, { ...sizes, rowSums: true })).toBeLessThan(1e-5);
+    likeHardware.dispose();
+  });
+
+  it('does so where matrix units multiply, where the adapter has them', async (context) => {
+    const { subgroupMatrix: matrix, subgroupSize = 1 } = gpu;
+    if (!matrix) return context.skip('no matrix units');
+    const likeHardware = await openGpu({ adapter: gpu.description.index, ...options });
+    Object.defineProperty(likeHardware, 'description', { value: { ...gpu.description, kind: 'hardware' } });
+    const tile = {
+      rows: 2 * matrix.rows,
+      columns: matrix.columns,
+      invocationRows: 2,
+      workgroupSize: 4 * subgroupSize,
+      unroll: 32,
+    };
+    for (const sizes of [
+      { m: 50, n: 44, k: 100, transposeB: true },
+      { m: 27, n: 9, k: 70, splitK: 2 },
+    ]) {
+      const test = { ...sizes, tile, share: 'matrix', rowSums: true } as const;
+      expect(await errorOf(likeHardware, test, ['a', 'b'])).toBeLessThan(1e-5);
+    }
+    likeHardware.dispose();
   });
 
   it('refuses a tile that cannot be staged', async () => {
@@ -255,7 +305,7 @@ describe.each([
     }
   });
 
-  it('refuses sizes and tensors that do not fit, before any work', () => {
+  it('refuses sizes and tensors that do not fit, before any work', async () => {
     const tensor = (elements: number) => ({ label: 't', shape: [elements], elements, dataType: 'f32' as const });
     const record = (m: number, elements: number) => () =>
       createProgram(gpu, (recorder) => {
@@ -273,5 +323,6 @@ describe.each([
     expect(record(Number.NaN, 8)).toThrow(/m must be a whole number/);
     expect(record(4, 7)).toThrow(ShapeError);
     expect(record(4, 7)).toThrow(/a must hold 8 values/);
+    await expect(errorOf(gpu, { m: 2, n: 2, k: 2, transposeA: true, rowSums: true })).rejects.toThrow(/rowSums/);
   });
 });

@@ -1,17 +1,19 @@
 import type { Gpu } from '../adapter/gpu.js';
-import { ShapeError } from '../errors.js';
+import { ConfigError, ShapeError } from '../errors.js';
 import { type Epilogue, fusesIntoProducts, recordEpilogue, storeAfter } from '../kernel/epilogue.js';
-import type { ElementRange, Recorder } from '../kernel/recorder.js';
-import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from '../kernel/tensor.js';
+import type { Recorder } from '../kernel/recorder.js';
+import { bytesOf, bytesPerBinding, type Tensor } from '../kernel/tensor.js';
 import { recordTunable, storageKey } from '../kernel/tunable.js';
+import { recordUpdate, type Update, updateWgsl } from '../kernel/update.js';
 import { checkWholeNumber } from '../option-checks.js';
 import { productKernel } from './products/families.js';
 import { stridedColumns, stridedRows } from './products/operand.js';
 import { isRiskyProduct, planProduct, productChoices } from './products/plan.js';
 import { splitReduction } from './products/reduction.js';
-import type { ProductChoice, ProductShape, Share } from './products/shape.js';
+import { isStaged, type ProductChoice, type ProductShape, type Share } from './products/shape.js';
+import { type Slice, slicesOf } from './products/slices.js';
 import type { ProductTile } from './products/tile-size.js';
-import { recordSplitKSum } from './sums.js';
+import { recordRowSums, recordSplitKSum } from './sums.js';
 
 /** A matrix product over row-major matrices: `output[m][n] = sum over k of a[m][k] * b[k][n]`. */
 export interface ProductOptions {
@@ -33,6 +35,10 @@ export interface ProductOptions {
   readonly accumulate?: boolean;
   /** What is done to each value of the output in the end. */
   readonly epilogue?: Epilogue | undefined;
+  /** What each value of the output does instead of being stored; `output` only tells its shape then. */
+  readonly update?: Update | undefined;
+  /** `[m]`: receives the sums of the rows of `a`, which must not be transposed. */
+  readonly rowSums?: Tensor | undefined;
   /** Instead of what suits the adapter. */
   readonly tile?: Partial<ProductTile>;
   readonly share?: Share;
@@ -63,16 +69,8 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
     halves: [options.a, options.b].some(({ dataType }) => dataType === 'f16'),
   };
   const choices = productChoices(gpu, shape);
-  const fused = fusesIntoProducts(gpu) ? options.epilogue : undefined;
-  const record = (recorder: Recorder, choice: ProductChoice) => {
-    slicesOf(recorder.gpu, options).forEach((slice, index) => {
-      // Slices of the reduction add to what the first one left.
-      const continues = slice.k.first > 0;
-      const own = { ...options, epilogue: fused, ...(continues && { accumulate: true }) };
-      recordSlice(recorder, own, shape, choice, slice, index);
-    });
-    if (options.epilogue && !fused) recordEpilogue(recorder, options.label, output, options.epilogue);
-  };
+  const record = (recorder: Recorder, choice: ProductChoice) => recordChoice(recorder, options, shape, choice);
+  const rowSums = fusesIntoProducts(gpu) ? options.rowSums : undefined;
   if (options.tile || options.share || options.splitK) {
     const { candidates } = choices;
     const usual = candidates.find(({ share }) => share === options.share) ?? candidates[0]!;
@@ -81,66 +79,69 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
       ...(options.share && { share: options.share }),
       tile: { ...usual.tile, ...options.tile },
     });
-    return;
+  } else {
+    recordTunable(recorder, {
+      kernel: 'product',
+      version: 2,
+      shape: [
+        `${m}x${k}x${n}`,
+        ...(batches > 1 ? [`${batches} times`] : []),
+        ...Object.entries({ transposeA, transposeB, bias, accumulate }).flatMap(([name, is]) => (is ? [name] : [])),
+        ...(options.epilogue ? [options.epilogue.name] : []),
+        ...Object.entries({ update: options.update, rowSums }).flatMap(([name, is]) => (is ? [name] : [])),
+        storageKey(gpu, [options.a, options.b, output]),
+      ].join(' '),
+      ...choices,
+      isRisky: (choice) => isRiskyProduct(gpu, choice),
+      outputs: [...(options.update ? Object.values(options.update.tensors) : [output]), ...(rowSums ? [rowSums] : [])],
+      work: m * n * k * batches,
+      record,
+    });
   }
-  recordTunable(recorder, {
-    kernel: 'product',
-    version: 2,
-    shape: [
-      `${m}x${k}x${n}`,
-      ...(batches > 1 ? [`${batches} times`] : []),
-      ...Object.entries({ transposeA, transposeB, bias, accumulate }).flatMap(([name, is]) => (is ? [name] : [])),
-      ...(options.epilogue ? [options.epilogue.name] : []),
-      storageKey(gpu, [options.a, options.b, output]),
-    ].join(' '),
-    ...choices,
-    isRisky: (choice) => isRiskyProduct(gpu, choice),
-    outputs: [output],
-    work: m * n * k * batches,
-    record,
+  // On software drivers no choice depends on it.
+  if (options.rowSums && !rowSums) recordSumsAlone(recorder, options, options.rowSums);
+}
+
+/** Records a product in one way: slice by slice, and whatever its kernels do not do themselves afterwards. */
+function recordChoice(recorder: Recorder, options: ProductOptions, shape: ProductShape, choice: ProductChoice): void {
+  const { gpu } = recorder;
+  const onGpu = fusesIntoProducts(gpu);
+  const slices = slicesOf(gpu, options);
+  const epilogue = onGpu ? options.epilogue : undefined;
+  const wholeRows = onGpu && isStaged(choice.share) && slices.every((slice) => slice.k.count === options.k);
+  const update = wholeRows && canUpdate(gpu, options, slices[0]!.range) ? options.update : undefined;
+  const rowSums = wholeRows ? options.rowSums : undefined;
+  const { label, shape: outside, dataType } = options.output;
+  const output = options.update && !update ? recorder.tensor(label, outside, { dataType }) : options.output;
+  slices.forEach((slice, index) => {
+    // Slices of the reduction add to what the first one left.
+    const continues = slice.k.first > 0;
+    const own = { ...options, output, update, rowSums, epilogue, ...(continues && { accumulate: true }) };
+    recordSlice(recorder, own, shape, choice, slice, index);
   });
+  if (options.epilogue && !epilogue) recordEpilogue(recorder, options.label, output, options.epilogue);
+  if (options.update && !update) recordUpdate(recorder, output, options.update);
+  if (onGpu && options.rowSums && !rowSums) recordSumsAlone(recorder, options, options.rowSums);
 }
 
-/** Some rows of a product, or some steps of its reduction. */
-interface Slice {
-  readonly m: Range;
-  readonly k: Range;
-  /** Which elements of the tensor that is too large to be bound at once belong to it. */
-  readonly range?: ElementRange;
+function recordSumsAlone(recorder: Recorder, { a, m, k }: ProductOptions, output: Tensor): void {
+  recordRowSums(recorder, { label: output.label, input: a, output, rows: m, columns: k });
 }
 
-interface Range {
-  readonly first: number;
-  readonly count: number;
-}
-
-/**
- * Cuts a product so that each slice binds what it reads of `a` and writes of `output` at once, where that can be done by
- * cutting along the slowest index of the one that is too large. Kernels that bind a tensor in parts ask at every access
- * which part it is in.
- */
-function slicesOf(gpu: Gpu, { a, b, output, m, n, k, transposeA = false, batches = 1 }: ProductOptions): Slice[] {
-  const whole = { m: { first: 0, count: m }, k: { first: 0, count: k } };
-  const most = bytesPerBinding(gpu);
-  const large = [a, output].filter((tensor) => bytesOf(tensor) > most);
-  const [tensor] = large;
-  const alike = [a, b, output].filter(({ elements }) => elements === tensor?.elements);
-  if (large.length !== 1 || tensor === undefined || alike.length !== 1 || batches > 1) return [whole];
-  const axis = tensor === a && transposeA ? 'k' : 'm';
-  const length = axis === 'k' ? k : m;
-  const elementsOfRow = tensor === output ? n : transposeA ? m : k;
-  const bytesOfRow = elementsOfRow * bytesPerElement(tensor.dataType);
-  // Slices begin where a binding may begin, and where a tile of rows does.
-  const unit = 64;
-  const atOnce = Math.floor(most / bytesOfRow / unit) * unit;
-  if (atOnce === 0 || (unit * bytesOfRow) % gpu.limits.minStorageBufferOffsetAlignment !== 0) return [whole];
-  const step = Math.ceil(length / Math.ceil(length / atOnce) / unit) * unit;
-  return Array.from({ length: Math.ceil(length / step) }, (_, index) => {
-    const first = index * step;
-    const count = Math.min(step, length - first);
-    const range = { of: tensor.elements, first: first * elementsOfRow, elements: count * elementsOfRow };
-    return { ...whole, [axis]: { first, count }, range };
-  });
+/** Whether kernels that see all steps of their rows, and keep each value once, can bind what an update needs. */
+function canUpdate(
+  gpu: Gpu,
+  { a, b, bias, rowSums, accumulate = false, update }: ProductOptions,
+  range: Slice['range'],
+): boolean {
+  if (!update || accumulate) return false;
+  const reached = { ...update.tensors, ...update.also };
+  if (['a', 'b', 'bias', 'input', 'rowSums'].some((name) => name in reached)) return false;
+  const others = [a, b, bias, rowSums].filter((tensor) => tensor !== undefined);
+  const bindings = [...others, ...Object.values(reached)].map((tensor) =>
+    tensor.elements === range?.of ? 1 : Math.ceil(bytesOf(tensor) / bytesPerBinding(gpu)),
+  );
+  return bindings.reduce((sum, count) => sum + count) <= gpu.limits.maxStorageBuffersPerShaderStage;
 }
 
 function recordSlice(
@@ -177,15 +178,21 @@ function recordSlice(
     const element = `(batch * ${m}u + ${row}) * ${n}u + column_${load} + ${firstOfOutput}u`;
     return fours ? `(${element}) / 4u` : element;
   };
+  const update = whole ? options.update : undefined;
+  const updating = update && updateWgsl(update, plan.resultWidth);
+  const writes = update?.tensors ?? { output: target };
+  const { rowSums } = options;
+  const sumsTarget = rowSums && (whole ? rowSums : recorder.tensor(`${rowSums.label}/splitK`, [splitK, m]));
   recorder.dispatch({
     label: index === 0 ? label : `${label}/${index + 1}`,
     ...(slice.range && { range: slice.range }),
-    reads: { a, b, ...(bias && whole ? { bias } : {}) },
-    writes: { output: target },
+    reads: { a, b, ...(bias && whole ? { bias } : {}), ...update?.also },
+    writes: sumsTarget ? { ...writes, rowSums: sumsTarget } : writes,
+    ...(update?.scalars && { scalars: update.scalars }),
     vectors: [
       ...(plan.rowForm.width === 4 ? ['a'] : []),
       ...(plan.columnForm.width === 4 ? ['b'] : []),
-      ...(fours ? ['output'] : []),
+      ...(fours ? Object.keys(writes) : []),
     ],
     ...productKernel({
       title: `Matrix product ${m} x ${k} x ${n}`,
@@ -216,12 +223,18 @@ function recordSlice(
           ...(whole && bias ? [`load_bias(${row} + ${slice.m.first}u)`] : []),
           ...(whole && accumulate ? [`load${fours}_output(${place(row, load).replace('column_', 'at_')})`] : []),
         ].join(' + '),
-      store: (row, load, value) =>
-        storeAfter(
-          whole ? epilogue : undefined,
-          value,
-          plan.resultWidth,
-          (result) => `store${fours}_output(${place(row, load)}, ${result});`,
+      ...(updating && {
+        functions: updating.functions,
+        ahead: (row, load, id) => updating.load(place(row, load).replace('column_', 'at_'), id),
+      }),
+      ...(sumsTarget && {
+        rowSums: (row, sum) => `store_rowSums(${whole ? '' : `batch * ${m}u + `}${row} + ${slice.m.first}u, ${sum});`,
+      }),
+      store: (row, load, value, id) =>
+        storeAfter(whole ? epilogue : undefined, value, plan.resultWidth, (result) =>
+          updating
+            ? updating.apply(place(row, load), result, id)
+            : `store${fours}_output(${place(row, load)}, ${result});`,
         ),
     }),
   });
@@ -237,10 +250,15 @@ function recordSlice(
       (bias ? `sum += load_bias(i / ${n}u % ${m}u);` : '') +
       (accumulate ? 'sum += load_output(i);' : '') +
       (epilogue ? `sum = ${epilogue.wgsl('sum', 1)};` : ''),
+    update: options.update,
   });
+  if (!sumsTarget) return;
+  const { label: sumsLabel } = rowSums!;
+  recordSplitKSum(recorder, { label: sumsLabel, input: sumsTarget, output: rowSums!, splitK, elements: m });
 }
 
-function checkSizes({ label, a, b, output, m, n, k, bias, batches = 1 }: ProductOptions): void {
+function checkSizes(options: ProductOptions): void {
+  const { label, a, b, output, m, n, k, bias, rowSums, transposeA = false, batches = 1 } = options;
   for (const [name, size] of Object.entries({ m, n, k, batches })) {
     checkWholeNumber(label, name, size);
   }
@@ -249,7 +267,11 @@ function checkSizes({ label, a, b, output, m, n, k, bias, batches = 1 }: Product
     ['b', b, batches * k * n],
     ['output', output, batches * m * n],
     ['bias', bias, m],
+    ['rowSums', rowSums, m],
   ];
+  if (rowSums && (transposeA || batches > 1)) {
+    throw new ConfigError(`${label}: rowSums are those of one product whose a is not transposed`);
+  }
   for (const [name, tensor, elements] of expected) {
     if (tensor && tensor.elements !== elements) {
       throw new ShapeError(

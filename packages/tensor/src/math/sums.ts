@@ -1,11 +1,14 @@
 import { recordPerElement, workgroupsOf } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
+import { inlineUpdate, type Update } from '../kernel/update.js';
 
 /** A matrix that lies row-major in memory, and the sums of its rows. */
 interface RowSums {
   readonly label: string;
   readonly input: Tensor;
+  /** The element of `input` where the matrix begins, where a binding may begin as well; 0. */
+  readonly first?: number;
   readonly output: Tensor;
   readonly rows: number;
   readonly columns: number;
@@ -25,7 +28,8 @@ export function recordRowSums(recorder: Recorder, sums: RowSums): void {
 const longest = 512;
 
 /** An invocation sums a row; long rows are summed in parts first. */
-function recordByInvocations(recorder: Recorder, { label, input, output, rows, columns }: RowSums): void {
+function recordByInvocations(recorder: Recorder, { label, input, first = 0, output, rows, columns }: RowSums): void {
+  const from = first === 0 ? '' : `${first}u + `;
   const parts = Math.ceil(columns / longest);
   if (parts === 1) {
     recordPerElement(recorder, {
@@ -34,7 +38,7 @@ function recordByInvocations(recorder: Recorder, { label, input, output, rows, c
       reads: { input },
       writes: { output },
       body: `var sum = 0.0;
-for (var column = 0u; column < ${columns}u; column++) { sum += load_input(i * ${columns}u + column); }
+for (var column = 0u; column < ${columns}u; column++) { sum += load_input(${from}i * ${columns}u + column); }
 store_output(i, sum);`,
     });
     return;
@@ -48,7 +52,7 @@ store_output(i, sum);`,
     // Neighbouring invocations read neighbouring columns, `parts` apart from step to step.
     body: `var sum = 0.0;
 let row = i / ${parts}u;
-for (var column = i % ${parts}u; column < ${columns}u; column += ${parts}u) { sum += load_input(row * ${columns}u + column); }
+for (var column = i % ${parts}u; column < ${columns}u; column += ${parts}u) { sum += load_input(${from}row * ${columns}u + column); }
 store_partSums(i, sum);`,
   });
   recordByInvocations(recorder, { label, input: partSums, output, rows, columns: parts });
@@ -61,9 +65,9 @@ const loadsAtOnce = 4;
  * A workgroup sums a row: each invocation its share, and then all of them together through workgroup memory. Where so few
  * rows are so long that most of a GPU would be idle, a workgroup sums a part of a row first.
  */
-function recordByWorkgroups(recorder: Recorder, { label, input, output, rows, columns }: RowSums): void {
+function recordByWorkgroups(recorder: Recorder, { label, input, first = 0, output, rows, columns }: RowSums): void {
   const enoughWorkgroups = 64;
-  const width = columns % 4 === 0 ? 4 : 1;
+  const width = columns % 4 === 0 && first % 4 === 0 ? 4 : 1;
   const units = columns / width;
   const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } = recorder.gpu.limits;
   const most = Math.min(1024, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX);
@@ -77,6 +81,7 @@ function recordByWorkgroups(recorder: Recorder, { label, input, output, rows, co
   const turn = Array.from({ length: loadsAtOnce }, (_, index) => index);
   recorder.dispatch({
     label: parts === 1 ? label : `${label}/parts`,
+    ...(rows * columns < input.elements && { range: { of: input.elements, first, elements: rows * columns } }),
     reads: { input },
     writes: { target },
     vectors: width === 4 ? ['input'] : [],
@@ -86,7 +91,7 @@ function recordByWorkgroups(recorder: Recorder, { label, input, output, rows, co
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let number = ${grid.number};
   if (number >= ${rows * parts}u) { return; }
-  let first = number / ${parts}u * ${units}u;
+  let first = number / ${parts}u * ${units}u${first === 0 ? '' : ` + ${first / width}u`};
   let begin = first + number % ${parts}u * ${unitsOfPart}u;
   let end = min(begin + ${unitsOfPart}u, first + ${units}u);
   var sum = ${width === 4 ? 'vec4f()' : '0.0'};
@@ -120,41 +125,40 @@ interface SplitKSum {
   /** WGSL for what is added to or made of `sum` before it is stored at `i`. */
   readonly finish?: string;
   readonly reads?: Readonly<Record<string, Tensor>>;
+  /** What the sum does instead of being stored in `output`. */
+  readonly update?: Update | undefined;
 }
 
 /** Adds up the pieces of a split-K product: `output[i] = sum over piece of input[piece][i]`, in the order of the pieces. */
 export function recordSplitKSum(recorder: Recorder, sum: SplitKSum): void {
-  const { label, input, output, splitK, elements, finish = '', reads = {} } = sum;
+  const { label, input, output, splitK, elements, finish = '', reads = {}, update } = sum;
   // Memory bounds a GPU, which wants large loads; lavapipe took half as long again for them.
-  if (recorder.gpu.description.kind === 'hardware' && elements % 4 === 0) {
-    recordSplitKSumOfFours(recorder, sum);
-    return;
-  }
+  const width = recorder.gpu.description.kind === 'hardware' && elements % 4 === 0 ? 4 : 1;
+  const writes = update?.tensors ?? { output };
   recordPerElement(recorder, {
     label,
-    elements,
-    reads: { input, ...reads },
-    writes: { output },
-    body: `var sum = 0.0;
+    elements: elements / width,
+    reads: { input, ...reads, ...update?.also },
+    writes,
+    ...(update?.scalars && { scalars: update.scalars }),
+    ...(update?.functions && { functions: update.functions }),
+    ...(width === 4
+      ? { vectors: ['input', ...Object.keys(writes)], body: sumOfFours(sum) }
+      : {
+          body: `var sum = 0.0;
 for (var part = 0u; part < ${splitK}u; part++) { sum += load_input(part * ${elements}u + i); }
 ${finish}
-store_output(i, sum);`,
+${update ? inlineUpdate(update, 1, 'i', 'sum') : 'store_output(i, sum);'}`,
+        }),
   });
 }
 
 /** Four neighbours an invocation, and several pieces of them under way at once. */
-function recordSplitKSumOfFours(recorder: Recorder, sum: SplitKSum): void {
-  const { label, input, output, splitK, elements, finish, reads = {} } = sum;
+function sumOfFours({ splitK, elements, finish, update }: SplitKSum): string {
   const load = (part: string) => `load4_input((${part}) * ${elements / 4}u + four)`;
   const rest = splitK % loadsAtOnce;
   const turn = Array.from({ length: loadsAtOnce }, (_, index) => index);
-  recordPerElement(recorder, {
-    label,
-    elements: elements / 4,
-    reads: { input, ...reads },
-    writes: { output },
-    vectors: ['input', 'output'],
-    body: `let four = i;
+  return `let four = i;
 var sums = vec4f();
 for (var part = 0u; part < ${splitK - rest}u; part += ${loadsAtOnce}u) {
   ${turn.map((index) => `let x${index} = ${load(`part + ${index}u`)};`).join(' ')}
@@ -162,6 +166,5 @@ for (var part = 0u; part < ${splitK - rest}u; part += ${loadsAtOnce}u) {
 }
 ${Array.from({ length: rest }, (_, index) => `sums += ${load(`${splitK - rest + index}u`)};`).join(' ')}
 ${finish ? [...'xyzw'].map((part, index) => `{ let i = four * 4u + ${index}u; var sum = sums.${part}; ${finish} sums.${part} = sum; }`).join('\n') : ''}
-store4_output(four, sums);`,
-  });
+${update ? inlineUpdate(update, 4, 'four', 'sums') : 'store4_output(four, sums);'}`;
 }

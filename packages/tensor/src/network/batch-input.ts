@@ -1,6 +1,6 @@
 import { ConfigError, ShapeError } from '../errors.js';
 import type { Tensor } from '../kernel/tensor.js';
-import { checkHostTensor, formatShape, type HostTensor } from '../shape.js';
+import { checkHostTensor, formatShape, type HostTensor, kindOfArray } from '../shape.js';
 import type { NetworkDescription } from './description.js';
 import type { Stations } from './stations.js';
 
@@ -18,8 +18,22 @@ export class BatchInput {
     this.#stagedLabels = new Uint32Array(batch);
   }
 
+  /** What {@link fill} does, of images whose labels must be known. */
+  fillLabelled(images: HostTensor | Tensor, labels: ArrayLike<number>, exactly?: number): number {
+    if (typeof labels !== 'object' || labels === null || !Number.isInteger(labels.length)) {
+      throw new ShapeError(`${this.#description.name}: labels are given as one number an image, got ${String(labels)}`);
+    }
+    return this.fill(images, labels, exactly);
+  }
+
   /** Brings images and labels to the adapters; gives the number of images. */
   fill(images: HostTensor | Tensor, labels: ArrayLike<number> | undefined, exactly?: number): number {
+    if (!Array.isArray(images?.shape)) {
+      throw new ShapeError(
+        `${this.#description.name}: images are given as { shape: [N, ${this.#description.input.join(', ')}], data }, got ` +
+          kindOfArray(images),
+      );
+    }
     const filled = images === this.#stations.first.tensors.input;
     const [count = 0, ...image] = filled ? [this.#batch, ...this.#description.input] : images.shape;
     const fits = image.length === 3 && image.every((size, axis) => size === this.#description.input[axis]);
@@ -42,7 +56,7 @@ export class BatchInput {
 
   #checkPlace(images: Tensor): void {
     const { name } = this.#description;
-    if (this.#stations.exchange) {
+    if (this.#stations.all.length > 1) {
       throw new ConfigError(
         `${name}: is on ${this.#stations.all.length} adapters, each with an input of its own; fill all of its inputs and ` +
           'give its input',

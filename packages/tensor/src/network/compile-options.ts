@@ -1,13 +1,19 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
 import { checkWholeNumber, optionError } from '../option-checks.js';
-import type { NetworkDescription } from './description.js';
+import { checkDescribed, type NetworkDescription } from './description.js';
 import { type ProgramOptions, precisions } from './network-tensors.js';
+import type { Ranks } from './ranks.js';
 
 export interface CompileOptions extends ProgramOptions {
   /** Decides initial parameters and every random choice of the layers. Default: 0. */
   readonly seed?: number;
 }
+
+/** The names of all {@link CompileOptions}. */
+export const compileOptionNames: readonly (keyof CompileOptions)[] = [
+  ...(['batch', 'loss', 'optimizer', 'precision', 'training', 'microBatches', 'ranks', 'seed'] as const),
+];
 
 /** Options whose seed is known. */
 export type SeededOptions = CompileOptions & { readonly seed: number };
@@ -28,10 +34,15 @@ export function withSeed(description: NetworkDescription, options: CompileOption
  *
  * @throws ConfigError for an option that is not allowed, ShapeError for a network that gives no scores
  */
-export function checkOptions(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
-  const { batch, precision = 'float32', microBatches = 1 } = options;
+export function checkCompilable(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
+  checkDescribed(description);
+  if (typeof options !== 'object' || options === null) {
+    throw new ConfigError(`${description.name}: takes an object of options, { ${compileOptionNames.join(', ')} }`);
+  }
+  const { batch, precision = 'float32', microBatches = 1, ranks } = options;
   checkWholeNumber(description.name, 'batch', batch);
   checkWholeNumber(description.name, 'microBatches', microBatches);
+  if (ranks) checkRanks(description.name, ranks);
   if (!precisions.includes(precision)) {
     throw optionError(description.name, 'precision', precisions.join(' or '), precision);
   }
@@ -46,5 +57,12 @@ export function checkOptions(description: NetworkDescription, gpu: Gpu, options:
       `${description.name}: the last layer must give one score a class, [N, classes]; it gives ` +
         `[N, ${description.output.join(', ')}]`,
     );
+  }
+}
+
+function checkRanks(name: string, { rank, size }: Ranks): void {
+  checkWholeNumber(name, 'ranks.size', size);
+  if (!Number.isInteger(rank) || rank < 0 || rank >= size) {
+    throw optionError(name, 'ranks.rank', `a whole number from 0 to ${size - 1}`, rank);
   }
 }

@@ -2,9 +2,10 @@ import type { Gpu } from '../adapter/gpu.js';
 import { planPrograms } from '../kernel/program.js';
 import { describeTensor } from '../kernel/tensor.js';
 import { type TuneOptions, type TuningReport, tune } from '../kernel/tuner.js';
-import { type CompileOptions, checkOptions, withSeed } from './compile-options.js';
+import { checkOptions } from '../option-checks.js';
+import { type CompileOptions, checkCompilable, compileOptionNames, withSeed } from './compile-options.js';
 import { CompiledNetwork } from './compiled-network.js';
-import type { NetworkDescription } from './description.js';
+import { checkDescribed, type NetworkDescription } from './description.js';
 import { memoryPlan } from './memory.js';
 import type { MemoryPlan, Network } from './network.js';
 import { networkTensors, type ProgramOptions } from './network-tensors.js';
@@ -15,6 +16,8 @@ export type { CompileOptions } from './compile-options.js';
 
 /** Fits a described network to one adapter: gives it memory, compiles its programs, draws its parameters. */
 export function compileNetwork(description: NetworkDescription, gpu: Gpu, options: CompileOptions): Network {
+  checkDescribed(description);
+  checkOptions(description.name, options, compileOptionNames);
   return compileParts(description, [{ gpu, part: wholePart(description, options.batch) }], options);
 }
 
@@ -24,7 +27,7 @@ export function compileParts(
   parts: readonly PlacedPart[],
   options: CompileOptions,
 ): Network {
-  for (const { gpu } of parts) checkOptions(description, gpu, options);
+  for (const { gpu } of parts) checkCompilable(description, gpu, options);
   const seeded = withSeed(description, options);
   const make = () => new CompiledNetwork(description, parts, seeded);
   return parts.reduce<() => Network>(
@@ -42,7 +45,7 @@ export function planNetwork(
   options: ProgramOptions,
   part: NetworkPart = wholePart(description, options.batch),
 ): MemoryPlan {
-  checkOptions(description, gpu, options);
+  checkCompilable(description, gpu, options);
   const tensors = networkTensors(description, part, options, describeTensor);
   return memoryPlan(tensors, planPrograms(gpu, Object.values(programsOf(part, options, tensors))));
 }
@@ -62,7 +65,7 @@ export async function tuneNetwork(
   options: TuneNetworkOptions,
   part: NetworkPart = wholePart(description, options.batch),
 ): Promise<TuningReport> {
-  checkOptions(description, gpu, options);
+  checkCompilable(description, gpu, options);
   const tensors = networkTensors(description, part, options, describeTensor);
   const records = Object.values(programsOf(part, options, tensors));
   return tune(

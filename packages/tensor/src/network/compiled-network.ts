@@ -21,6 +21,7 @@ import type {
   StepUnderWay,
 } from './network.js';
 import type { LearnedParameter } from './optimizer.js';
+import { imagesOfLowerRanks } from './programs.js';
 import type { PlacedPart, Station } from './station.js';
 import { Stations } from './stations.js';
 import type { LayerStatistics } from './statistics.js';
@@ -104,7 +105,7 @@ export class CompiledNetwork implements Network {
   }
 
   forward(images: HostTensor | Tensor): Promise<HostTensor> {
-    return this.#turns.take(async () => (await this.#evaluate(images)).output);
+    return this.#turns.take(async () => (await this.#evaluate(this.#batchInput.fill(images, undefined))).output);
   }
 
   features(images: HostTensor | Tensor, layer: string): Promise<HostTensor> {
@@ -117,7 +118,10 @@ export class CompiledNetwork implements Network {
   }
 
   evaluate(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Evaluation> {
-    return this.#turns.take(async () => (await this.#evaluate(images, labels)).evaluation);
+    return this.#turns.take(async () => {
+      const count = this.#batchInput.fillLabelled(images, labels);
+      return (await this.#evaluate(count)).evaluation;
+    });
   }
 
   submitStep(images: HostTensor | Tensor, labels: ArrayLike<number>, options: StepOptions = {}): Promise<StepUnderWay> {
@@ -126,8 +130,9 @@ export class CompiledNetwork implements Network {
       const updates = this.#updatesAfterThis();
       const what = `step ${this.stepCount}`;
       this.#initial.draw();
+      const onTheirWay = updates.length > 0 ? this.#stations.beginSums() : undefined;
       const step = await this.#steps.submit(async (afterwards) => {
-        this.#batchInput.fill(images, labels, this.batch);
+        this.#batchInput.fillLabelled(images, labels, this.batch);
         const scalars = this.#trainingScalars(options);
         const run = this.#stations.run(programs, scalars, what, afterwards);
         const done =
@@ -137,6 +142,8 @@ export class CompiledNetwork implements Network {
         const inPieces = this.#stations.exchange !== undefined;
         this.#turns.handOver(done, inPieces);
         await (inPieces ? run.begun : done);
+        // What is asked of the ranks next must come after the step's sums on all of them.
+        if (onTheirWay) await this.#stations.together(what, [onTheirWay]);
         return { handover: done };
       });
       this.#endMicroBatch();
@@ -152,10 +159,11 @@ export class CompiledNetwork implements Network {
   profile(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<DispatchTiming[]> {
     return this.#turns.take(async () => {
       const programs = this.#trainingPrograms();
-      this.#batchInput.fill(images, labels, this.batch);
+      this.#batchInput.fillLabelled(images, labels, this.batch);
       this.#initial.draw();
       const scalars = this.#trainingScalars({});
       const updates = this.#updatesAfterThis();
+      if (updates.length > 0) this.#stations.beginSums();
       const timings = await this.#stations.together(
         `step ${this.stepCount}`,
         programs.map(async (program, index) => [
@@ -171,7 +179,7 @@ export class CompiledNetwork implements Network {
 
   gradients(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<Record<string, HostTensor>> {
     return this.#turns.take(async () => {
-      this.#batchInput.fill(images, labels, this.batch);
+      this.#batchInput.fillLabelled(images, labels, this.batch);
       this.#initial.draw();
       return this.#inspection.gradients(this.stepCount);
     });
@@ -179,13 +187,18 @@ export class CompiledNetwork implements Network {
 
   statistics(images: HostTensor | Tensor, labels: ArrayLike<number>): Promise<LayerStatistics[]> {
     return this.#turns.take(async () => {
-      this.#batchInput.fill(images, labels, this.batch);
+      this.#batchInput.fillLabelled(images, labels, this.batch);
       this.#initial.draw();
       return this.#inspection.statistics(this.stepCount, this.#imagesBefore);
     });
   }
 
   parameters(names?: readonly string[]): Promise<Record<string, HostTensor>> {
+    const unknown = names?.find((name) => !this.#learned.some(({ path }) => path === name));
+    if (unknown !== undefined) {
+      const there = this.#learned.map(({ path }) => path).join(', ');
+      throw new ConfigError(`${this.description.name}: has no parameter called ${unknown}; it has ${there}`);
+    }
     const wanted = names && this.#learned.filter(({ path }) => names.includes(path));
     return this.#turns.take(() => {
       this.#initial.draw(names);
@@ -195,6 +208,9 @@ export class CompiledNetwork implements Network {
 
   loadParameters(parameters: Readonly<Record<string, HostTensor>>): void {
     this.#turns.refuseWhileHanding();
+    if (typeof parameters !== 'object' || parameters === null) {
+      throw new ConfigError(`${this.description.name}: parameters are given by their names, got ${String(parameters)}`);
+    }
     const isState = ([path]: readonly [string, HostTensor]) =>
       this.#layerState.names.some((state) => state.path === path);
     const entries = Object.entries(parameters);
@@ -258,11 +274,10 @@ export class CompiledNetwork implements Network {
   }
 
   #trainingPrograms(): Program[] {
-    return this.#stations.all.map(({ programs }) => {
-      if (!programs.train) {
-        throw new ConfigError(`${this.description.name}: made with training: false, so it cannot learn`);
-      }
-      return programs.train;
+    const isLast = this.#microBatch === this.microBatches - 1;
+    return this.#stations.all.map(({ programs: { train, lastBatch } }) => {
+      if (!train) throw new ConfigError(`${this.description.name}: made with training: false, so it cannot learn`);
+      return (isLast && lastBatch) || train;
     });
   }
 
@@ -284,13 +299,12 @@ export class CompiledNetwork implements Network {
     if (this.#microBatch === 0) this.stepCount++;
   }
 
-  /** Of the same step, in the micro-batches before the next one. */
+  /** Of the same step, in the micro-batches before the next one and in ranks below this one. */
   get #imagesBefore(): number {
-    return this.#microBatch * this.batch;
+    return imagesOfLowerRanks(this.#options) + this.#microBatch * this.batch;
   }
 
-  async #evaluate(images: HostTensor | Tensor, labels?: ArrayLike<number>): Promise<Evaluated> {
-    const count = this.#batchInput.fill(images, labels);
+  async #evaluate(count: number): Promise<Evaluated> {
     this.#initial.draw();
     return this.#evaluator.evaluate(count, this.stepCount);
   }

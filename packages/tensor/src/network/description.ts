@@ -1,5 +1,5 @@
 import { ConfigError, ShapeError } from '../errors.js';
-import { checkWholeNumber } from '../option-checks.js';
+import { checkOptions, checkWholeNumber, optionError } from '../option-checks.js';
 import { elementCount, formatShape, type Shape } from '../shape.js';
 import type { Layer, StateDescription } from './layer.js';
 import type { LearnedParameter } from './optimizer.js';
@@ -76,22 +76,29 @@ export interface NetworkDescription {
 /**
  * Checks a network and works out its shapes.
  *
- * @throws ConfigError where names repeat or columns are not a whole number; ShapeError where the input is not `[C, H, W]` or a
+ * @throws ConfigError where an option or a layer is none, names repeat or columns are not a whole number; ShapeError where the input is not `[C, H, W]` or a
  * layer does not fit.
  */
 export function describeNetwork(options: NetworkOptions): NetworkDescription {
+  // A description may be described again: `{ ...whole, layers }`. What follows from its options is worked out again.
+  const { output, parameterCount, multiplyAdds, table, ...given } = options as NetworkOptions &
+    Partial<NetworkDescription>;
+  checkOptions('describeNetwork', given, ['name', 'input', 'columns', 'layers']);
+  if (typeof options.name !== 'string') throw optionError('describeNetwork', 'name', 'a text', options.name);
   const columns = options.columns ?? 1;
   checkWholeNumber(options.name, 'columns', columns);
+  if (!Array.isArray(options.input)) throw optionError(options.name, 'input', 'one image, [C, H, W]', options.input);
   if (options.input.length !== 3 || options.input.some((size) => !Number.isInteger(size) || size < 1)) {
     throw new ShapeError(
       `${options.name}: input must be one image, [C, H, W], got ${formatShape(options.input)}; values without a place are [F, 1, 1]`,
     );
   }
+  if (!Array.isArray(options.layers)) throw optionError(options.name, 'layers', 'an array of layers', options.layers);
   if (options.layers.length === 0) throw new ConfigError(`${options.name}: a network needs at least one layer`);
   const names = new Set<string>();
   let shape: Shape = [1, ...options.input];
-  const layers = options.layers.map((entry): DescribedLayer => {
-    const { layer, from } = 'layer' in entry ? entry : { layer: entry, from: 'own' as const };
+  const layers = options.layers.map((entry: Layer | LayerPlacement, index): DescribedLayer => {
+    const { layer, from } = placementOf(`${options.name}: layers[${index}]`, entry);
     if (names.has(layer.name)) {
       throw new ConfigError(`${options.name}: two layers are called ${layer.name}; give each a name of its own`);
     }
@@ -135,6 +142,30 @@ export function describeNetwork(options: NetworkOptions): NetworkDescription {
     multiplyAdds: rows.reduce((sum, row) => sum + row.multiplyAdds, 0),
     table: () => ({ rows, toString: () => formatTable(rows) }),
   };
+}
+
+/** A layer and what it reads. */
+function placementOf(what: string, entry: Layer | LayerPlacement): LayerPlacement {
+  const placement =
+    typeof entry === 'object' && entry !== null && 'layer' in entry ? entry : { layer: entry, from: 'own' as const };
+  const { layer, from } = placement;
+  const missing = methods.find((method) => typeof layer?.[method] !== 'function');
+  if (missing !== undefined) {
+    throw new ConfigError(`${what}: must be a layer, as conv2d() or relu() give it; this has no ${missing}()`);
+  }
+  if (typeof layer.name !== 'string' || layer.name === '') throw optionError(what, 'name', 'a text', layer.name);
+  if (from !== 'own' && from !== 'all') throw optionError(`${what}, ${layer.name}`, 'from', "'own' or 'all'", from);
+  return placement;
+}
+
+const methods = ['outputShape', 'parameters', 'multiplyAdds', 'forward', 'backward'] as const;
+
+/** @throws ConfigError for what is no description of a network */
+export function checkDescribed(description: NetworkDescription): void {
+  if (Array.isArray(description?.layers) && typeof description.table === 'function') return;
+  throw new ConfigError(
+    `a network is given as describeNetwork(...) or alexnet(...) describe it, got ${String(description)}`,
+  );
 }
 
 /**

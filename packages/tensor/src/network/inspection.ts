@@ -7,6 +7,7 @@ import type { NetworkDescription } from './description.js';
 import { lossScale, recordUnscaled } from './loss-scale.js';
 import { partParameters } from './part.js';
 import { recordCopy, recordGradients } from './programs.js';
+import type { Learning } from './record.js';
 import type { Station } from './station.js';
 import type { Stations } from './stations.js';
 import {
@@ -111,10 +112,11 @@ function gradientsOf(
     gpu,
     (recorder) => {
       const scale = tensors.state.get(lossScale.name);
-      recordGradients(recorder, part, options, tensors, (path, gradient) => {
+      const learn: Learning['learn'] = (path, gradient) => {
         if (scale) recordUnscaled(recorder, gradient, scale, results.get(path)!);
         else recordCopy(recorder, gradient, results.get(path)!);
-      });
+      };
+      recordGradients(recorder, part, options, tensors, { learn });
     },
     end,
   );
@@ -141,11 +143,12 @@ function statisticsOfStation(
     (recorder) => {
       const seen = watched(part, (inner, { name }, output) => measure(inner, name, output));
       const scale = tensors.state.get(lossScale.name);
-      recordGradients(recorder, seen, options, tensors, (path, gradient) => {
+      const learn: Learning['learn'] = (path, gradient) => {
         const unscaled = scale ? recorder.tensor(`${path}/unscaled`, gradient.shape) : gradient;
         if (scale) recordUnscaled(recorder, gradient, scale, unscaled);
         measure(recorder, `${path}/gradient`, unscaled);
-      });
+      };
+      recordGradients(recorder, seen, options, tensors, { learn });
       for (const [path, parameter] of tensors.parameters) measure(recorder, path, parameter);
     },
     end,

@@ -69,7 +69,15 @@ export function recordLayerBackward(
     checkShape(`${layer.name}: backward gave an inputGradient`, inputGradient, shape, 'input');
   }
   if (values.needsParameterGradients ?? true) {
-    checkAll(layer.name, 'backward', 'the gradient of', parameterGradients, parameters, 'parameters');
+    const { updates = {} } = values;
+    const done = Object.keys(updates).find((name) => name in parameterGradients);
+    if (done !== undefined) {
+      throw new ConfigError(
+        `${layer.name}: backward gave the gradient of ${done}, though it was given its update to do; do that instead, or leave out takesUpdates`,
+      );
+    }
+    const needed = parameters.filter(({ name }) => !(name in updates));
+    checkAll(layer.name, 'backward', 'the gradient of', parameterGradients, needed, 'parameters');
   }
   return result;
 }

@@ -10,10 +10,14 @@ import { recordSum } from './spread.js';
 export type ReadState = (path: string) => Tensor;
 
 /**
- * What the layers read in a micro-batch: the stored state in the first of a step, and what the one before left in the others.
+ * What the layers read in a micro-batch: the stored state in the first of a step (which so many images come before), and what the one before left in the others.
  * So the stored state changes only with the parameters, and a step that stops between micro-batches changes nothing.
  */
-export function microBatchState(recorder: Recorder, { layerState, nextLayerState }: NetworkTensors): ReadState {
+export function microBatchState(
+  recorder: Recorder,
+  { layerState, nextLayerState }: NetworkTensors,
+  imagesBeforeFirst: number,
+): ReadState {
   const before = new Map<string, Tensor>();
   for (const [path, next] of nextLayerState) {
     const state = recorder.tensor(`${path}/before`, next.shape);
@@ -23,7 +27,7 @@ export function microBatchState(recorder: Recorder, { layerState, nextLayerState
       reads: { stored: layerState.get(path)!, next },
       writes: { state },
       scalars: { imagesBefore: 'u32' },
-      body: 'if (scalar_imagesBefore() == 0u) { state = stored; } else { state = next; }',
+      body: `if (scalar_imagesBefore() == ${imagesBeforeFirst}u) { state = stored; } else { state = next; }`,
     });
     before.set(path, state);
   }

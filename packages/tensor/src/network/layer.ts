@@ -1,6 +1,7 @@
 import type { Epilogue, GradientEpilogue } from '../kernel/epilogue.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
+import type { Update } from '../kernel/update.js';
 import type { Shape } from '../shape.js';
 
 /** How a parameter starts: drawn from a normal distribution of mean 0, or one constant. */
@@ -72,11 +73,19 @@ export interface BackwardInput extends Omit<ForwardOutput, 'state'> {
   readonly epilogue?: GradientEpilogue | undefined;
   /** False where the gradients of the parameters are recorded at another time. Default: true. */
   readonly needsParameterGradients?: boolean;
+  /**
+   * For layers that take them: what the gradients of some parameters do, by name, to be done here instead of giving the gradient,
+   * after the last reading of the parameter. It may change the parameter.
+   */
+  readonly updates?: Readonly<Record<string, Update>> | undefined;
 }
 
 export interface BackwardOutput {
   readonly inputGradient?: Tensor;
-  /** By parameter name, of the parameter's shape: the SUM over the batch (the loss already divides by its size). */
+  /**
+   * By parameter name, of the parameter's shape: the SUM over the batch (the loss already divides by its size). Without those
+   * whose `updates` were done.
+   */
   readonly parameterGradients?: Readonly<Record<string, Tensor>>;
 }
 
@@ -115,12 +124,19 @@ export interface Layer {
   state?(input: Shape): readonly StateDescription[];
   /** Multiply-adds of one image's forward pass; 0 for layers without products. */
   multiplyAdds(input: Shape): number;
+  /**
+   * Whether each pass reads every parameter once or little more often. A GPU then reads large ones as f32 in mixed precision,
+   * too: to make an f16 copy would cost more bytes than it saves.
+   */
+  readonly readsParametersOnce?: true;
   /** Of convolutions, pooling and the like; for whoever draws or prints a network. */
   readonly window?: LayerWindow;
   /** Whether `forward` takes an epilogue; then `backward` must not need the layer's own output. */
   readonly takesEpilogue?: true;
   /** Whether `backward` takes an epilogue. */
   readonly takesGradientEpilogue?: true;
+  /** Whether `backward` does `updates`; then it must do all that it is given. */
+  readonly takesUpdates?: true;
   /**
    * Whether the output is a sum over the maps (or values) of the input, each weighted by its columns of the parameter
    * `weight`, to which `bias` is added. Then `forward` may be given some neighbouring maps, their columns of `weight` and no

@@ -5,6 +5,7 @@ import type { Loss } from './loss.js';
 import { lossScale } from './loss-scale.js';
 import type { Optimizer } from './optimizer.js';
 import { type NetworkPart, partParameters, partState } from './part.js';
+import type { Ranks } from './ranks.js';
 
 /** How a network stores what it computes. */
 export const precisions = ['float32', 'mixed'] as const;
@@ -29,6 +30,16 @@ export interface ProgramOptions {
    * follow them, so they make the same update as one batch of `microBatches * batch` images, to rounding.
    */
   readonly microBatches?: number;
+  /**
+   * Several processes that make each step together, each with `microBatches` batches of its own: they add up their gradients
+   * and make the same update, that of one process with `size * microBatches` micro-batches. Default: this one alone.
+   */
+  readonly ranks?: Ranks | undefined;
+}
+
+/** Whether gradients are added up before the parameters follow them. */
+export function addsUp({ microBatches = 1, ranks }: Pick<ProgramOptions, 'microBatches' | 'ranks'>): boolean {
+  return microBatches * (ranks?.size ?? 1) > 1;
 }
 
 /** The tensors of a network that outlive a step. */
@@ -55,9 +66,11 @@ export interface NetworkTensors {
 export function networkTensors(
   { input, output }: NetworkDescription,
   part: NetworkPart,
-  { batch, optimizer, precision, training = true, microBatches = 1 }: ProgramOptions,
+  options: ProgramOptions,
   make: (label: string, shape: Shape, options?: TensorOptions) => Tensor,
 ): NetworkTensors {
+  const { batch, optimizer, precision, training = true } = options;
+  const accumulates = training && addsUp(options);
   const parameters = new Map<string, Tensor>();
   const state = new Map<string, Tensor>();
   const gradients = new Map<string, Tensor>();
@@ -65,14 +78,14 @@ export function networkTensors(
   const nextLayerState = new Map<string, Tensor>();
   for (const { path, shape } of partParameters(part)) {
     parameters.set(path, make(path, shape));
-    if (training && microBatches > 1) gradients.set(path, make(`${path} gradient`, shape));
+    if (accumulates) gradients.set(path, make(`${path} gradient`, shape));
     for (const name of training ? optimizer.state : []) {
       state.set(`${path}.${name}`, make(`${path}.${name}`, shape));
     }
   }
   for (const { path, shape } of partState(part)) {
     layerState.set(path, make(path, shape));
-    if (training && microBatches > 1) nextLayerState.set(path, make(`${path} next`, shape));
+    if (accumulates) nextLayerState.set(path, make(`${path} next`, shape));
   }
   if (training && precision === 'mixed') state.set(lossScale.name, make(lossScale.name, lossScale.shape));
   return {

@@ -1,5 +1,6 @@
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
+import type { Update } from '../kernel/update.js';
 import type { ParameterDescription } from './layer.js';
 
 export interface LearnedParameter extends ParameterDescription {
@@ -27,18 +28,22 @@ export interface Optimizer {
     learningRates?: Readonly<Record<string, number>>,
     step?: number,
   ): Readonly<Record<string, number>>;
-  record(
-    recorder: Recorder,
-    values: {
-      readonly description: LearnedParameter;
-      readonly parameter: Tensor;
-      readonly gradient: Tensor;
-      readonly state: Readonly<Record<string, Tensor>>;
-      /**
-       * Where it is given, `[1]`: what the gradient must be multiplied by. 0 means that the step is skipped: parameter and
-       * state stay as they are.
-       */
-      readonly gradientFactor?: Tensor;
-    },
-  ): void;
+  record(recorder: Recorder, values: OptimizerValues & { readonly gradient: Tensor }): void;
+  /**
+   * What `record` does, where that is one thing for each value of the gradient: then the layer that makes the gradient may do
+   * it instead. Undefined for a parameter that stays as it is.
+   */
+  update?(values: OptimizerValues): Update | undefined;
+}
+
+/** What an optimizer has to do with, of one parameter. */
+export interface OptimizerValues {
+  readonly description: LearnedParameter;
+  readonly parameter: Tensor;
+  readonly state: Readonly<Record<string, Tensor>>;
+  /**
+   * Where it is given, `[1]`: what the gradient must be multiplied by. 0 means that the step is skipped: parameter and
+   * state stay as they are.
+   */
+  readonly gradientFactor?: Tensor;
 }

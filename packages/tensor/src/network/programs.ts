@@ -1,16 +1,19 @@
 import { ConfigError } from '../errors.js';
 import { recordElementwise } from '../kernel/elementwise.js';
+import { fusesIntoProducts } from '../kernel/epilogue.js';
 import { hasFewElements, joinKernels } from '../kernel/joined-kernels.js';
 import { recordMoving } from '../kernel/moving-recorder.js';
 import { recordPerElement } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
+import { recordUpdate, type Update } from '../kernel/update.js';
 import { microBatchState, type ReadState, recordStoredState } from './layer-state.js';
 import type { LossOutput } from './loss.js';
 import { lossScale, recordNextScale, recordScaled } from './loss-scale.js';
 import type { NetworkTensors, Precision, ProgramOptions } from './network-tensors.js';
+import type { OptimizerValues } from './optimizer.js';
 import { type NetworkPart, partParameters } from './part.js';
-import { type Learn, type Postponed, type ReadParameter, recordBackward, recordForward } from './record.js';
+import { type Learning, type Postponed, type ReadParameter, recordBackward, recordForward } from './record.js';
 import { recordGather, recordPiece } from './spread.js';
 
 /** Records the forward pass, the loss, and copies of all results. */
@@ -61,7 +64,8 @@ export function recorderFor(recorder: Recorder, precision: Precision | undefined
 
 /**
  * Layers read parameters themselves or, in mixed precision, f16 copies: made again each step, since parameters change. Large
- * ones are made just before they are read, small ones together in the beginning.
+ * ones are made just before they are read, small ones together in the beginning. Where a layer reads a large one only once a
+ * pass, a GPU, whose memory is what it waits for, does better to read it as it is.
  */
 function parameterReader(
   recorder: Recorder,
@@ -79,7 +83,12 @@ function parameterReader(
   const small = [...parameters].filter(([, parameter]) => hasFewElements(recorder, parameter));
   const copies = new Map(small.map(([path]) => [path, copy(joining, path)]));
   joining.recordJoined();
-  return (path) => copies.get(path) ?? copy(recorder, path);
+  const boundByMemory = recorder.gpu.description.kind === 'hardware';
+  return (path, { readsParametersOnce }) => {
+    const small = copies.get(path);
+    if (small) return small;
+    return boundByMemory && readsParametersOnce ? parameters.get(path)! : copy(recorder, path);
+  };
 }
 
 /**
@@ -101,10 +110,10 @@ export function recordTraining(
 
 function recordStep(recorder: Recorder, part: NetworkPart, options: ProgramOptions, tensors: NetworkTensors): void {
   const joining = joinKernels(recorder);
-  const update = updater(joining, part, options, tensors);
+  const learningBy = learner(joining, part, options, tensors);
   const scale = tensors.state.get(lossScale.name);
   if (!scale) {
-    const { loss, newState } = recordGradients(recorder, part, options, tensors, update);
+    const { loss, newState } = recordGradients(recorder, part, options, tensors, learningBy());
     recordMeasures(joining, loss, tensors);
     joining.recordJoined();
     recordStoredState(recorder, part, newState, tensors);
@@ -117,20 +126,21 @@ function recordStep(recorder: Recorder, part: NetworkPart, options: ProgramOptio
     part,
     options,
     tensors,
-    (...learned) => waiting.push(learned),
+    { learn: (...learned) => waiting.push(learned) },
     (layer) => postponed.push(layer),
   );
   const decisive = [...waiting.map(([, gradient]) => gradient), ...postponed.flatMap(({ reads }) => reads)];
   const factor = recordNextScale(recorder, decisive, scale, part);
-  for (const [path, gradient] of waiting) update(path, gradient, factor);
-  for (const layer of postponed) layer.record((path, gradient) => update(path, gradient, factor));
+  const learning = learningBy(factor);
+  for (const [path, gradient] of waiting) learning.learn(path, gradient);
+  for (const layer of postponed) layer.record(learning);
   recordMeasures(joining, loss, tensors);
   joining.recordJoined();
   recordStoredState(recorder, part, newState, tensors, factor);
 }
 
 /**
- * Records forward and backward; `learn` is called with each parameter's gradient: of the scaled loss, where there is a scale.
+ * Records forward and backward; `learning` hears of each parameter's gradient: of the scaled loss, where there is a scale.
  * `postpone`, where it is given, is called with layers whose gradients are better made later. `newState` is what the layers
  * made of their state, by dotted name; nothing is stored.
  */
@@ -139,7 +149,7 @@ export function recordGradients(
   part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
-  learn: Learn,
+  learning: Learning,
   postpone?: (layer: Postponed) => void,
   readState: ReadState = storedState(tensors),
 ): { readonly loss: LossOutput; readonly newState: ReadonlyMap<string, Tensor> } {
@@ -153,7 +163,7 @@ export function recordGradients(
   const scale = tensors.state.get(lossScale.name);
   const gradient = scale ? recordScaled(recorder, loss.outputGradient, scale) : loss.outputGradient;
   const own = part.scores ? recordPiece(recorder, 'loss/ownGradient', gradient, part.scores, part.index) : gradient;
-  recordBackward(recorder, part, forward, own, learn, postpone);
+  recordBackward(recorder, part, forward, own, learning, postpone);
   const newState = new Map<string, Tensor>();
   for (const [index, { state = [] }] of part.layers.entries()) {
     for (const { name, path } of state) newState.set(path, forward[index]!.newState![name]!);
@@ -179,64 +189,115 @@ function recordOwnCopies(
   return { input: copied(input), labels: copied(labels) };
 }
 
-/** Records one micro-batch of a step: forward, backward, and the parameters' gradients added to those of the ones before. */
+/** How many images of a step come before the first of this process, in ranks below its own. */
+export function imagesOfLowerRanks({ batch, microBatches = 1, ranks }: ProgramOptions): number {
+  return (ranks?.rank ?? 0) * microBatches * batch;
+}
+
+/**
+ * Records one micro-batch of a step: forward, backward, and the parameters' gradients added to those of the ones before.
+ *
+ * @param isLast whether it is the last of a step in this process: then each sum is sent to the other ranks, where there are
+ *   some, as soon as it is made
+ */
 export function recordMicroBatch(
   recorder: Recorder,
   part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
+  isLast = true,
 ): void {
-  const { microBatches = 1 } = options;
-  const accumulate: Learn = (path, gradient) => {
-    const sum = tensors.gradients.get(path)!;
-    recordElementwise(recorder, {
-      label: `${path}/accumulate`,
-      elements: sum.elements,
-      reads: { gradient },
-      updates: { sum },
-      scalars: { imagesBefore: 'u32' },
-      // The gradient is that of the micro-batch's mean. What the sum held before the first one may be anything.
-      body: `let share = gradient * f32(${1 / microBatches}); if (scalar_imagesBefore() == 0u) { sum = share; } else { sum += share; }`,
-    });
+  const { microBatches = 1, batch, ranks } = options;
+  const first = imagesOfLowerRanks(options);
+  const last = first + (microBatches - 1) * batch;
+  // The gradient is that of the micro-batch's mean. Sums over ranks are divided when they are complete.
+  const divide = ranks ? '' : ` if (scalar_imagesBefore() == ${last}u) { sum *= f32(${1 / microBatches}); }`;
+  const sends = ranks !== undefined && isLast;
+  const send = (label: string, tensor: Tensor) => {
+    if (sends) recorder.send({ label, peer: part.index, tensor });
   };
-  const readState = microBatchState(recorder, tensors);
+  const updateOf = (path: string): Update => {
+    const sum = tensors.gradients.get(path)!;
+    return {
+      label: `${path}/accumulate`,
+      tensors: { sum },
+      scalars: { imagesBefore: 'u32' },
+      // What the sum held before the first one may be anything.
+      body: `if (scalar_imagesBefore() == ${first}u) { sum = gradient; } else { sum += gradient; }${divide}`,
+    };
+  };
+  const accumulate: Learning = {
+    learn(path, gradient) {
+      recordUpdate(recorder, gradient, updateOf(path));
+      send(path, tensors.gradients.get(path)!);
+    },
+    // A sum that a layer has updated itself could not be sent right after.
+    ...(!sends && onTheSpot(recorder, tensors, updateOf)),
+  };
+  const readState = microBatchState(recorder, tensors, first);
   const { loss, newState } = recordGradients(recorder, part, options, tensors, accumulate, undefined, readState);
-  for (const [path, state] of newState) recordCopy(recorder, state, tensors.nextLayerState.get(path)!);
+  for (const [path, state] of newState) {
+    const next = tensors.nextLayerState.get(path)!;
+    recordCopy(recorder, state, next);
+    send(path, next);
+  }
   recordMeasures(recorder, loss, tensors);
 }
 
-/** Records the update of the parameters by the gradients of all micro-batches of a step. */
-export function recordUpdate(
+/** Records the update of the parameters by the gradients of all micro-batches of a step, of all ranks. */
+export function recordUpdates(
   recorder: Recorder,
   part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
 ): void {
+  if (options.ranks) {
+    for (const [label, tensor] of [...tensors.gradients, ...tensors.nextLayerState]) {
+      recorder.receive({ label, peer: part.index, tensor });
+    }
+  }
   const joining = joinKernels(recorder);
-  const update = updater(joining, part, options, tensors);
   const scale = tensors.state.get(lossScale.name);
   const factor = scale && recordNextScale(recorder, [...tensors.gradients.values()], scale, part);
-  for (const [path, gradient] of tensors.gradients) update(path, gradient, factor);
+  const { learn } = learner(joining, part, options, tensors)(factor);
+  for (const [path, gradient] of tensors.gradients) learn(path, gradient);
   joining.recordJoined();
   recordStoredState(recorder, part, tensors.nextLayerState, tensors, factor);
 }
 
-/** Gives what records the update of a parameter, by its dotted name, by its gradient. */
-function updater(
+/** How parameters follow their gradients, which are those of a scaled loss where a factor is given. */
+function learner(
   recorder: Recorder,
   part: NetworkPart,
   { optimizer }: ProgramOptions,
   tensors: NetworkTensors,
-): (path: string, gradient: Tensor, gradientFactor?: Tensor) => void {
+): (gradientFactor?: Tensor) => Learning {
   const byPath = new Map(partParameters(part).map((parameter) => [parameter.path, parameter]));
-  return (path, gradient, gradientFactor) =>
-    optimizer.record(recorder, {
+  return (gradientFactor) => {
+    const valuesOf = (path: string): OptimizerValues => ({
       description: byPath.get(path)!,
       parameter: tensors.parameters.get(path)!,
-      gradient,
       state: Object.fromEntries(optimizer.state.map((name) => [name, tensors.state.get(`${path}.${name}`)!])),
       ...(gradientFactor && { gradientFactor }),
     });
+    return {
+      learn: (path, gradient) => optimizer.record(recorder, { ...valuesOf(path), gradient }),
+      ...onTheSpot(recorder, tensors, (path) => optimizer.update?.(valuesOf(path))),
+    };
+  };
+}
+
+/**
+ * Lets layers do updates on GPUs, of parameters that are not few: those had better be updated together, and software drivers pay
+ * for whatever follows a product's loop.
+ */
+function onTheSpot(
+  recorder: Recorder,
+  { parameters }: NetworkTensors,
+  updateOf: NonNullable<Learning['updateOf']>,
+): Pick<Learning, 'updateOf'> {
+  if (!fusesIntoProducts(recorder.gpu)) return {};
+  return { updateOf: (path) => (hasFewElements(recorder, parameters.get(path)!) ? undefined : updateOf(path)) };
 }
 
 function recordMeasures(

@@ -1,15 +1,16 @@
 import type { GradientEpilogue } from '../kernel/epilogue.js';
 import type { Recorder } from '../kernel/recorder.js';
 import { bytesOf, type Tensor } from '../kernel/tensor.js';
-import type { BackwardInput, ForwardOutput } from './layer.js';
+import type { Update } from '../kernel/update.js';
+import type { BackwardInput, ForwardOutput, Layer } from './layer.js';
 import { recordLayerBackward, recordLayerForward } from './layer-contract.js';
 import type { ReadState } from './layer-state.js';
 import type { NetworkPart, PartLayer } from './part.js';
 import { recordSplitSum } from './split-sum.js';
 import { recordGather, recordPadded, recordPiece, recordScatter, recordSum } from './spread.js';
 
-/** Gives, by its dotted name, the tensor in which the layers read a parameter. */
-export type ReadParameter = (path: string) => Tensor;
+/** Gives, by its dotted name, the tensor in which its layer reads a parameter. */
+export type ReadParameter = (path: string, layer: Layer) => Tensor;
 
 /** What the forward pass of each layer read and made, from the image upwards. */
 export interface ForwardRecord extends Omit<ForwardOutput, 'state'> {
@@ -35,7 +36,7 @@ export function recordForward(
   let done = false;
   return part.layers.map((partLayer, index) => {
     const { layer, parameters: described, state: describedState = [], spreads } = partLayer;
-    const own = Object.fromEntries(described.map(({ name, path }) => [name, readParameter(path)]));
+    const own = Object.fromEntries(described.map(({ name, path }) => [name, readParameter(path, layer)]));
     const state =
       describedState.length > 0
         ? Object.fromEntries(describedState.map(({ name, path }) => [name, readState(path)]))
@@ -75,19 +76,24 @@ function firstImageOf({ images }: NetworkPart, { shape }: Tensor): number {
   return shape[0] === images.count ? images.first : 0;
 }
 
-/** Takes the gradient of a parameter. */
-export type Learn = (path: string, gradient: Tensor) => void;
+/** What becomes of the gradients of parameters, which go by dotted names. */
+export interface Learning {
+  /** Takes a gradient. */
+  learn(path: string, gradient: Tensor): void;
+  /** What a gradient does, where the layer that makes it may do it on the spot; then `learn` never sees it. */
+  updateOf?(path: string): Update | undefined;
+}
 
 /** A layer whose parameters' gradients are yet to be recorded. */
 export interface Postponed {
   /** What they are made of. Where all of it is finite, so are they. */
   readonly reads: readonly Tensor[];
-  record(learn: Learn): void;
+  record(learning: Learning): void;
 }
 
 /**
- * Records the backward pass from the top down to the lowest layer that learns. `learn` is called with each parameter's
- * gradient after the last reading of the parameter's value, so it may update it on the spot; with gradients that the
+ * Records the backward pass from the top down to the lowest layer that learns. `learning` hears of each parameter's
+ * gradient after the last reading of the parameter's value, so it may update it on the spot; of gradients that the
  * adapters add up, at the end, since they travel while those of the layers below are made. Where a layer can do what the one
  * below it does, it does both at once.
  *
@@ -98,7 +104,7 @@ export function recordBackward(
   part: NetworkPart,
   forward: readonly ForwardRecord[],
   lossGradient: Tensor,
-  learn: Learn,
+  learning: Learning,
   postpone?: (layer: Postponed) => void,
 ): void {
   const lowest = part.layers.findIndex(({ parameters }) => parameters.length > 0);
@@ -120,39 +126,60 @@ export function recordBackward(
     const epilogue = needsInputGradient ? epilogueFromBelow(part.layers, forward, index) : undefined;
     const values: BackwardInput = { ...record, outputGradient, firstImage, needsInputGradient, epilogue };
     done = epilogue !== undefined;
-    const backward = (values: BackwardInput, learn: Learn) => {
-      const { inputGradient, parameterGradients } = recordLayerBackward(recorder, layer, values, parameters);
+    const backward = (values: BackwardInput, { learn, updateOf }: Learning) => {
+      const updates = layer.takesUpdates && updateOf && updatesOf(parameters, updateOf);
+      const { inputGradient, parameterGradients } = recordLayerBackward(
+        recorder,
+        layer,
+        { ...values, updates },
+        parameters,
+      );
       for (const { name, path } of parameters) {
         const gradient = parameterGradients?.[name];
         if (gradient) learn(path, gradient);
       }
       return inputGradient;
     };
-    const learnSum: Learn = (path, gradient) => {
-      const label = `${layer.name}/${path.slice(layer.name.length + 1)}Gradient`;
-      const sum = recordSum(recorder, label, gradient, part);
-      travelling.push(() => learn(path, sum()));
+    const learningSums: Learning = {
+      learn(path, gradient) {
+        const label = `${layer.name}/${path.slice(layer.name.length + 1)}Gradient`;
+        const sum = recordSum(recorder, label, gradient, part);
+        travelling.push(() => learning.learn(path, sum()));
+      },
     };
-    const learnOwn = sums ? learnSum : learn;
+    const learningOwn = sums ? learningSums : learning;
     const later = postpone && !sums && isBetterPostponed(values) ? postpone : undefined;
     if (!later && !gathers) {
-      gradient = backward(values, learnOwn);
+      gradient = backward(values, learningOwn);
       continue;
     }
     // What other adapters wait for comes first, and is on its way while the rest is made.
     const inputGradient = values.needsInputGradient
-      ? backward({ ...values, needsParameterGradients: false }, learn)
+      ? backward({ ...values, needsParameterGradients: false }, learning)
       : undefined;
     const arrived =
       gathers && inputGradient
         ? recordScatter(recorder, `${layer.name}/inputGradient`, inputGradient, gathers, part.index)
         : () => inputGradient;
-    const recordRest = (learn: Learn) => backward({ ...values, needsInputGradient: false }, learn);
+    const recordRest = (learning: Learning) => backward({ ...values, needsInputGradient: false }, learning);
     if (later) later({ reads: [values.input, outputGradient], record: recordRest });
-    else if (parameters.length > 0) recordRest(learnOwn);
+    else if (parameters.length > 0) recordRest(learningOwn);
     gradient = arrived();
   }
   for (const arrive of travelling) arrive();
+}
+
+/** The updates that there are for a layer's parameters, by name. */
+function updatesOf(
+  parameters: PartLayer['parameters'],
+  updateOf: NonNullable<Learning['updateOf']>,
+): Record<string, Update> {
+  return Object.fromEntries(
+    parameters.flatMap(({ name, path }) => {
+      const update = updateOf(path);
+      return update ? [[name, update] as const] : [];
+    }),
+  );
 }
 
 /** What the layer below makes of its output's gradient, where the layer `index` can do it: its input is that very output. */

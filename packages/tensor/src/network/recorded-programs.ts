@@ -1,4 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
+import type { RecordDispatches } from '../kernel/program.js';
 import { createRecording, type Dispatch, isTransfer, type Tunable } from '../kernel/recorder.js';
 import { describeTensor } from '../kernel/tensor.js';
 import type { NetworkDescription } from './description.js';
@@ -24,7 +25,7 @@ export function recordPrograms(
   part: NetworkPart = wholePart(description, options.batch),
 ): RecordedProgram[] {
   const programs = programsOf(part, options, networkTensors(description, part, options, describeTensor));
-  return Object.entries(programs).map(([name, record]) => {
+  return (Object.entries(programs) as [string, RecordDispatches][]).map(([name, record]) => {
     const tunables: Tunable<unknown>[] = [];
     const recording = createRecording(gpu);
     record({ ...recording, collect: (tunable) => tunables.push(tunable) });

@@ -7,7 +7,7 @@ import type { NetworkDescription } from './description.js';
 import { toMemoryLayout } from './layout.js';
 import { allTensors, type NetworkTensors, networkTensors, type ProgramOptions } from './network-tensors.js';
 import { type Kept, type NetworkPart, partParameters, partState } from './part.js';
-import { recordEvaluation, recordMicroBatch, recordTraining, recordUpdate } from './programs.js';
+import { recordEvaluation, recordMicroBatch, recordTraining, recordUpdates } from './programs.js';
 
 /** A part of a network, and the adapter that it is for. */
 export interface PlacedPart {
@@ -23,12 +23,23 @@ export interface Named {
   readonly ofParameter?: string;
 }
 
+/** The programs of a part. */
+export interface StationPrograms<Of> {
+  readonly evaluate: Of;
+  /** A step, or a micro-batch of one. */
+  readonly train?: Of;
+  /** The last micro-batch of a step, where it is another program: it sends gradients to the other ranks. */
+  readonly lastBatch?: Of;
+  /** What follows the last micro-batch of a step. */
+  readonly update?: Of;
+}
+
 /** What each program of a part records. */
 export function programsOf(
   part: NetworkPart,
   options: ProgramOptions,
   tensors: NetworkTensors,
-): { readonly evaluate: RecordDispatches; readonly train?: RecordDispatches; readonly update?: RecordDispatches } {
+): StationPrograms<RecordDispatches> {
   const recorded =
     (record: typeof recordTraining): RecordDispatches =>
     (recorder) =>
@@ -36,7 +47,10 @@ export function programsOf(
   const evaluate = recorded(recordEvaluation);
   if (options.training === false) return { evaluate };
   if (tensors.gradients.size + tensors.nextLayerState.size === 0) return { evaluate, train: recorded(recordTraining) };
-  return { evaluate, train: recorded(recordMicroBatch), update: recorded(recordUpdate) };
+  const train = recorded(recordMicroBatch);
+  const update = recorded(recordUpdates);
+  if (!options.ranks || (options.microBatches ?? 1) === 1) return { evaluate, train, update };
+  return { evaluate, train: recorded((...given) => recordMicroBatch(...given, false)), lastBatch: train, update };
 }
 
 /** A part of a network on its adapter: tensors and programs. */
@@ -44,7 +58,7 @@ export class Station {
   readonly gpu: Gpu;
   readonly part: NetworkPart;
   readonly tensors: NetworkTensors;
-  readonly programs: { readonly evaluate: Program; readonly train?: Program; readonly update?: Program };
+  readonly programs: StationPrograms<Program>;
   readonly #kept: ReadonlyMap<string, Kept>;
   /** Where images are put in order on their way to the adapter; made when it is first needed. */
   #staged: Float32Array<ArrayBuffer> | undefined;

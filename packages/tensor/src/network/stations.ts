@@ -4,22 +4,26 @@ import type { Program } from '../kernel/program.js';
 import type { NetworkDescription } from './description.js';
 import { explainFailure } from './failure.js';
 import type { ProgramOptions } from './network-tensors.js';
+import { RankMessages, type Ranks } from './ranks.js';
 import { type PlacedPart, Station } from './station.js';
 import type { Turns } from './turns.js';
 
 /** All adapters of a network, and what they do together. */
 export class Stations {
   readonly all: readonly Station[];
-  /** Where adapters meet; only where there are several. */
+  /** Where adapters meet, and ranks; only where there are several. */
   readonly exchange: Exchange | undefined;
   readonly #name: string;
   readonly #turns: Turns;
   readonly #along: { dispose(): void }[] = [];
+  readonly #rankMessages: RankMessages | undefined;
 
   constructor(description: NetworkDescription, placed: readonly PlacedPart[], options: ProgramOptions, turns: Turns) {
     this.#name = description.name;
     this.#turns = turns;
-    const exchange = placed.length > 1 ? new Exchange(placed.map(({ gpu }) => gpu)) : undefined;
+    const gpus = placed.map(({ gpu }) => gpu);
+    this.#rankMessages = options.ranks && rankMessages(description, options, options.ranks);
+    const exchange = gpus.length > 1 || this.#rankMessages ? new Exchange(gpus, this.#rankMessages?.make) : undefined;
     this.exchange = exchange;
     this.all = placed.map((part, self) => new Station(description, part, options, exchange && { exchange, self }));
   }
@@ -51,6 +55,14 @@ export class Stations {
     return { begun, done };
   }
 
+  /**
+   * To be called before a program runs that sends gradients to the other ranks: ends when all of them are on their way.
+   * Nothing where there are no others.
+   */
+  beginSums(): Promise<void> | undefined {
+    return this.#rankMessages?.begin();
+  }
+
   /** Waits for what several adapters do together. Where one fails, all stop for good, since they have gone apart. */
   async together<Result>(what: string, work: readonly Promise<Result>[]): Promise<Result[]> {
     if (!this.exchange) return Promise.all(work);
@@ -80,4 +92,14 @@ export class Stations {
     for (const resource of this.#along) resource.dispose();
     for (const station of this.all) station.dispose();
   }
+}
+
+/** Gradients become means over all micro-batches of all ranks; the layers' state, which each rank has made, one over the ranks. */
+function rankMessages(
+  description: NetworkDescription,
+  { microBatches = 1 }: ProgramOptions,
+  ranks: Ranks,
+): RankMessages {
+  const states = new Set(description.layers.flatMap(({ state }) => state.map(({ path }) => path)));
+  return new RankMessages(ranks, (label) => 1 / (states.has(label) ? ranks.size : ranks.size * microBatches));
 }

@@ -92,7 +92,7 @@ export async function readShared(
     ) as Promise<Float32Array[]>;
   };
   // One adapter has the whole of everything.
-  if (!stations.exchange) return named(await keptBy(stations.first, 0));
+  if (stations.all.length === 1) return named(await keptBy(stations.first, 0));
   const whole = names.map(({ shape }) => new Float32Array(elementCount(shape)));
   const read = async (station: Station, index: number) => {
     const values = await keptBy(station, index);

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { firstSnippet, runReadme } from '../../../../readme.base.js';
+import { alone, firstSnippet, runReadme } from '../../../../readme.base.js';
 
 describe('firstSnippet', () => {
   it('finds the first TypeScript block among others', () => {
@@ -16,7 +16,10 @@ describe('firstSnippet', () => {
   });
 });
 
-describe('runReadme', () => {
+describe.each([
+  ['in this process', undefined],
+  ['in a process of its own', alone],
+])('runReadme %s', (_, runner) => {
   let root: string;
   let source: string;
 
@@ -32,7 +35,7 @@ describe('runReadme', () => {
 
   const run = async (snippet: string) => {
     await writeFile(join(root, 'README.md'), `# Package\n\n\`\`\`ts\n${snippet}\n\`\`\`\n`);
-    return runReadme(pathToFileURL(join(source, 'readme.test.ts')).href);
+    return runReadme(pathToFileURL(join(source, 'readme.test.ts')).href, runner);
   };
 
   it('gives what the snippet printed and leaves nothing behind', async () => {
@@ -45,7 +48,7 @@ describe('runReadme', () => {
 
   it('fails where the snippet fails, with what it said', async () => {
     await expect(run("console.log('before');\nthrow new Error('broken');")).rejects.toThrow(
-      /exit code 1[\s\S]*before[\s\S]*broken/,
+      /^the snippet (?=[\s\S]*before)[\s\S]*broken/,
     );
     expect(await readdir(source)).toEqual([]);
   });

@@ -2,6 +2,7 @@ import type { AdapterDescription, Gpu } from '../adapter/gpu.js';
 import type { SubgroupMatrix } from '../adapter/subgroups.js';
 import { kernelText } from '../kernel/kernel-text.js';
 import type { Tensor } from '../kernel/tensor.js';
+import { type Traffic, trafficOf } from '../kernel/traffic.js';
 import type { NetworkDescription } from '../network/description.js';
 import type { ProgramOptions } from '../network/network-tensors.js';
 import type { NetworkPart } from '../network/part.js';
@@ -38,6 +39,8 @@ export interface RecordedKernel {
   /** `name: f32[96,55,55,128]`, of what it reads and writes. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
+  /** Bytes that it must move. */
+  readonly traffic: Traffic;
 }
 
 /**
@@ -56,7 +59,9 @@ export function recordedKernels(
       const { label, wgsl, reads, writes, workgroups } = dispatch;
       const counts = workgroups.map((count) => count ?? 1);
       const text = () => kernelText(gpu, dispatch).text;
-      return { program: name, label, wgsl, text, workgroups: counts, reads: inWords(reads), writes: inWords(writes) };
+      const [read, written] = [inWords(reads), inWords(writes)];
+      const traffic = trafficOf(dispatch);
+      return { program: name, label, wgsl, text, workgroups: counts, reads: read, writes: written, traffic };
     }),
   );
 }

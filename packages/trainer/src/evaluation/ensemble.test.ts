@@ -130,6 +130,19 @@ describe('searchMix', () => {
     expect(weights[1]).toBeGreaterThanOrEqual(0.95);
   });
 
+  it.each(['top1', 'top5', 'loss'] as const)('never ends with a higher %s than the best network alone', (goal) => {
+    const key = goal === 'loss' ? 'loss' : (`${goal}Error` as const);
+    for (let seed = 1; seed <= 40; seed++) {
+      // Few images of few classes, as after a short training: there are hollows and ties.
+      const sizes = { images: 24, classes: 7 };
+      const members = [0.05, 1.2, 0.3].map((skill, i) => scoresOf(10 * seed + i, skill, sizes));
+      const weights = searchMix(members, goal);
+      const searched = measure(members, weights)[key];
+      for (const member of members) expect(searched, `seed ${seed}`).toBeLessThanOrEqual(measure([member])[key] + 1e-9);
+      expect(searched).toBeLessThanOrEqual(measure(members)[key] + 1e-9);
+    }
+  });
+
   it('leaves equal weights where nothing is better', () => {
     const member = scoresOf(1, 1);
     expect(searchMix([member, member, member], 'top1')).toEqual([1 / 3, 1 / 3, 1 / 3]);

@@ -35,7 +35,9 @@ export function* mix(members: readonly Scores[], weights?: readonly number[]): G
 /**
  * Finds weights for the networks of an ensemble that lower its top-5 error, top-1 error or loss on images, as the 2012
  * code did: in steps of 0.05 away from equal weights, one step from a network to another at a time, the best of all such
- * steps until none helps. Of weights with equal errors those of the lower loss are better.
+ * steps until none helps. Of weights with equal errors those of the lower loss are better. Such a search may end in a hollow that is
+ * higher than another, so a second one starts from the best network alone, and nothing that ends above that network, or above equal
+ * weights, is taken.
  *
  * The images that weights were searched on flatter the ensemble a little: measure it on others where you can.
  *
@@ -45,27 +47,50 @@ export function searchMix(members: readonly Scores[], goal: MixGoal): number[] {
   const equal = sharesOf(members);
   const measure = measureOf(members, goal);
   const count = members.length;
-  let best = {
-    weights: Array.from(equal, (_, i) => Math.floor(((i + 1) * parts) / count) - Math.floor((i * parts) / count)),
-  };
-  let bestMeasure = measure(best.weights.map((units) => units / parts));
-  for (let improved = true; improved; ) {
-    improved = false;
+  const inUnits = Array.from(equal, (_, i) => Math.floor(((i + 1) * parts) / count) - Math.floor((i * parts) / count));
+  const alone = members.map((_, i) => Array.from(equal, (_, other) => (other === i ? parts : 0)));
+  const bestAlone = lowest(alone.map((units) => ({ weights: units, measure: measure(units) }))).weights;
+  const found = [inUnits, bestAlone].map((start) => descend(start, measure).map((units) => units / parts));
+  // Thirds and sevenths are no multiples of a step; and what is compared in the end is what will be said of the mix.
+  const candidates = [equal, ...found, bestAlone.map((units) => units / parts)];
+  return lowest(candidates.map((weights) => ({ weights, measure: measureMix(members, weights, goal) }))).weights;
+}
+
+/** Moves one unit of weight from a network to another, always the best of all such moves, until none helps. */
+function descend(start: readonly number[], measure: (weights: readonly number[]) => Measure): readonly number[] {
+  let best = { weights: start, measure: measure(start) };
+  for (;;) {
     const { weights } = best;
-    for (let from = 0; from < count; from++) {
-      for (let to = 0; to < count; to++) {
-        if (from === to || weights[from] === 0) continue;
-        const other = weights.map((units, i) => units + (i === to ? 1 : 0) - (i === from ? 1 : 0));
-        const otherMeasure = measure(other.map((units) => units / parts));
-        if (!isBetter(otherMeasure, bestMeasure)) continue;
-        best = { weights: other };
-        bestMeasure = otherMeasure;
-        improved = true;
-      }
-    }
+    const moved = weights.flatMap((own, from) =>
+      own === 0
+        ? []
+        : weights.flatMap((_, to) =>
+            from === to ? [] : [weights.map((units, i) => units + (i === to ? 1 : 0) - (i === from ? 1 : 0))],
+          ),
+    );
+    const next = lowest([best, ...moved.map((other) => ({ weights: other, measure: measure(other) }))]);
+    if (next === best) return weights;
+    best = next;
   }
-  // Thirds and sevenths are no multiples of a step.
-  return isBetter(bestMeasure, measure(equal)) ? best.weights.map((units) => units / parts) : equal;
+}
+
+/** That with the lowest measure; the first of equal ones. */
+function lowest<Candidate extends { readonly measure: Measure }>(candidates: readonly Candidate[]): Candidate {
+  return candidates.reduce((best, other) => (isBetter(other.measure, best.measure) ? other : best));
+}
+
+/** What an evaluation will say of the networks with these weights. */
+function measureMix(members: readonly Scores[], weights: readonly number[], goal: MixGoal): Measure {
+  let [error, loss] = [0, 0];
+  for (const { top1Errors, top5Errors, losses } of mix(members, weights)) {
+    if (goal !== 'loss') error += sumOf(goal === 'top1' ? top1Errors : top5Errors);
+    loss += sumOf(losses);
+  }
+  return [error, loss];
+}
+
+function sumOf(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 /** What is to be low first, and what decides between equals. */
@@ -76,9 +101,10 @@ function isBetter([error, loss]: Measure, [otherError, otherLoss]: Measure): boo
   return error < otherError || (error === otherError && loss < otherLoss * (1 - 1e-9));
 }
 
+/** Measures weights in parts of one in {@link parts}. */
 function measureOf(members: readonly Scores[], goal: MixGoal): (weights: readonly number[]) => Measure {
-  const loss = (weights: readonly number[]) => {
-    const logarithms = weights.map(Math.log);
+  const loss = (units: readonly number[]) => {
+    const logarithms = units.map((own) => Math.log(own / parts));
     let total = 0;
     for (let image = 0; image < members[0]!.labels.length; image++) {
       total -= logOfSum(members.map(({ losses }, i) => logarithms[i]! - losses[image]!));

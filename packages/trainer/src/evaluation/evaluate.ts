@@ -1,3 +1,5 @@
+import type { Split } from '@alex/data';
+import { gatherNumbers, type TrainingRanks } from '../ranks.js';
 import { type ScoreOptions, type Scores, score } from './scores.js';
 
 /** Means over the images, and counts. */
@@ -16,7 +18,10 @@ export interface EvaluationResult {
 }
 
 /** What `evaluate` needs. */
-export type EvaluationOptions = ScoreOptions;
+export interface EvaluationOptions extends ScoreOptions {
+  /** Where several processes have the same network: each measures its share of the images, and all get the whole result. */
+  readonly ranks?: TrainingRanks;
+}
 
 /**
  * Measures a network on every image of a split, however many there are.
@@ -24,9 +29,25 @@ export type EvaluationOptions = ScoreOptions;
  * @throws ConfigError for a number of views other than 1 or 10; DataError where an image cannot be read
  */
 export async function evaluate(options: EvaluationOptions): Promise<EvaluationResult> {
+  const { ranks, split, ...rest } = options;
   const tally = new Tally();
-  for await (const scores of score(options)) tally.add(scores);
-  return tally.result();
+  const own = ranks ? shareOf(split, ranks) : split;
+  if (own.length > 0) for await (const scores of score({ ...rest, split: own })) tally.add(scores);
+  if (!ranks) return tally.result();
+  const all = new Tally();
+  for (const sums of await gatherNumbers(ranks, tally.sums)) all.addSums(sums);
+  return all.result();
+}
+
+/** The images of a rank: neighbours, as many as of any other rank, or one more. */
+function shareOf(split: Split, { rank, size }: TrainingRanks): Split {
+  const [first, end] = [rank, rank + 1].map((rank) => Math.floor((split.length * rank) / size)) as [number, number];
+  return {
+    length: end - first,
+    labels: split.labels.subarray(first, end),
+    imageName: (i) => split.imageName(first + i),
+    read: (indices) => split.read(Array.from(indices, (i) => first + i)),
+  };
 }
 
 /** Counts what came of images, some at a time. */
@@ -41,6 +62,18 @@ export class Tally {
     this.#loss += sum(losses);
     this.#top1 += sum(top1Errors);
     this.#top5 += sum(top5Errors);
+  }
+
+  /** Images, loss, top-1 and top-5 errors: sums, as {@link Tally.addSums} takes them. */
+  get sums(): number[] {
+    return [this.#images, this.#loss, this.#top1, this.#top5];
+  }
+
+  addSums([images = 0, loss = 0, top1 = 0, top5 = 0]: readonly number[]): void {
+    this.#images += images;
+    this.#loss += loss;
+    this.#top1 += top1;
+    this.#top5 += top5;
   }
 
   result(): EvaluationResult {

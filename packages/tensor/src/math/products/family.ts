@@ -28,10 +28,21 @@ export interface ProductKernelOptions {
    */
   initial?(row: string, load: number): string;
   /**
-   * Statements that keep the result of a row and the columns of a load, which exist: one value, or a `vec4f`. The last
-   * rows may be kept several times by the same invocation, always with the same value.
+   * Statements that load what `store` needs beside the value, of a row and columns that exist; `id` tells apart what several
+   * rows need, which is loaded before any of them is stored: no compiler moves a load across a store. Only kernels that
+   * stage their operands run them.
    */
-  store(row: string, load: number, value: string): string;
+  ahead?(row: string, load: number, id: string): string;
+  /**
+   * Statements that keep the result of a row and the columns of a load, which exist: one value, or a `vec4f`. Kernels that do
+   * not stage their operands may keep the last rows several times, always with the same value.
+   */
+  store(row: string, load: number, value: string, id: string): string;
+  /**
+   * Statements that keep the sum over all steps of what the row operand holds of a row, once for each row that exists. Only
+   * kernels that stage their operands run them.
+   */
+  rowSums?(row: string, sum: string): string;
   /** WGSL of module scope. */
   readonly functions?: string;
 }

@@ -18,6 +18,8 @@ export interface Fetched {
 
 /** What a lane fetches of an operand at once: four results, at one step or at four. */
 export interface Patch {
+  /** Which of the quads that its lane fetches it belongs to. */
+  readonly quad: number;
   /** `u32` expressions: the first of its results and of its steps, within what is staged. */
   readonly result: string;
   readonly step: string;
@@ -76,6 +78,7 @@ export function fetching(name: 'row' | 'column', options: ProductKernelOptions):
         return { ...own, along: oneResult ? 'steps' : 'result' };
       });
       return {
+        quad: index,
         result: `(${index * lanes.results}u + ${laneResult}) * ${quad}u`,
         step: `${laneStep} * ${lanes.depth}u + ${first}u`,
         vectors: fetched,

@@ -38,7 +38,7 @@ function stagedBytes(plan: ProductPlan): number {
   return 2 * strideOf(plan) * (blockRows + blockColumns) + (4 * matrix!.rows * blockColumns * blockRows) / tile.rows;
 }
 
-function matrices({ plan }: ProductKernelOptions): Staging {
+function matrices({ plan, ahead, rowSums }: ProductKernelOptions): Staging {
   const { tile, blockRows, blockColumns, roundSteps, matrix } = plan;
   const { rows, columns, steps, subgroupSize } = matrix!;
   const stride = strideOf(plan);
@@ -46,6 +46,10 @@ function matrices({ plan }: ProductKernelOptions): Staging {
   const subgroupColumns = tile.workgroupSize / subgroupSize / subgroupRows;
   const [down, across] = [count(tile.rows / rows), count(tile.columns / columns)];
   const scratch = rows * tile.columns;
+  // Where a lane loads something beside its sums, it takes several that lie in the same columns, so that their loads are under way at once.
+  const turns = scratch / quad / subgroupSize;
+  const sameColumns = subgroupSize % (tile.columns / quad) === 0;
+  const atOnce = ahead && sameColumns ? ([4, 2].find((several) => turns % several === 0) ?? 1) : 1;
   const step = (k: number) => `{
 ${down.map((i) => `let left_${i} = subgroupMatrixLoad<Left>(&staged_rows, (tile_row + ${i * rows}u) * ${stride}u + ${k}u, false, ${stride}u);`).join('\n')}
 ${across
@@ -66,7 +70,7 @@ alias Right = subgroup_matrix_right<f16, ${columns}, ${steps}>;
 alias Sums = subgroup_matrix_result<f32, ${columns}, ${rows}>;
 var<workgroup> staged_rows: array<f16, ${blockRows * stride}>;
 var<workgroup> staged_columns: array<f16, ${blockColumns * stride}>;
-var<workgroup> results: array<f32, ${scratch * subgroupRows * subgroupColumns}>;`,
+var<workgroup> results: array<f32, ${Math.max(scratch * subgroupRows * subgroupColumns, rowSums ? blockRows * plan.lanes.steps : 0)}>;`,
     inputs: '',
     begin: `let lane = invocation % ${subgroupSize}u;
 let subgroup = invocation / ${subgroupSize}u;
@@ -94,17 +98,35 @@ ${count(quad)
           (i) => `workgroupBarrier();
 ${across.map((j) => `subgroupMatrixStore(&results, subgroup * ${scratch}u + ${j * columns}u, sum_${i}_${j}, false, ${tile.columns}u);`).join('\n')}
 workgroupBarrier();
-for (var unit = lane; unit < ${scratch / quad}u; unit += ${subgroupSize}u) {
-let place = subgroup * ${scratch}u + unit * ${quad}u;
-let sum = vec4f(${count(quad)
-            .map((part) => `results[place + ${part}u]`)
-            .join(', ')});
-${keep(`tile_column + unit % ${tile.columns / quad}u * ${quad}u`, [
-  { row: `tile_row + ${i * rows}u + unit / ${tile.columns / quad}u`, value: 'sum' },
-])}
+for (var unit = lane; unit < ${scratch / quad}u; unit += ${atOnce * subgroupSize}u) {
+${count(atOnce)
+  .map(
+    (turn) => `let place_${turn} = subgroup * ${scratch}u + (unit + ${turn * subgroupSize}u) * ${quad}u;
+let sum_${turn} = vec4f(${count(quad)
+      .map((part) => `results[place_${turn} + ${part}u]`)
+      .join(', ')});`,
+  )
+  .join('\n')}
+${keep(
+  `tile_column + unit % ${tile.columns / quad}u * ${quad}u`,
+  count(atOnce).map((turn) => ({
+    row: `tile_row + ${i * rows}u + (unit + ${turn * subgroupSize}u) / ${tile.columns / quad}u`,
+    value: `sum_${turn}`,
+  })),
+)}
 }`,
         )
         .join('\n'),
+    quads: {
+      store: (place, value) =>
+        `{ let place = (${place}) * ${quad}u; let value = ${value}; ${count(quad)
+          .map((part) => `results[place + ${part}u] = value.${'xyzw'[part]};`)
+          .join(' ')} }`,
+      load: (place) =>
+        `vec4f(${count(quad)
+          .map((part) => `results[(${place}) * ${quad}u + ${part}u]`)
+          .join(', ')})`,
+    },
   };
 }
 

@@ -43,6 +43,16 @@ describe('products on a GPU', () => {
     expect(new Set(risky('amd').map(({ share }) => share))).toEqual(new Set(['matrix']));
   });
 
+  it('on matrix units hold fewer sums where AMD compiles them: more would spill', () => {
+    const largest = (vendor: string) => {
+      const { candidates } = productChoices(card({}, vendor), { ...forward, halves: true });
+      const staged = candidates.filter(({ share }) => share === 'matrix');
+      return Math.max(...staged.map(({ tile }) => tile.rows * tile.columns));
+    };
+    expect(largest('nvidia')).toBe(64 * 64);
+    expect(largest('amd')).toBe(48 * 64);
+  });
+
   it('have rounds that the steps of a repeated reduction fill', () => {
     const roundOf = (shape: ProductShape) => planProduct(card(), shape, firstFor(card(), shape)).roundSteps;
     expect(roundOf({ ...forward, halves: true })).toBe(48);
@@ -58,6 +68,31 @@ describe('products on a GPU', () => {
     expect(firstFor(card(), forward).splitK).toBe(1);
     const splits = productChoices(card(), weightGradient).candidates.map(({ splitK }) => splitK);
     expect(new Set(splits).size).toBeGreaterThan(2);
+  });
+
+  it('are cut into numbers of pieces that there are: of 169 positions, 29 of 6 are no 32', () => {
+    const positions = 169;
+    const { candidates } = productChoices(card(), { ...weightGradient, reductions: positions });
+    const staged = candidates.filter(({ share }) => share === 'workgroup');
+    expect(staged.length).toBeGreaterThan(5);
+    for (const { splitK } of staged) expect(Math.ceil(positions / Math.ceil(positions / splitK!))).toBe(splitK);
+  });
+
+  it('are cut into fewer pieces where matrix units multiply: sums cost memory as much time as ever', () => {
+    const half = { ...weightGradient, halves: true };
+    expect(firstFor(card(), half).share).toBe('matrix');
+    expect(firstFor(card(), half).splitK).toBeLessThan(firstFor(card(), weightGradient).splitK!);
+  });
+
+  it('give the tuner numbers of pieces that differ clearly', () => {
+    const { candidates } = productChoices(card(), weightGradient);
+    const [first] = candidates;
+    const ofTile = candidates.filter(({ tile }) => JSON.stringify(tile) === JSON.stringify(first!.tile));
+    const numbers = ofTile.map(({ splitK }) => splitK!).sort((a, b) => a - b);
+    expect(numbers.length).toBeGreaterThan(2);
+    for (const [index, number] of numbers.slice(1).entries()) {
+      expect(number / numbers[index]!).toBeGreaterThanOrEqual(1.5);
+    }
   });
 
   it('keep to the memory and the invocations that a workgroup may have', () => {

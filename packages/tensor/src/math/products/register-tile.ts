@@ -158,7 +158,7 @@ ${loop}
 ${columnLoads
   .map(
     (load) => `${columns % columnsOfWorkgroup === 0 ? '' : `if (column_${load} < ${columns}u) `}{
-${tileRows.map((row) => `{ ${store(existing(row), load, `sum_${row}_${load}`)} }`).join('\n')}
+${tileRows.map((row) => `{ ${store(existing(row), load, `sum_${row}_${load}`, '')} }`).join('\n')}
 }`,
   )
   .join('\n')}

@@ -33,6 +33,11 @@ export interface ProductShape {
  */
 export type Share = 'none' | 'subgroup' | 'workgroup' | 'matrix';
 
+/** Whether kernels of a family stage their operands in memory of the workgroup. */
+export function isStaged(share: Share): boolean {
+  return share === 'workgroup' || share === 'matrix';
+}
+
 /** One way to compute a product. */
 export interface ProductChoice {
   readonly share: Share;

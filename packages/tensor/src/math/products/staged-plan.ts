@@ -3,8 +3,10 @@ import type { ProductFamily } from './family.js';
 import { quad } from './fetching.js';
 import { type Lanes, type LoadForm, stepsOfRound } from './lanes.js';
 import type { ProductChoice, ProductPlan, ProductShape, Share, Side } from './shape.js';
-import { type ProductGpu, productRow, type RatedTile } from './table.js';
+import { type ProductGpu, productRow, productRows, type RatedTile } from './table.js';
 import type { ProductTile } from './tile-size.js';
+
+const count = (length: number) => Array.from({ length }, (_, index) => index + 1);
 
 /** How a family lays its work out. */
 interface StagedLayout {
@@ -84,8 +86,10 @@ const formOf = ({ along, contiguous }: Side, width: 1 | 4): LoadForm => ({
 
 /** Fewer steps than this are not worth a piece of their own. */
 const shortestPiece = 128;
-/** What it costs a whole adapter to write and to read a sum of split-K, in multiply-adds. */
-const costOfSum = 90;
+/** Into how many pieces a reduction may be cut. */
+const pieceCounts = [...count(32), 40, 48, 56, 64, 80, 96, 112, 128];
+/** What a tuner tries beside the best number of pieces differs by this factor, or it would take as long. */
+const unlikeFactor = 1.5;
 /** Invocations that keep a multiprocessor busy. */
 const busyInvocations = 256;
 
@@ -93,20 +97,18 @@ const busyInvocations = 256;
 export const stagedChoices =
   (share: Share, plan: ProductFamily['plan'], bytesOf: (plan: ProductPlan) => number): ProductFamily['choices'] =>
   (gpu, shape, width) => {
-    const { tiles, busy } = productRow(gpu, share);
+    const row = productRows(gpu).find((row) => row.share === share) ?? productRow(gpu, share);
+    const { tiles, busy, sum: costOfSum = 0 } = row;
     if (share === 'matrix' && !(gpu.subgroupMatrix && shape.halves)) return [];
     const steps = shape.depth * (shape.reductions ?? 1);
     const results = shape.rows * shape.columns * shape.batches;
-    const pieces = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128].filter(
-      (splitK) => splitK === 1 || (!shape.uncut && steps / splitK >= shortestPiece),
-    );
-    const time = ({ rate = 1, ...tile }: RatedTile, splitK: number): number => {
+    const time = ({ rate = 1, ...tile }: RatedTile, splits: Splits): number => {
       const { blockRows, blockColumns } = plan(gpu, shape, { share, width, tile });
       const blocks =
-        Math.ceil(shape.rows / blockRows) * Math.ceil(shape.columns / blockColumns) * shape.batches * splitK;
-      const block = (blockRows * blockColumns * steps) / splitK / rate;
+        Math.ceil(shape.rows / blockRows) * Math.ceil(shape.columns / blockColumns) * shape.batches * splits.pieces;
+      const block = (blockRows * blockColumns * steps * splits.longest) / rate;
       const turns = Math.max(Math.ceil(blocks / busy), busyInvocations / tile.workgroupSize);
-      return turns * block + (splitK === 1 ? 0 : (results * splitK * costOfSum) / busy);
+      return turns * block + (splits.pieces === 1 ? 0 : (results * splits.pieces * costOfSum) / busy);
     };
     const unit = share === 'matrix' ? gpu.subgroupMatrix!.steps : quad;
     const alongSteps = shape.rowSide.along === 'steps' || shape.columnSide.along === 'steps';
@@ -115,8 +117,9 @@ export const stagedChoices =
       .map((tile) => ({ ...tile, unroll: wholeRounds(shape, tile.unroll, unit) }))
       .filter((tile) => fits(gpu.limits, tile, bytesOf(plan(gpu, shape, { share, width, tile }))))
       .map((tile) => {
-        const splits = [...pieces].sort((a, b) => time(tile, a) - time(tile, b));
-        return { tile, splits, time: time(tile, splits[0]!) };
+        const timed = splitsOf(shape, tile).map((splits) => ({ splitK: splits.pieces, time: time(tile, splits) }));
+        timed.sort((a, b) => a.time - b.time);
+        return { tile, splits: timed.map(({ splitK }) => splitK), time: timed[0]!.time };
       })
       .sort((a, b) => a.time - b.time);
     const [best, ...others] = ranked;
@@ -127,10 +130,39 @@ export const stagedChoices =
     return [
       choice(best.tile, best.splits[0]!),
       ...others.slice(0, 1).map(({ tile, splits }) => choice(tile, splits[0]!)),
-      ...best.splits.slice(1, 3).map((splitK) => choice(best.tile, splitK)),
+      ...unlike(best.splits)
+        .slice(1, 3)
+        .map((splitK) => choice(best.tile, splitK)),
       ...others.slice(1).map(({ tile, splits }) => choice(tile, splits[0]!)),
     ];
   };
+
+/** A reduction in pieces: how many there are, and the share of all steps that the longest has. */
+interface Splits {
+  readonly pieces: number;
+  readonly longest: number;
+}
+
+/** Ways to cut a reduction into pieces of whole rounds, or of whole reductions where it is repeated. */
+function splitsOf({ depth, reductions = 1, uncut }: ProductShape, { unroll }: ProductTile): Splits[] {
+  const units = reductions > 1 ? reductions : Math.max(1, Math.ceil(depth / unroll));
+  const most = uncut ? 1 : Math.max(1, Math.floor((depth * reductions) / shortestPiece));
+  const splits = pieceCounts
+    .filter((wanted) => wanted <= most)
+    .map((wanted) => Math.ceil(units / wanted))
+    .map((length) => ({ pieces: Math.ceil(units / length), longest: length / units }));
+  // Of numbers that come to the same, one.
+  return splits.filter(({ pieces }, index) => splits.findIndex((other) => other.pieces === pieces) === index);
+}
+
+/** The numbers of a list that differ clearly from all before them. */
+function unlike(numbers: readonly number[]): number[] {
+  const kept: number[] = [];
+  for (const number of numbers) {
+    if (kept.every((other) => Math.max(other / number, number / other) >= unlikeFactor)) kept.push(number);
+  }
+  return kept;
+}
 
 /** A round of about so many steps of which a repeated reduction holds a whole number, so that the last is not half empty. */
 function wholeRounds({ depth, reductions = 1 }: ProductShape, unroll: number, unit: number): number {

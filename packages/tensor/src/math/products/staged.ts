@@ -1,8 +1,12 @@
 import { type Dispatch, maximumWorkgroups } from '../../kernel/recorder.js';
 import type { ProductKernelOptions } from './family.js';
 import { fetching, quad, type StagedSide } from './fetching.js';
+import { type QuadMemory, rowSummation } from './row-sums.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);
+
+const inGroups = <Item>(items: readonly Item[], size: number): Item[][] =>
+  count(Math.ceil(items.length / size)).map((group) => items.slice(group * size, (group + 1) * size));
 
 /** WGSL that keeps results: four neighbouring columns, from `column` of the block on, of some of its rows. */
 export type Keep = (column: string, results: readonly { readonly row: string; readonly value: string }[]) => string;
@@ -22,6 +26,8 @@ export interface Staging {
   readonly compute: string;
   /** Statements after the last round. */
   results(keep: Keep): string;
+  /** Memory of the workgroup for a quad of each row at a few steps, once the last round is done. */
+  readonly quads: QuadMemory;
 }
 
 /**
@@ -40,6 +46,7 @@ export function stagedKernel(options: ProductKernelOptions, staging: Staging): P
   const gridColumns = Math.ceil(workgroups / gridRows);
   const rowSide = fetching('row', options);
   const columnSide = fetching('column', options);
+  const rowSums = rowSummation(options, rowSide.side, rowSide.condition, staging.quads);
 
   const resultWidth = plan.resultWidth;
   /** Names the columns that the loads of `setup` and `store` see. */
@@ -47,15 +54,25 @@ export function stagedKernel(options: ProductKernelOptions, staging: Staging): P
     count(columnLoads)
       .map((load) => `let column_${load} = ${first(load)};\nlet at_${load} = min(column_${load}, ${columns - width}u);`)
       .join('\n');
+  const { ahead } = options;
+  const guard = (row: string) => (rows % blockRows === 0 ? '' : `if (${row} < ${rows}u) `);
+  const existing = (row: string) => (rows % blockRows === 0 ? row : `min(${row}, ${rows - 1}u)`);
   const keep: Keep = (column, results) =>
     count(quad / resultWidth)
       .map((part) => {
-        const kept = results.map(({ row, value }) => {
-          const added = options.initial?.('row', 0);
+        const keepOne = ({ value }: { readonly value: string }, row: string, id: string) => {
+          const added = options.initial?.(row, 0);
           const whole = `${resultWidth === 4 ? value : `${value}.${'xyzw'[part]}`}${added ? ` + ${added}` : ''}`;
-          const store = `let row = first_row + ${row}; ${rows % blockRows === 0 ? '' : `if (row < ${rows}u) `}{ ${options.store('row', 0, whole)} }`;
-          return `{ ${store} }`;
-        });
+          return `${guard(row)}{ ${options.store(row, 0, whole, id)} }`;
+        };
+        const kept = ahead
+          ? inGroups(results, quad).map((group) => {
+              const loads = group.map(
+                ({ row }, id) => `let row_${id} = first_row + ${row};\n${ahead(existing(`row_${id}`), 0, `${id}`)}`,
+              );
+              return `{ ${[...loads, ...group.map((one, id) => keepOne(one, `row_${id}`, `${id}`))].join('\n')} }`;
+            })
+          : results.map((one) => `{ let row = first_row + ${one.row}; ${keepOne(one, 'row', '')} }`);
         return `{
 ${columnsAt(() => `first_column + ${column} + ${part}u`, resultWidth)}
 ${columns % blockColumns === 0 ? '' : `if (column_0 < ${columns}u) `}{
@@ -111,6 +128,7 @@ ${options.rowOperand.declare}
 ${options.columnOperand.declare}
 ${rowSide.declare}
 ${columnSide.declare}
+${rowSums.declare}
 let rounds = ${reduction.rounds};
 let parts = rounds${rest === 0 ? '' : restIf === undefined ? ' + 1u' : ` + select(0u, 1u, ${restIf})`};
 let turns = ${outer ? `(${outer.count}) * ` : ''}parts;
@@ -123,6 +141,7 @@ for (var turn = 0u; turn < turns; turn++) {
 workgroupBarrier();
 ${rowSide.condition}{
 ${staging.stage(rowSide.side)}
+${rowSums.add}
 }
 ${columnSide.condition}{
 ${staging.stage(columnSide.side)}
@@ -134,6 +153,7 @@ ${fetch}
 ${staging.compute}
 }
 ${staging.results(keep)}
+${rowSums.keep}
 }`;
   return { wgsl, workgroups: [gridColumns, gridRows] };
 }

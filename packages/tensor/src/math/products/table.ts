@@ -34,6 +34,8 @@ export interface ProductRow {
   readonly forTuner?: ProductTile;
   /** What a load costs, in multiply-adds. */
   readonly load?: number;
+  /** What it costs a whole adapter to write and to read a sum of split-K, in multiply-adds of the fastest tile. */
+  readonly sum?: number;
   /** Workgroups that keep all of the adapter busy. */
   readonly busy: number;
 }
@@ -88,6 +90,7 @@ const rated = (along: 'result' | 'steps', unroll: number): readonly RatedTile[] 
 const alongResult = [...rated('result', 16), { ...smallest, rate: 0.72 }];
 const alongSteps = [...rated('steps', 32), { ...smallest, rate: 0.45 }];
 
+const fitsRdna3 = ({ rows, columns }: ProductTile) => rows * columns < 64 * 64;
 const wholeWaves = ({ workgroupSize }: ProductTile) => workgroupSize % 64 === 0;
 
 /**
@@ -126,11 +129,21 @@ export const productTable: readonly ProductRow[] = [
     load: 40,
     busy: 8,
   },
-  // Measured on an NVIDIA H200, see docs/gpu-kernels.md. A tile is a subgroup's; its size is that of 32 lanes.
+  // RDNA 3 spills registers where a subgroup holds 64 x 64 sums. Not measured.
+  {
+    suits: { kind: 'hardware', vendor: 'amd', subgroupSize: 'any' },
+    share: 'matrix',
+    tiles: { result: subgroupTiles.filter(fitsRdna3), steps: subgroupTiles.filter(fitsRdna3) },
+    sum: 330,
+    busy: 128,
+  },
+  // Measured on an NVIDIA H200, see docs/gpu-kernels.md. A tile is a subgroup's; its size is that of 32 lanes. Matrix units
+  // reached 74 T multiply-adds/s where the family below reached 20, so that a sum costs so many more of them.
   {
     suits: { kind: 'hardware', subgroupSize: 'any' },
     share: 'matrix',
     tiles: { result: subgroupTiles, steps: subgroupTiles },
+    sum: 330,
     busy: 128,
   },
   // GCN and CDNA: whole waves, and no more than the 128 registers of which a SIMD holds two waves (docs/gpu-kernels.md).
@@ -141,6 +154,7 @@ export const productTable: readonly ProductRow[] = [
       result: alongResult.filter(wholeWaves),
       steps: alongSteps.filter((tile) => wholeWaves(tile) && tile.rows * tile.columns < 64),
     },
+    sum: 90,
     busy: 128,
   },
   // Measured on an NVIDIA H200, see docs/gpu-kernels.md: the larger a block, the fewer loads of it, down to where a
@@ -149,6 +163,7 @@ export const productTable: readonly ProductRow[] = [
     suits: { kind: 'hardware', exceptSubgroups: [4, 8, 64] },
     share: 'workgroup',
     tiles: { result: alongResult, steps: alongSteps },
+    sum: 90,
     busy: 128,
   },
   // Little is held in registers, so that many workgroups hide the time that loads take. Not measured.

@@ -85,6 +85,10 @@ ${count(tile.rows)
           ),
         )
         .join('\n'),
+    quads: {
+      store: (place, value) => `staged_rows[${place}] = ${value};`,
+      load: (place) => `staged_rows[${place}]`,
+    },
   };
 }
 

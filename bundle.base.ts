@@ -1,0 +1,68 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build, type Plugin } from 'esbuild';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** Address of the folder that holds the package's scripts as JavaScript; without a slash. */
+    bundle: string;
+  }
+}
+
+/**
+ * Makes a global setup of a package's tests: before they begin, some of its sources become JavaScript, as a built package has
+ * them, for all processes and threads that the tests start. Each would spend more time on translating and finding
+ * hundreds of files than on its work.
+ *
+ * @param configUrl `import.meta.url` of a file in the package's folder
+ * @param scripts where their sources lie, seen from there, by the names that they get
+ */
+export function bundledScripts(configUrl: string, scripts: Readonly<Record<string, string>>) {
+  return async (project: TestProject): Promise<() => Promise<void>> => {
+    const entryPoints = Object.fromEntries(
+      Object.entries(scripts).map(([name, path]) => [name, fileURLToPath(new URL(path, configUrl))]),
+    );
+    // Below the package: from there its libraries are found.
+    const modules = fileURLToPath(new URL('node_modules', configUrl));
+    await mkdir(modules, { recursive: true });
+    const folder = await mkdtemp(join(modules, '.alex-scripts-'));
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+    await build({
+      entryPoints,
+      outdir: folder,
+      bundle: true,
+      splitting: true,
+      platform: 'node',
+      format: 'esm',
+      conditions: ['@alex/source'],
+      plugins: [sourcesOnly(folder, new Set(Object.values(entryPoints)))],
+      logLevel: 'warning',
+    });
+    project.provide('bundle', pathToFileURL(folder).href);
+    return () => rm(folder, { recursive: true, force: true });
+  };
+}
+
+/**
+ * Bundles sources of ours only, libraries stay where they are. What scripts import knows where it lay, and finds what lies
+ * beside it; but scripts start scripts of the bundle.
+ */
+function sourcesOnly(folder: string, scripts: ReadonlySet<string>): Plugin {
+  const placeOf = (path: string) => (basename(path) === 'own-script.ts' ? join(folder, 'own-script.js') : path);
+  return {
+    name: 'sources only',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+        kind === 'entry-point' || path.startsWith('@alex/') ? undefined : { path, external: true },
+      );
+      onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+        const text = await readFile(path, 'utf8');
+        if (scripts.has(path)) return { contents: text, loader: 'ts' };
+        const place = JSON.stringify(pathToFileURL(placeOf(path)));
+        return { contents: text.replaceAll('import.meta.url', place), loader: 'ts' };
+      });
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+
+/**
+ * Listens to which values a command's options are given.
+ *
+ * @returns afterwards, which of them do not count, because a later one does
+ */
+export function listenToGiven(command: Command): () => string[] {
+  const given = new Map<string, string[]>();
+  for (const option of command.options) {
+    if (!option.required && !option.optional) continue;
+    command.on(`option:${option.name()}`, (value: string | null) => {
+      given.set(option.long!, [...(given.get(option.long!) ?? []), value ?? '']);
+    });
+  }
+  return () =>
+    [...given].flatMap(([flag, values]) => {
+      const last = values.at(-1)!;
+      return values
+        .filter((value) => value !== last)
+        .map((value) => `${flag} ${value} is not used: ${flag} ${last} comes after it.`);
+    });
+}
+
+/** Refuses options that were given nothing, as `--run "$RUN"` does where there is no such variable. */
+export function refuseEmpty(command: Command): void {
+  for (const option of command.options) {
+    const isGiven = command.getOptionValueSource(option.attributeName()) === 'cli';
+    const value: unknown = command.getOptionValue(option.attributeName());
+    if (isGiven && typeof value === 'string' && value.trim() === '') {
+      command.error(`error: option '${option.flags}' was given nothing; give it a value, or leave it out`);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { ConfigError } from '@alex/tensor';
+import type { Recipe, RecipeFile, RunConfig } from '@alex/trainer';
+import { findRecipe } from './recipes.js';
+import type { TrainOptions } from './train-options.js';
+
+/** What a run's recipe says of parameters but for those that `--freeze` named, of which `--recipe` knows nothing. */
+function withoutFrozen(
+  own: Recipe['overrides'] = {},
+  given: Recipe['overrides'] = {},
+): NonNullable<Recipe['overrides']> {
+  const entries = Object.entries(own).flatMap(([pattern, override]) => {
+    if (override.learningRateScale !== 0) return [[pattern, override] as const];
+    return given[pattern] ? [[pattern, given[pattern]] as const] : [];
+  });
+  return Object.fromEntries(entries);
+}
+
+/**
+ * What no option changes of a recipe must be what the run was begun with.
+ *
+ * @throws ConfigError that names what is not
+ */
+export async function checkRecipe(
+  name: string,
+  { model, recipe, images }: Pick<RunConfig, 'model' | 'recipe' | 'images'>,
+) {
+  const given = await findRecipe(name);
+  const pairs: [string, unknown, unknown][] = [
+    ['model.variant', given.model.variant, model.variant],
+    ['momentum', given.momentum, recipe.momentum],
+    ['weightDecay', given.weightDecay, recipe.weightDecay],
+    ['overrides', given.overrides ?? {}, withoutFrozen(recipe.overrides, given.overrides)],
+    ['schedules', given.schedules, recipe.schedules],
+    ['images.padding', given.images.padding, images.padding],
+    ['images.scale', given.images.scale, images.scale],
+  ];
+  for (const [field, there, own] of pairs) {
+    if (JSON.stringify(there) === JSON.stringify(own)) continue;
+    throw new ConfigError(
+      `--recipe ${name}: its ${field} is ${JSON.stringify(there) ?? 'not given'}, the run was begun with ` +
+        `${JSON.stringify(own) ?? 'none'}; leave it out or choose another --run`,
+    );
+  }
+}
+
+/**
+ * What options may change of a recipe, a run that continues has of its own: what it was begun with or given later. Says so where
+ * the recipe, which may have been edited since, has something else, and no option says what to do.
+ */
+export function keptOfRecipe(
+  name: string,
+  given: RecipeFile,
+  options: TrainOptions,
+  { recipe, images }: RunConfig,
+): string[] {
+  const { startsFrom } = given;
+  const fields: [field: string, there: unknown, own: unknown, option: unknown][] = [
+    ['batch', given.batch, recipe.batch, options.batch],
+    ['learningRate', given.learningRate, recipe.learningRate, options.learningRate ?? options.scaleRate],
+    ['schedule', given.schedule, recipe.schedule, options.schedule],
+    ['warmUp', given.warmUp, recipe.warmUp, options.warmUp],
+    ['images.crop', given.images.crop, images.crop, options.randomCrop ? undefined : false],
+    ['images.mirror', given.images.mirror, images.mirror, options.mirror ? undefined : false],
+    [
+      'images.colourStrength',
+      given.images.colourStrength,
+      strengthOf(recipe, images),
+      options.colour ? undefined : false,
+    ],
+    ['startsFrom.replaces', startsFrom?.replaces ?? [], recipe.startsFrom?.replaces ?? [], undefined],
+    // What a recipe leaves open is the run's to choose.
+    ['microBatch', given.microBatch, given.microBatch && recipe.microBatch, options.microBatch],
+    ['evaluateEvery', given.evaluateEvery, given.evaluateEvery && recipe.evaluateEvery, options.evaluateEvery],
+    [
+      'checkpointEvery',
+      given.checkpointEvery,
+      given.checkpointEvery && recipe.checkpointEvery,
+      options.checkpointEvery,
+    ],
+    ['keepCheckpoints', given.keepCheckpoints, given.keepCheckpoints && recipe.keepCheckpoints, options.keep],
+  ];
+  return fields.flatMap(([field, there, own, option]) =>
+    option !== undefined || JSON.stringify(there) === JSON.stringify(own)
+      ? []
+      : [
+          `--recipe ${name}: its ${field} (${JSON.stringify(there) ?? 'none'}) is not used: ` +
+            `the run continues with ${JSON.stringify(own) ?? 'none'} of its own.`,
+        ],
+  );
+}
+
+function strengthOf(recipe: Recipe, { colour }: RunConfig['images']): unknown {
+  return recipe.colourStrength ?? colour?.strength ?? 0;
+}

@@ -1,0 +1,3 @@
+export { type Cluster, type ClusterOptions, openCluster, type SumOptions } from './cluster.js';
+export { ClusterError } from './errors.js';
+export type { Wire } from './operations.js';

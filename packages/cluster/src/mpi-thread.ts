@@ -1,0 +1,57 @@
+/**
+ * The one thread that calls MPI: it opens the library, does what it is asked in the order in which it is asked, and says what
+ * came of it.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { Mpi } from './mpi.js';
+import { type Operation, operate } from './operations.js';
+import type { Bytes } from './transport.js';
+
+/** What the main thread asks for. */
+export type Asked =
+  | { readonly id: number; readonly kind: 'operate'; readonly operation: Operation; readonly limit: number }
+  | { readonly id: number; readonly kind: 'abort'; readonly code: number }
+  | { readonly id: number; readonly kind: 'close' };
+
+/** What the thread says: `opened` first of all, then an answer to each. */
+export type Said =
+  | { readonly kind: 'opened'; readonly rank: number; readonly size: number; readonly version: string }
+  | { readonly kind: 'done'; readonly id: number; readonly received: readonly Bytes[] }
+  /** `id` is missing where it could not even be opened. */
+  | { readonly kind: 'failed'; readonly id?: number; readonly message: string };
+
+/** What the thread is started with. */
+export interface ThreadData {
+  readonly libraries: readonly string[] | undefined;
+}
+
+const port = parentPort!;
+const say = (said: Said) => port.postMessage(said);
+const { libraries } = workerData as ThreadData;
+
+let opened: Mpi | undefined;
+try {
+  opened = new Mpi(process.env, libraries);
+  say({ kind: 'opened', rank: opened.rank, size: opened.size, version: opened.version });
+} catch (error) {
+  say({ kind: 'failed', message: (error as Error).message });
+  port.close();
+}
+
+if (opened) {
+  const mpi = opened;
+  port.on('message', (asked: Asked) => {
+    try {
+      if (asked.kind === 'operate') {
+        say({ kind: 'done', id: asked.id, received: operate(mpi, asked.operation, { limit: asked.limit }) });
+        return;
+      }
+      if (asked.kind === 'abort') mpi.abort(asked.code);
+      else mpi.finalize();
+      say({ kind: 'done', id: asked.id, received: [] });
+      port.close();
+    } catch (error) {
+      say({ kind: 'failed', id: asked.id, message: (error as Error).message });
+    }
+  });
+}

@@ -1,0 +1,12 @@
+/**
+ * How to start a script of this package in a thread of its own. Built, it lies beside this file; run from the sources it
+ * needs what lets Node read TypeScript. `@alex/data` has the same: only a package itself knows where its scripts lie.
+ */
+export function ownScript(name: string): { readonly url: URL; readonly execArgv: string[] } {
+  const fromSources = import.meta.url.endsWith('.ts');
+  const url = new URL(`./${name}.${fromSources ? 'ts' : 'js'}`, import.meta.url);
+  if (!fromSources) return { url, execArgv: [] };
+  const loader = `import { register } from '${import.meta.resolve('tsx/esm/api')}'; register();`;
+  const execArgv = ['--conditions=@alex/source', '--import', `data:text/javascript,${encodeURIComponent(loader)}`];
+  return { url, execArgv };
+}

@@ -1,0 +1,36 @@
+import { statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { DataError } from '@alex/tensor';
+
+/** Bytes that can be written into a folder, which need not be there yet; nothing where the system does not tell. */
+export async function freeSpace(folder: string): Promise<number | undefined> {
+  for (let path = resolve(folder); ; path = dirname(path)) {
+    try {
+      const { bavail, bsize } = await statfs(path);
+      return bavail * bsize;
+    } catch {
+      if (path === dirname(path)) return undefined;
+    }
+  }
+}
+
+/**
+ * Finds out before hours of work that there is no room for their result.
+ *
+ * @param needed bytes at least
+ * @param what needs them, as the subject of a sentence
+ * @throws DataError where the folder's disk has less.
+ */
+export async function checkFreeSpace(folder: string, needed: number, what: string): Promise<void> {
+  const free = await freeSpace(folder);
+  if (free === undefined || free >= needed) return;
+  throw new DataError(
+    `${what} needs ${gigabytes(needed)} or more in ${folder}, where ${gigabytes(free)} are free: free some, or choose a folder on another disk`,
+  );
+}
+
+/** Bytes in words. */
+export function gigabytes(bytes: number): string {
+  const [value, unit] = bytes >= 1e8 ? [bytes / 1e9, 'GB'] : bytes >= 1e5 ? [bytes / 1e6, 'MB'] : [bytes / 1e3, 'kB'];
+  return `${value.toLocaleString('en-US', { maximumFractionDigits: 1 })} ${unit}`;
+}

@@ -1,0 +1,66 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cifarVersionOf } from './cifar.js';
+import { contentKindOf } from './content-kind.js';
+import { type FolderContent, filesAndLinks, listFolder } from './files.js';
+import { areMnistFiles } from './mnist.js';
+import { folderTree } from './prepare/image-tree.js';
+import { findImagenetFolders } from './prepare/imagenet-folders.js';
+import { headOf } from './prepare/plain-archive.js';
+import { manifestFile } from './prepared/manifest.js';
+import { validationNames } from './split-folders.js';
+
+/** Folders that are looked into: a data set lies in one of few, classes may be thousands. */
+const mostLookedInto = 20;
+const deepest = 2;
+
+/**
+ * What to do with a file that was given in the place of a folder; nothing where it is none.
+ *
+ * @param otherwise what to do with one that is no archive
+ */
+export async function adviceOnFile(path: string, otherwise: string): Promise<string | undefined> {
+  const kind = await stat(path).catch(() => undefined);
+  if (!kind?.isFile()) return undefined;
+  const is = contentKindOf(await headOf(path))?.is;
+  const isArchive = is !== undefined && /archive|gzip/.test(is);
+  const what = is === undefined ? 'a file' : is.startsWith('compressed') ? `a file ${is}` : is;
+  return `${path} is ${what}: ${isArchive ? 'prepare it first, by prepare --from, or unpack it' : otherwise}`;
+}
+
+/** Where data lie that are not in a folder as they should be, and what to do; nothing where nothing is known of them. */
+export async function adviceOnFolder(directory: string, content: FolderContent): Promise<string | undefined> {
+  const prepare = 'prepare it first, by prepare --from';
+  const tree = folderTree(directory);
+  for (const root of await findImagenetFolders(tree)) {
+    const beside = (await tree.list(root))?.folders ?? [];
+    const name = beside.find((folder) => validationNames.includes(folder.toLowerCase()));
+    const validation = name === undefined ? undefined : await tree.list(join(root, name));
+    const isFlat = validation?.folders.length === 0 && validation.files.length > 0;
+    if (isFlat) return `${directory} holds ImageNet, whose validation images lie in one folder: ${prepare}`;
+    if (root !== '') return `${join(directory, root)} holds ImageNet: give that folder, or ${prepare}`;
+  }
+  const inner = await findKnown(directory, content, deepest);
+  return inner && `${inner.folder} holds ${inner.what}: give that folder`;
+}
+
+async function findKnown(
+  directory: string,
+  { folders }: FolderContent,
+  depth: number,
+): Promise<{ folder: string; what: string } | undefined> {
+  if (folders.length > mostLookedInto || depth === 0) return undefined;
+  for (const name of folders) {
+    const folder = join(directory, name);
+    const content = await listFolder(folder).catch(() => undefined);
+    if (!content) continue;
+    const files = filesAndLinks(content);
+    if (files.includes(manifestFile)) return { folder, what: 'data that were prepared' };
+    const cifar = cifarVersionOf(files);
+    if (cifar) return { folder, what: `files of ${cifar.name}` };
+    if (areMnistFiles(files)) return { folder, what: 'files in the form of MNIST' };
+    const further = await findKnown(folder, content, depth - 1);
+    if (further) return further;
+  }
+  return undefined;
+}

@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+import { readError } from '../files.js';
+import type { Place } from './source.js';
+import { readFully } from './tar.js';
+
+/** Reads what lies at places, one after another: archives stay open, files of one image do not. */
+export class PlaceReader {
+  readonly #descriptors = new Map<string, number>();
+
+  /** The bytes as they lie there. Throws what the system says, or a `DataError` where the file ends before. */
+  read(place: Place): Buffer {
+    const { file, offset, length } = place;
+    const content = Buffer.alloc(length);
+    const descriptor = this.#descriptors.get(file) ?? openSync(file, 'r');
+    if (!isWholeFile(place)) this.#descriptors.set(file, descriptor);
+    try {
+      readFully(file, descriptor, content, offset);
+    } finally {
+      if (isWholeFile(place)) closeSync(descriptor);
+    }
+    return content;
+  }
+
+  close(): void {
+    for (const descriptor of this.#descriptors.values()) closeSync(descriptor);
+    this.#descriptors.clear();
+  }
+}
+
+/** Whether a place is a file of its own: what cannot be read there is one image, not an archive of them. */
+export const isWholeFile = ({ offset }: Place) => offset === 0;
+
+/** Whether a file was written, replaced or moved to its place after a time. */
+export async function anyNewer(places: readonly Place[], milliseconds: number): Promise<boolean> {
+  for (const file of new Set(places.map(({ file }) => file))) {
+    const found = await stat(file).catch(() => undefined);
+    // The second time cannot be set back: it tells of a file that was replaced by an older one.
+    if (!found || Math.max(found.mtimeMs, found.ctimeMs) > milliseconds) return true;
+  }
+  return false;
+}
+
+/** Places after which others get a turn. */
+const atATime = 64;
+
+/**
+ * CRC-32 of the bytes at each place; 0 where a file of its own cannot be read.
+ *
+ * @throws DataError where an archive cannot be read; the signal's reason where it ends the work.
+ */
+export async function checksumsOf(places: readonly Place[], signal?: AbortSignal): Promise<number[]> {
+  const reader = new PlaceReader();
+  try {
+    const checksums: number[] = [];
+    for (const place of places) {
+      if (checksums.length % atATime === 0) await setImmediate();
+      signal?.throwIfAborted();
+      checksums.push(checksumOf(reader, place));
+    }
+    return checksums;
+  } finally {
+    reader.close();
+  }
+}
+
+function checksumOf(reader: PlaceReader, place: Place): number {
+  try {
+    return crc32(reader.read(place));
+  } catch (error) {
+    if (isWholeFile(place)) return 0;
+    throw readError(place.file, error);
+  }
+}
+
+/** One checksum of many. */
+export function digestOfChecksums(checksums: readonly number[]): string {
+  return createHash('sha256').update(Uint32Array.from(checksums)).digest('hex');
+}

@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError } from '@alex/tensor';
+import { errorCode, reason, writeWhole } from '../files.js';
+import { checkFreeSpace, freeSpace, gigabytes } from '../free-space.js';
+import { type Manifest, manifestFile, manifestVersion, readManifest, workshopFolder } from '../prepared/manifest.js';
+import { tools } from './finish.js';
+import type { ShardFormat } from './shard.js';
+import { fingerprintOf, type ImageSource } from './source.js';
+import { anyNewer, checksumsOf, digestOfChecksums } from './source-content.js';
+
+/** What a preparation is, as far as its target folder has to agree with it. */
+export interface Plan {
+  /** Of everything that decides on the bytes. */
+  readonly fingerprint: string;
+  /** Of that without the images themselves: a preparation continues when some of them were replaced or removed. */
+  readonly outline: string;
+}
+
+const planFile = 'plan';
+const hashOf = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex');
+
+export function planOf(source: ImageSource, format: ShardFormat, imagesPerShard: number): Plan {
+  const { kind, name, classes } = source;
+  const options = { format, imagesPerShard, tools };
+  return {
+    fingerprint: hashOf({ version: manifestVersion, source: fingerprintOf(source), ...options }),
+    outline: hashOf({ version: manifestVersion, kind, name, classes: classes.map(({ id }) => id), ...options }),
+  };
+}
+
+/**
+ * Nothing of somebody else's is ever written over.
+ *
+ * @throws ConfigError where the folder holds something else than a preparation.
+ */
+export async function checkTarget(to: string): Promise<void> {
+  let content: string[];
+  try {
+    content = await readdir(to);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw new ConfigError(`${to} cannot be used (${reason(error)}): choose another folder`, { cause: error });
+  }
+  if (content.length === 0 || content.includes(manifestFile) || content.includes(workshopFolder)) return;
+  throw new ConfigError(`${to} holds ${content[0]} and is no preparation that was begun: choose a new or empty folder`);
+}
+
+/**
+ * The manifest of a folder that is prepared already, or nothing.
+ *
+ * @throws ConfigError where it is of other data, prepared in another way, or of images that have changed since.
+ */
+export async function finishedManifest(
+  to: string,
+  source: ImageSource,
+  { fingerprint }: Plan,
+  { say, signal }: { say(text: string): void; readonly signal?: AbortSignal | undefined },
+): Promise<Manifest | undefined> {
+  const content = await readdir(to).catch(() => [] as string[]);
+  if (!content.includes(manifestFile)) return undefined;
+  const manifest = await readManifest(to);
+  if (manifest.fingerprint !== fingerprint) throw otherData(to);
+  const { digest } = manifest.source;
+  // The pixels of a data set that is opened as a whole are part of its fingerprint.
+  if (digest === undefined || source.digest !== undefined) return manifest;
+  const images = [...source.train, ...source.validation];
+  const { mtimeMs } = await stat(join(to, manifestFile));
+  if (!(await anyNewer(images, mtimeMs))) return manifest;
+  say(`There are files of ${source.from.join(', ')} that are newer than ${to}: their content is compared.`);
+  if (digestOfChecksums(await checksumsOf(images, signal)) === digest) return manifest;
+  throw new ConfigError(
+    `${to} was prepared from images whose content has changed since: remove it to prepare them again, or choose another folder`,
+  );
+}
+
+/**
+ * Notes in the workshop what is prepared.
+ *
+ * @throws ConfigError where something else was begun there.
+ */
+export async function agreeOnPlan(to: string, { outline }: Plan): Promise<void> {
+  const file = join(to, workshopFolder, planFile);
+  const known = await readFile(file, 'utf8').catch(() => undefined);
+  if (known === undefined) await writeWhole(file, outline);
+  else if (known !== outline) throw otherData(to);
+}
+
+const otherData = (to: string) =>
+  new ConfigError(
+    `${to} holds other data, or the same prepared in another way or by another version: choose another folder or remove it`,
+  );
+
+/** Removes shards that are no part of what was prepared: there were more images when it was begun. */
+export async function removeOtherShards(to: string, shards: readonly string[]): Promise<void> {
+  for (const file of await readdir(to)) {
+    if (isShard(file) && !shards.includes(file)) await rm(join(to, file));
+  }
+}
+
+/** An image takes two headers of a tar and the blocks of its two files at least. */
+const leastBytes = 4 * 512;
+/** Bytes that photographs take for each of their values, in JPEG of quality 95 and in PNG, at 128 to 256 pixels. */
+const usualBytes = { jpg: 0.15, png: 0.8 };
+
+/**
+ * Looks for room for the shards, beside what was made of them before.
+ *
+ * @param images how many
+ * @param say told where they may not fit; drawings take less than photographs
+ * @throws DataError where they cannot fit.
+ */
+export async function checkRoom(
+  to: string,
+  images: number,
+  { size, channels, encoding }: ShardFormat,
+  say: (text: string) => void,
+): Promise<void> {
+  const there = await bytesOfShards(to);
+  await checkFreeSpace(to, images * leastBytes - there, `Preparing ${images.toLocaleString('en-US')} images`);
+  const usual = images * (leastBytes + usualBytes[encoding] * size * size * channels) - there;
+  const free = await freeSpace(to);
+  if (free === undefined || free >= usual) return;
+  say(
+    `${to} has ${gigabytes(free)} free; shards of so many photographs take some ${gigabytes(usual)}. If the disk gets full, what is finished is kept.`,
+  );
+}
+
+async function bytesOfShards(to: string): Promise<number> {
+  let bytes = 0;
+  for (const file of await readdir(to)) {
+    if (isShard(file)) bytes += (await stat(join(to, file))).size;
+  }
+  return bytes;
+}
+
+const isShard = (file: string) => /^(train|validation)-\d{6,}\.tar$/.test(file);

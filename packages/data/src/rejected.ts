@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { ConfigError, DataError } from '@alex/tensor';
+import { writeWhole } from './files.js';
+
+/** An image that cannot be used. */
+export interface Rejected {
+  readonly split: string;
+  readonly image: string;
+  /** In words. */
+  readonly reason: string;
+}
+
+/** Share of the images that may be unusable unless somebody says otherwise. */
+export const usualMaxRejected = 0.001;
+
+/** Lists rejected images, one a line. */
+export const rejectedFile = 'rejected.jsonl';
+
+/** Throws a `ConfigError` unless it is a share. */
+export function checkMaxRejected(maxRejected: number): void {
+  if (maxRejected >= 0 && maxRejected <= 1) return;
+  throw new ConfigError(`maxRejected is ${maxRejected}: give a share from 0 to 1`);
+}
+
+/** How many of some images a share is. */
+export function allowedOf(maxRejected: number, of: number): number {
+  // 29% of 100 are 29, whatever 0.29 * 100 is.
+  return Math.floor(maxRejected * of + 1e-6);
+}
+
+/** Writes the list into a folder, and gives its path. */
+export async function writeRejected(folder: string, rejected: readonly Rejected[]): Promise<string> {
+  const file = join(folder, rejectedFile);
+  const lines = rejected.map(({ split, image, reason }) => `${JSON.stringify({ split, image, reason })}\n`);
+  await writeWhole(file, lines.join(''));
+  return file;
+}
+
+/** Images that an error names where no file lists them. */
+const named = 20;
+
+/**
+ * What to say where more images are rejected than may be.
+ *
+ * @param file the list of them, where there is one
+ */
+export function tooManyRejected(
+  rejected: readonly Rejected[],
+  of: number,
+  maxRejected: number,
+  file: string | undefined,
+): DataError {
+  // Rounded up: what is proposed is enough.
+  const enough = Math.ceil((rejected.length / of) * 10_000) / 100;
+  const one = ({ image, reason }: Rejected) => `${image} (${reason})`;
+  const all =
+    file === undefined
+      ? `: ${rejected.slice(0, named).map(one).join(', ')}${rejected.length > named ? ', and others' : ''}; replace or remove them`
+      : `; ${rejected[0]!.image} for one (${rejected[0]!.reason}). ${file} lists them: replace or remove them`;
+  return new DataError(
+    `${rejected.length} of ${of} images cannot be used, more than ${percent(100 * maxRejected)}${all}, or allow more by --max-rejected ${percent(enough)}`,
+  );
+}
+
+/** A sentence about images that are left out. */
+export function rejectedRemark(rejected: readonly Rejected[], of: number, file: string | undefined): string {
+  const [{ image, reason }] = rejected as [Rejected, ...Rejected[]];
+  const listed = file === undefined ? '' : ` ${file} lists them.`;
+  const first = `${image}${rejected.length === 1 ? '' : ' for one'} (${reason})`;
+  return `${rejected.length} of ${of} images cannot be used and ${rejected.length === 1 ? 'is' : 'are'} left out: ${first}.${listed}`;
+}
+
+const percent = (value: number) => `${value.toLocaleString('en-US', { maximumFractionDigits: 4 })}%`;

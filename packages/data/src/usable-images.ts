@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { DataError } from '@alex/tensor';
+import { makeFolder, readError } from './files.js';
+import { readingFault, tryDecoding } from './image-file.js';
+import type { ImageFile, ImageFolderList } from './image-folder-list.js';
+import { type ImageCheck, KnownChecks, type Stamp } from './known-checks.js';
+import {
+  allowedOf,
+  checkMaxRejected,
+  type Rejected,
+  rejectedRemark,
+  tooManyRejected,
+  usualMaxRejected,
+  writeRejected,
+} from './rejected.js';
+import { someOf } from './remarks.js';
+import { forEachLimited, type ImageMemory, jobsAtATime } from './split.js';
+
+/** Which images to look at, and what to do about those that cannot be used. */
+export interface UsableImagesOptions {
+  /** Side of the decoded images. */
+  readonly size: number;
+  readonly checked?: 'all' | 'validation' | 'none' | undefined;
+  readonly maxRejected?: number | undefined;
+  readonly checksFolder?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onCheck?: ((done: number, of: number) => void) | undefined;
+}
+
+/** An image that was found to be usable, or that nobody has looked at. */
+export interface UsableImage extends ImageFile {
+  /** Checksum of the file's bytes, where it was checked. */
+  readonly digest?: string;
+  /** What it shows, where it had to be decoded and memory lasts. */
+  readonly pixels?: Uint8Array;
+}
+
+/** The images of a folder without those that cannot be used. */
+export interface UsableImages {
+  readonly train: readonly UsableImage[];
+  readonly validation: readonly UsableImage[];
+  /** What was left out. */
+  readonly remarks: readonly string[];
+}
+
+/**
+ * Reads and decodes the images of a folder (only this tells one that breaks off), and leaves out those that cannot be used.
+ * Which these are does not depend on the size that images are scaled to.
+ *
+ * @param memory keeps what was decoded
+ * @throws DataError where more images than `maxRejected` cannot be used, or none of a split can; the signal's reason where
+ *   it ends the work.
+ */
+export async function usableImages(
+  directory: string,
+  { folders, train, validation }: ImageFolderList,
+  options: UsableImagesOptions,
+  memory: ImageMemory,
+): Promise<UsableImages> {
+  const { checked = 'all', maxRejected = usualMaxRejected } = options;
+  checkMaxRejected(maxRejected);
+  const looked = { train: checked === 'all' ? train : [], validation: checked === 'none' ? [] : validation };
+  const images = [...looked.train, ...looked.validation];
+  const folder = options.checksFolder === undefined ? undefined : await ownFolder(options.checksFolder, directory);
+  const checks = await checkImages(directory, images, { ...options, folder, memory });
+
+  const rejected: Rejected[] = [];
+  const usable = (which: 'train' | 'validation', all: readonly ImageFile[], first: number): UsableImage[] => {
+    if (looked[which].length === 0) return [...all];
+    return all.flatMap((image, i) => {
+      const { fault, ...found } = checks[first + i]!;
+      if (fault === undefined) return [{ ...image, ...found }];
+      rejected.push({ split: which, image: image.path, reason: fault });
+      return [];
+    });
+  };
+  const left = {
+    train: usable('train', train, 0),
+    validation: usable('validation', validation, looked.train.length),
+  };
+  if (rejected.length === 0) return { ...left, remarks: [] };
+  // Also where only some are looked at: what a training accepted is not refused later.
+  const of = train.length + validation.length;
+  // A list of some would take the place of the list of all.
+  const listed = folder !== undefined && checked === 'all';
+  const file = listed ? await writeRejected(folder, rejected).catch(() => undefined) : undefined;
+  if (rejected.length > allowedOf(maxRejected, of)) throw tooManyRejected(rejected, of, maxRejected, file);
+  for (const [which, { length }] of Object.entries(left)) {
+    if (length === 0) throw new DataError(`${directory}: none of the ${which} images can be used`);
+  }
+  const remarks = [rejectedRemark(rejected, of, file)];
+  const known = new Set(left.train.map(({ label }) => label));
+  const without = folders.filter((_, label) => !known.has(label));
+  if (without.length > 0) remarks.push(`No image to learn from can be used of ${someOf(without)}.`);
+  return { ...left, remarks };
+}
+
+/** Where to keep what is known of a data set's images: whatever path leads to it, it is the same. */
+async function ownFolder(checksFolder: string, directory: string): Promise<string | undefined> {
+  const real = await realpath(directory);
+  const hash = createHash('sha256').update(real).digest('hex').slice(0, 8);
+  const folder = join(checksFolder, `${basename(resolve(real)).replaceAll(/[^\w.-]/g, '_')}-${hash}`);
+  return makeFolder(folder).then(
+    () => folder,
+    // A help that cannot be had: everything is looked at again the next time.
+    () => undefined,
+  );
+}
+
+type Check = Partial<ImageCheck> & { readonly pixels?: Uint8Array };
+
+/** Files that are looked up at a time; some disks are far away. */
+const stampsAtATime = 64;
+
+async function checkImages(
+  directory: string,
+  images: readonly ImageFile[],
+  {
+    size,
+    folder,
+    signal,
+    onCheck,
+    memory,
+  }: UsableImagesOptions & { readonly folder: string | undefined; readonly memory: ImageMemory },
+): Promise<Check[]> {
+  const known = await KnownChecks.open(folder === undefined ? undefined : join(folder, 'checked.jsonl'));
+  const checks: Check[] = new Array(images.length);
+  const fileOf = (i: number) => join(directory, images[i]!.path);
+  // Not remembered: tomorrow the disk may be there again.
+  const unreadable = (i: number, error: unknown) => {
+    checks[i] = { fault: readingFault(fileOf(i), error) };
+  };
+
+  const unknown: { readonly i: number; readonly stamp: Stamp }[] = [];
+  await forEachLimited(images.length, stampsAtATime, async (i) => {
+    signal?.throwIfAborted();
+    try {
+      const stamp = await stat(fileOf(i));
+      const before = known.get(images[i]!.path, stamp);
+      if (before) checks[i] = before;
+      else unknown.push({ i, stamp });
+    } catch (error) {
+      unreadable(i, error);
+    }
+  });
+  unknown.sort((a, b) => a.i - b.i);
+  let done = 0;
+  try {
+    await forEachLimited(unknown.length, jobsAtATime, async (position) => {
+      signal?.throwIfAborted();
+      const { i, stamp } = unknown[position]!;
+      try {
+        checks[i] = await lookAt(await readFile(fileOf(i)), size, memory);
+        const { digest, fault } = checks[i]!;
+        await known.add(images[i]!.path, stamp, { digest: digest!, ...(fault !== undefined && { fault }) });
+      } catch (error) {
+        unreadable(i, error);
+      }
+      onCheck?.(++done, unknown.length);
+    });
+  } finally {
+    await known.close(images.map(({ path }) => path));
+  }
+  return checks;
+}
+
+async function lookAt(content: Buffer, size: number, memory: ImageMemory): Promise<Check> {
+  const digest = digestOf(content);
+  const decoding = await tryDecoding(content, size, 3);
+  if ('fault' in decoding) return { digest, fault: decoding.fault };
+  if (memory.bytesLeft < decoding.pixels.length) return { digest };
+  memory.bytesLeft -= decoding.pixels.length;
+  return { digest, pixels: decoding.pixels };
+}
+
+/** Checksum of an image file as it is. */
+export async function digestOfFile(file: string): Promise<string> {
+  try {
+    return digestOf(await readFile(file));
+  } catch (error) {
+    throw readError(file, error);
+  }
+}
+
+/** Half of a SHA-256. */
+const digestOf = (content: Buffer) => createHash('sha256').update(content).digest('hex').slice(0, 32);

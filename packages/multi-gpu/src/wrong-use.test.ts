@@ -1,0 +1,208 @@
+import { absTanh, identity, logistic, relu, tanh } from '@alex/activations';
+import { dropout } from '@alex/dropout';
+import { conv2d, local2d } from '@alex/layers-conv';
+import { dense } from '@alex/layers-dense';
+import { localResponseNorm } from '@alex/lrn';
+import { adam, sgd } from '@alex/optim';
+import { averagePool, maxPool } from '@alex/pool';
+import {
+  AlexError,
+  ConfigError,
+  createTensor,
+  describeNetwork,
+  disposeTensor,
+  openGpu,
+  readTensor,
+  ShapeError,
+  writeTensor,
+} from '@alex/tensor';
+import { testGpu } from '@alex/tensor/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { place } from './place.js';
+
+/** As JavaScript would call it, or TypeScript with a cast. */
+// biome-ignore lint/suspicious/noExplicitAny: what the types forbid is what is tried
+const odd = (value: unknown): any => value;
+
+/** What a call throws, at once or by and by. */
+async function thrown(call: () => unknown): Promise<unknown> {
+  try {
+    await call();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+const layer = () => dense({ name: 'a', units: 2 });
+const described = (more: object) => describeNetwork(odd({ name: 'n', input: [3, 4, 4], layers: [layer()], ...more }));
+
+describe('a network that cannot be described', () => {
+  it.each<[string, unknown, RegExp]>([
+    ['nothing', undefined, /describeNetwork: takes an object of options/],
+    ['no name', { input: [3, 4, 4], layers: [] }, /describeNetwork: name must be a text, got undefined/],
+    ['no input', { name: 'n', layers: [] }, /n: input must be one image, \[C, H, W\], got undefined/],
+    ['no layers', { name: 'n', input: [3, 4, 4] }, /n: layers must be an array of layers, got undefined/],
+  ])('is of %s', async (_, options, message) => {
+    const error = await thrown(() => describeNetwork(odd(options)));
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as Error).message).toMatch(message);
+  });
+
+  it.each<[object, RegExp]>([
+    [{ input: [4] }, /n: input must be one image, \[C, H, W\], got \[4\]; values without a place are \[F, 1, 1\]/],
+    [{ input: [1, 3, 4, 4] }, /n: input must be one image/],
+    [{ input: [3, 4, 0.5] }, /n: input must be one image/],
+    [{ colums: 2 }, /describeNetwork: unknown option 'colums'; known: name, input, columns, layers/],
+    [{ columns: 0 }, /n: columns must be a whole number of at least 1, got 0/],
+    [{ layers: [] }, /n: a network needs at least one layer/],
+    [{ layers: [layer(), null] }, /n: layers\[1\]: must be a layer, .*; this has no outputShape\(\)/],
+    [{ layers: [{ ...layer(), backward: undefined }] }, /n: layers\[0\]: must be a layer, .* no backward\(\)/],
+    [{ layers: [{ ...layer(), name: '' }] }, /n: layers\[0\]: name must be a text, got ''/],
+    [{ layers: [{ layer: layer(), from: 'each' }] }, /n: layers\[0\], a: from must be 'own' or 'all', got 'each'/],
+  ])('has %j', async (options, message) => {
+    const error = await thrown(() => described(options));
+    expect(error).toBeInstanceOf(AlexError);
+    expect((error as Error).message).toMatch(message);
+  });
+});
+
+describe('options of', () => {
+  it.each<[string, (options: never) => unknown, object]>([
+    ['conv2d', conv2d, { filters: 2, kernel: 3 }],
+    ['local2d', local2d, { filters: 2, kernel: 3 }],
+    ['dense', dense, { units: 2 }],
+    ['maxPool', maxPool, { size: 2 }],
+    ['averagePool', averagePool, { size: 2 }],
+    ['localResponseNorm', localResponseNorm, {}],
+    ['dropout', dropout, {}],
+    ['relu', relu, {}],
+    ['tanh', tanh, {}],
+    ['logistic', logistic, {}],
+    ['absTanh', absTanh, {}],
+    ['identity', identity, {}],
+    ['sgd', sgd, {}],
+    ['adam', adam, {}],
+  ])('%s that are misspelt, or none at all, are refused', (name, makeLayer, options) => {
+    const make = makeLayer as (options: unknown) => unknown;
+    make(odd(options));
+    const misspelt = () => make(odd({ ...options, sise: 3 }));
+    expect(misspelt).toThrow(ConfigError);
+    expect(misspelt).toThrow(`${name}: unknown option 'sise'; known: `);
+    for (const wrong of [null, 3, [3]]) {
+      expect(() => make(odd(wrong))).toThrow(ConfigError);
+      expect(() => make(odd(wrong))).toThrow(`${name}: takes an object of options`);
+    }
+  });
+
+  it('the first layer, within a layer, are looked at as well', () => {
+    expect(() => dense(odd({ units: 2, initial: { wightDeviation: 1 } }))).toThrow(
+      "dense: initial: unknown option 'wightDeviation'; known: weightDeviation, bias",
+    );
+    expect(() => conv2d(odd({ name: 'c', filters: 2, kernel: 3, initial: 1 }))).toThrow(
+      'c: initial: takes an object of options, { weightDeviation, bias }; got 1',
+    );
+    expect(() => dropout(odd({ probability: '0.5' }))).toThrow(/probability must be a number from 0 to below 1/);
+  });
+});
+
+describe('on an adapter', () => {
+  let gpu: Awaited<ReturnType<typeof testGpu>>;
+  beforeAll(async () => {
+    gpu = await testGpu();
+  });
+
+  it.each<[string, () => unknown, RegExp]>([
+    ['no network', () => place(odd(null), [gpu], { batch: 2 }), /a network is given as describeNetwork\(\.\.\.\)/],
+    ['an empty network', () => place(odd({}), [gpu], { batch: 2 }), /a network is given as describeNetwork/],
+    ['no adapter', () => place(described({}), odd(undefined), { batch: 2 }), /adapters are given as an array/],
+    ['no list of adapters', () => place(described({}), odd(gpu), { batch: 2 }), /adapters are given as an array/],
+    [
+      'an adapter that is none',
+      () => place(described({}), odd([null]), { batch: 2 }),
+      /at least one adapter, as openGpu/,
+    ],
+    ['no options', () => place(described({}), [gpu], odd(undefined)), /place: takes an object of options/],
+    [
+      'a misspelt option',
+      () => place(described({}), [gpu], odd({ btach: 2 })),
+      /place: unknown option 'btach'; known: batch/,
+    ],
+    [
+      'no batch',
+      () => place(described({}), [gpu], odd({})),
+      /n: batch must be a whole number of at least 1, got undefined/,
+    ],
+  ])('%s is refused', async (_, call, message) => {
+    const error = await thrown(call);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as Error).message).toMatch(message);
+  });
+
+  it('openGpu refuses options that nobody knows', async () => {
+    const error = await thrown(() => openGpu(odd({ adaptor: 'x' })));
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as Error).message).toMatch(/openGpu: unknown option 'adaptor'; known: adapter, environment/);
+    await expect(openGpu(odd({ boundsChecks: 1 }))).rejects.toThrow(/boundsChecks must be true or false, got 1/);
+  });
+
+  it.each<[string, unknown]>([
+    ['a number', 3],
+    ['a negative size', [-1]],
+    ['half an element', [1.5]],
+    ['nothing', undefined],
+  ])('a tensor of %s is refused', async (_, shape) => {
+    const error = await thrown(() => createTensor(gpu, 'x', odd(shape)));
+    expect(error).toBeInstanceOf(ShapeError);
+    expect((error as Error).message).toMatch(/^x: a shape is an array of whole numbers of at least 0, got /);
+  });
+
+  it('what is no adapter, or no tensor, is refused where it is used', async () => {
+    expect(await thrown(() => createTensor(odd(undefined), 'x', [2]))).toBeInstanceOf(ConfigError);
+    expect(await thrown(() => readTensor(gpu, odd(null)))).toBeInstanceOf(ShapeError);
+    const x = createTensor(gpu, 'x', [2]);
+    try {
+      for (const values of [[1, 2], undefined, new Uint32Array(2), new Float64Array(2), new Float32Array(3)]) {
+        expect(await thrown(() => writeTensor(gpu, x, odd(values)))).toBeInstanceOf(ShapeError);
+      }
+    } finally {
+      disposeTensor(gpu, x);
+    }
+  });
+
+  describe('a network', () => {
+    let network: ReturnType<typeof place>;
+    const images = (count = 2) => ({ shape: [count, 3, 4, 4], data: new Float32Array(48 * count) });
+    beforeAll(() => {
+      network = place(described({}), [gpu], { batch: 2 });
+    });
+    afterAll(() => network.dispose());
+
+    it.each<[string, () => Promise<unknown>]>([
+      ['bare numbers', () => network.forward(odd(new Float32Array(96)))],
+      ['nothing', () => network.forward(odd(undefined))],
+      ['numbers in an array', () => network.forward(odd({ ...images(), data: Array(96).fill(0) }))],
+      ['numbers of another type', () => network.forward(odd({ ...images(), data: new Uint32Array(96) }))],
+      ['too many images', () => network.forward(images(3))],
+      ['images of another shape', () => network.forward({ shape: [2, 48], data: new Float32Array(96) })],
+      ['a step without labels', () => network.step(images(), odd(undefined))],
+      ['an evaluation without labels', () => network.evaluate(images(), odd(null))],
+      ['gradients without labels', () => network.gradients(images(), odd(1))],
+      ['a label too few', () => network.step(images(), [0])],
+      ['a label of no class', () => network.step(images(), [0, 2])],
+      ['half a label', () => network.step(images(), [0, 0.5])],
+    ])('refuses %s', async (_, call) => {
+      const error = await thrown(call);
+      expect(error).toBeInstanceOf(ShapeError);
+      expect((error as Error).message).toMatch(/^n: /);
+    });
+
+    it('refuses parameters that it does not have', async () => {
+      await expect(Promise.resolve().then(() => network.parameters(['b.weight']))).rejects.toThrow(
+        'n: has no parameter called b.weight; it has a.weight, a.bias',
+      );
+      expect(() => network.loadParameters(odd(null))).toThrow(ConfigError);
+      await expect(network.features(images(), 'b')).rejects.toThrow(/n: has no layer b; its layers are a/);
+    });
+  });
+});

@@ -1,0 +1,28 @@
+import type { Optimizer, Tensor } from '@alex/tensor';
+import { recordUpdate, type Update } from '@alex/tensor/kernels';
+
+/** What an optimizer does by a gradient, as data. */
+export type UpdateOf = NonNullable<Optimizer['update']>;
+
+/** Records what it does as a kernel of its own. */
+export function recordBy(updateOf: UpdateOf): Optimizer['record'] {
+  return (recorder, { gradient, ...values }) => {
+    const update = updateOf(values);
+    if (update) recordUpdate(recorder, gradient, update);
+  };
+}
+
+/**
+ * The body of an update by WGSL for the gradient: of the loss, where that of a scaled loss is to be multiplied by a factor. A
+ * factor of 0 changes nothing.
+ */
+export function scaledBack(
+  factor: Tensor | undefined,
+  body: (gradient: string) => string,
+): Pick<Update, 'also' | 'body'> {
+  if (!factor) return { body: body('gradient') };
+  return {
+    also: { factor },
+    body: `let factor = load_factor(0u); if (factor != 0.0) { ${body('factor * gradient')} }`,
+  };
+}

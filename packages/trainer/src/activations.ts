@@ -1,0 +1,67 @@
+import type { Augmenter } from '@alex/augment';
+import type { ImageBatch } from '@alex/data';
+import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
+import { elementsPerImage } from '@alex/tensor/kernels';
+import type { Network } from '@alex/tensor/network';
+
+/** A network and what writes images to its input. */
+export interface Viewer {
+  readonly network: Network;
+  readonly augmenter: Augmenter;
+}
+
+/**
+ * What a layer makes of the centre of each image, dropout off.
+ *
+ * @param images of any number, of the size that the augmenter takes
+ * @returns `[N, C, H, W]` or `[N, F]`
+ * @throws ConfigError that names the layers there are, if there is none of this name
+ */
+export async function activationsOf(
+  { network, augmenter }: Viewer,
+  images: Pick<ImageBatch, 'pixels' | 'count'>,
+  layer: string,
+): Promise<HostTensor> {
+  const shape = featureShape(network.description, layer);
+  const bytes = images.pixels.length / images.count;
+  const values = elementsPerImage([1, ...shape]);
+  const data = new Float32Array(images.count * values);
+  for (let first = 0; first < images.count; first += network.batch) {
+    const size = Math.min(network.batch, images.count - first);
+    await augmenter.run({
+      pixels: images.pixels.subarray(first * bytes, (first + size) * bytes),
+      images: Array.from({ length: size }, (_, image) => first + image),
+      training: false,
+      seed: 0,
+      epoch: 0,
+    });
+    const { data: part } = await network.features(network.input, layer);
+    data.set(part.subarray(0, size * values), first * values);
+  }
+  return { shape: [images.count, ...shape], data };
+}
+
+/**
+ * The shape of what a layer gives for one image: `[C, H, W]` or `[F]`.
+ *
+ * @throws ConfigError that names the layers there are, if there is none of this name
+ */
+export function featureShape({ name, layers }: NetworkDescription, layer: string): readonly number[] {
+  const found = layers.find((one) => one.layer.name === layer);
+  if (found) return found.outputShape.slice(1);
+  const names = layers.map((one) => one.layer.name).join(', ');
+  throw new ConfigError(`${name}: has no layer ${layer}; its layers are ${names}`);
+}
+
+/**
+ * The last hidden layer: what the layer that makes the classes reads, before dropout. `relu7` of the paper's network, whose 4,096
+ * activations section 6.1 compares.
+ *
+ * @throws ConfigError where nothing comes before the last layer with parameters
+ */
+export function lastHiddenLayer({ name, layers }: NetworkDescription): string {
+  const output = layers.findLastIndex(({ parameters }) => parameters.length > 0);
+  const hidden = layers.slice(0, Math.max(0, output)).findLast(({ layer }) => layer.kind !== 'dropout');
+  if (hidden) return hidden.layer.name;
+  throw new ConfigError(`${name}: has no hidden layer; name the layer whose activations are to be compared`);
+}

@@ -1,0 +1,153 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AlexError, ConfigError } from '@alex/tensor';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
+import { LockFile, type LockHolder, looks } from './lock-file.js';
+
+const temporary = temporaryFolder();
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(temporary, 'run-'));
+});
+
+const [one, other, third]: LockHolder[] = [
+  { host: 'pod-1', process: 7 },
+  { host: 'pod-2', process: 7 },
+  { host: 'pod-3', process: 8 },
+] as const;
+
+const nothing = async () => undefined;
+const take = (holder: LockHolder, pause: () => Promise<unknown> = nothing, onWait?: (message: string) => void) =>
+  LockFile.take(directory, { holder, pause, onWait });
+
+describe('a lock between machines', () => {
+  it('is a file that is there as long as it is held', async () => {
+    const lock = await take(one);
+    expect(await readdir(directory)).toEqual(['.lock-1']);
+    expect(JSON.parse(await readFile(join(directory, '.lock-1'), 'utf8'))).toMatchObject({ ...one, beat: 0 });
+    await lock.beat();
+    await lock.check();
+    await lock.release();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('is refused to others as soon as its heartbeat was seen, with the name of who holds it', async () => {
+    const lock = await take(one);
+    const said: string[] = [];
+    let pauses = 0;
+    // It beats rarely: only before the last look.
+    const pause = async () => {
+      if (++pauses === looks) await lock.beat();
+    };
+    const taken = take(other, pause, (message) => said.push(message));
+    await expect(taken).rejects.toThrow(ConfigError);
+    await expect(taken).rejects.toThrow(/is being trained by another process \(process 7 on pod-1\); wait for it/);
+    expect(pauses).toBe(looks);
+    expect(said).toEqual([
+      expect.stringMatching(/may be being trained by another process \(process 7 on pod-1\), on another/),
+    ]);
+    await lock.check();
+  });
+
+  it('that was left behind is taken over after so many looks, whatever the clocks say', async () => {
+    await take(one);
+    let pauses = 0;
+    const lock = await take(other, async () => {
+      pauses += 1;
+    });
+    expect(pauses).toBe(looks);
+    expect(await readdir(directory)).toEqual(['.lock-2']);
+    await lock.check();
+    await lock.release();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('that is given back meanwhile is taken', async () => {
+    const lock = await take(one);
+    const next = await take(other, () => lock.release());
+    await next.check();
+    expect(await readdir(directory)).toEqual(['.lock-1']);
+  });
+
+  it('that was left behind at the same place, which only one process can have, is taken at once', async () => {
+    await take({ ...one, place: 'machine socket' });
+    const wait = () => {
+      throw new Error('there is nothing to wait for');
+    };
+    const lock = await take({ ...one, process: 9, place: 'machine socket' }, wait, wait);
+    await lock.check();
+    await expect(take({ ...other, place: 'another machine' }, () => lock.beat())).rejects.toThrow('process 9 on pod-1');
+  });
+
+  it('whose holder died while it wrote its name counts as one that does not change', async () => {
+    await writeFile(join(directory, '.lock-3'), '');
+    const said: string[] = [];
+    const lock = await take(one, nothing, (message) => said.push(message));
+    expect(said[0]).toContain('which has not said its name');
+    expect(await readdir(directory)).toEqual(['.lock-4']);
+    await lock.check();
+  });
+
+  it('stops whoever stood still while it was taken over, before anything is written', async () => {
+    const still = await take(one);
+    const lock = await take(other);
+    await expect(still.check()).rejects.toThrow(AlexError);
+    for (const wake of [() => still.check(), () => still.beat()]) {
+      await expect(wake()).rejects.toThrow(
+        /another process \(process 7 on pod-2\) has taken over the run while this process \(process 7 on pod-1\) stood/,
+      );
+    }
+    // Giving back what it does not have takes nothing from the other.
+    await still.release();
+    await lock.check();
+    // Not even where the other is gone, too, and the next one's file has the very name of its own.
+    await lock.release();
+    const next = await take(third);
+    await expect(still.check()).rejects.toThrow(/process 8 on pod-3\) has taken over/);
+    await still.release();
+    await next.check();
+  });
+
+  it('says so where somebody removed it, or its directory', async () => {
+    const lock = await take(one);
+    await rm(join(directory, '.lock-1'));
+    await expect(lock.check()).rejects.toThrow(/the lock of the run, which this process .* held, was removed/);
+    await rm(directory, { recursive: true });
+    await expect(lock.check()).rejects.toThrow(/was removed/);
+    await lock.release();
+  });
+
+  it('is refused where its directory is none', async () => {
+    await writeFile(join(directory, 'file'), '');
+    await mkdir(join(directory, 'other'));
+    await rm(join(directory, 'other'), { recursive: true });
+    for (const path of ['file', 'other']) {
+      const taken = LockFile.take(join(directory, path), { holder: one, pause: nothing });
+      await expect(taken).rejects.toThrow(AlexError);
+    }
+  });
+
+  it.each([0, 1])('is given to one of many that ask at the same moment (%i left behind)', async (left) => {
+    for (let round = 0; round < 30; round++) {
+      const [held] = left === 0 ? [] : [await take(third)];
+      const asked = Array.from({ length: 6 }, (_, process) =>
+        // Whoever has it beats while the others look.
+        take({ host: 'cluster', process }, async () => {
+          for (const lock of taken) await lock.beat();
+        }).then((lock) => taken.push(lock)),
+      );
+      const taken: LockFile[] = [];
+      const results = await Promise.allSettled(asked);
+      expect(taken).toHaveLength(1);
+      for (const result of results) {
+        if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(ConfigError);
+      }
+      await taken[0]!.check();
+      await held?.release();
+      await taken[0]!.check();
+      await taken[0]!.release();
+      expect(await readdir(directory)).toEqual([]);
+    }
+  });
+});

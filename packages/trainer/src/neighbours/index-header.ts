@@ -1,0 +1,70 @@
+import type { FileHandle } from 'node:fs/promises';
+import { DataError } from '@alex/tensor';
+import * as v from 'valibot';
+import { readAll } from '../file.js';
+
+/** What an index of features holds, and what it was made from. */
+export interface IndexDescription {
+  /** How many images it has a row for. */
+  readonly rows: number;
+  /** Of one image's features: `[F]` or `[C, H, W]`. */
+  readonly shape: readonly number[];
+  /** What the features depend on, each by a name and a text that is another where it is another: hashes of weights, of data. */
+  readonly identity: Readonly<Record<string, string>>;
+}
+
+const magic = Buffer.from('ALEXFEAT', 'latin1');
+const version = 1;
+/** Rows begin at a multiple of this many bytes. */
+const alignment = 64;
+const prefixBytes = 16;
+const longest = 1_000_000;
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const headerSchema = v.strictObject({
+  version: v.literal(version),
+  rows: count,
+  shape: v.pipe(v.array(count), v.minLength(1)),
+  identity: v.record(v.string(), v.string()),
+});
+
+/** The first bytes of the file: eight that say what it is, the length of a text and the text, which is JSON. */
+export function encodeHeader({ rows, shape, identity }: IndexDescription): Buffer {
+  const text = JSON.stringify({ version, rows, shape, identity });
+  const length = Buffer.byteLength(text);
+  const header = Buffer.alloc(alignment * Math.ceil((prefixBytes + length) / alignment), ' ');
+  magic.copy(header);
+  header.writeBigUInt64LE(BigInt(header.length - prefixBytes), magic.length);
+  header.write(text, prefixBytes);
+  return header;
+}
+
+/** @throws DataError where the file begins otherwise, or was made by a later version */
+export async function readHeader(
+  path: string,
+  file: FileHandle,
+): Promise<IndexDescription & { readonly bytes: number }> {
+  const prefix = Buffer.alloc(prefixBytes);
+  const isOurs = (await readAll(file, prefix, 0)) && prefix.subarray(0, magic.length).equals(magic);
+  const length = isOurs ? Number(prefix.readBigUInt64LE(magic.length)) : 0;
+  const text = Buffer.alloc(isOurs ? Math.min(length, longest) : 0);
+  if (!isOurs || length > longest || !(await readAll(file, text, prefixBytes))) {
+    throw new DataError(`${path}: is no index of features, or was damaged; build it again`);
+  }
+  const header = v.safeParse(headerSchema, parsed(text.toString('utf8')));
+  if (!header.success) {
+    throw new DataError(
+      `${path}: its header is damaged, or of a version other than ${version}, which is known here; build it again`,
+    );
+  }
+  const { rows, shape, identity } = header.output;
+  return { rows, shape, identity, bytes: prefixBytes + length };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
