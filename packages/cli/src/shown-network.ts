@@ -1,12 +1,13 @@
 import type { Dataset } from '@alex/data';
-import type { HostTensor, NetworkDescription } from '@alex/tensor';
+import type { HostTensor } from '@alex/tensor';
 import { type Example, predictExamples } from './examples.js';
+import { firstFilters, firstWeight } from './first-filters.js';
 import type { Session } from './session.js';
 
 /** What a report shows of a network. */
 export interface ShownNetwork {
   readonly examples: readonly Example[];
-  /** Of the first layer, where that is a convolution of colours or greys. */
+  /** Of the first layer, where it has filters that can be drawn. */
   readonly filters: HostTensor | undefined;
 }
 
@@ -17,15 +18,8 @@ export async function showNetwork(
   count: number,
 ): Promise<ShownNetwork> {
   const examples = await predictExamples(session, dataset, count);
-  const path = filtersPath(session.network.description);
-  const { [path ?? '']: filters } = path === undefined ? {} : await session.network.parameters([path]);
-  return { examples, filters };
-}
-
-/** The name of the weights of the lowest layer that learns, where they can be seen as colours. */
-export function filtersPath({ layers }: NetworkDescription): string | undefined {
-  const [lowest] = layers.filter(({ parameters }) => parameters.length > 0);
-  const weight = lowest?.parameters.find(({ name }) => name === 'weight');
-  const [, channels] = weight?.shape ?? [];
-  return weight?.shape.length === 4 && (channels === 1 || channels === 3) ? weight.path : undefined;
+  const { description } = session.network;
+  const path = firstWeight(description.layers)?.path;
+  const weights = path === undefined ? {} : await session.network.parameters([path]);
+  return { examples, filters: firstFilters(description, weights) };
 }

@@ -6,6 +6,8 @@ import { drawImage, type Image } from './image.js';
 export interface Neighbours {
   readonly image: Image;
   readonly nearest: readonly Image[];
+  /** What the images show: the image's own class first. */
+  readonly labels?: readonly string[];
 }
 
 const side = 104;

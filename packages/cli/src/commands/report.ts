@@ -4,11 +4,12 @@ import { evaluate, RunDirectory, type WhichWeights } from '@alex/trainer';
 import { openDataOfRun, sayRemarks } from '../data.js';
 import { predictExamples } from '../examples.js';
 import { exitCode } from '../failure.js';
+import { firstFilters } from '../first-filters.js';
 import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
+import { neighboursOf } from '../report/shown-neighbours.js';
 import type { Shown } from '../report/write-report.js';
 import { describeModel, openTrained } from '../session.js';
-import { filtersPath } from '../shown-network.js';
 import { openTrainedRun } from '../trained-run.js';
 
 /** What `report` takes. */
@@ -43,8 +44,8 @@ async function shownOf(run: RunDirectory, options: ReportOptions, output: Output
   const trained = await openTrainedRun(options.run, options.checkpoint, output);
   const learnt = await trained.learnt();
   const { model, data } = config;
-  const path = filtersPath(describeModel({ ...model, classes: data.classes.length, channels: data.channels }));
-  const filters = path === undefined ? undefined : learnt.weights[path];
+  const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
+  const filters = firstFilters(description, learnt.weights);
   const dataset = await dataOf(run, options, output);
   if (!dataset) return { filters };
   sayRemarks([dataset], output);
@@ -60,6 +61,11 @@ async function shownOf(run: RunDirectory, options: ReportOptions, output: Output
     return {
       filters,
       examples: await predictExamples(session, dataset, exampleCount),
+      neighbours: await neighboursOf(
+        { ...session, run: options.run, config, weights: learnt.weights },
+        dataset,
+        output,
+      ),
       ...(views !== undefined && {
         evaluations: [{ views, ...(await evaluate({ network, augmenter, split, views })) }],
       }),

@@ -16,7 +16,8 @@ function commandsIn(html: string): string[][] {
 }
 
 /** The words after the program, however it was called: `npm run alexnet -- train ...`. */
-const withoutProgram = (words: readonly string[]) => words.slice(words.findIndex((word) => /^(train|evaluate|report)$/.test(word)));
+const withoutProgram = (words: readonly string[]) =>
+  words.slice(words.findIndex((word) => /^(train|evaluate|report)$/.test(word)));
 
 const weightsOf = (run: string) => readFile(join(directory, run, 'weights.safetensors'));
 
@@ -27,7 +28,10 @@ beforeAll(async () => {
   await writeImages(join(directory, 'images'), ['blue', 'green', 'red']);
   const model = ['--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'off'];
   const first = ['train', '--data', 'images', ...model, '--run', 'runs/mine', '--steps', '4', '--seed', '7'];
-  for (const words of [first, ['train', '--run', 'runs/mine', '--resume', '--steps', '6', '--learning-rate', '0.002']]) {
+  for (const words of [
+    first,
+    ['train', '--run', 'runs/mine', '--resume', '--steps', '6', '--learning-rate', '0.002'],
+  ]) {
     const { code, stderr } = await runCommand(words, { directory });
     expect(code, stderr).toBe(0);
   }
@@ -42,7 +46,9 @@ describe('a report of a trained run', () => {
     expect(evaluations).toMatchObject([{ views: 10, images: 3, top1Error: expect.any(Number) }]);
     const [{ top1Error }] = evaluations as [{ top1Error: number }];
     expect(html).toContain(`<th scope="row">this run (small), 10 views</th><td>${(100 * top1Error).toFixed(1)}%</td>`);
-    expect(html).toContain('alt="The 32 filters of the first layer, 5 × 5 each; those of the 2 columns one below the other"');
+    expect(html).toContain(
+      'alt="The 32 filters of the first layer, 5 × 5 each; those of the 2 columns one below the other"',
+    );
     expect(html.match(/<ol class="guesses">/g)).toHaveLength(3);
   });
 
@@ -62,7 +68,8 @@ describe('a report of a trained run', () => {
     const made = commands.find(([program]) => program === 'mkdir')!.at(-1)!;
     const copied = commands.find(([program]) => program === 'cp' || program === 'copy')!.slice(1);
     await mkdir(join(directory, made));
-    for (const file of copied.slice(0, -1)) await cp(join(directory, file), join(directory, made, file.split('/').at(-1)!));
+    for (const file of copied.slice(0, -1))
+      await cp(join(directory, file), join(directory, made, file.split('/').at(-1)!));
     const { code, stderr } = await runCommand(withoutProgram(again), { directory });
     expect(code, stderr).toBe(0);
     expect((await weightsOf(made)).equals(wanted)).toBe(true);
@@ -83,7 +90,9 @@ it('a run whose images are gone has a report without predictions, unless they ar
   try {
     const { code, stdout } = await runCommand(['report', '--run', 'runs/mine'], { directory });
     expect(code).toBe(0);
-    expect(stdout).toMatch(/The report shows no predictions: .*images.* --data names the images where they are by now\./);
+    expect(stdout).toMatch(
+      /The report shows no predictions: .*images.* --data names the images where they are by now\./,
+    );
     const report = await readFile(join(directory, 'runs/mine/report.html'), 'utf8');
     expect(report).toContain('<section id="filters"');
     expect(report).not.toContain('<section id="predictions"');

@@ -70,12 +70,13 @@ export async function neighboursSection(
   { density, quality }: ImageDetail,
 ): Promise<Section> {
   const drawn = await Promise.all(
-    rows.map(async ({ image, nearest }, row) => {
+    rows.map(async ({ image, nearest, labels = [] }, row) => {
       const images = await Promise.all(
         [image, ...nearest].map(async (each, place) => {
           const address = await imageAddress(`row ${row}, image ${place}`, each, density * neighbourSide, quality);
-          const alt = place === 0 ? `Image ${row + 1}` : `Its nearest image number ${place}`;
-          return `<img alt="${alt}" src="${address}" width="${neighbourSide}" height="${neighbourSide}">`;
+          const label = labels[place] === undefined ? '' : `: ${labels[place]}`;
+          const alt = (place === 0 ? `Image ${row + 1}` : `Its nearest image number ${place}`) + label;
+          return `<img alt="${escapeXml(alt)}" src="${address}" width="${neighbourSide}" height="${neighbourSide}">`;
         }),
       );
       return `<li>${images.join('')}</li>`;
