@@ -26,7 +26,13 @@ function training(run: string, steps: number, ...more: string[]): string[] {
 
 describe('help', () => {
   it.each([
-    [[], ['demo', 'prepare', 'augment', 'train', 'evaluate', 'classify', 'report', 'devices', 'kernel', 'Examples:']],
+    [
+      [],
+      [
+        ...['demo', 'prepare', 'augment', 'train', 'evaluate', 'classify', 'report', 'compare', 'devices', 'kernel'],
+        'Examples:',
+      ],
+    ],
     [
       ['train'],
       [
@@ -52,7 +58,8 @@ describe('help', () => {
     [['classify'], ['--run', '--weights', '--labels', '<image...>', '--json']],
     [['demo'], ['--run', '--classes', '--steps', '--seed', '--tune', '--tunings', '--json']],
     [['devices'], ['--tune', '--to', '--model', '--batch', '--precision', '--adapters', '--json']],
-    [['report'], ['--run', '--json']],
+    [['report'], ['--run', '--data', '--checkpoint', '--views', '--json']],
+    [['compare'], ['<run...>', '--to', '--by', '--json']],
     [['kernel'], ['[name]', '--model', '--batch', '--wgsl', '--candidates', '--json']],
   ])('of %s names what it takes', async (command, words) => {
     const { code, stdout, stderr } = await runCommand([...command, '--help']);
@@ -77,7 +84,7 @@ describe('help', () => {
     expect(stdout).not.toContain('(default: false)');
   });
 
-  it.each(['demo', 'prepare', 'augment', 'train', 'evaluate', 'classify', 'report', 'devices', 'kernel'])(
+  it.each(['demo', 'prepare', 'augment', 'train', 'evaluate', 'classify', 'report', 'compare', 'devices', 'kernel'])(
     'of %s has only examples with options that there are',
     async (command) => {
       const { stdout } = await runCommand([command, '--help']);

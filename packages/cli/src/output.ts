@@ -45,6 +45,11 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(1)}%`;
 }
 
+/** `1 step`, `2,000 steps`. */
+export function counted(count: number, what: string): string {
+  return `${count.toLocaleString('en-US')} ${what}${count === 1 ? '' : 's'}`;
+}
+
 /** Seconds as `45s`, `3:07` or `2:05:00`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

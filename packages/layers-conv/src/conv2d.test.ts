@@ -291,3 +291,7 @@ describe('what a conv2d says of itself', () => {
     expect(() => layer.outputShape([1, 4])).toThrow(/conv7/);
   });
 });
+
+it('says what an output position sees', () => {
+  expect(conv2d({ filters: 4, kernel: [5, 3], stride: 2, padding: 1 }).window).toEqual({ size: [5, 3], stride: [2, 2] });
+});

@@ -79,3 +79,7 @@ describe('what a local2d says of itself', () => {
     expect(() => local2d({ name: 'local3', filters: 2, kernel: 3 }).outputShape([1, 1, 2, 2])).toThrow(ShapeError);
   });
 });
+
+it('says what an output position sees', () => {
+  expect(local2d({ filters: 4, kernel: [5, 3], stride: 2, padding: 1 }).window).toEqual({ size: [5, 3], stride: [2, 2] });
+});

@@ -486,3 +486,8 @@ describe('averagePool', () => {
     );
   });
 });
+
+it.each([maxPool, averagePool])('says what an output position sees: %o', (pool) => {
+  expect(pool({ size: [3, 2], stride: 2 }).window).toEqual({ size: [3, 2], stride: [2, 2] });
+  expect(pool({ size: 3 }).window).toEqual({ size: [3, 3], stride: [3, 3] });
+});

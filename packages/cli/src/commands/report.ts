@@ -50,11 +50,15 @@ async function shownOf(run: RunDirectory, options: ReportOptions, output: Output
   const dataset = await dataOf(run, options, output);
   if (!dataset) return { filters };
   sayRemarks([dataset], output);
+  const split = dataset.validation;
+  if (split.length === 0) {
+    output.line('The report shows no predictions: the data have no validation images.');
+    return { filters };
+  }
   const session = await openTrained({ ...trained, learnt: async () => learnt }, { adapters: options.adapters });
   try {
     const { views } = options;
     const { network, augmenter } = session;
-    const split = dataset.validation;
     return {
       filters,
       examples: await predictExamples(session, dataset, exampleCount),

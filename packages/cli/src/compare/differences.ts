@@ -82,7 +82,8 @@ export function valueInWords(value: unknown, others: readonly unknown[]): string
 
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
-  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value.join(', ');
+  if (Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string'))
+    return value.join(', ');
   return JSON.stringify(value) ?? '—';
 }
 

@@ -2,7 +2,7 @@ import { predictAlone } from '@alex/multi-gpu';
 import type { Facts, ReportTable } from '@alex/report';
 import type { NetworkDescription } from '@alex/tensor';
 import type { Stretch } from '@alex/trainer';
-import { duration } from '../output.js';
+import { counted, duration } from '../output.js';
 import { type RunRecord, trainingSeconds } from './run-record.js';
 
 const short = (value: number) => Number(value.toPrecision(3)).toLocaleString('en-US');
@@ -94,5 +94,5 @@ function reasonOf({ end }: Stretch): string {
 }
 
 function machineOf({ machine: { processor, cores, platform, node } }: Stretch): string {
-  return `${processor}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${platform}, Node ${node.replace(/^v/, '')}`;
+  return `${processor}, ${counted(cores, 'core')}, ${platform}, Node ${node.replace(/^v/, '')}`;
 }

@@ -1,5 +1,6 @@
 import type { RunStatus } from '@alex/report';
 import { changeInWords } from '../change-in-words.js';
+import { counted } from '../output.js';
 import type { RunRecord } from './run-record.js';
 
 const count = (value: number) => value.toLocaleString('en-US');
@@ -8,10 +9,10 @@ const count = (value: number) => value.toLocaleString('en-US');
 export function statusOf({ config, summary, stretches, divergence, hasWeights }: RunRecord): RunStatus {
   const { steps } = config.recipe;
   const step = summary.last?.step ?? 0;
-  const epochs = summary.last ? `, ${Number(summary.last.epoch.toFixed(2))} epochs` : '';
+  const epochs = summary.last ? `, ${counted(Number(summary.last.epoch.toFixed(2)), 'epoch')}` : '';
   const end = stretches.at(-1)?.end;
-  if (hasWeights && step >= steps) return { kind: 'finished', text: `finished: ${count(steps)} steps${epochs}` };
-  const far = `${count(step)} of ${count(steps)} steps${epochs}`;
+  if (hasWeights && step >= steps) return { kind: 'finished', text: `finished: ${counted(steps, 'step')}${epochs}` };
+  const far = `${count(step)} of ${counted(steps, 'step')}${epochs}`;
   if (divergence && divergence.step > step && end?.outcome !== 'stopped') {
     return { kind: 'failed', text: `diverged at step ${count(divergence.step)}: ${far}` };
   }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Neighbours, reportHtml } from '@alex/report';
 import type { RunDirectory } from '@alex/trainer';
+import { counted } from '../output.js';
 import { describeModel } from '../session.js';
 import type { ShownNetwork } from '../shown-network.js';
 import { version } from '../version.js';
@@ -32,7 +33,7 @@ export async function writeReport(run: RunDirectory, shown: Shown = {}): Promise
   const columnNames = columnNamesOf(record, description.columns);
   const html = await reportHtml({
     title: `${model.variant} on ${data.name}`,
-    subtitle: `${data.classes.length} classes, ${recipe.steps.toLocaleString('en-US')} steps of ${recipe.batch} images`,
+    subtitle: `${data.classes.length} classes, ${counted(recipe.steps, 'step')} of ${counted(recipe.batch, 'image')}`,
     status: statusOf(record),
     remarks: remarksOn(record),
     metrics: record.metrics,
