@@ -59,3 +59,14 @@ test('tells of an image of another size', async () => {
   const other = new Decoder(9, 3, 2);
   expect(await other.decode(images)).toEqual({ failed: 0, reason: 'it has 8 x 8 x 3 values' });
 });
+
+test('tells of a thread that cannot start, each time', async () => {
+  const { images } = await filesCalled('a');
+  const without = new Decoder(8, 3, 2, 'no-such-script');
+  for (let time = 0; time < 2; time++) {
+    expect(await without.decode(images)).toMatchObject({
+      failed: 0,
+      reason: expect.stringContaining('Cannot find module'),
+    });
+  }
+});

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Piscina } from 'piscina';
 import type { Decoded, DecodeJob } from '../decode-worker.js';
 import { reason } from '../files.js';
@@ -47,9 +48,20 @@ export class Decoder {
     }
   }
 
-  #run(images: DecodeJob['images']): Promise<Decoded> {
+  async #run(images: DecodeJob['images']): Promise<Decoded> {
     this.#pool ??= start(this.#script);
-    return this.#pool.run({ images, size: this.size, channels: this.channels, lanes: this.#lanes });
+    const answered = new AbortController();
+    // A pool whose thread cannot start leaves the job waiting, and starts no other: it only tells of it.
+    const failed = once(this.#pool, 'error', answered).then(([error]) => {
+      this.#pool = undefined;
+      throw error;
+    });
+    const job = { images, size: this.size, channels: this.channels, lanes: this.#lanes };
+    try {
+      return await Promise.race([this.#pool.run(job), failed]);
+    } finally {
+      answered.abort();
+    }
   }
 }
 
@@ -59,5 +71,8 @@ function start(script: string): Piscina<DecodeJob, Decoded> {
   const { url, execArgv } = ownScript(script);
   // A thread takes longer to start than a batch to decode: it stays.
   const threads = { minThreads: 1, maxThreads: 1, idleTimeout: Number.POSITIVE_INFINITY };
-  return new Piscina({ filename: url.href, name: 'decode', execArgv, ...threads });
+  const pool = new Piscina<DecodeJob, Decoded>({ filename: url.href, name: 'decode', execArgv, ...threads });
+  // Jobs listen for themselves. Between them, an event that nobody listens to would end the process.
+  pool.on('error', () => undefined);
+  return pool;
 }
