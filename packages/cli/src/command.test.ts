@@ -53,7 +53,7 @@ describe('help', () => {
     [['demo'], ['--run', '--classes', '--steps', '--seed', '--tune', '--tunings', '--json']],
     [['devices'], ['--tune', '--to', '--model', '--batch', '--precision', '--adapters', '--json']],
     [['report'], ['--run', '--json']],
-    [['kernel'], ['[name]', '--model', '--batch', '--wgsl', '--candidates', '--json']],
+    [['kernel'], ['[name]', '--model', '--batch', '--bytes', '--wgsl', '--candidates', '--json']],
   ])('of %s names what it takes', async (command, words) => {
     const { code, stdout, stderr } = await runCommand([...command, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

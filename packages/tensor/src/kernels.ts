@@ -20,6 +20,7 @@ export { leastTime, measureRoofline, type Roofline } from './kernel/roofline.js'
 export { isFiniteWgsl, isNanWgsl } from './kernel/special-values.js';
 export type { GradientGather, MapStream, StreamBelow } from './kernel/streams.js';
 export { forEachOffset, sweepParts, type ValuesAtOnce, valuesOf } from './kernel/sweep.js';
+export { type Traffic, trafficOf } from './kernel/traffic.js';
 export { type CandidateTiming, type TimeCandidatesOptions, timeCandidates } from './kernel/trial.js';
 export {
   type Avoided,
