@@ -6,20 +6,21 @@ import { type Workload, workloadsOf } from './peers/workloads.js';
 
 export const usage = `Times a training step, layer by layer, beside what the adapter can do at best.
 
-  npm run bench -- [--step] [--layers] [--peers [NAMES]] [--loading] [--exchange] [--short] [OPTIONS]
+  npm run bench -- [--step] [--layers] [--peers [NAMES]] [--loading] [--exchange] [--host] [--short] [OPTIONS]
 
   --step      a whole training step and every kernel in it; done where nothing else is asked for
   --layers    the layers that compute products, alone, each direction by itself
   --peers     the same work by other libraries, of ${peerNames.join(',')}; all where none is named
   --loading   images read from prepared shards, beside the decoder alone, and what a step waits for them
   --exchange  what two adapters hand to each other, beside a plain loop; a step on both, beside the sum of its parts
+  --host      what the host does for a step, until it is handed to the adapter
   --short     a small network and few repeats, for a look in passing
 
   --adapter   part of an adapter's name. Default: the best one (or ALEX_ADAPTER)
   --other     for --exchange, the second adapter. Default: the first one opened twice
-  --model     a variant of @alex/model-alexnet for --step and --exchange; default: paper
+  --model     a variant of @alex/model-alexnet for --step, --exchange and --host; default: paper
   --batch     images per step; default: 8
-  --precision for --step, of ${precisions.join(',')}; default: float32
+  --precision for --step and --host, of ${precisions.join(',')}; default: float32
   --tunings   for --step, a file of kernel choices that \`alexnet devices --tune full --to FILE\` wrote
   --repeats   times that count, after those that do not; default: 3
   --workloads for --peers, of ${Object.keys(workloadsOf(1)).join(',')}; default: all
@@ -35,6 +36,7 @@ export interface Arguments {
   readonly peers: readonly string[];
   readonly loading: boolean;
   readonly exchange: boolean;
+  readonly host: boolean;
   readonly other: string | undefined;
   readonly data: string | undefined;
   readonly workloads: Readonly<Record<string, Workload>>;
@@ -59,6 +61,7 @@ export function parseArguments(given: readonly string[]): Arguments {
       peers: { type: 'string' },
       loading: { type: 'boolean', default: false },
       exchange: { type: 'boolean', default: false },
+      host: { type: 'boolean', default: false },
       other: { type: 'string' },
       data: { type: 'string' },
       short: { type: 'boolean', default: false },
@@ -75,14 +78,15 @@ export function parseArguments(given: readonly string[]): Arguments {
       help: { type: 'boolean', default: false },
     },
   });
-  const { short, layers, peers, loading, exchange } = values;
+  const { short, layers, peers, loading, exchange, host } = values;
   const batch = whole('batch', values.batch);
   return {
     help: values.help,
-    step: values.step || !(layers || loading || exchange || peers !== undefined),
+    step: values.step || !(layers || loading || exchange || host || peers !== undefined),
     layers,
     loading,
     exchange,
+    host,
     other: values.other,
     data: values.data,
     peers: peers === undefined ? [] : chosen('peers', peers, peerNames),

@@ -5,6 +5,7 @@ import { type Arguments, parseArguments, usage } from './arguments.js';
 import { compareResults, readReport } from './compare.js';
 import { environmentOf } from './environment.js';
 import { measureExchange } from './exchange.js';
+import { measureHost } from './host.js';
 import { measureLayers } from './layers.js';
 import { measureLoading } from './loading.js';
 import { ask } from './peers/ask.js';
@@ -32,11 +33,14 @@ async function measure(options: Arguments): Promise<Report> {
   const adapter = options.adapter ?? process.env['ALEX_ADAPTER'];
   const gpu = await openGpu(adapter === undefined ? {} : { adapter });
   const environment = environmentOf(gpu);
+  const { model, precision } = options;
+  const results: Result[] = [];
+  // First, while nothing else fills the adapter's memory.
+  if (options.host) results.push(...(await measureHost(gpu, { model, batch, repeats, precision })));
   const roofline = await measureRoofline(gpu);
-  const results = rooflineResults(environment.adapter, roofline);
+  results.unshift(...rooflineResults(environment.adapter, roofline));
   if (options.tunings !== undefined) await importTunings(options.tunings, gpu);
   if (options.step) {
-    const { model, precision } = options;
     results.push(...(await measureStep(gpu, { model, batch, repeats, precision }, roofline)));
   }
   if (options.layers) results.push(...(await measureLayers(gpu, { batch, repeats }, roofline, tell)));

@@ -60,7 +60,7 @@ describe('help', () => {
     [['devices'], ['--tune', '--to', '--model', '--batch', '--precision', '--adapters', '--json']],
     [['report'], ['--run', '--data', '--checkpoint', '--views', '--json']],
     [['compare'], ['<run...>', '--to', '--by', '--json']],
-    [['kernel'], ['[name]', '--model', '--batch', '--wgsl', '--candidates', '--json']],
+    [['kernel'], ['[name]', '--model', '--batch', '--bytes', '--wgsl', '--candidates', '--json']],
   ])('of %s names what it takes', async (command, words) => {
     const { code, stdout, stderr } = await runCommand([...command, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

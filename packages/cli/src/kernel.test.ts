@@ -31,6 +31,25 @@ describe('alexnet kernel', () => {
     }
   });
 
+  it('lists every dispatch with the bytes that it must move', async () => {
+    const { code, stdout } = await runCommand(['kernel', ...small, '--bytes', '--json']);
+    expect(code).toBe(0);
+    const { programs } = JSON.parse(stdout) as {
+      programs: Record<string, { label: string; read: number; written: number }[]>;
+    };
+    expect(Object.keys(programs).sort()).toEqual(['evaluate', 'train']);
+    // Two images of 32 maps of 14 x 14, normalized: as many values come out as go in.
+    const norm = programs['train']!.find(({ label }) => label === 'norm1/forward');
+    expect(norm).toEqual({ label: 'norm1/forward', read: norm!.written, written: norm!.written });
+    const lines = (await runCommand(['kernel', ...small, '--bytes'])).stdout.split('\n');
+    const total = programs['train']!.reduce((sum, { read }) => sum + read, 0);
+    const shown = lines
+      .find((line) => line.startsWith('  all of train'))!
+      .split(/\s+/)
+      .at(-2);
+    expect(shown).toBe((total / 1e6).toFixed(1));
+  });
+
   it('shows shapes, bindings and text', async () => {
     const { code, stdout } = await runCommand(['kernel', 'conv2/forward', ...small, '--wgsl']);
     expect(code).toBe(0);
@@ -67,6 +86,7 @@ describe('alexnet kernel', () => {
   it.each([
     [['conv2/forwards'], /there is no kernel conv2\/forwards; conv2 has .*conv2\/forward, /],
     [['conv9'], /there is no kernel conv9; `npm run alexnet -- kernel --model small` lists all/],
+    [['conv2/forward', '--bytes'], /--bytes lists all kernels; name none/],
     [['--candidates'], /--wgsl and --candidates are for one kernel; name it/],
     [['conv2/forward', '--model', 'alexnet'], /alexnet/],
     [['conv2/forward', '--adapters', '0,0'], /name one/],

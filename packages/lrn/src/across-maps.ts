@@ -1,6 +1,8 @@
 import type { Recorder, Tensor } from '@alex/tensor';
 import {
   type GradientEpilogue,
+  type GradientGather,
+  type MapStream,
   recordPerElement,
   storeGradientAfter,
   sweepParts,
@@ -18,6 +20,21 @@ export interface AcrossMaps {
   readonly groups: number;
 }
 
+/** The forward pass as a stream of maps. */
+export function streamAcrossMaps({ formula, size, groups }: AcrossMaps, channels: number): MapStream {
+  const reach = reachOf(size, channels / groups);
+  const window = slidingWindow('x', reach.before + 1 + reach.after);
+  const sum = window.registers.map((x) => `${x} * ${x}`).join(' + ');
+  return {
+    groups,
+    reach,
+    functions: formulaWgsl(formula),
+    declare: window.declare,
+    push: window.push,
+    output: `${window.registers[reach.before]} * power(denominator(${sum}))`,
+  };
+}
+
 /**
  * One invocation sweeps over a part of a group's maps at one place of one image, or four neighbours. Each map is loaded
  * once. Lanes read neighbouring places; the map is the same for all lanes.
@@ -26,25 +43,24 @@ export function recordAcrossMaps(recorder: Recorder, norm: AcrossMaps, input: Te
   const sweep = sweepOf(recorder, norm, input);
   const { values } = sweep;
   const { before, after } = sweep.reach;
-  const window = slidingWindow('x', before + 1 + after);
-  const sum = window.registers.map((x) => `${x} * ${x}`).join(' + ');
+  const stream = streamAcrossMaps(norm, input.shape[1]!);
   recordPerElement(recorder, {
     label: `${norm.label}/forward`,
     elements: sweep.invocations,
     reads: { input },
     writes: { output },
     vectors: values.width === 4 ? ['input', 'output'] : [],
-    functions: values.types + formulaWgsl(norm.formula),
+    functions: values.types + stream.functions,
     body: `
   ${sweep.bounds}
-  ${window.declare}
+  ${stream.declare}
   for (var next = first - ${before}; next < last + ${after}; next++) {
     var x = Values();
     if (next >= low && next < high) { x = load${values.suffix}_input(u32(next * ${sweep.places} + place)); }
-    ${window.push('x')}
+    ${stream.push('x')}
     let map = next - ${after};
     if (map >= first) {
-      store${values.suffix}_output(u32(map * ${sweep.places} + place), ${window.registers[before]} * power(denominator(${sum})));
+      store${values.suffix}_output(u32(map * ${sweep.places} + place), ${stream.output});
     }
   }`,
   });
@@ -60,6 +76,7 @@ export function recordAcrossMapsGradient(
   norm: AcrossMaps,
   tensors: { readonly input: Tensor; readonly outputGradient: Tensor; readonly inputGradient: Tensor },
   epilogue: GradientEpilogue | undefined,
+  gather: GradientGather | undefined,
 ): void {
   const { input, outputGradient, inputGradient } = tensors;
   const sweep = sweepOf(recorder, norm, input);
@@ -69,19 +86,23 @@ export function recordAcrossMapsGradient(
   const inputs = slidingWindow('x', before + 1 + after);
   const terms = slidingWindow('t', before + 1 + after);
   const direct = slidingWindow('g', before + 1);
+  const gradient = gather
+    ? { ...gather, begin: `${placeWgsl(input)}\n${gather.begin}` }
+    : storedGradient(outputGradient, sweep);
   const sum = inputs.registers.map((x) => `${x} * ${x}`).join(' + ');
   recordPerElement(recorder, {
     label: `${norm.label}/backward`,
     elements: sweep.invocations,
-    reads: { input, gradient: outputGradient },
+    reads: { input, ...gradient.reads },
     writes: { result: inputGradient },
-    vectors: values.width === 4 ? ['input', 'gradient', 'result'] : [],
+    vectors: values.width === 4 ? ['input', ...gradient.vectors, 'result'] : [],
     functions: values.types + formulaWgsl(norm.formula),
     body: `
   ${sweep.bounds}
   ${inputs.declare}
   ${terms.declare}
   ${direct.declare}
+  ${gradient.begin}
   for (var next = first - ${before + after}; next < last + ${before + after}; next++) {
     var x = Values();
     if (next >= low && next < high) { x = load${values.suffix}_input(u32(next * ${sweep.places} + place)); }
@@ -91,7 +112,7 @@ export function recordAcrossMapsGradient(
     var t = Values();
     if ((j >= max(low, first - ${after})) & (j < high)) {
       let s = denominator(${sum});
-      g = load${values.suffix}_gradient(u32(j * ${sweep.places} + place)) * power(s);
+      g = ${gradient.at('j')} * power(s);
       t = g * (${inputs.registers[before]} / s);
     }
     ${direct.push('g')}
@@ -108,6 +129,24 @@ export function recordAcrossMapsGradient(
     }
   }`,
   });
+}
+
+/** The gradient of the output where it was stored. */
+function storedGradient(gradient: Tensor, { values, places }: Sweep): GradientGather {
+  return {
+    reads: { gradient },
+    vectors: ['gradient'],
+    begin: '',
+    at: (map) => `load${values.suffix}_gradient(u32(${map} * ${places} + place))`,
+  };
+}
+
+/** WGSL for the row, the column and the image of an invocation's `place`, where it takes four images. */
+function placeWgsl({ shape }: Tensor): string {
+  const [images, , , width] = shape as [number, number, number, number];
+  return `let image = place % ${images / 4};
+  let row = place / ${(images / 4) * width};
+  let column = place / ${images / 4} % ${width};`;
 }
 
 interface Sweep {

@@ -1,6 +1,6 @@
-import { type Layer, ShapeError } from '@alex/tensor';
+import { type Layer, type Shape, ShapeError } from '@alex/tensor';
 import { imageShape, shareOfColumn } from '@alex/tensor/kernels';
-import { recordAcrossMaps, recordAcrossMapsGradient } from './across-maps.js';
+import { recordAcrossMaps, recordAcrossMapsGradient, streamAcrossMaps } from './across-maps.js';
 import { formulaOf } from './formula.js';
 import { type LocalResponseNormOptions, type NormOptions, normOptions } from './options.js';
 import { recordWithinMap, recordWithinMapGradient } from './within-map.js';
@@ -46,6 +46,11 @@ function layerOf(options: NormOptions): Layer {
     },
     parameters: () => [],
     multiplyAdds: () => 0,
+    ...(across === 'maps' && {
+      stream: ([, channels]: Shape) => streamAcrossMaps(norm, channels!),
+      // Four images at a time.
+      takesGather: ([images]: Shape) => images! % 4 === 0,
+    }),
     forward(recorder, { input, training }) {
       const output = recorder.activation(`${name}/output`, input.shape);
       if (across === 'maps') {
@@ -61,11 +66,11 @@ function layerOf(options: NormOptions): Layer {
       return { output, kept: { denominators } };
     },
     takesGradientEpilogue: true,
-    backward(recorder, { input, outputGradient, kept, needsInputGradient, epilogue }) {
+    backward(recorder, { input, outputGradient, kept, needsInputGradient, epilogue, gather }) {
       if (!needsInputGradient) return {};
       const inputGradient = recorder.activation(`${name}/inputGradient`, input.shape);
       if (across === 'maps') {
-        recordAcrossMapsGradient(recorder, norm, { input, outputGradient, inputGradient }, epilogue);
+        recordAcrossMapsGradient(recorder, norm, { input, outputGradient, inputGradient }, epilogue, gather);
         return { inputGradient };
       }
       // Outside training nothing was kept: the forward pass runs again.

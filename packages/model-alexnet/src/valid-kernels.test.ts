@@ -38,6 +38,18 @@ describe.each(Object.entries(gpus))('on a GPU with %s', (_, adapter) => {
   });
 });
 
+it.each(['float32', 'mixed'] as const)(
+  'a size of subgroups is asked for only where it divides the workgroup: %s',
+  (precision) => {
+    const adapter = { ...gpus['subgroups of 32 and matrix units'], vendor: 'amd', choosesSubgroupSize: true };
+    const options = { precision, batch: 128, loss: softmaxCrossEntropy(), optimizer: sgd() };
+    const texts = recordedKernels(alexnet({ variant: 'paper' }), adapter, options).map((kernel) => kernel.text());
+    const asked = texts.flatMap((text) => [...text.matchAll(/@subgroup_size\(32\) @workgroup_size\((\d+)/g)]);
+    expect(asked.length).toBeGreaterThan(10);
+    for (const [text, across] of asked) expect(Number(across) % 32, text).toBe(0);
+  },
+);
+
 it('what is wrong is found', async () => {
   const gpu = await testGpu();
   const code = '@compute @workgroup_size(1) fn main() { let half: u32 = 1.5; }';

@@ -1,6 +1,7 @@
 import type { Recorder, Shape } from '@alex/tensor';
 import {
   type GradientEpilogue,
+  type GradientGather,
   storeGradientAfter,
   sweepParts,
   type ValuesAtOnce,
@@ -166,6 +167,45 @@ export function gatherWindows(
       return `if (inside${e}) { ${storeGradientAfter(wgsl.epilogue, `gradient${e}`, `load${values.suffix}_input(at${e})`, values.width, store)} }`;
     })
     .join('\n  ')}`,
+  };
+}
+
+/** Windows that hold an element, at most; more would be a long text. */
+const mostWindows = 9;
+
+/**
+ * The gradient of one place of the input, four images at a time, from every window that holds it.
+ *
+ * @param share WGSL for what the element `index` of the output, a `u32` expression, adds to the gradient; `number` is that of the place
+ *   in its window, row by row, or no place's
+ */
+export function gatherPlace(
+  { size, stride, padding }: Pooling,
+  inputShape: Shape,
+  outputShape: Shape,
+  share: (index: string, number: string) => string,
+): Pick<GradientGather, 'begin' | 'at'> | undefined {
+  const [batch] = inputShape as [number];
+  const [, , outputHeight, outputWidth] = outputShape as [number, number, number, number];
+  const images = batch / 4;
+  const [down, across] = [Math.ceil(size[0] / stride[0]), Math.ceil(size[1] / stride[1])];
+  if (down * across > mostWindows) return undefined;
+  // In the order of `gatherWindows`, so that sums are the same bits.
+  const windows = Array.from({ length: down * across }, (_, window) => window);
+  const begin = windows.map((window) => {
+    const [rowsBack, columnsBack] = [Math.floor(window / across), window % across];
+    return `let outputRow${window} = (row + ${padding.top}) / ${stride[0]} - ${rowsBack};
+  let outputColumn${window} = (column + ${padding.left}) / ${stride[1]} - ${columnsBack};
+  let inRow${window} = row + ${padding.top} - outputRow${window} * ${stride[0]};
+  let inColumn${window} = column + ${padding.left} - outputColumn${window} * ${stride[1]};
+  let holds${window} = (u32(outputRow${window}) < ${outputHeight}) & (u32(outputColumn${window}) < ${outputWidth}) & (inRow${window} < ${size[0]}) & (inColumn${window} < ${size[1]});
+  let window${window} = select(0, (outputRow${window} * ${outputWidth} + outputColumn${window}) * ${images}, holds${window}) + image;
+  let number${window} = select(${2 ** 16}u, u32(inRow${window} * ${size[1]} + inColumn${window}), holds${window});`;
+  });
+  return {
+    begin: begin.join('\n  '),
+    at: (map) =>
+      `(${windows.map((window) => share(`u32(${map} * ${outputHeight * outputWidth * images} + window${window})`, `number${window}`)).join(' + ')})`,
   };
 }
 

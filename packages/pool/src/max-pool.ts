@@ -1,7 +1,15 @@
-import type { Layer, Recorder, Tensor } from '@alex/tensor';
-import { checkOneOf, forEachOffset, type GradientEpilogue, recordPerElement, valuesOf } from '@alex/tensor/kernels';
-import { gatherWindows, sweepWindows } from './kernels.js';
+import type { BackwardInput, Gpu, Layer, Recorder, Shape, Tensor } from '@alex/tensor';
+import {
+  checkOneOf,
+  forEachOffset,
+  type GradientEpilogue,
+  type GradientGather,
+  recordPerElement,
+} from '@alex/tensor/kernels';
+import { gatherPlace, gatherWindows, sweepWindows } from './kernels.js';
+import { isNan, type MaximaTensors, maximum, packsPlaces, storePlaces } from './maxima.js';
 import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './pooling.js';
+import { recordStreamedMaxima, streamTile } from './streamed-maxima.js';
 
 /** Options of `maxPool`. */
 export interface MaxPoolOptions extends PoolOptions {
@@ -37,14 +45,21 @@ export function maxPool(options: MaxPoolOptions): Layer {
     outputShape: (input) => pooledShape(pooling, input),
     parameters: () => [],
     multiplyAdds: () => 0,
-    forward(recorder, { input, training }) {
+    ...(ties === 'first' && {
+      takesStream: (gpu: Gpu, input: Shape) => streamTile(gpu, pooling, input) !== undefined,
+      gather: ({ input, outputGradient, kept }: BackwardInput) =>
+        gatherFirst(pooling, input, outputGradient, kept?.['places']),
+    }),
+    forward(recorder, { input, training, below }) {
       const shape = pooledShape(pooling, input.shape);
       const output = recorder.activation(`${name}/output`, shape);
       // With the places kept, backward needs neither input nor output, whose memory is then free.
       const keeps = training && ties === 'first';
       const words = output.elements / (packsPlaces(pooling, input) ? 4 : 1);
       const places = keeps ? recorder.tensor(`${name}/places`, [words], { dataType: 'u32' }) : undefined;
-      recordMaxima(recorder, pooling, { input, output, places });
+      const tensors = { input, output, places };
+      if (below) recordStreamedMaxima(recorder, pooling, { ...tensors, input: below.input }, below.stream);
+      else recordMaxima(recorder, pooling, tensors);
       return places ? { output, kept: { places } } : { output };
     },
     takesGradientEpilogue: true,
@@ -67,31 +82,14 @@ export function maxPool(options: MaxPoolOptions): Layer {
   };
 }
 
-/** Comparisons with NaN are the driver's choice; its bits are not. */
-const isNan =
-  'fn isNan(x: Values) -> Truths { return (bitcast<Places>(x) & Places(0x7fffffffu)) > Places(0x7f800000u); }';
-
-/** Whether the places of four images are a byte each of one word. */
-function packsPlaces({ size }: Pooling, { shape }: Tensor): boolean {
-  return valuesOf(shape[0]!).width === 4 && size[0] * size[1] <= 256;
-}
-
 /**
  * See `sweepWindows`. `places` receives where in its window each maximum lies, where it is given: the number of the element,
  * row by row.
  */
-function recordMaxima(
-  recorder: Recorder,
-  pooling: Pooling,
-  tensors: { readonly input: Tensor; readonly output: Tensor; readonly places: Tensor | undefined },
-): void {
+function recordMaxima(recorder: Recorder, pooling: Pooling, tensors: MaximaTensors): void {
   const { input, output, places } = tensors;
   const [batch, , height, width] = input.shape as [number, number, number, number];
   const packs = packsPlaces(pooling, input);
-  const storePlaces = (suffix: string) =>
-    packs
-      ? 'let bytes = best.place << Places(0u, 8u, 16u, 24u); store_places(index, bytes.x | bytes.y | bytes.z | bytes.w);'
-      : `store${suffix}_places(index, best.place);`;
   const { values, ...sweep } = sweepWindows(
     recorder,
     pooling,
@@ -104,7 +102,7 @@ function recordMaxima(
       .map((row, index) => `best = greater(best, inWindow(${row}, top, ${index + 1}));`)
       .join(' ')}
     store${suffix}_output(index, best.value);
-    ${places ? storePlaces(suffix) : ''}`,
+    ${places ? storePlaces(packs, suffix) : ''}`,
   );
   const images = batch / values.width;
   recordPerElement(recorder, {
@@ -116,11 +114,7 @@ function recordMaxima(
     // A window's elements outside the image become the nearest inside, which the same window holds: no maximum changes.
     functions: `${values.types}
 ${isNan}
-struct Row { value: Values, place: Places }
-fn greater(best: Row, other: Row) -> Row {
-  let wins = (other.value > best.value) | isNan(other.value);
-  return Row(select(best.value, other.value, wins), select(best.place, other.place, wins));
-}
+${maximum}
 fn inWindow(row: Row, top: i32, number: i32) -> Row {
   return Row(row.value, row.place + Places(u32((clamp(top + number, 0, ${height - 1}) - top) * ${pooling.size[1]})));
 }
@@ -167,6 +161,21 @@ function recordGradientToFirst(
     functions: values.types,
     ...gather,
   });
+}
+
+/** The same for one place of four images at a time: see `gatherPlace`. */
+function gatherFirst(
+  pooling: Pooling,
+  input: Tensor,
+  pooledGradient: Tensor,
+  places: Tensor | undefined,
+): GradientGather | undefined {
+  if (!places || !packsPlaces(pooling, input)) return undefined;
+  const gathered = gatherPlace(pooling, input.shape, pooledGradient.shape, (index, number) => {
+    const place = `(vec4u(load_places(${index})) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u)`;
+    return `select(vec4f(), load4_pooledGradient(${index}), (${place}) == vec4u(${number}))`;
+  });
+  return gathered && { reads: { places, pooledGradient }, vectors: ['pooledGradient'], ...gathered };
 }
 
 /** See `gatherWindows`: an element gets the gradients of the windows whose maximum it equals. */

@@ -9,6 +9,7 @@ export function kernelArguments(run: Run): Command {
     .addOption(modelOption('the network that it is part of'))
     .addOption(batchOption())
     .addOption(precisionOption())
+    .option('--bytes', 'list all of them with the bytes that each must move')
     .option('--wgsl', 'print its text as the driver compiles it')
     .option('--candidates', 'time every way to compute it, and give its share of the roofline')
     .addOption(adapterOption())
@@ -17,6 +18,7 @@ export function kernelArguments(run: Run): Command {
   return addExamples(
     command,
     'kernel --model paper',
+    'kernel --model paper --batch 128 --bytes',
     'kernel conv2/forward --model paper --batch 128 --candidates',
     'kernel norm1/backward --wgsl',
   );

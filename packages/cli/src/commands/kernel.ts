@@ -1,7 +1,7 @@
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
 import { ConfigError, type Gpu, type Tensor } from '@alex/tensor';
-import { type Dispatch, type KernelBinding, kernelText, measureRoofline } from '@alex/tensor/kernels';
+import { type Dispatch, type KernelBinding, kernelText, measureRoofline, trafficOf } from '@alex/tensor/kernels';
 import { type Precision, type RecordedProgram, recordPrograms } from '@alex/tensor/network';
 import { openAdapters } from '../adapters.js';
 import { exitCode } from '../failure.js';
@@ -18,6 +18,7 @@ export interface KernelCommandOptions extends AdapterOptions {
   readonly model?: string;
   readonly batch?: number;
   readonly precision?: Precision;
+  readonly bytes?: boolean;
   readonly wgsl?: boolean;
   readonly candidates?: boolean;
 }
@@ -34,6 +35,9 @@ export async function kernelCommand(
   if (label === undefined && (options.wgsl || options.candidates)) {
     throw new ConfigError('--wgsl and --candidates are for one kernel; name it, such as conv2/forward');
   }
+  if (label !== undefined && options.bytes) {
+    throw new ConfigError('--bytes lists all kernels; name none');
+  }
   const description = describeModel({ variant });
   const batch = options.batch ?? defaultsOf(variant).batch;
   const compiled = { batch, loss: softmaxCrossEntropy(), optimizer: sgd(), ...(precision && { precision }) };
@@ -45,7 +49,8 @@ export async function kernelCommand(
     const programs = recordPrograms(description, gpu, compiled);
     const network = { model: description.name, batch, adapter: gpu.description.name };
     output.line(`${network.model}, ${batch} images per step, on ${network.adapter}`);
-    if (label === undefined) output.result({ ...network, programs: listKernels(programs, output) });
+    if (options.bytes) output.result({ ...network, programs: listBytes(programs, output) });
+    else if (label === undefined) output.result({ ...network, programs: listKernels(programs, output) });
     else output.result({ ...network, ...(await showKernel(gpu, programs, label, options, output)) });
     return exitCode.success;
   } finally {
@@ -63,6 +68,27 @@ function listKernels(programs: readonly RecordedProgram[], output: Output): Reco
     for (const kernel of kernels) output.line(`  ${kernel}`);
   }
   return Object.fromEntries(labels);
+}
+
+/** Every dispatch in its order, with the bytes of the tensors that it reads and of those that it writes. */
+function listBytes(programs: readonly RecordedProgram[], output: Output) {
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1).padStart(9);
+  return Object.fromEntries(
+    programs.map(({ name, dispatches }) => {
+      const moved = dispatches.map((dispatch) => ({ label: dispatch.label, ...trafficOf(dispatch) }));
+      const all = { label: `all of ${name}`, read: 0, written: 0 };
+      for (const { read, written } of moved) {
+        all.read += read;
+        all.written += written;
+      }
+      const width = Math.max(...[...moved, all].map(({ label }) => label.length));
+      output.line(`${`${name}:`.padEnd(width + 2)}  MB read    written`);
+      for (const { label, read, written } of [...moved, all]) {
+        output.line(`  ${label.padEnd(width)}${megabytes(read)}  ${megabytes(written)}`);
+      }
+      return [name, moved] as const;
+    }),
+  );
 }
 
 async function showKernel(

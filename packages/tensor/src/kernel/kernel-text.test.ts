@@ -45,10 +45,17 @@ it('asks for the size of subgroups where they are used and the adapter would cho
   const gpu = await testGpu();
   const pinned = Object.create(gpu, { pinnedSubgroupSize: { value: 32 } }) as Gpu;
   const plain = await dispatchOf(gpu);
-  const shared = { ...plain, wgsl: `var<workgroup> sum: f32;\n${plain.wgsl}` };
-  expect(kernelText(pinned, shared).text).toContain('@compute @subgroup_size(32) @workgroup_size(1)');
-  expect(kernelText(pinned, shared).text).toContain('enable subgroup_size_control;');
-  for (const text of [kernelText(pinned, plain).text, kernelText(gpu, shared).text]) {
+  const sharedBy = (invocations: string) => ({
+    ...plain,
+    wgsl: `var<workgroup> sum: f32;\n${plain.wgsl.replace('workgroup_size(1)', `workgroup_size(${invocations})`)}`,
+  });
+  expect(kernelText(pinned, sharedBy('96')).text).toContain('@compute @subgroup_size(32) @workgroup_size(96)');
+  expect(kernelText(pinned, sharedBy('96')).text).toContain('enable subgroup_size_control;');
+  // Drivers refuse to where it does not divide the workgroup's first axis.
+  for (const invocations of ['1', '2, 128', '48']) {
+    expect(kernelText(pinned, sharedBy(invocations)).text, invocations).not.toContain('subgroup_size');
+  }
+  for (const text of [kernelText(pinned, plain).text, kernelText(gpu, sharedBy('96')).text]) {
     expect(text).not.toContain('subgroup_size');
   }
 });

@@ -52,11 +52,16 @@ export function moduleText(options: {
   readonly scalars: readonly ScalarSlot[];
   readonly scalarCount: number;
   readonly bytesPerBinding: number;
-  /** The size of subgroups that kernels ask for which use them, or share through memory of the workgroup. */
+  /** The size of subgroups that kernels ask for which use them, or share through memory of the workgroup, where it divides that. */
   readonly subgroupSize?: number | undefined;
 }): Module {
   const { operands, memories, scalars, scalarCount, bytesPerBinding, subgroupSize } = options;
-  const pinned = subgroupSize !== undefined && /\bsubgroup[A-Z]|var<workgroup>/.test(options.kernel);
+  // A size can be asked for only where it divides the first axis of the workgroup.
+  const [, across] = /@workgroup_size\((\d+)/.exec(options.kernel) ?? [];
+  const pinned =
+    subgroupSize !== undefined &&
+    Number(across) % subgroupSize === 0 &&
+    /\bsubgroup[A-Z]|var<workgroup>/.test(options.kernel);
   const kernel = pinned
     ? options.kernel.replace('@compute', `@compute @subgroup_size(${subgroupSize})`)
     : options.kernel;

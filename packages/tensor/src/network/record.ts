@@ -1,7 +1,8 @@
-import type { GradientEpilogue } from '../kernel/epilogue.js';
 import type { Recorder } from '../kernel/recorder.js';
+import type { GradientGather, StreamBelow } from '../kernel/streams.js';
 import { bytesOf, type Tensor } from '../kernel/tensor.js';
 import type { Update } from '../kernel/update.js';
+import { epilogueFromBelow, gatherBelow, streamAbove } from './fusing.js';
 import type { BackwardInput, ForwardOutput, Layer } from './layer.js';
 import { recordLayerBackward, recordLayerForward } from './layer-contract.js';
 import type { ReadState } from './layer-state.js';
@@ -23,7 +24,7 @@ export interface ForwardRecord extends Omit<ForwardOutput, 'state'> {
   readonly above: Tensor;
 }
 
-/** Records the forward pass of every layer; where a layer can do what the one above it does, it does both at once. */
+/** Records the forward pass of every layer; where a layer can do what the one above it or below it does, it does both at once. */
 export function recordForward(
   recorder: Recorder,
   part: NetworkPart,
@@ -34,6 +35,7 @@ export function recordForward(
 ): ForwardRecord[] {
   let below = input;
   let done = false;
+  let stream: StreamBelow | undefined;
   return part.layers.map((partLayer, index) => {
     const { layer, parameters: described, state: describedState = [], spreads } = partLayer;
     const own = Object.fromEntries(described.map(({ name, path }) => [name, readParameter(path, layer)]));
@@ -46,9 +48,12 @@ export function recordForward(
     const epilogue = layer.takesEpilogue && !next?.state?.length ? next?.layer.epilogue : undefined;
     const record = (): ForwardOutput & { readonly input: Tensor } => {
       if (done) return { input: below, output: below };
-      const options = { parameters: own, training, epilogue, ...(state && { state }) };
+      const options = { parameters: own, training, epilogue, below: stream, ...(state && { state }) };
       if (partLayer.splits) return recordSplitSum(recorder, part, partLayer, below, options);
       const input = recordInput(recorder, part, partLayer, below);
+      stream = options.below ? undefined : streamAbove(recorder, partLayer, next, input);
+      // Its shape is all that there is of the output then.
+      if (stream) return { input, output: recorder.activation(`${layer.name}/output`, layer.outputShape(input.shape)) };
       const values = { ...options, input, firstImage: firstImageOf(part, input) };
       return { input, ...recordLayerForward(recorder, layer, values, describedState) };
     };
@@ -111,6 +116,7 @@ export function recordBackward(
   const travelling: (() => void)[] = [];
   let gradient: Tensor | undefined = lossGradient;
   let done = false;
+  let gather: GradientGather | undefined;
   for (let index = part.layers.length - 1; index >= Math.max(0, lowest) && gradient; index--) {
     if (done) {
       done = false;
@@ -124,8 +130,14 @@ export function recordBackward(
     const firstImage = firstImageOf(part, record.input);
     const needsInputGradient = index > lowest;
     const epilogue = needsInputGradient ? epilogueFromBelow(part.layers, forward, index) : undefined;
-    const values: BackwardInput = { ...record, outputGradient, firstImage, needsInputGradient, epilogue };
+    const values: BackwardInput = { ...record, outputGradient, firstImage, needsInputGradient, epilogue, gather };
     done = epilogue !== undefined;
+    gather = needsInputGradient ? gatherBelow(recorder, part.layers, index, values) : undefined;
+    if (gather) {
+      // Its shape is all that there is of the gradient then.
+      gradient = recorder.activation(`${layer.name}/inputGradient`, record.input.shape);
+      continue;
+    }
     const backward = (values: BackwardInput, { learn, updateOf }: Learning) => {
       const updates = layer.takesUpdates && updateOf && updatesOf(parameters, updateOf);
       const { inputGradient, parameterGradients } = recordLayerBackward(
@@ -180,17 +192,6 @@ function updatesOf(
       return update ? [[name, update] as const] : [];
     }),
   );
-}
-
-/** What the layer below makes of its output's gradient, where the layer `index` can do it: its input is that very output. */
-function epilogueFromBelow(
-  layers: readonly PartLayer[],
-  forward: readonly ForwardRecord[],
-  index: number,
-): GradientEpilogue | undefined {
-  const [below, own] = [layers[index - 1], layers[index]!];
-  if (!below || !own.layer.takesGradientEpilogue || own.gathers || below.gathers || below.spreads) return undefined;
-  return forward[index]!.input === forward[index - 1]!.output ? below.layer.gradientEpilogue : undefined;
 }
 
 /**

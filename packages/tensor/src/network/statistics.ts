@@ -84,9 +84,10 @@ export function watched(
   seen: (recorder: Recorder, layer: Layer, output: Tensor) => void,
 ): NetworkPart {
   const layers = part.layers.map((placed) => {
-    const { layer } = placed;
+    // What the layer above does in its stead is seen by nobody.
+    const { stream: _, ...layer } = placed.layer;
     const forward: Layer['forward'] = (recorder, values) => {
-      const result = layer.forward(recorder, values);
+      const result = placed.layer.forward(recorder, values);
       seen(recorder, layer, result.output);
       return result;
     };

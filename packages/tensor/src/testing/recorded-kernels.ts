@@ -13,6 +13,8 @@ export interface KernelAdapter {
   readonly kind: AdapterDescription['kind'];
   /** Invocations of a subgroup; undefined where kernels do without. */
   readonly subgroupSize: number | undefined;
+  /** Whether kernels must ask for that size, since the adapter would otherwise choose one. Default: false. */
+  readonly choosesSubgroupSize?: boolean;
   readonly features?: readonly string[];
   /** What its matrix units multiply. Default: it has none. */
   readonly subgroupMatrix?: SubgroupMatrix;
@@ -68,11 +70,13 @@ export function recordedKernels(
 
 /** Enough of an adapter to record for it; whatever else is asked of it fails. */
 function adapterInNameOnly(adapter: KernelAdapter): Gpu {
-  const { kind, subgroupSize, subgroupMatrix, features = [], vendor = '', architecture = '' } = adapter;
+  const { kind, subgroupSize, choosesSubgroupSize = false, subgroupMatrix } = adapter;
+  const { features = [], vendor = '', architecture = '' } = adapter;
   const { bindingBytes = 2 ** 27, workgroupBytes = 16_384, workgroupInvocations = 256, bindings = 8 } = adapter;
   const known = {
     description: { index: 0, name: 'no adapter', vendor, architecture, driver: '', kind, embedded: false },
     subgroupSize,
+    pinnedSubgroupSize: choosesSubgroupSize ? subgroupSize : undefined,
     subgroupMatrix,
     bindingBytes,
     features: new Set(features),

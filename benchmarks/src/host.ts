@@ -1,0 +1,78 @@
+import { alexnet, type Variant } from '@alex/model-alexnet';
+import { place } from '@alex/multi-gpu';
+import type { Gpu, HostTensor, Tensor } from '@alex/tensor';
+import { compileKernels } from '@alex/tensor/kernels';
+import type { Network, Precision } from '@alex/tensor/network';
+import { type Result, timesOf } from './report.js';
+import { noise } from './values.js';
+
+export interface HostOptions {
+  readonly model: string;
+  readonly batch: number;
+  readonly repeats: number;
+  readonly precision: Precision;
+}
+
+/** Steps of a repeat: the host's part of one is a millisecond or so. */
+const steps = 20;
+/** Steps before those that count: JavaScript is compiled while it runs. */
+const warmUpSteps = 40;
+
+/**
+ * Times what the host does for a training step, from the call until the step is handed over, while the adapter is at rest: of
+ * images that are on the adapter, and of images that must be brought there. What the adapter computes does not count, so any will do.
+ */
+export async function measureHost(gpu: Gpu, { model, batch, repeats, precision }: HostOptions): Promise<Result[]> {
+  const description = alexnet({ variant: model as Variant });
+  const network = place(description, [gpu], { batch, precision });
+  const labels = Array.from({ length: batch }, (_, image) => image % description.output[0]!);
+  const given: HostTensor = {
+    shape: [batch, ...description.input],
+    data: noise(batch * description.input.reduce((a, b) => a * b, 1), 64),
+  };
+  await compileKernels(gpu);
+  const results = [
+    result(gpu, 'host/step', batch, await handovers(network, network.input, labels, repeats)),
+    result(gpu, 'host/step with its images', batch, await handovers(network, given, labels, repeats)),
+  ];
+  network.dispose();
+  return results;
+}
+
+/** Milliseconds for each repeat: the median of its steps, since whatever else the machine does meets some of them. */
+async function handovers(
+  network: Network,
+  images: HostTensor | Tensor,
+  labels: readonly number[],
+  repeats: number,
+): Promise<number[]> {
+  for (let step = 0; step < warmUpSteps; step++) await handover(network, images, labels);
+  const medians: number[] = [];
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    const milliseconds: number[] = [];
+    for (let step = 0; step < steps; step++) milliseconds.push(await handover(network, images, labels));
+    medians.push(timesOf(milliseconds).medianMs);
+  }
+  return medians;
+}
+
+/** The milliseconds that it takes to hand a step over. Waits for the step, so that the next one finds the adapter at rest. */
+async function handover(network: Network, images: HostTensor | Tensor, labels: readonly number[]): Promise<number> {
+  const start = performance.now();
+  const step = await network.submitStep(images, labels);
+  const milliseconds = performance.now() - start;
+  await step.result();
+  return milliseconds;
+}
+
+function result(gpu: Gpu, name: string, batch: number, milliseconds: readonly number[]): Result {
+  const times = timesOf(milliseconds);
+  return {
+    name,
+    adapter: gpu.description.name,
+    ...times,
+    rate: batch / (times.medianMs / 1000),
+    unit: 'images/s',
+    rooflineShare: null,
+  };
+}
