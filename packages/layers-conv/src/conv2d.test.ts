@@ -293,5 +293,8 @@ describe('what a conv2d says of itself', () => {
 });
 
 it('says what an output position sees', () => {
-  expect(conv2d({ filters: 4, kernel: [5, 3], stride: 2, padding: 1 }).window).toEqual({ size: [5, 3], stride: [2, 2] });
+  expect(conv2d({ filters: 4, kernel: [5, 3], stride: 2, padding: 1 }).window).toEqual({
+    size: [5, 3],
+    stride: [2, 2],
+  });
 });

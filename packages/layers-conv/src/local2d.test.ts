@@ -81,5 +81,8 @@ describe('what a local2d says of itself', () => {
 });
 
 it('says what an output position sees', () => {
-  expect(local2d({ filters: 4, kernel: [5, 3], stride: 2, padding: 1 }).window).toEqual({ size: [5, 3], stride: [2, 2] });
+  expect(local2d({ filters: 4, kernel: [5, 3], stride: 2, padding: 1 }).window).toEqual({
+    size: [5, 3],
+    stride: [2, 2],
+  });
 });
