@@ -11,7 +11,7 @@ it('starts a script from the sources', async () => {
   const child = fork(fileURLToPath(url), { execArgv, serialization: 'advanced' });
   child.send({ adapter: { index: 1000 } });
   const [answer] = await once(child, 'message');
-  expect(answer).toEqual({ kind: 'failed', reason: expect.stringContaining('There is no adapter 1000') });
+  expect(answer).toEqual({ kind: 'failed', reason: expect.stringContaining('There is no adapter "1000"') });
   child.disconnect();
   await once(child, 'exit');
 });

@@ -111,7 +111,7 @@ function choose(found: readonly Found[], wanted: string | number): Found {
   const list = found
     .map(({ description: { index, name, bus } }) => `${index}: "${name}"${bus === undefined ? '' : ` at ${bus}`}`)
     .join(', ');
-  throw new AdapterError(`There is no adapter "${wanted}". There are ${list}. ${howToSelect}`);
+  throw new AdapterError(`There is no adapter "${wanted}". The adapters here: ${list}. ${howToSelect}`);
 }
 
 /** A whole name goes before a part: "RTX 4060" can also be a part of "RTX 4060 Ti". */

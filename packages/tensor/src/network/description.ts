@@ -81,9 +81,9 @@ export interface NetworkDescription {
  */
 export function describeNetwork(options: NetworkOptions): NetworkDescription {
   // A description may be described again: `{ ...whole, layers }`. What follows from its options is worked out again.
-  const { output, parameterCount, multiplyAdds, table, ...given } = options as NetworkOptions &
+  const { output, parameterCount, multiplyAdds, table, ...given } = (options ?? {}) as NetworkOptions &
     Partial<NetworkDescription>;
-  checkOptions('describeNetwork', given, ['name', 'input', 'columns', 'layers']);
+  checkOptions('describeNetwork', options && given, ['name', 'input', 'columns', 'layers']);
   if (typeof options.name !== 'string') throw optionError('describeNetwork', 'name', 'a text', options.name);
   const columns = options.columns ?? 1;
   checkWholeNumber(options.name, 'columns', columns);
