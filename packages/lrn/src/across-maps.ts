@@ -2,7 +2,6 @@ import type { Recorder, Tensor } from '@alex/tensor';
 import {
   type GradientEpilogue,
   type GradientGather,
-  type MapStream,
   recordPerElement,
   storeGradientAfter,
   sweepParts,
@@ -20,21 +19,6 @@ export interface AcrossMaps {
   readonly groups: number;
 }
 
-/** The forward pass as a stream of maps. */
-export function streamAcrossMaps({ formula, size, groups }: AcrossMaps, channels: number): MapStream {
-  const reach = reachOf(size, channels / groups);
-  const window = slidingWindow('x', reach.before + 1 + reach.after);
-  const sum = window.registers.map((x) => `${x} * ${x}`).join(' + ');
-  return {
-    groups,
-    reach,
-    functions: formulaWgsl(formula),
-    declare: window.declare,
-    push: window.push,
-    output: `${window.registers[reach.before]} * power(denominator(${sum}))`,
-  };
-}
-
 /**
  * One invocation sweeps over a part of a group's maps at one place of one image, or four neighbours. Each map is loaded
  * once. Lanes read neighbouring places; the map is the same for all lanes.
@@ -43,24 +27,25 @@ export function recordAcrossMaps(recorder: Recorder, norm: AcrossMaps, input: Te
   const sweep = sweepOf(recorder, norm, input);
   const { values } = sweep;
   const { before, after } = sweep.reach;
-  const stream = streamAcrossMaps(norm, input.shape[1]!);
+  const window = slidingWindow('x', before + 1 + after);
+  const sum = window.registers.map((x) => `${x} * ${x}`).join(' + ');
   recordPerElement(recorder, {
     label: `${norm.label}/forward`,
     elements: sweep.invocations,
     reads: { input },
     writes: { output },
     vectors: values.width === 4 ? ['input', 'output'] : [],
-    functions: values.types + stream.functions,
+    functions: values.types + formulaWgsl(norm.formula),
     body: `
   ${sweep.bounds}
-  ${stream.declare}
+  ${window.declare}
   for (var next = first - ${before}; next < last + ${after}; next++) {
     var x = Values();
     if (next >= low && next < high) { x = load${values.suffix}_input(u32(next * ${sweep.places} + place)); }
-    ${stream.push('x')}
+    ${window.push('x')}
     let map = next - ${after};
     if (map >= first) {
-      store${values.suffix}_output(u32(map * ${sweep.places} + place), ${stream.output});
+      store${values.suffix}_output(u32(map * ${sweep.places} + place), ${window.registers[before]} * power(denominator(${sum})));
     }
   }`,
   });
@@ -87,7 +72,7 @@ export function recordAcrossMapsGradient(
   const terms = slidingWindow('t', before + 1 + after);
   const direct = slidingWindow('g', before + 1);
   const gradient = gather
-    ? { ...gather, begin: `${placeWgsl(input)}\n${gather.begin}` }
+    ? { ...gather, begin: `\n  ${placeWgsl(input)}\n  ${gather.begin}` }
     : storedGradient(outputGradient, sweep);
   const sum = inputs.registers.map((x) => `${x} * ${x}`).join(' + ');
   recordPerElement(recorder, {
@@ -101,8 +86,7 @@ export function recordAcrossMapsGradient(
   ${sweep.bounds}
   ${inputs.declare}
   ${terms.declare}
-  ${direct.declare}
-  ${gradient.begin}
+  ${direct.declare}${gradient.begin}
   for (var next = first - ${before + after}; next < last + ${before + after}; next++) {
     var x = Values();
     if (next >= low && next < high) { x = load${values.suffix}_input(u32(next * ${sweep.places} + place)); }

@@ -1,6 +1,6 @@
 import { type Layer, type Shape, ShapeError } from '@alex/tensor';
 import { imageShape, shareOfColumn } from '@alex/tensor/kernels';
-import { recordAcrossMaps, recordAcrossMapsGradient, streamAcrossMaps } from './across-maps.js';
+import { recordAcrossMaps, recordAcrossMapsGradient } from './across-maps.js';
 import { formulaOf } from './formula.js';
 import { type LocalResponseNormOptions, type NormOptions, normOptions } from './options.js';
 import { recordWithinMap, recordWithinMapGradient } from './within-map.js';
@@ -47,7 +47,6 @@ function layerOf(options: NormOptions): Layer {
     parameters: () => [],
     multiplyAdds: () => 0,
     ...(across === 'maps' && {
-      stream: ([, channels]: Shape) => streamAcrossMaps(norm, channels!),
       // Four images at a time.
       takesGather: ([images]: Shape) => images! % 4 === 0,
     }),

@@ -1,15 +1,14 @@
-import type { BackwardInput, Gpu, Layer, Recorder, Shape, Tensor } from '@alex/tensor';
+import type { BackwardInput, Layer, Recorder, Tensor } from '@alex/tensor';
 import {
   checkOneOf,
   forEachOffset,
   type GradientEpilogue,
   type GradientGather,
   recordPerElement,
+  valuesOf,
 } from '@alex/tensor/kernels';
 import { gatherPlace, gatherWindows, sweepWindows } from './kernels.js';
-import { isNan, type MaximaTensors, maximum, packsPlaces, storePlaces } from './maxima.js';
 import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './pooling.js';
-import { recordStreamedMaxima, streamTile } from './streamed-maxima.js';
 
 /** Options of `maxPool`. */
 export interface MaxPoolOptions extends PoolOptions {
@@ -46,20 +45,17 @@ export function maxPool(options: MaxPoolOptions): Layer {
     parameters: () => [],
     multiplyAdds: () => 0,
     ...(ties === 'first' && {
-      takesStream: (gpu: Gpu, input: Shape) => streamTile(gpu, pooling, input) !== undefined,
       gather: ({ input, outputGradient, kept }: BackwardInput) =>
         gatherFirst(pooling, input, outputGradient, kept?.['places']),
     }),
-    forward(recorder, { input, training, below }) {
+    forward(recorder, { input, training }) {
       const shape = pooledShape(pooling, input.shape);
       const output = recorder.activation(`${name}/output`, shape);
       // With the places kept, backward needs neither input nor output, whose memory is then free.
       const keeps = training && ties === 'first';
       const words = output.elements / (packsPlaces(pooling, input) ? 4 : 1);
       const places = keeps ? recorder.tensor(`${name}/places`, [words], { dataType: 'u32' }) : undefined;
-      const tensors = { input, output, places };
-      if (below) recordStreamedMaxima(recorder, pooling, { ...tensors, input: below.input }, below.stream);
-      else recordMaxima(recorder, pooling, tensors);
+      recordMaxima(recorder, pooling, { input, output, places });
       return places ? { output, kept: { places } } : { output };
     },
     takesGradientEpilogue: true,
@@ -82,14 +78,31 @@ export function maxPool(options: MaxPoolOptions): Layer {
   };
 }
 
+/** Comparisons with NaN are the driver's choice; its bits are not. */
+const isNan =
+  'fn isNan(x: Values) -> Truths { return (bitcast<Places>(x) & Places(0x7fffffffu)) > Places(0x7f800000u); }';
+
+/** Whether the places of four images are a byte each of one word. */
+function packsPlaces({ size }: Pooling, { shape }: Tensor): boolean {
+  return valuesOf(shape[0]!).width === 4 && size[0] * size[1] <= 256;
+}
+
 /**
  * See `sweepWindows`. `places` receives where in its window each maximum lies, where it is given: the number of the element,
  * row by row.
  */
-function recordMaxima(recorder: Recorder, pooling: Pooling, tensors: MaximaTensors): void {
+function recordMaxima(
+  recorder: Recorder,
+  pooling: Pooling,
+  tensors: { readonly input: Tensor; readonly output: Tensor; readonly places: Tensor | undefined },
+): void {
   const { input, output, places } = tensors;
   const [batch, , height, width] = input.shape as [number, number, number, number];
   const packs = packsPlaces(pooling, input);
+  const storePlaces = (suffix: string) =>
+    packs
+      ? 'let bytes = best.place << Places(0u, 8u, 16u, 24u); store_places(index, bytes.x | bytes.y | bytes.z | bytes.w);'
+      : `store${suffix}_places(index, best.place);`;
   const { values, ...sweep } = sweepWindows(
     recorder,
     pooling,
@@ -102,7 +115,7 @@ function recordMaxima(recorder: Recorder, pooling: Pooling, tensors: MaximaTenso
       .map((row, index) => `best = greater(best, inWindow(${row}, top, ${index + 1}));`)
       .join(' ')}
     store${suffix}_output(index, best.value);
-    ${places ? storePlaces(packs, suffix) : ''}`,
+    ${places ? storePlaces(suffix) : ''}`,
   );
   const images = batch / values.width;
   recordPerElement(recorder, {
@@ -114,7 +127,11 @@ function recordMaxima(recorder: Recorder, pooling: Pooling, tensors: MaximaTenso
     // A window's elements outside the image become the nearest inside, which the same window holds: no maximum changes.
     functions: `${values.types}
 ${isNan}
-${maximum}
+struct Row { value: Values, place: Places }
+fn greater(best: Row, other: Row) -> Row {
+  let wins = (other.value > best.value) | isNan(other.value);
+  return Row(select(best.value, other.value, wins), select(best.place, other.place, wins));
+}
 fn inWindow(row: Row, top: i32, number: i32) -> Row {
   return Row(row.value, row.place + Places(u32((clamp(top + number, 0, ${height - 1}) - top) * ${pooling.size[1]})));
 }

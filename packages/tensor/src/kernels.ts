@@ -11,14 +11,14 @@ export {
   storeAfter,
   storeGradientAfter,
 } from './kernel/epilogue.js';
+export type { GradientGather } from './kernel/gradient-gather.js';
 export { fromHalves, toHalves } from './kernel/half.js';
 export { recordTogether } from './kernel/joined-kernels.js';
 export { type KernelBinding, type KernelText, kernelText } from './kernel/kernel-text.js';
-export { recordPerElement, workgroupsOf } from './kernel/per-element.js';
+export { recordPerElement } from './kernel/per-element.js';
 export type { Dispatch, Elementwise, PerElement, ScalarType, Tunable } from './kernel/recorder.js';
 export { leastTime, measureRoofline, type Roofline } from './kernel/roofline.js';
 export { isFiniteWgsl, isNanWgsl } from './kernel/special-values.js';
-export type { GradientGather, MapStream, StreamBelow } from './kernel/streams.js';
 export { forEachOffset, sweepParts, type ValuesAtOnce, valuesOf } from './kernel/sweep.js';
 export { type Traffic, trafficOf } from './kernel/traffic.js';
 export { type CandidateTiming, type TimeCandidatesOptions, timeCandidates } from './kernel/trial.js';

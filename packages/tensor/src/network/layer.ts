@@ -1,7 +1,6 @@
-import type { Gpu } from '../adapter/gpu.js';
 import type { Epilogue, GradientEpilogue } from '../kernel/epilogue.js';
+import type { GradientGather } from '../kernel/gradient-gather.js';
 import type { Recorder } from '../kernel/recorder.js';
-import type { GradientGather, MapStream, StreamBelow } from '../kernel/streams.js';
 import type { Tensor } from '../kernel/tensor.js';
 import type { Update } from '../kernel/update.js';
 import type { Shape } from '../shape.js';
@@ -44,8 +43,6 @@ export interface ForwardInput {
   readonly firstImage?: number;
   /** For layers that take one: what the layer above does to each value, done here before the output is stored. */
   readonly epilogue?: Epilogue | undefined;
-  /** For layers that take one: what the layer below does, to be done here. `input` was never stored then, and tells its shape only. */
-  readonly below?: StreamBelow | undefined;
 }
 
 export interface ForwardOutput {
@@ -162,13 +159,6 @@ export interface Layer {
    * may do it then, and `backward` is left out.
    */
   readonly gradientEpilogue?: GradientEpilogue;
-  /**
-   * What this layer does, where that can be done map by map, and `backward` does not need its own output. The layer above may do
-   * it then, and `forward` is left out.
-   */
-  stream?(input: Shape): MapStream | undefined;
-  /** Whether `forward` takes a stream on an adapter, for an input of a shape; then `backward` must need no more of the input than its shape. */
-  takesStream?(gpu: Gpu, input: Shape): boolean;
   /**
    * What `backward` does, where each gradient of the input can be worked out by itself. The layer below may do it then, and
    * `backward` is left out. Undefined where it cannot.

@@ -1,8 +1,8 @@
+import type { GradientEpilogue } from '../kernel/epilogue.js';
+import type { GradientGather } from '../kernel/gradient-gather.js';
 import type { Recorder } from '../kernel/recorder.js';
-import type { GradientGather, StreamBelow } from '../kernel/streams.js';
 import { bytesOf, type Tensor } from '../kernel/tensor.js';
 import type { Update } from '../kernel/update.js';
-import { epilogueFromBelow, gatherBelow, streamAbove } from './fusing.js';
 import type { BackwardInput, ForwardOutput, Layer } from './layer.js';
 import { recordLayerBackward, recordLayerForward } from './layer-contract.js';
 import type { ReadState } from './layer-state.js';
@@ -24,7 +24,7 @@ export interface ForwardRecord extends Omit<ForwardOutput, 'state'> {
   readonly above: Tensor;
 }
 
-/** Records the forward pass of every layer; where a layer can do what the one above it or below it does, it does both at once. */
+/** Records the forward pass of every layer; where a layer can do what the one above it does, it does both at once. */
 export function recordForward(
   recorder: Recorder,
   part: NetworkPart,
@@ -35,7 +35,6 @@ export function recordForward(
 ): ForwardRecord[] {
   let below = input;
   let done = false;
-  let stream: StreamBelow | undefined;
   return part.layers.map((partLayer, index) => {
     const { layer, parameters: described, state: describedState = [], spreads } = partLayer;
     const own = Object.fromEntries(described.map(({ name, path }) => [name, readParameter(path, layer)]));
@@ -48,12 +47,9 @@ export function recordForward(
     const epilogue = layer.takesEpilogue && !next?.state?.length ? next?.layer.epilogue : undefined;
     const record = (): ForwardOutput & { readonly input: Tensor } => {
       if (done) return { input: below, output: below };
-      const options = { parameters: own, training, epilogue, below: stream, ...(state && { state }) };
+      const options = { parameters: own, training, epilogue, ...(state && { state }) };
       if (partLayer.splits) return recordSplitSum(recorder, part, partLayer, below, options);
       const input = recordInput(recorder, part, partLayer, below);
-      stream = options.below ? undefined : streamAbove(recorder, partLayer, next, input);
-      // Its shape is all that there is of the output then.
-      if (stream) return { input, output: recorder.activation(`${layer.name}/output`, layer.outputShape(input.shape)) };
       const values = { ...options, input, firstImage: firstImageOf(part, input) };
       return { input, ...recordLayerForward(recorder, layer, values, describedState) };
     };
@@ -132,7 +128,7 @@ export function recordBackward(
     const epilogue = needsInputGradient ? epilogueFromBelow(part.layers, forward, index) : undefined;
     const values: BackwardInput = { ...record, outputGradient, firstImage, needsInputGradient, epilogue, gather };
     done = epilogue !== undefined;
-    gather = needsInputGradient ? gatherBelow(recorder, part.layers, index, values) : undefined;
+    gather = needsInputGradient ? gatherForBelow(recorder, part.layers, index, values) : undefined;
     if (gather) {
       // Its shape is all that there is of the gradient then.
       gradient = recorder.activation(`${layer.name}/inputGradient`, record.input.shape);
@@ -192,6 +188,34 @@ function updatesOf(
       return update ? [[name, update] as const] : [];
     }),
   );
+}
+
+/** What the layer below makes of its output's gradient, where the layer `index` can do it: its input is that very output. */
+function epilogueFromBelow(
+  layers: readonly PartLayer[],
+  forward: readonly ForwardRecord[],
+  index: number,
+): GradientEpilogue | undefined {
+  const [below, own] = [layers[index - 1], layers[index]!];
+  if (!below || !own.layer.takesGradientEpilogue || own.gathers || below.gathers || below.spreads) return undefined;
+  return forward[index]!.input === forward[index - 1]!.output ? below.layer.gradientEpilogue : undefined;
+}
+
+/**
+ * How the layer `index` works out the gradient of its input, where the layer below can do it. On GPUs, which wait for their
+ * memory: software drivers pay for each value that is worked out more than once.
+ */
+function gatherForBelow(
+  { gpu }: Recorder,
+  layers: readonly PartLayer[],
+  index: number,
+  values: BackwardInput,
+): GradientGather | undefined {
+  const [below, own] = [layers[index - 1], layers[index]!];
+  if (gpu.description.kind !== 'hardware' || !below || own.gathers || below.spreads) return undefined;
+  // What the layer does besides would not be done.
+  if (values.epilogue || values.gather || own.parameters.length > 0) return undefined;
+  return below.layer.takesGather?.(values.input.shape) ? own.layer.gather?.(values) : undefined;
 }
 
 /**

@@ -84,10 +84,9 @@ export function watched(
   seen: (recorder: Recorder, layer: Layer, output: Tensor) => void,
 ): NetworkPart {
   const layers = part.layers.map((placed) => {
-    // What the layer above does in its stead is seen by nobody.
-    const { stream: _, ...layer } = placed.layer;
+    const { layer } = placed;
     const forward: Layer['forward'] = (recorder, values) => {
-      const result = placed.layer.forward(recorder, values);
+      const result = layer.forward(recorder, values);
       seen(recorder, layer, result.output);
       return result;
     };
