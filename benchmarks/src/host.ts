@@ -3,6 +3,7 @@ import { place } from '@alex/multi-gpu';
 import type { Gpu, HostTensor, Tensor } from '@alex/tensor';
 import { compileKernels } from '@alex/tensor/kernels';
 import type { Network, Precision } from '@alex/tensor/network';
+import { examineKernels } from './examine-kernels.js';
 import { type Result, timesOf } from './report.js';
 import { noise } from './values.js';
 
@@ -24,6 +25,7 @@ const warmUpSteps = 40;
  */
 export async function measureHost(gpu: Gpu, { model, batch, repeats, precision }: HostOptions): Promise<Result[]> {
   const description = alexnet({ variant: model as Variant });
+  await examineKernels(description, gpu, { batch, precision });
   const network = place(description, [gpu], { batch, precision });
   const labels = Array.from({ length: batch }, (_, image) => image % description.output[0]!);
   const given: HostTensor = {

@@ -4,6 +4,7 @@ import type { DispatchTiming, Gpu, NetworkDescription } from '@alex/tensor';
 import { leastTime, type Roofline } from '@alex/tensor/kernels';
 import type { Network, Precision } from '@alex/tensor/network';
 import { directionOf } from './directions.js';
+import { examineKernels } from './examine-kernels.js';
 import { median } from './median.js';
 import { type Result, timesOf } from './report.js';
 import { noise } from './values.js';
@@ -30,6 +31,7 @@ export async function measureStep(
   roofline: Roofline,
 ): Promise<Result[]> {
   const description = alexnet({ variant: model });
+  await examineKernels(description, gpu, { batch, precision });
   const start = performance.now();
   const network = place(description, [gpu], { batch, precision });
   const images = {

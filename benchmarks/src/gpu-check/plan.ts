@@ -79,11 +79,11 @@ export function planOf(options: CheckOptions, places: Places): Part[] {
   const tests = [...kernelPackages, ...(quick ? [] : otherPackages)].map(testTask);
   return [
     { name: 'adapter', seconds: 25, tasks: [adapterTask] },
-    { name: 'step', seconds: quick ? 50 : 105, tasks: untuned },
-    ...(quick ? [] : [{ name: 'tuning', seconds: 110, tasks: tuned }]),
-    { name: 'learning', seconds: 40, tasks: learning },
-    { name: 'tests', seconds: quick ? 60 : 125, tasks: tests },
-    ...(quick ? [] : [{ name: 'peers', seconds: 65, tasks: peerTasks(batch, places) }]),
+    { name: 'step', seconds: quick ? 80 : 165, tasks: untuned },
+    ...(quick ? [] : [{ name: 'tuning', seconds: 70, tasks: tuned }]),
+    { name: 'learning', seconds: 45, tasks: learning },
+    { name: 'tests', seconds: quick ? 45 : 110, tasks: tests },
+    ...(quick ? [] : [{ name: 'peers', seconds: 55, tasks: peerTasks(batch, places) }]),
   ];
 }
 
@@ -107,8 +107,10 @@ function stepTask(asked: StepAsked, { out, cache }: Places): Task {
         ...['--step', ...options, '--repeats', '9', '--json', file],
         ...(tuned ? ['--tunings', tuningsFile(asked, cache)] : []),
       ],
+      // What one step finds out of kernels for matrix units, the next one knows.
+      environment: { ALEX_CACHE: cache },
     },
-    limit: 40,
+    limit: 70,
     read: () => readStep(file, asked),
   };
 }

@@ -37,9 +37,9 @@ export function tunedKernels(
   for (const tunable of inOrder.flatMap((program) => program.tunables)) {
     const key = tuningKey(tunable);
     const tuning = tunings.get(key);
-    if (!tuning || kernels.has(key)) continue;
+    const milliseconds = tuning?.milliseconds;
+    if (milliseconds === undefined || kernels.has(key)) continue;
     const { choice, multiplyAdds, bytes } = choiceBehind(gpu, tunable);
-    const { milliseconds } = tuning;
     kernels.set(key, {
       kernel: nameOf(gpu, tunable),
       choice,

@@ -97,6 +97,11 @@ export async function measureKernels(
     if (event.kind === 'measuring' && event.done === 0 && !eachKernel) {
       say(`Measuring which kernels are the fastest on ${gpu.description.name}, once for all; --tune off does without.`);
     }
+    if (event.kind === 'examining' && event.done === 0) {
+      say(
+        `Checking ${event.of} kernels for the matrix units of ${gpu.description.name}, once for all; --tune off does without them.`,
+      );
+    }
     if (event.kind === 'dropped') {
       say(`${event.key}: ${JSON.stringify(event.choice)} is not used on this adapter: ${event.reason}`);
     }

@@ -46,7 +46,7 @@ export function recordConvolution(
     shape: `${keyOf(geometry)}${details} ${storageKey(gpu, [...inputs, output])}`,
     candidates: withWinograd(direction, geometry, asProduct),
     plain: { algorithm: 'direct', product: products.plain } as ConvolutionChoice,
-    isRisky: (choice) => choice.algorithm === 'direct' && isRiskyProduct(gpu, choice.product),
+    isRisky: (choice) => choice.algorithm === 'direct' && isRiskyProduct(choice.product),
     outputs: [output, ...others],
     work: shape.rows * shape.columns * shape.batches * shape.depth * (shape.reductions ?? 1),
     record(recorder, choice) {

@@ -1,3 +1,4 @@
+export { trustRisky } from './kernel/tunable.js';
 export { describeLayer } from './testing/describe-layer.js';
 export { type GradientCase, type GradientError, gradientCheck, separatedTensor } from './testing/gradient-check.js';
 export type { LayerCase, LayerSuite, ReferenceInput, ReferenceOutput, TestRunner } from './testing/layer-suite.js';

@@ -3,6 +3,7 @@ import { place } from '@alex/multi-gpu';
 import { sgd } from '@alex/optim';
 import { openGpu } from '@alex/tensor';
 import type { Precision } from '@alex/tensor/network';
+import { examineKernels } from '../../examine-kernels.js';
 import { drawnClasses, drawnImages } from '../drawn-images.js';
 import { formatRecord } from '../records.js';
 
@@ -14,7 +15,9 @@ const adapter = process.env['ALEX_ADAPTER'];
 const gpu = await openGpu(adapter ? { adapter } : {});
 const description = alexnet({ variant: 'small', classes: drawnClasses });
 const size = description.input[1]!;
-const network = place(description, [gpu], { batch, precision, seed: 1, optimizer: sgd({ learningRate: 0.01 }) });
+const optimizer = sgd({ learningRate: 0.01 });
+await examineKernels(description, gpu, { batch, precision });
+const network = place(description, [gpu], { batch, precision, seed: 1, optimizer });
 console.log(formatRecord({ batch }));
 for (let step = 0; step < steps; step++) {
   const { images, labels } = drawnImages(held + step * batch, batch, size);

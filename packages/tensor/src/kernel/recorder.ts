@@ -120,8 +120,8 @@ export interface Tunable<Choice> {
   /** A way that is right everywhere and never risky; the results of the others are held against its results. */
   readonly plain: Choice;
   /**
-   * Whether a candidate may take the driver down: it is tried in a process of its own
-   * first, and never taken before it was measured.
+   * Whether a candidate may take the driver down or be computed wrongly: it is tried in a process of its own first, and
+   * never taken before it came out right.
    */
   isRisky?(choice: Choice): boolean;
   /** The largest difference that is right, as a share of the largest result. Default: 1e-4. */

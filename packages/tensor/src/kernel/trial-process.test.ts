@@ -9,8 +9,8 @@ import { recordPerElement } from './per-element.js';
 import { createRecording, type Recorder, type Tunable } from './recorder.js';
 import { timeCandidates } from './trial.js';
 import { TrialProcess, type Verdict } from './trial-process.js';
-import { avoidedOn, avoidOn, choiceOf, recordTunable, useTunings } from './tunable.js';
-import { tune } from './tuner.js';
+import { avoidedOn, avoidOn, choiceOf, recordTunable, trustRisky, useTunings } from './tunable.js';
+import { type TuningEvent, tune } from './tuner.js';
 import { createTuningCache } from './tuning-cache.js';
 
 /** Ways to double x; all but the first are risky, and most of them say what they do to the process that compiles them. */
@@ -226,6 +226,47 @@ describe('risky candidates', () => {
     ]);
     expect(onlyBad.tunings.get(key)!.choice).not.toBe('crash');
     other.dispose();
+  });
+
+  it('that come first are examined once, without being timed: the first right one is taken', async () => {
+    const key = 'doubling/1/1000';
+    const options = { effort: 'cached', clock, cache: createTuningCache(folder) } as const;
+    const events: TuningEvent[] = [];
+    const onEvent = (event: TuningEvent) => events.push(event);
+    const bad: readonly Way[] = ['wrong', 'crash', 'right', 'twoSteps'];
+    const first = await tune(gpu, record(bad), { ...options, onEvent, trialProcess: trialProcess() });
+    expect(first.tunings).toEqual(new Map([[key, { choice: 'right', effort: 'examined' }]]));
+    expect(first).toMatchObject({ tuned: [], left: [], dropped: [{ choice: 'wrong' }, { choice: 'crash' }] });
+    expect(events.map(({ kind }) => kind)).toEqual(['examining', 'dropped', 'dropped']);
+    expect(choiceOf(gpu, doubling(createRecording(gpu), bad))).toBe('right');
+
+    // Another process knows, and asks nothing.
+    const other = await openGpu({ adapter: gpu.description.index });
+    const again = await tune(other, record(bad), { ...options, onEvent, trialProcess: trialProcess() });
+    expect(again.tunings).toEqual(first.tunings);
+    expect(events).toHaveLength(3);
+    // What was only examined is timed where that is asked for.
+    const timed = await tune(other, record(bad), { ...options, effort: 'full', trialProcess: trialProcess() });
+    expect(timed.tunings.get(key)).toEqual({ choice: 'twoSteps', milliseconds: 1, effort: 'full' });
+    other.dispose();
+  });
+
+  it('that come first are not taken where none of the first is right, or nothing is to be tried', async () => {
+    const options = { clock, cache: createTuningCache(folder) } as const;
+    const bad: readonly Way[] = ['wrong', 'invalid', 'throw', 'right'];
+    const examined = await tune(gpu, record(bad), { ...options, effort: 'cached', trialProcess: trialProcess() });
+    expect(examined.dropped.map(({ choice }) => choice)).toEqual(['wrong', 'invalid', 'throw']);
+    expect(choiceOf(gpu, doubling(createRecording(gpu), bad))).toBe('plain');
+    // Nothing is kept: it may have been the machine.
+    expect(await readdir(folder)).toEqual([]);
+    const off = await tune(gpu, record(['right']), { ...options, effort: 'off', trialProcess: trialProcess() });
+    expect(off.dropped).toEqual([]);
+    expect(choiceOf(gpu, doubling(createRecording(gpu), ['right']))).toBe('plain');
+  });
+
+  it('are taken without a trial by a test that trusts them', async () => {
+    trustRisky(gpu);
+    expect(choiceOf(gpu, doubling(createRecording(gpu), ['wrong', 'plain']))).toBe('wrong');
   });
 
   it('are not followed where they turn out to be bad after all', async () => {

@@ -49,7 +49,7 @@ export async function runTrial(
     const racing = right.filter(({ choice }) => candidates.some((candidate) => sameChoice(candidate, choice)));
     // Where no candidate is right, the plain choice is what must be taken.
     const times = await race(gpu, racing.length > 0 ? racing : right, options);
-    return times && decide(times, usualChoice(tunable));
+    return times && decide(times, usualChoice(gpu, tunable));
   });
 }
 

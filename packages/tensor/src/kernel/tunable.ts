@@ -3,12 +3,13 @@ import { ConfigError } from '../errors.js';
 import { createRecording, type Dispatch, isTransfer, type Recorder, type Tunable } from './recorder.js';
 import type { Tensor } from './tensor.js';
 
-/** What was found to be the fastest choice, and how long it takes. */
+/** What was found to be the fastest choice, and how long it takes; or, where nothing was timed, the first that is right. */
 export interface Tuning {
   readonly choice: unknown;
-  readonly milliseconds: number;
-  /** How thoroughly it was sought. */
-  readonly effort: 'quick' | 'full';
+  /** Left out where nothing was timed. */
+  readonly milliseconds?: number;
+  /** How thoroughly it was sought: only examined, or timed among a few candidates or all. */
+  readonly effort: 'examined' | 'quick' | 'full';
 }
 
 /** What the fastest choice depends on beside sizes: how tensors are stored, what the adapter shares and what it binds. */
@@ -100,14 +101,21 @@ export function dispatchesOf(gpu: Gpu, tunable: Tunable<unknown>, choice: unknow
 
 /** The choice that recording for an adapter follows: the fastest as far as is known, else the usual one. */
 export function choiceOf<Choice>(gpu: Gpu, tunable: Tunable<Choice>): Choice {
-  return (knownChoice(gpu, tunable) ?? { choice: usualChoice(tunable) }).choice;
+  return (knownChoice(gpu, tunable) ?? { choice: usualChoice(gpu, tunable) }).choice;
+}
+
+const trusted = new WeakSet<Gpu>();
+
+/** Has risky candidates taken on an adapter as others are, without having been tried: for tests of what they compute. */
+export function trustRisky(gpu: Gpu): void {
+  trusted.add(gpu);
 }
 
 /** What is taken where nothing was measured: the first candidate that is not risky. */
-export function usualChoice<Choice>(tunable: Tunable<Choice>): Choice {
+export function usualChoice<Choice>(gpu: Gpu, tunable: Tunable<Choice>): Choice {
   const { kernel, candidates, plain } = tunable;
   if (candidates.length === 0) throw new ConfigError(`${kernel}: a tunable needs at least one candidate`);
-  const usual = candidates.find((candidate) => !tunable.isRisky?.(candidate));
+  const usual = candidates.find((candidate) => trusted.has(gpu) || !tunable.isRisky?.(candidate));
   return usual === undefined ? plain : usual;
 }
 

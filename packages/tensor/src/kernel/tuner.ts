@@ -1,6 +1,7 @@
 import type { Gpu } from '../adapter/gpu.js';
 import type { Tunable } from './recorder.js';
 import { createRecording, type Recorder } from './recorder.js';
+import { safeCandidates } from './risky-candidates.js';
 import { runTrial } from './trial.js';
 import { TrialProcess } from './trial-process.js';
 import { avoidOn, knownChoice, type Tuning, type Tunings, tuningKey, useTunings } from './tunable.js';
@@ -9,7 +10,8 @@ import { adapterClock, type TuningClock } from './tuning-clock.js';
 
 /**
  * How thoroughly the fastest choices are sought: `quick` among the first few candidates and for a bounded time, `full`
- * among all of them; `cached` measures nothing and takes what the cache holds, `off` does not even that.
+ * among all of them; `cached` times nothing and takes what the cache holds; `off` does not even that. Where a risky candidate
+ * comes first, all but `off` find out, once for an adapter and driver, whether it is right; with `off` it is not taken.
  */
 export type TuningEffort = 'quick' | 'full' | 'cached' | 'off';
 
@@ -24,10 +26,17 @@ export interface DroppedCandidate {
 
 /** What is told during tuning. */
 export type TuningEvent =
+  /** Whether a risky candidate is right; `done` of `of` are examined. */
+  | { readonly kind: 'examining'; readonly key: string; readonly done: number; readonly of: number }
   /** The next one; `done` of `of` were measured or given up before. */
   | { readonly kind: 'measuring'; readonly key: string; readonly done: number; readonly of: number }
   /** `firstMilliseconds` is what the usual choice takes, where it is right. */
-  | ({ readonly kind: 'tuned'; readonly key: string; readonly firstMilliseconds: number | undefined } & Tuning)
+  | ({
+      readonly kind: 'tuned';
+      readonly key: string;
+      readonly milliseconds: number;
+      readonly firstMilliseconds: number | undefined;
+    } & Tuning)
   | ({ readonly kind: 'dropped' } & DroppedCandidate);
 
 export interface TuneOptions {
@@ -56,6 +65,12 @@ export interface TuningReport {
   readonly dropped: readonly DroppedCandidate[];
 }
 
+/** How thoroughly what is known was sought. */
+const thoroughness = { examined: 0, quick: 1, full: 2 } as const;
+
+/** So many risky candidates are examined before a safe one is taken. */
+const mostExamined = 3;
+
 const budgets = { quick: 20_000, full: Infinity } as const;
 
 /**
@@ -78,10 +93,15 @@ export async function tune(
     avoidOn(gpu, await cache.loadAvoided(gpu.description));
   }
   const trialProcess = options.trialProcess ?? new TrialProcess(gpu);
-  const measured =
-    effort === 'cached'
-      ? { tuned: [], dropped: [] }
-      : await measure(gpu, record, { ...options, effort, trialProcess }).finally(() => trialProcess.end());
+  const dropped: DroppedCandidate[] = [];
+  const trying = { ...options, trialProcess, dropped };
+  let tuned: readonly string[] = [];
+  try {
+    if (effort !== 'full') await examine(gpu, record, trying);
+    if (effort !== 'cached') tuned = await measure(gpu, record, { ...trying, effort });
+  } finally {
+    await trialProcess.end();
+  }
   const tunings = new Map<string, Tuning>();
   const left: string[] = [];
   for (const { key, tunable } of meet(gpu, record)) {
@@ -89,22 +109,76 @@ export async function tune(
     if (known) tunings.set(key, known.tuning);
     else left.push(key);
   }
-  return { tunings, left, ...measured };
+  return { tunings, tuned, left, dropped };
+}
+
+/** How candidates are tried, and where it is told of those that are dropped. */
+interface Trying extends TuneOptions {
+  readonly trialProcess: TrialProcess;
+  readonly dropped: DroppedCandidate[];
+}
+
+/** Hears of a tunable's candidates that are dropped. */
+function dropping(key: string, { dropped, onEvent }: Trying) {
+  return (choice: unknown, reason: string) => {
+    const candidate = { key, choice, reason };
+    dropped.push(candidate);
+    onEvent?.({ kind: 'dropped', ...candidate });
+  };
+}
+
+/**
+ * Finds out whether risky candidates are right that would be taken first, of each tunable that nothing is known of: the
+ * first one that is right is taken from then on. All of them are examined, however long it takes: it is done once.
+ */
+async function examine(gpu: Gpu, record: (recorder: Recorder) => void, options: Trying): Promise<void> {
+  const { cache, signal, onEvent } = options;
+  const begun = new Set<string>();
+  const isOpen = ({ key, tunable }: Met) =>
+    !begun.has(key) && !knownChoice(gpu, tunable) && tunable.isRisky?.(tunable.candidates[0]);
+  for (;;) {
+    // Asked again after every round, as below.
+    const open = meet(gpu, record).filter(isOpen);
+    if (open.length === 0) return;
+    const of = begun.size + open.length;
+    for (const { key, tunable } of open) {
+      if (signal?.aborted) return;
+      onEvent?.({ kind: 'examining', key, done: begun.size, of });
+      begun.add(key);
+      const choice = await firstRight(gpu, tunable, { ...options, onDropped: dropping(key, options) });
+      if (choice === undefined) continue;
+      const tuning: Tuning = { choice, effort: 'examined' };
+      useTunings(gpu, [[key, tuning]]);
+      await cache?.save(gpu.description, new Map([[key, tuning]]));
+    }
+  }
+}
+
+/** Nothing where none of the first risky candidates is right: that may have other reasons, and is asked again next time. */
+async function firstRight(
+  gpu: Gpu,
+  tunable: Tunable<unknown>,
+  precautions: Parameters<typeof safeCandidates>[3],
+): Promise<unknown> {
+  for (const candidate of tunable.candidates.slice(0, mostExamined)) {
+    const [right] = await safeCandidates(gpu, tunable, [candidate], precautions);
+    if (right !== undefined || precautions.signal?.aborted) return right;
+  }
+  return undefined;
 }
 
 async function measure(
   gpu: Gpu,
   record: (recorder: Recorder) => void,
-  options: TuneOptions & { readonly effort: 'quick' | 'full'; readonly trialProcess: TrialProcess },
-): Promise<Pick<TuningReport, 'tuned' | 'dropped'>> {
+  options: Trying & { readonly effort: 'quick' | 'full' },
+): Promise<readonly string[]> {
   const { effort, cache, signal, onEvent, clock = adapterClock, trialProcess } = options;
   const end = clock.now() + (options.budgetMilliseconds ?? budgets[effort]);
   const tuned: string[] = [];
-  const dropped: DroppedCandidate[] = [];
   const begun = new Set<string>();
   const isWanted = ({ key, tunable }: Met) => {
     const known = knownChoice(gpu, tunable);
-    const done = known && (effort === 'quick' || known.tuning.effort === 'full');
+    const done = known && thoroughness[known.tuning.effort] >= thoroughness[effort];
     return !done && !begun.has(key);
   };
   for (;;) {
@@ -113,7 +187,7 @@ async function measure(
     if (wanted.length === 0) break;
     const of = begun.size + wanted.length;
     for (const { key, tunable } of wanted) {
-      if (signal?.aborted || clock.now() >= end) return { tuned, dropped };
+      if (signal?.aborted || clock.now() >= end) return tuned;
       onEvent?.({ kind: 'measuring', key, done: begun.size, of });
       begun.add(key);
       const result = await runTrial(gpu, tunable, {
@@ -122,11 +196,7 @@ async function measure(
         cache,
         signal,
         trialProcess,
-        onDropped(choice, reason) {
-          const candidate = { key, choice, reason };
-          dropped.push(candidate);
-          onEvent?.({ kind: 'dropped', ...candidate });
-        },
+        onDropped: dropping(key, options),
       });
       if (!result) continue;
       const { firstMilliseconds, ...found } = result;
@@ -137,7 +207,7 @@ async function measure(
       onEvent?.({ kind: 'tuned', key, firstMilliseconds, ...tuning });
     }
   }
-  return { tuned, dropped };
+  return tuned;
 }
 
 interface Met {

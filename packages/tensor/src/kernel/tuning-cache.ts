@@ -190,6 +190,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function isTuning(value: unknown): value is Tuning {
   if (!isRecord(value) || !('choice' in value)) return false;
   const { milliseconds, effort } = value;
+  if (effort === 'examined') return milliseconds === undefined;
   const measured = typeof milliseconds === 'number' && Number.isFinite(milliseconds) && milliseconds >= 0;
   return measured && (effort === 'quick' || effort === 'full');
 }

@@ -92,7 +92,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
         storageKey(gpu, [options.a, options.b, output]),
       ].join(' '),
       ...choices,
-      isRisky: (choice) => isRiskyProduct(gpu, choice),
+      isRisky: isRiskyProduct,
       outputs: [...(options.update ? Object.values(options.update.tensors) : [output]), ...(rowSums ? [rowSums] : [])],
       work: m * n * k * batches,
       record,

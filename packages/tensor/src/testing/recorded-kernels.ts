@@ -3,6 +3,7 @@ import type { SubgroupMatrix } from '../adapter/subgroups.js';
 import { kernelText } from '../kernel/kernel-text.js';
 import type { Tensor } from '../kernel/tensor.js';
 import { type Traffic, trafficOf } from '../kernel/traffic.js';
+import { trustRisky } from '../kernel/tunable.js';
 import type { NetworkDescription } from '../network/description.js';
 import type { ProgramOptions } from '../network/network-tensors.js';
 import type { NetworkPart } from '../network/part.js';
@@ -56,6 +57,8 @@ export function recordedKernels(
   part?: NetworkPart,
 ): RecordedKernel[] {
   const gpu = adapterInNameOnly(adapter);
+  // As on an adapter on which they have been examined and were right.
+  trustRisky(gpu);
   return recordPrograms(description, gpu, options, part).flatMap(({ name, dispatches }) =>
     dispatches.map((dispatch): RecordedKernel => {
       const { label, wgsl, reads, writes, workgroups } = dispatch;

@@ -36,11 +36,12 @@ describe('products on a GPU', () => {
     expect(firstFor(software, { ...forward, halves: true }).share).toBe('subgroup');
   });
 
-  it('on matrix units are risky, but where they have proven themselves', () => {
+  it('are risky on matrix units, and nowhere else', () => {
     const { candidates } = productChoices(card(), { ...forward, halves: true });
-    const risky = (vendor: string) => candidates.filter((choice) => isRiskyProduct(card({}, vendor), choice));
-    expect(risky('nvidia')).toEqual([]);
-    expect(new Set(risky('amd').map(({ share }) => share))).toEqual(new Set(['matrix']));
+    const shares = (risky: boolean) =>
+      new Set(candidates.flatMap((choice) => (isRiskyProduct(choice) === risky ? [choice.share] : [])));
+    expect(shares(true)).toEqual(new Set(['matrix']));
+    expect(shares(false)).not.toContain('matrix');
   });
 
   it('on matrix units hold fewer sums where AMD compiles them: more would spill', () => {
