@@ -30,7 +30,8 @@ const togglesOf = (boundsChecks: boolean) => [
     ...(boundsChecks ? [] : ['disable_robustness']),
     // They also write the memory of a workgroup before they read it: it need not be filled with zeros at every start.
     'disable_workgroup_init',
-    // Dawn hides f16 from NVIDIA's drivers. On that of an H200 (580.159) training in mixed precision ran (docs/gpu-kernels.md).
+    // Dawn hides f16 from NVIDIA's drivers. On that of an H200 (580.159) the tests with f16 passed; kernels for matrix units
+    // are checked before they are used (docs/gpu-kernels.md).
     'vulkan_enable_f16_on_nvidia',
     // Matrix units are an experiment of Dawn's, in its interface and in WGSL.
     'allow_unsafe_apis',
