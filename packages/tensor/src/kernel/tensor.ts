@@ -96,8 +96,8 @@ export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uin
       `${tensor.label}: holds ${tensor.elements} values ${formatShape(tensor.shape)}, got ${values.length}`,
     );
   }
-  const unshared = values.buffer instanceof SharedArrayBuffer ? values.slice() : values;
   // The queue crashes on shared memory.
+  const unshared = values.buffer instanceof SharedArrayBuffer ? values.slice() : values;
   const stored = tensor.dataType === 'f16' ? toHalves(unshared) : unshared;
   gpu.device.queue.writeBuffer(bufferOf(tensor), 0, stored.buffer, stored.byteOffset, stored.byteLength);
 }
