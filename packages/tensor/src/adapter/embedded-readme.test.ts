@@ -1,6 +1,6 @@
 import { test } from 'vitest';
+import { withoutEmbedded } from '../../../../embedded-driver.base.js';
 import { alone, runReadme } from '../../../../readme.base.js';
-import { withoutEmbedded } from './embedded-driver.fixture.js';
 
 // Here, since @alex/software-gpu stands below this package and has no tools of its own to run it with. The snippet chooses a
 // driver for its process.

@@ -8,7 +8,7 @@ function reason(): string | undefined {
   if (platform !== 'linux' || arch !== 'x64') return `the embedded driver is not made for ${platform} on ${arch}`;
   try {
     // Which it comes in. That it is there is all that is asked: a driver that does not work is for the tests to find.
-    createRequire(new URL('../../../software-gpu/package.json', import.meta.url)).resolve('@sparticuz/chromium');
+    createRequire(new URL('packages/software-gpu/package.json', import.meta.url)).resolve('@sparticuz/chromium');
     return undefined;
   } catch {
     return '@sparticuz/chromium, which holds the embedded driver, is not installed';
