@@ -9,37 +9,40 @@ import { inWords, type TunedKernel, tunedKernels, tunedTable } from './tuned-ker
 
 const roofline = { multiplyAddsPerSecond: 1e12, copyBytesPerSecond: 1e15 };
 
-it('has each tuned kernel once, by its name, with its rate and share of the roofline', async () => {
-  const gpu = await testGpu();
-  const batch = 2;
-  const programs = recordPrograms(describeModel({ variant: 'small' }), gpu, {
-    batch,
-    loss: softmaxCrossEntropy(),
-    optimizer: sgd(),
-  });
-  const tuning: Tuning = { choice: 'whatever', milliseconds: 2, effort: 'full' };
-  const tunables = programs.flatMap((program) => program.tunables);
-  const tunings = new Map(tunables.map((tunable) => [tuningKey(tunable), tuning]));
-  const kernels = tunedKernels(gpu, programs, tunings, roofline);
-  expect(kernels).toHaveLength(tunings.size);
-  expect(kernels.map(({ kernel }) => kernel).sort()).toEqual(
-    [
-      ...['conv1', 'conv2', 'conv3', 'conv4', 'fc5', 'fc6'].flatMap((layer) => [
-        `${layer}/forward`,
-        `${layer}/weightGradient`,
-      ]),
-      ...['conv2', 'conv3', 'conv4', 'fc5', 'fc6'].map((layer) => `${layer}/inputGradient`),
-    ].sort(),
-  );
-  const last = kernels.find(({ kernel }) => kernel === 'fc6/forward')!;
-  // 256 inputs, 24 classes.
-  const flops = 2 * 256 * 24 * batch;
-  expect(last.teraflopsPerSecond).toBeCloseTo(flops / 2e-3 / 1e12, 12);
-  expect(last.rooflineShare).toBeCloseTo(flops / 2 / 1e12 / 2e-3, 12);
+it.each(['software', 'hardware'] as const)(
+  'has each tuned kernel once, by its name, with its rate and share of the roofline, on %s',
+  async (kind) => {
+    const gpu = await testGpu({}, kind);
+    const batch = 2;
+    const programs = recordPrograms(describeModel({ variant: 'small' }), gpu, {
+      batch,
+      loss: softmaxCrossEntropy(),
+      optimizer: sgd(),
+    });
+    const tuning: Tuning = { choice: 'whatever', milliseconds: 2, effort: 'full' };
+    const tunables = programs.flatMap((program) => program.tunables);
+    const tunings = new Map(tunables.map((tunable) => [tuningKey(tunable), tuning]));
+    const kernels = tunedKernels(gpu, programs, tunings, roofline);
+    expect(kernels).toHaveLength(tunings.size);
+    expect(kernels.map(({ kernel }) => kernel).sort()).toEqual(
+      [
+        ...['conv1', 'conv2', 'conv3', 'conv4', 'fc5', 'fc6'].flatMap((layer) => [
+          `${layer}/forward`,
+          `${layer}/weightGradient`,
+        ]),
+        ...['conv2', 'conv3', 'conv4', 'fc5', 'fc6'].map((layer) => `${layer}/inputGradient`),
+      ].sort(),
+    );
+    const last = kernels.find(({ kernel }) => kernel === 'fc6/forward')!;
+    // 256 inputs, 24 classes.
+    const flops = 2 * 256 * 24 * batch;
+    expect(last.teraflopsPerSecond).toBeCloseTo(flops / 2e-3 / 1e12, 12);
+    expect(last.rooflineShare).toBeCloseTo(flops / 2 / 1e12 / 2e-3, 12);
 
-  const [key] = tunings.keys();
-  expect(tunedKernels(gpu, programs, new Map([[key!, tuning]]), roofline)).toHaveLength(1);
-});
+    const [key] = tunings.keys();
+    expect(tunedKernels(gpu, programs, new Map([[key!, tuning]]), roofline)).toHaveLength(1);
+  },
+);
 
 it('is shown as a table', () => {
   const kernels: TunedKernel[] = [

@@ -51,10 +51,13 @@ export function tunedKernels(
   return [...kernels.values()];
 }
 
-/** What the labels of its dispatches begin with, as far as they say the same layer and direction as the last one. */
+/**
+ * What the labels of its dispatches begin with, as far as they say the same layer and direction as the last one. On GPUs the
+ * gradient of weights makes that of biases, too, and may end with it: the weights give the name.
+ */
 function nameOf(gpu: Gpu, tunable: Tunable<unknown>): string {
   const labels = dispatchesOf(gpu, tunable, choiceOf(gpu, tunable)).map(({ label }) => label.split('/'));
-  const last = labels.at(-1)!;
+  const last = labels.findLast(([, direction]) => direction !== 'biasGradient') ?? labels.at(-1)!;
   const alike = labels.filter((label) => label[0] === last[0] && label[1] === last[1]);
   const differs = last.findIndex((part, index) => alike.some((label) => label[index] !== part));
   return last.slice(0, differs < 0 ? last.length : differs).join('/');

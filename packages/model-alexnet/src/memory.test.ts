@@ -1,18 +1,12 @@
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
-import type { Gpu } from '@alex/tensor';
+import type { Gpu, GpuOptions } from '@alex/tensor';
 import { type Precision, planNetwork } from '@alex/tensor/network';
 import { testGpu } from '@alex/tensor/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { alexnet, type Variant } from './index.js';
 
-let gpu: Gpu;
-
-beforeAll(async () => {
-  gpu = await testGpu();
-});
-
-const planOf = (variant: Variant, batch: number, precision: Precision = 'float32') =>
+const planOf = (gpu: Gpu, variant: Variant, batch: number, precision: Precision = 'float32') =>
   planNetwork(alexnet({ variant }), gpu, { batch, loss: softmaxCrossEntropy(), optimizer: sgd(), precision });
 
 const variants: Variant[] = [
@@ -26,35 +20,54 @@ const variants: Variant[] = [
   'small',
 ];
 
-describe('memory', () => {
-  test.each(variants)('%s takes at most 1.15 times what must be alive at once', (variant) => {
+/**
+ * How many times what must be alive at once a plan may take. On GPUs kernels do more at once, so that more tensors must lie
+ * in different buffers: the planner comes no nearer, whatever it tries.
+ */
+const most = { software: 1.15, hardware: 1.16 };
+
+/** Subgroups as small as those of software drivers no GPU has: as one it goes without. */
+const adapters: readonly { readonly name: string; readonly options: GpuOptions; readonly kind?: 'hardware' }[] = [
+  { name: 'as it is', options: {} },
+  { name: 'as if it were a GPU without subgroups', options: { subgroups: false }, kind: 'hardware' },
+];
+
+describe.each(adapters)('memory on the adapter $name', ({ options, kind }) => {
+  let gpu: Gpu;
+
+  beforeAll(async () => {
+    gpu = await testGpu(options, kind);
+  });
+
+  test.each(variants)('%s takes at most 1.15 times what must be alive at once, or 1.16 on GPUs', (variant) => {
     const before = gpu.liveBuffers;
     for (const batch of [8, 64, 128]) {
-      const { activationBytes, leastActivationBytes } = planOf(variant, batch);
+      const { activationBytes, leastActivationBytes } = planOf(gpu, variant, batch);
       expect(activationBytes).toBeGreaterThanOrEqual(leastActivationBytes);
-      expect(activationBytes / leastActivationBytes).toBeLessThanOrEqual(1.15);
+      expect(activationBytes / leastActivationBytes).toBeLessThanOrEqual(most[gpu.description.kind]);
     }
     expect(gpu.liveBuffers).toBe(before);
   });
 
   test("a batch of 128 of the paper's network fits in 4 GB with momentum", () => {
-    const { parameterBytes, stateBytes, totalBytes } = planOf('paper', 128);
+    const { parameterBytes, stateBytes, totalBytes } = planOf(gpu, 'paper', 128);
     expect(parameterBytes).toBe(4 * alexnet({ variant: 'paper' }).parameterCount);
     expect(stateBytes).toBe(parameterBytes);
     expect(totalBytes).toBeLessThan(4 * 2 ** 30);
   });
+});
 
-  test("mixed precision takes less memory for the paper's network at any batch (needs shader-f16)", ({ skip }) => {
-    skip(!gpu.features.has('shader-f16'), 'this adapter has no shader-f16');
-    for (const [batch, share] of [
-      [8, 0.9],
-      [64, 0.65],
-      [128, 0.7],
-    ] as const) {
-      const [exact, mixed] = [planOf('paper', batch), planOf('paper', batch, 'mixed')];
-      expect(mixed.activationBytes / exact.activationBytes).toBeLessThan(share);
-      expect(mixed.activationBytes / mixed.leastActivationBytes).toBeLessThanOrEqual(1.15);
-      expect(mixed.parameterBytes).toBe(exact.parameterBytes);
-    }
-  });
+test("mixed precision takes less memory for the paper's network at any batch (needs shader-f16)", async ({ skip }) => {
+  const gpu = await testGpu();
+  skip(!gpu.features.has('shader-f16'), 'this adapter has no shader-f16');
+  for (const [batch, share] of [
+    [8, 0.9],
+    [64, 0.65],
+    [128, 0.7],
+  ] as const) {
+    const [exact, mixed] = [planOf(gpu, 'paper', batch), planOf(gpu, 'paper', batch, 'mixed')];
+    expect(mixed.activationBytes / exact.activationBytes).toBeLessThan(share);
+    expect(mixed.activationBytes / mixed.leastActivationBytes).toBeLessThanOrEqual(1.15);
+    expect(mixed.parameterBytes).toBe(exact.parameterBytes);
+  }
 });

@@ -15,6 +15,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SgdOptions, sgd } from './sgd.js';
 
+/** The distance from 1 to the next value of float32. */
+const ulp = 2 ** -23;
+
 let gpu: Gpu;
 let buffersBefore: number;
 
@@ -123,7 +126,12 @@ describe('sgd', () => {
     const after = async (gradients: Float32Array[], factor?: number) =>
       (await follow(sgd(), [{ description, start, gradients }], undefined, factor))[0]!;
     const quarter = gradient.map((value) => value / 4);
-    expect(await after([gradient, gradient], 0.25)).toEqual(await after([quarter, quarter]));
+    const [got, want] = [await after([gradient, gradient], 0.25), await after([quarter, quarter])];
+    got.forEach(({ parameter, velocity }, step) => {
+      // Not the same bits: drivers may round a product and a sum at once, and not in both kernels alike.
+      expect(relativeError(parameter, want[step]!.parameter)).toBeLessThan(4 * ulp);
+      expect(relativeError(velocity, want[step]!.velocity)).toBeLessThan(4 * ulp);
+    });
     const broken = gradient.map((value, index) => [Infinity, Number.NaN, value][index % 3]!);
     expect(await after([broken], 0)).toEqual([{ parameter: start, velocity: new Float32Array(elements) }]);
   });
@@ -136,7 +144,6 @@ describe('sgd', () => {
       [-0.013563454905125, 0.971922070119875],
     ] as const;
     const states = await followOne({}, 'conv1.weight', 1, 0.5, [0.01, 0.01, 0.01]);
-    const ulp = 2 ** -23;
     states.forEach(([velocity, value], step) => {
       const [wantedVelocity, wantedValue] = worked[step]!;
       expect(Math.abs(velocity / wantedVelocity - 1)).toBeLessThan(2 * ulp);

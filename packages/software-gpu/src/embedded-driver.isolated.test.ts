@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { withoutEmbedded } from '../../../embedded-driver.base.js';
 
 const { load } = vi.hoisted(() => ({ load: vi.fn() }));
 vi.mock('koffi', () => ({ default: { load } }));
@@ -28,22 +29,23 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-const here = process.platform === 'linux' && process.arch === 'x64';
-
 describe('embeddedDriver', () => {
-  it.runIf(here)('gives a manifest that names a driver which is there', async () => {
+  it('gives a manifest that names a driver which is there', async ({ skip }) => {
+    skip(withoutEmbedded !== undefined, withoutEmbedded);
     const { manifest } = await embeddedDriver();
     const { ICD } = JSON.parse(await readFile(manifest!, 'utf8')) as { ICD: { library_path: string } };
     const library = await stat(join(dirname(manifest!), ICD.library_path));
     expect(library.size).toBeGreaterThan(1_000_000);
   });
 
-  it.runIf(here)('leaves the loader of the machine in its place', async () => {
+  it('leaves the loader of the machine in its place', async ({ skip }) => {
+    skip(withoutEmbedded !== undefined, withoutEmbedded);
     await embeddedDriver();
     expect(load.mock.calls).toEqual([['libvulkan.so.1']]);
   });
 
-  it.runIf(here)('loads the loader that comes with the driver where the machine has none', async () => {
+  it('loads the loader that comes with the driver where the machine has none', async ({ skip }) => {
+    skip(withoutEmbedded !== undefined, withoutEmbedded);
     load.mockImplementationOnce(() => {
       throw new Error('libvulkan.so.1: cannot open shared object file');
     });
@@ -51,7 +53,8 @@ describe('embeddedDriver', () => {
     expect(load.mock.lastCall).toEqual([join(dirname(manifest!), 'libvulkan.so.1')]);
   });
 
-  it.runIf(here)('says why where nothing can be unpacked or loaded', async () => {
+  it('says why where nothing can be unpacked or loaded', async ({ skip }) => {
+    skip(withoutEmbedded !== undefined, withoutEmbedded);
     load.mockImplementation(() => {
       throw new Error('wrong ELF class');
     });
@@ -74,7 +77,8 @@ describe('embeddedDriver', () => {
     expect(load).not.toHaveBeenCalled();
   });
 
-  it.runIf(here).each([true, false])('is for threads whose environment the drivers see (%s)', async (seen) => {
+  it.for([true, false])('is for threads whose environment the drivers see (%s)', async (seen, { skip }) => {
+    skip(withoutEmbedded !== undefined, withoutEmbedded);
     vi.doMock('node:worker_threads', () => ({ isMainThread: false, threadId: 7 }));
     restore.push(() => vi.doUnmock('node:worker_threads'));
     // The C library's `getenv`, which knows nothing of a thread's own copy.

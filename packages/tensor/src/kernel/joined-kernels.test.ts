@@ -13,6 +13,14 @@ beforeAll(async () => {
   gpu = await testGpu();
 });
 
+/** The adapter, as if it were another. */
+function as(kind: 'hardware' | 'software', bindingBytes = gpu.bindingBytes): Gpu {
+  return Object.create(gpu, {
+    description: { value: { ...gpu.description, kind } },
+    bindingBytes: { value: bindingBytes },
+  });
+}
+
 /** Tensors that count up from 1, of the given lengths. */
 async function withTensors(lengths: readonly number[], use: (tensors: Tensor[]) => Promise<void>): Promise<void> {
   const tensors = lengths.map((length, index) => createTensor(gpu, `t${index}`, [length]));
@@ -138,11 +146,18 @@ describe('kernels of few elements', () => {
     );
   });
 
-  it('leave large ones alone', async () => {
-    const recording = createRecording(gpu);
+  it.each([
+    ['software', 16_384],
+    ['hardware', 2 ** 20],
+  ] as const)('leave large ones alone, which on %s have more than %d elements', (kind, few) => {
+    const recording = createRecording(as(kind));
     const joining = joinKernels(recording);
-    recordElementwise(joining, double('large', recording.tensor('x', [100_000])));
-    expect(recording.operations.map(({ label }) => label)).toEqual(['large']);
+    recordElementwise(joining, double('small', recording.tensor('x', [few])));
+    recordElementwise(joining, double('large', recording.tensor('y', [few + 1])));
+    const labels = () => recording.operations.map(({ label }) => label);
+    expect(labels()).toEqual(['large']);
+    joining.recordJoined();
+    expect(labels()).toEqual(['large', 'small']);
   });
 });
 
@@ -212,12 +227,4 @@ describe('kernels recorded together', () => {
     const most = gpu.limits.maxStorageBuffersPerShaderStage;
     expect(labelsOf(undefined, alignment)).toHaveLength(Math.ceil(3 / Math.floor(most / 4)));
   });
-
-  /** The adapter, as if it were another. */
-  function as(kind: 'hardware' | 'software', bindingBytes = gpu.bindingBytes): Gpu {
-    return Object.create(gpu, {
-      description: { value: { ...gpu.description, kind } },
-      bindingBytes: { value: bindingBytes },
-    });
-  }
 });

@@ -66,7 +66,7 @@ export interface TimeCandidatesOptions extends Partial<Pick<TrialOptions, 'clock
 
 /**
  * Times all choices of a tunable whose results are the plain one's, the plain one among them; those that are hopelessly
- * slow only once.
+ * slow only once, or twice on a card.
  *
  * @returns the fastest first, then those that failed, are wrong or to be avoided
  * @throws AdapterError where the adapter is lost
@@ -138,6 +138,7 @@ async function race(
       } catch (error) {
         await throwIfLost(gpu);
         best.delete(run);
+        racing = racing.filter((other) => other !== run);
         onDropped(run.choice, messageOf(error));
       }
     }

@@ -8,6 +8,8 @@ import { createProgram, type Program } from '../kernel/program.js';
 import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from '../kernel/tensor.js';
 import { randomTensor, relativeError } from '../testing/values.js';
 import { type ProductOptions, recordProduct } from './product.js';
+import type { Share } from './products/shape.js';
+import type { ProductTile } from './products/tile-size.js';
 
 type Case = Pick<ProductOptions, 'm' | 'n' | 'k' | 'tile' | 'share' | 'splitK' | 'epilogue'> & {
   transposeA?: boolean;
@@ -87,6 +89,43 @@ async function errorOf(gpu: Gpu, test: Case, halves: readonly string[] = []): Pr
     program?.dispose();
     for (const tensor of Object.values(tensors)) disposeTensor(gpu, tensor);
   }
+}
+
+/** Tiles of unlike sizes that a family takes, whatever the adapter would choose; none where the adapter has no such family. */
+function tilesOf({ subgroupSize, subgroupMatrix }: Gpu, share: Share): ProductTile[] {
+  const tile = (
+    [rows, columns]: readonly [number, number],
+    [invocationRows, workgroupSize]: readonly [number, number],
+    unroll: number,
+  ): ProductTile => ({ rows, columns, invocationRows, workgroupSize, unroll });
+  if (share === 'workgroup') {
+    return [
+      tile([4, 4], [1, 4], 4),
+      tile([4, 8], [2, 8], 8),
+      tile([8, 4], [3, 12], 16),
+      tile([12, 4], [1, 32], 4),
+      tile([16, 8], [8, 16], 20),
+    ];
+  }
+  if (share === 'matrix') {
+    if (!subgroupMatrix || subgroupSize === undefined) return [];
+    const { rows, columns, steps } = subgroupMatrix;
+    return [
+      tile([rows, columns], [1, subgroupSize], steps),
+      tile([rows, 2 * columns], [1, 2 * subgroupSize], 2 * steps),
+      tile([3 * rows, columns], [2, 2 * subgroupSize], steps),
+      tile([2 * rows, columns], [2, 4 * subgroupSize], 2 * steps),
+    ];
+  }
+  if (share === 'subgroup' && subgroupSize === undefined) return [];
+  const lanes = share === 'subgroup' ? subgroupSize! : 4;
+  return [
+    tile([1, 3], [1, 3 * lanes], 1),
+    tile([3, 1], [1, lanes], 5),
+    tile([4, 2], [1, 2 * lanes], 1),
+    tile([12, 2], [1, 2 * lanes], 5),
+    tile([16, 1], [1, lanes], 3),
+  ];
 }
 
 describe.each([
@@ -290,20 +329,18 @@ describe.each([
     narrow.dispose();
   });
 
-  it('does not depend on the tile', async () => {
-    const subgroup = gpu.subgroupSize ?? 1;
-    for (const [rows, columns, unroll] of [
-      [1, 3, 1],
-      [3, 1, 5],
-      [4, 2, 1],
-      [12, 2, 5],
-      [16, 1, 3],
-    ] as const) {
-      const tile = { rows, columns, unroll, workgroupSize: subgroup * columns };
-      const test = { m: 21, n: 45, k: 19, tile, transposeA: rows !== 4 };
-      expect(await errorOf(gpu, test), JSON.stringify(test)).toBeLessThan(1e-5);
-    }
-  });
+  it.for(['none', 'subgroup', 'workgroup', 'matrix'] as const)(
+    'does not depend on the tile, where operands are shared by %s',
+    async (share, context) => {
+      const tiles = tilesOf(gpu, share);
+      if (tiles.length === 0) return context.skip('no such kernels here');
+      for (const tile of tiles) {
+        const test = { m: 21, n: 45, k: 19, tile, share, transposeA: tile.rows !== 4 };
+        const halves = share === 'matrix' ? ['a', 'b'] : [];
+        expect(await errorOf(gpu, test, halves), JSON.stringify(test)).toBeLessThan(1e-5);
+      }
+    },
+  );
 
   it('refuses sizes and tensors that do not fit, before any work', async () => {
     const tensor = (elements: number) => ({ label: 't', shape: [elements], elements, dataType: 'f32' as const });
