@@ -99,7 +99,7 @@ it("runs the README's snippet", async () => {
 The layer \`${layer}\`.
 
 \`\`\`sh
-npm install @alex/${name} @alex/tensor @alex/software-gpu   # the last brings a driver where there is no GPU
+npm install @alex/${name} @alex/tensor @alex/software-gpu   # software-gpu provides a driver if there is no GPU
 \`\`\`
 
 \`\`\`ts
