@@ -1,7 +1,7 @@
 import { ConfigError } from '@alex/tensor';
 import { checkWholeNumber } from '@alex/tensor/kernels';
 
-/** Where a crop lies in its image, in pixels from the top left corner, and whether it is reflected left to right. */
+/** The position of a crop in its image, in pixels from the top left corner, and whether it is flipped horizontally. */
 export interface View {
   readonly top: number;
   readonly left: number;
@@ -10,7 +10,7 @@ export interface View {
 
 /**
  * The ten views whose predictions the paper averages at test time (section 4.1): the four corner crops and the centre
- * crop, then the reflections of the five.
+ * crop, then the flips of these five.
  *
  * @param height Of the image, in pixels.
  * @param width Of the image, in pixels.
@@ -40,7 +40,7 @@ export function tenViews(height: number, width: number, crop: number | readonly 
   return [false, true].flatMap((mirrored) => corners.map(([top, left]) => ({ top, left, mirrored })));
 }
 
-/** The first pixel of a centred crop; where the margins cannot be equal the smaller one comes first. */
+/** The first pixel of a centred crop. If the margins cannot be equal, the smaller one comes first. */
 export function centreOffset(size: number, crop: number): number {
   return Math.floor((size - crop) / 2);
 }

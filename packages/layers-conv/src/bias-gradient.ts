@@ -1,7 +1,7 @@
 import type { Recorder, Shape, Tensor } from '@alex/tensor';
 import { elementCount, recordRowSums } from '@alex/tensor/kernels';
 
-/** Records the gradient of biases of which each is added to equally many neighbouring outputs. */
+/** Records the gradient of biases, each of which is added to the same number of adjacent outputs. */
 export function recordBiasGradient(
   recorder: Recorder,
   { name }: { readonly name: string },

@@ -47,9 +47,9 @@ export function recordWeightGradient(recorder: Recorder, geometry: Geometry, val
 }
 
 /**
- * A product of filters (rows) with the weights of a filter (columns), reduced over
- * output positions and, innermost, over images. Where filters and weights alone give too little to do at once, positions
- * are shared out in pieces that are summed afterwards (split-K).
+ * A product of filters (rows) and a filter's weights (columns), reduced over output positions and, innermost, images.
+ * If filters and weights alone offer too little parallelism, positions are divided into parts that are summed
+ * afterwards (split-K).
  */
 function recordDirect(
   recorder: Recorder,

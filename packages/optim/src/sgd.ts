@@ -2,9 +2,9 @@ import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor
 import { checkNotNegative, recordElementwise } from '@alex/tensor/kernels';
 import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
 
-/** What one parameter, or some of them, does differently. */
+/** What differs for one or some parameters. */
 export interface SgdOverride {
-  /** Times the learning rate of the step. 1 where left out; 0 keeps a parameter as it is. */
+  /** Factor of the step's learning rate. Default: 1; 0 freezes a parameter. */
   readonly learningRateScale?: number;
   /** Instead of the optimizer's momentum. */
   readonly momentum?: number;
@@ -13,24 +13,24 @@ export interface SgdOverride {
 }
 
 export interface SgdOptions {
-  /** 0.01 where left out (section 5 of the paper); a step may name another. */
+  /** Default: 0.01 (section 5 of the paper). A step may use another rate. */
   readonly learningRate?: number;
-  /** Share of the velocity that survives a step. 0.9 where left out (section 5 of the paper). */
+  /** Fraction of the velocity that survives a step. Default: 0.9 (section 5 of the paper). */
   readonly momentum?: number;
-  /** Pull of the weights towards 0, of weights only, not biases. 0.0005 where left out (section 5 of the paper). */
+  /** Weight decay, for weights only, not biases. Default: 0.0005 (section 5 of the paper). */
   readonly weightDecay?: number;
   /**
-   * By parameter (`conv1.weight`), by layer (`conv1`), by kind of parameter (`*.bias`; `*.weight` also names
-   * `k.weight` of a layer `res`). Where several fit one
-   * parameter, each field is taken from the nearest: its own name, then its layer's, then its kind's.
+   * Per parameter (`conv1.weight`), layer (`conv1`) or kind of parameter (`*.bias`; `*.weight` also matches `k.weight`
+   * of a layer `res`). If several match a parameter, each field is taken from the most specific one: its own name, then
+   * its layer's, then its kind's.
    *
-   * A weight decay given for a layer or for the whole optimizer counts for the weights alone; one that names biases
-   * (`conv1.bias`, `*.bias`) counts for those too.
+   * A weight decay for a layer or for the whole optimizer applies to weights only; one that names biases (`conv1.bias`,
+   * `*.bias`) applies to those too.
    */
   readonly overrides?: Readonly<Record<string, SgdOverride>>;
 }
 
-/** What is applied to one parameter. */
+/** The rule for one parameter. */
 interface Rule {
   readonly learningRateScale: number;
   readonly momentum: number;
@@ -45,13 +45,13 @@ interface Rule {
  * w := w + v
  * ```
  *
- * The rate lives inside the velocity: after the rate is lowered, velocity gained at the old one dies out by `momentum`
- * per step. So a rate of 0 lets a parameter that moved already coast to a stop; a `learningRateScale` of 0 keeps it exactly as
- * it is. State: `velocity`, of each parameter's shape.
+ * The rate is part of the velocity: after the rate is lowered, velocity gained at the old rate decays by `momentum` per
+ * step. So with a rate of 0, a parameter that has moved coasts to a stop; with a `learningRateScale` of 0, it keeps its
+ * value exactly. State: `velocity`, with each parameter's shape.
  *
- * The CIFAR-10 nets of cuda-convnet (its layer-params files) all learn at 0.001 with biases twice as fast, and decay
- * layer by layer: 80sec 0.004 in convolutions and 0.03 in fc64 and fc10; 19pct and 18pct 0.004 in convolutions, and 3 and
- * 1 in fc10; 13pct and 11pct 0 in convolutions and 0.004 in local layers, and 0.004 and 0.01 in fc10. So 18pct,
+ * The CIFAR-10 nets of cuda-convnet (its layer-params files) all learn at 0.001, with twice the rate for biases, and
+ * decay per layer: 80sec 0.004 in convolutions and 0.03 in fc64 and fc10; 19pct and 18pct 0.004 in convolutions, and 3
+ * and 1 in fc10; 13pct and 11pct 0 in convolutions and 0.004 in local layers, and 0.004 and 0.01 in fc10. So 18pct,
  * whose fc10 is `fc4` in `cifar-18pct` of `@alex/model-alexnet`, is
  *
  * ```ts
@@ -62,8 +62,8 @@ interface Rule {
  * });
  * ```
  *
- * @throws ConfigError where an option is unknown, a number is not finite or negative, or momentum is 1 or more; and, once the network's
- * parameters are known, where an override names none of them.
+ * @throws ConfigError if an option is unknown, a number is not finite or negative, or momentum is 1 or more; and, once
+ * the network's parameters are known, if an override matches none of them
  */
 export function sgd(options: SgdOptions = {}): Optimizer {
   const { learningRate = 0.01, momentum = 0.9, weightDecay = 0.0005, overrides = {}, ...unknown } = options;
@@ -103,7 +103,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
     record(recorder, { description, parameter, gradient, state: { velocity }, gradientFactor }) {
       if (velocity === undefined) throw new ConfigError(`sgd: no velocity was kept for ${description.path}`);
       const rule = ruleOf(description);
-      // Not a rate of 0, which would make -0 of a weight 0, and NaN of it where its gradient is infinite.
+      // A rate of 0 would turn a weight of -0 into 0, and into NaN if its gradient is infinite.
       if (rule.learningRateScale === 0) return;
       const rate = rateName(description);
       const update = (gradient: string) => `

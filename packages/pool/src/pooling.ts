@@ -10,19 +10,21 @@ import {
   type Rounding,
 } from '@alex/tensor/kernels';
 
-/** What max and average pooling have in common. */
+/** Options common to max and average pooling. */
 export interface PoolOptions extends LayerOptions {
   /** Rows and columns of a window: a number or `[height, width]`. */
   readonly size: Pair;
   /** Steps between windows: a number or `[height, width]`. Default: the window's size. */
   readonly stride?: Pair;
-  /** Around the image: a number, `[height, width]` or `{ top, left, bottom, right }`, each less than `size`; 0. */
+  /**
+   * Around the image: a number, `[height, width]` or `{ top, left, bottom, right }`, each less than `size`. Default: 0.
+   */
   readonly padding?: Pair | Padding;
-  /** Whether a last window that overhangs the far border is left out (`floor`, the default) or clipped (`ceil`). */
+  /** Whether a last window that extends beyond the far border is omitted (`floor`, the default) or clipped (`ceil`). */
   readonly rounding?: Rounding;
 }
 
-/** Checked windows. */
+/** Options after the check. */
 export interface Pooling {
   readonly name: string;
   readonly size: readonly [height: number, width: number];
@@ -31,7 +33,7 @@ export interface Pooling {
   readonly rounding: Rounding;
 }
 
-/** Throws a `ConfigError` that names the layer where an option cannot be meant. */
+/** Throws a `ConfigError` with the layer's name for an invalid option. */
 export function checkPooling(kind: string, options: PoolOptions): Pooling {
   const name = options.name ?? kind;
   const size = pair(name, 'size', options.size);
@@ -49,7 +51,7 @@ export function checkPooling(kind: string, options: PoolOptions): Pooling {
   return { name, size, stride, padding, rounding };
 }
 
-/** Throws a `ShapeError` where the input is no image or no window fits. */
+/** Throws a `ShapeError` if the input is not an image or no window fits. */
 export function pooledShape({ name, size, stride, padding, rounding }: Pooling, input: Shape): Shape {
   const [images, channels, height, width] = imageShape(name, input);
   const { top, left, bottom, right } = padding;

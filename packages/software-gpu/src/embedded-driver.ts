@@ -5,7 +5,7 @@ import { isMainThread } from 'node:worker_threads';
 import { cacheFolders } from './cache-folder.js';
 import { unpacked } from './unpack.js';
 
-/** Where the embedded driver lies, or why this process cannot have it. */
+/** The path of the embedded driver, or why this process cannot use it. */
 export type EmbeddedDriver =
   | {
       /** Path of the Vulkan driver manifest, for the environment variable `VK_DRIVER_FILES`. */
@@ -24,11 +24,11 @@ const loader = 'libvulkan.so.1';
 let prepared: Promise<EmbeddedDriver> | undefined;
 
 /**
- * Makes SwiftShader, a Vulkan driver that computes on the CPU, ready for this process: unpacks it into a cache folder where
- * that has not happened yet (`$XDG_CACHE_HOME/alex` or `~/.cache/alex`, else the system's folder for temporary files) and,
- * where the machine has no Vulkan loader, loads the one that comes with it.
+ * Makes SwiftShader, a Vulkan driver that runs on the CPU, available to this process. It is unpacked once, into a cache
+ * folder (`$XDG_CACHE_HOME/alex` or `~/.cache/alex`, otherwise the system's temporary folder). If the machine has no
+ * Vulkan loader, the included one is loaded.
  *
- * Linux on x64 only. Does not throw where it cannot be had: `manifest` is `undefined` and `reason` says why.
+ * Linux on x64 only. On other platforms it does not throw: `manifest` is `undefined` and `reason` says why.
  */
 export function embeddedDriver(): Promise<EmbeddedDriver> {
   prepared ??= prepare();
@@ -41,7 +41,7 @@ async function prepare(): Promise<EmbeddedDriver> {
     return unavailable(`the embedded driver is made for Linux on x64, this is ${platform} on ${arch}`);
   }
   if (!isMainThread) {
-    // A worker has a copy of the environment: drivers read the process's own.
+    // A worker has a copy of the environment, but drivers read that of the process.
     return unavailable('the embedded driver can be chosen from the main thread only');
   }
   try {
@@ -57,7 +57,7 @@ function unavailable(reason: string): EmbeddedDriver {
   return { manifest: undefined, reason };
 }
 
-/** The driver travels in the Chromium package: `bin/swiftshader.tar.br`, beside `build/cjs/index.cjs`, its entry. */
+/** The driver is part of the Chromium package: `bin/swiftshader.tar.br`, next to its entry `build/cjs/index.cjs`. */
 async function unpackDriver(): Promise<string> {
   const chromium = join(createRequire(import.meta.url).resolve('@sparticuz/chromium'), '../../..');
   const { version } = JSON.parse(await readFile(join(chromium, 'package.json'), 'utf8')) as { version: string };
@@ -65,7 +65,9 @@ async function unpackDriver(): Promise<string> {
   return unpacked({ archive, files: [library, manifest, loader], name: `swiftshader-${version}` }, cacheFolders());
 }
 
-/** WebGPU asks for the loader by its bare name and gets what the process holds under that name. */
+/**
+ * WebGPU loads the loader by its bare name, and gets the library that the process has already loaded under that name.
+ */
 async function loadVulkanLoader(embedded: string): Promise<void> {
   const { default: koffi } = await import('koffi');
   try {
