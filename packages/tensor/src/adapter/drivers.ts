@@ -3,55 +3,56 @@ import type { AdapterDescription } from './gpu.js';
 import { cardAddresses, findTwins, type Twin } from './twins.js';
 import type { GPU, GPUAdapter } from './webgpu.js';
 
-/** An adapter that was found, and the way to it. */
+/** An adapter, and how to request it. */
 export interface Found {
   readonly description: AdapterDescription;
-  /** Asks the driver for the adapter; each time a fresh one, since an adapter gives one device only. */
+  /** Requests the adapter from the driver; a new one each time, since an adapter provides only one device. */
   readonly request: () => Promise<GPUAdapter | null>;
 }
 
-/** Where to look for Vulkan drivers: environment variables for the moment of the search. */
+/** Where to look for Vulkan drivers: environment variables that are set during the search. */
 type Drivers = Readonly<Record<string, string>>;
 
-/** The interface to the drivers that is native to the platform, so that no adapter appears twice. */
+/** Only the platform's native driver interface, so that no adapter appears twice. */
 const backend = process.platform === 'darwin' ? 'metal' : process.platform === 'win32' ? 'd3d12' : 'vulkan';
 
 const toggles = [
   `enable-dawn-features=${[
-    // The kernels guard their own indices: the driver need not do it again. Twice as fast on SwiftShader.
+    // The kernels guard their own indices, so the driver need not. Twice as fast on SwiftShader.
     'disable_robustness',
-    // They also write the memory of a workgroup before they read it: it need not be filled with zeros at every start.
+    // The kernels write workgroup memory before they read it, so it need not be zeroed at every start.
     'disable_workgroup_init',
-    // Dawn hides f16 from NVIDIA's drivers. On that of an H200 (580.159) training in mixed precision ran (docs/gpu-kernels.md).
+    // Dawn hides f16 on NVIDIA's drivers. On an H200 (580.159), training in mixed precision works
+    // (docs/gpu-kernels.md).
     'vulkan_enable_f16_on_nvidia',
-    // Matrix units are an experiment of Dawn's, in its interface and in WGSL.
+    // Matrix units are experimental in Dawn, both in its API and in WGSL.
     'allow_unsafe_apis',
     'expose_wgsl_experimental_features',
   ].join()}`,
-  // Browsers round timestamps to a tenth of a millisecond against spying pages, and many a kernel takes less.
+  // Browsers round timestamps to a tenth of a millisecond to protect users from spying pages; many kernels take less.
   'disable-dawn-features=timestamp_quantization',
 ];
 
-/** No adapter is called this: Dawn answers such a request with the names of those that there are. */
+/** No adapter has this name. Dawn answers such a request with the names of all adapters. */
 const nobody = '(list the adapters)';
 
-/** What Dawn makes must not outlive the instance it was made from, and nothing of Dawn's says so to the garbage collector. */
+/** Objects created by Dawn must not outlive their instance, but Dawn does not tell the garbage collector. */
 const instances: GPU[] = [];
 
-/** What a search found, and why it may have found less than one would expect. */
+/** The result of a search, and why it may have found less than expected. */
 export interface Search {
   readonly found: readonly Found[];
   /** Why there is no embedded adapter. */
   readonly withoutEmbedded?: string | undefined;
-  /** Why WebGPU itself cannot be used here: `webgpu` has no library for this platform, or it does not load. */
+  /** Why WebGPU itself is unavailable: `webgpu` has no library for this platform, or it does not load. */
   readonly withoutWebGpu?: string;
 }
 
-/** Makes an instance of Dawn, which looks for adapters as the flags say. */
+/** Creates an instance of Dawn, which searches for adapters as the flags specify. */
 type Create = (flags: string[]) => GPU;
 
 /**
- * The machine's own adapters and the embedded one, the best one first.
+ * The machine's own adapters and the embedded one, best first.
  *
  * @param environment variables that drivers and the loader see
  */
@@ -63,8 +64,8 @@ export async function findAdapters(environment: Drivers = {}): Promise<Search> {
   }
   const { manifest, reason } = await embeddedManifest();
   const embedded = manifest === undefined ? [] : await findIn({ ...environment, ...nothingBut(manifest) }, true, []);
-  // Vulkan's loader complains on standard error where it finds no driver at all: so that it finds one, the embedded
-  // driver is there in the search for the machine's own, and is left out afterwards.
+  // The Vulkan loader complains on standard error if it finds no driver at all. To avoid this, the search for the
+  // machine's own adapters includes the embedded driver, which is then removed from the results.
   const names = embedded.map(({ description }) => description.name);
   const own = await findIn({ ...(manifest !== undefined && also(manifest)), ...environment }, false, names);
   const found = [...own, ...embedded].sort((a, b) => rank(a.description) - rank(b.description));
@@ -74,7 +75,10 @@ export async function findAdapters(environment: Drivers = {}): Promise<Search> {
   };
 }
 
-/** Loads a library of 20 MB, and not before adapters are looked for: who only describes networks needs none. */
+/**
+ * Loads a library of 20 MB, and only when adapters are searched for: a program that only describes networks does not
+ * need it.
+ */
 async function loadWebGpu(): Promise<Create> {
   // Its declarations would make all of @webgpu/types global; `as string` keeps TypeScript from reading them.
   const { create } = (await import('webgpu' as string)) as { readonly create: Create };
@@ -91,7 +95,7 @@ function rank({ kind, embedded }: AdapterDescription): number {
   return embedded ? 2 : 1;
 }
 
-/** The older name of the variable is for loaders before 1.3.207. */
+/** Loaders before 1.3.207 read the older name of the variable. */
 function nothingBut(manifest: string): Drivers {
   return { VK_DRIVER_FILES: manifest, VK_ICD_FILENAMES: manifest };
 }
@@ -138,16 +142,16 @@ async function findIn(drivers: Drivers, embedded: boolean, except: readonly stri
   return found;
 }
 
-/** The ways to all adapters of one name; to the first of them where they cannot be told apart. */
+/** How to request each adapter of one name; only the first of them if they cannot be told apart. */
 async function waysTo(name: string, drivers: Drivers): Promise<readonly Partial<Twin>[]> {
-  // Somebody chose one already.
+  // The user has already selected one.
   if (drivers['DRI_PRIME'] !== undefined) return [{}];
   const list = (environment: Drivers) => listNames({ ...drivers, ...environment });
   const twins = await findTwins(name, list, await cardAddresses());
   return twins.length > 0 ? twins : [{}];
 }
 
-/** The names of the adapters that drivers show, each as often as there are adapters of that name. */
+/** The names of the adapters that drivers show, each as often as there are adapters with that name. */
 export async function listNames(drivers: Drivers): Promise<string[]> {
   try {
     await requestIn(await instanceFor(nobody), drivers);
@@ -166,7 +170,7 @@ async function instanceFor(name: string): Promise<GPU> {
   return instance;
 }
 
-/** Drivers are looked for during the call itself: when it returns, the environment is as it was. */
+/** Drivers are searched for during the call itself, so the environment is restored when it returns. */
 function requestIn(instance: GPU, drivers: Drivers): Promise<GPUAdapter | null> {
   const before = Object.keys(drivers).map((variable) => [variable, process.env[variable]] as const);
   Object.assign(process.env, drivers);

@@ -4,7 +4,7 @@ import { checkHostTensor, formatShape, type HostTensor } from '../shape.js';
 import type { NetworkDescription } from './description.js';
 import type { Stations } from './stations.js';
 
-/** Brings batches to the adapters. */
+/** Writes batches to the adapters. */
 export class BatchInput {
   readonly #description: NetworkDescription;
   readonly #stations: Stations;
@@ -18,7 +18,7 @@ export class BatchInput {
     this.#stagedLabels = new Uint32Array(batch);
   }
 
-  /** Brings images and labels to the adapters; gives the number of images. */
+  /** Writes images and labels to the adapters; returns the number of images. */
   fill(images: HostTensor | Tensor, labels: ArrayLike<number> | undefined, exactly?: number): number {
     const filled = images === this.#stations.first.tensors.input;
     const [count = 0, ...image] = filled ? [this.#batch, ...this.#description.input] : images.shape;
@@ -56,7 +56,7 @@ export class BatchInput {
   #checkLabels(labels: ArrayLike<number>, count: number, images: HostTensor | Tensor): Uint32Array {
     const classes = this.#description.output[0]!;
     const onAdapter = !('data' in images);
-    // Images that are on the adapter already fill the whole batch; the last of them may be left unlabelled.
+    // Images that are already on the adapter fill the whole batch; the last of them may be without labels.
     if (onAdapter ? labels.length > count || labels.length < 1 : labels.length !== count) {
       throw new ShapeError(`${this.#description.name}: ${count} images need ${count} labels, got ${labels.length}`);
     }

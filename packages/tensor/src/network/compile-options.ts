@@ -5,16 +5,16 @@ import type { NetworkDescription } from './description.js';
 import { type ProgramOptions, precisions } from './network-tensors.js';
 
 export interface CompileOptions extends ProgramOptions {
-  /** Decides initial parameters and every random choice of the layers. Default: 0. */
+  /** Determines initial parameters and all random choices of the layers. Default: 0. */
   readonly seed?: number;
 }
 
-/** Options whose seed is known. */
+/** Options with a seed. */
 export type SeededOptions = CompileOptions & { readonly seed: number };
 
 const largestSeed = 0xffffffff;
 
-/** @throws ConfigError where the seed is no whole number of 32 bits */
+/** @throws ConfigError if the seed is not a whole number of 32 bits */
 export function withSeed(description: NetworkDescription, options: CompileOptions): SeededOptions {
   const { seed = 0 } = options;
   if (!Number.isInteger(seed) || seed < 0 || seed > largestSeed) {
@@ -24,9 +24,9 @@ export function withSeed(description: NetworkDescription, options: CompileOption
 }
 
 /**
- * Checks that a network can be compiled for an adapter as the options say.
+ * Checks that a network can be compiled for an adapter with these options.
  *
- * @throws ConfigError for an option that is not allowed, ShapeError for a network that gives no scores
+ * @throws ConfigError for an option that is not allowed, ShapeError for a network that does not output scores
  */
 export function checkOptions(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
   const { batch, precision = 'float32', microBatches = 1 } = options;

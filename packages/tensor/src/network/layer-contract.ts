@@ -1,11 +1,11 @@
-// What a layer must give, held against what it gives: a layer that forgets a gradient would train on in silence.
+// Compares what a layer returns with the contract: with a missing gradient, training would silently go wrong.
 import { ConfigError, ShapeError } from '../errors.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
 import { formatShape, type Shape } from '../shape.js';
 import type { BackwardInput, BackwardOutput, ForwardInput, ForwardOutput, Layer } from './layer.js';
 
-/** A parameter, or a part of the state, as the layer described it. */
+/** A parameter, or a part of the state, as described by the layer. */
 interface Described {
   readonly name: string;
   readonly shape: Shape;
@@ -14,8 +14,9 @@ interface Described {
 /**
  * Records a layer's forward pass.
  *
- * @param state the layer's own, as it is described for this input
- * @throws ConfigError if the layer gives no output, or not exactly its state in training; ShapeError if one has the wrong shape
+ * @param state the layer's own, as described for this input
+ * @throws ConfigError if the layer returns no output, or not exactly its state in training; ShapeError if one has the
+ * wrong shape
  */
 export function recordLayerForward(
   recorder: Recorder,
@@ -48,8 +49,8 @@ export function recordLayerForward(
 /**
  * Records a layer's backward pass.
  *
- * @param parameters the layer's own, as they are described for this input
- * @throws ConfigError if the layer does not give the gradients that are needed; ShapeError if one has the wrong shape
+ * @param parameters the layer's own, as described for this input
+ * @throws ConfigError if the layer does not return the required gradients; ShapeError if one has the wrong shape
  */
 export function recordLayerBackward(
   recorder: Recorder,
@@ -74,7 +75,7 @@ export function recordLayerBackward(
   return result;
 }
 
-/** Compares tensors by name with those that are described. */
+/** Compares tensors by name with their descriptions. */
 function checkAll(
   layer: string,
   method: string,

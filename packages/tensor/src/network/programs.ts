@@ -28,7 +28,9 @@ export function recordEvaluation(
   recordCopy(recorder, loss.probabilities, tensors.probabilities);
 }
 
-/** Records the forward pass of a part with its lowest layers only. Gives what the last of them gives: the adapter's piece of it. */
+/**
+ * Records the forward pass of only the lowest layers of a part. Returns the adapter's piece of the last one's output.
+ */
 export function recordUpTo(
   given: Recorder,
   part: NetworkPart,
@@ -40,12 +42,12 @@ export function recordUpTo(
   return recordForward(recorder, part, tensors.input, readParameter, storedState(tensors), false).at(-1)!.above;
 }
 
-/** Layers read their state where it is stored. */
+/** Layers read the stored state directly. */
 function storedState({ layerState }: NetworkTensors): ReadState {
   return (path) => layerState.get(path)!;
 }
 
-/** All scores, on every adapter: each measures all images, which costs next to nothing. */
+/** All scores on every adapter: each measures all images, which costs next to nothing. */
 function recordScores(recorder: Recorder, { scores, index }: NetworkPart, own: Tensor): Tensor {
   return scores ? recordGather(recorder, 'loss/scores', own, scores, index) : own;
 }
@@ -60,8 +62,8 @@ export function recorderFor(recorder: Recorder, precision: Precision | undefined
 }
 
 /**
- * Layers read parameters themselves or, in mixed precision, f16 copies: made again each step, since parameters change. Large
- * ones are made just before they are read, small ones together in the beginning.
+ * Layers read parameters themselves or, in mixed precision, f16 copies. The copies are made again in each step, since
+ * parameters change: large ones just before they are read, small ones together at the beginning.
  */
 function parameterReader(
   recorder: Recorder,
@@ -83,9 +85,10 @@ function parameterReader(
 }
 
 /**
- * Records a step: forward, backward, and an update of each parameter as soon as nothing reads its value any more. With a
- * loss scale, updates come last, because any gradient may say that there shall be none. Where a layer's gradients are larger
- * than what they are made of, as in fully connected layers, they are made last as well, one after another.
+ * Records a step: forward, backward, and an update of each parameter as soon as nothing reads its old value any more.
+ * With a loss scale, updates come last, because any gradient may cancel them. If a layer's gradients are larger than
+ * the tensors that they are computed from, as in fully connected layers, they are computed last as well, one after
+ * another.
  */
 export function recordTraining(
   recorder: Recorder,
@@ -94,7 +97,7 @@ export function recordTraining(
   tensors: NetworkTensors,
 ): void {
   const record = (recorder: Recorder) => recordStep(recorder, part, options, tensors);
-  // Software drivers start kernels at no cost; and what other adapters wait for had better keep its place.
+  // Software drivers launch kernels at no cost; and sends must stay early, because other adapters wait for them.
   if (recorder.gpu.description.kind === 'hardware' && part.count === 1) recordMoving(recorder, record);
   else record(recorder);
 }
@@ -130,9 +133,9 @@ function recordStep(recorder: Recorder, part: NetworkPart, options: ProgramOptio
 }
 
 /**
- * Records forward and backward; `learn` is called with each parameter's gradient: of the scaled loss, where there is a scale.
- * `postpone`, where it is given, is called with layers whose gradients are better made later. `newState` is what the layers
- * made of their state, by dotted name; nothing is stored.
+ * Records forward and backward. `learn` is called with each parameter's gradient: that of the scaled loss, if there is
+ * a scale. `postpone`, if given, is called with layers whose gradients are better computed later. `newState` is the
+ * layers' new state by dotted name, which is not stored here.
  */
 export function recordGradients(
   given: Recorder,
@@ -162,8 +165,8 @@ export function recordGradients(
 }
 
 /**
- * A step that waits for another adapter is submitted piece by piece, and the next one's images may be written before its
- * last piece reads them: such a step begins with a copy.
+ * A step that waits for another adapter is submitted in several pieces, and the next step's images may be written
+ * before its last piece reads them. Such a step therefore begins with a copy.
  */
 function recordOwnCopies(
   recorder: Recorder,
@@ -179,7 +182,7 @@ function recordOwnCopies(
   return { input: copied(input), labels: copied(labels) };
 }
 
-/** Records one micro-batch of a step: forward, backward, and the parameters' gradients added to those of the ones before. */
+/** Records one micro-batch of a step: forward, backward, and the accumulation of the parameters' gradients. */
 export function recordMicroBatch(
   recorder: Recorder,
   part: NetworkPart,
@@ -195,7 +198,7 @@ export function recordMicroBatch(
       reads: { gradient },
       updates: { sum },
       scalars: { imagesBefore: 'u32' },
-      // The gradient is that of the micro-batch's mean. What the sum held before the first one may be anything.
+      // The gradient is that of the micro-batch's mean. Before the first one, the sum may have any value.
       body: `let share = gradient * f32(${1 / microBatches}); if (scalar_imagesBefore() == 0u) { sum = share; } else { sum += share; }`,
     });
   };
@@ -205,7 +208,7 @@ export function recordMicroBatch(
   recordMeasures(recorder, loss, tensors);
 }
 
-/** Records the update of the parameters by the gradients of all micro-batches of a step. */
+/** Records the update of the parameters with the gradients of all micro-batches of a step. */
 export function recordUpdate(
   recorder: Recorder,
   part: NetworkPart,
@@ -221,7 +224,7 @@ export function recordUpdate(
   recordStoredState(recorder, part, tensors.nextLayerState, tensors, factor);
 }
 
-/** Gives what records the update of a parameter, by its dotted name, by its gradient. */
+/** Returns a function that records the update of a parameter, by its dotted name and gradient. */
 function updater(
   recorder: Recorder,
   part: NetworkPart,
@@ -257,7 +260,7 @@ function recordMeasures(
   });
 }
 
-/** Records a copy of a tensor, in whatever types both are stored. */
+/** Records a copy of a tensor, with conversion between data types. */
 export function recordCopy(recorder: Recorder, from: Tensor, to: Tensor): void {
   recordElementwise(recorder, {
     label: `${from.label}/copy`,

@@ -8,21 +8,23 @@ import type { NetworkPart, PartLayer } from './part.js';
 import { recordSplitSum } from './split-sum.js';
 import { recordGather, recordPadded, recordPiece, recordScatter, recordSum } from './spread.js';
 
-/** Gives, by its dotted name, the tensor in which the layers read a parameter. */
+/** Returns the tensor from which the layers read a parameter, by its dotted name. */
 export type ReadParameter = (path: string) => Tensor;
 
-/** What the forward pass of each layer read and made, from the image upwards. */
+/** The tensors of each layer's forward pass, from the image upwards. */
 export interface ForwardRecord extends Omit<ForwardOutput, 'state'> {
   readonly input: Tensor;
   readonly parameters: Readonly<Record<string, Tensor>>;
   /** Before the batch. */
   readonly state?: Readonly<Record<string, Tensor>>;
   readonly newState?: Readonly<Record<string, Tensor>>;
-  /** What goes on to the layer above: the output, or the adapter's piece of it. */
+  /** The input of the layer above: the output, or the adapter's piece of it. */
   readonly above: Tensor;
 }
 
-/** Records the forward pass of every layer; where a layer can do what the one above it does, it does both at once. */
+/**
+ * Records the forward pass of every layer. If a layer can apply the operation of the one above, both are one dispatch.
+ */
 export function recordForward(
   recorder: Recorder,
   part: NetworkPart,
@@ -41,7 +43,7 @@ export function recordForward(
         ? Object.fromEntries(describedState.map(({ name, path }) => [name, readState(path)]))
         : undefined;
     const next = part.layers[index + 1];
-    // A layer that is left out could not renew its state.
+    // A layer that is fused away could not update its state.
     const epilogue = layer.takesEpilogue && !next?.state?.length ? next?.layer.epilogue : undefined;
     const record = (): ForwardOutput & { readonly input: Tensor } => {
       if (done) return { input: below, output: below };
@@ -61,7 +63,7 @@ export function recordForward(
   });
 }
 
-/** What a layer reads of what the adapter has of the layer below. */
+/** The input of a layer, from what the adapter has of the layer below. */
 function recordInput(recorder: Recorder, part: NetworkPart, partLayer: PartLayer, below: Tensor): Tensor {
   const { layer, gathers, reads } = partLayer;
   const label = `${layer.name}/input`;
@@ -70,28 +72,29 @@ function recordInput(recorder: Recorder, part: NetworkPart, partLayer: PartLayer
   return recordPiece(recorder, label, below, { shape: below.shape, over: 'maps', ranges: [reads] }, 0);
 }
 
-/** Where an activation does not hold the whole batch, it holds the adapter's images of it. */
+/** An activation that does not contain the whole batch contains the adapter's images. */
 function firstImageOf({ images }: NetworkPart, { shape }: Tensor): number {
   return shape[0] === images.count ? images.first : 0;
 }
 
-/** Takes the gradient of a parameter. */
+/** Receives the gradient of a parameter. */
 export type Learn = (path: string, gradient: Tensor) => void;
 
-/** A layer whose parameters' gradients are yet to be recorded. */
+/** A layer whose parameter gradients have not been recorded yet. */
 export interface Postponed {
-  /** What they are made of. Where all of it is finite, so are they. */
+  /** What they are computed from. If all of it is finite, so are they. */
   readonly reads: readonly Tensor[];
   record(learn: Learn): void;
 }
 
 /**
  * Records the backward pass from the top down to the lowest layer that learns. `learn` is called with each parameter's
- * gradient after the last reading of the parameter's value, so it may update it on the spot; with gradients that the
- * adapters add up, at the end, since they travel while those of the layers below are made. Where a layer can do what the one
- * below it does, it does both at once.
+ * gradient after the last read of the parameter, so it may update it immediately. Gradients that the adapters sum come
+ * at the end, since they are in transit while those of the layers below are computed. If a layer can apply the backward
+ * pass of the one below, both are one dispatch.
  *
- * `postpone`, where it is given, is called instead with each layer whose gradients are larger than what they are made of.
+ * `postpone`, if given, is called instead for each layer whose gradients are larger than the tensors that they are
+ * computed from.
  */
 export function recordBackward(
   recorder: Recorder,
@@ -139,7 +142,7 @@ export function recordBackward(
       gradient = backward(values, learnOwn);
       continue;
     }
-    // What other adapters wait for comes first, and is on its way while the rest is made.
+    // Values for other adapters come first, and are in transit while the rest is computed.
     const inputGradient = values.needsInputGradient
       ? backward({ ...values, needsParameterGradients: false }, learn)
       : undefined;
@@ -155,7 +158,7 @@ export function recordBackward(
   for (const arrive of travelling) arrive();
 }
 
-/** What the layer below makes of its output's gradient, where the layer `index` can do it: its input is that very output. */
+/** The backward pass of the layer below, if layer `index` can apply it: its input is the other layer's output. */
 function epilogueFromBelow(
   layers: readonly PartLayer[],
   forward: readonly ForwardRecord[],
@@ -167,8 +170,8 @@ function epilogueFromBelow(
 }
 
 /**
- * Whether gradients of parameters take more memory than what they are made of. Only of f16 values: sums of their products
- * stay far within f32, so that finite ones give finite gradients.
+ * Whether parameter gradients take more memory than the tensors that they are computed from. Only for f16 values: sums
+ * of their products are far from overflowing f32, so finite values give finite gradients.
  */
 function isBetterPostponed({ input, outputGradient, parameters }: BackwardInput): boolean {
   if (input.dataType !== 'f16' || outputGradient.dataType !== 'f16') return false;

@@ -6,7 +6,7 @@ import { LayerChecks } from './layer-checks.js';
 import type { LayerCase, LayerSuite } from './layer-suite.js';
 import { testGpu } from './values.js';
 
-/** The ways to share operands between invocations, by what the adapter says that it is. */
+/** The families of product kernels, with the adapter options that select them. */
 const adapters: readonly (readonly [name: string, options: GpuOptions, kind?: 'hardware'])[] = [
   ['with subgroups where the adapter has them', {}],
   ['without subgroups', { subgroups: false }],
@@ -14,16 +14,17 @@ const adapters: readonly (readonly [name: string, options: GpuOptions, kind?: 'h
 ];
 
 /**
- * Describes what every layer promises, for a runner to test: shapes; values of a float64 reference, on every way to share
- * operands; gradients that are slopes; batches of 1 (or the smallest) and of an odd number; micro-batches; columns; 16-bit storage (where the
- * adapter has `shader-f16`); equal bits in every run; NaN that stays in its image; reuse for other inputs; no buffer left behind.
+ * Describes the contract of every layer as tests for a runner: shapes; values against a float64 reference, for every
+ * family of product kernels; gradients against finite differences; batches of 1 (or the smallest) and of odd size;
+ * micro-batches; columns; 16-bit storage (if the adapter has `shader-f16`); the same bits in every run; a NaN that
+ * stays within its image; reuse for other inputs; no leaked buffers.
  *
  * ```ts
  * import { describe, it } from 'vitest';
  * describeLayer(leakyRelu, [{ options: {}, input: [3, 5, 7, 1] }], { describe, it });
  * ```
  *
- * @param layer makes the layer
+ * @param layer creates the layer
  */
 export function describeLayer<Options>(
   layer: (options: Options) => Layer,

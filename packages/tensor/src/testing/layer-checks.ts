@@ -10,10 +10,10 @@ import { addChannels, channelsOf, imagesOf, ownShape, sliceTo } from './pieces.j
 import { type RunLayerOptions, type RunLayerResult, runLayer } from './run-layer.js';
 import { randomTensor } from './values.js';
 
-/** In 16 bits, a value has 11 significant bits; sums of some dozens of them lose another two or three. */
+/** A 16-bit value has 11 significant bits; sums of some dozens of values lose another two or three. */
 const mixedTolerance = 2e-2;
 
-/** What every layer promises, a method per promise: each throws where the layer does not keep it. */
+/** The contract of every layer, one method per property: each throws if the layer violates it. */
 export class LayerChecks<Options> {
   readonly #make: (options: Options) => Layer;
   readonly #case: LayerCase<Options>;
@@ -90,7 +90,7 @@ export class LayerChecks<Options> {
     );
   }
 
-  /** What the layer below does to each value, with numbers of which a wrong one shows. */
+  /** The backward pass of the layer below, with numbers for which an error is visible. */
   async gradientEpilogue(gpu: Gpu): Promise<void> {
     const [images, ...features] = this.#case.input;
     for (const batch of [images!, 4]) {
@@ -158,7 +158,7 @@ export class LayerChecks<Options> {
     }
   }
 
-  /** The parts that columns are made of, put together, against the whole. */
+  /** Compares the combined parts of the columns with the whole. */
   async columns(gpu: Gpu): Promise<void> {
     const { count, from } = this.#case.columns!;
     const { layer, values } = this.#drawn(this.#case.input, 9);
