@@ -4,10 +4,10 @@ import type { Elementwise, Recorder } from './recorder.js';
 import { bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
 
 /**
- * Records an elementwise kernel. Four elements are loaded and stored at once where their number allows; tensors that are
- * larger than what can be bound at once are dealt with part by part.
+ * Records an elementwise kernel. If the number of elements allows, four are loaded and stored at a time. Tensors larger
+ * than a binding are processed chunk by chunk.
  *
- * @throws ShapeError for a tensor that does not hold `elements` elements: no driver would stop a kernel beyond its end
+ * @throws ShapeError for a tensor that does not have `elements` elements: no driver would stop an out-of-bounds access
  */
 export function recordElementwise(recorder: Recorder, options: Elementwise): void {
   const { label, scalars, elements, reads = {}, updates = {}, writes = {}, also = {}, functions = '', body } = options;
@@ -83,7 +83,7 @@ ${grid.main('atUnit', first / width)}`,
   }
 }
 
-/** As many elements as can be bound at once of each of the tensors. */
+/** The largest number of elements for which each of the tensors fits a binding. */
 function elementsAtOnce({ gpu }: Recorder, elements: number, tensors: readonly Tensor[]): number {
   const sizes = tensors.map(({ dataType }) => bytesPerElement(dataType));
   const smallest = gpu.limits.minStorageBufferOffsetAlignment / Math.min(...sizes);

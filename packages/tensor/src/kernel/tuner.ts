@@ -8,50 +8,50 @@ import type { TuningCache } from './tuning-cache.js';
 import { adapterClock, type TuningClock } from './tuning-clock.js';
 
 /**
- * How thoroughly the fastest choices are sought: `quick` among the first few candidates and for a bounded time, `full`
- * among all of them; `cached` measures nothing and takes what the cache holds, `off` does not even that.
+ * How thoroughly to search for the fastest choices: `quick` tries the first few candidates for a limited time, `full`
+ * all of them; `cached` measures nothing and uses the cache, `off` does neither.
  */
 export type TuningEffort = 'quick' | 'full' | 'cached' | 'off';
 
 export const tuningEfforts: readonly TuningEffort[] = ['quick', 'full', 'cached', 'off'];
 
-/** A candidate that failed, or whose results are not those of the plain choice, or that is to be avoided. */
+/** A candidate that failed, gave results other than those of the plain choice, or is to be avoided. */
 export interface DroppedCandidate {
   readonly key: string;
   readonly choice: unknown;
   readonly reason: string;
 }
 
-/** What is told during tuning. */
+/** An event during tuning. */
 export type TuningEvent =
-  /** The next one; `done` of `of` were measured or given up before. */
+  /** The next kernel; `done` of `of` kernels have been measured or given up. */
   | { readonly kind: 'measuring'; readonly key: string; readonly done: number; readonly of: number }
-  /** `firstMilliseconds` is what the usual choice takes, where it is right. */
+  /** `firstMilliseconds` is the time of the default choice, if it is correct. */
   | ({ readonly kind: 'tuned'; readonly key: string; readonly firstMilliseconds: number | undefined } & Tuning)
   | ({ readonly kind: 'dropped' } & DroppedCandidate);
 
 export interface TuneOptions {
   readonly effort: TuningEffort;
-  /** Where tunings are kept from one process to the next. */
+  /** Where tunings are stored from one process to the next. */
   readonly cache?: TuningCache | undefined;
-  /** After so long nothing more is begun. Default: 20,000 for `quick`, no end for `full`. */
+  /** No new kernel is started after this time. Default: 20,000 for `quick`, unlimited for `full`. */
   readonly budgetMilliseconds?: number | undefined;
   readonly onEvent?: ((event: TuningEvent) => void) | undefined;
-  /** Stops when the kernel that runs is done; what was found by then stays. */
+  /** Stops after the current kernel; earlier results are kept. */
   readonly signal?: AbortSignal | undefined;
-  /** For tests, which no timing is to decide. */
+  /** For tests, which must not depend on timings. */
   readonly clock?: TuningClock | undefined;
-  /** For tests: what risky candidates are tried in. */
+  /** For tests: the process in which risky candidates are tried. */
   readonly trialProcess?: TrialProcess | undefined;
 }
 
-/** How things stand after tuning, for everything tunable that was recorded. */
+/** The state after tuning, for everything tunable that was recorded. */
 export interface TuningReport {
-  /** What recording for the adapter follows now. */
+  /** The tunings now used when recording for the adapter. */
   readonly tunings: Tunings;
   /** Keys that were measured this time. */
   readonly tuned: readonly string[];
-  /** Keys without a tuning: time was up, or they could not be checked. */
+  /** Keys without a tuning: time ran out, or they could not be checked. */
   readonly left: readonly string[];
   readonly dropped: readonly DroppedCandidate[];
 }
@@ -59,12 +59,12 @@ export interface TuningReport {
 const budgets = { quick: 20_000, full: Infinity } as const;
 
 /**
- * Finds the fastest choice for everything tunable that `record` records, so that what is recorded for the adapter
- * afterwards follows it. Each candidate runs alone on made-up values, is held against the plain choice and is timed; one
- * that fails or is wrong is dropped and reported. What was begun is finished even past the budget, so that every start
- * gets further on however slow an adapter.
+ * Finds the fastest choice for everything tunable that `record` records; later recordings for the adapter use it. Each
+ * candidate runs alone on generated values, is compared with the plain choice and timed; one that fails or is wrong is
+ * dropped and reported. A kernel that was started is finished even beyond the time limit, so that every start makes
+ * progress on a slow adapter.
  *
- * @throws AdapterError where the adapter is lost
+ * @throws AdapterError if the adapter is lost
  */
 export async function tune(
   gpu: Gpu,
@@ -108,7 +108,7 @@ async function measure(
     return !done && !begun.has(key);
   };
   for (;;) {
-    // Asked again after every round: a choice that won may be made of tunables that nobody met before.
+    // Collected again after every round: a winning choice may contain tunables that have not been seen before.
     const wanted = meet(gpu, record).filter(isWanted);
     if (wanted.length === 0) break;
     const of = begun.size + wanted.length;
@@ -145,7 +145,7 @@ interface Met {
   readonly tunable: Tunable<unknown>;
 }
 
-/** Everything tunable that is recorded, each key once, what does most work first. */
+/** Everything tunable that is recorded, each key once, those with the most work first. */
 function meet(gpu: Gpu, record: (recorder: Recorder) => void): Met[] {
   const tunables = new Map<string, { readonly tunable: Tunable<unknown>; work: number }>();
   record({

@@ -15,7 +15,7 @@ import { recordSplitKSum } from './sums.js';
 
 /** A matrix product over row-major matrices: `output[m][n] = sum over k of a[m][k] * b[k][n]`. */
 export interface ProductOptions {
-  /** Shown by GPU errors and traces. */
+  /** Shown in GPU errors and traces. */
   readonly label: string;
   readonly a: Tensor;
   readonly b: Tensor;
@@ -23,31 +23,33 @@ export interface ProductOptions {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  /** Whether `a` lies in memory as `[k][m]`. */
+  /** Whether `a` is stored as `[k][m]`. */
   readonly transposeA?: boolean;
-  /** Whether `b` lies in memory as `[n][k]`. */
+  /** Whether `b` is stored as `[n][k]`. */
   readonly transposeB?: boolean;
   /** `[m]`: one value that is added to a whole row of the output. */
   readonly bias?: Tensor;
-  /** Adds to what `output` holds instead of overwriting it. */
+  /** Whether to add to `output` instead of overwriting it. */
   readonly accumulate?: boolean;
-  /** What is done to each value of the output in the end. */
+  /** An operation on each value of the output before it is stored. */
   readonly epilogue?: Epilogue | undefined;
-  /** Instead of what suits the adapter. */
+  /** Overrides the default for the adapter. */
   readonly tile?: Partial<ProductTile>;
   readonly share?: Share;
-  /** How many products of this size there are, whose matrices lie one after another in `a`, `b` and `output`; 1. */
+  /**
+   * Number of products of this size, whose matrices are stored one after another in `a`, `b` and `output`. Default: 1.
+   */
   readonly batches?: number;
-  /** Split-K: into how many pieces the reduction over k is cut. Default: what suits the adapter. */
+  /** Split-K: the number of parts of the reduction over k. Default: what suits the adapter. */
   readonly splitK?: number;
 }
 
 /**
- * Records a matrix product (all four transpositions). Only sizes in elements count, not the shapes of the tensors: an
- * activation `[N, F]` lies in memory as the matrix `[F][N]`.
+ * Records a matrix product (all four transpositions). Only the numbers of elements matter, not the shapes of the
+ * tensors: an activation `[N, F]` is stored as the matrix `[F][N]`.
  *
- * @throws ConfigError where a size is not a whole number of at least 1; ShapeError where a tensor holds another number of
- *   elements than its matrix.
+ * @throws ConfigError if a size is not a whole number of at least 1; ShapeError if a tensor does not have its matrix's
+ * number of elements
  */
 export function recordProduct(recorder: Recorder, options: ProductOptions): void {
   checkSizes(options);
@@ -66,7 +68,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
   const fused = fusesIntoProducts(gpu) ? options.epilogue : undefined;
   const record = (recorder: Recorder, choice: ProductChoice) => {
     slicesOf(recorder.gpu, options).forEach((slice, index) => {
-      // Slices of the reduction add to what the first one left.
+      // Later slices of the reduction add to the result of the first.
       const continues = slice.k.first > 0;
       const own = { ...options, epilogue: fused, ...(continues && { accumulate: true }) };
       recordSlice(recorder, own, shape, choice, slice, index);
@@ -105,7 +107,7 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
 interface Slice {
   readonly m: Range;
   readonly k: Range;
-  /** Which elements of the tensor that is too large to be bound at once belong to it. */
+  /** Its elements of the tensor that exceeds the largest binding. */
   readonly range?: ElementRange;
 }
 
@@ -115,9 +117,9 @@ interface Range {
 }
 
 /**
- * Cuts a product so that each slice binds what it reads of `a` and writes of `output` at once, where that can be done by
- * cutting along the slowest index of the one that is too large. Kernels that bind a tensor in parts ask at every access
- * which part it is in.
+ * Divides a product so that each slice can bind its part of `a` and `output` at once, if cutting along the slowest
+ * index of the tensor that is too large makes that possible. A kernel that binds a tensor in several parts has to
+ * select the part on every access.
  */
 function slicesOf(gpu: Gpu, { a, b, output, m, n, k, transposeA = false, batches = 1 }: ProductOptions): Slice[] {
   const whole = { m: { first: 0, count: m }, k: { first: 0, count: k } };
@@ -154,15 +156,15 @@ function recordSlice(
   const { label, a, b, output, n, transposeA = false, transposeB = false, accumulate = false } = options;
   const { batches } = wholeShape;
   const [m, k] = [slice.m.count, slice.k.count];
-  // A bias is added once, by the slice where the reduction begins.
+  // The bias is added once, by the slice where the reduction begins.
   const bias = slice.k.first === 0 ? options.bias : undefined;
   const epilogue = slice.k.first + k === options.k ? options.epilogue : undefined;
   const shape = { ...wholeShape, rows: m, depth: k };
   const plan = planProduct(recorder.gpu, shape, choice);
-  // The kernel's batches are pieces of the reduction and, inner, products.
+  // The kernel's batches are parts of the reduction and, innermost, products.
   const piece = batches === 1 ? 'batch' : `(batch / ${batches}u)`;
   const product = batches === 1 ? '0u' : `(batch % ${batches}u)`;
-  // A slice is large: nothing is gained by pieces of its reduction.
+  // A slice is large, so splitting its reduction gains nothing.
   const cut = splitReduction(k, slice.range ? 1 : (options.splitK ?? plan.splitK), plan.roundSteps, piece);
   const { splitK } = cut;
   const whole = splitK === 1;

@@ -2,7 +2,7 @@ import { families } from './families.js';
 import type { ProductChoice, ProductPlan, ProductShape } from './shape.js';
 import { type ProductAdapter, type ProductGpu, productRows } from './table.js';
 
-/** Ways to compute a product on this adapter, the most likely to be fast first, and one that is right everywhere. */
+/** Ways to compute a product on this adapter, the most likely to be fast first, and one that is correct everywhere. */
 export function productChoices(
   gpu: ProductAdapter,
   shape: ProductShape,
@@ -10,7 +10,7 @@ export function productChoices(
   const [first, ...others] = productRows(gpu)
     .map(({ share }) => families[share].choices(gpu, shape, 4))
     .filter(({ length }) => length > 0);
-  // The best of every kind comes before the last of any.
+  // The best of every family comes before the last of any.
   const candidates = [
     ...first!.slice(0, 2),
     ...others.map(([best]) => best!),
@@ -20,14 +20,14 @@ export function productChoices(
   return { candidates, plain: families.none.choices(gpu, shape, 1)[0]! };
 }
 
-/** Works a choice out for a product of this shape. */
+/** Turns a choice into a plan for a product of this shape. */
 export function planProduct(gpu: ProductGpu, shape: ProductShape, choice: ProductChoice): ProductPlan {
   return families[choice.share].plan(gpu, shape, choice);
 }
 
 /**
- * Whether a choice could take a driver down: matrix units are an experiment of Dawn's, and one driver is known to have
- * fallen over such a kernel. On NVIDIA's they have proven themselves.
+ * Whether a choice could crash a driver: matrix units are experimental in Dawn, and one driver is known to have crashed
+ * on such a kernel. On NVIDIA's, they have proven themselves.
  */
 export function isRiskyProduct({ description }: ProductAdapter, { share }: ProductChoice): boolean {
   return share === 'matrix' && description.vendor !== 'nvidia';

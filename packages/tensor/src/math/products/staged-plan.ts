@@ -6,21 +6,23 @@ import type { ProductChoice, ProductPlan, ProductShape, Share, Side } from './sh
 import { type ProductGpu, productRow, type RatedTile } from './table.js';
 import type { ProductTile } from './tile-size.js';
 
-/** How a family lays its work out. */
+/** How a family arranges its work. */
 interface StagedLayout {
   readonly share: Share;
-  /** How many tiles of `tile.rows x tile.columns` a workgroup computes: one an invocation, or one a subgroup. */
+  /**
+   * Number of tiles of `tile.rows x tile.columns` that a workgroup computes: one per invocation, or one per subgroup.
+   */
   along(gpu: ProductGpu, tile: ProductTile): number;
-  /** Steps that a lane fetches at once of an operand that lies so. */
+  /** Steps that a lane fetches at once of an operand with this layout. */
   patchSteps(form: LoadForm): number;
-  /** Which way neighbouring lanes lie over what is fetched. Default: along what is contiguous in memory. */
+  /** The axis along which neighbouring lanes fetch. Default: the contiguous one. */
   readonly first?: Lanes['first'];
 }
 
 /**
  * Plans kernels whose workgroups stage rows and columns in their memory.
  *
- * @throws ConfigError for a tile that is not made of quads, or whose lanes do not fit it
+ * @throws ConfigError for a tile that does not consist of quads, or whose lanes do not fit it
  */
 export const stagedPlan =
   ({ share, along, patchSteps, first }: StagedLayout): ProductFamily['plan'] =>
@@ -56,8 +58,8 @@ const isStaged = ({ rows, columns }: ProductTile, blockRows: number, blockColumn
   [rows / quad, columns / quad, blockRows / quad, blockColumns / quad].every(Number.isInteger);
 
 /**
- * Lays lanes over what a workgroup fetches of an operand in a round: over as many quads of results as there are, and over
- * the reduction. What is left of the invocations is idle meanwhile; rounds shall not be longer than asked for.
+ * Distributes lanes over the part of an operand that a workgroup fetches in a round: over all quads of results, and
+ * over the reduction. The other invocations are idle in the meantime; rounds must not be longer than requested.
  */
 function stagedLanes(
   invocations: number,
@@ -82,14 +84,14 @@ const formOf = ({ along, contiguous }: Side, width: 1 | 4): LoadForm => ({
   width: width === 4 && contiguous % 4 === 0 ? 4 : 1,
 });
 
-/** Fewer steps than this are not worth a piece of their own. */
+/** Fewer steps than this do not justify another part. */
 const shortestPiece = 128;
-/** What it costs a whole adapter to write and to read a sum of split-K, in multiply-adds. */
+/** The cost for the whole adapter of writing and reading one split-K sum, in multiply-adds. */
 const costOfSum = 90;
-/** Invocations that keep a multiprocessor busy. */
+/** Number of invocations that keep a multiprocessor busy. */
 const busyInvocations = 256;
 
-/** Tiles of a family with as many pieces of the reduction as keep the adapter busy, the least time first. */
+/** Tiles of a family with as many parts of the reduction as keep the adapter busy, the least time first. */
 export const stagedChoices =
   (share: Share, plan: ProductFamily['plan'], bytesOf: (plan: ProductPlan) => number): ProductFamily['choices'] =>
   (gpu, shape, width) => {
@@ -132,14 +134,17 @@ export const stagedChoices =
     ];
   };
 
-/** A round of about so many steps of which a repeated reduction holds a whole number, so that the last is not half empty. */
+/**
+ * A round of about this many steps that divides a repeated reduction evenly, so that the last round is not partly
+ * empty.
+ */
 function wholeRounds({ depth, reductions = 1 }: ProductShape, unroll: number, unit: number): number {
   if (reductions === 1 || depth % unroll === 0) return unroll;
   for (let steps = 1.5 * unroll; steps >= unroll / 2; steps -= unit) if (depth % steps === 0) return steps;
   return unroll;
 }
 
-/** The table's workgroups are as many subgroups of 32 lanes. */
+/** The table's workgroups as the same number of subgroups of 32 lanes. */
 function ofSubgroups<Tile extends ProductTile>(tile: Tile, lanes: number): Tile {
   return { ...tile, workgroupSize: (tile.workgroupSize / 32) * lanes };
 }
