@@ -7,27 +7,29 @@ import { palette } from './palette.js';
 
 /** Options of `curves`. */
 export interface CurvesOptions {
-  /** Scale of the loss axis. Default `'linear'`; on `'log'` a loss of 0 leaves a gap. */
+  /** Scale of the loss axis. Default: `'linear'`; on `'log'`, a loss of 0 leaves a gap. */
   readonly lossScale?: 'linear' | 'log';
-  /** In pixels. Default 960, at least 640. */
+  /** In pixels. Default: 960, at least 640. */
   readonly width?: number;
-  /** In pixels. Default 400, at least 240. */
+  /** In pixels. Default: 400, at least 240. */
   readonly height?: number;
 }
 
-/** More changes than this (a rate that falls every step) would hide the curves. */
+/** More changes than this (a rate that falls in every step) would hide the curves. */
 const mostMarkedChanges = 8;
-/** Above this many points a curve is noise with a line through it; below, the points are the curve. */
+/**
+ * With more points than this, every point is drawn faintly under a running mean; with fewer, the points form the curve.
+ */
 const fewPoints = 60;
-/** A panel is narrower in pixels, so that more points could not be told apart. */
+/** A panel has fewer pixels than this, so more points could not be distinguished. */
 const mostStretches = 600;
 
 /**
- * Draws the loss and the errors of a run over its steps as an SVG of two panels, with a mark wherever the learning rate
- * changed. Long runs are thinned to what can be seen; the strong line of training is a running mean.
+ * Draws the loss and the errors of a run over its steps as an SVG with two panels, and marks changes of the learning
+ * rate. Long runs are thinned to what is visible; the strong line of training is a running mean.
  *
  * @param metrics Lines of `metrics.jsonl`, in any order; may be empty.
- * @throws `DataError` for a line with a value that cannot be drawn (NaN, say), `ConfigError` for a wrong option.
+ * @throws `DataError` for a line with a value that cannot be drawn, such as NaN; `ConfigError` for an invalid option.
  */
 export async function curves(metrics: readonly Metric[], options: CurvesOptions = {}): Promise<string> {
   const { lossScale = 'linear', width = 960, height = 400 } = options;
@@ -92,7 +94,7 @@ function drawPanel({ train, val }: History, width: number, height: number, panel
       textStyle: { fontSize: 16, fontWeight: 600, color: palette.ink },
       subtextStyle: { fontSize: 12, ...label },
     },
-    // To the right is room for the names at the ends of the curves.
+    // There is room on the right for the names at the ends of the curves.
     grid: { left: 56, right: 128, top: 88, bottom: 52 },
     xAxis: {
       type: 'value',
@@ -126,7 +128,10 @@ function drawPanel({ train, val }: History, width: number, height: number, panel
   });
 }
 
-/** One quantity of one split, its name and last value at its end; beneath a running mean, every point in a faint colour. */
+/**
+ * One quantity of one split, with its name and last value at the end of the line; below a running mean, every point in
+ * a faint colour.
+ */
 function drawCurve(
   split: 'train' | 'val',
   lines: readonly Metric[],
@@ -165,7 +170,7 @@ function drawCurve(
   return smooth ? [faint, strong] : [strong];
 }
 
-/** A dashed line with the new rate wherever the learning rate changed. */
+/** A dashed line with the new rate at every change of the learning rate. */
 function rateMarks(changes: readonly { step: number; learningRate: number }[]): LineSeriesOption[] {
   if (changes.length === 0 || changes.length > mostMarkedChanges) return [];
   return [
@@ -185,7 +190,7 @@ function rateMarks(changes: readonly { step: number; learningRate: number }[]): 
   ];
 }
 
-/** Says what cannot be seen in the curves: that there are none, or that the rate changed too often to mark. */
+/** A note about what the curves do not show: that there are none, or that the rate changed too often to mark. */
 function notes(lines: number, changes: number): object[] {
   const style = { fill: palette.muted, fontFamily, fontSize: 12 };
   const note = { type: 'text', silent: true };
@@ -198,7 +203,7 @@ function notes(lines: number, changes: number): object[] {
 
 type Point = [step: number, value: number];
 
-/** An exponential mean over about a fiftieth of the points, corrected for having begun from nothing. */
+/** An exponential mean over about a fiftieth of the points, corrected for its start at zero. */
 function runningMean(points: readonly Point[]): Point[] {
   const keep = 1 - 50 / points.length;
   let sum = 0;
@@ -212,7 +217,7 @@ function runningMean(points: readonly Point[]): Point[] {
   });
 }
 
-/** Keeps the lowest and the highest point of each of many short stretches, and the last point of all. */
+/** Keeps the lowest and the highest point of each of many short intervals, and the last point of all. */
 function thin(points: Point[]): Point[] {
   if (points.length <= 2 * mostStretches) return points;
   const kept: Point[] = [];

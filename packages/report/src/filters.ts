@@ -2,24 +2,25 @@ import { ConfigError, type HostTensor, ShapeError } from '@alex/tensor';
 import { checkHostTensor, checkWholeNumber, formatShape } from '@alex/tensor/kernels';
 import sharp from 'sharp';
 
-/** Options of `filters`; every size in pixels of the image. */
+/** Options of `filters`; every size is in pixels of the image. */
 export interface FiltersOptions {
-  /** Columns of the network, each with an equal part of the filters, drawn one below the other. Default 1. */
+  /** Columns of the network, each with an equal share of the filters, drawn one below the other. Default: 1. */
   readonly columns?: number;
-  /** Filters in a row. Default 16. */
+  /** Filters per row. Default: 16. */
   readonly perRow?: number;
-  /** Side of the square that draws one weight. Default 4. */
+  /** Side of the square that draws one weight. Default: 4. */
   readonly scale?: number;
-  /** Between filters. Default 4; between the columns of the network it is three times that. */
+  /** Space between filters. Default: 4; between the columns of the network it is three times as large. */
   readonly gap?: number;
 }
 
 /**
- * Draws the filters of a first layer as a PNG, as figure 3 of the paper does: one square a filter, from the first on.
- * Each filter is scaled by its own largest weight, so that 0 is mid-grey; what is between filters is transparent.
+ * Draws the filters of a first layer as a PNG, like figure 3 of the paper: one square per filter, in order. Each filter
+ * is scaled by its own largest weight, with 0 as mid-grey; the space between filters is transparent.
  *
  * @param weight `[filters, 3, height, width]` (red, green, blue), or `[filters, 1, height, width]`.
- * @throws `ShapeError` for another shape, `ConfigError` for a wrong option or for columns that do not divide the filters.
+ * @throws `ShapeError` for another shape, `ConfigError` for an invalid option or for columns that do not divide the
+ * filters.
  */
 export async function filters(weight: HostTensor, options: FiltersOptions = {}): Promise<Buffer> {
   const { width, height, pixels } = layOutFilters(weight, options);

@@ -6,7 +6,7 @@ import { type Neighbours, neighbours } from './neighbours.js';
 import { pageColours } from './palette.js';
 import { type Prediction, predictions } from './predictions.js';
 
-/** What a report tells of a run; parts that are left out, or empty, have no section. */
+/** The contents of a report; omitted or empty parts have no section. */
 export interface RunReport {
   readonly title: string;
   /** One line below the title. */
@@ -23,9 +23,9 @@ export interface RunReport {
 }
 
 /**
- * One HTML file with everything about a run inside, for light and dark screens; it loads nothing and runs no script.
+ * One self-contained HTML file about a run, for light and dark screens; it loads nothing and runs no script.
  *
- * @throws What `curves`, `filters`, `predictions` and `neighbours` throw for what they cannot draw.
+ * @throws The errors of `curves`, `filters`, `predictions` and `neighbours` for input that they cannot draw.
  */
 export async function reportHtml(run: RunReport): Promise<string> {
   const { title, subtitle, metrics, settings = {} } = run;
@@ -78,7 +78,7 @@ ${sections.filter(Boolean).join('\n')}
 `;
 }
 
-/** The figures that a reader looks for first. */
+/** The key figures of the run. */
 function tiles(metrics: readonly Metric[]): string {
   const { train, val } = historyOf(metrics);
   const last = train.at(-1);

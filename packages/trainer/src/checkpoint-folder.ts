@@ -6,15 +6,15 @@ import { describeFileError, errorCode, linkWhole, unfinished } from './file.js';
 
 const NAME = /^step-(\d{8,})\.safetensors$/;
 const BEST = 'best.safetensors';
-/** What is added to the name of a file that is not used any more, but may be of use to whoever looks into what happened. */
+/** Added to the name of a file that is no longer used but may help to find out what happened. */
 const ASIDE = '.unused';
 
-/** The newest, and the one before it for the day when the disk damages the newest. */
+/** The newest, and the previous one in case the newest is damaged on disk. */
 export const usuallyKept = 2;
 
 /**
- * The checkpoints of a run: `step-N.safetensors` of the newest steps, and `best.safetensors`, the one with the lowest
- * validation error of all that were saved right after an evaluation.
+ * The checkpoints of a run: `step-N.safetensors` for the newest steps, and `best.safetensors`, the one with the lowest
+ * validation error among those saved right after an evaluation.
  */
 export class CheckpointFolder {
   readonly path: string;
@@ -25,7 +25,7 @@ export class CheckpointFolder {
     this.#kept = kept;
   }
 
-  /** @throws CheckpointError where it cannot be written; older checkpoints are untouched then */
+  /** @throws CheckpointError if it cannot be written; older checkpoints are then untouched */
   async save(checkpoint: Checkpoint): Promise<void> {
     await mkdir(this.path, { recursive: true }).catch((error: unknown) => {
       throw new CheckpointError(`${this.path}: could not be made: ${describeFileError(error)}`, { cause: error });
@@ -42,13 +42,13 @@ export class CheckpointFolder {
     for (const step of (await this.steps()).slice(this.#kept)) await rm(this.#file(step), { force: true });
   }
 
-  /** Removes what was cut off while it was written; nobody may be writing. */
+  /** Removes partly written files. Nothing may be writing at the time. */
   async removeUnfinished(): Promise<void> {
     const names = await readdir(this.path).catch((): string[] => []);
     for (const name of names) if (name.endsWith(unfinished)) await rm(join(this.path, name), { force: true });
   }
 
-  /** The steps of the checkpoints that there are, the newest first. */
+  /** The steps of the existing checkpoints, newest first. */
   async steps(): Promise<number[]> {
     const names = await readdir(this.path).catch((error: unknown): string[] => {
       if (errorCode(error) === 'ENOENT') return [];
@@ -63,7 +63,7 @@ export class CheckpointFolder {
   /**
    * Reads the checkpoint of a step, or the best one.
    *
-   * @throws CheckpointError where there is none, which names those that there are, or where it cannot be used
+   * @throws CheckpointError if it does not exist (the message lists the existing ones) or cannot be used
    */
   async read(which: number | 'best'): Promise<Checkpoint> {
     const steps = await this.steps();
@@ -80,13 +80,13 @@ export class CheckpointFolder {
   }
 
   /**
-   * Continues from the newest checkpoint that can be used.
+   * Continues from the newest usable checkpoint.
    *
-   * @param use takes a checkpoint, and throws a `CheckpointError` where it does not fit
+   * @param use applies a checkpoint, and throws a `CheckpointError` if it does not fit
    * @param options.before only checkpoints of earlier steps
-   * @param options.onProblem hears of each that cannot be used; it is put aside then
-   * @returns the step of the one that was used, or nothing where there is none
-   * @throws CheckpointError where there are some, but none can be used
+   * @param options.onProblem called for each checkpoint that cannot be used and is therefore set aside
+   * @returns the step of the checkpoint in use; undefined if there are none
+   * @throws CheckpointError if there are some, but none can be used
    */
   async restore(
     use: (checkpoint: Checkpoint) => void,
@@ -117,7 +117,7 @@ export class CheckpointFolder {
     return undefined;
   }
 
-  /** Keeps a checkpoint from being used, without losing it. */
+  /** Keeps a checkpoint from being used, without deleting it. */
   async putAside(step: number): Promise<void> {
     await rename(this.#file(step), this.#file(step) + ASIDE).catch(() => undefined);
   }

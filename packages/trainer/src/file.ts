@@ -1,10 +1,10 @@
 import { copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** What is added to the name of a file while it is written. */
+/** Added to the name of a file while it is being written. */
 export const unfinished = '.tmp';
 
-/** Writes a file whole or not at all: beside it under another name, onto the disk, then renamed over it. */
+/** Writes a file atomically: to a temporary file next to it, flushed to disk, then renamed. */
 export async function writeWhole(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const temporary = path + unfinished;
   try {
@@ -23,7 +23,9 @@ export async function writeWhole(path: string, write: (file: FileHandle) => Prom
   await syncDirectory(dirname(path));
 }
 
-/** Gives a file a second name, or copies it where the file system knows no second names; over whatever has that name. */
+/**
+ * Gives a file a second name, or copies it if the file system does not support hard links; replaces an existing file.
+ */
 export async function linkWhole(from: string, to: string): Promise<void> {
   const temporary = to + unfinished;
   await rm(temporary, { force: true });
@@ -37,14 +39,16 @@ export async function linkWhole(from: string, to: string): Promise<void> {
   await syncDirectory(dirname(to));
 }
 
-/** The rename itself reaches the disk only with its directory. Some systems cannot sync a directory: no harm done. */
+/**
+ * The rename itself reaches the disk only with its directory. Some systems cannot sync a directory, which does no harm.
+ */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r').catch(() => undefined);
   await directory?.sync().catch(() => undefined);
   await directory?.close();
 }
 
-/** Every byte of `bytes`, from `position` on or where the last write ended: the system may take a write in pieces. */
+/** Writes all `bytes`, at `position` or after the last write: the system may split a write. */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
   for (let written = 0; written < bytes.length; ) {
     const at = position === undefined ? null : position + written;
@@ -52,7 +56,7 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array, position?: n
   }
 }
 
-/** Fills `bytes` from `position` on; false where the file ends before. */
+/** Fills `bytes` from `position` on; returns false if the file ends before. */
 export async function readAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<boolean> {
   for (let read = 0; read < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, read, bytes.length - read, position + read);
@@ -62,7 +66,7 @@ export async function readAll(file: FileHandle, bytes: Uint8Array, position: num
   return true;
 }
 
-/** What went wrong with a file, and what helps, in words. */
+/** What went wrong with a file, and what to do about it, in words. */
 export function describeFileError(error: unknown): string {
   switch (errorCode(error)) {
     case 'ENOSPC':

@@ -14,37 +14,37 @@ const CONFIG = 'config.json';
 const METRICS = 'metrics.jsonl';
 const WEIGHTS = 'weights.safetensors';
 const CHECKPOINTS = 'checkpoints';
-/** Where a run's dashboard was served last. */
+/** The last address of a run's dashboard. */
 const DASHBOARD = 'dashboard.json';
-/** What is known of a training that diverged. */
+/** The information about a diverged training run. */
 const DIVERGENCE = 'divergence.json';
 
 /** Weights of a run: of its best checkpoint (the lowest validation error), its newest, or that of a step. */
 export type WhichWeights = 'best' | 'last' | number;
 
-/** What a network learnt, and when. */
+/** Trained weights, and their origin. */
 export interface LearntWeights {
   /** By dotted name. */
   readonly weights: Record<string, HostTensor>;
-  /** Of the finished training, or of a checkpoint. */
+  /** Whether they are final, or from a checkpoint. */
   readonly kind: 'finished' | 'checkpoint' | 'best';
-  /** Steps taken by then, where the file says it. */
+  /** Number of steps taken, if the file has it. */
   readonly step?: number;
 }
 
 /**
- * A run on disk: `config.json` (all that is needed to build the network and prepare its images again),
- * `metrics.jsonl`, `checkpoints/` and, at the end, `weights.safetensors`. Every file but the metrics is written whole
- * or not at all, and metrics grow by whole lines, so a run can always continue from what is there.
+ * A run on disk: `config.json` (everything needed to build the network and prepare its images again), `metrics.jsonl`,
+ * `checkpoints/` and, at the end, `weights.safetensors`. Every file except the metrics is written atomically, and
+ * metrics grow by whole lines, so a run can always continue from what is there.
  */
 export class RunDirectory {
   readonly path: string;
   readonly config: RunConfig;
-  /** Whether this process began the run. */
+  /** Whether this process started the run. */
   readonly isNew: boolean;
   readonly checkpoints: CheckpointFolder;
   #isChanged = false;
-  /** Directories that were made for it, from its own upwards. */
+  /** Directories that were created for it, from its own upwards. */
   readonly #made: readonly string[];
 
   private constructor(path: string, config: RunConfig, { isNew, made }: { isNew: boolean; made: readonly string[] }) {
@@ -56,9 +56,9 @@ export class RunDirectory {
   }
 
   /**
-   * Whether a run was begun there.
+   * Whether the directory contains a run.
    *
-   * @throws ConfigError where the directory holds files but no run
+   * @throws ConfigError if the directory contains files but no run
    */
   static async exists(path: string): Promise<boolean> {
     const files = await list(path);
@@ -68,9 +68,9 @@ export class RunDirectory {
   }
 
   /**
-   * Begins a run in a directory that is not there yet, or empty.
+   * Creates a run in a directory that does not exist or is empty.
    *
-   * @throws ConfigError where the directory holds anything; AlexError where it cannot be written
+   * @throws ConfigError if the directory is not empty; AlexError if it cannot be written
    */
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
     if ((await list(path)).length > 0) {
@@ -88,7 +88,7 @@ export class RunDirectory {
     return run;
   }
 
-  /** @throws ConfigError where there is no run, CheckpointError where its `config.json` is torn or foreign */
+  /** @throws ConfigError if there is no run, CheckpointError if its `config.json` is truncated or of another format */
   static async open(path: string): Promise<RunDirectory> {
     const file = join(path, CONFIG);
     let text: string;
@@ -103,7 +103,7 @@ export class RunDirectory {
     return new RunDirectory(path, parseRunConfig(file, text), { isNew: false, made: [] });
   }
 
-  /** The same run with something else in its recipe, such as another length, or of its data; written down by `saveConfig`. */
+  /** The same run with changes to its recipe, such as another length, or to its data; saved by `saveConfig`. */
   changed(recipe: Partial<Recipe>, data: Partial<DataConfig> = {}): RunDirectory {
     const config = checkRunConfig({
       ...this.config,
@@ -116,9 +116,9 @@ export class RunDirectory {
   }
 
   /**
-   * Writes down what `changed` changed.
+   * Saves what `changed` changed.
    *
-   * @throws AlexError where `config.json` cannot be written
+   * @throws AlexError if `config.json` cannot be written
    */
   async saveConfig(): Promise<void> {
     if (!this.#isChanged) return;
@@ -131,10 +131,10 @@ export class RunDirectory {
   }
 
   /**
-   * Writes down what is known of a training that diverged.
+   * Saves the information about a diverged training run.
    *
    * @returns the file
-   * @throws AlexError where it cannot be written
+   * @throws AlexError if it cannot be written
    */
   async saveDivergence(report: unknown): Promise<string> {
     const file = join(this.path, DIVERGENCE);
@@ -149,17 +149,17 @@ export class RunDirectory {
     return appendMetrics(join(this.path, METRICS), metrics);
   }
 
-  /** @throws DataError that names the line which is not one of ours */
+  /** @throws DataError with the line that is not valid */
   readMetrics(): Promise<Metrics[]> {
     return readMetrics(join(this.path, METRICS));
   }
 
-  /** Drops what was noted after `step`, and gives the rest. */
+  /** Drops the lines after `step`, and returns the rest. */
   rewindMetrics(step: number): Promise<Metrics[]> {
     return rewindMetrics(join(this.path, METRICS), step);
   }
 
-  /** The newest checkpoint that can be used, or nothing where none was written yet. */
+  /** The newest usable checkpoint, or undefined if none has been written yet. */
   async latestCheckpoint(): Promise<Checkpoint | undefined> {
     let latest: Checkpoint | undefined;
     await this.checkpoints.restore((checkpoint) => {
@@ -169,8 +169,8 @@ export class RunDirectory {
   }
 
   /**
-   * @param step what the training ended with
-   * @throws CheckpointError where they cannot be written
+   * @param step the last step of the training
+   * @throws CheckpointError if they cannot be written
    */
   saveWeights(parameters: Readonly<Record<string, HostTensor>>, step?: number): Promise<void> {
     return writeSafetensors(join(this.path, WEIGHTS), parameters, step === undefined ? {} : { step: String(step) });
@@ -181,16 +181,16 @@ export class RunDirectory {
     return (await list(this.path)).includes(WEIGHTS);
   }
 
-  /** Reads what the network learnt, as {@link RunDirectory.learnt} does, without saying which weights they are. */
+  /** Reads the trained weights like {@link RunDirectory.learnt}, but without their origin. */
   async readWeights(which?: WhichWeights): Promise<Record<string, HostTensor>> {
     return (await this.learnt(which)).weights;
   }
 
   /**
-   * Reads what the network learnt: parameters, and what layers keep beside them.
+   * Reads the trained weights: parameters, and the state of the layers.
    *
-   * @param which default: the weights of the finished training, else the newest checkpoint that can be used
-   * @throws CheckpointError where there are none yet, or the file is truncated or no such file
+   * @param which default: the final weights of a finished run, otherwise the newest usable checkpoint
+   * @throws CheckpointError if there are none yet, or the file is truncated or of another format
    */
   async learnt(which?: WhichWeights): Promise<LearntWeights> {
     if (which === undefined && (await this.hasWeights())) {
@@ -207,12 +207,12 @@ export class RunDirectory {
     return { weights: { ...parameters, ...layerState }, kind: which === 'best' ? 'best' : 'checkpoint', step };
   }
 
-  /** Where a page shows the run while it is trained: kept, so that a page which is open finds the run when it continues. */
+  /** The address of the run's dashboard: kept, so that an open page finds the run again when it is resumed. */
   get dashboardFile(): string {
     return join(this.path, DASHBOARD);
   }
 
-  /** Takes the run's own files away again, and the directories that were made for it; anything else stays. */
+  /** Removes the run's own files, and the directories that were created for it; anything else stays. */
   async remove(): Promise<void> {
     const events = (await list(this.path).catch(() => [])).filter((name) => name.startsWith(eventFilePrefix));
     for (const name of [CONFIG, METRICS, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, ...events]) {
@@ -227,7 +227,7 @@ async function writeConfig(path: string, config: RunConfig): Promise<void> {
   await writeWhole(join(path, CONFIG), (file) => writeAll(file, Buffer.from(text)));
 }
 
-/** The names in a directory; none where it does not exist. */
+/** The names in a directory; empty if it does not exist. */
 async function list(path: string): Promise<string[]> {
   try {
     return await readdir(path);
@@ -237,11 +237,11 @@ async function list(path: string): Promise<string[]> {
   }
 }
 
-/** Makes a directory and those above it; gives those that were made, from the lowest upwards. */
+/** Creates a directory and its missing parents; returns the created ones, from the lowest upwards. */
 async function makeDirectory(path: string): Promise<string[]> {
   const made: string[] = [];
   try {
-    // Not mkdir's own `recursive`, which in Node 20 never ends where a file system refuses new directories (/proc).
+    // Not mkdir's own `recursive`, which in Node 20 never returns if a file system refuses new directories (/proc).
     for (const directory of await missingDirectories(path)) {
       await mkdir(directory);
       made.unshift(directory);
@@ -255,7 +255,7 @@ async function makeDirectory(path: string): Promise<string[]> {
   return made;
 }
 
-/** A directory and those above it that do not exist, from the highest downwards. */
+/** A directory and its parents, as far as they do not exist, from the highest downwards. */
 async function missingDirectories(path: string): Promise<string[]> {
   const missing: string[] = [];
   for (let directory = resolve(path); ; directory = dirname(directory)) {

@@ -7,20 +7,20 @@ import { text } from 'node:stream/consumers';
 import { ConfigError } from '@alex/tensor';
 import { errorCode } from './file.js';
 
-/** Who holds a lock answers at once, unless it is stopped or very busy. */
+/** The holder of a lock answers immediately, unless it is stopped or very busy. */
 const patience = 1000;
 
-/** A run directory that only this process trains in. */
+/** Exclusive permission of this process to train in a run directory. */
 export interface RunLock {
   release(): Promise<void>;
 }
 
 /**
- * Keeps other processes of this machine from training in the same directory, whatever path they call it by. What is held
- * is a socket, which the system takes back with the process however it ends, so no lock is ever left behind; no clock is
- * involved.
+ * Keeps other processes of this machine from training in the same directory, whatever path they use for it. The lock is
+ * a socket, which the system closes however the process ends, so no stale lock is ever left behind, and no timeouts are
+ * needed.
  *
- * @throws ConfigError that names the process which holds it
+ * @throws ConfigError with the process that holds it
  */
 export async function lockRun(path: string): Promise<RunLock> {
   const address = await addressOf(path);
@@ -32,14 +32,14 @@ export async function lockRun(path: string): Promise<RunLock> {
         `${path}: is being trained by another process${owner === '' ? '' : ` (${owner})`}; wait for it, stop it, or choose another run`,
       );
     }
-    // It has just ended, or left a socket in the file system behind.
+    // It has just ended, or left a socket in the file system.
     if (isAbsolute(address)) await rm(address, { force: true });
     return listen(address);
   });
   return { release: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 
-/** Linux has sockets that are in no file system, Windows pipes; elsewhere it is a file for temporary things. */
+/** Linux has sockets outside the file system, Windows has pipes; elsewhere it is a file in the temporary folder. */
 async function addressOf(path: string): Promise<string> {
   const { dev, ino } = await stat(path, { bigint: true });
   const name = `alex-run-${createHash('sha256').update(`${dev} ${ino}`).digest('hex').slice(0, 24)}`;
@@ -51,7 +51,7 @@ function listen(address: string): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
-      // Whoever asks and then does not listen must not keep the lock from being released.
+      // A client that asks and does not read the answer must not keep the lock from being released.
       socket.end(`process ${process.pid}`, () => socket.destroy());
     });
     server.once('error', reject);
@@ -63,7 +63,7 @@ function listen(address: string): Promise<Server> {
   });
 }
 
-/** What the process says that holds a lock, perhaps nothing; `undefined` where there is no such process any more. */
+/** The answer of the process that holds a lock, possibly empty; `undefined` if the process no longer exists. */
 function ask(address: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(address);

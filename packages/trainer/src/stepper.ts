@@ -6,34 +6,34 @@ import type { Metrics } from './metrics.js';
 import { errorsOf, Rates } from './rates.js';
 import type { RunDirectory } from './run-directory.js';
 
-/** A network on its adapter, and what writes to its input. */
+/** A network on its adapter, and its augmenter. */
 export interface Placed {
   readonly network: Network;
   readonly augmenter: Augmenter;
 }
 
-/** What the steps of a run are made of. */
+/** Options from which the steps of a run are built. */
 export interface StepperOptions extends Placed {
   readonly run: RunDirectory;
   readonly dataset: Dataset;
-  /** What the rates of the recipe are multiplied by. */
+  /** Factor of the recipe's rates. */
   readonly rateFactor: number;
 }
 
-/** The images of one step, their numbers in the data set, and the pass that the step belongs to. */
+/** The images of one step, their indices in the data set, and the pass that the step belongs to. */
 export interface StepBatch extends ImageBatch {
   readonly images: Uint32Array;
   readonly epoch: number;
 }
 
-/** A step that the adapter has to do. */
+/** A step that the adapter has yet to finish. */
 export interface SubmittedStep {
   readonly learningRate: number;
   /** Means over the images. */
   result(): Promise<StepResult>;
 }
 
-/** Makes the steps of a run: each is a function of the recipe, the step's number and the validations before it. */
+/** Builds the steps of a run: each is a function of the recipe, the step's number and the validations before it. */
 export class Stepper {
   readonly #options: StepperOptions;
   readonly #rates: Rates;
@@ -62,22 +62,22 @@ export class Stepper {
     const { epoch, position } = stepPosition(dataset.train.length, { batch }, step);
     const images = batchIndices(dataset.train.length, { batch, seed, epoch, position });
     const batchOfStep = dataset.train.read(images).then((read) => ({ ...read, images, epoch }));
-    // A failure is heard when the batch is awaited, unless the run ends before.
+    // A failure is reported when the batch is awaited, unless the run ends before.
     batchOfStep.catch(() => undefined);
     return batchOfStep;
   }
 
-  /** Passes over the training images after so many steps. */
+  /** Passes over the training images after a number of steps. */
   epochOf(step: number): number {
     const { dataset, run } = this.#options;
     return step / batchesPerEpoch(dataset.train.length, run.config.recipe);
   }
 
   /**
-   * Hands the network's next step to the adapter.
+   * Submits the network's next step to the adapter.
    *
    * @param validations those before it
-   * @returns nothing where the signal came between two micro-batches of the step, which changed nothing then
+   * @returns undefined if the signal was aborted between two micro-batches of the step, which then changed nothing
    */
   async submit(
     batch: StepBatch,
@@ -100,13 +100,13 @@ export class Stepper {
     return { learningRate: rates.learningRate, result };
   }
 
-  /** How the network's layers fare with the first images of a step. */
+  /** Statistics of the network's layers for the first images of a step. */
   async statistics(batch: StepBatch): Promise<LayerStatistics[]> {
     const { network } = this.#options;
     return network.statistics(network.input, await this.#show(batch, 0));
   }
 
-  /** Writes the images of one of a step's micro-batches to the network's input; gives their labels. */
+  /** Writes the images of one of a step's micro-batches to the network's input; returns their labels. */
   async #show({ pixels, labels, images, epoch, count }: StepBatch, microBatch: number): Promise<Uint32Array> {
     const { network, augmenter, run } = this.#options;
     const [first, end] = [microBatch * network.batch, (microBatch + 1) * network.batch];

@@ -12,45 +12,46 @@ import type { TrainingEvent, TrainingResult } from './training-event.js';
 
 export type { TrainingEvent, TrainingResult } from './training-event.js';
 
-/** What `train` needs. */
+/** Options of `train`. */
 export interface TrainingOptions extends Placed {
-  /** A new run, or one to continue with: training starts from its newest checkpoint where it has one. */
+  /** A new run, or one to continue: training starts from its newest checkpoint if it has one. */
   readonly run: RunDirectory;
   readonly dataset: Dataset;
-  /** What a new run starts from instead of the parameters that were drawn. */
+  /** Initial parameters of a new run, instead of random ones. */
   readonly initialParameters?: Readonly<Record<string, HostTensor>>;
   /**
-   * Opens the adapter again after it was lost and places the network there, with its parameters as they were drawn. Where it
-   * is left out, a loss ends the training.
+   * Opens the adapter again after it was lost and places the network on it, with its initial parameters. Default: a
+   * loss ends the training.
    */
   reopen?(): Promise<Placed>;
-  /** Default: `stop`. `rollback` resumes from the last good state with rates half as high. */
+  /** Default: `stop`. `rollback` continues from the last good state with half the learning rates. */
   readonly onDivergence?: 'stop' | 'rollback';
-  /** Stops the run after the steps under way (one, or two), with a checkpoint. */
+  /** Stops the run after the steps in flight (one or two), with a checkpoint. */
   readonly signal?: AbortSignal;
   onEvent?(event: TrainingEvent): void;
   /**
-   * Gives values of one's own for the metrics of each step and each evaluation, by name; they become `extra` in `metrics.jsonl`
-   * and in events. Called when the result is there, as the line is about to be written.
+   * Returns custom metrics of each step and each evaluation, by name; they become `extra` in `metrics.jsonl` and in
+   * events. Called when the result is available, just before the line is written.
    */
   scalars?(metrics: Metrics): Readonly<Record<string, number>> | undefined;
-  /** Called before every step, which waits for it; network and augmenter are free for another use meanwhile. */
+  /** Called and awaited before every step; network and augmenter are free for other uses in the meantime. */
   betweenSteps?(): Promise<void> | undefined;
 }
 
-/** So often in a row without a checkpoint in between the same trouble is overcome; then it is there to stay. */
+/** How often the same trouble may recur without a checkpoint in between; after that, it is considered permanent. */
 const most = 3;
 
 /**
  * Trains a network by a run's recipe, and writes metrics, checkpoints and, at the end, `weights.safetensors`.
  *
- * Order of images, crops and dropout are functions of seed and step, so a run that was stopped and continues ends with
- * the same weights, bit by bit, as one that never stopped; so does one whose adapter was lost. A new run that fails before
- * its first checkpoint takes its files away again, as nothing could continue from them; one that fails later, or diverged, keeps what it has.
+ * The order of images, crops and dropout are functions of seed and step, so a resumed run ends with the same weights,
+ * bit for bit, as an uninterrupted one; so does one whose adapter was lost. A new run that fails before its first
+ * checkpoint removes its files, because nothing could continue from them. A run that fails later, or diverges, keeps
+ * its files.
  *
- * @throws ConfigError where another process trains in the directory, or a run that starts from other weights has no
- * checkpoint and is not given them; DivergenceError where the loss is no longer finite or
- * explodes; DataError, CheckpointError and AdapterError from below
+ * @throws ConfigError if another process trains in the directory, or a run that starts from other weights has neither a
+ * checkpoint nor these weights; DivergenceError if the loss is no longer finite or explodes; DataError, CheckpointError
+ * and AdapterError from below
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const lock = await lockRun(options.run.path);
@@ -69,11 +70,11 @@ interface State {
   readonly saved: boolean;
 }
 
-/** Trains, and continues from the last good state after what can be overcome. */
+/** Trains, and continues from the last good state after recoverable errors. */
 class Survivor {
   readonly #options: TrainingOptions;
   #placed: Placed;
-  /** How a new run began, as long as it has no checkpoint. */
+  /** The initial state of a new run, as long as it has no checkpoint. */
   #beginning: Checkpoint | undefined;
   /** The step of the latest checkpoint that was ever written. */
   #furthest = 0;
@@ -107,7 +108,7 @@ class Survivor {
       try {
         return await training.run();
       } catch (error) {
-        // Its failure, if there is one, is not the first.
+        // If it fails as well, this is not the first failure.
         await training.settle().catch(() => undefined);
         if (error instanceof AdapterLostError && this.#options.reopen) {
           await this.#reopen(error);
@@ -122,7 +123,7 @@ class Survivor {
     }
   }
 
-  /** A checkpoint further on than any before means that the last trouble is overcome. */
+  /** A checkpoint beyond all earlier ones means that the last trouble is over. */
   #noteCheckpoint(step: number): void {
     this.#beginning = undefined;
     if (step <= this.#furthest) return;
@@ -148,20 +149,20 @@ class Survivor {
     const learned = network.description.layers.flatMap(({ parameters }) => parameters);
     const beginning = {
       step: 0,
-      // What was just written need not be read.
+      // The checkpoint that was just written need not be read.
       parameters: initialParameters
         ? Object.fromEntries(learned.map(({ path }) => [path, initialParameters[path]!]))
         : await network.parameters(),
       optimizerState: await network.optimizerState(),
       layerState: await network.layerState(),
     };
-    // What was drawn can be drawn again; what was given may not be there any more.
+    // Random parameters can be generated again; given ones may no longer exist.
     if (initialParameters) await run.checkpoints.save(beginning);
     else this.#beginning = beginning;
     return { step: 0, rateFactor: 1, saved: initialParameters !== undefined };
   }
 
-  /** Puts the network into the last good state, or the last before a step. */
+  /** Restores the last good state, or the last before a step. */
   async #restore(before?: number): Promise<State> {
     const restored = await this.#restoreSaved(before);
     if (restored) return restored;
@@ -177,7 +178,7 @@ class Survivor {
     const step = await run.checkpoints.restore(
       (checkpoint) => {
         if (checkpoint.step > run.config.recipe.steps) {
-          // No fault of the file's: the one before it is not what is wanted.
+          // The file is not to blame, so the previous one would not help.
           throw new ConfigError(
             `${run.path}: its checkpoint is of step ${checkpoint.step}, past the end of a run of ${run.config.recipe.steps}; let the run be longer`,
           );
@@ -196,7 +197,7 @@ class Survivor {
     network.loadState(checkpoint);
   }
 
-  /** Opens the adapter again, which may take a driver some seconds. */
+  /** Opens the adapter again, which may take some seconds. */
   async #reopen(loss: unknown): Promise<void> {
     const { reopen, onEvent, signal } = this.#options;
     for (let error = loss; ; ) {
@@ -226,7 +227,7 @@ class Survivor {
     }
   }
 
-  /** Stops, or goes back to a state from before it began and halves the rates. */
+  /** Stops, or goes back to a state from before the divergence and halves the rates. */
   async #afterDivergence(error: DivergenceError, { rateFactor, step }: State): Promise<State> {
     const { run, onDivergence = 'stop', onEvent } = this.#options;
     const report = await this.#describe(error);
@@ -246,7 +247,7 @@ class Survivor {
         { cause: error },
       );
     }
-    // Where even the first steps from a checkpoint diverge, it was taken too late.
+    // If even the first steps from a checkpoint diverge, it was saved too late.
     if (this.#rollbacks > 1) await this.#putAsideFrom(step);
     const state = await this.#restore();
     const halved = rateFactor / 2;
@@ -267,7 +268,7 @@ class Survivor {
     return { ...state, rateFactor: halved };
   }
 
-  /** Puts the checkpoints of a step and later ones aside, if there are earlier states. */
+  /** Sets the checkpoints of this step and later ones aside, if there are earlier states. */
   async #putAsideFrom(step: number): Promise<void> {
     const { checkpoints } = this.#options.run;
     const steps = await checkpoints.steps();
@@ -276,13 +277,13 @@ class Survivor {
     for (const one of later) await checkpoints.putAside(one);
   }
 
-  /** Takes the steps since the last good state again, up to the one that went wrong, and looks at its layers. */
+  /** Repeats the steps since the last good state up to the one that failed, and inspects its layers. */
   async #describe({ step, after, loss }: DivergenceError): Promise<DivergenceReport> {
     const { run, dataset, signal } = this.#options;
     const known = { step, loss: String(loss) };
     let goodStep = 0;
     try {
-      // One that is older than the step, to have something to compare with.
+      // One that is older than the step, for comparison.
       const state = await this.#restore(after).catch(() => this.#restore());
       goodStep = state.step;
       const { network } = this.#placed;

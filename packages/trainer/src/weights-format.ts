@@ -3,26 +3,26 @@ import { CheckpointError } from '@alex/tensor';
 import { describeFileError, errorCode } from './file.js';
 import { RunDirectory } from './run-directory.js';
 
-/** The formats of weights that are read. */
+/** The supported formats of weights. */
 export type WeightsFormat = 'safetensors' | 'caffemodel';
 
-/** FILE becomes the file's path. */
+/** FILE is replaced by the file's path. */
 const saveAsSafetensors =
   'save it as safetensors: python -c "import sys, torch; from safetensors.torch import save_file; ' +
   "d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); d = d.get('state_dict', d); " +
   "save_file({k: v.contiguous() for k, v in d.items() if torch.is_tensor(v)}, 'weights.safetensors')\" FILE";
 
-/** A file that is something else: how it begins, what it is, and what to do with it. */
+/** A file of another format: how it begins, what it is, and what to do with it. */
 interface Stranger {
-  /** Of its first bytes as hexadecimal digits. */
+  /** Matches its first bytes as hexadecimal digits. */
   readonly digits?: RegExp;
-  /** Of its first bytes as latin1. */
+  /** Matches its first bytes as latin1. */
   readonly text?: RegExp;
   readonly is: string;
   readonly remedy: string;
 }
 
-/** What people have beside weights, the special before the general. */
+/** Formats that users have besides weights, the specific ones before the general. */
 const strangers: readonly Stranger[] = [
   { text: /^$/, is: 'is empty', remedy: 'download it again' },
   {
@@ -69,7 +69,7 @@ const strangers: readonly Stranger[] = [
     is: 'is an array of NumPy (.npy)',
     remedy: 'save all arrays in one file by safetensors.numpy.save_file',
   },
-  // ModelProto: the version of the format, then the producer's name or what else is a field of it.
+  // ModelProto: the version of the format, then the producer's name or another of its fields.
   {
     digits: /^08(0[1-9a-f]|1.|20)(12|1a|22|28|2a|32|3a|42)/,
     is: 'is an ONNX model',
@@ -100,13 +100,13 @@ const strangers: readonly Stranger[] = [
 
 /** Enough for the names of a zip's first entries. */
 const HEAD = 4096;
-/** Fields of a `NetParameter` that a caffemodel may begin with: `name`, `layers`, `input`, `state`, `layer`. */
+/** Fields of a `NetParameter` with which a caffemodel may begin: `name`, `layers`, `input`, `state`, `layer`. */
 const caffeBegins = /^(0a|12|1a|32|a206)/;
 
 /**
- * Tells by its content which format of weights a file has.
+ * Detects the format of a weights file from its contents.
  *
- * @throws CheckpointError for a file that cannot be read, or is something else: says what it is and what to do
+ * @throws CheckpointError for a file that cannot be read, or is of another format: says what it is and what to do
  */
 export async function weightsFormat(path: string): Promise<WeightsFormat> {
   const head = await headOf(path);
@@ -115,7 +115,7 @@ export async function weightsFormat(path: string): Promise<WeightsFormat> {
   const stranger = strangers.find((one) => one.digits?.test(digits) || one.text?.test(text));
   if (stranger) {
     const quoted = `'${path.replaceAll("'", `'\\''`)}'`;
-    // A function: in a text, $ would stand for something else.
+    // A function, because $ is special in a replacement string.
     throw new CheckpointError(`${path}: ${stranger.is}; ${stranger.remedy.replace('FILE', () => quoted)}`);
   }
   if (caffeBegins.test(digits)) return 'caffemodel';
