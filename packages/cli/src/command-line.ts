@@ -14,7 +14,7 @@ import { createOutput, type Streams } from './output.js';
 import { version } from './version.js';
 
 /**
- * Runs the command that the arguments name, and prints what it has to say.
+ * Runs the command named by the arguments, and prints its output.
  *
  * @param args without the interpreter and the script
  * @param streams where it prints; default: those of the process
@@ -38,7 +38,7 @@ export async function runCommandLine(args: readonly string[], streams: Streams =
   }
 }
 
-/** The commands in the order in which they are used, under their headings in the help. */
+/** The commands in their usual order, under their headings in the help. */
 const groups: readonly (readonly [heading: string, commands: readonly ((run: Run) => Command)[]])[] = [
   ['First look:', [demoArguments]],
   [

@@ -5,7 +5,7 @@ import type { DataConfig } from '@alex/trainer';
 
 type Fingerprint = NonNullable<DataConfig['fingerprint']>;
 
-/** What a run's bits depend on: how many images there are, their names and labels, in their order. */
+/** What a run's bits depend on: the number of images, their names and their labels, in order. */
 export function fingerprintOf({ train, validation }: Dataset): Fingerprint {
   return { train: ofSplit(train), validation: ofSplit(validation) };
 }
@@ -17,8 +17,8 @@ function ofSplit(split: Split): Fingerprint['train'] {
 }
 
 /**
- * How data differ from those that a run began with: a sentence, or nothing where they do not. Runs of older versions have no
- * fingerprint to compare with.
+ * How data differ from those that a run started with: a sentence, or undefined if they do not. Runs of older versions
+ * have no fingerprint to compare with.
  */
 export function dataChange(own: Fingerprint | undefined, now: Fingerprint): string | undefined {
   if (!own) return undefined;
@@ -31,7 +31,7 @@ export function dataChange(own: Fingerprint | undefined, now: Fingerprint): stri
   return changes.length === 0 ? undefined : changes.join(', ');
 }
 
-/** @throws ConfigError where the data of a run are others by now, unless that is allowed */
+/** @throws ConfigError if the data of a run have changed, unless that is allowed */
 export function checkSameData(run: string, source: string, change: string | undefined, allowed: boolean): void {
   if (change === undefined || allowed) return;
   throw new ConfigError(

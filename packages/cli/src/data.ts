@@ -4,12 +4,12 @@ import { ConfigError } from '@alex/tensor';
 import { base64FromFloats, type ImagesConfig, type RunConfig } from '@alex/trainer';
 import type { Output } from './output.js';
 
-/** The mean of so many images is that of all of them, to a pixel value or two. */
+/** The mean of this many images matches that of all of them to a pixel value or two. */
 const imagesForStatistics = 1024;
 
 /**
- * What is subtracted from images and how their colours are shifted: of prepared data the mean image and the
- * statistics of all images, of others a mean colour and those of some.
+ * The mean and the colour statistics of images: for prepared data the mean image and the statistics of all images, for
+ * others a mean colour and the statistics of some of them.
  */
 export async function measureImages(
   dataset: Dataset,
@@ -21,7 +21,7 @@ export async function measureImages(
   return {
     mean: [...mean],
     ...(statistics && { meanImage: base64FromFloats(statistics.meanImage) }),
-    // A shift along colours needs colours.
+    // Colour shifts need colours.
     ...(colourStrength > 0 &&
       dataset.channels === 3 && {
         colour: {
@@ -34,9 +34,9 @@ export async function measureImages(
 }
 
 /**
- * Opens data for a new run. Where nobody asked for a size, data that come in one size of their own keep it.
+ * Opens data for a new run. By default, data with a fixed size keep it.
  *
- * @throws DataError where there are no usable data, ConfigError for options that they do not allow
+ * @throws DataError if there are no usable data, ConfigError for options that the data do not support
  */
 export async function openData(
   source: string,
@@ -51,21 +51,21 @@ export async function openData(
   }
 }
 
-/** What a run notes of where its data are: wherever the run is used from, they are the same. */
+/** The location of the data as stored in a run: it is valid from any folder. */
 export function sourceForConfig(source: string): string {
   return /^emoji(:|$)/.test(source) ? source : resolve(source);
 }
 
 /**
- * Opens data for a run that exists: images of the size and with the classes that its network knows.
+ * Opens data for an existing run: images of the size and with the classes that its network expects.
  *
- * @throws ConfigError where the data have other classes
+ * @throws ConfigError if the data have other classes
  */
 export async function openDataOfRun({ data }: RunConfig, source: string = data.source): Promise<Dataset> {
   const classes = source === 'emoji' ? data.classes.length : undefined;
   const dataset = await openDataset(source, { classes, size: data.height }).catch(async (error: unknown) => {
     if (!(error instanceof ConfigError)) throw error;
-    // Nobody gave a size: the data have one of their own, which is another.
+    // No size was requested, and the data have a fixed size that differs.
     const own = await openDataset(source, { classes });
     if (own.height === data.height) throw error;
     throw new ConfigError(
@@ -81,7 +81,7 @@ export async function openDataOfRun({ data }: RunConfig, source: string = data.s
   return dataset;
 }
 
-/** Says what is to be known about how data were read; of several runs that have the same data, once. */
+/** Prints remarks about how data were read; once, if several runs have the same data. */
 export function sayRemarks(datasets: readonly Dataset[], output: Output): void {
   for (const remark of new Set(datasets.flatMap(({ remarks = [] }) => remarks))) output.line(remark);
 }

@@ -1,13 +1,13 @@
 import { ConfigError } from '@alex/tensor';
 import { type MixGoal, mixGoals } from '@alex/trainer';
 
-/** How the predictions of several networks are weighed. */
+/** How to weight the predictions of several networks. */
 export type MixOption =
   | { readonly kind: 'equal' }
   | { readonly kind: 'fixed'; readonly weights: readonly number[] }
   | { readonly kind: 'search'; readonly goal: MixGoal };
 
-/** Reads `--mix`: `equal`, `search`, `search:GOAL`, or a weight for each run. */
+/** Parses `--mix`: `equal`, `search`, `search:GOAL`, or a weight for each run. */
 export function parseMix(text: string | undefined, runs: number): MixOption {
   if (text === undefined || text === 'equal') return { kind: 'equal' };
   const [, goal = 'top5'] = /^search(?::(\w+))?$/.exec(text) ?? [undefined, ''];

@@ -13,7 +13,7 @@ import { type StartingPoint, startingPoint } from './starting-point.js';
 import type { PlannedTraining, TrainOptions } from './train-options.js';
 import { usualEffort } from './tuning.js';
 
-/** Plans a new run: by its recipe, and by what the options say differently. */
+/** Plans a new run from its recipe and the options that override it. */
 export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
   const { data: source, from } = options;
   const start = from === undefined ? undefined : await startingPoint(from);
@@ -21,7 +21,7 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
     options.recipe === undefined
       ? defaultsOf(options.model ?? start?.variant ?? 'paper')
       : await findRecipe(options.recipe);
-  // A network without a recipe of its own has the paper's.
+  // A network without its own recipe uses the paper's.
   const variant = options.model ?? (options.recipe === undefined ? start?.variant : undefined) ?? recipe.model.variant;
   const startsFrom = startOf(options, recipe, start, variant);
   if (source === undefined) {
@@ -43,9 +43,9 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
     throw new ConfigError(`--batch ${batch}: there are only ${length} images to learn from; give at most ${length}`);
   }
   const stepsPerEpoch = batchesPerEpoch(length, { batch });
-  // Rarely enough to cost little on small data, and at least once an epoch on large.
+  // Seldom enough to cost little on small data, and at least once per epoch on large data.
   const often = Math.max(50, stepsPerEpoch);
-  // A recipe's own division is of its own batch.
+  // A recipe's micro-batch belongs to its own batch size.
   const microBatch = options.microBatch ?? (batch === recipe.batch ? recipe.microBatch : undefined);
   const strength = options.colour ? recipe.images.colourStrength : 0;
   const warmUp = warmUpOf(options, recipe, batch);
@@ -67,7 +67,7 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
       padding: recipe.images.padding,
       scale: recipe.images.scale,
       ...measured,
-      // What was learnt expects what it was learnt from.
+      // Trained weights expect the mean that they were trained with.
       ...(expected ? { mean: [...expected] } : meanImage !== undefined && { meanImage }),
     },
     recipe: {
@@ -95,7 +95,7 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
   return { config, dataset, kernels, begin: () => RunDirectory.create(options.run, config) };
 }
 
-/** A training is saved at least so often, unless somebody says otherwise: what an interruption may cost. */
+/** Most steps between checkpoints, unless the user says otherwise: what an interruption may cost. */
 const mostStepsToLose = 500;
 
 function keeping({ keep }: TrainOptions, { keepCheckpoints }: RecipeFile): { keepCheckpoints?: number } {
@@ -103,13 +103,13 @@ function keeping({ keep }: TrainOptions, { keepCheckpoints }: RecipeFile): { kee
   return kept === undefined ? {} : { keepCheckpoints: kept };
 }
 
-/** A rate that follows the batch rises from what it was for the recipe's batch, another from 0. */
+/** A rate scaled with the batch rises from its value for the recipe's batch, any other from 0. */
 function warmUpOf({ warmUp, scaleRate }: TrainOptions, recipe: RecipeFile, batch: number): RecipeFile['warmUp'] {
   if (warmUp === undefined) return recipe.warmUp;
   return { epochs: warmUp, from: scaleRate ? Math.min(1, recipe.batch / batch) : 0 };
 }
 
-/** What a fine-tuning starts from; that it can be read, before anything takes time. */
+/** The starting point of fine-tuning; checks that it can be read before anything takes time. */
 function startOf(
   { from }: TrainOptions,
   { startsFrom }: RecipeFile,
@@ -131,7 +131,7 @@ function startOf(
   return { weights: resolve(from), replaces: startsFrom?.replaces ?? [] };
 }
 
-/** Images an eighth or so larger than the crop, as 256 is to the paper's 224; never smaller than what it needs. */
+/** Images about an eighth larger than the crop, like the paper's 256 for 224; never smaller than the crop. */
 function sizeAround(inputSize: number): number {
   return Math.max(inputSize, inputSize > 200 ? 256 : Math.round((inputSize * 256) / 224));
 }

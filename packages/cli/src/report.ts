@@ -7,8 +7,8 @@ import type { ShownNetwork } from './shown-network.js';
 import { writeResult } from './write-result.js';
 
 /**
- * Writes `report.html` into a run's directory: curves and settings; the first layer's filters and predictions of a network that
- * has learnt.
+ * Writes `report.html` to a run's directory: curves and settings, and for a trained network the first layer's filters
+ * and predictions.
  *
  * @returns the file's path
  */

@@ -14,8 +14,8 @@ import type { PlannedTraining, TrainOptions } from './train-options.js';
 import { type Tuning, tuningsOfRun } from './tuning.js';
 
 /**
- * Plans to continue a run. Of the options, its length, its learning rate and schedule, and what it keeps can be changed by hand;
- * others must agree with what it is, so that a command can be repeated with `--resume`.
+ * Plans to continue a run. Its length, learning rate, schedule and number of kept checkpoints can be changed by
+ * options; all other options must agree with the run, so that a command can be repeated with `--resume`.
  */
 export async function resumedRun(options: TrainOptions, output: Output): Promise<PlannedTraining> {
   const opened = await RunDirectory.open(options.run);
@@ -43,7 +43,7 @@ export async function resumedRun(options: TrainOptions, output: Output): Promise
   };
 }
 
-/** Refuses what a run cannot change in its midst. */
+/** Refuses changes that a started run does not allow. */
 async function checkUnchanged(options: TrainOptions, { model, recipe, data, images }: RunConfig): Promise<void> {
   const { from, scaleRate, learningRate } = options;
   const frozen = Object.entries(recipe.overrides ?? {}).flatMap(([name, { learningRateScale }]) =>
@@ -76,7 +76,7 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
   for (const [option, given, own] of pairs) {
     if (given === undefined || given === own) continue;
     const begun = own === undefined ? 'begun without it' : `begun with ${own}`;
-    // Of a switch, its name says it all.
+    // For a switch, the name is enough.
     const value = typeof given === 'boolean' ? '' : ` ${given}`;
     throw new ConfigError(
       `${option}${value} cannot be changed in the midst of a run, which was ${begun}; leave it out or choose another --run`,
@@ -85,7 +85,7 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
   if (options.recipe !== undefined) await checkRecipe(options.recipe, { model, recipe, images });
 }
 
-/** What a run's recipe says of parameters but for those that `--freeze` named, of which `--recipe` knows nothing. */
+/** The parameter overrides of a run's recipe without those of `--freeze`, which `--recipe` does not know. */
 function withoutFrozen(
   own: Recipe['overrides'] = {},
   given: Recipe['overrides'] = {},
@@ -97,7 +97,7 @@ function withoutFrozen(
   return Object.fromEntries(entries);
 }
 
-/** What no option changes of a recipe must be what the run was begun with. */
+/** The parts of a recipe that no option can change must be those that the run was started with. */
 async function checkRecipe(name: string, { model, recipe, images }: Pick<RunConfig, 'model' | 'recipe' | 'images'>) {
   const given = await findRecipe(name);
   const pairs: [string, unknown, unknown][] = [
@@ -129,7 +129,7 @@ async function changeByHand(run: RunDirectory, dataset: Dataset, options: TrainO
   });
 }
 
-/** Says what is different from now on; and what was given and changes nothing. */
+/** Prints what changes from now on, and which given options change nothing. */
 function tellChange(
   { change, jump }: ChangedRun,
   { learningRate }: TrainOptions,
@@ -151,7 +151,7 @@ function tellChange(
   );
 }
 
-/** A rate that is to follow the batch, as it did when the run was begun. */
+/** A rate scaled with the batch, as when the run was started. */
 async function scaled(
   learningRate: number,
   options: TrainOptions,
@@ -165,7 +165,7 @@ function recipeOf({ recipe }: TrainOptions, variant: string) {
   return recipe === undefined ? defaultsOf(variant) : findRecipe(recipe);
 }
 
-/** A run continues with the kernels that it began with, unless others are asked for: others sum in another order. */
+/** By default, a run continues with the kernels that it started with: others sum in another order. */
 async function kernelsOf({ run, tune, tunings }: TrainOptions): Promise<Omit<Tuning, 'say'>> {
   if (tune !== undefined || tunings !== undefined) return { effort: tune ?? 'off', file: tunings };
   const own = tuningsOfRun(run);

@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { AlexError } from '@alex/tensor';
 
 /**
- * Writes a file that somebody asked for.
+ * Writes an output file.
  *
- * @throws AlexError where it cannot be written, with the reason
+ * @throws AlexError if it cannot be written, with the reason
  */
 export async function writeResult(path: string, content: string | Uint8Array): Promise<void> {
   try {

@@ -25,11 +25,11 @@ const withoutEnding: RemarkWords = (count, first) =>
 
 /**
  * The images of the class folders in a folder: paths within the data set (with `/` on every system) by class, sorted.
- * Classes are called by the composed form of their folders' names (NFC), so that a folder from a Mac is that from Linux.
- * What is left out is counted in the remarks.
+ * Class names are the composed form (NFC) of their folders' names, so that a folder from a Mac has the same name as one
+ * from Linux. Skipped files are counted in the remarks.
  *
- * @param root the folder that holds the class folders: empty for the data set's own, else with a `/` at the end
- * @throws DataError where a folder cannot be read or a class has no images.
+ * @param root the folder that contains the class folders: empty for the data set's own, else with a `/` at the end
+ * @throws DataError if a folder cannot be read or a class has no images.
  */
 export async function listClassFolders(
   directory: string,

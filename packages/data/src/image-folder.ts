@@ -11,14 +11,15 @@ import { createSplit, defaultCacheBytes, forEachLimited, type ImageMemory, keepD
 import { findSplitFolders } from './split-folders.js';
 
 export interface ImageFolderOptions {
-  /** Height and width of the images in pixels; 256 unless said, as in the paper. */
+  /** Height and width of the images in pixels. Default: 256, as in the paper. */
   size?: number | undefined;
   /**
-   * Look at the first bytes of every file when the folder is opened, so that a text called `.JPEG` is found at once and
-   * not in the middle of an epoch. Unless said: yes below 100,000 files (about 0.1 ms a file), no above.
+   * Whether to check the first bytes of every file when the folder is opened, so that a text file called `.JPEG` is
+   * found immediately and not in the middle of an epoch. Default: yes below 100,000 files (about 0.1 ms per file), no
+   * above.
    */
   verify?: boolean | undefined;
-  /** Bytes of decoded images to keep in memory; 1 GiB unless said, which is 5,461 images of 256 x 256. */
+  /** Memory for decoded images, in bytes. Default: 1 GiB, which is 5,461 images of 256 x 256. */
   cacheBytes?: number | undefined;
 }
 
@@ -37,15 +38,14 @@ export interface ImageFile {
  * (at least one) is held out, chosen by a hash of its name. Classes are numbered in the order of their folders' names;
  * `classes.txt` or `synset_words.txt` in the folder gives them readable names (`n01440764 tench, Tinca tinca`).
  *
- * Images are files directly in a class folder that end in .jpeg, .jpg, .jpe, .jfif, .png, .webp, .gif, .tif, .tiff or
- * .avif, in large or small letters, or that have no ending and begin as an image does. Everything else is left out, and
- * counted in the data set's remarks. Images are decoded when they are read: the shorter side scaled to `size`, the
- * central square cut out, turned as the camera noted, 8-bit RGB, transparent parts white.
+ * Images are files directly in a class folder with the extension .jpeg, .jpg, .jpe, .jfif, .png, .webp, .gif, .tif,
+ * .tiff or .avif, in upper or lower case, or without an extension if they begin like an image. Everything else is
+ * skipped, and counted in the data set's remarks. Images are decoded when they are read: the shorter side is scaled to
+ * `size`, the central square is cropped, the camera's rotation is applied; 8-bit RGB, with transparent parts white.
  *
- * @throws DataError where a folder is missing or cannot be read, there are fewer than two classes, a class has no
- *   images, validation has a class that training lacks, or a file is no image (when it is opened or, without
- *   `verify`, read).
- * @throws ConfigError where an option is not possible.
+ * @throws DataError if a folder is missing or cannot be read, there are fewer than two classes, a class has no images,
+ * validation has a class that training lacks, or a file is not an image (when it is opened or, without `verify`, read).
+ * @throws ConfigError if an option is invalid.
  */
 export async function openImageFolder(directory: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   const { size = 256, cacheBytes = defaultCacheBytes } = options;
@@ -74,17 +74,17 @@ export async function openImageFolder(directory: string, options: ImageFolderOpt
   };
 }
 
-/** The images of an image folder, before any of them is looked at. */
+/** The images of an image folder, before any of them is opened. */
 export interface ImageFolderList {
   /** The class folders' names, in the order of their labels. */
   readonly folders: readonly string[];
   readonly train: readonly ImageFile[];
   readonly validation: readonly ImageFile[];
-  /** What was left out, and what was taken for what. */
+  /** What was skipped, and how ambiguous contents were interpreted. */
   readonly remarks: readonly string[];
 }
 
-/** Lists an image folder as `openImageFolder` describes it. */
+/** Lists an image folder as described at `openImageFolder`. */
 export async function listImageFolder(directory: string): Promise<ImageFolderList> {
   const remarks = new Remarks();
   const roots = await findSplitFolders(directory, remarks);

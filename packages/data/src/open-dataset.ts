@@ -11,9 +11,9 @@ import { manifestFile, workshopFolder } from './prepared/manifest.js';
 import { openPrepared } from './prepared/open-prepared.js';
 
 export interface DatasetOptions {
-  /** How many classes to tell apart; only the emoji leave a choice. */
+  /** Number of classes; only for emoji. */
   classes?: number | undefined;
-  /** Height and width of the images in pixels; only emoji and image folders leave a choice (256 unless said). */
+  /** Height and width of the images in pixels; only for emoji and image folders. Default: 256. */
   size?: number | undefined;
 }
 
@@ -21,11 +21,12 @@ const accepted =
   'give `emoji`, `emoji:CLASSES`, a folder that was prepared, one with the binary files of CIFAR-10 or CIFAR-100, one with the files of MNIST or Fashion-MNIST, or one with a folder of images for each class';
 
 /**
- * Opens what a person names: `emoji`, `emoji:CLASSES`, or a folder, whose kind is told by what is in it (prepared
- * shards, the files of CIFAR-10, CIFAR-100, MNIST or Fashion-MNIST, else class folders of images). A folder called `emoji` is `./emoji`.
+ * Opens the data set that the user named: `emoji`, `emoji:CLASSES`, or a folder, whose kind is detected from its
+ * contents (prepared shards, the files of CIFAR-10, CIFAR-100, MNIST or Fashion-MNIST, else class folders of images). A
+ * folder called `emoji` is `./emoji`.
  *
- * @throws DataError where there is nothing of that kind, or what is there is broken.
- * @throws ConfigError where an option is not possible or the data leave no such choice.
+ * @throws DataError if there is nothing of that kind, or it is broken.
+ * @throws ConfigError if an option is invalid or the data do not support it.
  */
 export async function openDataset(text: string, options: DatasetOptions = {}): Promise<Dataset> {
   const emoji = /^emoji(?::(.*))?$/.exec(text);
@@ -74,7 +75,7 @@ async function lookInto(text: string): Promise<FolderContent> {
   }
 }
 
-/** What the files fix cannot be asked for otherwise. */
+/** Properties fixed by the files cannot be changed by options. */
 function fixed(dataset: Dataset, { classes, size }: DatasetOptions): Dataset {
   if (classes !== undefined && classes !== dataset.classes.length) {
     throw new ConfigError(

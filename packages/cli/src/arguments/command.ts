@@ -3,17 +3,17 @@ import { alexnetCommand } from '../invocation.js';
 import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
 
-/** Runs what a command does, with the output that its options ask for. */
+/** Runs a command with the output that its options ask for. */
 export type Run = (options: CommonOptions, command: (output: Output) => Promise<number>) => Promise<void>;
 
-/** Begins a command; its options are listed under the headings that `optionsGroup` gives. */
+/** Creates a command; its options are listed under the headings given by `optionsGroup`. */
 export function newCommand(name: string, description: string): Command {
   return new Command(name).description(description).helpOption('-h, --help', 'show this help').optionsGroup('Options:');
 }
 
 /**
- * Adds options without which a command does not run. Commander's own mandatory options are reported before misspelt ones:
- * `--rn runs/a` would be told that `--run` is missing.
+ * Adds required options. Commander reports its own mandatory options before misspelt ones: `--rn runs/a` would get the
+ * error that `--run` is missing.
  */
 export function addRequired(command: Command, ...options: readonly Option[]): Command {
   for (const option of options) {
@@ -26,7 +26,7 @@ export function addRequired(command: Command, ...options: readonly Option[]): Co
   });
 }
 
-/** Shows lines that can be copied at the end of a command's help. */
+/** Adds lines for copying to the end of a command's help. */
 export function addExamples(command: Command, ...lines: readonly string[]): Command {
   const examples = () => lines.map((line) => `  ${alexnetCommand(line.split(' '))}`).join('\n');
   return command.addHelpText('after', () => `\nExamples:\n${examples()}`);

@@ -8,7 +8,7 @@ import { publishedImageSize, publishedNetwork, readLabels, readPublishedWeights 
 import { openTrained, type TrainedNetwork } from '../session.js';
 import { openTrainedRun } from '../trained-run.js';
 
-/** What `classify` takes. */
+/** Options of `classify`. */
 export interface ClassifyOptions extends AdapterOptions {
   readonly run?: string;
   readonly weights?: string;
@@ -17,7 +17,7 @@ export interface ClassifyOptions extends AdapterOptions {
   readonly checkpoint?: WhichWeights;
 }
 
-/** Shows the most likely labels of images, and names those that cannot be read; gives the exit code. */
+/** Prints the most likely labels of images, and reports images that cannot be read; returns the exit code. */
 export async function classifyCommand(
   files: readonly string[],
   options: ClassifyOptions,
@@ -46,7 +46,7 @@ export async function classifyCommand(
     output.line(image);
     for (const { label, probability } of labels) output.line(`  ${percent(probability).padStart(6)}  ${label}`);
   }
-  // Last, where they are seen below however many others there are.
+  // Printed last, so that they are visible below any number of other lines.
   for (const problem of problems.values()) output.errors.write(`error: ${oneLine(problem)}\n`);
   return problems.size === 0 ? exitCode.success : exitCode.failure;
 }

@@ -11,7 +11,7 @@ import { describeModel } from '../session.js';
 import { type ShownNetwork, showNetwork } from '../shown-network.js';
 import { refuseExisting, runTraining, sayHowToResume, trainingResult } from './training.js';
 
-/** What `demo` takes. */
+/** Options of `demo`. */
 export interface DemoOptions extends AdapterOptions, TuningOptions {
   readonly run?: string;
   readonly classes?: number;
@@ -19,11 +19,11 @@ export interface DemoOptions extends AdapterOptions, TuningOptions {
   readonly seed?: number;
 }
 
-/** Predictions that are printed; the report shows more. */
+/** Number of printed predictions; the report shows more. */
 const printed = 5;
 const shown = 12;
 
-/** Trains the small network on the embedded images and shows what it learnt; gives the exit code. */
+/** Trains the small network on the embedded images and shows the result; returns the exit code. */
 export async function demoCommand(options: DemoOptions, output: Output): Promise<number> {
   const path = options.run ?? `runs/demo-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}`;
   await refuseExisting(path);
@@ -50,10 +50,10 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
     },
     recipe: {
       ...training,
-      // A demo of few classes has few images.
+      // A demo with few classes has few images.
       batch: Math.min(training.batch, dataset.train.length),
       steps,
-      // A short demo is evaluated too.
+      // Even a short demo is evaluated.
       evaluateEvery: Math.min(training.evaluateEvery, steps),
       seed: options.seed ?? demoRecipe.seed,
     },
@@ -78,7 +78,7 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
     sayHowToResume(trained, output);
     return trained.interruptedCode;
   }
-  // Only now: what draws takes longer to load than everything else together.
+  // Imported only now: the drawing code takes longer to load than everything else together.
   const { writeReport } = await import('../report.js');
   const report = await writeReport(trained.run, network);
   const { examples = [] } = network ?? {};

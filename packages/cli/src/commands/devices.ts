@@ -14,14 +14,14 @@ const shownLimits = [
   'maxComputeInvocationsPerWorkgroup',
 ] as const;
 
-/** Lists the adapters, what they can hold, and what they reach; gives the exit code. */
+/** Lists the adapters, their limits and their measured speed; returns the exit code. */
 export async function devicesCommand(options: Omit<TuneCommandOptions, 'tune'>, output: Output): Promise<number> {
   for (const name of ['to', 'model', 'batch', 'precision'] as const) {
     if (options[name] !== undefined) throw new ConfigError(`--${name} is for --tune; give that as well`);
   }
   const cache = openTuningCache(output.line);
   const adapters = await listAdapters();
-  // Opening says what to install where there is nothing to open.
+  // If there is no adapter, the error of `openGpu` says what to install.
   if (adapters.length === 0) (await openGpu()).dispose();
   const devices = [];
   for (const adapter of adapters) {

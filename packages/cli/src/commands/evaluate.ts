@@ -21,9 +21,9 @@ import { publishedImageSize, publishedNetwork, readPublishedWeights } from '../p
 import { openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
 import { openTrainedRun } from '../trained-run.js';
 
-/** What `evaluate` takes. */
+/** Options of `evaluate`. */
 export interface EvaluateOptions extends AdapterOptions, TuningOptions {
-  /** One run, or several with commas between. */
+  /** One run, or several separated by commas. */
   readonly run?: string;
   readonly weights?: string;
   readonly mean?: string;
@@ -37,16 +37,16 @@ export interface EvaluateOptions extends AdapterOptions, TuningOptions {
 /** Which of a network's weights were evaluated. */
 type Learnt = TrainedSession['learnt'];
 
-/** A network and the images it is shown. */
+/** A network and the images that it is evaluated on. */
 interface Member {
   readonly network: TrainedNetwork;
   readonly dataset: Dataset;
 }
 
-/** Seconds between lines that say how far an evaluation is. */
+/** Seconds between progress lines of an evaluation. */
 const lineEvery = 10;
 
-/** Measures a trained network, or several together, on validation images; gives the exit code. */
+/** Evaluates a trained network, or several together, on validation images; returns the exit code. */
 export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
   const members = await membersOf(options, output);
   sayRemarks(
@@ -56,7 +56,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
   const mixing = parseMix(options.mix, members.length);
   const [first] = members as [Member, ...Member[]];
   const submission = options.predictions === undefined ? undefined : new Submission(first.dataset.numbers);
-  // Empty at first: a place that cannot be written is found out before hours of work.
+  // Empty at first, so that a path that cannot be written is found before hours of work.
   if (options.predictions !== undefined) await submission?.write(options.predictions);
 
   const tally = new Tally();
@@ -120,7 +120,7 @@ function described({ top1Error, top5Error, loss }: EvaluationResult): string {
   return `top-1 error ${percent(top1Error)}, top-5 error ${percent(top5Error)}, loss ${loss.toFixed(3)}`;
 }
 
-/** Everything that can be wrong is found here, before any adapter is opened. */
+/** Finds all user errors before any adapter is opened. */
 async function membersOf(options: EvaluateOptions, output: Output): Promise<Member[]> {
   const { run, weights, mean, data, checkpoint } = options;
   if (weights !== undefined) {
@@ -148,13 +148,13 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
   return members;
 }
 
-/** Several directories with commas between, or one that has a comma in its name. */
+/** Several directories separated by commas, or one that has a comma in its name. */
 async function runPaths(text: string): Promise<string[]> {
   if (text.includes(',') && (await RunDirectory.exists(text).catch(() => false))) return [text];
   return text.split(',').map((path) => path.trim());
 }
 
-/** One network at a time is on the adapter. Gives which weights it was. */
+/** Only one network at a time is on the adapter. Returns which weights were used. */
 async function withScores(
   { network: trained, dataset }: Member,
   options: EvaluateOptions,

@@ -13,7 +13,7 @@ import { defaultsOf } from '../recipes.js';
 import { describeModel } from '../session.js';
 import { applyTuning, openTuningCache, usualTuning } from '../tuning.js';
 
-/** What `kernel` takes. */
+/** Options of `kernel`. */
 export interface KernelCommandOptions extends AdapterOptions {
   readonly model?: string;
   readonly batch?: number;
@@ -22,7 +22,7 @@ export interface KernelCommandOptions extends AdapterOptions {
   readonly candidates?: boolean;
 }
 
-/** Shows a kernel of a network as an adapter runs it, or lists all where none is named; gives the exit code. */
+/** Shows a kernel of a network as it runs on an adapter, or lists all if none is named; returns the exit code. */
 export async function kernelCommand(
   label: string | undefined,
   options: KernelCommandOptions,
@@ -86,7 +86,7 @@ async function showKernel(
   return { program: program.name, dispatches, choices, ...(roofline && { roofline }) };
 }
 
-/** The program that is asked about: a kernel of training, even where evaluation has one of that name. */
+/** The program with the kernel: that of training, even if the evaluation has a kernel of the same name. */
 function programWith(programs: readonly RecordedProgram[], label: string): RecordedProgram {
   const having = programs.filter(({ dispatches }) => dispatches.some(belongsTo(label)));
   const found = having.find(({ name }) => name === 'train') ?? having[0];

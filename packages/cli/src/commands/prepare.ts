@@ -6,7 +6,7 @@ import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
 import { PreparationProgress } from '../preparation-progress.js';
 
-/** What `prepare` takes. */
+/** Options of `prepare`. */
 export interface PrepareOptions extends CommonOptions {
   readonly source: SourceKind;
   readonly from?: string;
@@ -18,7 +18,7 @@ export interface PrepareOptions extends CommonOptions {
   readonly workers?: number;
 }
 
-/** Turns a data set into shards; gives the exit code. */
+/** Turns a data set into shards; returns the exit code. */
 export async function prepareCommand(options: PrepareOptions, output: Output): Promise<number> {
   const { source, from, to, size, classes, maxRejected, format, workers } = options;
   const progress = new PreparationProgress(output);

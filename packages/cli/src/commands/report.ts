@@ -7,7 +7,7 @@ import { openTrained } from '../session.js';
 import { type ShownNetwork, showNetwork } from '../shown-network.js';
 import { openTrainedRun } from '../trained-run.js';
 
-/** What `report` takes. */
+/** Options of `report`. */
 export interface ReportOptions extends AdapterOptions {
   readonly run: string;
   readonly data?: string;
@@ -16,13 +16,13 @@ export interface ReportOptions extends AdapterOptions {
 
 const exampleCount = 12;
 
-/** Draws a run into one HTML file, whether it has finished or not; gives the exit code. */
+/** Draws a run, finished or not, into one HTML file; returns the exit code. */
 export async function reportCommand(options: ReportOptions, output: Output): Promise<number> {
   const run = await RunDirectory.open(options.run);
   const hasLearnt = (await run.hasWeights()) || (await run.checkpoints.steps()).length > 0;
-  // What has learnt nothing yet has curves, perhaps, but nothing else to show.
+  // A run without weights may have curves, but nothing else to show.
   const shown = hasLearnt || options.checkpoint !== undefined ? await shownOf(run, options, output) : undefined;
-  // Only now: what draws takes longer to load than everything else together.
+  // Imported only now: the drawing code takes longer to load than everything else together.
   const { writeReport } = await import('../report.js');
   const report = await writeReport(run, shown);
   output.result({ run: options.run, report });

@@ -9,7 +9,7 @@ import { resumedRun } from '../resumed-run.js';
 import type { TrainOptions } from '../train-options.js';
 import { refuseExisting, runTraining, sayHowToResume, trainingResult } from './training.js';
 
-/** Trains a new run or, with `resume`, continues one; gives the exit code. */
+/** Trains a new run or, with `resume`, continues one; returns the exit code. */
 export async function trainCommand(options: TrainOptions, output: Output): Promise<number> {
   if (!options.resume) await refuseExisting(options.run);
   const exists = await RunDirectory.exists(options.run);

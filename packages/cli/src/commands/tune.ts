@@ -13,7 +13,7 @@ import { describeModel } from '../session.js';
 import { tunedKernels, tunedTable } from '../tuned-kernels.js';
 import { measureKernels } from '../tuning.js';
 
-/** What `devices --tune` takes. */
+/** Options of `devices --tune`. */
 export interface TuneCommandOptions extends AdapterOptions {
   readonly tune: TuningEffort;
   readonly to?: string;
@@ -22,7 +22,7 @@ export interface TuneCommandOptions extends AdapterOptions {
   readonly precision?: Precision;
 }
 
-/** Finds the fastest kernels of a network on an adapter, for later commands and to share; gives the exit code. */
+/** Finds the fastest kernels of a network on an adapter, for later commands and for sharing; returns the exit code. */
 export async function tuneCommand(options: TuneCommandOptions, output: Output): Promise<number> {
   const { tune: effort, model: variant = 'paper', to } = options;
   const description = describeModel({ variant });

@@ -7,28 +7,25 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { runCommandLine } from '../command-line.js';
 
-/** What a command said and how it ended. */
+/** A command's output and exit code. */
 export interface CommandResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** A command in a process of its own, on the sources, as `npm run alexnet --` starts it. */
+/** A command in a separate process, on the sources, as started by `npm run alexnet --`. */
 export interface RunningCommand {
   readonly process: ChildProcess;
   readonly ended: Promise<CommandResult>;
 }
 
-/** Dawn's own words about some drivers (lavapipe among them), which no option silences. */
+/** Dawn's messages about some drivers (including lavapipe), which no option silences. */
 const driverWarning = /^Warning: \w+ artificially reduced from .*\n/gm;
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 
-/**
- * Runs `work` with a cache folder of its own: what a test measures must not decide what the machine's user computes with,
- * nor the other way round.
- */
+/** Runs `work` with its own cache folder: measurements of a test must not affect the machine's user, nor vice versa. */
 async function withCache<Result>(work: (cache: string) => Promise<Result>): Promise<Result> {
   const cache = mkdtempSync(join(tmpdir(), 'alex-cache-'));
   try {
@@ -42,8 +39,8 @@ async function withCache<Result>(work: (cache: string) => Promise<Result>): Prom
  * Starts `alexnet` with these arguments.
  *
  * @param options.before a module to load first
- * @param options.shell makes a line for the shell of the command's text: `alexnet | tee log`. It runs in a process group of its
- * own, as a terminal would have it.
+ * @param options.shell turns the command line into a line for the shell: `alexnet | tee log`. It runs in its own
+ * process group, as in a terminal.
  */
 export function startCommand(
   args: readonly string[],
@@ -72,8 +69,8 @@ export function startCommand(
 }
 
 /**
- * Runs `alexnet` with these arguments to its end, in this process: a process of its own takes seconds to start and far more
- * to compile its kernels.
+ * Runs `alexnet` with these arguments to its end, in this process: a separate process takes seconds to start and far
+ * more to compile its kernels.
  *
  * @param options.directory the working directory
  */
@@ -99,7 +96,7 @@ export function runCommand(
   });
 }
 
-/** What a stream says, from now on. */
+/** The text of a stream, from now on. */
 function textOf(stream: NodeJS.ReadableStream): () => string {
   let text = '';
   stream.setEncoding('utf8').on('data', (more: string) => {
@@ -108,7 +105,7 @@ function textOf(stream: NodeJS.ReadableStream): () => string {
   return () => text;
 }
 
-/** Waits until a running command has said something, and gives what was found in it. */
+/** Waits until a running command has printed something, and returns the match. */
 export async function untilSaid({ process: child, ended }: RunningCommand, wanted: RegExp): Promise<RegExpExecArray> {
   return new Promise((resolve, reject) => {
     let said = '';
@@ -123,7 +120,7 @@ export async function untilSaid({ process: child, ended }: RunningCommand, wante
   });
 }
 
-/** Waits until a training has written its first line of metrics into its run directory; fails where it ends before. */
+/** Waits until a training run has written its first line of metrics to its run directory; fails if it ends before. */
 export async function untilMeasured(running: RunningCommand, run: string): Promise<void> {
   const metrics = join(run, 'metrics.jsonl');
   const measured = async () => (await readFile(metrics, 'utf8').catch(() => '')).includes('\n');
@@ -132,7 +129,7 @@ export async function untilMeasured(running: RunningCommand, run: string): Promi
   });
   early.catch(() => undefined);
   while (true) {
-    // What is not there yet comes to be in the folder above it.
+    // A file that does not exist yet will appear in its parent folder.
     const watched = nearest(metrics);
     const watcher = watch(watched);
     try {

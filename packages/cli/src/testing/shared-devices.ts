@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 
 /**
- * Set up before every test file of the command: a device that a command gives back is kept, with the kernels that were
- * compiled for it, and is the next command's. Software drivers compile for many seconds what they run in a few
- * milliseconds, and every command in this process would begin again.
+ * Set up before every test file of the command: a released device is kept, with its compiled kernels, for the next
+ * command. Software drivers compile for many seconds what runs in a few milliseconds, and every command in this process
+ * would start from nothing.
  */
 interface Device {
   destroy(): undefined;
@@ -34,7 +34,7 @@ if (!prototype[patched]) {
     if (kept) return kept;
     const made = await requestDevice.call(this, descriptor);
     made.destroy = () => {
-      // A second time is not a second device.
+      // Releasing a device twice does not make it two devices.
       if (!waiting.includes(made)) waiting.push(made);
       return undefined;
     };

@@ -8,22 +8,22 @@ import { listFolder, readWhole, reason } from '../files.js';
 import { textOf } from '../text.js';
 import { type MatValue, readMatFile } from './mat-file.js';
 
-/** What ImageNet's development kit tells. */
+/** The contents of ImageNet's development kit. */
 export interface DevelopmentKit {
   /** WordNet id and names (`tench, Tinca tinca`) of each class by the kit's own number. */
   readonly classes: ReadonlyMap<number, { readonly wnid: string; readonly names: string }>;
-  /** For each validation image in the order of their names, the number of its class. */
+  /** For each validation image, in order of their names, the number of its class. */
   readonly groundTruth: readonly number[];
-  /** Name of the file that the numbers were read from. */
+  /** Name of the file with these numbers. */
   readonly groundTruthFile: string;
-  /** The contest that it is of, where its files say so. */
+  /** The contest that it belongs to, if its files say so. */
   readonly contest?: Contest;
 }
 
-/** A year whose classes are its own. Those of 2012 were used by all later contests. */
+/** A year with its own classes. Those of 2012 were used by all later contests. */
 export type Contest = 2010 | 2011 | 2012;
 
-/** The contest that a file is of by the year in its name, such as `ILSVRC2012_img_val.tar`. */
+/** The contest of a file by the year in its name, such as `ILSVRC2012_img_val.tar`. */
 export function contestOf(name: string): Contest | undefined {
   const year = /ILSVRC(20\d\d)/.exec(name)?.[1];
   return year === undefined ? undefined : (Math.max(2010, Math.min(2012, Number(year))) as Contest);
@@ -36,7 +36,7 @@ const wanted = {
   groundTruth: /^(ILSVRC\d+_)?(clsloc_)?validation_ground_truth\.txt$/,
 };
 type Part = keyof typeof wanted;
-/** A part of a kit, and where it was found. */
+/** A part of a kit, and its location. */
 interface Found {
   readonly file: string;
   readonly content: Buffer;
@@ -45,13 +45,13 @@ type Parts = Partial<Record<Part, Found>>;
 
 const kitName = /devkit.*(\.tar\.gz|\.tgz)$/i;
 const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) beside the images, packed or unpacked';
-/** The largest file of a kit that is read here has less than one MB. */
+/** The largest file of a kit in use has less than one MB. */
 const mostBytes = 2 ** 26;
 
 /**
- * Reads the development kit in a folder: the official archive, unpacked as it is, or its files alone.
+ * Reads the development kit in a folder: the official archive, the unpacked kit, or only its files.
  *
- * @throws DataError where a part is missing or damaged.
+ * @throws DataError if a part is missing or damaged.
  */
 export async function readDevelopmentKit(folder: string): Promise<DevelopmentKit> {
   const parts = { ...(await packedKit(folder)), ...(await unpackedKit(folder)) };
@@ -59,10 +59,10 @@ export async function readDevelopmentKit(folder: string): Promise<DevelopmentKit
   if (!groundTruth) throw new DataError(`${folder} has no ILSVRC2012_validation_ground_truth.txt: ${remedy}`);
   const mapping = meta
     ? fromMeta(meta.file, readMatFile(meta.file, meta.content))
-    : // All contests that have such a file number the classes of 2012.
+    : // All contests with such a file number the classes of 2012.
       map && { classes: fromLines(map), contest: 2012 as const };
   if (!mapping) {
-    // Its lines are in the order of the ids, which the kit's numbers are not.
+    // Its lines are in order of the ids, but the kit's numbers are not.
     const other = words ? ', and synset_words.txt has them in another order' : '';
     throw new DataError(`${folder} has no meta.mat to tell what the ground truth's numbers mean${other}: ${remedy}`);
   }
@@ -106,7 +106,7 @@ async function packedKit(folder: string): Promise<Parts> {
   const parts: Parts = {};
   const unpacked = extract();
   const reading = pipeline(createReadStream(path), createGunzip(), unpacked);
-  // Heard below: until then its failure is no unhandled one.
+  // Awaited below; until then its failure must not count as unhandled.
   reading.catch(() => {});
   try {
     for await (const entry of unpacked) {
@@ -143,7 +143,7 @@ function fromMeta(file: string, variables: Record<string, MatValue>): Mapping {
       throw new DataError(`${file}: a record of \`synsets\` lacks its ILSVRC2012_ID, WNID or words: get the kit again`);
     }
     contest = contestOf(idField!);
-    // Those with children are groups of classes, which no image is labelled with.
+    // Entries with children are groups of classes, which label no images.
     if (Array.isArray(children) && (children[0] as number) > 0) continue;
     classes.set(id, { wnid, names: words });
   }

@@ -9,16 +9,16 @@ import { partOf, type TarMember, tarMembers, withFile } from './tar.js';
 const trainingArchive = /^ILSVRC(\d+)_(?:img|images)_train\.tar$/;
 const validationArchive = /^ILSVRC\d+_(?:img|images)_val\.tar$/;
 
-/** Whether some of the archives are among files, by their names. */
+/** Whether files include some of the archives, by their names. */
 export const areImagenetArchives = (files: readonly string[]) =>
   files.some((file) => trainingArchive.test(file) || validationArchive.test(file));
 
 /**
- * ImageNet (ILSVRC 2010 or 2012) as it is downloaded: the training archive of one archive a class, the validation
- * archive, and the development kit. Nothing is unpacked: images are found by their places in the archives. Classes
- * are numbered in the order of their WordNet ids, as everywhere but in the kit.
+ * ImageNet (ILSVRC 2010 or 2012) as downloaded: the training archive, which contains an archive for each class, the
+ * validation archive, and the development kit. Nothing is unpacked: images are located within the archives. Classes are
+ * numbered in order of their WordNet ids, as everywhere except in the kit.
  *
- * @throws DataError where a file is missing, breaks off, or disagrees with the others.
+ * @throws DataError if a file is missing, truncated, or disagrees with the others.
  */
 export async function imagenetArchives(folder: string): Promise<ImageSource> {
   const { files } = await listFolder(folder);
@@ -63,7 +63,7 @@ export async function imagenetArchives(folder: string): Promise<ImageSource> {
   };
 }
 
-/** Images and labels of different contests would fit each other, and be wrong. */
+/** Images and labels of different contests would fit each other, but would be wrong. */
 function checkContests(...files: readonly (readonly [file: string, contest: Contest | undefined])[]): void {
   const [first, ...others] = files.filter(([, contest]) => contest !== undefined);
   const other = others.find(([, contest]) => contest !== first![1]);
@@ -104,7 +104,7 @@ function trainingImages(file: string, kit: DevelopmentKit): { ids: string[]; tra
       `${file} lacks ${missing.length} of the ${known.size} classes of the development kit, ${missing[0]} for one: get it again`,
     );
   }
-  // By name: an archive that was packed in another order gives the same data set.
+  // Sorted by name: an archive packed in another order gives the same data set.
   const ids = [...byClass.keys()].sort();
   const train = ids.flatMap((id, label) =>
     byName(byClass.get(id)!).map((image) => place(file, image, label, `${id}/${basename(image.name)}`)),

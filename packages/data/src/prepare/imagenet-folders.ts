@@ -9,7 +9,7 @@ import type { ImageSource, SourceImage } from './source.js';
 import { findValidationLabels, type ValidationLabels, withoutEnding } from './validation-labels.js';
 
 const wordNetId = /^n\d{8}$/;
-/** Where images lie within what Kaggle packs; elsewhere in the folder itself. */
+/** The location of images within Kaggle's archives; elsewhere it is the folder itself. */
 const places = ['', 'CLS-LOC', 'Data/CLS-LOC', 'ILSVRC/Data/CLS-LOC'];
 const validationNames = ['val', 'validation', 'valid'];
 const filesAtATime = 16;
@@ -17,14 +17,15 @@ const filesAtATime = 16;
 const noImages: RemarkWords = (count, first) =>
   `${leftOut(count, 'file that is no image', 'files that are no images', first)}.`;
 
-/** An image, before its place is looked up. */
+/** An image, before its location is looked up. */
 interface Listed {
   readonly path: string;
   readonly id: string;
 }
 
 /**
- * Finds ImageNet in folders of images: the paths of the folders that hold `train/` with a folder for each WordNet id.
+ * Finds ImageNet in folders of images: the paths of the folders that contain `train/` with a folder for each WordNet
+ * id.
  */
 export async function findImagenetFolders(tree: ImageTree): Promise<string[]> {
   const top = await tree.list('');
@@ -39,11 +40,12 @@ export async function findImagenetFolders(tree: ImageTree): Promise<string[]> {
 }
 
 /**
- * ImageNet or Tiny ImageNet in folders of images, as Kaggle packs it, as torchvision wants it, or as Tiny ImageNet is
- * downloaded: `train/ID/*` (or `train/ID/images/*`) and `val/ID/*`, or `val/*` (or `val/images/*`) with a list of labels.
+ * ImageNet or Tiny ImageNet in folders of images, as packed by Kaggle, as expected by torchvision, or as downloaded for
+ * Tiny ImageNet: `train/ID/*` (or `train/ID/images/*`) and `val/ID/*`, or `val/*` (or `val/images/*`) with a list of
+ * labels.
  *
- * @param root the folder that holds `train/`
- * @throws DataError where something is missing or disagrees with the rest.
+ * @param root the folder that contains `train/`
+ * @throws DataError if something is missing or disagrees with the rest.
  */
 export async function imagenetFolders(tree: ImageTree, root: string): Promise<ImageSource> {
   const at = (...names: string[]) => posix.join(root, ...names);
@@ -86,7 +88,7 @@ export async function imagenetFolders(tree: ImageTree, root: string): Promise<Im
   };
 }
 
-/** What the full data set has that this one lacks; parts of it are of fewer classes. */
+/** What is missing compared with the full data set; subsets have fewer classes. */
 export function missingOfImagenet(classes: number, train: number, validation: number): string[] {
   const full = { classes: 1000, train: 1_281_167, validation: 50_000 };
   if (classes !== full.classes || (train === full.train && validation === full.validation)) return [];
@@ -95,7 +97,7 @@ export function missingOfImagenet(classes: number, train: number, validation: nu
   ];
 }
 
-/** A folder and those around it, up to three above the tree itself: Kaggle's lists lie beside `ILSVRC/`. */
+/** A folder and its parents, up to three above the tree itself: Kaggle's lists are next to `ILSVRC/`. */
 function foldersAround(root: string): string[] {
   return [0, 1, 2, 3]
     .map((up) => posix.join(root, '../'.repeat(up)).replace(/\/$/, ''))
@@ -128,14 +130,14 @@ async function listById(tree: ImageTree, folder: string, remarks: Remarks): Prom
   return byId;
 }
 
-/** Images lie in a folder itself or, of Tiny ImageNet, in `images/` within it. */
+/** Images are in the folder itself or, in Tiny ImageNet, in its `images/`. */
 async function listImages(tree: ImageTree, folder: string, remarks: Remarks): Promise<string[]> {
   const { files = [], folders = [] } = (await tree.list(folder)) ?? {};
   const images: string[] = [];
   for (const file of files) {
     const path = posix.join(folder, file);
     if (imageEndings.includes(extname(file).toLowerCase())) images.push(path);
-    // Boxes and annotations come with Tiny ImageNet.
+    // Tiny ImageNet includes boxes and annotations.
     else if (extname(file) !== '.txt') remarks.add(noImages, path);
   }
   if (images.length > 0 || !folders.includes('images')) return images;
@@ -178,7 +180,7 @@ async function listValidation(
   return { folder, validation, labels };
 }
 
-/** With their places and labels; named by their paths within the split's folder. */
+/** With their locations and labels; named by their paths within the split's folder. */
 async function placed(
   tree: ImageTree,
   folder: string,

@@ -10,16 +10,16 @@ import { tarMembers, withFile } from './tar.js';
 const archiveName = /^(train_images_\d+|val_images|test_images)\.(tar|tar\.gz|tgz)$/;
 const archiveCount = 5;
 
-/** Whether files are the archives by which the Hugging Face keeps ImageNet. */
+/** Whether files are Hugging Face's archives of ImageNet. */
 export const areHubArchives = (files: readonly string[]) =>
   files.some((file) => archiveName.test(file) && !file.startsWith('test'));
 
 /**
- * ImageNet as the Hugging Face keeps it: `train_images_0.tar.gz` to `train_images_4.tar.gz` and `val_images.tar.gz`, in
- * which the name of an image ends with the id of its class. What is compressed is unpacked first.
+ * ImageNet from Hugging Face: `train_images_0.tar.gz` to `train_images_4.tar.gz` and `val_images.tar.gz`, in which an
+ * image's name ends with the id of its class. Compressed archives are unpacked first.
  *
  * @param folder the folder of the archives
- * @throws DataError where an archive is missing or damaged, or holds other names.
+ * @throws DataError if an archive is missing or damaged, or contains other names.
  */
 export async function imagenetHub(
   folder: string,
@@ -27,7 +27,7 @@ export async function imagenetHub(
   context: SourceContext,
 ): Promise<ImageSource> {
   const find = (name: string): string => {
-    // One that somebody unpacked saves the time.
+    // An archive that is already unpacked saves the time.
     const file = [`${name}.tar`, `${name}.tar.gz`, `${name}.tgz`].find((file) => files.includes(file));
     if (file !== undefined) return file;
     throw new DataError(
@@ -79,7 +79,7 @@ async function list(folder: string, files: readonly string[], context: SourceCon
     const plain = await plainArchive(archive, context);
     withFile(plain, (bytes) => {
       for (const { name, offset, length } of tarMembers({ ...bytes, name: archive })) {
-        // Names of the kind ._NAME are macOS's own.
+        // Names of the form ._NAME are macOS's own.
         if (basename(name).startsWith('.')) continue;
         const id = /_(n\d{8})\.jpe?g$/i.exec(name)?.[1];
         if (id === undefined) {

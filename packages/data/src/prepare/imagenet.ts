@@ -16,12 +16,12 @@ const accepted =
   "the Hugging Face's train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz; or Tiny ImageNet";
 
 /**
- * ImageNet in any form in which it can be had, told by what is there: the archives of image-net.org, Kaggle's folders
- * or zip archive, torchvision's folders, the Hugging Face's archives, or Tiny ImageNet. Classes are numbered in the order
- * of their WordNet ids. The first remark says what was found.
+ * ImageNet in any available form, detected from the contents: the archives of image-net.org, Kaggle's folders or zip
+ * archive, torchvision's folders, Hugging Face's archives, or Tiny ImageNet. Classes are numbered in order of their
+ * WordNet ids. The first remark says what was found.
  *
  * @param from a folder, or a zip archive
- * @throws DataError where nothing of the kind is there, or a part is missing, damaged, or disagrees with the others.
+ * @throws DataError if there is none of these, or a part is missing, damaged, or disagrees with the others.
  */
 export async function imagenetSource(from: string, context: SourceContext): Promise<ImageSource> {
   if ((await stat(from).catch(() => undefined))?.isFile()) {

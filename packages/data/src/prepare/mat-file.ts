@@ -2,7 +2,7 @@ import { inflateSync } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import { reason } from '../files.js';
 
-/** What a variable holds: text, numbers, or a list of records (a struct array) or values (a cell array). */
+/** The value of a variable: text, numbers, or a list of records (a struct array) or values (a cell array). */
 export type MatValue = string | readonly number[] | readonly MatValue[] | readonly Readonly<Record<string, MatValue>>[];
 
 /** Types of a data element, and how to read one of its numbers ("MAT-File Format", MathWorks, chapter 1). */
@@ -25,14 +25,14 @@ const compressedType = 15;
 const utf8Type = 16;
 const arrayClass = { cell: 1, struct: 2, char: 4, firstNumeric: 6 };
 const headerBytes = 128;
-/** A record within a record within a variable is as deep as it gets in files of data sets. */
+/** The greatest nesting in files of data sets is a record within a record within a variable. */
 const deepest = 8;
 const mostInflated = 2 ** 28;
 
 /**
- * The variables of a MATLAB file of version 5 to 7, as far as data sets use it: numbers, texts, records and cells.
+ * The variables of a MATLAB file of version 5 to 7, as far as data sets use them: numbers, texts, records and cells.
  *
- * @throws DataError where the file is of another version or damaged.
+ * @throws DataError if the file is of another version or damaged.
  */
 export function readMatFile(name: string, content: Uint8Array): Record<string, MatValue> {
   const damaged = (why: string) => new DataError(`${name} is no readable MATLAB 5 file: ${why}; get it again`);
@@ -45,7 +45,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
     data: Uint8Array;
   }
 
-  /** The elements that lie one after another in some bytes. */
+  /** The consecutive elements in some bytes. */
   function* elements(bytes: Uint8Array): Generator<Element, undefined, undefined> {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = 0; at + 8 <= bytes.length; ) {
@@ -121,7 +121,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
     throw damaged(`it holds an array of the unknown class ${kind}`);
   }
 
-  /** A number of values that the bytes they lie in can hold: each takes eight at least. */
+  /** A number of values that can fit the given bytes: each takes at least eight. */
   function repeat<Value>(count: number, bytes: number, make: () => Value): Value[] {
     if (count * 8 > bytes) throw damaged(`${count} values cannot lie in ${bytes} bytes`);
     return Array.from({ length: count }, make);

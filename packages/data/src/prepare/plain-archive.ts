@@ -12,10 +12,10 @@ import type { SourceContext } from './source.js';
 export const isGzipped = (file: string) => /\.(gz|tgz)$/i.test(file);
 
 /**
- * An archive in which files can be found by their place: one that is gzipped is unpacked into the scratch folder, once,
- * however often the preparation is stopped.
+ * An archive in which files can be located: a gzipped one is first unpacked into the scratch folder, only once, however
+ * often the preparation is stopped.
  *
- * @throws DataError where it breaks off or there is no room for it.
+ * @throws DataError if it is truncated or there is no room for it.
  */
 export async function plainArchive(archive: string, { scratch, say, signal }: SourceContext): Promise<string> {
   if (!isGzipped(archive)) return archive;

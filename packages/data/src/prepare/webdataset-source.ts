@@ -9,12 +9,12 @@ import { readSamples, type Sample, type Samples } from './webdataset-samples.js'
 import { findShards, type ShardFile } from './webdataset-shards.js';
 
 /**
- * Anybody's WebDataset shards: tar archives of images (`KEY.jpg`) and labels (`KEY.cls`, or a field of `KEY.json`). Images
- * are found by their places; compressed archives are unpacked first. Where no shards are for validation, one image in
- * ten is held out.
+ * WebDataset shards of any origin: tar archives of images (`KEY.jpg`) and labels (`KEY.cls`, or a field of `KEY.json`).
+ * Images are located within the archives; compressed archives are unpacked first. If there are no validation shards,
+ * one image in ten is held out.
  *
  * @param from the folder of the shards, one of them, or a pattern with braces
- * @throws DataError where there are none, they are damaged, or they lack images or labels.
+ * @throws DataError if there are none, they are damaged, or they lack images or labels.
  */
 export async function webdatasetSource(from: string, context: SourceContext): Promise<ImageSource> {
   const remarks = new Remarks();
@@ -59,7 +59,7 @@ export async function webdatasetSource(from: string, context: SourceContext): Pr
   };
 }
 
-/** Shards called test or dev are used where there are no others, and where they have labels: many test sets have none. */
+/** Shards called test or dev are used if there are no others, and if they have labels: many test sets have none. */
 async function readValidation(
   from: string,
   own: readonly ShardFile[],

@@ -5,7 +5,7 @@ import { reason } from '../files.js';
 import type { ImageTree } from './image-tree.js';
 import type { Place } from './source.js';
 
-/** Folders of Kaggle's archive that hold nothing to learn from: 1.2 million descriptions, lists, and unlabelled images. */
+/** Folders of Kaggle's archive without training data: 1.2 million descriptions, lists, and unlabelled images. */
 const passedOver = /(^|\/)(Annotations|ImageSets|test)\//;
 
 /** Whether a file is a zip archive, by its first bytes. */
@@ -18,10 +18,10 @@ export async function isZip(file: string): Promise<boolean> {
 }
 
 /**
- * The tree within a zip archive (or Zip64, of any size). Its directory is read once, and of each file the few bytes that
- * lie before its content; nothing is unpacked.
+ * The tree within a zip archive (or Zip64, of any size). It reads the directory once, and the few bytes before the
+ * content of each file; nothing is unpacked.
  *
- * @throws DataError where the archive breaks off, is damaged or encrypted.
+ * @throws DataError if the archive is truncated, damaged or encrypted.
  */
 export async function zipTree(file: string): Promise<ImageTree> {
   const folders = new Map<string, { folders: Set<string>; files: Map<string, Place> }>();

@@ -6,8 +6,8 @@ import { readManifest } from './manifest.js';
 /**
  * Compares every file of a prepared data set with its checksum.
  *
- * @param onFile is told how many of how many files were read
- * @throws DataError that names the files that differ.
+ * @param onFile called with the number of files read, and their total
+ * @throws DataError that lists the files that differ.
  */
 export async function verifyPrepared(
   directory: string,
