@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Runs the first TypeScript block of a package's README in a process of its own, on the sources, as a reader would who
- * copies it. The adapter is the one of `ALEX_ADAPTER`, as in every test.
+ * Runs the first TypeScript block of a package's README in a separate process, on the sources, like a reader who copies
+ * it. The adapter is that of `ALEX_ADAPTER`, as in every test.
  *
- * @param testUrl - `import.meta.url` of a test in the package's `src`, beside which the README lies one folder up
+ * @param testUrl - `import.meta.url` of a test in the package's `src`; the README is one folder up
  * @returns what the snippet printed
- * @throws Error with everything the snippet printed where there is no snippet, or it fails
+ * @throws Error with all output of the snippet if there is no snippet, or it fails
  */
 export async function runReadme(testUrl: string): Promise<string> {
   const source = dirname(fileURLToPath(testUrl));
@@ -20,11 +20,11 @@ export async function runReadme(testUrl: string): Promise<string> {
 }
 
 /**
- * Runs TypeScript in a process of its own, on the sources.
+ * Runs TypeScript in a separate process, on the sources.
  *
- * @param source a package's `src`: the snippet's imports are found as the package itself finds them
+ * @param source a package's `src`: the snippet's imports are resolved as in the package itself
  * @returns what the snippet printed
- * @throws Error with everything the snippet printed where it fails
+ * @throws Error with all output of the snippet if it fails
  */
 export async function runSnippet(snippet: string, source: string, workingDirectory: string): Promise<string> {
   const folder = await mkdtemp(join(source, '.readme-'));
@@ -44,7 +44,7 @@ export function firstSnippet(markdown: string): string | undefined {
   return /^```(?:ts|typescript)[^\S\n]*\r?\n([\s\S]*?)^```/m.exec(markdown)?.[1];
 }
 
-/** @param temporary for what the snippet leaves in the folder for temporary files, as a reader's may */
+/** @param temporary for files that the snippet leaves in the temporary folder, as a reader's program may */
 function runFile(file: string, workingDirectory: string, temporary: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--conditions=@alex/source', '--import', import.meta.resolve('tsx'), file], {

@@ -49,7 +49,7 @@ export interface Arguments {
   readonly compare: string | undefined;
 }
 
-/** @throws ConfigError, or a TypeError of `parseArgs`, where something is not as `usage` says. */
+/** @throws ConfigError, or a TypeError of `parseArgs`, for arguments that do not match `usage` */
 export function parseArguments(given: readonly string[]): Arguments {
   const { values } = parseArgs({
     args: withPeers(given),
@@ -99,7 +99,7 @@ export function parseArguments(given: readonly string[]): Arguments {
   };
 }
 
-/** `--peers` may stand alone, which `parseArgs` does not know. */
+/** `--peers` may have no value, which `parseArgs` does not support. */
 function withPeers(given: readonly string[]): string[] {
   return given.map((argument, index) => {
     const next = given[index + 1];

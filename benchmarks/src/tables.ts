@@ -61,7 +61,7 @@ function formatLayers(results: readonly Result[]): string {
   ]);
 }
 
-/** What is measured beside something plain: of one kind, which all the names begin with. */
+/** Measurements compared with a plain one: all of one kind, with a common prefix of their names. */
 function formatShares(results: readonly Result[]): string {
   const kind = results[0]!.name.split('/')[0]!;
   return table([
@@ -130,7 +130,7 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(1)}%`;
 }
 
-/** Lines of cells below each other: the first of each to the left, the others to the right. */
+/** Rows of aligned cells: the first cell of each to the left, the others to the right. */
 export function table(lines: readonly (readonly string[])[]): string {
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   return lines

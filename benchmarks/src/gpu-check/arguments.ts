@@ -22,7 +22,7 @@ export interface CheckOptions {
   readonly batches: readonly number[];
 }
 
-/** @throws ConfigError, or a TypeError of `parseArgs`, where something is not as `usage` says. */
+/** @throws ConfigError, or a TypeError of `parseArgs`, for arguments that do not match `usage` */
 export function parseArguments(given: readonly string[]): CheckOptions {
   const { values } = parseArgs({
     args: [...given],

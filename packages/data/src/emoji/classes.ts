@@ -30,7 +30,7 @@ export const demoClasses: readonly string[] = [
 ];
 
 /** Categories whose drawings are things; the others contain faces, people, signs and flags. */
-const thingCategories = new Set(['Activations', 'Animals & Nature', 'Food & Drink', 'Objects', 'Travel & Places']);
+const thingCategories = new Set(['Activities', 'Animals & Nature', 'Food & Drink', 'Objects', 'Travel & Places']);
 
 /** Names of things that differ from one another only in a detail, such as the hand of a clock or a colour. */
 const nearDuplicates: readonly RegExp[] = [

@@ -5,9 +5,10 @@ import { onBothAxes } from './straight-line.js';
 import { kernelSize, placesOf, type Slice, type Tiling } from './tiling.js';
 
 /*
- * Kernels between images or weights and the values of their polynomials at pairs of points: `[point][map][place]`, where
- * places are tiles x images, or `[point][map][map]` for weights. One invocation transforms one tile (of four images where
- * it can), so that the values at one point, which stand far apart, are each written in whole lines.
+ * Kernels that transform images or weights to the values of their polynomials at pairs of points, and back. Values are stored
+ * as `[point][map][place]`, where places are tiles x images, or as `[point][map][map]` for weights. One invocation transforms
+ * one tile (of four images if possible). Values at different points are far apart in memory, and neighbouring invocations
+ * write whole lines of each.
  */
 
 /** Feature maps of a batch in memory. */
