@@ -4,29 +4,29 @@ import { type Precision, precisions } from '@alex/tensor/network';
 import { peerNames } from './peers/libraries.js';
 import { type Workload, workloadsOf } from './peers/workloads.js';
 
-export const usage = `Times a training step, layer by layer, beside what the adapter can do at best.
+export const usage = `Times a training step, layer by layer, and compares it with the limits of the adapter.
 
   npm run bench -- [--step] [--layers] [--peers [NAMES]] [--loading] [--exchange] [--short] [OPTIONS]
 
-  --step      a whole training step and every kernel in it; done where nothing else is asked for
-  --layers    the layers that compute products, alone, each direction by itself
-  --peers     the same work by other libraries, of ${peerNames.join(',')}; all where none is named
-  --loading   images read from prepared shards, beside the decoder alone, and what a step waits for them
-  --exchange  what two adapters hand to each other, beside a plain loop; a step on both, beside the sum of its parts
-  --short     a small network and few repeats, for a look in passing
+  --step      a whole training step and every kernel in it (the default)
+  --layers    convolutions and dense layers alone, each direction separately
+  --peers     the same work with other libraries, of ${peerNames.join(',')}; default: all
+  --loading   reading images from prepared shards, compared with the decoder alone, and how long a step waits for them
+  --exchange  transfers between two adapters, compared with a plain loop; a step on both, and its parts
+  --short     a small network and few repeats, for a quick look
 
   --adapter   part of an adapter's name. Default: the best one (or ALEX_ADAPTER)
   --other     for --exchange, the second adapter. Default: the first one opened twice
   --model     a variant of @alex/model-alexnet for --step and --exchange; default: paper
   --batch     images per step; default: 8
   --precision for --step, of ${precisions.join(',')}; default: float32
-  --tunings   for --step, a file of kernel choices that \`alexnet devices --tune full --to FILE\` wrote
-  --repeats   times that count, after those that do not; default: 3
+  --tunings   for --step, a file of kernel choices from \`alexnet devices --tune full --to FILE\`
+  --repeats   repeats that count, after a warm-up; default: 3
   --workloads for --peers, of ${Object.keys(workloadsOf(1)).join(',')}; default: all
-  --limit     seconds that one library may take for one workload; default: 600
-  --data      for --loading, a folder that \`alexnet prepare\` made. Default: drawn images
+  --limit     time limit in seconds for one workload of one library; default: 600
+  --data      for --loading, a folder created by \`alexnet prepare\`. Default: generated images
   --json      writes { environment, results, peers } to this file
-  --compare   prints ratios to an earlier file of this kind`;
+  --compare   prints the ratios to an earlier file of this kind`;
 
 export interface Arguments {
   readonly help: boolean;
@@ -110,7 +110,7 @@ function withPeers(given: readonly string[]): string[] {
 function chosen(option: string, list: string, all: readonly string[]): string[] {
   const names = list.split(',');
   for (const name of names) {
-    if (!all.includes(name)) throw new ConfigError(`--${option}: '${name}' is unknown; choose of ${all.join(', ')}`);
+    if (!all.includes(name)) throw new ConfigError(`--${option}: '${name}' is unknown; choose from ${all.join(', ')}`);
   }
   return names;
 }

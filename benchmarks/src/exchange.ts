@@ -163,7 +163,7 @@ async function measureStep(gpus: readonly [Gpu, Gpu], { model, batch, repeats }:
         row(`: kernels of adapter ${index + 1}`, [sum(({ adapter, from }) => adapter === index && from === undefined)]),
       );
     });
-    results.push(row(': handing on', [sum(({ from }) => from !== undefined)]));
+    results.push(row(': transfer', [sum(({ from }) => from !== undefined)]));
     return results;
   } finally {
     network.dispose();

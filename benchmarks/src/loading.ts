@@ -143,7 +143,7 @@ async function measureWaiting(gpu: Gpu, dataset: Dataset, repeats: number): Prom
   const counted = steps.slice(1);
   const times = timesOf(counted);
   return {
-    name: `loading/step of ${model.variant} at ${model.inputSize}, of it waiting`,
+    name: `loading/step of ${model.variant} at ${model.inputSize}, waiting`,
     adapter: gpu.description.name,
     ...times,
     rate: batch / (times.medianMs / 1000),

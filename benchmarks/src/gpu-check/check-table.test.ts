@@ -28,7 +28,7 @@ const report: CheckReport = {
         ...{ passed: 20, failed: 1, skipped: 0, firstFailure: 'lrn.test.ts: forward: expected 1 to be 2' },
       },
     },
-    { name: 'learning, mixed', outcome: 'not reached', seconds: 0, reason: 'the time of its part was over' },
+    { name: 'learning, mixed', outcome: 'not reached', seconds: 0, reason: 'the time limit of its part was reached' },
   ],
   learning: { stepsPerPoint: 20, float32: [2.3, 1.1], mixed: [2.25, 1.2], largestDifference: 0.1 },
 };
@@ -51,7 +51,7 @@ test('what was found is to be read, and what was not is to be seen', () => {
   expect(columns(text, 'lrn')).toEqual(['lrn', '20', '1', '0']);
   expect(text).toContain('lrn: lrn.test.ts: forward: expected 1 to be 2');
   expect(columns(text, 'learning, mixed')).toEqual([
-    ...['learning, mixed', 'not reached', '0', 'the time of its part was over'],
+    ...['learning, mixed', 'not reached', '0', 'the time limit of its part was reached'],
   ]);
   // Nothing was asked of the tuner or of other libraries.
   expect(text).not.toMatch(/^(Tuning|Other libraries|Adapter)/m);

@@ -52,7 +52,7 @@ test('what fails, hangs or cannot be understood stops nothing after it', async (
     ['missing', 'failed', undefined],
     ['last', 'done', 1],
   ]);
-  expect(reports[2]!.reason).toBe('cannot be understood: SyntaxError: torn');
+  expect(reports[2]!.reason).toBe('cannot be parsed: SyntaxError: torn');
 });
 
 test('a task has its limit, a part its time, and the parts after it theirs', async () => {

@@ -41,7 +41,7 @@ export async function runParts(parts: readonly Part[], options: RunPartsOptions)
 }
 
 function notReached({ name }: Task): TaskReport {
-  return { name, outcome: 'not reached', seconds: 0, reason: 'the time of its part was over' };
+  return { name, outcome: 'not reached', seconds: 0, reason: 'the time limit of its part was reached' };
 }
 
 async function runTask({ name, command, read }: Task, limitMs: number, out: string): Promise<TaskReport> {
@@ -53,6 +53,6 @@ async function runTask({ name, command, read }: Task, limitMs: number, out: stri
     if (asked) return { name, outcome: 'done', seconds: ended.seconds, finding };
     return { name, ...ended, ...(finding && { finding }) };
   } catch (error) {
-    return { name, ...ended, outcome: 'failed', reason: `cannot be understood: ${String(error)}` };
+    return { name, ...ended, outcome: 'failed', reason: `cannot be parsed: ${String(error)}` };
   }
 }

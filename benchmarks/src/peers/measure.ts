@@ -80,7 +80,7 @@ function peerResult({ name, workload, library, adapter, answers }: Asked): PeerR
   const error = expected ? shareOff(answer.sample, expected) : null;
   const tolerance = workload.kind === 'step' ? tolerances.losses : tolerances.values;
   if (error !== null && !(error <= tolerance)) {
-    return { ...what, ...nothing, error, failure: `computes something else: off by ${error.toExponential(1)}` };
+    return { ...what, ...nothing, error, failure: `gives different results: off by ${error.toExponential(1)}` };
   }
   const { firstMs, milliseconds } = answer;
   const medianMs = median(milliseconds);

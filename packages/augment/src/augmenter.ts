@@ -147,7 +147,8 @@ function checkBatch(plan: Plan, { pixels, images, training, seed, epoch, view, c
     for (let image = 0; image < images.length; image++) {
       checkWholeNumber('augmenter', `images[${image}]`, images[image]!, 0, 2 ** 32 - 1);
     }
-    if (view) throw new ConfigError('augmenter: a view is for evaluation; in training every image draws its own');
+    if (view)
+      throw new ConfigError('augmenter: view is only for evaluation; in training, every image gets a random one');
   } else if (view) {
     checkWholeNumber('augmenter', 'view.top', view.top, -padding, height + padding - cropHeight);
     checkWholeNumber('augmenter', 'view.left', view.left, -padding, width + padding - cropWidth);

@@ -82,6 +82,6 @@ function isNumber(text: string): boolean {
 function unknown(text: string, adapters: readonly AdapterDescription[]): never {
   const names = adapters.map(({ index, name }) => `${index}: ${name}`).join('; ');
   throw new ConfigError(
-    `there is no adapter ${text.trim()}; choose by a part of the name or the number: ${names || 'none found'}`,
+    `there is no adapter ${text.trim()}; select one by part of its name or by its number: ${names || 'none found'}`,
   );
 }

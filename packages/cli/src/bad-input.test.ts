@@ -199,7 +199,7 @@ describe('places where a run cannot be', () => {
     expectRefusal(
       await runCommand(tinyTraining(run)),
       2,
-      /holds a run already; resume it by .*--resume.*, or choose another --run/,
+      /already contains a run; resume it with .*--resume.*, or choose another --run/,
     );
     expectRefusal(await runCommand(['demo', '--run', run]), 2, /holds a run already/);
     expect(await readdir(run, { recursive: true })).toEqual(before);
@@ -224,7 +224,7 @@ describe('places where a run cannot be', () => {
 
   it.runIf(process.platform === 'linux')('a place where nobody may write', async () => {
     const refused = await runCommand(tinyTraining('/proc/alex-run'));
-    expectRefusal(refused, 2, /\/proc\/alex-run: the run directory could not be made: .*(check|choose|change)/);
+    expectRefusal(refused, 2, /\/proc\/alex-run: the run directory could not be created: .*(check|choose|change)/);
   });
 
   it('a disk that fills up', async () => {

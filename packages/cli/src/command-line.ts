@@ -40,7 +40,7 @@ export async function runCommandLine(args: readonly string[], streams: Streams =
 
 /** The commands in their usual order, under their headings in the help. */
 const groups: readonly (readonly [heading: string, commands: readonly ((run: Run) => Command)[]])[] = [
-  ['First look:', [demoArguments]],
+  ['Getting started:', [demoArguments]],
   [
     'From images to a trained network:',
     [prepareArguments, augmentArguments, trainArguments, evaluateArguments, classifyArguments, reportArguments],
@@ -52,7 +52,7 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
   const program = new Command('alexnet')
     .description('Trains, evaluates and uses AlexNet, the network of the 2012 paper, on WebGPU.')
     .version(version, '-V, --version', 'show the version')
-    .helpOption('-h, --help', 'show this help; alexnet COMMAND --help shows what a command takes')
+    .helpOption('-h, --help', 'show this help; alexnet COMMAND --help shows the options of a command')
     .helpCommand(false)
     .exitOverride()
     .configureOutput({

@@ -26,7 +26,7 @@ export function dataChange(own: Fingerprint | undefined, now: Fingerprint): stri
     const [before, after] = [own[which], now[which]];
     const kind = which === 'train' ? 'training' : 'validation';
     if (before.images !== after.images) return [`${after.images} instead of ${before.images} ${kind} images`];
-    return before.hash === after.hash ? [] : [`${kind} images of other names or labels`];
+    return before.hash === after.hash ? [] : [`${kind} images with other names or labels`];
   });
   return changes.length === 0 ? undefined : changes.join(', ');
 }
@@ -35,7 +35,7 @@ export function dataChange(own: Fingerprint | undefined, now: Fingerprint): stri
 export function checkSameData(run: string, source: string, change: string | undefined, allowed: boolean): void {
   if (change === undefined || allowed) return;
   throw new ConfigError(
-    `${source}: the data have changed since ${run} began: ${change}. Restore them, or add --data-changed to continue with what is there: ` +
-      'the result is then not that of either data alone',
+    `${source}: the data have changed since ${run} started: ${change}. Restore them, or add --data-changed to continue with the changed data: ` +
+      'the result then depends on both versions',
   );
 }

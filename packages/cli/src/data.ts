@@ -69,13 +69,13 @@ export async function openDataOfRun({ data }: RunConfig, source: string = data.s
     const own = await openDataset(source, { classes });
     if (own.height === data.height) throw error;
     throw new ConfigError(
-      `${source}: its images are ${own.height} x ${own.width}, the run learnt from ${data.height} x ${data.width}; give data of that size, or prepare them by --size ${data.height}`,
+      `${source}: its images are ${own.height} x ${own.width}, but the run was trained on ${data.height} x ${data.width}; use data of that size, or prepare them with --size ${data.height}`,
     );
   });
   if (dataset.classes.join('\n') !== data.classes.join('\n')) {
     throw new ConfigError(
-      `${source}: has ${dataset.classes.length} classes (${listed(dataset.classes)}), the run knows ` +
-        `${data.classes.length} (${listed(data.classes)}); give data with the same classes`,
+      `${source}: has ${dataset.classes.length} classes (${listed(dataset.classes)}), but the run has ` +
+        `${data.classes.length} (${listed(data.classes)}); use data with the same classes`,
     );
   }
   return dataset;

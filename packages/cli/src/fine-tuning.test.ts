@@ -69,7 +69,7 @@ describe('fine-tuning from published weights', () => {
   });
 
   it.each([
-    ['conv9', /--freeze conv9: no layer of this name learns; those that do are conv1, conv2, .*fc8/],
+    ['conv9', /--freeze conv9: there is no layer with parameters of this name; choose from conv1, conv2, .*fc8/],
     ['relu1', /--freeze relu1: no layer of this name learns/],
     ['conv1,conv2,conv3,conv4,conv5,fc6,fc7,fc8', /all layers are named, so nothing would learn/],
   ])('refuses --freeze %s', async (freeze, message) => {
@@ -119,8 +119,6 @@ describe('fine-tuning from a run', () => {
     expect(named.code, named.stderr).toBe(0);
     const other = await runCommand(['train', '--run', run, '--resume', '--freeze', 'conv2']);
     expect(other.code).toBe(2);
-    expect(other.stderr).toMatch(
-      /--freeze conv2 cannot be changed in the midst of a run, which was begun with conv1\.weight,/,
-    );
+    expect(other.stderr).toMatch(/--freeze conv2 cannot be changed during a run, which was begun with conv1\.weight,/);
   });
 });

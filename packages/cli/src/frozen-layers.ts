@@ -26,7 +26,7 @@ export function overridesOf(
     );
     if (found.length > 0) return found;
     const there = learned.map(({ layer }) => layer.name).join(', ');
-    throw new ConfigError(`--freeze ${name}: no layer of this name learns; those that do are ${there}`);
+    throw new ConfigError(`--freeze ${name}: there is no layer with parameters of this name; choose from ${there}`);
   });
   if (learned.every(({ parameters }) => parameters.every(({ path }) => frozen.includes(path)))) {
     throw new ConfigError('--freeze: all layers are named, so nothing would learn; leave one out');

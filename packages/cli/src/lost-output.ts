@@ -15,6 +15,6 @@ export function outliveOutput(stdout: NodeJS.WritableStream, stderr: NodeJS.Writ
   });
   stderr.on('error', () => undefined);
   return () => {
-    if (lost !== undefined) stderr.write(`warning: not all that was said could be written: ${lost}\n`);
+    if (lost !== undefined) stderr.write(`warning: some of the output could not be written: ${lost}\n`);
   };
 }

@@ -18,6 +18,6 @@ export function parseMix(text: string | undefined, runs: number): MixOption {
   }
   throw new ConfigError(
     `--mix ${text}: give equal, search, ${mixGoals.map((name) => `search:${name}`).join(', ')}, or ${runs} numbers ` +
-      'with commas between, one for each run',
+      'separated by commas, one for each run',
   );
 }

@@ -40,7 +40,7 @@ export async function newRun(options: TrainOptions): Promise<PlannedTraining> {
   const { length } = dataset.train;
   const batch = options.batch ?? Math.min(recipe.batch, length);
   if (batch > length) {
-    throw new ConfigError(`--batch ${batch}: there are only ${length} images to learn from; give at most ${length}`);
+    throw new ConfigError(`--batch ${batch}: there are only ${length} training images; give at most ${length}`);
   }
   const stepsPerEpoch = batchesPerEpoch(length, { batch });
   // Seldom enough to cost little on small data, and at least once per epoch on large data.
@@ -119,12 +119,12 @@ function startOf(
   if (from === undefined || !start) {
     if (!startsFrom) return undefined;
     throw new ConfigError(
-      `--from is missing: the recipe continues from the weights of another run; give the run of ${startsFrom.recipe}, or its weights.safetensors`,
+      `--from is missing: the recipe starts from the weights of another run; give the run of ${startsFrom.recipe}, or its weights.safetensors`,
     );
   }
   if (start.isPublished && start.variant !== variant) {
     throw new ConfigError(
-      `--from ${from}: holds weights of ${start.variant}, not of ${variant}: ${differenceOf(start.variant!, variant)}; ` +
+      `--from ${from}: contains weights of ${start.variant}, not of ${variant}: ${differenceOf(start.variant!, variant)}; ` +
         `give --model ${start.variant}`,
     );
   }

@@ -25,7 +25,7 @@ export function positiveNumber(text: string): number {
 export function percentage(text: string): number {
   const value = Number(/^(\d+(?:\.\d+)?)%$/.exec(text)?.[1]);
   if (value >= 0 && value <= 100) return value / 100;
-  throw new InvalidArgumentError('It must be a share such as 0.1%.');
+  throw new InvalidArgumentError('It must be a percentage such as 0.1%.');
 }
 
 /** A parser for commander: a size such as `500MB` or `4GB`, in bytes. */

@@ -46,13 +46,13 @@ describe('images', () => {
       size: 28,
     });
     expect(result.standardDeviations).toHaveLength(3);
-    expect(stderr).toContain('images: 21 images to learn from and 3 held out, of 3 classes, ');
+    expect(stderr).toContain('images: 21 training images and 3 held out, of 3 classes, ');
     expect(stderr).toContain(`train --data ${prepared} --run runs/mine`);
     expect(await readdir(prepared)).toContain('dataset.json');
 
     const again = await runCommand(preparation(prepared));
     expect(again).toMatchObject({ code: 0, stderr: '' });
-    expect(again.stdout).toContain('They were there already; every file is as it was prepared.');
+    expect(again.stdout).toContain('The data set already exists, and all of its files match their checksums.');
   });
 
   it('that were left out are told of', async () => {
@@ -124,7 +124,7 @@ describe('wrong use', () => {
     [
       'classes of a folder',
       ['prepare', '--source', 'folder', '--from', '.', '--to', 'never-made', '--classes', '3'],
-      /classes is 3, but folder has classes of its own/,
+      /classes is 3, but folder has its own classes/,
     ],
   ])('%s', async (_, args, says) => {
     const { code, stderr } = await runCommand(args, { directory });

@@ -54,7 +54,7 @@ export async function readWeights(file: string): Promise<PublishedWeights | OwnW
   if (!isTorchvision && Object.keys(tensors).some((name) => /^conv1\.|\.velocity$/.test(name))) {
     return { file, form: 'own', tensors };
   }
-  const counters = wholeNumbers.length > 0 ? [`${wholeNumbers.join(', ')}: whole numbers, left out.`] : [];
+  const counters = wholeNumbers.length > 0 ? [`${wholeNumbers.join(', ')}: integers, skipped.`] : [];
   return published(file, publishedForms.torchvision, tensors, ...counters);
 }
 
@@ -67,7 +67,7 @@ export async function readPublishedWeights(file: string): Promise<PublishedWeigh
   const weights = await readWeights(file);
   if (weights.form !== 'own') return weights;
   throw new CheckpointError(
-    `${file}: holds weights of a run of this program, whose names they have (conv1.weight); give the run's directory as --run`,
+    `${file}: contains weights of a run of this program (with names such as conv1.weight); give the run's directory with --run`,
   );
 }
 
@@ -97,14 +97,14 @@ function caffeForm(
   }
   if (pooling! >= 0) {
     throw new CheckpointError(
-      `${file}: ${name || 'its network'} pools but has no normalization across maps (LRN): it is a relative of AlexNet, which is not known here`,
+      `${file}: ${name || 'its network'} has pooling but no normalization across maps (LRN): this relative of AlexNet is not supported`,
     );
   }
   const form = /caffenet/i.test(name) ? publishedForms.caffenet : publishedForms.caffe;
   return {
     form,
     remark: [
-      `does not say whether it normalizes before it pools; taken for ${form.variant}${name && `, by its name ${name}`}.`,
+      `does not say whether it normalizes before it pools; assumed to be ${form.variant}${name && `, by its name ${name}`}.`,
     ],
   };
 }
@@ -125,8 +125,8 @@ export async function publishedNetwork(
   const { variant } = form;
   if (images.classes.length !== classes) {
     throw new ConfigError(
-      `${file}: tells ${classes} classes apart, the images have ${images.classes.length}; give images of the same ` +
-        'classes in the same order (ImageNet: that of the WordNet ids)',
+      `${file}: has ${classes} classes, but the images have ${images.classes.length}; use images with the same ` +
+        'classes in the same order (ImageNet: in order of the WordNet ids)',
     );
   }
   const { height, width } = images;
@@ -199,5 +199,5 @@ export async function readLabels(file: string | undefined, classes: number): Pro
     .filter((line) => line.trim() !== '')
     .map((line) => line.trim().replace(/^n\d{8}\s+/, ''));
   if (names.length === classes) return names;
-  throw new ConfigError(`--labels ${file}: has ${names.length} lines, the network tells ${classes} classes apart`);
+  throw new ConfigError(`--labels ${file}: has ${names.length} lines, but the network has ${classes} classes`);
 }

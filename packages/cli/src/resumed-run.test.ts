@@ -146,11 +146,11 @@ describe('train --resume', () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ['a warm-up', ['--warm-up', '3'], /--warm-up 3 cannot be changed in the midst of a run, which was begun with 1;/],
+    ['a warm-up', ['--warm-up', '3'], /--warm-up 3 cannot be changed during a run, which was begun with 1;/],
     [
       'patience',
       ['--patience', '3'],
-      /--patience and --threshold are for the schedule plateau, this one is exponential/,
+      /--patience and --threshold only work with the schedule plateau, but this one is exponential/,
     ],
     ['a threshold', ['--threshold', '1%'], /--patience and --threshold are for the schedule plateau/],
     [

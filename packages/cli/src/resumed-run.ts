@@ -26,7 +26,7 @@ export async function resumedRun(options: TrainOptions, output: Output): Promise
   const change = dataChange(data.fingerprint, fingerprint);
   checkSameData(options.run, options.data ?? data.source, change, options.dataChanged ?? false);
   if (change !== undefined)
-    output.line(`The data have changed since the run began: ${change}. It continues with what is there.`);
+    output.line(`The data have changed since the run started: ${change}. It continues with the changed data.`);
   const { keep } = options;
   const kept = keep !== undefined && keep !== recipe.keepCheckpoints;
   const run =
@@ -75,11 +75,11 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
   }
   for (const [option, given, own] of pairs) {
     if (given === undefined || given === own) continue;
-    const begun = own === undefined ? 'begun without it' : `begun with ${own}`;
+    const begun = own === undefined ? 'started without it' : `started with ${own}`;
     // For a switch, the name is enough.
     const value = typeof given === 'boolean' ? '' : ` ${given}`;
     throw new ConfigError(
-      `${option}${value} cannot be changed in the midst of a run, which was ${begun}; leave it out or choose another --run`,
+      `${option}${value} cannot be changed during a run, which was ${begun}; leave it out or choose another --run`,
     );
   }
   if (options.recipe !== undefined) await checkRecipe(options.recipe, { model, recipe, images });
@@ -112,7 +112,7 @@ async function checkRecipe(name: string, { model, recipe, images }: Pick<RunConf
   for (const [field, there, own] of pairs) {
     if (JSON.stringify(there) === JSON.stringify(own)) continue;
     throw new ConfigError(
-      `--recipe ${name}: its ${field} is ${JSON.stringify(there) ?? 'not given'}, the run was begun with ` +
+      `--recipe ${name}: its ${field} is ${JSON.stringify(there) ?? 'not given'}, but the run was started with ` +
         `${JSON.stringify(own) ?? 'none'}; leave it out or choose another --run`,
     );
   }
@@ -138,7 +138,7 @@ function tellChange(
 ): void {
   if (learningRate !== undefined && !change?.learningRate) {
     output.line(
-      `--learning-rate ${learningRate} changes nothing: the run was given it before, and its schedule goes by it.`,
+      `--learning-rate ${learningRate} has no effect: the run was already given this rate, and its schedule is based on it.`,
     );
   }
   if (!change) return;
@@ -146,8 +146,8 @@ function tellChange(
   const { steps } = change;
   if (!jump || !steps) return;
   output.line(
-    `The schedule falls over the whole run: in one of ${steps.after} steps the learning rate rises from ${rate(jump.before)} to ${rate(jump.after)} here. ` +
-      `To keep the old length, and the rate at its end from there on, add --schedule-epochs ${Number((steps.before / stepsPerEpoch).toFixed(3))}.`,
+    `The schedule covers the whole run: with ${steps.after} steps, the learning rate rises from ${rate(jump.before)} to ${rate(jump.after)} here. ` +
+      `To keep the schedule's old length, and its last rate from then on, add --schedule-epochs ${Number((steps.before / stepsPerEpoch).toFixed(3))}.`,
   );
 }
 

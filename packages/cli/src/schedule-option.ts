@@ -7,7 +7,7 @@ type Schedule = Recipe['schedule'];
 const manyParts = 100;
 
 const forms =
-  'constant, plateau, step:30,60,80 (a tenth from each of these epochs on), exponential:250 (the first rate over the last), or JSON';
+  'constant, plateau, step:30,60,80 (divided by 10 at each of these epochs), exponential:250 (the ratio of the first rate to the last), or JSON';
 
 /**
  * A schedule as given on the command line: a word, or JSON as in a recipe.
@@ -60,7 +60,7 @@ export function scheduleOf(options: ScheduleOptions, own: Schedule): Schedule {
   if (patience !== undefined || threshold !== undefined) {
     if (schedule.kind !== 'plateau') {
       throw new ConfigError(
-        `--patience and --threshold are for the schedule plateau, this one is ${schedule.kind}; leave them out, or add --schedule plateau`,
+        `--patience and --threshold only work with the schedule plateau, but this one is ${schedule.kind}; leave them out, or add --schedule plateau`,
       );
     }
     schedule = {
@@ -72,7 +72,7 @@ export function scheduleOf(options: ScheduleOptions, own: Schedule): Schedule {
   if (scheduleEpochs === undefined) return schedule;
   if (schedule.kind !== 'exponential') {
     throw new ConfigError(
-      `--schedule-epochs is for the schedule exponential, this one is ${schedule.kind}; leave it out`,
+      `--schedule-epochs only works with the schedule exponential, but this one is ${schedule.kind}; leave it out`,
     );
   }
   return { ...schedule, epochs: scheduleEpochs };

@@ -159,7 +159,7 @@ function checkMemory(
     for (let batch = Math.min(error.largestBatch ?? 0, whole - 1); batch > 0; batch--) {
       if (whole % batch !== 0 || !fits(batch)) continue;
       throw new MemoryError(
-        `${error.message} --micro-batch ${batch} makes the same updates in steps of several that fit.`,
+        `${error.message} --micro-batch ${batch} gives the same updates from several smaller batches.`,
         { cause: error },
       );
     }

@@ -65,7 +65,7 @@ describe.skipIf(process.platform === 'win32')('a training', () => {
     [
       'a log on a full disk',
       (command: string) => `${command} > /dev/full; echo code $? >&2`,
-      'warning: not all that was said could be written: ENOSPC\ncode 0\n',
+      'warning: some of the output could not be written: ENOSPC\ncode 0\n',
     ],
   ])('outlives %s', async (name, shell, said) => {
     const run = join(directory, name.replaceAll(' ', '-'));

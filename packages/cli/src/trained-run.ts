@@ -6,7 +6,7 @@ import type { TrainedNetwork } from './session.js';
 export const checkpointOption = () =>
   new Option(
     '--checkpoint <which>',
-    'the weights to use: best (lowest validation error), last, or the number of a step (default: those of the finished training, else the newest checkpoint)',
+    'the weights to use: best (lowest validation error), last, or the number of a step (default: the final weights of a finished run, else those of its newest checkpoint)',
   )
     .argParser((text): WhichWeights => {
       if (text === 'best' || text === 'last') return text;

@@ -69,7 +69,7 @@ async function followFile(gpu: Gpu, { file, otherAdapter, say }: Tuning): Promis
   try {
     const { driver } = await importTunings(file, gpu);
     const other = driver === gpu.description.driver ? '' : `, measured with another driver: ${driver}`;
-    say(`Using the kernels that ${file} names${other}.`);
+    say(`Using the kernels listed in ${file}${other}.`);
     return true;
   } catch (error) {
     if (otherAdapter && error instanceof ConfigError) return false;
@@ -95,7 +95,7 @@ export async function measureKernels(
   let best = 0;
   const onEvent = (event: TuningEvent) => {
     if (event.kind === 'measuring' && event.done === 0 && !eachKernel) {
-      say(`Measuring which kernels are the fastest on ${gpu.description.name}, once for all; --tune off does without.`);
+      say(`Measuring the fastest kernels on ${gpu.description.name}; the results are kept. --tune off skips this.`);
     }
     if (event.kind === 'dropped') {
       say(`${event.key}: ${JSON.stringify(event.choice)} is not used on this adapter: ${event.reason}`);

@@ -144,8 +144,10 @@ describe('CIFAR-100', () => {
 
   test('is told from CIFAR-10', async () => {
     const folder = await filesOf();
-    await expect(openCifar10(folder)).rejects.toThrow('holds CIFAR-100, not CIFAR-10: get "CIFAR-10 binary version"');
-    await expect(openCifar100(await smallFiles())).rejects.toThrow('holds CIFAR-10, not CIFAR-100');
+    await expect(openCifar10(folder)).rejects.toThrow(
+      'contains CIFAR-100, not CIFAR-10: get "CIFAR-10 binary version"',
+    );
+    await expect(openCifar100(await smallFiles())).rejects.toThrow('contains CIFAR-10, not CIFAR-100');
     await expect(openDataset(folder)).rejects.toThrow('train.bin has 9,222 bytes, expected 153,700,000 bytes');
   });
 
@@ -161,6 +163,6 @@ test.each([cifar10, cifar100])('the Python version of $name is refused, with wha
   const opening = openDataset(folder);
   await expect(opening).rejects.toThrow(DataError);
   await expect(opening).rejects.toThrow(
-    `holds the Python version of ${version.name}, which is pickled: get "${version.name} binary version"`,
+    `contains the Python version of ${version.name}, which is pickled: get "${version.name} binary version"`,
   );
 });

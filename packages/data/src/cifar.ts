@@ -98,9 +98,9 @@ export async function readCifar(directory: string, version: CifarVersion): Promi
   const remedy = remedyFor(version);
   const { files } = await listFolder(directory);
   const found = cifarVersionOf(files);
-  if (found && found.name !== name) throw new DataError(`${directory} holds ${found.name}, not ${name}: ${remedy}`);
+  if (found && found.name !== name) throw new DataError(`${directory} contains ${found.name}, not ${name}: ${remedy}`);
   if (all(version.python, files) && !train.some((file) => files.includes(file))) {
-    throw new DataError(`${directory} holds the Python version of ${name}, which is pickled: ${remedy}`);
+    throw new DataError(`${directory} contains the Python version of ${name}, which is pickled: ${remedy}`);
   }
   const names = textOf(await readWhole(join(directory, namesFile), remedy));
   const classes = names

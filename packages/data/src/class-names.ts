@@ -23,7 +23,7 @@ export async function readClassNames(
     const named = namesOfLines(text, new Set(folders));
     for (const [folder, name] of named) if (!known.has(folder)) known.set(folder, name);
     if (named.size === 0) {
-      remarks.push(`${nameFile} names none of the class folders: a line must be a folder's name and a readable name.`);
+      remarks.push(`${nameFile} has none of the class folders: each line must be a folder's name and a readable name.`);
     }
   }
   return { names: distinctNames(folders, (folder) => known.get(folder) ?? folder), remarks };

@@ -60,7 +60,7 @@ function read({ file, offset, length, checksum }: DecodeJob['images'][number]): 
   const descriptor = descriptorOf(file);
   for (let done = 0; done < length; ) {
     const count = readSync(descriptor, content, done, length - done, offset + done);
-    if (count === 0) throw new Error('its shard breaks off');
+    if (count === 0) throw new Error('its shard is truncated');
     done += count;
   }
   if (crc32(content) !== checksum) throw new Error('its bytes are not what was prepared');

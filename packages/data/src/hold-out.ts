@@ -23,7 +23,9 @@ export function holdOut<Image extends { readonly label: number }>(
   const heldOut = new Set<Image>();
   byClass.forEach((ofClass, label) => {
     if (ofClass.length === 1) {
-      throw new DataError(`${whereOf(label)} has one image only: give two, one to learn from and one to hold out`);
+      throw new DataError(
+        `${whereOf(label)} has only one image: give at least two, one for training and one for validation`,
+      );
     }
     const hashes = new Map(ofClass.map((image) => [image, hash(`${classes[label]}/${nameOf(image)}`)]));
     const sorted = ofClass.toSorted((a, b) => (hashes.get(a)! < hashes.get(b)! ? -1 : 1));

@@ -32,7 +32,7 @@ export async function readIdx(file: string, dimensions: number, remedy: string):
   const sizes = Array.from({ length: dimensions }, (_, i) => content.readUInt32BE(4 + 4 * i));
   const expected = header + sizes.reduce((product, size) => product * size, 1);
   if (content.length !== expected) {
-    throw new DataError(`${file} holds ${content.length} bytes, its header promises ${expected}: ${remedy}`);
+    throw new DataError(`${file} contains ${content.length} bytes, but its header says ${expected}: ${remedy}`);
   }
   return { file, sizes, values: content.subarray(header) };
 }

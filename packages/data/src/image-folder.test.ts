@@ -402,7 +402,7 @@ describe('what is wrong is told', () => {
   });
 
   test('a class of one image that could not be held out', async () => {
-    await refused(await folderOf({ 'a/1.png': red, 'a/2.png': red, 'b/1.png': red }), 'b has one image only: give two');
+    await refused(await folderOf({ 'a/1.png': red, 'a/2.png': red, 'b/1.png': red }), 'b has only one image: give two');
   });
 
   test.each([

@@ -110,7 +110,7 @@ export async function listImageFolder(directory: string): Promise<ImageFolderLis
   const unknown = [...held.keys()].find((name) => !byClass.has(name));
   if (unknown !== undefined) {
     throw new DataError(
-      `${validation} has the class ${unknown}, which ${roots.train} lacks: add it there or remove it here`,
+      `${validation} has the class ${unknown}, which ${roots.train} does not have: add it there or remove it here`,
     );
   }
   if (held.size === 0) {
@@ -126,7 +126,7 @@ export async function listImageFolder(directory: string): Promise<ImageFolderLis
 
 function checkClasses(folder: string, classes: readonly string[]): void {
   if (classes.length >= 2) return;
-  const found = classes.length === 0 ? 'no class folders' : `one class folder only, ${classes[0]}`;
+  const found = classes.length === 0 ? 'no class folders' : `only one class folder, ${classes[0]}`;
   throw new DataError(
     `${folder} has ${found}: it needs at least two classes, a folder of images for each (train/CLASS/* and val/CLASS/*, or CLASS/*)`,
   );

@@ -80,17 +80,22 @@ describe('Fashion-MNIST', () => {
       'too few pixels',
       'train-images-idx3-ubyte.gz',
       idx(0x803, [5, 28, 28], [1, 2]),
-      'holds 18 bytes, its header promises 3936',
+      'contains 18 bytes, its header promises 3936',
     ],
-    ['too many labels', 'train-labels-idx1-ubyte.gz', idx(0x801, [1], [1, 2]), 'holds 10 bytes, its header promises 9'],
-    ['fewer labels than images', 'train-labels-idx1-ubyte.gz', labels([1, 2]), 'holds 2 labels for 10 images'],
+    [
+      'too many labels',
+      'train-labels-idx1-ubyte.gz',
+      idx(0x801, [1], [1, 2]),
+      'contains 10 bytes, its header promises 9',
+    ],
+    ['fewer labels than images', 'train-labels-idx1-ubyte.gz', labels([1, 2]), 'contains 2 labels for 10 images'],
     ['another size', 'train-images-idx3-ubyte.gz', idx(0x803, [5, 2, 2], new Uint8Array(20)), '5 images of 2 x 2'],
-    ['no images', 't10k-images-idx3-ubyte.gz', images(0), 'holds 0 images'],
+    ['no images', 't10k-images-idx3-ubyte.gz', images(0), 'contains 0 images'],
     [
       'a label above 9',
       't10k-labels-idx1-ubyte.gz',
       labels([...fashion.validation, 10]),
-      'holds 11 labels for 10 images',
+      'contains 11 labels for 10 images',
     ],
   ])('refuses %s', async (_, name, content, message) => {
     const folder = await smallFiles({ [name]: content });
@@ -110,10 +115,10 @@ describe('Fashion-MNIST', () => {
   test('is not what another set in its form is taken for', async () => {
     const opening = openFashionMnist(await smallFiles(filesWith(digits)));
     await expect(opening).rejects.toThrow(DataError);
-    await expect(opening).rejects.toThrow('holds MNIST, not Fashion-MNIST: prepare it as mnist');
+    await expect(opening).rejects.toThrow('contains MNIST, not Fashion-MNIST: prepare it as mnist');
     await expect(
       openFashionMnist(await smallFiles({ 't10k-labels-idx1-ubyte.gz': labels(digits.validation) })),
-    ).rejects.toThrow('holds images in the form of MNIST, not Fashion-MNIST');
+    ).rejects.toThrow('contains images in the format of MNIST, not Fashion-MNIST');
   });
 
   test.skipIf(!existsSync(debianFashionMnist))(
@@ -153,9 +158,9 @@ describe('MNIST', () => {
     expect((await openMnist(await smallFiles())).classes[0]).toBe('T-shirt/top');
     const letters = { train: [25, 3, 3], validation: [1, 26] };
     expect(await openMnist(await smallFiles(filesWith(letters)))).toMatchObject({
-      name: 'images in the form of MNIST',
+      name: 'images in the format of MNIST',
       classes: Array.from({ length: 27 }, (_, label) => `${label}`),
-      remarks: ["The labels are neither MNIST's nor Fashion-MNIST's: the classes are called by their numbers."],
+      remarks: ["The labels are neither MNIST's nor Fashion-MNIST's, so the classes are named by their numbers."],
     });
   });
 

@@ -73,7 +73,7 @@ export async function openFashionMnist(directory: string = debianFashionMnist): 
   const dataset = await readMnist(directory, fashionRemedy);
   if (dataset.name === fashionMnist.name) return dataset;
   throw new DataError(
-    `${directory} holds ${dataset.name}, not Fashion-MNIST: prepare it as mnist, or ${fashionRemedy}`,
+    `${directory} contains ${dataset.name}, not Fashion-MNIST: prepare it as mnist, or ${fashionRemedy}`,
   );
 }
 
@@ -92,7 +92,7 @@ async function readMnist(directory: string, remedy: string): Promise<Dataset> {
   );
   const highest = [train, validation].flatMap(({ labels }) => [...labels.values]).reduce((a, b) => Math.max(a, b), 1);
   const classes = known?.classes ?? Array.from({ length: highest + 1 }, (_, label) => `${label}`);
-  const name = known?.name ?? 'images in the form of MNIST';
+  const name = known?.name ?? 'images in the format of MNIST';
   return {
     name,
     classes,
@@ -102,7 +102,7 @@ async function readMnist(directory: string, remedy: string): Promise<Dataset> {
     train: splitOf(`${name}, training`, files.train.images, train, classes.length, remedy),
     validation: splitOf(`${name}, validation`, files.validation.images, validation, classes.length, remedy),
     ...(!known && {
-      remarks: ["The labels are neither MNIST's nor Fashion-MNIST's: the classes are called by their numbers."],
+      remarks: ["The labels are neither MNIST's nor Fashion-MNIST's, so the classes are named by their numbers."],
     }),
   };
 }
@@ -119,11 +119,11 @@ function splitOf(
   const [count, height, width] = images.sizes;
   if (count === 0 || height !== side || width !== side) {
     throw new DataError(
-      `${images.file} holds ${count} images of ${height} x ${width}, expected some of ${side} x ${side}: ${remedy}`,
+      `${images.file} contains ${count} images of ${height} x ${width}, expected images of ${side} x ${side}: ${remedy}`,
     );
   }
   if (labels.sizes[0] !== count) {
-    throw new DataError(`${labels.file} holds ${labels.sizes[0]} labels for ${count} images: ${remedy}`);
+    throw new DataError(`${labels.file} contains ${labels.sizes[0]} labels for ${count} images: ${remedy}`);
   }
   const wrong = labels.values.findIndex((label) => label >= classCount);
   if (wrong >= 0) {

@@ -54,9 +54,9 @@ test('files of CIFAR-10 and in the form of MNIST are known by their names', asyn
 
 test('says what was found and what is accepted', async () => {
   const empty = await temporaryFolder();
-  await expect(openDataset(empty)).rejects.toThrow(`${empty} holds nothing, no data to learn from: give \`emoji\``);
+  await expect(openDataset(empty)).rejects.toThrow(`${empty} contains nothing, no data to learn from: give \`emoji\``);
   for (const name of ['a.txt', 'b.txt', 'c.txt', 'd.txt']) await writeFile(join(empty, name), '');
-  await expect(openDataset(empty)).rejects.toThrow('holds a.txt, b.txt, c.txt, …, no data');
+  await expect(openDataset(empty)).rejects.toThrow('contains a.txt, b.txt, c.txt, …, no data');
   const missing = openDataset(join(empty, 'nowhere'));
   await expect(missing).rejects.toThrow(DataError);
   await expect(missing).rejects.toThrow(/there is no folder .*nowhere: check the path; give `emoji`/);
@@ -67,7 +67,7 @@ test('says what was found and what is accepted', async () => {
 test('archives are to be prepared first', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'train-000000.tar'), '');
-  await expect(openDataset(folder)).rejects.toThrow('holds archives (*.tar): prepare them first');
+  await expect(openDataset(folder)).rejects.toThrow('contains archives (*.tar): prepare them first');
 });
 
 test('a folder with one class, and options that the data leave no choice in', async () => {

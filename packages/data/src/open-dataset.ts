@@ -38,19 +38,19 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
   if (cifar) return fixed(await readCifar(text, cifar), options);
   if (areMnistFiles(content.files)) return fixed(await openMnist(text), options);
   if (existsSync(join(text, workshopFolder))) {
-    throw new DataError(`${text} was not prepared to its end: run the command that prepares it again, it continues`);
+    throw new DataError(`${text} was not completely prepared: run the same prepare command again, and it continues`);
   }
   if (content.folders.length === 0) {
     if (content.files.some((file) => file.endsWith('.tar'))) {
       throw new DataError(
-        `${text} holds archives (*.tar): prepare them first, by prepare --source webdataset or, ImageNet's, --source imagenet`,
+        `${text} contains archives (*.tar): prepare them first, with prepare --source webdataset or, for ImageNet's, --source imagenet`,
       );
     }
     const found =
       content.files.length === 0
         ? 'nothing'
         : `${content.files.slice(0, 3).join(', ')}${content.files.length > 3 ? ', …' : ''}`;
-    throw new DataError(`${text} holds ${found}, no data to learn from: ${accepted}`);
+    throw new DataError(`${text} contains ${found}, but no supported data: ${accepted}`);
   }
   const dataset = await openImageFolder(text, { size: options.size });
   return fixed(dataset, { classes: options.classes });
@@ -59,9 +59,11 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
 function emojiClasses(text: string, count: string | undefined, option: number | undefined): number | undefined {
   if (count === undefined) return option;
   if (!/^\d+$/.test(count))
-    throw new ConfigError(`${text}: \`${count}\` is no number of classes, give for instance emoji:24`);
+    throw new ConfigError(`${text}: \`${count}\` is not a number of classes; give for example emoji:24`);
   if (option !== undefined && option !== Number(count)) {
-    throw new ConfigError(`${text} asks for ${count} classes and the option classes for ${option}: give one of them`);
+    throw new ConfigError(
+      `${text} asks for ${count} classes, but the option classes for ${option}: give only one of them`,
+    );
   }
   return Number(count);
 }

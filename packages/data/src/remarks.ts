@@ -31,7 +31,7 @@ export class Remarks {
 export function leftOut(count: number, one: string, many: string, first: string): string {
   return count === 1
     ? `1 ${one} is left out: ${first}`
-    : `${count.toLocaleString('en-US')} ${many} are left out, ${first} for one`;
+    : `${count.toLocaleString('en-US')} ${many} are left out, for example ${first}`;
 }
 
 /** Up to three of some names. */

@@ -65,7 +65,7 @@ test('within train/ and val/ a class may be called train', async () => {
   });
 });
 
-test('train/ that holds class folders and a stray image is no class', async () => {
+test('train/ that contains class folders and a stray image is no class', async () => {
   expect(await found(...train, 'train/overview.png', 'samples/1.png')).toMatchObject({ train: 'train/' });
 });
 

@@ -44,7 +44,7 @@ export async function findSplitFolders(directory: string, remarks: Remarks): Pro
   if (splits.length === 0) return { train: '' };
   const train = first(trainingNames);
   if (train === undefined) {
-    throw new DataError(`${directory} has ${splits[0]}/ but no train/: add the images to learn from`);
+    throw new DataError(`${directory} has ${splits[0]}/ but no train/: add the training images`);
   }
   const own = first(validationNames);
   const validation = own ?? first(otherNames, ({ classFolders }) => classFolders > 0);
@@ -54,7 +54,7 @@ export async function findSplitFolders(directory: string, remarks: Remarks): Pro
   const unused = top.folders.filter((folder) => folder !== train && folder !== validation);
   if (unused.length > 0) {
     const beside = validation === undefined ? `${train}/` : `${train}/ and ${validation}/`;
-    remarks.say(`Folders beside ${beside} are left out: ${someOf(unused)}.`);
+    remarks.say(`Folders next to ${beside} are left out: ${someOf(unused)}.`);
   }
   return { train: `${train}/`, ...(validation !== undefined && { validation: `${validation}/` }) };
 }

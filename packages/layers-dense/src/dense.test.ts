@@ -81,7 +81,7 @@ async function expectAgreement(gpu: Gpu, layer: Layer, inputShape: Shape) {
 }
 
 describe.each([
-  ['with subgroups where the adapter has them', {}, 8],
+  ['with subgroups if the adapter has them', {}, 8],
   ['without subgroups', { subgroups: false }, 4],
   ['with weights split over bindings', { bindingBytes: 32_768 }, 3],
 ])('dense %s', (_, options, randomShapes) => {

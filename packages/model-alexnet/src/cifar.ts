@@ -60,7 +60,7 @@ const cropped = { inputSize: 24, classes: 10, columns: 1 };
 export const cifar = {
   'cifar-80sec': {
     ...whole,
-    about: "cuda-convnet's quick net for CIFAR-10: 26% error in 80 seconds of 2011",
+    about: "cuda-convnet's quick net for CIFAR-10: 26% error in 80 seconds, in 2011",
     blocks: [
       ...convolutions([maximum, relu], [relu, average]),
       { kind: 'dense', name: 'fc4', width: 64, deviation: 0.1, steps: [relu] },

@@ -74,7 +74,7 @@ function denseLayers(first: number): readonly Block[] {
 const paperBlocks = [...convolutions, ...denseLayers(6)];
 
 const paper: Blueprint = {
-  about: "the paper's text to the letter: two columns, normalization as printed",
+  about: 'exactly as in the paper: two columns, normalization as printed',
   inputSize: 224,
   classes: 1000,
   columns: 2,
@@ -84,7 +84,7 @@ const paper: Blueprint = {
 function withoutLayer(name: string): Blueprint {
   return {
     ...paper,
-    about: `paper with ${name} left out (section 7 says that costs about 2% top-1)`,
+    about: `paper without ${name} (about 2% higher top-1 error, says section 7)`,
     blocks: leaveOut(paperBlocks, name),
   };
 }
@@ -123,7 +123,7 @@ export const imagenet = {
   paper,
   'release-2012': {
     ...paper,
-    about: 'what the published 2012 code ran: other order, second normalization, other initial weights',
+    about: 'the network of the released 2012 code: other order, second normalization, other initial weights',
     // Net 145 of the released code.
     blocks: change(paperBlocks, {
       conv1: { steps: [releasedNormalization, releasedPool, relu] },
@@ -165,12 +165,12 @@ export const imagenet = {
   },
   'no-lrn': {
     ...paper,
-    about: 'paper without response normalization (section 3.3 says that costs 1.4% top-1)',
+    about: 'paper without response normalization (1.4% higher top-1 error, says section 3.3)',
     blocks: changeSteps(paperBlocks, (step) => (step.kind === 'normalization' ? [] : [step])),
   },
   'non-overlapping': {
     ...paper,
-    about: 'paper with pooling windows of 2 every 2 (section 3.4 says that costs 0.4% top-1)',
+    about: 'paper with 2 x 2 pooling windows at stride 2 (0.4% higher top-1 error, says section 3.4)',
     // Net 147 also reduces the paddings, so that fc6 still sees 6 x 6 maps.
     blocks: change(
       changeSteps(paperBlocks, (step) => (step.kind === 'maxPool' ? [{ ...step, size: 2 }] : [step])),
@@ -217,7 +217,7 @@ export const imagenet = {
   },
   caffenet: {
     ...paper,
-    about: "Caffe's bvlc_reference_caffenet: caffe with pooling before normalization, biases from 1",
+    about: "Caffe's bvlc_reference_caffenet: caffe with pooling before normalization, biases starting at 1",
     inputSize: 227,
     columns: 1,
     blocks: change(changeSteps(paperBlocks, (step) => [asInCaffe(step)]).map(normalizationLast), {
@@ -231,7 +231,7 @@ export const imagenet = {
   },
   torchvision: {
     ...paper,
-    about: "torchvision's alexnet: one column of other widths ('One weird trick'), no normalization",
+    about: "torchvision's alexnet: one column with other widths ('One weird trick'), no normalization",
     columns: 1,
     blocks: [
       {

@@ -65,7 +65,7 @@ describe('names of published weights', () => {
     const { tensors, remarks } = publishedNames('file', given, form);
     expect(Object.keys(tensors).sort()).toEqual(Object.keys(own).sort());
     expect(tensors['classifier.6.weight']).toBe(weight);
-    expect(remarks.join()).toContain(`${name} is taken for the last layer, classifier.6.`);
+    expect(remarks.join()).toContain(`${name} is used as the last layer, classifier.6.`);
   });
 
   it('find the last layer of a fine-tuned caffemodel, whose old shapes have four sizes', () => {
@@ -77,7 +77,7 @@ describe('names of published weights', () => {
     };
     const { tensors, remarks } = publishedNames('file', given, caffe);
     expect(tensors['fc8.weight']).toBe(given['fc8_flickr.weight']);
-    expect(remarks).toEqual(['fc8_flickr is taken for the last layer, fc8.']);
+    expect(remarks).toEqual(['fc8_flickr is used as the last layer, fc8.']);
   });
 
   it('are refused where the last layer could be two, or none', () => {
@@ -87,7 +87,7 @@ describe('names of published weights', () => {
     expect(() => publishedNames('file', two, torchvision)).toThrow(/it may be a or b: keep one/);
     const none = { ...rest, 'layer4.weight': tensorOf(3, 3), 'layer4.bias': tensorOf(3) };
     expect(() => publishedNames('file', none, torchvision)).toThrow(
-      /classifier\.6\.weight, the last layer of torchvision, is missing; what else it holds is none: layer4\.weight \[3, 3\]/,
+      /classifier\.6\.weight, the last layer of torchvision, is missing; none of its other tensors fits: layer4\.weight \[3, 3\]/,
     );
   });
 

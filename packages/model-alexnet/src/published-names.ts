@@ -42,16 +42,18 @@ export function publishedNames(
     const bare = bareName(name, known);
     if (isNoWeight(bare, tensor)) left.push(name);
     else if (Object.hasOwn(found, bare)) {
-      throw new CheckpointError(`${file}: holds ${bare} twice, under names with something else before it; keep one`);
+      throw new CheckpointError(`${file}: contains ${bare} twice, with different prefixes; keep one`);
     } else {
       found[bare] = tensor;
       if (bare !== name) renamed.push(name);
     }
   }
   const remarks = [
-    ...(renamed.length > 0 ? [`${renamed[0]} is taken for ${bareName(renamed[0]!, known)}, and others likewise.`] : []),
+    ...(renamed.length > 0
+      ? [`${renamed[0]} is read as ${bareName(renamed[0]!, known)}, and others in the same way.`]
+      : []),
     ...(left.length > 0
-      ? [`${listed(left)} ${left.length === 1 ? 'is' : 'are'} left out: no weights of the network.`]
+      ? [`${listed(left)} ${left.length === 1 ? 'is' : 'are'} skipped: not weights of the network.`]
       : []),
   ];
   const last = form.layers['fc8']!;
@@ -61,7 +63,7 @@ export function publishedNames(
     found[`${last}.${part}`] = found[`${other}.${part}`]!;
     delete found[`${other}.${part}`];
   }
-  return { tensors: found, remarks: [...remarks, `${other} is taken for the last layer, ${last}.`] };
+  return { tensors: found, remarks: [...remarks, `${other} is used as the last layer, ${last}.`] };
 }
 
 function bareName(name: string, known: ReadonlySet<string>): string {
@@ -97,8 +99,8 @@ function lastLayer(
   throw new CheckpointError(
     `${file}: ${layers['fc8']}.weight, the last layer of ${variant}, is missing` +
       (candidates.length > 1 ? `; it may be ${candidates.join(' or ')}: keep one` : '') +
-      (candidates.length === 0 && there.length > 0 ? `; what else it holds is none: ${listed(there)}` : '') +
-      `. Files of safetensors name their tensors as torchvision's alexnet does (features.0.weight), caffemodels as bvlc_alexnet (conv1)`,
+      (candidates.length === 0 && there.length > 0 ? `; none of its other tensors fits: ${listed(there)}` : '') +
+      `. Safetensors files must have torchvision's tensor names (features.0.weight), caffemodels those of bvlc_alexnet (conv1)`,
   );
 }
 

@@ -85,7 +85,7 @@ export function fromPublished(
     parameters[path] = { shape: [...shape], data: tensor.data };
   }
   for (const name of unknown)
-    throw new CheckpointError(`${file}: holds ${name}, which ${form.variant} has no place for`);
+    throw new CheckpointError(`${file}: contains ${name}, which ${form.variant} does not have`);
   const first = learned[0]!.path;
   parameters[first] = forOwnImages(parameters[first]!, form, scale);
   return parameters;

@@ -63,21 +63,21 @@ export function chooseStrategy(
   const [best] = predictions;
   if (!best)
     throw new ConfigError(
-      `${description.name}: cannot be shared out over ${rates.multiplyAddsPerSecond.length} adapters`,
+      `${description.name}: cannot be divided among ${rates.multiplyAddsPerSecond.length} adapters`,
     );
   const { strategy, images } = best;
   const short = (value: number) => value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
   const milliseconds = (seconds: number) => `${short(1000 * seconds)} ms`;
   const each = predictions.map(
     ({ strategy, images, seconds, computeSeconds, exchangedBytes }) =>
-      `${strategy}${images ? ` (${images.join(' + ')} images)` : ''} ${milliseconds(seconds)}, of it ` +
-      `${milliseconds(computeSeconds)} of products, exchanging ${short(exchangedBytes / 1e6)} MB`,
+      `${strategy}${images ? ` (${images.join(' + ')} images)` : ''} ${milliseconds(seconds)} (` +
+      `${milliseconds(computeSeconds)} of products, ${short(exchangedBytes / 1e6)} MB exchanged)`,
   );
   const fastest = Math.max(...rates.multiplyAddsPerSecond);
   const speeds = rates.multiplyAddsPerSecond.map((rate) => short(rate / 1e9)).join(' and ');
   const why =
-    `${speeds} billion multiply-adds per second, ${short(rates.exchangeBytesPerSecond / 1e9)} GB/s each way; a step ` +
-    `should take by ${each.join('; by ')}; on the faster adapter alone ${milliseconds(predictAlone(description, batch, fastest))}`;
+    `${speeds} billion multiply-adds per second, ${short(rates.exchangeBytesPerSecond / 1e9)} GB/s each way; predicted ` +
+    `time of a step: ${each.join('; ')}; the faster adapter alone ${milliseconds(predictAlone(description, batch, fastest))}`;
   return { strategy, ...(images && { images }), why };
 }
 

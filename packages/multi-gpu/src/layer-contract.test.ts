@@ -47,32 +47,37 @@ const withState = (state: (result: ForwardOutput, ...given: Parameters<Forward>)
 });
 
 const faults: [what: string, layer: Layer, error: typeof ConfigError, message: RegExp][] = [
-  ['returns nothing from forward', spoilt(() => undefined), ConfigError, /faulty: forward gave no output; .*\[5, 4\]/],
-  ['forgets its output', spoilt(() => ({})), ConfigError, /faulty: forward gave no output; .*\[5, 4\]/],
+  [
+    'returns nothing from forward',
+    spoilt(() => undefined),
+    ConfigError,
+    /faulty: forward returned no output; .*\[5, 4\]/,
+  ],
+  ['forgets its output', spoilt(() => ({})), ConfigError, /faulty: forward returned no output; .*\[5, 4\]/],
   [
     'gives an output of another shape',
     spoilt((_, { activation }) => ({ output: activation('x', [5, 3]) })),
     ShapeError,
-    /faulty: forward gave an output of the shape \[5, 3\]; it must be \[5, 4\], by its outputShape/,
+    /faulty: forward returned an output of the shape \[5, 3\]; it must be \[5, 4\], by its outputShape/,
   ],
   ['returns nothing from backward', inBackward(() => undefined), ConfigError, /faulty: backward gave no inputGradient/],
   [
     'forgets the input gradient',
     inBackward(({ inputGradient: _, ...rest }) => rest),
     ConfigError,
-    /faulty: backward gave no inputGradient though needsInputGradient was true; .*\[5, 6\]/,
+    /faulty: backward returned no inputGradient although needsInputGradient was true; .*\[5, 6\]/,
   ],
   [
     'gives an input gradient of another shape',
     inBackward((result, { activation }) => ({ ...result, inputGradient: activation('x', [6, 5]) })),
     ShapeError,
-    /faulty: backward gave an inputGradient of the shape \[6, 5\]; it must be \[5, 6\], by its input/,
+    /faulty: backward returned an inputGradient of the shape \[6, 5\]; it must be \[5, 6\], by its input/,
   ],
   [
     'forgets all gradients of parameters',
     inBackward(({ parameterGradients: _, ...rest }) => rest),
     ConfigError,
-    /faulty: backward did not give the gradient of weight; .*\[4, 6\]/,
+    /faulty: backward did not return the gradient of weight; .*\[4, 6\]/,
   ],
   [
     'gives a gradient another name',
@@ -81,7 +86,7 @@ const faults: [what: string, layer: Layer, error: typeof ConfigError, message: R
       parameterGradients: { gamma: parameterGradients!['weight']!, bias: parameterGradients!['bias']! },
     })),
     ConfigError,
-    /faulty: backward gave the gradient of gamma; parameters describes weight, bias/,
+    /faulty: backward returned the gradient of gamma; parameters describes weight, bias/,
   ],
   [
     'gives a gradient of another shape',
@@ -90,31 +95,31 @@ const faults: [what: string, layer: Layer, error: typeof ConfigError, message: R
       parameterGradients: { ...parameterGradients, bias: tensor('x', [1, 4]) },
     })),
     ShapeError,
-    /faulty: backward gave the gradient of bias of the shape \[1, 4\]; it must be \[4\], by its parameters/,
+    /faulty: backward returned the gradient of bias of the shape \[1, 4\]; it must be \[4\], by its parameters/,
   ],
   [
     'forgets its new state',
     withState(() => ({})),
     ConfigError,
-    /faulty: forward did not give the new state mean; .*\[6\]/,
+    /faulty: forward did not return the new state mean; .*\[6\]/,
   ],
   [
     'gives a state another name',
     withState(({ state }) => ({ average: state!['mean'] })),
     ConfigError,
-    /faulty: forward gave the new state average; state describes mean/,
+    /faulty: forward returned the new state average; state describes mean/,
   ],
   [
     'gives a state of another shape',
     withState((_, { tensor }) => ({ mean: tensor('x', [5]) })),
     ShapeError,
-    /faulty: forward gave the new state mean of the shape \[5\]; it must be \[6\], by its state/,
+    /faulty: forward returned the new state mean of the shape \[5\]; it must be \[6\], by its state/,
   ],
   [
     'stores its new state in 16 bits',
     withState((_, { tensor }) => ({ mean: tensor('x', [6], { dataType: 'f16' }) })),
     ConfigError,
-    /faulty: forward gave the new state mean as f16/,
+    /faulty: forward returned the new state mean as f16/,
   ],
 ];
 

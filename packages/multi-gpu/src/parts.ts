@@ -77,7 +77,7 @@ export function planParts(description: NetworkDescription, options: PartOptions)
 function imageRanges(name: string, { adapters, batch, images }: PartOptions): Range[] {
   if (batch < adapters) {
     throw new ConfigError(
-      `${name}: a batch of ${batch} cannot be shared out over ${adapters} adapters; take a larger one`,
+      `${name}: a batch of ${batch} cannot be divided among ${adapters} adapters; use a larger one`,
     );
   }
   if (!images) return rangesAt(Array.from({ length: adapters + 1 }, (_, end) => Math.ceil((batch * end) / adapters)));
@@ -160,7 +160,7 @@ class Planner {
       if (enough) return { ...enough, reads: this.#ends(whole[1]!)[this.self]! };
     }
     throw new ConfigError(
-      `${this.description.name}: ${layer.name} cannot be shared out over ${this.options.adapters} adapters; place it by ` +
+      `${this.description.name}: ${layer.name} cannot be divided among ${this.options.adapters} adapters; use ` +
         "the strategy 'data'",
     );
   }

@@ -39,15 +39,15 @@ export function place(description: NetworkDescription, gpus: readonly Gpu[], opt
   const { strategy = 'model', images, splitSums, exchangeIn, rates, ...given } = options;
   const compileOptions = { loss: softmaxCrossEntropy(), optimizer: sgd(), ...given };
   if (!Array.isArray(gpus))
-    throw new ConfigError('place: adapters are given as an array: place(network, [gpu], { batch })');
+    throw new ConfigError('place: give the adapters as an array: place(network, [gpu], { batch })');
   const [gpu, ...others] = gpus as readonly Gpu[];
-  if (!gpu) throw new ConfigError('place: give it at least one adapter, as openGpu() opens it');
+  if (!gpu) throw new ConfigError('place: give at least one adapter, opened by openGpu()');
   if (strategy !== 'auto' && !strategies.includes(strategy)) {
     throw new ConfigError(`place: strategy must be ${strategies.join(', ')} or auto, got ${String(strategy)}`);
   }
   if (others.length === 0) return compileNetwork(description, gpu, compileOptions);
   if (new Set(gpus).size < gpus.length) {
-    throw new ConfigError('place: the same adapter was given twice; to share one out, open it twice');
+    throw new ConfigError('place: the same adapter was given twice; to use one twice, open it twice');
   }
   checkWholeNumber(description.name, 'batch', options.batch);
   const parts = partsOn(description, gpus, { batch: options.batch, strategy, images, splitSums, exchangeIn, rates });
@@ -86,18 +86,18 @@ export function partsOn(
 function checkExchange(gpus: readonly Gpu[], exchangeIn: PlaceOptions['exchangeIn']): void {
   if (exchangeIn === undefined) return;
   if (exchangeIn !== 'f16')
-    throw new ConfigError(`place: exchangeIn must be f16 or left out, got ${String(exchangeIn)}`);
+    throw new ConfigError(`place: exchangeIn must be f16 or omitted, got ${String(exchangeIn)}`);
   const without = gpus.find(({ features }) => !features.has('shader-f16'));
   if (!without) return;
   throw new ConfigError(
-    `place: to exchange values in f16, all adapters need the feature shader-f16, which ${without.description.name} has not; ` +
-      'leave exchangeIn out',
+    `place: to exchange values in f16, all adapters need the feature shader-f16, which ${without.description.name} lacks; ` +
+      'omit exchangeIn',
   );
 }
 
 function ratesOf(gpus: readonly Gpu[], rates: Rates | undefined): Rates {
   if (rates?.multiplyAddsPerSecond.length === gpus.length) return rates;
   throw new ConfigError(
-    `place: the strategy auto chooses by what the ${gpus.length} adapters were measured to reach; give it as rates: await measureRates(gpus)`,
+    `place: the strategy auto needs measurements of the ${gpus.length} adapters; give them as rates: await measureRates(gpus)`,
   );
 }

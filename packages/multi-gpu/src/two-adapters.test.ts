@@ -329,8 +329,8 @@ describe('the interface of one adapter', () => {
     refused(gpus, { strategy: 'both' as 'model' }, /strategy must be model, data, hybrid or auto, got both/);
     refused(gpus, { strategy: 'data', images: [5, 0] }, /images must be 2 whole numbers .* batch of 5, got 5, 0/);
     refused(gpus, { strategy: 'data', images: [3, 3] }, /batch of 5, got 3, 3/);
-    refused(gpus, { strategy: 'data', batch: 1 }, /batch of 1 cannot be shared out over 2 adapters/);
-    refused(gpus, { exchangeIn: 'f8' as 'f16' }, /exchangeIn must be f16 or left out, got f8/);
+    refused(gpus, { strategy: 'data', batch: 1 }, /batch of 1 cannot be divided among 2 adapters/);
+    refused(gpus, { exchangeIn: 'f8' as 'f16' }, /exchangeIn must be f16 or omitted, got f8/);
     refused(gpus, { strategy: 'auto' }, /rates: await measureRates\(gpus\)/);
     refused(gpus, { batch: 0 }, /batch must be a whole number/);
     refused(gpus, {}, /fc5 has 1 maps or units, too few for 2 adapters/, inColumns(2, 1));

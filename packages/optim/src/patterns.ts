@@ -54,7 +54,7 @@ export function checkPatterns(
   for (const pattern of patterns) {
     if (!known.has(pattern)) {
       throw new ConfigError(
-        `${optimizer}: override '${pattern}' names no parameter of this network; known: ${[...known].sort().join(', ')}`,
+        `${optimizer}: override '${pattern}' matches no parameter of this network; known: ${[...known].sort().join(', ')}`,
       );
     }
   }

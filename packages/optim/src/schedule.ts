@@ -39,7 +39,7 @@ export function stepSchedule(options: {
   epochs.forEach((epoch, index) => {
     checkNumbers('stepSchedule', { [`epochs[${index}]`]: epoch });
     if (index > 0 && epoch <= epochs[index - 1]!) {
-      throw new ConfigError(`stepSchedule: epochs must rise, got ${epochs.join(', ')}`);
+      throw new ConfigError(`stepSchedule: epochs must increase, got ${epochs.join(', ')}`);
     }
   });
   return {
@@ -142,7 +142,7 @@ export function tableSchedule(options: {
   });
   const epochs = factors.map(([epoch]) => epoch);
   if (epochs[0] !== 0 || epochs.some((epoch, index) => index > 0 && epoch <= epochs[index - 1]!)) {
-    throw new ConfigError(`tableSchedule: epochs must begin with 0 and rise, got ${epochs.join(', ') || 'none'}`);
+    throw new ConfigError(`tableSchedule: epochs must start at 0 and increase, got ${epochs.join(', ') || 'none'}`);
   }
   return {
     kind: 'tableSchedule',
@@ -161,7 +161,7 @@ export function warmUp(
   { epochs, from }: { /** Length of the warm-up. */ readonly epochs: number; readonly from: number },
 ): Schedule {
   checkNumbers('warmUp', { epochs, from });
-  if (from > 1) throw new ConfigError(`warmUp: from must be a share of the rate, at most 1, got ${from}`);
+  if (from > 1) throw new ConfigError(`warmUp: from must be a fraction of the rate, at most 1, got ${from}`);
   return {
     kind: 'warmUp',
     learningRate: (progress) => {

@@ -284,7 +284,7 @@ describe('sgd', () => {
     for (const pattern of ['conv2', 'conv2.weight', 'conv', 'bias', '*.gain', 'weight']) {
       expect(() => scalars(pattern)).toThrow(ConfigError);
       expect(() => scalars(pattern)).toThrow(
-        `sgd: override '${pattern}' names no parameter of this network; known: *.bias, *.weight, conv1, conv1.bias, conv1.weight`,
+        `sgd: override '${pattern}' matches no parameter of this network; known: *.bias, *.weight, conv1, conv1.bias, conv1.weight`,
       );
     }
     for (const pattern of ['conv1', 'conv1.bias', '*.weight']) expect(() => scalars(pattern)).not.toThrow();

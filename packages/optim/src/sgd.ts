@@ -137,7 +137,7 @@ function checkFields(where: string, fields: SgdOverride): void {
     }
     checkNotNegative('sgd', `${field}${where}`, value);
     if (field === 'momentum' && value >= 1) {
-      throw new ConfigError(`sgd: momentum${where} must be below 1, or the velocity never dies out; got ${value}`);
+      throw new ConfigError(`sgd: momentum${where} must be below 1, or the velocity never decays; got ${value}`);
     }
   }
 }

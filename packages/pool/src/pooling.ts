@@ -45,7 +45,7 @@ export function checkPooling(kind: string, options: PoolOptions): Pooling {
   const { top, left, bottom, right } = padding;
   if (Math.max(top, bottom) >= height || Math.max(left, right) >= width) {
     throw new ConfigError(
-      `${name}: padding must be less than the window of ${height} x ${width}, else windows would hold nothing; got top ${top}, left ${left}, bottom ${bottom}, right ${right}`,
+      `${name}: padding must be less than the window of ${height} x ${width}, otherwise windows could be empty; got top ${top}, left ${left}, bottom ${bottom}, right ${right}`,
     );
   }
   return { name, size, stride, padding, rounding };

@@ -34,11 +34,11 @@ export async function reportHtml(run: RunReport): Promise<string> {
   );
   const sections = [
     tiles(metrics),
-    section('Learning', 'Loss and errors in training and on images held back from it.', figure(await curves(metrics))),
+    section('Learning', 'Loss and errors on training and validation images.', figure(await curves(metrics))),
     run.filters &&
       section(
         'First-layer filters',
-        'Each square is one filter, as the colours that it answers to most; mid-grey is a weight of 0.',
+        'Each square is one filter, shown as the colours that it responds to most; mid-grey is a weight of 0.',
         `<figure class="centred"><img alt="Filters of the first layer" src="data:image/png;base64,${(
           await filters(run.filters, run.filtersOptions)
         ).toString('base64')}"></figure>`,
@@ -46,13 +46,13 @@ export async function reportHtml(run: RunReport): Promise<string> {
     run.predictions?.length &&
       section(
         'Predictions',
-        'Below each image its right label, then the most likely guesses; green is right.',
+        'Below each image: its true label, then the most likely guesses; green is right.',
         figure(await predictions(run.predictions)),
       ),
     run.neighbours?.length &&
       section(
         'Nearest neighbours',
-        'On the left an image, beside it those whose features in the last hidden layer are nearest.',
+        'On the left an image, next to it the images with the nearest features in the last hidden layer.',
         figure(await neighbours(run.neighbours)),
       ),
     settingRows.length && section('Settings', '', `<table>${settingRows.join('')}</table>`),

@@ -38,11 +38,11 @@ export function embeddedDriver(): Promise<EmbeddedDriver> {
 async function prepare(): Promise<EmbeddedDriver> {
   const { platform, arch } = process;
   if (platform !== 'linux' || arch !== 'x64') {
-    return unavailable(`the embedded driver is made for Linux on x64, this is ${platform} on ${arch}`);
+    return unavailable(`the embedded driver supports only Linux on x64, this is ${platform} on ${arch}`);
   }
   if (!isMainThread) {
     // A worker has a copy of the environment, but drivers read that of the process.
-    return unavailable('the embedded driver can be chosen from the main thread only');
+    return unavailable('the embedded driver is only available in the main thread');
   }
   try {
     const folder = await unpackDriver();

@@ -91,7 +91,7 @@ async function extractFiles({ archive, files }: Unpacking, folder: string): Prom
   })();
   await Promise.all([pipeline(createReadStream(archive), createBrotliDecompress(), tar), writing]);
   const missing = files.filter((file) => sizes[file] === undefined);
-  if (missing.length > 0) throw new Error(`${archive} does not hold ${missing.join(', ')}`);
+  if (missing.length > 0) throw new Error(`${archive} does not contain ${missing.join(', ')}`);
   await writeDurably(join(folder, contents), Buffer.from(JSON.stringify(sizes)));
 }
 

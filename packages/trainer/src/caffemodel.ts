@@ -69,7 +69,7 @@ export async function readCaffemodel(path: string): Promise<Caffemodel> {
       if (field.number === layers) all.push(await readLayer(field.bytes, FIELDS.oldLayer, tensors));
       if (field.number === layer) all.push(await readLayer(field.bytes, FIELDS.layer, tensors));
     }
-    if (Object.keys(tensors).length === 0) message.fail('it holds no layers with weights');
+    if (Object.keys(tensors).length === 0) message.fail('it contains no layers with weights');
     return { name: network, layers: all, tensors };
   });
 }
@@ -80,7 +80,7 @@ export async function readCaffemodel(path: string): Promise<Caffemodel> {
  * @throws CheckpointError as {@link readCaffemodel} does
  */
 export async function readCaffeMean(path: string): Promise<HostTensor> {
-  return withMessage(path, 'mean image of Caffe', (message) => readBlob(message, 'the mean'));
+  return withMessage(path, 'Caffe mean image', (message) => readBlob(message, 'the mean'));
 }
 
 async function readLayer(
@@ -99,12 +99,12 @@ async function readLayer(
     if (field.number === numbers.name) name = (await field.bytes.read()).toString('utf8');
     if (field.number === numbers.blobs) blobs.push(field.bytes);
     if ('layer' in numbers && field.number === numbers.layer) {
-      message.fail('it is of the oldest form; convert it with upgrade_net_proto_binary of Caffe first');
+      message.fail('it has the oldest format; convert it with upgrade_net_proto_binary of Caffe first');
     }
   }
   for (const [index, blob] of blobs.entries()) {
     const tensor = `${name}.${BLOB_NAMES[index] ?? `blob${index}`}`;
-    if (Object.hasOwn(tensors, tensor)) message.fail(`it holds ${tensor} twice`);
+    if (Object.hasOwn(tensors, tensor)) message.fail(`it contains ${tensor} twice`);
     tensors[tensor] = await readBlob(blob, tensor);
   }
   return { name, type };
@@ -124,7 +124,7 @@ async function readBlob(message: Message, name: string): Promise<HostTensor> {
     // Numbers may also be stored one by one.
     else if (field.number === data || field.number === doubleData) single.push(field.value);
     else if (field.number !== diff && field.number !== doubleDiff) {
-      message.fail(`${name} has a field ${field.number}, which no blob of Caffe's has`);
+      message.fail(`${name} has a field ${field.number}, which Caffe blobs do not have`);
     }
   }
   const old = [num, channels, height, width].map((number) => oldSizes[number] ?? 0);
@@ -233,12 +233,12 @@ class Message {
         }
       } catch (error) {
         const cut = error instanceof RangeError && head.length < LONGEST_HEAD;
-        return this.fail(cut ? 'it was cut off' : `its byte ${position} begins no field of a protobuf message`);
+        return this.fail(cut ? 'it is truncated' : `no protobuf field begins at its byte ${position}`);
       }
       position += reader.pos + bytes;
       if (position > this.#end) {
         this.fail(
-          `its field ${field.number} ends ${position - this.#end} bytes too late: it was cut off, or is no protobuf message`,
+          `its field ${field.number} ends ${position - this.#end} bytes too late: it is truncated, or not a protobuf message`,
         );
       }
       yield field;
@@ -247,7 +247,7 @@ class Message {
 
   /** The whole content; for names and other short fields. */
   async read(): Promise<Buffer> {
-    if (this.length > WINDOW) this.fail(`a name or shape of ${this.length} bytes is none`);
+    if (this.length > WINDOW) this.fail(`a name or shape cannot have ${this.length} bytes`);
     return Buffer.from(await this.#file.at(this.#begin, this.length));
   }
 

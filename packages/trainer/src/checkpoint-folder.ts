@@ -28,13 +28,13 @@ export class CheckpointFolder {
   /** @throws CheckpointError if it cannot be written; older checkpoints are then untouched */
   async save(checkpoint: Checkpoint): Promise<void> {
     await mkdir(this.path, { recursive: true }).catch((error: unknown) => {
-      throw new CheckpointError(`${this.path}: could not be made: ${describeFileError(error)}`, { cause: error });
+      throw new CheckpointError(`${this.path}: could not be created: ${describeFileError(error)}`, { cause: error });
     });
     const file = this.#file(checkpoint.step);
     await writeCheckpoint(file, checkpoint);
     if (await this.#isBest(checkpoint)) {
       await linkWhole(file, join(this.path, BEST)).catch((error: unknown) => {
-        throw new CheckpointError(`${file}: could not be kept as the best: ${describeFileError(error)}`, {
+        throw new CheckpointError(`${file}: could not be saved as the best: ${describeFileError(error)}`, {
           cause: error,
         });
       });
@@ -71,10 +71,10 @@ export class CheckpointFolder {
     if (which === 'best' ? names.includes(BEST) : steps.includes(which)) {
       return readCheckpoint(which === 'best' ? join(this.path, BEST) : this.#file(which));
     }
-    const there = steps.length > 0 ? `there are those of the steps ${steps.join(', ')}` : 'there are none yet';
+    const there = steps.length > 0 ? `there are checkpoints of the steps ${steps.join(', ')}` : 'there are none yet';
     throw new CheckpointError(
       which === 'best'
-        ? `${this.path}: has no best checkpoint, which the first evaluation makes; ${there}`
+        ? `${this.path}: has no best checkpoint, which the first evaluation creates; ${there}`
         : `${this.path}: has no checkpoint of step ${which}; ${there}`,
     );
   }
@@ -106,7 +106,7 @@ export class CheckpointFolder {
       }
       for (const { step: other, problem } of refused) {
         await this.putAside(other);
-        onProblem?.(`${problem}; it is put aside, and the checkpoint of step ${step} is used instead`);
+        onProblem?.(`${problem}; it is set aside, and the checkpoint of step ${step} is used instead`);
       }
       return step;
     }

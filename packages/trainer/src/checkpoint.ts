@@ -70,18 +70,16 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const { tensors, metadata, checked } = await readSafetensors(path);
   const { format, version = '', ...others } = metadata;
-  if (format !== FORMAT) throw new CheckpointError(`${path}: holds tensors, but is not a checkpoint of a training`);
+  if (format !== FORMAT) throw new CheckpointError(`${path}: contains tensors, but is not a checkpoint`);
   if (version !== String(VERSION)) {
     throw new CheckpointError(
-      `${path}: is a checkpoint of version ${version}, only ${VERSION} is known; update this program`,
+      `${path}: is a checkpoint of version ${version}, but only ${VERSION} is supported; update this program`,
     );
   }
-  if (!checked) throw new CheckpointError(`${path}: has lost its check sum; it was damaged or changed`);
+  if (!checked) throw new CheckpointError(`${path}: its checksum is missing; it was damaged or changed`);
   const notes = v.safeParse(notesSchema, others);
   if (!notes.success) {
-    throw new CheckpointError(
-      `${path}: its note ${v.getDotPath(notes.issues[0])} is missing or not what a checkpoint says`,
-    );
+    throw new CheckpointError(`${path}: its metadata ${v.getDotPath(notes.issues[0])} is missing or invalid`);
   }
   const { step, rateFactor, validation } = notes.output;
   const parameters = { ...tensors };
@@ -89,7 +87,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     Object.fromEntries(
       names.map((name): [string, HostTensor] => {
         const tensor = tensors[name];
-        if (!tensor) throw new CheckpointError(`${path}: ${name} is missing, which its notes name`);
+        if (!tensor) throw new CheckpointError(`${path}: ${name} is missing, but its metadata lists it`);
         delete parameters[name];
         return [name, tensor];
       }),

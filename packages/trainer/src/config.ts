@@ -86,7 +86,7 @@ export function checkRunConfig(config: RunConfig): RunConfig {
   new Rates(recipe);
   const { batch, microBatch = batch } = recipe;
   if (batch % microBatch !== 0) {
-    throw new ConfigError(`recipe.microBatch: ${microBatch} must divide the batch of ${batch} without a rest`);
+    throw new ConfigError(`recipe.microBatch: ${microBatch} must divide the batch of ${batch} evenly`);
   }
   return checked.output;
 }
@@ -115,12 +115,12 @@ const inTodaysNames = (text: string) =>
  * @throws CheckpointError with the file, the place in it, and what should be there
  */
 export function parseRunConfig(file: string, text: string): RunConfig {
-  const remedy = 'restore the file or begin the run again';
+  const remedy = 'restore the file or start the run again';
   let json: unknown;
   try {
     json = JSON.parse(inTodaysNames(text));
   } catch {
-    throw new CheckpointError(`${file}: is not JSON (it was changed, or cut off); ${remedy}`);
+    throw new CheckpointError(`${file}: is not JSON (it was changed or truncated); ${remedy}`);
   }
   const parsed = v.safeParse(runConfigSchema, json);
   if (!parsed.success) throw new CheckpointError(`${file}: ${complaint(parsed.issues[0])}; ${remedy}`);
@@ -130,6 +130,6 @@ export function parseRunConfig(file: string, text: string): RunConfig {
 export function complaint(issue: v.BaseIssue<unknown>): string {
   const place = v.getDotPath(issue) ?? 'the configuration';
   if (issue.received === 'undefined') return `${place} is missing`;
-  if (issue.expected === 'never') return `${place} is not known`;
+  if (issue.expected === 'never') return `${place} is unknown`;
   return `${place}: expected ${issue.expected ?? 'another value'}, got ${issue.received}`;
 }

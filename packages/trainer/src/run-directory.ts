@@ -64,7 +64,7 @@ export class RunDirectory {
     const files = await list(path);
     if (files.length === 0) return false;
     if (files.includes(CONFIG)) return true;
-    throw new ConfigError(`${path}: holds files but no run (no ${CONFIG}); choose another run directory`);
+    throw new ConfigError(`${path}: contains files but no run (no ${CONFIG}); choose another run directory`);
   }
 
   /**
@@ -74,7 +74,7 @@ export class RunDirectory {
    */
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
     if ((await list(path)).length > 0) {
-      throw new ConfigError(`${path}: this directory is not empty; resume its run by --resume, or choose another`);
+      throw new ConfigError(`${path}: this directory is not empty; resume its run with --resume, or choose another`);
     }
     const made = await makeDirectory(path);
     const run = new RunDirectory(path, config, { isNew: true, made });
@@ -83,7 +83,7 @@ export class RunDirectory {
       await mkdir(join(path, CHECKPOINTS));
     } catch (error) {
       await run.remove();
-      throw new AlexError(`${path}: the run could not be begun: ${describeFileError(error)}`, { cause: error });
+      throw new AlexError(`${path}: the run could not be started: ${describeFileError(error)}`, { cause: error });
     }
     return run;
   }
@@ -96,7 +96,7 @@ export class RunDirectory {
       text = await readFile(file, 'utf8');
     } catch (error) {
       if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') {
-        throw new ConfigError(`${path}: there is no run here (no ${CONFIG}); give the directory that a training wrote`);
+        throw new ConfigError(`${path}: there is no run here (no ${CONFIG}); give the directory of a run`);
       }
       throw new CheckpointError(`${file}: could not be read: ${describeFileError(error)}`, { cause: error });
     }
@@ -201,7 +201,9 @@ export class RunDirectory {
     const newest = which === undefined || which === 'last';
     const checkpoint = newest ? await this.latestCheckpoint() : await this.checkpoints.read(which);
     if (!checkpoint) {
-      throw new CheckpointError(`${this.path}: has learnt nothing yet (no ${WEIGHTS}, no checkpoint); train it first`);
+      throw new CheckpointError(
+        `${this.path}: has no trained weights yet (no ${WEIGHTS}, no checkpoint); train it first`,
+      );
     }
     const { step, parameters, layerState } = checkpoint;
     return { weights: { ...parameters, ...layerState }, kind: which === 'best' ? 'best' : 'checkpoint', step };
@@ -248,7 +250,7 @@ async function makeDirectory(path: string): Promise<string[]> {
     }
   } catch (error) {
     for (const directory of made) await rmdir(directory).catch(() => undefined);
-    throw new ConfigError(`${path}: the run directory could not be made: ${describeFileError(error)}`, {
+    throw new ConfigError(`${path}: the run directory could not be created: ${describeFileError(error)}`, {
       cause: error,
     });
   }

@@ -123,7 +123,8 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
           `${name} begins at byte ${begin} of the numbers, ${begin < position ? 'inside' : 'past the end of'} the tensor before it`,
         );
       }
-      if (start + end > size) fail(path, `${name} needs ${start + end} bytes, the file has ${size}: it was cut off`);
+      if (start + end > size)
+        fail(path, `${name} needs ${start + end} bytes, but the file has ${size}: it is truncated`);
       position = end;
       const data = new Float32Array(isWhole ? 0 : elementCount(shape));
       for (let at = begin; at < end; at += PIECE) {
@@ -138,7 +139,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     }
     if (start + position !== size) fail(path, `${size - start - position} bytes follow its last tensor`);
     if (checksum !== undefined && hash.digest('hex') !== checksum) {
-      fail(path, 'its check sum is another: a part of it was damaged or changed');
+      fail(path, 'its checksum is wrong: a part of it was damaged or changed');
     }
     const wholeNumbers = entries.filter(({ isWhole }) => isWhole).map(({ name }) => name);
     return { tensors, metadata: notes, wholeNumbers, checked: checksum !== undefined };
@@ -204,16 +205,16 @@ function parseHeader(path: string, header: Buffer): { entries: Entry[]; metadata
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) fail(path, 'its header is not a JSON object');
   const metadata = v.safeParse(metadataSchema, (json as Record<string, unknown>)[METADATA] ?? {});
-  if (!metadata.success) fail(path, 'its notes are not texts');
+  if (!metadata.success) fail(path, 'its metadata values are not strings');
   const entries = Object.entries(json)
     .filter(([name]) => name !== METADATA)
     .map(([name, value]): Entry => {
       const entry = v.safeParse(entrySchema, value);
-      if (!entry.success) fail(path, `what its header says of ${name} is not a type, a shape and two offsets`);
+      if (!entry.success) fail(path, `its header entry for ${name} is not a type, a shape and two offsets`);
       const { dtype, shape, data_offsets } = entry.output;
       const [begin, end] = data_offsets;
       const type = Object.hasOwn(types, dtype) ? types[dtype] : undefined;
-      if (!type) fail(path, `${name} holds ${dtype}; only F32, F16 and BF16 are read, convert it first`);
+      if (!type) fail(path, `${name} contains ${dtype}; only F32, F16 and BF16 are supported, convert it first`);
       if (end - begin !== type.bytes * elementCount(shape)) {
         fail(path, `${name} has shape [${shape.join(', ')}], which its ${end - begin} bytes do not fit`);
       }

@@ -37,7 +37,7 @@ export async function startingWeights(
     const { path, shape } = parameter;
     const there = given[path] ? `has the shape ${formatShape(given[path].shape)} there` : 'is not there';
     throw new ConfigError(
-      `${path} ${there}, the network needs ${formatShape(shape)}; give weights of the same network, or have the layer reinitialized`,
+      `${path} ${there}, but the network needs ${formatShape(shape)}; give weights of the same network, or reinitialize the layer`,
     );
   }
   const stateKept = network.description.layers

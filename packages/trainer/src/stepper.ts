@@ -48,7 +48,7 @@ export class Stepper {
     }
     if (network.learningRate !== recipe.learningRate) {
       throw new ConfigError(
-        `the network's optimizer has the learning rate ${network.learningRate}, the recipe says ${recipe.learningRate}; steps take the recipe's, so give both the same`,
+        `the network's optimizer has the learning rate ${network.learningRate}, the recipe says ${recipe.learningRate}; steps use the recipe's, so both must be the same`,
       );
     }
     this.#options = options;

@@ -180,7 +180,7 @@ class Survivor {
         if (checkpoint.step > run.config.recipe.steps) {
           // The file is not to blame, so the previous one would not help.
           throw new ConfigError(
-            `${run.path}: its checkpoint is of step ${checkpoint.step}, past the end of a run of ${run.config.recipe.steps}; let the run be longer`,
+            `${run.path}: its checkpoint is of step ${checkpoint.step}, past the end of a run of ${run.config.recipe.steps}; make the run longer`,
           );
         }
         this.#load(checkpoint);
@@ -203,7 +203,7 @@ class Survivor {
     for (let error = loss; ; ) {
       if (++this.#losses >= most) {
         throw new AdapterError(
-          `the adapter was lost ${most} times without a checkpoint in between; look for what resets it (its driver's log, its ` +
+          `the adapter was lost ${most} times without a checkpoint in between; find out what resets it (its driver's log, its ` +
             `temperature, its power supply), then resume the run. The last time: ${messageOf(error)}`,
           { cause: error },
         );
@@ -232,18 +232,18 @@ class Survivor {
     const { run, onDivergence = 'stop', onEvent } = this.#options;
     const report = await this.#describe(error);
     const file = await run.saveDivergence(report);
-    const where = report.began === undefined ? '' : `it began in ${report.began}; `;
-    const details = `${where}${file} says how each layer fared`;
+    const where = report.began === undefined ? '' : `it started in ${report.began}; `;
+    const details = `${where}${file} has statistics of each layer`;
     const lower = `a lower learning rate than ${run.config.recipe.learningRate}`;
     if (onDivergence === 'stop') {
       throw new AlexError(
-        `${error.message}; begin a new run with ${lower}, or have it go back to its last good state with half the rates; ${details}`,
+        `${error.message}; start a new run with ${lower}, or let it go back to its last good state with half the learning rates; ${details}`,
         { cause: error },
       );
     }
     if (++this.#rollbacks > most) {
       throw new AlexError(
-        `${error.message}, also after ${most} rollbacks without a checkpoint in between; begin a new run with ${lower}; ${details}`,
+        `${error.message}, also after ${most} rollbacks without a checkpoint in between; start a new run with ${lower}; ${details}`,
         { cause: error },
       );
     }
@@ -263,7 +263,7 @@ class Survivor {
     }
     onEvent?.({
       kind: 'problem',
-      message: `${error.message}; ${details}. Continuing from step ${state.step} with rates times ${halved}.`,
+      message: `${error.message}; ${details}. Continuing from step ${state.step} with the learning rates multiplied by ${halved}.`,
     });
     return { ...state, rateFactor: halved };
   }

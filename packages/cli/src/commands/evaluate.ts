@@ -93,7 +93,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
     for (const scores of mix(all, weights)) add(scores);
     output.line(
       `Weights: ${parts.map(({ run, weight }) => `${run} ${Number(weight.toFixed(3))}`).join(', ')}` +
-        `${mixing.kind === 'search' ? ', searched on these very images' : ''}.`,
+        `${mixing.kind === 'search' ? ', searched on the same images' : ''}.`,
     );
   }
   const result = tally.result();
@@ -112,7 +112,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
     `${result.images.toLocaleString('en-US')} validation images, ${views === 1 ? 'one view' : `${views} views`} each` +
       `${members.length === 1 ? '' : `, ${members.length} networks together`}: ${described(result)}.`,
   );
-  if (predictions !== undefined) output.line(`${predictions} has the most likely five classes of each.`);
+  if (predictions !== undefined) output.line(`${predictions} lists the five most likely classes of each.`);
   return exitCode.success;
 }
 
@@ -124,7 +124,7 @@ function described({ top1Error, top5Error, loss }: EvaluationResult): string {
 async function membersOf(options: EvaluateOptions, output: Output): Promise<Member[]> {
   const { run, weights, mean, data, checkpoint } = options;
   if (weights !== undefined) {
-    if (run !== undefined) throw new ConfigError('--run and --weights: give one of them');
+    if (run !== undefined) throw new ConfigError('--run and --weights: give only one of them');
     if (data === undefined) throw new ConfigError('--data is missing: published weights come without images');
     const dataset = await openData(data, { usualSize: publishedImageSize });
     const published = await readPublishedWeights(weights);
@@ -132,7 +132,7 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
     return [{ network: await publishedNetwork(published, dataset, mean), dataset }];
   }
   if (run === undefined) throw new ConfigError('--run is missing: give directories of runs, or a file of --weights');
-  if (mean !== undefined) throw new ConfigError('--mean is for --weights: a run has its own');
+  if (mean !== undefined) throw new ConfigError('--mean only works with --weights: a run has its own');
   const members: Member[] = [];
   for (const path of await runPaths(run)) {
     const network = await openTrainedRun(path, checkpoint, output);
@@ -140,7 +140,7 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
     const known = members[0]?.network.config.data.classes ?? classes;
     if (classes.join('\n') !== known.join('\n')) {
       throw new ConfigError(
-        `${path}: knows other classes than ${members[0]!.network.path}; average runs of the same ones`,
+        `${path}: has other classes than ${members[0]!.network.path}; all runs must have the same classes`,
       );
     }
     members.push({ network, dataset: await openDataOfRun(network.config, data) });

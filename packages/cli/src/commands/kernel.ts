@@ -30,7 +30,7 @@ export async function kernelCommand(
 ): Promise<number> {
   const { model: variant = 'paper', precision } = options;
   if (label === undefined && (options.wgsl || options.candidates)) {
-    throw new ConfigError('--wgsl and --candidates are for one kernel; name it, such as conv2/forward');
+    throw new ConfigError('--wgsl and --candidates need a kernel; name one, such as conv2/forward');
   }
   const description = describeModel({ variant });
   const batch = options.batch ?? defaultsOf(variant).batch;
@@ -38,7 +38,7 @@ export async function kernelCommand(
   const gpus = await openAdapters(options.adapters);
   try {
     const [gpu] = gpus as [Gpu, ...Gpu[]];
-    if (gpus.length > 1) throw new ConfigError('--adapters: the kernels of one adapter are shown; name one');
+    if (gpus.length > 1) throw new ConfigError('--adapters: only one adapter is supported here; name one');
     await applyTuning(description, gpu, compiled, usualTuning);
     const programs = recordPrograms(description, gpu, compiled);
     const network = { model: description.name, batch, adapter: gpu.description.name };
@@ -71,7 +71,7 @@ async function showKernel(
   output: Output,
 ) {
   const program = programWith(programs, label);
-  output.line(`${label}, of the program ${program.name}`);
+  output.line(`${label}, in the program ${program.name}`);
   const dispatches = program.dispatches.filter(belongsTo(label)).map((dispatch) => dispatchShown(gpu, dispatch));
   for (const dispatch of dispatches) showDispatch(dispatch, wgsl, output);
   const roofline = candidates ? await measureRoofline(gpu) : undefined;
@@ -151,7 +151,7 @@ function showChoice(
   output: Output,
 ): void {
   output.line();
-  output.line(shape === '' ? `${kernel}: there is one way to compute it` : `${kernel} ${shape}`);
+  output.line(shape === '' ? `${kernel}: there is only one candidate` : `${kernel} ${shape}`);
   const work = multiplyAdds > 0 ? `${(multiplyAdds / 1e6).toFixed(1)} million multiply-adds, ` : '';
   output.line(`  ${work}${(bytes / 1e6).toFixed(1)} MB read and written`);
   if (!measured) {

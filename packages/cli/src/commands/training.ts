@@ -78,7 +78,7 @@ export async function runTraining(
     output.line(memoryLine(session.network.memory()));
     if (trace !== undefined) {
       await traceStep(session, dataset, config, trace);
-      output.line(`What each adapter does when in a step is in ${trace}; https://ui.perfetto.dev shows it.`);
+      output.line(`The trace of a step is in ${trace}; open it in https://ui.perfetto.dev.`);
     }
     const run = await begin();
     // A file of tunings is for one adapter; on several adapters, a run uses this user's cache.
@@ -98,7 +98,7 @@ export async function runTraining(
     };
     let finished = false;
     const interruption = new Interruption(() =>
-      progress.say('Finishing this step, then saving. Ctrl-C again quits at once.'),
+      progress.say('Finishing this step, then saving. Ctrl-C again quits immediately.'),
     );
     try {
       const result = await train({
@@ -213,14 +213,14 @@ function memoryLine({
     activationBytes,
     leastActivationBytes,
   ].map((bytes) => `${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`);
-  return `Memory: ${total}, of it parameters ${parameters}, momentum ${state}, activations ${activations} (at least ${least}).`;
+  return `Memory: ${total}, including parameters ${parameters}, momentum ${state}, activations ${activations} (at least ${least}).`;
 }
 
 /** Called before anything takes time: throws a `ConfigError` if the directory has a run or anything else. */
 export async function refuseExisting(path: string): Promise<void> {
   if (await RunDirectory.exists(path)) {
     throw new ConfigError(
-      `${path}: holds a run already; resume it by \`${resumeCommand(path)}\`, or choose another --run`,
+      `${path}: already contains a run; resume it with \`${resumeCommand(path)}\`, or choose another --run`,
     );
   }
 }

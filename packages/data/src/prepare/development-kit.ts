@@ -44,7 +44,7 @@ interface Found {
 type Parts = Partial<Record<Part, Found>>;
 
 const kitName = /devkit.*(\.tar\.gz|\.tgz)$/i;
-const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) beside the images, packed or unpacked';
+const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) next to the images, packed or unpacked';
 /** The largest file of a kit in use has less than one MB. */
 const mostBytes = 2 ** 26;
 
@@ -63,8 +63,8 @@ export async function readDevelopmentKit(folder: string): Promise<DevelopmentKit
       map && { classes: fromLines(map), contest: 2012 as const };
   if (!mapping) {
     // Its lines are in order of the ids, but the kit's numbers are not.
-    const other = words ? ', and synset_words.txt has them in another order' : '';
-    throw new DataError(`${folder} has no meta.mat to tell what the ground truth's numbers mean${other}: ${remedy}`);
+    const other = words ? ', and synset_words.txt has another order' : '';
+    throw new DataError(`${folder} has no meta.mat with the meaning of the ground truth's numbers${other}: ${remedy}`);
   }
   const contest = contestOf(basename(groundTruth.file));
   if (contest !== undefined && mapping.contest !== undefined && contest !== mapping.contest) {
@@ -147,7 +147,7 @@ function fromMeta(file: string, variables: Record<string, MatValue>): Mapping {
     if (Array.isArray(children) && (children[0] as number) > 0) continue;
     classes.set(id, { wnid, names: words });
   }
-  if (classes.size === 0) throw new DataError(`${file} holds no \`synsets\`: get the kit again`);
+  if (classes.size === 0) throw new DataError(`${file} contains no \`synsets\`: get the kit again`);
   return { classes, ...(contest !== undefined && { contest }) };
 }
 
@@ -181,7 +181,7 @@ function readNumbers({ file, content }: Found, classes: DevelopmentKit['classes'
     const number = /^\s*\d+\s*$/.test(line) ? Number(line) : Number.NaN;
     if (!classes.has(number)) {
       throw new DataError(
-        `${file}, line ${i + 1}: \`${line.trim().slice(0, 40)}\` is no class that the kit knows: get the kit again`,
+        `${file}, line ${i + 1}: \`${line.trim().slice(0, 40)}\` is not a class of the kit: get the kit again`,
       );
     }
     return number;

@@ -129,7 +129,7 @@ describe('what is wrong is told', () => {
     const words = 'n00000010 tench\nn00000020 crane, a bird\nn00000030 crane\n';
     await refused(
       await folderOf({ [packed]: undefined, [groundTruth]: '1\n2\n3\n3\n2\n1\n', 'synset_words.txt': words }),
-      "has no meta.mat to tell what the ground truth's numbers mean, and synset_words.txt has them in another order: put ILSVRC2012_devkit_t12.tar.gz",
+      "has no meta.mat to tell what the ground truth's numbers mean, and synset_words.txt has another order: put ILSVRC2012_devkit_t12.tar.gz",
     );
   });
 
@@ -201,11 +201,11 @@ describe('what is wrong is told', () => {
       });
     };
     await refused(await of('n00000010.tar'), 'lacks 2 of the 3 classes of the development kit, n00000020 for one');
-    await refused(await of('n00000010.tar', 'x/n00000010.tar'), 'holds the class n00000010 twice');
+    await refused(await of('n00000010.tar', 'x/n00000010.tar'), 'contains the class n00000010 twice');
     await refused(await of('n00000099.tar'), 'the class n00000099, which the development kit does not know');
     await refused(
       await folderOf({ 'ILSVRC2012_img_train.tar': await tarOf({ 'n00000010.tar': await tarOf({}) }) }),
-      'n00000010.tar holds no images',
+      'n00000010.tar contains no images',
     );
   });
 

@@ -15,7 +15,7 @@ const validationNames = ['val', 'validation', 'valid'];
 const filesAtATime = 16;
 
 const noImages: RemarkWords = (count, first) =>
-  `${leftOut(count, 'file that is no image', 'files that are no images', first)}.`;
+  `${leftOut(count, 'file that is not an image', 'files that are not images', first)}.`;
 
 /** An image, before its location is looked up. */
 interface Listed {
@@ -80,7 +80,7 @@ export async function imagenetFolders(tree: ImageTree, root: string): Promise<Im
     train: await placed(tree, at('train'), trainImages, ids),
     validation: await placed(tree, folder, validation, ids),
     remarks: [
-      `Found ${form}: ${count(ids.length)} classes, ${count(trainImages.length)} images to learn from and ${count(validation.length)} for validation${labels ? `, labelled by ${basename(labels.file)}` : ''}.`,
+      `Found ${form}: ${count(ids.length)} classes, ${count(trainImages.length)} training images and ${count(validation.length)} validation images${labels ? `, labelled by ${basename(labels.file)}` : ''}.`,
       ...missing,
       ...remarks.lines(),
       ...ofNames,
@@ -93,7 +93,7 @@ export function missingOfImagenet(classes: number, train: number, validation: nu
   const full = { classes: 1000, train: 1_281_167, validation: 50_000 };
   if (classes !== full.classes || (train === full.train && validation === full.validation)) return [];
   return [
-    `The full data set has ${full.train.toLocaleString('en-US')} images to learn from and ${full.validation.toLocaleString('en-US')} for validation: check whether the download is complete.`,
+    `The full data set has ${full.train.toLocaleString('en-US')} training images and ${full.validation.toLocaleString('en-US')} validation images: check whether the download is complete.`,
   ];
 }
 
@@ -110,17 +110,17 @@ async function listById(tree: ImageTree, folder: string, remarks: Remarks): Prom
   const packed = content.files.find((file) => /^n\d{8}\.tar$/.test(file));
   if (packed !== undefined) {
     throw new DataError(
-      `${tree.name}: ${folder}/${packed} is not unpacked: unpack it into a folder of its name, or give the folder with ILSVRC2012_img_train.tar`,
+      `${tree.name}: ${folder}/${packed} is not unpacked: unpack it into a folder with the same name, or give the folder with ILSVRC2012_img_train.tar`,
     );
   }
   const others = content.folders.filter((name) => !wordNetId.test(name));
-  if (others.length > 0) remarks.say(`Folders of ${folder}/ that are no WordNet ids are left out: ${someOf(others)}.`);
+  if (others.length > 0) remarks.say(`Folders of ${folder}/ that are not WordNet ids are left out: ${someOf(others)}.`);
   const byId = new Map<string, Listed[]>();
   for (const id of content.folders) {
     if (!wordNetId.test(id)) continue;
     const images = await listImages(tree, posix.join(folder, id), remarks);
     if (images.length === 0) {
-      throw new DataError(`${tree.name}: ${folder}/${id} holds no images: get it again, or remove the folder`);
+      throw new DataError(`${tree.name}: ${folder}/${id} contains no images: get it again, or remove the folder`);
     }
     byId.set(
       id,
@@ -163,7 +163,7 @@ async function listValidation(
     return { folder, validation: [...(await listById(tree, folder, remarks)).values()].flat() };
   }
   const images = await listImages(tree, folder, remarks);
-  if (images.length === 0) throw new DataError(`${tree.name}: ${folder}/ holds no images: get it again`);
+  if (images.length === 0) throw new DataError(`${tree.name}: ${folder}/ contains no images: get it again`);
   const labels = await findValidationLabels(tree, folder, above);
   const validation = images.map((path) => {
     const id = labels.idOf(basename(path));

@@ -30,9 +30,7 @@ export async function imagenetHub(
     // An archive that is already unpacked saves the time.
     const file = [`${name}.tar`, `${name}.tar.gz`, `${name}.tgz`].find((file) => files.includes(file));
     if (file !== undefined) return file;
-    throw new DataError(
-      `${folder} has no ${name}.tar.gz: get it from data/ of the Hugging Face's data set imagenet-1k`,
-    );
+    throw new DataError(`${folder} has no ${name}.tar.gz: get it from data/ of Hugging Face's data set imagenet-1k`);
   };
   const trainFiles = Array.from({ length: archiveCount }, (_, i) => find(`train_images_${i}`));
   const validationFiles = [find('val_images')];
@@ -62,7 +60,7 @@ export async function imagenetHub(
     train: labelled(train.sort((a, b) => order(a.id, b.id) || order(a.name, b.name))),
     validation: labelled(validation.sort((a, b) => order(a.name, b.name))),
     remarks: [
-      `Found the Hugging Face's archives of ImageNet in ${basename(resolve(folder))}/: ${count(ids.length)} classes, ${count(train.length)} images to learn from and ${count(validation.length)} for validation.`,
+      `Found Hugging Face's archives of ImageNet in ${basename(resolve(folder))}/: ${count(ids.length)} classes, ${count(train.length)} training images and ${count(validation.length)} validation images.`,
       ...missingOfImagenet(ids.length, train.length, validation.length),
       ...(unused.length > 0 ? [`Left out: ${unused.join(', ')}.`] : []),
       ...remarks,

@@ -40,7 +40,7 @@ export async function nameClasses(
       unnamed.length === 0
         ? []
         : [
-            `${unnamed.length} of ${ids.length} classes are called by their WordNet ids: LOC_synset_mapping.txt beside the images would name them.`,
+            `${unnamed.length} of ${ids.length} classes are named by their WordNet ids; LOC_synset_mapping.txt next to the images would give them readable names.`,
           ],
   };
 }

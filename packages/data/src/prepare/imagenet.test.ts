@@ -109,7 +109,7 @@ function expectAll(source: ImageSource) {
   const contents = [...source.train, ...source.validation].map((found) => readPlace(found.name, found));
   for (const [i, content] of contents.entries()) expect(content.equals(image(i))).toBe(true);
 }
-const counts = '3 classes, 6 images to learn from and 4 for validation';
+const counts = '3 classes, 6 training images and 4 for validation';
 const testLeftOut = (folder: string) => `${folder}/ has no labels and is left out.`;
 
 describe("Kaggle's folders", () => {
@@ -186,7 +186,7 @@ describe("Kaggle's folders", () => {
     expect(missingOfImagenet(1000, 1_281_167, 50_000)).toEqual([]);
     expect(missingOfImagenet(100, 1, 1)).toEqual([]);
     expect(missingOfImagenet(1000, 1_281_166, 50_000)).toEqual([
-      'The full data set has 1,281,167 images to learn from and 50,000 for validation: check whether the download is complete.',
+      'The full data set has 1,281,167 training images and 50,000 for validation: check whether the download is complete.',
     ]);
   });
 });
@@ -207,7 +207,7 @@ describe("Kaggle's zip archive", () => {
     const folder = await folderOf({ 'imagenet.zip': await zipOf(kaggle()), 'no.zip': 'a poem' });
     await truncate(join(folder, 'imagenet.zip'), 2000);
     await refused(join(folder, 'imagenet.zip'), 'imagenet.zip breaks off or is no zip archive', 'get it again');
-    await refused(join(folder, 'no.zip'), 'no.zip is no folder and no zip archive: give a folder with');
+    await refused(join(folder, 'no.zip'), 'no.zip is neither a folder nor a zip archive: give a folder with');
   });
 
   test('an image that is damaged in it is rejected by its name', async () => {
@@ -241,7 +241,7 @@ describe("torchvision's folders", () => {
     const { classes, remarks } = await open(await folderOf({ ...torchvision(), 'train/notes/1.JPEG': image(0) }));
     expect(classes[0]).toEqual({ id: tench, name: tench });
     expect(remarks!.slice(1)).toEqual([
-      'Folders of train/ that are no WordNet ids are left out: notes.',
+      'Folders of train/ that are not WordNet ids are left out: notes.',
       expect.stringMatching(/^3 of 3 classes are called by their WordNet ids: LOC_synset_mapping\.txt/),
     ]);
   });
@@ -250,7 +250,7 @@ describe("torchvision's folders", () => {
     await refused(await folderOf(without(torchvision(), 'val')), 'has train/ but no val/');
     await refused(
       await folderOf({ ...torchvision(), [`train/n00000040/readme.txt`]: 'x' }),
-      'train/n00000040 holds no images',
+      'train/n00000040 contains no images',
     );
     await refused(
       await folderOf({ ...torchvision(), 'train/n00000040.tar': 'x' }),
@@ -258,7 +258,7 @@ describe("torchvision's folders", () => {
     );
     await refused(
       await folderOf({ ...torchvision(), ...tiny() }),
-      'holds train/ and tiny-imagenet-200/train/: give the folder of one of them',
+      'contains train/ and tiny-imagenet-200/train/: give the folder of one of them',
     );
   });
 });
@@ -292,7 +292,7 @@ describe("the Hugging Face's archives", () => {
     expectAll(source);
     expect(source.from[0]).toBe('train_images_0.tar.gz');
     expect(source.remarks).toEqual([
-      `Found the Hugging Face's archives of ImageNet in data/: ${counts}.`,
+      `Found Hugging Face's archives of ImageNet in data/: ${counts}.`,
       'Left out: test_images.tar.gz.',
     ]);
     expect(first.said).toHaveLength(6);
@@ -338,7 +338,7 @@ describe("the Hugging Face's archives", () => {
   test('as Parquet are refused, with what to get instead', async () => {
     await refused(
       await folderOf({ 'data/train-00000-of-00294.parquet': 'PAR1' }),
-      'holds Parquet files',
+      'contains Parquet files',
       'train_images_0',
     );
   });
@@ -347,12 +347,12 @@ describe("the Hugging Face's archives", () => {
 test('archives as they are downloaded are still read', async () => {
   const source = await open(await folderOf(await smallImagenet()));
   expect(source.remarks).toEqual([
-    "Found ImageNet's archives of 2012: 3 classes, 12 images to learn from and 6 for validation.",
+    "Found ImageNet's archives of 2012: 3 classes, 12 training images and 6 for validation.",
   ]);
 });
 
 test('what is no ImageNet is refused, with all that is', async () => {
   const folder = await folderOf({ 'train/cat/1.JPEG': 'x', 'val/cat/1.JPEG': 'x' });
-  await refused(folder, 'holds no form of ImageNet that is known: give a folder with ILSVRC2012_img_train.tar');
+  await refused(folder, 'contains no known form of ImageNet: give a folder with ILSVRC2012_img_train.tar');
   await refused(join(folder, 'nowhere'), 'there is no folder');
 });

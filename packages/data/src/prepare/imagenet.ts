@@ -13,7 +13,7 @@ const accepted =
   'give a folder with ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and the development kit; ' +
   "Kaggle's imagenet-object-localization-challenge.zip or the folder it unpacks to; " +
   'train/ and val/ with a folder for each class (n01440764); ' +
-  "the Hugging Face's train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz; or Tiny ImageNet";
+  "Hugging Face's train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz; or Tiny ImageNet";
 
 /**
  * ImageNet in any available form, detected from the contents: the archives of image-net.org, Kaggle's folders or zip
@@ -26,7 +26,7 @@ const accepted =
 export async function imagenetSource(from: string, context: SourceContext): Promise<ImageSource> {
   if ((await stat(from).catch(() => undefined))?.isFile()) {
     if (await isZip(from)) return inTree(await zipTree(from));
-    throw new DataError(`${from} is no folder and no zip archive: ${accepted}`);
+    throw new DataError(`${from} is neither a folder nor a zip archive: ${accepted}`);
   }
   const { files, folders } = await listFolder(from);
   if (areImagenetArchives(files)) return imagenetArchives(from);
@@ -35,7 +35,7 @@ export async function imagenetSource(from: string, context: SourceContext): Prom
     if (areHubArchives(content.files)) return imagenetHub(folder, content.files, context);
     if (content.files.some((file) => file.endsWith('.parquet'))) {
       throw new DataError(
-        `${folder} holds Parquet files, which are not read: get train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz from data/ of the same data set`,
+        `${folder} contains Parquet files, which are not supported: get train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz from data/ of the same data set`,
       );
     }
   }
@@ -51,7 +51,7 @@ async function inTree(tree: ImageTree): Promise<ImageSource> {
   if (roots.length === 1) return imagenetFolders(tree, roots[0]!);
   if (roots.length > 1) {
     const named = roots.map((root) => (root === '' ? 'train/' : `${root}/train/`));
-    throw new DataError(`${tree.name} holds ${named.join(' and ')}: give the folder of one of them`);
+    throw new DataError(`${tree.name} contains ${named.join(' and ')}: give the folder of one of them`);
   }
-  throw new DataError(`${tree.name} holds no form of ImageNet that is known: ${accepted}`);
+  throw new DataError(`${tree.name} contains no known form of ImageNet: ${accepted}`);
 }

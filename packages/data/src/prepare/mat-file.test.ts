@@ -24,7 +24,7 @@ describe('readMatFile', () => {
   test('refuses other files', () => {
     expect(() => readMatFile('meta.mat', Buffer.from('\x89HDF'))).toThrow(DataError);
     expect(() => readMatFile('meta.mat', Buffer.alloc(4000))).toThrow(
-      'meta.mat is no readable MATLAB 5 file: its header is something else; get it again',
+      'meta.mat is not a readable MATLAB 5 file: its header is something else; get it again',
     );
   });
 

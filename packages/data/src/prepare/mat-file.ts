@@ -35,7 +35,7 @@ const mostInflated = 2 ** 28;
  * @throws DataError if the file is of another version or damaged.
  */
 export function readMatFile(name: string, content: Uint8Array): Record<string, MatValue> {
-  const damaged = (why: string) => new DataError(`${name} is no readable MATLAB 5 file: ${why}; get it again`);
+  const damaged = (why: string) => new DataError(`${name} is not a readable MATLAB 5 file: ${why}; get it again`);
   const mark = content.length >= headerBytes ? Buffer.from(content.subarray(126, 128)).toString('latin1') : '';
   if (mark !== 'IM' && mark !== 'MI') throw damaged('its header is something else');
   const little = mark === 'IM';
@@ -55,7 +55,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
       const type = small ? first & 0xffff : first;
       const length = small || view.getUint32(at + 4, little);
       const start = at + (small ? 4 : 8);
-      if (start + length > bytes.length || (small && length > 4)) throw damaged('an element reaches beyond its end');
+      if (start + length > bytes.length || (small && length > 4)) throw damaged('an element extends beyond its end');
       const data = bytes.subarray(start, start + length);
       at = small ? at + 8 : type === compressedType ? start + length : start + Math.ceil(length / 8) * 8;
       if (type !== compressedType) yield { type, data };
@@ -74,7 +74,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
 
   function numbers({ type, data }: Element): number[] {
     const kind = numberTypes[type];
-    if (!kind) throw damaged(`it holds data of the unknown type ${type}`);
+    if (!kind) throw damaged(`it contains data of the unknown type ${type}`);
     const view = new DataView(data.buffer, data.byteOffset, data.length);
     return Array.from({ length: Math.floor(data.length / kind.bytes) }, (_, i) =>
       kind.read(view, i * kind.bytes, little),
@@ -94,7 +94,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
     const parts = elements(data);
     const next = (): Element => {
       const { value } = parts.next();
-      if (!value) throw damaged('a variable breaks off');
+      if (!value) throw damaged('a variable is truncated');
       return value;
     };
     const kind = (numbers(next())[0] ?? 0) & 0xff;
@@ -102,7 +102,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
     const variable = textOf(next());
     const nested = () => {
       const element = next();
-      if (element.type !== matrixType) throw damaged('a record holds no variable');
+      if (element.type !== matrixType) throw damaged('a record contains no variable');
       return matrix(element.data, depth + 1).value;
     };
     if (kind === arrayClass.char) return { name: variable, value: count === 0 ? '' : textOf(next()) };
@@ -110,7 +110,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
     if (kind === arrayClass.struct) {
       const fieldLength = numbers(next())[0] ?? 0;
       const names = Buffer.from(next().data).toString('latin1');
-      if (fieldLength < 1 || names.length % fieldLength !== 0) throw damaged('its field names are torn');
+      if (fieldLength < 1 || names.length % fieldLength !== 0) throw damaged('its field names are truncated');
       const fields = Array.from({ length: names.length / fieldLength }, (_, i) =>
         names.slice(i * fieldLength, (i + 1) * fieldLength).replace(/\0.*$/s, ''),
       );
@@ -118,12 +118,12 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
       return { name: variable, value: records };
     }
     if (kind >= arrayClass.firstNumeric) return { name: variable, value: count === 0 ? [] : numbers(next()) };
-    throw damaged(`it holds an array of the unknown class ${kind}`);
+    throw damaged(`it contains an array of the unknown class ${kind}`);
   }
 
   /** A number of values that can fit the given bytes: each takes at least eight. */
   function repeat<Value>(count: number, bytes: number, make: () => Value): Value[] {
-    if (count * 8 > bytes) throw damaged(`${count} values cannot lie in ${bytes} bytes`);
+    if (count * 8 > bytes) throw damaged(`${count} values do not fit ${bytes} bytes`);
     return Array.from({ length: count }, make);
   }
 

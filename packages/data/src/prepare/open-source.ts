@@ -34,7 +34,7 @@ export interface SourceOptions {
 export async function openSource(options: SourceOptions, context: SourceContext): Promise<ImageSource> {
   const { source, from, size, classes } = options;
   if (classes !== undefined && source !== 'emoji') {
-    throw new ConfigError(`classes is ${classes}, but ${source} has classes of its own: leave the option out`);
+    throw new ConfigError(`classes is ${classes}, but ${source} has its own classes: leave the option out`);
   }
   switch (source) {
     case 'imagenet':
@@ -66,7 +66,7 @@ export async function openSource(options: SourceOptions, context: SourceContext)
     }
     case 'emoji': {
       if (from !== undefined)
-        throw new ConfigError(`from is ${from}, but the emoji come with the package: leave it out`);
+        throw new ConfigError(`from is ${from}, but the emoji are part of the package: leave it out`);
       // Each is rendered only once, so caching gains nothing.
       const dataset = await openEmoji({ classes, size, cacheBytes: 0 });
       return datasetSource(dataset, { kind: source, from: ['@alex/data'] }, await context.scratch());
@@ -78,5 +78,5 @@ export async function openSource(options: SourceOptions, context: SourceContext)
 
 function given(from: string | undefined, source: SourceKind): string {
   if (from !== undefined) return from;
-  throw new ConfigError(`from is missing: say where the files of ${source} lie`);
+  throw new ConfigError(`from is missing: give the location of the files of ${source}`);
 }

@@ -29,7 +29,7 @@ export async function plainArchive(archive: string, { scratch, say, signal }: So
   const target = join(await scratch(), `${key}.tar`);
   if (await stat(target).catch(() => undefined)) return target;
   const gigabytes = (size / 1e9).toLocaleString('en-US', { maximumFractionDigits: 1 });
-  say(`${basename(archive)} is compressed: it is unpacked first, for which ${gigabytes} GB or more are needed.`);
+  say(`${basename(archive)} is compressed: it is unpacked first, which needs at least ${gigabytes} GB.`);
   const unfinished = `${target}.unfinished`;
   try {
     await pipeline(createReadStream(archive), createGunzip(), createWriteStream(unfinished), signal ? { signal } : {});

@@ -378,7 +378,7 @@ describe('other sources', () => {
       onEvent: (event) => event.kind === 'remark' && said.push(event.text),
     });
     expect(said[0]).toBe(
-      'Found ImageNet in folders (train/ID, val/ID): 2 classes, 4 images to learn from and 2 for validation.',
+      'Found ImageNet in folders (train/ID, val/ID): 2 classes, 4 training images and 2 for validation.',
     );
     expect(manifest.source.remarks).toEqual(said);
     const { train } = await openDataset(directory);
@@ -505,10 +505,10 @@ describe('wrong use', () => {
     await expect(readdir(options.to)).rejects.toThrow('ENOENT');
   });
 
-  test('a target that holds something else is left as it is', async () => {
+  test('a target that contains something else is left as it is', async () => {
     const to = newFolder();
     await writeFiles(to, { 'letter.txt': 'dear' });
-    await expect(prepareDataset(ofFolder({ to }))).rejects.toThrow('holds letter.txt and is no preparation');
+    await expect(prepareDataset(ofFolder({ to }))).rejects.toThrow('contains letter.txt and is no preparation');
     expect(await readdir(to)).toEqual(['letter.txt']);
     await expect(prepareDataset(ofFolder({ to: join(to, 'letter.txt') }))).rejects.toThrow('cannot be used');
   });
@@ -516,12 +516,12 @@ describe('wrong use', () => {
   test('a target where another preparation was begun or finished', async () => {
     const options = await copyOfPrepared();
     const before = await contentOf(options.to);
-    await expect(prepareDataset({ ...options, size: 20 })).rejects.toThrow('holds other data');
+    await expect(prepareDataset({ ...options, size: 20 })).rejects.toThrow('contains other data');
     expect(await contentOf(options.to)).toEqual(before);
     const begun = ofFolder();
     await mkdir(join(begun.to, '.unfinished'), { recursive: true });
     await writeFile(join(begun.to, '.unfinished', 'plan'), 'another');
-    await expect(prepareDataset(begun)).rejects.toThrow('holds other data');
+    await expect(prepareDataset(begun)).rejects.toThrow('contains other data');
   });
 
   test.runIf(process.platform === 'linux')('a target where nobody may write', async () => {

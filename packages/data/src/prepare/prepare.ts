@@ -82,7 +82,7 @@ const tools = Object.fromEntries(
 export async function prepareDataset(options: PrepareOptions): Promise<Preparation> {
   const { to, maxRejected = 0.001, quality = 95, imagesPerShard = 1024, signal, onEvent } = options;
   if (!(maxRejected >= 0 && maxRejected <= 1)) {
-    throw new ConfigError(`maxRejected is ${maxRejected}: give a share from 0 to 1`);
+    throw new ConfigError(`maxRejected is ${maxRejected}: give a fraction from 0 to 1`);
   }
   checkWhole('quality', quality, 1, 100);
   checkWhole('imagesPerShard', imagesPerShard, 1, 65536);
@@ -175,7 +175,9 @@ async function checkTarget(to: string): Promise<void> {
     throw new ConfigError(`${to} cannot be used (${reason(error)}): choose another folder`, { cause: error });
   }
   if (content.length === 0 || content.includes(manifestFile) || content.includes(workshopFolder)) return;
-  throw new ConfigError(`${to} holds ${content[0]} and is no preparation that was begun: choose a new or empty folder`);
+  throw new ConfigError(
+    `${to} contains ${content[0]} and is not an unfinished preparation: choose a new or empty folder`,
+  );
 }
 
 async function finishedManifest(to: string): Promise<Manifest | undefined> {
@@ -184,7 +186,7 @@ async function finishedManifest(to: string): Promise<Manifest | undefined> {
 
 const otherData = (to: string) =>
   new ConfigError(
-    `${to} holds other data, or the same prepared in another way or by another version: choose another folder or remove it`,
+    `${to} contains other data, or the same data prepared with other options or by another version: choose another folder or remove it`,
   );
 
 /** A stopped preparation only continues with the same source and options. */
@@ -229,7 +231,7 @@ async function tooMany(to: string, workshop: string, jobs: Jobs, of: number, max
   const first = JSON.parse(lines[0]!) as { image: string; reason: string };
   return new DataError(
     `${lines.length} of ${of} images cannot be used, more than ${(100 * maxRejected).toLocaleString('en-US')}%; ` +
-      `${first.image} for one (${first.reason}). ${file} lists them: replace them, or allow more by --max-rejected`,
+      `for example ${first.image} (${first.reason}). ${file} lists them: replace them, or allow more by --max-rejected`,
   );
 }
 
@@ -272,7 +274,8 @@ async function finish({
     let rejectedOfSplit = 0;
     for (const { shard } of jobs[split]) {
       const record = await readShardRecord(workshop, shard);
-      if (!record) throw new DataError(`${workshop} was changed meanwhile: remove ${to} and prepare the data again`);
+      if (!record)
+        throw new DataError(`${workshop} was changed in the meantime: remove ${to} and prepare the data again`);
       shards.push({ file: shard, bytes: record.bytes, sha256: record.sha256, images: record.images.length });
       for (const entry of record.images) entries.push(entry);
       rejected.push(...rejectedLines(split, record.rejected));
@@ -301,7 +304,7 @@ async function finish({
       description:
         source.bytes === 'pixels'
           ? `as they are, ${size} x ${size}`
-          : `shorter side scaled to ${size}, central ${size} x ${size} cut out, turned as the camera noted, 8-bit ${channels === 1 ? 'grey' : 'RGB'}`,
+          : `shorter side scaled to ${size}, central ${size} x ${size} cropped, rotated as recorded by the camera, 8-bit ${channels === 1 ? 'grey' : 'RGB'}`,
       size,
       channels,
       encoding,

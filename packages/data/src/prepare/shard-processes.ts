@@ -97,8 +97,8 @@ function makeIn(
       settle(() =>
         reject(
           new AlexError(
-            `the process that made ${job.shard} ended (${signal ?? `exit code ${code}`}), for want of memory perhaps: ` +
-              'run the same command again, it goes on where it stopped',
+            `the process that made ${job.shard} ended (${signal ?? `exit code ${code}`}), possibly out of memory: ` +
+              'run the same command again, and it continues from there',
           ),
         ),
       );

@@ -141,7 +141,7 @@ describe('tarMembers', () => {
   });
 
   test('refuses what is no archive, and one that is damaged further on', async () => {
-    expect(() => list(Buffer.alloc(2048, 65))).toThrow('test.tar is no tar archive: get it again');
+    expect(() => list(Buffer.alloc(2048, 65))).toThrow('test.tar is not a tar archive: get it again');
     const content = await archive([
       { name: 'a', content: Buffer.alloc(512, 1) },
       { name: 'b', content: Buffer.alloc(10, 2) },
@@ -153,7 +153,7 @@ describe('tarMembers', () => {
   test.each(['../a.JPEG', 'a/../../b', '/etc/passwd', '..', 'C:/x', '\\x'])('refuses the name %s', async (name) => {
     const content = Buffer.concat([header(name, '0', 0), end]);
     expect(() => list(content)).toThrow(DataError);
-    expect(() => list(content)).toThrow(`holds the name \`${name}\`, which leads out of it`);
+    expect(() => list(content)).toThrow(`contains the name \`${name}\`, which leads out of it`);
   });
 
   test('refuses links', async () => {

@@ -40,7 +40,7 @@ export function* tarMembers(
   for (let at = 0; ; ) {
     if (endOptional && at > 0 && at >= bytes.length) return;
     if (at + blockBytes > bytes.length) {
-      throw new DataError(`${bytes.name} breaks off at byte ${at}, without a tar's end: get it again`);
+      throw new DataError(`${bytes.name} is truncated at byte ${at}, without the end of a tar archive: get it again`);
     }
     bytes.read(header, at);
     if (header.every((byte) => byte === 0)) return;
@@ -52,7 +52,7 @@ export function* tarMembers(
     const name = extended['path'] ?? longName ?? nameOf(header);
     if (!Number.isSafeInteger(length) || length < 0 || offset + length > bytes.length) {
       throw new DataError(
-        `${bytes.name} breaks off: ${name} at byte ${at} should have ${length} bytes, ` +
+        `${bytes.name} is truncated: ${name} at byte ${at} should have ${length} bytes, ` +
           `${bytes.length - offset} are left: get it again`,
       );
     }
@@ -72,7 +72,7 @@ export function* tarMembers(
     if (kind === '5' || name.endsWith('/')) continue;
     checkName(bytes.name, name);
     if (!'0\x007'.includes(kind)) {
-      throw new DataError(`${bytes.name}: ${name} is no file but a link or device: get the archive again`);
+      throw new DataError(`${bytes.name}: ${name} is not a file but a link or device: get the archive again`);
     }
     yield { name, offset, length };
   }
@@ -81,7 +81,7 @@ export function* tarMembers(
 /** A name within an archive that leads out of it is always malicious. */
 function checkName(archive: string, name: string): void {
   if (name !== '' && !/^([/\\]|[a-z]:)/i.test(name) && !name.split(/[/\\]/).includes('..')) return;
-  throw new DataError(`${archive} holds the name \`${name}\`, which leads out of it: do not use this archive`);
+  throw new DataError(`${archive} contains the name \`${name}\`, which points outside of it: do not use this archive`);
 }
 
 function checkSum(archive: string, header: Uint8Array, at: number): void {
@@ -89,7 +89,7 @@ function checkSum(archive: string, header: Uint8Array, at: number): void {
   const sum = header.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : byte), 0);
   if (octal(header.subarray(148, 156)) === sum) return;
   throw new DataError(
-    `${archive} ${at === 0 ? 'is no tar archive' : `is damaged: there is no tar header at byte ${at}`}: get it again`,
+    `${archive} ${at === 0 ? 'is not a tar archive' : `is damaged: there is no tar header at byte ${at}`}: get it again`,
   );
 }
 
@@ -164,7 +164,7 @@ export function withFile<Result>(file: string, use: (bytes: Bytes) => Result): R
 export function readFully(file: string, descriptor: number, target: Uint8Array, position: number): void {
   for (let done = 0; done < target.length; ) {
     const read = readSync(descriptor, target, done, target.length - done, position + done);
-    if (read === 0) throw new DataError(`${file} ends at byte ${position + done}: it breaks off, or was changed`);
+    if (read === 0) throw new DataError(`${file} ends at byte ${position + done}: it is truncated, or was changed`);
     done += read;
   }
 }

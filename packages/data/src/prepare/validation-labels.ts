@@ -43,7 +43,7 @@ export async function findValidationLabels(
     return fromKit(place === '' ? tree.name : `${tree.name}/${place}`);
   }
   throw new DataError(
-    `${tree.name}: nothing tells the classes of the images in ${folder}/: put Kaggle's ${solution} beside it, or the development kit (ILSVRC2012_devkit_t12.tar.gz), or give a folder with val/CLASS/*`,
+    `${tree.name}: the images in ${folder}/ have no labels: put Kaggle's ${solution} next to it, or the development kit (ILSVRC2012_devkit_t12.tar.gz), or give a folder with val/CLASS/*`,
   );
 }
 

@@ -63,7 +63,7 @@ function numbered(directory: string, numbers: readonly number[], list: List | un
   const highest = numbers.reduce((a, b) => Math.max(a, b));
   if (highest >= mostClasses) {
     throw new DataError(
-      `${directory}: a label is ${highest}, so labels seem to be no numbers of classes: number classes from 0`,
+      `${directory}: a label is ${highest}, so labels do not seem to be class numbers: number classes from 0`,
     );
   }
   if (list && highest >= list.lines.length) {
@@ -79,7 +79,7 @@ function numbered(directory: string, numbers: readonly number[], list: List | un
     classes: ids.map((id, label) => ({ id, name: readable[label]! })),
     numberOf: new Map(ids.map((id) => [Number(id), Number(id)])),
     remarks: [
-      ...(list ? [] : ['No classes.txt names the classes: they are called by their numbers.']),
+      ...(list ? [] : ['There is no classes.txt, so the classes are named by their numbers.']),
       ...(empty.length > 0
         ? [`${empty.length === 1 ? '1 class has' : `${empty.length} classes have`} no images: ${someOf(empty)}.`]
         : []),
@@ -105,6 +105,6 @@ function named(names: readonly string[], list: List | undefined): LabelledClasse
   return {
     classes: ids.map((id, label) => ({ id, name: readable[label]! })),
     numberOf: new Map(ids.map((id, label) => [id, label])),
-    remarks: list && !isOrder && known.size === 0 ? [`${list.file} names none of the classes.`] : [],
+    remarks: list && !isOrder && known.size === 0 ? [`${list.file} has none of the classes.`] : [],
   };
 }

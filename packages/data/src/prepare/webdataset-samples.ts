@@ -31,7 +31,7 @@ const mostLabelBytes = 2 ** 22;
 
 const hidden: RemarkWords = (count, first) => `${leftOut(count, 'hidden file', 'hidden files', first)}.`;
 const nameless: RemarkWords = (count, first) =>
-  `${leftOut(count, 'file without an ending', 'files without an ending', first)}.`;
+  `${leftOut(count, 'file without an extension', 'files without an extension', first)}.`;
 const withoutImage: RemarkWords = (count, first) =>
   `${leftOut(count, 'sample without an image', 'samples without an image', first)}.`;
 const withoutLabel: RemarkWords = (count, first) =>
@@ -58,7 +58,7 @@ export function readSamples(path: string, name: string, found: Samples, remarks:
       }
       const fields = byKey.get(key) ?? new Map<string, TarMember>();
       if (fields.has(ending.toLowerCase())) {
-        throw new DataError(`${name} holds ${member.name} twice: make the shard again`);
+        throw new DataError(`${name} contains ${member.name} twice: create the shard again`);
       }
       fields.set(ending.toLowerCase(), member);
       byKey.set(key, fields);
@@ -102,7 +102,7 @@ function labelOf(bytes: Bytes, fields: Fields): number | string | undefined {
   if (cls) {
     const label = inWords(read(bytes, cls).trim());
     if (label !== '') return label;
-    throw new DataError(`${bytes.name}: ${cls.name} is empty: it must hold a class, as a number or a name`);
+    throw new DataError(`${bytes.name}: ${cls.name} is empty: it must contain a class, as a number or a name`);
   }
   const json = find('json');
   if (!json) return undefined;
@@ -111,7 +111,7 @@ function labelOf(bytes: Bytes, fields: Fields): number | string | undefined {
     value = JSON.parse(read(bytes, json));
   } catch (error) {
     if (error instanceof DataError) throw error;
-    throw new DataError(`${bytes.name}: ${json.name} is no JSON: make the shard again`, { cause: error });
+    throw new DataError(`${bytes.name}: ${json.name} is not JSON: create the shard again`, { cause: error });
   }
   const known: Readonly<Record<string, unknown>> = typeof value === 'object' && value !== null ? { ...value } : {};
   for (const field of labelFields) {

@@ -43,14 +43,14 @@ export async function findShards(from: string, remarks: Remarks): Promise<ShardF
   const named = of('train').length > 0;
   const train = named ? of('train') : of('unnamed');
   if (train.length === 0) {
-    const found = shards.length === 0 ? 'no shards (*.tar)' : `shards like ${shards[0]!.name}, but none to learn from`;
+    const found = shards.length === 0 ? 'no shards (*.tar)' : `shards like ${shards[0]!.name}, but no training shards`;
     throw new DataError(`${from} has ${found}: give a folder with shards like train-000000.tar and val-000000.tar`);
   }
   if (named && of('unnamed').length > 0) {
-    remarks.say(`Shards that are called neither train nor val are left out: ${someOf(of('unnamed').map(nameOf))}.`);
+    remarks.say(`Shards named neither train nor val are left out: ${someOf(of('unnamed').map(nameOf))}.`);
   }
   const missing = gaps(shards.map(nameOf));
-  if (missing.length > 0) remarks.say(`Of the numbered shards some are missing: ${someOf(missing)}.`);
+  if (missing.length > 0) remarks.say(`Some of the numbered shards are missing: ${someOf(missing)}.`);
   return { directory, train, validation: of('validation'), others: of('other') };
 }
 

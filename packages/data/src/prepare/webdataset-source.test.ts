@@ -124,7 +124,7 @@ describe('shards', () => {
     expect((await open(four)).train).toHaveLength(2);
     // What is there is a folder, whatever its name.
     await rm(four);
-    await refused(open(join(folder, 'a-{1}')), 'has one image only');
+    await refused(open(join(folder, 'a-{1}')), 'has only one image');
   });
 
   test('that are compressed are unpacked first', async () => {
@@ -147,9 +147,9 @@ describe('shards', () => {
       'samples.tar': 'not looked at',
     });
     expect(remarks!.slice(1)).toEqual([
-      'Shards that are called neither train nor val are left out: samples.tar.',
-      'Of the numbered shards some are missing: train-09.tar, train-10.tar.',
-      'No classes.txt names the classes: they are called by their numbers.',
+      'Shards named neither train nor val are left out: samples.tar.',
+      'Some of the numbered shards are missing: train-09.tar, train-10.tar.',
+      'There is no classes.txt, so the classes are named by their numbers.',
     ]);
   });
 });
@@ -306,12 +306,12 @@ describe('what is wrong is told', () => {
       openFiles({ 'a.jpg': 'x' }),
       'has no shards (*.tar): give a folder with shards like train-000000.tar',
     );
-    await refused(openFiles({ 'val-0.tar': 'x' }), 'has shards like val-0.tar, but none to learn from');
+    await refused(openFiles({ 'val-0.tar': 'x' }), 'has shards like val-0.tar, but no training shards');
     await refused(open(join(await temporaryFolder(), 'nowhere')), 'there is no folder');
   });
 
   test.each<[string, Files, string]>([
-    ['a file twice', { 'a.jpg': 'x', 'a.JPG': 'x' }, 'train.tar holds a.JPG twice'],
+    ['a file twice', { 'a.jpg': 'x', 'a.JPG': 'x' }, 'train.tar contains a.JPG twice'],
     [
       'two images',
       { 'a.jpg': 'x', 'a.png': 'x', 'a.cls': '0' },
@@ -348,10 +348,10 @@ describe('what is wrong is told', () => {
   });
 
   test('a class of one image that could not be held out', async () => {
-    await refused(openFiles({ 'train.tar': await shard(['a', 'a', 'b']) }), 'the class b has one image only: give two');
+    await refused(openFiles({ 'train.tar': await shard(['a', 'a', 'b']) }), 'the class b has only one image: give two');
   });
 
   test('what is no archive', async () => {
-    await refused(openFiles({ 'train.tar': Buffer.alloc(1024, 65) }), 'train.tar is no tar archive: get it again');
+    await refused(openFiles({ 'train.tar': Buffer.alloc(1024, 65) }), 'train.tar is not a tar archive: get it again');
   });
 });

@@ -30,7 +30,7 @@ export async function webdatasetSource(from: string, context: SourceContext): Pr
   const unknown = held.find(({ label }) => !known.has(label));
   if (unknown) {
     throw new DataError(
-      `${unknown.name} is of the class ${classes[unknown.label]!.name}, of which there are no images to learn from: add some, or remove it`,
+      `${unknown.name} is of the class ${classes[unknown.label]!.name}, which has no training images: add some, or remove it`,
     );
   }
   const names = classes.map(({ id }) => id);
@@ -52,7 +52,7 @@ export async function webdatasetSource(from: string, context: SourceContext): Pr
     train: withoutKey(splits.train),
     validation: withoutKey(splits.validation),
     remarks: [
-      `Found ${shards(trainShards)} of ${all.length.toLocaleString('en-US')} images to learn from, ${heldOut}; ${classes.length.toLocaleString('en-US')} classes.`,
+      `Found ${shards(trainShards)} of ${all.length.toLocaleString('en-US')} training images, ${heldOut}; ${classes.length.toLocaleString('en-US')} classes.`,
       ...remarks.lines(),
       ...ofClasses,
     ],
@@ -74,7 +74,7 @@ async function readValidation(
   if (others.length === 0) return [];
   const { samples } = await read(others, context, new Remarks());
   if (samples.length === 0) remarks.say(`${namesOf(others)} have no labels and are left out.`);
-  else remarks.say(`There are no shards called val: the images of ${namesOf(others)} are used for validation.`);
+  else remarks.say(`There are no shards named val: the images of ${namesOf(others)} are used for validation.`);
   return samples;
 }
 
@@ -93,7 +93,7 @@ function checked(from: string, { samples, endings }: Samples, shards: readonly S
   if (samples.length > 0) return samples;
   const found = endings.size === 0 ? 'nothing' : someOf([...endings].sort().map((ending) => `KEY.${ending}`));
   throw new DataError(
-    `${from}: ${namesOf(shards)} hold no image with a label: a sample must be an image (KEY.jpg) and its class ` +
+    `${from}: ${namesOf(shards)} contain no labelled images: a sample must be an image (KEY.jpg) and its class ` +
       `(KEY.cls with a number or a name, or KEY.json with \`label\`); there is ${found}`,
   );
 }

@@ -54,7 +54,7 @@ export async function zipTree(file: string): Promise<ImageTree> {
         }
         if (name.startsWith('.')) continue;
         if (!entry.canDecodeFileData()) {
-          throw new DataError(`${file}: ${entry.fileName} is encrypted or compressed in another way than by deflate`);
+          throw new DataError(`${file}: ${entry.fileName} is encrypted or compressed by a method other than deflate`);
         }
         const { fileDataStart: offset } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
         const { compressedSize: length, compressionMethod } = entry;
@@ -65,7 +65,7 @@ export async function zipTree(file: string): Promise<ImageTree> {
     }
   } catch (error) {
     if (error instanceof DataError) throw error;
-    throw new DataError(`${file} breaks off or is no zip archive (${reason(error)}): get it again`, { cause: error });
+    throw new DataError(`${file} is truncated or not a zip archive (${reason(error)}): get it again`, { cause: error });
   }
   return {
     name: file,

@@ -30,10 +30,10 @@ describe('the index', () => {
   });
 
   test.each([
-    ['beyond its shard', [1536, 2561, 0, 0], 'image 1 does not lie in its shard'],
-    ['in a header', [0, 100, 0, 0], 'image 1 does not lie in its shard'],
-    ['between blocks', [513, 100, 0, 0], 'image 1 does not lie in its shard'],
-    ['empty', [512, 0, 0, 0], 'image 1 does not lie in its shard'],
+    ['beyond its shard', [1536, 2561, 0, 0], 'image 1 is not within its shard'],
+    ['in a header', [0, 100, 0, 0], 'image 1 is not within its shard'],
+    ['between blocks', [513, 100, 0, 0], 'image 1 is not within its shard'],
+    ['empty', [512, 0, 0, 0], 'image 1 is not within its shard'],
     ['of an unknown class', [512, 10, 5, 0], 'image 1 is of class 5 of 5'],
   ] as const)('an image %s is refused', (_, entry, message) => {
     const bytes = encodeIndex([entries[0], entry, entries[2]]);

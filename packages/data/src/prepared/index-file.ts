@@ -44,7 +44,7 @@ export function decodeIndex(
   if (bytes.length < headerBytes || !bytes.subarray(0, 8).equals(magic)) throw damaged('it begins with something else');
   const count = bytes.readUInt32LE(8);
   const promised = shards.reduce((sum, { images }) => sum + images, 0);
-  if (count !== promised) throw damaged(`it has ${count} images, the shards have ${promised}`);
+  if (count !== promised) throw damaged(`it has ${count} images, but the shards have ${promised}`);
   if (bytes.length !== headerBytes + count * recordBytes) {
     throw damaged(`it has ${bytes.length} bytes, ${count} images need ${headerBytes + count * recordBytes}`);
   }
@@ -56,7 +56,7 @@ export function decodeIndex(
     for (const end = i + shard.images; i < end; i++) {
       const [offset, length] = [index.offsets[i]!, index.lengths[i]!];
       if (offset < 512 || offset % 512 !== 0 || length === 0 || offset + length > shard.bytes) {
-        throw damaged(`image ${i} does not lie in its shard`);
+        throw damaged(`image ${i} is not within its shard`);
       }
       if (index.labels[i]! >= classes) throw damaged(`image ${i} is of class ${index.labels[i]} of ${classes}`);
     }

@@ -81,7 +81,7 @@ describe('arrays as NumPy has them', () => {
 
   test('of another shape, type or length are refused', () => {
     const bytes = encodeNpy([2, 3], [1, 2, 3, 4, 5, 6]);
-    expect(() => decodeNpy('mean.npy', bytes, [3, 2])).toThrow('mean.npy holds no float32 [3, 2]');
+    expect(() => decodeNpy('mean.npy', bytes, [3, 2])).toThrow('mean.npy contains no float32 [3, 2]');
     expect(() => decodeNpy('mean.npy', bytes.subarray(1), [2, 3])).toThrow(DataError);
     expect(() => decodeNpy('mean.npy', bytes.subarray(0, -1), [2, 3])).toThrow(DataError);
   });

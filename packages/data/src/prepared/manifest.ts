@@ -93,7 +93,7 @@ export function parseManifest(file: string, text: string): Manifest {
   try {
     json = JSON.parse(inTodaysNames(text));
   } catch {
-    throw new DataError(`${file} is not JSON (it was changed, or cut off): ${remedy}`);
+    throw new DataError(`${file} is not JSON (it was changed or truncated): ${remedy}`);
   }
   const version = v.safeParse(v.object({ format: v.literal('alex-dataset'), version: whole(1) }), json);
   if (version.success && version.output.version > manifestVersion) {

@@ -162,7 +162,7 @@ async function checkShards(directory: string, { shards }: SplitManifest): Promis
     try {
       const { size } = await stat(path);
       if (size === bytes) continue;
-      throw new DataError(`${path} has ${size} bytes, it was prepared with ${bytes}: prepare the data again`);
+      throw new DataError(`${path} has ${size} bytes, but was prepared with ${bytes}: prepare the data again`);
     } catch (error) {
       if (error instanceof DataError) throw error;
       throw new DataError(`cannot read ${path} (${reason(error)}): prepare the data again`, { cause: error });

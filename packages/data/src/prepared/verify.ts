@@ -23,6 +23,6 @@ export async function verifyPrepared(
   if (wrong.length === 0) return;
   throw new DataError(
     `${directory}: ${wrong.slice(0, 5).join(', ')}${wrong.length > 5 ? ` and ${wrong.length - 5} more` : ''} ` +
-      'is not what was prepared (changed, cut off or missing): remove the folder and prepare the data again',
+      'is not what was prepared (changed, truncated or missing): remove the folder and prepare the data again',
   );
 }

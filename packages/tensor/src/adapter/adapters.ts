@@ -72,13 +72,13 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   if (found.length === 0) throw new AdapterError(noAdapter(search));
   const { description, request } = choose(found, options.adapter ?? 0);
   const adapter = await request();
-  if (!adapter) throw new AdapterError(`The adapter "${description.name}" was there before and is gone now.`);
+  if (!adapter) throw new AdapterError(`The adapter "${description.name}" is no longer available.`);
   return new Gpu(await requestDevice(adapter, description), description, options, adapter.info);
 }
 
 function checkOptions({ adapter, ...bytes }: OpenOptions): void {
   if (typeof adapter === 'number' && !(Number.isInteger(adapter) && adapter >= 0)) {
-    throw new ConfigError(`adapter: ${adapter} is no index; indices are 0, 1, 2 ... as in listAdapters().`);
+    throw new ConfigError(`adapter: ${adapter} is not an index; indices are 0, 1, 2 ... as in listAdapters().`);
   }
   if (typeof adapter === 'string' && adapter.trim() === '') {
     throw new ConfigError('adapter: the name is empty; leave the option out to get the best adapter.');
@@ -118,7 +118,7 @@ async function requestDevice(adapter: GPUAdapter, { name }: AdapterDescription):
       requiredLimits: Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]])),
     });
   } catch (error) {
-    throw new AdapterError(`The adapter "${name}" gives no device: ${(error as Error).message}`, { cause: error });
+    throw new AdapterError(`The adapter "${name}" provides no device: ${(error as Error).message}`, { cause: error });
   }
 }
 

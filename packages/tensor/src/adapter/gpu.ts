@@ -166,17 +166,17 @@ export class Gpu {
    */
   createBuffer(options: BufferOptions): GPUBuffer {
     const { label, size } = options;
-    if (this.#disposed) throw new AdapterError(`${label}: the adapter "${this.description.name}" was disposed of.`);
+    if (this.#disposed) throw new AdapterError(`${label}: the adapter "${this.description.name}" has been disposed.`);
     if (size > this.limits.maxBufferSize) {
       throw new MemoryError(
         `${label}: a buffer of ${size} bytes is more than the ${this.limits.maxBufferSize} bytes ` +
-          `that the adapter "${this.description.name}" allows: take a smaller batch or another adapter.`,
+          `that the adapter "${this.description.name}" allows: use a smaller batch or another adapter.`,
       );
     }
     if (this.#liveBytes + size > this.memoryBytes) {
       throw new MemoryError(
-        `${label}: with its ${size} bytes all buffers would hold ${this.#liveBytes + size}, more than the ` +
-          `${this.memoryBytes} that may be used of the adapter "${this.description.name}": take a smaller batch.`,
+        `${label}: with these ${size} bytes, all buffers would take ${this.#liveBytes + size}, more than the ` +
+          `${this.memoryBytes} that may be used on the adapter "${this.description.name}": use a smaller batch.`,
       );
     }
     const buffer = this.device.createBuffer(options);

@@ -16,7 +16,7 @@ export function recordElementwise(recorder: Recorder, options: Elementwise): voi
   for (const [name, tensor] of Object.entries({ ...loaded, ...stored })) {
     if (tensor.elements === elements) continue;
     throw new ShapeError(
-      `${label}: ${name} holds ${tensor.elements} elements, the kernel is for ${elements}; tensors of other sizes belong in also`,
+      `${label}: ${name} has ${tensor.elements} elements, but the kernel is for ${elements}; tensors of other sizes belong in also`,
     );
   }
   const width = elements % 4 === 0 ? 4 : 1;

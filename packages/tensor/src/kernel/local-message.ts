@@ -74,7 +74,7 @@ class LocalMessage implements Message {
       const offset = index * mostBytesOfPiece;
       const size = Math.min(mostBytesOfPiece, bytes - offset);
       const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-      return { buffer: sender.createBuffer({ label: `${label} on its way`, size, usage }), offset, size };
+      return { buffer: sender.createBuffer({ label: `${label} in transit`, size, usage }), offset, size };
     });
   }
 

@@ -168,7 +168,9 @@ export function createRecording(gpu: Gpu): Recording {
       const names = [...Object.keys(dispatch.reads), ...Object.keys(dispatch.writes)];
       for (const name of [...names, ...Object.keys(dispatch.scalars ?? {})]) {
         if (!/^[A-Za-z]\w*$/.test(name)) {
-          throw new ConfigError(`${dispatch.label}: ${name} is no name for WGSL; use letters, digits and underscores`);
+          throw new ConfigError(
+            `${dispatch.label}: ${name} is not a valid name in WGSL; use letters, digits and underscores`,
+          );
         }
       }
       for (const name of names) {
@@ -180,7 +182,7 @@ export function createRecording(gpu: Gpu): Recording {
       for (const name of dispatch.vectors ?? []) {
         const tensor = dispatch.reads[name] ?? dispatch.writes[name];
         if (!tensor || tensor.elements % 4 !== 0) {
-          throw new ConfigError(`${dispatch.label}: ${name} cannot be reached four at a time`);
+          throw new ConfigError(`${dispatch.label}: ${name} cannot be accessed four at a time`);
         }
       }
       operations.push(dispatch);
@@ -189,7 +191,7 @@ export function createRecording(gpu: Gpu): Recording {
       const { label, tensor, part } = options;
       const bytes = bytesPerElement(tensor.dataType);
       if (part && ((part.first * bytes) % 4 !== 0 || (part.elements * bytes) % 4 !== 0)) {
-        throw new ConfigError(`${label}: a part of ${tensor.label} that is sent must begin and end with a whole word`);
+        throw new ConfigError(`${label}: a part of ${tensor.label} that is sent must begin and end at a word boundary`);
       }
       operations.push({ ...options, direction: 'send', reads: { tensor }, writes: {} });
     },

@@ -31,7 +31,7 @@ export async function safeCandidates(
     if (safe.has(choice)) continue;
     const reason = whyAvoided(gpu, tunable, choice);
     if (reason === undefined) untried.push(choice);
-    else onDropped(choice, `${reason}; it was tried once and never is again`);
+    else onDropped(choice, `${reason}; it will never be tried again`);
   }
   if (untried.length > 0) {
     for await (const { choice, fault, dangerous } of trialProcess.try(tunable, untried, signal)) {

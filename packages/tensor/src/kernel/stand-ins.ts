@@ -16,7 +16,7 @@ function madeUpValues(): Float32Array {
 }
 
 function refuseTransfer({ label }: { readonly label: string }): never {
-  throw new ConfigError(`${label}: what is tuned runs on one adapter alone, and cannot send or receive`);
+  throw new ConfigError(`${label}: a tunable runs on a single adapter, and cannot send or receive`);
 }
 
 /**

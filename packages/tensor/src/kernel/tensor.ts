@@ -142,7 +142,7 @@ export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise
         }
       });
     for (let index = 0; index < Math.min(2, pieces.length); index++) {
-      stagings.push(gpu.createBuffer({ label: 'values on their way to the host', size, usage: readableUsage() }));
+      stagings.push(gpu.createBuffer({ label: 'values in transit to the host', size, usage: readableUsage() }));
       submit(pieces[index]!, stagings[index]!);
     }
     for (const [index, piece] of pieces.entries()) {
@@ -249,7 +249,7 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
 
 /** The memory of a tensor that has its own. */
 export function bufferOf(tensor: Tensor): GPUBuffer {
-  if (!tensor.buffer) throw new ShapeError(`${tensor.label} has no memory of its own; only a program can reach it`);
+  if (!tensor.buffer) throw new ShapeError(`${tensor.label} has no memory of its own; only a program can access it`);
   return tensor.buffer;
 }
 

@@ -127,10 +127,10 @@ describe('a process of trials', () => {
   it('survives what a candidate does to it, and goes on behind that', async () => {
     expect(await verdicts(['right', 'crash', 'exit', 'twoSteps', 'hang', 'lose', 'wrong'], trialProcess())).toEqual([
       { choice: 'right', ...right },
-      { choice: 'crash', fault: 'takes down its process (SIGSEGV)', dangerous: true },
-      { choice: 'exit', fault: 'takes down its process (exit code 3)', dangerous: true },
+      { choice: 'crash', fault: 'crashes its process (SIGSEGV)', dangerous: true },
+      { choice: 'exit', fault: 'crashes its process (exit code 3)', dangerous: true },
       { choice: 'twoSteps', ...right },
-      { choice: 'hang', fault: 'does not come to an end', dangerous: true },
+      { choice: 'hang', fault: 'does not finish', dangerous: true },
       {
         choice: 'lose',
         fault: expect.stringMatching(/^loses the adapter: The adapter ".+" was lost/),
@@ -148,7 +148,7 @@ describe('a process of trials', () => {
   });
 
   it('blames nobody where it is ended from outside, or does not start', async () => {
-    const outside = 'cannot be tried in a process of its own, which ended (SIGTERM)';
+    const outside = 'cannot be tried in a separate process, which ended (SIGTERM)';
     expect(await verdicts(['right', 'interrupt', 'twoSteps'], trialProcess())).toEqual([
       { choice: 'right', ...right },
       { choice: 'interrupt', fault: outside, dangerous: false },
@@ -206,7 +206,7 @@ describe('risky candidates', () => {
     expect(first.tunings.get('doubling/1/1000')!.choice).toBe('twoSteps');
     const key = 'doubling/1/1000';
     expect(first.dropped).toEqual([
-      { key, choice: 'crash', reason: 'takes down its process (SIGSEGV)' },
+      { key, choice: 'crash', reason: 'crashes its process (SIGSEGV)' },
       { key, choice: 'wrong', reason: expect.stringContaining('differs') },
     ]);
     const [name] = await readdir(folder);
@@ -221,7 +221,7 @@ describe('risky candidates', () => {
     expect(again.left).toEqual([]);
     const onlyBad = await tune(other, record(['crash', 'plain', 'exit']), { ...options, trialProcess: harmless });
     expect(onlyBad.dropped).toEqual([
-      { key, choice: 'crash', reason: 'takes down its process (SIGSEGV); it was tried once and never is again' },
+      { key, choice: 'crash', reason: 'crashes its process (SIGSEGV); it will never be tried again' },
     ]);
     expect(onlyBad.tunings.get(key)!.choice).not.toBe('crash');
     other.dispose();
@@ -232,7 +232,7 @@ describe('risky candidates', () => {
     useTunings(gpu, [[key, { choice: 'crash', milliseconds: 1, effort: 'quick' }]]);
     const tunable = doubling(createRecording(gpu), candidates);
     expect(choiceOf(gpu, tunable)).toBe('crash');
-    avoidOn(gpu, [[key, [{ choice: 'crash', reason: 'takes down its process' }]]]);
+    avoidOn(gpu, [[key, [{ choice: 'crash', reason: 'crashes its process' }]]]);
     expect(choiceOf(gpu, tunable)).toBe('plain');
   });
 
@@ -243,7 +243,7 @@ describe('risky candidates', () => {
       { choice: 'twoSteps', milliseconds: 1 },
       { choice: 'plain', milliseconds: 5 },
       { choice: 'right', milliseconds: 5 },
-      { choice: 'exit', reason: 'takes down its process (exit code 3)' },
+      { choice: 'exit', reason: 'crashes its process (exit code 3)' },
     ]);
     expect(avoidedOn(gpu)).toEqual(await cache.loadAvoided(gpu.description));
     expect(avoidedOn(gpu).size).toBe(1);

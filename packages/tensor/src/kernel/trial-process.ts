@@ -91,7 +91,7 @@ export class TrialProcess {
       const untried = rest.filter((_, number) => !faults.has(number) && number !== ended?.blamed);
       if (ended?.blamed !== undefined) yield { choice: rest[ended.blamed]!.choice, fault: ended.how, dangerous: true };
       else if (ended) {
-        const fault = `cannot be tried in a process of its own, which ${ended.how}`;
+        const fault = `cannot be tried in a separate process, which ${ended.how}`;
         for (const { choice } of untried) yield { choice, fault, dangerous: false };
         return;
       }
@@ -137,7 +137,7 @@ export class TrialProcess {
         const { signal } = watch;
         const { overdue = hangs } = this.#options;
         overdue(trying === undefined ? undefined : choiceOf(trying), signal).then(
-          () => signal.aborted || settleWith('does not come to an end'),
+          () => signal.aborted || settleWith('does not finish'),
           () => undefined,
         );
       };
@@ -156,7 +156,7 @@ export class TrialProcess {
       const gone = (code: number | null, by: NodeJS.Signals | null) => {
         const sign = by ?? `exit code ${code}`;
         if (trying === undefined || fromOutside.includes(by)) settle({ how: `ended (${sign})`, blamed: undefined });
-        else settleWith(`takes down its process (${sign})`);
+        else settleWith(`crashes its process (${sign})`);
       };
       const failed = (error: Error) => settle({ how: `does not start: ${error.message}`, blamed: undefined });
       const stop = () => settle({ how: 'was stopped', blamed: undefined });

@@ -88,8 +88,8 @@ describe('createTuningCache', () => {
   });
 
   it('keeps what is to be avoided beside tunings, each candidate once', async () => {
-    const crash = { choice: { rows: 8, width: 4 }, reason: 'takes down its process (SIGSEGV)' };
-    const hang = { choice: 'matrix', reason: 'does not come to an end' };
+    const crash = { choice: { rows: 8, width: 4 }, reason: 'crashes its process (SIGSEGV)' };
+    const hang = { choice: 'matrix', reason: 'does not finish' };
     await cache.avoid(adapter, new Map([['a/1/', [{ ...crash, reason: 'something' }]]]));
     await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
     await cache.avoid(adapter, new Map([['b/1/', [hang]]]));

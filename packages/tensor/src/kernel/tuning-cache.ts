@@ -63,7 +63,7 @@ export function createTuningCache(
     try {
       return (await readTunings(path)) ?? nothing;
     } catch (error) {
-      problem(`${messageOf(error)}; what it holds is measured again`);
+      problem(`${messageOf(error)}; its tunings are measured again`);
       return error instanceof NewerFormat ? 'newer' : nothing;
     }
   };
@@ -125,7 +125,7 @@ export async function importTunings(path: string, gpu: Gpu): Promise<{ count: nu
   if (!file) throw new DataError(`${path}: there is no such file`);
   const { name } = gpu.description;
   if (file.adapter !== name) {
-    throw new ConfigError(`${path}: holds tunings of the adapter "${file.adapter}", this one is "${name}"`);
+    throw new ConfigError(`${path}: contains tunings for the adapter "${file.adapter}", but this one is "${name}"`);
   }
   useTunings(gpu, file.tunings);
   return { count: file.tunings.size, driver: file.driver };
@@ -156,15 +156,15 @@ async function readTunings(path: string): Promise<TuningFile | undefined> {
   try {
     content = JSON.parse(text);
   } catch {
-    throw new Error(`${path}: is torn, or no file of tunings`);
+    throw new Error(`${path}: is truncated, or not a tunings file`);
   }
   if (!isRecord(content) || typeof content['format'] !== 'number' || !isRecord(content['entries'])) {
-    throw new Error(`${path}: is no file of tunings`);
+    throw new Error(`${path}: is not a tunings file`);
   }
   if (content['format'] > format) throw new NewerFormat(`${path}: was written by a newer version of Alex`);
   const { adapter, driver, entries } = content;
   if (content['format'] !== format || typeof adapter !== 'string' || typeof driver !== 'string') {
-    throw new Error(`${path}: is no file of tunings`);
+    throw new Error(`${path}: is not a tunings file`);
   }
   const tunings = new Map<string, Tuning>();
   for (const [key, entry] of Object.entries(entries)) if (isTuning(entry)) tunings.set(key, entry);

@@ -81,7 +81,7 @@ async function errorOf(gpu: Gpu, test: Case, dataType: 'f32' | 'f16' = 'f32'): P
 }
 
 describe.each([
-  ['with subgroups where the adapter has them', {}, 20],
+  ['with subgroups if the adapter has them', {}, 20],
   ['without subgroups', { subgroups: false }, 8],
 ])('a matrix product %s', (_, options, randomShapes) => {
   let gpu: Gpu;

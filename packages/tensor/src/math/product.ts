@@ -255,7 +255,7 @@ function checkSizes({ label, a, b, output, m, n, k, bias, batches = 1 }: Product
   for (const [name, tensor, elements] of expected) {
     if (tensor && tensor.elements !== elements) {
       throw new ShapeError(
-        `${label}: ${name} must hold ${elements} values for a product of ${m} x ${k} by ${k} x ${n}${batches > 1 ? `, ${batches} times` : ''}, got ${tensor.elements}`,
+        `${label}: ${name} must have ${elements} values for a product of ${m} x ${k} by ${k} x ${n}${batches > 1 ? `, ${batches} times` : ''}, got ${tensor.elements}`,
       );
     }
   }

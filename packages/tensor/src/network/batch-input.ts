@@ -44,8 +44,8 @@ export class BatchInput {
     const { name } = this.#description;
     if (this.#stations.exchange) {
       throw new ConfigError(
-        `${name}: is on ${this.#stations.all.length} adapters, each with an input of its own; fill all of its inputs and ` +
-          'give its input',
+        `${name}: is on ${this.#stations.all.length} adapters, each with its own input; fill all of its inputs and ` +
+          'pass its input',
       );
     }
     if (images.shape[0] !== this.#batch) {

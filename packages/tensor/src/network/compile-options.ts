@@ -38,12 +38,12 @@ export function checkOptions(description: NetworkDescription, gpu: Gpu, options:
   if (precision === 'mixed' && !gpu.features.has('shader-f16')) {
     throw new ConfigError(
       `${description.name}: mixed precision needs an adapter with the feature shader-f16, which ${gpu.description.name} ` +
-        'has not; use float32 or another adapter',
+        'lacks; use float32 or another adapter',
     );
   }
   if (description.output.length !== 1) {
     throw new ShapeError(
-      `${description.name}: the last layer must give one score a class, [N, classes]; it gives ` +
+      `${description.name}: the last layer must output one score per class, [N, classes]; it outputs ` +
         `[N, ${description.output.join(', ')}]`,
     );
   }

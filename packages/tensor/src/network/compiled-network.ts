@@ -260,7 +260,7 @@ export class CompiledNetwork implements Network {
   #trainingPrograms(): Program[] {
     return this.#stations.all.map(({ programs }) => {
       if (!programs.train) {
-        throw new ConfigError(`${this.description.name}: made with training: false, so it cannot learn`);
+        throw new ConfigError(`${this.description.name}: created with training: false, so it cannot be trained`);
       }
       return programs.train;
     });

@@ -84,7 +84,7 @@ export function describeNetwork(options: NetworkOptions): NetworkDescription {
   checkWholeNumber(options.name, 'columns', columns);
   if (options.input.length !== 3 || options.input.some((size) => !Number.isInteger(size) || size < 1)) {
     throw new ShapeError(
-      `${options.name}: input must be one image, [C, H, W], got ${formatShape(options.input)}; values without a place are [F, 1, 1]`,
+      `${options.name}: input must be one image, [C, H, W], got ${formatShape(options.input)}; plain vectors are [F, 1, 1]`,
     );
   }
   if (options.layers.length === 0) throw new ConfigError(`${options.name}: a network needs at least one layer`);
@@ -93,7 +93,7 @@ export function describeNetwork(options: NetworkOptions): NetworkDescription {
   const layers = options.layers.map((entry): DescribedLayer => {
     const { layer, from } = 'layer' in entry ? entry : { layer: entry, from: 'own' as const };
     if (names.has(layer.name)) {
-      throw new ConfigError(`${options.name}: two layers are called ${layer.name}; give each a name of its own`);
+      throw new ConfigError(`${options.name}: two layers are called ${layer.name}; give each its own name`);
     }
     names.add(layer.name);
     const inputShape = shape;
@@ -108,7 +108,7 @@ export function describeNetwork(options: NetworkOptions): NetworkDescription {
     const repeated = own.find((name, index) => own.indexOf(name) < index);
     if (repeated !== undefined) {
       throw new ConfigError(
-        `${options.name}: ${layer.name} has two parameters or states called ${repeated}; give each a name of its own`,
+        `${options.name}: ${layer.name} has two parameters or states called ${repeated}; give each its own name`,
       );
     }
     return { layer, from, inputShape, outputShape: shape, parameters, state };

@@ -21,7 +21,7 @@ export async function explainFailure(what: string, gpus: readonly Gpu[], error: 
   clearTimeout(timer);
   if (found) {
     return new AdapterLostError(
-      `${what}: adapter ${found.number} of ${gpus.length} failed, and with it all stopped: ${found.loss.message}`,
+      `${what}: adapter ${found.number} of ${gpus.length} failed, so all of them stopped: ${found.loss.message}`,
       { cause: error },
     );
   }

@@ -30,7 +30,7 @@ export function checkFits(
   const remedy =
     largest === 0
       ? 'no smaller batch fits either: choose another adapter'
-      : `the largest batch that fits is ${largest}; take that, or learn from several smaller ones a step`;
+      : `the largest batch that fits is ${largest}; use that, or several micro-batches per step`;
   throw new MemoryError(
     `${description.name} at a batch of ${options.batch} does not fit the adapter "${gpu.description.name}": ${excess}; ${remedy}.`,
     { largestBatch: largest },
@@ -53,10 +53,10 @@ function excessOf(
   // Parameters and the optimizer's state are read in the same way, one by one, when they are saved.
   const saved = training ? bytesToRead(Math.max(parameterBytes, stateBytes)) : 0;
   const needed = totalBytes + results + saved + smallBuffers;
-  if (needed > free) return `it needs ${megabytes(needed)}, there are ${megabytes(free)}`;
+  if (needed > free) return `it needs ${megabytes(needed)}, but there are only ${megabytes(free)}`;
   const { maxBufferSize } = gpu.limits;
   if (largestBufferBytes > maxBufferSize) {
-    return `it needs a buffer of ${megabytes(largestBufferBytes)}, at most ${megabytes(maxBufferSize)} are allowed`;
+    return `it needs a buffer of ${megabytes(largestBufferBytes)}, but at most ${megabytes(maxBufferSize)} are allowed`;
   }
   return undefined;
 }

@@ -29,16 +29,16 @@ export function recordLayerForward(
   const shape = layer.outputShape(values.input.shape);
   if (!output) {
     throw new ConfigError(
-      `${layer.name}: forward gave no output; it must return { output }, of the shape ${formatShape(shape)}`,
+      `${layer.name}: forward returned no output; it must return { output }, of the shape ${formatShape(shape)}`,
     );
   }
-  checkShape(`${layer.name}: forward gave an output`, output, shape, 'outputShape');
+  checkShape(`${layer.name}: forward returned an output`, output, shape, 'outputShape');
   if (values.training) {
     checkAll(layer.name, 'forward', 'the new state', result?.state ?? {}, state, 'state');
     for (const [name, { dataType }] of Object.entries(result?.state ?? {})) {
       if (dataType !== 'f32') {
         throw new ConfigError(
-          `${layer.name}: forward gave the new state ${name} as ${dataType}; make it with recorder.tensor, as f32`,
+          `${layer.name}: forward returned the new state ${name} as ${dataType}; make it with recorder.tensor, as f32`,
         );
       }
     }
@@ -64,10 +64,10 @@ export function recordLayerBackward(
     const { shape } = values.input;
     if (!inputGradient) {
       throw new ConfigError(
-        `${layer.name}: backward gave no inputGradient though needsInputGradient was true; return it, of the shape ${formatShape(shape)}`,
+        `${layer.name}: backward returned no inputGradient although needsInputGradient was true; return it, of the shape ${formatShape(shape)}`,
       );
     }
-    checkShape(`${layer.name}: backward gave an inputGradient`, inputGradient, shape, 'input');
+    checkShape(`${layer.name}: backward returned an inputGradient`, inputGradient, shape, 'input');
   }
   if (values.needsParameterGradients ?? true) {
     checkAll(layer.name, 'backward', 'the gradient of', parameterGradients, parameters, 'parameters');
@@ -88,22 +88,22 @@ function checkAll(
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     const right = known.length > 0 ? `${source} describes ${known.join(', ')}` : `${source} describes none`;
-    throw new ConfigError(`${layer}: ${method} gave ${what} ${unknown}; ${right}`);
+    throw new ConfigError(`${layer}: ${method} returned ${what} ${unknown}; ${right}`);
   }
   for (const { name, shape } of described) {
     const tensor = given[name];
     if (!tensor) {
       throw new ConfigError(
-        `${layer}: ${method} did not give ${what} ${name}; return it, of the shape ${formatShape(shape)}`,
+        `${layer}: ${method} did not return ${what} ${name}; return it, of the shape ${formatShape(shape)}`,
       );
     }
-    checkShape(`${layer}: ${method} gave ${what} ${name}`, tensor, shape, source);
+    checkShape(`${layer}: ${method} returned ${what} ${name}`, tensor, shape, source);
   }
 }
 
 function checkShape(what: string, tensor: Tensor, shape: Shape, source: string): void {
   if (formatShape(tensor.shape) === formatShape(shape)) return;
   throw new ShapeError(
-    `${what} of the shape ${formatShape(tensor.shape)}; it must be ${formatShape(shape)}, by its ${source}`,
+    `${what} of the shape ${formatShape(tensor.shape)}; by its ${source}, it must be ${formatShape(shape)}`,
   );
 }

@@ -152,7 +152,7 @@ export function recordGradients(
   const forward = recordForward(recorder, part, input, readParameter, readState, true);
   const output = recordScores(recorder, part, forward.at(-1)!.above);
   const loss = options.loss.record(recorder, { output, labels, training: true });
-  if (!loss.outputGradient) throw new ConfigError(`${options.loss.kind}: gave no gradient in training`);
+  if (!loss.outputGradient) throw new ConfigError(`${options.loss.kind}: returned no gradient in training`);
   const scale = tensors.state.get(lossScale.name);
   const gradient = scale ? recordScaled(recorder, loss.outputGradient, scale) : loss.outputGradient;
   const own = part.scores ? recordPiece(recorder, 'loss/ownGradient', gradient, part.scores, part.index) : gradient;

@@ -51,7 +51,7 @@ export class Turns {
   refuseWhileHanding(): void {
     this.#refuseAfterEnd();
     if (this.#handing) {
-      throw new ConfigError(`${this.#name}: a step is under way on several adapters; wait for its result first`);
+      throw new ConfigError(`${this.#name}: a step is in flight on several adapters; wait for its result first`);
     }
   }
 

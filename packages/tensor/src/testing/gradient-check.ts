@@ -106,7 +106,7 @@ async function checkCase(gpu: Gpu, layer: Layer, given: GradientCase): Promise<G
   const errors: GradientError[] = [];
   for (const check of checks) {
     const { of, values, gradient } = check;
-    if (!gradient) throw new AlexError(`${layer.name}: backward gives no gradient of ${of}`);
+    if (!gradient) throw new AlexError(`${layer.name}: backward returns no gradient of ${of}`);
     if (formatShape(gradient.shape) !== formatShape(values.shape)) {
       throw new AlexError(
         `${layer.name}: the gradient of ${of} has the shape ${formatShape(gradient.shape)}, ${of} has ${formatShape(values.shape)}`,
@@ -197,8 +197,8 @@ async function complaint(
   }
   const position = positionOf(worst.at, values.shape).join(', ');
   return (
-    `${layer.name}: the gradient of ${of} is off by ${error.toExponential(1)} of its norm; the worst of it: at ` +
-    `[${position}] backward gives ${gradient.data[worst.at]!.toPrecision(6)}, central differences ${worst.slope.toPrecision(6)}`
+    `${layer.name}: the gradient of ${of} is off by ${error.toExponential(1)} of its norm; worst at ` +
+    `[${position}] backward returns ${gradient.data[worst.at]!.toPrecision(6)}, central differences ${worst.slope.toPrecision(6)}`
   );
 }
 

@@ -50,7 +50,7 @@ export class LayerChecks<Options> {
       const at = one.data.findIndex((value, i) => !Object.is(value, other.data[i]));
       if (at >= 0)
         throw new AlexError(
-          `${layer.name}: ${what}[${at}] is ${one.data[at]} once and ${other.data[at]} the next time`,
+          `${layer.name}: ${what}[${at}] is ${one.data[at]} in one run and ${other.data[at]} in the next`,
         );
     });
   }
@@ -59,7 +59,7 @@ export class LayerChecks<Options> {
     const { layer, values } = this.#drawn(this.#case.input, 4);
     const all = await runLayer(gpu, layer, values);
     const lowest = await runLayer(gpu, layer, { ...values, needsInputGradient: false });
-    if (lowest.inputGradient) throw new AlexError(`${layer.name}: records an input gradient that nobody needs`);
+    if (lowest.inputGradient) throw new AlexError(`${layer.name}: records an input gradient that is not needed`);
     for (const [name, gradient] of Object.entries(all.parameterGradients ?? {})) {
       expectClose(
         layer,
@@ -152,7 +152,7 @@ export class LayerChecks<Options> {
       const own = Math.floor(i / perImage) === 1;
       if (!own && !Object.is(value, clean.output.data[i])) {
         throw new AlexError(
-          `${layer.name}: a NaN in image 1 changes output[${i}], which is of image ${Math.floor(i / perImage)}`,
+          `${layer.name}: a NaN in image 1 changes output[${i}], which belongs to image ${Math.floor(i / perImage)}`,
         );
       }
     }

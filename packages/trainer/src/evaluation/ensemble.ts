@@ -160,8 +160,8 @@ function sharesOf(members: readonly Scores[], weights: readonly number[] = membe
       labels.some((l, i) => l !== first.labels[i])
     ) {
       throw new ConfigError(
-        `network ${index + 1} of the ensemble was shown ${labels.length} images of ${classes} classes, the first one ` +
-          `${first.labels.length} of ${first.classes}, or others: show all of them the same`,
+        `network ${index + 1} of the ensemble was evaluated on ${labels.length} images of ${classes} classes, the first one on ` +
+          `${first.labels.length} of ${first.classes}, or on others: evaluate all of them on the same images`,
       );
     }
   }
