@@ -28,9 +28,9 @@ test('workloads are of the batch', () => {
 });
 
 test.each([
-  ['--peers mxnet', /--peers: 'mxnet' is unknown; choose of jax-js, tfjs/],
+  ['--peers mxnet', /--peers: 'mxnet' is unknown; choose from jax-js, tfjs/],
   ['--peers alex', /'alex' is unknown/],
-  ['--workloads conv1', /--workloads: 'conv1' is unknown; choose of product, /],
+  ['--workloads conv1', /--workloads: 'conv1' is unknown; choose from product, /],
   ['--workloads constructor', /'constructor' is unknown/],
   ['--batch 0', /--batch must be a whole number of at least 1, got 0/],
   ['--repeats 1.5', /--repeats .* got 1.5/],

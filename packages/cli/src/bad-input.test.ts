@@ -73,7 +73,7 @@ describe('options that are not allowed', () => {
     [
       'a batch larger than the data',
       ['--batch', '500'],
-      /--batch 500: there are only 21 images to learn from; give at most 21/,
+      /--batch 500: there are only 21 training images; give at most 21/,
     ],
     ['a fraction of a batch', ['--batch', '2.5'], /--batch.*'2.5' is invalid/],
     ['negative steps', ['--steps', '-1'], /--steps.*'-1' is invalid.*at least 1/],
@@ -119,7 +119,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /one class folder only, red: it needs at least two/,
+      /only one class folder, red: it needs at least two/,
     );
     await expectNothing(run);
   });
@@ -140,7 +140,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /empty holds nothing, no data to learn from: give/,
+      /empty contains nothing, but no supported data: give/,
     );
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', join(data, 'x'))),
@@ -201,14 +201,14 @@ describe('places where a run cannot be', () => {
       2,
       /already contains a run; resume it with .*--resume.*, or choose another --run/,
     );
-    expectRefusal(await runCommand(['demo', '--run', run]), 2, /holds a run already/);
+    expectRefusal(await runCommand(['demo', '--run', run]), 2, /already contains a run/);
     expect(await readdir(run, { recursive: true })).toEqual(before);
     expect(await readFile(join(run, 'config.json'))).toEqual(config);
   });
 
   it('a directory that holds something else', async () => {
     for (const more of [[], ['--resume']]) {
-      expectRefusal(await runCommand(tinyTraining(images, ...more)), 2, /holds files but no run.*choose another/);
+      expectRefusal(await runCommand(tinyTraining(images, ...more)), 2, /contains files but no run.*choose another/);
     }
     expect((await readdir(images)).sort()).toEqual(['blue', 'green', 'red']);
   });
@@ -288,7 +288,7 @@ describe('runs that were damaged', () => {
     const run = await copyOfTrained();
     await rm(join(run, 'weights.safetensors'));
     await rm(join(run, 'checkpoints'), { recursive: true });
-    expectRefusal(await runCommand(['evaluate', '--run', run]), 1, /has learnt nothing yet .*; train it first/);
+    expectRefusal(await runCommand(['evaluate', '--run', run]), 1, /has no trained weights yet .*; train it first/);
   });
 
   it('a configuration that was cut off', async () => {
@@ -315,7 +315,11 @@ describe('runs that were damaged', () => {
       ['--chunk', '32', '1'],
     ] as const) {
       const refused = await runCommand(tinyTraining(trained, '--resume', option, other));
-      expectRefusal(refused, 2, new RegExp(`${option} ${other} cannot be changed .* begun with ${own}; leave it out`));
+      expectRefusal(
+        refused,
+        2,
+        new RegExp(`${option} ${other} cannot be changed .* started with ${own}; leave it out`),
+      );
     }
   });
 
@@ -325,7 +329,7 @@ describe('runs that were damaged', () => {
     expectRefusal(
       await runCommand(['evaluate', '--run', trained, '--data', data]),
       2,
-      /has 3 classes .*yellow.*give data with the same/,
+      /has 3 classes .*yellow.*use data with the same/,
     );
   });
 
@@ -361,7 +365,7 @@ it('a loss that is no longer a number', async () => {
   expectRefusal(
     refused,
     1,
-    /the loss became .* at step \d+: training diverged; begin a new run with a lower learning rate .* it began in .*divergence\.json says/,
+    /the loss became .* at step \d+: training diverged; start a new run with a lower learning rate .* it started in .*divergence\.json has/,
   );
   expect(await readdir(run)).toContain('divergence.json');
 });

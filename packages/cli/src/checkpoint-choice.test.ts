@@ -63,7 +63,7 @@ describe('which weights are used', () => {
   });
 
   it.each([
-    ['7', 1, /has no checkpoint of step 7; there are those of the steps 12, 9, 6, 3/],
+    ['7', 1, /has no checkpoint of step 7; there are checkpoints of the steps 12, 9, 6, 3/],
     ['newest', 2, /It must be best, last, or the number of a step/],
   ])('%s is refused', async (which, code, message) => {
     const refused = await runCommand(['evaluate', '--run', run, '--checkpoint', which]);

@@ -11,7 +11,7 @@ it('what was left out of a folder is said by what reads it, of several runs once
   const images = join(directory, 'images');
   await writeImages(images, ['blue', 'red']);
   await writeFile(join(images, 'red', 'more.bmp'), 'BM');
-  const remark = /^1 file with another ending is left out: red\/more\.bmp: images must be JPEG, .*\.$/gm;
+  const remark = /^1 file with another extension is left out: red\/more\.bmp: images must be JPEG, .*\.$/gm;
   const [run, other] = [join(directory, 'run'), join(directory, 'other')];
   const sizes = ['--model', 'small', '--crop', '24', '--batch', '4', '--steps', '1', '--tune', 'off'];
   const trained = await runCommand(['train', '--data', images, '--run', run, ...sizes]);

@@ -50,7 +50,7 @@ describe('fine-tuning from published weights', () => {
     const planned = plan({ from: torchvision, model: 'paper' });
     await expect(planned).rejects.toThrow(ConfigError);
     await expect(planned).rejects.toThrow(
-      /holds weights of torchvision, not of paper: conv1\.weight is \[64, .* and \[96, .* here; give --model torchvision/,
+      /contains weights of torchvision, not of paper: conv1\.weight is \[64, .* and \[96, .* here; give --model torchvision/,
     );
   });
 
@@ -70,7 +70,7 @@ describe('fine-tuning from published weights', () => {
 
   it.each([
     ['conv9', /--freeze conv9: there is no layer with parameters of this name; choose from conv1, conv2, .*fc8/],
-    ['relu1', /--freeze relu1: no layer of this name learns/],
+    ['relu1', /--freeze relu1: there is no layer with parameters of this name/],
     ['conv1,conv2,conv3,conv4,conv5,fc6,fc7,fc8', /all layers are named, so nothing would learn/],
   ])('refuses --freeze %s', async (freeze, message) => {
     await expect(plan({ from: torchvision, freeze })).rejects.toThrow(message);
@@ -119,6 +119,8 @@ describe('fine-tuning from a run', () => {
     expect(named.code, named.stderr).toBe(0);
     const other = await runCommand(['train', '--run', run, '--resume', '--freeze', 'conv2']);
     expect(other.code).toBe(2);
-    expect(other.stderr).toMatch(/--freeze conv2 cannot be changed during a run, which was begun with conv1\.weight,/);
+    expect(other.stderr).toMatch(
+      /--freeze conv2 cannot be changed during a run, which was started with conv1\.weight,/,
+    );
   });
 });

@@ -50,7 +50,7 @@ describe.skipIf(!hasHalves)('--precision mixed (needs the feature shader-f16)', 
 
     const other = await training(parts, 6, '--resume', '--precision', 'float32');
     expect(other.code).toBe(2);
-    expect(other.stderr).toMatch(/--precision float32 cannot be changed .* begun with mixed/);
+    expect(other.stderr).toMatch(/--precision float32 cannot be changed .* started with mixed/);
 
     expect((await training(parts, 6, '--resume')).code).toBe(0);
     expect((await runCommand(['evaluate', '--run', parts])).code).toBe(0);

@@ -46,7 +46,7 @@ describe('images', () => {
       size: 28,
     });
     expect(result.standardDeviations).toHaveLength(3);
-    expect(stderr).toContain('images: 21 training images and 3 held out, of 3 classes, ');
+    expect(stderr).toContain('images: 21 training and 3 validation images, of 3 classes, ');
     expect(stderr).toContain(`train --data ${prepared} --run runs/mine`);
     expect(await readdir(prepared)).toContain('dataset.json');
 
@@ -63,7 +63,7 @@ describe('images', () => {
     const { code, stderr } = await runCommand(preparation(join(directory, 'to-more'), '--from', from));
     expect(code).toBe(0);
     expect(stderr).toContain('There is no val/: the images of test/ are used for validation.\n');
-    expect(stderr).toContain('1 file with another ending is left out: train/red/red.bmp: ');
+    expect(stderr).toContain('1 file with another extension is left out: train/red/red.bmp: ');
   });
 
   it('that cannot be used are counted, and too many are a failure', async () => {
@@ -119,7 +119,7 @@ describe('wrong use', () => {
     [
       'a share without its sign',
       ['prepare', '--source', 'emoji', '--to', 'never-made', '--max-rejected', '0.1'],
-      /--max-rejected.*share such as 0\.1%/,
+      /--max-rejected.*percentage such as 0\.1%/,
     ],
     [
       'classes of a folder',
@@ -143,6 +143,6 @@ describe('wrong use', () => {
   it('a target that holds something else is left as it is', async () => {
     const { code, stderr } = await runCommand(preparation(images));
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^error: .*images holds blue and is no preparation/);
+    expect(stderr).toMatch(/^error: .*images holds blue and is not an unfinished preparation/);
   });
 });

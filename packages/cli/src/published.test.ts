@@ -71,10 +71,10 @@ describe('a file of published weights', () => {
     await refused(
       'foreign',
       undefined,
-      /classifier.6.weight, the last layer of torchvision, is missing; .* as torchvision's alexnet does/,
+      /classifier.6.weight, the last layer of torchvision, is missing; .* torchvision's tensor names/,
     );
     await writeSafetensors(file('own'), { 'conv1.weight': tensorOf(7) });
-    await refused('own', undefined, /holds weights of a run of this program, .*give the run's directory as --run/);
+    await refused('own', undefined, /contains weights of a run of this program .*give the run's directory with --run/);
     const double = Buffer.from(
       JSON.stringify({ 'classifier.6.bias': { dtype: 'F64', shape: [2], data_offsets: [0, 16] } }),
     );
@@ -124,15 +124,15 @@ describe('a caffemodel', () => {
   it('without the layers that would tell is taken by its name, which is said', async () => {
     const named = await readPublishedWeights(await caffemodel('my CaffeNet', ['Convolution']));
     expect(named).toMatchObject({ form: { variant: 'caffenet' } });
-    expect(named.remarks.join()).toMatch(/taken for caffenet, by its name my CaffeNet\./);
+    expect(named.remarks.join()).toMatch(/assumed to be caffenet, by its name my CaffeNet\./);
     const nameless = await readPublishedWeights(await caffemodel('', ['Convolution']));
-    expect(nameless.remarks.join()).toMatch(/does not say whether .*taken for caffe\./);
+    expect(nameless.remarks.join()).toMatch(/does not say whether .*assumed to be caffe\./);
   });
 
   it('of another relative is refused', async () => {
     const reading = readPublishedWeights(await caffemodel('VGG', ['Convolution', 'ReLU', 'Pooling']));
     await expect(reading).rejects.toThrow(CheckpointError);
-    await expect(reading).rejects.toThrow(/VGG pools but has no normalization across maps/);
+    await expect(reading).rejects.toThrow(/VGG has pooling but no normalization across maps/);
   });
 });
 
@@ -164,7 +164,7 @@ describe('a published network', () => {
   it('wants images of as many classes', async () => {
     const asked = publishedNetwork(weightsOf('caffe', 3), images);
     await expect(asked).rejects.toThrow(ConfigError);
-    await expect(asked).rejects.toThrow(/tells 3 classes apart, the images have 2/);
+    await expect(asked).rejects.toThrow(/has 3 classes, but the images have 2/);
   });
 
   it('has names for its classes, or numbers', async () => {
@@ -173,7 +173,7 @@ describe('a published network', () => {
     await writeFile(file('labels'), '\ufefftench\r\ngoldfish\r\n');
     expect(await readLabels(file('labels'), 2)).toEqual(['tench', 'goldfish']);
     expect(await readLabels(undefined, 2)).toEqual(['class 0', 'class 1']);
-    await expect(readLabels(file('labels'), 3)).rejects.toThrow(/has 2 lines, the network tells 3 classes apart/);
+    await expect(readLabels(file('labels'), 3)).rejects.toThrow(/has 2 lines, but the network has 3 classes/);
     await expect(readLabels(file('none'), 3)).rejects.toThrow(ConfigError);
   });
 });

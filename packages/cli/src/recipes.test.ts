@@ -147,7 +147,7 @@ describe('train', () => {
     expect(refused.stderr).toMatch(
       /at a batch of 16 does not fit .* needs .* there are 2.6 MB; the largest batch that fits is/,
     );
-    const [, micro] = /--micro-batch (\d+) makes the same updates/.exec(refused.stderr) ?? [];
+    const [, micro] = /--micro-batch (\d+) gives the same updates/.exec(refused.stderr) ?? [];
     expect(Number(micro)).toBeGreaterThan(0);
     expect((await runCommand(train(run, ...batch, '--micro-batch', micro!))).code).toBe(0);
     expect((await configOf(run)).recipe).toMatchObject({ batch: 16, microBatch: Number(micro) });

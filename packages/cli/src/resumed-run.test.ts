@@ -136,7 +136,7 @@ describe('train --resume', () => {
     expect(await readFile(join(run, 'config.json'))).toEqual(before);
     const allowed = await runCommand([...resume, '--data-changed']);
     expect(allowed.code, allowed.stderr).toBe(0);
-    expect(allowed.stdout).toContain('It continues with what is there.');
+    expect(allowed.stdout).toContain('It continues with the changed data.');
     // From now on, these are its data.
     expect((await runCommand(resume)).code).toBe(0);
     // The same data at another place are the same.
@@ -146,25 +146,25 @@ describe('train --resume', () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ['a warm-up', ['--warm-up', '3'], /--warm-up 3 cannot be changed during a run, which was begun with 1;/],
+    ['a warm-up', ['--warm-up', '3'], /--warm-up 3 cannot be changed during a run, which was started with 1;/],
     [
       'patience',
       ['--patience', '3'],
       /--patience and --threshold only work with the schedule plateau, but this one is exponential/,
     ],
-    ['a threshold', ['--threshold', '1%'], /--patience and --threshold are for the schedule plateau/],
+    ['a threshold', ['--threshold', '1%'], /--patience and --threshold only work with the schedule plateau/],
     [
       'other weights to start from',
       ['--from', 'elsewhere'],
-      /--from .*elsewhere cannot be changed .*begun without it;/,
+      /--from .*elsewhere cannot be changed .*started without it;/,
     ],
-    ['a scaled rate', ['--scale-rate'], /--scale-rate 0\.00125 cannot be changed .*begun with 0\.0025;/],
+    ['a scaled rate', ['--scale-rate'], /--scale-rate 0\.00125 cannot be changed .*started with 0\.0025;/],
     [
       'another recipe',
       ['--recipe', 'paper'],
-      /--recipe paper: its model\.variant is "paper", the run was begun with "small"/,
+      /--recipe paper: its model\.variant is "paper", but the run was started with "small"/,
     ],
-    ['flips', ['--no-random-crop'], /--no-random-crop cannot be changed .*begun with true/],
+    ['flips', ['--no-random-crop'], /--no-random-crop cannot be changed .*started with true/],
     ['a schedule that is none', ['--schedule', 'cosine'], /--schedule cosine: give constant, plateau, step:30/],
     ['a schedule that is torn', ['--schedule', '{"kind":'], /is not JSON/],
     ['a schedule with a wrong field', ['--schedule', '{"kind":"step"}'], /--schedule .*: factor is missing/],

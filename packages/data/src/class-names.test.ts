@@ -41,5 +41,5 @@ test('composed and decomposed letters are the same', async () => {
 test('a list that names no folder is remarked on', async () => {
   const { names, remarks } = await named(['a', 'b'], 'Apple\nBanana\n');
   expect(names).toEqual(['a', 'b']);
-  expect(remarks).toEqual([expect.stringMatching(/^classes\.txt names none of the class folders/)]);
+  expect(remarks).toEqual([expect.stringMatching(/^classes\.txt has none of the class folders/)]);
 });

@@ -110,10 +110,10 @@ describe('the folders', () => {
     expect(classes).toEqual(['a', 'b', 'd']);
     expect(train.length).toBe(5);
     expect(remarks).toEqual([
-      'Folders beside train/ and val/ are left out: elsewhere.',
+      'Folders next to train/ and val/ are left out: elsewhere.',
       '2 hidden files and folders are left out, train/.cache for one.',
       '1 image outside of the class folders is left out: train/overview.png.',
-      '4 files with other endings (2 .bmp, 1 .txt, 1 without any) are left out, train/a/1.bmp for one: images must be JPEG, PNG, WebP, GIF, TIFF or AVIF.',
+      '4 files with other extensions (2 .bmp, 1 .txt, 1 without any) are left out, for example train/a/1.bmp: images must be JPEG, PNG, WebP, GIF, TIFF or AVIF.',
       '1 folder inside a class folder is left out: train/b/old: move the images up into the class folders.',
       '1 class has no validation images: d.',
     ]);
@@ -129,7 +129,7 @@ describe('the folders', () => {
     const { train, remarks } = await openImageFolder(folder, { size: 4 });
     expect(train.length).toBe(7);
     expect((await train.read([0, 1, 2, 3, 4])).count).toBe(5);
-    expect(remarks).toEqual(['2 files without an ending are read as the images that they are, train/a/5 for one.']);
+    expect(remarks).toEqual(['2 files without an extension are read as images, for example train/a/5.']);
   });
 
   test.each(["o'brien", '#1', '100%20', 'what?', '[a]', ' a', '-a', 'Paris, France', 'a\\b'])(
@@ -370,7 +370,7 @@ describe('what is wrong is told', () => {
   });
 
   test('one class only', async () => {
-    await refused(await folderOf({ 'cats/1.png': red }), 'one class folder only, cats: it needs at least two classes');
+    await refused(await folderOf({ 'cats/1.png': red }), 'only one class folder, cats: it needs at least two classes');
     await refused(await folderOf({ 'train/cats/1.png': red, 'val/cats/1.png': red }), 'it needs at least two classes');
   });
 
@@ -402,7 +402,10 @@ describe('what is wrong is told', () => {
   });
 
   test('a class of one image that could not be held out', async () => {
-    await refused(await folderOf({ 'a/1.png': red, 'a/2.png': red, 'b/1.png': red }), 'b has only one image: give two');
+    await refused(
+      await folderOf({ 'a/1.png': red, 'a/2.png': red, 'b/1.png': red }),
+      'b has only one image: give at least two',
+    );
   });
 
   test.each([

@@ -34,7 +34,7 @@ test.each(['emoji:', 'emoji:many', 'emoji:-1', 'emoji:1.5', 'emoji:0', 'emoji:1'
 
 test('refuses two numbers of classes that differ', async () => {
   await expect(openDataset('emoji:3', { classes: 4 })).rejects.toThrow(
-    'asks for 3 classes and the option classes for 4',
+    'asks for 3 classes, but the option classes for 4',
   );
 });
 
@@ -54,9 +54,9 @@ test('files of CIFAR-10 and in the form of MNIST are known by their names', asyn
 
 test('says what was found and what is accepted', async () => {
   const empty = await temporaryFolder();
-  await expect(openDataset(empty)).rejects.toThrow(`${empty} contains nothing, no data to learn from: give \`emoji\``);
+  await expect(openDataset(empty)).rejects.toThrow(`${empty} contains nothing, but no supported data: give \`emoji\``);
   for (const name of ['a.txt', 'b.txt', 'c.txt', 'd.txt']) await writeFile(join(empty, name), '');
-  await expect(openDataset(empty)).rejects.toThrow('contains a.txt, b.txt, c.txt, …, no data');
+  await expect(openDataset(empty)).rejects.toThrow('contains a.txt, b.txt, c.txt, …, but no supported data');
   const missing = openDataset(join(empty, 'nowhere'));
   await expect(missing).rejects.toThrow(DataError);
   await expect(missing).rejects.toThrow(/there is no folder .*nowhere: check the path; give `emoji`/);

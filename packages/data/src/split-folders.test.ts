@@ -37,7 +37,7 @@ test.each(['test', 'dev', 'testing'])('%s/ is taken where there is no other, whi
 test('test/ without labels is not taken', async () => {
   expect(await found(...train, 'test/1.png', 'test/2.png')).toEqual({
     train: 'train/',
-    remarks: ['Folders beside train/ are left out: test.'],
+    remarks: ['Folders next to train/ are left out: test.'],
   });
 });
 
@@ -45,7 +45,7 @@ test('val/ goes before test/, and what is left out is named', async () => {
   expect(await found(...train, 'test/a/1.png', 'valid/a/1.png', 'x/1.png', 'y/1.png', '__MACOSX/1.png')).toEqual({
     train: 'train/',
     validation: 'valid/',
-    remarks: ['Folders beside train/ and valid/ are left out: __MACOSX, test, x, and 1 more.'],
+    remarks: ['Folders next to train/ and valid/ are left out: __MACOSX, test, x, and 1 more.'],
   });
 });
 

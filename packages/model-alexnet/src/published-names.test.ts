@@ -39,7 +39,7 @@ describe('names of published weights', () => {
   ])('are found behind those of %s', (_, change) => {
     const { tensors, remarks } = publishedNames('file', renamed(change), torchvision);
     expect(Object.keys(tensors).sort()).toEqual(Object.keys(own).sort());
-    expect(remarks.join()).toMatch(/ is taken for \w+\.\d\.\w+, and others likewise/);
+    expect(remarks.join()).toMatch(/ is read as \w+\.\d\.\w+, and others in the same way/);
   });
 
   it('leave out what is no weight, and name it', () => {
@@ -52,7 +52,7 @@ describe('names of published weights', () => {
     };
     const { tensors, remarks } = publishedNames('file', { ...own, ...others }, torchvision);
     expect(tensors).toEqual(own);
-    expect(remarks.join()).toMatch(/epoch, features\.0\.num_batches_tracked, .* and 1 more are left out: no weights/);
+    expect(remarks.join()).toMatch(/epoch, features\.0\.num_batches_tracked, .* and 1 more are skipped: not weights/);
   });
 
   it.each([

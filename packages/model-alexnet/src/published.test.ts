@@ -239,7 +239,7 @@ describe.each(['torchvision', 'caffe', 'caffenet'] as const)('published weights 
     );
     refused((tensors) => {
       tensors['extra'] = { shape: [1], data: new Float32Array(1) };
-    }, /holds extra, which \w+ has no place for/);
+    }, /contains extra, which \w+ does not have/);
     refused(
       (tensors) => {
         tensors[third] = { shape: [5], data: new Float32Array(5) };

@@ -60,7 +60,12 @@ const faults: [what: string, layer: Layer, error: typeof ConfigError, message: R
     ShapeError,
     /faulty: forward returned an output of the shape \[5, 3\]; it must be \[5, 4\], by its outputShape/,
   ],
-  ['returns nothing from backward', inBackward(() => undefined), ConfigError, /faulty: backward gave no inputGradient/],
+  [
+    'returns nothing from backward',
+    inBackward(() => undefined),
+    ConfigError,
+    /faulty: backward returned no inputGradient/,
+  ],
   [
     'forgets the input gradient',
     inBackward(({ inputGradient: _, ...rest }) => rest),

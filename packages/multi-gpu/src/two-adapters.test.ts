@@ -247,7 +247,7 @@ describe('the interface of one adapter', () => {
         // What was handed over may be overwritten.
         mine.data.fill(0);
       }
-      expect(() => hasty.loadParameters(parameters)).toThrow(/a step is under way on several adapters/);
+      expect(() => hasty.loadParameters(parameters)).toThrow(/a step is in flight on several adapters/);
       const results = await Promise.all(steps.map((step) => step.result()));
       expect([first, ...results]).toEqual(expected);
       expect(made).toEqual([]);

@@ -32,7 +32,7 @@ describe('stepSchedule', () => {
 
   it('refuses epochs that do not rise and numbers that are none', () => {
     expect(() => stepSchedule({ learningRate: 1, epochs: [2, 2] })).toThrow(ConfigError);
-    expect(() => stepSchedule({ learningRate: 1, epochs: [2, 1] })).toThrow(/must rise, got 2, 1/);
+    expect(() => stepSchedule({ learningRate: 1, epochs: [2, 1] })).toThrow(/must increase, got 2, 1/);
     expect(() => stepSchedule({ learningRate: 1, epochs: [NaN] })).toThrow(/epochs\[0\].*got NaN/);
     expect(() => stepSchedule({ learningRate: -1, epochs: [] })).toThrow(/learningRate.*got -1/);
     expect(() => stepSchedule({ learningRate: 1, factor: Infinity, epochs: [] })).toThrow(/factor/);
@@ -55,7 +55,7 @@ describe('tableSchedule', () => {
 
   it('refuses tables that do not begin with 0, do not rise, or hold what is no number', () => {
     const table = (...factors: [number, number][]) => tableSchedule({ learningRate: 1, factors });
-    expect(() => table()).toThrow(/must begin with 0 and rise, got none/);
+    expect(() => table()).toThrow(/must start at 0 and increase, got none/);
     expect(() => table([1, 1])).toThrow(ConfigError);
     expect(() => table([0, 1], [2, 1], [2, 1])).toThrow(/got 0, 2, 2/);
     expect(() => table([0, -1])).toThrow(/factors\[0\]\[1\].*got -1/);

@@ -271,7 +271,7 @@ describe('sgd', () => {
     const optimizer = sgd({ overrides: { '*.bias': { learningRateScale: 2 } } });
     const rates = optimizer.scalars(1, parameters, { '*.bias': 5, conv1: 3, 'conv1.weight': 0 });
     expect(Object.values(rates)).toEqual([0, 6, 1, 10]);
-    expect(() => optimizer.scalars(1, parameters, { conv3: 1 })).toThrow(/'conv3' names no parameter/);
+    expect(() => optimizer.scalars(1, parameters, { conv3: 1 })).toThrow(/'conv3' matches no parameter/);
     expect(() => optimizer.scalars(1, parameters, { conv1: -1 })).toThrow(ConfigError);
   });
 

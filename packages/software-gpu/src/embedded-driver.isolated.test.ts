@@ -69,7 +69,7 @@ describe('embeddedDriver', () => {
     pretend('arch', 'arm64');
     expect(await embeddedDriver()).toEqual({
       manifest: undefined,
-      reason: 'the embedded driver is made for Linux on x64, this is darwin on arm64',
+      reason: 'the embedded driver supports only Linux on x64, this is darwin on arm64',
     });
     expect(load).not.toHaveBeenCalled();
   });

@@ -117,7 +117,7 @@ describe('readCaffemodel', () => {
     for (let length = 1; length < whole.length; length++) await refused(whole.subarray(0, length), /cut off/);
     await refused(new Uint8Array(), /no layers with weights/);
     await refused(Buffer.from('PK\x03\x04 a zip file, from somewhere else'), /not a usable caffemodel/);
-    await refused(Uint8Array.of(0, 0, 0, 0), /byte 0 begins no field/);
+    await refused(Uint8Array.of(0, 0, 0, 0), /no protobuf field begins at its byte 0/);
     await refused(
       encode('NetParameter', { layer: [{ name: 'fc', blobs: [{ shape: { dim: [5] }, data: ramp(4) }] }] }),
       /fc.weight has the shape \[5\], which its 4 numbers do not fit/,

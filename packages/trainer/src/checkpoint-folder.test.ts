@@ -76,7 +76,7 @@ describe('CheckpointFolder', () => {
     [
       'newer',
       (path) => writeSafetensors(path, { a: values(1) }, { format: 'alex-checkpoint', version: '2', step: '2' }),
-      /is a checkpoint of version 2, only 1 is known/,
+      /is a checkpoint of version 2, but only 1 is supported/,
     ],
     [
       'damaged',
@@ -85,7 +85,7 @@ describe('CheckpointFolder', () => {
         bytes[bytes.length - 1]! ^= 1;
         await writeFile(path, bytes);
       },
-      /check sum/,
+      /checksum/,
     ],
   ])('names a file that is %s, puts it aside and uses the one before', async (_, spoil, message) => {
     await folder.save(checkpoint(1));
@@ -96,7 +96,7 @@ describe('CheckpointFolder', () => {
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain(file(2));
     expect(problems[0]).toMatch(message);
-    expect(problems[0]).toMatch(/put aside, and the checkpoint of step 1 is used instead/);
+    expect(problems[0]).toMatch(/set aside, and the checkpoint of step 1 is used instead/);
     expect((await readdir(folder.path)).sort()).toEqual([
       'step-00000001.safetensors',
       'step-00000002.safetensors.unused',

@@ -59,6 +59,6 @@ it('takes any description that fits, and refuses what does not', async () => {
   const other = openRun(path, gpu, ({ inputSize }) => alexnet({ variant: 'small', classes: 7, inputSize }));
   await expect(other).rejects.toThrow(CheckpointError);
   await expect(other).rejects.toThrow(/run: its weights do not fit its config\.json: /);
-  await expect(openRun(empty, gpu, alexnet)).rejects.toThrow(/empty: has learnt nothing yet/);
+  await expect(openRun(empty, gpu, alexnet)).rejects.toThrow(/empty: has no trained weights yet/);
   await expect(openRun(join(folder, 'none'), gpu, alexnet)).rejects.toThrow(ConfigError);
 });

@@ -42,7 +42,7 @@ it('is read back as it was written', async () => {
 
 it.each<[string, object, RegExp]>([
   ['a missing value', { batch: undefined }, /batch is missing/],
-  ['an unknown one', { batchSize: 3 }, /batchSize is not known/],
+  ['an unknown one', { batchSize: 3 }, /batchSize is unknown/],
   ['a wrong type', { batch: '8' }, /batch: expected number, got "8"/],
   ['too little', { epochs: 0 }, /epochs: expected >=1, got 0/],
   ['a part', { batch: 8.5 }, /batch: expected .*, got 8.5/],

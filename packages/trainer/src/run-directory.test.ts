@@ -79,7 +79,7 @@ describe('RunDirectory', () => {
     await mkdir(other);
     await writeFile(join(other, 'cat.jpg'), '');
     await expect(RunDirectory.create(other, config)).rejects.toThrow(ConfigError);
-    await expect(RunDirectory.exists(other)).rejects.toThrow(/holds files but no run/);
+    await expect(RunDirectory.exists(other)).rejects.toThrow(/contains files but no run/);
     expect(await readdir(other)).toEqual(['cat.jpg']);
   });
 
@@ -94,7 +94,7 @@ describe('RunDirectory', () => {
 
   it.runIf(process.platform === 'linux')('ends where a file system takes no directories', async () => {
     await expect(RunDirectory.create('/proc/alex/run', config)).rejects.toThrow(
-      /could not be made: .*(check|change|choose)/,
+      /could not be (created|started): .*(check|change|choose)/,
     );
   });
 
@@ -127,7 +127,7 @@ describe('RunDirectory', () => {
       [text.replace('"momentum": 0.9', '"momentum": 1'), /recipe.momentum: expected <1, got 1/],
       [text.replace('"kind": "step"', '"kind": "cosine"'), /recipe.schedule.kind/],
       [text.replace('"scale": 1,', ''), /images.scale is missing/],
-      [text.replace('"scale": 1,', '"scale": 1, "extra": 1,'), /images.extra is not known/],
+      [text.replace('"scale": 1,', '"scale": 1, "extra": 1,'), /images.extra is unknown/],
     ];
     for (const [content, message] of broken) {
       expect(content).not.toBe(text);
@@ -153,7 +153,7 @@ describe('RunDirectory', () => {
   it('keeps weights apart from checkpoints', async () => {
     const run = await RunDirectory.create(path, config);
     await expect(run.readWeights()).rejects.toThrow(
-      /has learnt nothing yet .no weights.safetensors, no checkpoint.; train it first/,
+      /has no trained weights yet .no weights.safetensors, no checkpoint.; train it first/,
     );
     await run.saveWeights({ 'fc1.bias': values(1, 2) });
     expect(await run.readWeights()).toEqual({ 'fc1.bias': values(1, 2) });

@@ -131,7 +131,7 @@ describe('readSafetensors', () => {
     ['trailing', { a: entry([1], 0, 4) }, 7, /3 bytes follow/],
     ['shape', { a: entry([2, 2], 0, 12) }, 12, /a has shape \[2, 2\].* 12 bytes/],
     ['backwards', { a: entry([1], 4, 0) }, 4, /a has shape/],
-    ['type', { a: entry([1], 0, 8, 'F64') }, 8, /a holds F64; only F32, F16 and BF16 are read, convert/],
+    ['type', { a: entry([1], 0, 8, 'F64') }, 8, /a contains F64; only F32, F16 and BF16 are supported, convert/],
     ['inherited', { a: entry([1], 0, 4, 'constructor') }, 4, /a holds constructor/],
     ['halves', { a: entry([3], 0, 12, 'F16') }, 12, /a has shape \[3\], which its 12 bytes do not fit/],
     ['odd', { a: entry([1], 0, 3, 'BF16') }, 3, /a has shape \[1\], which its 3 bytes do not fit/],
@@ -229,7 +229,7 @@ describe('readSafetensors', () => {
       const damaged = Buffer.from(bytes);
       damaged[at]! ^= 1;
       await writeFile(path, damaged);
-      await expect(readSafetensors(path), `byte ${at}`).rejects.toThrow(/check sum is another/);
+      await expect(readSafetensors(path), `byte ${at}`).rejects.toThrow(/checksum is wrong/);
     }
     await writeFile(path, bytes);
     for (let size = bytes.length - 1; size >= 0; size--) {
@@ -264,7 +264,7 @@ describe('readSafetensors', () => {
     const { __metadata__: kept } = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE())));
     const { sha256: _, ...dropped } = kept;
     const withNotes = (notes: unknown) => handmade('converted', { __metadata__: notes, a: entry([2], 0, 4, dtype) }, 4);
-    await expect(readCheckpoint(await withNotes(kept))).rejects.toThrow(/check sum is another/);
-    await expect(readCheckpoint(await withNotes(dropped))).rejects.toThrow(/lost its check sum/);
+    await expect(readCheckpoint(await withNotes(kept))).rejects.toThrow(/checksum is wrong/);
+    await expect(readCheckpoint(await withNotes(dropped))).rejects.toThrow(/its checksum is missing/);
   });
 });

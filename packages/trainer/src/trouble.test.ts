@@ -153,7 +153,7 @@ describe('a loss out of all bounds', () => {
     const failure = await trained({ run }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(AlexError);
     expect(String(failure)).toMatch(
-      /the loss became .* at step 2: training diverged; begin a new run with a lower learning rate than 1.*it began in fc1; .*divergence.json says/,
+      /the loss became .* at step 2: training diverged; start a new run with a lower learning rate than 1.*it started in fc1; .*divergence.json has/,
     );
     const report = JSON.parse(await readFile(join(run.path, 'divergence.json'), 'utf8'));
     expect(report).toMatchObject({ step: 2, goodStep: 0, began: 'fc1' });
@@ -202,7 +202,9 @@ describe('a loss out of all bounds', () => {
   it('takes the run back to the last good state with half the rates, where that is wanted', async () => {
     const { run, steps, problems } = await rolledBack(0.006, { evaluateEvery: 50 });
     expect(problems).toHaveLength(1);
-    expect(problems[0]).toMatch(/at step 10: training diverged.*Continuing from step 8 with rates times 0.5/);
+    expect(problems[0]).toMatch(
+      /at step 10: training diverged.*Continuing from step 8 with the learning rates multiplied by 0.5/,
+    );
     expect(steps.slice(-5)).toEqual(['9: 0.01', '9: 0.005', '10: 0.005', '11: 0.005', '12: 0.005']);
     expect((await run.readMetrics()).filter(({ split }) => split === 'train')).toHaveLength(12);
     expect(await run.latestCheckpoint()).toMatchObject({ step: 12, rateFactor: 0.5 });
@@ -212,12 +214,15 @@ describe('a loss out of all bounds', () => {
     const { run, steps, problems } = await rolledBack(1e-9, { evaluateEvery: 50 });
     expect(
       problems.map(
-        (problem) => /Continuing from step \d+ with rates times [\d.]+\d|after 3 rollbacks/.exec(problem)?.[0],
+        (problem) =>
+          /Continuing from step \d+ with the learning rates multiplied by [\d.]+\d|after 3 rollbacks/.exec(
+            problem,
+          )?.[0],
       ),
     ).toEqual([
-      'Continuing from step 8 with rates times 0.5',
-      'Continuing from step 4 with rates times 0.25',
-      'Continuing from step 8 with rates times 0.125',
+      'Continuing from step 8 with the learning rates multiplied by 0.5',
+      'Continuing from step 4 with the learning rates multiplied by 0.25',
+      'Continuing from step 8 with the learning rates multiplied by 0.125',
       'after 3 rollbacks',
     ]);
     expect(steps.length).toBeGreaterThan(9);

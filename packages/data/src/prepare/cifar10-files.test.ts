@@ -63,7 +63,7 @@ test.each<[string, () => Promise<Buffer>, string]>([
     async () => gzipSync(await archived((files) => delete files['cifar-10-batches-bin/test_batch.bin'])),
     'contains no test_batch.bin',
   ],
-  ['breaks off', async () => gzipSync(await archived()).subarray(0, 200), 'cannot be unpacked'],
+  ['is truncated', async () => gzipSync(await archived()).subarray(0, 200), 'cannot be unpacked'],
   ['is not packed', () => archived(), 'cannot be unpacked'],
   ['is something else', async () => Buffer.from('a poem'), 'cannot be unpacked'],
 ])('an archive that %s is refused', async (_, make, message) => {

@@ -146,8 +146,8 @@ describe("Kaggle's folders", () => {
     const files = without(kaggle(), 'LOC_val_solution.csv');
     await refused(
       await folderOf(files),
-      'nothing tells the classes of the images in ILSVRC/Data/CLS-LOC/val/: put Kaggle',
-      'LOC_val_solution.csv beside it, or the development kit',
+      'the images in ILSVRC/Data/CLS-LOC/val/ have no labels: put Kaggle',
+      'LOC_val_solution.csv next to it, or the development kit',
     );
     const kit = (await smallImagenet())['ILSVRC2012_devkit_t12.tar.gz']!;
     const six = Object.fromEntries(
@@ -186,7 +186,7 @@ describe("Kaggle's folders", () => {
     expect(missingOfImagenet(1000, 1_281_167, 50_000)).toEqual([]);
     expect(missingOfImagenet(100, 1, 1)).toEqual([]);
     expect(missingOfImagenet(1000, 1_281_166, 50_000)).toEqual([
-      'The full data set has 1,281,167 training images and 50,000 for validation: check whether the download is complete.',
+      'The full data set has 1,281,167 training images and 50,000 validation images: check whether the download is complete.',
     ]);
   });
 });
@@ -206,7 +206,7 @@ describe("Kaggle's zip archive", () => {
   test('that breaks off, or is none, is refused', async () => {
     const folder = await folderOf({ 'imagenet.zip': await zipOf(kaggle()), 'no.zip': 'a poem' });
     await truncate(join(folder, 'imagenet.zip'), 2000);
-    await refused(join(folder, 'imagenet.zip'), 'imagenet.zip breaks off or is no zip archive', 'get it again');
+    await refused(join(folder, 'imagenet.zip'), 'imagenet.zip is truncated or not a zip archive', 'get it again');
     await refused(join(folder, 'no.zip'), 'no.zip is neither a folder nor a zip archive: give a folder with');
   });
 
@@ -242,7 +242,7 @@ describe("torchvision's folders", () => {
     expect(classes[0]).toEqual({ id: tench, name: tench });
     expect(remarks!.slice(1)).toEqual([
       'Folders of train/ that are not WordNet ids are left out: notes.',
-      expect.stringMatching(/^3 of 3 classes are called by their WordNet ids: LOC_synset_mapping\.txt/),
+      expect.stringMatching(/^3 of 3 classes are named by their WordNet ids; LOC_synset_mapping\.txt/),
     ]);
   });
 
@@ -296,7 +296,9 @@ describe("the Hugging Face's archives", () => {
       'Left out: test_images.tar.gz.',
     ]);
     expect(first.said).toHaveLength(6);
-    expect(first.said[0]).toMatch(/^train_images_0\.tar\.gz is compressed: it is unpacked first, for which [\d.]+ GB/);
+    expect(first.said[0]).toMatch(
+      /^train_images_0\.tar\.gz is compressed: it is unpacked first, which needs at least [\d.]+ GB/,
+    );
     expectAll(await imagenetSource(join(folder, 'data'), second));
     expect(second.said).toEqual([]);
   });

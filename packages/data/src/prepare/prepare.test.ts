@@ -263,7 +263,7 @@ describe('images that cannot be used', () => {
     await expect(preparing).rejects.toThrow(DataError);
     await expect(preparing).rejects.toThrow(/of 12 images cannot be used, more than 0.1%; a\/broken\d\.JPEG for one/);
     expect(await readFile(join(options.to, 'rejected.jsonl'), 'utf8')).toContain('"image":"a/broken');
-    await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');
+    await expect(openDataset(options.to)).rejects.toThrow('was not completely prepared');
     const { manifest } = await prepareDataset({ ...options, maxRejected: 0.2 });
     expect(manifest.splits.train.images + manifest.splits.validation.images).toBe(10);
   });
@@ -309,7 +309,7 @@ describe('an interruption', () => {
       await killedAfter(images, options);
       const there = await readdir(options.to).catch(() => [] as string[]);
       if (!there.includes('dataset.json')) {
-        await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');
+        await expect(openDataset(options.to)).rejects.toThrow('was not completely prepared');
       }
     }
     await prepareDataset(options);
@@ -462,7 +462,7 @@ describe('a disk', () => {
     expect(said).toMatch(/DataError: .* could not be written: no space is left on the disk; free some/);
     const there = await readdir(options.to);
     expect(there).not.toContain('dataset.json');
-    await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');
+    await expect(openDataset(options.to)).rejects.toThrow('was not completely prepared');
     await prepareDataset(options);
     expect(await contentOf(options.to)).toEqual(await contentOf(prepared.to));
   });
@@ -494,9 +494,9 @@ describe('wrong use', () => {
     [
       'no source of CIFAR-100',
       { source: 'cifar100', from: undefined },
-      'from is missing: say where the files of cifar100',
+      'from is missing: give the location of the files of cifar100',
     ],
-    ['classes of its own', { classes: 3 }, 'classes is 3, but folder has classes of its own'],
+    ['classes of its own', { classes: 3 }, 'classes is 3, but folder has its own classes'],
     ['an unknown source', { source: 'films' as 'folder' }, 'source is films'],
   ])('%s', async (_, change, message) => {
     const options = ofFolder(change);
@@ -508,7 +508,9 @@ describe('wrong use', () => {
   test('a target that contains something else is left as it is', async () => {
     const to = newFolder();
     await writeFiles(to, { 'letter.txt': 'dear' });
-    await expect(prepareDataset(ofFolder({ to }))).rejects.toThrow('contains letter.txt and is no preparation');
+    await expect(prepareDataset(ofFolder({ to }))).rejects.toThrow(
+      'contains letter.txt and is not an unfinished preparation',
+    );
     expect(await readdir(to)).toEqual(['letter.txt']);
     await expect(prepareDataset(ofFolder({ to: join(to, 'letter.txt') }))).rejects.toThrow('cannot be used');
   });

@@ -112,7 +112,7 @@ describe('tarMembers', () => {
     // Of the two empty blocks at the end one is enough.
     for (let length = 0; length < content.length - 512; length += 64) {
       expect(() => list(content.subarray(0, length)), `${length} bytes`).toThrow(DataError);
-      expect(() => list(content.subarray(0, length))).toThrow('breaks off');
+      expect(() => list(content.subarray(0, length))).toThrow('is truncated');
     }
     expect(list(content.subarray(0, content.length - 512))).toHaveLength(2);
   });
@@ -128,10 +128,10 @@ describe('tarMembers', () => {
     for (const length of [b.offset + 512, b.offset + 10]) expect(lenient(length)).toEqual([a, b]);
     expect(lenient(a.offset + 1024)).toEqual([a]);
     expect(() => lenient(b.offset + 9)).toThrow(
-      'test.tar breaks off: folder/b.jpg at byte 1536 should have 10 bytes, 9 are left: get it again',
+      'test.tar is truncated: folder/b.jpg at byte 1536 should have 10 bytes, 9 are left: get it again',
     );
-    expect(() => lenient(b.offset - 1)).toThrow('breaks off at byte 1536');
-    expect(() => lenient(0)).toThrow('breaks off at byte 0');
+    expect(() => lenient(b.offset - 1)).toThrow('is truncated at byte 1536');
+    expect(() => lenient(0)).toThrow('is truncated at byte 0');
   });
 
   test('passes over directories as they were written before POSIX', () => {
@@ -153,7 +153,7 @@ describe('tarMembers', () => {
   test.each(['../a.JPEG', 'a/../../b', '/etc/passwd', '..', 'C:/x', '\\x'])('refuses the name %s', async (name) => {
     const content = Buffer.concat([header(name, '0', 0), end]);
     expect(() => list(content)).toThrow(DataError);
-    expect(() => list(content)).toThrow(`contains the name \`${name}\`, which leads out of it`);
+    expect(() => list(content)).toThrow(`contains the name \`${name}\`, which points outside of it`);
   });
 
   test('refuses links', async () => {

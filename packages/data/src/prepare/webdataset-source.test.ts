@@ -71,7 +71,7 @@ describe('shards', () => {
     expect(source.validation.map(({ label }) => label)).toEqual([1]);
     expect(readPlace('x', source.train[3]!).equals(images[1]!)).toBe(true);
     expect(Object.keys(source.train[0]!)).not.toContain('key');
-    expect(source.remarks).toEqual(['Found 2 shards of 4 images to learn from, 1 for validation; 3 classes.']);
+    expect(source.remarks).toEqual(['Found 2 shards of 4 training images, 1 for validation; 3 classes.']);
   });
 
   test.each([
@@ -91,14 +91,14 @@ describe('shards', () => {
     expect([first.train.length, first.validation.length]).toEqual([36, 4]);
     expect(first.validation.map(({ label }) => label).sort()).toEqual([0, 0, 1, 1]);
     expect(second.validation.map(({ name }) => name)).toEqual(first.validation.map(({ name }) => name));
-    expect(first.remarks![0]).toContain('40 images to learn from, one in ten of which is held out');
+    expect(first.remarks![0]).toContain('40 training images, one in ten of which is held out');
   });
 
   test('called test are used for validation where there are no others and they have labels', async () => {
     const train = await shard([0, 1, 0, 1]);
     const used = await openFiles({ 'train.tar': train, 'test.tar': await shard([1]) });
     expect(used.validation).toHaveLength(1);
-    expect(used.remarks).toContain('There are no shards called val: the images of test.tar are used for validation.');
+    expect(used.remarks).toContain('There are no shards named val: the images of test.tar are used for validation.');
     const unlabelled = await openFiles({ 'train.tar': train, 'test.tar': await tarOf({ 'a.jpg': images[0]! }) });
     expect(unlabelled.validation).toHaveLength(2);
     expect(unlabelled.remarks).toContain('test.tar have no labels and are left out.');
@@ -202,7 +202,7 @@ describe('archives', () => {
     const source = await openFiles({ 'train.tar': whole.subarray(0, -1024), 'val.tar': await shard([0]) });
     expect(source.train).toHaveLength(2);
     const from = openFiles({ 'train.tar': whole.subarray(0, -1024 - 512), 'val.tar': await shard([0]) });
-    await refused(from, 'train.tar breaks off: 1.cls at byte', 'should have 1 bytes, 0 are left: get it again');
+    await refused(from, 'train.tar is truncated: 1.cls at byte', 'should have 1 bytes, 0 are left: get it again');
   });
 });
 
@@ -220,7 +220,7 @@ describe('samples', () => {
       ['train.tar/a.b/c.jpg', 0],
       ['train.tar/a.b/d.img.v2.JPEG', 1],
     ]);
-    expect(source.remarks).toContain('1 file without an ending is left out: train.tar/README.');
+    expect(source.remarks).toContain('1 file without an extension is left out: train.tar/README.');
   });
 
   test('may lie apart in their shard', async () => {
@@ -294,7 +294,7 @@ describe('what is wrong is told', () => {
   test('shards without labels, or without images', async () => {
     await refused(
       openTrain({ 'a.jpg': images[0]!, 'a.txt': 'a caption' }),
-      'train.tar hold no image with a label',
+      'train.tar contain no labelled images',
       '(KEY.cls with a number or a name, or KEY.json with `label`); there is KEY.jpg, KEY.txt',
     );
     await refused(openTrain({ 'a.cls': '1' }), 'there is KEY.cls');
@@ -318,8 +318,8 @@ describe('what is wrong is told', () => {
       'train.tar/a has 2 images (jpg, png): a sample must have one',
     ],
     ['two images of many dots', { 'a.1.jpg': 'x', 'a.2.jpg': 'x', 'a.cls': '0' }, 'its key ends at the first dot'],
-    ['an empty label', { 'a.jpg': 'x', 'a.cls': ' \n' }, 'a.cls is empty: it must hold a class'],
-    ['JSON that is none', { 'a.jpg': 'x', 'a.json': '{' }, 'train.tar: a.json is no JSON'],
+    ['an empty label', { 'a.jpg': 'x', 'a.cls': ' \n' }, 'a.cls is empty: it must contain a class'],
+    ['JSON that is none', { 'a.jpg': 'x', 'a.json': '{' }, 'train.tar: a.json is not JSON'],
     [
       'labels of two kinds',
       { 'a.jpg': 'x', 'a.cls': '1', 'b.jpg': 'x', 'b.cls': 'cat' },
@@ -328,12 +328,12 @@ describe('what is wrong is told', () => {
     [
       'numbers of something else',
       { 'a.jpg': 'x', 'a.cls': '123456789' },
-      'a label is 123456789, so labels seem to be no numbers of classes',
+      'a label is 123456789, so labels do not seem to be class numbers',
     ],
     [
       'a class that only validation has',
       { 'a.jpg': 'x', 'a.cls': '0' },
-      'val.tar/1.jpg is of the class 1, of which there are no images to learn from',
+      'val.tar/1.jpg is of the class 1, which has no training images',
     ],
   ])('%s', async (_, files, message) => {
     await refused(openTrain(files), message);
@@ -348,7 +348,10 @@ describe('what is wrong is told', () => {
   });
 
   test('a class of one image that could not be held out', async () => {
-    await refused(openFiles({ 'train.tar': await shard(['a', 'a', 'b']) }), 'the class b has only one image: give two');
+    await refused(
+      openFiles({ 'train.tar': await shard(['a', 'a', 'b']) }),
+      'the class b has only one image: give at least two',
+    );
   });
 
   test('what is no archive', async () => {

@@ -41,7 +41,7 @@ describe('the index', () => {
   });
 
   test('of another number of images than the shards have is refused', () => {
-    expect(() => read(encodeIndex(entries.slice(1)))).toThrow('it has 2 images, the shards have 3');
+    expect(() => read(encodeIndex(entries.slice(1)))).toThrow('it has 2 images, but the shards have 3');
   });
 
   test('of random bytes is refused', () => {

@@ -127,7 +127,7 @@ describe('damage', () => {
   });
 
   test.each([
-    ['a shard that breaks off', 'train-000001.tar', /train-000001\.tar has 700 bytes, it was prepared with \d+/],
+    ['a shard that breaks off', 'train-000001.tar', /train-000001\.tar has 700 bytes, but was prepared with \d+/],
     ['an index that breaks off', 'train.index', /train\.index is missing or damaged/],
     ['a mean image that breaks off', 'mean-image.npy', /mean-image\.npy is missing or damaged/],
     ['a description that breaks off', 'dataset.json', /dataset\.json is not JSON/],

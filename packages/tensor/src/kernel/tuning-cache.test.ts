@@ -158,7 +158,7 @@ describe('exportTunings and importTunings', () => {
     expect(JSON.parse(await readFile(file, 'utf8')).entries).toHaveProperty('shared/1/');
   });
 
-  it('refuse a file of another adapter, and what is no file of tunings', async () => {
+  it('refuse a file of another adapter, and what is not a tunings file', async () => {
     const file = join(folder, 'shared.json');
     await exportTunings(file, gpu, new Map());
     const content = JSON.parse(await readFile(file, 'utf8'));
