@@ -114,7 +114,7 @@ describe('readCaffemodel', () => {
     await expect(readCaffemodel(join(directory, 'none'))).rejects.toThrow(/none: could not be read: there is no such/);
     const layer = { name: 'conv1', blobs: [{ shape: { dim: [4] }, data: ramp(4) }] };
     const whole = encode('NetParameter', { layer: [layer] });
-    for (let length = 1; length < whole.length; length++) await refused(whole.subarray(0, length), /cut off/);
+    for (let length = 1; length < whole.length; length++) await refused(whole.subarray(0, length), /truncated/);
     await refused(new Uint8Array(), /no layers with weights/);
     await refused(Buffer.from('PK\x03\x04 a zip file, from somewhere else'), /not a usable caffemodel/);
     await refused(Uint8Array.of(0, 0, 0, 0), /no protobuf field begins at its byte 0/);

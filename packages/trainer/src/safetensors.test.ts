@@ -127,7 +127,7 @@ describe('readSafetensors', () => {
     ['overlapping', { a: entry([2], 0, 8), b: entry([2], 4, 12) }, 12, /b begins at byte 4 .* inside the tensor/],
     ['hole', { a: entry([1], 0, 4), b: entry([1], 8, 12) }, 12, /b begins at byte 8 .* past the end of the tensor/],
     ['hole-at-start', { a: entry([1], 4, 8) }, 8, /a begins at byte 4/],
-    ['overrun', { a: entry([4], 0, 16) }, 12, /a needs .* cut off/],
+    ['overrun', { a: entry([4], 0, 16) }, 12, /a needs .* truncated/],
     ['trailing', { a: entry([1], 0, 4) }, 7, /3 bytes follow/],
     ['shape', { a: entry([2, 2], 0, 12) }, 12, /a has shape \[2, 2\].* 12 bytes/],
     ['backwards', { a: entry([1], 4, 0) }, 4, /a has shape/],
@@ -189,7 +189,7 @@ describe('readSafetensors', () => {
       if (!Object.is(a!.data[bits], wanted)) expect([bits, a!.data[bits]]).toEqual([bits, wanted]);
     }
     await truncate(path, bytes.length - 1);
-    await expect(readSafetensors(path)).rejects.toThrow(/cut off/);
+    await expect(readSafetensors(path)).rejects.toThrow(/truncated/);
   });
 
   it.each([
