@@ -132,7 +132,7 @@ describe('readSafetensors', () => {
     ['shape', { a: entry([2, 2], 0, 12) }, 12, /a has shape \[2, 2\].* 12 bytes/],
     ['backwards', { a: entry([1], 4, 0) }, 4, /a has shape/],
     ['type', { a: entry([1], 0, 8, 'F64') }, 8, /a contains F64; only F32, F16 and BF16 are supported, convert/],
-    ['inherited', { a: entry([1], 0, 4, 'constructor') }, 4, /a holds constructor/],
+    ['inherited', { a: entry([1], 0, 4, 'constructor') }, 4, /a contains constructor/],
     ['halves', { a: entry([3], 0, 12, 'F16') }, 12, /a has shape \[3\], which its 12 bytes do not fit/],
     ['odd', { a: entry([1], 0, 3, 'BF16') }, 3, /a has shape \[1\], which its 3 bytes do not fit/],
     ['negative', { a: entry([-1], 0, 4) }, 4, /of a is not a type/],
