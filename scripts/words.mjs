@@ -1,4 +1,4 @@
-// Keeps words that were retired out of code, comments, help and pages, and links of pages alive.
+// Keeps retired words and constructions out of code, comments, help and pages, and finds dead links in pages.
 //
 //   node scripts/words.mjs --check
 import { execFileSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** What is not said any more, and what is said instead: the field's words (docs/glossary.md), and plain English. */
+/** Retired words with their replacements: the field's words (docs/glossary.md), and plain English. */
 const retired = [
   [/\bpictures?\b/i, 'image'],
   [/\bactivit(y|ies)\b/i, 'activation'],
@@ -22,7 +22,7 @@ const retired = [
   [/\bcompileNetwork\b.*'@alex\/tensor'/, "'@alex/tensor/network'"],
 ];
 
-/** Lines that may say it all the same, and why. */
+/** Exceptions, with the reason. */
 const allowed = [
   [
     /"pictures":|"meanPicture":|call(s)? images (and the mean image )?pictures/,
@@ -52,7 +52,7 @@ for (const file of files) {
   }
 }
 
-/** The anchors of a page, as GitHub makes them of its headings. */
+/** The anchors of a page, as GitHub derives them from its headings. */
 function anchorsOf(text) {
   const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading);
   return headings.map((heading) =>
@@ -69,7 +69,7 @@ for (const page of files.filter((file) => file.endsWith('.md'))) {
     if (/^[a-z]+:/.test(target)) continue;
     const [path, anchor] = target.split('#');
     const at = path === '' ? page : join(dirname(page), path);
-    if (!existsSync(join(root, at))) faults.push(`${page}: links to ${target}, which is not there`);
+    if (!existsSync(join(root, at))) faults.push(`${page}: links to ${target}, which does not exist`);
     else if (anchor !== undefined) {
       const other = at.endsWith('.md') ? at : join(at, 'README.md');
       if (!anchorsOf(readFileSync(join(root, other), 'utf8')).includes(anchor)) {
