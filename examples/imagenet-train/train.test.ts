@@ -31,8 +31,8 @@ afterAll(async () => {
 });
 
 describe('train.mjs', () => {
-  // As long as it takes: what a machine computes in a second decides nothing.
-  it('trains from the archives to a report, and does nothing twice', { timeout: 0 }, async () => {
+  // It may take as long as it needs: the speed of the machine decides nothing.
+  it('trains from the archives to a report, and repeats nothing', { timeout: 0 }, async () => {
     const recipe = join(folder, 'recipe.json');
     const paper = JSON.parse(await readFile(new URL('recipes/one-gpu.json', import.meta.url), 'utf8'));
     await writeFile(recipe, JSON.stringify({ ...paper, model: { variant: 'small' }, batch: 4 }));
@@ -52,14 +52,14 @@ describe('train.mjs', () => {
     expect(await main([...args, '--dry-run'], command)).toBe(0);
     expect(said.map((line) => line.startsWith('#'))).toEqual([true, true, false, false]);
 
-    // A training that was stopped before its end resumes.
+    // A training that was stopped early resumes.
     await rm(join(run, 'weights.safetensors'));
     said.splice(0);
     expect(await main([...args, '--dry-run'], command)).toBe(0);
     expect(said[1]).toMatch(/^\$ alexnet train --run .* --resume$/);
   });
 
-  it('prints what it would run, quoted, and runs nothing', async () => {
+  it('prints the commands that it would run, quoted, and runs nothing', async () => {
     expect(await main(['--dry-run', '--run', 'my runs/1'], ['/nowhere'])).toBe(0);
     expect(said[0]).toBe('$ alexnet prepare --source imagenet --from DOWNLOADS --to imagenet-256');
     expect(said[1]).toBe('$ alexnet devices --tune full --model paper --batch 128 --to "my runs/1-tunings.json"');
@@ -69,7 +69,7 @@ describe('train.mjs', () => {
     expect(said.some((line) => /train .*--adapters 0,1 .*two-gpus\.json.* --strategy data/.test(line))).toBe(true);
   });
 
-  it('names the archives that are missing before it makes anything', async () => {
+  it('names missing archives before it creates anything', async () => {
     expect(await main([], ['/nowhere'])).toBe(2);
     expect(said.splice(0)).toEqual([expect.stringContaining('--from is missing')]);
     expect(await main(['--from', join(folder, 'nowhere')], ['/nowhere'])).toBe(2);

@@ -40,7 +40,7 @@ const columns = (text: string, title: string) =>
     .trim()
     .split(/ {2,}/);
 
-test('what was found is to be read, and what was not is to be seen', () => {
+test('the table has what was found, and shows what was not', () => {
   const text = formatCheck(report);
   expect(text).toMatch(/^Alex on a GPU, 2026-11-27, 421 s\n/);
   expect(columns(text, 'paper 128 float32')).toEqual([
@@ -53,11 +53,11 @@ test('what was found is to be read, and what was not is to be seen', () => {
   expect(columns(text, 'learning, mixed')).toEqual([
     ...['learning, mixed', 'not reached', '0', 'the time limit of its part was reached'],
   ]);
-  // Nothing was asked of the tuner or of other libraries.
+  // Neither the tuner nor other libraries ran.
   expect(text).not.toMatch(/^(Tuning|Other libraries|Adapter)/m);
 });
 
-test('a check of which nothing came says so', () => {
+test('a check without findings says so', () => {
   const text = formatCheck({
     date: 'd',
     seconds: 1,

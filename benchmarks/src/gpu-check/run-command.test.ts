@@ -16,12 +16,12 @@ const run = (script: string, limitMs = 60_000, more: Partial<Command> = {}) =>
   runCommand({ words: ['sh', '-c', script], ...more }, limitMs, log());
 
 describe('a command that', () => {
-  test('ends well is done, with all that it printed', async () => {
+  test('succeeds is done, with everything that it printed', async () => {
     expect(await run('echo out; echo err >&2')).toMatchObject({ outcome: 'done', output: 'out\n' });
     expect((await readFile(log(), 'utf8')).split('\n').sort()).toEqual(['', 'err', 'out']);
   });
 
-  test('fails says why in its last line that is no warning', async () => {
+  test('fails is explained by its last line that is not a warning', async () => {
     expect(await run('echo no adapter >&2; echo "Warning: slow" >&2; exit 3')).toMatchObject({
       outcome: 'failed',
       reason: 'ended with exit code 3: no adapter',
@@ -37,34 +37,34 @@ describe('a command that', () => {
     });
   });
 
-  test('takes too long is ended, deaf or not, with what it started; what it printed counts', async () => {
+  test('takes too long is killed with its child processes, even if it ignores signals; its output counts', async () => {
     const pids = join(folder, 'pids');
     const ended = await run(`trap '' INT TERM; echo told; sleep 1000 & echo $! $$ > ${pids}; wait`, 2000);
     expect(ended).toMatchObject({ outcome: 'cut off', output: 'told\n', reason: 'took longer than 2 s' });
     for (const pid of (await readFile(pids, 'utf8')).trim().split(' ')) await end(pid);
   });
 
-  test('leaves something running does not leave it to those that come after', async () => {
+  test('leaves something running does not leave it to later commands', async () => {
     const pids = join(folder, 'left');
     await run(`sleep 1000 > /dev/null 2>&1 & echo $! > ${pids}`);
     await end((await readFile(pids, 'utf8')).trim());
   });
 
-  test('is asked to end before its time is up can say what it knows', async () => {
+  test('is asked to end before its limit can report what it has', async () => {
     const asked = { signal: 'SIGINT', graceMs: 60_000 } as const;
     const script = `process.on('SIGINT', () => { console.log('saved'); process.exit(130); }); setInterval(() => {}, 1000)`;
-    // Asked at once, or else as soon as it listens: either way it ends by the signal, not by its limit.
+    // Asked at once, or as soon as it listens: either way the signal ends it, not its limit.
     const command: Command = { words: [process.execPath, '--eval', script], asked: { ...asked, graceMs: 55_000 } };
     expect(await runCommand(command, 60_000, log())).toMatchObject({ outcome: 'failed', output: 'saved\n' });
   });
 });
 
-test('a command runs where it is told, with the variables it is given', async () => {
+test('a command runs in the given folder with the given environment', async () => {
   const { output } = await run('pwd; echo $ALEX_WORD', 60_000, { folder: '/', environment: { ALEX_WORD: 'word' } });
   expect(output).toBe('/\nword\n');
 });
 
-/** Waits until a process has ended: who was killed takes a moment, and is a zombie until somebody collects it. */
+/** Waits until a process has ended. A killed process takes a moment, and stays a zombie until it is reaped. */
 async function end(pid: string): Promise<void> {
   const status = () => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   while (!/^$|\) [ZX] /.test(await status())) await setTimeout(10);

@@ -7,7 +7,7 @@ import { writeImages } from './testing/images.js';
 
 const directory = temporaryFolder();
 
-it('what was left out of a folder is said by what reads it, of several runs once', async () => {
+it('reports what was left out of a folder, once for several runs', async () => {
   const images = join(directory, 'images');
   await writeImages(images, ['blue', 'red']);
   await writeFile(join(images, 'red', 'more.bmp'), 'BM');

@@ -30,7 +30,7 @@ beforeAll(async () => {
     .toFile(join(directory, 'cat.jpg'));
 });
 
-it('use-a-trained-network.md says what the command says of the same image', async () => {
+it('use-a-trained-network.md shows what the command prints for the same image', async () => {
   const program = firstSnippet(await page('use-a-trained-network.md'))!;
   const source = fileURLToPath(new URL('.', import.meta.url));
   const said = await runSnippet(program, source, directory);
@@ -41,14 +41,14 @@ it('use-a-trained-network.md says what the command says of the same image', asyn
   expect(lines(said)).toEqual(lines(stdout));
 });
 
-/** Weights as torchvision names them, at full size; small values that are no zeros. */
+/** Full-size weights under torchvision's names, with small values other than zero. */
 async function writeTorchvision(file: string): Promise<void> {
   const names: Readonly<Record<string, string>> = publishedForms.torchvision.layers;
   const tensors: Record<string, HostTensor> = {};
   for (const { layer, parameters } of alexnet({ variant: 'torchvision' }).layers) {
     for (const { name, shape } of parameters) {
       const data = new Float32Array(elementCount(shape));
-      // Some random numbers, again and again: 61 million would take a minute.
+      // A few random numbers, repeated: 61 million would take a minute.
       const some = Float32Array.from({ length: 4099 }, (_, i) => (threefry2x32(1, 2, i, 3)[0] / 2 ** 32 - 0.5) * 0.02);
       for (let at = 0; at < data.length; at += some.length) data.set(some.subarray(0, data.length - at), at);
       tensors[`${names[layer.name]}.${name}`] = { shape: [...shape], data };
@@ -57,7 +57,7 @@ async function writeTorchvision(file: string): Promise<void> {
   await writeSafetensors(file, tensors);
 }
 
-it('fine-tune-your-images.md has commands that work', async () => {
+it('the commands of fine-tune-your-images.md work', async () => {
   const blocks = [...(await page('fine-tune-your-images.md')).matchAll(/^```sh\n([\s\S]*?)^```/gm)];
   const lines = blocks.flatMap(([, block]) => block!.trim().split('\n'));
   const commands = lines.flatMap((line) => /^npm run alexnet -- (.*)$/.exec(line)?.[1] ?? []);
@@ -68,14 +68,14 @@ it('fine-tune-your-images.md has commands that work', async () => {
     'report',
     'classify',
   ]);
-  // The network has its full size, so images are few.
+  // The network has its full size, so there are only a few images.
   for (const old of ['runs', 'my-images']) await rm(join(directory, old), { recursive: true });
   await writeImages(join(directory, 'my-images'), ['blue', 'green', 'red'], 3);
   await writeTorchvision(join(directory, 'alexnet.safetensors'));
   await cp(join(directory, 'cat.jpg'), join(directory, 'photo.jpg'));
   let said = '';
   for (const command of commands) {
-    // One step instead of ten passes over many images; everything else as it stands there.
+    // One step instead of ten epochs over many images; everything else as in the guide.
     const words = command.replace(/--epochs \d+/, '--epochs 1').split(' ');
     const { code, stdout, stderr } = await runCommand(words, { directory });
     expect(code, `${command}\n${stderr}`).toBe(0);

@@ -22,7 +22,7 @@ const preparation = (to: string, ...more: string[]) => [
   ...more,
 ];
 
-it('says what it takes', async () => {
+it('has help', async () => {
   const { code, stdout, stderr } = await runCommand(['prepare', '--help']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   for (const word of ['--source', '--from', '--to', '--size', '--max-rejected', '--format', '--workers', '--json'])
@@ -31,7 +31,7 @@ it('says what it takes', async () => {
 });
 
 describe('images', () => {
-  it('are prepared, for programs and for people', async () => {
+  it('are prepared, with output for programs and for people', async () => {
     const { code, stdout, stderr } = await runCommand(preparation(prepared, '--json'));
     expect(code).toBe(0);
     const result = JSON.parse(stdout);
@@ -55,7 +55,7 @@ describe('images', () => {
     expect(again.stdout).toContain('The data set already exists, and all of its files match their checksums.');
   });
 
-  it('that were left out are told of', async () => {
+  it('that were left out are reported', async () => {
     const from = join(directory, 'with-more');
     await cp(images, join(from, 'train'), { recursive: true });
     await cp(images, join(from, 'test'), { recursive: true });
@@ -81,7 +81,7 @@ describe('images', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('a training on prepared images', () => {
-  it('that was stopped continues to the same weights', async () => {
+  it('that was stopped resumes to the same weights', async () => {
     expect((await runCommand(preparation(prepared))).code).toBe(0);
     const [whole, stopped] = [join(directory, 'whole'), join(directory, 'stopped')];
     const recipe = await writeConstantRecipe(directory);
@@ -102,7 +102,7 @@ describe.skipIf(process.platform === 'win32')('a training on prepared images', (
     const weights = (run: string) => readFile(join(run, 'weights.safetensors'));
     expect((await weights(stopped)).equals(await weights(whole))).toBe(true);
     const { images } = JSON.parse(await readFile(join(whole, 'config.json'), 'utf8'));
-    // The mean image of three channels is subtracted: float32 in base64.
+    // The mean image of three channels that is subtracted: float32 in base64.
     expect(Buffer.from(images.meanImage, 'base64')).toHaveLength(4 * 3 * 28 * 28);
   });
 });
@@ -134,13 +134,13 @@ describe('wrong use', () => {
     await expect(access(join(directory, 'never-made'))).rejects.toThrow(/ENOENT/);
   });
 
-  it('images that are not there are a failure', async () => {
+  it('missing images are a failure', async () => {
     const { code, stderr } = await runCommand(preparation('never-made', '--from', 'gone'), { directory });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: there is no folder gone: check the path\n$/);
   });
 
-  it('a target that holds something else is left as it is', async () => {
+  it('a target with other content is left unchanged', async () => {
     const { code, stderr } = await runCommand(preparation(images));
     expect(code).toBe(2);
     expect(stderr).toMatch(/^error: .*images holds blue and is not an unfinished preparation/);

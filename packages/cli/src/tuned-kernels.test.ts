@@ -9,7 +9,7 @@ import { inWords, type TunedKernel, tunedKernels, tunedTable } from './tuned-ker
 
 const roofline = { multiplyAddsPerSecond: 1e12, copyBytesPerSecond: 1e15 };
 
-it('has each tuned kernel once, by its name, with its rate and share of the roofline', async () => {
+it('has each tuned kernel once, by name, with its rate and fraction of the roofline', async () => {
   const gpu = await testGpu();
   const batch = 2;
   const programs = recordPrograms(describeModel({ variant: 'small' }), gpu, {

@@ -13,7 +13,7 @@ describe('decodeImage', () => {
     expect([...pixels]).toEqual([255, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0]);
   });
 
-  test('gives one grey value a pixel where one channel is asked for', async () => {
+  test('returns one grey value per pixel if one channel is requested', async () => {
     expect([...(await decodeImage('grey', await plain('#808080'), 2, 1))]).toEqual([128, 128, 128, 128]);
     const [red, white] = [await plain('#ff0000'), await plain('#ffffff')];
     const darkness = async (image: Buffer) => (await decodeImage('image', image, 1, 1))[0]!;
@@ -21,7 +21,7 @@ describe('decodeImage', () => {
   });
 });
 
-test('a HEIC or a film is told from AVIF, which begins alike', async () => {
+test('distinguishes HEIC and films from AVIF, which begin in the same way', async () => {
   const head = (brand: string) => Buffer.concat([Buffer.of(0, 0, 0, 32), Buffer.from(`ftyp${brand}`)]);
   expect(() => checkSignatureOf('x.avif', head('avif'))).not.toThrow();
   for (const brand of ['heic', 'isom', 'qt  ']) {

@@ -36,7 +36,7 @@ const filesWith = ({ train, validation }: typeof fashion) => ({
   't10k-labels-idx1-ubyte.gz': labels(validation),
 });
 
-/** Ten training and ten validation images of Fashion-MNIST's first labels, some files replaced. */
+/** Ten training and ten validation images with Fashion-MNIST's first labels, some files replaced. */
 async function smallFiles(changed: Record<string, Buffer> = {}): Promise<string> {
   const folder = await temporaryFolder();
   const contents = { ...filesWith(fashion), ...changed };
@@ -60,7 +60,7 @@ describe('Fashion-MNIST', () => {
     expect(dataset.train.imageName(4)).toBe('train-images-idx3-ubyte#4');
   });
 
-  test.each(fileNames)('names %s where it is missing', async (name) => {
+  test.each(fileNames)('names %s if it is missing', async (name) => {
     const folder = await smallFiles();
     await rm(join(folder, name));
     await expect(openFashionMnist(folder)).rejects.toThrow(DataError);
@@ -105,14 +105,14 @@ describe('Fashion-MNIST', () => {
     await expect(opening).rejects.toThrow(join(folder, name));
   });
 
-  test('with a label above 9 is damaged', async () => {
+  test('reports a label above 9 as damage', async () => {
     const damaged = { train: [...fashion.train, 10], validation: fashion.validation };
     await expect(openFashionMnist(await smallFiles(filesWith(damaged)))).rejects.toThrow(
       'label 10 is 10, labels are 0 to 9',
     );
   });
 
-  test('is not what another set in its form is taken for', async () => {
+  test('is not confused with another data set in its format', async () => {
     const opening = openFashionMnist(await smallFiles(filesWith(digits)));
     await expect(opening).rejects.toThrow(DataError);
     await expect(opening).rejects.toThrow('contains MNIST, not Fashion-MNIST: prepare it as mnist');
@@ -126,7 +126,7 @@ describe('Fashion-MNIST', () => {
     async () => {
       const { train, validation } = await openFashionMnist();
       expect([train.length, validation.length]).toEqual([60_000, 10_000]);
-      // Both splits have as many images of each class.
+      // Both splits have the same number of images of each class.
       for (const [split, each] of [
         [train, 6000],
         [validation, 1000],
@@ -138,7 +138,7 @@ describe('Fashion-MNIST', () => {
       const raw = gunzipSync(await readFile(join(debianFashionMnist, 'train-images-idx3-ubyte.gz')));
       const { pixels } = await train.read([59_999]);
       expect(Buffer.from(pixels).equals(raw.subarray(-784))).toBe(true);
-      // Mean and deviation that everybody normalizes this data set by: 0.2860 and 0.3530 of the range.
+      // The mean and deviation with which everybody normalizes this data set: 0.2860 and 0.3530 of the range.
       const { mean, standardDeviations } = await colourStatistics(train);
       expect(mean[0]! / 255).toBeCloseTo(0.286, 4);
       expect(standardDeviations[0]! / 255).toBeCloseTo(0.353, 4);
@@ -147,14 +147,14 @@ describe('Fashion-MNIST', () => {
 });
 
 describe('MNIST', () => {
-  test.each([openMnist, openDataset])('is known by its labels, and its classes are digits (%o)', async (open) => {
+  test.each([openMnist, openDataset])('is recognized by its labels, and its classes are digits (%o)', async (open) => {
     const dataset = await open(await smallFiles(filesWith(digits)));
     expect(dataset).toMatchObject({ name: 'MNIST', classes: [...'0123456789'] });
     expect([...dataset.train.labels]).toEqual(digits.train);
     expect(dataset).not.toHaveProperty('remarks');
   });
 
-  test("its form may hold Fashion-MNIST's clothes, or what nobody knows, whose classes are numbers", async () => {
+  test("its format may hold Fashion-MNIST's clothes, or an unknown data set, whose classes are numbers", async () => {
     expect((await openMnist(await smallFiles())).classes[0]).toBe('T-shirt/top');
     const letters = { train: [25, 3, 3], validation: [1, 26] };
     expect(await openMnist(await smallFiles(filesWith(letters)))).toMatchObject({
@@ -164,7 +164,7 @@ describe('MNIST', () => {
     });
   });
 
-  test('its files may be unpacked, or be called with a dot for a dash', async () => {
+  test('its files may be unpacked, or have a dot for a dash in their names', async () => {
     const folder = await temporaryFolder();
     for (const [name, content] of Object.entries(filesWith(digits))) {
       const ofImages = name.includes('images');

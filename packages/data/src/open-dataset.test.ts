@@ -43,7 +43,7 @@ test('a folder of class folders', async () => {
   expect(dataset).toMatchObject({ classes: ['cat', 'dog'], height: 4 });
 });
 
-test('files of CIFAR-10 and in the form of MNIST are known by their names', async () => {
+test('files of CIFAR-10 and in the format of MNIST are recognized by their names', async () => {
   const cifar = await temporaryFolder();
   await writeFile(join(cifar, 'test_batch.bin'), '');
   await expect(openDataset(cifar)).rejects.toThrow('CIFAR-10');
@@ -64,13 +64,13 @@ test('says what was found and what is accepted', async () => {
   await expect(openDataset('')).rejects.toThrow(DataError);
 });
 
-test('archives are to be prepared first', async () => {
+test('archives must be prepared first', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'train-000000.tar'), '');
   await expect(openDataset(folder)).rejects.toThrow('contains archives (*.tar): prepare them first');
 });
 
-test('a folder with one class, and options that the data leave no choice in', async () => {
+test('refuses a folder with one class, and options that the data decide', async () => {
   await expect(openDataset(await imageFolder(['cat']))).rejects.toThrow('at least two classes');
   const folder = await imageFolder(['cat', 'dog']);
   await expect(openDataset(folder, { classes: 3 })).rejects.toThrow('classes is 3, but');

@@ -27,7 +27,7 @@ const variants: Variant[] = [
 ];
 
 describe('memory', () => {
-  test.each(variants)('%s takes at most 1.15 times what must be alive at once', (variant) => {
+  test.each(variants)('%s needs at most 1.15 times the bytes that must be alive at once', (variant) => {
     const before = gpu.liveBuffers;
     for (const batch of [8, 64, 128]) {
       const { activationBytes, leastActivationBytes } = planOf(variant, batch);
@@ -44,7 +44,7 @@ describe('memory', () => {
     expect(totalBytes).toBeLessThan(4 * 2 ** 30);
   });
 
-  test("mixed precision takes less memory for the paper's network at any batch (needs shader-f16)", ({ skip }) => {
+  test("mixed precision needs less memory for the paper's network at any batch size (needs shader-f16)", ({ skip }) => {
     skip(!gpu.features.has('shader-f16'), 'this adapter has no shader-f16');
     for (const [batch, share] of [
       [8, 0.9],

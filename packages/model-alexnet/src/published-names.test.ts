@@ -22,7 +22,7 @@ const renamed = (change: (name: string) => string) =>
   Object.fromEntries(Object.entries(own).map(([name, tensor]) => [change(name), tensor]));
 
 describe('names of published weights', () => {
-  it('are taken as they are, without a word', () => {
+  it('are accepted unchanged, without a message', () => {
     expect(publishedNames('file', own, torchvision)).toEqual({ tensors: own, remarks: [] });
   });
 
@@ -36,13 +36,13 @@ describe('names of published weights', () => {
     ['Lightning', (name) => `model.${name}`],
     ['all at once', (name) => `state_dict.model._orig_mod.module.${name}`],
     ['a class of ones own', (name) => `net.backbone.${name}`],
-  ])('are found behind those of %s', (_, change) => {
+  ])('are found behind the prefix of %s', (_, change) => {
     const { tensors, remarks } = publishedNames('file', renamed(change), torchvision);
     expect(Object.keys(tensors).sort()).toEqual(Object.keys(own).sort());
     expect(remarks.join()).toMatch(/ is read as \w+\.\d\.\w+, and others in the same way/);
   });
 
-  it('leave out what is no weight, and name it', () => {
+  it('skip what is not a weight, and name it', () => {
     const others = {
       epoch: tensorOf(),
       'features.0.num_batches_tracked': tensorOf(),
@@ -80,7 +80,7 @@ describe('names of published weights', () => {
     expect(remarks).toEqual(['fc8_flickr is used as the last layer, fc8.']);
   });
 
-  it('are refused where the last layer could be two, or none', () => {
+  it('are refused if two layers or none could be the last', () => {
     const { 'classifier.6.weight': weight, 'classifier.6.bias': bias, ...rest } = own;
     const two = { ...rest, 'a.weight': weight, 'a.bias': bias, 'b.weight': weight, 'b.bias': bias };
     expect(() => publishedNames('file', two, torchvision)).toThrow(CheckpointError);
@@ -91,7 +91,7 @@ describe('names of published weights', () => {
     );
   });
 
-  it('are refused where one is there twice', () => {
+  it('are refused if one occurs twice', () => {
     const twice = { ...own, 'module.features.0.bias': tensorOf(4) };
     expect(() => publishedNames('file', twice, torchvision)).toThrow(/holds features\.0\.bias twice/);
   });

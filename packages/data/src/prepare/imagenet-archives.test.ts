@@ -14,7 +14,7 @@ beforeAll(async () => {
   official = await smallImagenet();
 });
 
-/** A folder with ImageNet's files, some of them other ones or missing. */
+/** A folder with ImageNet's files, some of them changed or missing. */
 async function folderOf(changes: Record<string, Buffer | string | undefined> = {}): Promise<string> {
   const folder = await temporaryFolder();
   const files = Object.entries({ ...official, ...changes }).filter(([, content]) => content !== undefined);
@@ -34,7 +34,7 @@ async function refused(folder: string, ...messages: string[]) {
 }
 
 describe("ImageNet's archives", () => {
-  test('give classes in the order of their ids and images by their places', async () => {
+  test('have classes in the order of their ids and images by their offsets', async () => {
     const source = await imagenetArchives(await folderOf());
     expect(source).toMatchObject({ kind: 'imagenet', name: 'ImageNet (ILSVRC 2012)', bytes: 'file', channels: 3 });
     expect(source.classes).toEqual([
@@ -46,7 +46,7 @@ describe("ImageNet's archives", () => {
     expect(source.train.map(({ label }) => label)).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
     expect(source.train[5]!.name).toBe('n00000020/n00000020_1.JPEG');
     expect(contentOf(source.train[5]!).equals(await jpeg(11))).toBe(true);
-    // The kit's numbers 1, 2, 3 are the last, the first and the second class.
+    // The kit's numbers 1, 2 and 3 are the last, the first and the second class.
     expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
     expect(source.validation[3]!.name).toBe('ILSVRC2012_val_00000004.JPEG');
     expect(contentOf(source.validation[3]!).equals(await jpeg(104))).toBe(true);
@@ -73,7 +73,7 @@ describe("ImageNet's archives", () => {
     }
   });
 
-  test('of 2010 are of the same form', async () => {
+  test('of 2010 have the same layout', async () => {
     const folder = await folderOf({
       'ILSVRC2010_images_train.tar': official['ILSVRC2012_img_train.tar'],
       'ILSVRC2010_images_val.tar': official['ILSVRC2012_img_val.tar'],
@@ -96,13 +96,13 @@ describe("ImageNet's archives", () => {
     expect(source.classes[0]!.name).toBe('tench');
   });
 
-  test('take names from synset_words.txt where it lies beside meta.mat', async () => {
+  test('use the names of synset_words.txt beside meta.mat', async () => {
     const source = await imagenetArchives(await folderOf({ 'synset_words.txt': 'n00000010 a fish, tench\n' }));
     expect(source.classes[0]!.name).toBe('a fish');
     expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
   });
 
-  test('have a fingerprint of what they are, not of where they lie', async () => {
+  test('have a fingerprint of their content, not of their path', async () => {
     const prints = await Promise.all(
       [{}, {}, { [packed]: undefined, [meta]: matFile(synsets), [groundTruth]: '1\n2\n3\n3\n2\n2\n' }].map(
         async (changes) => fingerprintOf(await imagenetArchives(await folderOf(changes))),
@@ -113,7 +113,7 @@ describe("ImageNet's archives", () => {
   });
 });
 
-describe('what is wrong is told', () => {
+describe('reports errors:', () => {
   test('a file that is missing', async () => {
     await refused(await folderOf({ 'ILSVRC2012_img_train.tar': undefined }), 'has no ILSVRC2012_img_train.tar');
     await refused(await folderOf({ 'ILSVRC2012_img_val.tar': undefined }), 'has no ILSVRC2012_img_val.tar');
@@ -125,7 +125,7 @@ describe('what is wrong is told', () => {
     await refused(join(await temporaryFolder(), 'nowhere'), 'there is no folder');
   });
 
-  test('a ground truth whose numbers only synset_words.txt could tell, by lines in another order', async () => {
+  test('a ground truth whose numbers only a synset_words.txt in another order could explain', async () => {
     const words = 'n00000010 tench\nn00000020 crane, a bird\nn00000030 crane\n';
     await refused(
       await folderOf({ [packed]: undefined, [groundTruth]: '1\n2\n3\n3\n2\n1\n', 'synset_words.txt': words }),
@@ -175,7 +175,7 @@ describe('what is wrong is told', () => {
     await refused(await folderOf({ 'ILSVRC2012_img_val.tar': train }), 'is this the validation archive?');
   });
 
-  test('archives that break off, outside and inside', async () => {
+  test('truncated archives, outer and inner', async () => {
     for (const name of ['ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar']) {
       for (const share of [0.3, 0.6, 0.9]) {
         const folder = await folderOf();
@@ -237,20 +237,20 @@ describe('what is wrong is told', () => {
     await refused(folder, 'meta.mat is not a readable MATLAB 5 file');
   });
 
-  test('names that lead out of an archive', async () => {
+  test('names that point outside an archive', async () => {
     const archive = await tarOf({ '../../n00000010.tar': 'x' });
     await refused(
       await folderOf({ 'ILSVRC2012_img_train.tar': archive }),
       '`../../n00000010.tar`, which points outside of it',
     );
-    // In a packed kit names say what a file is; nothing is written by them.
+    // In a packed kit, names only tell what a file is; nothing is written under them.
     const kit = gzipSync(
       await tarOf({ '../../meta.mat': matFile(synsets), '../validation_ground_truth.txt': '1\n2\n3\n3\n2\n1\n' }),
     );
     expect((await imagenetArchives(await folderOf({ [packed]: kit }))).validation).toHaveLength(6);
   });
 
-  test('links that lead in a circle or nowhere', async () => {
+  test('circular and dangling links', async () => {
     const folder = await folderOf({ [packed]: undefined });
     await symlink('data', join(folder, 'data'));
     await refused(folder, 'data is a link that leads in a circle: repair or remove it');

@@ -31,7 +31,7 @@ async function archive(files: readonly { name: string; content: Buffer; type?: '
 
 const list = (content: Uint8Array) => [...tarMembers(bytesOf(content))];
 
-/** A header as GNU tar writes it, for what tar-stream does not write. */
+/** A header as GNU tar writes it, for entries that tar-stream does not write. */
 function header(name: string, type: string, size: number, sizeField?: Buffer): Buffer {
   const block = Buffer.alloc(512);
   block.write(name, 0);
@@ -54,8 +54,9 @@ const padded = (content: Buffer) => Buffer.concat([content, Buffer.alloc((512 - 
 const end = Buffer.alloc(1024);
 
 describe('tarMembers', () => {
-  test('finds every file where tar-stream put it, however long its name', async () => {
-    // Paths beyond 100 characters go into the prefix, beyond that into a pax header, as do those that are not ASCII.
+  test('finds every file at the offset where tar-stream put it, with names of any length', async () => {
+    // Paths beyond 100 characters go into the prefix, and beyond that into a pax header, as do those that are not
+    // ASCII.
     const name = fc
       .array(fc.stringMatching(/^[a-zäß ]{1,60}$/), { minLength: 1, maxLength: 6 })
       .map((parts) => parts.join('/'));
@@ -92,7 +93,7 @@ describe('tarMembers', () => {
     ]);
   });
 
-  test('passes over directories and reads archives within archives', async () => {
+  test('skips directories and reads archives within archives', async () => {
     const inner = await archive([{ name: 'a.JPEG', content: Buffer.from('image') }]);
     const outer = await archive([
       { name: 'folder', content: Buffer.of(), type: 'directory' },
@@ -104,12 +105,12 @@ describe('tarMembers', () => {
     expect(outer.toString('latin1', start, start + image!.length)).toBe('image');
   });
 
-  test('wherever an archive breaks off, it is told', async () => {
+  test('reports an archive truncated at any byte', async () => {
     const content = await archive([
       { name: 'a', content: Buffer.alloc(700, 1) },
       { name: 'b', content: Buffer.alloc(10, 2) },
     ]);
-    // Of the two empty blocks at the end one is enough.
+    // One of the two empty blocks at the end is enough.
     for (let length = 0; length < content.length - 512; length += 64) {
       expect(() => list(content.subarray(0, length)), `${length} bytes`).toThrow(DataError);
       expect(() => list(content.subarray(0, length))).toThrow('is truncated');
@@ -117,7 +118,7 @@ describe('tarMembers', () => {
     expect(list(content.subarray(0, content.length - 512))).toHaveLength(2);
   });
 
-  test('an archive without its end is read where that is allowed, and its last member is whole', async () => {
+  test('an archive without an end marker is read if allowed, and if its last member is whole', async () => {
     const content = await archive([
       { name: 'a', content: Buffer.alloc(700, 1) },
       { name: 'folder/b.jpg', content: Buffer.alloc(10, 2) },
@@ -134,13 +135,13 @@ describe('tarMembers', () => {
     expect(() => lenient(0)).toThrow('is truncated at byte 0');
   });
 
-  test('passes over directories as they were written before POSIX', () => {
+  test('skips directories in the format before POSIX', () => {
     expect(list(Buffer.concat([header('folder/', '\0', 0), header('folder/a', '\0', 0), end]))).toEqual([
       { name: 'folder/a', offset: 1024, length: 0 },
     ]);
   });
 
-  test('refuses what is no archive, and one that is damaged further on', async () => {
+  test('refuses a file that is not an archive, and one that is damaged further on', async () => {
     expect(() => list(Buffer.alloc(2048, 65))).toThrow('test.tar is not a tar archive: get it again');
     const content = await archive([
       { name: 'a', content: Buffer.alloc(512, 1) },

@@ -17,7 +17,7 @@ beforeAll(async () => {
   for (let seed = 0; seed < 6; seed++) images.push(await jpeg(seed));
 });
 
-/** A shard of so many samples with these labels; their keys begin with the prefix. */
+/** A shard with a sample for each of these labels; their keys begin with the prefix. */
 async function shard(labels: readonly (number | string)[], prefix = ''): Promise<Buffer> {
   return tarOf(
     Object.fromEntries(
@@ -38,7 +38,7 @@ async function folderOf(files: Files): Promise<string> {
 const open = async (from: string) => webdatasetSource(from, sourceContext(await temporaryFolder()));
 const openFiles = async (files: Files) => open(await folderOf(files));
 
-/** The source of one shard of these files, as train.tar; one image of the classes 0 and 1 beside it for validation. */
+/** The source of one shard with these files, as train.tar, and one validation image each of classes 0 and 1. */
 const openTrain = async (files: Files) =>
   openFiles({ 'train.tar': await tarOf(files), 'val.tar': await shard([0, 1]) });
 
@@ -84,7 +84,7 @@ describe('shards', () => {
     expect([source.train.length, source.validation.length]).toEqual([3, 1]);
   });
 
-  test('without others for validation, one image in ten is held out, the same every time', async () => {
+  test('without validation shards, one image in ten is held out, the same every time', async () => {
     const labels = Array.from({ length: 40 }, (_, i) => i % 2);
     const files = { '000.tar': await shard(labels) };
     const [first, second] = [await openFiles(files), await openFiles(files)];
@@ -94,7 +94,7 @@ describe('shards', () => {
     expect(first.remarks![0]).toContain('40 training images, one in ten of which is held out');
   });
 
-  test('called test are used for validation where there are no others and they have labels', async () => {
+  test('called test are used for validation if there are no others and they have labels', async () => {
     const train = await shard([0, 1, 0, 1]);
     const used = await openFiles({ 'train.tar': train, 'test.tar': await shard([1]) });
     expect(used.validation).toHaveLength(1);
@@ -122,7 +122,7 @@ describe('shards', () => {
     const four = join(folder, 'four.tar');
     await writeFile(four, await shard([0, 1, 0, 1]));
     expect((await open(four)).train).toHaveLength(2);
-    // What is there is a folder, whatever its name.
+    // A folder is a folder, whatever its name.
     await rm(four);
     await refused(open(join(folder, 'a-{1}')), 'has only one image');
   });
@@ -139,7 +139,7 @@ describe('shards', () => {
     expect(context.said).toHaveLength(2);
   });
 
-  test('that are missing between others, or are for nothing that is known, are named', async () => {
+  test('that are missing in a sequence, or belong to an unknown split, are named', async () => {
     const { remarks } = await openFiles({
       'train-08.tar': await shard([0, 1]),
       'train-11.tar': await shard([0, 1]),
@@ -155,13 +155,13 @@ describe('shards', () => {
 });
 
 describe('archives', () => {
-  /** A shard of a sample with a long name, by tar-stream, which writes pax. */
+  /** A shard with a sample of a long name, by tar-stream, which writes pax. */
   async function paxShard(): Promise<Buffer> {
     const packed = pack();
     packed.entry({ name: 'folder', type: 'directory' });
     for (const [i, label] of [0, 1].entries()) {
       const key = `${'long/'.repeat(40)}${'ä'.repeat(60)}${i}`;
-      // As macOS's tar writes beside every file that has notes.
+      // As macOS's tar writes beside every file with extended attributes.
       packed.entry({ name: `${'long/'.repeat(40)}._${i}.jpg` }, 'Mac OS X');
       packed.entry({ name: `${key}.jpg`, pax: { 'LIBARCHIVE.xattr.com.apple.quarantine': 'x' } }, images[i]!);
       packed.entry({ name: `${key}.cls` }, `${label}`);
@@ -197,7 +197,7 @@ describe('archives', () => {
     },
   );
 
-  test('without their end are read; a member that breaks off is named', async () => {
+  test('without an end marker are read; a truncated member is named', async () => {
     const whole = await shard([0, 1]);
     const source = await openFiles({ 'train.tar': whole.subarray(0, -1024), 'val.tar': await shard([0]) });
     expect(source.train).toHaveLength(2);
@@ -223,12 +223,12 @@ describe('samples', () => {
     expect(source.remarks).toContain('1 file without an extension is left out: train.tar/README.');
   });
 
-  test('may lie apart in their shard', async () => {
+  test('may be scattered in their shard', async () => {
     const source = await openTrain({ 'a.jpg': images[0]!, 'b.jpg': images[1]!, 'a.cls': '1', 'b.cls': '0' });
     expect(source.train.map(({ label }) => label)).toEqual([1, 0]);
   });
 
-  test('are labelled by many a field', async () => {
+  test('are labelled by many fields', async () => {
     const fields = ['label', 'cls', 'class', 'class_id', 'target'];
     const files: Files = {};
     for (const [i, field] of fields.entries()) {
@@ -238,7 +238,7 @@ describe('samples', () => {
     expect((await openTrain(files)).train.map(({ label }) => label)).toEqual([0, 1, 0, 1, 0]);
   });
 
-  test('by names of classes are numbered in their order, or that of a list of them', async () => {
+  test('labelled by class names are numbered in alphabetical order or that of a list', async () => {
     const shards = {
       'train.tar': await shard(['zebra', 'Paris, France', 'café'.normalize('NFD')]),
       'val.tar': await shard(['zebra']),
@@ -269,7 +269,7 @@ describe('samples', () => {
     expect(source.remarks).toContain('1 class has no images: 1.');
   });
 
-  test('that lack an image or a label are left out and counted', async () => {
+  test('that lack an image or a label are skipped and counted', async () => {
     const source = await openTrain({
       'a.jpg': images[0]!,
       'a.cls': '0',
@@ -290,7 +290,7 @@ describe('samples', () => {
   });
 });
 
-describe('what is wrong is told', () => {
+describe('reports errors:', () => {
   test('shards without labels, or without images', async () => {
     await refused(
       openTrain({ 'a.jpg': images[0]!, 'a.txt': 'a caption' }),
@@ -301,7 +301,7 @@ describe('what is wrong is told', () => {
     await refused(openTrain({}), 'there is nothing');
   });
 
-  test('folders without shards, or with none to learn from', async () => {
+  test('folders without shards, or without training shards', async () => {
     await refused(
       openFiles({ 'a.jpg': 'x' }),
       'has no shards (*.tar): give a folder with shards like train-000000.tar',
@@ -354,7 +354,7 @@ describe('what is wrong is told', () => {
     );
   });
 
-  test('what is no archive', async () => {
+  test('files that are not archives', async () => {
     await refused(openFiles({ 'train.tar': Buffer.alloc(1024, 65) }), 'train.tar is not a tar archive: get it again');
   });
 });

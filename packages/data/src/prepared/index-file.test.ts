@@ -16,12 +16,12 @@ const entries = [
 const read = (bytes: Buffer) => decodeIndex('train.index', bytes, shards, 5);
 
 describe('the index', () => {
-  test('gives back what was put in', () => {
+  test('survives a round trip', () => {
     const { offsets, lengths, labels, checksums } = read(encodeIndex(entries));
     expect(entries.map((_, i) => [offsets[i], lengths[i], labels[i], checksums[i]])).toEqual(entries);
   });
 
-  test('cut off anywhere is refused', () => {
+  test('truncated anywhere is refused', () => {
     const bytes = encodeIndex(entries);
     for (let length = 0; length < bytes.length; length++) {
       expect(() => read(bytes.subarray(0, length))).toThrow(DataError);
@@ -40,7 +40,7 @@ describe('the index', () => {
     expect(() => read(bytes)).toThrow(message);
   });
 
-  test('of another number of images than the shards have is refused', () => {
+  test('with another number of images than the shards is refused', () => {
     expect(() => read(encodeIndex(entries.slice(1)))).toThrow('it has 2 images, but the shards have 3');
   });
 
@@ -52,7 +52,7 @@ describe('the index', () => {
     );
   });
 
-  test('mutated is read or refused, and never leads beyond a shard', async () => {
+  test('mutated is read or refused, and never points beyond a shard', async () => {
     const { read, refused } = await fuzzIndex({ inputs: 4000, seed: 2 });
     expect(read + refused).toBe(4000);
     expect(read).toBeGreaterThan(10);

@@ -14,7 +14,7 @@ it.each([4_000_000, 16, 5])('refuses an elementwise kernel of %i elements over t
   expect(recording.operations).toEqual([]);
 });
 
-it.each(['my-x', '2x', 'x y', ''])('refuses the name %j, which WGSL would not take', async (name) => {
+it.each(['my-x', '2x', 'x y', ''])('refuses the name %j, which WGSL does not allow', async (name) => {
   const recording = createRecording(await testGpu());
   const x = recording.tensor('x', [8]);
   const dispatch = { label: 'odd', workgroups: [1] as const, wgsl: '' };
