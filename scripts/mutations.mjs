@@ -95,7 +95,7 @@ const mutations = [
     find: 'exists ? await resumedRun(options, output)',
     replace: 'exists && !options.resume ? await resumedRun(options, output)',
     test: 'src/bad-input.test.ts',
-    only: 'a run that another command began',
+    only: 'a run that was started by another command',
   },
 ];
 

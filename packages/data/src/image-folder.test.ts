@@ -357,12 +357,15 @@ describe('reports errors:', () => {
     await refused(join(folder, 'file.png'), 'cannot read the folder');
   });
 
-  test.skipIf(process.getuid?.() === 0)('a folder that may not be read (skipped for root, who may read it)', async () => {
-    const folder = await folderOf(complete());
-    await chmod(join(folder, 'train', 'a'), 0);
-    await refused(folder, 'cannot read the folder');
-    await chmod(join(folder, 'train', 'a'), 0o755);
-  });
+  test.skipIf(process.getuid?.() === 0)(
+    'a folder that may not be read (skipped for root, who may read it)',
+    async () => {
+      const folder = await folderOf(complete());
+      await chmod(join(folder, 'train', 'a'), 0);
+      await refused(folder, 'cannot read the folder');
+      await chmod(join(folder, 'train', 'a'), 0o755);
+    },
+  );
 
   test('no class folders', async () => {
     await refused(await folderOf({ '1.png': red }), 'has no class folders: it needs at least two classes');

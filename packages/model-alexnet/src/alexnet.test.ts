@@ -280,10 +280,13 @@ describe('leaving a layer out', () => {
     expect(left.name).toBe('release-2012 without conv4');
   });
 
-  test.each(['conv1', 'fc8', 'relu2', 'conv9', ''])("refuses '%s', naming the layers that can be left out", (without) => {
-    expect(() => alexnet({ without })).toThrow(ConfigError);
-    expect(() => alexnet({ without })).toThrow('choose one of conv2, conv3, conv4, conv5, fc6, fc7');
-  });
+  test.each(['conv1', 'fc8', 'relu2', 'conv9', ''])(
+    "refuses '%s', naming the layers that can be left out",
+    (without) => {
+      expect(() => alexnet({ without })).toThrow(ConfigError);
+      expect(() => alexnet({ without })).toThrow('choose one of conv2, conv3, conv4, conv5, fc6, fc7');
+    },
+  );
 });
 
 describe('the networks for CIFAR-10', () => {

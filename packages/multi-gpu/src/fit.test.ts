@@ -92,7 +92,9 @@ describe('memory', () => {
     },
   );
 
-  it('that is refused in spite of the prediction is an error, leaves nothing behind, and the adapter keeps working', async ({ skip }) => {
+  it('that is refused in spite of the prediction is an error, leaves nothing behind, and the adapter keeps working', async ({
+    skip,
+  }) => {
     const run = promisify(execFile);
     const limits = await run('prlimit', ['--version']).catch(() => undefined);
     skip(!limits || gpu.description.kind !== 'software', 'no way to make a driver short of memory here');

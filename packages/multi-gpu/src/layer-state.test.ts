@@ -176,21 +176,24 @@ describe('layer state that is not learnt', () => {
     expect(await network.layerState()).toEqual(before);
   });
 
-  test.each(['data', 'hybrid', 'model'] as const)('is the same on two adapters as on one, with strategy %s', async (strategy) => {
-    const [one, two] = [on(first()), on(gpus, { strategy })];
-    for (const batch of [images, others, images]) {
-      await one.step(batch, labels);
-      await two.step(batch, labels);
-    }
-    expectAlike(await two.layerState(), await one.layerState(), 1e-5);
-    expectAlike(await two.parameters(), await one.parameters(), 1e-4);
-    // Both adapters evaluate with the same state: either of them alone continues as both do.
-    const { parameters, ...state } = await everything(two);
-    const next = on(first(), { seed: 9 });
-    next.loadParameters(parameters);
-    next.loadState({ step: 3, ...state });
-    expect(relativeError((await two.forward(images)).data, (await next.forward(images)).data)).toBeLessThan(1e-5);
-  });
+  test.each(['data', 'hybrid', 'model'] as const)(
+    'is the same on two adapters as on one, with strategy %s',
+    async (strategy) => {
+      const [one, two] = [on(first()), on(gpus, { strategy })];
+      for (const batch of [images, others, images]) {
+        await one.step(batch, labels);
+        await two.step(batch, labels);
+      }
+      expectAlike(await two.layerState(), await one.layerState(), 1e-5);
+      expectAlike(await two.parameters(), await one.parameters(), 1e-4);
+      // Both adapters evaluate with the same state: either of them alone continues as both do.
+      const { parameters, ...state } = await everything(two);
+      const next = on(first(), { seed: 9 });
+      next.loadParameters(parameters);
+      next.loadState({ step: 3, ...state });
+      expect(relativeError((await two.forward(images)).data, (await next.forward(images)).data)).toBeLessThan(1e-5);
+    },
+  );
 
   test('is averaged over adapters after the last micro-batch', async () => {
     const two = on(gpus, { microBatches: 2, strategy: 'data', images: [2, 3] });

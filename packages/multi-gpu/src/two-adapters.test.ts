@@ -378,34 +378,31 @@ describe('an adapter that is lost', () => {
     { lost: 0, after: 1 },
     { lost: 1, after: 2 },
     { lost: 1, after: 7 },
-  ])(
-    'stops all, is named, and frees the memory: adapter $lost, after $after submissions',
-    async ({ lost, after }) => {
-      const own = [await open(), await open()];
-      try {
-        const network = place(small, own, { batch, seed: 1 });
-        await network.step(images, labels);
-        const saved = await network.parameters();
-        loseAfter(own[lost]!, after);
-        const failed = (async () => {
-          for (let step = 0; step < 1000; step++) await network.step(images, labels);
-        })();
-        failed.catch(() => undefined);
-        await expect(failed).rejects.toThrow(AdapterError);
-        await expect(failed).rejects.toThrow(new RegExp(`step \\d+: adapter ${lost + 1} of 2 failed.* was lost`));
-        expect(own.map((gpu) => gpu.liveBuffers)).toEqual([0, 0]);
-        await expect(network.parameters()).rejects.toThrow(/was lost/);
-        network.dispose();
-        // The remaining one continues from what was saved.
-        const left = place(small, [own[1 - lost]!], { batch, seed: 1 });
-        left.loadParameters(saved);
-        expect((await left.step(images, labels)).loss).toBeGreaterThan(0);
-        left.dispose();
-      } finally {
-        for (const gpu of own) gpu.dispose();
-      }
-    },
-  );
+  ])('stops all, is named, and frees the memory: adapter $lost, after $after submissions', async ({ lost, after }) => {
+    const own = [await open(), await open()];
+    try {
+      const network = place(small, own, { batch, seed: 1 });
+      await network.step(images, labels);
+      const saved = await network.parameters();
+      loseAfter(own[lost]!, after);
+      const failed = (async () => {
+        for (let step = 0; step < 1000; step++) await network.step(images, labels);
+      })();
+      failed.catch(() => undefined);
+      await expect(failed).rejects.toThrow(AdapterError);
+      await expect(failed).rejects.toThrow(new RegExp(`step \\d+: adapter ${lost + 1} of 2 failed.* was lost`));
+      expect(own.map((gpu) => gpu.liveBuffers)).toEqual([0, 0]);
+      await expect(network.parameters()).rejects.toThrow(/was lost/);
+      network.dispose();
+      // The remaining one continues from what was saved.
+      const left = place(small, [own[1 - lost]!], { batch, seed: 1 });
+      left.loadParameters(saved);
+      expect((await left.step(images, labels)).loss).toBeGreaterThan(0);
+      left.dispose();
+    } finally {
+      for (const gpu of own) gpu.dispose();
+    }
+  });
 
   test('a network that is disposed of in the middle of a step leaves nothing behind', async () => {
     const network = place(inColumns(2), gpus, { batch });

@@ -195,48 +195,51 @@ describe('readSafetensors', () => {
   it.each([
     { dtype: 'F16', one: 0x3c00, half: 0x3800, minusTwo: 0xc000 },
     { dtype: 'BF16', one: 0x3f80, half: 0x3f00, minusTwo: 0xc000 },
-  ])('reads $dtype tensors of odd lengths among others, verifies the checksum, and detects truncation', async (known) => {
-    const { dtype, one, half, minusTwo } = known;
-    const numbers = Buffer.alloc(12);
-    numbers.writeUInt16LE(one, 0);
-    // A float32 at an address that is not a multiple of four.
-    numbers.writeFloatLE(0.1, 2);
-    [half, one, minusTwo].forEach((bits, i) => void numbers.writeUInt16LE(bits, 6 + 2 * i));
-    const entries = {
-      scalar: entry([], 0, 2, dtype),
-      single: entry([1], 2, 6),
-      none: entry([3, 0], 6, 6, dtype),
-      odd: entry([1, 3, 1], 6, 12, dtype),
-    };
-    const write = async (sha256: string) => {
-      const path = await handmade(`among-${dtype}`, { __metadata__: { sha256 }, ...entries }, numbers.length);
-      const bytes = await readFile(path);
-      numbers.copy(bytes, bytes.length - numbers.length);
+  ])(
+    'reads $dtype tensors of odd lengths among others, verifies the checksum, and detects truncation',
+    async (known) => {
+      const { dtype, one, half, minusTwo } = known;
+      const numbers = Buffer.alloc(12);
+      numbers.writeUInt16LE(one, 0);
+      // A float32 at an address that is not a multiple of four.
+      numbers.writeFloatLE(0.1, 2);
+      [half, one, minusTwo].forEach((bits, i) => void numbers.writeUInt16LE(bits, 6 + 2 * i));
+      const entries = {
+        scalar: entry([], 0, 2, dtype),
+        single: entry([1], 2, 6),
+        none: entry([3, 0], 6, 6, dtype),
+        odd: entry([1, 3, 1], 6, 12, dtype),
+      };
+      const write = async (sha256: string) => {
+        const path = await handmade(`among-${dtype}`, { __metadata__: { sha256 }, ...entries }, numbers.length);
+        const bytes = await readFile(path);
+        numbers.copy(bytes, bytes.length - numbers.length);
+        await writeFile(path, bytes);
+        return { path, bytes };
+      };
+      const zeroed = await write('0'.repeat(64));
+      const { path, bytes } = await write(createHash('sha256').update(zeroed.bytes).digest('hex'));
+      const { tensors, checked } = await readSafetensors(path);
+      expect(checked).toBe(true);
+      expect(tensors).toEqual({
+        scalar: tensor([], 1),
+        single: tensor([1], 0.1),
+        none: tensor([3, 0]),
+        odd: tensor([1, 3, 1], 0.5, 1, -2),
+      });
+      for (let at = bytes.length - numbers.length; at < bytes.length; at++) {
+        const damaged = Buffer.from(bytes);
+        damaged[at]! ^= 1;
+        await writeFile(path, damaged);
+        await expect(readSafetensors(path), `byte ${at}`).rejects.toThrow(/checksum is wrong/);
+      }
       await writeFile(path, bytes);
-      return { path, bytes };
-    };
-    const zeroed = await write('0'.repeat(64));
-    const { path, bytes } = await write(createHash('sha256').update(zeroed.bytes).digest('hex'));
-    const { tensors, checked } = await readSafetensors(path);
-    expect(checked).toBe(true);
-    expect(tensors).toEqual({
-      scalar: tensor([], 1),
-      single: tensor([1], 0.1),
-      none: tensor([3, 0]),
-      odd: tensor([1, 3, 1], 0.5, 1, -2),
-    });
-    for (let at = bytes.length - numbers.length; at < bytes.length; at++) {
-      const damaged = Buffer.from(bytes);
-      damaged[at]! ^= 1;
-      await writeFile(path, damaged);
-      await expect(readSafetensors(path), `byte ${at}`).rejects.toThrow(/checksum is wrong/);
-    }
-    await writeFile(path, bytes);
-    for (let size = bytes.length - 1; size >= 0; size--) {
-      await truncate(path, size);
-      await expect(readSafetensors(path), `${size} of ${bytes.length} bytes`).rejects.toThrow(CheckpointError);
-    }
-  });
+      for (let size = bytes.length - 1; size >= 0; size--) {
+        await truncate(path, size);
+        await expect(readSafetensors(path), `${size} of ${bytes.length} bytes`).rejects.toThrow(CheckpointError);
+      }
+    },
+  );
 
   it.each(['F16', 'BF16'])('writes the pieces of a large tensor of %s one after the other', async (dtype) => {
     // More than two pieces of 4 MiB, and an odd number of values; 1 to 255 are exact in both types.

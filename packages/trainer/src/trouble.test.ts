@@ -108,31 +108,34 @@ describe('an adapter that is lost', () => {
   it.each([
     { lost: 1, after: 7, during: 'step \\d+' },
     { lost: 2, after: 6, during: 'evaluation' },
-  ])('is number $lost of two, during $during, and the run ends on the other as if nothing had happened', async (loss) => {
-    const { lost, after, during } = loss;
-    const run = await newRun();
-    const index = (await testGpu()).description.index;
-    const gpus = [await openGpu({ adapter: index }), await openGpu({ adapter: index })];
-    try {
-      const { result, problems } = await trained({
-        run,
-        gpus,
-        reopen: async () => placeRun(run.config, gpus[2 - lost]!),
-        // The next step is in flight by then.
-        onEvent: (event) => {
-          if (event.kind === 'step' && event.metrics.step === after) gpus[lost - 1]!.device.destroy();
-        },
-      });
-      expect(result).toMatchObject({ finished: true, step: 12 });
-      expect(problems).toEqual([
-        expect.stringMatching(new RegExp(`${during}: adapter ${lost} of 2 failed.*was lost.*opened again`)),
-      ]);
-      // Each computes some of the units as a single adapter does: not even the order of sums differs.
-      expect((await weights(run)).equals(wanted)).toBe(true);
-    } finally {
-      for (const gpu of gpus) gpu.dispose();
-    }
-  });
+  ])(
+    'is number $lost of two, during $during, and the run ends on the other as if nothing had happened',
+    async (loss) => {
+      const { lost, after, during } = loss;
+      const run = await newRun();
+      const index = (await testGpu()).description.index;
+      const gpus = [await openGpu({ adapter: index }), await openGpu({ adapter: index })];
+      try {
+        const { result, problems } = await trained({
+          run,
+          gpus,
+          reopen: async () => placeRun(run.config, gpus[2 - lost]!),
+          // The next step is in flight by then.
+          onEvent: (event) => {
+            if (event.kind === 'step' && event.metrics.step === after) gpus[lost - 1]!.device.destroy();
+          },
+        });
+        expect(result).toMatchObject({ finished: true, step: 12 });
+        expect(problems).toEqual([
+          expect.stringMatching(new RegExp(`${during}: adapter ${lost} of 2 failed.*was lost.*opened again`)),
+        ]);
+        // Each computes some of the units as a single adapter does: not even the order of sums differs.
+        expect((await weights(run)).equals(wanted)).toBe(true);
+      } finally {
+        for (const gpu of gpus) gpu.dispose();
+      }
+    },
+  );
 
   it('ends the training if it is lost again and again without a checkpoint in between', async () => {
     const failure = await withLosses([1, 1, 1]).catch((error: unknown) => error);

@@ -473,13 +473,16 @@ describe('a disk', () => {
     await expect(prepareDataset(ofFolder({ to }))).rejects.toThrow(/could not be written: .*check the place/);
   });
 
-  test.skipIf(process.getuid?.() === 0)('a source that may not be read (skipped for root, who may read it)', async () => {
-    const from = newFolder();
-    await cp(folder, from, { recursive: true });
-    await chmod(join(from, 'train', 'cat'), 0);
-    await expect(prepareDataset(ofFolder({ from }))).rejects.toThrow('cannot read the folder');
-    await chmod(join(from, 'train', 'cat'), 0o755);
-  });
+  test.skipIf(process.getuid?.() === 0)(
+    'a source that may not be read (skipped for root, who may read it)',
+    async () => {
+      const from = newFolder();
+      await cp(folder, from, { recursive: true });
+      await chmod(join(from, 'train', 'cat'), 0);
+      await expect(prepareDataset(ofFolder({ from }))).rejects.toThrow('cannot read the folder');
+      await chmod(join(from, 'train', 'cat'), 0o755);
+    },
+  );
 });
 
 describe('wrong use', () => {
