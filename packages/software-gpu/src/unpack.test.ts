@@ -89,7 +89,7 @@ describe('unpacked', () => {
     await expect(unpacked(what, [cache])).rejects.toThrow(cache);
     expect(await readdir(cache)).toEqual([]);
     await writeFile(what.archive, whole);
-    await expect(unpacked({ ...what, files: ['other.so'] }, [cache])).rejects.toThrow('does not hold other.so');
+    await expect(unpacked({ ...what, files: ['other.so'] }, [cache])).rejects.toThrow('does not contain other.so');
     expect(await readdir(cache)).toEqual([]);
   });
 
