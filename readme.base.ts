@@ -15,7 +15,7 @@ type Runner = (file: string, workingDirectory: string, temporary: string) => Pro
  * @param testUrl - `import.meta.url` of a test in the package's `src`, beside which the README lies one folder up
  * @param run where it runs: in this process, or by {@link alone}
  * @returns what the snippet printed
- * @throws Error with everything the snippet printed where there is no snippet, or it fails
+ * @throws Error with all output of the snippet if there is no snippet, or it fails
  */
 export async function runReadme(testUrl: string, run: Runner = here): Promise<string> {
   const source = dirname(fileURLToPath(testUrl));
@@ -28,9 +28,9 @@ export async function runReadme(testUrl: string, run: Runner = here): Promise<st
 /**
  * Runs TypeScript on the sources.
  *
- * @param source a package's `src`: the snippet's imports are found as the package itself finds them
+ * @param source a package's `src`: the snippet's imports are resolved as in the package itself
  * @returns what the snippet printed
- * @throws Error with everything the snippet printed where it fails
+ * @throws Error with all output of the snippet if it fails
  */
 export async function runSnippet(
   snippet: string,

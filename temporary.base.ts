@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 
 /**
- * Names a folder for temporary files, which is there while the tests around the call run, and goes with everything in it
- * when they have ended, however they did. For the top of a test file, or the top of a `describe`.
+ * Returns the path of a temporary folder, which exists while the tests around the call run, and is removed when they
+ * have ended in any way. For the top of a test file, or the top of a `describe`.
  */
 export function temporaryFolder(): string {
   const folder = join(realpathSync(tmpdir()), `alex-${randomUUID()}`);

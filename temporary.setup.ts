@@ -2,12 +2,12 @@ import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { ownFolder } from './own-folder.base.js';
 
-/** What tools that we use keep for the next time: `tsx` what it has translated. */
+/** Caches of our tools: `tsx` stores translated files. */
 const caches = /^(tsx-\d+|node-compile-cache)$/;
 
 /**
- * Gives the tests of a package a folder for temporary files of their own, in which the processes that they start keep
- * theirs, too; fails where something is left in it at the end.
+ * Gives the tests of a package, and the processes that they start, their own temporary folder; fails if anything is
+ * left in it at the end.
  */
 export default async function setup(): Promise<() => Promise<void>> {
   const before = process.env['TMPDIR'];

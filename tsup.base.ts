@@ -1,17 +1,17 @@
 import { defineConfig } from 'tsup';
 
-/** How every package of the house is built: ES modules with declarations, dependencies left outside. */
+/** How every package is built: ES modules with declarations, without bundled dependencies. */
 export const library = (entry: string[]) =>
   defineConfig({
     entry,
     format: 'esm',
     target: 'node20',
-    // Packages hold their sources, so maps need not hold them once more.
+    // Packages include their sources, so maps need not.
     sourcemap: true,
     esbuildOptions(options) {
       options.sourcesContent = false;
     },
-    // Readers and bundlers tell Node's modules by it.
+    // Readers and bundlers recognize Node's modules by it.
     removeNodeProtocol: false,
     clean: true,
     // Declarations come from the other packages' built declarations, as an installed package would see them.

@@ -2,11 +2,11 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 /**
- * Tests run on the sources of every package (the `@alex/source` export condition). All test files of a package share one
- * process, and with it the device of `testGpu()` and what was compiled for it. `NAME.isolated.test.ts` has its own: for tests
- * that replace modules or change what a process has only one of.
+ * Tests run on the sources of every package (the `@alex/source` export condition). All test files of a package share
+ * one process, and with it the device of `testGpu()` and its compiled kernels. `NAME.isolated.test.ts` has its own
+ * process: for tests that replace modules or change global state of the process.
  *
- * @param options.folder where the tests stand; `src`
+ * @param options.folder the folder of the tests; `src`
  */
 export function packageTests(
   options: {
@@ -24,7 +24,7 @@ export function packageTests(
     test: {
       name,
       pool: 'forks' as const,
-      // No clock decides: a test that hangs is found by whoever waits for it.
+      // No timeouts: a test that hangs is found by whoever waits for it.
       testTimeout: 0,
       hookTimeout: 0,
       teardownTimeout: 0,
@@ -36,7 +36,7 @@ export function packageTests(
     test: {
       globalSetup: [fileURLToPath(new URL('temporary.setup.ts', import.meta.url)), ...globalSetup],
       passWithNoTests: true,
-      // Software drivers use every core by themselves.
+      // Software drivers use all cores themselves.
       maxWorkers,
       fileParallelism: maxWorkers > 1,
       projects: [

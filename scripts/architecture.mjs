@@ -1,14 +1,14 @@
-// Draws the house in docs/architecture.md from what the packages really import, and holds the rules of its floors.
+// Generates the diagram of packages in docs/architecture.md from their imports, and enforces the rules of their tiers.
 //
-//   node scripts/architecture.mjs           writes the drawing
-//   node scripts/architecture.mjs --check   fails where the drawing is old or an import points up
+//   node scripts/architecture.mjs writes the diagram
+//   node scripts/architecture.mjs --check fails if the diagram is outdated or an import points up
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** From the ground up. A package imports packages of lower floors, and of its own floor only where `beside` says so. */
+/** From the bottom up. A package imports packages of lower floors, and of its own floor only if `beside` is set. */
 const floors = [
   { name: 'ground', packages: ['software-gpu', 'tensor'], beside: true },
   { name: 'layers', packages: ['activations', 'dropout', 'layers-conv', 'layers-dense', 'lrn', 'pool'], beside: false },
@@ -22,7 +22,7 @@ const floors = [
   { name: 'programs', packages: ['benchmarks', 'cifar-10', 'figure-1', 'imagenet-train', 'own-layer'], beside: false },
 ];
 
-/** The rooms of `tensor`: each imports only those before it (and the files beside them, which import no room). */
+/** The modules of `tensor`: each imports only those before it (and the files next to them, which import no module). */
 const rooms = ['adapter', 'kernel', 'math', 'random', 'network', 'testing'];
 
 const folders = ['packages', 'examples', '.'].flatMap((parent) =>
@@ -37,7 +37,7 @@ const floorOf = (name) => floors.findIndex((floor) => floor.packages.includes(na
 function sources(folder) {
   return (
     readdirSync(folder, { recursive: true })
-      // Hidden folders are those of tests that are running.
+      // Hidden folders belong to running tests.
       .filter((file) => !file.split(/[/\\]/).some((part) => part.startsWith('.')))
       .map((file) => join(folder, file))
       .filter((file) => file.endsWith('.ts') && !/\.(test|fixture)\.ts$/.test(file))
@@ -55,7 +55,7 @@ const roomArrows = new Set();
 for (const folder of folders) {
   const name = folder.split('/').at(-1);
   const floor = floorOf(name);
-  if (floor < 0) faults.push(`${name} stands on no floor: add it to scripts/architecture.mjs`);
+  if (floor < 0) faults.push(`${name} is in no tier: add it to scripts/architecture.mjs`);
   for (const file of sources(join(folder, 'src'))) {
     for (const specifier of importsOf(file)) {
       const other = /^@alex\/([^/]+)/.exec(specifier)?.[1];
@@ -64,7 +64,7 @@ for (const folder of folders) {
       arrows.add(`${name} --> ${other}`);
       const below = floorOf(other);
       if (below > floor || (below === floor && !floors[floor].beside)) {
-        faults.push(`${relative(root, file)} imports ${specifier}, which does not lie below it`);
+        faults.push(`${relative(root, file)} imports ${specifier}, which is not below it`);
       }
     }
   }
@@ -83,7 +83,7 @@ for (const [position, room] of rooms.entries()) {
   }
 }
 
-// Files of a package never import each other in a circle, types included.
+// Files of a package must not form import cycles, including type imports.
 for (const folder of folders) {
   const files = sources(join(folder, 'src'));
   const imports = new Map(
@@ -100,7 +100,7 @@ for (const folder of folders) {
     const at = path.indexOf(file);
     if (at >= 0) {
       const circle = [...path.slice(at), file].map((member) => relative(root, member));
-      faults.push(`a circle of imports: ${circle.join(' -> ')}`);
+      faults.push(`an import cycle: ${circle.join(' -> ')}`);
     }
     if (at >= 0 || done.has(file)) return;
     for (const other of imports.get(file)) walk(other, [...path, file]);
@@ -109,7 +109,7 @@ for (const folder of folders) {
   for (const file of files) walk(file, []);
 }
 
-/** Arrows that follow from others are left out, so that the drawing can be read. */
+/** Transitive arrows are omitted to keep the diagram readable. */
 function reduced(all) {
   const edges = [...all].map((arrow) => arrow.split(' --> '));
   const reaches = (from, to, direct) =>
@@ -149,7 +149,7 @@ const after = before
   .replace(/(<!-- rooms -->\n)[\s\S]*?(\n<!-- end -->)/, (_, start, end) => start + roomDrawing + end);
 if (process.argv.includes('--check')) {
   if (after !== before)
-    faults.push('docs/architecture.md is not what the imports say: run node scripts/architecture.mjs');
+    faults.push('the diagram in docs/architecture.md is outdated: run node scripts/architecture.mjs');
 } else {
   writeFileSync(page, after);
 }

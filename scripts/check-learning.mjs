@@ -1,5 +1,5 @@
-// Fails unless the metrics of a run show that it learnt: the loss fell by half, and images by an artist it never saw
-// are told apart better than by chance.
+// Fails unless the metrics of a run show that it learnt: the loss fell by half, and the error on images by an unseen
+// artist is better than chance.
 import { readFileSync } from 'node:fs';
 
 const [file] = process.argv.slice(2);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs lavapipe, Mesa's Vulkan driver for the CPU, on Debian and Ubuntu. Wants root. See docs/adapters.md.
+# Installs lavapipe, Mesa's Vulkan driver for the CPU, on Debian and Ubuntu. Needs root. See docs/adapters.md.
 set -eu
 
 if [ "$(id -u)" != 0 ]; then
@@ -7,13 +7,13 @@ if [ "$(id -u)" != 0 ]; then
   exit 1
 fi
 if ! command -v apt-get >/dev/null; then
-  echo "install-lavapipe: this is not Debian or a relative of it: install Mesa's Vulkan drivers (25.0 is known to work) by hand" >&2
+  echo "install-lavapipe: this is not Debian or a derivative: install Mesa's Vulkan drivers (25.0 is known to work) by hand" >&2
   exit 1
 fi
 
 . /etc/os-release
 if [ "${VERSION_CODENAME:-}" = bookworm ]; then
-  # The release's own Mesa, 22.3, lacks a feature that WebGPU asks for.
+  # The release's own Mesa, 22.3, lacks a feature that WebGPU requires.
   list=/etc/apt/sources.list.d/backports.list
   if ! grep -rqs bookworm-backports /etc/apt/sources.list /etc/apt/sources.list.d; then
     echo 'deb http://deb.debian.org/debian bookworm-backports main' >"$list"

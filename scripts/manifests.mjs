@@ -1,6 +1,6 @@
-// What every published package says of itself in the same way: licence, addresses, files, engines, exports of the
-// manifest. `node scripts/manifests.mjs` writes it into packages/*/package.json and copies LICENSE there; with --check it
-// only compares. What a package says for itself alone (name, description, keywords, entries, dependencies) is checked too.
+// The parts of the manifest that are the same for every published package: licence, addresses, files, engines, exports.
+// `node scripts/manifests.mjs` writes them to packages/*/package.json and copies LICENSE there; with --check, it only
+// compares. It also checks each package's own parts (name, description, keywords, entries, dependencies).
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
@@ -8,22 +8,29 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Where the project is hosted: the only place that says so. `--check` holds every address of the packages against it. */
+/**
+ * Where the project is hosted; the only place with this address. `--check` compares all addresses of the packages with
+ * it.
+ */
 export const repository = 'https://github.com/alex-webgpu/alex';
 
-/** What a package with another folder than `dist` and `src` brings along. */
+/** Additional folders and files of packages besides `dist` and `src`. */
 const extraFiles = {
   '@alex/cli': ['bin', 'recipes'],
   '@alex/report': ['assets'],
   '@alex/trainer': ['recipe.schema.json'],
 };
 
-/** Sources are packed so that source maps and the condition `@alex/source` find them; tests and their helpers are not. */
+/**
+ * Sources are packed so that source maps and the condition `@alex/source` find them; tests and their helpers are not.
+ */
 const sources = ['CHANGELOG.md', 'dist', 'src', '!src/**/*.test.ts', '!src/**/*.fixture.ts'];
-/** What only tests of a package import; `@alex/tensor/testing` is for everybody. */
+/** Helpers that only a package's own tests import; `@alex/tensor/testing` is public. */
 const helpersOfTests = ['!src/**/testing.ts', '!src/**/testing', '!src/fuzz.ts'];
 
-/** Dependencies that the code of a package does not spell out: sets of emoji, and the driver that `@alex/tensor` finds. */
+/**
+ * Dependencies that do not appear in the code of a package: sets of emoji, and the driver that `@alex/tensor` finds.
+ */
 const usedOtherwise = [/^@iconify-json\//, /^@alex\/software-gpu$/];
 
 /** The folders of the published packages. */
@@ -59,14 +66,14 @@ function completed({ directory, manifest }) {
   };
 }
 
-/** What is wrong with a package beyond what can be written for it. */
+/** Faults of a package that cannot be fixed automatically. */
 function faults({ folder, manifest }) {
   const found = [];
   if (!manifest.description) found.push('has no description');
   if (!(manifest.keywords?.length >= 3)) found.push('has fewer than three keywords');
   const readme = readFileSync(join(folder, 'README.md'), 'utf8');
   for (const [, target] of readme.matchAll(/\]\(([^)\s]+)\)/g)) {
-    if (!/^(https:|#)/.test(target)) found.push(`README.md: the link ${target} leads nowhere outside the repository`);
+    if (!/^(https:|#)/.test(target)) found.push(`README.md: the link ${target} does not work outside the repository`);
     if (target.includes('github.com') && target.includes('/alex') && !target.startsWith(repository)) {
       found.push(`README.md: the link ${target} does not begin with ${repository}`);
     }
@@ -79,8 +86,7 @@ function faults({ folder, manifest }) {
   return found;
 }
 
-/** Who copies the install line and the snippet must have all that the snippet imports. */
-/** `NODE_ENV=production npm ci && npm start` installs dependencies alone. */
+/** `NODE_ENV=production npm ci && npm start` only installs dependencies. */
 function faultsOfScripts() {
   const { scripts, dependencies = {} } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   return ['start', 'alexnet'].flatMap((script) => {
@@ -90,12 +96,13 @@ function faultsOfScripts() {
   });
 }
 
+/** A user who copies the install command and the snippet must get everything that the snippet imports. */
 function faultsOfInstallLine(name, readme) {
   const installed = new Set((/npm install ([^\n#]+)/.exec(readme)?.[1] ?? '').trim().split(/\s+/));
   const snippet = /^```ts[^\n]*\n([\s\S]*?)^```/m.exec(readme)?.[1] ?? '';
   const missing = [name, ...importsOf(snippet)].filter((wanted) => !installed.has(wanted));
   if (snippet.includes('openGpu') && !installed.has('@alex/software-gpu')) missing.push('@alex/software-gpu');
-  return missing.map((wanted) => `README.md: the install line lacks ${wanted}`);
+  return missing.map((wanted) => `README.md: the install command lacks ${wanted}`);
 }
 
 function faultsOfDependencies(folder, manifest) {
@@ -108,8 +115,8 @@ function faultsOfDependencies(folder, manifest) {
     (name) => !texts.some((text) => text.includes(name)) && !usedOtherwise.some((pattern) => pattern.test(name)),
   );
   return [
-    ...undeclared.map((name) => `dist imports ${name}, which is no dependency`),
-    ...unused.map((name) => `depends on ${name}, which nothing in dist names`),
+    ...undeclared.map((name) => `dist imports ${name}, which is not a dependency`),
+    ...unused.map((name) => `depends on ${name}, which nothing in dist uses`),
   ];
 }
 

@@ -1,16 +1,16 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: sources are quoted here as they are.
 /**
- * Breaks the sources in one place after the other and says which tests notice. Every mutation must make its test file fail;
- * one that survives is a gap in the tests. Each file is put back as it was, also after Ctrl-C.
+ * Breaks the sources in one place after another and reports which tests notice. Every mutation must make its test file
+ * fail; one that survives is a gap in the tests. Each file is restored, even after Ctrl-C.
  *
- *   npm run test:mutations [-- WORD]     WORD: only the mutations whose name contains it
+ *   npm run test:mutations [-- WORD] WORD: only the mutations whose name contains it
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What is broken, in which file, by which replacement, and the test file that must fail; `only` narrows it to some tests. */
+/** The mutated file, the replacement, and the test file that must fail; `only` restricts it to some tests. */
 const mutations = [
   {
     name: 'a step reads the batch after its own',
@@ -95,13 +95,13 @@ const mutations = [
     find: 'exists ? await resumedRun(options, output)',
     replace: 'exists && !options.resume ? await resumedRun(options, output)',
     test: 'src/bad-input.test.ts',
-    only: 'a run that another command began',
+    only: 'a run that was started by another command',
   },
 ];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Runs one test file; gives the names of the tests that failed, and all that was said. */
+/** Runs one test file; returns the names of the failed tests, and all output. */
 function run({ file, test, only }) {
   const folder = join(root, file.split('/').slice(0, 2).join('/'));
   const args = ['vitest', 'run', test, '--reporter=tap-flat', ...(only ? ['-t', only] : [])];
@@ -135,7 +135,7 @@ for (const mutation of mutations.filter(({ name }) => name.includes(word))) {
   const path = join(root, mutation.file);
   const source = readFileSync(path, 'utf8');
   const places = source.split(mutation.find).length - 1;
-  if (places !== 1) throw new Error(`${mutation.name}: ${mutation.file} has ${places} places to break, expected one`);
+  if (places !== 1) throw new Error(`${mutation.name}: ${mutation.file} has ${places} places to mutate, expected one`);
   restore = () => writeFileSync(path, source);
   let outcome;
   try {
@@ -153,7 +153,7 @@ for (const mutation of mutations.filter(({ name }) => name.includes(word))) {
   console.log(`${noticed ? 'noticed ' : 'SURVIVED'}  ${mutation.name} (${mutation.file})`);
   for (const name of failed.slice(0, 3)) console.log(`            ${name}`);
   if (failed.length > 3) console.log(`            and ${failed.length - 3} more`);
-  // A test file that cannot even be loaded has noticed nothing.
+  // A test file that does not load has noticed nothing.
   if (code !== 0 && failed.length === 0) console.log(said);
 }
 process.exitCode = survivors === 0 ? 0 : 1;

@@ -1,7 +1,7 @@
-// Makes the package of a new layer, with a working layer to replace.
+// Creates the package of a new layer, with a working layer to replace.
 //
-//   npm run new-layer NAME           makes packages/NAME
-//   npm run new-layer -- --check     makes one in a copy of the last commit, and runs all that a change must pass on it
+//   npm run new-layer NAME creates packages/NAME
+//   npm run new-layer -- --check creates one in a copy of the last commit, and runs all checks on it
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** The files of a package, by what its name is in kebab case, and in camel case as its layer is called. */
+/** The files of a package, by its name in kebab case and its layer's name in camel case. */
 function filesOf(name, layer) {
   const options = `${layer[0].toUpperCase()}${layer.slice(1)}Options`;
   const { version } = JSON.parse(readFileSync(join(root, 'packages/tensor/package.json'), 'utf8'));
@@ -38,12 +38,12 @@ function filesOf(name, layer) {
 import { elementwiseLayer } from '@alex/tensor/kernels';
 
 export interface ${options} extends LayerOptions {
-  /** What values below 0 are multiplied by; at least 0 and below 1. Default: 0.01. */
+  /** Factor of values below 0; at least 0 and below 1. Default: 0.01. */
   readonly slope?: number;
 }
 
 /**
- * \`x\` above 0 and \`slope * x\` below, for activations of any shape. Replace this layer by your own: docs/guides/own-layer.md.
+ * \`x\` above 0 and \`slope * x\` below, for activations of any shape. Replace this layer with your own: docs/guides/own-layer.md.
  *
  * @throws ConfigError for a slope that is not allowed
  */
@@ -99,7 +99,7 @@ it("runs the README's snippet", async () => {
 The layer \`${layer}\`.
 
 \`\`\`sh
-npm install @alex/${name} @alex/tensor @alex/software-gpu   # the last brings a driver where there is no GPU
+npm install @alex/${name} @alex/tensor @alex/software-gpu   # software-gpu provides a driver if there is no GPU
 \`\`\`
 
 \`\`\`ts
@@ -119,10 +119,10 @@ gpu.dispose();
 
 function makeLayer(name) {
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
-    return refuse(`${name}: a name is of lower-case letters and digits, with hyphens between words: my-layer`);
+    return refuse(`${name}: a name consists of lower-case letters and digits, with hyphens between words: my-layer`);
   }
   const folder = join(root, 'packages', name);
-  if (existsSync(folder)) return refuse(`packages/${name} is there already; choose another name`);
+  if (existsSync(folder)) return refuse(`packages/${name} already exists; choose another name`);
   const layer = name.replace(/-(.)/g, (_, letter) => letter.toUpperCase());
   for (const [file, text] of Object.entries(filesOf(name, layer))) {
     mkdirSync(dirname(join(folder, file)), { recursive: true });
@@ -137,11 +137,11 @@ function makeLayer(name) {
   run('npm', 'install', '--ignore-scripts', '--prefer-offline');
   run('npx', 'biome', 'check', '--write', `packages/${name}`, 'scripts');
   run('node', 'scripts/architecture.mjs');
-  console.log(`packages/${name} is made. Test it: npx turbo run test --filter=@alex/${name}`);
+  console.log(`packages/${name} was created. Test it: npx turbo run test --filter=@alex/${name}`);
   console.log('Then replace its layer: docs/guides/own-layer.md. Add the package to the table in README.md.');
 }
 
-/** Makes one in a copy, so that nothing is left behind, and runs what a change must pass. */
+/** Creates a package in a copy, so that nothing is left behind, and runs all checks. */
 function check() {
   const folder = mkdtempSync(join(tmpdir(), 'alex-new-layer-'));
   const copy = join(folder, 'copy');

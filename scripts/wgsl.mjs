@@ -1,8 +1,8 @@
-// The kernels that the paper's network is compiled to.
+// The kernels of the paper's network.
 //
-//   npm run wgsl -- --update          agrees to today's kernels: writes packages/model-alexnet/fixtures/kernels.json
-//   npm run wgsl -- --write FOLDER    writes their texts, a file each
-//   npm run wgsl -- --diff REVISION   shows how they differ from those of another revision
+//   npm run wgsl -- --update accepts the current kernels: writes packages/model-alexnet/fixtures/kernels.json
+//   npm run wgsl -- --write FOLDER writes their texts, one file each
+//   npm run wgsl -- --diff REVISION shows how they differ from those of another revision
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,7 +34,7 @@ if (values.update) {
   process.exitCode = 2;
 }
 
-/** Exits as git diff does: 0 where nothing differs, 1 where something does. */
+/** Exits like git diff: 0 if nothing differs, 1 if something does. */
 function diff(revision) {
   const folder = mkdtempSync(join(tmpdir(), 'alex-wgsl-'));
   const checkout = join(folder, 'checkout');

@@ -1,4 +1,4 @@
-// Keeps words that were retired out of code, comments, help and pages, and links of pages alive.
+// Keeps retired words and constructions out of code, comments, help and pages, and finds dead links in pages.
 //
 //   node scripts/words.mjs --check
 import { execFileSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** What is not said any more, and what is said instead: the field's words (docs/glossary.md), and plain English. */
+/** Retired words with their replacements: the field's words (docs/glossary.md), and plain English. */
 const retired = [
   [/\bpictures?\b/i, 'image'],
   [/\bactivit(y|ies)\b/i, 'activation'],
@@ -22,13 +22,14 @@ const retired = [
   [/\bcompileNetwork\b.*'@alex\/tensor'/, "'@alex/tensor/network'"],
 ];
 
-/** Lines that may say it all the same, and why. */
+/** Exceptions, with the reason. */
 const allowed = [
   [
     /"pictures":|"meanPicture":|call(s)? images (and the mean image )?pictures/,
     'files from before the first release do',
   ],
   [/made\('pictures'/, 'fixtures hold values that are made from this name'],
+  [/'Activities'/, "a category of Unicode's emoji"],
 ];
 
 const skipped = /(^|\/)(CHANGELOG\.md|package-lock\.json|words\.mjs|kernels\.json|pytorch\.json)$|^\.changeset\//;
@@ -51,7 +52,7 @@ for (const file of files) {
   }
 }
 
-/** The anchors of a page, as GitHub makes them of its headings. */
+/** The anchors of a page, as GitHub derives them from its headings. */
 function anchorsOf(text) {
   const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading);
   return headings.map((heading) =>
@@ -68,7 +69,7 @@ for (const page of files.filter((file) => file.endsWith('.md'))) {
     if (/^[a-z]+:/.test(target)) continue;
     const [path, anchor] = target.split('#');
     const at = path === '' ? page : join(dirname(page), path);
-    if (!existsSync(join(root, at))) faults.push(`${page}: links to ${target}, which is not there`);
+    if (!existsSync(join(root, at))) faults.push(`${page}: links to ${target}, which does not exist`);
     else if (anchor !== undefined) {
       const other = at.endsWith('.md') ? at : join(at, 'README.md');
       if (!anchorsOf(readFileSync(join(root, other), 'utf8')).includes(anchor)) {

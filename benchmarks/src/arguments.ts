@@ -4,7 +4,7 @@ import { type Precision, precisions } from '@alex/tensor/network';
 import { peerNames } from './peers/libraries.js';
 import { type Workload, workloadsOf } from './peers/workloads.js';
 
-export const usage = `Times a training step, layer by layer, beside what the adapter can do at best.
+export const usage = `Times a training step, layer by layer, and compares it with the limits of the adapter.
 
   npm run bench -- [--step] [--layers] [--peers [NAMES]] [--loading] [--exchange] [--host] [--short] [OPTIONS]
 
@@ -24,10 +24,10 @@ export const usage = `Times a training step, layer by layer, beside what the ada
   --tunings   for --step, a file of kernel choices that \`alexnet devices --tune full --to FILE\` wrote
   --repeats   times that count, after those that do not; default: 3
   --workloads for --peers, of ${Object.keys(workloadsOf(1)).join(',')}; default: all
-  --limit     seconds that one library may take for one workload; default: 600
-  --data      for --loading, a folder that \`alexnet prepare\` made. Default: drawn images
+  --limit     time limit in seconds for one workload of one library; default: 600
+  --data      for --loading, a folder created by \`alexnet prepare\`. Default: generated images
   --json      writes { environment, results, peers } to this file
-  --compare   prints ratios to an earlier file of this kind`;
+  --compare   prints the ratios to an earlier file of this kind`;
 
 export interface Arguments {
   readonly help: boolean;
@@ -51,7 +51,7 @@ export interface Arguments {
   readonly compare: string | undefined;
 }
 
-/** @throws ConfigError, or a TypeError of `parseArgs`, where something is not as `usage` says. */
+/** @throws ConfigError, or a TypeError of `parseArgs`, for arguments that do not match `usage` */
 export function parseArguments(given: readonly string[]): Arguments {
   const { values } = parseArgs({
     args: withPeers(given),
@@ -103,7 +103,7 @@ export function parseArguments(given: readonly string[]): Arguments {
   };
 }
 
-/** `--peers` may stand alone, which `parseArgs` does not know. */
+/** `--peers` may have no value, which `parseArgs` does not support. */
 function withPeers(given: readonly string[]): string[] {
   return given.map((argument, index) => {
     const next = given[index + 1];
@@ -114,7 +114,7 @@ function withPeers(given: readonly string[]): string[] {
 function chosen(option: string, list: string, all: readonly string[]): string[] {
   const names = list.split(',');
   for (const name of names) {
-    if (!all.includes(name)) throw new ConfigError(`--${option}: '${name}' is unknown; choose of ${all.join(', ')}`);
+    if (!all.includes(name)) throw new ConfigError(`--${option}: '${name}' is unknown; choose from ${all.join(', ')}`);
   }
   return names;
 }

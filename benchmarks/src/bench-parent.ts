@@ -5,7 +5,7 @@ import { compareWithParent } from './parent.js';
 
 const run = promisify(execFile);
 
-/** Longer than any of it should take on a slow machine. */
+/** Longer than the whole comparison should take on a slow machine. */
 const timeout = 600_000;
 
 console.log(

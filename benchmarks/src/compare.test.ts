@@ -33,7 +33,7 @@ const report = (...results: Result[]): Report => ({
   results,
 });
 
-test('a kernel fell where it is a tenth slower and the spreads do not meet', () => {
+test('reports a slower kernel only if it is a tenth slower and the spreads do not overlap', () => {
   const before = report(
     result('steady', 9, 10, 11),
     result('slower', 9, 10, 11),
@@ -62,13 +62,13 @@ test('figures of another adapter are not compared', () => {
   expect(compareResults(before, report({ ...result('step', 2, 2, 2), adapter: 'b' }))).toEqual([]);
 });
 
-test('a report prints its kernels as shares of the step and of the roofline', () => {
+test('a report lists kernels with their fractions of the step and of the roofline', () => {
   expect(formatReport(report(result('step', 10, 10, 10), result('conv1/forward', 4, 4, 4)))).toMatch(
     /conv1\/forward +4\.00 +4\.00-4\.00 +40\.0% +1\.00 Gbytes\/s +50\.0%/,
   );
 });
 
-test('a product tells what bounds it and what it is made of', () => {
+test('a product has its bound and its operands', () => {
   const product = {
     ...result('conv1/weightGradient', 2, 2, 2),
     rate: 3e9,
@@ -82,17 +82,17 @@ test('a product tells what bounds it and what it is made of', () => {
   expect(table).toMatch(/ {2}of it conv1\/weightGradient\/sum +0\.50 +5\.0%/);
 });
 
-test('layers alone have a table of their own, by the wall clock and at work', () => {
+test('single layers have their own table, with wall time and busy time', () => {
   const layer = { ...result('layers/fc8/forward', 4, 5, 6), multiplyAddShare: 0.4, processorMs: 4 };
   expect(formatReport(report(layer))).toMatch(/fc8\/forward +5\.00 +4\.00-6\.00 .* 40\.0% +4\.00 +50\.0%/);
 });
 
-test('reports of the same thing are pooled with all of their spread', () => {
+test('pools reports of the same workload with their full spread', () => {
   const pooled = poolReports([report(result('step', 9, 10, 11)), report(result('step', 7, 14, 20))]);
   expect(pooled.results).toMatchObject([{ name: 'step', fastestMs: 7, medianMs: 12, slowestMs: 20 }]);
 });
 
-test('what took less than nothing has no ratio', () => {
+test('a negative time has no ratio', () => {
   const other = report(result('step/not in a kernel', -1, 2, 3));
   expect(compareResults(other, other)).toEqual([]);
 });
@@ -102,7 +102,7 @@ test('the median of an even count is the mean of the middle two', () => {
   expect(median([3, 1, 2])).toBe(2);
 });
 
-test('a file that is no report is refused by name', async () => {
+test('an error names a file that is not a report', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'alex-bench-'));
   try {
     for (const [name, text] of [

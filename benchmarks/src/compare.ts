@@ -9,12 +9,12 @@ export interface Comparison {
   readonly name: string;
   readonly before: Times;
   readonly after: Times;
-  /** Of the medians: above 1 where it became faster. */
+  /** Ratio of the medians: above 1 if it became faster. */
   readonly ratio: number;
   /** The smallest and the largest ratio that the timings allow. */
   readonly leastRatio: number;
   readonly mostRatio: number;
-  /** Whether it fell by more than a tenth, and the slowest before was still faster than the fastest now. */
+  /** Whether it is more than a tenth slower, and the slowest time before was still below the fastest now. */
   readonly fell: boolean;
 }
 
@@ -28,11 +28,11 @@ export async function readReport(file: string): Promise<Report> {
   throw new DataError(`${file} is not a benchmark report: write one with npm run bench -- --json FILE`);
 }
 
-/** Ratios of the kernels that both reports hold. */
+/** Ratios of the kernels that are in both reports. */
 export function compareResults(before: Report, after: Report): Comparison[] {
   return after.results.flatMap((result) => {
     const earlier = before.results.find(({ name, adapter }) => name === result.name && adapter === result.adapter);
-    // What took no time at all, or less than its kernels alone, has no ratio.
+    // A kernel that took no measurable time, or a step that took less than its kernels alone, has no ratio.
     if (!earlier || earlier.fastestMs <= 0 || result.fastestMs <= 0) return [];
     const ratio = earlier.medianMs / result.medianMs;
     return [
@@ -49,7 +49,7 @@ export function compareResults(before: Report, after: Report): Comparison[] {
   });
 }
 
-/** One report of several of the same thing: medians of medians, and all of their spread. */
+/** Combines several reports of the same thing: medians of medians, and the whole spread. */
 export function poolReports(reports: readonly [Report, ...Report[]]): Report {
   const [first] = reports;
   const results = first.results.map((result) => {

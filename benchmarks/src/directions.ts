@@ -1,9 +1,9 @@
-/** The passes of a layer that computes products: each holds as many multiply-adds as its forward pass. */
+/** The passes of a layer with products: each has as many multiply-adds as its forward pass. */
 export type Direction = 'forward' | 'inputGradient' | 'weightGradient';
 
 export const directions: readonly Direction[] = ['forward', 'inputGradient', 'weightGradient'];
 
-/** What a direction of a layer takes beside its product, by the labels of dispatches: `conv2/packWeights/filters`. */
+/** The direction of kernels other than products, by the labels of their dispatches: `conv2/packWeights/filters`. */
 const preparations: Readonly<Record<string, Direction>> = {
   'packWeights/filters': 'forward',
   'packWeights/channels': 'inputGradient',

@@ -1,7 +1,7 @@
 import { cpus, totalmem } from 'node:os';
 import type { Gpu } from '@alex/tensor';
 
-/** Where figures were measured: they mean nothing without it. */
+/** Where figures were measured, without which they mean nothing. */
 export interface Environment {
   readonly date: string;
   readonly adapter: string;

@@ -23,12 +23,12 @@ export interface ExchangeOptions {
 
 /** From a hidden layer's activations to a large layer's gradients. */
 const megabytes = [1, 10, 40] as const;
-/** Exchanges that are timed together. */
+/** Exchanges per timing. */
 const rounds = 8;
 
 /**
- * Times two adapters: how fast they hand values to each other, both ways at once, beside a plain loop that copies, maps and
- * writes the same bytes; and a step of a network in columns beside the sum of its parts.
+ * Times two adapters: transfers in both directions at once, compared with a plain loop that copies, maps and writes the
+ * same bytes; and a step of a network in columns, with the times of its parts.
  */
 export async function measureExchange(
   gpus: readonly [Gpu, Gpu],
@@ -81,7 +81,7 @@ async function measureRate(gpus: readonly [Gpu, Gpu], size: number, repeats: num
   }));
 }
 
-/** What anybody would write first. */
+/** The obvious implementation. */
 function plainLoop(gpus: readonly [Gpu, Gpu], pairs: readonly Tensor[][], size: number) {
   const stagings = gpus.map((gpu) =>
     gpu.createBuffer({ label: 'staging', size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST }),
@@ -163,7 +163,7 @@ async function measureStep(gpus: readonly [Gpu, Gpu], { model, batch, repeats }:
         row(`: kernels of adapter ${index + 1}`, [sum(({ adapter, from }) => adapter === index && from === undefined)]),
       );
     });
-    results.push(row(': handing on', [sum(({ from }) => from !== undefined)]));
+    results.push(row(': transfer', [sum(({ from }) => from !== undefined)]));
     return results;
   } finally {
     network.dispose();

@@ -15,10 +15,10 @@ import { type Direction, directionOf, directions } from './directions.js';
 import { type Result, timesOf } from './report.js';
 
 /*
- * The product layers of AlexNet (one column wide, grouped) alone, each direction by itself.
+ * AlexNet's layers with products (one column wide, grouped) alone, each direction separately.
  *
- * Software drivers work on every core, and other work on the machine slows the clock on the wall: beside it stands the time
- * that the process' threads were at work, divided by the cores.
+ * Software drivers use every core, and other work on the machine increases wall-clock times. Therefore, results also have the
+ * CPU time of the process's threads, divided by the number of cores.
  */
 
 const layers: readonly (readonly [Layer, image: Shape])[] = [
@@ -69,7 +69,7 @@ export interface LayersOptions {
   readonly repeats: number;
 }
 
-/** Times each direction of each product layer; `onResult` hears of each when it is there. */
+/** Times each direction of each layer with products; `onResult` is called for each result. */
 export async function measureLayers(
   gpu: Gpu,
   { batch, repeats }: LayersOptions,

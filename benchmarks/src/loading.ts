@@ -14,22 +14,22 @@ import { type Result, timesOf } from './report.js';
 import { noise } from './values.js';
 
 export interface LoadingOptions {
-  /** A folder of prepared images. Default: drawn ones. */
+  /** A folder of prepared images. Default: generated images. */
   readonly data?: string | undefined;
   readonly repeats: number;
 }
 
-/** Images that one repeat reads, and the training reads a batch. */
+/** Images per repeat for reading, and per batch for training. */
 const imagesAtMost = 512;
 const batch = 32;
-/** The network of the training: the faster a step, the harder it is to have its images in time. */
+/** The trained network: the faster a step, the harder it is to load its images in time. */
 const model = { variant: 'small', inputSize: 64 } as const;
 
 /**
- * Times the reading of prepared images beside the decoder alone at the same files, as many at a time, and the share of
- * a training step that passes in waiting for its images.
+ * Times the reading of prepared images, compared with only decoding the same files with the same parallelism, and the
+ * fraction of a training step spent waiting for images.
  *
- * Reading is compared by the time that the process' threads worked: other work on the machine counts less there.
+ * Reading is compared by the CPU time of the process's threads, which other work on the machine affects less.
  */
 export async function measureLoading(
   gpu: Gpu,
@@ -44,7 +44,7 @@ export async function measureLoading(
       results.push(result);
       onResult(result);
     };
-    // As where they are decoded for training: images, not parts of one, at the same time, and none twice.
+    // As in decoding for training: whole images in parallel, not parts of one, and none twice.
     sharp.concurrency(1);
     sharp.cache(false);
     const files = await encodedImages(directory);
@@ -79,7 +79,10 @@ export async function measureLoading(
 
 type Times = ReturnType<typeof timesOf> & { readonly processorMs: number };
 
-/** Repeats several things in turns, so that other work on the machine meets all of them; the first time does not count. */
+/**
+ * Repeats several workloads in turns, so that other work on the machine affects all of them; the first repeat does not
+ * count.
+ */
 async function inTurns(repeats: number, works: readonly (() => Promise<void>)[]): Promise<Times[]> {
   const all = works.map(() => ({ wall: [] as number[], processor: [] as number[] }));
   for (let time = -1; time < repeats; time++) {
@@ -104,7 +107,7 @@ async function decodeAll(files: readonly Buffer[], atATime: number): Promise<voi
   await Promise.all(Array.from({ length: atATime }, lane));
 }
 
-/** Steps of a small network on crops of the images. What is waited for is waited for with an idle adapter. */
+/** Steps of a small network on crops of the images. Waiting time is time in which the adapter is idle. */
 async function measureWaiting(gpu: Gpu, dataset: Dataset, repeats: number): Promise<Result> {
   const { train, classes, height, width, channels, statistics } = dataset;
   const description = alexnet({ ...model, classes: classes.length, channels });
@@ -128,7 +131,7 @@ async function measureWaiting(gpu: Gpu, dataset: Dataset, repeats: number): Prom
       await augmenter.run({ pixels, images, training: true, seed: 0, epoch });
       await network.step(network.input, labels);
       const done = performance.now();
-      // The first one compiles, and threads start.
+      // The first step compiles and starts threads.
       if (steps.push(done - asked) > 1) waited += came - asked;
       if (steps.length === wanted) break;
       asked = performance.now();
@@ -140,7 +143,7 @@ async function measureWaiting(gpu: Gpu, dataset: Dataset, repeats: number): Prom
   const counted = steps.slice(1);
   const times = timesOf(counted);
   return {
-    name: `loading/step of ${model.variant} at ${model.inputSize}, of it waiting`,
+    name: `loading/step of ${model.variant} at ${model.inputSize}, waiting`,
     adapter: gpu.description.name,
     ...times,
     rate: batch / (times.medianMs / 1000),
@@ -168,7 +171,7 @@ async function encodedImages(directory: string): Promise<Buffer[]> {
   return files.slice(0, imagesAtMost);
 }
 
-/** Images of 256 x 256 with soft and sharp parts, of about the size that photographs have as JPEG. */
+/** Images of 256 x 256 with smooth and sharp parts, of about the size of photographs as JPEG. */
 async function preparedDrawings(scratch: string): Promise<string> {
   const from = join(scratch, 'images');
   const side = 256;

@@ -20,7 +20,7 @@ async function main(): Promise<void> {
     console.log(usage);
     return;
   }
-  // Read first: a wrong file should not cost a measurement.
+  // Read first, so that a wrong file does not cost a measurement.
   const earlier = options.compare === undefined ? undefined : await readReport(options.compare);
   const report = await measure(options);
   console.log(formatReport(report));
@@ -51,7 +51,7 @@ async function measure(options: Arguments): Promise<Report> {
     results.push(...(await measureExchange([gpu, other], { model: options.model, batch, repeats }, tell)));
     other.dispose();
   }
-  // Others get the adapter for themselves.
+  // The other libraries get the adapter for themselves.
   gpu.dispose();
   if (options.peers.length === 0) return { environment, results };
   const peers = await measurePeers({
@@ -65,7 +65,7 @@ async function measure(options: Arguments): Promise<Report> {
   return { environment, results, peers };
 }
 
-/** What takes minutes says where it is. */
+/** Long measurements report their progress. */
 function tell({
   name,
   medianMs,

@@ -22,14 +22,14 @@ function git(...command: string[]): string {
   return execFileSync('git', ['-C', root, ...command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 }
 
-/** A commit whose benchmark takes so long. */
+/** A commit whose benchmark takes this long. */
 async function commit(milliseconds: string): Promise<void> {
   await writeFile(join(root, 'milliseconds'), milliseconds);
   git('add', '.');
   git('commit', '--quiet', '--message', milliseconds);
 }
 
-/** Compares with a benchmark that reads off the checkout how long it takes; `visited` holds the checkouts in turn. */
+/** Compares with a benchmark that reads its duration from the checkout; `visited` lists the checkouts in order. */
 async function compared(more: Partial<ParentOptions> = {}) {
   const visited: string[] = [];
   const said = await compareWithParent({
@@ -47,13 +47,13 @@ async function compared(more: Partial<ParentOptions> = {}) {
   return { said, visited };
 }
 
-/** Neither folders nor what git knows of them. */
+/** Neither folders nor git's records of them. */
 function nothingIsLeft(visited: readonly string[]): void {
   for (const folder of visited) if (folder !== root) expect(existsSync(folder)).toBe(false);
   expect(git('worktree', 'list').trim().split('\n')).toHaveLength(1);
 }
 
-test('the parent and this commit are timed in turns', async () => {
+test('times the parent and this commit alternately', async () => {
   await commit('20');
   const { said, visited } = await compared();
   expect(said).toMatch(/step +10\.00 .* 20\.00 .* 0\.50 .* SLOWER/);
@@ -62,19 +62,19 @@ test('the parent and this commit are timed in turns', async () => {
   nothingIsLeft(visited);
 });
 
-test('what is not committed yet counts as this commit', async () => {
+test('uncommitted changes count as this commit', async () => {
   await commit('20');
   await writeFile(join(root, 'milliseconds'), '5');
   expect((await compared()).said).toMatch(/step +10\.00 .* 5\.00 .* 2\.00/);
 });
 
-test('a first commit has nothing to be compared with', async () => {
+test('the first commit has no parent to compare with', async () => {
   const { said, visited } = await compared();
   expect(said).toMatch(/^Nothing to compare with: .* does not have the parent/);
   expect(visited).toEqual([]);
 });
 
-test('nor has the last commit of a shallow clone', async () => {
+test('neither has the last commit of a shallow clone', async () => {
   await commit('20');
   const full = root;
   root = await mkdtemp(join(tmpdir(), 'alex-shallow-'));
@@ -93,14 +93,14 @@ test.each<[string, Partial<ParentOptions>]>([
     'run',
     { bench: () => Promise.reject(Object.assign(new Error('Command failed'), { stderr: 'noise\nout of disk\n' })) },
   ],
-])('a parent that cannot be %s is said, and leaves nothing', async (_, broken) => {
+])('reports a parent that cannot be %s, and leaves nothing behind', async (_, broken) => {
   await commit('20');
   const { said, visited } = await compared(broken);
   expect(said).toMatch(/^The parent commit [0-9a-f]{10} was not compared: out of disk$/);
   nothingIsLeft(visited);
 });
 
-test('a parent whose report is none is said', async () => {
+test('reports a parent whose report is invalid', async () => {
   await commit('20');
   const { said } = await compared({ bench: (_, file) => writeFile(file, '{}') });
   expect(said).toMatch(/was not compared: .* is not a benchmark report/);

@@ -13,15 +13,15 @@ export interface ParentOptions {
   /** A checkout whose last commit has a parent to compare with. */
   readonly root: string;
   readonly rounds: number;
-  /** Installs what the parent needs. */
+  /** Installs the parent's dependencies. */
   readonly install: (folder: string) => Promise<void>;
-  /** Runs the short form in a checkout and writes its report to a file. */
+  /** Runs the short benchmark in a checkout and writes its report to a file. */
   readonly bench: (folder: string, file: string) => Promise<void>;
 }
 
 /**
- * Runs the short form here and in the parent commit, in turns on the same machine, and tells how they compare. Timings
- * inform: whatever hinders the comparison is said instead of it.
+ * Runs the short benchmark here and in the parent commit, in turns on the same machine, and prints the comparison.
+ * Timings never fail a change: if something prevents the comparison, the reason is printed instead.
  */
 export async function compareWithParent({ root, rounds, install, bench }: ParentOptions): Promise<string> {
   const parent = await git(root, 'rev-parse', '--verify', '--quiet', 'HEAD^{commit}^').catch(() => undefined);
@@ -38,7 +38,7 @@ export async function compareWithParent({ root, rounds, install, bench }: Parent
       now.push(await reportOf(bench, root, join(folder, `now-${round}.json`)));
     }
     const pooled = (reports: Report[]) => poolReports(reports as [Report, ...Report[]]);
-    // Who goes first fills the driver's cache of compiled kernels for the other.
+    // The first one to run fills the driver's cache of compiled kernels for the other.
     const comparisons = compareResults(pooled(before), pooled(now)).filter(({ name }) => name !== 'first step');
     const table = formatComparison(comparisons);
     return `The parent commit ${parent.slice(0, 10)} and this one, in turns, ${rounds} times each:\n${table}`;
@@ -60,7 +60,7 @@ async function git(root: string, ...command: string[]): Promise<string> {
   return (await run('git', ['-C', root, ...command])).stdout.trim();
 }
 
-/** What a program said last, rather than how it was called. */
+/** A program's last words, rather than its command line. */
 function reasonOf(error: unknown): string {
   const { stderr, message } = error as { stderr?: string; message: string };
   return stderr?.trim().split('\n').at(-1) || message;

@@ -12,17 +12,23 @@ export interface Result {
   /** Multiply-adds per second of products, bytes per second of everything else, images per second of whole steps; null where it took no measurable time. */
   readonly rate: number | null;
   readonly unit: 'multiply-adds/s' | 'bytes/s' | 'images/s';
-  /** The time the adapter would need at best, by what bounds the kernel, as a share of the time it took. */
+  /** The least time that the adapter would need, given what bounds the kernel, as a fraction of the time it took. */
   readonly rooflineShare: number | null;
-  /** What would take the adapter longer at best. */
+  /** The limit that takes the adapter longer. */
   readonly boundBy?: 'multiply-adds' | 'copy';
-  /** Of products: their rate as a share of the best rate of multiply-adds, whatever bounds them. */
+  /** For products: their rate as a fraction of the best rate of multiply-adds, whatever bounds them. */
   readonly multiplyAddShare?: number;
-  /** What the threads of the process worked, by the cores: other work on the machine does not count. The fastest repeat. */
+  /**
+   * CPU time of the process's threads divided by the number of cores, which other work on the machine does not affect.
+   * The fastest repeat.
+   */
   readonly processorMs?: number;
-  /** Of loading: the rate by the processor's time, as a share of the decoder's alone; of a training step on what is loaded: the share of it that waits. Of an exchange: its best rate as a share of the plain loop's. */
+  /**
+   * For loading: the rate by CPU time, as a fraction of the decoder's alone; for a training step on loaded images: the
+   * fraction spent waiting. For an exchange: its best rate as a fraction of the plain loop's.
+   */
   readonly share?: number;
-  /** The medians of its dispatches by label, where it is several. */
+  /** The medians of its dispatches by label, if there are several. */
   readonly dispatches?: Readonly<Record<string, number>>;
 }
 

@@ -16,14 +16,19 @@ export interface StepOptions {
   readonly precision: Precision;
 }
 
-/** Steps before those that count, in milliseconds: an idle GPU runs at a fraction of its clock, and takes a while to notice. */
+/**
+ * Duration of the steps before those that count, in milliseconds: an idle GPU runs at a fraction of its clock, and
+ * takes a while to speed up.
+ */
 const warmUpMs = 1000;
-/** What a repeat takes at least, in milliseconds: one step alone would mostly measure how fast the host notices its end. */
+/**
+ * Least duration of a repeat, in milliseconds: a single step would mostly measure how fast the host notices its end.
+ */
 const repeatMs = 250;
 
 /**
- * Times a whole training step and each kind of kernel in it, beside the adapter's own limits measured in the same run.
- * The first step is by itself: drivers compile in it.
+ * Times a whole training step and each kind of kernel in it, and the adapter's own limits in the same run. The first
+ * step is separate, because drivers compile in it.
  */
 export async function measureStep(
   gpu: Gpu,
@@ -44,7 +49,7 @@ export async function measureStep(
   const count = Math.ceil(repeatMs / (await warmUp(network, labels)));
   const steps: number[] = [];
   const profiles: Profile[] = [];
-  // In turns, so that whatever else the machine does meets both alike.
+  // In turns, so that other work on the machine affects both.
   for (let time = 0; time < repeats; time++) {
     steps.push(await stepAmongOthers(network, labels, count));
     if (gpu.features.has('timestamp-query')) profiles.push(await network.profile(images, labels));
@@ -73,8 +78,8 @@ async function warmUp(network: Network, labels: readonly number[]): Promise<numb
 }
 
 /**
- * What a step takes where one follows another, as in a training: from the end of a first one to the end of the last, by how
- * many there are. The images are on the adapter already: how they get there is not this benchmark's business.
+ * The duration of a step among others, as in training: from the end of the first one to the end of the last, divided by
+ * their number. The images are already on the adapter; loading them is not part of this benchmark.
  */
 async function stepAmongOthers(network: Network, labels: readonly number[], count: number): Promise<number> {
   const first = await network.submitStep(network.input, labels);
@@ -99,7 +104,9 @@ function stepResult(gpu: Gpu, name: string, batch: number, milliseconds: readonl
 
 type Profile = readonly DispatchTiming[];
 
-/** Submitting, waiting and reading back: a step by the wall clock, less the kernels of the profiled step after it. */
+/**
+ * Submitting, waiting and reading back: the wall-clock time of a step minus the kernels of the profiled step after it.
+ */
 function otherResults(gpu: Gpu, steps: readonly number[], profiles: readonly Profile[]): Result[] {
   if (profiles.length === 0) return [];
   const rest = steps.map(
@@ -118,13 +125,16 @@ function otherResults(gpu: Gpu, steps: readonly number[], profiles: readonly Pro
 }
 
 interface Kernel {
-  /** By label, one value a profile: dispatches of one label are one kernel to a reader, however many there are. */
+  /** By label, one value per profile: dispatches with the same label count as one kernel. */
   readonly dispatches: Map<string, number[]>;
   readonly multiplyAdds: number;
   bytes: number;
 }
 
-/** One row for each direction of a layer with products, with everything that belongs to it; one for each other label. */
+/**
+ * One row for each direction of a layer with products, including everything that belongs to it; one for each other
+ * label.
+ */
 function kernelResults(
   gpu: Gpu,
   description: NetworkDescription,

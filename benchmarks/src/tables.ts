@@ -33,7 +33,7 @@ function formatKernels(results: readonly Result[]): string {
       result.boundBy ?? '',
     ];
     const parts = Object.entries(result.dispatches ?? {}).map(([label, milliseconds]) => [
-      `  of it ${label}`,
+      `  includes ${label}`,
       milliseconds.toFixed(2),
       ...['', ofStep(milliseconds), '', '', '', ''],
     ]);
@@ -45,7 +45,7 @@ function formatKernels(results: readonly Result[]): string {
 
 function formatLayers(results: readonly Result[]): string {
   return table([
-    ['layer alone', 'median ms', 'spread', 'rate', 'of multiply-adds', 'at work ms', 'of multiply-adds'],
+    ['layer alone', 'median ms', 'spread', 'rate', 'of multiply-adds', 'CPU ms', 'of multiply-adds'],
     ...results.map((result) => {
       const { name, medianMs, processorMs = medianMs, multiplyAddShare = 0 } = result;
       return [
@@ -61,11 +61,11 @@ function formatLayers(results: readonly Result[]): string {
   ]);
 }
 
-/** What is measured beside something plain: of one kind, which all the names begin with. */
+/** Measurements compared with a plain one: all of one kind, with a common prefix of their names. */
 function formatShares(results: readonly Result[]): string {
   const kind = results[0]!.name.split('/')[0]!;
   return table([
-    [kind, 'median ms', 'spread', 'rate', 'at work ms', 'share'],
+    [kind, 'median ms', 'spread', 'rate', 'CPU ms', 'share'],
     ...results.map((result) => {
       const { name, medianMs, processorMs, share } = result;
       return [
@@ -82,7 +82,7 @@ function formatShares(results: readonly Result[]): string {
 
 export function formatPeers(peers: readonly PeerResult[]): string {
   return table([
-    ['workload', 'library', 'median ms', 'spread', 'first ms', 'rate', "of Alex's time", 'values off by', ''],
+    ['workload', 'library', 'median ms', 'spread', 'first ms', 'rate', "of Alex's time", 'largest error', ''],
     ...peers.map((peer) => {
       const { medianMs, fastestMs, slowestMs, firstMs, ratio, error, failure = '' } = peer;
       const timed = medianMs !== null && fastestMs !== null && slowestMs !== null;
@@ -130,7 +130,7 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(1)}%`;
 }
 
-/** Lines of cells below each other: the first of each to the left, the others to the right. */
+/** Rows of aligned cells: the first cell of each to the left, the others to the right. */
 export function table(lines: readonly (readonly string[])[]): string {
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   return lines

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { noise, partsOf, permuted } from './values.js';
 
-test('noise is spread evenly, the same every time, and another for each seed', () => {
+test('noise is uniform, reproducible, and different for each seed', () => {
   const values = noise(10_000, 2);
   expect(values).toEqual(noise(10_000, 2));
   expect(values).not.toEqual(noise(10_000, 2, 2));
@@ -11,7 +11,7 @@ test('noise is spread evenly, the same every time, and another for each seed', (
   expect(values.reduce((sum, value) => sum + value ** 2, 0) / values.length).toBeCloseTo(4 / 3, 1);
 });
 
-test('axes change places, and back', () => {
+test('swaps axes, and swaps them back', () => {
   const values = Float32Array.from({ length: 24 }, (_, index) => index);
   const other = permuted(values, [2, 3, 4], [2, 0, 1]);
   // [c][a][b] of the value at [a][b][c].

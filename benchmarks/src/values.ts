@@ -1,7 +1,7 @@
 import type { HostTensor, Shape } from '@alex/tensor';
 import { elementCount } from '@alex/tensor/kernels';
 
-/** Evenly spread over -`scale` to `scale`, the same everywhere: who computes with them computes the same. */
+/** Evenly spread over -`scale` to `scale`, the same in every process. */
 export function noise(length: number, scale: number, seed = 1): Float32Array {
   let state = Math.imul(seed, 0x9e37_79b1) >>> 0;
   return Float32Array.from({ length }, () => {
@@ -10,7 +10,7 @@ export function noise(length: number, scale: number, seed = 1): Float32Array {
   });
 }
 
-/** The values of a tensor of `shape` with its axes in another order, as NumPy's `transpose`. */
+/** The values of a tensor of `shape` with its axes in another order, like NumPy's `transpose`. */
 export function permuted(values: Float32Array, shape: Shape, order: readonly number[]): Float32Array {
   const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
   const result = new Float32Array(values.length);

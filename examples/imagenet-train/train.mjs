@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Trains the paper's network from ImageNet's files, with the command of @alex/cli: prepare, tune, train, evaluate, report.
-// Each step that is done is left out the next time, and the training resumes where it stopped, so after Ctrl-C or a power
-// cut the same line again is all there is to do. `node train.mjs --help` lists the options.
+// Trains the paper's network from ImageNet's files, with the command of @alex/cli: prepare, tune, train, evaluate,
+// report. Finished steps are skipped the next time, and the training resumes where it stopped. So after Ctrl-C or a
+// power cut, just run the same command again. `node train.mjs --help` lists the options.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, readdir, readFile } from 'node:fs/promises';
@@ -24,21 +24,21 @@ const help = `node train.mjs --from DOWNLOADS [options]
   --help            print this
 `;
 
-/** What is needed of ImageNet, as it is downloaded: a pattern, what it is, and its size. */
+/** The required files of ImageNet, as downloaded: a pattern, a description, and the size. */
 const archives = [
   { name: 'ILSVRC2012_img_train.tar', about: '1,281,167 training images, 138 GB', pattern: /_img_train.*\.tar$/ },
   { name: 'ILSVRC2012_img_val.tar', about: '50,000 validation images, 6.3 GB', pattern: /_img_val\.tar$/ },
   { name: 'ILSVRC2012_devkit_t12.tar.gz', about: 'the development kit, 2.5 MB', pattern: /devkit/ },
 ];
 
-/** Wrong use: said in one line, without a stack. */
+/** Wrong use: reported in one line, without a stack. */
 class Misuse extends Error {}
 
 /**
  * Runs all steps, or prints them.
  *
  * @param {readonly string[]} args as on the command line
- * @param {readonly string[]} alexnet the program and its first arguments that are `alexnet`
+ * @param {readonly string[]} alexnet the program and first arguments that run `alexnet`
  * @returns {Promise<number>} the exit code: of the first command that failed, or 0
  */
 export async function main(args, alexnet = installedCommand()) {
@@ -90,7 +90,7 @@ function readOptions(args) {
 /** @typedef {ReturnType<typeof readOptions>} Options */
 
 /**
- * Missing archives are told before anything is made; what is in them, `prepare` checks.
+ * Missing archives are reported before anything is created; `prepare` checks their contents.
  *
  * @param {Options} options
  */
@@ -109,7 +109,7 @@ async function checkArchives({ from, to }) {
 }
 
 /**
- * The commands in their order, with those marked that are done.
+ * The commands in order; finished ones are marked.
  *
  * @param {Options} options
  * @returns {Promise<{ command: string[], skip?: boolean, why?: string }[]>}
@@ -124,7 +124,7 @@ async function steps({ from = 'DOWNLOADS', to, run, recipe, adapters, strategy, 
   const all = adapters === undefined ? [] : ['--adapters', adapters];
   const begun = await exists(join(run, 'config.json'));
   const network = ['--model', model.variant, '--batch', String(batch)];
-  // Adapters that share the work compute other shapes than one alone: the training measures those itself.
+  // Adapters that share the work compute other shapes than a single one, so the training measures those itself.
   const tuned = tune !== 'off' && !severalAdapters;
   const effort = tune === 'off' || severalAdapters ? ['--tune', tune] : ['--tunings', tunings];
   const training = ['--data', to, '--recipe', file, ...effort, ...(epochs === undefined ? [] : ['--epochs', epochs])];
@@ -166,14 +166,14 @@ async function readRecipe(file) {
   }
 }
 
-/** The command that `npm install @alex/cli` brought. */
+/** The command installed by `npm install @alex/cli`. */
 function installedCommand() {
   const manifest = createRequire(import.meta.url).resolve('@alex/cli/package.json');
   return [process.execPath, join(dirname(manifest), 'bin', 'alexnet.js')];
 }
 
 /**
- * Runs a command to its end. Ctrl-C is the command's to answer: it saves and exits, and this script after it.
+ * Runs a command to its end. Ctrl-C is handled by the command: it saves and exits, followed by this script.
  *
  * @param {readonly string[]} command
  */
@@ -182,7 +182,7 @@ async function run([program, ...args]) {
   const wait = () => {};
   /** @param {NodeJS.Signals} signal */
   const forward = (signal) => child.kill(signal);
-  // What a terminal sends reaches the command too; what a scheduler sends reaches this script only.
+  // Signals of a terminal reach the command too; those of a scheduler only reach this script.
   const forwarded = /** @type {const} */ (['SIGTERM', 'SIGUSR1', 'SIGUSR2']);
   process.on('SIGINT', wait).on('SIGHUP', wait);
   for (const signal of forwarded) process.on(signal, forward);

@@ -48,14 +48,14 @@ describe('train.mjs', () => {
     expect(await main([...args, '--dry-run'], command)).toBe(0);
     expect(said.map((line) => line.startsWith('#'))).toEqual([true, true, false, false]);
 
-    // A training that was stopped before its end resumes.
+    // A training that was stopped early resumes.
     await rm(join(run, 'weights.safetensors'));
     said.splice(0);
     expect(await main([...args, '--dry-run'], command)).toBe(0);
     expect(said[1]).toMatch(/^\$ alexnet train --run .* --resume$/);
   });
 
-  it('prints what it would run, quoted, and runs nothing', async () => {
+  it('prints the commands that it would run, quoted, and runs nothing', async () => {
     expect(await main(['--dry-run', '--run', 'my runs/1'], ['/nowhere'])).toBe(0);
     expect(said[0]).toBe('$ alexnet prepare --source imagenet --from DOWNLOADS --to imagenet-256');
     expect(said[1]).toBe('$ alexnet devices --tune full --model paper --batch 128 --to "my runs/1-tunings.json"');
@@ -65,7 +65,7 @@ describe('train.mjs', () => {
     expect(said.some((line) => /train .*--adapters 0,1 .*two-gpus\.json.* --strategy data/.test(line))).toBe(true);
   });
 
-  it('names the archives that are missing before it makes anything', async () => {
+  it('names missing archives before it creates anything', async () => {
     expect(await main([], ['/nowhere'])).toBe(2);
     expect(said.splice(0)).toEqual([expect.stringContaining('--from is missing')]);
     expect(await main(['--from', join(folder, 'nowhere')], ['/nowhere'])).toBe(2);

@@ -1,8 +1,8 @@
-// Checks the packages as their users get them: npm run check:packages [-- --full] [-- --only NAME]
+// Checks the packages as users get them: npm run check:packages [-- --full] [-- --only NAME]
 //
-// Packs all, has publint and attw look at the tarballs, installs each by its README's line into an empty folder, imports
-// and requires it, runs its snippet and compiles it, and runs the command in a folder with a difficult name. With --full,
-// also on Node 22 and 24, and under every setting of two TypeScripts.
+// Packs all packages, runs publint and attw on the tarballs, installs each with the command of its README in an empty
+// folder, imports and requires it, runs its snippet and compiles it, and runs the command in a folder with a difficult
+// name. With --full, it also does this on Node 22 and 24, and with every setting of two TypeScript versions.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ const { full, only } = values;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const binary = (name) => join(root, 'node_modules', '.bin', name);
 const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-/** What consumers need beside the packages to compile. */
+/** What consumers need to compile besides the packages. */
 const nodeTypes = '@types/node@20';
 
 const failures = [];
@@ -63,7 +63,7 @@ async function checkTarball(entry) {
   if (faults.length > 0) throw new Error(faults.join('\n'));
   await run(binary('publint'), ['run', entry.tarball, '--strict'], { cwd: root });
   if (consumer.entriesOf(entry.manifest).length > 0) {
-    // ES modules alone: what requires them is Node 20.19 or later.
+    // Only ES modules: Node can require them from version 20.19.
     await run(binary('attw'), [entry.tarball, '--profile', 'esm-only', '--no-emoji'], { cwd: root });
   }
 }
@@ -108,7 +108,7 @@ async function checkPackage(entry, nodes) {
   await rm(place, { recursive: true, force: true });
 }
 
-/** All packages in one folder, under every setting. */
+/** All packages in one folder, with every setting. */
 async function checkTypes(packed) {
   const place = join(folder, 'all');
   await consumer.emptyProject(place, registry.address);
@@ -123,7 +123,7 @@ async function checkTypes(packed) {
   );
   for (const entry of packed) {
     const { snippet } = await consumer.readmeOf(entry);
-    // What a snippet of another package needs globally (`webgpu` brings WebGPU's types) must not help the rest.
+    // A snippet's global types (`webgpu` brings WebGPU's types) must not help the other packages.
     if (snippet && !snippet.includes("'webgpu'"))
       files[`${entry.manifest.name.split('/')[1]}.ts`] = `export {};\n${snippet}`;
   }

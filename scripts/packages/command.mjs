@@ -1,11 +1,11 @@
-// The command as somebody has it who installed @alex/cli into a folder of theirs.
+// The command as users get it by installing @alex/cli in their own folder.
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { npm, run as start } from './commands.mjs';
 import { install } from './consumer.mjs';
 
-/** Installs the command and has it list adapters, train on emoji, classify and evaluate, with each of these Nodes. */
+/** Installs the command and, with each of these Nodes, lists adapters, trains on emoji, classifies and evaluates. */
 export async function checkCommand(folder, nodes) {
   await install(folder, ['@alex/cli']);
   const installed = JSON.parse(await readFile(join(folder, 'node_modules/@alex/cli/package.json'), 'utf8'));

@@ -1,8 +1,8 @@
-// Running programs for the checks of packages.
+// Runs programs for the checks of packages.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** What a program printed; throws with all of that where it fails. */
+/** A program's output; throws with all of it if the program fails. */
 export async function run(command, args, { cwd, env = {}, shell = false } = {}) {
   const child = spawn(command, args, {
     cwd,
@@ -24,7 +24,7 @@ export async function run(command, args, { cwd, env = {}, shell = false } = {}) 
   return stdout;
 }
 
-/** npm and npx are scripts for a shell on Windows. */
+/** On Windows, npm and npx are scripts that need a shell. */
 export function npm(args, options) {
   return run('npm', args, { ...options, shell: process.platform === 'win32' });
 }

@@ -1,4 +1,4 @@
-// What somebody does who installs a package: an empty folder, the README's install line, its snippet, the compiler.
+// What a user does to install a package: an empty folder, the README's install command, its snippet, the compiler.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -6,7 +6,7 @@ import { npm, run } from './commands.mjs';
 
 const manners = new URL('manners.mjs', import.meta.url);
 
-/** An empty project in which `@alex/*` come from this registry. */
+/** An empty project that gets `@alex/*` from this registry. */
 export async function emptyProject(folder, registry, type = 'module') {
   await mkdir(folder, { recursive: true });
   await writeFile(
@@ -20,7 +20,7 @@ export function install(folder, packages) {
   return npm(['install', '--prefer-offline', '--ignore-scripts', '--loglevel=error', ...packages], { cwd: folder });
 }
 
-/** The packages that the README says to install, and its first snippet. */
+/** The packages in the README's install command, and its first snippet. */
 export async function readmeOf({ source, manifest }) {
   const text = await readFile(join(source, 'README.md'), 'utf8');
   const line = /npm install (@alex\/[^\n#]+)/.exec(text)?.[1];
@@ -30,7 +30,7 @@ export async function readmeOf({ source, manifest }) {
   };
 }
 
-/** The names by which a package can be imported. */
+/** The names for importing a package. */
 export function entriesOf({ exports = {}, name }) {
   return Object.keys(exports)
     .filter((path) => !path.endsWith('.json'))
@@ -54,13 +54,13 @@ export async function checkManners(folder, manifest, nodes) {
   for (const { node } of nodes) await run(node, ['manners.mjs', ...entries], { cwd: folder });
 }
 
-/** A module that uses all that these entries export, and what would go unnoticed if a type were `any`. */
+/** A module that uses all exports of these entries, and would fail to compile if a type were `any`. */
 export function consumerOf(entries, snippets) {
   const uses = entries.map((entry, index) => `import * as entry${index} from '${entry}';\nexport { entry${index} };`);
   return { 'entries.ts': uses.join('\n'), ...snippets };
 }
 
-/** `gpu` must have types: every line here is an error, and an unused expectation of one is an error too. */
+/** `gpu` must have types: every line here is an error, and an unused `@ts-expect-error` is an error too. */
 export const typesAreThere = `
 import type { Gpu } from '@alex/tensor';
 declare const gpu: Gpu;
@@ -73,7 +73,7 @@ gpu.createBuffer({ label: 'a', size: '4', usage: 128 }).nothing;
 export { text };
 `;
 
-/** Where the compiler knows WebGPU, the whole device is one cast away. */
+/** If the compiler knows WebGPU's types, the whole device is one cast away. */
 export const wholeDevice = `
 import type { Gpu } from '@alex/tensor';
 declare const gpu: Gpu;
@@ -81,7 +81,7 @@ export const device: GPUDevice = gpu.device as GPUDevice;
 export const buffer: GPUBuffer = gpu.createBuffer({ label: 'a', size: 4, usage: 128 }) as GPUBuffer;
 `;
 
-/** Every setting that a consumer may have: `full`, or one of them. */
+/** The settings of consumers: all if `full`, otherwise one. */
 export function settings(full) {
   const modules = full
     ? [
@@ -107,7 +107,7 @@ export function settings(full) {
   );
 }
 
-/** Compiles files with one compiler under one setting. */
+/** Compiles files with one compiler and one setting. */
 export async function compile(folder, compiler, compilerOptions, files) {
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
   await run(process.execPath, [compiler, '--project', 'tsconfig.json'], { cwd: folder });

@@ -1,5 +1,6 @@
-// Runs in a process of its own, in the folder of a consumer: node manners.mjs ENTRY... imports each entry and requires it,
-// and complains of what a library must not do by being imported: listen to the process, set globals, load GPU drivers.
+// Runs in a separate process, in the folder of a consumer: node manners.mjs ENTRY... It imports and requires each
+// entry, and reports side effects that importing a library must not have: listening to the process, setting globals,
+// loading GPU drivers.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -20,7 +21,7 @@ const state = () => ({
     .join(' '),
 });
 
-// Node makes some of its own globals when they are first looked at, and loads its own parts late.
+// Node creates some of its globals on first access, and loads some of its own modules late.
 for (const name of Reflect.ownKeys(globalThis)) void globalThis[name];
 const before = state();
 
@@ -40,14 +41,14 @@ for (const entry of entries) {
       .filter((name) => name !== 'default' && name !== '__esModule')
       .sort()
       .join();
-  if (names(imported) !== names(required)) throw new Error(`require('${entry}') gives other names than import`);
+  if (names(imported) !== names(required)) throw new Error(`require('${entry}') has other names than import`);
   if (names(imported) === '') throw new Error(`import '${entry}' gives nothing`);
 }
 
 if (entries.includes('@alex/tensor')) {
   const { openGpu } = require('@alex/tensor');
   const [first, second] = [await openGpu(), await openGpu()];
-  if (!process.listeners('exit').length) throw new Error('nobody gives adapters back when the process ends');
+  if (!process.listeners('exit').length) throw new Error('nobody releases adapters when the process ends');
   first.dispose();
   second.dispose();
   before.drivers = state().drivers;

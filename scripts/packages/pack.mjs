@@ -1,4 +1,4 @@
-// Packs the packages as they would be published, and looks at what is in the tarballs.
+// Packs the packages as for publication, and checks the contents of the tarballs.
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ export async function packAll(folder) {
   });
 }
 
-/** What is missing in a tarball, or does not belong there. */
+/** Missing or unexpected files of a tarball. */
 export async function faultsOfTarball({ manifest, files, source }) {
   const has = new Set(files);
   const faults = ['LICENSE', 'README.md', 'package.json'].filter((file) => !has.has(file)).map((file) => `no ${file}`);
@@ -35,7 +35,7 @@ export async function faultsOfTarball({ manifest, files, source }) {
   return faults;
 }
 
-/** Every file that `exports` or `bin` name, whatever the condition. */
+/** Every file in `exports` or `bin`, for all conditions. */
 function targets(entry) {
   if (entry === undefined) return [];
   return typeof entry === 'string' ? [entry] : Object.values(entry).flatMap(targets);

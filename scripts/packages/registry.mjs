@@ -1,5 +1,5 @@
-// A registry for the packed packages alone, on this machine, while a check runs. npm asks it for @alex/*; everything else
-// comes from npm's own registry or its cache.
+// A registry on this machine for the packed packages, for the duration of a check. npm asks it for @alex/*; all other
+// packages come from npm's own registry or its cache.
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -7,13 +7,13 @@ import { createServer } from 'node:http';
 import { basename } from 'node:path';
 
 /**
- * Serves tarballs as a registry does.
+ * Serves tarballs like a registry.
  *
- * @param packed what `pack` gave: manifest and tarball of each package
- * @returns the address for `@alex:registry`, and a way to close it
+ * @param packed the result of `pack`: manifest and tarball of each package
+ * @returns the address for `@alex:registry`, and a function to close it
  */
 export async function serveRegistry(packed) {
-  // Another address for each run: what npm remembers of one must not be taken for the next.
+  // A new address for each run, so that npm's cache of one run is not used for the next.
   const prefix = `/${randomUUID()}/`;
   const files = new Map();
   for (const { tarball } of packed) files.set(basename(tarball), await readFile(tarball));

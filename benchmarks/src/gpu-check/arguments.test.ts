@@ -2,7 +2,7 @@ import { ConfigError } from '@alex/tensor';
 import { expect, test } from 'vitest';
 import { parseArguments } from './arguments.js';
 
-test('the whole check is of the paper at two batch sizes in eight minutes, the quick one shorter', () => {
+test("the full check covers the paper's network at two batch sizes in eight minutes; the quick one is shorter", () => {
   expect(parseArguments([])).toMatchObject({ model: 'paper', batches: [128, 256], minutes: 8, out: 'gpu-check' });
   expect(parseArguments(['--quick'])).toMatchObject({ quick: true, batches: [128], minutes: 3 });
   expect(parseArguments(['--quick', '--minutes', '1.5'])).toMatchObject({ minutes: 1.5 });

@@ -1,13 +1,13 @@
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@alex/tensor';
 
-export const usage = `Checks Alex on the GPU at hand: what it is, how fast, whether it learns, whether every test passes.
+export const usage = `Checks Alex on this machine's GPU: its features, its speed, whether networks learn, and whether all tests pass.
 
   bash scripts/gpu-check.sh [OPTIONS]
 
   --out      folder for gpu-check.json, gpu-check.txt and a log of each task. Default: gpu-check
-  --minutes  how long it may take. Default: 8; with --quick 3
-  --quick    one batch size, nothing tuned, the tests of the kernels only, no other libraries
+  --minutes  time limit. Default: 8; with --quick 3
+  --quick    one batch size, no tuning, only the kernel tests, no other libraries
   --model    a variant of @alex/model-alexnet. Default: paper
   --batch    images per step, several separated by commas. Default: 128,256
 
@@ -22,7 +22,7 @@ export interface CheckOptions {
   readonly batches: readonly number[];
 }
 
-/** @throws ConfigError, or a TypeError of `parseArgs`, where something is not as `usage` says. */
+/** @throws ConfigError, or a TypeError of `parseArgs`, for arguments that do not match `usage` */
 export function parseArguments(given: readonly string[]): CheckOptions {
   const { values } = parseArgs({
     args: [...given],

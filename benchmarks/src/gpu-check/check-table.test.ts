@@ -28,7 +28,7 @@ const report: CheckReport = {
         ...{ passed: 20, failed: 1, skipped: 0, firstFailure: 'lrn.test.ts: forward: expected 1 to be 2' },
       },
     },
-    { name: 'learning, mixed', outcome: 'not reached', seconds: 0, reason: 'the time of its part was over' },
+    { name: 'learning, mixed', outcome: 'not reached', seconds: 0, reason: 'the time limit of its part was reached' },
   ],
   learning: { stepsPerPoint: 20, float32: [2.3, 1.1], mixed: [2.25, 1.2], largestDifference: 0.1 },
 };
@@ -40,7 +40,7 @@ const columns = (text: string, title: string) =>
     .trim()
     .split(/ {2,}/);
 
-test('what was found is to be read, and what was not is to be seen', () => {
+test('the table has what was found, and shows what was not', () => {
   const text = formatCheck(report);
   expect(text).toMatch(/^Alex on a GPU, 2026-11-27, 421 s\n/);
   expect(columns(text, 'paper 128 float32')).toEqual([
@@ -51,13 +51,13 @@ test('what was found is to be read, and what was not is to be seen', () => {
   expect(columns(text, 'lrn')).toEqual(['lrn', '20', '1', '0']);
   expect(text).toContain('lrn: lrn.test.ts: forward: expected 1 to be 2');
   expect(columns(text, 'learning, mixed')).toEqual([
-    ...['learning, mixed', 'not reached', '0', 'the time of its part was over'],
+    ...['learning, mixed', 'not reached', '0', 'the time limit of its part was reached'],
   ]);
-  // Nothing was asked of the tuner or of other libraries.
+  // Neither the tuner nor other libraries ran.
   expect(text).not.toMatch(/^(Tuning|Other libraries|Adapter)/m);
 });
 
-test('a check of which nothing came says so', () => {
+test('a check without findings says so', () => {
   const text = formatCheck({
     date: 'd',
     seconds: 1,

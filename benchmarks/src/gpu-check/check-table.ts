@@ -11,7 +11,7 @@ import {
   type TuningFinding,
 } from './findings.js';
 
-/** All that was found, to read. */
+/** All findings as readable text. */
 export function formatCheck({ date, seconds, tasks, learning }: CheckReport): string {
   const peers = findingsOf(tasks, 'peers').map(({ batch, results }) => `Batch ${batch}\n${formatPeers(results)}`);
   const sections = [
@@ -30,7 +30,7 @@ export function formatCheck({ date, seconds, tasks, learning }: CheckReport): st
   ].join('\n\n\n');
 }
 
-/** Limits that decide which kernels an adapter gets; the file of results has all. */
+/** Limits that decide which kernels an adapter gets; the results file has all of them. */
 const shownLimits = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { drawnClasses, drawnImages } from './drawn-images.js';
 
-test('an image is the same wherever it stands, and no other is', () => {
+test('an image is the same at every position in a batch, and different from all others', () => {
   const { images, labels } = drawnImages(0, 2 * drawnClasses, 16);
   expect(labels).toEqual([...Array(2 * drawnClasses).keys()].map((image) => image % drawnClasses));
   const length = 3 * 16 * 16;

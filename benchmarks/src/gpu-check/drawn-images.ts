@@ -1,16 +1,16 @@
 import type { HostTensor } from '@alex/tensor';
 
 /*
- * Images that are the same on every machine and need no decoder: stripes in a direction and of a colour that their class has,
- * at a place and under a noise that are their own.
+ * Images that are the same on every machine and need no decoder: stripes whose direction and colour depend on the class, with
+ * individual positions and noise.
  */
 
 export const drawnClasses = 10;
 
-/** How far a value may be from 0: together about 1, as the small network expects. */
+/** Largest magnitudes: together about 1, as the small network expects. */
 const strength = { stripes: 1, noise: 1 };
 
-/** `count` images beginning with number `first`, `[count, 3, size, size]`; image `n` is of class `n % drawnClasses`. */
+/** `count` images starting with number `first`, `[count, 3, size, size]`; image `n` has class `n % drawnClasses`. */
 export function drawnImages(first: number, count: number, size: number): { images: HostTensor; labels: number[] } {
   const labels = Array.from({ length: count }, (_, index) => (first + index) % drawnClasses);
   const data = new Float32Array(count * 3 * size * size);
@@ -37,7 +37,7 @@ function drawImage(pixels: Float32Array, number: number, label: number, size: nu
   }
 }
 
-/** Numbers from 0 to 1 of a seed: the linear congruential generator of Numerical Recipes. */
+/** Numbers from 0 to 1 from a seed: the linear congruential generator of Numerical Recipes. */
 function generator(seed: number): () => number {
   let state = Math.imul(seed + 1, 0x9e37_79b1) >>> 0;
   return () => {

@@ -11,7 +11,7 @@ export interface AdapterFinding {
   readonly computes: string;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
-  /** What matrix units multiply at once, where kernels can use them. */
+  /** The size of the matrix units, if kernels can use them. */
   readonly matrix?: SubgroupMatrix | undefined;
   readonly roofline: Roofline;
 }
@@ -20,7 +20,7 @@ export interface AdapterFinding {
 export interface KernelTime {
   readonly name: string;
   readonly milliseconds: number;
-  /** Of products: their rate as a share of the best rate of multiply-adds. */
+  /** For products: their rate as a fraction of the best rate of multiply-adds. */
   readonly multiplyAddShare?: number;
 }
 
@@ -29,20 +29,20 @@ export interface StepFinding {
   readonly model: string;
   readonly batch: number;
   readonly precision: Precision;
-  /** Whether the kernels are those that the tuner found. */
+  /** Whether the kernels are the tuner's choices. */
   readonly tuned: boolean;
   readonly imagesPerSecond: number;
   readonly stepMs: number;
   readonly fastestMs: number;
   readonly slowestMs: number;
   readonly firstStepMs: number;
-  /** Null, as the next three, where the adapter has no timestamps. */
+  /** Null, like the next three, if the adapter has no timestamps. */
   readonly productsMs: number | null;
-  /** Of all products together. */
+  /** For all products together. */
   readonly multiplyAddShare: number | null;
   readonly otherKernelsMs: number | null;
   readonly notInKernelsMs: number | null;
-  /** The longest first. */
+  /** Longest first. */
   readonly kernels: readonly KernelTime[];
 }
 
@@ -51,7 +51,7 @@ export interface TuningFinding {
   readonly batch: number;
   readonly precision: Precision;
   readonly tuned: number;
-  /** Kernels that time did not suffice for. */
+  /** Kernels that were not tuned for lack of time. */
   readonly left: number;
   /** Candidates that failed or were wrong. */
   readonly dropped: readonly { readonly key: string; readonly reason: string }[];
@@ -61,9 +61,9 @@ export interface LearningFinding {
   readonly kind: 'learning';
   readonly precision: Precision;
   readonly batch: number;
-  /** Of each step. */
+  /** For each step. */
   readonly losses: readonly number[];
-  /** Top-1, on images that it was not trained on; undefined where it did not get so far. */
+  /** Top-1, on images that it was not trained on; undefined if it did not get that far. */
   readonly validationError?: number;
 }
 
@@ -82,16 +82,16 @@ export interface PeersFinding {
   readonly results: readonly PeerResult[];
 }
 
-/** What a task found. */
+/** The findings of a task. */
 export type Finding = AdapterFinding | StepFinding | TuningFinding | LearningFinding | TestsFinding | PeersFinding;
 
-/** What became of a task. */
+/** The outcome of a task. */
 export interface TaskReport {
   readonly name: string;
   readonly outcome: 'done' | 'failed' | 'cut off' | 'not reached';
   readonly seconds: number;
   readonly reason?: string;
-  /** All of it, or what was known when the task ended before its time. */
+  /** All of it, or what was known when the task was stopped early. */
   readonly finding?: Finding;
 }
 
@@ -103,9 +103,9 @@ export interface CheckReport {
   readonly learning?: LearningDifference;
 }
 
-/** How far the curves of the two precisions are apart. */
+/** The difference between the curves of the two precisions. */
 export interface LearningDifference {
-  /** Steps whose losses are averaged to a point of a curve. */
+  /** Steps whose losses are averaged for a point of a curve. */
   readonly stepsPerPoint: number;
   readonly float32: readonly number[];
   readonly mixed: readonly number[];

@@ -9,7 +9,7 @@ function learned(precision: 'float32' | 'mixed', losses: number[]): TaskReport {
 
 const steps = (count: number, loss: (step: number) => number) => Array.from({ length: count }, (_, step) => loss(step));
 
-test('curves are of means of 20 steps, and as long as both are they differ', () => {
+test('curves average 20 steps, and are compared over their common length', () => {
   const float32 = learned(
     'float32',
     steps(60, (step) => (step < 20 ? 3 : step < 40 ? 2 : 1)),
@@ -29,7 +29,7 @@ test('curves are of means of 20 steps, and as long as both are they differ', () 
   expect(learningDifference([float32, shifted])!.largestDifference).toBe(1);
 });
 
-test('one curve is not different from none', () => {
+test('a single curve has no difference', () => {
   expect(
     learningDifference([
       learned(

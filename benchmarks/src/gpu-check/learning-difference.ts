@@ -1,9 +1,9 @@
 import { findingsOf, type LearningDifference, type TaskReport } from './findings.js';
 
-/** The loss of a single step depends on its images more than on what was learnt. */
+/** The loss of a single step depends more on its images than on the progress of training. */
 const stepsPerPoint = 20;
 
-/** How far the curves of the two precisions are apart; undefined where one of them has no point. */
+/** The difference between the curves of the two precisions; undefined if one of them has no points. */
 export function learningDifference(tasks: readonly TaskReport[]): LearningDifference | undefined {
   const learning = findingsOf(tasks, 'learning');
   const curve = (precision: string) => pointsOf(learning.find((one) => one.precision === precision)?.losses ?? []);

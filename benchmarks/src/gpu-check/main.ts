@@ -9,10 +9,10 @@ import { learningDifference } from './learning-difference.js';
 import { planOf } from './plan.js';
 import { runParts } from './run-parts.js';
 
-/** Seconds at the end that are no task's: processes take a while to end. */
+/** Seconds kept for the end: processes take a while to exit. */
 const reserve = 10;
 
-/** Gives the exit code. */
+/** Returns the exit code. */
 async function main(): Promise<number> {
   const options = parseArguments(process.argv.slice(2));
   if (options.help) {
@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   const date = new Date().toISOString();
   const tasks: TaskReport[] = [];
   let text = '';
-  /** Again after each task: whoever ends this before its time has what was found by then. */
+  /** Written after each task, so that an early end leaves all findings so far. */
   const write = async () => {
     const learning = learningDifference(tasks);
     const seconds = (performance.now() - start) / 1000;

@@ -8,7 +8,7 @@ import { kernelPackages, otherPackages, planOf } from './plan.js';
 const packages = fileURLToPath(new URL('../../../packages', import.meta.url));
 const places = { out: '/out', cache: '/cache' };
 
-/** What the README snippets open is covered by the tests beside them. */
+/** The tests beside the README snippets cover what the snippets open. */
 const opensAnAdapter = /\b(testGpu|describeLayer|openGpu|networkCommand)\(/;
 
 test('every package whose tests open an adapter is tested', () => {
@@ -21,7 +21,7 @@ test('every package whose tests open an adapter is tested', () => {
   expect(opening.length).toBeGreaterThan(10);
 });
 
-test('every task has a name of its own, and parts fit in eight minutes with some seconds left', () => {
+test('every task has its own name, and the parts fit in eight minutes with a few seconds left', () => {
   const parts = planOf(parseArguments([]), places);
   const names = parts.flatMap(({ tasks }) => tasks.map(({ name }) => name));
   expect(new Set(names).size).toBe(names.length);
@@ -29,13 +29,13 @@ test('every task has a name of its own, and parts fit in eight minutes with some
   expect(parts.reduce((sum, { seconds }) => sum + seconds, 0)).toBe(470);
 });
 
-test('the quick check tunes nothing and asks no other library', () => {
+test('the quick check tunes nothing and runs no other library', () => {
   const quick = planOf(parseArguments(['--quick']), places);
   expect(quick.map(({ name }) => name)).toEqual(['adapter', 'step', 'learning', 'tests']);
   expect(quick[1]!.tasks.map(({ name }) => name)).toEqual(['step of 128, float32', 'step of 128, mixed']);
 });
 
-test('a library that cannot do so many images is asked for fewer, once', () => {
+test('a library that cannot compute that many images is tried with fewer, once', () => {
   const [first] = planOf(parseArguments([]), places).at(-1)!.tasks;
   const found = (failure?: string) => ({
     kind: 'peers' as const,

@@ -14,31 +14,31 @@ import {
 } from './read-findings.js';
 import type { Command } from './run-command.js';
 
-/** A process of its own: what takes a driver down takes nothing else down. */
+/** A task in a separate process, so that a crash of the driver affects nothing else. */
 export interface Task {
   readonly name: string;
   readonly command: Command;
-  /** Seconds that it may take at most of those that its part has left. */
+  /** The most seconds that it may take of the time left for its part. */
   readonly limit: number;
-  /** @param output what it printed on standard output */
+  /** @param output its standard output */
   readonly read: (output: string) => Finding | undefined | Promise<Finding | undefined>;
-  /** What else is to be done, seeing what it found. */
+  /** A follow-up task, depending on the finding. */
   readonly next?: (finding: Finding | undefined) => Task | undefined;
 }
 
-/** Tasks that share a time; what one part leaves of its time is there for those after it. */
+/** Tasks that share a time limit; unused time goes to the parts after it. */
 export interface Part {
   readonly name: string;
-  /** Of the time of a whole check: eight minutes, less some seconds. */
+  /** Seconds out of a whole check, which takes a little less than eight minutes. */
   readonly seconds: number;
   readonly tasks: readonly Task[];
 }
 
-/** Where things are. */
+/** Paths. */
 export interface Places {
   /** For logs and results. */
   readonly out: string;
-  /** For what the tuner finds: empty, so that it measures. */
+  /** For the tuner's results: empty, so that it measures. */
   readonly cache: string;
 }
 
@@ -46,7 +46,10 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const node = [process.execPath, '--conditions=@alex/source', '--import', 'tsx'] as const;
 const programOf = (path: string): [string, ...string[]] => [...node, join(root, path)];
 
-/** Packages with tests that need an adapter: those of kernels, and those that make networks of them; the most telling first. */
+/**
+ * Packages with tests that need an adapter: those of kernels, and those that build networks of them; the most
+ * informative first.
+ */
 export const kernelPackages = ['tensor', 'layers-conv', 'layers-dense', 'lrn', 'pool', 'loss', 'optim'] as const;
 export const otherPackages = [
   'activations',
@@ -58,7 +61,7 @@ export const otherPackages = [
   'cli',
 ] as const;
 
-/** Everything that is done, what matters most first. */
+/** All tasks, the most important first. */
 export function planOf(options: CheckOptions, places: Places): Part[] {
   const { quick, batches } = options;
   const step = (asked: Omit<StepAsked, 'model'>) => stepTask({ ...asked, model: options.model }, places);
@@ -126,7 +129,7 @@ function tuneTask(asked: StepAsked, { cache }: Places): Task {
         ...['devices', '--tune', 'full', ...options, '--to', tuningsFile(asked, cache), '--json'],
       ],
       environment: { ALEX_CACHE: cache },
-      // Then it ends with the kernel at hand, and writes what it found.
+      // It then ends after the current kernel, and writes its results.
       asked: { signal: 'SIGINT', graceMs: 10_000 },
     },
     limit: 40,
@@ -149,7 +152,7 @@ function testTask(name: string): Task {
   };
 }
 
-/** Each workload by itself; a library that cannot do it with so many images is asked for fewer. */
+/** Each workload separately; a library that cannot do it with this many images is tried with fewer. */
 function peerTasks(batch: number, places: Places): Task[] {
   const fewer = 32;
   const task = (workload: string, images: number): Task => {
@@ -175,7 +178,7 @@ function peerTasks(batch: number, places: Places): Task[] {
   return ['step-without-normalization', 'product', 'conv2', 'step'].map((workload) => task(workload, batch));
 }
 
-/** A task's name as that of a file. */
+/** A task's name as a file name. */
 export function fileName(name: string): string {
   return name.replaceAll(/[^\w]+/g, '-');
 }

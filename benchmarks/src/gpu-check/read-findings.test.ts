@@ -14,12 +14,12 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const lines = (...records: object[]) => records.map((record) => `${formatRecord(record)}\n`).join('');
 
-test('records are found among other output, all but a torn one', () => {
+test('finds records among other output, except a truncated one', () => {
   const output = `Warning: noise\n${lines({ loss: 1 })}{"loss":2}\n${lines({ loss: 3 })}${formatRecord({ loss: 4 }).slice(0, -1)}`;
   expect(parseRecords(output)).toEqual([{ loss: 1 }, { loss: 3 }]);
 });
 
-test('of an adapter the last word counts', () => {
+test('the last record of an adapter counts', () => {
   expect(readAdapter(lines({ kind: 'adapter', computes: 'a' }, { kind: 'adapter', computes: 'b' }))).toMatchObject({
     computes: 'b',
   });
@@ -41,7 +41,7 @@ const untimed = [
   step,
 ];
 
-test('a step is products, other kernels and the rest', () => {
+test('divides a step into products, other kernels and the rest', () => {
   const product = (name: string, milliseconds: number, rate: number) =>
     result(name, milliseconds, { rate, unit: 'multiply-adds/s', multiplyAddShare: rate / 1e12 });
   const finding = stepFinding(
@@ -64,12 +64,12 @@ test('a step is products, other kernels and the rest', () => {
     otherKernelsMs: 10,
     notInKernelsMs: 5,
   });
-  // 6e9 and 4.5e9 multiply-adds in 35 ms, of 1e12 a second.
+  // 6e9 and 4.5e9 multiply-adds in 35 ms, at 1e12 per second.
   expect(finding!.multiplyAddShare).toBeCloseTo(0.3, 12);
   expect(finding!.kernels.map(({ name }) => name)).toEqual(['conv1/forward', 'pool1/forward', 'fc6/forward']);
 });
 
-test('without timestamps a step is only its time, and without a step it is nothing', async () => {
+test('without timestamps a step only has its time, and without a step it has none', async () => {
   expect(stepFinding(untimed, asked)).toMatchObject({
     imagesPerSecond: 2000,
     productsMs: null,
@@ -82,7 +82,7 @@ test('without timestamps a step is only its time, and without a step it is nothi
   expect(await readStep(file, asked)).toMatchObject({ imagesPerSecond: 2000 });
 });
 
-test('tuning is counted', () => {
+test('counts tunings', () => {
   const dropped = [{ key: 'product/1', choice: {}, reason: 'wrong' }];
   const printed = `noise\n${JSON.stringify({ tuned: ['a', 'b'], left: ['c'], dropped })}\n`;
   const wanted = { batch: 8, precision: 'mixed' } as const;
@@ -94,7 +94,7 @@ test('tuning is counted', () => {
   expect(readTuning('', wanted)).toBeUndefined();
 });
 
-test('learning that was cut off has the steps so far', () => {
+test('an interrupted training has the steps so far', () => {
   const output = lines({ batch: 32 }, { loss: 2 }, { loss: Number.NaN }, { loss: 1 });
   const finding = readLearning(output, 'float32')!;
   expect(finding).toEqual({ kind: 'learning', precision: 'float32', batch: 32, losses: [2, Number.NaN, 1] });
@@ -102,7 +102,7 @@ test('learning that was cut off has the steps so far', () => {
   expect(readLearning('', 'float32')).toBeUndefined();
 });
 
-test('tests are counted, and the first failure told', () => {
+test('counts tests, and names the first failure', () => {
   const output = lines(
     { state: 'passed', name: 'a' },
     { state: 'skipped', name: 'b' },
@@ -116,7 +116,7 @@ test('tests are counted, and the first failure told', () => {
   });
 });
 
-test('other libraries are those of the report', async () => {
+test('lists the other libraries of the report', async () => {
   const file = join(folder, 'peers.json');
   await writeFile(file, JSON.stringify({ results: [], peers: [{ library: 'tfjs' }] }));
   expect(await readPeers(file, 32)).toEqual({ kind: 'peers', batch: 32, results: [{ library: 'tfjs' }] });

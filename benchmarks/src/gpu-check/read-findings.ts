@@ -12,8 +12,8 @@ import type {
 import { parseRecords } from './records.js';
 
 /*
- * What a task found, from what it printed or the file that it wrote; undefined where it found nothing. A task that was cut off
- * may have told a part of it.
+ * The findings of a task, from its output or its file; undefined if there are none. A task that was stopped early may have
+ * reported only a part.
  */
 
 export function readAdapter(output: string): AdapterFinding | undefined {
@@ -96,7 +96,7 @@ export function readLearning(output: string, precision: Precision): LearningFind
     kind: 'learning',
     precision,
     batch,
-    // JSON has no NaN: it arrives as null.
+    // JSON has no NaN, which is therefore read as null.
     losses: records.flatMap(({ loss }) => (loss === undefined ? [] : [loss === null ? Number.NaN : Number(loss)])),
     ...(validationError !== undefined && { validationError }),
   };

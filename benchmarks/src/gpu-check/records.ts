@@ -1,6 +1,6 @@
 /*
- * What a task tells while it runs, so that a task which is cut off has told what it knew by then: lines of JSON on standard
- * output, each after this mark, among whatever else is printed there.
+ * Records that a task prints while it runs, so that an early end leaves all findings so far: lines of JSON on standard output,
+ * each after this mark, among other output.
  */
 
 const mark = 'gpu-check ';
@@ -9,7 +9,7 @@ export function formatRecord(record: object): string {
   return `${mark}${JSON.stringify(record)}`;
 }
 
-/** The records among what a process printed; a torn line is none. */
+/** The records in a process's output; a truncated line is ignored. */
 export function parseRecords(output: string): Record<string, unknown>[] {
   return output.split('\n').flatMap((line) => {
     if (!line.startsWith(mark)) return [];

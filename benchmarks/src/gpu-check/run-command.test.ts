@@ -17,12 +17,12 @@ const run = (script: string, limitMs = never, more: Partial<Command> = {}) =>
   runCommand({ words: ['sh', '-c', script], ...more }, limitMs, log());
 
 describe('a command that', () => {
-  test('ends well is done, with all that it printed', async () => {
+  test('succeeds is done, with everything that it printed', async () => {
     expect(await run('echo out; echo err >&2')).toMatchObject({ outcome: 'done', output: 'out\n' });
     expect((await readFile(log(), 'utf8')).split('\n').sort()).toEqual(['', 'err', 'out']);
   });
 
-  test('fails says why in its last line that is no warning', async () => {
+  test('fails is explained by its last line that is not a warning', async () => {
     expect(await run('echo no adapter >&2; echo "Warning: slow" >&2; exit 3')).toMatchObject({
       outcome: 'failed',
       reason: 'ended with exit code 3: no adapter',

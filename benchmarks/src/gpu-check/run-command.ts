@@ -5,28 +5,28 @@ import { finished } from 'node:stream/promises';
 export interface Command {
   /** Program and arguments. */
   readonly words: readonly [string, ...string[]];
-  /** Where it runs. Default: here. */
+  /** Working directory. Default: the current one. */
   readonly folder?: string;
   /** Added to the environment. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** What asks it to end, so many milliseconds before it is ended. Default: nothing does. */
+  /** The signal that asks it to end, this many milliseconds before it is killed. Default: none. */
   readonly asked?: { readonly signal: NodeJS.Signals; readonly graceMs: number };
 }
 
-/** How a process ended, and what it had printed on standard output by then. */
+/** How a process ended, and its standard output up to then. */
 export interface Ended {
   readonly outcome: 'done' | 'failed' | 'cut off';
   readonly seconds: number;
   readonly output: string;
-  /** Why it is not done. */
+  /** Why it did not succeed. */
   readonly reason?: string;
 }
 
 /**
- * Runs a command and ends it, with all that it started, when its time is up: a process that hangs in a driver hears no gentler
- * signal. Whatever goes wrong is an outcome.
+ * Runs a command. When its time is up, kills it with all processes that it started: a process that hangs in a driver
+ * reacts to no gentler signal. Every failure is an outcome.
  *
- * @param log file for everything that it prints
+ * @param log file for all of its output
  */
 export async function runCommand(command: Command, limitMs: number, log: string): Promise<Ended> {
   const { words, folder, environment, asked } = command;
@@ -34,7 +34,7 @@ export async function runCommand(command: Command, limitMs: number, log: string)
   const file = createWriteStream(log);
   const start = performance.now();
   const child = spawn(program, rest, {
-    // A group of its own, so that its children end with it.
+    // In its own process group, so that its children end with it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...environment },
@@ -69,7 +69,7 @@ export async function runCommand(command: Command, limitMs: number, log: string)
     });
   });
   timers.forEach(clearTimeout);
-  // What it started and left behind must not compute beside the next.
+  // Processes that it left behind must not compute during the next task.
   end();
   process.off('exit', end);
   file.end();
@@ -86,11 +86,11 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // It ended already.
+    // It has already ended.
   }
 }
 
-/** Dawn warns of what it always does; that is not the reason. */
+/** Dawn prints its usual warnings; they are not the reason. */
 function withLastLine(how: string, complaints: string): string {
   const last = complaints
     .split('\n')

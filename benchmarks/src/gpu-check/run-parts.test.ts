@@ -32,7 +32,7 @@ const run = (parts: readonly Part[]) => {
 
 const passed = (finding: Finding | undefined) => (finding?.kind === 'tests' ? finding.passed : undefined);
 
-test('what fails, hangs or cannot be understood stops nothing after it', async () => {
+test('a task that fails, hangs or prints nonsense does not stop the next ones', async () => {
   const reports = await run([
     { name: 'failing', seconds: 600, tasks: [task('bad', 'echo; exit 1'), task('good', 'echo; echo')] },
     {
@@ -56,7 +56,7 @@ test('what fails, hangs or cannot be understood stops nothing after it', async (
     ['missing', 'failed', undefined],
     ['last', 'done', 1],
   ]);
-  expect(reports[2]!.reason).toBe('cannot be understood: SyntaxError: torn');
+  expect(reports[2]!.reason).toBe('cannot be parsed: SyntaxError: torn');
 });
 
 test('a task has its limit, a part its time, and the parts after it theirs', async () => {
@@ -84,7 +84,7 @@ test('a task has its limit, a part its time, and the parts after it theirs', asy
     ['too late', 'not reached'],
     ['after', 'done'],
   ]);
-  // What was told by then is kept.
+  // What was reported by then is kept.
   expect(passed(reports[0]!.finding)).toBe(1);
 });
 
@@ -108,14 +108,14 @@ test('who is asked to end and says what it found is done; who says nothing is no
   ]);
 });
 
-test('a task may be followed by what its finding asks for', async () => {
+test('a finding may add a further task', async () => {
   const less = task('less', 'echo');
   const more = task('more', 'echo; echo', { next: (finding) => (passed(finding) === 2 ? less : undefined) });
   const reports = await run([{ name: 'both', seconds: 600, tasks: [more, task('other', 'echo')] }]);
   expect(reports.map(({ name }) => name)).toEqual(['more', 'less', 'other']);
 });
 
-test('limits are scaled with the time there is', async () => {
+test('limits scale with the available time', async () => {
   const limits: number[] = [];
   const part = { name: 'part', seconds: 1000, tasks: [task('short', '', { limit: 100 })] };
   const onStart = (_: Task, limitMs: number) => limits.push(limitMs);

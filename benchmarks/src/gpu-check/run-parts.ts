@@ -4,9 +4,9 @@ import { fileName, type Part, type Task } from './plan.js';
 import { runCommand } from './run-command.js';
 
 export interface RunPartsOptions {
-  /** Seconds for all of it, of which each part has its share; limits of tasks grow and shrink with it. */
+  /** Seconds for the whole check, of which each part has its share; task limits scale with it. */
   readonly seconds: number;
-  /** What has fewer seconds than this is not begun: it would only start. Default: 3. */
+  /** A task with fewer seconds than this is not started. Default: 3. */
   readonly leastSeconds?: number;
   /** Folder for the logs. */
   readonly out: string;
@@ -15,8 +15,8 @@ export interface RunPartsOptions {
 }
 
 /**
- * Does one task after another. Each part has its time, by which all its tasks have ended whatever becomes of them, so that the
- * parts after it are reached.
+ * Runs the tasks one after another. Each part has a time limit by which all its tasks have ended in any case, so that
+ * the later parts are reached.
  */
 export async function runParts(parts: readonly Part[], options: RunPartsOptions): Promise<TaskReport[]> {
   const { seconds, leastSeconds = 3, out, onStart, onEnd } = options;
@@ -41,18 +41,18 @@ export async function runParts(parts: readonly Part[], options: RunPartsOptions)
 }
 
 function notReached({ name }: Task): TaskReport {
-  return { name, outcome: 'not reached', seconds: 0, reason: 'the time of its part was over' };
+  return { name, outcome: 'not reached', seconds: 0, reason: 'the time limit of its part was reached' };
 }
 
 async function runTask({ name, command, read }: Task, limitMs: number, out: string): Promise<TaskReport> {
   const { output, ...ended } = await runCommand(command, limitMs, join(out, `${fileName(name)}.log`));
   try {
     const finding = await read(output);
-    // Who was asked to end, and told what it found by then, did what it should.
+    // A task that was asked to end and reported its findings has succeeded.
     const asked = ended.outcome === 'failed' && command.asked !== undefined && finding !== undefined;
     if (asked) return { name, outcome: 'done', seconds: ended.seconds, finding };
     return { name, ...ended, ...(finding && { finding }) };
   } catch (error) {
-    return { name, ...ended, outcome: 'failed', reason: `cannot be understood: ${String(error)}` };
+    return { name, ...ended, outcome: 'failed', reason: `cannot be parsed: ${String(error)}` };
   }
 }

@@ -50,7 +50,7 @@ function filled(gpu: Gpu, label: string, { shape, data }: HostTensor) {
   return tensor;
 }
 
-/** As activations lie on the adapter. */
+/** In the memory layout of activations. */
 function imageLast({ shape, data }: HostTensor): Float32Array {
   const [batch, ...rest] = shape;
   return permuted(data, [batch!, elementCount(rest)], [1, 0]);
@@ -81,7 +81,7 @@ function convolution(gpu: Gpu, workload: ConvolutionWorkload): Run {
   return layerRun(gpu, layer, images, filters, directions === 'both' ? outputGradient : undefined);
 }
 
-/** Outcomes are those of a run by itself: in a program, memory that nobody reads any more is used again. */
+/** Outcomes come from a separate run: within a program, memory that is no longer read is reused. */
 function layerRun(gpu: Gpu, layer: Layer, input: HostTensor, weight: HostTensor, outputGradient?: HostTensor): Run {
   const tensors = {
     input: filled(gpu, 'input', { shape: input.shape, data: imageLast(input) }),

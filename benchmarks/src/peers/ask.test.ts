@@ -16,14 +16,14 @@ function asked(program: string, limitMs = never) {
 }
 
 describe('a process that', () => {
-  test('answers is believed, also where it ends badly afterwards', async () => {
+  test('answers is believed, even if it crashes afterwards', async () => {
     const answer = { firstMs: 1, milliseconds: [2], sample: [3] };
     const line = JSON.stringify(formatAnswer(answer));
     expect(await asked(`console.log('noise'); console.log(${line})`)).toEqual(answer);
     expect(await asked(`console.log(${line}); process.exitCode = 3`)).toEqual(answer);
   });
 
-  test('is handed the request', async () => {
+  test('receives the request', async () => {
     const program = `console.log('alex-benchmark ' + JSON.stringify({ failure: JSON.parse(process.argv[1]).library }))`;
     expect(await asked(program)).toEqual({ failure: 'alex' });
   });
@@ -38,7 +38,7 @@ describe('a process that', () => {
     expect(await asked(program)).toEqual({ failure: expect.stringMatching(failure) });
   });
 
-  test('takes too long is ended', async () => {
+  test('takes too long is killed', async () => {
     expect(await asked(`process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)`, 500)).toEqual({
       failure: 'took longer than 0.5 s',
     });
@@ -50,7 +50,7 @@ describe('a process that', () => {
   });
 });
 
-/** The largest difference as a share of the largest value. */
+/** The largest difference relative to the largest value. */
 function shareOff(values: readonly number[], expected: readonly number[]): number {
   expect(values).toHaveLength(expected.length);
   const gaps = values.map((value, index) => Math.abs(value - expected[index]!));

@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { type Answer, parseAnswer, type Request } from './protocol.js';
 
 export interface AskOptions {
-  /** The process is ended when it has not answered by then. */
+  /** The process is killed if it has not answered by then. */
   readonly limitMs: number;
-  /** Program and arguments that take the request as their last. Default: child.ts. */
+  /** Program and arguments; the request is appended as the last one. Default: child.ts. */
   readonly command?: readonly [string, ...string[]];
 }
 
@@ -17,7 +17,7 @@ const childCommand = [
   fileURLToPath(new URL('./child.ts', import.meta.url)),
 ] as const;
 
-/** Has a request answered by a process of its own. Whatever goes wrong there is an answer as well. */
+/** Has a request answered by a separate process. A failure there is an answer as well. */
 export function ask(request: Request, { limitMs, command = childCommand }: AskOptions): Promise<Answer> {
   const [program, ...rest] = command;
   return new Promise((resolve) => {
@@ -31,7 +31,7 @@ export function ask(request: Request, { limitMs, command = childCommand }: AskOp
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       complaints += text;
     });
-    // A process that hangs in a driver hears no gentler signal.
+    // A process that hangs in a driver reacts to no gentler signal.
     const end = () => child.kill('SIGKILL');
     const limit = setTimeout(() => {
       tookTooLong = true;
@@ -50,7 +50,7 @@ export function ask(request: Request, { limitMs, command = childCommand }: AskOp
       else if (tookTooLong) finish({ failure: `took longer than ${limitMs / 1000} s` });
       else {
         const how = code === 0 ? 'ended without an answer' : `ended with ${signal ?? `exit code ${code}`}`;
-        // Dawn warns of what it always does; that is not the reason.
+        // Dawn prints its usual warnings; they are not the reason.
         const last = complaints
           .trim()
           .split('\n')

@@ -4,11 +4,11 @@ import { type Answer, formatAnswer, type Request } from './protocol.js';
 import { sampleOf } from './reference.js';
 
 /*
- * One library at one workload, in a process of its own: the peers change globals, keep the process alive, and may take it
- * down. `ask` starts it, with the request as its only argument.
+ * One library on one workload, in a separate process: the peers change globals, keep the process alive, and may crash it.
+ * `ask` starts it, with the request as its only argument.
  */
 
-/** Enough for anything that takes less; what takes longer runs once. */
+/** Enough for anything faster; anything slower runs once. */
 const longestMs = 60_000;
 
 async function answer({ library, adapter, workload, repeats }: Request): Promise<Answer> {
@@ -33,5 +33,5 @@ async function answer({ library, adapter, workload, repeats }: Request): Promise
 const result = await answer(JSON.parse(process.argv[2]!) as Request).catch((error: unknown) => ({
   failure: error instanceof Error ? error.message : String(error),
 }));
-// Ends only when it is written, and whatever the library left running.
+// Exits only when it has been written, no matter what the library left running.
 process.stdout.write(`\n${formatAnswer(result)}\n`, () => process.exit(0));

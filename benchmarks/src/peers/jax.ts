@@ -25,7 +25,7 @@ import {
 type Jax = typeof import('@jax-js/jax');
 type JaxArray = numpy.Array;
 
-/** jax-js, everything under `jit`. Whoever takes an array uses it up, unless handed its `ref`. */
+/** jax-js, with everything under `jit`. A function that takes an array consumes it, unless it gets its `ref`. */
 export const jax: Library = async (gpu) => {
   pretendBrowser(gpu);
   const library = await import('@jax-js/jax');
@@ -51,7 +51,7 @@ function arrayOf({ numpy }: Jax, { shape, data }: HostTensor): JaxArray {
   return numpy.array(data as Float32Array<ArrayBuffer>, { shape });
 }
 
-/** A run of which the outcomes of the last time are kept. */
+/** A run that keeps the outcomes of the last repeat. */
 function run(gpu: Gpu, compute: () => JaxArray[]): Run {
   let results: JaxArray[] = [];
   return {
@@ -140,7 +140,7 @@ function step(
 
   const pooled = (x: JaxArray) => lax.reduceWindow(x, (window) => np.max(window), [3, 3], [2, 2]);
 
-  /** A column's maps never meet the other's here. */
+  /** A column's maps never meet those of the other column here. */
   const normalized = (x: JaxArray) => {
     if (!workload.normalization) return x;
     const [images, maps, height, width] = x.shape as [number, number, number, number];
@@ -214,7 +214,7 @@ function step(
   };
 }
 
-/** Groups it has itself; fc6 is two, for its size. */
+/** jax-js has groups; fc6 is divided into two because of its size. */
 function stepParameters(library: Jax, initial: Readonly<Record<string, HostTensor>>): Parameters {
   const arrays: Parameters = {};
   for (const [path, values] of Object.entries(initial)) {

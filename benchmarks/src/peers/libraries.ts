@@ -1,6 +1,6 @@
 import type { Library } from './library.js';
 
-/** The libraries that can be compared, loaded only where they run: each wants the process for itself. */
+/** The libraries to compare, loaded only when they run, because each needs the process for itself. */
 export const libraries: Readonly<Record<string, () => Promise<Library>>> = {
   alex: async () => (await import('./alex.js')).alex,
   'jax-js': async () => (await import('./jax.js')).jax,

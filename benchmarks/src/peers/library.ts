@@ -1,13 +1,13 @@
 import type { Gpu, HostTensor } from '@alex/tensor';
 import type { Workload } from './workloads.js';
 
-/** A workload that is ready to run, again and again. */
+/** A workload that is ready to run repeatedly. */
 export interface Run {
-  /** Once through: ends when the adapter is done. */
+  /** Runs once: resolves when the adapter is done. */
   once(): Promise<void>;
-  /** What came out, in outside layout (row-major, NCHW, OIHW). Of steps: the loss of each so far. */
+  /** The results, in the public layout (row-major, NCHW, OIHW). For steps: the loss of each so far. */
   outcome(): Promise<readonly HostTensor[]>;
 }
 
-/** One way to compute the workloads on an adapter that is open. */
+/** An implementation of the workloads for an open adapter. */
 export type Library = (gpu: Gpu) => Promise<(workload: Workload, times: number) => Promise<Run>>;

@@ -8,7 +8,7 @@ import { multiplyAddsOf, type Workload } from './workloads.js';
 const product = { kind: 'product', rows: 5, depth: 3, columns: 7 } as const;
 const step = { kind: 'step', batch: 4, inputSize: 67, classes: 10, normalization: true } as const;
 
-/** Measures with answers that are made up. */
+/** Measures with made-up answers. */
 function measured(workload: Workload, answers: Record<string, Answer>, more: Partial<PeerOptions> = {}) {
   const [, ...libraries] = Object.keys(answers);
   const ask = async ({ library }: Request) => answers[library]!;
@@ -17,7 +17,7 @@ function measured(workload: Workload, answers: Record<string, Answer>, more: Par
 
 const sample = expectedSample(product);
 
-test('a peer has the ratio of its time to ours', async () => {
+test('a library has the ratio of its time to ours', async () => {
   const results = await measured(product, {
     alex: { firstMs: 9, milliseconds: [3, 2, 1], sample },
     tfjs: { firstMs: 90, milliseconds: [30, 10], sample },
@@ -29,7 +29,7 @@ test('a peer has the ratio of its time to ours', async () => {
   expect(formatPeers(results)).toMatch(/work +tfjs +20\.00 +10\.00-30\.00 +90 .* 10\.00 x/);
 });
 
-test('who fails is a row with the reason, and the others continue', async () => {
+test('a library that fails has a row with the reason, and the others continue', async () => {
   const heard: string[] = [];
   const results = await measured(
     product,
@@ -45,7 +45,7 @@ test('who fails is a row with the reason, and the others continue', async () => 
   expect(heard).toEqual(['alex', 'jax-js', 'tfjs']);
 });
 
-test('where Alex fails the peers have times but no ratios', async () => {
+test('if Alex fails, the others have times but no ratios', async () => {
   const times = { firstMs: 1, milliseconds: [2], sample };
   expect(await measured(product, { alex: { failure: 'lost' }, tfjs: times })).toMatchObject([
     { failure: 'lost' },
@@ -57,7 +57,7 @@ test('where Alex fails the peers have times but no ratios', async () => {
 test.each([
   ['another value', sample.map((value, index) => (index === 2 ? value + 1 : value))],
   ['fewer values', []],
-])('who computes %s has no time', async (_, other) => {
+])('a library that computes %s has no time', async (_, other) => {
   const results = await measured(product, {
     alex: { firstMs: 1, milliseconds: [1], sample },
     tfjs: { firstMs: 1, milliseconds: [1], sample: other },
@@ -65,7 +65,7 @@ test.each([
   expect(results[1]).toMatchObject({ medianMs: null, ratio: null, failure: expect.stringMatching(/something else/) });
 });
 
-test("losses are compared with Alex's, as far as both went", async () => {
+test("losses are compared with Alex's over their common length", async () => {
   const results = await measured(step, {
     alex: { firstMs: 1, milliseconds: [500, 500, 500], sample: [7, 6.5, 6, 5] },
     'jax-js': { firstMs: 1, milliseconds: [1000], sample: [7, 6.51] },

@@ -3,22 +3,25 @@ import type { Answer, Request } from './protocol.js';
 import { expectedSample } from './reference.js';
 import { multiplyAddsOf, type Workload } from './workloads.js';
 
-/** What one library made of one workload. */
+/** The result of one library for one workload. */
 export interface PeerResult {
   readonly workload: string;
   readonly library: string;
   readonly adapter: string;
-  /** Of the first time through, which compiles; this and the next four are null where it failed. */
+  /** Time of the first repeat, which compiles; this and the next four are null if it failed. */
   readonly firstMs: number | null;
   readonly medianMs: number | null;
   readonly fastestMs: number | null;
   readonly slowestMs: number | null;
-  /** Multiply-adds per second, images per second of whole steps. */
+  /** Multiply-adds per second; for whole steps, images per second. */
   readonly rate: number | null;
   readonly unit: 'multiply-adds/s' | 'images/s';
-  /** Its time over Alex's; null where either failed. */
+  /** Its time divided by Alex's; null if either failed. */
   readonly ratio: number | null;
-  /** How far its values are from those of float64 loops (of a whole step: its losses from Alex's), as a share of the largest. */
+  /**
+   * The largest difference of its values from float64 loops (for a whole step: of its losses from Alex's), as a
+   * fraction of the largest value.
+   */
   readonly error: number | null;
   readonly failure?: string;
 }
@@ -29,14 +32,14 @@ export interface PeerOptions {
   readonly adapter: string;
   readonly repeats: number;
   readonly ask: (request: Request) => Promise<Answer>;
-  /** Hears of each result when it is there: some take minutes. */
+  /** Called for each result as soon as it is available: some take minutes. */
   readonly onResult?: (result: PeerResult) => void;
 }
 
-/** Who is further off computes something else. Losses of several steps carry each step's rounding on. */
+/** A library beyond this computes something else. Losses of several steps accumulate rounding. */
 const tolerances = { values: 1e-4, losses: 1e-2 };
 
-/** Alex and then the others at each workload, one process after another. */
+/** Runs Alex and then the others on each workload, one process after another. */
 export async function measurePeers(options: PeerOptions): Promise<PeerResult[]> {
   const { adapter, repeats, ask, onResult } = options;
   const results: PeerResult[] = [];
@@ -77,7 +80,7 @@ function peerResult({ name, workload, library, adapter, answers }: Asked): PeerR
   const error = expected ? shareOff(answer.sample, expected) : null;
   const tolerance = workload.kind === 'step' ? tolerances.losses : tolerances.values;
   if (error !== null && !(error <= tolerance)) {
-    return { ...what, ...nothing, error, failure: `computes something else: off by ${error.toExponential(1)}` };
+    return { ...what, ...nothing, error, failure: `gives different results: off by ${error.toExponential(1)}` };
   }
   const { firstMs, milliseconds } = answer;
   const medianMs = median(milliseconds);
@@ -94,7 +97,7 @@ function peerResult({ name, workload, library, adapter, answers }: Asked): PeerR
   };
 }
 
-/** The largest difference as a share of the largest value. Of losses, one library may have taken fewer steps. */
+/** The largest difference as a fraction of the largest value. For losses, one library may have taken fewer steps. */
 function shareOff(values: readonly number[], expected: readonly number[]): number {
   const common = Math.min(values.length, expected.length);
   if (common === 0) return Infinity;

@@ -12,7 +12,7 @@ import {
 
 const step = { kind: 'step', batch: 2, inputSize: 69, classes: 10, normalization: true } as const;
 
-test('images get zeros on the right and below, up to the last window of conv1', () => {
+test('images are padded with zeros on the right and at the bottom, up to the last window of conv1', () => {
   const whole = stepImages(step);
   const { shape, data } = paddedImages(step);
   expect(shape).toEqual([2, 3, 71, 71]);
@@ -22,7 +22,7 @@ test('images get zeros on the right and below, up to the last window of conv1', 
   expect(paddedImages({ ...step, inputSize: 224 }).shape).toEqual([2, 3, 227, 227]);
 });
 
-test('parameters have the deviations that the network asks for', () => {
+test('parameters have the standard deviations of the network', () => {
   const parameters = initialParameters(paperNetwork(step));
   const { data } = parameters['conv3.weight']!;
   const mean = data.reduce((sum, value) => sum + value, 0) / data.length;
@@ -38,7 +38,7 @@ test('every image has one label', () => {
   expect(data.reduce((sum, value) => sum + value, 0)).toBe(2);
 });
 
-test('half of the hidden units are dropped, others in the next step', async () => {
+test('half of the hidden units are dropped, and different ones in the next step', async () => {
   const gpu = await testGpu();
   const [first, second] = await dropoutMasks(gpu, step, 0);
   const [next] = await dropoutMasks(gpu, step, 1);

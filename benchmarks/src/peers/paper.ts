@@ -7,8 +7,8 @@ import { noise } from '../values.js';
 import type { StepWorkload } from './workloads.js';
 
 /*
- * The paper's network as the peers have to write it: everything a library cannot know, in outside layout. What they leave
- * out costs them nothing: images come to them with conv1's padding around, dropout's choices come ready made.
+ * The paper's network as the peers have to write it: everything that a library cannot know, in the public layout. They get
+ * images with conv1's padding and precomputed dropout masks, so these cost them nothing.
  */
 
 export const learning = { rate: 0.01, momentum: 0.9, decay: 0.0005 };
@@ -22,7 +22,7 @@ export function paperNetwork({ normalization, inputSize, classes }: StepWorkload
   return alexnet({ variant: normalization ? 'paper' : 'no-lrn', inputSize, classes });
 }
 
-/** By dotted name; evenly spread with the deviation that the network asks for. */
+/** By dotted name; uniformly distributed with the deviation that the network specifies. */
 export function initialParameters(description: NetworkDescription): Record<string, HostTensor> {
   const parameters = description.layers.flatMap((layer) => layer.parameters);
   return Object.fromEntries(
@@ -46,7 +46,7 @@ export function stepLabels({ batch, classes }: StepWorkload): number[] {
   return Array.from({ length: batch }, (_, image) => (image * 7) % classes);
 }
 
-/** conv1's windows of 11 every 4 reach over the right and lower edge, over zeros. */
+/** conv1's windows of 11 at stride 4 extend beyond the right and bottom edges, over zeros. */
 export function paddedImages(workload: StepWorkload): HostTensor {
   const { batch, inputSize } = workload;
   const size = Math.ceil((inputSize - 11) / 4) * 4 + 11;
@@ -68,7 +68,10 @@ export function oneHotLabels(workload: StepWorkload): HostTensor {
   return { shape, data };
 }
 
-/** 1 for what stays of fc6's and fc7's outputs in a step of Alex, 0 for what is dropped: chance is the same for all. */
+/**
+ * 1 for the values of fc6's and fc7's outputs that a step of Alex keeps, 0 for those that it drops: all libraries use
+ * the same masks.
+ */
 export async function dropoutMasks(gpu: Gpu, { batch }: StepWorkload, step: number): Promise<[HostTensor, HostTensor]> {
   const shape = [batch, hiddenUnits];
   const input = { shape, data: new Float32Array(elementCount(shape)).fill(1) };

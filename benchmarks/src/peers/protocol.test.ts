@@ -4,7 +4,7 @@ import { formatAnswer, parseAnswer } from './protocol.js';
 const measurement = { firstMs: 3, milliseconds: [1, 2], sample: [0.5, -1] };
 
 test.each([measurement, { ...measurement, sample: [] }, { failure: 'two\nlines' }])(
-  '%j comes back as it was',
+  '%j survives a round trip',
   (answer) => {
     expect(parseAnswer(`Hello from a library\n${formatAnswer(answer)}\nand goodbye\n`)).toEqual(answer);
   },
@@ -25,6 +25,6 @@ test.each([
   ['a number', 'alex-benchmark 5'],
   ['null', 'alex-benchmark null'],
   ['a failure without words', 'alex-benchmark {"failure":5}'],
-])('%s is no answer', (_, output) => {
+])('%s is not an answer', (_, output) => {
   expect(parseAnswer(output)).toBeUndefined();
 });

@@ -1,34 +1,34 @@
 import type { Workload } from './workloads.js';
 
-/** What a library is asked to do, in a process of its own. */
+/** A request to a library, in a separate process. */
 export interface Request {
   readonly library: string;
-  /** The whole name of the adapter. */
+  /** The full name of the adapter. */
   readonly adapter: string;
   readonly workload: Workload;
-  /** Times that count, after one that does not; fewer where they take long, but one at least. */
+  /** Repeats that count, after one that does not; fewer if they take long, but at least one. */
   readonly repeats: number;
 }
 
-/** What it answers. */
+/** The answer. */
 export interface Measurement {
-  /** The time that does not count: it compiles. */
+  /** The first repeat, which compiles and does not count. */
   readonly firstMs: number;
   readonly milliseconds: readonly number[];
-  /** Some values of what was computed, to compare. */
+  /** Some computed values, for comparison. */
   readonly sample: readonly number[];
 }
 
 export type Answer = Measurement | { readonly failure: string };
 
-/** Libraries print what they like on standard output: an answer is the one line that begins with this. */
+/** Libraries print anything on standard output: the answer is the one line that begins with this. */
 const mark = 'alex-benchmark ';
 
 export function formatAnswer(answer: Answer): string {
   return `${mark}${JSON.stringify(answer)}`;
 }
 
-/** The answer among what a process printed; undefined where there is none, or only a torn one. */
+/** The answer in a process's output; undefined if there is none, or only a truncated one. */
 export function parseAnswer(output: string): Answer | undefined {
   const line = output.split('\n').findLast((candidate) => candidate.startsWith(mark));
   if (line === undefined) return undefined;
@@ -47,7 +47,7 @@ function isAnswer(value: unknown): value is Answer {
   return typeof firstMs === 'number' && areNumbers(milliseconds) && milliseconds.length > 0 && areNumbers(sample);
 }
 
-/** JSON has no NaN: it arrives as null. */
+/** JSON has no NaN, which is therefore read as null. */
 function areNumbers(values: unknown): values is number[] {
   return Array.isArray(values) && values.every((value) => typeof value === 'number');
 }

@@ -9,22 +9,22 @@ import {
   type Workload,
 } from './workloads.js';
 
-/** How many values of each outcome are looked at. */
+/** Number of values of each outcome to compare. */
 const samples = 7;
 
-/** Places all over `[0, length)`, the same for all who ask. */
+/** Positions spread over `[0, length)`, always the same. */
 function placesIn(length: number): number[] {
   return Array.from({ length: samples }, (_, index) => Math.floor(((index + 0.37) / samples) * length));
 }
 
-/** The values of outcomes that are compared. Losses are few: all of them. */
+/** The values of outcomes to compare. Losses are few, so all of them are. */
 export function sampleOf(workload: Workload, outcome: readonly HostTensor[]): number[] {
   return outcome.flatMap(({ data }) =>
     workload.kind === 'step' ? [...data] : placesIn(data.length).map((place) => data[place]!),
   );
 }
 
-/** What `sampleOf` should give, summed up in float64; a whole step is too much for that. */
+/** The expected result of `sampleOf`, computed in float64; a whole step would be too much. */
 export function expectedSample(workload: Exclude<Workload, { kind: 'step' }>): number[] {
   switch (workload.kind) {
     case 'product': {
@@ -92,14 +92,14 @@ function sums([a, b, c]: [number, number, number], term: (indices: [number, numb
   return sum(a, (i) => sum(b, (j) => sum(c, (k) => term([i, j, k]))));
 }
 
-/** Zero outside of the maps. */
+/** Zero outside the maps. */
 function reader({ shape, data }: HostTensor): (n: number, c: number, y: number, x: number) => number {
   const [, channels, height, width] = shape as [number, number, number, number];
   return (n, c, y, x) =>
     y < 0 || x < 0 || y >= height || x >= width ? 0 : data[((n * channels + c) * height + y) * width + x]!;
 }
 
-/** The indices of the sampled places. */
+/** The indices of the sampled positions. */
 function places({ shape }: HostTensor): number[][] {
   return placesIn(elementCount(shape)).map((place) => {
     let rest = place;

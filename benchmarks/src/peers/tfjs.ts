@@ -26,19 +26,19 @@ import {
 type Tfjs = typeof import('@tensorflow/tfjs-core');
 
 /**
- * TensorFlow.js on its WebGPU backend. Images are NHWC there, filters HWIO; it has no groups, so a grouped convolution is
- * several, each of its own channels.
+ * TensorFlow.js on its WebGPU backend. Images are NHWC there, filters HWIO. It has no groups, so a grouped convolution
+ * is several convolutions, each over its own channels.
  */
 export const tfjs: Library = async (gpu) => {
   pretendBrowser(gpu);
   const tf = await import('@tensorflow/tfjs-core');
-  // The gradients, which else only the package `@tensorflow/tfjs` brings, with 240 MB of other things.
+  // The gradients, which otherwise only the package `@tensorflow/tfjs` provides, with 240 MB of other files.
   createRequire(import.meta.url)('@tensorflow/tfjs-core/dist/register_all_gradients');
   await import('@tensorflow/tfjs-backend-webgpu');
   if (!(await tf.setBackend('webgpu'))) throw new Error('its WebGPU backend does not start');
   await tf.ready();
 
-  /** Reading submits everything that was asked for before. */
+  /** Reading submits all pending work. */
   const finish = async (result: Tensor) => {
     await result.data();
     await gpu.finished();
@@ -65,14 +65,14 @@ export const tfjs: Library = async (gpu) => {
 
 type Finish = (result: Tensor) => Promise<void>;
 
-/** A run of which the outcomes of the last time are kept. */
+/** A run that keeps the outcomes of the last repeat. */
 function run(finish: Finish, compute: () => Tensor[], outside: (results: Tensor[]) => Promise<HostTensor[]>): Run {
   let results: Tensor[] = [];
   return {
     async once() {
       for (const result of results) result.dispose();
       results = compute();
-      // The work of all is in the queue before the first is read; only its wait counts.
+      // All work is in the queue before the first result is read, so only that wait counts.
       for (const result of results) await finish(result);
     },
     outcome: () => outside(results),
@@ -114,7 +114,7 @@ const imagesFromOutside = [0, 2, 3, 1];
 const filtersToOutside = [3, 2, 0, 1];
 const filtersFromOutside = [2, 3, 1, 0];
 
-/** In another order of axes. */
+/** With another order of axes. */
 function inOrder({ shape, data }: HostTensor, order: readonly number[]): HostTensor {
   return { shape: order.map((axis) => shape[axis]!), data: permuted(data, shape, order) };
 }
@@ -127,12 +127,12 @@ function convolution(tf: Tfjs, finish: Finish, workload: ConvolutionWorkload): R
   const { groups, padding, directions } = workload;
   const operands = convolutionOperands(workload);
   const images = tensor4d(tf, inOrder(operands.images, imagesFromOutside));
-  // Parts of the filters: a group's are next to each other in outside layout.
+  // Parts of the filters: those of a group are adjacent in the public layout.
   const filters = partsOf(operands.filters, groups).map((part) => tensor4d(tf, inOrder(part, filtersFromOutside)));
   const outputGradient = tensor4d(tf, inOrder(operands.outputGradient, imagesFromOutside));
   const convolved = (x: Tensor4D, weights: Tensor4D) => tf.conv2d(x, weights, 1, padding);
   const forward = (x: Tensor4D, ...weights: Tensor4D[]) => {
-    // A concatenation of one has no gradient.
+    // A concatenation of a single tensor has no gradient.
     if (groups === 1) return convolved(x, weights[0]!);
     const parts = tf.split(x, groups, 3) as Tensor4D[];
     return tf.concat(
@@ -185,7 +185,7 @@ function step(
   const optimizer = tf.train.momentum(learning.rate, learning.momentum);
   const losses: number[] = [];
 
-  /** A column's maps never meet the other's here. */
+  /** A column's maps never meet those of the other column here. */
   const normalized = (x: Tensor4D) =>
     workload.normalization
       ? tf.localResponseNormalization(
@@ -230,7 +230,7 @@ function step(
         for (const [path, variable] of Object.entries(parameters)) {
           if (path.endsWith('.weight')) grads[path] = tf.add(grads[path]!, tf.mul(variable, learning.decay));
         }
-        // They are gradients, not variables, whatever the declaration says.
+        // They are gradients, not variables, in spite of the declaration.
         optimizer.applyGradients(grads as Record<string, Variable>);
         return value;
       });
@@ -242,7 +242,7 @@ function step(
   };
 }
 
-/** Layers that read their own column are two, `conv2/0` and `conv2/1`; so is fc6, for its size. */
+/** Layers that read their own column are two, `conv2/0` and `conv2/1`; so is fc6, because of its size. */
 function stepParameters(tf: Tfjs, initial: Readonly<Record<string, HostTensor>>): Record<string, Variable> {
   const variables: Record<string, Variable> = {};
   for (const [path, values] of Object.entries(initial)) {
@@ -261,7 +261,7 @@ function libraryLayout(layer: string, values: HostTensor): HostTensor {
   if (values.shape.length === 4) return inOrder(values, filtersFromOutside);
   if (values.shape.length !== 2) return values;
   if (layer !== 'fc6') return inOrder(values, [1, 0]);
-  // It reads images as they lie: here the map is the fastest index.
+  // It flattens images in their memory order, in which the map is the fastest index.
   const [units, inputs] = values.shape as [number, number];
   const side = Math.sqrt(inputs / 256);
   const images = inOrder({ shape: [units, 256, side, side], data: values.data }, [2, 3, 1, 0]);

@@ -10,7 +10,7 @@ export interface ProductWorkload {
   readonly columns: number;
 }
 
-/** A fully connected layer forward, without biases: each library keeps weights and images as it likes them best. */
+/** A fully connected layer, forward, without biases: each library stores weights and images as it prefers. */
 export interface DenseWorkload {
   readonly kind: 'dense';
   readonly batch: number;
@@ -18,7 +18,9 @@ export interface DenseWorkload {
   readonly units: number;
 }
 
-/** A convolution without biases, of stride 1; `both` computes the gradients by images and filters as well. */
+/**
+ * A convolution without biases, with stride 1; `both` also computes the gradients with respect to images and filters.
+ */
 export interface ConvolutionWorkload {
   readonly kind: 'convolution';
   readonly directions: 'forward' | 'both';
@@ -41,10 +43,10 @@ export interface StepWorkload {
   readonly normalization: boolean;
 }
 
-/** What every library computes, in numbers: it crosses to other processes. */
+/** What every library computes, as plain data: it is sent to other processes. */
 export type Workload = ProductWorkload | DenseWorkload | ConvolutionWorkload | StepWorkload;
 
-/** By the names that `--workloads` takes. */
+/** By the names for `--workloads`. */
 export function workloadsOf(batch: number): Record<string, Workload> {
   const conv2 = {
     kind: 'convolution',
@@ -69,7 +71,7 @@ export function workloadsOf(batch: number): Record<string, Workload> {
   const step = { kind: 'step', batch, inputSize: 224, classes: 1000 } as const;
   return {
     product: { kind: 'product', rows: 1024, depth: 1024, columns: 1024 },
-    // Not fc6: its weights are more than one binding of the peers may hold.
+    // Not fc6: its weights exceed the peers' largest binding.
     fc7: { kind: 'dense', batch, inputs: 4096, units: 4096 },
     'conv2-forward': { ...conv2, directions: 'forward' },
     conv2: { ...conv2, directions: 'both' },
@@ -113,7 +115,9 @@ export function outputSizeOf({ size, kernel, padding }: ConvolutionWorkload): nu
   return size + 2 * padding - kernel + 1;
 }
 
-/** Of one time through; a step counts its forward pass and the two gradients of each layer but the first, which has one. */
+/**
+ * For one repeat; a step counts its forward pass and the two gradients of each layer, except the first, which has one.
+ */
 export function multiplyAddsOf(workload: ProductWorkload | DenseWorkload | ConvolutionWorkload): number {
   switch (workload.kind) {
     case 'product':

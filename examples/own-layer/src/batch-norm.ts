@@ -4,15 +4,16 @@ import { recordElementwise, recordRowSums } from '@alex/tensor/kernels';
 export interface BatchNormOptions extends LayerOptions {
   /** Keeps the division finite. Default: 1e-5, as in PyTorch. */
   readonly epsilon?: number;
-  /** What a batch adds to the running statistics. Default: 0.1, as in PyTorch. */
+  /** The weight of a batch in the running statistics. Default: 0.1, as in PyTorch. */
   readonly momentum?: number;
 }
 
 /**
- * Batch normalization (Ioffe, Szegedy 2015) of activations `[N, C, H, W]` or `[N, F]`: each channel has mean 0 and variance 1
- * over the batch, and is scaled by `weight` and shifted by `bias`. Evaluation uses running statistics of training.
+ * Batch normalization (Ioffe, Szegedy 2015) of activations `[N, C, H, W]` or `[N, F]`: each channel is normalized to
+ * mean 0 and variance 1 over the batch, then scaled by `weight` and shifted by `bias`. Evaluation uses the running
+ * statistics of training.
  *
- * @throws ShapeError for other shapes, and for a batch that gives one value per channel
+ * @throws ShapeError for other shapes, and for a batch with only one value per channel
  */
 export function batchNorm(options: BatchNormOptions = {}): Layer {
   const { name = 'batchNorm', epsilon = 1e-5, momentum = 0.1 } = options;
@@ -51,12 +52,12 @@ export function batchNorm(options: BatchNormOptions = {}): Layer {
         reads: { x: input },
         writes: { y: output },
         also: { mean, variance, weight, bias },
-        // In memory a channel's values lie side by side: [C, H, W, N].
+        // In memory, a channel's values are contiguous: [C, H, W, N].
         body: `let c = i / ${values}u;
 y = (x - load_mean(c)) * inverseSqrt(load_variance(c) + ${epsilon}) * load_weight(c) + load_bias(c);`,
       });
       if (!training) return { output };
-      // Variances of a sample are smaller than those of what it is drawn from.
+      // The variance of a sample underestimates that of its distribution.
       const unbiased = values / (values - 1);
       return {
         output,
@@ -105,7 +106,7 @@ inputGradient = centred * load_weight(c) * inverseSqrt(load_variance(c) + ${epsi
   return layer;
 }
 
-/** How many channels there are, and values in each. */
+/** The number of channels, and of values in each. */
 function sizesOf(name: string, [images = 0, channels = 0, ...map]: Shape, training: boolean) {
   const values = map.reduce((product, size) => product * size, images);
   if (training && values < 2)

@@ -6,7 +6,7 @@ import { ownNetwork } from './network.js';
 
 const batch = 16;
 
-/** Trains with Adam. Gives what was learnt, with the running statistics, by dotted name. */
+/** Trains with Adam. Returns the parameters and running statistics, by dotted name. */
 export async function trainWithAdam(gpu: Gpu, steps: number): Promise<Record<string, HostTensor>> {
   const network = place(ownNetwork, [gpu], { batch, optimizer: adam({ learningRate: 0.01 }) });
   for (let step = 0; step < steps; step++) {
@@ -18,7 +18,7 @@ export async function trainWithAdam(gpu: Gpu, steps: number): Promise<Record<str
   return learnt;
 }
 
-/** What the layer `pool1` gives for some images: 32 numbers for each, which tell the classes apart. */
+/** The output of the layer `pool1` for some images: 32 numbers each, which distinguish the classes. */
 export async function featuresOf(
   gpu: Gpu,
   weights: Record<string, HostTensor>,
@@ -31,7 +31,7 @@ export async function featuresOf(
   return features;
 }
 
-/** Goes on from weights that stay as they are, but for the last layer. */
+/** Continues from trained weights with all layers frozen except the last. */
 export async function fineTune(
   gpu: Gpu,
   weights: Record<string, HostTensor>,

@@ -1,10 +1,13 @@
 import type { HostTensor } from '@alex/tensor';
 
-/** Stripes in four directions, at random phases, in noise: small, made on the spot, and not to be told apart pixel by pixel. */
+/**
+ * Stripes in four directions, at random phases, with noise: small, generated on the fly, and impossible to distinguish
+ * pixel by pixel.
+ */
 export const classes = ['-', '/', '|', '\\'];
 export const side = 12;
 
-/** A source of numbers in [0, 1) that depend on the seed only (mulberry32). */
+/** A generator of numbers in [0, 1) that depend only on the seed (mulberry32). */
 function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -15,7 +18,7 @@ function randomNumbers(seed: number): () => number {
   };
 }
 
-/** `[count, 1, 12, 12]` images and their classes, as many of each. */
+/** `[count, 1, 12, 12]` images and their classes, the same number of each. */
 export function gratings(count: number, seed: number): { images: HostTensor; labels: number[] } {
   const random = randomNumbers(seed);
   const data = new Float32Array(count * side * side);

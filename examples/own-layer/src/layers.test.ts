@@ -75,14 +75,14 @@ describe('batchNorm', () => {
     variance: { shape: [2], data: Float32Array.of(2, 4) },
   };
 
-  it('moves its running statistics towards those of the batch, with the variance of a sample', async () => {
+  it('moves its running statistics towards those of the batch, with the sample variance', async () => {
     const after = await runLayer(await testGpu(), batchNorm({ momentum: 0.1 }), { input, state, training: true });
     // Means 3 and 30; variances over n - 1: 7 and 700.
     expect([...after.state!['mean']!.data]).toEqual([expect.closeTo(0.75, 5), expect.closeTo(2.1, 5)]);
     expect([...after.state!['variance']!.data]).toEqual([expect.closeTo(2.5, 5), expect.closeTo(73.6, 4)]);
   });
 
-  it('evaluates by its running statistics, whatever else is in the batch', async () => {
+  it('evaluates with its running statistics, whatever else is in the batch', async () => {
     const { output, state: after } = await runLayer(await testGpu(), batchNorm({ epsilon: 1 }), { input, state });
     expect(output.data[0]).toBeCloseTo(0.5 / Math.sqrt(3), 6);
     expect(output.data[3]).toBeCloseTo(21 / Math.sqrt(5), 5);
@@ -97,14 +97,14 @@ describe('batchNorm', () => {
     expect(() => batchNorm().outputShape([2, 3, 4])).toThrow('takes [N, C, H, W] or [N, F], got [2, 3, 4]');
   });
 
-  it('would be found out with a gradient that lacks a term', async () => {
+  it('fails the suite if its gradient lacks a term', async () => {
     const right = batchNorm();
     const wrong: typeof right = {
       ...right,
       backward: (recorder, values) => ({ ...right.backward(recorder, values), inputGradient: values.outputGradient }),
     };
     await expect(gradientCheck(await testGpu(), wrong, [{ input: [4, 2, 3, 1] }])).rejects.toThrow(
-      /batchNorm: the gradient of input is off by .*; the worst of it: at \[\d, \d, \d, 0\] backward gives/,
+      /batchNorm: the gradient of input is off by .*; worst at \[\d, \d, \d, 0\] backward returns/,
     );
   });
 });

@@ -2,7 +2,7 @@ import type { Layer, LayerOptions } from '@alex/tensor';
 import { elementwiseLayer } from '@alex/tensor/kernels';
 
 export interface LeakyReluOptions extends LayerOptions {
-  /** What values below 0 are multiplied by; at least 0 and below 1. Default: 0.01. */
+  /** Factor of values below 0; at least 0 and below 1. Default: 0.01. */
   readonly slope?: number;
 }
 
@@ -13,7 +13,8 @@ export function leakyRelu({ slope = 0.01, ...options }: LeakyReluOptions = {}): 
     ...options,
     kind: 'leakyRelu',
     value: `max(x, ${a} * x)`,
-    // Of the output alone, which has the sign of the input: so the layer below may apply it before it stores its output.
+    // A function of the output alone, whose sign is that of the input, so the layer below can apply it before it stores
+    // its output.
     derivative: `select(${a}, 1.0, y > 0.0)`,
   });
 }

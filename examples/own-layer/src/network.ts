@@ -6,7 +6,7 @@ import { batchNorm } from './batch-norm.js';
 import { classes, side } from './gratings.js';
 import { leakyRelu } from './leaky-relu.js';
 
-/** A network of layers that Alex has and two that it does not. */
+/** A network of Alex's own layers and two custom ones. */
 export const ownNetwork = describeNetwork({
   name: 'own',
   input: [1, side, side],

@@ -9,7 +9,7 @@ const batch = 16;
 const placed = async () =>
   place(ownNetwork, [await testGpu()], { batch, optimizer: sgd({ learningRate: 0.05, weightDecay: 0 }) });
 
-it('learns what it was not shown, far better than chance', async () => {
+it('generalizes to validation images far better than chance', async () => {
   const network = await placed();
   let last = Number.NaN;
   for (let step = 0; step < 40; step++) {
@@ -24,7 +24,7 @@ it('learns what it was not shown, far better than chance', async () => {
   network.dispose();
 });
 
-it('resumes with its running statistics, bit by bit', async () => {
+it('resumes with its running statistics, bit for bit', async () => {
   const steps = async (network: Awaited<ReturnType<typeof placed>>, from: number, to: number) => {
     for (let step = from; step < to; step++) {
       const { images, labels } = gratings(batch, step);

@@ -45,7 +45,7 @@ const cases: Record<string, Case> = {
 };
 const names = Object.keys(cases);
 
-/** Every value by itself against its own size, down to sizes that float32 rounds to 0. */
+/** Compares each value relative to its own size, down to sizes that float32 rounds to 0. */
 function worstRelativeError(got: ArrayLike<number>, want: readonly number[]): number {
   return want.reduce(
     (worst, value, i) => Math.max(worst, Math.abs(got[i]! - value) / Math.max(Math.abs(value), 1e-30)),
@@ -112,7 +112,7 @@ describe('activations', () => {
     ['logistic', [0.5, 0.5, 0, 1]],
     ['absTanh', [0, 0, 1, 1]],
     ['identity', [0, 0, -Infinity, Infinity]],
-  ])('%s gives the limits for infinities, and NaN for NaN', async (name, wanted) => {
+  ])('%s returns its limits for infinities, and NaN for NaN', async (name, wanted) => {
     const values = await apply(name, [0, -0, -Infinity, Infinity, NaN, 1]);
     expect(values.slice(0, 4).map((value) => value + 0)).toEqual(wanted);
     expect(values[4]).toBeNaN();
@@ -130,14 +130,14 @@ describe('activations', () => {
     expect(await gradient(absTanh())).toEqual([0, 0, 3, -4]);
   });
 
-  it('keeps infinite and NaN gradients out where relu is off', async () => {
+  it('blocks infinite and NaN gradients where relu is inactive', async () => {
     const input = { shape: [1, 3], data: Float32Array.of(-1, 0, 2) };
     const outputGradient = { shape: [1, 3], data: Float32Array.of(NaN, Infinity, 5) };
     const { inputGradient } = await runLayer(gpu, relu(), { input, outputGradient });
     expect([...inputGradient!.data]).toEqual([0, 0, 5]);
   });
 
-  it.each(names)('%s is named after its kind or as told, and treats every column alike', (name) => {
+  it.each(names)('%s is named after its kind or by its option, and treats every column the same', (name) => {
     const { make } = cases[name]!;
     expect([make().kind, make().name, make({ name: 'other' }).name]).toEqual([name, name, 'other']);
     const layer = make();
@@ -154,7 +154,7 @@ describe('activations', () => {
     ['identity', 1],
     // It needs the sign of its input.
     ['absTanh', 2],
-  ])('%s holds as many tensors as it must: %i', (name, tensors) => {
+  ])('%s keeps only the tensors that it needs: %i', (name, tensors) => {
     const shape = [8, 8];
     const made = ['source', 'result'].map((label) => createTensor(gpu, label, shape));
     const [source, result] = made as [Tensor, Tensor];
@@ -183,7 +183,7 @@ fn main(@builtin(local_invocation_index) i: u32) { store_to(i, load_from(i)); }`
       copy(forward.output, result);
       copy(inputGradient!, result);
     });
-    // The gradient has a tensor of its own beside them, except that identity's is the output's.
+    // The gradient has its own tensor, except that the gradient of identity is that of its output.
     expect(program.plannedBytes).toBe((tensors + (name === 'identity' ? 0 : 1)) * 8 * 8 * 4);
     program.dispose();
     for (const tensor of made) disposeTensor(gpu, tensor);

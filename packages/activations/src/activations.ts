@@ -5,8 +5,9 @@ const isNan = `
 ${isNanWgsl}
 `;
 
-// The built-in tanh loses all digits of small values on some drivers and overflows for large ones on others. Below 1:
-// the [5/4] Pade approximant, relative error 6e-8 at most. Above: one exponential, which no longer matters beyond 10.
+// On some drivers, the built-in tanh loses all digits of small values; on others, it overflows for large ones. Below 1:
+// the [5/4] Padé approximant, with a relative error of at most 6e-8. Above: one exponential, which no longer matters
+// beyond 10.
 const hyperbolicTangent = `
 ${isNan}
 fn hyperbolicTangent(x: f32) -> f32 {
@@ -19,7 +20,7 @@ fn hyperbolicTangent(x: f32) -> f32 {
 }
 `;
 
-// By the exponential of a negative number, which cannot overflow; beyond -104 it is 0 in float32.
+// The exponential of a negative number cannot overflow; beyond -104 it is 0 in float32.
 const logisticFunction = `
 ${isNan}
 fn logisticFunction(x: f32) -> f32 {
@@ -40,9 +41,9 @@ const rectified: Epilogue = {
 
 /**
  * Rectified linear units: `max(0, x)`, element by element, for activations of any shape. The input's gradient is the
- * output's where the output is above 0, else 0; so it is 0 at an input of exactly 0, as in the 2012 code.
+ * output's gradient where the output is above 0, otherwise 0. It is 0 at an input of exactly 0, as in the 2012 code.
  *
- * NaN gives NaN. Works in place where nothing else reads the input.
+ * NaN gives NaN. Works in place if nothing else reads the input.
  */
 export function relu(options: LayerOptions = {}): Layer {
   checkOptions('relu', options, ['name']);
@@ -56,10 +57,11 @@ export function relu(options: LayerOptions = {}): Layer {
 }
 
 /**
- * Hyperbolic tangent, element by element, for activations of any shape; the saturating units that the paper compares
- * with (section 3.1). Relative error at most 1e-6, of any input, on a driver as exact as WGSL asks for.
+ * Hyperbolic tangent, element by element, for activations of any shape: the saturating units that the paper compares
+ * with (section 3.1). The relative error is at most 1e-6 for any input, on a driver with the accuracy that WGSL
+ * requires.
  *
- * Infinities give -1 and 1, NaN gives NaN. Works in place where nothing else reads the input.
+ * Infinities give -1 and 1, NaN gives NaN. Works in place if nothing else reads the input.
  */
 export function tanh(options: LayerOptions = {}): Layer {
   checkOptions('tanh', options, ['name']);
@@ -75,7 +77,7 @@ export function tanh(options: LayerOptions = {}): Layer {
 /**
  * Logistic function: `1 / (1 + exp(-x))`, element by element, for activations of any shape.
  *
- * Infinities give 0 and 1, NaN gives NaN. Works in place where nothing else reads the input.
+ * Infinities give 0 and 1, NaN gives NaN. Works in place if nothing else reads the input.
  */
 export function logistic(options: LayerOptions = {}): Layer {
   checkOptions('logistic', options, ['name']);
@@ -89,8 +91,8 @@ export function logistic(options: LayerOptions = {}): Layer {
 }
 
 /**
- * Absolute value of the hyperbolic tangent: `|tanh(x)|`, element by element, for activations of any shape; of Jarrett et
- * al. (ICCV 2009), which the paper names in section 3.1. The gradient is 0 at an input of exactly 0.
+ * Absolute value of the hyperbolic tangent: `|tanh(x)|`, element by element, for activations of any shape (Jarrett et
+ * al., ICCV 2009, cited in section 3.1 of the paper). The gradient is 0 at an input of exactly 0.
  *
  * Infinities give 1, NaN gives NaN. The input is kept for the backward pass, which needs its sign.
  */
@@ -105,7 +107,7 @@ export function absTanh(options: LayerOptions = {}): Layer {
   });
 }
 
-/** Passes its input on, and gradients back: linear units, in a place where a description asks for an activation. */
+/** Passes its input through unchanged, and gradients too: linear units, for descriptions that require an activation. */
 export function identity(options: LayerOptions = {}): Layer {
   checkOptions('identity', options, ['name']);
   const layer: Layer = {

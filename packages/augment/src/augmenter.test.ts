@@ -27,7 +27,7 @@ function randomBytes(length: number, seed: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => threefry2x32(seed, 1, i, 0)[0] & 255);
 }
 
-/** The batches in the order of `[N, C, H, W]`, from one augmenter. */
+/** The batches in the order `[N, C, H, W]`, from one augmenter. */
 async function augment({ outputShape, ...options }: Options, batches: readonly ImageBatch[]): Promise<Float64Array[]> {
   const output = createTensor(gpu, 'input', outputShape);
   const augmenter = createAugmenter(gpu, { ...options, output });
@@ -47,7 +47,7 @@ async function augment({ outputShape, ...options }: Options, batches: readonly I
   return results;
 }
 
-/** The definition, in plain loops and float64. */
+/** The definition, in plain float64 loops. */
 function reference({ outputShape, ...options }: Options, batch: ImageBatch): Float64Array {
   const [images, channels, cropHeight, cropWidth] = outputShape;
   const { height, width } = options.source;
@@ -99,7 +99,7 @@ const colour = imagenetColour;
 const training = { crop: 'random', mirror: true } as const;
 
 describe('createAugmenter', () => {
-  it('makes what the definition says, for any size, padding, mean and batch', async () => {
+  it('matches the definition for any size, padding, mean and batch', async () => {
     const drawn = fc.record({
       images: fc.integer({ min: 1, max: 70 }),
       channels: fc.integer({ min: 1, max: 4 }),
@@ -147,14 +147,14 @@ describe('createAugmenter', () => {
           epoch: 4,
         };
         const [got] = await augment(options, [batch]);
-        // Pixel values up to some hundreds, in float32.
+        // Pixel values of up to several hundred, in float32.
         expect(largestDifference(got!, reference(options, batch))).toBeLessThan(1e-4);
       }),
       { numRuns: 24, seed: 1 },
     );
   });
 
-  it('makes the same of an image wherever it comes in a batch, however large', async () => {
+  it('treats an image the same at any position in a batch of any size', async () => {
     const bytes = 9 * 10 * 3;
     const pixels = randomBytes(5 * bytes, 4);
     const base = { source: { height: 9, width: 10, channels: 3 }, training: { ...training, colour }, mean: [1, 2, 3] };
@@ -205,7 +205,7 @@ describe('createAugmenter', () => {
       }
       for (const first of [0, 32, 64]) seen.add(String(valuesOf(batch, first)));
     }
-    // 120 draws of 11 * 12 * 2 views: of as many with equal chance about 96 differ, with a deviation of 4.
+    // 120 draws from 11 * 12 * 2 equally likely views: about 96 different ones are expected, with a deviation of 4.
     expect(seen.size).toBeGreaterThan(80);
     const [coloured] = await augment(options({ colour }), batches.slice(0, 1));
     const shifts = Array.from({ length: images }, (_, image) => valuesOf(coloured!, image)[0]!.toFixed(3));
@@ -225,7 +225,7 @@ describe('createAugmenter', () => {
     expect(again).toEqual(first);
   });
 
-  it('takes the ten views of an image in evaluation, and the centre where no view is given', async () => {
+  it('uses the ten views of an image in evaluation, and the central view by default', async () => {
     const options: Options = {
       outputShape: [2, 3, 3, 5],
       source: { height: 6, width: 8, channels: 3 },
@@ -260,7 +260,7 @@ describe('createAugmenter', () => {
     expect([...last!]).toEqual([7, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
   });
 
-  it('reads pixels that lie at an odd place of a larger array', async () => {
+  it('reads pixels at an odd offset of a larger array', async () => {
     const options: Options = {
       outputShape: [1, 1, 1, 3],
       source: { height: 1, width: 3, channels: 1 },
@@ -356,7 +356,7 @@ describe('wrong use', () => {
     expect(() => create({ ...base, ...change })).toThrow(message);
   });
 
-  it('refuses an output that is no batch of images', () => {
+  it('refuses an output that is not a batch of images', () => {
     const output = createTensor(gpu, 'features', [2, 48]);
     expect(() => createAugmenter(gpu, { ...base, output })).toThrow(ShapeError);
     disposeTensor(gpu, output);

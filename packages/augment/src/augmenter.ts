@@ -14,36 +14,37 @@ import { augmentInvocations, augmentKernel, packView } from './kernel.js';
 import { type AugmenterOptions, type Plan, planAugmentation } from './options.js';
 import type { View } from './views.js';
 
-/** Images to be made ready, and what their variation depends on. */
+/** Images to prepare, and the values that their augmentation depends on. */
 export interface ImageBatch {
   /** `[images, H, W, C]`, pixel values 0 to 255. */
   readonly pixels: Uint8Array;
   /** Index in the data set of each image, 0 to 2^32 - 1; at most as many as the output's `N`. */
   readonly images: ArrayLike<number>;
-  /** Whether images are varied, as the augmenter's `training` says. */
+  /** Whether images are augmented, as specified by the augmenter's `training`. */
   readonly training: boolean;
   /** 0 to 2^32 - 1. Used in training only, as is `epoch`. */
   readonly seed: number;
   /** 0 to 2^32 - 1. */
   readonly epoch: number;
-  /** Deviation of the colour shifts' draws in training, instead of the augmenter's own: 0 shifts nothing. */
+  /** Standard deviation of the random colour shifts in training, instead of the augmenter's own; 0 disables them. */
   readonly colourStrength?: number;
   /**
    * Of a part of a batch: the image whose crop and flip each has in training. Default: the first one of
    * its chunk.
    */
   readonly sharesWith?: ArrayLike<number>;
-  /** In evaluation, where every crop is taken (see `tenViews`). Default the centre, not mirrored. */
+  /** The position of every crop in evaluation (see `tenViews`). Default: the centre, not mirrored. */
   readonly view?: View;
 }
 
-/** Makes batches of stored images into a network's input. */
+/** Turns batches of stored images into a network's input. */
 export interface Augmenter {
   /**
-   * Writes crops of the images to the output, after whatever was submitted to the adapter before. Images beyond the
-   * number of images become 0. The promise ends when the work is handed over; await it before the next call.
+   * Writes crops of the images to the output, after all work submitted to the adapter before. Output images beyond the
+   * given ones become 0. The promise resolves when the work has been submitted; await it before the next call.
    *
-   * @throws `ShapeError` where pixels and images disagree, `ConfigError` for a value or view that is not allowed.
+   * @throws `ShapeError` if the numbers of pixels and images disagree, `ConfigError` for a value or view that is not
+   * allowed.
    */
   run(batch: ImageBatch): Promise<void>;
   /** Frees everything but the output. */
@@ -119,7 +120,7 @@ export function createAugmenter(gpu: Gpu, options: AugmenterOptions): Augmenter 
   };
 }
 
-/** Bytes as the words that the adapter stores: as they lie where they fill a batch, otherwise copied to `staged`. */
+/** Bytes as words of the adapter: unchanged if they fill a batch, otherwise copied to `staged`. */
 function inWords(bytes: Uint8Array, staged: Uint8Array): Uint32Array {
   if (bytes.length === staged.length && bytes.byteOffset % 4 === 0) {
     return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
@@ -145,7 +146,8 @@ function checkBatch(plan: Plan, { pixels, images, training, seed, epoch, view, c
     for (let image = 0; image < images.length; image++) {
       checkWholeNumber('augmenter', `images[${image}]`, images[image]!, 0, 2 ** 32 - 1);
     }
-    if (view) throw new ConfigError('augmenter: a view is for evaluation; in training every image draws its own');
+    if (view)
+      throw new ConfigError('augmenter: view is only for evaluation; in training, every image gets a random one');
   } else if (view) {
     checkWholeNumber('augmenter', 'view.top', view.top, -padding, height + padding - cropHeight);
     checkWholeNumber('augmenter', 'view.left', view.left, -padding, width + padding - cropWidth);

@@ -33,11 +33,11 @@ function chiSquare(values: readonly number[], bins: number): number {
 }
 
 describe('10^5 draws', () => {
-  // Even in epochs, odd in images: a fault in how either enters would show.
+  // Even epochs, odd images: a fault in how either is used would show.
   const views = Array.from({ length: count }, (_, i) => drawView(plan, 7, i % 10, Math.floor(i / 10)));
 
   // Critical values of chi-square at a significance of 0.1%: the seeds are fixed, so this fails always or never.
-  it('lie at every offset with equal chance, borders included', () => {
+  it('hit every offset with equal probability, borders included', () => {
     expect(
       chiSquare(
         views.map((view) => view.top + 2),
@@ -73,7 +73,7 @@ describe('10^5 draws', () => {
     // 1089 cells, 1088 degrees of freedom, and 33 cells, 32; then 289 and 17; at 0.1%.
     { side: 256, crop: 224, padding: 0, offsets: 33, ofCells: 1236, ofOffsets: 62.5 },
     { side: 32, crop: 24, padding: 4, offsets: 17, ofCells: 366, ofOffsets: 39.3 },
-  ])('reach all of $offsets x $offsets places with equal chance', (given) => {
+  ])('hit all $offsets x $offsets positions with equal probability', (given) => {
     const { side, crop, padding, offsets, ofCells, ofOffsets } = given;
     const square: Plan = { ...plan, height: side, width: side, cropHeight: crop, cropWidth: crop, padding };
     const drawn = Array.from({ length: count }, (_, i) => drawView(square, 2012, i % 10, Math.floor(i / 10)));
@@ -93,7 +93,7 @@ describe('10^5 draws', () => {
         const covariance = (i: number, j: number): number =>
           [0, 1, 2].reduce((sum, k) => sum + 0.01 * axes[k]![i]! * standardDeviations[k]! ** 2 * axes[k]![j]!, 0);
         const wanted = covariance(a, b);
-        // The variance of a product of two jointly normal numbers (Isserlis).
+        // The variance of a product of two jointly normal variables (Isserlis).
         const deviation = Math.sqrt((covariance(a, a) * covariance(b, b) + wanted ** 2) / count);
         const got = shifts.reduce((sum, shift) => sum + shift[a] * shift[b], 0) / count;
         expect(Math.abs(got - wanted)).toBeLessThan(4 * deviation);
@@ -121,7 +121,7 @@ describe('10^5 draws', () => {
     }
   });
 
-  it('stay the same whatever else is varied', () => {
+  it('do not depend on other options', () => {
     const onlyCrops: Plan = { ...plan, mirror: false, colour: undefined };
     for (let image = 0; image < 100; image++) {
       const view = drawView(plan, 1, 2, image);

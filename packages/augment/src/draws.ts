@@ -2,12 +2,14 @@ import { normalPairFromBits, streamOf, threefry2x32 } from '@alex/tensor/kernels
 import type { Plan } from './options.js';
 import type { View } from './views.js';
 
-/** Streams of random numbers: each kind of draw has its own, so that switching one off does not change the others. */
+/**
+ * Streams of random numbers. Each kind of augmentation has its own, so that disabling one does not change the others.
+ */
 const cropStream = streamOf('augment/crop');
 const mirrorStream = streamOf('augment/mirror');
 const colourStreams = [streamOf('augment/colour/0'), streamOf('augment/colour/1')] as const;
 
-/** The view of one image in one epoch of training: a function of seed, epoch and image, and of nothing else. */
+/** The view of one image in one epoch of training: a pure function of seed, epoch and image. */
 export function drawView(plan: Plan, seed: number, epoch: number, image: number): View {
   const [forTop, forLeft] = threefry2x32(seed, cropStream, image, epoch);
   const [forMirror] = threefry2x32(seed, mirrorStream, image, epoch);
@@ -19,7 +21,10 @@ export function drawView(plan: Plan, seed: number, epoch: number, image: number)
   };
 }
 
-/** The shift of red, green and blue of one image in one epoch of training, in pixel values; `given` instead of the plan's strength. */
+/**
+ * The shift of red, green and blue of one image in one epoch of training, in pixel values; `given` overrides the plan's
+ * strength.
+ */
 export function drawColourShift(
   plan: Plan,
   seed: number,
@@ -40,7 +45,7 @@ export function drawColourShift(
   return shift;
 }
 
-/** A uniform integer from 0 to `count - 1`; of 2^32 values at most `count` favour one result over another. */
+/** A uniform integer from 0 to `count - 1`. Of the 2^32 values, at most `count` favour one result over another. */
 function below(count: number, bits: number): number {
   return Math.floor((bits * count) / 2 ** 32);
 }

@@ -14,11 +14,11 @@ afterAll(() => {
   for (const gpu of gpus) gpu.dispose();
 });
 
-test('adapters that share the images make together what one makes', async () => {
+test('adapters that divide the images produce together what one produces', async () => {
   const [height, width, channels] = [6, 5, 3];
   const options = {
     source: { height, width, channels },
-    // The second chunk lies on both.
+    // The second chunk is divided between the two.
     training: { crop: 'random', mirror: true, chunk: 2 },
     mean: [1, 2, 3],
     scale: 2,
@@ -39,7 +39,7 @@ test('adapters that share the images make together what one makes', async () => 
     await two.run(batch);
     const whole = await readTensor(gpus[0]!, all);
     const parts = [await readTensor(gpus[0]!, shares[0]!), await readTensor(gpus[1]!, shares[1]!)];
-    // Images are the fastest index in memory.
+    // The image is the fastest-varying index in memory.
     for (let image = 0; image < count; image++) {
       const [part, own, images] = image < 3 ? [parts[0]!, image, 3] : [parts[1]!, image - 3, 2];
       const valuesOf = (values: ArrayLike<number>, at: number, of: number) =>

@@ -4,10 +4,10 @@ import { type Augmenter, createAugmenter } from './augmenter.js';
 import type { AugmenterOptions } from './options.js';
 
 /**
- * One augmenter over all inputs of a network, on one adapter or several: each adapter makes the images ready that it needs.
- * What is drawn depends on the image, not on the adapter, so those that need the same images make the same.
+ * One augmenter for all inputs of a network, on one or several adapters: each adapter prepares the images that it
+ * needs. Augmentation depends on the image, not on the adapter, so adapters that need the same images produce the same.
  *
- * @throws as `createAugmenter` does
+ * @throws the same errors as `createAugmenter`
  */
 export function createInputAugmenter(
   inputs: readonly NetworkInput[],
@@ -36,7 +36,7 @@ export function createInputAugmenter(
       const { chunk = 1 } = options.training;
       const sharesWith = numbers.map((_, image) => numbers[image - (image % chunk)]!);
       for (const { augmenter, first, end } of made) {
-        // Adapters beyond the last image have nothing to do: what they hold belongs to no image.
+        // Adapters beyond the last image have nothing to do: their values belong to no image.
         if (first >= images.length) continue;
         await augmenter.run({
           ...batch,

@@ -4,14 +4,14 @@ import type { View } from './views.js';
 const mirroredBit = 1 << 30;
 const presentBit = 1 << 31;
 
-/** A view as the kernel reads it: 15 bits each for top and left (counted from the border), then two flags. */
+/** A view in the kernel's encoding: 15 bits each for top and left (counted from the border), then two flags. */
 export function packView({ top, left, mirrored }: View, padding: number): number {
   return (presentBit | (mirrored ? mirroredBit : 0) | ((top + padding) << 15) | (left + padding)) >>> 0;
 }
 
 /**
- * Neighbouring pixels of a row that one invocation makes, so that what it fetches of an image's row is used whole
- * before another image's takes its place in the cache.
+ * Neighbouring pixels of a row that one invocation computes, so that each cache line of an image's row is used
+ * completely before another image evicts it.
  */
 const run = 16;
 
@@ -23,10 +23,10 @@ export function augmentInvocations({ batch, cropHeight, cropWidth }: Plan): numb
 /**
  * The body of the only kernel, for `recordPerElement` over `augmentInvocations`.
  *
- * One invocation makes every channel of a run of pixels of one image. Lanes run over images: they write neighbours in
- * memory, and gather source bytes one image apart. A lane loads its image's view and shift once, and one or two words
- * a pixel. Place in the crop is uniform over the lanes of one run, and with it the mean of a channel and of a centred
- * mean image.
+ * One invocation computes every channel of a run of pixels of one image. Lanes run over images: they write adjacent
+ * values, and gather source bytes one image apart. A lane loads its image's view and shift once, and one or two words
+ * per pixel. The position in the crop is uniform over the lanes of one run, and so is the mean of a channel or of a
+ * centred mean image.
  */
 export function augmentKernel(plan: Plan): string {
   const { batch, height, width, channels, cropHeight, cropWidth, padding, centre } = plan;
@@ -67,18 +67,18 @@ export function augmentKernel(plan: Plan): string {
   }`;
 }
 
-/** Declares `bytes`: the channels of the pixel that begins at byte `start`, the first in the lowest eight bits. */
+/** Declares `bytes`: the channels of the pixel that starts at byte `start`, the first one in the lowest eight bits. */
 function fetchBytes(channels: number, words: number): string {
   const shift = '(8u * (start % 4u))';
   const lower = `load_pixels(start / 4u) >> ${shift}`;
   // Pixels of 1, 2 and 4 bytes never cross the end of a word.
   if (channels !== 3) return `let bytes = ${lower};`;
-  // Shifted in two steps, because a shift by 32 would be a shift by 0.
+  // Shifted in two steps, because WGSL takes the shift amount modulo 32: a shift by 32 would be a shift by 0.
   const upper = `(load_pixels(min(start / 4u + 1u, ${words - 1}u)) << 1u) << (31u - ${shift})`;
   return `let bytes = (${lower}) | (${upper});`;
 }
 
-/** A number as float32 reads it; in parentheses, because it may be negative. */
+/** A float32 literal; in parentheses, because it may be negative. */
 function floatLiteral(value: number): string {
   return `(${Math.fround(value)}f)`;
 }

@@ -12,21 +12,22 @@ import {
 import { centreOffset, type View } from './views.js';
 
 /**
- * Shifts of an image's colour along the principal components of all training pixels (paper, section 4.1): every pixel
- * of an image gets `[p1 p2 p3] [a1 s1, a2 s2, a3 s3]^T` added, with `a` drawn from N(0, strength) for each use.
+ * Colour shifts along the principal components of all training pixels (section 4.1 of the paper):
+ * `[p1 p2 p3] [a1 s1, a2 s2, a3 s3]^T` is added to every pixel of an image, with `a` sampled from N(0, strength) for
+ * each use.
  */
 export interface ColourVariation {
-  /** `s`: deviations along the components (square roots of the eigenvalues), in pixel values. */
+  /** `s`: standard deviations along the components (square roots of the eigenvalues), in pixel values. */
   readonly standardDeviations: readonly number[];
-  /** `p`: one component a row, `[red, green, blue]`, of length 1. */
+  /** `p`: one component per row, `[red, green, blue]`, of length 1. */
   readonly axes: readonly (readonly number[])[];
-  /** Deviation of the three normal draws. Default 0.1, as in the paper. */
+  /** Standard deviation of the three normal samples. Default: 0.1, as in the paper. */
   readonly strength?: number;
 }
 
 /**
- * The colours of ImageNet's training images, as the paper's authors published them with cuda-convnet2 (make-data,
- * input_meta). Prepared data bring their own.
+ * The colour statistics of ImageNet's training images, as published by the paper's authors with cuda-convnet2
+ * (make-data, input_meta). Prepared data have their own.
  */
 export const imagenetColour: ColourVariation = {
   standardDeviations: [121.7801, 37.0939, 19.7208],
@@ -37,9 +38,12 @@ export const imagenetColour: ColourVariation = {
   ],
 };
 
-/** What is varied in training. In evaluation crops are centred, upright and of true colour, or as `view` says. */
+/**
+ * What varies in training. In evaluation, crops are centred, not flipped and not shifted in colour, or as `view`
+ * specifies.
+ */
 export interface TrainingVariation {
-  /** Where crops lie: anywhere with equal chance, or in the centre. */
+  /** Where crops are taken: anywhere with equal probability, or in the centre. */
   readonly crop: 'random' | 'centre';
   /** Whether half of the crops are flipped left to right. */
   readonly mirror: boolean;
@@ -48,37 +52,38 @@ export interface TrainingVariation {
    * colour shifts were each image's own as well. Default 1: every image has its own, whatever batch it comes in.
    */
   readonly chunk?: number;
-  /** Only for images of three channels. Default none. */
+  /** Only for images with three channels. Default: none. */
   readonly colour?: ColourVariation;
 }
 
 /** Options of `createAugmenter`. */
 export interface AugmenterOptions {
-  /** Where crops go: shape `[N, C, height of a crop, width of a crop]`, memory `[C, H, W, N]`, float32. */
+  /** The output of the crops: shape `[N, C, height of a crop, width of a crop]`, stored as `[C, H, W, N]`, float32. */
   readonly output: Tensor;
   /** Sizes of the stored images, in pixels; 1 to 4 channels. */
   readonly source: { readonly height: number; readonly width: number; readonly channels: number };
   readonly training: TrainingVariation;
   /**
-   * What is subtracted, in pixel values 0 to 255: one value a channel, or a whole image `[C, H, W]` of the source's
+   * The mean to subtract, in pixel values 0 to 255: one value per channel, or a whole image `[C, H, W]` of the source's
    * size, row-major.
    */
   readonly mean: ArrayLike<number>;
   /**
-   * Where a crop finds the mean of a pixel in a mean image: where the crop was taken (the image is centred, then
-   * cropped), or in the centre of the mean image, the same for every crop (the 2012 code). Default `'crop'`.
+   * Which part of a mean image is subtracted: the part at the position of the crop (`'crop'`, as if the image were
+   * centred and then cropped), or its centre, the same for every crop (`'centre'`, as in the 2012 code). Default:
+   * `'crop'`.
    */
   readonly meanAt?: 'crop' | 'centre';
-  /** What differences from the mean are divided by. Default 1: pixel values, as in the paper. */
+  /** Divisor of the differences from the mean. Default: 1, pixel values as in the paper. */
   readonly scale?: number;
   /**
-   * Border of pixels around every image, in pixels, into which crops may reach; they are 0 in the output, which is
-   * the mean. Default 0. (4 gives the usual 32 x 32 crops of CIFAR-10; cuda-convnet's 24 x 24 crops need none.)
+   * Width of a border around every image, in pixels, into which crops may extend. It is 0 in the output, which is the
+   * mean. Default: 0. (4 gives the usual 32 x 32 crops of CIFAR-10; cuda-convnet's 24 x 24 crops need none.)
    */
   readonly padding?: number;
 }
 
-/** Options after the check, with every default filled in. */
+/** Options after the check, with all defaults filled in. */
 export interface Plan {
   readonly batch: number;
   readonly height: number;
@@ -97,10 +102,13 @@ export interface Plan {
   readonly centre: View;
 }
 
-/** A crop's offset is handed to the kernel in 15 bits. */
+/** The kernel gets a crop's offset in 15 bits. */
 const largestSide = 32767;
 
-/** Throws a `ConfigError` (or `ShapeError`, for the output's shape) that names the option, or fills in defaults. */
+/**
+ * Checks the options and fills in defaults. Throws a `ConfigError` (for the output's shape, a `ShapeError`) that names
+ * the option.
+ */
 export function planAugmentation(options: AugmenterOptions): Plan {
   const { output, source, training } = options;
   const { height, width, channels } = source;

@@ -28,7 +28,7 @@ describe('tenViews', () => {
     );
   });
 
-  it('is ten times the whole image where the crop is as large', () => {
+  it('is ten times the whole image if the crop is as large as the image', () => {
     const views = tenViews(5, 7, [5, 7]);
     expect(views.every(({ top, left }) => top === 0 && left === 0)).toBe(true);
   });

@@ -40,7 +40,7 @@ export function tenViews(height: number, width: number, crop: number | readonly 
   return [false, true].flatMap((mirrored) => corners.map(([top, left]) => ({ top, left, mirrored })));
 }
 
-/** The first pixel of a centred crop; where the margins cannot be equal the smaller one comes first. */
+/** The first pixel of a centred crop. If the margins cannot be equal, the smaller one comes first. */
 export function centreOffset(size: number, crop: number): number {
   return Math.floor((size - crop) / 2);
 }

@@ -2,7 +2,7 @@ import { type AdapterDescription, AdapterError, ConfigError, GPUBufferUsage, ope
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { chooseAdapters, openAdapters } from './adapters.js';
 
-/** Adapters that are gone, by index. */
+/** Indices of adapters that are gone. */
 const gone = new Set<number>();
 
 vi.mock('@alex/tensor', async (importOriginal) => {
@@ -21,7 +21,7 @@ function adapter(index: number, name: string, bus?: string): AdapterDescription 
   return { index, name, ...known, ...(bus !== undefined && { bus }) };
 }
 
-describe('the adapters that a person names', () => {
+describe('named adapters', () => {
   const adapters = [
     adapter(0, 'GeForce RTX 4090', '0000:03:00.0'),
     adapter(1, 'GeForce RTX 4090', '0000:43:00.0'),
@@ -41,7 +41,7 @@ describe('the adapters that a person names', () => {
     expect(chooseAdapters(adapters, text).map(({ index }) => index)).toEqual(indices);
   });
 
-  it('must be there', () => {
+  it('must exist', () => {
     expect(() => chooseAdapters(adapters, 'rtx,Voodoo2')).toThrow(ConfigError);
     expect(() => chooseAdapters(adapters, 'rtx,')).toThrow(/there is no adapter/);
     expect(() => chooseAdapters(adapters, '7')).toThrow(/there is no adapter 7/);
@@ -51,7 +51,7 @@ describe('the adapters that a person names', () => {
 describe('an adapter that cannot be opened', () => {
   beforeEach(() => gone.clear());
 
-  it('is a failure, and leaves none of the others open', async () => {
+  it('is a failure, and all others are closed', async () => {
     gone.add(1);
     await expect(openAdapters('0,1')).rejects.toThrow(/adapter 1 is gone/);
     const [opened] = vi.mocked(openGpu).mock.results;
@@ -59,7 +59,7 @@ describe('an adapter that cannot be opened', () => {
     expect(() => gpu.createBuffer({ label: 'late', size: 4, usage: GPUBufferUsage.STORAGE })).toThrow(/disposed/);
   });
 
-  it('is told of where those that are left are enough', async () => {
+  it('is reported if the remaining ones are enough', async () => {
     gone.add(0);
     const onMissing = vi.fn();
     const gpus = await openAdapters('0,1', { onMissing });

@@ -11,16 +11,16 @@ import {
 
 /** How adapters are opened. */
 export interface OpenAdaptersOptions extends GpuOptions {
-  /** Told of an adapter that cannot be opened where another one can, which is enough then. */
+  /** Called for an adapter that cannot be opened, if another one can, which is then enough. */
   readonly onMissing?: ((error: AdapterError) => void) | undefined;
 }
 
 /**
- * Opens the adapters that a person named: one by a part of its name, its number or its bus address, several with commas
- * between; the best one where nothing is named. A name that is given twice means two cards of that name where there are two,
- * and one that is opened twice where there is one.
+ * Opens the adapters that the user named: one by a part of its name, its number or its bus address, or several
+ * separated by commas. Default: the best one. The same name twice means two cards of that name if there are two,
+ * otherwise one card opened twice.
  *
- * @throws ConfigError where there is no such adapter; AdapterError where there is none at all
+ * @throws ConfigError if there is no such adapter; AdapterError if there is none at all
  */
 export async function openAdapters(text: string | undefined, options: OpenAdaptersOptions = {}): Promise<Gpu[]> {
   const { onMissing, ...gpuOptions } = options;
@@ -43,19 +43,19 @@ export async function openAdapters(text: string | undefined, options: OpenAdapte
   return leftToCompute(gpus);
 }
 
-/** Leaves the cores to drivers that compute on them. */
+/** Leaves the cores to software drivers. */
 function leftToCompute(gpus: Gpu[]): Gpu[] {
   if (gpus.every(({ description }) => description.kind === 'software')) pollPatiently();
   return gpus;
 }
 
 /**
- * Which of the adapters a person means by names, numbers or bus addresses with commas between.
+ * The adapters that the user means by names, numbers or bus addresses, separated by commas.
  *
- * @throws ConfigError where one is not there
+ * @throws ConfigError if one does not exist
  */
 export function chooseAdapters(adapters: readonly AdapterDescription[], text: string): AdapterDescription[] {
-  // Whole first: adapters have commas in their names, `llvmpipe (LLVM 15.0.6, 256 bits)`.
+  // The whole text first: adapters have commas in their names, such as `llvmpipe (LLVM 15.0.6, 256 bits)`.
   const whole = find(adapters, text);
   if (whole) return [whole];
   const chosen: AdapterDescription[] = [];
@@ -82,6 +82,6 @@ function isNumber(text: string): boolean {
 function unknown(text: string, adapters: readonly AdapterDescription[]): never {
   const names = adapters.map(({ index, name }) => `${index}: ${name}`).join('; ');
   throw new ConfigError(
-    `there is no adapter ${text.trim()}; choose by a part of the name or the number: ${names || 'none found'}`,
+    `there is no adapter ${text.trim()}; select one by part of its name or by its number: ${names || 'none found'}`,
   );
 }

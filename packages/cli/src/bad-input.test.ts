@@ -8,7 +8,7 @@ import { png, writeImages } from './testing/images.js';
 
 const directory = temporaryFolder();
 let images: string;
-/** A run that was trained to its end, to be copied and damaged. */
+/** A finished run, to be copied and damaged. */
 let trained: string;
 let count = 0;
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
   expect(code).toBe(0);
 });
 
-/** The smallest training there is: a tiny network, two steps. */
+/** The smallest possible training: a tiny network, two steps. */
 function tinyTraining(run: string, ...more: string[]): string[] {
   return [
     'train',
@@ -50,7 +50,7 @@ async function copyOfTrained(): Promise<string> {
   return run;
 }
 
-/** One clear line, the exit code, and nothing of the program's inside. */
+/** One clear line, the exit code, and no internals of the program. */
 function expectRefusal(result: CommandResult, code: 1 | 2, ...says: RegExp[]): void {
   const complaint = result.stderr.trimEnd();
   expect(complaint).toMatch(/^error: /);
@@ -73,7 +73,7 @@ describe('options that are not allowed', () => {
     [
       'a batch larger than the data',
       ['--batch', '500'],
-      /--batch 500: there are only 21 images to learn from; give at most 21/,
+      /--batch 500: there are only 21 training images; give at most 21/,
     ],
     ['a fraction of a batch', ['--batch', '2.5'], /--batch.*'2.5' is invalid/],
     ['negative steps', ['--steps', '-1'], /--steps.*'-1' is invalid.*at least 1/],
@@ -140,7 +140,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /one class folder only, red: it needs at least two/,
+      /only one class folder, red: it needs at least two/,
     );
     await expectNothing(run);
   });
@@ -165,7 +165,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /empty holds nothing, no data to learn from: give/,
+      /empty contains nothing, but no supported data: give/,
     );
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', join(data, 'x'))),
@@ -175,7 +175,7 @@ describe('data that cannot be used', () => {
     await expectNothing(run);
   });
 
-  it('a text called .JPEG', async () => {
+  it('a text file called .JPEG', async () => {
     const data = join(directory, 'text');
     await writeImages(data, ['blue', 'red']);
     await writeFile(join(data, 'red', 'poem.JPEG'), 'Roses are red\n');
@@ -188,7 +188,7 @@ describe('data that cannot be used', () => {
     await expectNothing(run);
   });
 
-  it('an image that was cut off', async () => {
+  it('a truncated image', async () => {
     const data = join(directory, 'cut');
     await writeImages(data, ['blue', 'red']);
     await writeFile(join(data, 'red', '3.png'), png(200, 0, 0, 256).subarray(0, 60));
@@ -201,7 +201,7 @@ describe('data that cannot be used', () => {
     await expectNothing(run);
   });
 
-  it("CIFAR-10's files cut off", async () => {
+  it('truncated files of CIFAR-10', async () => {
     const data = join(directory, 'cifar');
     await mkdir(data);
     const names = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
@@ -224,21 +224,21 @@ describe('places where a run cannot be', () => {
     expectRefusal(
       await runCommand(tinyTraining(run)),
       2,
-      /holds a run already; resume it by .*--resume.*, or choose another --run/,
+      /already contains a run; resume it with .*--resume.*, or choose another --run/,
     );
-    expectRefusal(await runCommand(['demo', '--run', run]), 2, /holds a run already/);
+    expectRefusal(await runCommand(['demo', '--run', run]), 2, /already contains a run/);
     expect(await readdir(run, { recursive: true })).toEqual(before);
     expect(await readFile(join(run, 'config.json'))).toEqual(config);
   });
 
-  it('a directory that holds something else', async () => {
+  it('a directory with other content', async () => {
     for (const more of [[], ['--resume']]) {
-      expectRefusal(await runCommand(tinyTraining(images, ...more)), 2, /holds files but no run.*choose another/);
+      expectRefusal(await runCommand(tinyTraining(images, ...more)), 2, /contains files but no run.*choose another/);
     }
     expect((await readdir(images)).sort()).toEqual(['blue', 'green', 'red']);
   });
 
-  it('a place below a file', async () => {
+  it('a path below a file', async () => {
     const file = join(directory, 'file');
     await writeFile(file, 'mine');
     for (const run of [file, join(file, 'run')]) {
@@ -247,9 +247,9 @@ describe('places where a run cannot be', () => {
     expect(await readFile(file, 'utf8')).toBe('mine');
   });
 
-  it.runIf(process.platform === 'linux')('a place where nobody may write', async () => {
+  it.runIf(process.platform === 'linux')('a path without write permission', async () => {
     const refused = await runCommand(tinyTraining('/proc/alex-run'));
-    expectRefusal(refused, 2, /\/proc\/alex-run: the run directory could not be made: .*(check|choose|change)/);
+    expectRefusal(refused, 2, /\/proc\/alex-run: the run directory could not be created: .*(check|choose|change)/);
   });
 
   it('a disk that fills up', async () => {
@@ -278,8 +278,8 @@ describe('places where a run cannot be', () => {
   });
 });
 
-describe('runs that were damaged', () => {
-  it('weights that were cut off', async () => {
+describe('damaged runs', () => {
+  it('truncated weights', async () => {
     const run = await copyOfTrained();
     await truncate(join(run, 'weights.safetensors'), 1000);
     expectRefusal(
@@ -308,14 +308,14 @@ describe('runs that were damaged', () => {
     );
   });
 
-  it('weights that are not there', async () => {
+  it('missing weights', async () => {
     const run = await copyOfTrained();
     await rm(join(run, 'weights.safetensors'));
     await rm(join(run, 'checkpoints'), { recursive: true });
-    expectRefusal(await runCommand(['evaluate', '--run', run]), 1, /has learnt nothing yet .*; train it first/);
+    expectRefusal(await runCommand(['evaluate', '--run', run]), 1, /has no trained weights yet .*; train it first/);
   });
 
-  it('a configuration that was cut off', async () => {
+  it('a truncated configuration', async () => {
     const run = await copyOfTrained();
     await truncate(join(run, 'config.json'), 100);
     for (const args of [['evaluate', '--run', run], tinyTraining(run, '--resume')]) {
@@ -323,7 +323,7 @@ describe('runs that were damaged', () => {
     }
   });
 
-  it('a checkpoint that was cut off', async () => {
+  it('a truncated checkpoint', async () => {
     const run = await copyOfTrained();
     await truncate(join(run, 'checkpoints', 'step-00000002.safetensors'), 1000);
     expectRefusal(
@@ -333,13 +333,17 @@ describe('runs that were damaged', () => {
     );
   });
 
-  it('a run that another command began', async () => {
+  it('a run that was started by another command', async () => {
     for (const [option, other, own] of [
       ['--batch', '5', '4'],
       ['--chunk', '32', '1'],
     ] as const) {
       const refused = await runCommand(tinyTraining(trained, '--resume', option, other));
-      expectRefusal(refused, 2, new RegExp(`${option} ${other} cannot be changed .* begun with ${own}; leave it out`));
+      expectRefusal(
+        refused,
+        2,
+        new RegExp(`${option} ${other} cannot be changed .* started with ${own}; leave it out`),
+      );
     }
   });
 
@@ -349,11 +353,11 @@ describe('runs that were damaged', () => {
     expectRefusal(
       await runCommand(['evaluate', '--run', trained, '--data', data]),
       2,
-      /has 3 classes .*yellow.*give data with the same/,
+      /has 3 classes .*yellow.*use data with the same/,
     );
   });
 
-  it('a file that is no image', async () => {
+  it('a file that is not an image', async () => {
     const text = join(directory, 'poem.jpg');
     await writeFile(text, 'Violets are blue\n');
     expectRefusal(await runCommand(['classify', '--run', trained, text]), 1, /poem\.jpg cannot be read as an image/);
@@ -394,7 +398,7 @@ it('a loss that is no longer a number', async () => {
   expectRefusal(
     refused,
     1,
-    /the loss became .* at step \d+: training diverged; begin a new run with a lower learning rate .* it began in .*divergence\.json says/,
+    /the loss became .* at step \d+: training diverged; start a new run with a lower learning rate .* it started in .*divergence\.json has/,
   );
   expect(await readdir(run)).toContain('divergence.json');
 });

@@ -1,4 +1,4 @@
-/** How progress bars look and behave, whatever they show. */
+/** Appearance and behaviour of all progress bars. */
 export const barStyle = {
   barCompleteChar: '█',
   barIncompleteChar: '░',
@@ -6,6 +6,6 @@ export const barStyle = {
   fps: 4,
   hideCursor: true,
   clearOnComplete: true,
-  // Ctrl-C is the command's own business.
+  // The command handles Ctrl-C itself.
   gracefulExit: false,
 } as const;

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { cacheFolder } from './cache-folder.js';
 
-it('is where the system keeps what can be made again', () => {
+it("is the system's cache folder", () => {
   expect(cacheFolder({}, 'linux')).toBe(join(homedir(), '.cache', 'alex'));
   expect(cacheFolder({ XDG_CACHE_HOME: '/caches' }, 'linux')).toBe(join('/caches', 'alex'));
   expect(cacheFolder({ XDG_CACHE_HOME: 'relative' }, 'linux')).toBe(join(homedir(), '.cache', 'alex'));
@@ -12,11 +12,11 @@ it('is where the system keeps what can be made again', () => {
   expect(cacheFolder({}, 'win32')).toBe(join(homedir(), 'AppData', 'Local', 'alex'));
 });
 
-it('is what ALEX_CACHE says', () => {
+it('is the folder in ALEX_CACHE', () => {
   expect(cacheFolder({ ALEX_CACHE: 'here', XDG_CACHE_HOME: '/caches' }, 'linux')).toBe(resolve('here'));
 });
 
-it.skipIf(process.platform === 'win32')('is nowhere without a home', () => {
+it.skipIf(process.platform === 'win32')('does not exist without a home folder', () => {
   vi.stubEnv('HOME', '');
   try {
     expect(cacheFolder({}, 'linux')).toBeUndefined();

@@ -2,8 +2,8 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 
 /**
- * The folder for what can be measured or made again: `ALEX_CACHE`, or `alex` where the system keeps such things. Nothing
- * where there is no such place.
+ * The folder for data that can be measured or created again: `ALEX_CACHE`, or `alex` in the system's cache folder.
+ * Undefined if there is none.
  */
 export function cacheFolder(
   environment: Readonly<Record<string, string | undefined>> = process.env,
@@ -15,7 +15,7 @@ export function cacheFolder(
   const caches = {
     win32: local || join(home, 'AppData', 'Local'),
     darwin: join(home, 'Library', 'Caches'),
-    // A relative path is to be ignored, says the XDG base directory specification.
+    // The XDG base directory specification says to ignore relative paths.
     others: xdg && isAbsolute(xdg) ? xdg : join(home, '.cache'),
   };
   const folder = platform === 'win32' || platform === 'darwin' ? caches[platform] : caches.others;
@@ -26,7 +26,7 @@ function homeFolder(): string {
   try {
     return homedir();
   } catch {
-    // No HOME, and no entry in the user database.
+    // There is no HOME, and no entry in the user database.
     return '';
   }
 }

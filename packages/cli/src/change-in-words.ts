@@ -1,6 +1,6 @@
 import type { RecipeChange } from '@alex/trainer';
 
-/** A learning rate as people read it. */
+/** A learning rate in a readable format. */
 export const rate = (value: number) => String(Number(value.toPrecision(4)));
 
 /** `from step 500 on: learning rate 0.001 instead of 0.01`. */

@@ -10,7 +10,7 @@ const run = join(directory, 'run');
 const images = join(directory, 'images');
 const image = join(images, 'red', '1.png');
 
-/** A run of 12 steps that is evaluated every 3, whose weights are taken away: as if it had been stopped. */
+/** A run of 12 steps, evaluated every 3, without its final weights, as if it had been stopped. */
 beforeAll(async () => {
   await writeImages(images, ['blue', 'red']);
   const sizes = ['--crop', '24', '--batch', '4', '--steps', '12', '--tune', 'off', '--keep', '9'];
@@ -25,28 +25,28 @@ async function evaluated(...options: string[]) {
   return { ...JSON.parse(stdout), said: stderr };
 }
 
-/** What the training wrote down of its evaluation at a step. */
+/** The evaluation that the training logged at a step. */
 async function measured(step: number): Promise<{ readonly loss: number; readonly top1Error: number }> {
   const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
   return lines.map((line) => JSON.parse(line)).find((line) => line.split === 'val' && line.step === step);
 }
 
-describe('which weights are used', () => {
-  it('those of the finished training where there are some', async () => {
+describe('the weights that are used', () => {
+  it('are those of the finished training, if it has finished', async () => {
     const { learnt, loss, said } = await evaluated();
     expect(learnt).toEqual({ kind: 'finished', step: 12 });
     expect(loss).toBeCloseTo((await measured(12)).loss, 5);
     expect(said).not.toMatch(/checkpoint|weights of/);
   });
 
-  it.each([3, 6])('those of step %i where they are asked for', async (step) => {
+  it.each([3, 6])('are those of step %i on request', async (step) => {
     const { learnt, loss, said } = await evaluated('--checkpoint', `${step}`);
     expect(learnt).toEqual({ kind: 'checkpoint', step });
     expect(loss).toBeCloseTo((await measured(step)).loss, 5);
     expect(said).toContain(`${run}: the weights of step ${step} are used.`);
   });
 
-  it('the best, which had the lowest error and the lowest loss of those', async () => {
+  it('are the best on request: the lowest error, then the lowest loss', async () => {
     const all = await Promise.all([3, 6, 9, 12].map(async (step) => ({ step, ...(await measured(step)) })));
     const [best] = all.sort((one, other) => one.top1Error - other.top1Error || one.loss - other.loss);
     const { learnt, loss } = await evaluated('--checkpoint', 'best');
@@ -68,7 +68,7 @@ describe('which weights are used', () => {
   });
 
   it.each([
-    ['7', 1, /has no checkpoint of step 7; there are those of the steps 12, 9, 6, 3/],
+    ['7', 1, /has no checkpoint of step 7; there are checkpoints of the steps 12, 9, 6, 3/],
     ['newest', 2, /It must be best, last, or the number of a step/],
   ])('%s is refused', async (which, code, message) => {
     const refused = await runCommand(['evaluate', '--run', run, '--checkpoint', which]);
@@ -76,7 +76,7 @@ describe('which weights are used', () => {
     expect(refused.stderr).toMatch(message);
   });
 
-  it('the newest checkpoint of a run that has not finished, which is said', async () => {
+  it('are those of the newest checkpoint of an unfinished run, with a message', async () => {
     const weights = join(run, 'weights.safetensors');
     await rm(weights);
     const { learnt, said } = await evaluated();
@@ -89,7 +89,7 @@ describe('which weights are used', () => {
     expect(reported.code, reported.stderr).toBe(0);
     expect(reported.stdout).toContain('of step 12, are used');
     expect(await readFile(join(run, 'report.html'), 'utf8')).toContain('Predictions');
-    // Another run may start from it as well.
+    // Another run may also start from it.
     const sizes = ['--crop', '24', '--batch', '4', '--steps', '1', '--tune', 'off'];
     const from = ['--data', images, '--model', 'small', '--from', run];
     const tuned = await runCommand(['train', '--run', join(directory, 'tuned'), ...from, ...sizes]);

@@ -19,7 +19,7 @@ import { createOutput, type Streams } from './output.js';
 import { version } from './version.js';
 
 /**
- * Runs the command that the arguments name, and prints what it has to say.
+ * Runs the command named by the arguments, and prints its output.
  *
  * @param args without the interpreter and the script
  * @param streams where it prints; default: those of the process
@@ -43,9 +43,9 @@ export async function runCommandLine(args: readonly string[], streams: Streams =
   }
 }
 
-/** The commands in the order in which they are used, under their headings in the help. */
+/** The commands in their usual order, under their headings in the help. */
 const groups: readonly (readonly [heading: string, commands: readonly ((run: Run) => Command)[]])[] = [
-  ['First look:', [demoArguments]],
+  ['Getting started:', [demoArguments]],
   [
     'From images to a trained network:',
     [
@@ -66,7 +66,7 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
   const program = new Command('alexnet')
     .description('Trains, evaluates and uses AlexNet, the network of the 2012 paper, on WebGPU.')
     .version(version, '-V, --version', 'show the version')
-    .helpOption('-h, --help', 'show this help; alexnet COMMAND --help shows what a command takes')
+    .helpOption('-h, --help', 'show this help; alexnet COMMAND --help shows the options of a command')
     .helpCommand(false)
     .exitOverride()
     .configureOutput({

@@ -15,7 +15,7 @@ beforeAll(async () => {
   await writeImages(images, ['blue', 'green', 'red']);
 });
 
-/** For what a process of its own must compile: of the fewest kernels. */
+/** As few kernels as possible, for what a separate process must compile. */
 const one = ['--batch', '1'];
 
 function training(run: string, steps: number, ...more: string[]): string[] {
@@ -67,7 +67,7 @@ describe('help', () => {
     for (const word of words) expect(stdout).toContain(word);
   });
 
-  it('groups the options of train, marks what is required, and says nothing of defaults that go without saying', async () => {
+  it('groups the options of train, marks required ones, and omits trivial defaults', async () => {
     const { stdout } = await runCommand(['train', '--help']);
     const headings = [...stdout.matchAll(/^(\S.*):$/gm)].map(([, heading]) => heading);
     expect(headings).toEqual([
@@ -93,7 +93,7 @@ describe('help', () => {
     },
   );
 
-  it('is on standard output, and what is wrong is on standard error, in a process of its own as well', async () => {
+  it('goes to standard output and errors go to standard error, also in a separate process', async () => {
     const help = await startCommand(['--help']).ended;
     expect({ ...help, stdout: '' }).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(help.stdout).toBe((await runCommand(['--help'])).stdout);
@@ -148,12 +148,12 @@ it('trains, evaluates and classifies', async () => {
     expect(evaluated.code).toBe(0);
     const { images: count, loss, top1Error, top5Error, top1Wrong } = JSON.parse(evaluated.stdout);
     expect({ count, top1Wrong }).toEqual({ count: 3, top1Wrong: 0 });
-    // Plain colours: nothing could be easier.
+    // Plain colours: nothing could be easier to learn.
     expect({ top1Error, top5Error }).toEqual({ top1Error: 0, top5Error: 0 });
     if (views === '1') expect(loss).toBeCloseTo(result.validation.loss, 6);
   }
 
-  // The same network twice is the same network; its predictions are in the form of a submission.
+  // An ensemble of the same network twice is that network; its predictions are written as a submission.
   const file = join(directory, 'predictions.txt');
   const ensemble = ['evaluate', '--run', `${run},${run}`, '--mix', 'search:top1', '--predictions', file, '--json'];
   const together = await runCommand(ensemble);
@@ -183,8 +183,8 @@ it('trains, evaluates and classifies', async () => {
   expect(forPeople.stdout).toMatch(/red.1\.png\n +\d+\.\d% {2}red\n/);
 });
 
-describe('kernels that were measured', () => {
-  it('are written into a file, which a run takes and continues with', async () => {
+describe('tuned kernels', () => {
+  it('are written to a file, which a run uses and resumes with', async () => {
     const file = join(directory, 'tunings.json');
     const tune = ['devices', '--tune', 'quick', '--model', 'small', '--batch', '2', '--to', file, '--json'];
     const { code, stdout, stderr } = await runCommand(tune);
@@ -205,12 +205,12 @@ describe('kernels that were measured', () => {
     const run = join(directory, 'with-tunings');
     const trained = await runCommand(training(run, 1, '--tunings', file));
     expect(trained.code).toBe(0);
-    expect(trained.stdout).toContain(`Using the kernels that ${file} names.`);
+    expect(trained.stdout).toContain(`Using the kernels listed in ${file}.`);
     const own = join(run, 'tunings.json');
     expect(JSON.parse(await readFile(own, 'utf8')).entries).toEqual(entries);
     const resumed = await runCommand(training(run, 2, '--resume'));
     expect(resumed.code).toBe(0);
-    expect(resumed.stdout).toContain(`Using the kernels that ${own} names.`);
+    expect(resumed.stdout).toContain(`Using the kernels listed in ${own}.`);
 
     await writeFile(own, JSON.stringify({ ...content, adapter: 'Another GPU' }));
     const elsewhere = await runCommand(training(run, 3, '--resume'));
@@ -218,7 +218,7 @@ describe('kernels that were measured', () => {
     expect(elsewhere.stdout).not.toContain('Using');
   });
 
-  it('are refused where they are of another adapter, torn, or named twice', async () => {
+  it('are refused if they are from another adapter, truncated, or given twice', async () => {
     const file = join(directory, 'wrong-tunings.json');
     const run = join(directory, 'never-begun');
     await writeFile(file, JSON.stringify({ format: 1, adapter: 'Another GPU', driver: '', entries: {} }));
@@ -228,7 +228,7 @@ describe('kernels that were measured', () => {
     await writeFile(file, '{"format": 1, ');
     const torn = await runCommand(training(run, 1, '--tunings', file));
     expect(torn.code).toBe(1);
-    expect(torn.stderr).toMatch(/torn/);
+    expect(torn.stderr).toMatch(/truncated/);
     expect((await runCommand(training(run, 1, '--tunings', file, '--tune', 'quick'))).code).toBe(2);
     expect((await runCommand(training(run, 1, '--tune', 'fast'))).code).toBe(2);
     expect((await runCommand(['devices', '--to', file])).code).toBe(2);
@@ -239,11 +239,11 @@ describe('kernels that were measured', () => {
 describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
   const ctrlCTwice = (apart: number) => `ctrl-c-twice.js?apart=${apart}`;
 
-  it('finishes the step, saves, and the run continues to the same weights', async () => {
+  it('finishes the step and saves, and the resumed run ends with the same weights', async () => {
     const [whole, stopped] = [join(directory, 'never-stopped'), join(directory, 'stopped')];
     const steps = 1_000_000;
     const recipe = await writeConstantRecipe(directory);
-    // Twice at once: npm passes on what the terminal has sent already. It is one keystroke.
+    // Two signals at once are one keystroke: npm forwards what the terminal has already sent.
     const running = startCommand(training(stopped, steps, '--recipe', recipe, ...one), { before: ctrlCTwice(0) });
     await untilMeasured(running, stopped);
     running.process.kill('SIGINT');
@@ -264,7 +264,7 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
     expect((await weights(stopped)).equals(await weights(whole))).toBe(true);
   });
 
-  it('quits at once the second time', async () => {
+  it('quits immediately the second time', async () => {
     const run = join(directory, 'quit');
     const running = startCommand(training(run, 1_000_000, '--tune', 'off', ...one), { before: ctrlCTwice(1000) });
     await untilMeasured(running, run);
@@ -274,7 +274,7 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
   });
 });
 
-it('begins a run that --resume does not find', async () => {
+it('starts a run that --resume does not find', async () => {
   const run = join(directory, 'fresh');
   const variation = ['--no-random-crop', '--no-mirror', '--no-colour', '--chunk', '32'];
   const { code, stdout } = await runCommand(training(run, 1, '--resume', ...variation));
@@ -285,7 +285,7 @@ it('begins a run that --resume does not find', async () => {
   expect(images.colour).toBeUndefined();
 });
 
-it('draws an image beside what training sees of it', async () => {
+it('draws an image beside its augmented versions', async () => {
   const [image, to] = [join(directory, 'photograph.png'), join(directory, 'augmented.png')];
   const side = 40;
   const pixels = Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * i) % 251);
@@ -297,7 +297,7 @@ it('draws an image beside what training sees of it', async () => {
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toEqual({ image, to, variations: 16 });
   const drawn = sharp(to);
-  // 40 pixels, then four times a gap of 8 and 32 pixels.
+  // 40 pixels, then four times a gap of 8 and an image of 32.
   expect(await drawn.metadata()).toMatchObject({ format: 'png', width: 200, height: 152 });
   const part = (left: number, top: number, size: number) =>
     drawn.clone().extract({ left, top, width: size, height: size }).removeAlpha().raw().toBuffer();

@@ -38,11 +38,11 @@ export function dataChange(own: Fingerprint | undefined, now: Fingerprint): stri
   return changes.length === 0 ? undefined : changes.join(', ');
 }
 
-/** @throws ConfigError where the data of a run are others by now, unless that is allowed */
+/** @throws ConfigError if the data of a run have changed, unless that is allowed */
 export function checkSameData(run: string, source: string, change: string | undefined, allowed: boolean): void {
   if (change === undefined || allowed) return;
   throw new ConfigError(
-    `${source}: the data have changed since ${run} began: ${change}. Restore them, or add --data-changed to continue with what is there: ` +
-      'the result is then not that of either data alone',
+    `${source}: the data have changed since ${run} started: ${change}. Restore them, or add --data-changed to continue with the changed data: ` +
+      'the result then depends on both versions',
   );
 }

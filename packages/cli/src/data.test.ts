@@ -56,11 +56,11 @@ describe('images that cannot be used', () => {
   });
 });
 
-it('what was left out of a folder is said by what reads it, of several runs once', async () => {
+it('reports what was left out of a folder, once for several runs', async () => {
   const images = join(directory, 'images');
   await writeImages(images, ['blue', 'red']);
   await writeFile(join(images, 'red', 'more.bmp'), 'BM');
-  const remark = /^1 file with another ending is left out: red\/more\.bmp: images must be JPEG, .*\.$/gm;
+  const remark = /^1 file with another extension is left out: red\/more\.bmp: images must be JPEG, .*\.$/gm;
   const [run, other] = [join(directory, 'run'), join(directory, 'other')];
   const trained = await runCommand(['train', '--data', images, '--run', run, '--steps', '1', ...sizes]);
   expect(trained).toMatchObject({ code: 0, stdout: expect.stringMatching(remark) });

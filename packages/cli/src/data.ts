@@ -5,12 +5,12 @@ import { base64FromFloats, type ImagesConfig, type RunConfig } from '@alex/train
 import { cacheFolder } from './cache-folder.js';
 import type { Output } from './output.js';
 
-/** The mean of so many images is that of all of them, to a pixel value or two. */
+/** The mean of this many images matches that of all of them to a pixel value or two. */
 const imagesForStatistics = 1024;
 
 /**
- * What is subtracted from images and how their colours are shifted: of prepared data the mean image and the
- * statistics of all images, of others a mean colour and those of some.
+ * The mean and the colour statistics of images: for prepared data the mean image and the statistics of all images, for
+ * others a mean colour and the statistics of some of them.
  */
 export async function measureImages(
   dataset: Dataset,
@@ -22,7 +22,7 @@ export async function measureImages(
   return {
     mean: [...mean],
     ...(statistics && { meanImage: base64FromFloats(statistics.meanImage) }),
-    // A shift along colours needs colours.
+    // Colour shifts need colours.
     ...(colourStrength > 0 &&
       dataset.channels === 3 && {
         colour: {
@@ -64,9 +64,9 @@ function checkingOptions({ checked, maxRejected, output }: ImageChecking): Datas
 }
 
 /**
- * Opens data for a new run. Where nobody asked for a size, data that come in one size of their own keep it.
+ * Opens data for a new run. By default, data with a fixed size keep it.
  *
- * @throws DataError where there are no usable data, ConfigError for options that they do not allow
+ * @throws DataError if there are no usable data, ConfigError for options that the data do not support
  */
 export async function openData(
   source: string,
@@ -87,7 +87,7 @@ export async function openData(
   }
 }
 
-/** What a run notes of where its data are: wherever the run is used from, they are the same. */
+/** The location of the data as stored in a run: it is valid from any folder. */
 export function sourceForConfig(source: string): string {
   return /^emoji(:|$)/.test(source) ? source : resolve(source);
 }
@@ -115,7 +115,7 @@ export async function openImagesForRun(
     const own = await openDataset(source, { classes, ...checks });
     if (own.height === data.height) throw error;
     throw new ConfigError(
-      `${source}: its images are ${own.height} x ${own.width}, the run learnt from ${data.height} x ${data.width}; give data of that size, or prepare them by --size ${data.height}`,
+      `${source}: its images are ${own.height} x ${own.width}, but the run was trained on ${data.height} x ${data.width}; use data of that size, or prepare them with --size ${data.height}`,
     );
   });
   if (dataset.channels !== data.channels) {
@@ -140,14 +140,14 @@ export async function openDataOfRun(
   const dataset = await openImagesForRun(config, source, checking);
   if (dataset.classes.join('\n') !== data.classes.join('\n')) {
     throw new ConfigError(
-      `${source}: has ${dataset.classes.length} classes (${listed(dataset.classes)}), the run knows ` +
-        `${data.classes.length} (${listed(data.classes)}); give data with the same classes`,
+      `${source}: has ${dataset.classes.length} classes (${listed(dataset.classes)}), but the run has ` +
+        `${data.classes.length} (${listed(data.classes)}); use data with the same classes`,
     );
   }
   return dataset;
 }
 
-/** Says what is to be known about how data were read; of several runs that have the same data, once. */
+/** Prints remarks about how data were read; once, if several runs have the same data. */
 export function sayRemarks(datasets: readonly Dataset[], output: Output): void {
   for (const remark of new Set(datasets.flatMap(({ remarks = [] }) => remarks))) output.line(remark);
 }

@@ -4,7 +4,7 @@ import type { ImagesConfig, Recipe } from '@alex/trainer';
 export const demoRecipe: {
   readonly variant: 'small';
   readonly classes: number;
-  /** Height and width of the drawn images, of which crops as large as the network's input are taken; in pixels. */
+  /** Height and width of the rendered images, from which crops of the network's input size are taken; in pixels. */
   readonly imageSize: number;
   readonly images: Pick<ImagesConfig, 'mirror' | 'scale'> & { readonly colourStrength: number };
   readonly training: Omit<Recipe, 'seed'>;

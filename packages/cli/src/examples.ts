@@ -12,23 +12,23 @@ export interface ExampleImage {
     readonly height: number;
     readonly channels: 1 | 3;
   };
-  /** Name of the right class. */
+  /** Name of the true class. */
   readonly label: string;
 }
 
-/** One validation image, and what a network takes it for. */
+/** One validation image, and the network's prediction. */
 export interface Example extends ExampleImage {
-  /** The most likely five, most likely first. */
+  /** The five most likely classes, most likely first. */
   readonly top5: readonly { readonly label: string; readonly probability: number }[];
 }
 
-/** Some validation images: each alone, and all as a network is shown them. */
+/** Some validation images: one by one, and as a batch for a network. */
 export interface ExampleImages {
   readonly examples: readonly ExampleImage[];
   readonly batch: ImageBatch;
 }
 
-/** Reads `count` images from all over the validation split. */
+/** Reads `count` images spread over the validation split. */
 export async function readExampleImages({ validation, classes }: Dataset, count: number): Promise<ExampleImages> {
   const shown = Math.min(count, validation.length);
   const numbers = Array.from({ length: shown }, (_, i) => Math.floor(((i + 0.5) * validation.length) / shown));
@@ -48,7 +48,7 @@ export async function readExampleImages({ validation, classes }: Dataset, count:
   return { examples, batch };
 }
 
-/** Shows a network `count` images from all over the validation split. */
+/** Predicts the classes of `count` images spread over the validation split. */
 export async function predictExamples(
   session: Pick<Session, 'network' | 'augmenter'>,
   dataset: Dataset,

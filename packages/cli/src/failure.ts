@@ -4,7 +4,7 @@ import { CommanderError } from 'commander';
 /** Exit codes of every command. */
 export const exitCode = { success: 0, failure: 1, wrongUse: 2, interrupted: 130, terminated: 143 } as const;
 
-/** What a failed command says, in one line (nothing where it was said already), and how it exits. */
+/** The message of a failed command, in one line (undefined if it was already printed), and its exit code. */
 export function describeFailure(error: unknown): { readonly line?: string; readonly code: number } {
   if (error instanceof CommanderError) {
     return { code: error.exitCode === 0 ? exitCode.success : exitCode.wrongUse };
@@ -20,7 +20,7 @@ export function describeFailure(error: unknown): { readonly line?: string; reado
   };
 }
 
-/** Many lines as one. */
+/** Joins lines into one. */
 export function oneLine(text: string): string {
   return text.trim().replaceAll(/\s*\n\s*/g, ' ');
 }

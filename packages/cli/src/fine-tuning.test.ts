@@ -21,7 +21,7 @@ afterAll(() => vi.unstubAllEnvs());
 
 beforeAll(async () => {
   await writeImages(images, ['blue', 'green', 'red']);
-  // Planning looks at names and classes; full-size weights would take 240 MB.
+  // Planning only looks at names and classes; full-size weights would take 240 MB.
   await writeSafetensors(torchvision, {
     'module.features.0.weight': { shape: [1], data: new Float32Array(1) },
     'module.classifier.6.weight': { shape: [5, 2], data: new Float32Array(10) },
@@ -44,7 +44,7 @@ async function weightsOf(run: string): Promise<Record<string, HostTensor>> {
 }
 
 describe('fine-tuning from published weights', () => {
-  it('takes their network, and images as they expect them', async () => {
+  it('uses their network and its preprocessing', async () => {
     const { config } = await plan({ from: torchvision });
     expect(config.model).toEqual({ variant: 'torchvision', inputSize: 224 });
     expect(config.data.classes).toEqual(['blue', 'green', 'red']);
@@ -53,15 +53,15 @@ describe('fine-tuning from published weights', () => {
     expect(config.recipe.startsFrom).toEqual({ weights: torchvision, replaces: [] });
   });
 
-  it('refuses another network, which has no use for them', async () => {
+  it('refuses another network, which cannot use them', async () => {
     const planned = plan({ from: torchvision, model: 'paper' });
     await expect(planned).rejects.toThrow(ConfigError);
     await expect(planned).rejects.toThrow(
-      /holds weights of torchvision, not of paper: conv1\.weight is \[64, .* and \[96, .* here; give --model torchvision/,
+      /contains weights of torchvision, not of paper: conv1\.weight is \[64, .* and \[96, .* here; give --model torchvision/,
     );
   });
 
-  it('freezes layers and parameters, whatever the recipe says of them', async () => {
+  it('freezes layers and parameters, whatever the recipe says about them', async () => {
     const { config } = await plan({ from: torchvision, freeze: 'conv1, conv2.weight' });
     expect(config.recipe.overrides).toEqual({
       'conv1.weight': { learningRateScale: 0 },
@@ -86,7 +86,7 @@ describe('fine-tuning from published weights', () => {
 });
 
 describe('fine-tuning from a run', () => {
-  it('subtracts the mean that the run subtracted, whatever that of the new images is', async () => {
+  it("subtracts the run's mean image, not that of the new images", async () => {
     const others = join(directory, 'others');
     await writeImages(others, ['blue', 'green']);
     const own = await plan({ data: others, model: 'small' });
@@ -182,7 +182,7 @@ describe('fine-tuning from a run', () => {
       const isFrozen = /^(conv1|fc5)\./.test(name);
       expect(Buffer.from(data.buffer).equals(Buffer.from(before[name]!.data.buffer)), name).toBe(isFrozen);
     }
-    // The command that began it is taken again, also with its recipe by name; another list is not.
+    // The original command is accepted again, also with its recipe by name; another list is not.
     expect((await runCommand([...command, '--resume'])).code).toBe(0);
     const named = await runCommand([...command, '--resume', '--recipe', 'small']);
     expect(named.code, named.stderr).toBe(0);

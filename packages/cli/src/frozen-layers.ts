@@ -1,16 +1,16 @@
 import { ConfigError, type NetworkDescription } from '@alex/tensor';
 import type { Recipe, RecipeFile } from '@alex/trainer';
 
-/** The names that were given with commas between. */
+/** The names from a list separated by commas. */
 export function frozenNames({ freeze }: { readonly freeze?: string }): string[] {
   return (freeze ?? '').split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()]));
 }
 
 /**
- * What some parameters do differently: what the recipe says, and that those which were asked for stay as they are.
+ * The overrides of a recipe, with the requested parameters frozen.
  *
- * @param options.freeze layers (`conv1`) or parameters (`conv1.weight`), with commas between
- * @throws ConfigError for a name that the network does not have, or where nothing would be left to learn
+ * @param options.freeze layers (`conv1`) or parameters (`conv1.weight`), separated by commas
+ * @throws ConfigError for a name that the network does not have, or if nothing would be left to learn
  */
 export function overridesOf(
   options: { readonly freeze?: string },
@@ -29,12 +29,12 @@ export function overridesOf(
     );
     if (found.length > 0) return found;
     const there = learned.map(({ layer }) => layer.name).join(', ');
-    throw new ConfigError(`--freeze ${name}: no layer of this name learns; those that do are ${there}`);
+    throw new ConfigError(`--freeze ${name}: there is no layer with parameters of this name; choose from ${there}`);
   });
   if (learned.every(({ parameters }) => parameters.every(({ path }) => frozen.includes(path)))) {
     throw new ConfigError('--freeze: all layers are named, so nothing would learn; leave one out');
   }
-  // Under their full names: nothing that a recipe says of a layer or a kind counts more.
+  // Under their full names, so that nothing that a recipe says about a layer or a kind takes precedence.
   const still = frozen.map((path) => [path, { ...overrides?.[path], learningRateScale: 0 }]);
   return { overrides: { ...overrides, ...Object.fromEntries(still) } };
 }

@@ -32,7 +32,7 @@ beforeAll(async () => {
     .toFile(join(directory, 'cat.jpg'));
 });
 
-it('use-a-trained-network.md says what the command says of the same image', async () => {
+it('use-a-trained-network.md shows what the command prints for the same image', async () => {
   const program = firstSnippet(await page('use-a-trained-network.md'))!;
   const source = fileURLToPath(new URL('.', import.meta.url));
   const said = await runSnippet(program, source, directory);

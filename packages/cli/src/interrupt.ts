@@ -1,29 +1,30 @@
 import { constants } from 'node:os';
 import { exitCode } from './failure.js';
 
-/** Repeats within this many milliseconds are one: `npm` passes on a Ctrl-C that the terminal has sent already. */
+/** Repeats within this many milliseconds count as one: `npm` forwards a Ctrl-C that the terminal has already sent. */
 const oneKeystroke = 300;
 
 /**
- * What asks a training to end: Ctrl-C, `kill`, a closed terminal or lost connection, and what schedulers send some time
- * before they kill (Slurm's `--signal`, a limit on processor time). Systems that lack one never send it.
+ * Signals that ask a training run to end: Ctrl-C, `kill`, a closed terminal or lost connection, and those that
+ * schedulers send some time before they kill a job (Slurm's `--signal`, a limit on CPU time). Systems that lack one
+ * never send it.
  */
 const requests = ['SIGINT', 'SIGBREAK', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const;
 
-/** How a process exits that a signal ended: 128 and its number, as shells have it. */
+/** The exit code of a process ended by a signal: 128 plus its number, as in shells. */
 function codeOf(signal: NodeJS.Signals): number {
   return 128 + (constants.signals[signal] ?? 0);
 }
 
-/** Turns the signals that ask a command to end into one to stop; a second Ctrl-C quits at once. */
+/** Turns signals that ask a command to end into an abort signal; a second Ctrl-C quits immediately. */
 export class Interruption {
   readonly #controller = new AbortController();
   readonly #onFirst: (signal: NodeJS.Signals) => void;
   #first = 0;
-  /** How the process should exit after it stopped for this reason. */
+  /** The exit code after the command has stopped for this reason. */
   code: number = exitCode.interrupted;
 
-  /** @param onFirst says what happens now */
+  /** @param onFirst tells the user what happens now */
   constructor(onFirst: (signal: NodeJS.Signals) => void) {
     this.#onFirst = onFirst;
     for (const signal of requests) process.on(signal, this.#receive);
@@ -33,7 +34,7 @@ export class Interruption {
     return this.#controller.signal;
   }
 
-  /** Gives the signals their usual meaning back. */
+  /** Restores the signals' default behaviour. */
   dispose(): void {
     for (const signal of requests) process.off(signal, this.#receive);
   }
@@ -47,21 +48,21 @@ export class Interruption {
       this.#controller.abort();
       return;
     }
-    // A scheduler's warning is followed by SIGTERM, a lost connection by several signals: only people lose patience.
+    // A scheduler's warning is followed by SIGTERM, and a lost connection by several signals: only users are impatient.
     const insists = signal === 'SIGINT' || signal === 'SIGBREAK' || (signal === 'SIGTERM' && this.#byPerson);
     if (insists && now - this.#first > oneKeystroke) process.exit(codeOf(signal));
   };
 
-  /** Whether a person, at a terminal, asked first. */
+  /** Whether the first request came from a user at a terminal. */
   get #byPerson(): boolean {
     return this.code === exitCode.interrupted || this.code === exitCode.terminated;
   }
 }
 
-/** Node opens its debugger at SIGUSR1, and runs on; a scheduler means that the process is to end. */
+/** On SIGUSR1, Node opens its debugger and continues; a scheduler means that the process should end. */
 export function endAtUserSignal(): void {
   process.on('SIGUSR1', () => {
-    // Where something is to be saved first, somebody else listens too.
+    // If something has to be saved first, another listener handles the signal.
     if (process.listenerCount('SIGUSR1') === 1) process.exit(codeOf('SIGUSR1'));
   });
 }

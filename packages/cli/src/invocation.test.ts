@@ -30,11 +30,11 @@ describe('a command that is shown', () => {
       { script: '/usr/local/bin/alexnet', environment: { PATH: '/bin:/usr/local/bin' } },
       'alexnet devices',
     ],
-  ])('is called as the process was: %s', (_, changes, expected) => {
+  ])('is shown as the process was called: %s', (_, changes, expected) => {
     expect(alexnetCommand(['devices'], { ...installed, ...changes })).toBe(expected);
   });
 
-  it('quotes what a shell would read otherwise', () => {
+  it('quotes what a shell would interpret', () => {
     const words = ['runs/a', 'my runs', "o'brien", '$HOME', '#1', '50%20', 'a?b', '*', '~', '', '"', 'a;b&c|d', 'a\nb'];
     const line = alexnetCommand(words, installed);
     expect(line).toContain('npx alexnet runs/a ');
@@ -64,11 +64,11 @@ describe('relative paths', () => {
     ],
     ['in the working directory of the installed command', { environment: byNpm }, installed.directory],
     ['in the working directory without npm', inRepository, '/alex'],
-  ])('begin %s', (_, changes, expected) => {
+  ])('start from %s', (_, changes, expected) => {
     expect(callersFolder({ ...installed, ...changes })).toBe(expected);
   });
 
-  it('begin there for this process as well', () => {
+  it('start there for this process as well', () => {
     expect(callersFolder()).toBe(process.cwd());
     expect(alexnetCommand(['devices'])).toBe('npm run alexnet -- devices');
   });

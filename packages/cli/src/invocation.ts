@@ -1,15 +1,15 @@
 import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What a process knows of how it was started. */
+/** How a process was started. */
 export interface Invocation {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The working directory. */
   readonly directory: string;
-  /** The script that was started, as `process.argv[1]` has it. */
+  /** The script that was started, from `process.argv[1]`. */
   readonly script: string;
   readonly platform: NodeJS.Platform;
-  /** The repository, where the command runs from its sources. */
+  /** The repository, if the command runs from its sources. */
   readonly repository: string | undefined;
 }
 
@@ -27,8 +27,8 @@ function presentInvocation(): Invocation {
 }
 
 /**
- * A line that runs `alexnet` with these words, to be shown and copied: called as this process was, with the quotes that
- * a shell needs.
+ * A command line that runs `alexnet` with these words, for display and copying: started in the same way as this
+ * process, and quoted for a shell.
  */
 export function alexnetCommand(words: readonly string[], invocation = presentInvocation()): string {
   const quote = (word: string) => quoted(word, invocation.platform);
@@ -41,7 +41,7 @@ function callOf({ environment, directory, script, platform, repository }: Invoca
     return ['npm', ...prefix, 'run alexnet --'].join(' ');
   }
   const { npm_config_user_agent: agent = '', PATH: path = '' } = environment;
-  // pnpm and Yarn begin theirs with their names, too.
+  // pnpm and Yarn also begin theirs with their own names.
   const [manager] = agent.split('/') as [string];
   const ofManager = { npm: 'npx alexnet', pnpm: 'pnpm exec alexnet', yarn: 'yarn alexnet', bun: 'bunx alexnet' };
   if (Object.hasOwn(ofManager, manager)) return ofManager[manager as keyof typeof ofManager];
@@ -50,8 +50,8 @@ function callOf({ environment, directory, script, platform, repository }: Invoca
 }
 
 /**
- * Where relative paths begin: the folder that the person stands in. `npm run` moves to the folder of `package.json` before
- * it starts the command.
+ * The folder that relative paths start from: the user's current folder. `npm run` changes to the folder of
+ * `package.json` before it starts the command.
  */
 export function callersFolder(invocation = presentInvocation()): string {
   const { environment, directory, repository } = invocation;
@@ -65,7 +65,7 @@ function isWithin(path: string, folder: string): boolean {
   return between !== '..' && !/^\.\.[/\\]/.test(between) && !isAbsolute(between);
 }
 
-/** A word as a POSIX shell or, on Windows, as cmd and PowerShell take it for one. */
+/** A word quoted for a POSIX shell or, on Windows, for both cmd and PowerShell. */
 function quoted(word: string, platform: NodeJS.Platform): string {
   if (platform === 'win32') return /^[\w.:/\\+=,-]+$/.test(word) ? word : `"${word}"`;
   return /^[\w.:/+=,@%-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -16,10 +16,10 @@ async function choicesOf(label: string) {
   return kernelChoices(gpu, train, label);
 }
 
-it('times a kernel that leaves no choice, held against what memory allows', async () => {
+it('times a kernel without alternatives, and compares it with the memory bandwidth', async () => {
   const [choice, ...others] = await choicesOf('norm1/backward');
   expect(others).toEqual([]);
-  // Reads the input and the output's gradient, of 32 x 28 x 28 values, and writes the input's.
+  // It reads the input and the gradient of the output, 32 x 28 x 28 values each, and writes the gradient of the input.
   const bytes = choice!.bytes;
   expect(bytes).toBe(3 * batch * 32 * 28 * 28 * 4);
   const [only, ...more] = await choice!.measure({ multiplyAddsPerSecond: 1e12, copyBytesPerSecond: 1e6 });
@@ -33,8 +33,8 @@ it('times a kernel that leaves no choice, held against what memory allows', asyn
   expect(rooflineShare * milliseconds).toBeCloseTo(bytes / 1000, 6);
 });
 
-it('counts what passes between the kernels of a computation neither as read nor as written', async () => {
-  // Forward with packed weights: input, weights and bias come from outside, the output stays.
+it('does not count intermediate values between the kernels of a computation as read or written', async () => {
+  // Forward with packed weights: input, weights and bias come from outside, and the output stays.
   const [choice] = await choicesOf('conv1/packWeights/filters');
   const [images, weights, bias, outputs] = [3 * 56 * 56, 32 * 3 * 5 * 5, 32, 32 * 28 * 28];
   expect(choice!.kernel).toBe('conv2d/forward');

@@ -13,39 +13,39 @@ import {
 } from '@alex/tensor/kernels';
 import type { RecordedProgram } from '@alex/tensor/network';
 
-/** Something that a kernel computes, and the choice among the ways to compute it. */
+/** A computation of a kernel, and the choice among its implementations. */
 export interface KernelChoice {
-  /** `conv2d/forward`; the kernel's label where there is one way only. */
+  /** `conv2d/forward`; the kernel's label if there is only one implementation. */
   readonly kernel: string;
   readonly shape: string;
-  /** What the network is compiled with; null where there is one way only. */
+  /** The choice that the network is compiled with; null if there is only one implementation. */
   readonly choice: unknown;
-  /** Zero where nothing is known of them: in kernels that are bound by memory. */
+  /** Zero if unknown: in kernels that are bound by memory. */
   readonly multiplyAdds: number;
   /** Bytes of the tensors that it reads and writes, each counted once. */
   readonly bytes: number;
   /**
-   * Times all ways to compute it, and each one's share of what the roofline allows.
+   * Times all implementations, with their shares of the roofline.
    *
-   * @param cache keeps which are to be avoided
+   * @param cache stores which candidates to avoid
    */
   measure(roofline: Roofline, cache?: TuningCache): Promise<MeasuredCandidate[]>;
 }
 
-/** A candidate's time, or why it cannot be taken. */
+/** A candidate's time, or why it cannot be used. */
 export type MeasuredCandidate = CandidateTiming & {
   /** Whether the network is compiled with it. */
   readonly inUse: boolean;
-  /** The least time by the roofline, divided by the time it took: above 1 where an algorithm saves multiply-adds. */
+  /** The least time by the roofline, divided by the measured time: above 1 if an algorithm saves multiply-adds. */
   readonly rooflineShare?: number;
 };
 
-/** Whether a dispatch is a kernel that goes by a label, or belongs to it: `conv2/forward/packWeights`. */
+/** Whether a dispatch has this label or belongs to it: `conv2/forward/packWeights`. */
 export function belongsTo(label: string): (dispatch: Dispatch) => boolean {
   return (dispatch) => dispatch.label === label || dispatch.label.startsWith(`${label}/`);
 }
 
-/** The choices behind a kernel: an algorithm, and those that the chosen algorithm leaves. */
+/** The choices behind a kernel: an algorithm, and the choices within it. */
 export function kernelChoices(gpu: Gpu, program: RecordedProgram, label: string): KernelChoice[] {
   const isOf = belongsTo(label);
   const tunables = program.tunables.filter((tunable) => dispatchesOf(gpu, tunable, choiceOf(gpu, tunable)).some(isOf));
@@ -54,7 +54,7 @@ export function kernelChoices(gpu: Gpu, program: RecordedProgram, label: string)
     : [choiceBehind(gpu, onlyWay(label, program.dispatches.filter(isOf)))];
 }
 
-/** A tunable as it is recorded for an adapter. */
+/** A tunable as recorded for an adapter. */
 export function choiceBehind(gpu: Gpu, tunable: Tunable<unknown>): KernelChoice {
   const { kernel, shape, work: multiplyAdds = 0 } = tunable;
   const choice = choiceOf(gpu, tunable);
@@ -76,7 +76,7 @@ export function choiceBehind(gpu: Gpu, tunable: Tunable<unknown>): KernelChoice 
   };
 }
 
-/** A kernel that leaves no choice, as if it left one of one. */
+/** A kernel without a choice, in the form of a choice of one. */
 function onlyWay(kernel: string, dispatches: readonly Dispatch[]): Tunable<unknown> {
   return {
     kernel,
@@ -93,7 +93,7 @@ function onlyWay(kernel: string, dispatches: readonly Dispatch[]): Tunable<unkno
 
 const bytesOfType = { f32: 4, f16: 2, u32: 4 } as const;
 
-/** Of what is read from outside and of what is left: not of what only passes between the dispatches. */
+/** Counts inputs from outside and final outputs, but not tensors that only pass between the dispatches. */
 function bytesReached(dispatches: readonly Dispatch[], outputs: readonly Tensor[]): number {
   const written = new Set<Tensor>();
   const reached = new Set(outputs);

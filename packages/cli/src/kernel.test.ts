@@ -4,7 +4,7 @@ import { runCommand } from './testing/command.js';
 
 const small = ['--model', 'small', '--batch', '2'];
 
-/** What a kernel's JSON says, of which these tests read something. */
+/** The fields of a kernel's JSON that these tests read. */
 interface Shown {
   readonly program: string;
   readonly dispatches: { label: string; workgroupSize: string; reads: Record<string, string>; wgsl: string }[];
@@ -23,7 +23,7 @@ async function shown(...args: string[]): Promise<Shown> {
 }
 
 describe('alexnet kernel', () => {
-  it('lists every kernel where none is named', async () => {
+  it('lists every kernel if none is named', async () => {
     const { code, stdout } = await runCommand(['kernel', ...small]);
     expect(code).toBe(0);
     const lines = stdout.split('\n').map((line) => line.trim());
@@ -79,7 +79,7 @@ describe('alexnet kernel', () => {
     expect(times).toEqual([...times].sort((a, b) => a - b));
   });
 
-  it('says of a kernel that there is one way to compute it', async () => {
+  it('says if there is only one way to compute a kernel', async () => {
     const { dispatches, choices } = await shown('pool1/backward');
     expect(dispatches.map(({ label }) => label)).toEqual(['pool1/backward']);
     expect(choices).toEqual([expect.objectContaining({ kernel: 'pool1/backward', choice: null, multiplyAdds: 0 })]);

@@ -1,11 +1,12 @@
-/** What a stream says when nobody is there to read it any more: a reader that has enough, a terminal that was closed. */
+/** Errors of a stream that nobody reads any more: a reader that has enough, a terminal that was closed. */
 const nobodyReads = ['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'];
 
 /**
- * Lets a command outlive standard output: a reader that has enough (`| head`), a `tee` that Ctrl-C ended first, a terminal that was
- * closed, a log on a full disk. What cannot be written then is lost, and nothing else is.
+ * Lets a command survive the loss of its standard output: a reader that has enough (`| head`), a `tee` that Ctrl-C
+ * ended first, a closed terminal, a log on a full disk. Only the output that cannot be written is lost.
  *
- * @returns what to call in the end: says on standard error what was lost though somebody may look for it, as on a full disk
+ * @returns a function to call at the end: it reports on standard error what was lost, if somebody may look for it, as
+ * on a full disk
  */
 export function outliveOutput(stdout: NodeJS.WritableStream, stderr: NodeJS.WritableStream): () => void {
   let lost: string | undefined;
@@ -14,6 +15,6 @@ export function outliveOutput(stdout: NodeJS.WritableStream, stderr: NodeJS.Writ
   });
   stderr.on('error', () => undefined);
   return () => {
-    if (lost !== undefined) stderr.write(`warning: not all that was said could be written: ${lost}\n`);
+    if (lost !== undefined) stderr.write(`warning: some of the output could not be written: ${lost}\n`);
   };
 }

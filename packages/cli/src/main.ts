@@ -5,7 +5,7 @@ import { outliveOutput } from './lost-output.js';
 
 const sayWhatIsLost = outliveOutput(process.stdout, process.stderr);
 endAtUserSignal();
-// The one place where relative paths, of arguments and of files that are made, get their meaning.
+// The only place where relative paths, of arguments and of created files, are resolved.
 process.chdir(callersFolder());
 process.exitCode = await runCommandLine(process.argv.slice(2));
 sayWhatIsLost();

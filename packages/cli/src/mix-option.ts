@@ -1,13 +1,13 @@
 import { ConfigError } from '@alex/tensor';
 import { type MixGoal, mixGoals } from '@alex/trainer';
 
-/** How the predictions of several networks are weighed. */
+/** How to weight the predictions of several networks. */
 export type MixOption =
   | { readonly kind: 'equal' }
   | { readonly kind: 'fixed'; readonly weights: readonly number[] }
   | { readonly kind: 'search'; readonly goal: MixGoal };
 
-/** Reads `--mix`: `equal`, `search`, `search:GOAL`, or a weight for each run. */
+/** Parses `--mix`: `equal`, `search`, `search:GOAL`, or a weight for each run. */
 export function parseMix(text: string | undefined, runs: number): MixOption {
   if (text === undefined) return { kind: 'equal' };
   if (runs === 1)
@@ -21,6 +21,6 @@ export function parseMix(text: string | undefined, runs: number): MixOption {
   }
   throw new ConfigError(
     `--mix ${text}: give equal, search, ${mixGoals.map((name) => `search:${name}`).join(', ')}, or ${runs} numbers ` +
-      'with commas between, one for each run',
+      'separated by commas, one for each run',
   );
 }

@@ -3,11 +3,11 @@ import { formatShape } from '@alex/tensor/kernels';
 import { describeModel } from './session.js';
 
 /**
- * The first thing, from the image upwards, in which two networks differ, in words: `conv1.weight is [64, 3, 11, 11] there and
- * [96, 3, 11, 11] here`.
+ * The first difference between two networks, from the image upwards, in words:
+ * `conv1.weight is [64, 3, 11, 11] there and [96, 3, 11, 11] here`.
  *
- * @param there the variant of what is to be used
- * @param here the variant that was asked for
+ * @param there the variant of the given weights
+ * @param here the requested variant
  */
 export function differenceOf(there: string, here: string): string {
   const [one, other] = [there, here].map((variant) => describeModel({ variant, classes: 2 })) as [

@@ -26,7 +26,7 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
     options.recipe === undefined
       ? defaultsOf(options.model ?? start?.variant ?? 'paper')
       : await findRecipe(options.recipe);
-  // A network without a recipe of its own has the paper's.
+  // A network without its own recipe uses the paper's.
   const variant = options.model ?? (options.recipe === undefined ? start?.variant : undefined) ?? recipe.model.variant;
   const startsFrom = startOf(options, recipe, start, variant);
   if (source === undefined) {
@@ -45,12 +45,12 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
   const { length } = dataset.train;
   const batch = options.batch ?? Math.min(recipe.batch, length);
   if (batch > length) {
-    throw new ConfigError(`--batch ${batch}: there are only ${length} images to learn from; give at most ${length}`);
+    throw new ConfigError(`--batch ${batch}: there are only ${length} training images; give at most ${length}`);
   }
   const stepsPerEpoch = batchesPerEpoch(length, { batch });
-  // Rarely enough to cost little on small data, and at least once an epoch on large.
+  // Seldom enough to cost little on small data, and at least once per epoch on large data.
   const often = Math.max(50, stepsPerEpoch);
-  // A recipe's own division is of its own batch.
+  // A recipe's micro-batch belongs to its own batch size.
   const microBatch = options.microBatch ?? (batch === recipe.batch ? recipe.microBatch : undefined);
   const strength = options.colour ? recipe.images.colourStrength : 0;
   const warmUp = warmUpOf(options, recipe, batch);
@@ -74,7 +74,7 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
       padding: recipe.images.padding,
       scale: recipe.images.scale,
       ...measured,
-      // What was learnt expects what it was learnt from.
+      // Trained weights expect the mean that they were trained with.
       ...(expected ? { mean: [...expected] } : meanImage !== undefined && { meanImage }),
     },
     recipe: {
@@ -127,7 +127,7 @@ function remarksOf(options: TrainOptions, { recipe, images }: RunConfig, { batch
   ];
 }
 
-/** A training is saved at least so often, unless somebody says otherwise: what an interruption may cost. */
+/** Most steps between checkpoints, unless the user says otherwise: what an interruption may cost. */
 const mostStepsToLose = 500;
 
 function keeping({ keep }: TrainOptions, { keepCheckpoints }: RecipeFile): { keepCheckpoints?: number } {
@@ -135,7 +135,7 @@ function keeping({ keep }: TrainOptions, { keepCheckpoints }: RecipeFile): { kee
   return kept === undefined ? {} : { keepCheckpoints: kept };
 }
 
-/** A rate that follows the batch rises from what it was for the recipe's batch, another from 0. */
+/** A rate scaled with the batch rises from its value for the recipe's batch, any other from 0. */
 function warmUpOf({ warmUp, scaleRate }: TrainOptions, recipe: RecipeFile, batch: number): RecipeFile['warmUp'] {
   if (warmUp === undefined) return recipe.warmUp;
   return { epochs: warmUp, from: scaleRate ? Math.min(1, recipe.batch / batch) : 0 };
@@ -162,12 +162,12 @@ function startOf(
   if (from === undefined || !start) {
     if (!startsFrom) return undefined;
     throw new ConfigError(
-      `--from is missing: the recipe continues from the weights of another run; give the run of ${startsFrom.recipe}, or its weights.safetensors`,
+      `--from is missing: the recipe starts from the weights of another run; give the run of ${startsFrom.recipe}, or its weights.safetensors`,
     );
   }
   if (start.isPublished && start.variant !== variant) {
     throw new ConfigError(
-      `--from ${from}: holds weights of ${start.variant}, not of ${variant}: ${differenceOf(start.variant!, variant)}; ` +
+      `--from ${from}: contains weights of ${start.variant}, not of ${variant}: ${differenceOf(start.variant!, variant)}; ` +
         `give --model ${start.variant}`,
     );
   }

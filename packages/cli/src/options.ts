@@ -21,14 +21,14 @@ export function positiveNumber(text: string): number {
   throw new InvalidArgumentError('It must be a number above 0.');
 }
 
-/** A parser for commander: a share in percent, such as `0.1%`; gives it as a number from 0 to 1. */
+/** A parser for commander: a percentage such as `0.1%`, as a number from 0 to 1. */
 export function percentage(text: string): number {
   const value = Number(/^(\d+(?:\.\d+)?)%$/.exec(text)?.[1]);
   if (value >= 0 && value <= 100) return value / 100;
-  throw new InvalidArgumentError('It must be a share such as 0.1%.');
+  throw new InvalidArgumentError('It must be a percentage such as 0.1%.');
 }
 
-/** A parser for commander: a size such as `500MB` or `4GB`; gives it in bytes. */
+/** A parser for commander: a size such as `500MB` or `4GB`, in bytes. */
 export function byteSize(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([kMGT]?)B?$/i.exec(text.trim()) ?? [];
   const bytes = Math.floor(Number(number) * 1000 ** ['', 'K', 'M', 'G', 'T'].indexOf(unit?.toUpperCase() ?? '-'));
@@ -36,12 +36,12 @@ export function byteSize(text: string): number {
   throw new InvalidArgumentError('It must be a size such as 4GB.');
 }
 
-/** What every command takes. */
+/** Options of every command. */
 export interface CommonOptions {
   readonly json?: boolean;
 }
 
-/** What every command takes that computes. */
+/** Options of every command that uses an adapter. */
 export interface AdapterOptions extends CommonOptions {
   readonly adapters?: string;
 }
@@ -57,14 +57,14 @@ export const jsonOption = () =>
 
 const modelNames = variants.map(({ name }) => name).join(', ');
 
-/** @param purpose what the network is for */
+/** @param purpose what the network is used for */
 export const modelOption = (purpose: string) =>
   new Option('--model <name>', `${purpose}: ${modelNames} (default: paper)`);
 
 export const batchOption = () =>
   new Option('--batch <n>', 'images per step (default: the published batch size)').argParser(wholeNumber(1));
 
-/** The environment is read only here. */
+/** The only place that reads the environment. */
 export const adapterOption = () =>
   new Option(
     '--adapter, --adapters <name>',
@@ -97,7 +97,7 @@ export const precisionOption = () =>
     'how activations and weights are stored: float32, or mixed, in 16 bits on adapters with shader-f16 (default: float32)',
   ).choices(precisions);
 
-/** @param byDefault what is done where the option is not given */
+/** @param byDefault the behaviour without the option */
 export const tuneOption = (byDefault: string) =>
   new Option(
     '--tune <effort>',

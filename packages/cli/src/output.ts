@@ -1,14 +1,14 @@
 import type { Writable } from 'node:stream';
 
-/** Where a command speaks: to people, or with `--json` to programs, which get standard output for themselves. */
+/** The output of a command: for users or, with `--json`, for programs, which get standard output for themselves. */
 export interface Output {
-  /** Where words for people go: standard output, or standard error with `--json`. */
+  /** The stream for users: standard output, or standard error with `--json`. */
   readonly stream: Writable & { readonly isTTY?: boolean };
   /** Standard error. */
   readonly errors: Output['stream'];
-  /** A line for people. */
+  /** A line for users. */
   line(text?: string): void;
-  /** What a program gets with `--json`, and nobody otherwise. */
+  /** The result for programs, printed only with `--json`. */
   result(value: unknown): void;
 }
 
@@ -18,7 +18,7 @@ export interface Streams {
   readonly stderr: Output['stream'];
 }
 
-/** Speaks through the streams given. */
+/** Output through the given streams. */
 export function createOutput({ json = false }: { readonly json?: boolean }, { stdout, stderr }: Streams): Output {
   const stream = json ? stderr : stdout;
   return {

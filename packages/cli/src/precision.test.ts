@@ -14,7 +14,7 @@ beforeAll(async () => {
   await writeImages(images, ['blue', 'green', 'red']);
 });
 
-/** Of the adapter that commands take as well; at the top level, because tests are skipped before any hook runs. */
+/** Of the adapter that the commands use too. At the top level, because tests are skipped before any hook runs. */
 const hasHalves = await (async () => {
   const adapter = process.env['ALEX_ADAPTER'];
   const gpu = await openGpu(adapter ? { adapter } : {});
@@ -31,7 +31,7 @@ const training = (run: string, steps: number, ...more: string[]) =>
   );
 
 it.skipIf(hasHalves)(
-  'mixed is refused in one line where the adapter lacks shader-f16, and no run is begun',
+  'mixed is refused in one line if the adapter lacks shader-f16, and no run is started',
   async () => {
     const run = join(directory, 'refused');
     const { code, stderr } = await training(run, 1, '--precision', 'mixed');
@@ -42,7 +42,7 @@ it.skipIf(hasHalves)(
 );
 
 describe.skipIf(!hasHalves)('--precision mixed (needs the feature shader-f16)', () => {
-  it('is kept by the run, continues, and is evaluated in float32', async () => {
+  it('is stored in the run, resumes, and is evaluated in float32', async () => {
     const parts = join(directory, 'parts');
     expect((await training(parts, 3, '--precision', 'mixed')).code).toBe(0);
     const config = JSON.parse(await readFile(join(parts, 'config.json'), 'utf8'));
@@ -50,7 +50,7 @@ describe.skipIf(!hasHalves)('--precision mixed (needs the feature shader-f16)', 
 
     const other = await training(parts, 6, '--resume', '--precision', 'float32');
     expect(other.code).toBe(2);
-    expect(other.stderr).toMatch(/--precision float32 cannot be changed .* begun with mixed/);
+    expect(other.stderr).toMatch(/--precision float32 cannot be changed .* started with mixed/);
 
     expect((await training(parts, 6, '--resume')).code).toBe(0);
     expect((await runCommand(['evaluate', '--run', parts])).code).toBe(0);

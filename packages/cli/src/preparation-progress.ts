@@ -3,17 +3,19 @@ import { SingleBar } from 'cli-progress';
 import { barStyle } from './bar-style.js';
 import { duration, movesCursor, type Output } from './output.js';
 
-/** Seconds between lines where there is no terminal. */
+/** Seconds between lines if there is no terminal. */
 const lineEvery = 5;
-/** Seconds that the rate is taken over: images differ, and the disk's buffers fill and empty. */
+/** Seconds over which the rate is averaged: images differ, and the disk's buffers fill and empty. */
 const rateOver = 30;
 
-/** Shows on standard error how a preparation gets on: a bar on a terminal, a plain line every few seconds elsewhere. */
+/**
+ * Shows the progress of a preparation on standard error: a bar on a terminal, otherwise a plain line every few seconds.
+ */
 export class PreparationProgress {
   readonly #stream: Output['errors'];
   #bar: SingleBar | undefined;
   #lastLine = performance.now();
-  /** When so many images were done, from the beginning of the time that the rate is taken over. */
+  /** When how many images were done, since the start of the interval for the rate. */
   #marks: { readonly time: number; readonly done: number }[] = [];
 
   constructor({ errors }: Pick<Output, 'errors'>) {
@@ -36,13 +38,13 @@ export class PreparationProgress {
     }
   }
 
-  /** A line that stays. */
+  /** A permanent line. */
   say(text: string): void {
     this.stop();
     this.#stream.write(`${text}\n`);
   }
 
-  /** Takes the bar away; nothing where there is none. */
+  /** Removes the bar, if there is one. */
   stop(): void {
     this.#bar?.stop();
     this.#bar = undefined;

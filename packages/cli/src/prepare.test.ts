@@ -22,7 +22,7 @@ const preparation = (to: string, ...more: string[]) => [
   ...more,
 ];
 
-it('says what it takes', async () => {
+it('has help', async () => {
   const { code, stdout, stderr } = await runCommand(['prepare', '--help']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   for (const word of ['--source', '--from', '--to', '--size', '--max-rejected', '--format', '--workers', '--json'])
@@ -31,7 +31,7 @@ it('says what it takes', async () => {
 });
 
 describe('images', () => {
-  it('are prepared, for programs and for people', async () => {
+  it('are prepared, with output for programs and for people', async () => {
     const { code, stdout, stderr } = await runCommand(preparation(prepared, '--json'));
     expect(code).toBe(0);
     const result = JSON.parse(stdout);
@@ -46,13 +46,13 @@ describe('images', () => {
       size: 28,
     });
     expect(result.standardDeviations).toHaveLength(3);
-    expect(stderr).toContain('images: 21 images to learn from and 3 held out, of 3 classes, ');
+    expect(stderr).toContain('images: 21 training and 3 validation images, of 3 classes, ');
     expect(stderr).toContain(`train --data ${prepared} --run runs/mine`);
     expect(await readdir(prepared)).toContain('dataset.json');
 
     const again = await runCommand(preparation(prepared));
     expect(again).toMatchObject({ code: 0, stderr: '' });
-    expect(again.stdout).toContain('They were there already; every file is as it was prepared.');
+    expect(again.stdout).toContain('The data set already exists, and all of its files match their checksums.');
   });
 
   it('are known by their content where nobody says what they are', async () => {
@@ -71,7 +71,7 @@ describe('images', () => {
     const { code, stderr } = await runCommand(preparation(join(directory, 'to-more'), '--from', from));
     expect(code).toBe(0);
     expect(stderr).toContain('There is no val/: the images of test/ are used for validation.\n');
-    expect(stderr).toContain('1 file with another ending is left out: train/red/red.bmp: ');
+    expect(stderr).toContain('1 file with another extension is left out: train/red/red.bmp: ');
   });
 
   it('that cannot be used are counted, and too many are a failure', async () => {
@@ -91,7 +91,7 @@ describe('images', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('a training on prepared images', () => {
-  it('that was stopped continues to the same weights', async () => {
+  it('that was stopped resumes to the same weights', async () => {
     expect((await runCommand(preparation(prepared))).code).toBe(0);
     const [whole, stopped] = [join(directory, 'whole'), join(directory, 'stopped')];
     const recipe = await writeConstantRecipe(directory);
@@ -112,7 +112,7 @@ describe.skipIf(process.platform === 'win32')('a training on prepared images', (
     const weights = (run: string) => readFile(join(run, 'weights.safetensors'));
     expect((await weights(stopped)).equals(await weights(whole))).toBe(true);
     const { images } = JSON.parse(await readFile(join(whole, 'config.json'), 'utf8'));
-    // The mean image of three channels is subtracted: float32 in base64.
+    // The mean image of three channels that is subtracted: float32 in base64.
     expect(Buffer.from(images.meanImage, 'base64')).toHaveLength(4 * 3 * 28 * 28);
   });
 });
@@ -129,12 +129,12 @@ describe('wrong use', () => {
     [
       'a share without its sign',
       ['prepare', '--source', 'emoji', '--to', 'never-made', '--max-rejected', '0.1'],
-      /--max-rejected.*share such as 0\.1%/,
+      /--max-rejected.*percentage such as 0\.1%/,
     ],
     [
       'classes of a folder',
       ['prepare', '--source', 'folder', '--from', '.', '--to', 'never-made', '--classes', '3'],
-      /classes is 3, but folder has classes of its own/,
+      /classes is 3, but folder has its own classes/,
     ],
   ])('%s', async (_, args, says) => {
     const { code, stderr } = await runCommand(args, { directory });
@@ -144,15 +144,15 @@ describe('wrong use', () => {
     await expect(access(join(directory, 'never-made'))).rejects.toThrow(/ENOENT/);
   });
 
-  it('images that are not there are a failure', async () => {
+  it('missing images are a failure', async () => {
     const { code, stderr } = await runCommand(preparation('never-made', '--from', 'gone'), { directory });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: there is no folder gone: check the path\n$/);
   });
 
-  it('a target that holds something else is left as it is', async () => {
+  it('a target with other content is left unchanged', async () => {
     const { code, stderr } = await runCommand(preparation(images));
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^error: .*images holds blue and is no preparation/);
+    expect(stderr).toMatch(/^error: .*images holds blue and is not an unfinished preparation/);
   });
 });

@@ -3,14 +3,14 @@ import { MultiBar, type SingleBar } from 'cli-progress';
 import { barStyle } from './bar-style.js';
 import { duration, movesCursor, type Output, percent } from './output.js';
 
-/** Steps that loss, top-1 error and speed are averaged over. */
+/** Number of steps over which loss, top-1 error and speed are averaged. */
 const window = 20;
-/** Seconds between lines where there is no terminal. */
+/** Seconds between lines if there is no terminal. */
 const lineEvery = 5;
 
 /**
- * Shows how a training gets on: one line with a bar that stays in its place on a terminal, a plain line every few
- * seconds elsewhere. Results of evaluations stay on the screen.
+ * Shows the progress of training: on a terminal a line with a bar that stays in place, otherwise a plain line every few
+ * seconds. Results of evaluations stay on the screen.
  */
 export class TrainingProgress {
   readonly #output: Output;
@@ -38,8 +38,8 @@ export class TrainingProgress {
       case 'step': {
         const now = performance.now();
         const { step, loss, top1Error, imagesPerSecond } = event.metrics;
-        // With what lies between steps, evaluations too, as that is what is waited for; without the first step, in which
-        // the adapter's driver compiles.
+        // Includes the time between steps, evaluations too, since the user waits for it; but not the first step, in
+        // which the driver compiles.
         if (this.#lastStep !== undefined) this.#note(this.#seconds, (now - this.#lastStep) / 1000);
         this.#note(this.#losses, loss);
         this.#note(this.#errors, top1Error);
@@ -66,12 +66,12 @@ export class TrainingProgress {
     }
   }
 
-  /** A line that stays. */
+  /** A permanent line. */
   say(text: string): void {
     this.#keep(text);
   }
 
-  /** Takes the bar away; nothing where there is none. */
+  /** Removes the bar, if there is one. */
   stop(): void {
     this.#bars?.stop();
     this.#bars = undefined;

@@ -17,14 +17,14 @@ const tensorOf = (...shape: number[]): HostTensor => ({
   data: new Float32Array(shape.reduce((product, size) => product * size, 1)),
 });
 
-/** Weights of a published network at full width take 240 MB; these have the shapes alone. */
+/** The weights of a published network at full width take 240 MB; these have only the shapes. */
 function weightsOf(form: 'torchvision' | 'caffe', classes = 2): PublishedWeights {
   const names: Readonly<Record<string, string>> = publishedForms[form].layers;
   const tensors = Object.fromEntries(
     alexnet({ variant: form, classes }).layers.flatMap(({ layer, parameters }) =>
       parameters.map(({ name, shape }) => [
         `${names[layer.name]}.${name}`,
-        // Only the first layer's numbers are looked at.
+        // Only the values of the first layer are used.
         layer.name === 'conv1' ? tensorOf(...shape) : { shape: [...shape], data: new Float32Array() },
       ]),
     ),
@@ -33,7 +33,7 @@ function weightsOf(form: 'torchvision' | 'caffe', classes = 2): PublishedWeights
 }
 
 describe('a file of published weights', () => {
-  it('is known by its content', async () => {
+  it('is recognized by its content', async () => {
     await writeSafetensors(file('a.bin'), {
       ...{ 'classifier.6.weight': tensorOf(7, 2), 'classifier.6.bias': tensorOf(7), 'features.0.bias': tensorOf(64) },
     });
@@ -71,10 +71,10 @@ describe('a file of published weights', () => {
     await refused(
       'foreign',
       undefined,
-      /classifier.6.weight, the last layer of torchvision, is missing; .* as torchvision's alexnet does/,
+      /classifier.6.weight, the last layer of torchvision, is missing; .* torchvision's tensor names/,
     );
     await writeSafetensors(file('own'), { 'conv1.weight': tensorOf(7) });
-    await refused('own', undefined, /holds weights of a run of this program, .*give the run's directory as --run/);
+    await refused('own', undefined, /contains weights of a run of this program .*give the run's directory with --run/);
     const double = Buffer.from(
       JSON.stringify({ 'classifier.6.bias': { dtype: 'F64', shape: [2], data_offsets: [0, 16] } }),
     );
@@ -88,7 +88,7 @@ describe('a file of published weights', () => {
   });
 });
 
-/** A caffemodel of layers without blobs, and a last one; in the form of 2014 or of today. */
+/** A caffemodel whose layers have no blobs, except the last, in the format of 2014 or today's. */
 async function caffemodel(name: string, types: readonly string[], old = false): Promise<string> {
   const { root } = protobuf.parse(`syntax = "proto2";
     message Shape { repeated int64 dim = 1 [packed = true]; }
@@ -113,33 +113,33 @@ describe('a caffemodel', () => {
   const alexNet = ['Convolution', 'ReLU', 'LRN', 'Pooling'];
   const caffeNet = ['Convolution', 'ReLU', 'Pooling', 'LRN'];
 
-  it.each([false, true])('is told from its relative by the order of its layers (of 2014: %s)', async (old) => {
-    // Whatever its author called it.
+  it.each([false, true])('is told from its sibling by the order of its layers (of 2014: %s)', async (old) => {
+    // Whatever its author named it.
     const alex = await readPublishedWeights(await caffemodel('CaffeNet', alexNet, old));
     expect(alex).toMatchObject({ form: { variant: 'caffe' }, classes: 2, remarks: [] });
     const caffe = await readPublishedWeights(await caffemodel('AlexNet', caffeNet, old));
     expect(caffe).toMatchObject({ form: { variant: 'caffenet' }, classes: 2, remarks: [] });
   });
 
-  it('without the layers that would tell is taken by its name, which is said', async () => {
+  it('without the telling layers is identified by its name, with a message', async () => {
     const named = await readPublishedWeights(await caffemodel('my CaffeNet', ['Convolution']));
     expect(named).toMatchObject({ form: { variant: 'caffenet' } });
-    expect(named.remarks.join()).toMatch(/taken for caffenet, by its name my CaffeNet\./);
+    expect(named.remarks.join()).toMatch(/assumed to be caffenet, by its name my CaffeNet\./);
     const nameless = await readPublishedWeights(await caffemodel('', ['Convolution']));
-    expect(nameless.remarks.join()).toMatch(/does not say whether .*taken for caffe\./);
+    expect(nameless.remarks.join()).toMatch(/does not say whether .*assumed to be caffe\./);
   });
 
-  it('of another relative is refused', async () => {
+  it('of another network is refused', async () => {
     const reading = readPublishedWeights(await caffemodel('VGG', ['Convolution', 'ReLU', 'Pooling']));
     await expect(reading).rejects.toThrow(CheckpointError);
-    await expect(reading).rejects.toThrow(/VGG pools but has no normalization across maps/);
+    await expect(reading).rejects.toThrow(/VGG has pooling but no normalization across maps/);
   });
 });
 
 describe('a published network', () => {
   const images = { classes: ['cat', 'dog'], height: 4, width: 4 };
 
-  it('subtracts the mean that it was trained with', async () => {
+  it('subtracts the mean image that it was trained with', async () => {
     const { config } = await publishedNetwork(weightsOf('torchvision'), images);
     expect(config.model).toEqual({ variant: 'torchvision', inputSize: 224 });
     expect(config.images).toMatchObject({ mean: [123.675, 116.28, 103.53], scale: 1, crop: 'centre' });
@@ -152,7 +152,7 @@ describe('a published network', () => {
     });
     await writeFile(file('mean'), blob.encode(blob.fromObject(mean(4))).finish());
     const caffe = await publishedNetwork(weightsOf('caffe'), images, file('mean'));
-    // Blue, green, red of the file are the third, second and first of the run.
+    // Blue, green and red of the file are the third, second and first channel of the run.
     const turned = [2, 1, 0].flatMap((channel) => Array.from({ length: 16 }, (_, i) => 16 * channel + i));
     expect([...floatsFromBase64(caffe.config.images.meanImage!)]).toEqual(turned);
     await writeFile(file('small'), blob.encode(blob.fromObject(mean(3))).finish());
@@ -161,10 +161,10 @@ describe('a published network', () => {
     await expect(publishedNetwork(weightsOf('torchvision'), images, file('mean'))).rejects.toThrow(/only Caffe's/);
   });
 
-  it('wants images of as many classes', async () => {
+  it('requires images of the same number of classes', async () => {
     const asked = publishedNetwork(weightsOf('caffe', 3), images);
     await expect(asked).rejects.toThrow(ConfigError);
-    await expect(asked).rejects.toThrow(/tells 3 classes apart, the images have 2/);
+    await expect(asked).rejects.toThrow(/has 3 classes, but the images have 2/);
   });
 
   it('has names for its classes, or numbers', async () => {
@@ -173,13 +173,13 @@ describe('a published network', () => {
     await writeFile(file('labels'), '\ufefftench\r\ngoldfish\r\n');
     expect(await readLabels(file('labels'), 2)).toEqual(['tench', 'goldfish']);
     expect(await readLabels(undefined, 2)).toEqual(['class 0', 'class 1']);
-    await expect(readLabels(file('labels'), 3)).rejects.toThrow(/has 2 lines, the network tells 3 classes apart/);
+    await expect(readLabels(file('labels'), 3)).rejects.toThrow(/has 2 lines, but the network has 3 classes/);
     await expect(readLabels(file('none'), 3)).rejects.toThrow(ConfigError);
   });
 });
 
 describe('--mix', () => {
-  it('says how runs are weighed', () => {
+  it('prints the weights of the runs', () => {
     expect(parseMix(undefined, 2)).toEqual({ kind: 'equal' });
     expect(parseMix('search', 2)).toEqual({ kind: 'search', goal: 'top5' });
     expect(parseMix('search:loss', 2)).toEqual({ kind: 'search', goal: 'loss' });

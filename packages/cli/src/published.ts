@@ -18,22 +18,22 @@ import {
 import { defaultsOf } from './recipes.js';
 import { describeModel, type TrainedNetwork } from './session.js';
 
-/** Images as the published networks were tested on: shorter side 256, the square in its centre. */
+/** The images that the published networks were tested on: shorter side 256, central square. */
 export const publishedImageSize = 256;
 
-/** Weights that others published. */
+/** Published weights. */
 export interface PublishedWeights {
   readonly file: string;
   readonly form: PublishedForm;
-  /** By the names that the published network has. */
+  /** Under the published network's own names. */
   readonly tensors: Readonly<Record<string, HostTensor>>;
-  /** How many classes they tell apart. */
+  /** Number of classes. */
   readonly classes: number;
-  /** What was not taken as it is: one sentence each. */
+  /** What was changed or skipped: one sentence each. */
   readonly remarks: readonly string[];
 }
 
-/** Weights in a file of safetensors under this program's own names, such as `weights.safetensors` of a run. */
+/** Weights in a safetensors file under this program's own names, such as the `weights.safetensors` of a run. */
 export interface OwnWeights {
   readonly file: string;
   readonly form: 'own';
@@ -43,9 +43,9 @@ export interface OwnWeights {
 }
 
 /**
- * Reads a file of weights, and tells by its content whose they are.
+ * Reads a weights file, and detects its origin from its contents.
  *
- * @throws CheckpointError where it is missing, truncated or something else, which is named with what to do
+ * @throws CheckpointError if it is missing, truncated or of another format; the message says what to do
  */
 export async function readWeights(file: string): Promise<PublishedWeights | OwnWeights> {
   if ((await weightsFormat(file)) === 'caffemodel') {
@@ -58,12 +58,12 @@ export async function readWeights(file: string): Promise<PublishedWeights | OwnW
   if (!isTorchvision && Object.keys(tensors).some((name) => /^conv1\.|\.velocity$/.test(name))) {
     return { file, form: 'own', tensors, model: notedModel(metadata) };
   }
-  const counters = wholeNumbers.length > 0 ? [`${wholeNumbers.join(', ')}: whole numbers, left out.`] : [];
+  const counters = wholeNumbers.length > 0 ? [`${wholeNumbers.join(', ')}: integers, skipped.`] : [];
   return published(file, publishedForms.torchvision, tensors, ...counters);
 }
 
 /**
- * Reads weights that others published.
+ * Reads published weights.
  *
  * @throws CheckpointError as {@link readWeights}, and for weights of a run
  */
@@ -71,7 +71,7 @@ export async function readPublishedWeights(file: string): Promise<PublishedWeigh
   const weights = await readWeights(file);
   if (weights.form !== 'own') return weights;
   throw new CheckpointError(
-    `${file}: holds weights of a run of this program, whose names they have (conv1.weight); give the run's directory as --run`,
+    `${file}: contains weights of a run of this program (with names such as conv1.weight); give the run's directory with --run`,
   );
 }
 
@@ -87,8 +87,8 @@ function published(
 }
 
 /**
- * Which of Caffe's two networks it is, whose tensors have the same names and shapes: AlexNet normalizes before it pools,
- * CaffeNet afterwards.
+ * Which of Caffe's two networks it is. Their tensors have the same names and shapes, but AlexNet normalizes before it
+ * pools, CaffeNet afterwards.
  */
 function caffeForm(
   file: string,
@@ -101,14 +101,14 @@ function caffeForm(
   }
   if (pooling! >= 0) {
     throw new CheckpointError(
-      `${file}: ${name || 'its network'} pools but has no normalization across maps (LRN): it is a relative of AlexNet, which is not known here`,
+      `${file}: ${name || 'its network'} has pooling but no normalization across maps (LRN): this relative of AlexNet is not supported`,
     );
   }
   const form = /caffenet/i.test(name) ? publishedForms.caffenet : publishedForms.caffe;
   return {
     form,
     remark: [
-      `does not say whether it normalizes before it pools; taken for ${form.variant}${name && `, by its name ${name}`}.`,
+      `does not say whether it normalizes before it pools; assumed to be ${form.variant}${name && `, by its name ${name}`}.`,
     ],
   };
 }
@@ -116,9 +116,9 @@ function caffeForm(
 /**
  * A published network, ready to be put on an adapter.
  *
- * @param images what it will be shown
- * @param meanFile Caffe's mean image; otherwise the mean colour that came with the network is subtracted
- * @throws CheckpointError where a tensor is missing, unknown or of another shape; ConfigError where the mean does not fit
+ * @param images the images that it will get
+ * @param meanFile Caffe's mean image; by default, the published mean colour is subtracted
+ * @throws CheckpointError if a tensor is missing, unknown or misshapen; ConfigError if the mean does not fit
  */
 export async function publishedNetwork(
   weights: PublishedWeights,
@@ -129,8 +129,8 @@ export async function publishedNetwork(
   const { variant } = form;
   if (images.classes.length !== classes) {
     throw new ConfigError(
-      `${file}: tells ${classes} classes apart, the images have ${images.classes.length}; give images of the same ` +
-        'classes in the same order (ImageNet: that of the WordNet ids)',
+      `${file}: has ${classes} classes, but the images have ${images.classes.length}; use images with the same ` +
+        'classes in the same order (ImageNet: in order of the WordNet ids)',
     );
   }
   const { height, width } = images;
@@ -147,7 +147,7 @@ export async function publishedNetwork(
       ...(meanFile !== undefined && { meanImage: await readMean(meanFile, weights, images) }),
       scale: 1,
     },
-    // It learns no more; only the batch matters.
+    // It is not trained, so only the batch matters.
     recipe: {
       batch,
       learningRate,
@@ -164,7 +164,7 @@ export async function publishedNetwork(
   return { path: file, config, learnt: async () => ({ weights: parameters, kind: 'published' }) };
 }
 
-/** Caffe's mean image, its channels turned round. */
+/** Caffe's mean image, with its channels reversed. */
 async function readMean(
   file: string,
   { form }: PublishedWeights,
@@ -189,9 +189,9 @@ async function readMean(
 }
 
 /**
- * Names for a network's classes: a line each, with a WordNet id before it or not.
+ * Names for a network's classes: one per line, with or without a WordNet id before it.
  *
- * @throws ConfigError where there are not as many as classes
+ * @throws ConfigError if their number is not that of the classes
  */
 export async function readLabels(file: string | undefined, classes: number): Promise<string[]> {
   if (file === undefined) return Array.from({ length: classes }, (_, label) => `class ${label}`);
@@ -203,5 +203,5 @@ export async function readLabels(file: string | undefined, classes: number): Pro
     .filter((line) => line.trim() !== '')
     .map((line) => line.trim().replace(/^n\d{8}\s+/, ''));
   if (names.length === classes) return names;
-  throw new ConfigError(`--labels ${file}: has ${names.length} lines, the network tells ${classes} classes apart`);
+  throw new ConfigError(`--labels ${file}: has ${names.length} lines, but the network has ${classes} classes`);
 }

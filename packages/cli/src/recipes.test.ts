@@ -22,8 +22,8 @@ const train = (run: string, ...more: string[]) => ['train', '--data', images, '-
 const small = ['--model', 'small', '--crop', '24', '--batch', '4'];
 const configOf = async (run: string) => JSON.parse(await readFile(join(run, 'config.json'), 'utf8'));
 
-describe('the recipes that come with the command', () => {
-  it('are there for every network, and for what has several', () => {
+describe('the built-in recipes', () => {
+  it('exist for every network, some with several', () => {
     for (const { name } of variants) expect(defaultsOf(name).model.variant).toBe(name);
     expect(recipeNames).toEqual(
       expect.arrayContaining(['release-2010', 'six-conv-pretrain', 'six-conv-finetune', 'no-colour']),
@@ -70,7 +70,7 @@ describe('the recipes that come with the command', () => {
     ]);
   });
 
-  it('are told from files and from what is neither', async () => {
+  it('are told apart from files and from anything else', async () => {
     await expect(findRecipe('papr')).rejects.toThrow(ConfigError);
     await expect(findRecipe('papr')).rejects.toThrow(/no such recipe; give a file, or one of .*paper/);
     await expect(findRecipe('./papr.json')).rejects.toThrow(/could not be read/);
@@ -78,7 +78,7 @@ describe('the recipes that come with the command', () => {
 });
 
 describe('train', () => {
-  it('takes a recipe from a file, starts from the weights of another run, and continues with both', async () => {
+  it('reads a recipe from a file, starts from the weights of another run, and resumes with both', async () => {
     const [first, second] = [join(directory, 'first'), join(directory, 'second')];
     expect((await runCommand(train(first, ...small, '--steps', '2'))).code).toBe(0);
     const file = join(directory, 'mine.json');
@@ -119,7 +119,7 @@ describe('train', () => {
     });
     const resumed = await runCommand([...args, '--from', first, '--resume']);
     expect(resumed.code).toBe(0);
-    // What a run leaves behind that was killed before its first checkpoint.
+    // What remains of a run that was killed before its first checkpoint.
     const learnt = await readFile(join(second, 'weights.safetensors'));
     for (const file of ['checkpoints', 'weights.safetensors', 'metrics.jsonl']) {
       await rm(join(second, file), { recursive: true });
@@ -139,7 +139,7 @@ describe('train', () => {
     expect(wrong.stderr).toMatch(/^error: .*mine\.json: momentum: expected <1, got 1\n$/);
   });
 
-  it('says what fits the memory, and trains with that', async () => {
+  it('says what fits in memory, and trains with that', async () => {
     const run = join(directory, 'narrow');
     const batch = ['--model', 'small', '--crop', '24', '--batch', '16', '--steps', '1', '--memory', '2.6MB'];
     const refused = await runCommand(train(run, ...batch));
@@ -147,13 +147,13 @@ describe('train', () => {
     expect(refused.stderr).toMatch(
       /at a batch of 16 does not fit .* needs .* there are 2.6 MB; the largest batch that fits is/,
     );
-    const [, micro] = /--micro-batch (\d+) makes the same updates/.exec(refused.stderr) ?? [];
+    const [, micro] = /--micro-batch (\d+) gives the same updates/.exec(refused.stderr) ?? [];
     expect(Number(micro)).toBeGreaterThan(0);
     expect((await runCommand(train(run, ...batch, '--micro-batch', micro!))).code).toBe(0);
     expect((await configOf(run)).recipe).toMatchObject({ batch: 16, microBatch: Number(micro) });
   });
 
-  it.skipIf(process.platform === 'win32')('is alone in its directory, and saves when it is asked to end', async () => {
+  it.skipIf(process.platform === 'win32')('locks its directory, and saves when it is asked to end', async () => {
     const run = join(directory, 'alone');
     const running = startCommand(train(run, ...small, '--batch', '1', '--steps', '1000000', '--tune', 'off'));
     await untilMeasured(running, run);

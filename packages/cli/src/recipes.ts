@@ -3,20 +3,20 @@ import { fileURLToPath } from 'node:url';
 import { ConfigError } from '@alex/tensor';
 import { parseRecipe, type RecipeFile, readRecipe } from '@alex/trainer';
 
-/** The recipes that come with the command, one for each published result. */
+/** The recipes included with the command, one for each published result. */
 const folder = new URL('../recipes/', import.meta.url);
 const ending = '.json';
 
-/** The names of the recipes that come with the command. */
+/** The names of the recipes included with the command. */
 export const recipeNames: readonly string[] = readdirSync(folder)
   .filter((file) => file.endsWith(ending))
   .map((file) => file.slice(0, -ending.length))
   .sort();
 
 /**
- * A recipe by its name, or from a file.
+ * A recipe by name, or from a file.
  *
- * @throws ConfigError where there is none, or the file is no recipe
+ * @throws ConfigError if there is none, or the file is not a recipe
  */
 export async function findRecipe(nameOrFile: string): Promise<RecipeFile> {
   if (recipeNames.includes(nameOrFile)) return recipeOf(nameOrFile);
@@ -26,7 +26,7 @@ export async function findRecipe(nameOrFile: string): Promise<RecipeFile> {
   );
 }
 
-/** The recipe that came with a network; the paper's for a network without one of its own. */
+/** The recipe of a network; the paper's for a network without its own. */
 export function defaultsOf(variant: string): RecipeFile {
   return recipeOf(recipeNames.includes(variant) ? variant : 'paper');
 }

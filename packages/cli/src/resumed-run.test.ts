@@ -12,7 +12,7 @@ const images = join(directory, 'images');
 const begun = join(directory, 'begun');
 let count = 0;
 
-/** As somebody might put it into a script that is run until the training is done. */
+/** As somebody might write it in a script that runs until the training is done. */
 const given = ['--data', images, '--model', 'small', '--crop', '24', '--batch', '4', '--learning-rate', '0.02'];
 const more = ['--scale-rate', '--warm-up', '1', '--tune', 'off', '--no-mirror'];
 const command = (run: string) => ['train', '--run', run, ...given, ...more, '--resume'];
@@ -23,7 +23,7 @@ beforeAll(async () => {
   expect(code, stderr).toBe(0);
 });
 
-/** A copy of the run that was begun, which has taken 4 steps: 3 make an epoch. */
+/** A copy of the interrupted run, which has done 4 steps; an epoch has 3. */
 async function copy(): Promise<string> {
   const run = join(directory, `run${count++}`);
   await cp(begun, run, { recursive: true });
@@ -34,14 +34,14 @@ async function recipeOf(run: string) {
   return JSON.parse(await readFile(join(run, 'config.json'), 'utf8')).recipe;
 }
 
-/** The learning rates of the steps that were taken. */
+/** The learning rates of the steps so far. */
 async function ratesOf(run: string): Promise<number[]> {
   const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
   return lines.map((line) => JSON.parse(line)).flatMap((line) => (line.split === 'train' ? [line.learningRate] : []));
 }
 
 describe('train --resume', () => {
-  it('takes the command that began the run, and changes nothing', async () => {
+  it('accepts the original command, and changes nothing', async () => {
     const run = await copy();
     const before = await readFile(join(run, 'config.json'));
     const { code, stdout, stderr } = await runCommand([...command(run), '--steps', '4']);
@@ -50,7 +50,7 @@ describe('train --resume', () => {
     expect(await readFile(join(run, 'config.json'))).toEqual(before);
   });
 
-  it('changes the learning rate by hand, and writes it down', async () => {
+  it('changes the learning rate by hand, and records it', async () => {
     const run = await copy();
     const rates = await ratesOf(run);
     const last = rates.at(-1)!;
@@ -80,7 +80,7 @@ describe('train --resume', () => {
     expect(rates[0]).toBeLessThanOrEqual(last * 1.0001);
   });
 
-  it('says before it trains that a schedule over the whole run jumps back, and keeps the old length where asked', async () => {
+  it('warns before training that a schedule over the whole run jumps back, and keeps the old length on request', async () => {
     const [longer, kept] = [await copy(), await copy()];
     const resumed = await runCommand(['train', '--run', longer, '--resume', '--epochs', '4']);
     expect(resumed.code, resumed.stderr).toBe(0);
@@ -107,7 +107,7 @@ describe('train --resume', () => {
     expect(await readdir(join(run, 'checkpoints'))).toContain('step-00000007.safetensors');
   });
 
-  it('refuses data that have changed, says how, and continues with them where that is asked for', async () => {
+  it('refuses changed data, says how they differ, and continues with them on request', async () => {
     const [own, run] = [join(directory, 'own'), join(directory, 'changing')];
     await writeImages(own, ['blue', 'red']);
     const begin = [
@@ -137,10 +137,10 @@ describe('train --resume', () => {
     expect(await readFile(join(run, 'config.json'))).toEqual(before);
     const allowed = await runCommand([...resume, '--data-changed']);
     expect(allowed.code, allowed.stderr).toBe(0);
-    expect(allowed.stdout).toContain('It continues with what is there.');
-    // From now on, these are its data.
+    expect(allowed.stdout).toContain('It continues with the changed data.');
+    // From now on, these are the run's data.
     expect((await runCommand(resume)).code).toBe(0);
-    // The same data at another place are the same.
+    // The same data in another place.
     const moved = join(directory, 'moved');
     await cp(own, moved, { recursive: true });
     expect((await runCommand([...resume, '--data', moved])).code).toBe(0);
@@ -245,19 +245,19 @@ describe('train --resume', () => {
     [
       'patience',
       ['--patience', '3'],
-      /--patience and --threshold are for the schedule plateau, this one is exponential/,
+      /--patience and --threshold only work with the schedule plateau, but this one is exponential/,
     ],
-    ['a threshold', ['--threshold', '1%'], /--patience and --threshold are for the schedule plateau/],
+    ['a threshold', ['--threshold', '1%'], /--patience and --threshold only work with the schedule plateau/],
     [
       'other weights to start from',
       ['--from', 'elsewhere'],
-      /--from .*elsewhere cannot be changed .*begun without it;/,
+      /--from .*elsewhere cannot be changed .*started without it;/,
     ],
-    ['a scaled rate', ['--scale-rate'], /--scale-rate 0\.00125 cannot be changed .*begun with 0\.0025;/],
+    ['a scaled rate', ['--scale-rate'], /--scale-rate 0\.00125 cannot be changed .*started with 0\.0025;/],
     [
       'another recipe',
       ['--recipe', 'paper'],
-      /--recipe paper: its model\.variant is "paper", the run was begun with "small"/,
+      /--recipe paper: its model\.variant is "paper", but the run was started with "small"/,
     ],
     ['flips', ['--no-random-crop'], /--no-random-crop cannot be changed .*begun without it/],
     ['a schedule that is none', ['--schedule', 'cosine'], /--schedule cosine: give constant, plateau, step:30/],

@@ -15,8 +15,8 @@ import type { PlannedTraining, TrainOptions } from './train-options.js';
 import { type Tuning, tuningsOfRun } from './tuning.js';
 
 /**
- * Plans to continue a run. Of the options, its length, its learning rate and schedule, and what it keeps can be changed by hand;
- * others must agree with what it is, so that a command can be repeated with `--resume`.
+ * Plans to continue a run. Its length, learning rate, schedule and number of kept checkpoints can be changed by
+ * options; all other options must agree with the run, so that a command can be repeated with `--resume`.
  */
 export async function resumedRun(options: TrainOptions, output: Output): Promise<PlannedTraining> {
   const opened = await RunDirectory.openLocked(options.run, { onWait: output.line });
@@ -73,7 +73,7 @@ async function planned(
   };
 }
 
-/** Refuses what a run cannot change in its midst. */
+/** Refuses changes that a started run does not allow. */
 async function checkUnchanged(options: TrainOptions, { model, recipe, data, images }: RunConfig): Promise<void> {
   const { from, scaleRate, learningRate } = options;
   const frozen = frozenPaths(recipe);
@@ -108,7 +108,7 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
     const begun = own === undefined || isSwitch ? 'begun without it' : `begun with ${own}`;
     const value = isSwitch ? '' : ` ${given}`;
     throw new ConfigError(
-      `${option}${value} cannot be changed in the midst of a run, which was ${begun}; leave it out or choose another --run`,
+      `${option}${value} cannot be changed during a run, which was ${begun}; leave it out or choose another --run`,
     );
   }
   if (options.recipe !== undefined) await checkRecipe(options.recipe, { model, recipe, images });
@@ -140,7 +140,7 @@ async function changeByHand(run: RunDirectory, dataset: Dataset, options: TrainO
   });
 }
 
-/** Says what is different from now on; and what was given and changes nothing. */
+/** Prints what changes from now on, and which given options change nothing. */
 function tellChange(
   { change, jump }: ChangedRun,
   { learningRate }: TrainOptions,
@@ -149,7 +149,7 @@ function tellChange(
 ): void {
   if (learningRate !== undefined && !change?.learningRate) {
     output.line(
-      `--learning-rate ${learningRate} changes nothing: the run was given it before, and its schedule goes by it.`,
+      `--learning-rate ${learningRate} has no effect: the run was already given this rate, and its schedule is based on it.`,
     );
   }
   if (!change) return;
@@ -157,12 +157,12 @@ function tellChange(
   const { steps } = change;
   if (!jump || !steps) return;
   output.line(
-    `The schedule falls over the whole run: in one of ${steps.after} steps the learning rate rises from ${rate(jump.before)} to ${rate(jump.after)} here. ` +
-      `To keep the old length, and the rate at its end from there on, add --schedule-epochs ${Number((steps.before / stepsPerEpoch).toFixed(3))}.`,
+    `The schedule covers the whole run: with ${steps.after} steps, the learning rate rises from ${rate(jump.before)} to ${rate(jump.after)} here. ` +
+      `To keep the schedule's old length, and its last rate from then on, add --schedule-epochs ${Number((steps.before / stepsPerEpoch).toFixed(3))}.`,
   );
 }
 
-/** A rate that is to follow the batch, as it did when the run was begun. */
+/** A rate scaled with the batch, as when the run was started. */
 async function scaled(
   learningRate: number,
   options: TrainOptions,
@@ -176,7 +176,7 @@ function recipeOf({ recipe }: TrainOptions, variant: string) {
   return recipe === undefined ? defaultsOf(variant) : findRecipe(recipe);
 }
 
-/** A run continues with the kernels that it began with, unless others are asked for: others sum in another order. */
+/** By default, a run continues with the kernels that it started with: others sum in another order. */
 async function kernelsOf({ run, tune, tunings }: TrainOptions): Promise<Omit<Tuning, 'say'>> {
   if (tune !== undefined || tunings !== undefined) return { effort: tune ?? 'off', file: tunings };
   const own = tuningsOfRun(run);

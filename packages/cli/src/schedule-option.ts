@@ -3,16 +3,16 @@ import { checkSchedule, type Recipe } from '@alex/trainer';
 
 type Schedule = Recipe['schedule'];
 
-/** Parts that an exponential schedule falls in: so many that it is nearly smooth. */
+/** Number of parts of an exponential schedule: enough to be nearly smooth. */
 const manyParts = 100;
 
 const forms =
-  'constant, plateau, step:30,60,80 (a tenth from each of these epochs on), exponential:250 (the first rate over the last), or JSON';
+  'constant, plateau, step:30,60,80 (divided by 10 at each of these epochs), exponential:250 (the ratio of the first rate to the last), or JSON';
 
 /**
- * A schedule as it is given on a command line: a word, or JSON as in a recipe.
+ * A schedule as given on the command line: a word, or JSON as in a recipe.
  *
- * @throws ConfigError where it is neither
+ * @throws ConfigError if it is neither
  */
 export function parseSchedule(text: string): Schedule {
   const [kind, value] = text.trim().split(/:(.*)/s);
@@ -40,7 +40,7 @@ function fromJson(text: string): unknown {
   }
 }
 
-/** What is asked for in options of their own. */
+/** The schedule options of the command line. */
 export interface ScheduleOptions {
   readonly schedule?: string;
   readonly patience?: number;
@@ -49,7 +49,7 @@ export interface ScheduleOptions {
 }
 
 /**
- * A schedule with what was asked for in its place.
+ * A schedule with these options applied.
  *
  * @param own the recipe's, or the run's
  * @throws ConfigError for an option that the schedule does not have
@@ -60,7 +60,7 @@ export function scheduleOf(options: ScheduleOptions, own: Schedule): Schedule {
   if (patience !== undefined || threshold !== undefined) {
     if (schedule.kind !== 'plateau') {
       throw new ConfigError(
-        `--patience and --threshold are for the schedule plateau, this one is ${schedule.kind}; leave them out, or add --schedule plateau`,
+        `--patience and --threshold only work with the schedule plateau, but this one is ${schedule.kind}; leave them out, or add --schedule plateau`,
       );
     }
     schedule = {
@@ -72,7 +72,7 @@ export function scheduleOf(options: ScheduleOptions, own: Schedule): Schedule {
   if (scheduleEpochs === undefined) return schedule;
   if (schedule.kind !== 'exponential') {
     throw new ConfigError(
-      `--schedule-epochs is for the schedule exponential, this one is ${schedule.kind}; leave it out`,
+      `--schedule-epochs only works with the schedule exponential, but this one is ${schedule.kind}; leave it out`,
     );
   }
   return { ...schedule, epochs: scheduleEpochs };

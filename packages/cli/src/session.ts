@@ -12,19 +12,19 @@ import { openAdapters } from './adapters.js';
 import { chooseSharing, type Sharing } from './sharing.js';
 import { applyTuning, type Tuning, usualTuning } from './tuning.js';
 
-/** A run's network and what makes its input, on an adapter or several. */
+/** A run's network and its augmenter, on one or several adapters. */
 export interface Session {
   readonly gpus: readonly Gpu[];
   readonly network: Network;
   readonly augmenter: Augmenter;
-  /** Which kernels the network is made of on each adapter, where that was measured. */
+  /** The kernels of the network on each adapter, as far as they were measured. */
   readonly tunings: readonly Tunings[];
   /** How several adapters share the work. */
   readonly strategy: Strategy;
   dispose(): void;
 }
 
-/** Describes a network by its name, before any adapter is opened; it knows its usual sizes. */
+/** Describes a network by its name, before any adapter is opened; it knows its default sizes. */
 export function describeModel(model: {
   readonly variant: string;
   readonly inputSize?: number | undefined;
@@ -46,13 +46,13 @@ export interface SessionOptions {
   readonly strategy?: Strategy | 'auto' | undefined;
   readonly batch?: number | undefined;
   readonly tuning?: Tuning | undefined;
-  /** The most bytes of the adapter's memory to use. */
+  /** The most memory of the adapter to use, in bytes. */
   readonly memory?: number | undefined;
-  /** Told of an adapter that is not there any more where another is left, which does all of the work then. */
+  /** Called for an adapter that no longer exists, if another one is left, which then does all of the work. */
   readonly onMissing?: ((error: AdapterError) => void) | undefined;
 }
 
-/** Puts a run's network on its adapters; `batch` where it is not the run's own. */
+/** Puts a run's network on its adapters; `batch` overrides the run's own. */
 export async function openSession(
   config: RunConfig,
   options: SessionOptions & { readonly training: boolean },
@@ -76,7 +76,7 @@ export async function openSession(
       ...(options.training && microBatch < batch && { microBatches: batch / microBatch }),
       seed: recipe.seed,
       training: options.training,
-      // Weights are float32 in any case: what was learnt in mixed precision can be used where there is none.
+      // Weights are always float32, so weights trained in mixed precision can be used on any adapter.
       ...(options.training && recipe.precision && { precision: recipe.precision }),
       loss: softmaxCrossEntropy(),
       optimizer: sgd({
@@ -93,7 +93,7 @@ export async function openSession(
       tunings.push(await applyTuning(description, gpu, placing, tuning, parts[index]));
     }
     checkMemory(description, gpus, placing, sharing);
-    // Where a driver has less memory than was to be known, it says so by and by.
+    // If a driver has less memory than expected, it reports this with a delay.
     const network = await validated(description.name, gpus, () => {
       const placed = place(description, gpus, { ...placing, ...sharing });
       disposers.push(() => placed.dispose());
@@ -101,7 +101,7 @@ export async function openSession(
     });
     const augmenter = createRunAugmenter(network, config);
     disposers.push(() => augmenter.dispose());
-    // Who only asks for results sees nothing else.
+    // If only results are requested, nothing else is printed.
     await compileOn(gpus, options.training ? tuning.say : () => undefined);
     return { gpus, network, augmenter, tunings, strategy: sharing.strategy, dispose };
   } catch (error) {
@@ -110,14 +110,14 @@ export async function openSession(
   }
 }
 
-/** Compiles what was made on the adapters, each with its share of the cores. */
+/** Compiles the kernels of the adapters, each with its share of the cores. */
 async function compileOn(gpus: readonly Gpu[], say: (line: string) => void): Promise<void> {
   const cores = Math.max(1, Math.floor(availableParallelism() / gpus.length));
   const onBegin = ({ kernels }: { readonly kernels: number }) => say(`Compiling ${kernels} kernels …`);
   await Promise.all(gpus.map((gpu) => compileKernels(gpu, { cores, onBegin })));
 }
 
-/** Makes something on several adapters, and waits until all of them have found it right. */
+/** Creates something on several adapters, and waits until all of them have validated it. */
 function validated<Made>(what: string, gpus: readonly Gpu[], make: () => Made): Promise<Made> {
   return gpus.reduce<() => Promise<Made>>(
     (rest, gpu) => () => gpu.validated(what, rest),
@@ -125,7 +125,7 @@ function validated<Made>(what: string, gpus: readonly Gpu[], make: () => Made): 
   )();
 }
 
-/** Refuses what cannot fit the adapters, and says what would. */
+/** Refuses a network that cannot fit the adapters, and says what would. */
 function checkMemory(
   description: NetworkDescription,
   gpus: readonly Gpu[],
@@ -141,7 +141,7 @@ function checkMemory(
     }
   };
   const partAt = (index: number) => (batch: number) => {
-    // Images were shared out for the batch that was asked for; another one is shared out evenly.
+    // The given distribution of images is for the requested batch; a smaller one is distributed evenly.
     const images = batch === placing.batch ? sharing.images : undefined;
     return partsOn(description, gpus, { batch, strategy: sharing.strategy, ...(images && { images }) })[index]!;
   };
@@ -160,7 +160,7 @@ function checkMemory(
     for (let batch = Math.min(error.largestBatch ?? 0, whole - 1); batch > 0; batch--) {
       if (whole % batch !== 0 || !fits(batch)) continue;
       throw new MemoryError(
-        `${error.message} --micro-batch ${batch} makes the same updates in steps of several that fit.`,
+        `${error.message} --micro-batch ${batch} gives the same updates from several smaller batches.`,
         { cause: error },
       );
     }
@@ -168,16 +168,16 @@ function checkMemory(
   }
 }
 
-/** A network that has learnt: a run's, or one whose weights were published. */
+/** A trained network: a run's, or one with published weights. */
 export interface TrainedNetwork {
-  /** Names it in errors. */
+  /** Its name in errors. */
   readonly path: string;
   readonly config: RunConfig;
-  /** Reads what it learnt; says which weights they are, where that is not plain. */
+  /** Reads its weights; prints which weights they are, unless that is obvious. */
   learnt(): Promise<TrainedWeights>;
 }
 
-/** What a network learnt; as others published it, or as a run did. */
+/** Trained weights, published or from a run. */
 export interface TrainedWeights {
   /** By dotted name. */
   readonly weights: Record<string, HostTensor>;
@@ -185,12 +185,12 @@ export interface TrainedWeights {
   readonly step?: number;
 }
 
-/** A network with the weights that it learnt. */
+/** A network with its trained weights. */
 export interface TrainedSession extends Session {
   readonly learnt: Omit<TrainedWeights, 'weights'>;
 }
 
-/** Puts a network with the weights that it learnt on an adapter. */
+/** Puts a network with its trained weights on an adapter. */
 export async function openTrained(run: TrainedNetwork, options: SessionOptions): Promise<TrainedSession> {
   const { weights, ...learnt } = await run.learnt();
   const session = await openSession(run.config, { ...options, training: false });

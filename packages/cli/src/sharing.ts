@@ -4,11 +4,14 @@ import type { Gpu, NetworkDescription } from '@alex/tensor';
 /** How adapters share a network's work. */
 export interface Sharing {
   readonly strategy: Strategy;
-  /** Images of each adapter, where they are shared out unevenly. */
+  /** Images of each adapter, if they are distributed unevenly. */
   readonly images?: readonly number[];
 }
 
-/** How the adapters share a network's work: as a person said or, with `auto`, as they are measured to do it fastest. */
+/**
+ * How the adapters share a network's work: as the user said or, with `auto`, by the strategy that is fastest according
+ * to measurements.
+ */
 export async function chooseSharing(
   description: NetworkDescription,
   gpus: readonly Gpu[],

@@ -4,14 +4,14 @@ import { type Example, predictExamples } from './examples.js';
 import { firstFilters, firstWeight } from './first-filters.js';
 import type { Session } from './session.js';
 
-/** What a report shows of a network. */
+/** The parts of a network that a report shows. */
 export interface ShownNetwork {
   readonly examples: readonly Example[];
   /** Of the first layer, where they can be drawn. */
   readonly filters: HostTensor | undefined;
 }
 
-/** Lets a network predict `count` validation images, and reads its filters. */
+/** Predicts `count` validation images with a network, and reads its filters. */
 export async function showNetwork(
   session: Pick<Session, 'network' | 'augmenter'>,
   dataset: Dataset,

@@ -11,21 +11,21 @@ const images = join(directory, 'images');
 
 beforeAll(() => writeImages(images, ['blue', 'red']));
 
-/** Of the fewest kernels; without an end unless one is given. */
+/** Few kernels; endless unless a number of steps is given. */
 function training(run: string, ...more: string[]): string[] {
   const steps = more.includes('--steps') ? [] : ['--steps', '1000000'];
   const sizes = ['--crop', '24', '--batch', '1', '--tune', 'off'];
   return ['train', '--data', images, '--model', 'small', '--run', run, ...sizes, ...steps, ...more];
 }
 
-/** The steps of a run's checkpoints; the newest first. */
+/** The steps of a run's checkpoints, newest first. */
 async function savedSteps(run: string): Promise<number[]> {
   const names = await readdir(join(run, 'checkpoints'));
   const steps = names.flatMap((name) => /^step-(\d+)/.exec(name)?.[1] ?? []).map(Number);
   return steps.sort((one, other) => other - one);
 }
 
-/** The step of the last line of metrics. */
+/** The step of the last line of the metrics. */
 async function measuredStep(run: string): Promise<number> {
   const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
   return JSON.parse(lines.at(-1)!).step;
@@ -34,14 +34,14 @@ async function measuredStep(run: string): Promise<number> {
 // Windows has neither these signals nor process groups.
 describe.skipIf(process.platform === 'win32')('a training', () => {
   it.each<NodeJS.Signals>(['SIGINT', 'SIGHUP'])(
-    'that a terminal sends %s to, and to the tee that it speaks through, saves what it learnt',
+    'that a terminal sends %s to, together with the tee that it writes to, saves its state',
     async (signal) => {
       const run = join(directory, signal);
       const log = join(directory, `${signal}.log`);
-      // Its standard error stays ours, so that the end of it is the end of the training.
+      // Its standard error stays ours, so that it ends when the training ends.
       const running = startCommand(training(run), { shell: (command) => `${command} | tee ${log}` });
       await untilMeasured(running, run);
-      // The whole group, as a terminal does it: tee is gone before the training has said a word.
+      // The whole group, as a terminal does: tee is gone before the training has written anything.
       process.kill(-running.process.pid!, signal);
       expect((await running.ended).stderr).toBe('');
       expect(await savedSteps(run)).toEqual([await measuredStep(run)]);
@@ -65,9 +65,9 @@ describe.skipIf(process.platform === 'win32')('a training', () => {
     [
       'a log on a full disk',
       (command: string) => `${command} > /dev/full; echo code $? >&2`,
-      'warning: not all that was said could be written: ENOSPC\ncode 0\n',
+      'warning: some of the output could not be written: ENOSPC\ncode 0\n',
     ],
-  ])('outlives %s', async (name, shell, said) => {
+  ])('survives %s', async (name, shell, said) => {
     const run = join(directory, name.replaceAll(' ', '-'));
     const { stderr } = await startCommand(training(run, '--steps', '3'), { shell }).ended;
     expect(stderr).toBe(said);
@@ -76,8 +76,8 @@ describe.skipIf(process.platform === 'win32')('a training', () => {
   });
 });
 
-it.skipIf(process.platform === 'win32')('a list that nobody reads ends without a stack trace', async () => {
-  // Nobody reads from the beginning, so that the first line meets a pipe that is closed.
+it.skipIf(process.platform === 'win32')('a list with a closed output ends without a stack trace', async () => {
+  // Nobody reads from the start, so that the first line meets a closed pipe.
   const shell = (command: string) => `{ ${command}; echo code $? >&2; } | true`;
   const { stderr } = await startCommand(['kernel', '--model', 'small', '--batch', '1'], { shell }).ended;
   expect(stderr).toBe('code 0\n');
@@ -98,7 +98,7 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
       process.emit(signal, signal);
       expect(interruption.signal.aborted).toBe(true);
       expect(interruption.code).toBe(code);
-      // What a scheduler sends after its warning neither ends the saving nor changes the code.
+      // What a scheduler sends after its warning neither stops the saving nor changes the code.
       if (code !== 130 && code !== 143) process.emit('SIGTERM', 'SIGTERM');
       expect(interruption.code).toBe(code);
       expect(heard).toEqual([signal]);

@@ -7,9 +7,9 @@ import type { Output } from './output.js';
 import { type OwnWeights, readWeights } from './published.js';
 import { describeModel } from './session.js';
 
-/** What a training can start from instead of weights that are drawn. */
+/** A starting point for training other than random weights. */
 export interface StartingPoint {
-  /** The network that it is of, where that is known, and its input. */
+  /** The variant and the input of its network, if known. */
   readonly variant?: string;
   /** Where it is not known: the networks that it may be of. */
   readonly candidates?: readonly string[];
@@ -18,22 +18,22 @@ export interface StartingPoint {
   readonly classes?: readonly string[];
   /** Whether others published it: then it fits no other network, not even one of the same shapes. */
   readonly isPublished: boolean;
-  /** What its images have subtracted, one value a channel. Where nothing is said, the mean of the data. */
+  /** The mean that its images have subtracted, one value per channel. Default: the mean of the data. */
   readonly mean?: readonly number[];
-  /** What is to be said of it. */
+  /** Remarks to print. */
   readonly remarks: readonly string[];
   /**
-   * Its weights by this program's names.
+   * Its weights under this program's names.
    *
-   * @param scale what the run divides differences from the mean by
+   * @param scale the run's divisor of the differences from the mean
    */
   weights(scale: number): Readonly<Record<string, HostTensor>>;
 }
 
 /**
- * Reads what a training is to start from: a run, weights of one in a file, or weights that others published.
+ * Reads the starting point of training: a run, a file with its weights, or published weights.
  *
- * @throws ConfigError where there is no run; CheckpointError where the file is none of weights, which is named
+ * @throws ConfigError if there is no run; CheckpointError if the file is not a weights file, saying what it is
  */
 export async function startingPoint(path: string): Promise<StartingPoint> {
   const isFolder = await stat(path).then(
@@ -120,7 +120,7 @@ async function ofRun(path: string): Promise<StartingPoint> {
     ...model,
     classes: data.classes,
     isPublished: false,
-    // A mean image is of the size of its own images.
+    // A mean image has the size of its own images.
     ...(images.meanImage === undefined && { mean: images.mean }),
     remarks:
       kind === 'finished' ? [] : [`${path}: has not finished; starting from its newest checkpoint, of step ${step}.`],

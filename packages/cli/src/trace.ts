@@ -5,10 +5,10 @@ import type { RunConfig } from '@alex/trainer';
 import type { Session } from './session.js';
 
 /**
- * Runs a step twice, the second time with a stopwatch, and writes what each adapter did when as a file that
- * `chrome://tracing` and https://ui.perfetto.dev show. The network is afterwards as it was before.
+ * Runs a step twice, the second time with timestamps, and writes a trace of each adapter's work as a file for
+ * `chrome://tracing` and https://ui.perfetto.dev. The network's state is restored afterwards.
  *
- * @throws AlexError where the file cannot be written
+ * @throws AlexError if the file cannot be written
  */
 export async function traceStep(
   session: Session,
@@ -40,7 +40,10 @@ export async function traceStep(
   }
 }
 
-/** In Chrome's trace event format: a process an adapter, whose threads are its kernels and what comes from the others. */
+/**
+ * Chrome's trace event format: one process per adapter, whose threads are its kernels and the transfers from other
+ * adapters.
+ */
 export function traceEvents(timings: readonly DispatchTiming[], adapters: readonly string[]): object[] {
   const first = Math.min(...timings.map(({ start }) => start));
   const lanes = ['kernels', 'receives'];

@@ -7,25 +7,25 @@ import type { AdapterOptions, TuningOptions } from './options.js';
 import type { ScheduleOptions } from './schedule-option.js';
 import type { Tuning } from './tuning.js';
 
-/** What `train` takes; what is left out comes with the network, or from the run that continues. */
+/** Options of `train`; defaults come from the network, or from the run that is resumed. */
 export interface TrainOptions extends AdapterOptions, TuningOptions, ScheduleOptions {
   readonly run: string;
   readonly data?: string;
   readonly model?: string;
   /** A name or a file. Default: that of the model. */
   readonly recipe?: string;
-  /** A run or a file of weights to start from. */
+  /** A run or a weights file to start from. */
   readonly from?: string;
-  /** Layers that stay as they are, with commas between. */
+  /** Layers to freeze, separated by commas. */
   readonly freeze?: string;
-  /** Whether a run may continue with data that are not what they were. */
+  /** Whether a run may continue with changed data. */
   readonly dataChanged?: boolean;
   /** Share of the images that may be unusable. */
   readonly maxRejected?: number;
   readonly classes?: number;
   readonly batch?: number;
   readonly microBatch?: number;
-  /** Whether the rate follows the batch. */
+  /** Whether to scale the rate with the batch. */
   readonly scaleRate?: boolean;
   /** In epochs. */
   readonly warmUp?: number;
@@ -49,11 +49,11 @@ export interface TrainOptions extends AdapterOptions, TuningOptions, ScheduleOpt
   readonly memory?: number;
   readonly onDivergence?: 'stop' | 'rollback';
   readonly resume?: boolean;
-  /** Where a page shows the training; `true` for this machine alone. */
+  /** The address of the dashboard; `true` for this machine only. */
   readonly dashboard?: DashboardAddress | true;
 }
 
-/** A training before it begins. */
+/** A training run before it starts. */
 export interface PlannedTraining {
   readonly config: RunConfig;
   readonly dataset: Dataset;

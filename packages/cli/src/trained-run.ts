@@ -6,7 +6,7 @@ import type { TrainedNetwork } from './session.js';
 export const checkpointOption = () =>
   new Option(
     '--checkpoint <which>',
-    'the weights to use: best (lowest validation error), last, or the number of a step (default: those of the finished training, else the newest checkpoint)',
+    'the weights to use: best (lowest validation error), last, or the number of a step (default: the final weights of a finished run, else those of its newest checkpoint)',
   )
     .argParser((text): WhichWeights => {
       if (text === 'best' || text === 'last') return text;
@@ -15,7 +15,7 @@ export const checkpointOption = () =>
     })
     .conflicts('weights');
 
-/** Whether it has finished or not: a run, to be used with the weights that were asked for. */
+/** A run, finished or not, for use with the requested weights. */
 export async function openTrainedRun(
   path: string,
   which: WhichWeights | undefined,
@@ -34,7 +34,7 @@ export async function openTrainedRun(
   };
 }
 
-/** What is to be said of the weights, unless they are those that anybody would expect. */
+/** A remark about the weights, unless they are the obvious ones. */
 async function remarkOn(
   run: RunDirectory,
   { kind, step }: LearntWeights,

@@ -14,17 +14,17 @@ import { percent } from './output.js';
 
 /** A kernel whose fastest variant was found. */
 export interface TunedKernel {
-  /** `conv2/forward`; the first of its name where several layers share it. */
+  /** `conv2/forward`; the first such name if several layers share it. */
   readonly kernel: string;
   readonly choice: unknown;
   readonly milliseconds: number;
-  /** Zero where nothing is known of its multiply-adds. */
+  /** Zero if its multiply-adds are unknown. */
   readonly teraflopsPerSecond: number;
   /** The least time by the roofline, divided by the time it takes. */
   readonly rooflineShare: number;
 }
 
-/** The kernels of a network that were tuned, in the order in which they run. */
+/** The tuned kernels of a network, in the order in which they run. */
 export function tunedKernels(
   gpu: Gpu,
   programs: readonly RecordedProgram[],
@@ -32,7 +32,7 @@ export function tunedKernels(
   roofline: Roofline,
 ): TunedKernel[] {
   const kernels = new Map<string, TunedKernel>();
-  // Training has all of them that evaluation has, but for what is read of them.
+  // Training has all kernels of the evaluation, except those that read its results.
   const inOrder = [...programs].sort((a, b) => Number(b.name === 'train') - Number(a.name === 'train'));
   for (const tunable of inOrder.flatMap((program) => program.tunables)) {
     const key = tuningKey(tunable);
@@ -88,7 +88,7 @@ function significant(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
-/** A choice in short words, whatever it consists of: `direct, subgroup, width 4, tile 32 x 8, workgroup size 8`. */
+/** A choice in short words: `direct, subgroup, width 4, tile 32 x 8, workgroup size 8`. */
 export function inWords(choice: unknown, name = ''): string {
   const called = name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   const named = (words: string) => (called === '' ? words : `${called} ${words}`);

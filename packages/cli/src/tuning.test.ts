@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { describeModel } from './session.js';
 import { usualEffort } from './tuning.js';
 
-it('measures for a training that takes long enough to pay', () => {
+it('tunes for a training that is long enough to pay off', () => {
   const paper = describeModel({ variant: 'paper' });
   expect(usualEffort(paper, { batch: 128, steps: 1 })).toBe('cached');
   expect(usualEffort(paper, { batch: 128, steps: 1000 })).toBe('quick');

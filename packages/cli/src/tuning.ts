@@ -14,24 +14,24 @@ import { type CompileOptions, type NetworkPart, tuneNetwork } from '@alex/tensor
 import { cacheFolder } from './cache-folder.js';
 import { duration } from './output.js';
 
-/** How a command comes by the fastest kernels. */
+/** How a command finds the fastest kernels. */
 export interface Tuning {
   readonly effort: TuningEffort;
-  /** A file of tunings, which are then the only ones. */
+  /** A file of tunings, which then replaces all others. */
   readonly file?: string | undefined;
-  /** Whether the file may turn out to be of another adapter, and `effort` counts then. */
+  /** Whether the file may be for another adapter; `effort` then applies. */
   readonly otherAdapter?: boolean;
-  /** Hears lines for people. */
+  /** Called with lines for users. */
   readonly say: (line: string) => void;
 }
 
-/** What was measured before, and not a word. */
+/** Earlier measurements, without messages. */
 export const usualTuning: Tuning = { effort: 'cached', say: () => undefined };
 
-/** So many multiply-adds in a whole training are worth some seconds of measuring: minutes on a CPU. */
+/** A training run with this many multiply-adds justifies some seconds of measuring: minutes on a CPU. */
 const worthMeasuring = 1e13;
 
-/** How a training is tuned where nobody says: measured where it is long enough to pay. */
+/** The default tuning of a training run: measured if it is long enough to pay off. */
 export function usualEffort(
   description: NetworkDescription,
   { batch, steps }: { readonly batch: number; readonly steps: number },
@@ -40,17 +40,17 @@ export function usualEffort(
   return 3 * description.multiplyAdds * batch * steps >= worthMeasuring ? 'quick' : 'cached';
 }
 
-/** The tunings of this user, where there is a place for them. */
+/** This user's tunings, if there is a folder for them. */
 export function openTuningCache(say: (line: string) => void): TuningCache | undefined {
   const folder = cacheFolder();
   return folder === undefined ? undefined : createTuningCache(join(folder, 'tunings'), { onProblem: say });
 }
 
 /**
- * Sees to it that a network which is made next is made of the fastest kernels known.
+ * Makes the next network use the fastest known kernels.
  *
- * @param part what the adapter does of it, where there are others
- * @returns the tunings that it will follow
+ * @param part the adapter's part of it, if there are others
+ * @returns the tunings that it will use
  */
 export async function applyTuning(
   description: NetworkDescription,
@@ -69,7 +69,7 @@ async function followFile(gpu: Gpu, { file, otherAdapter, say }: Tuning): Promis
   try {
     const { driver } = await importTunings(file, gpu);
     const other = driver === gpu.description.driver ? '' : `, measured with another driver: ${driver}`;
-    say(`Using the kernels that ${file} names${other}.`);
+    say(`Using the kernels listed in ${file}${other}.`);
     return true;
   } catch (error) {
     if (otherAdapter && error instanceof ConfigError) return false;
@@ -77,7 +77,7 @@ async function followFile(gpu: Gpu, { file, otherAdapter, say }: Tuning): Promis
   }
 }
 
-/** Tunes a network's kernels, saying what comes of it; each kernel in a line of its own where `eachKernel` is set. */
+/** Tunes a network's kernels and prints the results; one line per kernel if `eachKernel` is set. */
 export async function measureKernels(
   description: NetworkDescription,
   gpu: Gpu,
@@ -95,7 +95,7 @@ export async function measureKernels(
   let best = 0;
   const onEvent = (event: TuningEvent) => {
     if (event.kind === 'measuring' && event.done === 0 && !eachKernel) {
-      say(`Measuring which kernels are the fastest on ${gpu.description.name}, once for all; --tune off does without.`);
+      say(`Measuring the fastest kernels on ${gpu.description.name}; the results are kept. --tune off skips this.`);
     }
     if (event.kind === 'examining' && event.done === 0) {
       say(
@@ -127,7 +127,7 @@ export async function measureKernels(
   return report;
 }
 
-/** The kernels that a run's network is made of: the same ones must be used for the same bits when it continues. */
+/** The kernels of a run's network: a resumed run needs the same ones for the same bits. */
 export function tuningsOfRun(path: string): string {
   return join(path, 'tunings.json');
 }

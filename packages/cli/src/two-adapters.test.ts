@@ -15,7 +15,7 @@ beforeAll(async () => {
   adapter = process.env['ALEX_ADAPTER'] ?? `${(await listAdapters())[0]!.index}`;
 });
 
-it('trains on an adapter opened twice, writes a trace, and continues with one', async () => {
+it('trains on an adapter opened twice, writes a trace, and resumes on one', async () => {
   const run = join(directory, 'run');
   const trace = join(directory, 'trace.json');
   const train = (...more: string[]) =>

@@ -9,7 +9,7 @@ import { runCommand } from './testing/command.js';
 import { writeImages } from './testing/images.js';
 
 const temporary = temporaryFolder();
-/** What shells, URLs and patterns would read as something else. */
+/** Characters that shells, URLs and patterns interpret. */
 const folder = join(temporary, "o'brien #1 50%20 $HOME", 'a?b');
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
 const training = ['train', '--model', 'small', '--crop', '24', '--batch', '4', '--steps', '2', '--tune', 'off'];
@@ -26,7 +26,7 @@ async function succeeds(args: readonly string[], directory = folder) {
 }
 
 describe('a folder with a difficult name', () => {
-  it('works for every command, and relative paths begin where the person stands', async () => {
+  it('works for every command, and relative paths start from the working directory', async () => {
     await succeeds(['prepare', '--source', 'folder', '--from', 'my images', '--to', 'data #1', '--size', '32']);
     await succeeds([...training, '--data', 'data #1', '--run', 'runs/50%20', '--trace', 'trace?.json']);
     await succeeds(['train', '--run', 'runs/50%20', '--resume', '--steps', '3']);
@@ -34,7 +34,7 @@ describe('a folder with a difficult name', () => {
     await succeeds(['report', '--run', 'runs/50%20']);
     await succeeds(['augment', 'my images/red/0.png', '--to', '#.png', '--size', '32', '--crop', '24']);
     await succeeds([...training, '--data', 'my images', '--from', 'runs/50%20', '--run', 'runs/from']);
-    // A run knows where its data are, wherever it is used from.
+    // A run knows where its data are, from whichever folder it is used.
     await succeeds(['evaluate', '--run', '50%20', '--predictions', 'p?.txt'], join(folder, 'runs'));
     for (const made of ['runs/50%20/report.html', 'trace?.json', '#.png', 'runs/p?.txt']) {
       expect((await stat(join(folder, made))).size, made).toBeGreaterThan(0);
@@ -43,9 +43,9 @@ describe('a folder with a difficult name', () => {
 });
 
 describe('npm run alexnet', () => {
-  it('takes paths from where the person stands, and shows commands that work when they are copied', async () => {
+  it("resolves paths from the user's working directory, and shows commands that work when copied", async () => {
     const shell = async (line: string) => {
-      // As if no npm had started the tests.
+      // As if npm had not started the tests.
       const environment = Object.entries(process.env).filter(([name]) => !/^npm_|^INIT_CWD$/i.test(name));
       const { stdout } = await promisify(execFile)('sh', ['-c', line], {
         cwd: folder,

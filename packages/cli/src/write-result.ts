@@ -25,9 +25,9 @@ export async function checkPlace(option: string, path: string | undefined): Prom
 }
 
 /**
- * Writes a file that somebody asked for.
+ * Writes an output file.
  *
- * @throws AlexError where it cannot be written, with the reason
+ * @throws AlexError if it cannot be written, with the reason
  */
 export async function writeResult(path: string, content: string | Uint8Array): Promise<void> {
   try {

@@ -8,7 +8,7 @@ import { splitOfImages } from './testing.js';
 const words = fc.nat(0xffffffff);
 const lastBatches = fc.constantFrom('drop' as const, 'keep' as const);
 
-/** A length and a batch that fits into it. */
+/** A length and a batch that fits in it. */
 const sizes = fc
   .integer({ min: 1, max: 300 })
   .chain((length) => fc.record({ length: fc.constant(length), batch: fc.integer({ min: 1, max: length }) }));
@@ -20,7 +20,7 @@ function epochOf(length: number, options: Parameters<typeof batchIndices>[1]): n
 }
 
 describe('batchIndices', () => {
-  test('an epoch visits every image once, or all but the left over ones', () => {
+  test('an epoch visits every image once, or all but the remainder', () => {
     fc.assert(
       fc.property(sizes, words, words, lastBatches, ({ length, batch }, seed, epoch, lastBatch) => {
         const visited = epochOf(length, { batch, seed, epoch, lastBatch });
@@ -31,7 +31,7 @@ describe('batchIndices', () => {
     );
   });
 
-  test('the order depends on seed and epoch, not on how it is parted into batches', () => {
+  test('the order depends on seed and epoch, not on the batch size', () => {
     fc.assert(
       fc.property(sizes, words, words, ({ length, batch }, seed, epoch) => {
         const parted = epochOf(length, { batch, seed, epoch, lastBatch: 'keep' });
@@ -40,7 +40,7 @@ describe('batchIndices', () => {
     );
   });
 
-  test('another seed and another epoch give another order', () => {
+  test('the order differs between seeds and between epochs', () => {
     const orders = [
       { seed: 1, epoch: 0 },
       { seed: 1, epoch: 1 },
@@ -67,7 +67,7 @@ describe('batchIndices', () => {
     expect([...batchIndices(7, { batch: 3, seed: 5, epoch: 3, position: 1, shuffle: false })]).toEqual([3, 4, 5]);
   });
 
-  test('the caller may write into the indices it was given', () => {
+  test('the caller may overwrite the returned indices', () => {
     const order = { batch: 10, seed: 1, epoch: 0 };
     const before = [...batchIndices(10, order)];
     batchIndices(10, order).fill(0);
@@ -90,7 +90,7 @@ describe('batchIndices', () => {
     expect(() => batchIndices(10, options)).toThrow(message);
   });
 
-  test('refuses an unknown way with the last batch', () => {
+  test('refuses an unknown option for the last batch', () => {
     expect(() => batchesPerEpoch(10, { batch: 3, lastBatch: 'pad' as 'keep' })).toThrow(
       "lastBatch is pad: give 'drop'",
     );
@@ -98,7 +98,7 @@ describe('batchIndices', () => {
 });
 
 describe('stepPosition', () => {
-  test('steps after an interruption read what they would have read', () => {
+  test('steps after an interruption read the same images as without it', () => {
     fc.assert(
       fc.property(sizes, words, lastBatches, fc.nat(20), ({ length, batch }, seed, lastBatch, step) => {
         const uninterrupted: string[] = [];
@@ -113,7 +113,7 @@ describe('stepPosition', () => {
     );
   });
 
-  test('refuses a step that is no count', () => {
+  test('refuses a step that is not a count', () => {
     expect(() => stepPosition(10, { batch: 2 }, -1)).toThrow(ConfigError);
   });
 });
@@ -128,7 +128,7 @@ describe('batches', () => {
     return seen;
   }
 
-  test('gives images, labels and numbers that belong together', async () => {
+  test('returns images with their labels and indices', async () => {
     for (const batch of await read({ batch: 4, seed: 3, epoch: 2, lastBatch: 'keep' })) {
       expect(batch.count).toBe(batch.images.length);
       expect([...batch.pixels]).toEqual([...batch.images].flatMap((i) => images[i]!));
@@ -148,7 +148,7 @@ describe('batches', () => {
     }
   });
 
-  test('an image that cannot be read surfaces where its batch would have come', async () => {
+  test('an unreadable image surfaces in place of its batch', async () => {
     const broken = createSplit({
       name: 'broken',
       height: 1,

@@ -4,37 +4,40 @@ import { checkWhole, checkWord } from './checks.js';
 import type { ImageBatch, Split } from './dataset.js';
 import { readAhead } from './prefetch.js';
 
-/** How the images of a split are parted into batches. */
+/** How the images of a split are divided into batches. */
 export interface BatchSize {
-  /** Images in a batch. */
+  /** Images per batch. */
   batch: number;
   /**
-   * What becomes of the images left over at the end of an epoch: `'drop'` (unless said) leaves them out, another few
-   * each epoch; `'keep'` makes them a shorter batch, as an evaluation needs.
+   * What happens to the images left over at the end of an epoch: `'drop'` (the default) omits them, different ones each
+   * epoch; `'keep'` makes a shorter batch of them, as evaluation needs.
    */
   lastBatch?: 'drop' | 'keep' | undefined;
 }
 
-/** In which order the images of an epoch come. */
+/** The order of the images of an epoch. */
 export interface BatchOrder extends BatchSize {
-  /** Seed of the order, a 32-bit word; 0 unless said. */
+  /** Seed of the order, a 32-bit word. Default: 0. */
   seed?: number | undefined;
-  /** Number of the pass over the images, from 0 (unless said). Each has its own order. */
+  /** Number of the pass over the images, from 0 (the default). Each has its own order. */
   epoch?: number | undefined;
-  /** `false` takes the images in the order they have in the split, every epoch; `true` unless said. */
+  /** `false`: the images keep their order in the split, in every epoch. Default: `true`. */
   shuffle?: boolean | undefined;
-  /** Number of the batch within the epoch, from 0 (unless said). */
+  /** Number of the batch within the epoch, from 0 (the default). */
   position?: number | undefined;
 }
 
 export interface BatchesOptions extends BatchOrder {
-  /** How many epochs to go through, counting the one that is begun in its midst; 1 unless said, `Infinity` never ends. */
+  /**
+   * Number of epochs, including the first one, even if it starts at a later position. Default: 1; `Infinity` never
+   * ends.
+   */
   epochs?: number | undefined;
-  /** How many batches to read ahead of the one that is used; 1 unless said. */
+  /** How many batches to read ahead of the one in use. Default: 1. */
   ahead?: number | undefined;
 }
 
-/** Where a step of training stands. */
+/** The position of a training step. */
 export interface StepPosition {
   /** Number of the pass over the images, from 0. */
   epoch: number;
@@ -42,16 +45,16 @@ export interface StepPosition {
   position: number;
 }
 
-/** A batch and where it comes from: by the numbers of its images and the epoch augmentation knows what to draw. */
+/** A batch and its origin: the image numbers and the epoch determine its augmentation. */
 export interface EpochBatch extends ImageBatch, Readonly<StepPosition> {
   /** The numbers of the images in the split. */
   readonly images: Uint32Array;
 }
 
 /**
- * How many batches an epoch has.
+ * Number of batches per epoch.
  *
- * @throws ConfigError where there would be none.
+ * @throws ConfigError if there would be none.
  */
 export function batchesPerEpoch(length: number, { batch, lastBatch = 'drop' }: BatchSize): number {
   checkWhole('length', length, 1);
@@ -76,10 +79,10 @@ export function stepPosition(length: number, size: BatchSize, step: number): Ste
 }
 
 /**
- * The images of one batch. They depend on nothing but the arguments: the same on every machine, today or after a
- * resume. Within an epoch no image comes twice.
+ * The images of one batch. They depend only on the arguments: the same on every machine, today or after a resume.
+ * Within an epoch, no image occurs twice.
  *
- * @throws ConfigError where an option is not possible or the epoch has no such batch.
+ * @throws ConfigError if an option is invalid or the epoch has no such batch.
  */
 export function batchIndices(length: number, order: BatchOrder): Uint32Array {
   const { position = 0 } = order;
@@ -90,10 +93,10 @@ export function batchIndices(length: number, order: BatchOrder): Uint32Array {
 }
 
 /**
- * Reads a split batch after batch, the next ones while this one is used: `ahead` of them, however long it is used, so
- * that memory is bounded. What comes, and in which order, depends on the order's options alone.
+ * Reads a split batch by batch. While one batch is used, the next `ahead` batches are read, but no more, so that memory
+ * is bounded. Contents and order depend only on the options of the order.
  *
- * @throws ConfigError where an option is not possible; DataError where an image cannot be read.
+ * @throws ConfigError if an option is invalid; DataError if an image cannot be read.
  */
 export function batches(split: Split, options: BatchesOptions): AsyncGenerator<EpochBatch, void, undefined> {
   const { epoch = 0, position = 0, epochs = 1, ahead = 1 } = options;
@@ -121,7 +124,7 @@ function checkOrder({ seed = 0, epoch = 0 }: BatchOrder): void {
 
 const orderStream = streamOf('data/order');
 
-/** The order that was asked for last: batch after batch asks for the same one, which for ImageNet takes a second to draw. */
+/** The last order: successive batches request the same one, which takes a second to generate for ImageNet. */
 let last: { key: string; indices: Uint32Array } | undefined;
 
 /** The order of a whole epoch. */
@@ -137,11 +140,11 @@ function epochOrder(length: number, order: BatchOrder): Uint32Array {
   return last.indices;
 }
 
-/** Fisher and Yates's shuffle with counted random numbers. */
+/** Fisher and Yates's shuffle with counter-based random numbers. */
 function shuffleInPlace(indices: Uint32Array, seed: number, epoch: number): void {
   for (let i = indices.length - 1; i > 0; i--) {
     const [bits] = threefry2x32(seed, orderStream, i, epoch);
-    // The bias of scaling 32 bits to i + 1 values is below (i + 1) / 2^32: nothing anybody could see.
+    // The bias of scaling 32 bits to i + 1 values is below (i + 1) / 2^32, which is negligible.
     const j = Math.floor((bits / 2 ** 32) * (i + 1));
     const other = indices[j]!;
     indices[j] = indices[i]!;

@@ -10,7 +10,7 @@ export function checkWhole(option: string, value: number, minimum: number, maxim
   throw new ConfigError(`${option} is ${value}: give ${wanted}`);
 }
 
-/** Random numbers are keyed by 32-bit words, so seeds and epochs are such words. */
+/** Random numbers are keyed by 32-bit words, so seeds and epochs must be such words. */
 export function checkWord(option: string, value: number): void {
   checkWhole(option, value, 0, 0xffffffff);
 }

@@ -11,11 +11,11 @@ const records = 4;
 const small = { ...cifar10, records: [records, records] } as const;
 const imageFiles = [...cifar10.train, ...cifar10.validation];
 
-/** The byte of file, record, channel and pixel: a different one almost everywhere. */
+/** The byte of a file, record, channel and pixel: different almost everywhere. */
 const byteOf = (file: number, record: number, channel: number, pixel: number) =>
   (file * 101 + record * 53 + channel * 31 + pixel * 7) % 256;
 
-/** Six files of four records each, record r of file f labelled f + r. */
+/** Six files of four records each; record r of file f is labelled f + r. */
 async function smallFiles(): Promise<string> {
   const folder = await temporaryFolder();
   for (const [file, name] of imageFiles.entries()) {
@@ -35,7 +35,7 @@ async function smallFiles(): Promise<string> {
 }
 
 describe('CIFAR-10', () => {
-  test('reads five files to learn from and one for validation', async () => {
+  test('reads five files for training and one for validation', async () => {
     const dataset = await readCifar(await smallFiles(), small);
     expect(dataset).toMatchObject({ name: 'CIFAR-10', classes: names, channels: 3, height: 32, width: 32 });
     expect([...dataset.train.labels]).toEqual([0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6, 4, 5, 6, 7]);
@@ -57,7 +57,7 @@ describe('CIFAR-10', () => {
     expect([...pixels]).toEqual(wanted);
   });
 
-  test.each([...imageFiles, 'batches.meta.txt'])('names %s where it is missing', async (name) => {
+  test.each([...imageFiles, 'batches.meta.txt'])('names %s if it is missing', async (name) => {
     const folder = await smallFiles();
     await rm(join(folder, name));
     const opening = readCifar(folder, small);
@@ -65,12 +65,12 @@ describe('CIFAR-10', () => {
     await expect(opening).rejects.toThrow(`${join(folder, name)} is missing: get "CIFAR-10 binary version"`);
   });
 
-  test('names a file that breaks off, its size and the right one', async () => {
+  test('names a truncated file, its size and the right size', async () => {
     const folder = await smallFiles();
     await truncate(join(folder, 'data_batch_3.bin'), 5000);
     const opening = openCifar10(folder);
     await expect(opening).rejects.toThrow(DataError);
-    // The first file is of the wrong size too where the official 10,000 records are expected.
+    // The first file also has the wrong size when the official 10,000 records are expected.
     await expect(opening).rejects.toThrow('data_batch_1.bin has 12,292 bytes, expected 30,730,000 bytes: get');
     await expect(readCifar(folder, small)).rejects.toThrow('data_batch_3.bin has 5,000 bytes, expected 12,292 bytes');
   });
@@ -145,7 +145,7 @@ describe('CIFAR-100', () => {
     return folder;
   }
 
-  test('takes the fine labels and their names', async () => {
+  test('uses the fine labels and their names', async () => {
     const dataset = await readCifar(await filesOf(), few);
     expect(dataset).toMatchObject({ name: 'CIFAR-100', classes: fine, height: 32, channels: 3 });
     expect([...dataset.train.labels]).toEqual([99, 0, 50]);
@@ -153,10 +153,12 @@ describe('CIFAR-100', () => {
     expect([...(await dataset.train.read([2])).pixels]).toEqual(new Array(3072).fill(2));
   });
 
-  test('is told from CIFAR-10', async () => {
+  test('is distinguished from CIFAR-10', async () => {
     const folder = await filesOf();
-    await expect(openCifar10(folder)).rejects.toThrow('holds CIFAR-100, not CIFAR-10: get "CIFAR-10 binary version"');
-    await expect(openCifar100(await smallFiles())).rejects.toThrow('holds CIFAR-10, not CIFAR-100');
+    await expect(openCifar10(folder)).rejects.toThrow(
+      'contains CIFAR-100, not CIFAR-10: get "CIFAR-10 binary version"',
+    );
+    await expect(openCifar100(await smallFiles())).rejects.toThrow('contains CIFAR-10, not CIFAR-100');
     await expect(openDataset(folder)).rejects.toThrow('train.bin has 9,222 bytes, expected 153,700,000 bytes');
   });
 
@@ -166,12 +168,12 @@ describe('CIFAR-100', () => {
   });
 });
 
-test.each([cifar10, cifar100])('the Python version of $name is refused, with what to get instead', async (version) => {
+test.each([cifar10, cifar100])('the Python version of $name is refused, with the right download', async (version) => {
   const folder = await temporaryFolder();
   for (const name of [...version.python, 'data_batch_2']) await writeFile(join(folder, name), Buffer.of(0x80, 2));
   const opening = openDataset(folder);
   await expect(opening).rejects.toThrow(DataError);
   await expect(opening).rejects.toThrow(
-    `holds the Python version of ${version.name}, which is pickled: get "${version.name} binary version"`,
+    `contains the Python version of ${version.name}, which is pickled: get "${version.name} binary version"`,
   );
 });

@@ -7,20 +7,20 @@ import { createSplit, hashOf } from './split.js';
 import { textOf } from './text.js';
 
 /**
- * The binary versions as https://www.cs.toronto.edu/~kriz/cifar.html describes them: files of records, a record being the
- * labels, a byte each, and three planes (red, green, blue) of 32 x 32 bytes.
+ * The binary versions as described at https://www.cs.toronto.edu/~kriz/cifar.html: files of records. A record consists
+ * of the labels, one byte each, and three planes (red, green, blue) of 32 x 32 bytes.
  */
 export interface CifarVersion {
   readonly name: 'CIFAR-10' | 'CIFAR-100';
   readonly classCount: number;
-  /** Labels of a record; the last one counts. */
+  /** Labels per record; the last one is used. */
   readonly labels: number;
   readonly train: readonly string[];
   readonly validation: readonly string[];
-  /** Records of each file for training, and of each for validation. */
+  /** Records per file, for training and for validation. */
   readonly records: readonly [train: number, validation: number];
   readonly namesFile: string;
-  /** Files by which the Python version of the same images is known. */
+  /** Files that identify the Python version of the same images. */
   readonly python: readonly string[];
 }
 
@@ -59,7 +59,7 @@ export const cifarFiles = ({ train, validation, namesFile }: CifarVersion): stri
 const remedyFor = ({ name }: CifarVersion) =>
   `get "${name} binary version" from https://www.cs.toronto.edu/~kriz/cifar.html again and unpack all of it`;
 
-/** Which version the files of a folder are of, be it that of Python, or nothing. */
+/** The version that the files of a folder belong to, including the Python version, or undefined. */
 export function cifarVersionOf(files: readonly string[]): CifarVersion | undefined {
   const any = (names: readonly string[]) => names.some((name) => files.includes(name));
   if (any([...cifar10.train, ...cifar10.validation]) || all(cifar10.python, files)) return cifar10;
@@ -75,20 +75,20 @@ const all = (names: readonly string[], files: readonly string[]) => names.every(
  * `test_batch.bin` (10,000 for validation) and `batches.meta.txt` (the class names). RGB images of 32 x 32, all in
  * memory (184 MB).
  *
- * @throws DataError where a file is missing, has another size than 30,730,000 bytes or holds a label above 9, or where
- *   the folder holds CIFAR-100 or a Python version.
+ * @throws DataError if a file is missing, has another size than 30,730,000 bytes or contains a label above 9, or if the
+ * folder contains CIFAR-100 or a Python version.
  */
 export function openCifar10(directory: string): Promise<Dataset> {
   return readCifar(directory, cifar10);
 }
 
 /**
- * CIFAR-100 from the official binary files: `train.bin` (50,000 training images), `test.bin` (10,000 for validation) and
- * `fine_label_names.txt`. Its 100 classes are the fine labels; the 20 coarse ones are not read. RGB images of 32 x 32,
- * all in memory (184 MB).
+ * CIFAR-100 from the official binary files: `train.bin` (50,000 training images), `test.bin` (10,000 for validation)
+ * and `fine_label_names.txt`. Its 100 classes are the fine labels; the 20 coarse ones are ignored. RGB images of 32 x
+ * 32, all in memory (184 MB).
  *
- * @throws DataError where a file is missing, has another size than 153,700,000 or 30,740,000 bytes or holds a label above
- *   99, or where the folder holds CIFAR-10 or a Python version.
+ * @throws DataError if a file is missing, has another size than 153,700,000 or 30,740,000 bytes or contains a label
+ * above 99, or if the folder contains CIFAR-10 or a Python version.
  */
 export function openCifar100(directory: string): Promise<Dataset> {
   return readCifar(directory, cifar100);
@@ -100,9 +100,9 @@ export async function readCifar(directory: string, version: CifarVersion): Promi
   const remedy = remedyFor(version);
   const files = filesAndLinks(await listFolder(directory));
   const found = cifarVersionOf(files);
-  if (found && found.name !== name) throw new DataError(`${directory} holds ${found.name}, not ${name}: ${remedy}`);
+  if (found && found.name !== name) throw new DataError(`${directory} contains ${found.name}, not ${name}: ${remedy}`);
   if (all(version.python, files) && !train.some((file) => files.includes(file))) {
-    throw new DataError(`${directory} holds the Python version of ${name}, which is pickled: ${remedy}`);
+    throw new DataError(`${directory} contains the Python version of ${name}, which is pickled: ${remedy}`);
   }
   const names = textOf(await readWhole(join(directory, namesFile), remedy));
   const classes = names

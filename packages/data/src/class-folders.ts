@@ -23,12 +23,12 @@ const besideClasses: RemarkWords = (count, first) =>
   `${leftOut(count, 'image outside of the class folders', 'images outside of the class folders', first)}.`;
 const otherEndings: RemarkWords = (count, first, sorts) => {
   const counts = [...sorts].map(([ending, times]) => `${times} ${ending}`).join(', ');
-  return `${leftOut(count, 'file with another ending', `files with other endings (${counts})`, first)}: ${remedyForEndings}.`;
+  return `${leftOut(count, 'file with another extension', `files with other extensions (${counts})`, first)}: ${remedyForEndings}.`;
 };
 const withoutEnding: RemarkWords = (count, first) =>
   count === 1
-    ? `1 file without an ending is read as the image that it is: ${first}.`
-    : `${count.toLocaleString('en-US')} files without an ending are read as the images that they are, ${first} for one.`;
+    ? `1 file without an extension is read as an image: ${first}.`
+    : `${count.toLocaleString('en-US')} files without an extension are read as images, for example ${first}.`;
 
 /** What a folder of class folders holds. */
 export interface ClassFolders {

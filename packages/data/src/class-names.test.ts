@@ -15,7 +15,7 @@ test('folders keep their own names, with commas, leading spaces and dashes', asy
   expect(await readClassNames(await temporaryFolder(), folders)).toEqual({ names: folders, remarks: [] });
 });
 
-test('of a WordNet id the first name is taken, of another class the whole name', async () => {
+test('of a WordNet id the first name is used, of another class the whole name', async () => {
   const { names } = await named(['n01440764', 'paris'], 'n01440764 tench, Tinca tinca\nparis Paris, France\n');
   expect(names).toEqual(['tench', 'Paris, France']);
 });
@@ -38,8 +38,8 @@ test('composed and decomposed letters are the same', async () => {
   expect(names).toEqual(['coffee house']);
 });
 
-test('a list that names no folder is remarked on', async () => {
+test('a list that names no folder is reported', async () => {
   const { names, remarks } = await named(['a', 'b'], 'Apple\nBanana\n');
   expect(names).toEqual(['a', 'b']);
-  expect(remarks).toEqual([expect.stringMatching(/^classes\.txt names none of the class folders/)]);
+  expect(remarks).toEqual([expect.stringMatching(/^classes\.txt has none of the class folders/)]);
 });

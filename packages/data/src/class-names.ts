@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import { readTextIfPresent } from './files.js';
 
-/** Files that may lie beside the class folders: a line is a folder's name, a space or tab, and what people call it. */
+/** Files that may be next to the class folders: each line is a folder's name, a space or tab, and a readable name. */
 const nameFiles = ['classes.txt', 'synset_words.txt'];
 
-/** An id of WordNet. Its names stand with commas between; in names of other classes a comma is a comma. */
+/** A WordNet id. Its names are separated by commas; in names of other classes, a comma is part of the name. */
 const wordNetId = /^n\d+$/;
 
 /**
- * Readable names for class folders, all different, as `distinctNames` has them. A folder that no file names keeps its
- * own name.
+ * Readable names for class folders, all different, as in `distinctNames`. A folder that is in no file keeps its own
+ * name.
  */
 export async function readClassNames(
   directory: string,
@@ -23,18 +23,18 @@ export async function readClassNames(
     const named = namesOfLines(text, new Set(folders));
     for (const [folder, name] of named) if (!known.has(folder)) known.set(folder, name);
     if (named.size === 0) {
-      remarks.push(`${nameFile} names none of the class folders: a line must be a folder's name and a readable name.`);
+      remarks.push(`${nameFile} has none of the class folders: each line must be a folder's name and a readable name.`);
     }
   }
   return { names: distinctNames(folders, (folder) => known.get(folder) ?? folder), remarks };
 }
 
-/** What lines of an id, a space or tab, and a name call these ids. Ids and names may have spaces within them. */
+/** The names of these ids, from lines of an id, a space or tab, and a name. Ids and names may contain spaces. */
 export function namesOfLines(text: string, ids: ReadonlySet<string>): Map<string, string> {
   const names = new Map<string, string>();
   for (const line of text.split(/\r?\n/)) {
     const composed = line.normalize('NFC');
-    // A folder called `hot dog` is not `hot`: the longest id that fits is meant.
+    // A folder called `hot dog` is not `hot`, so the longest matching id applies.
     for (let end = composed.length - 1; end > 0; end--) {
       if (!/\s/.test(composed[end]!)) continue;
       const [id, name] = [composed.slice(0, end), composed.slice(end).trim()];
@@ -47,8 +47,8 @@ export function namesOfLines(text: string, ids: ReadonlySet<string>): Map<string
 }
 
 /**
- * One readable name for each class, all different. Of several names of a WordNet id (`tench, Tinca tinca`) the first is
- * taken; where two classes would be called alike (ImageNet has two kinds of crane), their ids are added.
+ * One readable name for each class, all different. Of several names of a WordNet id (`tench, Tinca tinca`), the first
+ * is used. If two classes would have the same name (ImageNet has two kinds of crane), their ids are added.
  */
 export function distinctNames(ids: readonly string[], namesOf: (id: string) => string): string[] {
   const names = ids.map((id) => (wordNetId.test(id) ? namesOf(id).split(',')[0]!.trim() || id : namesOf(id)));

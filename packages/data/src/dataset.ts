@@ -1,4 +1,4 @@
-/** Images in ordinary memory: bytes, image after image, rows of interleaved channels (`[N, height, width, channels]`). */
+/** Images in host memory: bytes, image after image, rows of interleaved channels (`[N, height, width, channels]`). */
 export interface ImageBatch {
   readonly count: number;
   readonly height: number;
@@ -11,7 +11,7 @@ export interface ImageBatch {
   readonly labels: Uint32Array;
 }
 
-/** The images to learn from, or those held out: known by number, read on demand. */
+/** The training or validation images: identified by number, read on demand. */
 export interface Split {
   readonly length: number;
   /** The class of each image, an index into the data set's `classes`. */
@@ -19,9 +19,9 @@ export interface Split {
   /** The name of image `i`, for errors and predictions. */
   imageName(i: number): string;
   /**
-   * Reads these images, in this order; a number may come twice.
+   * Reads these images, in this order; a number may occur twice.
    *
-   * @throws ConfigError where there is no such image; DataError where a file cannot be read as an image.
+   * @throws ConfigError if there is no such image; DataError if a file cannot be read as an image.
    */
   read(indices: ArrayLike<number>): Promise<ImageBatch>;
   /**
@@ -33,56 +33,59 @@ export interface Split {
   contentHash?(): Promise<string>;
 }
 
-/** How the colours of images are spread, in pixel values from 0 to 255: what the paper's colour shifts are drawn from. */
+/**
+ * The distribution of the images' colours, in pixel values from 0 to 255, from which the paper's colour shifts are
+ * sampled.
+ */
 export interface ColourStatistics {
   /** The mean of each channel. */
   readonly mean: readonly number[];
   /** `covariance[a][b]` of channels a and b over all pixels. */
   readonly covariance: readonly (readonly number[])[];
-  /** Principal components of the covariance, one a row, of length 1, the one of the largest eigenvalue first. */
+  /** Principal components of the covariance, one per row, of length 1, the one with the largest eigenvalue first. */
   readonly axes: readonly (readonly number[])[];
   /** Variance along each axis. */
   readonly eigenvalues: readonly number[];
-  /** Square roots of the eigenvalues: by these the 2012 code scales its colour shifts. */
+  /** Square roots of the eigenvalues, by which the 2012 code scales its colour shifts. */
   readonly standardDeviations: readonly number[];
 }
 
-/** Who made some of the images, and on what terms. */
+/** The authors of some of the images, and their terms. */
 export interface Licence {
-  /** What is licensed: the name of the set of images. */
+  /** The name of the licensed set of images. */
   readonly name: string;
   readonly author: string;
   /** Where the images come from. */
   readonly source: string;
   /** The licence's identifier in the SPDX list, such as `CC-BY-4.0`. */
   readonly licence: string;
-  /** Where the licence can be read. */
+  /** The text of the licence. */
   readonly url: string;
 }
 
-/** What is known of all training images without reading them. */
+/** Statistics of all training images, available without reading them. */
 export interface DatasetStatistics {
   readonly colour: ColourStatistics;
   /** The mean of each value, `[channels, height, width]`, in pixel values from 0 to 255. */
   readonly meanImage: Float32Array;
 }
 
-/** Labelled images of one size, parted into those to learn from and those held out. */
+/** Labelled images of one size, divided into training and validation images. */
 export interface Dataset {
   readonly name: string;
   /** A readable name for each label, all different. */
   readonly classes: readonly string[];
-  /** The number of each class in submissions to the contest that the data come from (ILSVRC), where it has one. */
+  /** The number of each class in submissions to the contest that the data come from (ILSVRC), if there is one. */
   readonly numbers?: readonly number[];
   readonly channels: number;
   readonly height: number;
   readonly width: number;
   readonly train: Split;
   readonly validation: Split;
-  /** Of data that were prepared. */
+  /** Only for prepared data. */
   readonly statistics?: DatasetStatistics;
-  /** The terms of images that come with the package. */
+  /** The licences of images that are part of the package. */
   readonly licences?: readonly Licence[];
-  /** What somebody should know about how the data were read, such as what was left out: sentences, one a kind. */
+  /** Remarks about how the data were read, such as skipped files: one sentence for each kind. */
   readonly remarks?: readonly string[];
 }

@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import { move } from 'piscina';
 import sharp from 'sharp';
 
-/** Images to decode in one go: the places of some, and how large all of them are. */
+/** Images to decode together: their locations, and the size of all of them. */
 export interface DecodeJob {
   readonly images: readonly {
     readonly file: string;
@@ -20,14 +20,14 @@ export interface DecodeJob {
 /** Their pixels one after another, or which of them cannot be used and why. */
 export type Decoded = Uint8Array | { readonly failed: number; readonly reason: string };
 
-// Images, not parts of one, are worked on at the same time; none comes twice in an epoch.
+// Whole images, not parts of one, are processed in parallel; none occurs twice in an epoch.
 sharp.concurrency(1);
 sharp.cache(false);
 
-/** Decodes images of prepared shards. The pixels are handed over, not copied. */
+/** Decodes images of prepared shards. The pixels are transferred, not copied. */
 export async function decode({ images, size, channels, lanes }: DecodeJob): Promise<Decoded> {
   const bytes = size * size * channels;
-  // Every byte is written below: memory that an earlier batch left serves as it is, uncleared.
+  // Every byte is written below, so the memory need not be zeroed.
   const pixels = new Uint8Array(Buffer.allocUnsafeSlow(images.length * bytes).buffer);
   const failures: { failed: number; reason: string }[] = [];
   let next = 0;
@@ -37,7 +37,7 @@ export async function decode({ images, size, channels, lanes }: DecodeJob): Prom
       try {
         const content = read(images[i]!);
         const image = sharp(content);
-        // Unless it is said, one channel becomes three.
+        // By default, one channel becomes three.
         if (channels === 1) image.toColourspace('b-w');
         const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
         if (data.length !== bytes || info.width !== size) {
@@ -50,7 +50,7 @@ export async function decode({ images, size, channels, lanes }: DecodeJob): Prom
     }
   };
   await Promise.all(Array.from({ length: Math.min(lanes, images.length) }, lane));
-  // Of several the first one, whichever was found first.
+  // Of several failures, the first in order of the images.
   if (failures.length > 0) return failures.reduce((first, other) => (other.failed < first.failed ? other : first));
   return move(pixels) as Uint8Array;
 }
@@ -60,14 +60,17 @@ function read({ file, offset, length, checksum }: DecodeJob['images'][number]): 
   const descriptor = descriptorOf(file);
   for (let done = 0; done < length; ) {
     const count = readSync(descriptor, content, done, length - done, offset + done);
-    if (count === 0) throw new Error('its shard breaks off');
+    if (count === 0) throw new Error('its shard is truncated');
     done += count;
   }
   if (crc32(content) !== checksum) throw new Error('its bytes are not what was prepared');
   return content;
 }
 
-/** Shards that stay open: opening takes longer than reading an image. A process may have about 1,000 files open. */
+/**
+ * Number of shards that stay open: opening takes longer than reading an image. A process may have about 1,000 files
+ * open.
+ */
 const mostOpen = 256;
 const descriptors = new Map<string, number>();
 

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { textOf } from './text.js';
 
-/** What the operating system said, without the call and the path that Node repeats after it. */
+/** The operating system's error text, without the call and the path that Node adds to it. */
 export function reason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.split(', ')[0]!.split('\n')[0]!;
@@ -20,7 +20,7 @@ function isMissing(error: unknown): boolean {
   return errorCode(error) === 'ENOENT';
 }
 
-/** Writes a file whole or not at all: beside it under another name, onto the disk, then renamed over it. */
+/** Writes a file atomically: to a temporary file next to it, flushed to disk, then renamed. */
 export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   const unfinished = `${path}.unfinished`;
   try {
@@ -39,8 +39,8 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
 }
 
 /**
- * Makes a folder and those above it that are missing; one that is there is fine. (Node's own recursive `mkdir` never
- * ends where a file system makes no folders at all, such as /proc.)
+ * Creates a folder and its missing parents; an existing folder is fine. (Node's own recursive `mkdir` never returns on
+ * file systems that cannot create folders, such as /proc.)
  */
 export async function makeFolder(folder: string): Promise<void> {
   const make = async (path: string): Promise<void> => {
@@ -61,14 +61,14 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** A new name reaches the disk only with its folder. Some systems cannot sync a folder: no harm done. */
+/** A new name reaches the disk only with its folder. Some systems cannot sync a folder, which does no harm. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);
   await handle?.sync().catch(() => undefined);
   await handle?.close();
 }
 
-/** An error in writing, in words. */
+/** A write error, in words. */
 export function writeError(path: string, error: unknown): DataError {
   if (error instanceof DataError) return error;
   const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(errorCode(error) ?? '');
@@ -82,7 +82,7 @@ export interface FolderContent {
   files: string[];
   /** Files and folders that begin with a dot, or that systems leave behind for themselves. */
   hidden: string[];
-  /** Names that are not valid UTF-8, with their bytes as `\xe9`: nothing can be opened by them. */
+  /** Names that are not valid UTF-8, with their bytes as `\xe9`: they cannot be opened. */
   notUtf8: string[];
   /** Links that lead nowhere or in a circle. */
   deadLinks: string[];
@@ -178,7 +178,7 @@ export async function readWhole(file: string, remedy: string): Promise<Buffer> {
   }
 }
 
-/** Reads a text file, or gives `undefined` where there is none. */
+/** Reads a text file, or returns `undefined` if there is none. */
 export async function readTextIfPresent(file: string): Promise<string | undefined> {
   try {
     return textOf(await readFile(file));

@@ -1,7 +1,7 @@
 import { fuzzIndex, fuzzManifest, fuzzMat, fuzzTar } from './fuzzing.js';
 import { matFile, synsets } from './prepare/testing.js';
 
-// Feeds so many damaged files to each reader: `npm run fuzz -- INPUTS [SEED]`. Ends with an error at the first input
+// Feeds this many damaged files to each reader: `npm run fuzz -- INPUTS [SEED]`. Ends with an error at the first input
 // that is neither read nor refused, or takes too long.
 const [inputs = 100_000, seed = 1] = process.argv.slice(2).map(Number);
 const readers = {

@@ -6,26 +6,26 @@ import { tarMembers } from './prepare/tar.js';
 import { decodeIndex, encodeIndex } from './prepared/index-file.js';
 import { parseManifest } from './prepared/manifest.js';
 
-// Feeds damaged files to what reads them. A few thousand inputs run with the tests; more by
+// Feeds damaged files to the readers. A few thousand inputs run with the tests; for more, run
 //   npm run fuzz -- 100000
 
-/** How many inputs, and the seed of what is done to them. */
+/** The number of inputs, and the seed of their mutations. */
 export interface Fuzzing {
   readonly inputs: number;
   readonly seed: number;
 }
 
 export interface FuzzingResult {
-  /** Inputs that were read all the same. */
+  /** Inputs that were read successfully. */
   read: number;
   /** Inputs that were refused with a `DataError`. Any other error ends the fuzzing. */
   refused: number;
 }
 
-/** Slower than this is a hang: honest inputs of these sizes take microseconds. */
+/** Anything slower counts as a hang: valid inputs of these sizes take microseconds. */
 const mostMilliseconds = 2000;
 
-/** Archives. What is read must lie within them. */
+/** Archives. All reads must stay within them. */
 export async function fuzzTar(fuzzing: Fuzzing): Promise<FuzzingResult> {
   const packed = pack();
   packed.entry({ name: 'n01440764/a.JPEG' }, Buffer.alloc(700, 7));
@@ -51,7 +51,7 @@ export async function fuzzTar(fuzzing: Fuzzing): Promise<FuzzingResult> {
   });
 }
 
-/** Indices of shards. What is read must lie within the shards. */
+/** Indices of shards. All reads must stay within the shards. */
 export function fuzzIndex(fuzzing: Fuzzing): Promise<FuzzingResult> {
   const shards = [
     { images: 3, bytes: 8192 },
@@ -74,7 +74,7 @@ export function fuzzManifest(fuzzing: Fuzzing): Promise<FuzzingResult> {
   });
 }
 
-/** Files of MATLAB, of a content that `mat` holds. */
+/** MATLAB files, starting from the contents of `mat`. */
 export function fuzzMat(fuzzing: Fuzzing, mat: Uint8Array): Promise<FuzzingResult> {
   return fuzz(fuzzing, Buffer.from(mat), (content) => {
     readMatFile('mutated.mat', content);
@@ -83,7 +83,7 @@ export function fuzzMat(fuzzing: Fuzzing, mat: Uint8Array): Promise<FuzzingResul
 
 const file = { file: 'train.index', bytes: 96, sha256: '0'.repeat(64) };
 const split = { images: 5, rejected: 0, index: file, shards: [{ ...file, file: 'train-000000.tar', images: 5 }] };
-/** A `dataset.json` of two classes of grey images. */
+/** A `dataset.json` with two classes of grey images. */
 export const exampleManifest = {
   format: 'alex-dataset',
   version: 1,
@@ -117,13 +117,15 @@ async function fuzz({ inputs, seed }: Fuzzing, honest: Buffer, use: (content: Ui
   return result;
 }
 
-/** One to eight changes: bytes and bits flipped, runs copied or zeroed, bytes cut out or off, numbers made extreme. */
+/**
+ * One to eight mutations: bytes and bits flipped, runs copied or zeroed, bytes cut out or off, numbers made extreme.
+ */
 function mutated(honest: Buffer, seed: number, input: number): Uint8Array {
   let content = Buffer.from(honest);
   let draw = 0;
   const below = (count: number) => Math.floor((threefry2x32(seed, 0, input, draw++)[0] / 2 ** 32) * count);
   for (let change = 1 + below(8); change > 0 && content.length > 0; change--) {
-    // Headers are a small part of an archive and hold what matters: half of the changes go to the beginning of a block.
+    // Headers are a small but important part of an archive, so half of the mutations hit the start of a block.
     const anywhere = below(content.length);
     const at = below(2) === 0 ? anywhere : Math.min(content.length - 1, anywhere - (anywhere % 512) + below(265));
     const length = Math.min(content.length - at, 1 + below(64));
@@ -153,12 +155,12 @@ function mutated(honest: Buffer, seed: number, input: number): Uint8Array {
         withRightSum(content, at - (at % 512));
     }
   }
-  // So that more than the checksum is looked at.
+  // So that the reader gets past the checksum.
   if (below(2) === 0) for (let at = 0; at + 512 <= content.length; at += 512) withRightSum(content, at);
   return content;
 }
 
-/** Where a tar header lies, its checksum is made right again. */
+/** Corrects the checksum of a tar header. */
 function withRightSum(content: Buffer, at: number): void {
   if (at + 512 > content.length || content.toString('latin1', at + 257, at + 262) !== 'ustar') return;
   content.write('        ', at + 148, 'latin1');

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { DataError } from '@alex/tensor';
 import { someOf } from './remarks.js';
 
-/** Of a class without held-out images one in ten is held out. */
+/** Share of each class that is held out if there are no validation images. */
 const heldOutShare = 0.1;
 
 /**
@@ -10,8 +10,8 @@ const heldOutShare = 0.1;
  * time and on every machine.
  *
  * @param nameOf the image's name within its class
- * @param whereOf where the images of a class lie, for errors
- * @throws DataError where a class has one image only.
+ * @param whereOf the location of a class's images, for errors
+ * @throws DataError if a class has only one image.
  */
 export function holdOut<Image extends { readonly label: number }>(
   classes: readonly string[],
@@ -42,7 +42,7 @@ export function holdOut<Image extends { readonly label: number }>(
   };
 }
 
-/** Of the composed form: macOS and Linux may write the same name by other characters. */
+/** Of the composed form: macOS and Linux may encode the same name differently. */
 function hash(text: string): string {
   return createHash('sha256').update(text.normalize('NFC')).digest('hex');
 }

@@ -4,21 +4,21 @@ import { DataError } from '@alex/tensor';
 import { headBytes, inWords } from './content-kind.js';
 import { readWhole, reason } from './files.js';
 
-/** What an IDX file of bytes holds. */
+/** The contents of an IDX file of bytes. */
 export interface Idx {
   readonly file: string;
   readonly sizes: readonly number[];
   readonly values: Uint8Array;
 }
 
-/** The number that begins an IDX file: two zero bytes, 8 for unsigned bytes, then how many dimensions follow. */
+/** The first word of an IDX file: two zero bytes, 8 for unsigned bytes, then the number of dimensions. */
 const idxBytes = 0x0800;
 
 /**
  * Reads an IDX file of unsigned bytes, gzipped or not, as detected from its content.
  *
- * @param remedy what to do where it is missing or wrong
- * @throws DataError where it is missing, broken off, or has another number of dimensions.
+ * @param remedy what to do if it is missing or wrong
+ * @throws DataError if it is missing, truncated, or has another number of dimensions.
  */
 export async function readIdx(file: string, dimensions: number, remedy: string): Promise<Idx> {
   const content = await unpacked(file, await readWhole(file, remedy), remedy);
@@ -35,7 +35,7 @@ export async function readIdx(file: string, dimensions: number, remedy: string):
   const sizes = Array.from({ length: dimensions }, (_, i) => content.readUInt32BE(4 + 4 * i));
   const expected = header + sizes.reduce((product, size) => product * size, 1);
   if (content.length !== expected) {
-    throw new DataError(`${file} holds ${content.length} bytes, its header promises ${expected}: ${remedy}`);
+    throw new DataError(`${file} contains ${content.length} bytes, but its header says ${expected}: ${remedy}`);
   }
   return { file, sizes, values: content.subarray(header) };
 }

@@ -13,7 +13,7 @@ describe('decodeImage', () => {
     expect([...pixels]).toEqual([255, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0]);
   });
 
-  test('gives one grey value a pixel where one channel is asked for', async () => {
+  test('returns one grey value per pixel if one channel is requested', async () => {
     expect([...(await decodeImage('grey', await plain('#808080'), 2, 1))]).toEqual([128, 128, 128, 128]);
     const [red, white] = [await plain('#ff0000'), await plain('#ffffff')];
     const darkness = async (image: Buffer) => (await decodeImage('image', image, 1, 1))[0]!;

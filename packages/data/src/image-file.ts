@@ -10,10 +10,10 @@ import { deadLink, readError, reason } from './files.js';
  * applied, transparent parts become white, of several frames the first is taken, and grey, CMYK and 16-bit images become 8-bit
  * RGB, or all of them 8-bit grey where one channel is asked for. The kind of file is told by its content, not its name.
  *
- * @param name what to call the image in an error
+ * @param name the name of the image in errors
  * @param input path of the file, or its content
  * @param channels 3: red, green and blue; 1: grey
- * @throws DataError where the file is no image or breaks off.
+ * @throws DataError if the file is not an image or is truncated.
  */
 export async function decodeImage(
   name: string,
@@ -22,7 +22,7 @@ export async function decodeImage(
   channels: 1 | 3 = 3,
 ): Promise<Uint8Array> {
   try {
-    // The decoder takes brackets at the end of a path for options.
+    // The decoder interprets brackets at the end of a path as options.
     const content = typeof input === 'string' && input.endsWith(']') ? await readFile(input) : input;
     return await decoded(content, size, channels);
   } catch (error) {
@@ -65,7 +65,7 @@ export function readingFault(file: string, error: unknown): string {
 /** Endings of the files that are taken for images; what is in them is told by their content. */
 export const imageEndings: readonly string[] = '.jpeg .jpg .jpe .jfif .png .webp .gif .tif .tiff .avif'.split(' ');
 
-/** The first bytes of the image formats that are read: hexadecimal, a dot for any digit. */
+/** The first bytes of the supported image formats: hexadecimal, with a dot for any digit. */
 const signatures = {
   JPEG: /^ffd8ff/,
   PNG: /^89504e470d0a1a0a/,
@@ -80,7 +80,7 @@ const signatures = {
 /**
  * Whether the first bytes of a file begin an image format that is read.
  *
- * @throws DataError where it cannot be read.
+ * @throws DataError if it cannot be read.
  */
 export async function beginsAsImage(file: string): Promise<boolean> {
   const head = Buffer.alloc(12);

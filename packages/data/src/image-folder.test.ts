@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { openImageFolder } from './image-folder.js';
 import { temporaryFolder } from './testing.js';
 
-/** An RGB image by a function of its place. */
+/** An RGB image, as a function of position. */
 function image(width: number, height: number, colour: (x: number, y: number) => [number, number, number]) {
   const pixels = Buffer.from(
     Array.from({ length: width * height }, (_, i) => colour(i % width, Math.floor(i / width))).flat(),
@@ -27,7 +27,7 @@ beforeAll(async () => {
     .toBuffer();
 });
 
-/** Writes files by their path within a new folder. */
+/** Writes files into a new folder, by their paths. */
 async function folderOf(files: Record<string, Buffer | string>): Promise<string> {
   const folder = await temporaryFolder();
   for (const [path, content] of Object.entries(files)) {
@@ -77,13 +77,13 @@ describe('the folders', () => {
     expect([...batch.pixels.subarray(48, 51)]).toEqual([255, 0, 0]);
   });
 
-  test('images are 256 x 256 unless said', async () => {
+  test('images are 256 x 256 by default', async () => {
     const dataset = await openImageFolder(await folderOf(complete()));
     expect([dataset.height, dataset.width]).toEqual([256, 256]);
     expect((await dataset.train.read([0])).pixels).toHaveLength(256 * 256 * 3);
   });
 
-  test('validation/ is as good as val/, and may lack a class', async () => {
+  test('validation/ works like val/, and may lack a class', async () => {
     const { validation } = await openImageFolder(
       await folderOf({ 'train/a/1.png': red, 'train/b/1.png': blue, 'validation/b/1.png': blue }),
       { size: 4 },
@@ -91,7 +91,7 @@ describe('the folders', () => {
     expect([...validation.labels]).toEqual([1]);
   });
 
-  test('what is left out is named, and links are followed', async () => {
+  test('skipped files are named, and links are followed', async () => {
     const folder = await folderOf({
       ...complete(),
       'train/a/notes.txt': 'not an image',
@@ -110,26 +110,26 @@ describe('the folders', () => {
     expect(classes).toEqual(['a', 'b', 'd']);
     expect(train.length).toBe(5);
     expect(remarks).toEqual([
-      'Folders beside train/ and val/ are left out: elsewhere.',
+      'Folders next to train/ and val/ are left out: elsewhere.',
       '2 hidden files and folders are left out, train/.cache for one.',
       '1 image outside of the class folders is left out: train/overview.png.',
-      '4 files with other endings (2 .bmp, 1 .txt, 1 without any) are left out, train/a/1.bmp for one: images must be JPEG, PNG, WebP, GIF, TIFF or AVIF.',
+      '4 files with other extensions (2 .bmp, 1 .txt, 1 without any) are left out, for example train/a/1.bmp: images must be JPEG, PNG, WebP, GIF, TIFF or AVIF.',
       '1 folder inside a class folder is left out: train/b/old: move the images up into the class folders.',
       '1 class has no validation images: d.',
     ]);
   });
 
-  test('a folder with nothing to say about it has no remarks', async () => {
+  test('a faultless folder has no remarks', async () => {
     expect(await openImageFolder(await folderOf(complete()), { size: 4 })).not.toHaveProperty('remarks');
   });
 
-  test('.jfif and files without an ending are images too', async () => {
+  test('.jfif files and files without an extension are images too', async () => {
     const jpeg = await sharp(red).jpeg().toBuffer();
     const folder = await folderOf({ ...complete(), 'train/a/4.JFIF': jpeg, 'train/a/5': jpeg, 'train/a/x[1]': red });
     const { train, remarks } = await openImageFolder(folder, { size: 4 });
     expect(train.length).toBe(7);
     expect((await train.read([0, 1, 2, 3, 4])).count).toBe(5);
-    expect(remarks).toEqual(['2 files without an ending are read as the images that they are, train/a/5 for one.']);
+    expect(remarks).toEqual(['2 files without an extension are read as images, for example train/a/5.']);
   });
 
   test.each(["o'brien", '#1', '100%20', 'what?', '[a]', ' a', '-a', 'Paris, France', 'a\\b'])(
@@ -147,7 +147,7 @@ describe('the folders', () => {
     },
   );
 
-  test.runIf(process.platform === 'linux')('names that are not UTF-8 are left out and named', async () => {
+  test.runIf(process.platform === 'linux')('names that are not UTF-8 are skipped and reported', async () => {
     const folder = await folderOf(complete());
     const strange = (path: string) => Buffer.concat([Buffer.from(join(folder, path)), Buffer.of(0x63, 0xe9)]);
     await writeFile(strange('train/a/'), red);
@@ -179,7 +179,7 @@ describe('the folders', () => {
     expect((await openImageFolder(folder, { size: 4 })).classes).toEqual(['car', 'plane', 'train']);
   });
 
-  test('class folders alone: one image in ten of each class is held out, always the same, whether in train/ or not', async () => {
+  test('without val/, one image in ten of each class is held out, always the same, whether in train/ or not', async () => {
     const names = [
       ...Array.from({ length: 30 }, (_, i) => `a/${i}.png`),
       ...Array.from({ length: 4 }, (_, i) => `train/${i}.png`),
@@ -207,7 +207,7 @@ describe('the folders', () => {
     expect(await heldOut('')).toEqual(await heldOut('train/'));
   });
 
-  test.each(['classes.txt', 'synset_words.txt'])('%s gives readable names, all different', async (file) => {
+  test.each(['classes.txt', 'synset_words.txt'])('%s has readable names, all different', async (file) => {
     const folder = await folderOf({
       'train/n1/1.png': red,
       'train/n2/1.png': red,
@@ -222,8 +222,8 @@ describe('the folders', () => {
 });
 
 describe('the images', () => {
-  test('shorter side scaled, central square cut out', async () => {
-    // 40 x 20: a red, a green and a blue band of which the central half, x from 10 to 29, stays.
+  test('scales the shorter side, and crops the central square', async () => {
+    // 40 x 20: a red, a green and a blue band. The central half, x from 10 to 29, stays.
     const wide = await image(40, 20, (x) => (x < 10 ? [255, 0, 0] : x < 30 ? [0, 255, 0] : [0, 0, 255]))
       .png()
       .toBuffer();
@@ -236,7 +236,7 @@ describe('the images', () => {
     for (let y = 4; y < 36; y++) expectColour(below(20, y), [0, 255, 0], 12);
   });
 
-  test('an image that fits already keeps its pixels', async () => {
+  test('an image of the right size keeps its pixels', async () => {
     const exact = await image(6, 6, (x, y) => [x * 40, y * 40, 7])
       .png()
       .toBuffer();
@@ -245,7 +245,7 @@ describe('the images', () => {
   });
 
   test.each([
-    // Where the red top left corner of what the camera wrote comes to lie, as EXIF defines the eight orientations.
+    // Where the red top left corner of the camera's image ends up, as EXIF defines the eight orientations.
     [1, 'top left'],
     [2, 'top right'],
     [3, 'bottom right'],
@@ -266,8 +266,8 @@ describe('the images', () => {
     }
   });
 
-  test('an orientation that swaps the sides is applied before the cut', async () => {
-    // As the camera wrote it 40 x 20, to be turned by 90 degrees: the bands lie below one another afterwards.
+  test('an orientation that swaps the sides is applied before the crop', async () => {
+    // The camera's image is 40 x 20 and must be rotated by 90 degrees; then the bands lie one below the other.
     const jpeg = await image(40, 20, (x) => (x < 10 ? [255, 0, 0] : x < 30 ? [0, 255, 0] : [0, 0, 255]))
       .withMetadata({ orientation: 6 })
       .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
@@ -286,7 +286,7 @@ describe('the images', () => {
     for (let x = 0; x < 16; x++) expectColour(at(x, 3), [x * 15, x * 15, x * 15], 3);
   });
 
-  test('CMYK JPEG becomes RGB of about its colours', async () => {
+  test('CMYK JPEG becomes RGB of about the same colours', async () => {
     const cmyk = await image(16, 16, (x) => (x < 8 ? [200, 60, 60] : [240, 240, 240]))
       .toColourspace('cmyk')
       .jpeg({ quality: 100 })
@@ -328,19 +328,19 @@ describe('the images', () => {
     expectColour(at(6, 4), [255, 255, 255], 2);
   });
 
-  test('a second reading gives the same, with and without memory for it', async () => {
+  test('a second reading gives the same, with and without a cache', async () => {
     const folder = await folderOf(complete());
     const { train } = await openImageFolder(folder, { size: 5, cacheBytes: 5 * 5 * 3 });
     const first = await train.read([0, 1, 2, 3]);
     expect(await train.read([0, 1, 2, 3])).toEqual(first);
-    // What was kept is not read from its file again; what had no place is.
+    // Cached images are not read from their files again; those that did not fit are.
     await rm(join(folder, 'train'), { recursive: true });
     const results = await Promise.allSettled([0, 1, 2, 3].map((i) => train.read([i])));
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 });
 
-describe('what is wrong is told', () => {
+describe('reports errors:', () => {
   async function refused(folder: string, message: string, options = {}) {
     const opening = openImageFolder(folder, { size: 4, ...options });
     await expect(opening).rejects.toThrow(DataError);
@@ -357,12 +357,15 @@ describe('what is wrong is told', () => {
     await refused(join(folder, 'file.png'), 'cannot read the folder');
   });
 
-  test.skipIf(process.getuid?.() === 0)('a folder that may not be read (skipped for root, who may)', async () => {
-    const folder = await folderOf(complete());
-    await chmod(join(folder, 'train', 'a'), 0);
-    await refused(folder, 'cannot read the folder');
-    await chmod(join(folder, 'train', 'a'), 0o755);
-  });
+  test.skipIf(process.getuid?.() === 0)(
+    'a folder that may not be read (skipped for root, who may read it)',
+    async () => {
+      const folder = await folderOf(complete());
+      await chmod(join(folder, 'train', 'a'), 0);
+      await refused(folder, 'cannot read the folder');
+      await chmod(join(folder, 'train', 'a'), 0o755);
+    },
+  );
 
   test('no class folders', async () => {
     await refused(await folderOf({ '1.png': red }), 'has no class folders: it needs at least two classes');
@@ -370,7 +373,7 @@ describe('what is wrong is told', () => {
   });
 
   test('one class only', async () => {
-    await refused(await folderOf({ 'cats/1.png': red }), 'one class folder only, cats: it needs at least two classes');
+    await refused(await folderOf({ 'cats/1.png': red }), 'only one class folder, cats: it needs at least two classes');
     await refused(await folderOf({ 'train/cats/1.png': red, 'val/cats/1.png': red }), 'it needs at least two classes');
   });
 
@@ -387,7 +390,7 @@ describe('what is wrong is told', () => {
     await refused(await folderOf({ 'flowers/train/a/1.png': red }), 'flowers holds train/: give that folder');
   });
 
-  test('a class that only validation has', async () => {
+  test('a class that only the validation split has', async () => {
     await refused(await folderOf({ ...complete(), 'val/c/1.png': red }), 'has the class c, which train/ lacks');
   });
 

@@ -8,7 +8,7 @@ import { createSplit, defaultCacheBytes, hashOf, type ImageMemory, keepDecoded }
 import { digestsOf, type UsableImage, usableImages } from './usable-images.js';
 
 export interface ImageFolderOptions {
-  /** Height and width of the images in pixels; 256 unless said, as in the paper. */
+  /** Height and width of the images in pixels. Default: 256, as in the paper. */
   size?: number | undefined;
   /**
    * Which images are read and decoded once when the folder is opened, so that those that cannot be used are found at once and

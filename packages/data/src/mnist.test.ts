@@ -36,7 +36,7 @@ const filesWith = ({ train, validation }: typeof fashion) => ({
   't10k-labels-idx1-ubyte.gz': labels(validation),
 });
 
-/** Ten training and ten validation images of Fashion-MNIST's first labels, some files replaced. */
+/** Ten training and ten validation images with Fashion-MNIST's first labels, some files replaced. */
 async function smallFiles(changed: Record<string, Buffer> = {}): Promise<string> {
   const folder = await temporaryFolder();
   const contents = { ...filesWith(fashion), ...changed };
@@ -60,7 +60,7 @@ describe('Fashion-MNIST', () => {
     expect(dataset.train.imageName(4)).toBe('train-images-idx3-ubyte#4');
   });
 
-  test.each(fileNames)('names %s where it is missing', async (name) => {
+  test.each(fileNames)('names %s if it is missing', async (name) => {
     const folder = await smallFiles();
     await rm(join(folder, name));
     await expect(openFashionMnist(folder)).rejects.toThrow(DataError);
@@ -80,17 +80,22 @@ describe('Fashion-MNIST', () => {
       'too few pixels',
       'train-images-idx3-ubyte.gz',
       idx(0x803, [5, 28, 28], [1, 2]),
-      'holds 18 bytes, its header promises 3936',
+      'contains 18 bytes, but its header says 3936',
     ],
-    ['too many labels', 'train-labels-idx1-ubyte.gz', idx(0x801, [1], [1, 2]), 'holds 10 bytes, its header promises 9'],
-    ['fewer labels than images', 'train-labels-idx1-ubyte.gz', labels([1, 2]), 'holds 2 labels for 10 images'],
+    [
+      'too many labels',
+      'train-labels-idx1-ubyte.gz',
+      idx(0x801, [1], [1, 2]),
+      'contains 10 bytes, but its header says 9',
+    ],
+    ['fewer labels than images', 'train-labels-idx1-ubyte.gz', labels([1, 2]), 'contains 2 labels for 10 images'],
     ['another size', 'train-images-idx3-ubyte.gz', idx(0x803, [5, 2, 2], new Uint8Array(20)), '5 images of 2 x 2'],
-    ['no images', 't10k-images-idx3-ubyte.gz', images(0), 'holds 0 images'],
+    ['no images', 't10k-images-idx3-ubyte.gz', images(0), 'contains 0 images'],
     [
       'a label above 9',
       't10k-labels-idx1-ubyte.gz',
       labels([...fashion.validation, 10]),
-      'holds 11 labels for 10 images',
+      'contains 11 labels for 10 images',
     ],
   ])('refuses %s', async (_, name, content, message) => {
     const folder = await smallFiles({ [name]: content });
@@ -100,17 +105,17 @@ describe('Fashion-MNIST', () => {
     await expect(opening).rejects.toThrow(join(folder, name));
   });
 
-  test('with a label above 9 is damaged', async () => {
+  test('reports a label above 9 as damage', async () => {
     const damaged = { train: [...fashion.train, 10], validation: fashion.validation };
     await expect(openFashionMnist(await smallFiles(filesWith(damaged)))).rejects.toThrow(
       'label 10 is 10, labels are 0 to 9',
     );
   });
 
-  test('is not what another set in its form is taken for', async () => {
+  test('is not confused with another data set in its format', async () => {
     const opening = openFashionMnist(await smallFiles(filesWith(digits)));
     await expect(opening).rejects.toThrow(DataError);
-    await expect(opening).rejects.toThrow('holds MNIST, not Fashion-MNIST: prepare it as mnist');
+    await expect(opening).rejects.toThrow('contains MNIST, not Fashion-MNIST: prepare it as mnist');
     await expect(
       openFashionMnist(await smallFiles({ 't10k-labels-idx1-ubyte.gz': labels(digits.validation) })),
     ).rejects.toThrow("holds Fashion-MNIST's files to learn from and MNIST's to validate");
@@ -133,7 +138,7 @@ describe('Fashion-MNIST', () => {
     async () => {
       const { train, validation } = await openFashionMnist();
       expect([train.length, validation.length]).toEqual([60_000, 10_000]);
-      // Both splits have as many images of each class.
+      // Both splits have the same number of images of each class.
       for (const [split, each] of [
         [train, 6000],
         [validation, 1000],
@@ -145,7 +150,7 @@ describe('Fashion-MNIST', () => {
       const raw = gunzipSync(await readFile(join(debianFashionMnist, 'train-images-idx3-ubyte.gz')));
       const { pixels } = await train.read([59_999]);
       expect(Buffer.from(pixels).equals(raw.subarray(-784))).toBe(true);
-      // Mean and deviation that everybody normalizes this data set by: 0.2860 and 0.3530 of the range.
+      // The mean and deviation with which everybody normalizes this data set: 0.2860 and 0.3530 of the range.
       const { mean, standardDeviations } = await colourStatistics(train);
       expect(mean[0]! / 255).toBeCloseTo(0.286, 4);
       expect(standardDeviations[0]! / 255).toBeCloseTo(0.353, 4);
@@ -154,24 +159,24 @@ describe('Fashion-MNIST', () => {
 });
 
 describe('MNIST', () => {
-  test.each([openMnist, openDataset])('is known by its labels, and its classes are digits (%o)', async (open) => {
+  test.each([openMnist, openDataset])('is recognized by its labels, and its classes are digits (%o)', async (open) => {
     const dataset = await open(await smallFiles(filesWith(digits)));
     expect(dataset).toMatchObject({ name: 'MNIST', classes: [...'0123456789'] });
     expect([...dataset.train.labels]).toEqual(digits.train);
     expect(dataset).not.toHaveProperty('remarks');
   });
 
-  test("its form may hold Fashion-MNIST's clothes, or what nobody knows, whose classes are numbers", async () => {
+  test("its format may hold Fashion-MNIST's clothes, or an unknown data set, whose classes are numbers", async () => {
     expect((await openMnist(await smallFiles())).classes[0]).toBe('T-shirt/top');
     const letters = { train: [25, 3, 3], validation: [1, 26] };
     expect(await openMnist(await smallFiles(filesWith(letters)))).toMatchObject({
-      name: 'images in the form of MNIST',
+      name: 'images in the format of MNIST',
       classes: Array.from({ length: 27 }, (_, label) => `${label}`),
-      remarks: ["The labels are neither MNIST's nor Fashion-MNIST's: the classes are called by their numbers."],
+      remarks: ["The labels are neither MNIST's nor Fashion-MNIST's, so the classes are named by their numbers."],
     });
   });
 
-  test('its files may be unpacked, or be called with a dot for a dash', async () => {
+  test('its files may be unpacked, or have a dot for a dash in their names', async () => {
     const folder = await temporaryFolder();
     for (const [name, content] of Object.entries(filesWith(digits))) {
       const ofImages = name.includes('images');

@@ -5,7 +5,7 @@ import { filesAndLinks, listFolder } from './files.js';
 import { type Idx, readIdx } from './idx-file.js';
 import { createSplit, hashOf } from './split.js';
 
-/** A data set in MNIST's form: its files are called as those of the others, so it is known by its labels. */
+/** A data set in MNIST's format. The file names of all of these are the same, so it is identified by its labels. */
 interface Known {
   readonly name: string;
   readonly classes: readonly string[];
@@ -21,7 +21,7 @@ const mnist: Known = {
 
 const fashionMnist: Known = {
   name: 'Fashion-MNIST',
-  // In the order of their labels, as https://github.com/zalandoresearch/fashion-mnist lists them.
+  // In the order of their labels, as listed at https://github.com/zalandoresearch/fashion-mnist.
   classes: ['T-shirt/top', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot'],
   labels: ['9003027255', '9211614657'],
 };
@@ -33,14 +33,17 @@ const files = {
 };
 const fileNames = Object.values(files).flatMap(({ images, labels }) => [images, labels]);
 
-/** A file's name as MNIST's authors have it: some copies are unpacked, or have a dot for a dash (`train-images.idx3-ubyte`). */
+/**
+ * The name that MNIST's authors use: some copies are unpacked, or have a dot instead of a dash
+ * (`train-images.idx3-ubyte`).
+ */
 const usualName = (file: string) => file.replace(/\.gz$/, '').replace('.idx', '-idx');
 
-/** Whether files are in MNIST's form, by their names. */
+/** Whether files are in MNIST's format, by their names. */
 export const areMnistFiles = (found: readonly string[]): boolean =>
   found.some((file) => fileNames.includes(usualName(file)));
 
-/** Where Debian's package `dataset-fashion-mnist` puts the files. */
+/** The folder of Debian's package `dataset-fashion-mnist`. */
 export const debianFashionMnist = '/usr/share/datasets/fashion-mnist';
 
 const remedy = 'get the four files again';
@@ -48,29 +51,29 @@ const fashionRemedy =
   'get the four files again from https://github.com/zalandoresearch/fashion-mnist, or install the Debian package dataset-fashion-mnist';
 
 /**
- * MNIST, or a data set in its form, from its four IDX files, gzipped or not: grey images (one channel) of 28 x 28, all in
- * memory (55 MB). MNIST and Fashion-MNIST are told apart by their labels and get the names of their classes; the classes
- * of others are called by their numbers, which a remark says.
+ * MNIST, or a data set in its format, from its four IDX files, gzipped or not: grey images (one channel) of 28 x 28,
+ * all in memory (55 MB). MNIST and Fashion-MNIST are recognized by their labels and get the names of their classes. The
+ * classes of others are named by their numbers, which a remark says.
  *
- * @param directory the folder that holds them
- * @throws DataError where a file is missing, broken off, no IDX file, or does not fit the others.
+ * @param directory the folder that contains them
+ * @throws DataError if a file is missing, truncated, not an IDX file, or does not fit the others.
  */
 export async function openMnist(directory: string): Promise<Dataset> {
   return readMnist(directory, remedy);
 }
 
 /**
- * Fashion-MNIST from its four IDX files, as `openMnist` reads them: 60,000 training and 10,000 validation images.
+ * Fashion-MNIST from its four IDX files, read like `openMnist`: 60,000 training and 10,000 validation images.
  *
- * @param directory the folder that holds them; unless said, where Debian's package `dataset-fashion-mnist` puts them
- * @throws DataError where a file is missing, broken off, no IDX file, or does not fit the others, or where the folder
- *   holds another data set in MNIST's form.
+ * @param directory the folder that contains them. Default: that of Debian's package `dataset-fashion-mnist`
+ * @throws DataError if a file is missing, truncated, not an IDX file, or does not fit the others, or if the folder
+ * contains another data set in MNIST's format.
  */
 export async function openFashionMnist(directory: string = debianFashionMnist): Promise<Dataset> {
   const dataset = await readMnist(directory, fashionRemedy);
   if (dataset.name === fashionMnist.name) return dataset;
   throw new DataError(
-    `${directory} holds ${dataset.name}, not Fashion-MNIST: prepare it as mnist, or ${fashionRemedy}`,
+    `${directory} contains ${dataset.name}, not Fashion-MNIST: prepare it as mnist, or ${fashionRemedy}`,
   );
 }
 
@@ -93,7 +96,7 @@ async function readMnist(directory: string, remedy: string): Promise<Dataset> {
   const highest = [train, validation].flatMap(({ labels }) => [...labels.values]).reduce((a, b) => Math.max(a, b), 1);
   const known = learnt === held ? learnt : undefined;
   const classes = known?.classes ?? Array.from({ length: highest + 1 }, (_, label) => `${label}`);
-  const name = known?.name ?? 'images in the form of MNIST';
+  const name = known?.name ?? 'images in the format of MNIST';
   return {
     name,
     classes,
@@ -103,7 +106,7 @@ async function readMnist(directory: string, remedy: string): Promise<Dataset> {
     train: splitOf(`${name}, training`, files.train.images, train, classes.length, remedy),
     validation: splitOf(`${name}, validation`, files.validation.images, validation, classes.length, remedy),
     ...(!known && {
-      remarks: ["The labels are neither MNIST's nor Fashion-MNIST's: the classes are called by their numbers."],
+      remarks: ["The labels are neither MNIST's nor Fashion-MNIST's, so the classes are named by their numbers."],
     }),
   };
 }
@@ -122,11 +125,11 @@ function splitOf(
   const [count, height, width] = images.sizes;
   if (count === 0 || height !== side || width !== side) {
     throw new DataError(
-      `${images.file} holds ${count} images of ${height} x ${width}, expected some of ${side} x ${side}: ${remedy}`,
+      `${images.file} contains ${count} images of ${height} x ${width}, expected images of ${side} x ${side}: ${remedy}`,
     );
   }
   if (labels.sizes[0] !== count) {
-    throw new DataError(`${labels.file} holds ${labels.sizes[0]} labels for ${count} images: ${remedy}`);
+    throw new DataError(`${labels.file} contains ${labels.sizes[0]} labels for ${count} images: ${remedy}`);
   }
   const wrong = labels.values.findIndex((label) => label >= classCount);
   if (wrong >= 0) {

@@ -34,7 +34,7 @@ test.each(['emoji:', 'emoji:many', 'emoji:-1', 'emoji:1.5', 'emoji:0', 'emoji:1'
 
 test('refuses two numbers of classes that differ', async () => {
   await expect(openDataset('emoji:3', { classes: 4 })).rejects.toThrow(
-    'asks for 3 classes and the option classes for 4',
+    'asks for 3 classes, but the option classes for 4',
   );
 });
 
@@ -43,7 +43,7 @@ test('a folder of class folders', async () => {
   expect(dataset).toMatchObject({ classes: ['cat', 'dog'], height: 4 });
 });
 
-test('files of CIFAR-10 and in the form of MNIST are known by their names', async () => {
+test('files of CIFAR-10 and in the format of MNIST are recognized by their names', async () => {
   const cifar = await temporaryFolder();
   await writeFile(join(cifar, 'test_batch.bin'), '');
   await expect(openDataset(cifar)).rejects.toThrow('CIFAR-10');
@@ -54,9 +54,9 @@ test('files of CIFAR-10 and in the form of MNIST are known by their names', asyn
 
 test('says what was found and what is accepted', async () => {
   const empty = await temporaryFolder();
-  await expect(openDataset(empty)).rejects.toThrow(`${empty} holds nothing, no data to learn from: give \`emoji\``);
+  await expect(openDataset(empty)).rejects.toThrow(`${empty} contains nothing, but no supported data: give \`emoji\``);
   for (const name of ['a.txt', 'b.txt', 'c.txt', 'd.txt']) await writeFile(join(empty, name), '');
-  await expect(openDataset(empty)).rejects.toThrow('holds a.txt, b.txt, c.txt, …, no data');
+  await expect(openDataset(empty)).rejects.toThrow('contains a.txt, b.txt, c.txt, …, but no supported data');
   const missing = openDataset(join(empty, 'nowhere'));
   await expect(missing).rejects.toThrow(DataError);
   await expect(missing).rejects.toThrow(/there is no folder .*nowhere: check the path; give `emoji`/);
@@ -64,13 +64,13 @@ test('says what was found and what is accepted', async () => {
   await expect(openDataset('')).rejects.toThrow(DataError);
 });
 
-test('archives are to be prepared first', async () => {
+test('archives must be prepared first', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'train-000000.tar'), '');
   await expect(openDataset(folder)).rejects.toThrow('holds archives (train-000000.tar): prepare them first');
 });
 
-test('a folder with one class, and options that the data leave no choice in', async () => {
+test('refuses a folder with one class, and options that the data decide', async () => {
   await expect(openDataset(await imageFolder(['cat']))).rejects.toThrow('at least two classes');
   const folder = await imageFolder(['cat', 'dog']);
   await expect(openDataset(folder, { classes: 3 })).rejects.toThrow('classes is 3, but');

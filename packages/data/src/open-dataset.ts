@@ -15,7 +15,7 @@ export interface DatasetOptions
   extends Pick<ImageFolderOptions, 'checked' | 'maxRejected' | 'checksFolder' | 'signal' | 'onCheck'> {
   /** How many classes to tell apart; only the emoji leave a choice. */
   classes?: number | undefined;
-  /** Height and width of the images in pixels; only emoji and image folders leave a choice (256 unless said). */
+  /** Height and width of the images in pixels; only for emoji and image folders. Default: 256. */
   size?: number | undefined;
 }
 
@@ -23,11 +23,12 @@ const accepted =
   'give `emoji`, `emoji:CLASSES`, a folder that was prepared, one with the binary files of CIFAR-10 or CIFAR-100, one with the files of MNIST or Fashion-MNIST, or one with a folder of images for each class';
 
 /**
- * Opens what a person names: `emoji`, `emoji:CLASSES`, or a folder, whose kind is told by what is in it (prepared
- * shards, the files of CIFAR-10, CIFAR-100, MNIST or Fashion-MNIST, else class folders of images). A folder called `emoji` is `./emoji`.
+ * Opens the data set that the user named: `emoji`, `emoji:CLASSES`, or a folder, whose kind is detected from its
+ * contents (prepared shards, the files of CIFAR-10, CIFAR-100, MNIST or Fashion-MNIST, else class folders of images). A
+ * folder called `emoji` is `./emoji`.
  *
- * @throws DataError where there is nothing of that kind, or what is there is broken.
- * @throws ConfigError where an option is not possible or the data leave no such choice.
+ * @throws DataError if there is nothing of that kind, or it is broken.
+ * @throws ConfigError if an option is invalid or the data do not support it.
  */
 export async function openDataset(text: string, options: DatasetOptions = {}): Promise<Dataset> {
   const emoji = /^emoji(?::(.*))?$/.exec(text);
@@ -44,7 +45,7 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
   if (cifar) return fixed(await readCifar(text, cifar), options);
   if (areMnistFiles(files)) return fixed(await openMnist(text), options);
   if (existsSync(join(text, workshopFolder))) {
-    throw new DataError(`${text} was not prepared to its end: run the command that prepares it again, it continues`);
+    throw new DataError(`${text} was not completely prepared: run the same prepare command again, and it continues`);
   }
   if (content.folders.length === 0) {
     const archive = files.find((file) => /\.(tar|tar\.gz|tgz|zip)$/i.test(file));
@@ -55,7 +56,7 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
       content.files.length === 0
         ? 'nothing'
         : `${content.files.slice(0, 3).join(', ')}${content.files.length > 3 ? ', …' : ''}`;
-    throw new DataError(`${text} holds ${found}, no data to learn from: ${accepted}`);
+    throw new DataError(`${text} contains ${found}, but no supported data: ${accepted}`);
   }
   const advice = await adviceOnFolder(text, content);
   if (advice !== undefined) throw new DataError(advice);
@@ -75,9 +76,11 @@ function checkNothingRejected(name: string, { maxRejected }: DatasetOptions): vo
 function emojiClasses(text: string, count: string | undefined, option: number | undefined): number | undefined {
   if (count === undefined) return option;
   if (!/^\d+$/.test(count))
-    throw new ConfigError(`${text}: \`${count}\` is no number of classes, give for instance emoji:24`);
+    throw new ConfigError(`${text}: \`${count}\` is not a number of classes; give for example emoji:24`);
   if (option !== undefined && option !== Number(count)) {
-    throw new ConfigError(`${text} asks for ${count} classes and the option classes for ${option}: give one of them`);
+    throw new ConfigError(
+      `${text} asks for ${count} classes, but the option classes for ${option}: give only one of them`,
+    );
   }
   return Number(count);
 }

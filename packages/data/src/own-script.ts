@@ -1,6 +1,6 @@
 /**
- * How to start a script of this package in a thread or process of its own. Built, it lies beside this file; run from
- * the sources it needs what lets Node read TypeScript.
+ * How to start a script of this package in a separate thread or process. In the build, it is next to this file; run
+ * from the sources, it needs the loader that lets Node read TypeScript.
  */
 export function ownScript(name: string): { readonly url: URL; readonly execArgv: string[] } {
   const fromSources = import.meta.url.endsWith('.ts');

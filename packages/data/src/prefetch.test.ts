@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { prefetch, readAhead } from './prefetch.js';
 import { turns } from './testing.js';
 
-/** Counts up to `end`, and tells what it has begun and whether it was closed. */
+/** Counts up to `end`, and reports what it has started and whether it was closed. */
 function counter(end: number) {
   const log: string[] = [];
   async function* count() {
@@ -25,7 +25,7 @@ test('gives the same values in the same order', async () => {
   expect(values).toEqual([0, 1, 2, 3, 4]);
 });
 
-test('makes one value while the last one is used, and no more', async () => {
+test('produces one value ahead and no more', async () => {
   const { log, source } = counter(5);
   for await (const value of prefetch(source)) {
     await turns(20);
@@ -44,7 +44,7 @@ test('an error comes after the values before it', async () => {
   const values: number[] = [];
   const reading = (async () => {
     for await (const value of prefetch(failing())) {
-      // More than the failure takes: it must wait, and must not count as unhandled meanwhile.
+      // More than the failure needs: it must wait, and must not count as unhandled meanwhile.
       await turns(20);
       values.push(value);
     }
@@ -53,7 +53,7 @@ test('an error comes after the values before it', async () => {
   expect(values).toEqual([1, 2]);
 });
 
-test('an early end does not tell of a failure that nobody waits for', async () => {
+test('an early end ignores a failure that nobody waits for', async () => {
   async function* failing() {
     yield 1;
     throw new Error('torn');
@@ -66,7 +66,7 @@ test('an early end does not tell of a failure that nobody waits for', async () =
 });
 
 describe('readAhead', () => {
-  /** Jobs that take the longer the earlier they are, and what was begun of them and ended. */
+  /** Jobs of which earlier ones take longer, and the lists of those started and those finished. */
   function jobsOf(count: number, failing = -1) {
     const log: string[] = [];
     function* jobs() {
@@ -89,7 +89,7 @@ describe('readAhead', () => {
     expect(results).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  test.each([0, 1, 3])('begins no more than %d ahead', async (ahead) => {
+  test.each([0, 1, 3])('starts no more than %d ahead', async (ahead) => {
     const { log, jobs } = jobsOf(8);
     for await (const result of readAhead(jobs, ahead)) {
       await turns(20);
@@ -97,12 +97,12 @@ describe('readAhead', () => {
     }
   });
 
-  test('an error comes after the results before it, and nothing is left under way', async () => {
+  test('an error comes after the results before it, and nothing is left running', async () => {
     const { log, jobs } = jobsOf(6, 2);
     const results: number[] = [];
     const reading = (async () => {
       for await (const result of readAhead(jobs, 2)) {
-        // More than the failure takes: it must wait, and must not count as unhandled meanwhile.
+        // More than the failure needs: it must wait, and must not count as unhandled meanwhile.
         await turns(20);
         results.push(result);
       }
@@ -113,7 +113,7 @@ describe('readAhead', () => {
     expect(log.filter((line) => line.startsWith('end'))).toHaveLength(5);
   });
 
-  test('an early end lets what is under way finish and begins nothing more', async () => {
+  test('an early end lets running jobs finish and starts no more', async () => {
     const { log, jobs } = jobsOf(6, 1);
     for await (const result of readAhead(jobs, 2)) {
       expect(result).toBe(0);

@@ -1,12 +1,12 @@
 /**
- * Has the next value made while this one is used: one ahead, in order. An error comes where its value would have come;
- * leaving the loop early lets the value under way finish and closes the source.
+ * Computes the next value while this one is used: one ahead, in order. An error occurs where its value would have come;
+ * leaving the loop early lets the current value finish and closes the source.
  */
 export async function* prefetch<T>(source: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   const ask = () => {
     const next = iterator.next();
-    // It is awaited later or, after an early end, not at all: until then its failure is no unhandled one.
+    // It is awaited later or, after an early end, not at all; its failure must not count as unhandled.
     next.catch(() => {});
     return next;
   };
@@ -25,8 +25,8 @@ export async function* prefetch<T>(source: AsyncIterable<T>): AsyncGenerator<T, 
 }
 
 /**
- * Begins jobs before their results are asked for, `ahead` of the one that is used, and gives the results in order. An
- * error comes where its result would have come; leaving the loop early begins no further job and lets those under way
+ * Starts jobs before their results are requested, `ahead` of the one in use, and yields the results in order. An error
+ * occurs where its result would have come; leaving the loop early starts no further jobs and lets the running ones
  * finish.
  */
 export async function* readAhead<T>(
@@ -42,7 +42,7 @@ export async function* readAhead<T>(
       if (next.done) ended = true;
       else {
         const result = next.value();
-        // It is awaited later or, after an early end, not at all: until then its failure is no unhandled one.
+        // It is awaited later or, after an early end, not at all; its failure must not count as unhandled.
         result.catch(() => {});
         pending.push(result);
       }

@@ -1,7 +1,7 @@
-/** A remark in words: how many cases there are, the first of them, and how many of each sort. */
+/** A remark in words: the number of cases, the first one, and the number of each sort. */
 export type RemarkWords = (count: number, first: string, sorts: ReadonlyMap<string, number>) => string;
 
-/** Collects what somebody should know of how data were read: a line for each kind of case, however many there are. */
+/** Collects remarks about how data were read: one line for each kind of case, however many there are. */
 export class Remarks {
   readonly #kinds = new Map<
     RemarkWords,
@@ -16,12 +16,12 @@ export class Remarks {
     this.#kinds.set(words, kind);
   }
 
-  /** A line that says it all. */
+  /** Adds a complete line. */
   say(line: string): void {
     this.add(() => line, '');
   }
 
-  /** In the order in which the kinds came up. */
+  /** In the order in which the kinds first occurred. */
   lines(): string[] {
     return [...this.#kinds].map(([words, { count, first, sorts }]) => words(count, first, sorts));
   }
@@ -31,7 +31,7 @@ export class Remarks {
 export function leftOut(count: number, one: string, many: string, first: string): string {
   return count === 1
     ? `1 ${one} is left out: ${first}`
-    : `${count.toLocaleString('en-US')} ${many} are left out, ${first} for one`;
+    : `${count.toLocaleString('en-US')} ${many} are left out, for example ${first}`;
 }
 
 /** Up to three of some names. */

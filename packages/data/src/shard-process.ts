@@ -1,16 +1,16 @@
 import sharp from 'sharp';
 import { makeShard, type ShardJob } from './prepare/shard.js';
 
-/** What a process that makes shards says. */
+/** A message from a process that creates shards. */
 export type ShardMessage =
   | { readonly kind: 'images'; readonly count: number }
   | { readonly kind: 'made'; readonly images: number; readonly rejected: number }
   | { readonly kind: 'failed'; readonly name: string; readonly message: string };
 
-/** Images between two words about progress. */
+/** Images between two progress messages. */
 const often = 16;
 
-// Images, not parts of one, are worked on at the same time; none comes twice.
+// Whole images, not parts of one, are processed in parallel; none occurs twice.
 sharp.concurrency(1);
 sharp.cache(false);
 
@@ -33,5 +33,5 @@ process.on('message', (job: ShardJob) => {
     (error: Error) => say({ kind: 'failed', name: error.name, message: error.message }),
   );
 });
-// Whoever asked for shards is gone, killed perhaps.
+// The parent process is gone, possibly killed.
 process.on('disconnect', () => process.exit(1));

@@ -6,7 +6,7 @@ import { Remarks } from './remarks.js';
 import { findSplitFolders } from './split-folders.js';
 import { temporaryFolder } from './testing.js';
 
-/** What is found in a folder of these files, whose content is not looked at. */
+/** What is found in a folder with these files, whose content does not matter. */
 async function found(...files: string[]) {
   const folder = await temporaryFolder();
   for (const file of files) {
@@ -20,13 +20,13 @@ async function found(...files: string[]) {
 const train = ['train/a/1.png', 'train/b/1.png'];
 
 test.each(['val', 'validation', 'valid', 'Val'])(
-  '%s/ beside train/ is for validation, without a remark',
+  '%s/ beside train/ is used for validation, without a message',
   async (name) => {
     expect(await found(...train, `${name}/a/1.png`)).toEqual({ train: 'train/', validation: `${name}/`, remarks: [] });
   },
 );
 
-test.each(['test', 'dev', 'testing'])('%s/ is taken where there is no other, which is said', async (name) => {
+test.each(['test', 'dev', 'testing'])('%s/ is used if there is no other, with a message', async (name) => {
   expect(await found(...train, `${name}/a/1.png`)).toEqual({
     train: 'train/',
     validation: `${name}/`,
@@ -34,14 +34,14 @@ test.each(['test', 'dev', 'testing'])('%s/ is taken where there is no other, whi
   });
 });
 
-test('test/ without labels is not taken', async () => {
+test('test/ without labels is not used', async () => {
   expect(await found(...train, 'test/1.png', 'test/2.png')).toEqual({
     train: 'train/',
-    remarks: ['Folders beside train/ are left out: test.'],
+    remarks: ['Folders next to train/ are left out: test.'],
   });
 });
 
-test('val/ goes before test/, and what is left out is named', async () => {
+test('val/ is preferred to test/, and what is left out is named', async () => {
   expect(await found(...train, 'test/a/1.png', 'valid/a/1.png', 'x/1.png', 'y/1.png', '__MACOSX/1.png')).toEqual({
     train: 'train/',
     validation: 'valid/',
@@ -66,11 +66,11 @@ test('within train/ and val/ a class may be called train', async () => {
   });
 });
 
-test('train/ that holds class folders and a stray image is no class', async () => {
+test('train/ that contains class folders and a stray image is not a class', async () => {
   expect(await found(...train, 'train/overview.png', 'samples/1.png')).toMatchObject({ train: 'train/' });
 });
 
-test('train/ and val/ that hold images only are no classes', async () => {
+test('train/ and val/ that contain only images are not classes', async () => {
   expect(await found('train/1.png', 'val/1.png')).toMatchObject({ train: 'train/', validation: 'val/' });
 });
 

@@ -4,24 +4,25 @@ import { type FolderContent, listFolder } from './files.js';
 import { imageEndings } from './image-file.js';
 import { type Remarks, someOf } from './remarks.js';
 
-/** Names of the folder of training images, in small letters. */
+/** Names of the folder of training images, in lower case. */
 export const trainingNames: readonly string[] = ['train', 'training'];
-/** Names of the folder of validation images, the ones before the others. */
+/** Names of the folder of validation images, in order of preference. */
 export const validationNames: readonly string[] = ['val', 'validation', 'valid'];
-/** Names that stand in for it where there is none of those. */
+/** Alternative names, used if there is none of those. */
 export const otherNames: readonly string[] = ['dev', 'test', 'testing'];
 const splitNames = [...trainingNames, ...validationNames, ...otherNames];
 
-/** Where the class folders of a data set lie, as paths within it: empty or with a `/` at the end. */
+/** The locations of a data set's class folders, as paths within it: empty or with a `/` at the end. */
 export interface SplitFolders {
   readonly train: string;
-  /** Nothing where images have to be held out. */
+  /** Undefined if images have to be held out. */
   readonly validation?: string;
 }
 
 /**
- * Finds out whether a folder holds class folders, or `train/` and perhaps `val/` that hold them. A class may be called
- * `train` or `val` too: it is one where it holds images itself and other folders beside it do so as well.
+ * Finds out whether a folder contains class folders, or `train/` and possibly `val/` that contain them. A class may be
+ * called `train` or `val` too: such a folder is a class if it contains images itself, and so do other folders next to
+ * it.
  *
  * @throws DataError where there are validation images and none to learn from, or such a folder is a link that leads nowhere.
  */
@@ -50,7 +51,7 @@ export async function findSplitFolders(directory: string, remarks: Remarks): Pro
   if (splits.length === 0) return { train: '' };
   const train = first(trainingNames);
   if (train === undefined) {
-    throw new DataError(`${directory} has ${splits[0]}/ but no train/: add the images to learn from`);
+    throw new DataError(`${directory} has ${splits[0]}/ but no train/: add the training images`);
   }
   const own = first(validationNames);
   const validation = own ?? first(otherNames, ({ classFolders }) => classFolders > 0);
@@ -60,15 +61,15 @@ export async function findSplitFolders(directory: string, remarks: Remarks): Pro
   const unused = top.folders.filter((folder) => folder !== train && folder !== validation);
   if (unused.length > 0) {
     const beside = validation === undefined ? `${train}/` : `${train}/ and ${validation}/`;
-    remarks.say(`Folders beside ${beside} are left out: ${someOf(unused)}.`);
+    remarks.say(`Folders next to ${beside} are left out: ${someOf(unused)}.`);
   }
   return { train: `${train}/`, ...(validation !== undefined && { validation: `${validation}/` }) };
 }
 
 interface Look {
-  /** Whether images lie in it directly. */
+  /** Whether it directly contains images. */
   readonly images: boolean;
-  /** Folders in it that hold images directly, as far as it matters: 0, 1 or 2 of them. */
+  /** Number of its folders that directly contain images, as far as it matters: 0, 1 or 2. */
   readonly classFolders: number;
 }
 
@@ -81,7 +82,7 @@ async function lookInto(folder: string): Promise<Look> {
   return { images: holdsImages(content), classFolders };
 }
 
-/** By the names alone: it decides on folders, and the files are looked at later. */
+/** By names only: this decides on folders, and the files are checked later. */
 const holdsImages = ({ files }: FolderContent) =>
   files.some((file) => imageEndings.includes(extname(file).toLowerCase()));
 

@@ -6,7 +6,7 @@ import { splitOfImages, turns } from './testing.js';
 describe('a split', () => {
   const split = splitOfImages([[1], [2], [3]], [1, 1, 1]);
 
-  test('reads images in the order asked for, also twice', async () => {
+  test('reads images in the requested order, also twice', async () => {
     const batch = await split.read([2, 0, 2]);
     expect(batch).toEqual({
       count: 3,
@@ -18,7 +18,7 @@ describe('a split', () => {
     });
   });
 
-  test('reads no images as an empty batch', async () => {
+  test('returns an empty batch for no indices', async () => {
     expect((await split.read([])).count).toBe(0);
   });
 
@@ -44,7 +44,7 @@ describe('forEachLimited', () => {
     expect(done.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i));
   });
 
-  test('after a failure begins no further job, and fails when none runs any more', async () => {
+  test('starts no further job after a failure, and fails when the running ones have ended', async () => {
     const begun: number[] = [];
     let running = 0;
     const all = forEachLimited(100, 2, async (i) => {
@@ -61,7 +61,7 @@ describe('forEachLimited', () => {
 });
 
 describe('keepDecoded', () => {
-  test('decodes once what it keeps, and again what is beyond its memory', async () => {
+  test('decodes cached images once, and others again', async () => {
     const decoded: number[] = [];
     const memory = { bytesLeft: 5 };
     const place = keepDecoded(memory, (i, target) => {

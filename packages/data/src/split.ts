@@ -3,12 +3,12 @@ import { availableParallelism } from 'node:os';
 import { ConfigError } from '@alex/tensor';
 import type { ImageBatch, Split } from './dataset.js';
 
-/** Writes image `i` into its place in a batch. */
+/** Writes image `i` to its position in a batch. */
 export type PlaceImage = (i: number, target: Uint8Array) => void | Promise<void>;
 
-/** What a split is made of: how large its images are, what they show and how one of them is had. */
+/** The definition of a split: the size of its images, their labels, and how to read one. */
 export interface ImageSource {
-  /** Which split of which data set, for errors. */
+  /** The split and data set, for errors. */
   readonly name: string;
   readonly height: number;
   readonly width: number;
@@ -23,7 +23,7 @@ export interface ImageSource {
 /** Decoding runs in the threads of libuv: more jobs than cores would only hold more undecoded files in memory. */
 export const jobsAtATime = Math.max(2, availableParallelism());
 
-/** Makes a split: reads batches of images with a bounded number of jobs at a time. */
+/** Creates a split that reads batches of images with a limited number of parallel jobs. */
 export function createSplit(source: ImageSource): Split {
   const { height, width, channels, labels } = source;
   const bytes = height * width * channels;
@@ -64,7 +64,7 @@ export function checkIndex(split: string, length: number, i: number): number {
   throw new ConfigError(`${split} has images 0 to ${length - 1}: there is no image ${i}`);
 }
 
-/** Runs a job for 0, 1, … count - 1, at most `limit` at a time. After a failure no further job begins. */
+/** Runs a job for 0, 1, … count - 1, at most `limit` in parallel. After a failure, no further job starts. */
 export async function forEachLimited(
   count: number,
   limit: number,
@@ -82,7 +82,7 @@ export async function forEachLimited(
       }
     }
   };
-  // All workers end before the failure is told: nothing is still being written to the batch afterwards.
+  // All workers end before the failure is reported, so nothing is written to the batch afterwards.
   const ends = await Promise.allSettled(Array.from({ length: Math.min(limit, count) }, worker));
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
@@ -117,5 +117,5 @@ export function keepDecoded(
   };
 }
 
-/** Bytes of decoded images that a data set keeps unless it is told otherwise: 1 GiB. */
+/** Default memory for decoded images of a data set, in bytes: 1 GiB. */
 export const defaultCacheBytes = 2 ** 30;

@@ -23,12 +23,12 @@ describe('meanImage', () => {
     );
   });
 
-  test('goes over more images than are read at a time', async () => {
+  test('covers more images than are read at a time', async () => {
     const many = Array.from({ length: 200 }, (_, i) => [i]);
     expect([...(await meanImage(splitOfImages(many, [1, 1, 1])))]).toEqual([99.5]);
   });
 
-  test('with a limit looks at images spread evenly over the split', async () => {
+  test('with a limit samples images evenly over the split', async () => {
     const many = Array.from({ length: 200 }, (_, i) => [i]);
     expect([...(await meanImage(splitOfImages(many, [1, 1, 1]), { limit: 4 }))]).toEqual([75]);
   });
@@ -58,7 +58,7 @@ describe('colourStatistics', () => {
     );
   });
 
-  test('axes take the covariance apart and are ordered by variance', async () => {
+  test('axes diagonalize the covariance and are ordered by variance', async () => {
     await fc.assert(
       fc.asyncProperty(images, async (images) => {
         const { covariance, axes, eigenvalues, standardDeviations } = await colourStatistics(
@@ -99,7 +99,7 @@ describe('colourStatistics', () => {
 });
 
 describe('symmetricEigen', () => {
-  test('of the published colour axes of ImageNet gives them back', () => {
+  test('reproduces the published colour axes of ImageNet', () => {
     // cuda-convnet2's make-data: deviations 19.7208, 37.0939, 121.7801 along the columns of a rotation.
     const deviations = [19.7208, 37.0939, 121.7801];
     const columns = [
@@ -119,7 +119,7 @@ describe('symmetricEigen', () => {
     });
   });
 
-  test('of a diagonal matrix sorts it; of zeros stays finite', () => {
+  test('sorts a diagonal matrix, and stays finite for zeros', () => {
     const { values, vectors } = symmetricEigen([
       [1, 0, 0],
       [0, 3, 0],

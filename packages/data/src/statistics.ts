@@ -4,7 +4,7 @@ import { symmetricEigen } from './eigen.js';
 import { prefetch } from './prefetch.js';
 
 export interface StatisticsOptions {
-  /** Look at no more images than this, spread evenly over the split; all of them unless said. */
+  /** The most images to use, spread evenly over the split. Default: all of them. */
   limit?: number | undefined;
 }
 
@@ -12,7 +12,7 @@ export interface StatisticsOptions {
  * The mean of each pixel over the images of a split, `[channels, height, width]` (the mean image that the paper
  * subtracts), in pixel values from 0 to 255.
  *
- * @throws ConfigError where `limit` is not possible; DataError where an image cannot be read.
+ * @throws ConfigError if `limit` is invalid; DataError if an image cannot be read.
  */
 export async function meanImage(split: Split, options: StatisticsOptions = {}): Promise<Float64Array> {
   let sums = new Float64Array();
@@ -33,7 +33,7 @@ export async function meanImage(split: Split, options: StatisticsOptions = {}): 
 /**
  * Mean, covariance and principal components of the channels over all pixels of a split, in one pass.
  *
- * @throws ConfigError where `limit` is not possible; DataError where an image cannot be read.
+ * @throws ConfigError if `limit` is invalid; DataError if an image cannot be read.
  */
 export async function colourStatistics(split: Split, options: StatisticsOptions = {}): Promise<ColourStatistics> {
   let sums: ColourSums | undefined;
@@ -44,9 +44,9 @@ export async function colourStatistics(split: Split, options: StatisticsOptions 
   return statisticsOf([sums!.totals()]);
 }
 
-/** Sums over pixels, from which mean and covariance follow. */
+/** Sums over pixels, from which mean and covariance are computed. */
 export interface ColourTotals {
-  /** How many pixels. */
+  /** Number of pixels. */
   readonly pixels: number;
   /** Of each channel. */
   readonly sums: readonly number[];
@@ -55,9 +55,9 @@ export interface ColourTotals {
 }
 
 /**
- * Adds up the colours of images. Sums of whole numbers are exact in float64 below 2^53: that is enough for two million
- * images of 256 x 256 in one such sum, and `statisticsOf` adds up as many sums as there are without any rounding. So
- * one pass over the images, in any order and parted in any way, gives the same bits.
+ * Sums the colours of images. Sums of whole numbers are exact in float64 below 2^53, which is enough for two million
+ * images of 256 x 256 in one sum, and `statisticsOf` combines any number of sums without rounding. So one pass over the
+ * images, in any order and any division, gives the same bits.
  */
 export class ColourSums {
   readonly #channels: number;
@@ -92,7 +92,7 @@ export class ColourSums {
   }
 }
 
-/** Mean, covariance and principal components of pixels whose sums were taken in parts. */
+/** Mean, covariance and principal components of pixels from partial sums. */
 export function statisticsOf(parts: readonly ColourTotals[]): ColourStatistics {
   const channels = parts[0]?.sums.length ?? 0;
   const whole = (of: (part: ColourTotals) => number) => parts.reduce((total, part) => total + BigInt(of(part)), 0n);
@@ -100,7 +100,8 @@ export function statisticsOf(parts: readonly ColourTotals[]): ColourStatistics {
   const indices = Array.from({ length: channels }, (_, i) => i);
   const sums = indices.map((a) => whole((part) => part.sums[a]!));
   const mean = sums.map((sum) => Number(sum) / Number(count));
-  // In whole numbers to the last division: nothing cancels, however small the variance is beside the mean.
+  // In whole numbers until the last division: there is no cancellation, even if the variance is small compared with the
+  // mean.
   const covariance = indices.map((a) =>
     indices.map((b) => {
       const product = whole((part) => part.products[Math.min(a, b)]![Math.max(a, b)]!);
@@ -108,14 +109,14 @@ export function statisticsOf(parts: readonly ColourTotals[]): ColourStatistics {
     }),
   );
   const { values, vectors } = symmetricEigen(covariance);
-  // Rounding may leave a variance of nothing a hair below 0, of which there is no root.
+  // Rounding may leave a variance of zero slightly below 0, which has no root.
   const eigenvalues = values.map((value) => Math.max(0, value));
   return { mean, covariance, axes: vectors, eigenvalues, standardDeviations: eigenvalues.map(Math.sqrt) };
 }
 
 const imagesAtATime = 64;
 
-/** The images that statistics look at, some at a time, in the order of the split. */
+/** The images used for statistics, some at a time, in the order of the split. */
 function samples(split: Split, { limit = split.length }: StatisticsOptions): AsyncIterable<ImageBatch> {
   checkWhole('limit', limit, 1);
   const count = Math.min(limit, split.length);

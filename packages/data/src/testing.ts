@@ -5,14 +5,14 @@ import { onTestFinished } from 'vitest';
 import type { Split } from './dataset.js';
 import { createSplit } from './split.js';
 
-/** An empty folder that goes away with the test. */
+/** An empty folder that is removed with the test. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'alex-data-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** A split of images that are in memory already, as bytes `[height, width, channels]`. */
+/** A split of images that are already in memory, as bytes `[height, width, channels]`. */
 export function splitOfImages(
   images: readonly ArrayLike<number>[],
   [height, width, channels]: [number, number, number],
@@ -28,7 +28,7 @@ export function splitOfImages(
   });
 }
 
-/** Waits until the event loop has gone round so many times. */
+/** Waits for this many turns of the event loop. */
 export async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise(setImmediate);
 }

@@ -30,7 +30,7 @@ const ones = (shape: readonly number[]): HostTensor => ({
   data: new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(1),
 });
 
-/** The mask by its definition: the value at position `index` of the batch, in outside order. */
+/** The mask by its definition: the value at position `index` of the batch, in the order of the host. */
 function expectedMask(elements: number, name: string, keep: number, seed: number, step: number): Float32Array {
   return Float32Array.from({ length: elements }, (_, index) => {
     const [bits] = threefry2x32(seed, streamOf(name), index, step);
@@ -38,7 +38,7 @@ function expectedMask(elements: number, name: string, keep: number, seed: number
   });
 }
 
-/** What the layer keeps of ones in training. */
+/** Which ones of the input the layer keeps in training. */
 async function mask(
   layer: Layer,
   shape: readonly number[],
@@ -48,7 +48,7 @@ async function mask(
   return output.data;
 }
 
-/** Five standard deviations of the mean of so many independent zeros and ones: exceeded once in 1.7 million draws. */
+/** Five standard deviations of the mean of this many independent zeros and ones: exceeded once in 1.7 million draws. */
 const fiveSigma = (chance: number, draws: number) => 5 * Math.sqrt((chance * (1 - chance)) / draws);
 
 const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
@@ -91,7 +91,7 @@ describe('dropout', () => {
     );
   });
 
-  it('keeps values as they are in training and multiplies by the chance to be kept at test time', async () => {
+  it('keeps values unchanged in training and multiplies by the keep probability at test time', async () => {
     const input = randomTensor([3, 50], 1);
     const trained = await runLayer(gpu, dropout(), { input, training: true });
     for (const [i, value] of trained.output.data.entries()) expect([0, input.data[i]]).toContain(value);
@@ -99,7 +99,7 @@ describe('dropout', () => {
     expect([...tested.output.data]).toEqual([...input.data.map((value) => value * 0.75)]);
   });
 
-  it('inverted, divides by that chance in training and changes nothing at test time', async () => {
+  it('inverted, divides by the keep probability in training and changes nothing at test time', async () => {
     const input = randomTensor([3, 50], 1);
     const layer = dropout({ probability: 0.75, inverted: true });
     const trained = await runLayer(gpu, layer, { input, training: true });
@@ -108,7 +108,7 @@ describe('dropout', () => {
     expect([...tested.output.data]).toEqual([...input.data]);
   });
 
-  it('gives the gradient of what it did: central differences, in training and at test time', async () => {
+  it('has the gradient of its forward pass: central differences, in training and at test time', async () => {
     const outputGradient = ones([2, 3, 2, 2]);
     const input = randomTensor([2, 3, 2, 2], 3);
     const moved = (change: number) => ({ shape: input.shape, data: input.data.map((value) => value + change) });
@@ -148,7 +148,7 @@ describe('dropout', () => {
     }
   });
 
-  it('has the same mask for the same seed and step, and independent ones else', async () => {
+  it('has the same mask for the same seed and step, and independent ones otherwise', async () => {
     const shape = [64, 100];
     const layer = dropout({ name: 'drop6' });
     const first = await mask(layer, shape, { seed: 1, step: 10 });
@@ -163,7 +163,7 @@ describe('dropout', () => {
     }
   });
 
-  it('drops the same of an image whatever the size of its batch', async () => {
+  it('drops the same values of an image in batches of any size', async () => {
     const whole = await mask(dropout(), [5, 3, 4, 2]);
     expect([...(await mask(dropout(), [2, 3, 4, 2]))]).toEqual([...whole.subarray(0, 2 * 24)]);
   });
@@ -205,7 +205,7 @@ describe('dropout', () => {
       expect([...result.inputGradient!.data]).toEqual([...input.data]);
     }
     const kept = await mask(dropout({ probability: 1 - 1e-6 }), [100, 100]);
-    // Of 10,000 values 0.01 are kept on average.
+    // Of 10,000 values, 0.01 are kept on average.
     expect(mean(kept) * 10_000).toBeLessThanOrEqual(1);
   });
 
@@ -249,7 +249,7 @@ fn main(@builtin(local_invocation_index) i: u32) { store_to(i, load_from(i)); }`
       });
       copy(backward.inputGradient, gradient);
     });
-    // One piece of memory is enough for input and output, and then for both gradients.
+    // One buffer is enough for input and output, and then for both gradients.
     expect(program.plannedBytes).toBe(8 * 8 * 4);
     program.dispose();
     for (const tensor of [source, result, gradient]) disposeTensor(gpu, tensor!);

@@ -18,21 +18,26 @@ import {
 } from '@alex/tensor/kernels';
 
 export interface DropoutOptions extends LayerOptions {
-  /** Chance that a value is dropped, from 0 to below 1, in steps of 2^-24. 0.5 where left out (section 4.2 of the paper). */
+  /** Probability of dropping a value, from 0 to below 1, in steps of 2^-24. Default: 0.5 (section 4.2 of the paper). */
   readonly probability?: number;
-  /** Whether training divides by the chance to be kept, instead of testing multiplying by it. False where left out. */
+  /**
+   * Whether to divide by the probability of keeping a value in training, instead of multiplying by it at test time.
+   * Default: false.
+   */
   readonly inverted?: boolean;
 }
 
 /**
- * Dropout, for activations of any shape `[N, ...]`. As in the paper and the 2012 code: in training each value is kept as
- * it is with chance `1 - probability`, else it becomes 0; at test time every value is multiplied by `1 - probability`.
- * With `inverted`, training divides what it keeps by `1 - probability` and test time changes nothing.
+ * Dropout, for activations of any shape `[N, ...]`, as in the paper and the 2012 code: in training, each value is kept
+ * with probability `1 - probability`, otherwise it becomes 0; at test time, every value is multiplied by
+ * `1 - probability`. With `inverted`, training divides the kept values by `1 - probability`, and test time changes
+ * nothing.
  *
- * What is dropped depends only on the run's seed, the layer's name, the step and which value of which image it is: it is
- * the same on any adapter, in one column or two, in one batch or several micro-batches, and after a resume. Layers of different names drop independently.
+ * The mask depends only on the run's seed, the layer's name, the step, the image and the position of the value. It is
+ * the same on any adapter, in one column or two, in one batch or several micro-batches, and after a resume. Layers with
+ * different names drop independently.
  *
- * @throws ConfigError where the probability is not a number from 0 to below 1.
+ * @throws ConfigError if the probability is not a number from 0 to below 1.
  */
 export function dropout(options: DropoutOptions = {}): Layer {
   checkOptions('dropout', options, ['name', 'probability', 'inverted']);
@@ -46,7 +51,7 @@ export function dropout(options: DropoutOptions = {}): Layer {
 
 interface Settings {
   readonly name: string;
-  /** Chance that a value is kept. */
+  /** Probability of keeping a value. */
   readonly keep: number;
   readonly inverted: boolean;
 }
@@ -67,7 +72,7 @@ function columnOfDropout(settings: Settings, column: Required<Column>): Layer {
       }),
     forward(recorder, { input, training, firstImage = 0 }) {
       const output = record(recorder, settings, { ...column, firstImage }, training, 'forward', input);
-      // That something is kept, even if it is empty, tells backward that the mask was at work.
+      // An object in `kept`, even an empty one, tells backward that the mask was applied.
       return training ? { output, kept: {} } : { output };
     },
     takesGradientEpilogue: true,
@@ -81,15 +86,15 @@ function columnOfDropout(settings: Settings, column: Required<Column>): Layer {
   };
 }
 
-/** Which values of the whole layer's these are. */
+/** Which of the whole layer's values these are. */
 interface Place extends Required<Column> {
   readonly firstImage: number;
 }
 
 /**
- * Values times the mask, or at test time times their chance to be kept: forward and backward do the same.
+ * Multiplies values by the mask, or at test time by the probability of keeping them. Forward and backward do the same.
  *
- * @param below what the layer below makes of its output's gradient
+ * @param below what the layer below does with its output's gradient
  */
 function record(
   recorder: Recorder,
@@ -121,8 +126,8 @@ function record(
 }
 
 /**
- * Both passes draw the mask again instead of keeping it: some 80 integer operations a value cost less than writing and
- * reading a tensor, no memory is held between the passes, and both work in place.
+ * Both passes generate the mask again instead of storing it. Some 80 integer operations per value cost less than
+ * writing and reading a tensor, the mask takes no memory between the passes, and both passes work in place.
  */
 function masked({ name, keep, inverted }: Settings, { index, count, span, firstImage }: Place, shape: Shape) {
   const images = shape[0]!;

@@ -11,20 +11,20 @@ import type { Geometry } from './options.js';
 import { productsOf, tilingOf, type WinogradTile } from './winograd/tiling.js';
 import { winogradFits } from './winograd/winograd.js';
 
-/** Ways to compute a convolution, or a gradient of one: as a product, or by Winograd's algorithm. */
+/** The algorithms for a convolution or one of its gradients: a matrix product, or Winograd's algorithm. */
 type ConvolutionChoice =
   | { readonly algorithm: 'direct'; readonly product: ProductChoice }
   | { readonly algorithm: 'winograd'; readonly tile: WinogradTile };
 
 type Direction = 'forward' | 'inputGradient' | 'weightGradient';
 
-/** Records a convolution, or a gradient of one, in the way that is the fastest on the adapter as far as is known. */
+/** Records a convolution, or one of its gradients, with the fastest algorithm known for the adapter. */
 export function recordConvolution(
   recorder: Recorder,
   geometry: Geometry,
   options: {
     readonly direction: Direction;
-    /** As a product. */
+    /** The shape of the equivalent product. */
     readonly shape: ProductShape;
     readonly inputs: readonly Tensor[];
     readonly output: Tensor;
@@ -57,7 +57,7 @@ export function recordConvolution(
 }
 
 /**
- * Sizes of tiles to choose from. Larger ones round more (`docs/winograd.md`): outputs keep to those within 1e-5, gradients,
+ * Tile sizes to choose from. Larger ones round more (`docs/winograd.md`): outputs must stay within 1e-5; gradients,
  * which are noisy by nature, may differ by 3e-5.
  */
 const winogradTiles: Readonly<Record<Direction, readonly WinogradTile[]>> = {
@@ -67,9 +67,8 @@ const winogradTiles: Readonly<Record<Direction, readonly WinogradTile[]>> = {
 };
 
 /**
- * Winograd's algorithm first where it wins (`docs/winograd.md`): its transformations are worth it where every value that
- * they make is used by many maps. Of the tiles, the one that needs the fewest products; images of 13 x 13 are cut best
- * into tiles of 5.
+ * Puts Winograd's algorithm first where it wins (`docs/winograd.md`). Its transforms pay off if many maps use every
+ * transformed value. The tile is the one that needs the fewest products; for images of 13 x 13, that is a tile of 5.
  */
 function withWinograd(
   direction: Direction,
@@ -82,7 +81,7 @@ function withWinograd(
   const tiles = [...winogradTiles[direction]].sort((a, b) => products(a) - products(b));
   const [best, ...other] = tiles.map((tile): ConvolutionChoice => ({ algorithm: 'winograd', tile }));
   const [usual, ...others] = asProduct;
-  // Its tiles are f32 in any case: matrix units outrun it.
+  // Winograd's tiles are always f32, so matrix units are faster.
   const onMatrixUnits = usual!.algorithm === 'direct' && usual!.product.share === 'matrix';
   return onMatrixUnits ? [usual!, best!, ...other, ...others] : [best!, usual!, ...other, ...others];
 }

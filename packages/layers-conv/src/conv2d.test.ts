@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { conv2d } from './conv2d.js';
 import { describeOnEveryVariant, referenceOf, runBoth, type Window, windows } from './testing.js';
 
-/** A reader's option object for the sizes of a reference. */
+/** The options of a layer with the sizes of a reference. */
 function layerOf(window: Window, bias = true) {
   const { filters, kernel, stride, padding, groups } = window;
   return conv2d({ filters, kernel, stride, padding, groups, bias });
@@ -50,7 +50,7 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
     );
   });
 
-  it('agrees where filters and channels leave a rest of a tile, in loads of four', async () => {
+  it('agrees if filters and channels leave a partial tile, in loads of four', async () => {
     await expectAgreement(gpu(), {
       batch: 8,
       channels: 44,
@@ -64,7 +64,7 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
     });
   });
 
-  it('agrees where channels fill no round of a GPU, of more places than a workgroup keeps, with split-K', async () => {
+  it('agrees if channels fill no round of a GPU, for more positions than a workgroup keeps, with split-K', async () => {
     await expectAgreement(gpu(), {
       batch: 6,
       channels: 37,
@@ -82,7 +82,7 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
     ['four images at a time', { batch: 8, channels: 5, filters: 12, kernel: square(2), groups: 1 }],
     ['one image at a time', { batch: 3, channels: 6, filters: 7, kernel: square(2), groups: 1 }],
     ["by Winograd's algorithm", { batch: 4, channels: 96, filters: 100, kernel: square(3), groups: 1 }],
-  ])('does what the layer above would do to its output: %s', async (_, sizes) => {
+  ])('applies the epilogue of the layer above to its output: %s', async (_, sizes) => {
     const window = { height: 6, width: 5, stride: square(1), padding: around(1), ...sizes };
     const layer = layerOf(window);
     const halved = { name: 'half', wgsl: (x: string) => `${x} * 0.5` };
@@ -108,7 +108,7 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
       'by it, one image at a time',
       { batch: 1, channels: 96, filters: 96, kernel: square(3), stride: square(1), groups: 1 },
     ],
-  ])('does what the layer below would do to its input gradient: %s', async (_, sizes) => {
+  ])('applies the epilogue of the layer below to its input gradient: %s', async (_, sizes) => {
     const window: Window = { height: 6, width: 5, padding: around(1), ...sizes };
     const layer = layerOf(window);
     const gradientEpilogue = { name: 'half', wgsl: (g: string, y: string) => `0.5 * ${g} + 3.0 * ${y}` };
@@ -134,7 +134,7 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
     expect([...result.parameterGradients!['bias']!.data]).toEqual([3]);
   });
 
-  it('keeps values beyond the border out, even where the image holds infinities', async () => {
+  it('ignores values beyond the border, even if the image contains infinities', async () => {
     const layer = conv2d({ filters: 1, kernel: 3, padding: 1, bias: false });
     const input = tensor([1, 1, 2, 6], [Infinity, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
     const { output } = await runLayer(gpu(), layer, {
@@ -239,7 +239,7 @@ describe('conv2d of the paper', () => {
   });
 });
 
-describe('what a conv2d says of itself', () => {
+describe('the description of a conv2d', () => {
   it('names shapes, parameters and multiply-adds of conv2 of the paper', () => {
     const layer = conv2d({ name: 'conv2', filters: 256, kernel: 5, padding: 2, groups: 2, initial: { bias: 1 } });
     const input = [128, 96, 27, 27];

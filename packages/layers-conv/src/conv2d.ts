@@ -14,22 +14,22 @@ import {
 import { recordParameterGradients } from './weight-gradient.js';
 
 export interface Conv2dOptions extends WindowOptions {
-  /** Equal parts of the channels, each read by its own part of the filters. Default: 1. */
+  /** Number of equal groups of channels, each read by its own group of filters. Default: 1. */
   readonly groups?: number;
 }
 
 /**
  * Two-dimensional convolution (cross-correlation, as in every framework) of images `[N, C, H, W]` into
- * `[N, filters, height, width]`, where a size is `floor((H + top + bottom - kernel) / stride) + 1`.
+ * `[N, filters, height, width]`. Sizes are `floor((H + top + bottom - kernel) / stride) + 1`.
  *
- * Parameters: `weight` `[filters, C / groups, kernel height, kernel width]`, which decays, and `bias` `[filters]`, which
- * does not. Of a network in columns, each column holds its share of filters and groups; a layer of one group, read from
- * all columns, stays one group.
+ * Parameters: `weight` `[filters, C / groups, kernel height, kernel width]`, with weight decay, and `bias` `[filters]`,
+ * without. In a network with columns, each column has its share of the filters and groups; a layer with one group, read
+ * from all columns, keeps one group.
  *
- * @throws ConfigError where an option is not allowed: filters, groups, kernel or stride that are not whole numbers of at
- *   least 1, filters that groups do not divide, negative padding.
- * @throws ShapeError (from the layer's methods) where groups do not divide the channels or the kernel is larger than the
- *   padded input.
+ * @throws ConfigError for an option that is not allowed: filters, groups, kernel or stride that are not whole numbers
+ * of at least 1, filters that groups do not divide, negative padding.
+ * @throws ShapeError (from the layer's methods) if groups do not divide the channels, or the kernel is larger than the
+ * padded input.
  */
 export function conv2d(options: Conv2dOptions): Layer {
   return convolution(windowSettings('conv2d', options));

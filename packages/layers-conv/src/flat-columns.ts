@@ -2,25 +2,31 @@ import type { DataType } from '@alex/tensor';
 import { isStaged, loadedType, loadFunction, type ProductOperand, type ProductPlan } from '@alex/tensor/kernels';
 import type { Geometry } from './options.js';
 
-/** The input as the columns of a product whose reduction is one, where the usual loop around reductions would waste steps. */
+/**
+ * The input as the columns of a product with a single flat reduction, where the usual nested reduction would waste
+ * steps.
+ */
 interface FlatColumns {
   readonly operand: ProductOperand;
   /** WGSL of module scope. */
   readonly functions: string;
-  /** Statements before all others. */
+  /** Statements that precede all others. */
   readonly prepare?: string;
 }
 
-/** Whether a reduction over `depth` steps, repeated, leaves its last round half empty in a kernel that stages rounds. */
+/** Whether repeated reductions over `depth` steps leave the last round partly empty, in a kernel that stages rounds. */
 const leavesARest = ({ share, roundSteps }: ProductPlan, depth: number): boolean =>
   isStaged(share) && depth % roundSteps !== 0;
 
-/** Steps whose places a workgroup keeps in its memory: those of the first layer of every network that we know. */
+/**
+ * The most steps whose positions a workgroup keeps in its memory: enough for the first layer of every network that we
+ * know.
+ */
 const mostPlaces = 512;
 
 /**
- * The input where columns are output positions and images, and steps run over the kernel's places and, innermost, channels;
- * undefined where that gains nothing. Sees `top_I`, `left_I` (of the window of load `I`), `image_I` and `group`.
+ * The input with output positions and images as columns, and kernel positions and, innermost, channels as steps;
+ * undefined if that gains nothing. Uses `top_I`, `left_I` (of the window of load `I`), `image_I` and `group`.
  */
 export function windowColumns(geometry: Geometry, plan: ProductPlan, dataType: DataType): FlatColumns | undefined {
   const { batch, height, width, groupChannels, kernel } = geometry;
@@ -34,7 +40,7 @@ export function windowColumns(geometry: Geometry, plan: ProductPlan, dataType: D
       parameters: 'top: i32, left: i32, begin: u32',
       argumentsOf: (c) =>
         `top_${c}, left_${c}, group * ${groupChannels * plane}u + u32(top_${c} * ${width} + left_${c}) * ${batch}u + image_${c}`,
-      // The beginning may lie before the input, and wraps around: together with the place it does not.
+      // The start may be before the input and wrap around; added to the position, it does not.
       place: `let place = places[step];
 let y = top + i32(place.y >> 16u);
 let x = left + i32(place.y & 0xffffu);
@@ -52,9 +58,8 @@ workgroupBarrier();`,
 }
 
 /**
- * The input where columns are weights of a filter, and steps run over output positions and, innermost, images; undefined
- * where that gains nothing. Sees `kernel_y_I`, `kernel_x_I` and `map_I` of load `I`; `first` is the step where the
- * reduction begins.
+ * The input with a filter's weights as columns, and output positions and, innermost, images as steps; undefined if that
+ * gains nothing. Uses `kernel_y_I`, `kernel_x_I` and `map_I` of load `I`; the reduction starts at step `first`.
  */
 export function imageColumns(
   geometry: Geometry,
@@ -84,7 +89,7 @@ function flatColumns(
     readonly first: string;
     readonly parameters: string;
     argumentsOf(load: number): string;
-    /** Statements that work out `y`, `x` and `element`. */
+    /** Statements that compute `y`, `x` and `element`. */
     readonly place: string;
     readonly module?: string;
     readonly geometry: Geometry;

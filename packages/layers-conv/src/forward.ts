@@ -54,8 +54,7 @@ export function recordForward(recorder: Recorder, geometry: Geometry, values: Va
 }
 
 /**
- * A product of filters (rows) with positions and images (columns), reduced over the kernel's
- * places and, innermost, over channels.
+ * A product of filters (rows) and positions x images (columns), reduced over kernel positions and, innermost, channels.
  */
 function recordDirect(
   recorder: Recorder,

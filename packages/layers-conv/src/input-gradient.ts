@@ -21,7 +21,7 @@ import { recordWinogradInputGradient } from './winograd/winograd.js';
 interface Values {
   readonly outputGradient: Tensor;
   readonly weight: Tensor;
-  /** The layer below, whose backward pass is done as well. */
+  /** The layer below, whose backward pass is included. */
   readonly below?: LayerBelow;
 }
 
@@ -53,11 +53,11 @@ export function recordInputGradient(recorder: Recorder, geometry: Geometry, valu
 }
 
 /**
- * A product of channels (rows) with input positions and images (columns), reduced over
- * the kernel's places and, innermost, over filters.
+ * A product of channels (rows) and input positions x images (columns), reduced over kernel positions and, innermost,
+ * filters.
  *
- * With a stride, a position meets only every `stride`-th place of the kernel. Positions that meet the same ones (equal
- * rests, here "phases") make a batch of their own, so that nothing is computed in vain.
+ * With a stride, an input position meets only every `stride`-th kernel position. Positions that meet the same ones
+ * (equal remainders, here called phases) form a batch of their own, so that nothing is computed in vain.
  */
 function recordDirect(
   recorder: Recorder,
@@ -75,7 +75,7 @@ function recordDirect(
   const plan = planProduct(recorder.gpu, shape, choice);
   const fours = plan.resultWidth === 4 ? '4' : '';
   const packed = recordPackedWeights(recorder, geometry, { rowsAre: 'channels', weight, plan });
-  // The first position of a phase: the least y of at least 0 where (y + padding) % stride is the phase.
+  // The first position of a phase: the smallest y >= 0 where (y + padding) % stride is the phase.
   const first = (phase: string, size: number, pad: number) => `(${phase} + ${size - (pad % size)}u) % ${size}u`;
   const strided = stride[0] > 1 || stride[1] > 1;
   recorder.dispatch({

@@ -61,7 +61,7 @@ describeOnEveryVariant('local2d', (gpu, randomShapes) => {
   });
 });
 
-describe('what a local2d says of itself', () => {
+describe('the description of a local2d', () => {
   it('names shapes, parameters and multiply-adds', () => {
     const layer = local2d({ name: 'local3', filters: 32, kernel: 3, padding: 1, initial: { weightDeviation: 0.04 } });
     const input = [128, 64, 6, 6];

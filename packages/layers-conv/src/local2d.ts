@@ -25,16 +25,17 @@ import { everyLoad } from './wgsl.js';
 export type Local2dOptions = WindowOptions;
 
 /**
- * A locally connected layer: a convolution whose filters are not shared, every output position has its own (cuda-convnet's
- * local layers, with unshared biases). Takes `[N, C, H, W]` and gives `[N, filters, height, width]`, sized as by `conv2d`.
+ * A locally connected layer: a convolution whose filters are not shared, so that every output position has its own
+ * (cuda-convnet's local layers, with unshared biases). Input `[N, C, H, W]`, output `[N, filters, height, width]`, with
+ * the sizes of `conv2d`.
  *
- * Parameters: `weight` `[height * width, filters, C, kernel height, kernel width]`, the output's positions in the order of
- * reading, which decays, and `bias` `[filters, height, width]`, which does not. Of a network in columns, each column holds
- * its share of the filters.
+ * Parameters: `weight` `[height * width, filters, C, kernel height, kernel width]`, with output positions in row-major
+ * order and with weight decay, and `bias` `[filters, height, width]`, without. In a network with columns, each column
+ * has its share of the filters.
  *
- * @throws ConfigError where an option is not allowed: filters, kernel or stride that are not whole numbers of at least 1,
- *   negative padding.
- * @throws ShapeError (from the layer's methods) where the kernel is larger than the padded input.
+ * @throws ConfigError for an option that is not allowed: filters, kernel or stride that are not whole numbers of at
+ * least 1, negative padding.
+ * @throws ShapeError (from the layer's methods) if the kernel is larger than the padded input.
  */
 export function local2d(options: Local2dOptions): Layer {
   return locallyConnected(windowSettings('local2d', options));
@@ -83,12 +84,12 @@ function locallyConnected(settings: WindowSettings): Layer {
   };
 }
 
-/** The usual way to compute a product. */
+/** The default way to compute a product. */
 function usualPlan(recorder: Recorder, shape: ProductShape) {
   return planProduct(recorder.gpu, shape, productChoices(recorder.gpu, shape).candidates[0]!);
 }
 
-/** Each output position is a product of its filters (rows) with images (columns), reduced over its window. */
+/** For each output position, a product of its filters (rows) and images (columns), reduced over its window. */
 function recordForward(
   recorder: Recorder,
   geometry: Geometry,
@@ -105,7 +106,7 @@ function recordForward(
     batches: positions,
     depth: channels,
     reductions: area,
-    // Neighbours in memory are the weights of one filter, of which a product needs one at a time.
+    // The weights of one filter are adjacent in memory, and a product needs one of them at a time.
     rowSide: { along: 'result', contiguous: 1 },
     columnSide: { along: 'result', contiguous: batch },
     uncut: true,
@@ -156,7 +157,9 @@ inside = u32(y) < ${height}u && u32(x) < ${width}u;`,
   return output;
 }
 
-/** Each input position is a product of channels (rows) with images (columns), reduced over the windows that it lies in. */
+/**
+ * For each input position, a product of channels (rows) and images (columns), reduced over the windows that contain it.
+ */
 function recordInputGradient(
   recorder: Recorder,
   geometry: Geometry,
@@ -173,7 +176,7 @@ function recordInputGradient(
     batches: height * width,
     depth: filters,
     reductions: area,
-    // Neighbours in memory are the weights of one filter, of which a product needs one at a time.
+    // The weights of one filter are adjacent in memory, and a product needs one of them at a time.
     rowSide: { along: 'result', contiguous: 1 },
     columnSide: { along: 'result', contiguous: batch },
     uncut: true,
@@ -226,7 +229,7 @@ let position = select(0u, u32(output_y * ${outputWidth} + output_x), inside);`,
   return inputGradient;
 }
 
-/** Each output position is a product of filters (rows) with the weights of a filter (columns), reduced over images. */
+/** For each output position, a product of filters (rows) and a filter's weights (columns), reduced over images. */
 function recordWeightGradient(
   recorder: Recorder,
   geometry: Geometry,

@@ -4,10 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { conv2d } from './conv2d.js';
 import { expected, type Window } from './testing.js';
 
-/** Nothing is wider than the 11 bits of an f16, so that products of halves are exact and only stored results are rounded. */
+/**
+ * No value needs more than the 11 bits of an f16, so products of halves are exact and only stored results are rounded.
+ */
 const asHalf = 2 ** -10;
 
-describe('a convolution in mixed precision, by matrix units where the adapter has them', () => {
+describe('a convolution in mixed precision, on matrix units if the adapter has them', () => {
   let gpu: Gpu;
   beforeAll(async () => {
     const adapter = process.env['ALEX_ADAPTER'];
@@ -58,7 +60,7 @@ describe('a convolution in mixed precision, by matrix units where the adapter ha
   });
 });
 
-/** Values that an f16 holds. */
+/** Values that an f16 can represent. */
 function halves<T extends { readonly data: Float32Array }>(tensor: T): T {
   return { ...tensor, data: tensor.data.map((value) => Math.round(value * 256) / 256) };
 }

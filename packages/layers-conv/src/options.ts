@@ -22,17 +22,17 @@ import {
   shareOfColumn,
 } from '@alex/tensor/kernels';
 
-/** How weights and biases start. */
+/** Initial values of weights and biases. */
 export interface InitialOptions {
-  /** Standard deviation of the normal distribution that weights are drawn from; 0.01 (section 5 of the paper). */
+  /** Standard deviation of the weights' normal distribution. Default: 0.01 (section 5 of the paper). */
   readonly weightDeviation?: number;
-  /** What every bias starts with; 0. The paper starts some layers' at 1. */
+  /** Initial value of every bias. Default: 0. The paper uses 1 in some layers. */
   readonly bias?: number;
 }
 
-/** Options that convolutions and locally connected layers share. */
+/** Options common to convolutions and locally connected layers. */
 export interface WindowOptions extends LayerOptions {
-  /** Maps of the output. */
+  /** Number of output maps. */
   readonly filters: number;
   /** Size of a filter, `[height, width]` or one number for both. */
   readonly kernel: Pair;
@@ -40,12 +40,12 @@ export interface WindowOptions extends LayerOptions {
   readonly stride?: Pair;
   /** Zeros around the input. Default: 0. */
   readonly padding?: Pair | Padding;
-  /** Whether every output gets a bias. Default: true. */
+  /** Whether outputs have a bias. Default: true. */
   readonly bias?: boolean;
   readonly initial?: InitialOptions;
 }
 
-/** Options with everything filled in and checked. */
+/** Options after the check, with all defaults filled in. */
 export interface WindowSettings {
   readonly name: string;
   readonly filters: number;
@@ -57,7 +57,7 @@ export interface WindowSettings {
   readonly initial: Required<InitialOptions>;
 }
 
-/** @throws ConfigError where an option is not allowed, naming layer, option and value. */
+/** @throws ConfigError for an option that is not allowed, with the layer, option and value */
 export function windowSettings(kind: string, options: WindowOptions & { readonly groups?: number }): WindowSettings {
   const groupOption = kind === 'conv2d' ? ['groups'] : [];
   checkOptions(kind, options, [
@@ -98,7 +98,7 @@ export interface Geometry extends WindowSettings {
   readonly groupFilters: number;
 }
 
-/** @throws ShapeError where the input is no image, has channels that groups do not divide, or is too small. */
+/** @throws ShapeError if the input is not an image, has channels that groups do not divide, or is too small */
 export function geometryOf(settings: WindowSettings, input: Shape): Geometry {
   const { name, kernel, stride, padding, groups, filters } = settings;
   const [batch, channels, height, width] = imageShape(name, input);
@@ -139,7 +139,7 @@ export function multiplyAddsOf({ filters, outputHeight, outputWidth, groupChanne
   return filters * outputHeight * outputWidth * groupChannels * kernel[0] * kernel[1];
 }
 
-/** `weight` and `bias` of the shapes given, as the settings start them. */
+/** `weight` and `bias` with the given shapes and the settings' initial values. */
 export function parametersOf(settings: WindowSettings, weight: Shape, bias: Shape): ParameterDescription[] {
   const { initial } = settings;
   const parameters: ParameterDescription[] = [
@@ -162,9 +162,9 @@ export function parametersOf(settings: WindowSettings, weight: Shape, bias: Shap
 }
 
 /**
- * The settings of some columns. Groups are shared out; a layer of one group reads every column and keeps one group.
+ * The settings of some columns. Groups are distributed; a layer with one group reads every column and keeps one group.
  *
- * @throws ConfigError where filters or groups cannot be shared out evenly.
+ * @throws ConfigError if filters or groups cannot be distributed evenly
  */
 export function columnSettings<Settings extends WindowSettings>(settings: Settings, column: Column): Settings {
   const { name, filters, groups } = settings;

@@ -5,15 +5,15 @@ import type { Geometry } from './options.js';
 /** Weights in the order in which a kernel's subgroups read them. */
 export interface PackedWeights {
   readonly tensor: Tensor;
-  /** A `u32` expression: where the block of rows lies that starts at the row `first_row` of group `group`. */
+  /** A `u32` expression: the start of the block of rows that begins at row `first_row` of group `group`. */
   readonly base: string;
 }
 
 /**
- * Records a copy of the weights for a product whose rows are filters (or, for the gradient of the input, channels):
- * `[group][block of rows][kernel row][kernel column][reduction][row]`, where the last load of rows fills up the last block. It is
- * read front to back, and neighbouring lanes read neighbouring values. Made again each step, since weights change; that
- * is one copy for a whole batch of products.
+ * Records a copy of the weights for a product whose rows are filters (or channels, for the input gradient):
+ * `[group][block of rows][kernel row][kernel column][reduction][row]`, where the last load of rows pads the last block.
+ * The kernel reads it from front to back, and neighbouring lanes read adjacent values. Weights change, so the copy is
+ * made in every step, once for a whole batch of products.
  */
 export function recordPackedWeights(
   recorder: Recorder,

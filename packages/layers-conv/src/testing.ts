@@ -172,9 +172,9 @@ export async function runBoth(gpu: Gpu, layer: Layer, window: Window, shared: bo
  */
 export function describeOnEveryVariant(name: string, tests: (gpu: () => Gpu, randomShapes: number) => void): void {
   describe.each([
-    ['with subgroups where the adapter has them', {}, 6],
+    ['with subgroups if the adapter has them', {}, 6],
     ['without subgroups', { subgroups: false }, 3],
-    ['through memory of the workgroup, as on a GPU', { subgroups: false, kind: 'hardware' as const }, 2],
+    ['through workgroup memory, as on a GPU', { subgroups: false, kind: 'hardware' as const }, 2],
   ])(`${name} %s`, (_, { kind, ...options }: { subgroups?: boolean; kind?: 'hardware' }, randomShapes) => {
     let gpu: Gpu;
     beforeAll(async () => {

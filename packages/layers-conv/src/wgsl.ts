@@ -1,6 +1,6 @@
 import type { ProductPlan } from '@alex/tensor/kernels';
 
-/** WGSL statements for each load of columns that an invocation holds. */
+/** WGSL statements for each column load of an invocation. */
 export function everyLoad(
   { columnLoads }: Pick<ProductPlan, 'columnLoads'>,
   statements: (load: number) => string,

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dense } from './dense.js';
 
-/** Forward and backward in float64, as the definition says it. */
+/** Forward and backward in float64, from the definition. */
 function expected(
   sizes: { batch: number; inputs: number; units: number },
   values: { input: Float32Array; weight: Float32Array; bias?: Float32Array | undefined; outputGradient: Float32Array },
@@ -81,7 +81,7 @@ async function expectAgreement(gpu: Gpu, layer: Layer, inputShape: Shape) {
 }
 
 describe.each([
-  ['with subgroups where the adapter has them', {}, 8],
+  ['with subgroups if the adapter has them', {}, 8],
   ['without subgroups', { subgroups: false }, 4],
   ['with weights split over bindings', { bindingBytes: 32_768 }, 3],
 ])('dense %s', (_, options, randomShapes) => {
@@ -110,7 +110,7 @@ describe.each([
     );
   });
 
-  it('agrees on the last layer of a small network, where few units read many values', async () => {
+  it('agrees on the last layer of a small network, in which few units read many values', async () => {
     await expectAgreement(gpu, dense({ units: 10 }), [4, 64, 6, 6]);
   });
 
@@ -136,7 +136,7 @@ describe.each([
     ] as const;
     for (const [name, values, gradient] of checks) {
       for (let at = 0; at < values.data.length; at++) {
-        // The layer is linear in each: a long step loses nothing but rounding.
+        // The layer is linear in each, so a long step only loses accuracy to rounding.
         const moved = (by: number) => {
           const data = values.data.slice();
           data[at]! += by;
@@ -160,7 +160,7 @@ describe.each([
   });
 });
 
-describe('what a dense layer says of itself', () => {
+describe('the description of a dense layer', () => {
   it('names shapes, parameters and multiply-adds of fc6 of the paper', () => {
     const layer = dense({ name: 'fc6', units: 4096, initial: { bias: 1 } });
     expect(layer.outputShape([128, 256, 6, 6])).toEqual([128, 4096]);

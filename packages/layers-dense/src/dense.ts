@@ -22,28 +22,28 @@ import {
 } from '@alex/tensor/kernels';
 
 export interface DenseOptions extends LayerOptions {
-  /** Outputs of one image. */
+  /** Outputs per image. */
   readonly units: number;
-  /** Whether every unit gets a bias. Default: true. */
+  /** Whether units have a bias. Default: true. */
   readonly bias?: boolean;
-  /** How parameters start. */
+  /** Initial values of the parameters. */
   readonly initial?: {
-    /** Standard deviation of the normal distribution that weights are drawn from; 0.01 (section 5 of the paper). */
+    /** Standard deviation of the weights' normal distribution. Default: 0.01 (section 5 of the paper). */
     readonly weightDeviation?: number;
-    /** What every bias starts with; 0. The paper starts hidden layers' at 1. */
+    /** Initial value of every bias. Default: 0. The paper uses 1 in hidden layers. */
     readonly bias?: number;
   };
 }
 
 /**
- * A fully connected layer: every unit is a weighted sum of all values of an image. Takes `[N, F]` or images
- * `[N, C, H, W]` (read in the order C, H, W) and gives `[N, units]`.
+ * A fully connected layer: every unit is a weighted sum of all values of an image. Input `[N, F]`, or images
+ * `[N, C, H, W]` (flattened in the order C, H, W); output `[N, units]`.
  *
- * Parameters: `weight` `[units, inputs]`, which decays, and `bias` `[units]`, which does not. Of a network in columns, each
- * column holds its share of the units.
+ * Parameters: `weight` `[units, inputs]`, with weight decay, and `bias` `[units]`, without. In a network with columns,
+ * each column has its share of the units.
  *
- * @throws ConfigError where units is not a whole number of at least 1, or an initial value is not a usable number.
- * @throws ShapeError (from the layer's methods) where the input has no images or no values.
+ * @throws ConfigError if `units` is not a whole number of at least 1, or an initial value is not a finite number
+ * @throws ShapeError (from the layer's methods) if the input has no images or no values
  */
 export function dense(options: DenseOptions): Layer {
   checkOptions('dense', options, ['name', 'units', 'bias', 'initial']);
@@ -65,7 +65,7 @@ interface Settings {
   readonly initialBias: number;
 }
 
-/** Images, and values of one image. */
+/** Number of images, and of values per image. */
 function sizesOf(name: string, input: Shape): { batch: number; inputs: number } {
   const batch = input[0] ?? 0;
   const inputs = elementsPerImage(input);

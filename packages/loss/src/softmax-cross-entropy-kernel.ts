@@ -1,10 +1,9 @@
 import { isFiniteWgsl, isNanWgsl } from '@alex/tensor/kernels';
 
 /**
- * Invocations of one workgroup at most, and images side by side in it, which lie in consecutive bytes; the rest of the
- * invocations share out classes. A GPU waits for its memory in every turn over classes, so it had better take few. Software
- * drivers take longer to compile a kernel with barriers the more invocations there are (SwiftShader: 0.2 s for 32, 1.4 s
- * for 256).
+ * The most invocations of a workgroup, and its number of consecutive images; the other invocations share the classes. A
+ * GPU waits for memory in every iteration over classes, so there should be few iterations. Software drivers take longer
+ * to compile a kernel with barriers the more invocations it has (SwiftShader: 0.2 s for 32, 1.4 s for 256).
  */
 const workgroups = { hardware: { most: 256, lanes: 2 }, software: { most: 32, lanes: 8 } } as const;
 
@@ -14,18 +13,18 @@ interface KernelOptions {
   readonly images: number;
   readonly classes: number;
   readonly guesses: number;
-  /** Whether `outputGradient` is written too. */
+  /** Whether the kernel also writes `outputGradient`. */
   readonly gradient: boolean;
 }
 
 const powerOfTwoFrom = (least: number) => 2 ** Math.ceil(Math.log2(least));
 
-/** The whole loss as one kernel: every workgroup owns some images and all their classes. */
+/** The whole loss as one kernel. Every workgroup computes some images with all their classes. */
 export function softmaxCrossEntropyKernel({ kind, images, classes, guesses, gradient }: KernelOptions): {
   wgsl: string;
   workgroups: number;
 } {
-  // Many images fill the lanes; few images leave invocations that share out the classes instead.
+  // Many images fill the lanes; if there are few, the remaining invocations share the classes.
   const { most, lanes: mostLanes } = workgroups[kind];
   const lanes = Math.min(mostLanes, powerOfTwoFrom(images));
   const slices = Math.min(most / lanes, powerOfTwoFrom(classes));

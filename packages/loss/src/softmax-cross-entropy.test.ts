@@ -35,7 +35,7 @@ afterAll(() => {
   expect(gpu.liveBuffers).toBe(buffersBefore);
 });
 
-/** Swaps rows and columns: between `[N, classes]` and how it lies in memory. */
+/** Swaps rows and columns: between `[N, classes]` and the order in memory. */
 function transpose(data: Float32Array, rows: number, columns: number): Float32Array {
   return data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
 }
@@ -50,7 +50,7 @@ async function runLoss(output: HostTensor, labels: readonly number[], training =
   const program = createProgram(on, (recorder) => {
     recorded = {
       ...softmaxCrossEntropy().record(
-        // Results get memory of their own, to be read here.
+        // Results get memory of their own, so that they can be read here.
         { ...recorder, tensor: (label, shape) => createTensor(on, label, shape) },
         { output: outputTensor, labels: labelTensor, training },
       ),
@@ -83,7 +83,7 @@ function reference({ shape, data }: HostTensor, labels: readonly number[]) {
     const others = x.filter((_, k) => k !== label);
     const top = Math.max(...x);
     const total = x.reduce((sum, value) => sum + Math.exp(value - top), 0);
-    // log(1 + sum of the others relative to the label): exact for the surest and for the most mistaken of outputs.
+    // log(1 + sum of the others relative to the label): exact for the most certain and the most mistaken outputs.
     const highest = Math.max(...others);
     const relative = others.reduce((sum, value) => sum + Math.exp(value - highest), 0);
     loss.push(
@@ -99,7 +99,7 @@ function reference({ shape, data }: HostTensor, labels: readonly number[]) {
       const others = x.reduce((sum, other, j) => (j === k ? sum : sum + Math.exp(other - top)), 0);
       outputGradient.push((k === label ? -others / total : probability) / images);
     });
-    // The places that outputs equal to the label's share in the descending order; the share of them among the first.
+    // The ranks that outputs equal to the label's share in descending order, and the fraction of them among the first.
     const places = [...x].sort((a, b) => b - a).flatMap((value, place) => (value === atLabel ? [place] : []));
     for (const guesses of [1, 5] as const) {
       errors[guesses].push(1 - places.filter((place) => place < guesses).length / places.length);
@@ -108,7 +108,7 @@ function reference({ shape, data }: HostTensor, labels: readonly number[]) {
   return { loss, probabilities, outputGradient, top1Error: errors[1], top5Error: errors[5] };
 }
 
-/** Every value by itself against its own size, down to sizes that float32 rounds to 0. */
+/** Compares each value relative to its own size, down to sizes that float32 rounds to 0. */
 function worstRelativeError(got: ArrayLike<number>, want: readonly number[]): number {
   return want.reduce(
     (worst, value, i) => Math.max(worst, Math.abs(got[i]! - value) / Math.max(Math.abs(value), 1e-30)),
@@ -136,7 +136,7 @@ describe('softmaxCrossEntropy', () => {
             const want = reference(output, labels);
             expect(worstRelativeError(got.loss, want.loss)).toBeLessThan(1e-5);
             expect(relativeError(got.probabilities, want.probabilities)).toBeLessThan(1e-5);
-            // Of an output that is surely right, every gradient may be smaller than float32 knows numbers.
+            // For an output that is certainly right, every gradient may be smaller than float32 can represent.
             if (Math.max(...want.outputGradient.map(Math.abs)) > 1e-30) {
               expect(relativeError(got.outputGradient!, want.outputGradient)).toBeLessThan(1e-5);
             } else {
@@ -147,7 +147,7 @@ describe('softmaxCrossEntropy', () => {
           }
         },
       ),
-      // The first example is one that is surely right: its gradients are below 1e-38.
+      // The first example is certainly right: its gradients are below 1e-38.
       { numRuns: 20, seed: 2012, examples: [[1, 4, 12]] },
     );
   });
@@ -159,7 +159,7 @@ describe('softmaxCrossEntropy', () => {
     ['hardware', 1, 1000],
     ['hardware', 3, 10],
     ['hardware', 5, 131],
-  ] as const)('on %s, takes a batch of %i with %i classes', async (kind, images, classes) => {
+  ] as const)('on %s, accepts a batch of %i with %i classes', async (kind, images, classes) => {
     const on = await testGpu({}, kind);
     const before = on.liveBuffers;
     const output = randomTensor([images, classes], images, 3);
@@ -192,7 +192,7 @@ describe('softmaxCrossEntropy', () => {
     expect(relativeError(outputGradient!, differences)).toBeLessThan(1e-3);
   });
 
-  it('keeps the digits of a loss and a gradient near 0', async () => {
+  it('keeps the precision of a loss and a gradient near 0', async () => {
     const output = row([20, 0, 1]);
     const got = await runLoss(output, [0]);
     const want = reference(output, [0]);
@@ -209,7 +209,7 @@ describe('softmaxCrossEntropy', () => {
     expect([...got.outputGradient!]).toEqual([-0, 0, 0, 0.5, -0.5, 0]);
   });
 
-  it('gives ln(classes) where all outputs are equal', async () => {
+  it('gives ln(classes) if all outputs are equal', async () => {
     const got = await runLoss({ shape: [1, 1000], data: new Float32Array(1000) }, [123]);
     expect(got.loss[0]).toBeCloseTo(Math.log(1000), 5);
     expect(got.top1Error[0]).toBeCloseTo(1 - 1 / 1000, 6);
@@ -229,7 +229,7 @@ describe('softmaxCrossEntropy', () => {
     ['the only class', [3], 0, 0, 0],
     ['both probabilities round to 0, the outputs do not tie', [0, -300, -400], 2, 1, 0],
     ['plus and minus 0 are equal', [0, -0], 1, 1 / 2, 0],
-  ])('counts errors as a share where outputs tie: %s', async (_, outputs, label, top1Error, top5Error) => {
+  ])('counts fractional errors if outputs tie: %s', async (_, outputs, label, top1Error, top5Error) => {
     const got = await runLoss(row(outputs), [label]);
     expect(got.top1Error[0]).toBeCloseTo(top1Error, 6);
     expect(got.top5Error[0]).toBeCloseTo(top5Error, 6);
@@ -253,7 +253,7 @@ describe('softmaxCrossEntropy', () => {
     for (const image of [0, 2]) expect(got.loss[image]).toBeCloseTo(Math.log(classes), 5);
   });
 
-  it('takes minus infinity as a class of probability 0', async () => {
+  it('treats minus infinity as a class of probability 0', async () => {
     const got = await runLoss({ shape: [2, 3], data: Float32Array.of(0, -Infinity, 0, 0, -Infinity, 0) }, [0, 1]);
     expect(got.loss[0]).toBeCloseTo(Math.log(2), 6);
     expect(got.loss[1]).toBe(Infinity);
@@ -261,7 +261,7 @@ describe('softmaxCrossEntropy', () => {
     expect([...got.outputGradient!]).toEqual([-0.25, 0, 0.25, 0.25, -0.5, 0.25]);
   });
 
-  it('gives no gradient where nothing learns, and the same else', async () => {
+  it('gives no gradient if nothing learns, and the same loss', async () => {
     const output = randomTensor([5, 7], 3);
     const labels = [0, 1, 2, 3, 4];
     const { outputGradient: _, ...learning } = await runLoss(output, labels, true);
@@ -274,7 +274,7 @@ describe('softmaxCrossEntropy', () => {
     expect(await runLoss(output, labels)).toEqual(await runLoss(output, labels));
   });
 
-  it('refuses outputs that are not one score a class, and labels that do not fit', () => {
+  it('refuses outputs other than one score per class, and labels that do not fit', () => {
     const record = (output: number[], labels: number[], dataType: 'u32' | 'f32' = 'u32') => {
       const made: Tensor[] = [];
       const make = (label: string, shape: number[], type: 'u32' | 'f32') => {

@@ -1,32 +1,32 @@
 import { type Loss, ShapeError } from '@alex/tensor';
 import { softmaxCrossEntropyKernel } from './softmax-cross-entropy-kernel.js';
 
-/** How many guesses the top-5 error allows. */
+/** Number of guesses that the top-5 error allows. */
 const GUESSES = 5;
 
 /**
- * Softmax over the classes with the multinomial logistic loss: for one image of label `l` with outputs ("logits") `x`,
+ * Softmax over the classes with the multinomial logistic loss: for an image with label `l` and outputs (logits) `x`,
  * `loss = log(sum over k of exp(x[k])) - x[l]`, in nats.
  *
- * The network's output is `[N, classes]`, labels are `[N]`. The maximum is subtracted before any exponential is taken,
- * so outputs of any size that float32 holds are safe.
+ * The network's output is `[N, classes]`, labels are `[N]`. The maximum is subtracted before exponentials are computed,
+ * so all outputs representable in float32 are safe.
  *
- * - `loss` `[N]`: one value an image.
+ * - `loss` `[N]`: one value per image.
  * - `probabilities` `[N, classes]`: the softmax.
- * - `outputGradient` `[N, classes]`, where training: `(probability - (1 at the label, 0 elsewhere)) / N`, the gradient
- *   of the MEAN loss over the batch.
- * - `top1Error`, `top5Error` `[N]`: 1 minus the chance that the label is among the first 1 or 5 where equal outputs are
- *   put in a random order, as the 2012 code counts: with `greater` outputs above the label's and `equal` outputs the
- *   same as it (itself included), the chance is `min(1, max(0, guesses - greater) / equal)`. So an error is 0 or 1
- *   except at ties, and top-5 error is 0 for five classes or fewer. The outputs are compared, not the rounded
+ * - `outputGradient` `[N, classes]`, in training: `(probability - (1 at the label, 0 elsewhere)) / N`, the gradient of
+ *   the MEAN loss over the batch.
+ * - `top1Error`, `top5Error` `[N]`: 1 minus the probability that the label is among the first 1 or 5 if equal outputs
+ *   are ordered at random, as in the 2012 code. With `greater` outputs above the label's and `equal` outputs equal to
+ *   it (including itself), this probability is `min(1, max(0, guesses - greater) / equal)`. So an error is 0 or 1
+ *   except at ties, and the top-5 error is 0 for five classes or fewer. The outputs are compared, not the rounded
  *   probabilities: two classes whose probabilities both round to 0 do not tie.
  *
- * An image whose outputs hold a NaN or plus infinity, or nothing but minus infinity, has no softmax: its loss,
- * probabilities and gradient are NaN and both its errors are 1.
+ * An image has no softmax if its outputs contain a NaN or plus infinity, or are all minus infinity: its loss,
+ * probabilities and gradient are NaN, and both of its errors are 1.
  *
- * Labels are the network's to check; the kernel only keeps one that is out of range from reading foreign memory.
+ * The network checks labels; the kernel only prevents a label out of range from causing an out-of-bounds read.
  *
- * @throws ShapeError (when recorded) where the output is not `[N, classes]` or the labels are not `[N]`.
+ * @throws ShapeError (when recorded) if the output is not `[N, classes]` or the labels are not `[N]`
  */
 export function softmaxCrossEntropy(): Loss {
   const kind = 'softmaxCrossEntropy';

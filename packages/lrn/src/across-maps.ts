@@ -11,7 +11,7 @@ import {
 import { type Formula, formulaWgsl, gradientFactor, type Reach, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 
-/** Normalization across maps of images that lie as `[C, P]`, where `P` is every place of every image. */
+/** Normalization across maps of images stored as `[C, P]`, where `P` is every position of every image. */
 export interface AcrossMaps {
   readonly label: string;
   readonly formula: Formula;
@@ -20,8 +20,8 @@ export interface AcrossMaps {
 }
 
 /**
- * One invocation sweeps over a part of a group's maps at one place of one image, or four neighbours. Each map is loaded
- * once. Lanes read neighbouring places; the map is the same for all lanes.
+ * One invocation sweeps over a part of a group's maps at one position of one image, or of four neighbouring ones. It
+ * loads each map once. Lanes read neighbouring positions; the map is the same for all lanes.
  */
 export function recordAcrossMaps(recorder: Recorder, norm: AcrossMaps, input: Tensor, output: Tensor): void {
   const sweep = sweepOf(recorder, norm, input);
@@ -53,8 +53,8 @@ export function recordAcrossMaps(recorder: Recorder, norm: AcrossMaps, input: Te
 
 /**
  * `dx_i = dy_i * s_i^-beta - 2 * alpha * beta * x_i * sum over j of dy_j * x_j * s_j^(-beta - 1)`, over all `j` whose
- * windows hold `i`. One invocation as in the forward pass; a window of inputs runs ahead, from which the denominators
- * are made again: that costs less than to store and load them.
+ * windows contain `i`. One invocation works as in the forward pass. A window of inputs runs ahead, from which the
+ * denominators are recomputed: this costs less than storing and loading them.
  */
 export function recordAcrossMapsGradient(
   recorder: Recorder,
@@ -67,7 +67,7 @@ export function recordAcrossMapsGradient(
   const sweep = sweepOf(recorder, norm, input);
   const { values } = sweep;
   const { before, after } = sweep.reach;
-  // The window of map j ends at the map `next` that was loaded last; the gradient of map i needs j up to i + before.
+  // The window of map j ends at the map `next`, which was loaded last; the gradient of map i needs j up to i + before.
   const inputs = slidingWindow('x', before + 1 + after);
   const terms = slidingWindow('t', before + 1 + after);
   const direct = slidingWindow('g', before + 1);
@@ -136,7 +136,7 @@ function placeWgsl({ shape }: Tensor): string {
 interface Sweep {
   readonly values: ValuesAtOnce;
   readonly reach: Reach;
-  /** Where values go side by side. */
+  /** The number of positions. */
   readonly places: number;
   readonly invocations: number;
   /** WGSL: the invocation's `place`, the maps `[low, high)` of its group and `[first, last)` of its part. */

@@ -19,7 +19,7 @@ const paper: Case['options'] = {
   groups: 1,
 };
 
-/** Every element whose square counts for the denominator of element `index`, in plain words: the definition. */
+/** The elements whose squares enter the denominator of element `index`: the definition. */
 function windowOf([, C, H, W]: Case['shape'], { size, across, groups }: Case['options'], index: number): number[] {
   const column = index % W;
   const row = Math.floor(index / W) % H;
@@ -48,7 +48,7 @@ function reference({ shape, options }: Case, x: ArrayLike<number>) {
   const windows = Array.from({ length: x.length }, (_, i) => windowOf(shape, options, i));
   const s = windows.map((window) => k + alpha * window.reduce((sum, j) => sum + x[j]! * x[j]!, 0));
   const output = Float64Array.from(s, (value, i) => x[i]! / value ** beta);
-  /** From each output to the inputs it was made of, by the chain rule. */
+  /** From each output to the inputs it depends on, by the chain rule. */
   const inputGradient = (dy: ArrayLike<number>) => {
     const dx = new Float64Array(x.length);
     for (let i = 0; i < x.length; i++) {
@@ -219,7 +219,7 @@ describe('localResponseNorm', () => {
     expect(relativeError(output.data, [1 / 2, 2 / 6, 3 / 14, 4 / 26])).toBeLessThanOrEqual(1e-6);
   });
 
-  it('agrees with the definition where a sweep is cut into parts, and where maps are many', async () => {
+  it('agrees with the definition if a sweep is split, and with many maps', async () => {
     const drawn: Case = { shape: [1, 150, 1, 1], options: { ...paper, alpha: 0.5, groups: 3 } };
     for (const seed of [1, 2]) {
       const shape: Case['shape'] = seed === 1 ? drawn.shape : [1, 2, 131, 2];
@@ -235,7 +235,7 @@ describe('localResponseNorm', () => {
     }
   });
 
-  it('says what it is: a name, no parameters, the shape of its input', () => {
+  it('has a name, no parameters, and the shape of its input', () => {
     const layer = localResponseNorm({ name: 'norm1' });
     expect(layer).toMatchObject({ kind: 'localResponseNorm', name: 'norm1' });
     expect(localResponseNorm().name).toBe('localResponseNorm');
@@ -266,7 +266,7 @@ describe('localResponseNorm', () => {
     expect(make).toThrow(message);
   });
 
-  it('refuses inputs that are no images or whose channels the groups do not divide', () => {
+  it('refuses inputs that are not images or whose channels the groups do not divide', () => {
     const layer = localResponseNorm({ name: 'norm1', groups: 4 });
     expect(() => layer.outputShape([2, 96])).toThrow(ShapeError);
     expect(() => layer.outputShape([2, 6, 5, 5])).toThrow(/norm1: 6 channels cannot be divided into 4 groups/);

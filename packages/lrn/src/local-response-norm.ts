@@ -7,18 +7,18 @@ import { recordWithinMap, recordWithinMapGradient } from './within-map.js';
 
 /**
  * Local response normalization of images `[N, C, H, W]` (section 3.3 of the paper; the 2012 code's `cmrnorm`, and its
- * `rnorm` with `across: 'space'`): every element is divided by `(k + alpha * sum)^beta`, where `sum` is the sum of the
+ * `rnorm` with `across: 'space'`). Every element is divided by `(k + alpha * sum)^beta`, where `sum` is the sum of the
  * squares in a window around it. The output has the input's shape.
  *
- * A window is `size` maps at the same place, or with `across: 'space'` `size` by `size` places in the same map. It begins
- * `floor(size / 2)` before its element, so that an even one reaches one further back than ahead, as in cuda-convnet and
- * PyTorch (ONNX reaches ahead). What lies outside the image or the group counts as zero.
+ * A window is `size` maps at the same position, or with `across: 'space'`, `size` by `size` positions in the same map.
+ * It begins `floor(size / 2)` before its element, so a window of even size covers one more element before than after,
+ * as in cuda-convnet and PyTorch (the opposite of ONNX). Values outside the image or the group count as zero.
  *
- * Nothing is learnt and there are no parameters. NaN in a window gives NaN. Squares are float32: an activation beyond 1.8e19
- * counts as infinite.
+ * The layer has no parameters. A NaN in a window gives NaN. Squares are float32: an activation beyond 1.8e19 counts as
+ * infinite.
  *
- * @throws ConfigError at once where an option cannot be meant; ShapeError where the input is not `[N, C, H, W]` or its
- * channels are not a multiple of `groups`.
+ * @throws ConfigError immediately, for an invalid option; ShapeError if the input is not `[N, C, H, W]` or its channels
+ * are not a multiple of `groups`
  *
  * @example
  * localResponseNorm() // the paper's: size 5, alpha 1e-4, beta 0.75, k 2
@@ -72,7 +72,7 @@ function layerOf(options: NormOptions): Layer {
         recordAcrossMapsGradient(recorder, norm, { input, outputGradient, inputGradient }, epilogue, gather);
         return { inputGradient };
       }
-      // Outside training nothing was kept: the forward pass runs again.
+      // Nothing is kept outside training, so the forward pass runs again.
       const { denominators } = kept ?? this.forward(recorder, { input, parameters: {}, training: true }).kept!;
       const tensors = { input, outputGradient, denominators: denominators!, inputGradient };
       recordWithinMapGradient(recorder, norm, tensors, epilogue);

@@ -10,26 +10,27 @@ import {
 
 /** Options of `localResponseNorm`. */
 export interface LocalResponseNormOptions extends LayerOptions {
-  /** Maps in a window, or rows and columns of it with `across: 'space'`; 5 (section 3.3 of the paper). */
+  /** Maps in a window or, with `across: 'space'`, its rows and columns. Default: 5 (section 3.3 of the paper). */
   readonly size?: number;
-  /** What the sum of squares is multiplied by; 1e-4 (section 3.3 of the paper). */
+  /** Factor of the sum of squares. Default: 1e-4 (section 3.3 of the paper). */
   readonly alpha?: number;
-  /** The power of the denominator; 0.75 (section 3.3 of the paper). */
+  /** Exponent of the denominator. Default: 0.75 (section 3.3 of the paper). */
   readonly beta?: number;
-  /** What the denominator begins with; 2 (section 3.3 of the paper). */
+  /** Constant term of the denominator. Default: 2 (section 3.3 of the paper). */
   readonly k?: number;
   /**
-   * False, the paper's formula as printed: alpha times the sum. True divides alpha by the number of elements in a
-   * window (`size`, or `size * size` with `across: 'space'`), as the 2012 code, Caffe, PyTorch and ONNX do.
+   * False, the default: alpha times the sum, the paper's formula as printed. True: alpha is divided by the number of
+   * elements in a window (`size`, or `size * size` with `across: 'space'`), as in the 2012 code, Caffe, PyTorch and
+   * ONNX.
    */
   readonly alphaPerElement?: boolean;
-  /** `maps`: the same place in neighbouring maps. `space`: neighbouring places in the same map. */
+  /** `maps`: the same position in neighbouring maps. `space`: neighbouring positions in the same map. */
   readonly across?: 'maps' | 'space';
-  /** Groups of neighbouring channels which windows across maps never leave; 1. */
+  /** Number of groups of neighbouring channels; windows across maps stay within a group. Default: 1. */
   readonly groups?: number;
 }
 
-/** Options that were checked, each with a value. */
+/** Options after the check, with all defaults filled in. */
 export interface NormOptions {
   readonly name: string;
   readonly size: number;
@@ -59,7 +60,7 @@ export function normOptions(options: LocalResponseNormOptions): NormOptions {
   };
   for (const option of ['size', 'groups'] as const) checkWholeNumber(name, option, checked[option]);
   for (const option of ['alpha', 'beta'] as const) checkNotNegative(name, option, checked[option]);
-  // With 0 a window of zeros, which is common after ReLU, would be divided by zero.
+  // With 0, a window of zeros, which is common after ReLU, would cause a division by zero.
   checkPositive(name, 'k', checked.k);
   checkBoolean(name, 'alphaPerElement', checked.alphaPerElement);
   checkOneOf(name, 'across', checked.across, ['maps', 'space']);

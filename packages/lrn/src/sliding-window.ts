@@ -1,13 +1,13 @@
 /**
- * The last `count` values of a sweep, in registers of their own: what a window slides over is loaded once, and its sum
- * is taken again at each place, so that no rounding error is carried along.
+ * The last `count` values of a sweep, each in its own register. Every value under the sliding window is loaded once,
+ * and the sum is recomputed at each position, so that no rounding error accumulates.
  */
 export interface SlidingWindow {
-  /** WGSL that declares the registers, all zero, of the type `Values`. */
+  /** WGSL that declares the registers, of type `Values` and initially zero. */
   readonly declare: string;
   /** From the oldest value to the newest. */
   readonly registers: readonly string[];
-  /** WGSL that forgets the oldest value and takes in a new one. */
+  /** WGSL that drops the oldest value and adds a new one. */
   push(value: string): string;
 }
 

@@ -10,10 +10,10 @@ import {
 import { type Formula, formulaWgsl, gradientFactor, reachOf } from './formula.js';
 import { slidingWindow } from './sliding-window.js';
 
-/** One value an invocation. */
+/** One value per invocation. */
 const types = 'alias Values = f32;';
 
-/** Normalization within each map of images that lie as `[C, H, W, N]`. */
+/** Normalization within each map of images stored as `[C, H, W, N]`. */
 export interface WithinMap {
   readonly label: string;
   readonly formula: Formula;
@@ -22,9 +22,9 @@ export interface WithinMap {
 }
 
 /**
- * One invocation sweeps down a part of one column of one image's map, with the sums of squares of the last rows of its
- * window in registers. Lanes read neighbouring images, then columns; the row is the same for all lanes. `denominators`
- * receives `s`, where it is given.
+ * One invocation sweeps down a part of one column of one image's map, with the sums of squares of its window's last
+ * rows in registers. Lanes read neighbouring images, then columns; the row is the same for all lanes. If `denominators`
+ * is given, it receives `s`.
  */
 export function recordWithinMap(
   recorder: Recorder,
@@ -75,8 +75,8 @@ export function recordWithinMap(
 }
 
 /**
- * The same formula as across maps, in two kernels: the terms of the sum, one an element, and then a sweep like the
- * forward pass, in windows turned around: those of all elements that see this one.
+ * The same formula as across maps, in two kernels: the terms of the sum, one per element, and then a sweep like the
+ * forward pass over mirrored windows, which contain all elements whose windows contain this one.
  */
 export function recordWithinMapGradient(
   recorder: Recorder,
@@ -158,7 +158,7 @@ function sweepOf({ gpu }: Recorder, { size }: WithinMap, input: Tensor) {
     rows: reachOf(size, height),
     columns: reachOf(size, width),
     invocations: lanes * parts,
-    // `base` is the image's first element of the map; the part holds the rows `[first, last)`.
+    // `base` is the image's first element of the map; the part consists of the rows `[first, last)`.
     bounds: `
   let line = i32(i) % ${lanes};
   let inRow = line % ${rowLength};

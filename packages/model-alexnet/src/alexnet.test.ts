@@ -17,7 +17,7 @@ function layerNames(description: NetworkDescription): string[] {
   return description.layers.map(({ layer }) => layer.name);
 }
 
-/** What a parameter starts from: the constant, or the standard deviation. */
+/** How a parameter is initialized: the constant, or the standard deviation. */
 function initials(description: NetworkDescription, name: 'weight' | 'bias'): Record<string, number> {
   return Object.fromEntries(
     description.layers.flatMap(({ layer, parameters }) =>
@@ -90,7 +90,7 @@ describe('the paper', () => {
     });
   });
 
-  test('lets its columns meet at conv3 and at the dense layers only', () => {
+  test('connects its columns only at conv3 and at the dense layers', () => {
     const reading = (from: string) =>
       paper.layers.filter((entry) => entry.from === from && entry.parameters.length > 0).map(({ layer }) => layer.name);
     // The image has no columns: both read all of it.
@@ -125,7 +125,7 @@ describe('the paper', () => {
   });
 });
 
-describe('its kin', () => {
+describe('its variants', () => {
   test.each<[Variant, number, number]>([
     ['release-2012', 60_965_224, 724_406_816],
     // conv6: 256 * (256 * 9 + 1) parameters, 256 * 256 * 9 * 36 multiply-adds.
@@ -191,10 +191,10 @@ describe('its kin', () => {
     });
   });
 
-  test('six-conv has its sixth layer on the pooled maps, reading both columns', () => {
+  test('six-conv has its sixth layer above the pooled maps, reading both columns', () => {
     const sixth = alexnet({ variant: 'six-conv' }).layers.find(({ layer }) => layer.name === 'conv6');
     expect(sixth).toMatchObject({ from: 'all', inputShape: [1, 256, 6, 6], outputShape: [1, 256, 6, 6] });
-    // Its dense layers count on.
+    // The numbering of its dense layers continues.
     expect(layerNames(alexnet({ variant: 'six-conv' })).slice(-3)).toEqual(['relu8', 'dropout8', 'fc9']);
   });
 
@@ -212,7 +212,7 @@ describe('its kin', () => {
     });
   });
 
-  test('no-communication reads across columns nowhere but in the last layer', () => {
+  test('no-communication reads across columns only in the last layer', () => {
     const all = alexnet({ variant: 'no-communication' }).layers.filter(({ from }) => from === 'all');
     expect(all.map(({ layer }) => layer.name)).toEqual(['conv1', 'fc8']);
   });
@@ -224,7 +224,7 @@ describe('its kin', () => {
     expect(initials(caffe, 'weight')).toMatchObject({ conv5: 0.01, fc6: 0.005, fc7: 0.005, fc8: 0.01 });
   });
 
-  test('caffenet pools before it normalizes, starts biases from 1, and is caffe in everything else', () => {
+  test('caffenet pools before it normalizes, starts biases from 1, and otherwise equals caffe', () => {
     const [caffe, caffenet] = [alexnet({ variant: 'caffe' }), alexnet({ variant: 'caffenet' })];
     const names = layerNames(caffenet);
     expect(names.slice(0, 8)).toEqual(['conv1', 'relu1', 'pool1', 'norm1', 'conv2', 'relu2', 'pool2', 'norm2']);
@@ -236,7 +236,7 @@ describe('its kin', () => {
     expect(shapes(caffenet)).toEqual(shapes(caffe));
   });
 
-  test('torchvision drops out before its dense layers', () => {
+  test('torchvision has dropout before its dense layers', () => {
     const names = layerNames(alexnet({ variant: 'torchvision' }));
     expect(names.slice(names.indexOf('pool5'))).toEqual([
       'pool5',
@@ -252,7 +252,7 @@ describe('its kin', () => {
 });
 
 describe('leaving a layer out', () => {
-  test.each(['conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7'])('takes what follows %s', (name) => {
+  test.each(['conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7'])('also removes what follows %s', (name) => {
     const number = name.slice(-1);
     const gone = [name, `relu${number}`, `norm${number}`, `dropout${number}`];
     expect(layerNames(alexnet({ without: name }))).toEqual(
@@ -260,11 +260,11 @@ describe('leaving a layer out', () => {
     );
   });
 
-  test.each(['conv2', 'conv3', 'conv4', 'conv5'] as const)('of %s is a variant as well', (name) => {
+  test.each(['conv2', 'conv3', 'conv4', 'conv5'] as const)('out of %s is also possible', (name) => {
     expect(alexnet({ variant: `without-${name}` }).table().rows).toEqual(alexnet({ without: name }).table().rows);
   });
 
-  test('keeps the pooling, so that maps keep their sizes', () => {
+  test('keeps the pooling, so that maps keep their size', () => {
     expect(shapes(alexnet({ without: 'conv2' }))).toMatchObject({
       pool1: '96x27x27',
       pool2: '96x13x13',
@@ -276,14 +276,17 @@ describe('leaving a layer out', () => {
   test('works with any variant', () => {
     const left = alexnet({ variant: 'release-2012', without: 'conv4' });
     expect(layerNames(left)).not.toContain('conv4');
-    // A name of its own, so that it is not taken for the whole network.
+    // A different name, so that it is not taken for the whole network.
     expect(left.name).toBe('release-2012 without conv4');
   });
 
-  test.each(['conv1', 'fc8', 'relu2', 'conv9', ''])("refuses '%s', naming the layers that can go", (without) => {
-    expect(() => alexnet({ without })).toThrow(ConfigError);
-    expect(() => alexnet({ without })).toThrow('choose one of conv2, conv3, conv4, conv5, fc6, fc7');
-  });
+  test.each(['conv1', 'fc8', 'relu2', 'conv9', ''])(
+    "refuses '%s', naming the layers that can be left out",
+    (without) => {
+      expect(() => alexnet({ without })).toThrow(ConfigError);
+      expect(() => alexnet({ without })).toThrow('choose one of conv2, conv3, conv4, conv5, fc6, fc7');
+    },
+  );
 });
 
 describe('the networks for CIFAR-10', () => {
@@ -347,7 +350,7 @@ describe('the networks for CIFAR-10', () => {
     ]);
   });
 
-  test('start from the deviations of their configuration files', () => {
+  test('start with the standard deviations of their configuration files', () => {
     expect(initials(alexnet({ variant: 'cifar-80sec' }), 'weight')).toEqual({
       conv1: 1e-4,
       conv2: 0.01,
@@ -366,7 +369,7 @@ describe('the networks for CIFAR-10', () => {
 });
 
 describe('the small network', () => {
-  test('is what the demo can afford on a software driver', () => {
+  test('is small enough for the demo on a software driver', () => {
     const small = alexnet({ variant: 'small' });
     expect(small.columns).toBe(2);
     expect(small.output).toEqual([24]);
@@ -377,14 +380,14 @@ describe('the small network', () => {
 });
 
 describe('options', () => {
-  test.each(variants)('$name takes other classes and larger images', ({ name, inputSize, about }) => {
+  test.each(variants)('$name accepts other numbers of classes and larger images', ({ name, inputSize, about }) => {
     const description = alexnet({ variant: name, classes: 7, inputSize: inputSize + 13 });
     expect(description.output).toEqual([7]);
     expect(description.input).toEqual([3, inputSize + 13, inputSize + 13]);
     expect(about).toMatch(/^.{20,100}$/);
   });
 
-  test('the first dense layer follows the size of the image', () => {
+  test('the first dense layer adapts to the size of the image', () => {
     const wide = alexnet({ inputSize: 256 }).layers.find(({ layer }) => layer.name === 'fc6');
     // 256 pixels: 63, 31, 15 and 7 positions.
     expect(wide?.inputShape).toEqual([1, 256, 7, 7]);
@@ -421,7 +424,7 @@ describe('options', () => {
   });
 });
 
-test('an image may have other channels than three: only the first layer sees them', () => {
+test('an image may have any number of channels: only the first layer depends on it', () => {
   const [grey, colour] = [1, 3].map((channels) => alexnet({ variant: 'small', channels }));
   expect(grey!.input).toEqual([1, 56, 56]);
   const weights = (description: typeof grey) => description!.layers[0]!.parameters[0]!.shape;

@@ -13,9 +13,9 @@ export type Variant = keyof typeof blueprints;
 
 export interface VariantDescription {
   readonly name: Variant;
-  /** One line. */
+  /** One line of description. */
   readonly about: string;
-  /** Height and width of the images it was made for. */
+  /** Height and width of the images that it was designed for. */
   readonly inputSize: number;
   readonly classes: number;
 }
@@ -33,21 +33,24 @@ export interface AlexnetOptions {
   readonly classes?: number;
   /** Channels of the image. Default: 3, for RGB. */
   readonly channels?: number;
-  /** Height and width of the image in pixels; 224 for the paper's. The first dense layer's inputs follow it. */
+  /**
+   * Height and width of the image in pixels. Default: the variant's, 224 for the paper's. The inputs of the first dense
+   * layer follow from it.
+   */
   readonly inputSize?: number;
   /**
-   * A learned layer between the first and the last that is left out, with its activation, normalization and dropout; its
-   * pooling stays (section 7 of the paper). `conv3`, for instance.
+   * A learned layer between the first and the last to remove, such as `conv3`, with its activation, normalization and
+   * dropout; its pooling stays (section 7 of the paper).
    */
   readonly without?: string;
 }
 
 /**
- * Describes a network of the AlexNet family: images `[N, channels, inputSize, inputSize]` in, `[N, classes]` out, before the
- * softmax. The description knows its `parameterCount` and `multiplyAdds` and prints as a `table()`.
+ * Describes a network of the AlexNet family: images `[N, channels, inputSize, inputSize]` in, `[N, classes]` out,
+ * before the softmax. The description has a `parameterCount`, `multiplyAdds` and a printable `table()`.
  *
- * @throws ConfigError for an unknown variant or layer, or a number that is not allowed; ShapeError where the image is
- * too small, naming the layer.
+ * @throws ConfigError for an unknown variant or layer, or a number that is not allowed; ShapeError if the image is too
+ * small, with the layer's name
  */
 export function alexnet(options: AlexnetOptions = {}): NetworkDescription {
   checkOptions('alexnet', options, ['variant', 'classes', 'channels', 'inputSize', 'without']);

@@ -1,6 +1,6 @@
 import { ConfigError, type ReadsFrom } from '@alex/tensor';
 
-/** What follows a learned layer. Its layer takes the learned layer's number: `relu2` follows `conv2`. */
+/** A step that follows a learned layer. Its layer gets the learned layer's number: `relu2` follows `conv2`. */
 export type Step = (
   | { readonly kind: 'relu' }
   | {
@@ -27,19 +27,19 @@ export type Step = (
     }
   | { readonly kind: 'dropout'; readonly probability: number; readonly inverted: boolean }
 ) & {
-  /** Only where it is not the learned layer's. */
+  /** Only if it differs from the learned layer's. */
   readonly number?: number;
 };
 
 /**
- * Standard deviation of the normal distribution the weights are drawn from: a number, or the square root of `overInputs`
- * divided by the inputs of one unit (its fan-in).
+ * Standard deviation of the weights' normal distribution: a number, or the square root of `overInputs` divided by the
+ * inputs of one unit (its fan-in).
  */
 export type Deviation = number | { readonly overInputs: number };
 
 export interface Block {
   readonly kind: 'convolution' | 'local' | 'dense';
-  /** Ends in the layer's number, which the steps after it share. */
+  /** Ends with the layer's number, which the following steps share. */
   readonly name: string;
   /** Filters or units of all columns together; `classes` in the last layer. */
   readonly width: number | 'classes';
@@ -48,47 +48,47 @@ export interface Block {
   /** Default: 1. */
   readonly stride?: number;
   /**
-   * Zeros around the maps. Default: 0. `overhang` pads right and bottom only, just so far that a last window
-   * which reaches over the edge still counts, as the 2012 code does.
+   * Zeros around the maps. Default: 0. `overhang` pads only the right and bottom sides, just enough to include a last
+   * window that extends beyond the edge, as in the 2012 code.
    */
   readonly padding?: number | 'overhang';
-  /** Where it is not the number of columns for a layer that reads its own column, and 1 for one that reads all. */
+  /** Default: the number of columns for a layer that reads its own column, 1 for a layer that reads all. */
   readonly groups?: number;
   /** Default: its own column. */
   readonly from?: ReadsFrom;
   readonly deviation: Deviation;
-  /** What the biases start from. Default: 0. */
+  /** Initial value of the biases. Default: 0. */
   readonly bias?: number;
   readonly steps: readonly Step[];
 }
 
-/** A network as the tables of papers and configuration files give it. */
+/** A network in the form of the tables of papers and configuration files. */
 export interface Blueprint {
   /** One line for lists and help texts. */
   readonly about: string;
-  /** Height and width of the image where the caller names none. */
+  /** Default height and width of the image. */
   readonly inputSize: number;
-  /** Where the caller names none. */
+  /** Default number of classes. */
   readonly classes: number;
   readonly columns: number;
   readonly blocks: readonly Block[];
 }
 
-/** The same blocks with some properties of some of them changed, by the block's name. */
+/** The same blocks, with some properties of the named blocks changed. */
 export function change(blocks: readonly Block[], changes: Readonly<Record<string, Partial<Block>>>): readonly Block[] {
   return blocks.map((block) => ({ ...block, ...changes[block.name] }));
 }
 
-/** The same blocks, each step replaced by what `replace` gives for it: nothing drops the step. */
+/** The same blocks, with each step replaced by the result of `replace`; an empty result removes the step. */
 export function changeSteps(blocks: readonly Block[], replace: (step: Step) => readonly Step[]): readonly Block[] {
   return blocks.map((block) => ({ ...block, steps: block.steps.flatMap(replace) }));
 }
 
 /**
  * The same blocks without one learned layer between the first and the last. Its activation, normalization and dropout
- * go with it; its pooling stays, so that the layers above see maps of the size they were made for.
+ * are removed as well. Its pooling stays, so that the layers above get maps of the size that they were designed for.
  *
- * @throws ConfigError where no middle layer has that name.
+ * @throws ConfigError if no middle layer has that name
  */
 export function leaveOut(blocks: readonly Block[], name: string): readonly Block[] {
   const index = blocks.findIndex((block) => block.name === name);
@@ -106,7 +106,7 @@ export function leaveOut(blocks: readonly Block[], name: string): readonly Block
   return [...blocks.slice(0, index - 1), { ...below, steps: [...below.steps, ...pooling] }, ...blocks.slice(index + 1)];
 }
 
-/** The number in a block's name: 2 of `conv2`. */
+/** The number in a block's name: 2 for `conv2`. */
 export function numberOf(block: Block): number {
   return Number(/\d+$/.exec(block.name)?.[0]);
 }

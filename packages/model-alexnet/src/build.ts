@@ -16,9 +16,9 @@ interface BuildOptions {
 }
 
 /**
- * Turns a blueprint into layers for one size of image.
+ * Turns a blueprint into layers for one image size.
  *
- * @throws ShapeError where the image is too small, naming the layer that it is too small for.
+ * @throws ShapeError if the image is too small, with the name of the layer that it is too small for
  */
 export function build(blueprint: Blueprint, { name, channels, inputSize, classes }: BuildOptions): NetworkDescription {
   const { columns } = blueprint;
@@ -51,7 +51,7 @@ function learnedLayer(block: Block, at: { input: Shape; groups: number; classes:
   if (block.kind === 'dense' && groups === 1) {
     return dense({ name, units: width, initial: initial(elementsPerImage(at.input)) });
   }
-  // A dense layer of which each column reads its own is a convolution whose filters are as large as the maps.
+  // A dense layer whose columns each read only their own is a convolution with filters as large as the maps.
   const kernel = block.kernel ?? height;
   const padding = block.padding === 'overhang' ? overhang(height, kernel, stride) : (block.padding ?? 0);
   const options = {
@@ -65,7 +65,7 @@ function learnedLayer(block: Block, at: { input: Shape; groups: number; classes:
   return block.kind === 'local' ? local2d(options) : conv2d({ ...options, groups });
 }
 
-/** cuda-convnet computes `1 + ceil((size - kernel) / stride)` outputs: the last window may reach over the edge. */
+/** cuda-convnet computes `1 + ceil((size - kernel) / stride)` outputs: the last window may extend beyond the edge. */
 function overhang(size: number, kernel: number, stride: number) {
   const beyond = size < kernel ? 0 : Math.ceil((size - kernel) / stride) * stride + kernel - size;
   return { top: 0, left: 0, bottom: beyond, right: beyond };

@@ -1,15 +1,18 @@
 import type { Block, Blueprint, Step } from './blueprint.js';
 
 /**
- * The networks for CIFAR-10 that came with cuda-convnet (its `example-layers`), named after their test error. All biases
- * start from 0; the pooling windows that reach over the edge count, with what is inside; the gradient goes to every element that equals a maximum.
+ * The networks for CIFAR-10 that came with cuda-convnet (its `example-layers`), named after their test error. All
+ * biases start at 0. Pooling windows that extend beyond the edge count, with the values inside the image. The gradient
+ * goes to every element that equals a maximum.
  */
 
 const relu: Step = { kind: 'relu' };
 const maximum: Step = { kind: 'maxPool', size: 3, stride: 2, rounding: 'ceil', ties: 'all' };
 const average: Step = { kind: 'averagePool', size: 3, stride: 2, rounding: 'ceil' };
 
-/** cuda-convnet divides alpha by the number of values in the window: 9 here, as the window is 3 x 3 positions of one map. */
+/**
+ * cuda-convnet divides alpha by the number of values in the window: 9 for this window of 3 x 3 positions in one map.
+ */
 const withinMap: Step = {
   kind: 'normalization',
   size: 3,
@@ -30,7 +33,7 @@ const acrossMaps: Step = {
   across: 'maps',
 };
 
-/** The first layer's weights are this small because pixels run from 0 to 255. */
+/** The first layer's weights are this small because pixels range from 0 to 255. */
 const pixelDeviation = 1e-4;
 
 function convolutions(after1: readonly Step[], after2: readonly Step[]): readonly Block[] {
@@ -57,7 +60,7 @@ const cropped = { inputSize: 24, classes: 10, columns: 1 };
 export const cifar = {
   'cifar-80sec': {
     ...whole,
-    about: "cuda-convnet's quick net for CIFAR-10: 26% error in 80 seconds of 2011",
+    about: "cuda-convnet's quick net for CIFAR-10: 26% error in 80 seconds, in 2011",
     blocks: [
       ...convolutions([maximum, relu], [relu, average]),
       { kind: 'dense', name: 'fc4', width: 64, deviation: 0.1, steps: [relu] },

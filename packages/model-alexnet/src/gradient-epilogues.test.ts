@@ -25,7 +25,7 @@ const leaky = elementwiseLayer({
 });
 const initial = { weightDeviation: 0.3 };
 const weights = (index: number) => conv2d({ name: `conv${index}`, filters: 4, kernel: 3, padding: 1, initial });
-/** Every layer that takes an epilogue, above an activation that gives one, and above one that does not. */
+/** Every layer that accepts an epilogue, above an activation that offers one, and above one that does not. */
 const layers: readonly Layer[] = [
   weights(1),
   relu({ name: 'relu1' }),
@@ -62,7 +62,7 @@ async function gradientsOf(layers: readonly Layer[], batch: number) {
 }
 
 test.each([3, 4])(
-  'gradients are the same, whichever layer does the backward pass of an activation: batch %i',
+  'gradients are the same, whichever layer computes the backward pass of an activation: batch %i',
   async (batch) => {
     const alone = layers.map(({ takesGradientEpilogue: _, ...layer }): Layer => layer);
     const [together, apart] = [await gradientsOf(layers, batch), await gradientsOf(alone, batch)];
@@ -74,7 +74,7 @@ test.each([3, 4])(
   },
 );
 
-test("in the paper's network, no activation has a backward pass of its own on GPUs", () => {
+test("in the paper's network, no activation has a separate backward pass on GPUs", () => {
   const kernels = recordedKernels(
     alexnet({ variant: 'paper' }),
     { kind: 'hardware', subgroupSize: 32, bindingBytes: 2 ** 31 },

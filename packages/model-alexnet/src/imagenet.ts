@@ -1,13 +1,13 @@
 import { type Block, type Blueprint, change, changeSteps, leaveOut, type Step } from './blueprint.js';
 
 /**
- * The networks for ImageNet: the paper's (Krizhevsky, Sutskever, Hinton, NIPS 2012), what its published code ran, its
- * ablations, and well-known replications.
+ * The networks for ImageNet: the paper's (Krizhevsky, Sutskever, Hinton, NIPS 2012), the one that its released code
+ * trained, its ablations, and well-known replications.
  */
 
 const relu: Step = { kind: 'relu' };
 
-/** Section 3.4: windows of 3 every 2, so that they overlap; the 2012 code rounds up. */
+/** Section 3.4: windows of 3 at stride 2, so that they overlap; the 2012 code rounds up. */
 const pool = { kind: 'maxPool', size: 3, stride: 2, rounding: 'ceil', ties: 'first' } as const satisfies Step;
 
 /** Section 3.3, the formula as printed: alpha is not divided by the window's size. */
@@ -21,10 +21,10 @@ const normalization = {
   across: 'maps',
 } as const satisfies Step;
 
-/** Section 4.2: half of the units, and outputs halved at test time instead of scaled up in training. */
+/** Section 4.2: half of the units are dropped, and outputs are halved at test time instead of scaled up in training. */
 const dropout: Step = { kind: 'dropout', probability: 0.5, inverted: false };
 
-/** Section 5: weights from N(0, 0.01), biases 1 in layers 2, 4, 5 and the hidden dense ones, else 0. */
+/** Section 5: weights from N(0, 0.01); biases 1 in layers 2, 4, 5 and the hidden dense layers, otherwise 0. */
 const deviation = 0.01;
 
 const convolutions: readonly Block[] = [
@@ -54,7 +54,7 @@ const convolutions: readonly Block[] = [
   { kind: 'convolution', name: 'conv5', width: 256, kernel: 3, padding: 1, deviation, bias: 1, steps: [relu, pool] },
 ];
 
-/** The dense layers of the paper, the first of them called `fc6` or otherwise. */
+/** The dense layers of the paper; the number of the first is a parameter (`fc6` in the paper). */
 function denseLayers(first: number): readonly Block[] {
   const hidden: Omit<Block, 'name'> = {
     kind: 'dense',
@@ -74,7 +74,7 @@ function denseLayers(first: number): readonly Block[] {
 const paperBlocks = [...convolutions, ...denseLayers(6)];
 
 const paper: Blueprint = {
-  about: "the paper's text to the letter: two columns, normalization as printed",
+  about: 'exactly as in the paper: two columns, normalization as printed',
   inputSize: 224,
   classes: 1000,
   columns: 2,
@@ -84,18 +84,18 @@ const paper: Blueprint = {
 function withoutLayer(name: string): Blueprint {
   return {
     ...paper,
-    about: `paper with ${name} left out (section 7 says that costs about 2% top-1)`,
+    about: `paper without ${name} (about 2% higher top-1 error, says section 7)`,
     blocks: leaveOut(paperBlocks, name),
   };
 }
 
-/** The same sum as Caffe, PyTorch and ONNX take: alpha is spread over the window. */
+/** The same normalization as in Caffe, PyTorch and ONNX: alpha is divided by the size of the window. */
 const releasedNormalization: Step = { ...normalization, alphaPerElement: true };
 
-/** In no paper: a second normalization within each map, over 5 x 5 positions (net 145, `cnorm2`). */
+/** Not in the paper: a second normalization within each map, over 5 x 5 positions (net 145, `cnorm2`). */
 const withinMap: Step = { ...releasedNormalization, alpha: 1e-3, k: 1, across: 'space' };
 
-/** The 2012 code hands the gradient to every element that equals the maximum. */
+/** The 2012 code passes the gradient to every element that equals the maximum. */
 const releasedPool: Step = { ...pool, ties: 'all' };
 
 const caffeNormalization: Step = { ...releasedNormalization, k: 1 };
@@ -107,15 +107,15 @@ function asInCaffe(step: Step): Step {
   return step.kind === 'dropout' ? invertedDropout : step;
 }
 
-/** Pooling before normalization, where a layer has both. */
+/** Moves pooling before normalization, in blocks that have both. */
 function normalizationLast(block: Block): Block {
   const isLast = ({ kind }: Step) => kind === 'normalization';
   return { ...block, steps: [...block.steps.filter((step) => !isLast(step)), ...block.steps.filter(isLast)] };
 }
 
 /**
- * The standard deviation of PyTorch's default, a uniform distribution between plus and minus 1 / sqrt(inputs). It draws
- * biases from the same; here they start from 0.
+ * The standard deviation of PyTorch's default, a uniform distribution between plus and minus 1 / sqrt(inputs). PyTorch
+ * initializes biases in the same way; here they start at 0.
  */
 const torchDeviation = { overInputs: 1 / 3 };
 
@@ -123,7 +123,7 @@ export const imagenet = {
   paper,
   'release-2012': {
     ...paper,
-    about: 'what the published 2012 code ran: other order, second normalization, other initial weights',
+    about: 'the network of the released 2012 code: other order, second normalization, other initial weights',
     // Net 145 of the released code.
     blocks: change(paperBlocks, {
       conv1: { steps: [releasedNormalization, releasedPool, relu] },
@@ -165,13 +165,13 @@ export const imagenet = {
   },
   'no-lrn': {
     ...paper,
-    about: 'paper without response normalization (section 3.3 says that costs 1.4% top-1)',
+    about: 'paper without response normalization (1.4% higher top-1 error, says section 3.3)',
     blocks: changeSteps(paperBlocks, (step) => (step.kind === 'normalization' ? [] : [step])),
   },
   'non-overlapping': {
     ...paper,
-    about: 'paper with pooling windows of 2 every 2 (section 3.4 says that costs 0.4% top-1)',
-    // Net 147 takes the paddings back as well, so that fc6 still sees 6 x 6 maps.
+    about: 'paper with 2 x 2 pooling windows at stride 2 (0.4% higher top-1 error, says section 3.4)',
+    // Net 147 also reduces the paddings, so that fc6 still sees 6 x 6 maps.
     blocks: change(
       changeSteps(paperBlocks, (step) => (step.kind === 'maxPool' ? [{ ...step, size: 2 }] : [step])),
       { conv2: { padding: 1 }, conv5: { padding: 0 } },
@@ -180,7 +180,7 @@ export const imagenet = {
   'no-communication': {
     ...paper,
     about: 'paper with columns that meet only at the last layer (net 150)',
-    // Net 150 widens conv2 and fc6, which makes up for the connections that are lost.
+    // Net 150 widens conv2 and fc6 to compensate for the lost connections.
     blocks: change(paperBlocks, {
       conv2: { width: 320 },
       conv3: { from: 'own' },
@@ -202,7 +202,7 @@ export const imagenet = {
     about: "Caffe's bvlc_alexnet: 227 pixels, groups, normalization across all maps, small biases",
     inputSize: 227,
     columns: 1,
-    // Groups, but no columns: its normalization runs over all maps.
+    // It has groups but no columns: its normalization runs over all maps.
     blocks: change(
       changeSteps(paperBlocks, (step) => [asInCaffe(step)]),
       {
@@ -217,7 +217,7 @@ export const imagenet = {
   },
   caffenet: {
     ...paper,
-    about: "Caffe's bvlc_reference_caffenet: caffe with pooling before normalization, biases from 1",
+    about: "Caffe's bvlc_reference_caffenet: caffe with pooling before normalization, biases starting at 1",
     inputSize: 227,
     columns: 1,
     blocks: change(changeSteps(paperBlocks, (step) => [asInCaffe(step)]).map(normalizationLast), {
@@ -231,7 +231,7 @@ export const imagenet = {
   },
   torchvision: {
     ...paper,
-    about: "torchvision's alexnet: one column of other widths ('One weird trick'), no normalization",
+    about: "torchvision's alexnet: one column with other widths ('One weird trick'), no normalization",
     columns: 1,
     blocks: [
       {

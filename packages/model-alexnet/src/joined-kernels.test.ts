@@ -49,7 +49,7 @@ async function trained(gpu: Gpu, precision: Precision) {
 }
 
 test.for<Precision>(['float32', 'mixed'])(
-  'training comes to the same where kernels of a step are joined, as on a GPU: %s',
+  'training gives the same result if kernels of a step are joined, as on a GPU: %s',
   async (precision, { skip }) => {
     const [apart, joined] = [await testGpu({ subgroups: false }), await testGpu({ subgroups: false }, 'hardware')];
     if (precision === 'mixed' && !apart.features.has('shader-f16')) return skip('no f16');

@@ -13,7 +13,7 @@ import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { alexnet } from './index.js';
 
-/** What `fixtures/make_fixtures.py` writes; see there. */
+/** The format that `fixtures/make_fixtures.py` writes. */
 interface Range {
   readonly shape: Shape;
   readonly low: number;
@@ -59,7 +59,7 @@ function made(name: string, { shape, low, high }: Range): HostTensor {
   return { shape: [...shape], data };
 }
 
-/** The largest difference from the stored values, as a share of the largest magnitude of the whole tensor. */
+/** The largest difference from the stored values, relative to the largest magnitude of the whole tensor. */
 function difference(got: HostTensor, want: Stored): number {
   expect(got.shape).toEqual(want.shape);
   const bytes = Buffer.from(want.float32, 'base64');
@@ -71,7 +71,7 @@ function difference(got: HostTensor, want: Stored): number {
   return largest / want.scale;
 }
 
-/** Every kind of layer once, in two columns. Dropout is left out: PyTorch would draw other masks. */
+/** Every kind of layer once, in two columns. No dropout: PyTorch would draw other masks. */
 const twoColumns = describeNetwork({
   name: 'two columns',
   input: [3, 13, 11],
@@ -135,7 +135,7 @@ describe('compared with PyTorch', () => {
       network.loadParameters(
         Object.fromEntries(Object.entries(content.parameters).map(([path, range]) => [path, made(path, range)])),
       );
-      // The fixtures were made of values by this name.
+      // The fixtures were made from values under this name.
       const images = made('pictures', content.images);
 
       expect(difference(await network.forward(images), content.logits), 'logits').toBeLessThan(tolerance);

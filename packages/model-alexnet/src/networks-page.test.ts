@@ -4,7 +4,7 @@ import { alexnet, variants } from './index.js';
 
 const page = readFileSync(new URL('../../../docs/networks.md', import.meta.url), 'utf8');
 
-/** Cells of the page's tables that count: `variant`, what it is, image, parameters, multiply-adds. */
+/** The cells of the page's tables that hold counts: `variant`, description, image, parameters, multiply-adds. */
 const rows = [...page.matchAll(/^\| `([^`]+)` \|[^|]*\| (\d+) \| ([\d,]+) \| ([\d,]+) \|$/gm)].map((match) =>
   match.slice(1),
 );

@@ -4,7 +4,7 @@ import { hashOf, paperHashes, paperKernels } from './testing/pinned-kernels.js';
 
 const file = new URL('../fixtures/kernels.json', import.meta.url);
 
-it("the paper's network is compiled to the kernels that were last agreed on", async () => {
+it("the paper's network compiles to the pinned kernels", async () => {
   const pinned: Record<string, string> = JSON.parse(await readFile(file, 'utf8'));
   const now = paperHashes();
   const names = [...new Set([...Object.keys(pinned), ...Object.keys(now)])];

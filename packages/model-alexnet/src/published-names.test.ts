@@ -22,7 +22,7 @@ const renamed = (change: (name: string) => string) =>
   Object.fromEntries(Object.entries(own).map(([name, tensor]) => [change(name), tensor]));
 
 describe('names of published weights', () => {
-  it('are taken as they are, without a word', () => {
+  it('are accepted unchanged, without a message', () => {
     expect(publishedNames('file', own, torchvision)).toEqual({ tensors: own, remarks: [] });
   });
 
@@ -36,13 +36,13 @@ describe('names of published weights', () => {
     ['Lightning', (name) => `model.${name}`],
     ['all at once', (name) => `state_dict.model._orig_mod.module.${name}`],
     ['a class of ones own', (name) => `net.backbone.${name}`],
-  ])('are found behind those of %s', (_, change) => {
+  ])('are found behind the prefix of %s', (_, change) => {
     const { tensors, remarks } = publishedNames('file', renamed(change), torchvision);
     expect(Object.keys(tensors).sort()).toEqual(Object.keys(own).sort());
-    expect(remarks.join()).toMatch(/ is taken for \w+\.\d\.\w+, and others likewise/);
+    expect(remarks.join()).toMatch(/ is read as \w+\.\d\.\w+, and others in the same way/);
   });
 
-  it('leave out what is no weight, and name it', () => {
+  it('skip what is not a weight, and name it', () => {
     const others = {
       epoch: tensorOf(),
       'features.0.num_batches_tracked': tensorOf(),
@@ -52,7 +52,7 @@ describe('names of published weights', () => {
     };
     const { tensors, remarks } = publishedNames('file', { ...own, ...others }, torchvision);
     expect(tensors).toEqual(own);
-    expect(remarks.join()).toMatch(/epoch, features\.0\.num_batches_tracked, .* and 1 more are left out: no weights/);
+    expect(remarks.join()).toMatch(/epoch, features\.0\.num_batches_tracked, .* and 1 more are skipped: not weights/);
   });
 
   it.each([
@@ -65,7 +65,7 @@ describe('names of published weights', () => {
     const { tensors, remarks } = publishedNames('file', given, form);
     expect(Object.keys(tensors).sort()).toEqual(Object.keys(own).sort());
     expect(tensors['classifier.6.weight']).toBe(weight);
-    expect(remarks.join()).toContain(`${name} is taken for the last layer, classifier.6.`);
+    expect(remarks.join()).toContain(`${name} is used as the last layer, classifier.6.`);
   });
 
   it('find the last layer of a fine-tuned caffemodel, whose old shapes have four sizes', () => {
@@ -77,21 +77,21 @@ describe('names of published weights', () => {
     };
     const { tensors, remarks } = publishedNames('file', given, caffe);
     expect(tensors['fc8.weight']).toBe(given['fc8_flickr.weight']);
-    expect(remarks).toEqual(['fc8_flickr is taken for the last layer, fc8.']);
+    expect(remarks).toEqual(['fc8_flickr is used as the last layer, fc8.']);
   });
 
-  it('are refused where the last layer could be two, or none', () => {
+  it('are refused if two layers or none could be the last', () => {
     const { 'classifier.6.weight': weight, 'classifier.6.bias': bias, ...rest } = own;
     const two = { ...rest, 'a.weight': weight, 'a.bias': bias, 'b.weight': weight, 'b.bias': bias };
     expect(() => publishedNames('file', two, torchvision)).toThrow(CheckpointError);
     expect(() => publishedNames('file', two, torchvision)).toThrow(/it may be a or b: keep one/);
     const none = { ...rest, 'layer4.weight': tensorOf(3, 3), 'layer4.bias': tensorOf(3) };
     expect(() => publishedNames('file', none, torchvision)).toThrow(
-      /classifier\.6\.weight, the last layer of torchvision, is missing; what else it holds is none: layer4\.weight \[3, 3\]/,
+      /classifier\.6\.weight, the last layer of torchvision, is missing; none of its other tensors fits: layer4\.weight \[3, 3\]/,
     );
   });
 
-  it('are refused where one is there twice', () => {
+  it('are refused if one occurs twice', () => {
     const twice = { ...own, 'module.features.0.bias': tensorOf(4) };
     expect(() => publishedNames('file', twice, torchvision)).toThrow(/holds features\.0\.bias twice/);
   });

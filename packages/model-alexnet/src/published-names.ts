@@ -2,11 +2,11 @@ import { CheckpointError, type HostTensor } from '@alex/tensor';
 import { formatShape } from '@alex/tensor/kernels';
 import type { PublishedForm } from './published.js';
 
-/** What libraries put around a network, and so before its names: DataParallel, torch.compile, Lightning and others. */
+/** Prefixes that libraries add to a network's names: DataParallel, torch.compile, Lightning and others. */
 const wrappers = ['model', 'net', 'network', 'backbone', 'alexnet', 'state_dict', 'student', 'base_model'];
 const anywhere = ['module', '_orig_mod'];
 
-/** What checkpoints hold beside weights. */
+/** Entries of checkpoints that are not weights. */
 const noWeights = [
   /(^|\.)(num_batches_tracked|epoch|global_step|step|iteration|lr|learning_rate|best_acc\d?|best_prec\d?)$/,
   /^(optimizer|lr_scheduler|scheduler|scaler|ema|optim)\b/,
@@ -15,20 +15,19 @@ const noWeights = [
 /** Constants that a network subtracts and divides by, one per channel. */
 const normalization = /(^|\.)(mean|std|pixel_mean|pixel_std)$/;
 
-/** A checkpoint's tensors by the names that the published network gives them. */
+/** A checkpoint's tensors under the names of the published network. */
 export interface PublishedNames {
   readonly tensors: Record<string, HostTensor>;
-  /** What was not taken as it is: one sentence each. */
+  /** What was changed or skipped: one sentence each. */
   readonly remarks: readonly string[];
 }
 
 /**
- * Finds a published network's tensors in a checkpoint: under names with something before them (`module.`,
- * `features.module.0.weight`, `model.`, `_orig_mod.`), with a last layer that was replaced and renamed, and beside what is no
- * weight.
+ * Finds a published network's tensors in a checkpoint: names may have prefixes (`module.`, `features.module.0.weight`,
+ * `model.`, `_orig_mod.`), the last layer may have been replaced and renamed, and other entries are ignored.
  *
  * @param file named in errors
- * @throws CheckpointError where two tensors have one name, or no last layer can be told from the others
+ * @throws CheckpointError if two tensors have the same name, or the last layer cannot be identified
  */
 export function publishedNames(
   file: string,
@@ -43,16 +42,18 @@ export function publishedNames(
     const bare = bareName(name, known);
     if (isNoWeight(bare, tensor)) left.push(name);
     else if (Object.hasOwn(found, bare)) {
-      throw new CheckpointError(`${file}: holds ${bare} twice, under names with something else before it; keep one`);
+      throw new CheckpointError(`${file}: contains ${bare} twice, with different prefixes; keep one`);
     } else {
       found[bare] = tensor;
       if (bare !== name) renamed.push(name);
     }
   }
   const remarks = [
-    ...(renamed.length > 0 ? [`${renamed[0]} is taken for ${bareName(renamed[0]!, known)}, and others likewise.`] : []),
+    ...(renamed.length > 0
+      ? [`${renamed[0]} is read as ${bareName(renamed[0]!, known)}, and others in the same way.`]
+      : []),
     ...(left.length > 0
-      ? [`${listed(left)} ${left.length === 1 ? 'is' : 'are'} left out: no weights of the network.`]
+      ? [`${listed(left)} ${left.length === 1 ? 'is' : 'are'} skipped: not weights of the network.`]
       : []),
   ];
   const last = form.layers['fc8']!;
@@ -62,7 +63,7 @@ export function publishedNames(
     found[`${last}.${part}`] = found[`${other}.${part}`]!;
     delete found[`${other}.${part}`];
   }
-  return { tensors: found, remarks: [...remarks, `${other} is taken for the last layer, ${last}.`] };
+  return { tensors: found, remarks: [...remarks, `${other} is used as the last layer, ${last}.`] };
 }
 
 function bareName(name: string, known: ReadonlySet<string>): string {
@@ -75,7 +76,7 @@ function isNoWeight(name: string, { data }: HostTensor): boolean {
   return noWeights.some((pattern) => pattern.test(name)) || (normalization.test(name) && data.length <= 4);
 }
 
-/** The only layer that is no other and sees what the last hidden layer gives. */
+/** The only unassigned layer that fits the output of the last hidden layer. */
 function lastLayer(
   file: string,
   tensors: Readonly<Record<string, HostTensor>>,
@@ -98,8 +99,8 @@ function lastLayer(
   throw new CheckpointError(
     `${file}: ${layers['fc8']}.weight, the last layer of ${variant}, is missing` +
       (candidates.length > 1 ? `; it may be ${candidates.join(' or ')}: keep one` : '') +
-      (candidates.length === 0 && there.length > 0 ? `; what else it holds is none: ${listed(there)}` : '') +
-      `. Files of safetensors name their tensors as torchvision's alexnet does (features.0.weight), caffemodels as bvlc_alexnet (conv1)`,
+      (candidates.length === 0 && there.length > 0 ? `; none of its other tensors fits: ${listed(there)}` : '') +
+      `. Safetensors files must have torchvision's tensor names (features.0.weight), caffemodels those of bvlc_alexnet (conv1)`,
   );
 }
 

@@ -27,7 +27,7 @@ beforeAll(async () => {
 const side = 19;
 const classes = 4;
 
-/** The published networks with few maps: the same layers, names and order. */
+/** The published networks with fewer maps: the same layers, names and order. */
 const small: Record<PublishedForm['variant'], NetworkDescription> = {
   torchvision: describeNetwork({
     name: 'small torchvision',
@@ -77,7 +77,7 @@ function ofCaffe(name: string, ...order: readonly ('norm1' | 'pool1')[]): Networ
 const learnedOf = ({ layers }: NetworkDescription) =>
   layers.flatMap(({ layer, parameters }) => parameters.map((parameter) => ({ layer, ...parameter })));
 
-/** What a file of this form would hold. */
+/** What a file of this format would hold. */
 function published(form: PublishedForm, description: NetworkDescription): Record<string, HostTensor> {
   return Object.fromEntries(
     learnedOf(description).map(({ layer, name, shape }, index) => {
@@ -87,7 +87,7 @@ function published(form: PublishedForm, description: NetworkDescription): Record
         (_, i) =>
           (2 * (threefry2x32(index, 0, i, 0)[0] / 2 ** 32) - 1) * (name === 'weight' ? 2 / Math.sqrt(fanIn) : 0.1),
       );
-      // Files of 2014 have four sizes for everything.
+      // Files of 2014 give four sizes for everything.
       const sizes = form.variant === 'caffe' ? [...new Array<number>(4 - shape.length).fill(1), ...shape] : [...shape];
       return [`${form.layers[layer.name]}.${name}`, { shape: sizes, data }];
     }),
@@ -160,7 +160,7 @@ function multiply(values: number[], { data }: HostTensor, bias: HostTensor): num
   );
 }
 
-/** The outputs for one image of pixel values, by the published network's own rules. */
+/** The outputs for one image of pixel values, by the rules of the published network. */
 function byHand(form: PublishedForm, tensors: Record<string, HostTensor>, grey: Maps): number[] {
   const caffe = form.variant !== 'torchvision';
   const of = (name: string) =>
@@ -168,7 +168,7 @@ function byHand(form: PublishedForm, tensors: Record<string, HostTensor>, grey: 
   const shapeOf = (name: string) => learnedOf(small[form.variant]).find(({ path }) => path === `${name}.weight`)!.shape;
   const conv = (maps: Maps, name: string, options: ConvolutionOptions) =>
     convolve(maps, ...of(name), shapeOf(name), options);
-  // torchvision: ToTensor, Normalize. Caffe: blue first, less the mean.
+  // torchvision: ToTensor, Normalize. Caffe: blue first, minus the mean.
   const normalized = grey.map((map, c) =>
     map.map((row) =>
       row.map((level) =>
@@ -195,7 +195,7 @@ describe.each(['torchvision', 'caffe', 'caffenet'] as const)('published weights 
   const form: PublishedForm = publishedForms[variant];
   const description = small[variant];
 
-  it.each([1, 57.6])('give what the published network gives for the same image, divided by %f', async (scale) => {
+  it.each([1, 57.6])("reproduce the published network's outputs for the same image, divided by %f", async (scale) => {
     const tensors = published(form, description);
     const network = compileNetwork(description, gpu, {
       batch: 2,
@@ -224,7 +224,7 @@ describe.each(['torchvision', 'caffe', 'caffenet'] as const)('published weights 
     }
   });
 
-  it('name what does not fit, as the file does', () => {
+  it('report what does not fit, under the name in the file', () => {
     const refused = (change: (tensors: Record<string, HostTensor>) => void, message: RegExp) => {
       const tensors = published(form, description);
       change(tensors);
@@ -239,7 +239,7 @@ describe.each(['torchvision', 'caffe', 'caffenet'] as const)('published weights 
     );
     refused((tensors) => {
       tensors['extra'] = { shape: [1], data: new Float32Array(1) };
-    }, /holds extra, which \w+ has no place for/);
+    }, /contains extra, which \w+ does not have/);
     refused(
       (tensors) => {
         tensors[third] = { shape: [5], data: new Float32Array(5) };

@@ -1,23 +1,23 @@
 import { CheckpointError, type HostTensor, type NetworkDescription } from '@alex/tensor';
 import { elementCount, formatShape } from '@alex/tensor/kernels';
 
-/** Weights that others published, and how their networks want images. */
+/** Published weights, and the images that their networks expect. */
 export interface PublishedForm {
-  /** The variant that they are for. */
+  /** The variant that they belong to. */
   readonly variant: 'torchvision' | 'caffe' | 'caffenet';
-  /** What their files call each layer. */
+  /** The name of each layer in the files. */
   readonly layers: Readonly<Record<string, string>>;
   /** Subtracted from pixel values 0 to 255: red, green, blue. */
   readonly mean: readonly [number, number, number];
-  /** What their images are divided by then. */
+  /** The images are then divided by this. */
   readonly deviations: readonly [number, number, number];
-  /** The order of the channels that their first layer sees. */
+  /** The channel order of their first layer. */
   readonly channels: 'rgb' | 'bgr';
 }
 
 const convolutions = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5'];
 
-/** What Caffe's two networks have in common: names, channels, and the mean of `ilsvrc_2012_mean.npy`, a channel. */
+/** What Caffe's two networks have in common: names, channels, and the mean of `ilsvrc_2012_mean.npy` per channel. */
 const ofCaffe = {
   layers: Object.fromEntries([...convolutions, 'fc6', 'fc7', 'fc8'].map((name) => [name, name])),
   mean: [122.67891434, 116.66876762, 104.00698793],
@@ -25,9 +25,9 @@ const ofCaffe = {
   channels: 'bgr',
 } as const;
 
-/** The forms that are read. */
+/** The supported formats. */
 export const publishedForms = {
-  /** The modules of `torchvision.models.alexnet`; its weights expect `Normalize` with these, times 255. */
+  /** The modules of `torchvision.models.alexnet`; its weights expect `Normalize` with these values, times 255. */
   torchvision: {
     variant: 'torchvision',
     layers: {
@@ -42,18 +42,21 @@ export const publishedForms = {
   },
   /** `bvlc_alexnet.caffemodel`. */
   caffe: { ...ofCaffe, variant: 'caffe' },
-  /** `bvlc_reference_caffenet.caffemodel`: tensors of the same names and shapes, but pooling comes before normalization. */
+  /**
+   * `bvlc_reference_caffenet.caffemodel`: tensors with the same names and shapes, but pooling comes before
+   * normalization.
+   */
   caffenet: { ...ofCaffe, variant: 'caffenet' },
 } as const satisfies Record<string, PublishedForm>;
 
 /**
- * Turns published weights into those of the network here, for images whose mean is subtracted and that are not divided
- * by `scale`: what the published network divides by, and the order of its channels, go into the first layer's weights.
- * Tensors are taken over as they are, but for the first.
+ * Converts published weights to those of our network, for images that have the mean subtracted and are divided only by
+ * `scale`. The published network's divisor and channel order are folded into the first layer's weights; all other
+ * tensors are unchanged.
  *
  * @param file named in errors
- * @param scale what differences from the mean are divided by. Default: 1, pixel values
- * @throws CheckpointError that names, as the file does, a tensor which is missing, unknown or of another shape
+ * @param scale divisor of the differences from the mean. Default: 1, pixel values
+ * @throws CheckpointError that names a missing, unknown or misshapen tensor as the file does
  */
 export function fromPublished(
   file: string,
@@ -82,13 +85,13 @@ export function fromPublished(
     parameters[path] = { shape: [...shape], data: tensor.data };
   }
   for (const name of unknown)
-    throw new CheckpointError(`${file}: holds ${name}, which ${form.variant} has no place for`);
+    throw new CheckpointError(`${file}: contains ${name}, which ${form.variant} does not have`);
   const first = learned[0]!.path;
   parameters[first] = forOwnImages(parameters[first]!, form, scale);
   return parameters;
 }
 
-/** Caffe wrote four sizes until 2014: `[1, 1, 4096, 9216]`. */
+/** Until 2014, Caffe wrote shapes of four sizes: `[1, 1, 4096, 9216]`. */
 function sameShape(given: readonly number[], own: readonly number[]): boolean {
   const extra = given.length - own.length;
   return (
@@ -99,7 +102,7 @@ function sameShape(given: readonly number[], own: readonly number[]): boolean {
   );
 }
 
-/** Filters for red, green and blue pixel values, less their mean and divided by `scale`. */
+/** Filters for red, green and blue pixel values, minus their mean and divided by `scale`. */
 function forOwnImages({ shape, data }: HostTensor, { channels, deviations }: PublishedForm, scale: number): HostTensor {
   const [filters = 0, count = 0, height = 0, width = 0] = shape;
   const taps = height * width;

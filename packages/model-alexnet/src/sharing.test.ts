@@ -12,7 +12,7 @@ describe('predictions', () => {
       predictSteps(paper, { batch, rates }).map(({ strategy, exchangedBytes }) => [strategy, exchangedBytes]),
     );
     const values = {
-      // Both halves of what a layer reads go over, and their gradients back.
+      // Both halves of what a layer reads are exchanged, and so are their gradients.
       conv3: 2 * 256 * 13 * 13,
       fc6: 2 * 256 * 6 * 6,
       fc7: 2 * 4096,
@@ -26,7 +26,7 @@ describe('predictions', () => {
     expect(bytes['hybrid']).toBe(4 * (2 * convolutions + batch * (fc6 + fc7 + fc8 + scores)));
   });
 
-  test('without a wait for the exchange, two equal adapters take half the time of one', () => {
+  test('without exchange time, two equal adapters take half as long as one', () => {
     const free = { ...rates, exchangeBytesPerSecond: Infinity };
     const alone = predictAlone(paper, 128, 1e12);
     expect(alone).toBeCloseTo((128 * (3 * 724_406_816 - 105_415_200)) / 1e12, 12);
@@ -34,10 +34,10 @@ describe('predictions', () => {
       expect(seconds / alone).toBeCloseTo(0.5, 9);
   });
 
-  test('slow exchange is for those who exchange little; unequal adapters for those who share images', () => {
+  test('slow exchange favours strategies that exchange little; unequal adapters favour sharing images', () => {
     const fast = { ...rates, multiplyAddsPerSecond: [1e13, 1e13] };
     expect(chooseStrategy(paper, { batch: 128, rates: fast }).strategy).toBe('hybrid');
-    // One image a step: activations are next to nothing, the weights of convolutions are not.
+    // With one image per step, activations are negligible; the weights of convolutions are not.
     expect(chooseStrategy(paper, { batch: 2, rates: { ...rates, exchangeBytesPerSecond: 1e8 } }).strategy).toBe(
       'model',
     );

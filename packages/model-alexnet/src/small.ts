@@ -1,15 +1,15 @@
 import type { Blueprint, Deviation, Step } from './blueprint.js';
 
-/** Filters and units of all columns together: what to turn when speed and accuracy are to be traded. */
+/** Filters and units of all columns together; change these to trade speed for accuracy. */
 const widths = { conv1: 32, conv2: 64, conv3: 96, conv4: 64, fc5: 256 };
 
-/** Height and width of the crops it is made for. */
+/** Height and width of the crops that it is designed for. */
 const inputSize = 56;
 
 /**
- * N(0, 0.01), the paper's, keeps activations alive only where a unit has thousands of inputs; with the few hundred here
- * they would die out from layer to layer. He et al. 2015: sqrt(2 / inputs) keeps their size through ReLUs. So images
- * should come with values of about 1: pixel values less their mean, divided by 64.
+ * The paper's N(0, 0.01) keeps activations alive only in units with thousands of inputs; with the few hundred here,
+ * they would vanish from layer to layer. sqrt(2 / inputs) preserves their scale through ReLUs (He et al. 2015). Inputs
+ * should therefore be about 1: pixel values minus their mean, divided by 64.
  */
 const deviation: Deviation = { overInputs: 2 };
 

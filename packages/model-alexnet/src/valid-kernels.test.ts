@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { alexnet, type Variant } from './alexnet.js';
 import { gpus } from './testing/gpus.js';
 
-/** What a text asks of the adapter that compiles it. */
+/** What a kernel text requires of the adapter that compiles it. */
 const asked: Readonly<Record<string, string>> = {
   f16: 'shader-f16',
   subgroups: 'subgroups',
@@ -33,7 +33,7 @@ describe.each(Object.entries(gpus))('on a GPU with %s', (_, adapter) => {
       expect(await errorsOf(gpu, code), label).toEqual([]);
       compiled++;
     }
-    // In mixed precision nearly all texts need f16, which SwiftShader lacks.
+    // In mixed precision nearly all kernels need f16, which SwiftShader lacks.
     expect(compiled).toBeGreaterThan(precision === 'float32' ? 30 : 0);
   });
 });
@@ -56,7 +56,7 @@ it('what is wrong is found', async () => {
   expect(await errorsOf(gpu, code)).toEqual([expect.stringMatching(/u32/)]);
 });
 
-/** What WGSL's compiler finds wrong. */
+/** The errors that the WGSL compiler finds. */
 async function errorsOf({ device }: Gpu, code: string): Promise<string[]> {
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ code }) as unknown as {

@@ -8,6 +8,6 @@ test.each([
   [8, [1, 1000], [1, 7]],
   [3, [1, 1000, 1], [1, 1, 1]],
   [9, [1, 1000, 1], [1, 7, 1]],
-])('%i images by the rates %j: %j', (batch, given, expected) => {
+])('%i images divided by the rates %j: %j', (batch, given, expected) => {
   expect(imagesByRate(batch, given)).toEqual(expected);
 });

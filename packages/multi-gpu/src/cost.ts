@@ -4,33 +4,34 @@ import { type NetworkPart, type PartLayer, pieceOf, type Spread } from '@alex/te
 import { attempt, planParts, type Strategy, strategies } from './parts.js';
 import type { Rates } from './rates.js';
 
-/** What a step should take if adapters share it so. */
+/** The predicted time of a step for one way of sharing the network. */
 export interface Prediction {
   readonly strategy: Strategy;
-  /** How many images of a batch each adapter takes, where they share them. */
+  /** How many images of a batch each adapter computes, if adapters share the images. */
   readonly images?: readonly number[];
   readonly seconds: number;
-  /** Of them those that the adapter that takes longest computes. */
+  /** The part of it that the slowest adapter spends computing. */
   readonly computeSeconds: number;
-  /** What all adapters together send. */
+  /** Bytes that all adapters send in total. */
   readonly exchangedBytes: number;
 }
 
 export interface PredictionOptions {
-  /** Images a step. */
+  /** Images per step. */
   readonly batch: number;
   readonly rates: Rates;
 }
 
-/** Bytes of a value that is exchanged as it is. */
+/** Bytes of an exchanged value, without conversion. */
 const valueBytes = 4;
 
 const bytesOfValue = ({ sentAs }: Spread) => (sentAs === 'f16' ? 2 : valueBytes);
 
 /**
- * Predicts what a step takes by each strategy that the network can be shared by, the fastest first. Counted are products (once forward, twice backward), and
- * what adapters hand to each other as far as nothing is computed meanwhile: nothing beside an activation, the gradients of a
- * layer's weights beside that of its input, all that lies below beside gradients that are added up.
+ * Predicts the time of a step for each strategy that suits the network, fastest first. It counts products (once
+ * forward, twice backward), and the part of the exchange that does not overlap with computation. Activations do not
+ * overlap with anything; their gradients overlap with the layer's weight gradients; summed gradients overlap with all
+ * layers below.
  */
 export function predictSteps(description: NetworkDescription, options: PredictionOptions): Prediction[] {
   const { batch, rates } = options;
@@ -44,7 +45,7 @@ export function predictSteps(description: NetworkDescription, options: Predictio
   return predictions.sort((a, b) => a.seconds - b.seconds);
 }
 
-/** What a step should take on one adapter alone. */
+/** The predicted time of a step on a single adapter. */
 export function predictAlone({ layers }: NetworkDescription, batch: number, multiplyAddsPerSecond: number): number {
   const products = layers.reduce((sum, { layer, inputShape }) => sum + layer.multiplyAdds(inputShape), 0);
   const [lowest] = layers.filter(({ parameters }) => parameters.length > 0);
@@ -52,7 +53,7 @@ export function predictAlone({ layers }: NetworkDescription, batch: number, mult
   return (batch * (3 * products - unneeded)) / multiplyAddsPerSecond;
 }
 
-/** Which strategy should be the fastest, and why, for people. */
+/** The strategy that should be fastest, with a reason for humans. */
 export function chooseStrategy(
   description: NetworkDescription,
   options: PredictionOptions,
@@ -62,21 +63,21 @@ export function chooseStrategy(
   const [best] = predictions;
   if (!best)
     throw new ConfigError(
-      `${description.name}: cannot be shared out over ${rates.multiplyAddsPerSecond.length} adapters`,
+      `${description.name}: cannot be divided among ${rates.multiplyAddsPerSecond.length} adapters`,
     );
   const { strategy, images } = best;
   const short = (value: number) => value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
   const milliseconds = (seconds: number) => `${short(1000 * seconds)} ms`;
   const each = predictions.map(
     ({ strategy, images, seconds, computeSeconds, exchangedBytes }) =>
-      `${strategy}${images ? ` (${images.join(' + ')} images)` : ''} ${milliseconds(seconds)}, of it ` +
-      `${milliseconds(computeSeconds)} of products, exchanging ${short(exchangedBytes / 1e6)} MB`,
+      `${strategy}${images ? ` (${images.join(' + ')} images)` : ''} ${milliseconds(seconds)} (` +
+      `${milliseconds(computeSeconds)} of products, ${short(exchangedBytes / 1e6)} MB exchanged)`,
   );
   const fastest = Math.max(...rates.multiplyAddsPerSecond);
   const speeds = rates.multiplyAddsPerSecond.map((rate) => short(rate / 1e9)).join(' and ');
   const why =
-    `${speeds} billion multiply-adds per second, ${short(rates.exchangeBytesPerSecond / 1e9)} GB/s each way; a step ` +
-    `should take by ${each.join('; by ')}; on the faster adapter alone ${milliseconds(predictAlone(description, batch, fastest))}`;
+    `${speeds} billion multiply-adds per second, ${short(rates.exchangeBytesPerSecond / 1e9)} GB/s each way; predicted ` +
+    `time of a step: ${each.join('; ')}; the faster adapter alone ${milliseconds(predictAlone(description, batch, fastest))}`;
   return { strategy, ...(images && { images }), why };
 }
 
@@ -88,7 +89,7 @@ export function imagesByRate(batch: number, rates: readonly number[]): number[] 
     const [least, most] = [index + 1, batch - (rates.length - 1 - index)];
     return Math.min(most, Math.max(least, Math.round((batch * before) / total)));
   });
-  // Where one had to get its image, those after it move up.
+  // If an adapter needed its minimum of one image, those after it move up.
   for (let index = 1; index < ends.length; index++) ends[index] = Math.max(ends[index]!, ends[index - 1]! + 1);
   return ends.map((end, index) => end - (ends[index - 1] ?? 0));
 }
@@ -101,12 +102,12 @@ function predict(
   const lowest = layers.findIndex(({ parameters }) => parameters.length > 0);
   let exchangedBytes = 0;
   let computeSeconds = 0;
-  /** Seconds for what one adapter sends, when all send as much or less. */
+  /** Time of an exchange in seconds, from the bytes that each adapter sends. */
   const exchange = (sentBytes: readonly number[]) => {
     exchangedBytes += sentBytes.reduce((sum, bytes) => sum + bytes, 0);
     return rates.exchangeSeconds + Math.max(...sentBytes) / rates.exchangeBytesPerSecond;
   };
-  /** Seconds of one product of a layer on the adapter that takes longest. */
+  /** Seconds for one product of a layer on the slowest adapter. */
   const productSeconds = layers.map(({ layer, inputShape }, index) =>
     Math.max(
       ...parts.map(({ images, layers: own }, adapter) => {
@@ -124,7 +125,7 @@ function predict(
   }
   const [{ scores }] = parts as [NetworkPart, ...NetworkPart[]];
   if (scores) now += exchange(sentBytes(scores));
-  /** When the last of the gradients that are added up has arrived. */
+  /** When the last of the summed gradients has arrived. */
   let arrived = 0;
   for (let index = layers.length - 1; index >= lowest; index--) {
     const seconds = productSeconds[index]!;
@@ -141,21 +142,21 @@ function predict(
   return { seconds: Math.max(now, arrived), computeSeconds, exchangedBytes };
 }
 
-/** Which share of a layer's products an adapter computes of each image. */
+/** The fraction of a layer's products that an adapter computes for each image. */
 function shareOf({ parameters }: PartLayer): number {
   const slice = parameters.find((parameter) => parameter.slice)?.slice;
   const own = parameters.find((parameter) => parameter.slice);
   return slice && own ? own.shape[slice.axis]! / slice.wholeShape[slice.axis]! : 1;
 }
 
-/** What each adapter sends when all are to have all of an activation. */
+/** Bytes that each adapter sends so that every adapter gets the whole activation. */
 function sentBytes(spread: Spread): number[] {
   return spread.ranges.map(
     (_, adapter) => bytesOfValue(spread) * (spread.ranges.length - 1) * elementCount(pieceOf(spread, adapter).shape),
   );
 }
 
-/** What each adapter sends when each is to have what all add to its piece. */
+/** Bytes that each adapter sends so that every adapter gets the sum of its piece. */
 function receivedBytes(spread: Spread): number[] {
   const pieces = spread.ranges.map((_, adapter) => bytesOfValue(spread) * elementCount(pieceOf(spread, adapter).shape));
   const all = pieces.reduce((sum, bytes) => sum + bytes, 0);

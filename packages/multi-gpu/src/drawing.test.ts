@@ -16,7 +16,7 @@ afterEach(() => {
   for (const network of placed.splice(0)) network.dispose();
 });
 
-/** Paths of the parameters that were drawn, in their order: to draw is to ask for the deviation. */
+/** Paths of the drawn parameters, in order: drawing one reads its deviation. */
 const drawn: string[] = [];
 
 function noting(layer: Layer): Layer {
@@ -66,13 +66,13 @@ test.each<[string, (network: Network) => Promise<unknown>]>([
   expect(drawn).toEqual(paths);
 });
 
-test.runIf(await testGpu().then(({ features }) => features.has('timestamp-query')))('profile as well', async () => {
+test.runIf(await testGpu().then(({ features }) => features.has('timestamp-query')))('profiles as well', async () => {
   const made = network();
   await made.profile(images, labels);
   expect(drawn).toEqual(paths);
 });
 
-test('a network whose parameters are loaded draws none, and has the loaded ones', async () => {
+test('a network whose parameters are loaded draws none, and has the loaded values', async () => {
   const other = network();
   await other.step(images, labels);
   const learnt = await other.parameters();
@@ -82,14 +82,14 @@ test('a network whose parameters are loaded draws none, and has the loaded ones'
   resumed.loadState(state);
   await resumed.evaluate(images, labels);
   expect(await resumed.parameters()).toEqual(learnt);
-  // Both continue alike.
+  // Both continue in the same way.
   await resumed.step(images, labels);
   expect(drawn).toEqual([]);
   await other.step(images, labels);
   expect(await resumed.parameters()).toEqual(await other.parameters());
 });
 
-test('parameters that are asked for by name are drawn, the rest later, with the values of a network that draws all at once', async () => {
+test('parameters requested by name are drawn, the rest later, with the values of a network that draws all at once', async () => {
   const all = await network().parameters();
   const made = network();
   expect(await made.parameters(['fc2.weight'])).toEqual({ 'fc2.weight': all['fc2.weight'] });
@@ -109,7 +109,7 @@ test('fine-tuning draws only the layer that begins again', async () => {
   expect(await made.parameters()).toEqual(start);
 });
 
-test('parameters that are refused leave those that were not drawn to be drawn', async () => {
+test('refused parameters leave undrawn ones to be drawn later', async () => {
   const all = await network().parameters();
   const made = network();
   const { 'fc1.bias': _, ...incomplete } = await network(7).parameters();

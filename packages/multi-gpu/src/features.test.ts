@@ -36,7 +36,7 @@ const description = describeNetwork({
   ],
 });
 const batch = 5;
-// Fewer than a batch.
+// Fewer than a full batch.
 const images = randomTensor([4, 2, 5, 4], 1);
 const options = { batch, seed: 6 };
 
@@ -72,7 +72,7 @@ test.each<[string, number, Partial<PlaceOptions>]>([
   network.dispose();
 });
 
-test('are those of a network that ends there, bit for bit, and follow the parameters', async () => {
+test('equal those of a network that ends there, bit for bit, and change with the parameters', async () => {
   const layers = description.layers.slice(0, 4).map(({ layer, from }) => ({ layer, from }));
   const cut = describeNetwork({ ...description, layers });
   const [network, ending] = [description, cut].map((one) => place(one, gpus.slice(0, 1), options)) as [
@@ -88,7 +88,7 @@ test('are those of a network that ends there, bit for bit, and follow the parame
   for (const one of [network, ending]) one.dispose();
 });
 
-test('are made by a program that is kept, counted and given back', async () => {
+test('come from a program that is cached, counted and released', async () => {
   const network = place(description, gpus.slice(0, 1), options);
   const before = { bytes: network.memory().totalBytes, live: gpus[0].liveBuffers };
   await network.features(images, 'relu1');
@@ -100,7 +100,7 @@ test('are made by a program that is kept, counted and given back', async () => {
   network.dispose();
 });
 
-test('of a layer that is not there are refused with those that are', async () => {
+test('of an unknown layer are refused with a list of the layers', async () => {
   const network = place(description, gpus.slice(0, 1), options);
   const asking = network.features(images, 'relu7');
   await expect(asking).rejects.toThrow(ConfigError);

@@ -41,7 +41,7 @@ describe('memory', () => {
       expect(largest).toBeLessThan(200);
       expect(checkFits(description, narrow, { ...options, batch: largest }).totalBytes).toBeLessThanOrEqual(totalBytes);
       expect(() => checkFits(description, narrow, { ...options, batch: largest + 1 })).toThrow(MemoryError);
-      // What is promised to fit does, and what does not leaves nothing behind.
+      // What is promised to fit, fits; what does not fit leaves nothing behind.
       place(description, [narrow], { ...options, batch: largest }).dispose();
       expect(() => place(description, [narrow], { ...options, batch: 400 })).toThrow(AlexError);
       expect(narrow.liveBuffers).toBe(0);
@@ -50,7 +50,7 @@ describe('memory', () => {
     }
   });
 
-  it('says where not even one image fits', async () => {
+  it('says if not even one image fits', async () => {
     const narrow = await openGpu({ adapter: gpu.description.index, memoryBytes: 100 });
     try {
       const options = { loss: softmaxCrossEntropy(), optimizer: sgd(), batch: 4 };
@@ -76,7 +76,7 @@ describe('memory', () => {
         two.forEach(({ liveBytes }, index) => {
           const taken = liveBytes - before[index]!;
           expect(taken).toBeGreaterThanOrEqual(predicted[index]!.totalBytes);
-          // Beside the plan: scalars, and where results wait to be read.
+          // In addition to the plan: scalars, and staging buffers for results.
           expect(taken).toBeLessThan(predicted[index]!.totalBytes + 2 ** 16);
         });
         network.dispose();
@@ -92,7 +92,9 @@ describe('memory', () => {
     },
   );
 
-  it('that is refused in spite of it is an error, leaves nothing, and the adapter works on', async ({ skip }) => {
+  it('that is refused in spite of the prediction is an error, leaves nothing behind, and the adapter keeps working', async ({
+    skip,
+  }) => {
     const run = promisify(execFile);
     const limits = await run('prlimit', ['--version']).catch(() => undefined);
     skip(!limits || gpu.description.kind !== 'software', 'no way to make a driver short of memory here');
@@ -101,7 +103,7 @@ describe('memory', () => {
       env: { ...process.env, ALEX_ADAPTER: `${gpu.description.index}` },
     });
     const { name, message, left, loss } = JSON.parse(stdout.slice(stdout.indexOf('{"')));
-    // Where the driver only promises memory, the first to get none is the host, for the values that are to go there.
+    // If the driver only promises memory, the first to get none is the host, for the values to be uploaded.
     expect([name, message].join(': ')).toMatch(/^MemoryError: wide: .* reports: |^RangeError: Array buffer allocation/);
     expect(left).toBe(0);
     expect(loss).toBeCloseTo(Math.log(10), 5);

@@ -22,7 +22,7 @@ const right = dense({ name: 'faulty', units: 4 });
 type Forward = Layer['forward'];
 type Backward = Layer['backward'];
 
-/** A dense layer that spoils what it returns. */
+/** A dense layer that returns something wrong. */
 function spoilt(
   forward: (result: ForwardOutput, ...given: Parameters<Forward>) => object | undefined,
   backward: (result: BackwardOutput, ...given: Parameters<Backward>) => object | undefined = (result) => result,
@@ -47,32 +47,42 @@ const withState = (state: (result: ForwardOutput, ...given: Parameters<Forward>)
 });
 
 const faults: [what: string, layer: Layer, error: typeof ConfigError, message: RegExp][] = [
-  ['returns nothing from forward', spoilt(() => undefined), ConfigError, /faulty: forward gave no output; .*\[5, 4\]/],
-  ['forgets its output', spoilt(() => ({})), ConfigError, /faulty: forward gave no output; .*\[5, 4\]/],
+  [
+    'returns nothing from forward',
+    spoilt(() => undefined),
+    ConfigError,
+    /faulty: forward returned no output; .*\[5, 4\]/,
+  ],
+  ['forgets its output', spoilt(() => ({})), ConfigError, /faulty: forward returned no output; .*\[5, 4\]/],
   [
     'gives an output of another shape',
     spoilt((_, { activation }) => ({ output: activation('x', [5, 3]) })),
     ShapeError,
-    /faulty: forward gave an output of the shape \[5, 3\]; it must be \[5, 4\], by its outputShape/,
+    /faulty: forward returned an output of the shape \[5, 3\]; it must be \[5, 4\], by its outputShape/,
   ],
-  ['returns nothing from backward', inBackward(() => undefined), ConfigError, /faulty: backward gave no inputGradient/],
+  [
+    'returns nothing from backward',
+    inBackward(() => undefined),
+    ConfigError,
+    /faulty: backward returned no inputGradient/,
+  ],
   [
     'forgets the input gradient',
     inBackward(({ inputGradient: _, ...rest }) => rest),
     ConfigError,
-    /faulty: backward gave no inputGradient though needsInputGradient was true; .*\[5, 6\]/,
+    /faulty: backward returned no inputGradient although needsInputGradient was true; .*\[5, 6\]/,
   ],
   [
     'gives an input gradient of another shape',
     inBackward((result, { activation }) => ({ ...result, inputGradient: activation('x', [6, 5]) })),
     ShapeError,
-    /faulty: backward gave an inputGradient of the shape \[6, 5\]; it must be \[5, 6\], by its input/,
+    /faulty: backward returned an inputGradient of the shape \[6, 5\]; it must be \[5, 6\], by its input/,
   ],
   [
     'forgets all gradients of parameters',
     inBackward(({ parameterGradients: _, ...rest }) => rest),
     ConfigError,
-    /faulty: backward did not give the gradient of weight; .*\[4, 6\]/,
+    /faulty: backward did not return the gradient of weight; .*\[4, 6\]/,
   ],
   [
     'gives a gradient another name',
@@ -81,7 +91,7 @@ const faults: [what: string, layer: Layer, error: typeof ConfigError, message: R
       parameterGradients: { gamma: parameterGradients!['weight']!, bias: parameterGradients!['bias']! },
     })),
     ConfigError,
-    /faulty: backward gave the gradient of gamma; parameters describes weight, bias/,
+    /faulty: backward returned the gradient of gamma; parameters describes weight, bias/,
   ],
   [
     'gives a gradient of another shape',
@@ -90,36 +100,36 @@ const faults: [what: string, layer: Layer, error: typeof ConfigError, message: R
       parameterGradients: { ...parameterGradients, bias: tensor('x', [1, 4]) },
     })),
     ShapeError,
-    /faulty: backward gave the gradient of bias of the shape \[1, 4\]; it must be \[4\], by its parameters/,
+    /faulty: backward returned the gradient of bias of the shape \[1, 4\]; it must be \[4\], by its parameters/,
   ],
   [
     'forgets its new state',
     withState(() => ({})),
     ConfigError,
-    /faulty: forward did not give the new state mean; .*\[6\]/,
+    /faulty: forward did not return the new state mean; .*\[6\]/,
   ],
   [
     'gives a state another name',
     withState(({ state }) => ({ average: state!['mean'] })),
     ConfigError,
-    /faulty: forward gave the new state average; state describes mean/,
+    /faulty: forward returned the new state average; state describes mean/,
   ],
   [
     'gives a state of another shape',
     withState((_, { tensor }) => ({ mean: tensor('x', [5]) })),
     ShapeError,
-    /faulty: forward gave the new state mean of the shape \[5\]; it must be \[6\], by its state/,
+    /faulty: forward returned the new state mean of the shape \[5\]; it must be \[6\], by its state/,
   ],
   [
     'stores its new state in 16 bits',
     withState((_, { tensor }) => ({ mean: tensor('x', [6], { dataType: 'f16' }) })),
     ConfigError,
-    /faulty: forward gave the new state mean as f16/,
+    /faulty: forward returned the new state mean as f16/,
   ],
 ];
 
 describe.each(faults)('a layer that %s', (_, layer, error, message) => {
-  test('is refused by name when it is placed, and leaves nothing behind', () => {
+  test('is refused by name when the network is placed, and leaves nothing behind', () => {
     const before = gpu.liveBuffers;
     const layers = [dense({ name: 'below', units: 6 }), layer, dense({ name: 'above', units: 3 })];
     const network = describeNetwork({ name: 'n', input: [2, 1, 1], layers });
@@ -139,7 +149,7 @@ describe.each(faults)('a layer that %s', (_, layer, error, message) => {
   });
 });
 
-test('a layer need not give gradients that nobody asks for', async () => {
+test('a layer need not compute gradients that nobody requests', async () => {
   const lowest = inBackward((result, _, { needsInputGradient }) => (needsInputGradient ? {} : result));
   const network = place(describeNetwork({ name: 'n', input: [2, 1, 1], layers: [lowest] }), [gpu], { batch: 1 });
   await network.step(randomTensor([1, 2, 1, 1], 1), [2]);

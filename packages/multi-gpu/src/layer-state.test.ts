@@ -65,8 +65,8 @@ function expectAlike(got: Record<string, HostTensor>, wanted: Record<string, Hos
   }
 }
 
-describe('state that is not learnt', () => {
-  test('is described beside parameters, does not count as one, and starts at its initial value', async () => {
+describe('layer state that is not learnt', () => {
+  test('is described beside parameters, does not count as one, and starts from its initial value', async () => {
     expect(description.layers.flatMap(({ state }) => state.map(({ path, shape }) => [path, shape]))).toEqual([
       ['norm0.mean', [3]],
       ['norm1.mean', [6]],
@@ -80,7 +80,7 @@ describe('state that is not learnt', () => {
     expect(network.memory().layerStateBytes).toBe(4 * (3 + 6 + 6));
   });
 
-  test('follows its steps, and nothing but steps', async () => {
+  test('changes only in steps', async () => {
     const network = on(first());
     const untouched = await everything(network);
     await network.gradients(images, labels);
@@ -124,7 +124,7 @@ describe('state that is not learnt', () => {
     expect(relativeError(await meanOf(network, 'norm0'), wanted)).toBeLessThan(1e-5);
   });
 
-  test('starts a step again that stopped between two micro-batches', async () => {
+  test('restarts a step that stopped between two micro-batches', async () => {
     const [stopped, whole] = [on(first(), { microBatches: 2 }), on(first(), { microBatches: 2 })];
     await stopped.step(others, labels);
     stopped.loadState({ step: 0, ...(await everything(stopped)) });
@@ -165,7 +165,7 @@ describe('state that is not learnt', () => {
     expect(await fresh.forward(images)).toEqual(await trained.forward(images));
   });
 
-  test('stays f32 in mixed precision, and as it is when a step is skipped', async ({ skip }) => {
+  test('stays f32 in mixed precision, and unchanged when a step is skipped', async ({ skip }) => {
     if (!gpus[0].features.has('shader-f16')) skip('the adapter has no f16');
     const network = on(first(), { precision: 'mixed' });
     await network.step(images, labels);
@@ -176,21 +176,24 @@ describe('state that is not learnt', () => {
     expect(await network.layerState()).toEqual(before);
   });
 
-  test.each(['data', 'hybrid', 'model'] as const)('is that of one adapter on two, by strategy %s', async (strategy) => {
-    const [one, two] = [on(first()), on(gpus, { strategy })];
-    for (const batch of [images, others, images]) {
-      await one.step(batch, labels);
-      await two.step(batch, labels);
-    }
-    expectAlike(await two.layerState(), await one.layerState(), 1e-5);
-    expectAlike(await two.parameters(), await one.parameters(), 1e-4);
-    // What each adapter evaluates with is the same: one of them alone continues as both do.
-    const { parameters, ...state } = await everything(two);
-    const next = on(first(), { seed: 9 });
-    next.loadParameters(parameters);
-    next.loadState({ step: 3, ...state });
-    expect(relativeError((await two.forward(images)).data, (await next.forward(images)).data)).toBeLessThan(1e-5);
-  });
+  test.each(['data', 'hybrid', 'model'] as const)(
+    'is the same on two adapters as on one, with strategy %s',
+    async (strategy) => {
+      const [one, two] = [on(first()), on(gpus, { strategy })];
+      for (const batch of [images, others, images]) {
+        await one.step(batch, labels);
+        await two.step(batch, labels);
+      }
+      expectAlike(await two.layerState(), await one.layerState(), 1e-5);
+      expectAlike(await two.parameters(), await one.parameters(), 1e-4);
+      // Both adapters evaluate with the same state: either of them alone continues as both do.
+      const { parameters, ...state } = await everything(two);
+      const next = on(first(), { seed: 9 });
+      next.loadParameters(parameters);
+      next.loadState({ step: 3, ...state });
+      expect(relativeError((await two.forward(images)).data, (await next.forward(images)).data)).toBeLessThan(1e-5);
+    },
+  );
 
   test('is averaged over adapters after the last micro-batch', async () => {
     const two = on(gpus, { microBatches: 2, strategy: 'data', images: [2, 3] });
@@ -201,7 +204,7 @@ describe('state that is not learnt', () => {
     expect(relativeError(await meanOf(two, 'norm0'), wanted)).toBeLessThan(1e-5);
   });
 
-  test('may not be called like a parameter', () => {
+  test('may not have the name of a parameter', () => {
     const layer = dense({ name: 'fc', units: 2 });
     const state = () => [{ name: 'weight', shape: [1], initial: 0 }];
     const options = { name: 'n', input: [1, 1, 1], layers: [{ ...layer, state }] };
@@ -211,7 +214,7 @@ describe('state that is not learnt', () => {
 });
 
 describe('runLayer', () => {
-  test('gives the new state, and needs none to be given', async () => {
+  test('returns the new state, and does not require any', async () => {
     const layer = runningMean({ name: 'norm' });
     const mean = { shape: [3], data: Float32Array.of(1, 2, 3) };
     const { state, output } = await runLayer(gpus[0], layer, { input: images, state: { mean }, training: true });

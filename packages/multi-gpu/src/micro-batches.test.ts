@@ -46,7 +46,7 @@ function slice({ shape, data }: HostTensor, first: number, count: number): HostT
   return { shape: [count, ...shape.slice(1)], data: data.slice(first * each, (first + count) * each) };
 }
 
-/** One step, of as many micro-batches as the network takes; the mean loss of them. */
+/** One step of as many micro-batches as the network has; their mean loss. */
 async function step(network: Network): Promise<number> {
   const { batch, microBatches } = network;
   let loss = 0;
@@ -58,7 +58,7 @@ async function step(network: Network): Promise<number> {
 }
 
 describe('a step of several micro-batches', () => {
-  it.each([3])('makes the update of the whole batch with its dropout, of %i', async (microBatches) => {
+  it.each([3])('makes the same update as the whole batch, with dropout: %i', async (microBatches) => {
     const whole = onGpu({ batch: count });
     const divided = onGpu({ batch: count / microBatches, microBatches });
     expect([whole.microBatches, divided.microBatches]).toEqual([1, microBatches]);
@@ -76,7 +76,7 @@ describe('a step of several micro-batches', () => {
     }
   });
 
-  it('changes nothing before the last of them, and begins again where a state is loaded', async () => {
+  it('changes nothing before the last of them, and starts again when a state is loaded', async () => {
     const network = onGpu({ batch: 4, microBatches: 3 });
     const [before, state] = [await network.parameters(), await network.optimizerState()];
     await network.step(slice(images, 0, 4), labels.slice(0, 4));
@@ -90,7 +90,7 @@ describe('a step of several micro-batches', () => {
     expect(await network.parameters()).toEqual(await untouched.parameters());
   });
 
-  it('takes less memory than the whole batch', async () => {
+  it('needs less memory than the whole batch', async () => {
     const wide = describeNetwork({
       name: 'wide',
       input: [3, 32, 32],
@@ -102,7 +102,7 @@ describe('a step of several micro-batches', () => {
     expect(bytes(4, 8)).toBeLessThan(bytes(32, 1) / 3);
   });
 
-  it('is done when it is handed over: parameters that are loaded right after it stay as they are', async () => {
+  it('is ordered with other calls: parameters that are loaded right after it stay unchanged', async () => {
     const network = onGpu({ batch: 6, microBatches: 2 });
     const before = await network.parameters();
     for (let index = 0; index < 2; index++) {
@@ -131,7 +131,7 @@ describe('a step of several micro-batches', () => {
     }
   });
 
-  it('needs a whole number of them', () => {
+  it('needs a batch that they divide', () => {
     expect(() => onGpu({ batch: 4, microBatches: 1.5 })).toThrow(ConfigError);
     expect(() => onGpu({ batch: 4, microBatches: 0 })).toThrow(
       /microBatches must be a whole number of at least 1, got 0/,

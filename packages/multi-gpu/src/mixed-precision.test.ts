@@ -20,7 +20,7 @@ import { randomTensor, relativeError } from '@alex/tensor/testing';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { type PlaceOptions, place } from './place.js';
 
-// At the top level, because whether tests are skipped is decided before any hook runs.
+// At the top level, because vitest decides what to skip before any hook runs.
 const adapter = process.env['ALEX_ADAPTER'];
 const gpu: Gpu = await openGpu(adapter ? { adapter } : {});
 const hasHalves = gpu.features.has('shader-f16');
@@ -35,7 +35,7 @@ afterAll(() => gpu.dispose());
 
 const spread = { weightDeviation: 0.3 };
 
-/** No size is a multiple of four but those of `fc4`; the gradients of fully connected layers are postponed. */
+/** No size is a multiple of four except those of `fc4`; the gradients of fully connected layers are postponed. */
 const networkOf = (activation: (options: LayerOptions) => Layer, pool: typeof maxPool | typeof averagePool) =>
   describeNetwork({
     name: 'small',
@@ -57,7 +57,7 @@ const networkOf = (activation: (options: LayerOptions) => Layer, pool: typeof ma
   });
 
 const description = networkOf(relu, maxPool);
-/** Where no rounding decides which values pass. */
+/** For cases in which no rounding decides which values pass. */
 const smooth = networkOf(tanh, averagePool);
 
 const batch = 5;
@@ -91,8 +91,8 @@ test('a precision that does not exist is refused', () => {
 });
 
 describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', () => {
-  test('gradients are those of float32 within what f16 rounds', async () => {
-    // With each label once, the gradients of the last biases would nearly cancel out.
+  test('gradients are those of float32 up to f16 rounding', async () => {
+    // With each label once, the gradients of the last biases would nearly cancel.
     const uneven = [0, 0, 0, 1, 2];
     const expected = await mixed({ precision: 'float32' }, smooth).gradients(images, uneven);
     const gradients = await mixed({}, smooth).gradients(images, uneven);
@@ -103,7 +103,7 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     }
   });
 
-  test("one step is the paper's rule on those gradients, wherever in the step they are made", async () => {
+  test("one step is the paper's rule on those gradients, wherever in the step they are computed", async () => {
     const network = mixed({ optimizer: sgd({ learningRate: 0.1, weightDecay: 0.01 }) });
     const before = await network.parameters();
     const gradients = await network.gradients(images, labels);
@@ -115,7 +115,7 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     }
   });
 
-  test('scores and losses are those of float32 within what f16 rounds', async () => {
+  test('scores and losses are those of float32 up to f16 rounding', async () => {
     const [exact, network] = [mixed({ precision: 'float32' }), mixed()];
     const wanted = await exact.forward(images);
     expect(relativeError((await network.forward(images)).data, wanted.data)).toBeLessThan(5e-3);
@@ -144,7 +144,7 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     }
   });
 
-  test('a step whose gradients overflow changes nothing but the scale, and the next ones learn again', async () => {
+  test('a step whose gradients overflow changes only the scale, and the next ones learn again', async () => {
     const network = mixed();
     await network.step(images, labels);
     await setLossScale(network, 2 ** 24, 7, 0);
@@ -163,7 +163,7 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     expect(learnt['fc5.weight']!.data).not.toEqual(before.parameters['fc5.weight']!.data);
   });
 
-  test('activations that overflow, which no scale helps, change no parameter', async () => {
+  test('activations that overflow, which no scale can prevent, change no parameter', async () => {
     const network = mixed();
     const before = bitsOf(await network.parameters());
     await network.step({ ...images, data: images.data.map((value) => value * 1e5) }, labels);
@@ -184,7 +184,7 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     expect(await lossScaleOf(network)).toEqual([1, 0, 1]);
   });
 
-  test('the loss scale makes no difference to what is learnt but rounding', async () => {
+  test('the loss scale only affects rounding', async () => {
     const learn = async (scale: number) => {
       const network = mixed();
       await setLossScale(network, scale, 0, 0);
@@ -212,7 +212,7 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     expect((await lossScaleOf(next))[2]).toBeGreaterThan(0);
   });
 
-  test('what was learnt in mixed precision is evaluated in either', async () => {
+  test('weights from mixed precision are evaluated in either precision', async () => {
     const network = mixed();
     await network.step(images, labels);
     const exact = mixed({ precision: 'float32', training: false });
@@ -221,7 +221,7 @@ describe.skipIf(!hasHalves)('mixed precision (needs the feature shader-f16)', ()
     expect(Object.keys(await mixed({ training: false }).optimizerState())).toEqual([]);
   });
 
-  test('kernels are tuned for f16 by themselves, and none is found wrong for its rounding', async () => {
+  test('kernels are tuned for f16 separately, and none is rejected for its rounding', async () => {
     const tuned = describeNetwork({ name: 'tuned', input: [1, 8, 8], layers: [dense({ units: 8 })] });
     const { tunings, dropped } = await tuneNetwork(tuned, gpu, {
       batch: 8,

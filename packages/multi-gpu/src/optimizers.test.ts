@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { place } from './place.js';
 
 describe('adam', () => {
-  it('learns, and continues bit for bit in another network', async () => {
+  it('learns, and resumes bit for bit in another network', async () => {
     const gpu = await testGpu();
     const network = () =>
       place(describeNetwork({ name: 'n', input: [3, 1, 1], layers: [dense({ name: 'fc', units: 2 })] }), [gpu], {
@@ -31,7 +31,7 @@ describe('adam', () => {
 });
 
 describe('frozen', () => {
-  it.each([sgd, adam])('keeps layers and parameters as they are, bit for bit', async (optimizer) => {
+  it.each([sgd, adam])('keeps layers and parameters unchanged, bit for bit', async (optimizer) => {
     const gpu = await testGpu();
     const layers = [
       dense({ name: 'fc1', units: 3 }),
@@ -42,7 +42,7 @@ describe('frozen', () => {
       batch: 4,
       optimizer: optimizer({ overrides: { ...frozen('fc1', 'fc2.bias') } }),
     });
-    // A rate of 0 would make 0 of it.
+    // A rate of 0 would turn it into 0.
     const drawn = await network.parameters();
     drawn['fc1.bias']!.data.fill(-0);
     network.loadParameters(drawn);

@@ -18,41 +18,45 @@ import {
 } from '@alex/tensor/network';
 
 /**
- * How adapters share a network's work. `model`: each has some columns of every layer, and all images. `data`: each has the
- * whole network, and some images. `hybrid`: as `data` up to the first layer that uses each weight once an image, as fully
- * connected layers do, and as `model` from there on.
+ * How adapters share a network's work. `model`: each has some columns of every layer, and all images. `data`: each has
+ * the whole network, and some images. `hybrid`: as `data` up to the first layer that uses each weight once per image,
+ * as fully connected layers do, and as `model` from there on.
  */
 export const strategies = ['model', 'data', 'hybrid'] as const;
 export type Strategy = (typeof strategies)[number];
 
 export interface PartOptions {
   readonly adapters: number;
-  /** Images a step. */
+  /** Images per step. */
   readonly batch: number;
   readonly strategy: Strategy;
-  /** How many images of a batch each adapter takes, where they are shared. Default: about the same number. */
+  /** How many images of a batch each adapter gets, if adapters share the images. Default: about the same number. */
   readonly images?: readonly number[] | undefined;
   /**
-   * Whether a layer that needs all maps below begins with those at home while the others are on their way, and adds up.
-   * `where it pays`, if it is left out: nowhere on software drivers, which hand on values as fast as they copy them.
+   * Whether a layer that gathers all maps below starts with the local maps while the others are in transit, and adds
+   * both sums. Default: where it pays, which is never on software drivers, because they transfer values as fast as they
+   * copy them.
    */
   readonly splitSums?: boolean | undefined;
   /**
-   * `f16`: activations and their gradients travel in 16 bits, which halves their bytes and rounds them to 11 bits; what is
-   * beyond 65,504 becomes infinite. Scores and gradients of weights always travel as they are. Default: everything does.
+   * `f16`: activations and their gradients are sent in 16 bits, which halves their bytes and rounds them to 11 bits;
+   * values beyond 65,504 become infinite. Scores and weight gradients are always sent unchanged. Default: everything is
+   * sent unchanged.
    */
   readonly exchangeIn?: 'f16' | undefined;
   /** Whether any of the adapters is a software driver. */
   readonly software?: boolean;
 }
 
-/** How many values a GPU copies in the time in which one comes from another adapter: 500 GB/s beside 10. */
+/**
+ * How many values a GPU copies in the time that one value takes to arrive from another adapter: 500 GB/s against 10.
+ */
 const copiesInExchangeTime = 50;
 
 /**
- * Works out what each of several adapters does of a network, so that all together do what one would.
+ * Plans each adapter's part of a network, so that all of them together compute the same as one.
  *
- * @throws ConfigError where there are fewer columns' worth of maps, or images, than adapters
+ * @throws ConfigError if there are fewer columns, or images, than adapters
  */
 export function planParts(description: NetworkDescription, options: PartOptions): NetworkPart[] {
   const { adapters, batch, strategy } = options;
@@ -73,7 +77,7 @@ export function planParts(description: NetworkDescription, options: PartOptions)
 function imageRanges(name: string, { adapters, batch, images }: PartOptions): Range[] {
   if (batch < adapters) {
     throw new ConfigError(
-      `${name}: a batch of ${batch} cannot be shared out over ${adapters} adapters; take a larger one`,
+      `${name}: a batch of ${batch} cannot be divided among ${adapters} adapters; use a larger one`,
     );
   }
   if (!images) return rangesAt(Array.from({ length: adapters + 1 }, (_, end) => Math.ceil((batch * end) / adapters)));
@@ -92,12 +96,12 @@ function rangesAt(ends: readonly number[]): Range[] {
   return ends.slice(1).map((end, index) => ({ first: ends[index]!, count: end - ends[index]! }));
 }
 
-/** Goes through a network from the image upwards, for one adapter. */
+/** Walks through a network from the image upwards, for one adapter. */
 class Planner {
-  /** How the output of the layer that came last is spread; nothing where every adapter has all of it. */
+  /** How the output of the last layer is spread; undefined if every adapter has all of it. */
   spread: Spread | undefined;
   #learns = false;
-  /** Whether layers are shared by images, still. */
+  /** Whether layers are still shared by images. */
   #byImages: boolean;
 
   constructor(
@@ -117,7 +121,7 @@ class Planner {
     return { ...part, ...(this.spread && { output: this.spread }) };
   }
 
-  /** All of a layer, for some images. */
+  /** A whole layer, for some images. */
   #withImages({ layer, parameters, state, outputShape }: DescribedLayer): PartLayer {
     this.spread = this.#overImages(outputShape);
     const share = this.images![this.self]!.count / this.options.batch;
@@ -127,17 +131,17 @@ class Planner {
   /** Some maps of a layer, for all images. */
   #withMaps(described: DescribedLayer): PartLayer {
     const { layer, parameters } = described;
-    // Where every adapter does the whole layer, all make about the same of its state.
+    // If every adapter computes the whole layer, all compute about the same state.
     const state = described.state.map((own): PartState => ({ ...own, share: 1 / this.options.adapters }));
     const below = this.spread;
-    // What comes before anything is learnt costs little, and every adapter has the images.
+    // Everything before the first learned layer is cheap, and every adapter has the images.
     if (!below && !this.#learns && parameters.length === 0) return { layer, parameters, state };
     const above = this.#overMaps(described);
     this.spread = above;
     const whole = this.#inBatch(described.inputShape);
     const share = cut(layer, above, this.self);
     const cutAt = (input: Shape) => share && shareOf(described, share, input, above, this.self);
-    // Its own maps of what is below are enough where the share does with them what the whole layer does.
+    // Its own maps of the input are enough if the share does with them what the whole layer does.
     const own = below ? pieceOf(below, this.self).shape : ownMaps(whole, this.#ends(whole[1]!)[this.self]!);
     const enough = below?.over !== 'images' ? cutAt(own) : undefined;
     const withAll = cutAt(whole);
@@ -156,7 +160,7 @@ class Planner {
       if (enough) return { ...enough, reads: this.#ends(whole[1]!)[this.self]! };
     }
     throw new ConfigError(
-      `${this.description.name}: ${layer.name} cannot be shared out over ${this.options.adapters} adapters; place it by ` +
+      `${this.description.name}: ${layer.name} cannot be divided among ${this.options.adapters} adapters; use ` +
         "the strategy 'data'",
     );
   }
@@ -165,7 +169,7 @@ class Planner {
     const { splitSums, software = false } = this.options;
     if (below.over === 'images' || !layer.sumsOverInput || state.length > 0 || splitSums === false) return false;
     if (splitSums) return true;
-    // Copies that it makes: of the weights, and of each sum twice.
+    // The values that it copies: the weights once, and each sum twice.
     const weights = parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
     const copied = 2 * weights + 2 * this.options.adapters * elementCount(pieceOf(above, this.self).shape);
     const travelling = elementCount(below.shape) - elementCount(pieceOf(below, this.self).shape);
@@ -187,7 +191,7 @@ class Planner {
     return { shape: this.#inBatch(outputShape), over: 'maps', ranges, sentAs: this.options.exchangeIn };
   }
 
-  /** Whole columns for each adapter, where there are enough of them. */
+  /** Whole columns for each adapter, if there are enough of them. */
   #ends(maps: number): Range[] {
     const { adapters } = this.options;
     const { columns } = this.description;
@@ -201,7 +205,10 @@ class Planner {
   }
 }
 
-/** Whether a layer uses each weight once an image: then it is cheaper to hand round its activations than its weights. */
+/**
+ * Whether a layer uses each weight once per image. If so, exchanging its activations is cheaper than exchanging its
+ * weights.
+ */
 function usesWeightsOnce({ layer, inputShape, parameters }: DescribedLayer): boolean {
   const weights = parameters.filter(({ decays }) => decays).reduce((sum, { shape }) => sum + elementCount(shape), 0);
   return weights > 0 && layer.multiplyAdds(inputShape) === weights;
@@ -211,15 +218,15 @@ function ownMaps([images, , ...rest]: Shape, { count }: Range): Shape {
   return [images!, count, ...rest];
 }
 
-/** The share of a layer that makes an adapter's maps, where there can be one. */
+/** The share of a layer that computes an adapter's maps, if there is one. */
 function cut(layer: Layer, { shape, ranges }: Spread, self: number): Layer | undefined {
   const { first, count } = ranges[self]!;
   return attempt(() => layer.column({ index: first, count: shape[1]!, span: count }));
 }
 
 /**
- * What an adapter does of a layer, if with this input its share makes the adapter's maps from ranges of the layer's parameters and
- * state. State that is the same size in the share as in the layer is kept whole, and its values are averaged.
+ * An adapter's part of a layer, if with this input its share computes the adapter's maps from ranges of the layer's
+ * parameters and state. State of the same size in the share as in the layer is kept whole, and its values are averaged.
  */
 function shareOf(
   { parameters, state }: DescribedLayer,
@@ -267,7 +274,7 @@ function areAllThere<Value>(values: readonly (Value | undefined)[]): values is r
   return values.every((value) => value !== undefined);
 }
 
-/** What is refused is no error where there are other ways. */
+/** A refusal is not an error if there are alternatives. */
 export function attempt<Result>(work: () => Result): Result | undefined {
   try {
     return work();

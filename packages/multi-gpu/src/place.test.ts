@@ -70,7 +70,7 @@ function firstImages(tensor: HostTensor, count: number): HostTensor {
 }
 
 describe('place', () => {
-  test('learns: the loss of a batch seen again and again goes to nothing', async () => {
+  test('learns: the loss of a repeated batch goes to zero', async () => {
     const network = onGpu(small(), { optimizer: sgd({ learningRate: 0.1, weightDecay: 0 }) });
     const first = await network.step(images, labels);
     expect(first.loss).toBeGreaterThan(0.5);
@@ -165,7 +165,7 @@ describe('place', () => {
     expect(resumed.stepCount).toBe(6);
   });
 
-  test('calls that do not wait for each other take turns', async () => {
+  test('concurrent calls take turns', async () => {
     const patient = onGpu(small());
     const losses: number[] = [];
     for (let step = 0; step < 4; step++) losses.push((await patient.step(images, labels)).loss);
@@ -174,7 +174,7 @@ describe('place', () => {
     expect(results.map(({ loss }) => loss)).toEqual(losses);
   });
 
-  test('steps under way give the results and parameters of steps that are waited for', async () => {
+  test('steps in flight give the same results and parameters as awaited steps', async () => {
     const description = small([dropout({ name: 'drop2', probability: 0.5 })]);
     const patient = onGpu(description);
     const expected: StepResult[] = [];
@@ -183,7 +183,7 @@ describe('place', () => {
     const steps: StepUnderWay[] = [];
     for (let step = 0; step < 5; step++) steps.push(await hasty.submitStep(images, labels));
     expect(hasty.stepCount).toBe(5);
-    // Asked for in any order, and twice.
+    // Requested in any order, and twice.
     const last = await steps[4]!.result();
     const results = await Promise.all(steps.map((step) => step.result()));
     expect(results).toEqual(expected);
@@ -191,7 +191,7 @@ describe('place', () => {
     expect(await hasty.parameters()).toEqual(await patient.parameters());
   });
 
-  test('a step that is refused leaves those under way as they are', async () => {
+  test('a refused step does not affect those in flight', async () => {
     const network = onGpu(small());
     const first = await network.submitStep(images, labels);
     await expect(network.submitStep(images, labels.slice(1))).rejects.toThrow(/6 images need 6 labels/);
@@ -201,7 +201,7 @@ describe('place', () => {
     expect([one, two]).toEqual([await patient.step(images, labels), await patient.step(images, labels)]);
   });
 
-  test('images and labels may be overwritten as soon as a step is under way', async () => {
+  test('images and labels may be overwritten as soon as a step is in flight', async () => {
     const [mine, own] = [{ shape: images.shape, data: images.data.slice() }, [...labels]];
     const network = onGpu(small());
     const step = await network.submitStep(mine, own);
@@ -210,7 +210,7 @@ describe('place', () => {
     expect(await step.result()).toEqual(await onGpu(small()).step(images, labels));
   });
 
-  test('a step makes nothing on the adapter', async () => {
+  test('a step allocates nothing on the adapter', async () => {
     const network = onGpu(small([dropout({ name: 'drop2', probability: 0.5 })]));
     await network.step(images, labels);
     const { device } = gpu;
@@ -238,7 +238,7 @@ describe('place', () => {
     }
   });
 
-  test('a learning rate given for one step holds for that step', async () => {
+  test('a learning rate given for one step applies to that step', async () => {
     const network = onGpu(small());
     const before = await network.parameters();
     await network.step(images, labels, { learningRate: 0 });
@@ -247,10 +247,10 @@ describe('place', () => {
     expect(await network.parameters()).not.toEqual(before);
   });
 
-  test('a tensor on the adapter is taken as the batch', async () => {
+  test('accepts a tensor on the adapter as the batch', async () => {
     const network = onGpu(small());
     const wanted = await network.forward(images);
-    // The images are still there from the call before.
+    // The images of the call before are still there.
     expect(await network.forward(network.input)).toEqual(wanted);
   });
 
@@ -297,10 +297,10 @@ describe('place', () => {
       expect(describing).toThrow(/n: input must be one image, \[C, H, W\], got/);
     }
     const unscored = describeNetwork({ name: 'maps', input: [1, 3, 3], layers: [conv2d({ filters: 1, kernel: 1 })] });
-    expect(() => place(unscored, [gpu], { batch })).toThrow(/one score a class.*\[N, 1, 3, 3\]/);
+    expect(() => place(unscored, [gpu], { batch })).toThrow(/one score per class.*\[N, 1, 3, 3\]/);
   });
 
-  test('a network that cannot be made leaves no buffers behind', () => {
+  test('a network that cannot be created leaves no buffers behind', () => {
     const broken: Layer = {
       ...relu({ name: 'broken' }),
       forward: () => {
@@ -311,13 +311,13 @@ describe('place', () => {
     // Buffers are counted after every test.
   });
 
-  test('a network for evaluation only takes less memory and refuses to learn', async () => {
+  test('a network for evaluation needs less memory and refuses to learn', async () => {
     const learner = onGpu(small());
     const judge = onGpu(small(), { training: false });
     expect(judge.memory().stateBytes).toBe(0);
     expect(judge.memory().activationBytes).toBeLessThan(learner.memory().activationBytes);
     expect(await judge.forward(images)).toEqual(await learner.forward(images));
-    await expect(judge.step(images, labels)).rejects.toThrow(/cannot learn/);
+    await expect(judge.step(images, labels)).rejects.toThrow(/cannot be trained/);
   });
 });
 

@@ -15,26 +15,27 @@ import { chooseStrategy } from './cost.js';
 import { type PartOptions, planParts, type Strategy, strategies } from './parts.js';
 import type { Rates } from './rates.js';
 
-/** How a network is placed: {@link CompileOptions}; default: the paper's loss and optimizer. */
+/** How a network is placed: {@link CompileOptions}. Default: the paper's loss and optimizer. */
 export type PlaceOptions = Pick<CompileOptions, 'batch'> &
   Partial<CompileOptions> &
   Pick<PartOptions, 'images' | 'splitSums' | 'exchangeIn'> & {
     /** How several adapters share the work. Default: `model`, the paper's way. `auto` needs `rates`. */
     readonly strategy?: Strategy | 'auto';
-    /** What `measureRates` found of the adapters, for `auto` to choose the strategy by (see `chooseStrategy`). */
+    /** The rates from `measureRates`, from which `auto` chooses the strategy (see `chooseStrategy`). */
     readonly rates?: Rates | undefined;
   };
 
 /**
- * Places a described network on the adapters at hand.
+ * Places a described network on one or several adapters.
  *
- * On one adapter, a layer that reads its own column is computed for all columns at once, as a grouped layer. On several,
- * each keeps some columns and they hand activations to each other before layers that read all columns, or they share the
- * images, as `strategy` says. The numbers are those of one adapter, but for the order of sums. The loss is softmax with
- * multinomial logistic loss and the optimizer is SGD with the rate, momentum and decay of section 5 of the paper, where they
- * are left out.
+ * One adapter computes a layer that reads its own column for all columns at once, as a grouped layer. Several adapters
+ * each compute some columns and exchange activations before layers that read all columns, or they share the images,
+ * depending on `strategy`. Results differ from those of one adapter only by the order of sums. By default, the loss is
+ * softmax with multinomial logistic loss, and the optimizer is SGD with the learning rate, momentum and decay of
+ * section 5 of the paper.
  *
- * @throws ConfigError where adapters are no array, none is given, one twice, or the network cannot be shared out over so many.
+ * @throws ConfigError if `gpus` is not an array or is empty, contains an adapter twice, or the network cannot be
+ * divided among so many
  */
 export function place(description: NetworkDescription, gpus: readonly Gpu[], options: PlaceOptions): Network {
   checkDescribed(description);
@@ -42,7 +43,7 @@ export function place(description: NetworkDescription, gpus: readonly Gpu[], opt
   const { strategy = 'model', images, splitSums, exchangeIn, rates, ...given } = options;
   const compileOptions = { loss: softmaxCrossEntropy(), optimizer: sgd(), ...given };
   if (!Array.isArray(gpus))
-    throw new ConfigError('place: adapters are given as an array: place(network, [gpu], { batch })');
+    throw new ConfigError('place: give the adapters as an array: place(network, [gpu], { batch })');
   const [gpu, ...others] = gpus as readonly Gpu[];
   if (!gpu || gpus.some((one) => typeof one?.createBuffer !== 'function'))
     throw new ConfigError('place: give it at least one adapter, as openGpu() opens it');
@@ -51,7 +52,7 @@ export function place(description: NetworkDescription, gpus: readonly Gpu[], opt
   }
   if (others.length === 0) return compileNetwork(description, gpu, compileOptions);
   if (new Set(gpus).size < gpus.length) {
-    throw new ConfigError('place: the same adapter was given twice; to share one out, open it twice');
+    throw new ConfigError('place: the same adapter was given twice; to use one twice, open it twice');
   }
   checkWholeNumber(description.name, 'batch', options.batch);
   const parts = partsOn(description, gpus, { batch: options.batch, strategy, images, splitSums, exchangeIn, rates });
@@ -63,7 +64,7 @@ export function place(description: NetworkDescription, gpus: readonly Gpu[], opt
 }
 
 /**
- * What each of several adapters does of a network that is placed on them with these options.
+ * Each adapter's part of a network placed with these options.
  *
  * @throws ConfigError as `place` does
  */
@@ -90,18 +91,18 @@ export function partsOn(
 function checkExchange(gpus: readonly Gpu[], exchangeIn: PlaceOptions['exchangeIn']): void {
   if (exchangeIn === undefined) return;
   if (exchangeIn !== 'f16')
-    throw new ConfigError(`place: exchangeIn must be f16 or left out, got ${String(exchangeIn)}`);
+    throw new ConfigError(`place: exchangeIn must be f16 or omitted, got ${String(exchangeIn)}`);
   const without = gpus.find(({ features }) => !features.has('shader-f16'));
   if (!without) return;
   throw new ConfigError(
-    `place: to exchange values in f16, all adapters need the feature shader-f16, which ${without.description.name} has not; ` +
-      'leave exchangeIn out',
+    `place: to exchange values in f16, all adapters need the feature shader-f16, which ${without.description.name} lacks; ` +
+      'omit exchangeIn',
   );
 }
 
 function ratesOf(gpus: readonly Gpu[], rates: Rates | undefined): Rates {
   if (rates?.multiplyAddsPerSecond.length === gpus.length) return rates;
   throw new ConfigError(
-    `place: the strategy auto chooses by what the ${gpus.length} adapters were measured to reach; give it as rates: await measureRates(gpus)`,
+    `place: the strategy auto needs measurements of the ${gpus.length} adapters; give them as rates: await measureRates(gpus)`,
   );
 }

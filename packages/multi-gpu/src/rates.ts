@@ -2,33 +2,35 @@ import { createProgram, createTensor, disposeTensor, type Gpu, type Program, typ
 import { recordProduct } from '@alex/tensor/kernels';
 import { Exchange } from '@alex/tensor/network';
 
-/** What adapters reach together, as far as it decides how they should share a network's work. */
+/** The measured speed of several adapters together, which decides how they should share a network's work. */
 export interface Rates {
-  /** Of each adapter, while the others compute as well: software drivers share the cores of the machine. */
+  /** For each adapter, while the others compute as well: software drivers share the cores of the machine. */
   readonly multiplyAddsPerSecond: readonly number[];
-  /** From one adapter to another while as much goes the other way. */
+  /** From one adapter to another, with the same amount going the other way. */
   readonly exchangeBytesPerSecond: number;
-  /** What handing over takes however little it is. */
+  /** The latency of an exchange. */
   readonly exchangeSeconds: number;
 }
 
-/** Rows, columns and steps of the product that stands for a network's kernels. */
+/** Rows, columns and steps of the product that represents a network's kernels. */
 const size = 512;
-/** An exchange small enough to tell what each takes, and one large enough to tell the rate. */
+/**
+ * Elements of an exchange that is small enough to show the latency, and of one that is large enough to show the rate.
+ */
 const [fewElements, manyElements] = [1024, 2 ** 21] as const;
 const exchanges = 8;
-/** Long enough that starting is nothing beside it. */
+/** Long enough that the start does not matter. */
 const shortestMilliseconds = 1000;
 
 /**
- * Measures in some seconds how fast adapters compute together and hand values to each other. Anything else that computes
- * meanwhile lowers the result.
+ * Measures, in some seconds, how fast adapters compute together and exchange values. Other work on the machine lowers
+ * the result.
  */
 export async function measureRates(gpus: readonly Gpu[]): Promise<Rates> {
   const multiplyAddsPerSecond = await measureProducts(gpus);
   if (gpus.length === 1) return { multiplyAddsPerSecond, exchangeBytesPerSecond: Infinity, exchangeSeconds: 0 };
   const [few, many] = [await measureExchange(gpus, fewElements), await measureExchange(gpus, manyElements)];
-  // Other work on the machine may hold up the small one more.
+  // Other work on the machine may delay the small exchange more.
   const seconds = Math.max(many - few, many / 2);
   return {
     multiplyAddsPerSecond,
@@ -50,7 +52,7 @@ async function measureProducts(gpus: readonly Gpu[]): Promise<number[]> {
       await program.run();
       await gpu.finished();
     }
-    // Each continues until it has computed long enough, so that the fast one does not compute alone in the end.
+    // Each adapter continues until all have computed long enough, so that the fast one does not end up computing alone.
     const start = performance.now();
     let ready = 0;
     return await Promise.all(
@@ -81,7 +83,7 @@ async function measureProducts(gpus: readonly Gpu[]): Promise<number[]> {
   }
 }
 
-/** Seconds that one exchange takes, both ways at once, between the first two. */
+/** Seconds for one exchange between the first two adapters, both ways at once. */
 async function measureExchange(gpus: readonly Gpu[], elements: number): Promise<number> {
   const two = gpus.slice(0, 2);
   const exchange = new Exchange(two);

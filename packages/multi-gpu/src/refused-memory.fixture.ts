@@ -1,6 +1,6 @@
 /**
- * Places a network that the driver has no memory for, since the process may not grow by as much, and says what came of it:
- * the error, what is left on the adapter, and the loss of a step of a little network afterwards.
+ * Places a network that exceeds the driver's memory, because the process may not grow enough, and prints the error, the
+ * memory still in use on the adapter, and the loss of a step of a small network afterwards.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -3,7 +3,10 @@ import { recordElementwise, recordPerElement } from '@alex/tensor/kernels';
 
 const share = 0.25;
 
-/** Subtracts from each map (or unit) its running mean, which follows the batch's: the smallest layer that keeps state. */
+/**
+ * Subtracts the running mean from each map (or unit); the running mean follows the mean of the batch. This is the
+ * smallest layer with state.
+ */
 export function runningMean({ name }: { readonly name: string }): Layer {
   const perMap = (shape: Shape) => shape.slice(2).reduce((product, size) => product * size, shape[0]!);
   const layer: Layer = {
@@ -54,7 +57,7 @@ store_next(i, load_mean(i) + ${share} * (sum / ${values}.0 - load_mean(i)));`,
   return layer;
 }
 
-/** What the mean becomes after a batch, `[N, maps, ...]`, in float64. */
+/** The running mean after a batch, `[N, maps, ...]`, in float64. */
 export function nextMean(
   mean: readonly number[],
   { shape, data }: { shape: readonly number[]; data: ArrayLike<number> },

@@ -53,7 +53,7 @@ it('measures outputs, parameters and gradients, and changes nothing', async () =
   close(statistics[2]!.output, expected(await network.forward(images)));
 });
 
-it('tells where numbers are no longer finite', async () => {
+it('reports values that are not finite', async () => {
   network = place(description, [await testGpu()], { batch: 6, seed: 3 });
   const parameters = await network.parameters();
   parameters['fc2.weight']!.data.fill(1e38);

@@ -89,7 +89,8 @@ it('a network learns the same whether its kernels were tuned or not', async () =
       clock: { now: () => 0, time: (_, { choice }) => Promise.resolve(choice === 'sum' ? 2 : 1) },
     });
     expect(left).toEqual([]);
-    // The dense layers' products are tunable too; the clock finds all their candidates alike, so the usual ones stay.
+    // The products of the dense layers are tunable too. The clock finds all their candidates equal, so the defaults
+    // stay.
     const keys = [...tunings.keys()].filter((key) => !key.startsWith('product/')).sort();
     expect(keys).toEqual(effort === 'off' ? [] : ['doubling/backward/1/24', 'doubling/forward/1/24']);
     expect(tunings.size).toBe(effort === 'off' ? 0 : 2 + 5);
@@ -99,7 +100,7 @@ it('a network learns the same whether its kernels were tuned or not', async () =
   }
 });
 
-it('what cannot be compiled cannot be tuned', async () => {
+it('a network that cannot be compiled cannot be tuned', async () => {
   const options = { loss: softmaxCrossEntropy(), optimizer: sgd(), effort: 'quick' } as const;
   await expect(tuneNetwork(description, gpu, { ...options, batch: 0 })).rejects.toThrow(/batch must be/);
 });

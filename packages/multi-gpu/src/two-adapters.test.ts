@@ -45,7 +45,7 @@ afterAll(() => {
 
 const spread = { weightDeviation: 0.3 };
 
-/** Columns that meet before `conv3`, and before each dense layer. No number of images or units is a multiple of four. */
+/** Columns that meet before `conv3` and before each dense layer. No number of images or units is a multiple of four. */
 function inColumns(columns: number, classes = 5): NetworkDescription {
   return describeNetwork({
     name: 'columns',
@@ -96,7 +96,7 @@ function expectSameScores({ description }: Gpu, got: HostTensor, wanted: HostTen
 const bitsOf = (tensors: Record<string, HostTensor>) =>
   Object.fromEntries(Object.entries(tensors).map(([path, { data }]) => [path, [...data]]));
 
-/** 50 steps on one adapter, for all that are held against them. */
+/** 50 steps on one adapter, for all comparisons. */
 const learnt = new Map<number, Promise<Awaited<ReturnType<typeof learn>>>>();
 
 async function learn(network: Network) {
@@ -117,7 +117,7 @@ function onOne(columns: number) {
   return run;
 }
 
-describe('the numbers of one adapter', () => {
+describe('gives the numbers of one adapter:', () => {
   test.each([
     { columns: 2, strategy: 'model' },
     { columns: 3, strategy: 'model' },
@@ -138,7 +138,7 @@ describe('the numbers of one adapter', () => {
     expect(got.evaluation.top1Errors).toEqual(wanted.evaluation.top1Errors);
   });
 
-  test('a network of one column, layers that say they read their own, windows across columns, too few units for columns', async () => {
+  test('a network of one column, layers that read their own column, windows across columns, too few units for columns', async () => {
     const description = describeNetwork({
       name: 'odd',
       input: [2, 4, 4],
@@ -170,7 +170,7 @@ describe('the numbers of one adapter', () => {
     },
   );
 
-  test('mixed precision: the same within what f16 rounds, and a step that overflows on one adapter is skipped on all', async ({
+  test('mixed precision: the same up to f16 rounding, and a step that overflows on one adapter is skipped on all', async ({
     skip,
   }) => {
     if (!gpus.every(({ features }) => features.has('shader-f16'))) skip();
@@ -188,7 +188,7 @@ describe('the numbers of one adapter', () => {
     }
   });
 
-  test('activations that travel in f16 are half as many bytes, and gradients are right within what that rounds', async ({
+  test('activations sent as f16 take half as many bytes, and gradients are right up to its rounding', async ({
     skip,
   }) => {
     if (!gpus.every(({ features }) => features.has('shader-f16'))) {
@@ -203,13 +203,13 @@ describe('the numbers of one adapter', () => {
       expectAlike(await rounded!.gradients(images, labels), wanted, 5e-3);
       const bytesOf = (network: Network, name: string) =>
         network.table().rows.find((row) => row.name === name)!.exchangedBytes!;
-      // A piece fills whole words.
+      // A slice consists of whole words.
       expect(bytesOf(rounded!, 'fc4') / bytesOf(exact!, 'fc4')).toBeCloseTo(0.5, 1);
       expect(bytesOf(rounded!, 'loss')).toBe(bytesOf(exact!, 'loss'));
     }
   });
 
-  test('again and again the same bits', async () => {
+  test('the same bits every time', async () => {
     const steps = async () => {
       const network = onGpus(inColumns(2), gpus);
       for (let step = 0; step < 3; step++) await network.step(images, labels);
@@ -222,7 +222,7 @@ describe('the numbers of one adapter', () => {
 const images2 = randomTensor([batch, 2, 4, 4], 12);
 
 describe('the interface of one adapter', () => {
-  test('a training goes over from two adapters to one and back, and fewer images than a batch are evaluated', async () => {
+  test('a training moves from two adapters to one and back, and partial batches are evaluated', async () => {
     const two = onGpus(inColumns(2), gpus);
     for (let step = 0; step < 2; step++) await two.step(images, labels);
     const one = onGpus(inColumns(2), [gpus[1]!]);
@@ -238,12 +238,12 @@ describe('the interface of one adapter', () => {
     expect(losses[0]).toBeCloseTo(losses[1]!, 5);
   });
 
-  test('steps under way give the results of steps that are waited for, and nothing is made in one', async () => {
+  test('steps in flight give the results of awaited steps, and allocate nothing', async () => {
     const patient = onGpus(inColumns(2), gpus);
     const expected = [];
     for (let step = 0; step < 4; step++) expected.push(await patient.step(images, labels));
     const hasty = onGpus(inColumns(2), gpus);
-    // What is made in the background is made then.
+    // Background work is done at this point.
     for (const network of [patient, hasty]) await network.forward(images);
     const first = await hasty.step(images, labels);
     const parameters = await hasty.parameters();
@@ -263,10 +263,10 @@ describe('the interface of one adapter', () => {
       for (let step = 1; step < 4; step++) {
         mine.data.set(images.data);
         steps.push(await hasty.submitStep(mine, labels));
-        // What was handed over may be overwritten.
+        // The caller's data may be overwritten.
         mine.data.fill(0);
       }
-      expect(() => hasty.loadParameters(parameters)).toThrow(/a step is under way on several adapters/);
+      expect(() => hasty.loadParameters(parameters)).toThrow(/a step is in flight on several adapters/);
       const results = await Promise.all(steps.map((step) => step.result()));
       expect([first, ...results]).toEqual(expected);
       expect(made).toEqual([]);
@@ -276,7 +276,7 @@ describe('the interface of one adapter', () => {
     expect(bitsOf(await hasty.parameters())).toEqual(bitsOf(await patient.parameters()));
   });
 
-  test('images that were made on the adapters are taken as they are', async () => {
+  test('images that are already on the adapters are used in place', async () => {
     const network = onGpus(inColumns(2), gpus, { strategy: 'data' });
     expect(network.inputs.map(({ gpu, tensor, firstImage }) => [gpu, tensor.shape[0], firstImage])).toEqual([
       [gpus[0], 3, 0],
@@ -288,13 +288,14 @@ describe('the interface of one adapter', () => {
     await expect(network.forward(other)).rejects.toThrow(/fill all of its inputs|takes \[1 to 5/);
   });
 
-  test('the table counts the bytes that columns hand to each other', () => {
+  test('the table counts the bytes that columns exchange', () => {
     const bytes = ({ rows }: ReturnType<Network['table']>) =>
       Object.fromEntries(
         rows.flatMap(({ name, exchangedBytes = 0 }) => (exchangedBytes > 0 ? [[name, exchangedBytes]] : [])),
       );
     const float = 4;
-    // What a layer that reads all columns lacks is sent once forward, and its gradient once back.
+    // What a layer that reads all columns lacks is sent once in the forward pass, and its gradient once in the backward
+    // pass.
     expect(bytes(onGpus(inColumns(2), gpus).table())).toEqual({
       conv3: 2 * 4 * 25 * batch * float,
       fc4: 2 * 6 * 9 * batch * float,
@@ -348,15 +349,15 @@ describe('the interface of one adapter', () => {
     refused(gpus, { strategy: 'both' as 'model' }, /strategy must be model, data, hybrid or auto, got both/);
     refused(gpus, { strategy: 'data', images: [5, 0] }, /images must be 2 whole numbers .* batch of 5, got 5, 0/);
     refused(gpus, { strategy: 'data', images: [3, 3] }, /batch of 5, got 3, 3/);
-    refused(gpus, { strategy: 'data', batch: 1 }, /batch of 1 cannot be shared out over 2 adapters/);
-    refused(gpus, { exchangeIn: 'f8' as 'f16' }, /exchangeIn must be f16 or left out, got f8/);
+    refused(gpus, { strategy: 'data', batch: 1 }, /batch of 1 cannot be divided among 2 adapters/);
+    refused(gpus, { exchangeIn: 'f8' as 'f16' }, /exchangeIn must be f16 or omitted, got f8/);
     refused(gpus, { strategy: 'auto' }, /rates: await measureRates\(gpus\)/);
     refused(gpus, { batch: 0 }, /batch must be a whole number/);
     refused(gpus, {}, /fc5 has 1 maps or units, too few for 2 adapters/, inColumns(2, 1));
   });
 });
 
-test('auto follows what was measured: a slow adapter gets few images', async () => {
+test('auto follows the measured rates: a slow adapter gets few images', async () => {
   const rates = await measureRates(gpus);
   expect(rates.multiplyAddsPerSecond).toHaveLength(2);
   for (const rate of [...rates.multiplyAddsPerSecond, rates.exchangeBytesPerSecond, rates.exchangeSeconds]) {
@@ -368,7 +369,7 @@ test('auto follows what was measured: a slow adapter gets few images', async () 
 });
 
 describe('an adapter that is lost', () => {
-  /** Of few kernels, since every fresh device compiles them again. */
+  /** Few kernels, since every fresh device compiles them again. */
   const small = describeNetwork({
     name: 'small',
     input: [2, 5, 5],
@@ -379,7 +380,7 @@ describe('an adapter that is lost', () => {
     ],
   });
 
-  /** Loses an adapter as soon as so much more was submitted to it: in the midst of a step. */
+  /** Loses an adapter after this many more submissions to it: in the middle of a step. */
   function loseAfter({ device }: Gpu, submissions: number): void {
     const { queue } = device;
     const submit = queue.submit.bind(queue);
@@ -396,34 +397,31 @@ describe('an adapter that is lost', () => {
     { lost: 0, after: 1 },
     { lost: 1, after: 2 },
     { lost: 1, after: 7 },
-  ])(
-    'stops all, says which, and frees the memory: adapter $lost, after $after submissions',
-    async ({ lost, after }) => {
-      const own = [await open(), await open()];
-      try {
-        const network = place(small, own, { batch, seed: 1 });
-        await network.step(images, labels);
-        const saved = await network.parameters();
-        loseAfter(own[lost]!, after);
-        const failed = (async () => {
-          for (let step = 0; step < 1000; step++) await network.step(images, labels);
-        })();
-        failed.catch(() => undefined);
-        await expect(failed).rejects.toThrow(AdapterError);
-        await expect(failed).rejects.toThrow(new RegExp(`step \\d+: adapter ${lost + 1} of 2 failed.* was lost`));
-        expect(own.map((gpu) => gpu.liveBuffers)).toEqual([0, 0]);
-        await expect(network.parameters()).rejects.toThrow(/was lost/);
-        network.dispose();
-        // The one that is left continues with what was saved.
-        const left = place(small, [own[1 - lost]!], { batch, seed: 1 });
-        left.loadParameters(saved);
-        expect((await left.step(images, labels)).loss).toBeGreaterThan(0);
-        left.dispose();
-      } finally {
-        for (const gpu of own) gpu.dispose();
-      }
-    },
-  );
+  ])('stops all, is named, and frees the memory: adapter $lost, after $after submissions', async ({ lost, after }) => {
+    const own = [await open(), await open()];
+    try {
+      const network = place(small, own, { batch, seed: 1 });
+      await network.step(images, labels);
+      const saved = await network.parameters();
+      loseAfter(own[lost]!, after);
+      const failed = (async () => {
+        for (let step = 0; step < 1000; step++) await network.step(images, labels);
+      })();
+      failed.catch(() => undefined);
+      await expect(failed).rejects.toThrow(AdapterError);
+      await expect(failed).rejects.toThrow(new RegExp(`step \\d+: adapter ${lost + 1} of 2 failed.* was lost`));
+      expect(own.map((gpu) => gpu.liveBuffers)).toEqual([0, 0]);
+      await expect(network.parameters()).rejects.toThrow(/was lost/);
+      network.dispose();
+      // The remaining one continues from what was saved.
+      const left = place(small, [own[1 - lost]!], { batch, seed: 1 });
+      left.loadParameters(saved);
+      expect((await left.step(images, labels)).loss).toBeGreaterThan(0);
+      left.dispose();
+    } finally {
+      for (const gpu of own) gpu.dispose();
+    }
+  });
 
   test('a network that is disposed of in the middle of a step leaves nothing behind', async () => {
     const network = place(inColumns(2), gpus, { batch });

@@ -24,7 +24,7 @@ const parameterOf = (path: string, name: string, decays = true): LearnedParamete
 const start = randomTensor([elements], 1).data;
 const gradients = [2, 3, 4].map((seed) => randomTensor([elements], seed).data);
 
-/** PyTorch's torch.optim.Adam, written out for single values in float64. */
+/** PyTorch's torch.optim.Adam, for single values in float64. */
 function expected(options: Required<Omit<AdamOptions, 'overrides'>>, decays: boolean): Float64Array {
   const { learningRate, beta1, beta2, epsilon, weightDecay } = options;
   return Float64Array.from(start, (first, i) => {
@@ -40,7 +40,7 @@ function expected(options: Required<Omit<AdamOptions, 'overrides'>>, decays: boo
   });
 }
 
-/** The parameter after the steps; `factor` as mixed precision has it, with gradients that are larger by as much. */
+/** The parameter after the steps; `factor` scales gradients and loss, as mixed precision does. */
 async function actual(options: AdamOptions, decays: boolean, factor?: number): Promise<Float32Array> {
   const gpu = await testGpu();
   const description = parameterOf('fc.weight', 'weight', decays);
@@ -84,7 +84,7 @@ describe('adam', () => {
     expect(relativeError(await actual({}, true), expected(usual, true))).toBeLessThan(1e-6);
   });
 
-  it('undoes a loss scale, and leaves everything as it is in a step that is skipped', async () => {
+  it('undoes a loss scale, and changes nothing in a skipped step', async () => {
     expect(relativeError(await actual(given, true, 1 / 1024), expected(given, true))).toBeLessThan(1e-6);
     expect(await actual(given, true, 0)).toEqual(start);
   });
@@ -102,7 +102,7 @@ describe('adam', () => {
 });
 
 describe('resolveRate', () => {
-  it('takes the nearest of name, layer and kind', () => {
+  it('uses the most specific of name, layer and kind', () => {
     const parameter = parameterOf('conv1.weight', 'weight');
     const rates = { '*.weight': 1, conv1: 2, 'conv1.weight': 3 };
     expect(resolveRate(parameter, 9, rates)).toBe(3);

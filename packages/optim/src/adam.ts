@@ -4,17 +4,17 @@ import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js'
 import { recordBy, scaledBack, type UpdateOf } from './update.js';
 
 export interface AdamOptions {
-  /** Default: 0.001 (the default of Kingma and Ba 2015, and of PyTorch, as are the others); a step may name another. */
+  /** Default: 0.001. All defaults are those of Kingma and Ba 2015 and of PyTorch. A step may use another rate. */
   readonly learningRate?: number;
-  /** Share of the mean gradient that survives a step. Default: 0.9. */
+  /** Decay of the mean gradient per step. Default: 0.9. */
   readonly beta1?: number;
-  /** Share of the mean squared gradient that survives a step. Default: 0.999. */
+  /** Decay of the mean squared gradient per step. Default: 0.999. */
   readonly beta2?: number;
   /** Added to the root of the mean squared gradient. Default: 1e-8. */
   readonly epsilon?: number;
-  /** Added to the gradient, times the weight; of weights only, not biases. Default: 0. */
+  /** Times the weight, this is added to the gradient; for weights only, not biases. Default: 0. */
   readonly weightDecay?: number;
-  /** Factors of the learning rate by parameter, layer or kind, as those of `sgd`; see `frozen`. */
+  /** Factors of the learning rate per parameter, layer or kind, as for `sgd`; see `frozen`. */
   readonly overrides?: Readonly<Record<string, { readonly learningRateScale?: number }>>;
 }
 
@@ -30,11 +30,11 @@ const known = ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'over
  * w := w - rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
  * ```
  *
- * State: `m` and `v`, of each parameter's shape. The number of the step is the network's, which a resumed run continues. In
- * mixed precision, steps that are skipped count too.
+ * State: `m` and `v`, with each parameter's shape. The network provides the step number, which continues in a resumed
+ * run. In mixed precision, skipped steps count too.
  *
- * @throws ConfigError where an option is unknown, a number is not finite or negative, or a beta is 1 or more; and, once the
- * network's parameters are known, where an override names none of them.
+ * @throws ConfigError if an option is unknown, a number is not finite or negative, or a beta is 1 or more; and, once
+ * the network's parameters are known, if an override matches none of them
  */
 export function adam(options: AdamOptions = {}): Optimizer {
   checkOptions('adam', options, known);

@@ -1,9 +1,9 @@
 import { ConfigError, type LearnedParameter } from '@alex/tensor';
 
 /**
- * The ways in which overrides and rates can name a parameter, nearest first: its dotted name (`conv1.weight`), its layer
- * (`conv1`), its kind (`*.weight`). A parameter whose own name has dots, such as `k.weight` of the layer `res`, has two kinds:
- * `*.k.weight` and `*.weight`.
+ * The patterns by which overrides and rates can name a parameter, the most specific first: its dotted name
+ * (`conv1.weight`), its layer (`conv1`), its kind (`*.weight`). A parameter whose own name has dots, such as `k.weight`
+ * of the layer `res`, has two kinds: `*.k.weight` and `*.weight`.
  */
 export function patternsOf({ path, name }: LearnedParameter): string[] {
   const layer = path.slice(0, path.length - name.length - 1);
@@ -11,9 +11,9 @@ export function patternsOf({ path, name }: LearnedParameter): string[] {
 }
 
 /**
- * The learning rate of a parameter in a step: the one of `learningRates` that names it most closely, by its dotted name, then its
- * layer, then its kind; otherwise `learningRate`. For `scalars` of optimizers of one's own, so that they follow schedules of
- * some parameters as `sgd` does.
+ * The learning rate of a parameter in a step: the most specific entry of `learningRates` for it, by its dotted name,
+ * then its layer, then its kind; otherwise `learningRate`. Use it in the `scalars` of your own optimizer, so that
+ * schedules for some of the parameters work as in `sgd`.
  */
 export function resolveRate(
   parameter: LearnedParameter,
@@ -25,25 +25,26 @@ export function resolveRate(
 }
 
 /**
- * Overrides that keep parameters exactly as they are: of layers (`conv1`), of single parameters (`conv1.weight`), of kinds
- * (`*.bias`). Their gradients are still computed.
+ * Overrides that freeze layers (`conv1`), single parameters (`conv1.weight`) or kinds (`*.bias`): they keep their
+ * values exactly. Their gradients are still computed.
  *
  * ```ts
  * sgd({ overrides: { ...frozen('conv1', 'conv2'), '*.bias': { learningRateScale: 2 } } });
  * ```
  *
- * A nearer override counts more: one for `conv1.weight` makes that parameter learn though `conv1` is frozen.
+ * A more specific override takes precedence: one for `conv1.weight` lets that parameter learn although `conv1` is
+ * frozen.
  */
 export function frozen(...patterns: readonly string[]): Record<string, { readonly learningRateScale: 0 }> {
   return Object.fromEntries(patterns.map((pattern) => [pattern, { learningRateScale: 0 } as const]));
 }
 
-/** The scalar that holds a parameter's rate; unlike the path, a WGSL identifier. No two paths give the same. */
+/** The scalar with a parameter's rate: an injective mapping of the path to a WGSL identifier. */
 export function rateName({ path }: LearnedParameter): string {
   return 'rate_' + path.replace(/[^A-Za-z0-9]/gu, (character) => `_${character.codePointAt(0)!.toString(16)}_`);
 }
 
-/** @throws ConfigError for a pattern that names none of the parameters */
+/** @throws ConfigError for a pattern that matches none of the parameters */
 export function checkPatterns(
   optimizer: string,
   patterns: readonly string[],
@@ -53,7 +54,7 @@ export function checkPatterns(
   for (const pattern of patterns) {
     if (!known.has(pattern)) {
       throw new ConfigError(
-        `${optimizer}: override '${pattern}' names no parameter of this network; known: ${[...known].sort().join(', ')}`,
+        `${optimizer}: override '${pattern}' matches no parameter of this network; known: ${[...known].sort().join(', ')}`,
       );
     }
   }

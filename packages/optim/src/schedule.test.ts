@@ -26,13 +26,13 @@ describe('stepSchedule', () => {
     expect(at(stepSchedule({ learningRate: 0.02, epochs: [] }), 1000)).toBe(0.02);
   });
 
-  it('takes a factor', () => {
+  it('accepts a factor', () => {
     expect(at(stepSchedule({ learningRate: 1, factor: 0.5, epochs: [1, 2] }), 2)).toBe(0.25);
   });
 
-  it('refuses epochs that do not rise and numbers that are none', () => {
+  it('refuses epochs that do not increase and NaN', () => {
     expect(() => stepSchedule({ learningRate: 1, epochs: [2, 2] })).toThrow(ConfigError);
-    expect(() => stepSchedule({ learningRate: 1, epochs: [2, 1] })).toThrow(/must rise, got 2, 1/);
+    expect(() => stepSchedule({ learningRate: 1, epochs: [2, 1] })).toThrow(/must increase, got 2, 1/);
     expect(() => stepSchedule({ learningRate: 1, epochs: [NaN] })).toThrow(/epochs\[0\].*got NaN/);
     expect(() => stepSchedule({ learningRate: -1, epochs: [] })).toThrow(/learningRate.*got -1/);
     expect(() => stepSchedule({ learningRate: 1, factor: Infinity, epochs: [] })).toThrow(/factor/);
@@ -53,9 +53,9 @@ describe('tableSchedule', () => {
     expect(rates).toEqual([0.01, 0.01, 0.001, 0.0001, 0.0001, 0.00001, 0, 0]);
   });
 
-  it('refuses tables that do not begin with 0, do not rise, or hold what is no number', () => {
+  it('refuses tables that do not start at 0, do not increase, or contain NaN', () => {
     const table = (...factors: [number, number][]) => tableSchedule({ learningRate: 1, factors });
-    expect(() => table()).toThrow(/must begin with 0 and rise, got none/);
+    expect(() => table()).toThrow(/must start at 0 and increase, got none/);
     expect(() => table([1, 1])).toThrow(ConfigError);
     expect(() => table([0, 1], [2, 1], [2, 1])).toThrow(/got 0, 2, 2/);
     expect(() => table([0, -1])).toThrow(/factors\[0\]\[1\].*got -1/);
@@ -64,7 +64,7 @@ describe('tableSchedule', () => {
 });
 
 describe('warmUp', () => {
-  it('rises evenly from a share of the rate to all of it', () => {
+  it('rises linearly from a fraction of the rate to the full rate', () => {
     const schedule = warmUp(stepSchedule({ learningRate: 0.4, epochs: [6] }), { epochs: 4, from: 0.25 });
     const rates = [0, 2, 4, 5, 6].map((epoch) => at(schedule, epoch));
     [0.1, 0.25, 0.4, 0.4, 0.04].forEach((rate, index) => {
@@ -72,7 +72,7 @@ describe('warmUp', () => {
     });
   });
 
-  it('may take no time, and refuses a share above 1', () => {
+  it('may have length 0, and refuses a fraction above 1', () => {
     const schedule = stepSchedule({ learningRate: 1, epochs: [] });
     expect(at(warmUp(schedule, { epochs: 0, from: 0 }), 0)).toBe(1);
     expect(() => warmUp(schedule, { epochs: 1, from: 2 })).toThrow(ConfigError);
@@ -81,7 +81,7 @@ describe('warmUp', () => {
 });
 
 describe('exponentialSchedule', () => {
-  it('has the four rates that cuda-convnet2 trains ImageNet with, over equal quarters', () => {
+  it("has the four rates of cuda-convnet2's training on ImageNet, over equal quarters", () => {
     const schedule = exponentialSchedule({ learningRate: 0.01, factor: 250, steps: 4 });
     // dexp[base=0.01;tgtFactor=250;numSteps=4], as its documentation lists them.
     const published = [0.01, 0.0015874, 0.00025198, 0.00004];
@@ -98,7 +98,7 @@ describe('exponentialSchedule', () => {
     expect(at(schedule, 99, 10)).toBe(1 / 8);
   });
 
-  it('refuses steps and factors that make no schedule', () => {
+  it('refuses invalid steps and factors', () => {
     for (const steps of [1, 0, 2.5, NaN]) {
       expect(() => exponentialSchedule({ learningRate: 1, factor: 10, steps })).toThrow(ConfigError);
     }
@@ -129,19 +129,19 @@ describe('plateauSchedule', () => {
     expect(after([0.5, 0.5, 0.4, 0.4, 0.4])).toBe(0.1);
   });
 
-  it('takes a change within the threshold for none, and compares with the best, not the last', () => {
+  it('ignores a change within the threshold, and compares with the best error, not the last', () => {
     expect(after([0.5, 0.495, 0.491])).toBe(0.1);
     expect(after([0.5, 0.7, 0.6])).toBe(0.1);
   });
 
-  it('drops three times at most, or as told', () => {
+  it('drops at most three times by default, or as often as given', () => {
     const flat = new Array<number>(50).fill(0.5);
     expect(after(flat)).toBeCloseTo(1e-3, 15);
     expect(after(flat, { drops: 1 })).toBe(0.1);
     expect(after(flat, { drops: 0 })).toBe(1);
   });
 
-  it('takes NaN for no improvement', () => {
+  it('treats NaN as no improvement', () => {
     expect(after([0.5, NaN, NaN])).toBe(0.1);
     expect(after([NaN, NaN, 0.5])).toBe(0.1);
   });
@@ -156,7 +156,7 @@ describe('plateauSchedule', () => {
     );
   });
 
-  it('refuses numbers that make no schedule', () => {
+  it('refuses invalid numbers', () => {
     for (const options of [
       { patience: 0 },
       { patience: 1.5 },

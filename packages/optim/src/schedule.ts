@@ -1,33 +1,36 @@
 import { ConfigError } from '@alex/tensor';
 import { checkNotNegative, checkPositive, checkWholeNumber } from '@alex/tensor/kernels';
 
-/** How far a run has come: everything a schedule may look at, so that a resumed run continues as if never interrupted. */
+/**
+ * The progress of a run: everything that a schedule may depend on, so that a resumed run continues as if it had never
+ * been interrupted.
+ */
 export interface Progress {
-  /** Passes over the training data since the start, with a fraction: 1.5 is the middle of the second. */
+  /** Passes over the training data since the start, as a fraction: 1.5 is the middle of the second pass. */
   readonly epoch: number;
-  /** Passes the run is planned to take. */
+  /** Planned number of passes. */
   readonly epochs: number;
-  /** One error for each validation so far, in order, as shares between 0 and 1. */
+  /** One error per validation so far, in order, as fractions between 0 and 1. */
   readonly validationErrors: readonly number[];
 }
 
-/** A learning rate over the course of a run; a pure function of the progress, without a state of its own. */
+/** The learning rate over the course of a run; a pure function of the progress, without state. */
 export interface Schedule {
   readonly kind: string;
   learningRate(progress: Progress): number;
 }
 
 /**
- * Lowers the rate at given epochs: `learningRate` before the first, times `factor` for each that has been reached. With
- * no epochs the rate is constant.
+ * Lowers the rate at given epochs: it is `learningRate` before the first of them, and is multiplied by `factor` at
+ * each. Without epochs, the rate is constant.
  *
  * The 2012 code on the ILSVRC-2010 data: `stepSchedule({ learningRate: 0.01, factor: 0.1, epochs: [23, 51, 78] })`.
  *
- * @throws ConfigError where a number is not finite or negative, or the epochs do not rise.
+ * @throws ConfigError if a number is not finite or negative, or the epochs do not increase
  */
 export function stepSchedule(options: {
   readonly learningRate: number;
-  /** 0.1 where left out. */
+  /** Default: 0.1. */
   readonly factor?: number;
   readonly epochs: readonly number[];
 }): Schedule {
@@ -36,7 +39,7 @@ export function stepSchedule(options: {
   epochs.forEach((epoch, index) => {
     checkNumbers('stepSchedule', { [`epochs[${index}]`]: epoch });
     if (index > 0 && epoch <= epochs[index - 1]!) {
-      throw new ConfigError(`stepSchedule: epochs must rise, got ${epochs.join(', ')}`);
+      throw new ConfigError(`stepSchedule: epochs must increase, got ${epochs.join(', ')}`);
     }
   });
   return {
@@ -46,19 +49,19 @@ export function stepSchedule(options: {
 }
 
 /**
- * Lowers the rate in equal ratios over equal parts of the run: part `i` of `steps` (from 0) has the rate
+ * Lowers the rate by equal factors over equal parts of the run: part `i` of `steps` (from 0) has the rate
  * `learningRate * factor ** (-i / (steps - 1))`, so the last has `learningRate / factor`. cuda-convnet2 calls it `dexp`
- * and trains its ImageNet nets by `exponentialSchedule({ learningRate: 0.01, factor: 250, steps: 4 })`: 0.01, 0.0015874,
- * 0.00025198, 0.00004.
+ * and trains its ImageNet nets with `exponentialSchedule({ learningRate: 0.01, factor: 250, steps: 4 })`: 0.01,
+ * 0.0015874, 0.00025198, 0.00004.
  *
- * @throws ConfigError where a number is not finite, negative, a factor of 0, or `steps` is not a whole number above 1.
+ * @throws ConfigError if a number is not finite or negative, a factor is 0, or `steps` is not a whole number above 1
  */
 export function exponentialSchedule(options: {
   readonly learningRate: number;
-  /** The first rate over the last. */
+  /** The first rate divided by the last. */
   readonly factor: number;
   readonly steps: number;
-  /** Passes over the training data in which it falls; afterwards the rate stays. Default: the whole run. */
+  /** Passes over the training data during which the rate falls; afterwards it is constant. Default: the whole run. */
   readonly epochs?: number;
 }): Schedule {
   const { learningRate, factor, steps, epochs: length } = options;
@@ -76,23 +79,23 @@ export function exponentialSchedule(options: {
 }
 
 /**
- * The paper's rule (section 5), which its authors carried out by hand: divide the rate by 10 when the validation error
- * stops improving, three times at most.
+ * The paper's rule (section 5), which its authors applied by hand: divide the rate by 10 when the validation error
+ * stops improving, at most three times.
  *
- * An error improves when it is below the best so far by more than `threshold`. After `patience` errors in a row that do
- * not, the rate is lowered and the count starts again, against the same best. A NaN never improves.
+ * An error improves if it is below the best so far by more than `threshold`. After `patience` consecutive errors
+ * without improvement, the rate is lowered and the count restarts, with the same best error. A NaN never improves.
  *
- * @throws ConfigError where a number is not finite or negative, or `patience` or `drops` is not a whole number.
+ * @throws ConfigError if a number is not finite or negative, or `patience` or `drops` is not a whole number
  */
 export function plateauSchedule(options: {
   readonly learningRate: number;
-  /** What a drop multiplies the rate by: 0.1 where left out. */
+  /** Factor of the rate at a drop. Default: 0.1. */
   readonly factor?: number;
-  /** Errors without improvement before a drop: 5 where left out. */
+  /** Errors without improvement before a drop. Default: 5. */
   readonly patience?: number;
-  /** As a share between 0 and 1: 0.001 where left out. */
+  /** As a fraction between 0 and 1. Default: 0.001. */
   readonly threshold?: number;
-  /** Drops at most: 3 where left out. */
+  /** The most drops. Default: 3. */
   readonly drops?: number;
 }): Schedule {
   const { learningRate, factor = 0.1, patience = 5, threshold = 0.001, drops = 3 } = options;
@@ -120,13 +123,12 @@ export function plateauSchedule(options: {
 }
 
 /**
- * The rate as a table, as it was written down during a training: from each epoch on, `learningRate` times the factor
- * beside it.
+ * The rate as a table, as logged during training: from each epoch on, `learningRate` times the factor next to it.
  *
- * The first layer of the 2012 code on the ILSVRC-2010 data, which was slowed and at last kept as it was:
+ * The first layer of the 2012 code on the ILSVRC-2010 data, which was slowed down and finally frozen:
  * `tableSchedule({ learningRate: 0.01, factors: [[0, 1], [23, 0.1], [51, 0.01], [68, 0.001], [72, 0]] })`.
  *
- * @throws ConfigError where a number is not finite or negative, or the epochs do not begin with 0 and rise.
+ * @throws ConfigError if a number is not finite or negative, or the epochs do not start at 0 and increase
  */
 export function tableSchedule(options: {
   readonly learningRate: number;
@@ -140,7 +142,7 @@ export function tableSchedule(options: {
   });
   const epochs = factors.map(([epoch]) => epoch);
   if (epochs[0] !== 0 || epochs.some((epoch, index) => index > 0 && epoch <= epochs[index - 1]!)) {
-    throw new ConfigError(`tableSchedule: epochs must begin with 0 and rise, got ${epochs.join(', ') || 'none'}`);
+    throw new ConfigError(`tableSchedule: epochs must start at 0 and increase, got ${epochs.join(', ') || 'none'}`);
   }
   return {
     kind: 'tableSchedule',
@@ -149,17 +151,17 @@ export function tableSchedule(options: {
 }
 
 /**
- * Lets the rate of another schedule rise evenly over the first epochs, from its share `from` to all of it: for rates that
- * a network bears only once it has learnt a little, such as those of large batches (Goyal et al. 2017).
+ * Raises the rate of another schedule linearly over the first epochs, from the fraction `from` to its full value: for
+ * rates that a network tolerates only after some training, such as those for large batches (Goyal et al. 2017).
  *
- * @throws ConfigError where a number is not finite or negative, or `from` is above 1.
+ * @throws ConfigError if a number is not finite or negative, or `from` is above 1
  */
 export function warmUp(
   schedule: Schedule,
-  { epochs, from }: { /** How long. */ readonly epochs: number; readonly from: number },
+  { epochs, from }: { /** Length of the warm-up. */ readonly epochs: number; readonly from: number },
 ): Schedule {
   checkNumbers('warmUp', { epochs, from });
-  if (from > 1) throw new ConfigError(`warmUp: from must be a share of the rate, at most 1, got ${from}`);
+  if (from > 1) throw new ConfigError(`warmUp: from must be a fraction of the rate, at most 1, got ${from}`);
   return {
     kind: 'warmUp',
     learningRate: (progress) => {

@@ -30,7 +30,7 @@ afterAll(() => {
   expect(gpu.liveBuffers).toBe(buffersBefore);
 });
 
-/** A parameter of a network; as layers have it, a weight decays and a bias does not. */
+/** A parameter of a network; as in layers, a weight decays and a bias does not. */
 function parameter(path: string, shape: readonly number[] = [1]): LearnedParameter {
   const name = path.slice(path.lastIndexOf('.') + 1);
   return { path, name, shape, initial: { distribution: 'constant', value: 0 }, decays: name === 'weight' };
@@ -41,13 +41,13 @@ interface State {
   readonly velocity: Float32Array;
 }
 
-/** All parameters take the steps of their own; gives the state of each after each step. */
+/** All parameters take their own steps; returns the state of each after each step. */
 async function follow(
   optimizer: Optimizer,
   parameters: readonly {
     readonly description: LearnedParameter;
     readonly start: Float32Array;
-    /** One a step. */
+    /** One per step. */
     readonly gradients: readonly Float32Array[];
   }[],
   rates: readonly number[] = parameters[0]!.gradients.map(() => optimizer.learningRate),
@@ -119,7 +119,7 @@ async function followOne(options: SgdOptions, path: string, start: number, gradi
 }
 
 describe('sgd', () => {
-  it.each([3, 8])('multiplies gradients by a factor; 0 leaves everything as it is (%i elements)', async (elements) => {
+  it.each([3, 8])('multiplies gradients by a factor; 0 changes nothing (%i elements)', async (elements) => {
     const description = parameter('conv1.weight', [elements]);
     const start = randomTensor([elements], 1).data;
     const gradient = randomTensor([elements], 2).data;
@@ -136,7 +136,7 @@ describe('sgd', () => {
     expect(await after([broken], 0)).toEqual([{ parameter: start, velocity: new Float32Array(elements) }]);
   });
 
-  it('takes the worked steps of the rule of the paper', async () => {
+  it("reproduces worked steps of the paper's rule", async () => {
     // By hand: w0 = 1, constant gradient 0.5, rate 0.01, weight decay 0.0005, momentum 0.9.
     const worked = [
       [-0.005005, 0.994995],
@@ -211,7 +211,7 @@ describe('sgd', () => {
     expect(velocity).toBeCloseTo(-0.9 - 0.1, 6);
   });
 
-  it('keeps a parameter exactly at rate 0, and lets one that moves coast', async () => {
+  it('keeps a parameter exactly at rate 0, except for remaining momentum', async () => {
     expect(await followOne({}, 'a.weight', 0.3, 123, [0, 0])).toEqual([
       [0, Math.fround(0.3)],
       [0, Math.fround(0.3)],
@@ -235,7 +235,7 @@ describe('sgd', () => {
     expect(await velocity({ overrides: { '*.bias': { weightDecay: 0.5 } } }, 'a.bias')).toBe(-0.5);
   });
 
-  it('overrides by kind, layer and name, the nearest first', async () => {
+  it('overrides by kind, layer and name, the most specific first', async () => {
     const overrides = {
       '*.weight': { learningRateScale: 2, momentum: 0.5 },
       conv1: { learningRateScale: 3 },
@@ -259,7 +259,7 @@ describe('sgd', () => {
     ]);
   });
 
-  it('gives each parameter its own rate, whatever characters its name has', async () => {
+  it('gives each parameter its own rate, whatever characters are in its name', async () => {
     const paths = ['a.b.weight', 'a_b.weight', 'a-b.weight', '1. Schicht ä.weight', 'a_2e_b.weight'];
     const overrides = Object.fromEntries(paths.map((path, index) => [path, { learningRateScale: index + 1 }]));
     const states = await follow(
@@ -273,16 +273,16 @@ describe('sgd', () => {
     expect(states.map(([state]) => state!.parameter[0])).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('takes rates of a step for some parameters, the nearest first, times their scale', () => {
+  it('accepts rates per step for some parameters, the most specific first, times their scale', () => {
     const parameters = ['conv1.weight', 'conv1.bias', 'conv2.weight', 'conv2.bias'].map((path) => parameter(path));
     const optimizer = sgd({ overrides: { '*.bias': { learningRateScale: 2 } } });
     const rates = optimizer.scalars(1, parameters, { '*.bias': 5, conv1: 3, 'conv1.weight': 0 });
     expect(Object.values(rates)).toEqual([0, 6, 1, 10]);
-    expect(() => optimizer.scalars(1, parameters, { conv3: 1 })).toThrow(/'conv3' names no parameter/);
+    expect(() => optimizer.scalars(1, parameters, { conv3: 1 })).toThrow(/'conv3' matches no parameter/);
     expect(() => optimizer.scalars(1, parameters, { conv1: -1 })).toThrow(ConfigError);
   });
 
-  it('refuses an override that names nothing, and says what there is', () => {
+  it('refuses an override that matches nothing, and lists what exists', () => {
     const scalars = (pattern: string) =>
       sgd({ overrides: { [pattern]: { momentum: 0 } } }).scalars(
         0.01,
@@ -291,7 +291,7 @@ describe('sgd', () => {
     for (const pattern of ['conv2', 'conv2.weight', 'conv', 'bias', '*.gain', 'weight']) {
       expect(() => scalars(pattern)).toThrow(ConfigError);
       expect(() => scalars(pattern)).toThrow(
-        `sgd: override '${pattern}' names no parameter of this network; known: *.bias, *.weight, conv1, conv1.bias, conv1.weight`,
+        `sgd: override '${pattern}' matches no parameter of this network; known: *.bias, *.weight, conv1, conv1.bias, conv1.weight`,
       );
     }
     for (const pattern of ['conv1', 'conv1.bias', '*.weight']) expect(() => scalars(pattern)).not.toThrow();
@@ -313,12 +313,12 @@ describe('sgd', () => {
     expect(() => sgd(options)).toThrow(name);
   });
 
-  it('refuses an option that there is not', () => {
+  it('refuses an unknown option', () => {
     expect(() => sgd({ learningrate: 1 } as SgdOptions)).toThrow(ConfigError);
     expect(() => sgd({ learningrate: 1 } as SgdOptions)).toThrow(/unknown option 'learningrate'; known: learningRate,/);
   });
 
-  it('refuses a bad rate of a step, and a field of an override that there is not', () => {
+  it('refuses a bad rate of a step, and an unknown field of an override', () => {
     expect(() => sgd().scalars(NaN, [parameter('a.weight')])).toThrow(/learningRate.*got NaN/);
     const overrides = { a: { learningRate: 0.1 } } as SgdOptions['overrides'] & object;
     expect(() => sgd({ overrides })).toThrow(/unknown field 'learningRate' of override 'a'; known: learningRateScale/);

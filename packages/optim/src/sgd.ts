@@ -3,9 +3,9 @@ import { checkNotNegative, checkOptions } from '@alex/tensor/kernels';
 import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
 import { recordBy, scaledBack, type UpdateOf } from './update.js';
 
-/** What one parameter, or some of them, does differently. */
+/** What differs for one or some parameters. */
 export interface SgdOverride {
-  /** Times the learning rate of the step. 1 where left out; 0 keeps a parameter as it is. */
+  /** Factor of the step's learning rate. Default: 1; 0 freezes a parameter. */
   readonly learningRateScale?: number;
   /** Instead of the optimizer's momentum. */
   readonly momentum?: number;
@@ -14,24 +14,24 @@ export interface SgdOverride {
 }
 
 export interface SgdOptions {
-  /** 0.01 where left out (section 5 of the paper); a step may name another. */
+  /** Default: 0.01 (section 5 of the paper). A step may use another rate. */
   readonly learningRate?: number;
-  /** Share of the velocity that survives a step. 0.9 where left out (section 5 of the paper). */
+  /** Fraction of the velocity that survives a step. Default: 0.9 (section 5 of the paper). */
   readonly momentum?: number;
-  /** Pull of the weights towards 0, of weights only, not biases. 0.0005 where left out (section 5 of the paper). */
+  /** Weight decay, for weights only, not biases. Default: 0.0005 (section 5 of the paper). */
   readonly weightDecay?: number;
   /**
-   * By parameter (`conv1.weight`), by layer (`conv1`), by kind of parameter (`*.bias`; `*.weight` also names
-   * `k.weight` of a layer `res`). Where several fit one
-   * parameter, each field is taken from the nearest: its own name, then its layer's, then its kind's.
+   * Per parameter (`conv1.weight`), layer (`conv1`) or kind of parameter (`*.bias`; `*.weight` also matches `k.weight`
+   * of a layer `res`). If several match a parameter, each field is taken from the most specific one: its own name, then
+   * its layer's, then its kind's.
    *
-   * A weight decay given for a layer or for the whole optimizer counts for the weights alone; one that names biases
-   * (`conv1.bias`, `*.bias`) counts for those too.
+   * A weight decay for a layer or for the whole optimizer applies to weights only; one that names biases (`conv1.bias`,
+   * `*.bias`) applies to those too.
    */
   readonly overrides?: Readonly<Record<string, SgdOverride>>;
 }
 
-/** What is applied to one parameter. */
+/** The rule for one parameter. */
 interface Rule {
   readonly learningRateScale: number;
   readonly momentum: number;
@@ -46,13 +46,13 @@ interface Rule {
  * w := w + v
  * ```
  *
- * The rate lives inside the velocity: after the rate is lowered, velocity gained at the old one dies out by `momentum`
- * per step. So a rate of 0 lets a parameter that moved already coast to a stop; a `learningRateScale` of 0 keeps it exactly as
- * it is. State: `velocity`, of each parameter's shape.
+ * The rate is part of the velocity: after the rate is lowered, velocity gained at the old rate decays by `momentum` per
+ * step. So with a rate of 0, a parameter that has moved coasts to a stop; with a `learningRateScale` of 0, it keeps its
+ * value exactly. State: `velocity`, with each parameter's shape.
  *
- * The CIFAR-10 nets of cuda-convnet (its layer-params files) all learn at 0.001 with biases twice as fast, and decay
- * layer by layer: 80sec 0.004 in convolutions and 0.03 in fc64 and fc10; 19pct and 18pct 0.004 in convolutions, and 3 and
- * 1 in fc10; 13pct and 11pct 0 in convolutions and 0.004 in local layers, and 0.004 and 0.01 in fc10. So 18pct,
+ * The CIFAR-10 nets of cuda-convnet (its layer-params files) all learn at 0.001, with twice the rate for biases, and
+ * decay per layer: 80sec 0.004 in convolutions and 0.03 in fc64 and fc10; 19pct and 18pct 0.004 in convolutions, and 3
+ * and 1 in fc10; 13pct and 11pct 0 in convolutions and 0.004 in local layers, and 0.004 and 0.01 in fc10. So 18pct,
  * whose fc10 is `fc4` in `cifar-18pct` of `@alex/model-alexnet`, is
  *
  * ```ts
@@ -63,8 +63,8 @@ interface Rule {
  * });
  * ```
  *
- * @throws ConfigError where an option is unknown, a number is not finite or negative, or momentum is 1 or more; and, once the network's
- * parameters are known, where an override names none of them.
+ * @throws ConfigError if an option is unknown, a number is not finite or negative, or momentum is 1 or more; and, once
+ * the network's parameters are known, if an override matches none of them
  */
 export function sgd(options: SgdOptions = {}): Optimizer {
   checkOptions('sgd', options, ['learningRate', 'momentum', 'weightDecay', 'overrides']);
@@ -134,7 +134,7 @@ function checkFields(where: string, fields: SgdOverride): void {
     }
     checkNotNegative('sgd', `${field}${where}`, value);
     if (field === 'momentum' && value >= 1) {
-      throw new ConfigError(`sgd: momentum${where} must be below 1, or the velocity never dies out; got ${value}`);
+      throw new ConfigError(`sgd: momentum${where} must be below 1, or the velocity never decays; got ${value}`);
     }
   }
 }

@@ -6,9 +6,9 @@ import { checkPooling, type PoolOptions, pooledShape } from './pooling.js';
 /** Options of `averagePool`. */
 export interface AveragePoolOptions extends PoolOptions {
   /**
-   * False, the default: a window's sum is divided by how many elements of the image it holds, as in cuda-convnet and
-   * by default in ONNX. True: padding counts too, as zeros, as in Caffe and by default in PyTorch; what overhangs even
-   * the padding (`rounding: 'ceil'`) does not.
+   * False, the default: a window's sum is divided by the number of its elements inside the image, as in cuda-convnet
+   * and by default in ONNX. True: padding counts too, as zeros, as in Caffe and by default in PyTorch; elements beyond
+   * the padding (`rounding: 'ceil'`) do not.
    */
   readonly countPadding?: boolean;
 }
@@ -16,11 +16,11 @@ export interface AveragePoolOptions extends PoolOptions {
 /**
  * Average pooling of images: `[N, C, H, W]` to `[N, C, H', W']`, the mean of each window.
  *
- * With `rounding: 'ceil'` a last window may overhang the far border, where it begins inside the image or the padding
- * before it; it is clipped.
+ * With `rounding: 'ceil'`, a last window may extend beyond the far border if it starts inside the image or its leading
+ * padding; it is clipped.
  *
- * @throws ConfigError at once where an option cannot be meant; ShapeError where the input is not `[N, C, H, W]` or no
- * window fits.
+ * @throws ConfigError immediately, for an invalid option; ShapeError if the input is not `[N, C, H, W]` or no window
+ * fits
  *
  * @example
  * averagePool({ size: 3, stride: 2, rounding: 'ceil' }) // cuda-convnet's CIFAR-10 nets: 16 x 16 to 8 x 8
@@ -30,7 +30,7 @@ export function averagePool(options: AveragePoolOptions): Layer {
   const { name, size, stride, padding } = pooling;
   const countPadding = options.countPadding ?? false;
   checkBoolean(name, 'countPadding', countPadding);
-  /** WGSL: how many elements the window counts whose corner is at `top`, `left`. */
+  /** WGSL: the number of counted elements of the window whose corner is at `top`, `left`. */
   const counted = (height: number, width: number) =>
     countPadding
       ? `f32((min(top + ${size[0]}, ${height + padding.bottom}) - top) * (min(left + ${size[1]}, ${width + padding.right}) - left))`

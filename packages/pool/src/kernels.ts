@@ -9,7 +9,10 @@ import {
 } from '@alex/tensor/kernels';
 import type { Pooling } from './pooling.js';
 
-/** WGSL for `recordPerElement`, and how it reaches values: those of one image or of four neighbours, at the same place. */
+/**
+ * WGSL for `recordPerElement`, and how it accesses values: those of one image, or of four neighbouring images, at the
+ * same position.
+ */
 export interface Kernel {
   readonly values: ValuesAtOnce;
   readonly elements: number;
@@ -17,17 +20,19 @@ export interface Kernel {
 }
 
 /**
- * Forward: one invocation sweeps down a part of a column of windows. A WGSL function `reduceRow(base, row, left)` makes a
- * `Row` of each row of a window; the last ones stay in registers, so that rows which windows share are loaded once. Rows
- * outside the image are handed to it as they are. Lanes run over images, then columns of windows; the row is the same
- * for all. Elements are counted in units of an invocation's values.
+ * Forward: one invocation sweeps down a part of a column of windows. A WGSL function `reduceRow(base, row, left)`
+ * computes a `Row` from each row of a window; the last ones stay in registers, so that rows shared by windows are
+ * loaded once. Rows outside the image are passed to it unchanged. Lanes run over images, then columns of windows; the
+ * row is the same for all. Elements are counted in units of an invocation's values.
  */
 export function sweepWindows(
   { gpu }: Recorder,
   pooling: Pooling,
   inputShape: Shape,
   outputShape: Shape,
-  /** WGSL that stores element `index` of the output from the rows' results, `top` and `left` of the window in sight. */
+  /**
+   * WGSL that stores element `index` of the output from the rows' results; `top` and `left` of the window are in scope.
+   */
   store: (rows: readonly string[], values: ValuesAtOnce) => string,
 ): Kernel {
   const { size, stride, padding } = pooling;
@@ -68,21 +73,24 @@ export function sweepWindows(
 
 /**
  * Backward, without scattering: one invocation gathers the gradients of a small block of input elements from every
- * window that holds one of them, loading what belongs to a window once. Lanes run over images, then blocks of columns.
- * Elements are counted in units of an invocation's values.
+ * window that contains one of them, and loads the values of each window once. Lanes run over images, then blocks of
+ * columns. Elements are counted in units of an invocation's values.
  */
 export function gatherWindows(
   pooling: Pooling,
   inputShape: Shape,
   outputShape: Shape,
   wgsl: {
-    /** Runs once for each element `at` of the input; `e` numbers it within the block. */
+    /** Runs once for each element `at` of the input; `e` is its number within the block. */
     readonly forElement?: (e: number, values: ValuesAtOnce) => string;
     /** Runs once for each window: element `index` of the output, at `outputRow` and `outputColumn`. */
     readonly forWindow: (values: ValuesAtOnce) => string;
-    /** What the window adds to the gradient of element `e`, which it holds; `number` is WGSL for the element's number in it, row by row. */
+    /**
+     * What the window adds to the gradient of element `e`, which it contains; `number` is WGSL for the element's number
+     * in the window, in row-major order.
+     */
     readonly share: (e: number, number: string) => string;
-    /** What the layer below does to each gradient; then the input is there as `input`. */
+    /** What the layer below does with each gradient; the input is then available as `input`. */
     readonly epilogue: GradientEpilogue | undefined;
   },
 ): Kernel {
@@ -98,7 +106,7 @@ export function gatherWindows(
     row: Math.floor(e / horizontal.length),
     column: e % horizontal.length,
   }));
-  /** Takes in the window at `outputRow` and `outputColumn`, by how many windows it lies before the last, if known. */
+  /** Visits the window at `outputRow` and `outputColumn`, given its distance in windows from the last one, if known. */
   const visit = (rowsBack?: number, columnsBack?: number) => `
       let rowInWindow = cornerRow - outputRow * ${stride[0]};
       let columnInWindow = cornerColumn - outputColumn * ${stride[1]};
@@ -118,8 +126,8 @@ export function gatherWindows(
           return `gradient${e} += ${conditions.length > 0 ? `select(Values(), ${share}, ${conditions.join(' & ')})` : share};`;
         })
         .join(' ')}`;
-  // Few windows are written out, since loops cost software drivers more than what a window needs; many would be a long
-  // text, which costs them seconds to compile.
+  // A few windows are unrolled, since loops cost software drivers more than the work per window. Many would make a long
+  // text, which takes them seconds to compile.
   const windows = vertical.windows * horizontal.windows;
   const visits =
     windows <= 9
@@ -213,18 +221,24 @@ export function gatherPlace(
 function blocksOf(size: number, stride: number, padBefore: number, input: number) {
   const length = stride <= 4 ? stride : 1;
   const first = Math.floor(padBefore / length);
-  /** Where in the window `back` before the last that the block touches its `element` lies; undefined: not known here. */
+  /**
+   * The position of the block's `element` in the window `back` before the last one that the block touches; undefined if
+   * not known at this point.
+   */
   const position = (element: number, back?: number) =>
     length === stride && back !== undefined ? back * stride + element : undefined;
   return {
     length,
-    /** Counted from the border of the padding; blocks of padding alone are left out. */
+    /** Counted from the border of the padding; blocks of padding alone are skipped. */
     first,
     count: Math.floor((padBefore + input - 1) / length) - first + 1,
-    /** The most windows that hold elements of one block. */
+    /** The most windows that contain elements of one block. */
     windows: Math.ceil(size / stride),
     position,
-    /** Whether the window `back` before the last that the block touches holds its `element`; undefined: not known here. */
+    /**
+     * Whether the window `back` before the last one that the block touches contains its `element`; undefined if not
+     * known at this point.
+     */
     holds(element: number, back?: number) {
       const at = position(element, back);
       return at === undefined ? undefined : at < size;

@@ -13,8 +13,8 @@ import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './poo
 /** Options of `maxPool`. */
 export interface MaxPoolOptions extends PoolOptions {
   /**
-   * Which of a window's equal maxima gets the gradient: the `first`, row by row (PyTorch, Caffe, and the default), or
-   * `all` of them, each the whole gradient (the 2012 code).
+   * Which of a window's equal maxima gets the gradient: the `first` in row-major order (PyTorch, Caffe, and the
+   * default), or `all` of them, each the whole gradient (the 2012 code).
    */
   readonly ties?: 'first' | 'all';
 }
@@ -23,11 +23,11 @@ export interface MaxPoolOptions extends PoolOptions {
  * Max pooling of images: `[N, C, H, W]` to `[N, C, H', W']`, the greatest element of each window (sections 3.4 and 3.5
  * of the paper: size 3, stride 2, so that windows overlap).
  *
- * Padding never wins: a window is clipped to the image. With `rounding: 'ceil'` a last window may overhang the far
- * border, where it begins inside the image or the padding before it. NaN counts as greater than any number.
+ * Padding is never the maximum: a window is clipped to the image. With `rounding: 'ceil'`, a last window may extend
+ * beyond the far border if it starts inside the image or its leading padding. NaN counts as greater than any number.
  *
- * @throws ConfigError at once where an option cannot be meant; ShapeError where the input is not `[N, C, H, W]` or no
- * window fits.
+ * @throws ConfigError immediately, for an invalid option; ShapeError if the input is not `[N, C, H, W]` or no window
+ * fits
  *
  * @example
  * maxPool({ size: 3, stride: 2 }) // the paper's: [N, 96, 55, 55] to [N, 96, 27, 27]
@@ -51,7 +51,7 @@ export function maxPool(options: MaxPoolOptions): Layer {
     forward(recorder, { input, training }) {
       const shape = pooledShape(pooling, input.shape);
       const output = recorder.activation(`${name}/output`, shape);
-      // With the places kept, backward needs neither input nor output, whose memory is then free.
+      // With the positions of the maxima, backward needs neither input nor output, so their memory is free.
       const keeps = training && ties === 'first';
       const words = output.elements / (packsPlaces(pooling, input) ? 4 : 1);
       const places = keeps ? recorder.tensor(`${name}/places`, [words], { dataType: 'u32' }) : undefined;
@@ -66,7 +66,7 @@ export function maxPool(options: MaxPoolOptions): Layer {
         recordGradientToAll(recorder, pooling, { input, output, outputGradient, inputGradient }, epilogue);
         return { inputGradient };
       }
-      // Outside training nothing was kept: the forward pass runs again.
+      // Nothing is kept outside training, so the forward pass runs again.
       const { places } = kept ?? this.forward(recorder, { input, parameters: {}, training: true }).kept!;
       const tensors = { input, places: places!, outputGradient, inputGradient };
       recordGradientToFirst(recorder, pooling, tensors, epilogue);
@@ -78,18 +78,18 @@ export function maxPool(options: MaxPoolOptions): Layer {
   };
 }
 
-/** Comparisons with NaN are the driver's choice; its bits are not. */
+/** The result of comparisons with NaN depends on the driver; its bits do not. */
 const isNan =
   'fn isNan(x: Values) -> Truths { return (bitcast<Places>(x) & Places(0x7fffffffu)) > Places(0x7f800000u); }';
 
-/** Whether the places of four images are a byte each of one word. */
+/** Whether the positions for four images are packed into one word, a byte each. */
 function packsPlaces({ size }: Pooling, { shape }: Tensor): boolean {
   return valuesOf(shape[0]!).width === 4 && size[0] * size[1] <= 256;
 }
 
 /**
- * See `sweepWindows`. `places` receives where in its window each maximum lies, where it is given: the number of the element,
- * row by row.
+ * See `sweepWindows`. If `places` is given, it receives the position of each maximum in its window: the element's
+ * number in row-major order.
  */
 function recordMaxima(
   recorder: Recorder,
@@ -124,7 +124,8 @@ function recordMaxima(
     writes: places ? { output, places } : { output },
     vectors: values.width === 4 ? ['input', 'output', ...(places && !packs ? ['places'] : [])] : [],
     ...sweep,
-    // A window's elements outside the image become the nearest inside, which the same window holds: no maximum changes.
+    // A window's elements outside the image are replaced by the nearest inside, which the same window contains, so no
+    // maximum changes.
     functions: `${values.types}
 ${isNan}
 struct Row { value: Values, place: Places }
@@ -148,7 +149,7 @@ fn reduceRow(base: i32, row: i32, left: i32) -> Row {
   });
 }
 
-/** See `gatherWindows`: an element gets the gradients of the windows whose maximum lies at its place. */
+/** See `gatherWindows`: an element gets the gradients of the windows whose maximum is at its position. */
 function recordGradientToFirst(
   recorder: Recorder,
   pooling: Pooling,

@@ -14,13 +14,13 @@ interface Windows {
 }
 
 interface Window {
-  /** Where the window's elements of the image lie in the input, row by row. */
+  /** Positions in the input of the window's elements inside the image, row by row. */
   readonly elements: number[];
-  /** How many of its elements lie in the image or its padding. */
+  /** How many of its elements are inside the image or its padding. */
   readonly padded: number;
 }
 
-/** Where windows begin along one axis, pushed on until they leave the image: the definition. */
+/** Where windows begin along one axis, moved step by step until they leave the image: the definition. */
 function starts(
   input: number,
   size: number,
@@ -32,7 +32,7 @@ function starts(
   const found: number[] = [];
   for (let start = -before; ; start += stride) {
     const fits = start + size <= input + after;
-    // An overhanging window is the last one, begins inside and holds something that no window before it held.
+    // An overhanging window is the last one, begins inside, and holds an element that no earlier window held.
     const overhangs = rounding === 'ceil' && start < input && start + size - stride < input + after;
     if (!fits && !overhangs) return found;
     found.push(start);
@@ -63,7 +63,7 @@ function windowsOf({ shape, size, stride, padding, rounding }: Windows) {
   return { windows, outputShape: [N, C, tops.length, lefts.length] };
 }
 
-/** Which inputs each output is made of, with what weight: both kinds of pooling are linear where the maximum stays. */
+/** The inputs of each output, with weights: both kinds of pooling are linear while the maximum stays the same. */
 type Parts = (window: Window, input: ArrayLike<number>) => { element: number; weight: number }[];
 
 const maximum =
@@ -133,7 +133,7 @@ const kinds: [string, 'max' | 'average', (options: MaxPoolOptions & AveragePoolO
   ['averagePool, countPadding', 'average', (options) => averagePool({ ...options, countPadding: true }), average(true)],
 ];
 
-/** Whole numbers of a small range: many ties, and sums of gradients that float32 holds exactly. */
+/** Small whole numbers: many ties, and sums of gradients that are exact in float32. */
 function withTies(shape: number[], seed: number): HostTensor {
   const tensor = randomTensor(shape, seed, 2);
   return { shape, data: tensor.data.map(Math.round) };
@@ -166,7 +166,7 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
         options: { size: [3, 2], stride: [2, 1], padding: { ...none, top: 1, right: 1 }, rounding: 'ceil' },
         input: [2, 3, 6, 5],
       },
-      // Four images an invocation.
+      // Four images per invocation.
       { options: { ...plain, size: [3, 3], padding: { ...none, left: 2 } }, input: [4, 2, 4, 7] },
     ],
     {
@@ -194,7 +194,7 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
         else expect(relativeError(result.output.data, expected.output)).toBeLessThanOrEqual(1e-5);
         const wanted = expected.inputGradient(outputGradient.data);
         expect(relativeError(result.inputGradient!.data, wanted)).toBeLessThanOrEqual(1e-4);
-        // Where no window took anything, not even a small gradient.
+        // Where no window read anything, not even a small gradient.
         expect([...result.inputGradient!.data].map((value) => value === 0)).toEqual(
           [...wanted].map((value) => value === 0),
         );
@@ -203,7 +203,7 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
     );
   });
 
-  it('agrees with the definition where a sweep is cut into parts and windows are large', async () => {
+  it('agrees with the definition if a sweep is split and windows are large', async () => {
     const drawn: Windows = {
       shape: [1, 1, 90, 12],
       size: [13, 11],
@@ -270,7 +270,7 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
     }
   });
 
-  it('gives zero to inputs that no window holds', async () => {
+  it('gives zero to inputs in no window', async () => {
     const outputGradient = { shape: [1, 1, 2, 2], data: new Float32Array(4).fill(1) };
     const result = await runLayer(gpu, layerOf({ size: 1, stride: 3 }), {
       input: countUp([1, 1, 5, 6]),
@@ -281,7 +281,7 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
     expect([0, 3, 18, 21].map((i) => result.inputGradient!.data[i])).toEqual([1, 1, 1, 1]);
   });
 
-  it('says what it is', () => {
+  it('has a description', () => {
     const layer = layerOf({ size: 3, stride: 2, name: 'pool1' });
     expect(layer.name).toBe('pool1');
     expect(layer.kind).toBe(kind === 'max' ? 'maxPool' : 'averagePool');
@@ -312,7 +312,7 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
     expect(make).toThrow(message);
   });
 
-  it('refuses inputs that are no images or too small', () => {
+  it('refuses inputs that are not images or are too small', () => {
     const layer = layerOf({ size: 3, padding: { top: 1, left: 0, bottom: 0, right: 0 }, name: 'pool1' });
     expect(() => layer.outputShape([2, 96])).toThrow(ShapeError);
     expect(() => layer.outputShape([2, 96, 1, 9])).toThrow(ShapeError);
@@ -375,7 +375,7 @@ describe('maxPool', () => {
     expect([...output.data]).toEqual([-4, -3, -3, -2, -2, -3, -2, -2, Number.NEGATIVE_INFINITY]);
   });
 
-  it('gives the gradient of equal maxima to the first, or to all of them', async () => {
+  it('routes the gradient of equal maxima to the first, or to all of them', async () => {
     const input = { shape: [1, 1, 2, 3], data: Float32Array.of(1, 5, 5, 5, 0, 5) };
     const outputGradient = { shape: [1, 1, 1, 2], data: Float32Array.of(10, 1) };
     const windows = { size: 2, stride: 1 };
@@ -385,7 +385,7 @@ describe('maxPool', () => {
     expect([...all.inputGradient!.data]).toEqual([0, 11, 1, 10, 0, 1]);
   });
 
-  it('gives the gradient of a maximum that is minus infinity or NaN to an element of the window', async () => {
+  it('routes the gradient of a maximum that is minus infinity or NaN to an element of the window', async () => {
     const outputGradient = { shape: [1, 1, 1, 1], data: Float32Array.of(3) };
     for (const ties of ['first', 'all'] as const) {
       for (const [values, expected] of [
@@ -402,7 +402,7 @@ describe('maxPool', () => {
     }
   });
 
-  it('refuses an unknown way with ties', () => {
+  it('refuses an unknown option for ties', () => {
     expect(() => maxPool({ size: 2, ties: 'last' as 'all' })).toThrow(
       /maxPool: ties must be 'first' or 'all', got 'last'/,
     );
@@ -469,7 +469,7 @@ describe('averagePool', () => {
     expect(relativeError(output.data, expected.flat())).toBeLessThanOrEqual(1e-6);
   });
 
-  it('counts padding but not what overhangs it, as PyTorch does', async () => {
+  it('counts padding but not what extends beyond it, as PyTorch does', async () => {
     // Along each axis: windows at -1, 1 and 3; the last overhangs the padded image of 6 by one.
     const options = { size: 4, stride: 2, padding: 1, rounding: 'ceil' as const, countPadding: true };
     const input = { shape: [1, 1, 5, 5], data: new Float32Array(25).fill(1) };

@@ -11,19 +11,21 @@ import {
   type Rounding,
 } from '@alex/tensor/kernels';
 
-/** What max and average pooling have in common. */
+/** Options common to max and average pooling. */
 export interface PoolOptions extends LayerOptions {
   /** Rows and columns of a window: a number or `[height, width]`. */
   readonly size: Pair;
   /** Steps between windows: a number or `[height, width]`. Default: the window's size. */
   readonly stride?: Pair;
-  /** Around the image: a number, `[height, width]` or `{ top, left, bottom, right }`, each less than `size`; 0. */
+  /**
+   * Around the image: a number, `[height, width]` or `{ top, left, bottom, right }`, each less than `size`. Default: 0.
+   */
   readonly padding?: Pair | Padding;
-  /** Whether a last window that overhangs the far border is left out (`floor`, the default) or clipped (`ceil`). */
+  /** Whether a last window that extends beyond the far border is omitted (`floor`, the default) or clipped (`ceil`). */
   readonly rounding?: Rounding;
 }
 
-/** Checked windows. */
+/** Options after the check. */
 export interface Pooling {
   readonly name: string;
   readonly size: readonly [height: number, width: number];
@@ -49,13 +51,13 @@ export function checkPooling(kind: string, options: PoolOptions, ...own: readonl
   const { top, left, bottom, right } = padding;
   if (Math.max(top, bottom) >= height || Math.max(left, right) >= width) {
     throw new ConfigError(
-      `${name}: padding must be less than the window of ${height} x ${width}, else windows would hold nothing; got top ${top}, left ${left}, bottom ${bottom}, right ${right}`,
+      `${name}: padding must be less than the window of ${height} x ${width}, otherwise windows could be empty; got top ${top}, left ${left}, bottom ${bottom}, right ${right}`,
     );
   }
   return { name, size, stride, padding, rounding };
 }
 
-/** Throws a `ShapeError` where the input is no image or no window fits. */
+/** Throws a `ShapeError` if the input is not an image or no window fits. */
 export function pooledShape({ name, size, stride, padding, rounding }: Pooling, input: Shape): Shape {
   const [images, channels, height, width] = imageShape(name, input);
   const { top, left, bottom, right } = padding;

@@ -6,7 +6,7 @@ import type { Metric } from './metrics.js';
 
 function history(steps: number, validateEvery: number, rate = (_step: number): number => 0.01): Metric[] {
   return Array.from({ length: steps }, (_, index) => index + 1).flatMap((step): Metric[] => {
-    // Noise, so that no curve can do with few points.
+    // Noise, so that no curve gets by with few points.
     const noise = ((step * 1103515245) % 1000) / 4000;
     const loss = 0.5 + noise + 2 / Math.sqrt(step);
     const line = { step, epoch: step / 10, loss, top1Error: 0.3 + noise, top5Error: 0.1 + noise };
@@ -19,7 +19,7 @@ function texts(svg: string): string[] {
   return [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map((match) => match[1]!);
 }
 
-/** Points of every line drawn along the given colour. */
+/** Points of all lines of the given colour. */
 function pointsIn(svg: string, colour: string): number {
   return [...svg.matchAll(/<path d="([^"]*)"[^>]*>/g)]
     .filter(([tag]) => tag.includes(`stroke="${colour}"`))
@@ -45,7 +45,7 @@ describe('curves', () => {
     expect(said).not.toContain('rate 0.01');
   });
 
-  it('says so instead where the rate changed all the time', async () => {
+  it('says so instead if the rate changed all the time', async () => {
     const said = texts(await curves(history(100, 10, (step) => 1 / step)));
     expect(said).toContain('learning rate changed 99 times');
     expect(said.filter((text) => text.startsWith('rate'))).toEqual([]);
@@ -58,7 +58,7 @@ describe('curves', () => {
     expect(svg).not.toMatch(/NaN|Infinity/);
   });
 
-  it('says that there is nothing yet', async () => {
+  it('says that there are no metrics yet', async () => {
     expect(texts(await curves([])).filter((text) => text === 'No steps yet')).toHaveLength(2);
   });
 
@@ -68,30 +68,30 @@ describe('curves', () => {
     expect(svg).not.toContain('NaN');
   });
 
-  it('draws only validation where there is nothing else', async () => {
+  it('draws only validation if there is nothing else', async () => {
     const said = texts(await curves(history(20, 5).filter(({ split }) => split === 'val')));
     expect(said).toContain('val 1.25');
     expect(said.some((text) => text.includes('train'))).toBe(false);
   });
 
-  it('thins 10^5 steps to what can be seen, and keeps the last', async () => {
+  it('thins 10^5 steps to the visible resolution, and keeps the last', async () => {
     const lines = history(100_000, 100);
     const last = lines.findLast(({ split }) => split === 'val')!;
     const svg = await curves([...lines, { ...last, step: 100_001, loss: 1.5, top1Error: 0.875 }]);
     expect(svg.length).toBeLessThan(400_000);
-    // Two panels, of one and of two quantities; at most 1201 points a curve.
+    // Two panels, with one and two quantities; at most 1201 points per curve.
     expect(pointsIn(svg, '#c9dafa')).toBeGreaterThan(3 * 600);
     expect(pointsIn(svg, '#c9dafa')).toBeLessThan(3 * 1202);
     expect(texts(svg)).toEqual(expect.arrayContaining(['val 1.50', 'top-1 val 87.5%']));
   });
 
-  it('carries its colours for dark screens', async () => {
+  it('includes its colours for dark screens', async () => {
     expect(await curves(history(3, 1))).toMatch(
       /@media screen and \(prefers-color-scheme:dark\)\{\[fill="#ffffff"\]\{fill:#0d1117\}/,
     );
   });
 
-  it('is an image that other programs read', async () => {
+  it('is an image that other programs can read', async () => {
     const { width, height } = await sharp(
       Buffer.from(await curves(history(100, 10), { width: 800, height: 300 })),
     ).metadata();

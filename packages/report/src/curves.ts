@@ -6,23 +6,23 @@ import { type Curve, drawPanel, type Mark, type Panel, type Point } from './pane
 
 /** Options of `curves`. */
 export interface CurvesOptions {
-  /** Scale of the loss axis. Default `'linear'`; on `'log'` a loss of 0 leaves a gap. */
+  /** Scale of the loss axis. Default: `'linear'`; on `'log'`, a loss of 0 leaves a gap. */
   readonly lossScale?: 'linear' | 'log';
-  /** In pixels. Default 960, at least 640. */
+  /** In pixels. Default: 960, at least 640. */
   readonly width?: number;
-  /** In pixels. Default 400, at least 240. */
+  /** In pixels. Default: 400, at least 240. */
   readonly height?: number;
 }
 
-/** More changes than this (a rate that falls every step) would hide the curves. */
+/** More changes than this (a rate that falls in every step) would hide the curves. */
 const mostMarkedChanges = 8;
 
 /**
- * Draws the loss and the errors of a run over its steps as an SVG of two panels, with a mark wherever the learning rate
- * changed. Long runs are thinned to what can be seen; the strong line of training is a running mean.
+ * Draws the loss and the errors of a run over its steps as an SVG with two panels, and marks changes of the learning
+ * rate. Long runs are thinned to what is visible; the strong line of training is a running mean.
  *
  * @param metrics Lines of `metrics.jsonl`, in any order; may be empty.
- * @throws `DataError` for a line with a value that cannot be drawn (NaN, say), `ConfigError` for a wrong option.
+ * @throws `DataError` for a line with a value that cannot be drawn, such as NaN; `ConfigError` for an invalid option.
  */
 export async function curves(metrics: readonly Metric[], options: CurvesOptions = {}): Promise<string> {
   const { lossScale = 'linear', width = 960, height = 400 } = options;

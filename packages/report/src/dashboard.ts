@@ -10,13 +10,13 @@ export interface DashboardFile {
 /** The page's modules; `page.js` imports the others. */
 const scripts = ['page.js', 'curves.js', 'figures.js', 'images.js', 'history.js', 'numbers.js', 'elements.js'];
 
-/** Beside `src` and `dist`. */
+/** Next to `src` and `dist`. */
 const own = (name: string) => new URL(`../assets/dashboard/${name}`, import.meta.url);
 const uplot = (name: string) => new URL(import.meta.resolve(`uplot/dist/${name}`));
 
 /**
- * The files of a page that shows a training while it runs, by the path that each is served at. The page asks for
- * nothing else but `/events`, a stream of server-sent events; what they tell is {@link DashboardEvents}.
+ * The files of a page that shows a training run live, by the path that each is served at. The page requests nothing
+ * else except `/events`, a stream of server-sent events ({@link DashboardEvents}).
  */
 export async function dashboardFiles(): Promise<ReadonlyMap<string, DashboardFile>> {
   const script = 'text/javascript; charset=utf-8';
@@ -34,7 +34,7 @@ export async function dashboardFiles(): Promise<ReadonlyMap<string, DashboardFil
   );
 }
 
-/** Lines of metrics by column, all of one length: a long history in little space. */
+/** Lines of metrics by column, all of the same length: a compact form of a long history. */
 export interface MetricColumns {
   readonly step: number[];
   readonly epoch: number[];
@@ -45,13 +45,18 @@ export interface MetricColumns {
   readonly imagesPerSecond: number[];
 }
 
-/** What the page is told, by the name of the event; each is JSON. */
+/** The data of each event, by its name; all are JSON. */
 export interface DashboardEvents {
-  /** The first after a connection: what is trained. */
+  /** The first event after a connection: what is being trained. */
   readonly run: { readonly title: string; readonly subtitle: string; readonly steps: number; readonly batch: number };
-  /** Every line of metrics so far; takes the place of what the page had. */
+  /** All lines of metrics so far; replaces what the page had. */
   readonly history: { readonly train: MetricColumns; readonly val: MetricColumns };
-  /** Further lines. */
+  /**
+   * Orders metrics by step. If a split has a step twice, because the run was resumed from an earlier step, the later
+   * line counts.
+   *
+   * @throws `DataError` for a line with a value that cannot be drawn.
+   */
   readonly points: { readonly train: MetricColumns; readonly val: MetricColumns };
   readonly state: {
     readonly state: 'training' | 'evaluating' | 'finished' | 'stopped';
@@ -61,7 +66,7 @@ export interface DashboardEvents {
   readonly memory: { readonly liveBytes: number; readonly parameterBytes: number; readonly activationBytes: number };
   /** Images to predict; `url` is a `data:` address. */
   readonly images: readonly { readonly url: string; readonly label: string; readonly name: string }[];
-  /** What each of them is taken for, the most likely first. */
+  /** The predicted classes of each image, most likely first. */
   readonly predictions: {
     readonly step: number;
     readonly predictions: readonly (readonly { readonly label: string; readonly probability: number }[])[];

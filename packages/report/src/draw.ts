@@ -3,7 +3,7 @@ import { darkImageStyle, palette } from './palette.js';
 
 export const fontFamily = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'DejaVu Sans', sans-serif";
 
-/** Draws a chart without a document; sizes in pixels. */
+/** Draws a chart without a document; sizes are in pixels. */
 export async function drawSvg(width: number, height: number, option: EChartsCoreOption): Promise<string> {
   const { init } = await import('./echarts.js');
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
@@ -14,7 +14,7 @@ export async function drawSvg(width: number, height: number, option: EChartsCore
       textStyle: { fontFamily, color: palette.ink },
       ...option,
     });
-    // What the renderer brings are answers to a mouse, in an image that has none.
+    // Removes the renderer's mouse handling, which a static image does not need.
     return chart
       .renderToSVGString()
       .replace(/<style >[\s\S]*?<\/style>/, '')

@@ -1,4 +1,4 @@
-// The parts of ECharts that are drawn with. Loaded when something is drawn: it takes a second and leaves globals behind.
+// The parts of ECharts in use. Loaded when something is drawn, because loading takes a second and creates globals.
 import { LineChart } from 'echarts/charts';
 import {
   GraphicComponent,

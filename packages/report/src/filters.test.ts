@@ -23,7 +23,7 @@ function plain(colours: readonly (readonly number[])[], side: number): HostTenso
 }
 
 describe('filters', () => {
-  it('lays out squares in rows with clear gaps, the columns of the network further apart', async () => {
+  it("lays out squares in rows with clear gaps, and the network's columns further apart", async () => {
     // Two columns of three filters of 2 x 2 weights, two in a row: rows of two and one, twice.
     const colours = [
       [1, 0, 0],
@@ -59,7 +59,7 @@ describe('filters', () => {
     }
   });
 
-  it('draws a weight as a square of its own, row-major, scaled by the largest of its filter', async () => {
+  it('draws a weight as a square, row-major, scaled by the largest of its filter', async () => {
     const data = Float32Array.from([0.5, -0.25, 0, 0.25, 0.125, -0.5, 30, -30, 15, -15, 0, 60]);
     const { size, at } = await draw({ shape: [2, 1, 2, 3], data }, { scale: 2, gap: 0 });
     expect(size).toEqual([12, 4]);

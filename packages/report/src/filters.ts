@@ -4,13 +4,13 @@ import sharp from 'sharp';
 
 /** Options of `filters` and `filtersSvg`; every size in pixels of the image. */
 export interface FiltersOptions {
-  /** Columns of the network, each with an equal part of the filters, drawn one below the other. Default 1. */
+  /** Columns of the network, each with an equal share of the filters, drawn one below the other. Default: 1. */
   readonly columns?: number;
-  /** Filters in a row. Default 16. */
+  /** Filters per row. Default: 16. */
   readonly perRow?: number;
-  /** Side of the square that draws one weight. Default 4. */
+  /** Side of the square that draws one weight. Default: 4. */
   readonly scale?: number;
-  /** Between filters. Default 4; between the columns of the network it is three times that. */
+  /** Space between filters. Default: 4; between the columns of the network it is three times as large. */
   readonly gap?: number;
   /**
    * What the largest weight is, which has full contrast: of each filter its own, so that all can be seen, or of the whole layer, so that

@@ -12,7 +12,7 @@ import { type RemakingStep, remakingSection } from './page/remaking-section.js';
 import { filtersSection, neighboursSection, predictionsSection } from './page/sight-sections.js';
 import type { Prediction } from './predictions.js';
 
-/** What a report tells of a run; parts that are left out, or empty, have no section. */
+/** The contents of a report; omitted or empty parts have no section. */
 export interface RunReport {
   readonly title: string;
   /** One line below the title. */

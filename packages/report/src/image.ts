@@ -15,19 +15,19 @@ export interface RawImage {
 export type Image = Uint8Array | RawImage;
 
 /**
- * The elements of a drawing that show an image as a square of `side` pixels with rounded corners, at its origin; what
- * does not fit the square is cut away on both sides.
+ * SVG elements that show an image as a square of `side` pixels with rounded corners, at the origin. A longer side is
+ * cropped at both ends.
  *
- * @throws `DataError` for bytes that are no image, naming `what`.
+ * @throws `DataError` for bytes that are not an image, naming `what`.
  */
 export async function drawImage(what: string, image: Image, side: number): Promise<object[]> {
-  // Twice as many pixels as the drawing has, for screens that have them.
+  // Twice the resolution of the drawing, for high-density screens.
   const address = await imageAddress(what, image, 2 * side);
   const corners = { type: 'rect', shape: { x: 0, y: 0, width: side, height: side, r: side / 16 } };
   const edge = { x: 0.5, y: 0.5, width: side - 1, height: side - 1, r: side / 16 };
   return [
     { type: 'image', silent: true, style: { image: address, width: side, height: side }, clipPath: corners },
-    // So that a white image has an edge on white.
+    // Gives a white image an edge on a white background.
     { type: 'rect', silent: true, shape: edge, style: { fill: 'none', stroke: palette.grid } },
   ];
 }
@@ -41,7 +41,7 @@ export async function drawImage(what: string, image: Image, side: number): Promi
 export async function imageAddress(what: string, image: Image, side: number, quality = 86): Promise<string> {
   try {
     const { width } = await open(image).metadata();
-    // A few large pixels are better seen as squares than as a blur.
+    // A few large pixels are easier to see as squares than as a blur.
     const coarse = width < side / 4;
     const square = open(image)
       .autoOrient()
@@ -66,7 +66,7 @@ function open(image: Image): Sharp {
   return sharp(data, { raw: { width, height, channels } });
 }
 
-/** Throws a `DataError` unless there are as many bytes as the sizes say. */
+/** Throws a `DataError` unless the number of bytes matches the sizes. */
 export function checkRawImage(image: RawImage): RawImage {
   const { data, width, height, channels } = image;
   if (data.length === width * height * channels) return image;

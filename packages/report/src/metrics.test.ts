@@ -5,7 +5,7 @@ import { historyOf, learningRateChanges, type Metric } from './metrics.js';
 const line: Metric = { step: 1, epoch: 0.1, split: 'train', loss: 2, top1Error: 0.5, top5Error: 0.25 };
 
 describe('historyOf', () => {
-  it('parts the splits and orders each by step', () => {
+  it('separates the splits and sorts each by step', () => {
     const lines: Metric[] = [
       { ...line, step: 9 },
       { ...line, step: 4, split: 'val' },
@@ -16,7 +16,7 @@ describe('historyOf', () => {
     expect(val.map(({ step }) => step)).toEqual([4]);
   });
 
-  it('lets the later line of a step count: the run was resumed from before it', () => {
+  it('uses the later line of a step: the run was resumed from before it', () => {
     const { train } = historyOf([
       { ...line, loss: 7 },
       { ...line, step: 2 },

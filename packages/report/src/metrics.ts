@@ -4,12 +4,12 @@ import { DataError } from '@alex/tensor';
 export interface Metric {
   /** Steps of training taken so far. */
   readonly step: number;
-  /** Passes over the training set so far; may be a fraction. */
+  /** Passes over the training set so far, possibly fractional. */
   readonly epoch: number;
   readonly split: 'train' | 'val';
   /** In nats. */
   readonly loss: number;
-  /** Shares between 0 and 1. */
+  /** Fractions between 0 and 1. */
   readonly top1Error: number;
   readonly top5Error: number;
   readonly learningRate?: number;
@@ -18,14 +18,15 @@ export interface Metric {
   readonly extra?: Readonly<Record<string, number>>;
 }
 
-/** The lines of a run by split, each in the order of steps. */
+/** The lines of a run by split, each in order of steps. */
 export interface History {
   readonly train: Metric[];
   readonly val: Metric[];
 }
 
 /**
- * Orders metrics by step. Where a step occurs twice in a split (a run was resumed from before it), the later line counts.
+ * Orders metrics by step. If a split has a step twice, because the run was resumed from an earlier step, the later line
+ * counts.
  *
  * @throws `DataError` for a line with a value that cannot be drawn.
  */
@@ -39,7 +40,7 @@ export function historyOf(metrics: readonly Metric[]): History {
   return { train: inOrder(splits.train), val: inOrder(splits.val) };
 }
 
-/** The first line of training at each new learning rate, not counting the rate that the run began with. */
+/** The first training line with each new learning rate, not counting the initial rate. */
 export function learningRateChanges(train: readonly Metric[]): { step: number; learningRate: number }[] {
   const changes: { step: number; learningRate: number }[] = [];
   let current: number | undefined;

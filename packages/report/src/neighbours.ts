@@ -2,7 +2,7 @@ import { ConfigError } from '@alex/tensor';
 import { drawSvg } from './draw.js';
 import { drawImage, type Image } from './image.js';
 
-/** An image, and those whose features are nearest to its own, the nearest first. */
+/** An image, and the images with the nearest features, nearest first. */
 export interface Neighbours {
   readonly image: Image;
   readonly nearest: readonly Image[];
@@ -15,13 +15,13 @@ export interface Neighbours {
 const side = 104;
 const gap = 8;
 const margin = 24;
-/** Sets the image apart from its neighbours. */
+/** Separates the image from its neighbours. */
 const firstGap = 32;
 
 /**
- * Draws rows of an image and its nearest neighbours as an SVG, as figure 4 (right) of the paper does.
+ * Draws rows of an image and its nearest neighbours as an SVG, like figure 4 (right) of the paper.
  *
- * @throws `ConfigError` where there is no row, `DataError` for an image that cannot be read.
+ * @throws `ConfigError` if there are no rows, `DataError` for an image that cannot be read.
  */
 export async function neighbours(rows: readonly Neighbours[]): Promise<string> {
   if (rows.length === 0) throw new ConfigError('neighbours: there are none to draw; give at least one row');

@@ -1,6 +1,6 @@
 /**
- * Every colour of the images, for light and for dark surroundings. Images are drawn in the light ones, and carry a
- * style that swaps each for its dark partner where the reader prefers that; so no two light colours may be equal.
+ * All colours of the images, for light and dark backgrounds. Images are drawn in the light ones, with a style that
+ * replaces each by its dark counterpart for readers who prefer that; so no two light colours may be equal.
  */
 const colours = {
   surface: ['#ffffff', '#0d1117'],
@@ -32,7 +32,7 @@ type ColourName = keyof typeof colours;
 
 const names = Object.keys(colours) as ColourName[];
 
-/** The light colours, by what they are for. */
+/** The light colours, by purpose. */
 export const palette = Object.fromEntries(names.map((name) => [name, colours[name][0]])) as Record<ColourName, string>;
 
 /** Of runs beside each other, in their order; then they begin again, and dashes tell them apart. */

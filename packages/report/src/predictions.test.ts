@@ -32,7 +32,7 @@ describe('predictions', () => {
     expect(count(svg, '>pizza<')).toBe(2);
     expect(count(svg, ` fill="${rightColour}"`)).toBe(1);
     const { info, at } = await pixels(svg);
-    // A card of 192 pixels between margins of 24; the bars begin 36 below the image, 28 apart.
+    // A card of 192 pixels between margins of 24; the bars begin 36 below the image, at intervals of 28.
     expect(info.width).toBe(192 + 48);
     expect(at(120, 120)).toEqual([255, 0, 0]);
     const second = 24 + 192 + 36 + 28 + 2;
@@ -46,7 +46,7 @@ describe('predictions', () => {
     expect(count(svg, ` fill="${rightColour}"`)).toBe(0);
   });
 
-  it('breaks rows where it is told', async () => {
+  it('breaks rows as given', async () => {
     const list = Array.from({ length: 5 }, (): Prediction => ({ image: grey, label: 'a', top5: guesses('b') }));
     const sizes = async (perRow?: number) => {
       const { width, height } = await sharp(Buffer.from(await predictions(list, perRow ? { perRow } : {}))).metadata();
@@ -58,7 +58,7 @@ describe('predictions', () => {
     expect(await sizes(2)).toEqual([48 + 2 * 220 - 28, 48 + 3 * row - 32]);
   });
 
-  it('escapes class names, and cuts those that are too long', async () => {
+  it('escapes class names, and truncates long ones', async () => {
     const long = 'a name that goes on and on and on and on';
     const svg = await predictions([{ image: red, label: '<script>alert("&")</script>', top5: guesses('A & B', long) }]);
     expect(svg).not.toContain('<script');
@@ -76,7 +76,7 @@ describe('predictions', () => {
     expect(at(120, 120)).toEqual([255, 255, 255]);
   });
 
-  it('shows every image as a square: what is too wide is cut on both sides', async () => {
+  it('shows every image as a square: wide ones are cropped on both sides', async () => {
     const data = Uint8Array.from([255, 0, 0, 0, 255, 0, 0, 0, 255]);
     const { at } = await pixels(
       await predictions([{ image: { data, width: 3, height: 1, channels: 3 }, label: 'a', top5: [] }]),

@@ -4,18 +4,18 @@ import { drawSvg, fontFamily } from './draw.js';
 import { drawImage, type Image } from './image.js';
 import { palette } from './palette.js';
 
-/** An image, what it shows, and what the network holds it for. */
+/** An image, its true class, and the network's prediction. */
 export interface Prediction {
   readonly image: Image;
-  /** The name of the right class. */
+  /** The name of the true class. */
   readonly label: string;
-  /** The most likely labels, the most likely first: usually five. Probabilities between 0 and 1. */
+  /** The most likely labels, most likely first: usually five. Probabilities are between 0 and 1. */
   readonly top5: readonly { readonly label: string; readonly probability: number }[];
 }
 
 /** Options of `predictions`. */
 export interface PredictionsOptions {
-  /** Images in a row. Default 4, as in the paper. */
+  /** Images per row. Default: 4, as in the paper. */
   readonly perRow?: number;
 }
 
@@ -30,7 +30,8 @@ const barGap = 4;
  * Draws images with their most likely labels as an SVG, as figure 4 (left) of the paper does: below each image its
  * right label, then a bar a guess, as long as the guess is probable, red where it is right (and bold, for whoever does not see red).
  *
- * @throws `ConfigError` for an option or a probability that is not allowed, `DataError` for an image that cannot be read.
+ * @throws `ConfigError` for an option or a probability that is not allowed, `DataError` for an image that cannot be
+ * read.
  */
 export async function predictions(list: readonly Prediction[], options: PredictionsOptions = {}): Promise<string> {
   const { perRow = 4 } = options;

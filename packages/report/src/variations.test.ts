@@ -19,7 +19,7 @@ async function draw(...given: Parameters<typeof variations>) {
 }
 
 describe('variations', () => {
-  it('stand beside their photograph in rows, with nothing between them', async () => {
+  it('are beside their photograph in rows, without gaps', async () => {
     const varied = [10, 20, 30, 40, 50].map((red) => plain(3, 2, [red, 0, 255]));
     const { size, at } = await draw(plain(4, 4, [1, 2, 3]), varied, { perRow: 2, gap: 1 });
     expect(size).toEqual([4 + 1 + 3 + 1 + 3, 3 * 2 + 2]);
@@ -34,7 +34,7 @@ describe('variations', () => {
     for (const nothing of [at(4, 0), at(8, 1), at(5, 2), at(0, 4), at(9, 7)]) expect(nothing[3]).toBe(0);
   });
 
-  it('are grey where the photograph is, and lower than it where they are few', async () => {
+  it('are grey if the photograph is, and lower than it if they are few', async () => {
     const { size, at } = await draw(plain(9, 9, [7]), [plain(3, 3, [200])], { gap: 0 });
     expect(size).toEqual([12, 9]);
     expect([at(8, 8), at(9, 2), at(9, 3)[3]]).toEqual([[7, 7, 7, 255], [200, 200, 200, 255], 0]);

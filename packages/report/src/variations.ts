@@ -5,19 +5,18 @@ import { checkRawImage, type RawImage } from './image.js';
 
 /** Options of `variations`. */
 export interface VariationsOptions {
-  /** Variations in a row. Default 4. */
+  /** Variations per row. Default: 4. */
   readonly perRow?: number;
-  /** Between images, in pixels. Default 8. */
+  /** Space between images, in pixels. Default: 8. */
   readonly gap?: number;
 }
 
 /**
- * Draws a photograph and, to its right, what augmentation makes of it, as a PNG: pixel for pixel, in rows, with nothing
- * between them.
+ * Draws a photograph and, to its right, augmented versions of it, as a PNG: pixel for pixel, in rows, without scaling.
  *
  * @param varied all of one size
- * @throws `ConfigError` where there are none or an option is wrong, `ShapeError` for
- *   variations of different sizes, `DataError` for an image with too few or many bytes.
+ * @throws `ConfigError` if there are none or an option is invalid, `ShapeError` for variations of different sizes,
+ * `DataError` for an image with the wrong number of bytes.
  */
 export async function variations(
   photograph: RawImage,

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { cacheFolders } from './cache-folder.js';
 
 describe('cacheFolders', () => {
-  it('puts the cache folder of the user first, and a folder of the user alone below the temporary one last', () => {
+  it("puts the user's cache folder first, and a private folder in the temporary one last", () => {
     const [first, last] = cacheFolders({ XDG_CACHE_HOME: '/somewhere/cache' });
     expect(first).toBe('/somewhere/cache/alex');
     expect(last).toMatch(new RegExp(`^${tmpdir()}/alex-\\d+$`));

@@ -3,13 +3,13 @@ import { homedir, tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
 /**
- * The folders that may hold what was unpacked, the preferred one first: `$XDG_CACHE_HOME/alex` or `~/.cache/alex`, then a
- * folder of this user's own below the system's folder for temporary files.
+ * Folders for the unpacked files, the preferred one first: `$XDG_CACHE_HOME/alex` or `~/.cache/alex`, then this user's
+ * own folder in the system's temporary folder.
  */
 export function cacheFolders(environment: NodeJS.ProcessEnv = process.env): string[] {
   const { XDG_CACHE_HOME: cacheHome } = environment;
   const caches = cacheHome ? cacheHome : join(homeFolder(), '.cache');
-  // Relative paths are to be ignored, says the XDG base directory specification; without a home folder this is one, too.
+  // The XDG base directory specification says to ignore relative paths; without a home folder, this is one too.
   return [...(isAbsolute(caches) ? [join(caches, 'alex')] : []), join(tmpdir(), `alex-${userId()}`)];
 }
 
@@ -17,19 +17,19 @@ function homeFolder(): string {
   try {
     return homedir();
   } catch {
-    // No HOME, and no entry in the user database.
+    // There is no HOME, and no entry in the user database.
     return '';
   }
 }
 
-/** Makes the folder where it is missing, for its owner only. */
+/** Creates the folder if it is missing, accessible only to its owner. */
 export async function ownFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
 }
 
 /**
- * Whether what lies in the folder can be trusted with this process: libraries are loaded from it, and below the system's
- * folder for temporary files anybody could have made a folder of that name.
+ * Whether this process can trust the folder's contents. It loads libraries from there, and anybody could have created a
+ * folder of that name in the system's temporary folder.
  */
 export async function isTrusted(folder: string): Promise<boolean> {
   const { uid, mode } = await stat(folder);

@@ -6,7 +6,7 @@ import { withoutEmbedded } from '../../../embedded-driver.base.js';
 const { load } = vi.hoisted(() => ({ load: vi.fn() }));
 vi.mock('koffi', () => ({ default: { load } }));
 
-/** As a process sees it that just started. */
+/** As in a process that has just started. */
 async function embeddedDriver() {
   vi.resetModules();
   return await (await import('./embedded-driver.js')).embeddedDriver();
@@ -67,12 +67,12 @@ describe('embeddedDriver', () => {
     expect(driver).toMatchObject({ reason: expect.stringContaining('/dev/null/temporary/alex-') });
   });
 
-  it('says which platforms it is for on any other', async () => {
+  it('names its platforms on any other', async () => {
     pretend('platform', 'darwin');
     pretend('arch', 'arm64');
     expect(await embeddedDriver()).toEqual({
       manifest: undefined,
-      reason: 'the embedded driver is made for Linux on x64, this is darwin on arm64',
+      reason: 'the embedded driver supports only Linux on x64, this is darwin on arm64',
     });
     expect(load).not.toHaveBeenCalled();
   });

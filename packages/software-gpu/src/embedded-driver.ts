@@ -5,7 +5,7 @@ import { isMainThread, threadId } from 'node:worker_threads';
 import { cacheFolders } from './cache-folder.js';
 import { unpacked } from './unpack.js';
 
-/** Where the embedded driver lies, or why this process cannot have it. */
+/** The path of the embedded driver, or why this process cannot use it. */
 export type EmbeddedDriver =
   | {
       /** Path of the Vulkan driver manifest, for the environment variable `VK_DRIVER_FILES`. */
@@ -24,11 +24,11 @@ const loader = 'libvulkan.so.1';
 let prepared: Promise<EmbeddedDriver> | undefined;
 
 /**
- * Makes SwiftShader, a Vulkan driver that computes on the CPU, ready for this process: unpacks it into a cache folder where
- * that has not happened yet (`$XDG_CACHE_HOME/alex` or `~/.cache/alex`, else the system's folder for temporary files) and,
- * where the machine has no Vulkan loader, loads the one that comes with it.
+ * Makes SwiftShader, a Vulkan driver that runs on the CPU, available to this process. It is unpacked once, into a cache
+ * folder (`$XDG_CACHE_HOME/alex` or `~/.cache/alex`, otherwise the system's temporary folder). If the machine has no
+ * Vulkan loader, the included one is loaded.
  *
- * Linux on x64 only. Does not throw where it cannot be had: `manifest` is `undefined` and `reason` says why.
+ * Linux on x64 only. On other platforms it does not throw: `manifest` is `undefined` and `reason` says why.
  */
 export function embeddedDriver(): Promise<EmbeddedDriver> {
   prepared ??= prepare();
@@ -38,7 +38,7 @@ export function embeddedDriver(): Promise<EmbeddedDriver> {
 async function prepare(): Promise<EmbeddedDriver> {
   const { platform, arch } = process;
   if (platform !== 'linux' || arch !== 'x64') {
-    return unavailable(`the embedded driver is made for Linux on x64, this is ${platform} on ${arch}`);
+    return unavailable(`the embedded driver supports only Linux on x64, this is ${platform} on ${arch}`);
   }
   try {
     // A worker usually has a copy of the environment, and drivers read the process's own.
@@ -59,7 +59,7 @@ function unavailable(reason: string): EmbeddedDriver {
   return { manifest: undefined, reason };
 }
 
-/** The driver travels in the Chromium package: `bin/swiftshader.tar.br`, beside `build/cjs/index.cjs`, its entry. */
+/** The driver is part of the Chromium package: `bin/swiftshader.tar.br`, next to its entry `build/cjs/index.cjs`. */
 async function unpackDriver(): Promise<string> {
   const chromium = join(createRequire(import.meta.url).resolve('@sparticuz/chromium'), '../../..');
   const { version } = JSON.parse(await readFile(join(chromium, 'package.json'), 'utf8')) as { version: string };

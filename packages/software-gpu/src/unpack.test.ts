@@ -49,14 +49,14 @@ async function expectWhole(path: string): Promise<void> {
 }
 
 describe('unpacked', () => {
-  it('unpacks the wanted files into the first cache folder and leaves nothing else there', async () => {
+  it('unpacks the required files into the first cache folder and leaves nothing else there', async () => {
     const path = await unpacked(what, [cache, join(folder, 'second')]);
     expect(path).toBe(join(cache, 'driver-1.0.0'));
     await expectWhole(path);
     expect(await readdir(cache)).toEqual(['driver-1.0.0']);
   });
 
-  it('uses what is there without touching it, even where the archive has gone', async () => {
+  it('uses existing files without touching them, even if the archive has gone', async () => {
     const path = await unpacked(what, [cache]);
     await rm(what.archive);
     const before = await stat(cache);
@@ -64,7 +64,7 @@ describe('unpacked', () => {
     expect((await stat(cache)).mtimeMs).toBe(before.mtimeMs);
   });
 
-  it('finds what is in a later cache folder before it fills an earlier one', async () => {
+  it('finds files in a later cache folder before it fills an earlier one', async () => {
     const second = join(folder, 'second');
     const path = await unpacked(what, [second]);
     expect(await unpacked(what, [cache, second])).toBe(path);
@@ -75,7 +75,7 @@ describe('unpacked', () => {
     ['a file that is missing', (path: string) => rm(join(path, 'manifest.json'))],
     ['no list of contents', (path: string) => rm(join(path, 'contents.json'))],
     ['a list of contents that was cut off', (path: string) => truncate(join(path, 'contents.json'), 5)],
-  ])('does not take a folder with %s for whole, and puts a whole one in its place', async (_, tear) => {
+  ])('does not accept a folder with %s, and replaces it', async (_, tear) => {
     const path = await unpacked(what, [cache]);
     await tear(path);
     expect(await unpacked(what, [cache])).toBe(path);
@@ -83,17 +83,17 @@ describe('unpacked', () => {
     expect(await readdir(cache)).toEqual(['driver-1.0.0']);
   });
 
-  it('leaves nothing behind when the archive is torn or lacks a file', async () => {
+  it('leaves nothing behind if the archive is damaged or lacks a file', async () => {
     const whole = await readFile(what.archive);
     await truncate(what.archive, Math.floor(whole.length / 2));
     await expect(unpacked(what, [cache])).rejects.toThrow(cache);
     expect(await readdir(cache)).toEqual([]);
     await writeFile(what.archive, whole);
-    await expect(unpacked({ ...what, files: ['other.so'] }, [cache])).rejects.toThrow('does not hold other.so');
+    await expect(unpacked({ ...what, files: ['other.so'] }, [cache])).rejects.toThrow('does not contain other.so');
     expect(await readdir(cache)).toEqual([]);
   });
 
-  it('clears away what a process that was killed left long ago, and leaves one that is at work alone', async () => {
+  it('clears away what a killed process left long ago, but not the files of a running one', async () => {
     const old = join(cache, '.part-old');
     const young = join(cache, '.part-young');
     await mkdir(old, { recursive: true });
@@ -104,7 +104,7 @@ describe('unpacked', () => {
     expect((await readdir(cache)).sort()).toEqual(['.part-young', 'driver-1.0.0']);
   });
 
-  it('continues to the next cache folder where one cannot be made, and names all where none can', async () => {
+  it('tries the next cache folder if one cannot be created, and names all if none can', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
     const second = join(folder, 'second');
@@ -122,7 +122,7 @@ describe('unpacked', () => {
     await expect(unpacked(what, [cache])).rejects.toThrow('others may write to it');
   });
 
-  it('may happen in several processes at once', async () => {
+  it('works in several processes at once', async () => {
     const program = [
       `import { unpacked } from ${JSON.stringify(new URL('./unpack.ts', import.meta.url).href)};`,
       'console.log("ready");',

@@ -6,28 +6,28 @@ import { createBrotliDecompress } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { isTrusted, ownFolder } from './cache-folder.js';
 
-/** What to take out of which archive, and what the folder that receives it is called. */
+/** What to unpack from which archive, and the name of the target folder. */
 export interface Unpacking {
   /** Path of a tar archive, compressed with brotli. */
   readonly archive: string;
   /** Names of the wanted files in the archive. */
   readonly files: readonly string[];
-  /** Name of the folder that holds them; with the version, since a whole folder is never written again. */
+  /** Name of the target folder. It contains the version, because a complete folder is never written again. */
   readonly name: string;
 }
 
-/** Written last: the sizes of the files. A folder without it, or with files of other sizes, is not whole. */
+/** Written last: the sizes of the files. A folder without it, or with files of other sizes, is incomplete. */
 const contents = 'contents.json';
 
 const partPrefix = '.part-';
 const partLifetimeMilliseconds = 3_600_000;
 
 /**
- * Gives the folder with the unpacked files, from the first cache folder that has it whole, or else in the first one that
- * can be written to. Files are unpacked beside their place and moved there in one go, so that other processes see either
+ * Returns the folder with the unpacked files, from the first cache folder that has a complete one, or else in the first
+ * writable one. Files are unpacked in a temporary folder, which is then renamed, so that other processes see either
  * nothing or everything.
  *
- * Throws an `Error` that says for every cache folder what went wrong.
+ * Throws an `Error` with the reason for every cache folder.
  */
 export async function unpacked(what: Unpacking, cacheFolders: readonly string[]): Promise<string> {
   for (const cache of cacheFolders) {
@@ -91,11 +91,11 @@ async function extractFiles({ archive, files }: Unpacking, folder: string): Prom
   })();
   await Promise.all([pipeline(createReadStream(archive), createBrotliDecompress(), tar), writing]);
   const missing = files.filter((file) => sizes[file] === undefined);
-  if (missing.length > 0) throw new Error(`${archive} does not hold ${missing.join(', ')}`);
+  if (missing.length > 0) throw new Error(`${archive} does not contain ${missing.join(', ')}`);
   await writeDurably(join(folder, contents), Buffer.from(JSON.stringify(sizes)));
 }
 
-/** On the disk before the folder gets its name: a power failure must not leave a named folder with empty files. */
+/** Flushed to disk before the folder gets its name: a power failure must not leave a named folder with empty files. */
 async function writeDurably(path: string, bytes: Buffer): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
@@ -111,7 +111,7 @@ async function moveInto(part: string, cache: string, what: Unpacking): Promise<v
   try {
     await rename(part, target);
   } catch (error) {
-    // Another process was quicker, or a torn folder is in the way.
+    // Another process was faster, or an incomplete folder is in the way.
     if (await isWhole(cache, what)) return;
     const torn = await mkdtemp(join(cache, partPrefix));
     await rename(target, join(torn, what.name)).catch(() => {
@@ -122,7 +122,7 @@ async function moveInto(part: string, cache: string, what: Unpacking): Promise<v
   }
 }
 
-/** What processes that were killed while they unpacked have left. */
+/** Left behind by processes that were killed while unpacking. */
 async function removeOldParts(cache: string): Promise<void> {
   for (const entry of await readdir(cache)) {
     if (!entry.startsWith(partPrefix)) continue;

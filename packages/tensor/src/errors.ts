@@ -1,4 +1,4 @@
-/** The base of every error this project throws on purpose: its message is meant for people. */
+/** Base class of all errors that this project throws on purpose. Their messages are written for users. */
 export class AlexError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -6,24 +6,24 @@ export class AlexError extends Error {
   }
 }
 
-/** A shape that does not fit: names the layer, what it got and what would fit. */
+/** A shape that does not fit: the message gives the layer, the actual shape and what would fit. */
 export class ShapeError extends AlexError {}
 
-/** An option that is not allowed: names the option, its value and the allowed values. */
+/** An option that is not allowed: the message gives the option, its value and the allowed values. */
 export class ConfigError extends AlexError {}
 
-/** Data that cannot be used: names the file or image and what is wrong with it. */
+/** Unusable data: the message gives the file or image and what is wrong with it. */
 export class DataError extends AlexError {}
 
-/** No adapter, an unknown one, one that was lost, or one whose limits are too small. */
+/** There is no adapter, the adapter is unknown or was lost, or its limits are too small. */
 export class AdapterError extends AlexError {}
 
-/** An adapter that was lost: reset, unplugged, or given up by its driver. It can often be opened again. */
+/** An adapter that was lost: it was reset or unplugged, or its driver gave up. It can often be opened again. */
 export class AdapterLostError extends AdapterError {}
 
-/** More memory than the adapter has, or gives. */
+/** More memory is needed than the adapter has, or provides. */
 export class MemoryError extends AdapterError {
-  /** The largest batch that would fit, where that is known; 0 where none does. */
+  /** The largest batch that would fit, if known; 0 if none does. */
   readonly largestBatch: number | undefined;
 
   constructor(message: string, options: ErrorOptions & { readonly largestBatch?: number } = {}) {
@@ -32,5 +32,5 @@ export class MemoryError extends AdapterError {
   }
 }
 
-/** A weights or checkpoint file that is torn, foreign or does not fit the network. */
+/** A weights or checkpoint file that is truncated, of an unknown format, or does not fit the network. */
 export class CheckpointError extends AlexError {}

@@ -1,4 +1,4 @@
-// What authors of kernels and layers use: recording, products, random numbers, tunables and the tuner.
+// For authors of kernels and layers: recording, products, random numbers, tunables and the tuner.
 export { type CompileKernelsOptions, compileKernels } from './kernel/compile-kernels.js';
 export { recordElementwise } from './kernel/elementwise.js';
 export {

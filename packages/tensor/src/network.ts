@@ -1,4 +1,4 @@
-// What fits a described network to adapters and runs it, for those who place, train or watch networks.
+// Compiles described networks for adapters and runs them: for programs that place, train or inspect networks.
 export { Exchange, type ExchangeEnd } from './kernel/exchange.js';
 export type { MakeMessage, Message, MessageEnds, Taken } from './kernel/message.js';
 export {

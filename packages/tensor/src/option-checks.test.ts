@@ -12,7 +12,7 @@ import {
 
 type Check = (owner: string, option: string, value: unknown) => void;
 
-/** What each check takes, what it refuses, and how the error calls what is allowed. */
+/** What each check accepts and refuses, and how the error describes the allowed values. */
 const cases: readonly [string, Check, readonly unknown[], readonly unknown[], string][] = [
   [
     'checkWholeNumber',
@@ -29,7 +29,7 @@ const cases: readonly [string, Check, readonly unknown[], readonly unknown[], st
 ];
 
 test.each(cases)(
-  '%s takes what is allowed, and names owner, option and value else',
+  '%s accepts what is allowed, and otherwise names owner, option and value',
   (_, check, taken, refused, allowed) => {
     for (const value of taken) check('conv1', 'option', value);
     for (const value of refused) {
@@ -41,21 +41,21 @@ test.each(cases)(
   },
 );
 
-test('a whole number may have another least value', () => {
+test('a whole number may have another minimum', () => {
   checkWholeNumber('net', 'classes', 2, 2);
   expect(() => checkWholeNumber('net', 'classes', 1, 2)).toThrow(
     'net: classes must be a whole number of at least 2, got 1',
   );
 });
 
-test('a whole number may have a largest value', () => {
+test('a whole number may have a maximum', () => {
   checkWholeNumber('augmenter', 'seed', 7, 0, 7);
   expect(() => checkWholeNumber('augmenter', 'seed', 8, 0, 7)).toThrow(
     'augmenter: seed must be a whole number from 0 to 7, got 8',
   );
 });
 
-test('a column holds its share, and what does not divide evenly is refused', () => {
+test('a column gets its part, and what does not divide evenly is refused', () => {
   expect(shareOfColumn('conv1', 'filters', 96, { index: 1, count: 2 })).toBe(48);
   expect(shareOfColumn('conv1', 'filters', 96, { index: 1, count: 4, span: 3 })).toBe(72);
   const refuse = () => shareOfColumn('conv1', 'filters', 5, { index: 0, count: 2 });

@@ -1,6 +1,6 @@
 import { ConfigError } from './errors.js';
 
-// What options of layers and networks may be. Each check names its owner (a layer or network), the option and the value.
+// Checks for options of layers and networks. Each error names its owner (a layer or network), the option and the value.
 
 /** The error for an option that is not `allowed`: `conv1: filters must be a whole number of at least 1, got 0`. */
 export function optionError(owner: string, option: string, allowed: string, value: unknown): ConfigError {
@@ -36,7 +36,7 @@ export function checkWholeNumber(
   throw optionError(owner, option, `a whole number ${range}`, value);
 }
 
-/** @throws ConfigError unless the value is finite in float32, in which kernels compute. */
+/** @throws ConfigError unless the value is finite in float32, the type that kernels compute in. */
 export function checkFinite(owner: string, option: string, value: unknown): void {
   if (!isFinite32(value)) throw optionError(owner, option, 'a finite number', value);
 }
@@ -46,7 +46,10 @@ export function checkNotNegative(owner: string, option: string, value: unknown):
   if (!isFinite32(value) || value < 0) throw optionError(owner, option, 'a number of at least 0', value);
 }
 
-/** @throws ConfigError unless the value is finite in float32 and above 0 there: what rounds to 0 is refused as well. */
+/**
+ * @throws ConfigError unless the value is finite in float32 and above 0 there: a value that rounds to 0 is refused as
+ * well.
+ */
 export function checkPositive(owner: string, option: string, value: unknown): void {
   if (!isFinite32(value) || Math.fround(value) <= 0) throw optionError(owner, option, 'a number above 0', value);
 }
@@ -56,7 +59,7 @@ export function checkBoolean(owner: string, option: string, value: unknown): voi
   if (typeof value !== 'boolean') throw optionError(owner, option, 'true or false', value);
 }
 
-/** @throws ConfigError unless the value is one of these texts. */
+/** @throws ConfigError unless the value is one of these strings. */
 export function checkOneOf(owner: string, option: string, value: unknown, allowed: readonly string[]): void {
   if (allowed.includes(value as string)) return;
   throw optionError(owner, option, allowed.map((text) => `'${text}'`).join(' or '), value);

@@ -1,20 +1,20 @@
 import { ShapeError } from './errors.js';
 
-/** Sizes from the slowest to the fastest index as seen from outside: `[N, C, H, W]` or `[N, F]`. */
+/** Sizes from the slowest to the fastest index, in the public layout: `[N, C, H, W]` or `[N, F]`. */
 export type Shape = readonly number[];
 
-/** A tensor in ordinary memory, row-major in its shape: what goes in and comes out of the project. */
+/** A tensor in host memory, row-major in its shape: the format of all public inputs and outputs. */
 export interface HostTensor {
   shape: number[];
   data: Float32Array;
 }
 
-/** How many elements a shape holds. */
+/** The number of elements of a shape. */
 export function elementCount(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** Elements of one image of a shape whose first index is the image: `[N, C, H, W]` gives `C * H * W`. */
+/** Elements per image of a shape whose first index is the image: `C * H * W` for `[N, C, H, W]`. */
 export function elementsPerImage(shape: Shape): number {
   return elementCount(shape.slice(1));
 }
@@ -32,7 +32,7 @@ export function imageShape(layer: string, shape: Shape): [number, number, number
   return [n, c, h, w];
 }
 
-/** Throws a `ShapeError` where data is no `Float32Array`, or does not have as many values as the shape. */
+/** Throws a `ShapeError` if data is not a `Float32Array`, or does not have as many values as the shape. */
 export function checkHostTensor(what: string, tensor: HostTensor): void {
   if (kindOfArray(tensor.data) !== 'Float32Array') {
     throw new ShapeError(
@@ -47,7 +47,10 @@ export function checkHostTensor(what: string, tensor: HostTensor): void {
   }
 }
 
-/** `Float32Array`, `Array` and the like: also of values from another realm, such as a test runner's. */
+/**
+ * The type of an array: `Float32Array`, `Array` and so on. Also works for values from another realm, such as a test
+ * runner's.
+ */
 export function kindOfArray(values: unknown): string {
   return Object.prototype.toString.call(values).slice('[object '.length, -1);
 }

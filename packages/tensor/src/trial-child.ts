@@ -1,5 +1,5 @@
 import { openGpu } from './adapter/adapters.js';
 import { serveTrials } from './kernel/serve-trials.js';
 
-// The process in which the tuner tries candidates that may take it down.
+// The process in which the tuner tries candidates that may crash it.
 serveTrials(openGpu);

@@ -5,7 +5,7 @@ export function base64FromFloats(values: Float32Array): string {
   return bytes.toString('base64');
 }
 
-/** The numbers that `base64FromFloats` wrote. */
+/** Decodes the text of `base64FromFloats`. */
 export function floatsFromBase64(text: string): Float32Array {
   const bytes = Buffer.from(text, 'base64');
   return Float32Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => bytes.readFloatLE(4 * i));

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { readCaffeMean, readCaffemodel } from './caffemodel.js';
 
-/** What Caffe itself says of its files, as far as they are read: src/caffe/proto/caffe.proto. */
+/** Caffe's own definition of its files, as far as we read them: src/caffe/proto/caffe.proto. */
 const { root } = protobuf.parse(`
   syntax = "proto2";
   message BlobShape { repeated int64 dim = 1 [packed = true]; }
@@ -46,8 +46,8 @@ async function fileOf(bytes: Uint8Array): Promise<string> {
 const ramp = (length: number) => Array.from({ length }, (_, i) => Math.fround(i / 8 - 3));
 
 describe('readCaffemodel', () => {
-  it('reads files of 2014: layers with four sizes a blob', async () => {
-    // Larger than what is read at a time.
+  it('reads files of 2014: layers with four sizes per blob', async () => {
+    // Larger than the read buffer.
     const long = ramp(20_000);
     const bytes = encode('NetParameter', {
       name: 'AlexNet',
@@ -76,7 +76,7 @@ describe('readCaffemodel', () => {
     expect(tensors['fc6.weight']).toEqual({ shape: [1, 1, 200, 100], data: Float32Array.from(long) });
   });
 
-  it('reads later files, and numbers of 8 bytes or one by one', async () => {
+  it('reads later files, and numbers of 8 bytes or unpacked', async () => {
     const long = Array.from({ length: 9000 }, (_, i) => i / 7);
     const bytes = encode('NetParameter', {
       layer: [
@@ -105,7 +105,7 @@ describe('readCaffemodel', () => {
     expect(tensor).toEqual({ shape: [1, 3, 2, 2], data: Float32Array.from(ramp(12)) });
   });
 
-  it('names what is missing, torn, foreign or old', async () => {
+  it('names what is missing, truncated, foreign or old', async () => {
     const refused = async (bytes: Uint8Array, message: RegExp) => {
       const reading = readCaffemodel(await fileOf(bytes));
       await expect(reading).rejects.toThrow(CheckpointError);
@@ -114,10 +114,10 @@ describe('readCaffemodel', () => {
     await expect(readCaffemodel(join(directory, 'none'))).rejects.toThrow(/none: could not be read: there is no such/);
     const layer = { name: 'conv1', blobs: [{ shape: { dim: [4] }, data: ramp(4) }] };
     const whole = encode('NetParameter', { layer: [layer] });
-    for (let length = 1; length < whole.length; length++) await refused(whole.subarray(0, length), /cut off/);
+    for (let length = 1; length < whole.length; length++) await refused(whole.subarray(0, length), /truncated/);
     await refused(new Uint8Array(), /no layers with weights/);
     await refused(Buffer.from('PK\x03\x04 a zip file, from somewhere else'), /not a usable caffemodel/);
-    await refused(Uint8Array.of(0, 0, 0, 0), /byte 0 begins no field/);
+    await refused(Uint8Array.of(0, 0, 0, 0), /no protobuf field begins at its byte 0/);
     await refused(
       encode('NetParameter', { layer: [{ name: 'fc', blobs: [{ shape: { dim: [5] }, data: ramp(4) }] }] }),
       /fc.weight has the shape \[5\], which its 4 numbers do not fit/,

@@ -4,9 +4,11 @@ import { elementCount } from '@alex/tensor/kernels';
 import protobuf from 'protobufjs/minimal.js';
 import { describeFileError, readAll } from './file.js';
 
-/** Numbers of the fields that are read, from `caffe.proto`. */
+/** Numbers of the fields in use, from `caffe.proto`. */
 const FIELDS = {
-  /** `NetParameter`: `layers` held `V1LayerParameter`s until 2014, `layer` holds `LayerParameter`s since. */
+  /**
+   * `NetParameter`: until 2014, `layers` contained `V1LayerParameter`s; since then, `layer` contains `LayerParameter`s.
+   */
   network: { name: 1, layers: 2, layer: 100 },
   oldLayer: { layer: 1, name: 4, type: 5, blobs: 6 },
   layer: { name: 1, type: 2, blobs: 7 },
@@ -14,7 +16,7 @@ const FIELDS = {
   shape: { dim: 1 },
 } as const;
 
-/** `V1LayerParameter.LayerType`, as far as it matters in which order they come. */
+/** `V1LayerParameter.LayerType`, as far as the order of these layers matters. */
 const OLD_TYPES: Readonly<Record<number, string>> = {
   4: 'Convolution',
   6: 'Dropout',
@@ -24,35 +26,36 @@ const OLD_TYPES: Readonly<Record<number, string>> = {
   18: 'ReLU',
 };
 
-/** A layer of a network of Caffe's. */
+/** A layer of a Caffe network. */
 export interface CaffeLayer {
   readonly name: string;
-  /** `Convolution`, `LRN`, `Pooling`; a number where Caffe's old one is of no interest here. */
+  /** `Convolution`, `LRN`, `Pooling`; a number for the other types of the old format. */
   readonly type: string;
 }
 
-/** What a `.caffemodel` holds. */
+/** The contents of a `.caffemodel`. */
 export interface Caffemodel {
-  /** `AlexNet`; empty where it was not named. */
+  /** For example `AlexNet`; empty if the file has no name. */
   readonly name: string;
-  /** In their order, those without weights too. */
+  /** In order, including those without weights. */
   readonly layers: readonly CaffeLayer[];
-  /** `LAYER.weight`, `LAYER.bias`; shapes as the file has them: four sizes each in files of 2014. */
+  /** `LAYER.weight`, `LAYER.bias`; with the shapes of the file: four sizes each in files of 2014. */
   readonly tensors: Record<string, HostTensor>;
 }
 
-/** What Caffe's layers call their blobs, in their order. */
+/** The names of the blobs of Caffe's layers, in order. */
 const BLOB_NAMES = ['weight', 'bias'];
 
-/** More of a field than this is read where it belongs, not through the window. */
+/** Longer fields are read directly to their destination, not through the window. */
 const WINDOW = 2 ** 16;
 /** A tag and a length, or a tag and a number. */
 const LONGEST_HEAD = 20;
 
 /**
- * Reads a `.caffemodel` (a `NetParameter` of Caffe's). Beside the numbers themselves it needs some kilobytes of memory.
+ * Reads a `.caffemodel` (a `NetParameter` of Caffe). Besides the numbers themselves, it needs some kilobytes of memory.
  *
- * @throws CheckpointError that names the file and what is wrong with it: missing, torn, foreign, or of another type
+ * @throws CheckpointError with the file and what is wrong with it: missing, truncated, of an unknown format or of
+ * another type
  */
 export async function readCaffemodel(path: string): Promise<Caffemodel> {
   return withMessage(path, 'caffemodel', async (message) => {
@@ -66,18 +69,18 @@ export async function readCaffemodel(path: string): Promise<Caffemodel> {
       if (field.number === layers) all.push(await readLayer(field.bytes, FIELDS.oldLayer, tensors));
       if (field.number === layer) all.push(await readLayer(field.bytes, FIELDS.layer, tensors));
     }
-    if (Object.keys(tensors).length === 0) message.fail('it holds no layers with weights');
+    if (Object.keys(tensors).length === 0) message.fail('it contains no layers with weights');
     return { name: network, layers: all, tensors };
   });
 }
 
 /**
- * Reads a mean image of Caffe's, such as `imagenet_mean.binaryproto`: one blob.
+ * Reads a mean image of Caffe, such as `imagenet_mean.binaryproto`: one blob.
  *
  * @throws CheckpointError as {@link readCaffemodel} does
  */
 export async function readCaffeMean(path: string): Promise<HostTensor> {
-  return withMessage(path, 'mean image of Caffe', (message) => readBlob(message, 'the mean'));
+  return withMessage(path, 'Caffe mean image', (message) => readBlob(message, 'the mean'));
 }
 
 async function readLayer(
@@ -96,12 +99,12 @@ async function readLayer(
     if (field.number === numbers.name) name = (await field.bytes.read()).toString('utf8');
     if (field.number === numbers.blobs) blobs.push(field.bytes);
     if ('layer' in numbers && field.number === numbers.layer) {
-      message.fail('it is of the oldest form; convert it with upgrade_net_proto_binary of Caffe first');
+      message.fail('it has the oldest format; convert it with upgrade_net_proto_binary of Caffe first');
     }
   }
   for (const [index, blob] of blobs.entries()) {
     const tensor = `${name}.${BLOB_NAMES[index] ?? `blob${index}`}`;
-    if (Object.hasOwn(tensors, tensor)) message.fail(`it holds ${tensor} twice`);
+    if (Object.hasOwn(tensors, tensor)) message.fail(`it contains ${tensor} twice`);
     tensors[tensor] = await readBlob(blob, tensor);
   }
   return { name, type };
@@ -118,10 +121,10 @@ async function readBlob(message: Message, name: string): Promise<HostTensor> {
     else if (field.number === shape && field.bytes) sizes = await readShape(field.bytes);
     else if (field.number === data && field.bytes) runs.push({ bytes: field.bytes, width: 4 });
     else if (field.number === doubleData && field.bytes) runs.push({ bytes: field.bytes, width: 8 });
-    // Writers may give numbers one by one, too.
+    // Numbers may also be stored one by one.
     else if (field.number === data || field.number === doubleData) single.push(field.value);
     else if (field.number !== diff && field.number !== doubleDiff) {
-      message.fail(`${name} has a field ${field.number}, which no blob of Caffe's has`);
+      message.fail(`${name} has a field ${field.number}, which Caffe blobs do not have`);
     }
   }
   const old = [num, channels, height, width].map((number) => oldSizes[number] ?? 0);
@@ -180,7 +183,7 @@ interface Field {
   readonly bytes?: Message;
 }
 
-/** A protobuf message that stays in its file: protobuf.js would want all of it in memory at once. */
+/** A protobuf message that stays in its file: protobuf.js would need all of it in memory at once. */
 class Message {
   readonly #file: WindowedFile;
   readonly #what: { readonly path: string; readonly kind: string };
@@ -230,21 +233,21 @@ class Message {
         }
       } catch (error) {
         const cut = error instanceof RangeError && head.length < LONGEST_HEAD;
-        return this.fail(cut ? 'it was cut off' : `its byte ${position} begins no field of a protobuf message`);
+        return this.fail(cut ? 'it is truncated' : `no protobuf field begins at its byte ${position}`);
       }
       position += reader.pos + bytes;
       if (position > this.#end) {
         this.fail(
-          `its field ${field.number} ends ${position - this.#end} bytes too late: it was cut off, or is no protobuf message`,
+          `its field ${field.number} ends ${position - this.#end} bytes too late: it is truncated, or not a protobuf message`,
         );
       }
       yield field;
     }
   }
 
-  /** All of it; for names and the like. */
+  /** The whole content; for names and other short fields. */
   async read(): Promise<Buffer> {
-    if (this.length > WINDOW) this.fail(`a name or shape of ${this.length} bytes is none`);
+    if (this.length > WINDOW) this.fail(`a name or shape cannot have ${this.length} bytes`);
     return Buffer.from(await this.#file.at(this.#begin, this.length));
   }
 
@@ -266,7 +269,7 @@ class Message {
   }
 }
 
-/** A file of which a piece is kept, so that reading small fields one after another costs few calls of the system. */
+/** A file with a cached window, so that reading small fields in sequence takes few system calls. */
 class WindowedFile {
   readonly #file: FileHandle;
   readonly #buffer = Buffer.alloc(WINDOW);
@@ -277,7 +280,7 @@ class WindowedFile {
     this.#file = file;
   }
 
-  /** Bytes that are good until the next call; at most a window. */
+  /** Bytes that are valid until the next call; at most a window. */
   async at(position: number, length: number): Promise<Buffer> {
     if (position < this.#begin || position + length > this.#begin + this.#length) {
       this.#begin = position;

@@ -19,7 +19,7 @@ const images = dataset.train.length;
 /** 21 images in batches of 4. */
 const stepsPerEpoch = 5;
 
-/** A run that has learnt for so many steps, with these validation errors every third: without a network. */
+/** A run that has done this many steps, with these validation errors every third step; no network is involved. */
 async function runAt(step: number, recipe: Partial<Recipe> = {}, errors: readonly number[] = [], rateFactor?: number) {
   const run = await RunDirectory.create(join(parent, `run${count++}`), configOf(recipe));
   for (const [index, top1Error] of errors.entries()) {
@@ -51,7 +51,7 @@ describe('changing a run by hand', () => {
     expect(rateAt(run, 10)).toBeCloseTo(0.0004, 12);
   });
 
-  it('counts the drops that a plateau has made by then', async () => {
+  it('counts the drops that a plateau schedule has made by then', async () => {
     const errors = [0.5, 0.5];
     const schedule = { kind: 'plateau', factor: 0.5, patience: 1, threshold: 0, drops: 3 } as const;
     const { run } = await changeRun(await runAt(6, { schedule }, errors), images, { learningRate: 0.002 });
@@ -59,7 +59,7 @@ describe('changing a run by hand', () => {
     expect(rateAt(run, 9, [...errors, 0.5])).toBeCloseTo(0.001, 12);
   });
 
-  it('takes what a rollback did into account', async () => {
+  it('takes a rollback into account', async () => {
     const { run, change } = await changeRun(await runAt(6, { schedule: drops }, [], 0.5), images, {
       learningRate: 0.004,
     });
@@ -68,7 +68,7 @@ describe('changing a run by hand', () => {
     expect(rateAt(run, 6)).toBeCloseTo(0.008, 12);
   });
 
-  it('goes on from the present rate by another schedule', async () => {
+  it('continues from the current rate with another schedule', async () => {
     const begun = await runAt(6, { schedule: drops });
     const { run } = await changeRun(begun, images, { schedule: { kind: 'step', factor: 0.5, epochs: [1, 3] } });
     expect(rateAt(run, 5)).toBeCloseTo(0.001, 12);
@@ -100,13 +100,13 @@ describe('changing a run by hand', () => {
     expect(run).toBe(begun);
   });
 
-  it('says where another length alone makes the rate jump up, and can keep the old length', async () => {
+  it('warns if another length alone raises the rate, and can keep the old length', async () => {
     const exponential = { kind: 'exponential', factor: 100, steps: 3 } as const;
     const begun = await runAt(12, { schedule: exponential });
     const { jump, run } = await changeRun(begun, images, { steps: 24 });
     expect(jump!.before).toBeCloseTo(0.0001, 12);
     expect(jump!.after).toBeCloseTo(0.001, 12);
-    // What was, stays: the run can be made again from its configuration.
+    // The past stays: the run can be reproduced from its configuration.
     expect(rateAt(run, 8)).toBeCloseTo(rateAt(begun, 8), 12);
     expect(rateAt(run, 12)).toBeCloseTo(0.001, 12);
     const kept = await changeRun(begun, images, {
@@ -116,11 +116,11 @@ describe('changing a run by hand', () => {
     expect(kept.jump).toBeUndefined();
     expect(rateAt(kept.run, 12)).toBeCloseTo(0.0001, 12);
     expect(rateAt(kept.run, 23)).toBeCloseTo(0.0001, 12);
-    // Nothing jumps where the schedule does not look at the length.
+    // Nothing jumps if the schedule does not depend on the length.
     expect((await changeRun(await runAt(12, { schedule: drops }), images, { steps: 24 })).jump).toBeUndefined();
   });
 
-  it('is refused where there is nothing to scale, and where parameters have schedules of their own', async () => {
+  it('is refused if there is nothing to scale, and if parameters have their own schedules', async () => {
     const nothing = await runAt(6, { schedule: { kind: 'step', factor: 0, epochs: [1] } });
     await expect(changeRun(nothing, images, { learningRate: 0.001 })).rejects.toThrow(ConfigError);
     await expect(changeRun(nothing, images, { learningRate: 0.001 })).rejects.toThrow(/rate is 0 at step 6/);
@@ -131,7 +131,7 @@ describe('changing a run by hand', () => {
   });
 });
 
-it('a run that was changed by hand can be made again from its config.json, bit by bit', async () => {
+it('a run that was changed by hand can be reproduced from its config.json, bit for bit', async () => {
   const gpu = await testGpu();
   const before = gpu.liveBuffers;
   const trainIn = async (run: RunDirectory) => {

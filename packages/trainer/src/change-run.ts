@@ -4,30 +4,35 @@ import { errorsOf, Rates } from './rates.js';
 import type { Recipe, RecipeChange } from './recipe.js';
 import type { RunDirectory } from './run-directory.js';
 
-/** What can be changed by hand of a run that has begun. */
+/** Changes that can be made by hand to a run that has started. */
 export interface ByHand {
-  /** The general learning rate from the next step on; the schedule lowers it further as it would have lowered the old one. */
+  /**
+   * The general learning rate from the next step on; the schedule lowers it further as it would have lowered the old
+   * one.
+   */
   readonly learningRate?: number | undefined;
-  /** Takes the place of the run's schedule; the rate stays what it is until this one changes it. */
+  /** Replaces the run's schedule; the rate does not change until this schedule changes it. */
   readonly schedule?: Recipe['schedule'] | undefined;
   /** Length of the run, in steps. */
   readonly steps?: number | undefined;
 }
 
-/** A run as it was changed. */
+/** A run with changes. */
 export interface ChangedRun {
-  /** Written down when its training begins. */
+  /** Saved when its training starts. */
   readonly run: RunDirectory;
-  /** What is new; nothing where all is as it was. */
+  /** What is new; undefined if nothing changed. */
   readonly change: RecipeChange | undefined;
-  /** The learning rate before and after where another length alone makes it jump up, as a schedule over the whole run does. */
+  /**
+   * The learning rate before and after, if a different length alone makes it jump, as in a schedule over the whole run.
+   */
   readonly jump: { readonly before: number; readonly after: number } | undefined;
 }
 
 /**
- * Changes a run by hand, from its newest checkpoint on. The change becomes part of its recipe, so the run can be made again
- * from its `config.json`. The learning rate that the run was given last (where none was given since it began, the one that it began
- * with) changes nothing: a command that is repeated to resume a run must not undo what its schedule did.
+ * Changes a run by hand, from its newest checkpoint on. The change becomes part of its recipe, so the run can be
+ * reproduced from its `config.json`. Giving the run's latest learning rate again (or its initial rate, if it was never
+ * changed) has no effect: a command that is repeated to resume a run must not undo what its schedule did.
  *
  * @param images how many there are to learn from
  * @throws ConfigError where the run is longer already than it is to be, a rate of 0 would have to be scaled, or some parameters have schedules of their own
@@ -76,7 +81,7 @@ export async function changeRun(run: RunDirectory, images: number, byHand: ByHan
     const [before, after] = [rateAt(recipe), rateAt(withChange(change))];
     return { run: run.changed(withChange(change)), change, jump: after > before ? { before, after } : undefined };
   }
-  // After a rollback, a checkpoint has a factor of its own.
+  // After a rollback, a checkpoint has its own factor.
   const rollback = (await run.latestCheckpoint())?.rateFactor ?? 1;
   const before = rollback * rateAt(recipe);
   const after = learningRate ?? before;

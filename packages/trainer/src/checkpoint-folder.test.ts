@@ -24,7 +24,7 @@ const checkpoint = (step: number, top1Error?: number): Checkpoint => ({
 });
 const file = (step: number) => join(folder.path, `step-0000000${step}.safetensors`);
 
-/** What is continued from, and what is said of those that are not used. */
+/** The checkpoint to continue from, and the messages about those that are not used. */
 async function restored(options: { before?: number } = {}) {
   const problems: string[] = [];
   let used: Checkpoint | undefined;
@@ -38,7 +38,7 @@ async function restored(options: { before?: number } = {}) {
 }
 
 describe('CheckpointFolder', () => {
-  it('holds parameters under their own names, momentum beside them, and says where the run stands', async () => {
+  it('stores parameters under their own names, momentum beside them, and the state of the run', async () => {
     await folder.save({ ...checkpoint(3), notes: { epoch: '2' } });
     const { tensors, metadata } = await readSafetensors(file(3));
     expect(tensors).toEqual({ 'conv1.weight': values(3, 1), 'conv1.weight.velocity': values(3, 2) });
@@ -76,7 +76,7 @@ describe('CheckpointFolder', () => {
     [
       'newer',
       (path) => writeSafetensors(path, { a: values(1) }, { format: 'alex-checkpoint', version: '2', step: '2' }),
-      /is a checkpoint of version 2, only 1 is known/,
+      /is a checkpoint of version 2, but only 1 is supported/,
     ],
     [
       'damaged',
@@ -85,9 +85,9 @@ describe('CheckpointFolder', () => {
         bytes[bytes.length - 1]! ^= 1;
         await writeFile(path, bytes);
       },
-      /check sum/,
+      /checksum/,
     ],
-  ])('names a file that is %s, puts it aside and uses the one before', async (_, spoil, message) => {
+  ])('names a file that is %s, sets it aside and uses the previous one', async (_, spoil, message) => {
     await folder.save(checkpoint(1));
     await folder.save(checkpoint(2));
     await spoil(file(2));
@@ -96,7 +96,7 @@ describe('CheckpointFolder', () => {
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain(file(2));
     expect(problems[0]).toMatch(message);
-    expect(problems[0]).toMatch(/put aside, and the checkpoint of step 1 is used instead/);
+    expect(problems[0]).toMatch(/set aside, and the checkpoint of step 1 is used instead/);
     expect((await readdir(folder.path)).sort()).toEqual([
       'step-00000001.safetensors',
       'step-00000002.safetensors.unused',
@@ -104,7 +104,7 @@ describe('CheckpointFolder', () => {
     expect((await restored()).problems).toEqual([]);
   });
 
-  it('refuses to begin again where there are checkpoints and none can be used, and leaves them as they are', async () => {
+  it('refuses to start again if there are checkpoints but none is usable, and leaves them unchanged', async () => {
     await folder.save(checkpoint(1));
     await folder.save(checkpoint(2));
     for (const step of [1, 2]) await truncate(file(step), 9);
@@ -114,7 +114,7 @@ describe('CheckpointFolder', () => {
     expect(await readdir(folder.path)).toEqual(before);
   });
 
-  it('uses the one before where one does not fit, and passes on what is no fault of the file', async () => {
+  it("uses the previous one if one does not fit, and passes on errors that are not the file's fault", async () => {
     await folder.save(checkpoint(1));
     await folder.save(checkpoint(2));
     const use = (found: Checkpoint) => {
@@ -124,7 +124,7 @@ describe('CheckpointFolder', () => {
     expect(await folder.restore(use)).toBe(1);
   });
 
-  it('does not mind what was cut off while it was written', async () => {
+  it('ignores a file whose writing was interrupted', async () => {
     expect((await restored()).step).toBeUndefined();
     await folder.save(checkpoint(1));
     await writeFile(`${file(2)}.tmp`, 'half');

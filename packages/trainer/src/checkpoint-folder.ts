@@ -6,15 +6,15 @@ import { describeFileError, errorCode, linkWhole, unfinished } from './file.js';
 
 const NAME = /^step-(\d{8,})\.safetensors$/;
 const BEST = 'best.safetensors';
-/** What is added to the name of a file that is not used any more, but may be of use to whoever looks into what happened. */
+/** Added to the name of a file that is no longer used but may help to find out what happened. */
 const ASIDE = '.unused';
 
-/** The newest, and the one before it for the day when the disk damages the newest. */
+/** The newest, and the previous one in case the newest is damaged on disk. */
 export const usuallyKept = 2;
 
 /**
- * The checkpoints of a run: `step-N.safetensors` of the newest steps, and `best.safetensors`, the one with the lowest
- * validation error of all that were saved right after an evaluation.
+ * The checkpoints of a run: `step-N.safetensors` for the newest steps, and `best.safetensors`, the one with the lowest
+ * validation error among those saved right after an evaluation.
  */
 export class CheckpointFolder {
   readonly path: string;
@@ -31,11 +31,11 @@ export class CheckpointFolder {
     this.#check = check;
   }
 
-  /** @throws CheckpointError where it cannot be written; older checkpoints are untouched then */
+  /** @throws CheckpointError if it cannot be written; older checkpoints are then untouched */
   async save(checkpoint: Checkpoint): Promise<void> {
     await this.#check();
     await mkdir(this.path, { recursive: true }).catch((error: unknown) => {
-      throw new CheckpointError(`${this.path}: could not be made: ${describeFileError(error)}`, { cause: error });
+      throw new CheckpointError(`${this.path}: could not be created: ${describeFileError(error)}`, { cause: error });
     });
     const file = this.#file(checkpoint.step);
     await writeCheckpoint(file, checkpoint);
@@ -43,7 +43,7 @@ export class CheckpointFolder {
     await this.#check();
     if (await this.#isBest(checkpoint)) {
       await linkWhole(file, join(this.path, BEST)).catch((error: unknown) => {
-        throw new CheckpointError(`${file}: could not be kept as the best: ${describeFileError(error)}`, {
+        throw new CheckpointError(`${file}: could not be saved as the best: ${describeFileError(error)}`, {
           cause: error,
         });
       });
@@ -51,14 +51,14 @@ export class CheckpointFolder {
     for (const step of (await this.steps()).slice(this.#kept)) await rm(this.#file(step), { force: true });
   }
 
-  /** Removes what was cut off while it was written; nobody may be writing. */
+  /** Removes partly written files. Nothing may be writing at the time. */
   async removeUnfinished(): Promise<void> {
     await this.#check();
     const names = await readdir(this.path).catch((): string[] => []);
     for (const name of names) if (name.endsWith(unfinished)) await rm(join(this.path, name), { force: true });
   }
 
-  /** The steps of the checkpoints that there are, the newest first. */
+  /** The steps of the existing checkpoints, newest first. */
   async steps(): Promise<number[]> {
     const names = await readdir(this.path).catch((error: unknown): string[] => {
       if (errorCode(error) === 'ENOENT') return [];
@@ -73,7 +73,7 @@ export class CheckpointFolder {
   /**
    * Reads the checkpoint of a step, or the best one.
    *
-   * @throws CheckpointError where there is none, which names those that there are, or where it cannot be used
+   * @throws CheckpointError if it does not exist (the message lists the existing ones) or cannot be used
    */
   async read(which: number | 'best'): Promise<Checkpoint> {
     const steps = await this.steps();
@@ -81,22 +81,22 @@ export class CheckpointFolder {
     if (which === 'best' ? names.includes(BEST) : steps.includes(which)) {
       return readCheckpoint(which === 'best' ? join(this.path, BEST) : this.#file(which));
     }
-    const there = steps.length > 0 ? `there are those of the steps ${steps.join(', ')}` : 'there are none yet';
+    const there = steps.length > 0 ? `there are checkpoints of the steps ${steps.join(', ')}` : 'there are none yet';
     throw new CheckpointError(
       which === 'best'
-        ? `${this.path}: has no best checkpoint, which the first evaluation makes; ${there}`
+        ? `${this.path}: has no best checkpoint, which the first evaluation creates; ${there}`
         : `${this.path}: has no checkpoint of step ${which}; ${there}`,
     );
   }
 
   /**
-   * Continues from the newest checkpoint that can be used.
+   * Continues from the newest usable checkpoint.
    *
-   * @param use takes a checkpoint, and throws a `CheckpointError` where it does not fit
+   * @param use applies a checkpoint, and throws a `CheckpointError` if it does not fit
    * @param options.before only checkpoints of earlier steps
-   * @param options.onProblem hears of each that cannot be used; it is put aside then
-   * @returns the step of the one that was used, or nothing where there is none
-   * @throws CheckpointError where there are some, but none can be used
+   * @param options.onProblem called for each checkpoint that cannot be used and is therefore set aside
+   * @returns the step of the checkpoint in use; undefined if there are none
+   * @throws CheckpointError if there are some, but none can be used
    */
   async restore(
     use: (checkpoint: Checkpoint) => void,
@@ -116,7 +116,7 @@ export class CheckpointFolder {
       }
       for (const { step: other, problem } of refused) {
         await this.putAside(other);
-        onProblem?.(`${problem}; it is put aside, and the checkpoint of step ${step} is used instead`);
+        onProblem?.(`${problem}; it is set aside, and the checkpoint of step ${step} is used instead`);
       }
       return step;
     }
@@ -127,7 +127,7 @@ export class CheckpointFolder {
     return undefined;
   }
 
-  /** Keeps a checkpoint from being used, without losing it. */
+  /** Keeps a checkpoint from being used, without deleting it. */
   async putAside(step: number): Promise<void> {
     await this.#check();
     await rename(this.#file(step), this.#file(step) + ASIDE).catch(() => undefined);

@@ -2,33 +2,33 @@ import { CheckpointError, type HostTensor } from '@alex/tensor';
 import * as v from 'valibot';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 
-/** What an evaluation of the validation images gave. */
+/** The result of an evaluation on the validation images. */
 export interface Validation {
   /** In nats. */
   readonly loss: number;
-  /** Shares between 0 and 1. */
+  /** Fractions between 0 and 1. */
   readonly top1Error: number;
   readonly top5Error: number;
 }
 
-/** Everything that a run needs to continue; data order, dropout and crops follow from the step. */
+/** Everything that a run needs to continue; the order of the data, dropout and crops follow from the step. */
 export interface Checkpoint {
   /** Steps taken so far. */
   readonly step: number;
   readonly parameters: Readonly<Record<string, HostTensor>>;
   readonly optimizerState: Readonly<Record<string, HostTensor>>;
-  /** What layers keep without learning it. Default: none. */
+  /** Values that layers keep without learning them. Default: none. */
   readonly layerState?: Readonly<Record<string, HostTensor>>;
-  /** What the rates of the schedule are multiplied by, after a rollback. Default: 1. */
+  /** Factor of the schedule's rates after a rollback. Default: 1. */
   readonly rateFactor?: number;
-  /** Of these parameters, where they were evaluated. */
+  /** Validation of these parameters, if they were evaluated. */
   readonly validation?: Validation;
-  /** For whoever reads the file: where in the data and in the schedule the run stands. */
+  /** For human readers of the file: the position in the data and in the schedule. */
   readonly notes?: Readonly<Record<string, string>>;
 }
 
 const FORMAT = 'alex-checkpoint';
-/** Files of a later version may hold what this one does not know. */
+/** Files of a later version may contain things that this version does not know. */
 const VERSION = 1;
 
 const json = v.pipe(v.string(), v.parseJson());
@@ -42,8 +42,8 @@ const notesSchema = v.object({
 });
 
 /**
- * Writes one safetensors file: parameters and, beside them, what the optimizer and the layers keep, each under its dotted name; what the
- * run needs beyond that is among the file's notes.
+ * Writes one safetensors file: the parameters, and the state of the optimizer and the layers, each under its dotted
+ * name; everything else that the run needs is in the file's metadata.
  */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
   const { step, parameters, optimizerState, layerState = {}, rateFactor = 1, validation, notes } = checkpoint;
@@ -63,22 +63,23 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
   );
 }
 
-/** @throws CheckpointError that names the file and what is wrong with it: torn, damaged, foreign, or of a later version */
+/**
+ * @throws CheckpointError with the file and what is wrong with it: truncated, damaged, of an unknown format, or of a
+ * later version
+ */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const { tensors, metadata, checked } = await readSafetensors(path);
   const { format, version = '', ...others } = metadata;
-  if (format !== FORMAT) throw new CheckpointError(`${path}: holds tensors, but is not a checkpoint of a training`);
+  if (format !== FORMAT) throw new CheckpointError(`${path}: contains tensors, but is not a checkpoint`);
   if (version !== String(VERSION)) {
     throw new CheckpointError(
-      `${path}: is a checkpoint of version ${version}, only ${VERSION} is known; update this program`,
+      `${path}: is a checkpoint of version ${version}, but only ${VERSION} is supported; update this program`,
     );
   }
-  if (!checked) throw new CheckpointError(`${path}: has lost its check sum; it was damaged or changed`);
+  if (!checked) throw new CheckpointError(`${path}: its checksum is missing; it was damaged or changed`);
   const notes = v.safeParse(notesSchema, others);
   if (!notes.success) {
-    throw new CheckpointError(
-      `${path}: its note ${v.getDotPath(notes.issues[0])} is missing or not what a checkpoint says`,
-    );
+    throw new CheckpointError(`${path}: its metadata ${v.getDotPath(notes.issues[0])} is missing or invalid`);
   }
   const { step, rateFactor, validation } = notes.output;
   const parameters = { ...tensors };
@@ -86,7 +87,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     Object.fromEntries(
       names.map((name): [string, HostTensor] => {
         const tensor = tensors[name];
-        if (!tensor) throw new CheckpointError(`${path}: ${name} is missing, which its notes name`);
+        if (!tensor) throw new CheckpointError(`${path}: ${name} is missing, but its metadata lists it`);
         delete parameters[name];
         return [name, tensor];
       }),

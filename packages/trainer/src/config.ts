@@ -4,7 +4,7 @@ import { Rates } from './rates.js';
 import { finite, notNegative, positive, type Recipe, recipeSchema, scheduleSchema, whole } from './recipe.js';
 
 const modelSchema = v.strictObject({
-  /** The architecture's name. */
+  /** The name of the network, such as `paper`. */
   variant: v.string(),
   /** Height and width of the network's input, in pixels. */
   inputSize: whole(1),
@@ -16,7 +16,7 @@ const hash = v.pipe(v.string(), v.hexadecimal());
 const splitSchema = v.strictObject({ images: whole(1), hash, content: v.exactOptional(hash) });
 
 const dataSchema = v.strictObject({
-  /** Where the images come from, as it was given: a directory, or the name of an embedded set. */
+  /** Where the images come from, as given by the user: a directory, or the name of an embedded set. */
   source: v.string(),
   /** Name of the data set. */
   name: v.string(),
@@ -26,36 +26,36 @@ const dataSchema = v.strictObject({
   height: whole(1),
   width: whole(1),
   channels: v.pipe(whole(1), v.maxValue(4)),
-  /** What the data were when the run began, or when it was last allowed that they change. */
+  /** The state of the data when the run started, or when a change was last permitted. */
   fingerprint: v.exactOptional(v.strictObject({ train: splitSchema, validation: splitSchema })),
   /** Share of the images that may be unusable, where it is not the usual one. */
   maxRejected: v.exactOptional(v.pipe(notNegative, v.maxValue(1))),
 });
 
 const imagesSchema = v.strictObject({
-  /** Where training crops lie: anywhere with equal chance, or in the centre. */
+  /** Where training crops are taken: anywhere with equal probability, or in the centre. */
   crop: v.picklist(['random', 'centre']),
   /** Whether half of the training crops are flipped left to right. */
   mirror: v.boolean(),
   /** How many neighbours in a batch share crop and flip. Default: 1. */
   chunk: v.exactOptional(whole(1)),
-  /** Border of mean colour around an image that crops may reach into, in pixels. */
+  /** Width of the border of mean colour around an image that crops may extend into, in pixels. */
   padding: whole(0),
-  /** What is subtracted, one pixel value a channel. */
+  /** The mean to subtract, one pixel value per channel. */
   mean: v.array(finite),
   /**
-   * The mean image, subtracted instead of `mean` where a crop was taken: `[channels, height, width]` of float32,
+   * The mean image, subtracted instead of `mean` at the position of a crop: `[channels, height, width]` of float32,
    * little-endian, in base64.
    */
   meanImage: v.exactOptional(v.pipe(v.string(), v.base64())),
-  /** What differences from the mean are divided by; 1 gives pixel values, as in the paper. */
+  /** Divisor of the differences from the mean; 1 gives pixel values, as in the paper. */
   scale: positive,
-  /** Colour shifts along the principal components of the training pixels; left out where there are none. */
+  /** Colour shifts along the principal components of the training pixels; omitted if there are none. */
   colour: v.exactOptional(
     v.strictObject({
       standardDeviations: v.pipe(v.array(notNegative), v.length(3)),
       axes: v.pipe(v.array(v.pipe(v.array(finite), v.length(3))), v.length(3)),
-      /** Deviation of the draws. */
+      /** Standard deviation of the random shifts. */
       strength: notNegative,
     }),
   ),
@@ -68,43 +68,43 @@ const runConfigSchema = v.strictObject({
   recipe: recipeSchema,
 });
 
-/** The network, as far as a run has to know it. */
+/** The properties of the network that a run stores. */
 export type ModelConfig = v.InferOutput<typeof modelSchema>;
-/** The images that a run learns from. */
+/** The images that a run is trained on. */
 export type DataConfig = v.InferOutput<typeof dataSchema>;
-/** How images are made into the network's input. */
+/** How images are converted to the network's input. */
 export type ImagesConfig = v.InferOutput<typeof imagesSchema>;
-/** Everything that is needed to build a run's network and prepare its images again: `config.json`. */
+/** Everything needed to build a run's network and prepare its images again: `config.json`. */
 export type RunConfig = v.InferOutput<typeof runConfigSchema>;
 
 /**
- * Checks a configuration that was put together by hand or from a command line.
+ * Checks a configuration from a program or a command line.
  *
- * @throws ConfigError that names the option, its value and what is allowed
+ * @throws ConfigError with the option, its value and what is allowed
  */
 export function checkRunConfig(config: RunConfig): RunConfig {
   const checked = v.safeParse(runConfigSchema, config);
   if (!checked.success) throw new ConfigError(complaint(checked.issues[0]));
   const { recipe } = checked.output;
-  // What a schedule is made of hangs together; its own package checks that.
+  // The fields of a schedule depend on each other, which its own package checks.
   new Rates(recipe);
   const { batch, microBatch = batch } = recipe;
   if (batch % microBatch !== 0) {
-    throw new ConfigError(`recipe.microBatch: ${microBatch} must divide the batch of ${batch} without a rest`);
+    throw new ConfigError(`recipe.microBatch: ${microBatch} must divide the batch of ${batch} evenly`);
   }
   return checked.output;
 }
 
 /**
- * Checks a schedule that was given by itself.
+ * Checks a single schedule.
  *
- * @param what names it in errors
- * @throws ConfigError that names the field, its value and what is allowed
+ * @param what its name in errors
+ * @throws ConfigError with the field, its value and what is allowed
  */
 export function checkSchedule(what: string, schedule: unknown): Recipe['schedule'] {
   const checked = v.safeParse(scheduleSchema, schedule);
   if (!checked.success) throw new ConfigError(`${what}: ${complaint(checked.issues[0])}`);
-  // What a schedule is made of hangs together; its own package checks that.
+  // The fields of a schedule depend on each other, which its own package checks.
   new Rates({ learningRate: 1, schedule: checked.output });
   return checked.output;
 }
@@ -149,17 +149,17 @@ const inTodaysNames = (text: string) =>
   text.replaceAll('"pictures":', '"images":').replaceAll('"meanPicture":', '"meanImage":');
 
 /**
- * Reads the text of a `config.json`.
+ * Parses the text of a `config.json`.
  *
- * @throws CheckpointError that names the file, the place in it, and what should be there
+ * @throws CheckpointError with the file, the place in it, and what should be there
  */
 export function parseRunConfig(file: string, text: string): RunConfig {
-  const remedy = 'restore the file or begin the run again';
+  const remedy = 'restore the file or start the run again';
   let json: unknown;
   try {
     json = JSON.parse(inTodaysNames(text));
   } catch {
-    throw new CheckpointError(`${file}: is not JSON (it was changed, or cut off); ${remedy}`);
+    throw new CheckpointError(`${file}: is not JSON (it was changed or truncated); ${remedy}`);
   }
   const parsed = v.safeParse(runConfigSchema, json);
   if (!parsed.success) throw new CheckpointError(`${file}: ${complaint(parsed.issues[0])}; ${remedy}`);
@@ -169,6 +169,6 @@ export function parseRunConfig(file: string, text: string): RunConfig {
 export function complaint(issue: v.BaseIssue<unknown>): string {
   const place = v.getDotPath(issue) ?? 'the configuration';
   if (issue.received === 'undefined') return `${place} is missing`;
-  if (issue.expected === 'never') return `${place} is not known`;
+  if (issue.expected === 'never') return `${place} is unknown`;
   return `${place}: expected ${issue.expected ?? 'another value'}, got ${issue.received}`;
 }

@@ -20,7 +20,7 @@ function checksum(bytes: Uint8Array): number {
   return Number((((whole >> 15n) | (whole << 17n)) + 0xa282ead8n) & 0xffffffffn);
 }
 
-/** The records of a file, read by the format's own description. */
+/** The records of a file, parsed by the format's own description. */
 function recordsOf(bytes: Buffer): Buffer[] {
   const records: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -89,7 +89,7 @@ const metrics = (step: number, split: Metrics['split']): Metrics => ({
 });
 
 describe('EventFile', () => {
-  it('holds values of ones own, by themselves and beside metrics', async () => {
+  it('stores custom values, alone and beside metrics', async () => {
     const events = new EventFile(other, 1);
     events.scalar('norms/conv1', 7, 0.5);
     events.add({ ...metrics(8, 'val'), extra: { beta: 0.25 } });
@@ -99,7 +99,7 @@ describe('EventFile', () => {
     expect(scalarsOf(beside!)).toMatchObject({ step: 8, scalars: { 'loss/val': 2.5, beta: 0.25 } });
   });
 
-  it('holds what TensorBoard reads: checked records of events', async () => {
+  it('contains what TensorBoard reads: events in records with checksums', async () => {
     const before = Date.now() / 1000;
     const events = new EventFile(directory, 41);
     for (let step = 41; step <= 300; step++) events.add(metrics(step, 'train'));
@@ -111,7 +111,7 @@ describe('EventFile', () => {
     expect(records).toHaveLength(263);
     const version = new Map(fieldsOf(records[0]!));
     expect(version.get(3)?.toString()).toBe('brain.Event:2');
-    // A start of a session: TensorBoard forgets what earlier files say of this step and later ones.
+    // The start of a session: TensorBoard discards what earlier files say about this step and later ones.
     const start = new Map(fieldsOf(records[1]!));
     expect([start.get(2), fieldsOf(start.get(7) as Buffer)]).toEqual([41, [[1, 1]]]);
     const { step, seconds, scalars } = scalarsOf(records[261]!);
@@ -132,7 +132,7 @@ describe('EventFile', () => {
     });
   });
 
-  it('says where it cannot be written', async () => {
+  it('names a file that cannot be written', async () => {
     const events = new EventFile(join(directory, 'missing'), 0);
     events.add(metrics(1, 'train'));
     const closing = events.close();

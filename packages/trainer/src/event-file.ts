@@ -7,10 +7,10 @@ import protobuf from 'protobufjs';
 import { describeFileError, writeAll } from './file.js';
 import type { Metrics } from './metrics.js';
 
-/** How the names of TensorBoard's event files begin. */
+/** Prefix of TensorBoard's event files. */
 export const eventFilePrefix = 'events.out.tfevents.';
 
-/** The part of TensorFlow's `event.proto` and `summary.proto` that scalars need. */
+/** The part of TensorFlow's `event.proto` and `summary.proto` needed for scalars. */
 const eventType = protobuf
   .parse(`
     syntax = "proto3";
@@ -34,8 +34,8 @@ const eventType = protobuf
 const sessionStart = 1;
 
 /**
- * A file of a run's metrics for TensorBoard, beside its `metrics.jsonl`. Each process that trains the run writes one of its
- * own; TensorBoard reads them as one, and drops of the earlier ones what the later ones do again.
+ * A file of a run's metrics for TensorBoard, next to its `metrics.jsonl`. Each process that trains the run writes its
+ * own; TensorBoard merges them, and drops steps of earlier files that later ones repeat.
  */
 export class EventFile {
   readonly path: string;
@@ -44,7 +44,7 @@ export class EventFile {
   #failure: AlexError | undefined;
 
   /**
-   * Begins a file in a directory; what cannot be written is told by `close`.
+   * Creates a file in a directory; `close` reports errors.
    *
    * @param step the first one that will be written
    */
@@ -56,11 +56,11 @@ export class EventFile {
       this.#file = await open(this.path, 'wx');
     });
     this.#append({ fileVersion: 'brain.Event:2' });
-    // What earlier files say of this step and those after it was undone by going back to a checkpoint.
+    // Events of earlier files for this and later steps became obsolete when the run went back to a checkpoint.
     this.#append({ step, sessionLog: { status: sessionStart } });
   }
 
-  /** Notes a line of metrics; it is on its way to the file when this returns. */
+  /** Adds a line of metrics; when this returns, it is queued for writing. */
   add({ step, split, loss, top1Error, top5Error, epoch, learningRate, imagesPerSecond, extra }: Metrics): void {
     const scalars = {
       [`loss/${split}`]: loss,
@@ -73,7 +73,7 @@ export class EventFile {
     this.#scalars(step, scalars);
   }
 
-  /** Notes a value of one's own under a name; TensorBoard groups names by what stands before a `/`. */
+  /** Adds a custom value under a name; TensorBoard groups names by their part before a `/`. */
   scalar(name: string, step: number, value: number): void {
     this.#scalars(step, { [name]: value });
   }
@@ -81,7 +81,7 @@ export class EventFile {
   /**
    * Waits until everything is in the file, and closes it.
    *
-   * @throws AlexError where something could not be written; what came before it is in the file, whole
+   * @throws AlexError if something could not be written; everything before it is completely in the file
    */
   async close(): Promise<void> {
     await this.#writing;
@@ -94,7 +94,7 @@ export class EventFile {
     this.#append({ step, summary: { value } });
   }
 
-  /** One after the other; nothing more after a failure, as a torn record would hide all that follow it. */
+  /** One record after another, and none after a failure: a truncated record would hide all that follow it. */
   #append(event: object): void {
     const record = recordOf(eventType.encode(eventType.fromObject({ wallTime: Date.now() / 1000, ...event })).finish());
     this.#writing = this.#writing.then(() => this.#attempt(() => writeAll(this.#file!, record)));
@@ -122,7 +122,7 @@ function recordOf(content: Uint8Array): Buffer {
   return record;
 }
 
-/** CRC-32C, turned by 15 bits and moved on, as TensorFlow has it: so that data may hold checksums themselves. */
+/** CRC-32C, rotated by 15 bits and offset, as in TensorFlow, so that data may contain checksums themselves. */
 function maskedChecksum(bytes: Uint8Array): number {
   const checksum = crc32c.buf(bytes) >>> 0;
   return (((checksum >>> 15) | (checksum << 17)) + 0xa282ead8) >>> 0;

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { constants, copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** What is added to the name of a file while it is written. */
+/** Added to the name of a file while it is being written. */
 export const unfinished = '.tmp';
 
-/** Writes a file whole or not at all: beside it under another name, onto the disk, then renamed over it. */
+/** Writes a file atomically: to a temporary file next to it, flushed to disk, then renamed. */
 export async function writeWhole(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const temporary = path + unfinished;
   try {
@@ -71,7 +71,7 @@ export async function syncDirectory(path: string): Promise<void> {
   await directory?.close();
 }
 
-/** Every byte of `bytes`, from `position` on or where the last write ended: the system may take a write in pieces. */
+/** Writes all `bytes`, at `position` or after the last write: the system may split a write. */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
   for (let written = 0; written < bytes.length; ) {
     const at = position === undefined ? null : position + written;
@@ -79,7 +79,7 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array, position?: n
   }
 }
 
-/** Fills `bytes` from `position` on; false where the file ends before. */
+/** Fills `bytes` from `position` on; returns false if the file ends before. */
 export async function readAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<boolean> {
   for (let read = 0; read < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, read, bytes.length - read, position + read);
@@ -89,7 +89,7 @@ export async function readAll(file: FileHandle, bytes: Uint8Array, position: num
   return true;
 }
 
-/** What went wrong with a file, and what helps, in words. */
+/** What went wrong with a file, and what to do about it, in words. */
 export function describeFileError(error: unknown): string {
   switch (errorCode(error)) {
     case 'ENOSPC':

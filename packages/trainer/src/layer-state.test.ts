@@ -16,7 +16,7 @@ beforeAll(async () => {
   gpu = await testGpu();
 });
 
-/** Subtracts the running mean of each unit, of which every image of a batch moves it by a hundredth. */
+/** Subtracts the running mean of each unit; every image of a batch moves it by a hundredth. */
 const centre: Layer = {
   kind: 'centre',
   name: 'centre',
@@ -54,7 +54,7 @@ const centre: Layer = {
   column: () => centre,
 };
 
-/** Trains on the adapter from what is in the run directory, as a new process would. */
+/** Trains on the adapter from the content of the run directory, as a new process would. */
 async function trainIn(run: RunDirectory, options: Partial<TrainingOptions> = {}) {
   const { recipe, model } = run.config;
   const description = describeNetwork({
@@ -77,7 +77,7 @@ async function trainIn(run: RunDirectory, options: Partial<TrainingOptions> = {}
   }
 }
 
-it('a run that is stopped, between micro-batches or elsewhere, ends with the same state of layers, bit for bit', async () => {
+it('a run that is stopped, between micro-batches or elsewhere, ends with the same layer state, bit for bit', async () => {
   const whole = await RunDirectory.create(join(parent, 'whole'), configOf());
   await trainIn(whole);
   const stopped = await RunDirectory.create(join(parent, 'stopped'), configOf());

@@ -19,7 +19,7 @@ const metrics = (step: number, split: 'train' | 'val' = 'train'): Metrics => ({
 });
 
 describe('metrics.jsonl', () => {
-  it('holds one object per line, under the names that are documented', async () => {
+  it('has one object per line, with the documented names', async () => {
     const path = join(directory, 'lines');
     await appendMetrics(path, metrics(3));
     await appendMetrics(path, metrics(3, 'val'));
@@ -30,7 +30,7 @@ describe('metrics.jsonl', () => {
     expect(await readMetrics(path)).toEqual([metrics(3), metrics(3, 'val')]);
   });
 
-  it('keeps values of ones own, and refuses those that JSON cannot hold', async () => {
+  it('stores custom values, and refuses those that JSON cannot represent', async () => {
     const path = join(directory, 'extra');
     const own = { ...metrics(1), extra: { 'gradient norm': 1.5, beta: 0 } };
     await appendMetrics(path, own);
@@ -44,11 +44,11 @@ describe('metrics.jsonl', () => {
     expect(await readMetrics(path)).toEqual([own]);
   });
 
-  it('is empty before anything was noted', async () => {
+  it('is empty before the first line', async () => {
     expect(await readMetrics(join(directory, 'none'))).toEqual([]);
   });
 
-  it('does without a last line that was cut off', async () => {
+  it('ignores a truncated last line', async () => {
     const path = join(directory, 'torn');
     await appendMetrics(path, metrics(1));
     await appendFile(path, '{"step":2,"epo');
@@ -58,7 +58,7 @@ describe('metrics.jsonl', () => {
     expect(await readMetrics(path)).toEqual([metrics(1), metrics(2)]);
   });
 
-  it('names file and line of what is not ours', async () => {
+  it('names file and line of a foreign entry', async () => {
     const path = join(directory, 'foreign');
     for (const line of ['nonsense', '{"step":1}', JSON.stringify({ ...metrics(1), top1Error: 1.5 }), '[]']) {
       await writeFile(path, `${JSON.stringify(metrics(1))}\n${line}\n`);
@@ -67,7 +67,7 @@ describe('metrics.jsonl', () => {
     }
   });
 
-  it('forgets what comes after the step that a run continues from', async () => {
+  it('drops lines after the step that a run resumes from', async () => {
     const path = join(directory, 'rewound');
     for (const line of [metrics(1), metrics(2), metrics(2, 'val'), metrics(3)]) await appendMetrics(path, line);
     const kept = [metrics(1), metrics(2), metrics(2, 'val')];
@@ -75,7 +75,7 @@ describe('metrics.jsonl', () => {
     expect(await readMetrics(path)).toEqual(kept);
   });
 
-  it.runIf(process.platform === 'linux')('says so where the disk is full', async () => {
+  it.runIf(process.platform === 'linux')('reports a full disk', async () => {
     // Linux's device that is always full.
     await expect(appendMetrics('/dev/full', metrics(1))).rejects.toThrow(AlexError);
     await expect(appendMetrics('/dev/full', metrics(1))).rejects.toThrow(/no space is left on the disk; free some/);

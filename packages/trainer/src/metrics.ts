@@ -21,27 +21,27 @@ const metricsSchema = v.object({
 export interface Metrics {
   /** Steps taken so far. */
   readonly step: number;
-  /** Passes over the training images so far; a fraction within a pass. */
+  /** Passes over the training images so far, including the fraction of the current pass. */
   readonly epoch: number;
   /** `train`: the step's own batch, before its update. `val`: all validation images. */
   readonly split: 'train' | 'val';
   /** Mean over the images, in nats. */
   readonly loss: number;
-  /** Shares between 0 and 1. */
+  /** Fractions between 0 and 1. */
   readonly top1Error: number;
   readonly top5Error: number;
-  /** Of the step just taken. */
+  /** That of the step just taken. */
   readonly learningRate: number;
   readonly imagesPerSecond: number;
-  /** Values of one's own by name, such as the norm of a gradient; finite. */
+  /** Custom values by name, such as the norm of a gradient; finite. */
   readonly extra?: Readonly<Record<string, number>>;
 }
 
 /**
- * Appends one line; a line that does not fit on the disk is taken back.
+ * Appends one line; if it does not fit on the disk, it is removed again.
  *
- * @throws ConfigError for a value of `extra` that is not finite, as a file of JSON cannot hold it; AlexError where the file cannot
- * be written
+ * @throws ConfigError for a value of `extra` that is not finite, which JSON cannot represent; AlexError if the file
+ * cannot be written
  */
 export async function appendMetrics(path: string, metrics: Metrics): Promise<void> {
   for (const [name, value] of Object.entries(metrics.extra ?? {})) {
@@ -60,10 +60,10 @@ export async function appendMetrics(path: string, metrics: Metrics): Promise<voi
 }
 
 /**
- * Reads a `metrics.jsonl`. A last line that was cut off (the machine stopped while it was written) is left out.
+ * Reads a `metrics.jsonl`. A truncated last line (the machine stopped while it was written) is ignored.
  *
- * @returns nothing where there is no such file yet
- * @throws DataError that names the file and the line that is not one of ours
+ * @returns an empty list if there is no such file yet
+ * @throws DataError with the file and the line that is not valid
  */
 export async function readMetrics(path: string): Promise<Metrics[]> {
   let text: string;
@@ -81,7 +81,7 @@ export async function readMetrics(path: string): Promise<Metrics[]> {
   });
 }
 
-/** Drops what was noted after `step`: a run that continues from a checkpoint takes those steps again. */
+/** Drops the lines after `step`: a run that continues from a checkpoint takes those steps again. */
 export async function rewindMetrics(path: string, step: number): Promise<Metrics[]> {
   const kept = (await readMetrics(path)).filter((metrics) => metrics.step <= step);
   const text = kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join('');

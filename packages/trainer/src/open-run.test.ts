@@ -17,7 +17,7 @@ const [path, empty] = [join(folder, 'run'), join(folder, 'empty')];
 const dataset = datasetOf();
 let gpu: Gpu;
 let buffers: number;
-/** What the network made of the validation images when its training ended. */
+/** The loss on the validation images at the end of training. */
 let loss: number;
 
 beforeAll(async () => {
@@ -35,13 +35,13 @@ beforeAll(async () => {
 });
 afterAll(() => expect(gpu.liveBuffers).toBe(buffers));
 
-it('gives the network as its training left it', async () => {
+it('returns the network as its training left it', async () => {
   const run = await openRun(path, gpu, alexnet, { batch: 4 });
   expect(run.learnt).toEqual({ kind: 'finished', step: 6 });
   const again = await evaluate({ ...run, split: dataset.validation, views: 1 });
   expect(again.loss).toBeCloseTo(loss, 6);
   run.dispose();
-  // One image at a time, where nobody says otherwise.
+  // One image at a time unless told otherwise.
   const small = await openRun(path, gpu, alexnet);
   const images = await dataset.validation.read([0, 1, 2]);
   const predictions = await predict(small, images, 1);
@@ -49,16 +49,16 @@ it('gives the network as its training left it', async () => {
   small.dispose();
 });
 
-it('gives the weights of a checkpoint', async () => {
+it('loads the weights of a checkpoint', async () => {
   const run = await openRun(path, gpu, alexnet, { which: 4 });
   expect(run.learnt).toEqual({ kind: 'checkpoint', step: 4 });
   run.dispose();
 });
 
-it('takes any description that fits, and refuses what does not', async () => {
+it('accepts any description that fits, and refuses others', async () => {
   const other = openRun(path, gpu, ({ inputSize }) => alexnet({ variant: 'small', classes: 7, inputSize }));
   await expect(other).rejects.toThrow(CheckpointError);
   await expect(other).rejects.toThrow(/run: its weights do not fit its config\.json: /);
-  await expect(openRun(empty, gpu, alexnet)).rejects.toThrow(/empty: has learnt nothing yet/);
+  await expect(openRun(empty, gpu, alexnet)).rejects.toThrow(/empty: has no trained weights yet/);
   await expect(openRun(join(folder, 'none'), gpu, alexnet)).rejects.toThrow(ConfigError);
 });

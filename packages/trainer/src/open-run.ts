@@ -20,35 +20,34 @@ export interface RunModel {
 }
 
 export interface OpenRunOptions {
-  /** Images at a time; more are taken in several batches. Default: 1. */
+  /** Batch size; more images are processed in several batches. Default: 1. */
   readonly batch?: number;
-  /** Which weights. Default: those of the finished training, else of the newest checkpoint. */
+  /** Which weights. Default: the final weights of a finished run, otherwise its newest checkpoint. */
   readonly which?: WhichWeights;
 }
 
-/** A run's network with what it learnt, on an adapter, and what writes images to its input. */
+/** A run's trained network on an adapter, and the augmenter for its input. */
 export interface OpenedRun {
   readonly config: RunConfig;
   readonly network: Network;
   readonly augmenter: Augmenter;
-  /** Which weights they are. */
+  /** Which weights are in use. */
   readonly learnt: Omit<LearntWeights, 'weights'>;
-  /** Gives the adapter's memory back; the adapter itself stays open. */
+  /** Frees the adapter's memory; the adapter itself stays open. */
   dispose(): void;
 }
 
 /**
- * Opens a run to use its network: for `predict`, `evaluate`, or `network.features`. It cannot be trained further; that is
- * what `train` is for.
+ * Opens a run to use its network: for `predict`, `evaluate`, or `network.features`. To train it further, use `train`.
  *
  * ```ts
  * const run = await openRun('runs/mine', gpu, alexnet);
  * ```
  *
  * @param path the run's directory
- * @param describe makes the network's description: `alexnet` of `@alex/model-alexnet`, or a function of your own
- * @throws ConfigError where there is no run, or `describe` does not know its variant; CheckpointError where it has learnt
- * nothing yet, or its files are damaged or do not fit each other; MemoryError where the adapter has too little memory
+ * @param describe returns the network's description: `alexnet` of `@alex/model-alexnet`, or your own function
+ * @throws ConfigError if there is no run, or `describe` does not know its variant; CheckpointError if it has no weights
+ * yet, or its files are damaged or do not fit each other; MemoryError if the adapter has too little memory
  */
 export async function openRun(
   path: string,
@@ -85,10 +84,10 @@ export async function openRun(
 }
 
 /**
- * Gives a network what it learnt.
+ * Loads trained weights into a network.
  *
- * @param path names it in errors
- * @throws CheckpointError where the weights are those of another network than the run's configuration describes
+ * @param path named in errors
+ * @throws CheckpointError if the weights do not fit the network of the run's configuration
  */
 export function loadLearnt(path: string, network: Network, weights: LearntWeights['weights']): void {
   try {

@@ -2,7 +2,7 @@ import type { Augmenter } from '@alex/augment';
 import type { ImageBatch } from '@alex/data';
 import type { Network } from '@alex/tensor/network';
 
-/** One class that an image may show. */
+/** A class that an image may belong to. */
 export interface Prediction {
   /** Index of the class. */
   readonly label: number;
@@ -11,10 +11,10 @@ export interface Prediction {
 }
 
 /**
- * What the centre of each image shows, most likely class first.
+ * The predicted classes of the centre of each image, most likely first.
  *
- * @param images of any number, of the size that the augmenter takes
- * @param count classes an image; default: 5, or as many as there are
+ * @param images any number, of the size that the augmenter expects
+ * @param count classes per image; default: 5, or all if there are fewer
  */
 export async function predict(
   { network, augmenter }: { readonly network: Network; readonly augmenter: Augmenter },

@@ -11,7 +11,7 @@ import type { StepOptions } from '@alex/tensor/network';
 import type { Metrics } from './metrics.js';
 import type { Recipe } from './recipe.js';
 
-/** What holds from a step on, until something is changed by hand. */
+/** Settings that apply from a step on, until something is changed by hand. */
 interface Stretch {
   readonly from: number;
   readonly general: Schedule;
@@ -20,7 +20,7 @@ interface Stretch {
   readonly steps: number;
 }
 
-/** The parts of a recipe that change while a run learns. */
+/** The parts of a recipe that change during training. */
 export class Rates {
   readonly #stretches: readonly Stretch[];
   readonly #own: readonly (readonly [pattern: string, Schedule])[];
@@ -28,8 +28,8 @@ export class Rates {
   readonly #factor: number;
 
   /**
-   * @param factor what all rates are multiplied by
-   * @throws ConfigError where a schedule does not hang together
+   * @param factor multiplied with all rates
+   * @throws ConfigError if a schedule is inconsistent
    */
   constructor(
     recipe: Pick<Recipe, 'learningRate' | 'schedule' | 'schedules' | 'warmUp' | 'colourStrength' | 'changes'> & {
@@ -62,7 +62,7 @@ export class Rates {
   /**
    * The rates of a step, counted from 0.
    *
-   * @param epochOf passes over the training images after so many steps
+   * @param epochOf passes over the training images after a number of steps
    */
   at(
     step: number,
@@ -77,15 +77,15 @@ export class Rates {
     };
   }
 
-  /** How strongly colours are shifted, where the recipe changes that. */
+  /** The strength of colour shifts, if the recipe changes it. */
   colourStrengthAt(epoch: number): number | undefined {
     return this.#colourStrength?.findLast(([from]) => epoch >= from)?.[1];
   }
 }
 
 /**
- * What a schedule may look at of a run's validations: without the one that follows the last step of a run which is made
- * longer later, since it comes out of turn.
+ * The validations of a run that a schedule may depend on. They exclude the one after the last step of a run that is
+ * later extended, because it is not at the regular interval.
  */
 export function errorsOf(validations: readonly Metrics[], { evaluateEvery }: Pick<Recipe, 'evaluateEvery'>): number[] {
   return validations.filter(({ step }) => step % evaluateEvery === 0).map(({ top1Error }) => top1Error);

@@ -26,12 +26,12 @@ it('is published as a JSON Schema', async () => {
   expect(JSON.parse(published), `publish: ${JSON.stringify(title)}`).toEqual(JSON.parse(JSON.stringify(title)));
 });
 
-it('is read back as it was written', async () => {
+it('survives a round trip', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'alex-recipe-'));
   const file = join(directory, 'recipe.json');
   await writeFile(file, JSON.stringify(recipe));
   expect(await readRecipe(file)).toEqual(recipe);
-  // As Windows' editors write it.
+  // As Windows editors write it.
   await writeFile(file, `\ufeff${JSON.stringify(recipe, undefined, 2).replaceAll('\n', '\r\n')}`);
   expect(await readRecipe(file)).toEqual(recipe);
   await expect(readRecipe(join(directory, 'none.json'))).rejects.toThrow(
@@ -42,13 +42,13 @@ it('is read back as it was written', async () => {
 
 it.each<[string, object, RegExp]>([
   ['a missing value', { batch: undefined }, /batch is missing/],
-  ['an unknown one', { batchSize: 3 }, /batchSize is not known/],
+  ['an unknown one', { batchSize: 3 }, /batchSize is unknown/],
   ['a wrong type', { batch: '8' }, /batch: expected number, got "8"/],
   ['too little', { epochs: 0 }, /epochs: expected >=1, got 0/],
   ['a part', { batch: 8.5 }, /batch: expected .*, got 8.5/],
   ['no divisor', { microBatch: 3 }, /microBatch: expected a divisor of the batch of 8, got 3/],
   ['a schedule there is not', { schedule: { kind: 'cosine' } }, /schedule.kind: expected .*"plateau".*, got "cosine"/],
-  ['epochs that fall', { schedule: { kind: 'step', factor: 0.1, epochs: [2, 1] } }, /epochs must rise, got 2, 1/],
+  ['epochs that fall', { schedule: { kind: 'step', factor: 0.1, epochs: [2, 1] } }, /epochs must increase, got 2, 1/],
   ['a table without a beginning', { schedules: { a: { kind: 'table', factors: [[1, 1]] } } }, /must begin with 0/],
   [
     'a rate of a layer',
@@ -67,11 +67,11 @@ it.each<[string, object, RegExp]>([
   expect(read).toThrow(/^my\.json: /);
 });
 
-it('is refused where it is no JSON', () => {
+it('is refused if it is not JSON', () => {
   expect(() => parseRecipe('my.json', '{"batch": 8,}')).toThrow(/my.json: is not JSON: /);
 });
 
-it('has files for every published result, all of them valid', async () => {
+it('has valid files for every published result', async () => {
   const folder = new URL('../../cli/recipes/', import.meta.url);
   const names = await readdir(folder);
   for (const name of names) {

@@ -7,61 +7,65 @@ import { describeFileError } from './file.js';
 import { Rates } from './rates.js';
 import { notNegative, overrideSchema, positive, scheduleSchema, tableSchema, whole } from './recipe.js';
 
-/** What a recipe file holds: how a network is trained, whatever the data. Published as `recipe.schema.json`. */
+/**
+ * The contents of a recipe file: how a network is trained, independent of the data. Published as `recipe.schema.json`.
+ */
 export const recipeFileSchema = v.strictObject({
-  /** For editors, which complete and check by it. */
+  /** For editors, which use it to complete and check the file. */
   $schema: v.exactOptional(v.string()),
-  /** What the recipe is for, and where its figures come from. */
+  /** What the recipe is for, and the source of its figures. */
   about: v.string(),
   model: v.strictObject({
-    /** The architecture's name. */
+    /** The name of the network, such as `paper`. */
     variant: v.string(),
     /** Height and width of the network's input, in pixels. Default: the network's own. */
     inputSize: v.exactOptional(whole(1)),
   }),
   /** Images a step. */
   batch: whole(1),
-  /** Images at a time, where a step is made of several batches: a divisor of `batch`. */
+  /** Images per micro-batch, if a step consists of several: a divisor of `batch`. */
   microBatch: v.exactOptional(whole(1)),
   /** Passes over the training images. */
   epochs: whole(1),
-  /** Before the schedule lowers it. */
+  /** Initial value, before the schedule lowers it. */
   learningRate: notNegative,
   schedule: scheduleSchema,
-  /** Schedules of some parameters, by name (`conv1.weight`), layer (`conv1`) or kind (`*.bias`), instead of `schedule`. */
+  /**
+   * Schedules of some parameters, by name (`conv1.weight`), layer (`conv1`) or kind (`*.bias`), instead of `schedule`.
+   */
   schedules: v.exactOptional(v.record(v.string(), scheduleSchema)),
-  /** The rates rise from a share of themselves over the first epochs. */
+  /** Over the first epochs, the rates rise from a fraction of their values. */
   warmUp: v.exactOptional(v.strictObject({ epochs: notNegative, from: v.pipe(notNegative, v.maxValue(1)) })),
   momentum: v.pipe(notNegative, v.ltValue(1)),
   weightDecay: notNegative,
-  /** What some parameters do differently, by name, layer or kind. */
+  /** What differs for some parameters, by name, layer or kind. */
   overrides: v.exactOptional(v.record(v.string(), overrideSchema)),
   images: v.strictObject({
     crop: v.picklist(['random', 'centre']),
     mirror: v.boolean(),
-    /** Border of mean colour that crops may reach into, in pixels. */
+    /** Width of the border of mean colour that crops may extend into, in pixels. */
     padding: whole(0),
-    /** What differences from the mean are divided by. */
+    /** Divisor of the differences from the mean. */
     scale: positive,
-    /** Deviation of the colour shifts' draws, 0 for none; or rows of an epoch and what it is from then on. */
+    /** Standard deviation of the random colour shifts, 0 for none; or rows of an epoch and the value from then on. */
     colourStrength: v.union([notNegative, tableSchema]),
   }),
-  /** Of a fine-tuning: the recipe of the run whose weights it starts from, and the layers that are reinitialized. */
+  /** For fine-tuning: the recipe of the run whose weights it starts from, and the layers that are reinitialized. */
   startsFrom: v.exactOptional(v.strictObject({ recipe: v.string(), replaces: v.array(v.string()) })),
   /** Steps between evaluations, and between checkpoints. Default: chosen by the size of the data. */
   evaluateEvery: v.exactOptional(whole(1)),
   checkpointEvery: v.exactOptional(whole(1)),
-  /** How many of the newest checkpoints are kept, beside the best. */
+  /** How many of the newest checkpoints to keep, besides the best. */
   keepCheckpoints: v.exactOptional(whole(1)),
 });
 
-/** How a network is trained, whatever the data. */
+/** How a network is trained, independent of the data. */
 export type RecipeFile = v.InferOutput<typeof recipeFileSchema>;
 
 /**
  * Reads a recipe file.
  *
- * @throws ConfigError that names the file, the place in it, its value and what is allowed
+ * @throws ConfigError with the file, the place in it, its value and what is allowed
  */
 export async function readRecipe(file: string): Promise<RecipeFile> {
   const content = await readFile(file).catch((error: unknown) => {
@@ -70,7 +74,7 @@ export async function readRecipe(file: string): Promise<RecipeFile> {
   return parseRecipe(file, textOf(content));
 }
 
-/** What {@link readRecipe} does with the file's text. */
+/** Like {@link readRecipe}, for the file's text. */
 export function parseRecipe(file: string, text: string): RecipeFile {
   let json: unknown;
   try {
@@ -86,7 +90,7 @@ export function parseRecipe(file: string, text: string): RecipeFile {
     throw new ConfigError(`${file}: microBatch: expected a divisor of the batch of ${batch}, got ${microBatch}`);
   }
   try {
-    // What a schedule is made of hangs together; its own package checks that.
+    // The fields of a schedule depend on each other, which its own package checks.
     new Rates({ ...recipe, ...colourTable(recipe) });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -95,7 +99,7 @@ export function parseRecipe(file: string, text: string): RecipeFile {
   return recipe;
 }
 
-/** The colour shifts of a recipe as a run's configuration has them: a table where they change. */
+/** The colour shifts of a recipe in the form of a run's configuration: a table if they change. */
 function colourTable({ images: { colourStrength } }: RecipeFile): { colourStrength?: [number, number][] } {
   return typeof colourStrength === 'number' ? {} : { colourStrength };
 }

@@ -12,7 +12,7 @@ export const overrideSchema = v.strictObject({
   weightDecay: v.exactOptional(notNegative),
 });
 
-/** Rows of an epoch and a value that holds from then on. */
+/** Rows of an epoch and the value from then on. */
 export const tableSchema = v.pipe(v.array(v.tuple([notNegative, notNegative])), v.minLength(1));
 
 export const scheduleSchema = v.variant('kind', [
@@ -22,7 +22,7 @@ export const scheduleSchema = v.variant('kind', [
     kind: v.literal('exponential'),
     factor: positive,
     steps: whole(2),
-    /** How long it falls; then the rate stays. Default: to the end of the run. */
+    /** The time during which it falls; afterwards the rate is constant. Default: the whole run. */
     epochs: v.exactOptional(positive),
   }),
   v.strictObject({
@@ -34,17 +34,17 @@ export const scheduleSchema = v.variant('kind', [
   }),
 ]);
 
-/** Something that was changed by hand while the run learnt: it holds from `step` on. */
+/** A change made by hand during training, which applies from `step` on. */
 export const changeSchema = v.strictObject({
-  /** Steps taken by then. */
+  /** Steps taken before the change. */
   step: whole(0),
   /** The general learning rate of the next step, before and after. */
   learningRate: v.exactOptional(v.strictObject({ before: notNegative, after: positive })),
-  /** What takes the place of `schedule`. */
+  /** The replacement of `schedule`. */
   schedule: v.exactOptional(scheduleSchema),
   /** The length of the run, before and after. */
   steps: v.exactOptional(v.strictObject({ before: whole(1), after: whole(1) })),
-  /** What all rates of the schedules are multiplied by from then on, so that they go on from what they are. */
+  /** Factor of all rates of the schedules from then on, so that they continue at their current value. */
   rateFactor: positive,
 });
 
@@ -54,38 +54,41 @@ export type RecipeChange = v.InferOutput<typeof changeSchema>;
 export const recipeSchema = v.strictObject({
   /** Images a step. */
   batch: whole(1),
-  /** Images at a time, where a step is made of several batches: `batch` is a multiple of it. */
+  /** Images per micro-batch, if a step consists of several: `batch` is a multiple of it. */
   microBatch: v.exactOptional(whole(1)),
-  /** Steps of the whole run, as it is planned by now. */
+  /** Steps of the whole run, as currently planned. */
   steps: whole(1),
-  /** Of initial weights, order, crops and dropout; 0 to 2^32 - 1. */
+  /** Seed of initial weights, order, crops and dropout; 0 to 2^32 - 1. */
   seed: v.pipe(whole(0), v.maxValue(2 ** 32 - 1)),
-  /** How activations and weights are stored while the network learns. Default: `float32`. */
+  /** How activations and weights are stored during training. Default: `float32`. */
   precision: v.exactOptional(v.picklist(precisions)),
-  /** Before the schedule lowers it. */
+  /** Initial value, before the schedule lowers it. */
   learningRate: notNegative,
   schedule: scheduleSchema,
   /** Schedules of some parameters, by name, layer or kind, instead of `schedule`. */
   schedules: v.exactOptional(v.record(v.string(), scheduleSchema)),
-  /** The rates rise from a share of themselves over the first epochs. */
+  /** Over the first epochs, the rates rise from a fraction of their values. */
   warmUp: v.exactOptional(v.strictObject({ epochs: notNegative, from: v.pipe(notNegative, v.maxValue(1)) })),
-  /** Deviation of the colour shifts' draws from some epochs on, instead of `images.colour.strength`. */
+  /** Standard deviation of the random colour shifts from some epochs on, instead of `images.colour.strength`. */
   colourStrength: v.exactOptional(tableSchema),
   momentum: v.pipe(notNegative, v.ltValue(1)),
   weightDecay: notNegative,
-  /** What some parameters do differently, by name, layer or kind (`sgd`'s `overrides`). */
+  /** What differs for some parameters, by name, layer or kind (`overrides` of `sgd`). */
   overrides: v.exactOptional(v.record(v.string(), overrideSchema)),
-  /** What the run's first parameters were taken from, and the layers that began again all the same. */
+  /** The source of the run's initial parameters, and the layers that were reinitialized all the same. */
   startsFrom: v.exactOptional(v.strictObject({ weights: v.string(), replaces: v.array(v.string()) })),
-  /** Steps between evaluations of the validation images; one follows the last step too, unless the run is shorter. */
+  /**
+   * Steps between evaluations of the validation images; there is also one after the last step, unless the run is
+   * shorter.
+   */
   evaluateEvery: whole(1),
-  /** Steps between checkpoints; one follows the last step in any case. */
+  /** Steps between checkpoints; there is always one after the last step. */
   checkpointEvery: whole(1),
-  /** How many of the newest checkpoints are kept, beside the best. Default: 2. */
+  /** How many of the newest checkpoints to keep, besides the best. Default: 2. */
   keepCheckpoints: v.exactOptional(whole(1)),
-  /** What was changed by hand while the run learnt, the earliest first. */
+  /** Changes made by hand during training, earliest first. */
   changes: v.exactOptional(v.array(changeSchema)),
 });
 
-/** How a run learns. */
+/** How a run is trained. */
 export type Recipe = v.InferOutput<typeof recipeSchema>;

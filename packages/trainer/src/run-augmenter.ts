@@ -7,7 +7,7 @@ import type { RunConfig } from './config.js';
  * Makes what writes a run's images to the input of its network, as its configuration says: mean, scale, crops, flips
  * and colours.
  *
- * @returns to be disposed before the network
+ * @returns an augmenter, to be disposed before the network
  */
 export function createRunAugmenter({ inputs }: Pick<Network, 'inputs'>, { images, data }: RunConfig): Augmenter {
   return createInputAugmenter(inputs, {

@@ -61,7 +61,7 @@ describe('RunDirectory', () => {
     expect((await RunDirectory.open(path)).config).toEqual(config);
   });
 
-  it('keeps the configuration, which alone can be read back', async () => {
+  it('stores the configuration, which can be read on its own', async () => {
     expect(await RunDirectory.exists(path)).toBe(false);
     await RunDirectory.create(path, config);
     expect(await RunDirectory.exists(path)).toBe(true);
@@ -99,11 +99,11 @@ describe('RunDirectory', () => {
     await mkdir(other);
     await writeFile(join(other, 'cat.jpg'), '');
     await expect(RunDirectory.create(other, config)).rejects.toThrow(ConfigError);
-    await expect(RunDirectory.exists(other)).rejects.toThrow(/holds files but no run/);
+    await expect(RunDirectory.exists(other)).rejects.toThrow(/contains files but no run/);
     expect(await readdir(other)).toEqual(['cat.jpg']);
   });
 
-  it('says what is wrong with a place where nothing can be made', async () => {
+  it('says why a path cannot be created', async () => {
     const file = join(parent, 'file');
     await writeFile(file, '');
     for (const place of [file, join(file, 'run'), join(file, 'deep', 'run')]) {
@@ -112,13 +112,13 @@ describe('RunDirectory', () => {
     }
   });
 
-  it.runIf(process.platform === 'linux')('ends where a file system takes no directories', async () => {
+  it.runIf(process.platform === 'linux')('fails on a file system without directories', async () => {
     await expect(RunDirectory.create('/proc/alex/run', config)).rejects.toThrow(
-      /could not be made: .*(check|change|choose)/,
+      /could not be (created|started): .*(check|change|choose)/,
     );
   });
 
-  it('takes away all that it made, and nothing else', async () => {
+  it('removes everything that it created, and nothing else', async () => {
     const nested = join(path, 'a', 'b');
     const run = await RunDirectory.create(nested, config);
     await run.checkpoints.save(checkpoint(1));
@@ -131,7 +131,7 @@ describe('RunDirectory', () => {
     expect(await readdir(path, { recursive: true })).toEqual(['a', join('a', 'notes.txt')]);
   });
 
-  it('tells a directory without a run from one whose configuration is broken', async () => {
+  it('distinguishes a directory without a run from one with a broken configuration', async () => {
     await expect(RunDirectory.open(path)).rejects.toThrow(ConfigError);
     await expect(RunDirectory.open(path)).rejects.toThrow(/there is no run here/);
     await RunDirectory.create(path, config);
@@ -147,7 +147,7 @@ describe('RunDirectory', () => {
       [text.replace('"momentum": 0.9', '"momentum": 1'), /recipe.momentum: expected <1, got 1/],
       [text.replace('"kind": "step"', '"kind": "cosine"'), /recipe.schedule.kind/],
       [text.replace('"scale": 1,', ''), /images.scale is missing/],
-      [text.replace('"scale": 1,', '"scale": 1, "extra": 1,'), /images.extra is not known/],
+      [text.replace('"scale": 1,', '"scale": 1, "extra": 1,'), /images.extra is unknown/],
     ];
     for (const [content, message] of broken) {
       expect(content).not.toBe(text);
@@ -157,7 +157,7 @@ describe('RunDirectory', () => {
     }
   });
 
-  it('gives back the newest checkpoint, and keeps one before it', async () => {
+  it('returns the newest checkpoint, and keeps the previous one', async () => {
     const run = await RunDirectory.create(path, config);
     expect(await run.latestCheckpoint()).toBeUndefined();
     for (const step of [5, 10, 99_999_995, 100_000_000]) {
@@ -170,10 +170,10 @@ describe('RunDirectory', () => {
     ]);
   });
 
-  it('keeps weights apart from checkpoints', async () => {
+  it('stores weights apart from checkpoints', async () => {
     const run = await RunDirectory.create(path, config);
     await expect(run.readWeights()).rejects.toThrow(
-      /has learnt nothing yet .no weights.safetensors, no checkpoint.; train it first/,
+      /has no trained weights yet .no weights.safetensors, no checkpoint.; train it first/,
     );
     await run.saveWeights({ 'fc1.bias': values(1, 2) });
     expect(await run.readWeights()).toEqual({ 'fc1.bias': values(1, 2) });
@@ -182,7 +182,7 @@ describe('RunDirectory', () => {
     expect(await readFile(join(path, 'weights.safetensors'))).toEqual(bytes);
   });
 
-  it('can be made longer', async () => {
+  it('can be extended', async () => {
     const run = await RunDirectory.create(path, config);
     const longer = run.changed({ steps: 20 });
     expect(longer.config.recipe.steps).toBe(20);

@@ -19,21 +19,21 @@ const METRICS = 'metrics.jsonl';
 const PROVENANCE = 'provenance.jsonl';
 const WEIGHTS = 'weights.safetensors';
 const CHECKPOINTS = 'checkpoints';
-/** Where a run's dashboard was served last. */
+/** The last address of a run's dashboard. */
 const DASHBOARD = 'dashboard.json';
-/** What is known of a training that diverged. */
+/** The information about a diverged training run. */
 const DIVERGENCE = 'divergence.json';
 
 /** Weights of a run: of its best checkpoint (the lowest validation error), its newest, or that of a step. */
 export type WhichWeights = 'best' | 'last' | number;
 
-/** What a network learnt, and when. */
+/** Trained weights, and their origin. */
 export interface LearntWeights {
   /** By dotted name. */
   readonly weights: Record<string, HostTensor>;
-  /** Of the finished training, or of a checkpoint. */
+  /** Whether they are final, or from a checkpoint. */
   readonly kind: 'finished' | 'checkpoint' | 'best';
-  /** Steps taken by then, where the file says it. */
+  /** Number of steps taken, if the file has it. */
   readonly step?: number;
 }
 
@@ -45,18 +45,18 @@ interface Hold {
 }
 
 /**
- * A run on disk: `config.json` (all that is needed to build the network and prepare its images again),
- * `metrics.jsonl`, `checkpoints/` and, at the end, `weights.safetensors`. Every file but the metrics is written whole
- * or not at all, and metrics grow by whole lines, so a run can always continue from what is there.
+ * A run on disk: `config.json` (everything needed to build the network and prepare its images again), `metrics.jsonl`,
+ * `checkpoints/` and, at the end, `weights.safetensors`. Every file except the metrics is written atomically, and
+ * metrics grow by whole lines, so a run can always continue from what is there.
  */
 export class RunDirectory {
   readonly path: string;
   readonly config: RunConfig;
-  /** Whether this process began the run. */
+  /** Whether this process started the run. */
   readonly isNew: boolean;
   readonly checkpoints: CheckpointFolder;
   #isChanged = false;
-  /** Directories that were made for it, from its own upwards. */
+  /** Directories that were created for it, from its own upwards. */
   readonly #made: readonly string[];
   readonly #hold: Hold;
 
@@ -76,19 +76,19 @@ export class RunDirectory {
   }
 
   /**
-   * Whether a run was begun there.
+   * Whether the directory contains a run.
    *
-   * @throws ConfigError where the directory holds files but no run
+   * @throws ConfigError if the directory contains files but no run
    */
   static async exists(path: string): Promise<boolean> {
     const files = (await list(path)).filter((name) => !isPassing(name));
     if (files.length === 0) return false;
     if (files.includes(CONFIG)) return true;
-    throw new ConfigError(`${path}: holds files but no run (no ${CONFIG}); choose another run directory`);
+    throw new ConfigError(`${path}: contains files but no run (no ${CONFIG}); choose another run directory`);
   }
 
   /**
-   * Begins a run in a directory that is not there yet, or empty.
+   * Creates a run in a directory that does not exist or is empty.
    *
    * @throws ConfigError where the directory holds anything, or another process begins a run there at the same time; AlexError where
    * it cannot be written
@@ -110,12 +110,12 @@ export class RunDirectory {
       await mkdir(join(path, CHECKPOINTS));
     } catch (error) {
       await run.remove();
-      throw new AlexError(`${path}: the run could not be begun: ${describeFileError(error)}`, { cause: error });
+      throw new AlexError(`${path}: the run could not be started: ${describeFileError(error)}`, { cause: error });
     }
     return run;
   }
 
-  /** @throws ConfigError where there is no run, CheckpointError where its `config.json` is torn or foreign */
+  /** @throws ConfigError if there is no run, CheckpointError if its `config.json` is truncated or of another format */
   static async open(path: string): Promise<RunDirectory> {
     const file = join(path, CONFIG);
     let text: string;
@@ -123,7 +123,7 @@ export class RunDirectory {
       text = await readFile(file, 'utf8');
     } catch (error) {
       if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') {
-        throw new ConfigError(`${path}: there is no run here (no ${CONFIG}); give the directory that a training wrote`);
+        throw new ConfigError(`${path}: there is no run here (no ${CONFIG}); give the directory of a run`);
       }
       throw new CheckpointError(`${file}: could not be read: ${describeFileError(error)}`, { cause: error });
     }
@@ -163,9 +163,9 @@ export class RunDirectory {
   }
 
   /**
-   * Writes down what `changed` changed.
+   * Saves what `changed` changed.
    *
-   * @throws AlexError where `config.json` cannot be written
+   * @throws AlexError if `config.json` cannot be written
    */
   async saveConfig(): Promise<void> {
     if (!this.#isChanged) return;
@@ -179,10 +179,10 @@ export class RunDirectory {
   }
 
   /**
-   * Writes down what is known of a training that diverged.
+   * Saves the information about a diverged training run.
    *
    * @returns the file
-   * @throws AlexError where it cannot be written
+   * @throws AlexError if it cannot be written
    */
   async saveDivergence(report: unknown): Promise<string> {
     await this.#checkHeld();
@@ -199,7 +199,7 @@ export class RunDirectory {
     return appendMetrics(join(this.path, METRICS), metrics);
   }
 
-  /** @throws DataError that names the line which is not one of ours */
+  /** @throws DataError with the line that is not valid */
   readMetrics(): Promise<Metrics[]> {
     return readMetrics(join(this.path, METRICS));
   }
@@ -248,8 +248,8 @@ export class RunDirectory {
   }
 
   /**
-   * @param step what the training ended with
-   * @throws CheckpointError where they cannot be written
+   * @param step the last step of the training
+   * @throws CheckpointError if they cannot be written
    */
   async saveWeights(parameters: Readonly<Record<string, HostTensor>>, step?: number): Promise<void> {
     await this.#checkHeld();
@@ -264,16 +264,16 @@ export class RunDirectory {
     return (await list(this.path)).includes(WEIGHTS);
   }
 
-  /** Reads what the network learnt, as {@link RunDirectory.learnt} does, without saying which weights they are. */
+  /** Reads the trained weights like {@link RunDirectory.learnt}, but without their origin. */
   async readWeights(which?: WhichWeights): Promise<Record<string, HostTensor>> {
     return (await this.learnt(which)).weights;
   }
 
   /**
-   * Reads what the network learnt: parameters, and what layers keep beside them.
+   * Reads the trained weights: parameters, and the state of the layers.
    *
-   * @param which default: the weights of the finished training, else the newest checkpoint that can be used
-   * @throws CheckpointError where there are none yet, or the file is truncated or no such file
+   * @param which default: the final weights of a finished run, otherwise the newest usable checkpoint
+   * @throws CheckpointError if there are none yet, or the file is truncated or of another format
    */
   async learnt(which?: WhichWeights): Promise<LearntWeights> {
     if (which === undefined && (await this.hasWeights())) {
@@ -284,13 +284,15 @@ export class RunDirectory {
     const newest = which === undefined || which === 'last';
     const checkpoint = newest ? await this.latestCheckpoint() : await this.checkpoints.read(which);
     if (!checkpoint) {
-      throw new CheckpointError(`${this.path}: has learnt nothing yet (no ${WEIGHTS}, no checkpoint); train it first`);
+      throw new CheckpointError(
+        `${this.path}: has no trained weights yet (no ${WEIGHTS}, no checkpoint); train it first`,
+      );
     }
     const { step, parameters, layerState } = checkpoint;
     return { weights: { ...parameters, ...layerState }, kind: which === 'best' ? 'best' : 'checkpoint', step };
   }
 
-  /** Where a page shows the run while it is trained: kept, so that a page which is open finds the run when it continues. */
+  /** The address of the run's dashboard: kept, so that an open page finds the run again when it is resumed. */
   get dashboardFile(): string {
     return join(this.path, DASHBOARD);
   }
@@ -356,7 +358,7 @@ function textOf(config: RunConfig): Buffer {
   return Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`);
 }
 
-/** The names in a directory; none where it does not exist. */
+/** The names in a directory; empty if it does not exist. */
 async function list(path: string): Promise<string[]> {
   try {
     return await readdir(path);
@@ -366,25 +368,25 @@ async function list(path: string): Promise<string[]> {
   }
 }
 
-/** Makes a directory and those above it; gives those that were made, from the lowest upwards. */
+/** Creates a directory and its missing parents; returns the created ones, from the lowest upwards. */
 async function makeDirectory(path: string): Promise<string[]> {
   const made: string[] = [];
   try {
-    // Not mkdir's own `recursive`, which in Node 20 never ends where a file system refuses new directories (/proc).
+    // Not mkdir's own `recursive`, which in Node 20 never returns if a file system refuses new directories (/proc).
     for (const directory of await missingDirectories(path)) {
       await mkdir(directory);
       made.unshift(directory);
     }
   } catch (error) {
     for (const directory of made) await rmdir(directory).catch(() => undefined);
-    throw new ConfigError(`${path}: the run directory could not be made: ${describeFileError(error)}`, {
+    throw new ConfigError(`${path}: the run directory could not be created: ${describeFileError(error)}`, {
       cause: error,
     });
   }
   return made;
 }
 
-/** A directory and those above it that do not exist, from the highest downwards. */
+/** A directory and its parents, as far as they do not exist, from the highest downwards. */
 async function missingDirectories(path: string): Promise<string[]> {
   const missing: string[] = [];
   for (let directory = resolve(path); ; directory = dirname(directory)) {

@@ -10,7 +10,7 @@ import { lockRun } from './run-lock.js';
 
 const directory = temporaryFolder();
 
-/** Another process that holds the lock, as soon as it says so. */
+/** Another process that holds the lock, as soon as it reports so. */
 async function holder(path: string): Promise<ChildProcess> {
   const script = `
     import { lockRun } from ${JSON.stringify(new URL('./run-lock.ts', import.meta.url).href)};
@@ -30,7 +30,7 @@ async function holder(path: string): Promise<ChildProcess> {
   return child;
 }
 
-it('is held by one process, which it names, until that ends, however it ends', async () => {
+it('is held by one process, which it names, until that process ends in any way', async () => {
   const child = await holder(directory);
   const link = `${directory}-link`;
   await symlink(directory, link);
@@ -42,7 +42,7 @@ it('is held by one process, which it names, until that ends, however it ends', a
       );
     }
     const ended = once(child, 'exit');
-    // One that is stopped still holds it, but cannot say so.
+    // A stopped process still holds it, but cannot answer.
     child.kill('SIGSTOP');
     await expect(lockRun(directory)).rejects.toThrow('being trained by another process');
     child.kill('SIGKILL');
@@ -57,7 +57,7 @@ it('is held by one process, which it names, until that ends, however it ends', a
   }
 });
 
-it('is another for another directory', async () => {
+it('is separate for each directory', async () => {
   const other = await mkdtemp(join(directory, 'other-'));
   const [one, two] = [await lockRun(directory), await lockRun(other)];
   await one.release();

@@ -11,7 +11,7 @@ import { listenAlone, socketAddress } from './lock-socket.js';
 /** Milliseconds between two heartbeats, and between two looks at those of others. */
 const beatEvery = 2000;
 
-/** A run directory that only this process trains in. */
+/** Exclusive permission of this process to train in a run directory. */
 export interface RunLock {
   /**
    * Makes sure, before something is written, that it is still held: who stood still for long may have been taken for gone.

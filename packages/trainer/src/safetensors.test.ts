@@ -12,7 +12,7 @@ const directory = temporaryFolder();
 
 const tensor = (shape: number[], ...values: number[]): HostTensor => ({ shape, data: Float32Array.from(values) });
 
-/** A file put together by hand: header as given, then `bytes` zeros. */
+/** A handmade file: the given header, then `bytes` zeros. */
 async function handmade(name: string, header: unknown, bytes: number): Promise<string> {
   const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const length = Buffer.alloc(8);
@@ -29,11 +29,11 @@ const entry = (shape: number[], begin: number, end: number, dtype = 'F32') => ({
 });
 
 describe('writeSafetensors', () => {
-  it('writes the bytes that the format prescribes', async () => {
+  it('writes the bytes of the format', async () => {
     const path = join(directory, 'known.safetensors');
     await writeSafetensors(path, { b: tensor([1], -2), a: tensor([2], 1, 0.5) });
     const bytes = await readFile(path);
-    // The check sum is that of the file with zeros in its place.
+    // The checksum is that of the file with zeros in its place.
     const zeroed = Buffer.from(bytes.toString('latin1').replace(/"[0-9a-f]{64}"/, `"${'0'.repeat(64)}"`), 'latin1');
     const sum = createHash('sha256').update(zeroed).digest('hex');
     const header =
@@ -50,7 +50,7 @@ describe('writeSafetensors', () => {
     expect([...bytes.subarray(8 + length)]).toEqual([0, 0, 0x80, 0x3f, 0, 0, 0, 0x3f, 0, 0, 0, 0xc0]);
   });
 
-  it('gives the same bytes whatever the order of the names', async () => {
+  it('writes the same bytes for any order of names', async () => {
     const [one, other] = [join(directory, 'one'), join(directory, 'other')];
     const [a, b] = [tensor([2, 1], 1, 2), tensor([], 3)];
     await writeSafetensors(one, { a, b }, { step: '3', name: 'x' });
@@ -58,7 +58,7 @@ describe('writeSafetensors', () => {
     expect(await readFile(one)).toEqual(await readFile(other));
   });
 
-  it('brings back every bit of what was written', async () => {
+  it('restores every bit', async () => {
     const path = join(directory, 'round');
     const bits = fc.array(fc.integer({ min: 0, max: 0xffffffff }), { maxLength: 12 });
     await fc.assert(
@@ -80,7 +80,7 @@ describe('writeSafetensors', () => {
     );
   });
 
-  it('leaves the older file and nothing else where it fails', async () => {
+  it('leaves the older file and nothing else if it fails', async () => {
     const inside = await mkdtemp(join(directory, 'kept-'));
     const path = join(inside, 'weights');
     await writeSafetensors(path, { a: tensor([1], 1) });
@@ -96,13 +96,13 @@ describe('writeSafetensors', () => {
 });
 
 describe('readSafetensors', () => {
-  it('notices every byte that is not as it was written', async () => {
+  it('detects every changed byte', async () => {
     const path = join(directory, 'damaged');
     await writeSafetensors(path, { weight: tensor([3], 1, 2, 3) }, { step: '3' });
     const bytes = await readFile(path);
     const name = bytes.indexOf('sha256');
     for (let at = 0; at < bytes.length; at++) {
-      // Under another name, the sum is a note like any other.
+      // Under another name, the checksum is an ordinary note.
       if (at >= name && at < name + 6) continue;
       const damaged = Buffer.from(bytes);
       damaged[at]! ^= 1;
@@ -113,7 +113,7 @@ describe('readSafetensors', () => {
     expect((await readSafetensors(path)).metadata).toEqual({ step: '3' });
   });
 
-  it('says so where a file was cut off anywhere', async () => {
+  it('reports a file truncated anywhere', async () => {
     const path = join(directory, 'torn');
     await writeSafetensors(path, { weight: tensor([3], 1, 2, 3), bias: tensor([1], 4) });
     const { length } = await readFile(path);
@@ -127,12 +127,12 @@ describe('readSafetensors', () => {
     ['overlapping', { a: entry([2], 0, 8), b: entry([2], 4, 12) }, 12, /b begins at byte 4 .* inside the tensor/],
     ['hole', { a: entry([1], 0, 4), b: entry([1], 8, 12) }, 12, /b begins at byte 8 .* past the end of the tensor/],
     ['hole-at-start', { a: entry([1], 4, 8) }, 8, /a begins at byte 4/],
-    ['overrun', { a: entry([4], 0, 16) }, 12, /a needs .* cut off/],
+    ['overrun', { a: entry([4], 0, 16) }, 12, /a needs .* truncated/],
     ['trailing', { a: entry([1], 0, 4) }, 7, /3 bytes follow/],
     ['shape', { a: entry([2, 2], 0, 12) }, 12, /a has shape \[2, 2\].* 12 bytes/],
     ['backwards', { a: entry([1], 4, 0) }, 4, /a has shape/],
-    ['type', { a: entry([1], 0, 8, 'F64') }, 8, /a holds F64; only F32, F16 and BF16 are read, convert/],
-    ['inherited', { a: entry([1], 0, 4, 'constructor') }, 4, /a holds constructor/],
+    ['type', { a: entry([1], 0, 8, 'F64') }, 8, /a contains F64; only F32, F16 and BF16 are supported, convert/],
+    ['inherited', { a: entry([1], 0, 4, 'constructor') }, 4, /a contains constructor/],
     ['halves', { a: entry([3], 0, 12, 'F16') }, 12, /a has shape \[3\], which its 12 bytes do not fit/],
     ['odd', { a: entry([1], 0, 3, 'BF16') }, 3, /a has shape \[1\], which its 3 bytes do not fit/],
     ['negative', { a: entry([-1], 0, 4) }, 4, /of a is not a type/],
@@ -151,7 +151,7 @@ describe('readSafetensors', () => {
     expect(String(failure)).toMatch(message);
   });
 
-  it('tells a foreign file, a missing one and a directory apart', async () => {
+  it('distinguishes a foreign file, a missing one and a directory', async () => {
     const foreign = join(directory, 'photo.jpg');
     await writeFile(foreign, Buffer.alloc(64, 0xff));
     await expect(readSafetensors(foreign)).rejects.toThrow(/does not begin like a safetensors file/);
@@ -170,7 +170,7 @@ describe('readSafetensors', () => {
   it.each([
     { dtype: 'F16', exponentBits: 5 },
     { dtype: 'BF16', exponentBits: 8 },
-  ])('takes every value of $dtype for what it is', async ({ dtype, exponentBits }) => {
+  ])('reads every value of $dtype exactly', async ({ dtype, exponentBits }) => {
     const header = JSON.stringify({ before: entry([1], 0, 4), a: entry([256, 256], 4, 4 + 2 ** 17, dtype) });
     const path = await handmade(dtype, header, 4 + 2 ** 17);
     const bytes = await readFile(path);
@@ -189,57 +189,60 @@ describe('readSafetensors', () => {
       if (!Object.is(a!.data[bits], wanted)) expect([bits, a!.data[bits]]).toEqual([bits, wanted]);
     }
     await truncate(path, bytes.length - 1);
-    await expect(readSafetensors(path)).rejects.toThrow(/cut off/);
+    await expect(readSafetensors(path)).rejects.toThrow(/truncated/);
   });
 
   it.each([
     { dtype: 'F16', one: 0x3c00, half: 0x3800, minusTwo: 0xc000 },
     { dtype: 'BF16', one: 0x3f80, half: 0x3f00, minusTwo: 0xc000 },
-  ])('reads $dtype of odd lengths among others, checks their sum, and notices where they are torn', async (known) => {
-    const { dtype, one, half, minusTwo } = known;
-    const numbers = Buffer.alloc(12);
-    numbers.writeUInt16LE(one, 0);
-    // A float32 at a place that is no multiple of four.
-    numbers.writeFloatLE(0.1, 2);
-    [half, one, minusTwo].forEach((bits, i) => void numbers.writeUInt16LE(bits, 6 + 2 * i));
-    const entries = {
-      scalar: entry([], 0, 2, dtype),
-      single: entry([1], 2, 6),
-      none: entry([3, 0], 6, 6, dtype),
-      odd: entry([1, 3, 1], 6, 12, dtype),
-    };
-    const write = async (sha256: string) => {
-      const path = await handmade(`among-${dtype}`, { __metadata__: { sha256 }, ...entries }, numbers.length);
-      const bytes = await readFile(path);
-      numbers.copy(bytes, bytes.length - numbers.length);
+  ])(
+    'reads $dtype tensors of odd lengths among others, verifies the checksum, and detects truncation',
+    async (known) => {
+      const { dtype, one, half, minusTwo } = known;
+      const numbers = Buffer.alloc(12);
+      numbers.writeUInt16LE(one, 0);
+      // A float32 at an address that is not a multiple of four.
+      numbers.writeFloatLE(0.1, 2);
+      [half, one, minusTwo].forEach((bits, i) => void numbers.writeUInt16LE(bits, 6 + 2 * i));
+      const entries = {
+        scalar: entry([], 0, 2, dtype),
+        single: entry([1], 2, 6),
+        none: entry([3, 0], 6, 6, dtype),
+        odd: entry([1, 3, 1], 6, 12, dtype),
+      };
+      const write = async (sha256: string) => {
+        const path = await handmade(`among-${dtype}`, { __metadata__: { sha256 }, ...entries }, numbers.length);
+        const bytes = await readFile(path);
+        numbers.copy(bytes, bytes.length - numbers.length);
+        await writeFile(path, bytes);
+        return { path, bytes };
+      };
+      const zeroed = await write('0'.repeat(64));
+      const { path, bytes } = await write(createHash('sha256').update(zeroed.bytes).digest('hex'));
+      const { tensors, checked } = await readSafetensors(path);
+      expect(checked).toBe(true);
+      expect(tensors).toEqual({
+        scalar: tensor([], 1),
+        single: tensor([1], 0.1),
+        none: tensor([3, 0]),
+        odd: tensor([1, 3, 1], 0.5, 1, -2),
+      });
+      for (let at = bytes.length - numbers.length; at < bytes.length; at++) {
+        const damaged = Buffer.from(bytes);
+        damaged[at]! ^= 1;
+        await writeFile(path, damaged);
+        await expect(readSafetensors(path), `byte ${at}`).rejects.toThrow(/checksum is wrong/);
+      }
       await writeFile(path, bytes);
-      return { path, bytes };
-    };
-    const zeroed = await write('0'.repeat(64));
-    const { path, bytes } = await write(createHash('sha256').update(zeroed.bytes).digest('hex'));
-    const { tensors, checked } = await readSafetensors(path);
-    expect(checked).toBe(true);
-    expect(tensors).toEqual({
-      scalar: tensor([], 1),
-      single: tensor([1], 0.1),
-      none: tensor([3, 0]),
-      odd: tensor([1, 3, 1], 0.5, 1, -2),
-    });
-    for (let at = bytes.length - numbers.length; at < bytes.length; at++) {
-      const damaged = Buffer.from(bytes);
-      damaged[at]! ^= 1;
-      await writeFile(path, damaged);
-      await expect(readSafetensors(path), `byte ${at}`).rejects.toThrow(/check sum is another/);
-    }
-    await writeFile(path, bytes);
-    for (let size = bytes.length - 1; size >= 0; size--) {
-      await truncate(path, size);
-      await expect(readSafetensors(path), `${size} of ${bytes.length} bytes`).rejects.toThrow(CheckpointError);
-    }
-  });
+      for (let size = bytes.length - 1; size >= 0; size--) {
+        await truncate(path, size);
+        await expect(readSafetensors(path), `${size} of ${bytes.length} bytes`).rejects.toThrow(CheckpointError);
+      }
+    },
+  );
 
-  it.each(['F16', 'BF16'])('puts the pieces of a large tensor of %s one after the other', async (dtype) => {
-    // More than two pieces of 4 MiB, and an odd number of numbers; 1 to 255 are exact in both types.
+  it.each(['F16', 'BF16'])('writes the pieces of a large tensor of %s one after the other', async (dtype) => {
+    // More than two pieces of 4 MiB, and an odd number of values; 1 to 255 are exact in both types.
     const count = 2 * 2 ** 21 + 3;
     const bitsOf = (value: number) => {
       const exponent = Math.floor(Math.log2(value));
@@ -257,14 +260,14 @@ describe('readSafetensors', () => {
     expect(a!.data.findIndex((value, i) => value !== (i % 255) + 1)).toBe(-1);
   });
 
-  it.each(['F16', 'BF16'])('gives no checkpoint that another program wrote as %s', async (dtype) => {
+  it.each(['F16', 'BF16'])('does not read a checkpoint that another program wrote as %s', async (dtype) => {
     const path = join(directory, 'checkpoint');
     await writeCheckpoint(path, { step: 3, parameters: { a: tensor([2], 0, 0) }, optimizerState: {} });
     const bytes = await readFile(path);
     const { __metadata__: kept } = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE())));
     const { sha256: _, ...dropped } = kept;
     const withNotes = (notes: unknown) => handmade('converted', { __metadata__: notes, a: entry([2], 0, 4, dtype) }, 4);
-    await expect(readCheckpoint(await withNotes(kept))).rejects.toThrow(/check sum is another/);
-    await expect(readCheckpoint(await withNotes(dropped))).rejects.toThrow(/lost its check sum/);
+    await expect(readCheckpoint(await withNotes(kept))).rejects.toThrow(/checksum is wrong/);
+    await expect(readCheckpoint(await withNotes(dropped))).rejects.toThrow(/its checksum is missing/);
   });
 });

@@ -5,15 +5,15 @@ import { checkHostTensor, elementCount, fromHalves } from '@alex/tensor/kernels'
 import * as v from 'valibot';
 import { describeFileError, readAll, writeAll, writeWhole } from './file.js';
 
-/** What a safetensors file holds. */
+/** The contents of a safetensors file. */
 export interface SafetensorsFile {
   /** By name, row-major in their shape. */
   readonly tensors: Record<string, HostTensor>;
-  /** The writer's own notes. */
+  /** The writer's own metadata. */
   readonly metadata: Record<string, string>;
-  /** Names of what is there in whole numbers, such as counters; it is not read. */
+  /** Names of integer tensors, such as counters, which are not read. */
   readonly wholeNumbers: readonly string[];
-  /** Whether the file had a check sum, which was right. */
+  /** Whether the file had a checksum, which was correct. */
   readonly checked: boolean;
 }
 
@@ -21,10 +21,10 @@ export interface SafetensorsFile {
 const LARGEST_HEADER = 100_000_000;
 const LENGTH_BYTES = 8;
 const METADATA = '__metadata__';
-/** The note that holds the file's check sum: SHA-256 of all its bytes, its own digits read as zeros. */
+/** The metadata key of the checksum: SHA-256 of all bytes of the file, with its own digits read as zeros. */
 const CHECKSUM = 'sha256';
 const NO_CHECKSUM = '0'.repeat(64);
-/** So much is written, read and summed at a time: between two pieces others get their turn. */
+/** Amount written, read or hashed at a time, in bytes; other tasks run in between. */
 const PIECE = 4 * 2 ** 20;
 
 const sizeSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -36,12 +36,12 @@ const entrySchema = v.strictObject({
 const metadataSchema = v.record(v.string(), v.string());
 
 /**
- * Writes tensors as a safetensors file: whole or not at all, sorted by name, so the same tensors give the same bytes. A
- * check sum of the whole file is added to its notes.
+ * Writes tensors as a safetensors file, atomically and sorted by name, so the same tensors give the same bytes. A
+ * checksum of the whole file is added to its metadata.
  *
  * @param tensors float32, row-major in their shape, by name
- * @param metadata notes for whoever reads the file
- * @throws CheckpointError where the file cannot be written, ShapeError where shape and data of a tensor disagree
+ * @param metadata additional information for readers of the file
+ * @throws CheckpointError if the file cannot be written, ShapeError if shape and data of a tensor disagree
  */
 export async function writeSafetensors(
   path: string,
@@ -64,7 +64,7 @@ export async function writeSafetensors(
     offset = end;
   }
   const text = Buffer.from(JSON.stringify(header), 'utf8');
-  // Spaces after the header put the numbers on a multiple of eight, which lets readers map the file into memory.
+  // Spaces after the header align the numbers to a multiple of eight, which lets readers map the file into memory.
   const start = Buffer.alloc(LENGTH_BYTES + Math.ceil(text.length / 8) * 8, ' ');
   start.writeBigUInt64LE(BigInt(start.length - LENGTH_BYTES));
   text.copy(start, LENGTH_BYTES);
@@ -90,12 +90,13 @@ export async function writeSafetensors(
 }
 
 /**
- * Reads a safetensors file as float32 tensors and checks everything that the file says about itself, its check sum too
- * where it has one. Tensors of F16 and BF16 become float32 a piece at a time, each number the very value that it was. They
- * are there for weights that others published: what is written here, checkpoints too, is always F32, and of a checkpoint
- * that another program made 16 bits of, the check sum is gone or another, for which `readCheckpoint` refuses it.
+ * Reads a safetensors file as float32 tensors and checks everything that the file says about itself, including its
+ * checksum if it has one. F16 and BF16 tensors are converted to float32 exactly, one piece at a time. They occur in
+ * published weights: files written here, including checkpoints, are always F32. If another program converts a
+ * checkpoint to 16 bits, the checksum is missing or wrong, and `readCheckpoint` refuses it.
  *
- * @throws CheckpointError that names the file and what is wrong with it: missing, torn, foreign, or of another type
+ * @throws CheckpointError with the file and what is wrong with it: missing, truncated, of an unknown format or of
+ * another type
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   const file = await open(path, 'r').catch((error: unknown) => {
@@ -122,12 +123,13 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
           `${name} begins at byte ${begin} of the numbers, ${begin < position ? 'inside' : 'past the end of'} the tensor before it`,
         );
       }
-      if (start + end > size) fail(path, `${name} needs ${start + end} bytes, the file has ${size}: it was cut off`);
+      if (start + end > size)
+        fail(path, `${name} needs ${start + end} bytes, but the file has ${size}: it is truncated`);
       position = end;
       const data = new Float32Array(isWhole ? 0 : elementCount(shape));
       for (let at = begin; at < end; at += PIECE) {
         const bytes = Math.min(PIECE, end - at);
-        // What is float32 already is read to where it belongs.
+        // Float32 values are read directly to their destination.
         const piece = toFloats || isWhole ? new Uint8Array(bytes) : new Uint8Array(data.buffer, at - begin, bytes);
         if (!(await readAll(file, piece, start + at))) fail(path, `it ends inside ${name}`);
         if (checksum !== undefined) hash.update(piece);
@@ -137,7 +139,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     }
     if (start + position !== size) fail(path, `${size - start - position} bytes follow its last tensor`);
     if (checksum !== undefined && hash.digest('hex') !== checksum) {
-      fail(path, 'its check sum is another: a part of it was damaged or changed');
+      fail(path, 'its checksum is wrong: a part of it was damaged or changed');
     }
     const wholeNumbers = entries.filter(({ isWhole }) => isWhole).map(({ name }) => name);
     return { tensors, metadata: notes, wholeNumbers, checked: checksum !== undefined };
@@ -149,7 +151,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   }
 }
 
-/** The header as its check sum was taken: with zeros in place of the sum. */
+/** The header as it was hashed: with zeros in place of the checksum. */
 function withoutChecksum(header: Buffer, checksum: string | undefined): Buffer {
   const at = checksum === undefined ? -1 : header.indexOf(`"${CHECKSUM}":"${checksum}"`);
   if (at < 0) return header;
@@ -169,14 +171,14 @@ interface Entry {
 
 type ToFloats = (bits: Uint16Array) => Float32Array;
 
-/** What is read, and how it becomes float32 where it is not: each value of the 16-bit types is one. */
+/** The supported types, and how each is converted to float32, which represents all 16-bit values exactly. */
 const types: Readonly<
   Record<string, { readonly bytes: number; readonly toFloats?: ToFloats; readonly isWhole?: true }>
 > = {
   F32: { bytes: 4 },
   F16: { bytes: 2, toFloats: fromHalves },
   BF16: { bytes: 2, toFloats: fromUpperHalves },
-  // No network learns these: `num_batches_tracked`, the number of an epoch.
+  // Networks do not learn these: `num_batches_tracked`, the number of an epoch.
   ...Object.fromEntries(
     Object.entries({ BOOL: 1, U8: 1, I8: 1, U16: 2, I16: 2, U32: 4, I32: 4, U64: 8, I64: 8 }).map(([name, bytes]) => [
       name,
@@ -188,12 +190,12 @@ const types: Readonly<
 /** BF16 is the upper half of a float32. */
 function fromUpperHalves(halves: Uint16Array): Float32Array {
   const words = new Uint32Array(halves.length);
-  // Not Uint32Array.from, which makes a list of all numbers first: twelve times as slow, and 50 MB a piece.
+  // Not Uint32Array.from, which first makes a list of all numbers: twelve times as slow, and 50 MB per piece.
   for (let i = 0; i < halves.length; i++) words[i] = halves[i]! << 16;
   return new Float32Array(words.buffer);
 }
 
-/** The tensors in the order of their numbers. */
+/** The tensors in the order of their offsets. */
 function parseHeader(path: string, header: Buffer): { entries: Entry[]; metadata: Record<string, string> } {
   let json: unknown;
   try {
@@ -203,22 +205,22 @@ function parseHeader(path: string, header: Buffer): { entries: Entry[]; metadata
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) fail(path, 'its header is not a JSON object');
   const metadata = v.safeParse(metadataSchema, (json as Record<string, unknown>)[METADATA] ?? {});
-  if (!metadata.success) fail(path, 'its notes are not texts');
+  if (!metadata.success) fail(path, 'its metadata values are not strings');
   const entries = Object.entries(json)
     .filter(([name]) => name !== METADATA)
     .map(([name, value]): Entry => {
       const entry = v.safeParse(entrySchema, value);
-      if (!entry.success) fail(path, `what its header says of ${name} is not a type, a shape and two offsets`);
+      if (!entry.success) fail(path, `its header entry for ${name} is not a type, a shape and two offsets`);
       const { dtype, shape, data_offsets } = entry.output;
       const [begin, end] = data_offsets;
       const type = Object.hasOwn(types, dtype) ? types[dtype] : undefined;
-      if (!type) fail(path, `${name} holds ${dtype}; only F32, F16 and BF16 are read, convert it first`);
+      if (!type) fail(path, `${name} contains ${dtype}; only F32, F16 and BF16 are supported, convert it first`);
       if (end - begin !== type.bytes * elementCount(shape)) {
         fail(path, `${name} has shape [${shape.join(', ')}], which its ${end - begin} bytes do not fit`);
       }
       return { name, shape, begin, end, toFloats: type.toFloats, isWhole: type.isWhole ?? false };
     })
-    // Empty tensors share their offset with the one that follows: they come first.
+    // Empty tensors share their offset with the one that follows, so they come first.
     .sort((one, other) => one.begin - other.begin || one.end - other.end);
   return { entries, metadata: metadata.output };
 }

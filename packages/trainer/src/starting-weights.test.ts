@@ -8,7 +8,7 @@ const tensor = (value: number, length = 2): HostTensor => ({
 });
 type Tensors = Record<string, HostTensor>;
 
-/** A network of layers by name, each with the names of its parameters, all of them drawn as 0; and which it was asked to draw. */
+/** A network with these layers, each with the names of its parameters, all drawn as 0, and a list of those drawn. */
 function networkOf(layers: Record<string, readonly string[]>, state: Tensors = {}) {
   const own = (layer: string, names: readonly string[]) =>
     names.map((name) => ({ path: `${layer}.${name}`, shape: [2] }));
@@ -37,14 +37,14 @@ const simple = { conv1: ['weight'], relu1: [], fc2: ['weight'], fc3: ['weight', 
 const paths = ['conv1.weight', 'fc2.weight', 'fc3.weight', 'fc3.bias'];
 const learnt: Tensors = Object.fromEntries(paths.map((path) => [path, tensor(1)]));
 
-/** The first value of each of some, in their order; and that there are no others. */
+/** The first value of each of these, in order; checks that there are no others. */
 async function firsts(given: Tensors, network: ReturnType<typeof networkOf>, replaces: string[], wanted = paths) {
   const parameters = await startingWeights(given, network, replaces);
   expect(Object.keys(parameters).sort()).toEqual([...wanted].sort());
   return wanted.map((path) => parameters[path]!.data[0]);
 }
 
-it('takes what was learnt, but for the layers that are reinitialized, and draws only those', async () => {
+it('uses the given weights, except for reinitialized layers, and draws only those', async () => {
   const network = networkOf(simple);
   expect(await firsts({ ...learnt, 'fc2.weight.velocity': tensor(9) }, network, [])).toEqual([1, 1, 1, 1]);
   expect(network.drawn).toEqual([]);
@@ -78,7 +78,7 @@ it.each(['head.a.weight', 'head.b.weight'])(
   },
 );
 
-it('takes the state of layers that are not reinitialized, where it is there and fits', async () => {
+it('uses the state of layers that are not reinitialized, if it exists and fits', async () => {
   const network = networkOf({ ...simple, norm2: [] }, { 'norm2.mean': tensor(0), 'fc3.mean': tensor(0) });
   const given = { ...learnt, 'norm2.mean': tensor(2), 'fc3.mean': tensor(2) };
   const all = [...paths, 'norm2.mean', 'fc3.mean'];

@@ -5,13 +5,13 @@ import type { Network } from '@alex/tensor/network';
 type Parameters = Readonly<Record<string, HostTensor>>;
 
 /**
- * The parameters that a fine-tuning starts from: those that another network learnt, but for the layers that are reinitialized.
- * Only those are drawn. The layers' state comes with them: that of layers which are not reinitialized from `given`, where it is
- * there and fits, and the network's own else.
+ * The initial parameters for fine-tuning: those of another network, except for the reinitialized layers. Only the
+ * latter are generated. Layers that are not reinitialized also get their state from `given`, if it is there and fits;
+ * otherwise the state is the network's own.
  *
- * @param given by dotted name; what the network does not have is left out
- * @param replaces layers that start from what the network draws; the last layer does in any case where its shape is another
- * @throws ConfigError that names a layer which is not there, or a parameter which is missing or does not fit
+ * @param given by dotted name; parameters that the network does not have are ignored
+ * @param replaces layers to reinitialize; the last layer is always reinitialized if its shape differs
+ * @throws ConfigError with the layer that does not exist, or the parameter that is missing or does not fit
  */
 export async function startingWeights(
   given: Parameters,
@@ -66,7 +66,7 @@ function planStart(given: Parameters, description: NetworkDescription, replaces:
     const { path, shape } = parameter;
     const there = given[path] ? `has the shape ${formatShape(given[path].shape)} there` : 'is not there';
     throw new ConfigError(
-      `${path} ${there}, the network needs ${formatShape(shape)}; give weights of the same network, or have the layer reinitialized`,
+      `${path} ${there}, but the network needs ${formatShape(shape)}; give weights of the same network, or reinitialize the layer`,
     );
   }
   return { kept, drawn: parametersOf(true), fits, begins };

@@ -7,13 +7,13 @@ import { gatherNumbers, type TrainingRanks } from './ranks.js';
 import { errorsOf, Rates } from './rates.js';
 import type { TrainedRun } from './shared-run.js';
 
-/** A network on its adapter, and what writes to its input. */
+/** A network on its adapter, and its augmenter. */
 export interface Placed {
   readonly network: Network;
   readonly augmenter: Augmenter;
 }
 
-/** What the steps of a run are made of. */
+/** Options from which the steps of a run are built. */
 export interface StepperOptions extends Placed {
   readonly run: TrainedRun;
   readonly dataset: Dataset;
@@ -23,20 +23,20 @@ export interface StepperOptions extends Placed {
   readonly rateFactor: number;
 }
 
-/** The images of one step, their numbers in the data set, and the pass that the step belongs to. */
+/** The images of one step, their indices in the data set, and the pass that the step belongs to. */
 export interface StepBatch extends ImageBatch {
   readonly images: Uint32Array;
   readonly epoch: number;
 }
 
-/** A step that the adapter has to do. */
+/** A step that the adapter has yet to finish. */
 export interface SubmittedStep {
   readonly learningRate: number;
   /** Means over the images. */
   result(): Promise<StepResult>;
 }
 
-/** Makes the steps of a run: each is a function of the recipe, the step's number and the validations before it. */
+/** Builds the steps of a run: each is a function of the recipe, the step's number and the validations before it. */
 export class Stepper {
   readonly #options: StepperOptions;
   readonly #rates: Rates;
@@ -52,7 +52,7 @@ export class Stepper {
     }
     if (network.learningRate !== recipe.learningRate) {
       throw new ConfigError(
-        `the network's optimizer has the learning rate ${network.learningRate}, the recipe says ${recipe.learningRate}; steps take the recipe's, so give both the same`,
+        `the network's optimizer has the learning rate ${network.learningRate}, the recipe says ${recipe.learningRate}; steps use the recipe's, so both must be the same`,
       );
     }
     this.#options = options;
@@ -69,22 +69,22 @@ export class Stepper {
     const first = (ranks?.rank ?? 0) * share;
     const images = all.subarray(first, first + share);
     const batchOfStep = dataset.train.read(images).then((read) => ({ ...read, images, epoch }));
-    // A failure is heard when the batch is awaited, unless the run ends before.
+    // A failure is reported when the batch is awaited, unless the run ends before.
     batchOfStep.catch(() => undefined);
     return batchOfStep;
   }
 
-  /** Passes over the training images after so many steps. */
+  /** Passes over the training images after a number of steps. */
   epochOf(step: number): number {
     const { dataset, run } = this.#options;
     return step / batchesPerEpoch(dataset.train.length, run.config.recipe);
   }
 
   /**
-   * Hands the network's next step to the adapter.
+   * Submits the network's next step to the adapter.
    *
    * @param validations those before it
-   * @returns nothing where the signal came between two micro-batches of the step, which changed nothing then
+   * @returns undefined if the signal was aborted between two micro-batches of the step, which then changed nothing
    */
   async submit(
     batch: StepBatch,
@@ -107,7 +107,7 @@ export class Stepper {
     return { learningRate: rates.learningRate, result };
   }
 
-  /** How the network's layers fare with the first images of a step. */
+  /** Statistics of the network's layers for the first images of a step. */
   async statistics(batch: StepBatch): Promise<LayerStatistics[]> {
     const { network } = this.#options;
     return network.statistics(network.input, await this.#show(batch, 0));

@@ -36,7 +36,7 @@ function splitOf(length: number, seed: number, broken?: number): Split {
   };
 }
 
-/** 21 of them to learn from, 10 held out. */
+/** 21 training images, 10 validation images. */
 export function datasetOf(options: { broken?: number } = {}): Dataset {
   const shape = { height: side, width: side, channels: 3 };
   return { name: 'kinds', classes, ...shape, train: splitOf(21, 1, options.broken), validation: splitOf(10, 2) };
@@ -63,7 +63,7 @@ export function configOf(recipe: Partial<Recipe> = {}): RunConfig {
   };
 }
 
-/** A network of a run, and what fills its input. */
+/** A network of a run, and the augmenter for its input. */
 export function withAugmenter(network: Network, { images, data }: RunConfig): Placed & { dispose(): void } {
   const augmenter = createInputAugmenter(network.inputs, {
     source: data,

@@ -28,7 +28,7 @@ afterAll(async () => {
   expect(gpu.liveBuffers).toBe(before);
 });
 
-/** The small network as a run draws it, and what fills its input. */
+/** The small network as a run draws it, with its input. */
 function placeRun(config: RunConfig) {
   const { recipe, data, model } = config;
   const description = alexnet({ variant: 'small', classes: data.classes.length, inputSize: model.inputSize });
@@ -46,20 +46,20 @@ async function onAdapter<Result>(config: RunConfig, use: (placed: Placed) => Pro
   }
 }
 
-/** Trains on the adapter from what is in the run directory, as a new process would. */
+/** Trains on the adapter from the content of the run directory, as a new process would. */
 function trainIn(run: RunDirectory, options: Partial<TrainingOptions> = {}) {
   return onAdapter(run.config, (placed) => train({ run, dataset: datasetOf(), ...placed, ...options }));
 }
 
 const newPath = () => join(parent, `run${count++}`);
 
-/** Everything in the metrics but what a clock decides. */
+/** Everything in the metrics that no clock decides. */
 async function timeless(run: RunDirectory) {
   return (await run.readMetrics()).map(({ imagesPerSecond: _, ...metrics }) => metrics);
 }
 
 describe('train', () => {
-  it('writes values of ones own beside its metrics', async () => {
+  it('writes custom values beside its metrics', async () => {
     const run = await RunDirectory.create(newPath(), configOf({ steps: 4, evaluateEvery: 4 }));
     const seen: Metrics[] = [];
     await trainIn(run, {
@@ -72,7 +72,7 @@ describe('train', () => {
     expect(seen).toEqual(metrics.filter(({ split }) => split === 'train'));
   });
 
-  it('refuses an optimizer whose learning rate is not the one of the recipe, which steps take', async () => {
+  it("refuses an optimizer whose learning rate differs from the recipe's, which steps use", async () => {
     const config = configOf();
     const run = await RunDirectory.create(newPath(), config);
     const description = alexnet({ variant: 'small', classes: 3, inputSize: config.model.inputSize });
@@ -94,7 +94,7 @@ describe('train', () => {
     const val = metrics.filter(({ split }) => split === 'val');
     expect(train.map(({ step }) => step)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
     expect(val.map(({ step }) => step)).toEqual([10, 20, 30, 40]);
-    // 21 images are five batches of four; the one left over is another one each epoch.
+    // 21 images are five batches of four; the one left over differs from epoch to epoch.
     expect(train.map(({ epoch }) => epoch)).toEqual(train.map(({ step }) => step / 5));
     expect(val.at(-1)!.loss).toBeLessThan(0.5 * train[0]!.loss);
     expect(result.validation!.top1Error).toBeLessThan(0.2);
@@ -132,11 +132,11 @@ describe('train', () => {
     expect((await weights(parts)).equals(await weights(whole))).toBe(true);
     expect(await parts.latestCheckpoint()).toEqual(await whole.latestCheckpoint());
     expect(await timeless(parts)).toEqual(await timeless(whole));
-    // The rate was lowered in between, so the schedule's history came through as well.
+    // The rate dropped in between, so the history of the schedule was resumed as well.
     expect(new Set((await timeless(whole)).map(({ learningRate }) => learningRate)).size).toBeGreaterThan(1);
   });
 
-  it('makes up for an evaluation that was interrupted', async () => {
+  it('repeats an interrupted evaluation', async () => {
     const whole = await RunDirectory.create(newPath(), configOf({ steps: 7 }));
     await trainIn(whole);
 
@@ -182,7 +182,7 @@ describe('train', () => {
     expect(await timeless(failed)).toEqual(await timeless(whole));
   });
 
-  it('can be made longer, which changes nothing in what was learnt before', async () => {
+  it('can be extended, which changes nothing in what was learnt before', async () => {
     const whole = await RunDirectory.create(newPath(), configOf({ steps: 10 }));
     await trainIn(whole);
     const short = await RunDirectory.create(newPath(), configOf({ steps: 5 }));
@@ -191,7 +191,7 @@ describe('train', () => {
     expect(await short.readWeights()).toEqual(await whole.readWeights());
   });
 
-  it('does nothing more where it has finished', async () => {
+  it('does nothing if it has finished', async () => {
     const run = await RunDirectory.create(newPath(), configOf({ steps: 3 }));
     await trainIn(run);
     const weights = await run.readWeights();
@@ -199,7 +199,7 @@ describe('train', () => {
     expect(await run.readWeights()).toEqual(weights);
   });
 
-  it('gives other weights for another seed', async () => {
+  it('ends with other weights for another seed', async () => {
     const [one, other] = [
       await RunDirectory.create(newPath(), configOf({ steps: 1 })),
       await RunDirectory.create(newPath(), configOf({ steps: 1, seed: 4 })),
@@ -209,20 +209,20 @@ describe('train', () => {
     expect(await one.readWeights()).not.toEqual(await other.readWeights());
   });
 
-  it('names an image that cannot be read, and leaves nothing that cannot be used', async () => {
+  it('names an image that cannot be read, and leaves a usable run', async () => {
     const run = await RunDirectory.create(newPath(), configOf());
     await expect(trainIn(run, { dataset: datasetOf({ broken: 5 }) })).rejects.toThrow('image 5 is torn; replace it');
     expect(await readdir(parent)).not.toContain(run.path.slice(parent.length + 1));
   });
 
-  it('does not accept a batch larger than the data', async () => {
+  it('refuses a batch larger than the data', async () => {
     const run = await RunDirectory.create(newPath(), configOf({ batch: 22 }));
     await expect(trainIn(run)).rejects.toThrow(ConfigError);
   });
 });
 
 describe('evaluate', () => {
-  it('measures every image once, whatever the batch', async () => {
+  it('measures every image once, for any batch size', async () => {
     const results = [];
     for (const batch of [4, 7]) {
       results.push(
@@ -275,7 +275,7 @@ describe('evaluate', () => {
     });
   });
 
-  it('stops when it is told to', async () => {
+  it('stops on request', async () => {
     await onAdapter(configOf(), async ({ network, augmenter }) => {
       const stop = new AbortController();
       const evaluation = evaluate({
@@ -291,7 +291,7 @@ describe('evaluate', () => {
 });
 
 describe('predict', () => {
-  it('gives the most likely classes first, for more images than a batch', async () => {
+  it('returns the most likely classes first, for more images than a batch', async () => {
     await onAdapter(configOf(), async ({ network, augmenter }) => {
       const split = datasetOf().validation;
       const images = await split.read([0, 1, 2, 3, 4, 5, 6]);

@@ -12,7 +12,7 @@ import type { TrainingEvent, TrainingResult } from './training-event.js';
 
 export type { TrainingEvent, TrainingResult } from './training-event.js';
 
-/** What `train` needs. */
+/** Options of `train`. */
 export interface TrainingOptions extends Placed {
   /** A new run, or one to continue with: training starts from its newest checkpoint where it has one. */
   readonly run: TrainedRun;
@@ -25,13 +25,13 @@ export interface TrainingOptions extends Placed {
   /** What a new run starts from instead of the parameters that were drawn. */
   readonly initialParameters?: Readonly<Record<string, HostTensor>>;
   /**
-   * Opens the adapter again after it was lost and places the network there, with its parameters as they were drawn. Where it
-   * is left out, a loss ends the training.
+   * Opens the adapter again after it was lost and places the network on it, with its initial parameters. Default: a
+   * loss ends the training.
    */
   reopen?(): Promise<Placed>;
-  /** Default: `stop`. `rollback` resumes from the last good state with rates half as high. */
+  /** Default: `stop`. `rollback` continues from the last good state with half the learning rates. */
   readonly onDivergence?: 'stop' | 'rollback';
-  /** Stops the run after the steps under way (one, or two), with a checkpoint. */
+  /** Stops the run after the steps in flight (one or two), with a checkpoint. */
   readonly signal?: AbortSignal;
   onEvent?(event: TrainingEvent): void;
   /**
@@ -44,15 +44,16 @@ export interface TrainingOptions extends Placed {
   betweenSteps?(): Promise<void> | undefined;
 }
 
-/** So often in a row without a checkpoint in between the same trouble is overcome; then it is there to stay. */
+/** How often the same trouble may recur without a checkpoint in between; after that, it is considered permanent. */
 const most = 3;
 
 /**
  * Trains a network by a run's recipe, and writes metrics, checkpoints and, at the end, `weights.safetensors`.
  *
- * Order of images, crops and dropout are functions of seed and step, so a run that was stopped and continues ends with
- * the same weights, bit by bit, as one that never stopped; so does one whose adapter was lost. A new run that fails before
- * its first checkpoint takes its files away again, as nothing could continue from them; one that fails later, or diverged, keeps what it has.
+ * The order of images, crops and dropout are functions of seed and step, so a resumed run ends with the same weights,
+ * bit for bit, as an uninterrupted one; so does one whose adapter was lost. A new run that fails before its first
+ * checkpoint removes its files, because nothing could continue from them. A run that fails later, or diverges, keeps
+ * its files.
  *
  * While it trains, the directory is locked ({@link lockRun}), on this machine and on others that share it.
  *
@@ -65,7 +66,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   return options.run.whileLocked(() => new Survivor(options).run(), { onWait });
 }
 
-/** Trains, and continues from the last good state after what can be overcome. */
+/** Trains, and continues from the last good state after recoverable errors. */
 class Survivor {
   readonly #options: TrainingOptions;
   readonly #states: GoodStates;
@@ -106,7 +107,7 @@ class Survivor {
       try {
         return await training.run();
       } catch (error) {
-        // Its failure, if there is one, is not the first.
+        // If it fails as well, this is not the first failure.
         await training.settle().catch(() => undefined);
         if (error instanceof AdapterLostError && this.#options.reopen) {
           await this.#reopen(error);
@@ -121,7 +122,7 @@ class Survivor {
     }
   }
 
-  /** A checkpoint further on than any before means that the last trouble is overcome. */
+  /** A checkpoint beyond all earlier ones means that the last trouble is over. */
   #noteCheckpoint(step: number): void {
     this.#states.noteCheckpoint();
     if (step <= this.#furthest) return;
@@ -136,7 +137,7 @@ class Survivor {
     for (let error = loss; ; ) {
       if (++this.#losses >= most) {
         throw new AdapterError(
-          `the adapter was lost ${most} times without a checkpoint in between; look for what resets it (its driver's log, its ` +
+          `the adapter was lost ${most} times without a checkpoint in between; find out what resets it (its driver's log, its ` +
             `temperature, its power supply), then resume the run. The last time: ${messageOf(error)}`,
           { cause: error },
         );
@@ -165,18 +166,18 @@ class Survivor {
     const { run, onDivergence = 'stop', onEvent } = this.#options;
     const report = await this.#describe(error);
     const file = await run.saveDivergence(report);
-    const where = report.began === undefined ? '' : `it began in ${report.began}; `;
-    const details = `${where}${file} says how each layer fared`;
+    const where = report.began === undefined ? '' : `it started in ${report.began}; `;
+    const details = `${where}${file} has statistics of each layer`;
     const lower = `a lower learning rate than ${run.config.recipe.learningRate}`;
     if (onDivergence === 'stop') {
       throw new AlexError(
-        `${error.message}; begin a new run with ${lower}, or have it go back to its last good state with half the rates; ${details}`,
+        `${error.message}; start a new run with ${lower}, or let it go back to its last good state with half the learning rates; ${details}`,
         { cause: error },
       );
     }
     if (++this.#rollbacks > most) {
       throw new AlexError(
-        `${error.message}, also after ${most} rollbacks without a checkpoint in between; begin a new run with ${lower}; ${details}`,
+        `${error.message}, also after ${most} rollbacks without a checkpoint in between; start a new run with ${lower}; ${details}`,
         { cause: error },
       );
     }
@@ -196,7 +197,7 @@ class Survivor {
     }
     onEvent?.({
       kind: 'problem',
-      message: `${error.message}; ${details}. Continuing from step ${state.step} with rates times ${halved}.`,
+      message: `${error.message}; ${details}. Continuing from step ${state.step} with the learning rates multiplied by ${halved}.`,
     });
     return { ...state, rateFactor: halved };
   }

@@ -7,7 +7,7 @@ import { gatherNumbers } from './ranks.js';
 import { type StepBatch, Stepper, type StepperOptions, type SubmittedStep } from './stepper.js';
 import type { TrainingEvent, TrainingResult } from './training-event.js';
 
-/** One attempt at a training: from a state of the network to the end, or to whatever stops it. */
+/** One attempt at training: from a state of the network to the end, or until something stops it. */
 export interface TrainingAttempt extends StepperOptions {
   /** The metrics up to the network's step. */
   readonly history: readonly Metrics[];
@@ -19,7 +19,7 @@ export interface TrainingAttempt extends StepperOptions {
   betweenSteps?(): Promise<void> | undefined;
 }
 
-/** Steps, evaluations and checkpoints, one after another; checkpoints are written while the next steps are taken. */
+/** Steps, evaluations and checkpoints, one after another; checkpoints are written during the following steps. */
 export class Training {
   /** The step of the newest checkpoint. */
   savedStep: number | undefined;
@@ -27,13 +27,13 @@ export class Training {
   readonly #stepper: Stepper;
   readonly #validations: Metrics[];
   readonly #watch: LossWatch;
-  /** Of the step reported last. */
+  /** That of the step reported last. */
   #learningRate: number;
-  /** The step that the adapter has to do, until its result is asked for. */
+  /** The step in flight, until its result is requested. */
   #underWay: { readonly submitted: SubmittedStep; readonly step: number; readonly begin: number } | undefined;
-  /** When the last result came. */
+  /** When the last result arrived. */
   #reported = 0;
-  /** The checkpoint that is being written; ends with what went wrong. */
+  /** The checkpoint that is being written; resolves with its error, if any. */
   #writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: TrainingAttempt) {
@@ -93,14 +93,14 @@ export class Training {
   /**
    * Waits for the checkpoint that is being written.
    *
-   * @throws CheckpointError where it could not be
+   * @throws CheckpointError if it could not be written
    */
   async settle(): Promise<void> {
     const failure = await this.#writing;
     if (failure !== undefined) throw failure;
   }
 
-  /** Whether an evaluation is due at this step that was not made yet. */
+  /** Whether an evaluation is due at this step and has not been made yet. */
   #lacksValidation(): boolean {
     const step = this.#options.network.stepCount;
     const { steps, evaluateEvery } = this.#options.run.config.recipe;
@@ -108,7 +108,7 @@ export class Training {
     return due && !this.#validations.some((validation) => validation.step === step);
   }
 
-  /** Hands a step to the adapter, which has the step before still to do, and reports on that one. */
+  /** Submits a step to the adapter, which is still computing the previous one, and then reports the previous one. */
   async #step(batch: StepBatch): Promise<void> {
     const { network } = this.#options;
     const begin = performance.now();
@@ -117,7 +117,7 @@ export class Training {
     if (submitted) this.#underWay = { submitted, step: network.stepCount, begin };
   }
 
-  /** Waits for the step that was not reported on yet, if there is one. */
+  /** Waits for the step that has not been reported yet, if there is one. */
   async #report(): Promise<void> {
     if (!this.#underWay) return;
     const { submitted, step, begin } = this.#underWay;
@@ -126,7 +126,7 @@ export class Training {
     const { batch, steps } = run.config.recipe;
     const result = await submitted.result();
     const now = performance.now();
-    // The adapter begins with it when it is done with the one before.
+    // The adapter starts it when the previous one is done.
     const imagesPerSecond = batch / ((now - Math.max(begin, this.#reported)) / 1000);
     this.#reported = now;
     this.#watch.check(result.loss, step, step - 1);
@@ -136,7 +136,7 @@ export class Training {
     onEvent?.({ kind: 'step', metrics, steps });
   }
 
-  /** Comes to nothing where the signal stops it. Gives whether there was never a lower error. */
+  /** Has no effect if the signal stops it. Returns whether there was never a lower error. */
   async #validate(): Promise<boolean> {
     const { run, network, augmenter, dataset, ranks, onEvent } = this.#options;
     const signal = this.#interruption;
@@ -166,7 +166,9 @@ export class Training {
     return isBest;
   }
 
-  /** Takes a copy of the network's state and has it written while training continues, once the one before is written. */
+  /**
+   * Copies the network's state and writes it while training continues, after the previous checkpoint has been written.
+   */
   async #save(): Promise<void> {
     const { run, network, rateFactor, onEvent } = this.#options;
     const step = network.stepCount;

@@ -18,7 +18,7 @@ import { type TrainingEvent, type TrainingOptions, train } from './train.js';
 
 const parent = temporaryFolder();
 let count = 0;
-/** What every undisturbed run of twelve steps ends with. */
+/** The result of every undisturbed run of twelve steps. */
 let wanted: Buffer;
 
 beforeAll(async () => {
@@ -26,7 +26,7 @@ beforeAll(async () => {
   wanted = await weights(run);
 });
 
-/** Of the least network there is: what matters here does not depend on it. */
+/** The smallest possible network: these tests do not depend on it. */
 const newRun = (recipe: Partial<Recipe> = {}) =>
   RunDirectory.create(join(parent, `run${count++}`), {
     ...configOf(recipe),
@@ -34,7 +34,7 @@ const newRun = (recipe: Partial<Recipe> = {}) =>
   });
 const weights = (run: RunDirectory) => readFile(join(run.path, 'weights.safetensors'));
 
-/** One layer, as its run draws it, and what fills its input. */
+/** One layer, as its run draws it, with its input. */
 function placeRun(config: RunConfig, ...gpus: Gpu[]) {
   const { recipe, data, model } = config;
   const { batch, microBatch = batch } = recipe;
@@ -52,7 +52,7 @@ function placeRun(config: RunConfig, ...gpus: Gpu[]) {
   return withAugmenter(network, config);
 }
 
-/** Trains a run, a new one where none is given; what it said of troubles. */
+/** Trains a run, a new one by default; returns the reported troubles. */
 async function trained(
   options: Partial<TrainingOptions> & { run?: RunDirectory; recipe?: Partial<Recipe>; gpus?: readonly Gpu[] } = {},
 ) {
@@ -71,7 +71,7 @@ async function trained(
   }
 }
 
-/** Trains on adapters that are lost when the steps are reached; `lose` says how often each. */
+/** Trains on adapters that are lost when these steps are reached; `lose` counts how often each is. */
 async function withLosses(atSteps: number[]) {
   const opened: Gpu[] = [];
   const run = await newRun();
@@ -98,7 +98,7 @@ async function withLosses(atSteps: number[]) {
 }
 
 describe('an adapter that is lost', () => {
-  it('is opened again, and the run ends as if it never was', async () => {
+  it('is opened again, and the run ends as if nothing had happened', async () => {
     const { run, result, problems } = await withLosses([2, 6]);
     expect(result).toMatchObject({ finished: true, step: 12 });
     expect(problems).toHaveLength(2);
@@ -109,52 +109,55 @@ describe('an adapter that is lost', () => {
   it.each([
     { lost: 1, after: 7, during: 'step \\d+' },
     { lost: 2, after: 6, during: 'evaluation' },
-  ])('is number $lost of two, during $during, and the run ends on the other as if it never was', async (loss) => {
-    const { lost, after, during } = loss;
-    const run = await newRun();
-    const index = (await testGpu()).description.index;
-    const gpus = [await openGpu({ adapter: index }), await openGpu({ adapter: index })];
-    try {
-      const { result, problems } = await trained({
-        run,
-        gpus,
-        reopen: async () => placeRun(run.config, gpus[2 - lost]!),
-        // What follows is under way by then.
-        onEvent: (event) => {
-          if (event.kind === 'step' && event.metrics.step === after) gpus[lost - 1]!.device.destroy();
-        },
-      });
-      expect(result).toMatchObject({ finished: true, step: 12 });
-      expect(problems).toEqual([
-        expect.stringMatching(new RegExp(`${during}: adapter ${lost} of 2 failed.*was lost.*opened again`)),
-      ]);
-      // Each computes some units as one alone does: not even the order of sums is another.
-      expect((await weights(run)).equals(wanted)).toBe(true);
-    } finally {
-      for (const gpu of gpus) gpu.dispose();
-    }
-  });
+  ])(
+    'is number $lost of two, during $during, and the run ends on the other as if nothing had happened',
+    async (loss) => {
+      const { lost, after, during } = loss;
+      const run = await newRun();
+      const index = (await testGpu()).description.index;
+      const gpus = [await openGpu({ adapter: index }), await openGpu({ adapter: index })];
+      try {
+        const { result, problems } = await trained({
+          run,
+          gpus,
+          reopen: async () => placeRun(run.config, gpus[2 - lost]!),
+          // The next step is in flight by then.
+          onEvent: (event) => {
+            if (event.kind === 'step' && event.metrics.step === after) gpus[lost - 1]!.device.destroy();
+          },
+        });
+        expect(result).toMatchObject({ finished: true, step: 12 });
+        expect(problems).toEqual([
+          expect.stringMatching(new RegExp(`${during}: adapter ${lost} of 2 failed.*was lost.*opened again`)),
+        ]);
+        // Each computes some of the units as a single adapter does: not even the order of sums differs.
+        expect((await weights(run)).equals(wanted)).toBe(true);
+      } finally {
+        for (const gpu of gpus) gpu.dispose();
+      }
+    },
+  );
 
-  it('ends the training where it is lost again and again without a checkpoint in between', async () => {
+  it('ends the training if it is lost again and again without a checkpoint in between', async () => {
     const failure = await withLosses([1, 1, 1]).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(AdapterError);
     expect(String(failure)).toMatch(/lost 3 times without a checkpoint in between.*then resume the run/);
   });
 });
 
-describe('a loss out of all bounds', () => {
-  it('is told from one that is part of learning', () => {
+describe('a diverging loss', () => {
+  it('is distinguished from a rise that is part of learning', () => {
     const watch = new LossWatch(1000, 12);
     for (const loss of [0, 6.9, 1200]) watch.check(loss, 1);
     for (const loss of [1201, Infinity, NaN]) expect(() => watch.check(loss, 7)).toThrow(`became ${loss} at step 7`);
   });
 
-  it('stops the run, says where it began, and leaves what is needed to see why', async () => {
+  it('stops the run, says where it began, and keeps what is needed to see why', async () => {
     const run = await newRun({ learningRate: 1e20 });
     const failure = await trained({ run }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(AlexError);
     expect(String(failure)).toMatch(
-      /the loss became .* at step 2: training diverged; begin a new run with a lower learning rate than 1.*it began in fc1; .*divergence.json says/,
+      /the loss became .* at step 2: training diverged; start a new run with a lower learning rate than 1.*it started in fc1; .*divergence.json has/,
     );
     const report = JSON.parse(await readFile(join(run.path, 'divergence.json'), 'utf8'));
     expect(report).toMatchObject({ step: 2, goodStep: 0, began: 'fc1' });
@@ -163,7 +166,7 @@ describe('a loss out of all bounds', () => {
     expect(bad.parameters.weight.value.mean).toBeGreaterThan(1e10);
   });
 
-  /** A network whose loss is infinite from a step on where the rate is above a bound. */
+  /** A network whose loss is infinite from a given step on if the rate is above a bound. */
   function brittle(network: Network, step: number, bound: number): Network {
     const submitStep: Network['submitStep'] = async (images, labels, options) => {
       const diverges = network.stepCount >= step && options!.learningRate! > bound;
@@ -200,25 +203,30 @@ describe('a loss out of all bounds', () => {
     return { run, steps, problems };
   }
 
-  it('takes the run back to the last good state with half the rates, where that is wanted', async () => {
+  it('takes the run back to the last good state with half the rates, on request', async () => {
     const { run, steps, problems } = await rolledBack(0.006, { evaluateEvery: 50 });
     expect(problems).toHaveLength(1);
-    expect(problems[0]).toMatch(/at step 10: training diverged.*Continuing from step 8 with rates times 0.5/);
+    expect(problems[0]).toMatch(
+      /at step 10: training diverged.*Continuing from step 8 with the learning rates multiplied by 0.5/,
+    );
     expect(steps.slice(-5)).toEqual(['9: 0.01', '9: 0.005', '10: 0.005', '11: 0.005', '12: 0.005']);
     expect((await run.readMetrics()).filter(({ split }) => split === 'train')).toHaveLength(12);
     expect(await run.latestCheckpoint()).toMatchObject({ step: 12, rateFactor: 0.5 });
   });
 
-  it('goes further back where that does not help, and gives up where nothing does', async () => {
+  it('goes further back if that does not help, and gives up if nothing does', async () => {
     const { run, steps, problems } = await rolledBack(1e-9, { evaluateEvery: 50 });
     expect(
       problems.map(
-        (problem) => /Continuing from step \d+ with rates times [\d.]+\d|after 3 rollbacks/.exec(problem)?.[0],
+        (problem) =>
+          /Continuing from step \d+ with the learning rates multiplied by [\d.]+\d|after 3 rollbacks/.exec(
+            problem,
+          )?.[0],
       ),
     ).toEqual([
-      'Continuing from step 8 with rates times 0.5',
-      'Continuing from step 4 with rates times 0.25',
-      'Continuing from step 8 with rates times 0.125',
+      'Continuing from step 8 with the learning rates multiplied by 0.5',
+      'Continuing from step 4 with the learning rates multiplied by 0.25',
+      'Continuing from step 8 with the learning rates multiplied by 0.125',
       'after 3 rollbacks',
     ]);
     expect(steps.length).toBeGreaterThan(9);
@@ -227,7 +235,7 @@ describe('a loss out of all bounds', () => {
 });
 
 describe('a step of several micro-batches', () => {
-  it('learns what the whole batch teaches', async () => {
+  it('learns the same as the whole batch', async () => {
     const recipe = { batch: 8, steps: 2, evaluateEvery: 100 };
     const whole = await (await trained({ recipe })).run.readWeights();
     const inParts = await trained({ recipe: { ...recipe, microBatch: 4 } });
@@ -240,7 +248,7 @@ describe('a step of several micro-batches', () => {
   });
 });
 
-it('continues from the checkpoint before one that was damaged, saying so, and ends the same', async () => {
+it('continues from the checkpoint before a damaged one, says so, and ends the same', async () => {
   const run = await newRun();
   const stop = new AbortController();
   const onEvent = (event: TrainingEvent) => event.kind === 'checkpoint' && event.step === 8 && stop.abort();
@@ -254,7 +262,7 @@ it('continues from the checkpoint before one that was damaged, saying so, and en
   expect((await weights(run)).equals(wanted)).toBe(true);
 });
 
-it('does not go back to an earlier checkpoint where the run is made shorter than it is', async () => {
+it('does not go back to an earlier checkpoint if the run is shortened', async () => {
   const { run } = await trained();
   const before = await run.checkpoints.steps();
   await expect(trained({ run: run.changed({ steps: 5 }) })).rejects.toThrow(/of step 12, past the end of a run of 5/);
@@ -262,7 +270,7 @@ it('does not go back to an earlier checkpoint where the run is made shorter than
   expect((await RunDirectory.open(run.path)).config.recipe.steps).toBe(12);
 });
 
-it('does not train where another does', async () => {
+it('does not train while another process does', async () => {
   const run = await newRun();
   const lock = await lockRun(run.path);
   await expect(trained({ run })).rejects.toThrow(/is being trained by another process/);
@@ -314,12 +322,12 @@ it('starts from given parameters, also after an interruption before the first ch
   expect((await weights(failed)).equals(await weights(whole.run))).toBe(true);
 });
 
-it('does not draw what a run is said to start from', async () => {
+it('does not draw parameters that a run starts from', async () => {
   const run = await newRun({ steps: 1, startsFrom: { weights: 'base', replaces: [] } });
   await expect(trained({ run })).rejects.toThrow(/has no checkpoint yet, and starts from base: give its weights/);
 });
 
-it('gives some parameters schedules of their own, and warms up', async () => {
+it('gives some parameters their own schedules, and warms up', async () => {
   const constant: Recipe['schedule'] = { kind: 'table', factors: [[0, 0]] };
   const rates: number[] = [];
   const { run } = await trained({

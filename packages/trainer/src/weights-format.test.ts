@@ -17,7 +17,7 @@ async function fileOf(content: string | Uint8Array): Promise<string> {
   return path;
 }
 
-/** The beginning of a zip whose first entry, empty and not compressed, has this name. */
+/** The beginning of a zip whose first entry, empty and uncompressed, has this name. */
 function zipOf(name: string): Buffer {
   const header = Buffer.alloc(30);
   header.writeUInt32LE(0x04034b50);
@@ -57,25 +57,25 @@ it.each<[string, string | Uint8Array, RegExp]>([
   [
     'a pointer',
     'version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n',
-    /is a pointer of Git LFS, .*run git lfs pull/,
+    /is a Git LFS pointer, .*run git lfs pull/,
   ],
   ['a page', '<!DOCTYPE html>\n<html lang="en">', /is a web page, not weights; .*open it in a browser/],
   ['an error of a server', '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', /is a web page/],
-  ['gzip', gzipSync('weights'), /is compressed by gzip; unpack it by gunzip/],
+  ['gzip', gzipSync('weights'), /is compressed by gzip; unpack it with gunzip/],
   ['a tar archive', tarOf('alexnet/weights.bin'), /is a tar archive; unpack it/],
   [
     'a file of PyTorch',
     zipOf('alexnet-owt-7be5be79/data.pkl'),
-    /is a file of PyTorch \(torch\.save\); save it as safetensors: python -c/,
+    /is a PyTorch file \(torch\.save\); save it as safetensors: python -c/,
   ],
   [
     'an old file of PyTorch',
     Buffer.from('\x80\x02\x8a\x0al\xfc\x9cF\xf9', 'latin1'),
     /is a pickle, .*python -c ".*" '.*weights \d+'$/,
   ],
-  ['a file of NumPy', zipOf('arr_0.npy'), /is a file of NumPy \(\.npz\)/],
-  ['an array of NumPy', Buffer.from('\x93NUMPY\x01\x00v\x00{', 'latin1'), /is an array of NumPy/],
-  ['a file of Keras', zipOf('metadata.json'), /is a file of Keras/],
+  ['a file of NumPy', zipOf('arr_0.npy'), /is a NumPy file \(\.npz\)/],
+  ['an array of NumPy', Buffer.from('\x93NUMPY\x01\x00v\x00{', 'latin1'), /is a NumPy array/],
+  ['a file of Keras', zipOf('metadata.json'), /is a Keras file/],
   ['another zip', zipOf('photographs/cat.jpg'), /is a zip archive; unpack it/],
   ['HDF5', Buffer.from('\x89HDF\r\n\x1a\n\x00\x00', 'latin1'), /is an HDF5 file/],
   [
@@ -85,27 +85,27 @@ it.each<[string, string | Uint8Array, RegExp]>([
   ],
   ['the index of a split file', '{"metadata": {}, "weight_map": {"a": "b"}}', /is the index of weights that are split/],
   ['JSON', '{"error": "not found"}', /is JSON/],
-  ["Caffe's mean image", Buffer.from('\x08\x01\x10\x03\x18\x80\x02', 'latin1'), /is a mean image of Caffe's, .*--mean/],
+  ["Caffe's mean image", Buffer.from('\x08\x01\x10\x03\x18\x80\x02', 'latin1'), /is a Caffe mean image, .*--mean/],
   ['a prototxt', 'name: "AlexNet"\nlayer {\n  name: "data"\n', /describes a network or a solver in text/],
   ['a photograph', Buffer.from('\xff\xd8\xff\xe0\x00\x10JFIF', 'latin1'), /is an image; give a file of weights/],
   ['text', 'not any weights at all\n', /is text/],
-  ['noise', Buffer.from([0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54]), /is none of the formats of weights that are read/],
+  ['noise', Buffer.from([0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54]), /is not a supported weights format/],
 ])('says what %s is', async (_, content, message) => {
   const reading = weightsFormat(await fileOf(content));
   await expect(reading).rejects.toThrow(CheckpointError);
   await expect(reading).rejects.toThrow(message);
 });
 
-it('says that a folder is one, and that a file is not there', async () => {
+it('says that a folder is a folder, and that a file is missing', async () => {
   const folder = join(directory, 'folder');
   await mkdir(folder);
-  await expect(weightsFormat(folder)).rejects.toThrow(/folder: is a folder; give the file of weights in it/);
+  await expect(weightsFormat(folder)).rejects.toThrow(/folder: is a folder; give the weights file in it/);
   await writeFile(join(folder, 'config.json'), '{}');
-  await expect(weightsFormat(folder)).rejects.toThrow(/folder: is the directory of a run; give it as --run/);
+  await expect(weightsFormat(folder)).rejects.toThrow(/folder: is the directory of a run; give it with --run/);
   await expect(weightsFormat(join(directory, 'none'))).rejects.toThrow(/none: could not be read: there is no such/);
 });
 
-it('shows a command that works for any name of a file', async () => {
+it('shows a command that works for any file name', async () => {
   const path = join(directory, "it's $& #1.pth");
   await writeFile(path, Buffer.from('\x80\x02', 'latin1'));
   const message = await weightsFormat(path).catch((error: Error) => error.message);

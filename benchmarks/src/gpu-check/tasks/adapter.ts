@@ -4,7 +4,7 @@ import { environmentOf } from '../../environment.js';
 import type { AdapterFinding } from '../findings.js';
 import { formatRecord } from '../records.js';
 
-/* Says what the adapter is and what it reaches at best: first without the measurement, which may hang. */
+/* Reports the adapter and its roofline: first without the measurement, which may hang. */
 
 const adapter = process.env['ALEX_ADAPTER'];
 const gpu = await openGpu(adapter ? { adapter } : {});
@@ -22,7 +22,7 @@ const known: Omit<AdapterFinding, 'roofline'> = {
   matrix: gpu.subgroupMatrix,
 };
 console.log(formatRecord({ ...known, roofline: { multiplyAddsPerSecond: 0, copyBytesPerSecond: 0 } }));
-// The first time an idle GPU runs at a fraction of its clock.
+// At first, an idle GPU runs at a fraction of its clock.
 await measureRoofline(gpu);
 console.log(formatRecord({ ...known, roofline: await measureRoofline(gpu) }));
 gpu.dispose();

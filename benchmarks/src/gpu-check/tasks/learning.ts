@@ -7,7 +7,7 @@ import { examineKernels } from '../../examine-kernels.js';
 import { drawnClasses, drawnImages } from '../drawn-images.js';
 import { formatRecord } from '../records.js';
 
-/* Trains the small network on drawn images in the precision that is its argument, and tells the loss of each step. */
+/* Trains the small network on generated images in the given precision, and reports the loss of each step. */
 
 const [precision] = process.argv.slice(2) as [Precision];
 const [batch, steps, held] = [32, 200, 320];

@@ -9,12 +9,12 @@ import { never } from '../testing.js';
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
 let folder: string;
 beforeAll(async () => {
-  // Beside the modules, so that the test files find vitest.
+  // Inside the repository, so that the test files find vitest.
   folder = await mkdtemp(join(root, 'benchmarks', '.readme-'));
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-test("vitest's results are told: what passed, failed, was left out, and what could not be loaded", async () => {
+test("reports vitest's results: passed, failed and skipped tests, and files that could not be loaded", async () => {
   await writeFile(join(folder, 'vitest.config.mjs'), 'export default {};\n');
   await writeFile(
     join(folder, 'some.test.mjs'),

@@ -1,14 +1,14 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 import { formatRecord } from '../records.js';
 
-/** Tells vitest's results one by one as they come: whoever is cut off has told what was passed by then. */
+/** Reports vitest's results one by one, so that an early end leaves all results so far. */
 export default class RecordReporter implements Reporter {
   onTestCaseResult(test: TestCase): void {
     const { state, errors } = test.result();
     this.#tell(state, `${test.module.relativeModuleId}: ${test.fullName}`, errors?.[0]?.message);
   }
 
-  /** A file that cannot be loaded has no tests that could fail. */
+  /** A file that does not load has no tests that could fail. */
   onTestModuleEnd(module: TestModule): void {
     for (const error of module.errors()) this.#tell('failed', module.relativeModuleId, error.message);
   }

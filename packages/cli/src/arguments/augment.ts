@@ -6,12 +6,12 @@ import { addExamples, addRequired, newCommand, type Run } from './command.js';
 export function augmentArguments(run: Run): Command {
   const command = newCommand(
     'augment',
-    'draw an image beside sixteen crops of it as training sees them: shifted, flipped, with changed colours',
+    'draw an image next to sixteen augmented crops of it: shifted, flipped, with changed colours',
   ).argument('<image>', 'image file');
   addRequired(command, new Option('--to <file>', 'the PNG to write'))
     .option('--data <dir>', "data set whose colour statistics are used (default: ImageNet's)")
     .addOption(
-      new Option('--size <pixels>', 'side length that the image is scaled and cut to')
+      new Option('--size <pixels>', 'side length that the image is scaled and cropped to')
         .argParser(wholeNumber(1, 4096))
         .default(256),
     )

@@ -9,14 +9,14 @@ export type Run = (
   command: (output: Output, words: readonly string[]) => Promise<number>,
 ) => Promise<void>;
 
-/** Begins a command; its options are listed under the headings that `optionsGroup` gives. */
+/** Creates a command; its options are listed under the headings given by `optionsGroup`. */
 export function newCommand(name: string, description: string): Command {
   return new Command(name).description(description).helpOption('-h, --help', 'show this help').optionsGroup('Options:');
 }
 
 /**
- * Adds options without which a command does not run. Commander's own mandatory options are reported before misspelt ones:
- * `--rn runs/a` would be told that `--run` is missing.
+ * Adds required options. Commander reports its own mandatory options before misspelt ones: `--rn runs/a` would get the
+ * error that `--run` is missing.
  */
 export function addRequired(command: Command, ...options: readonly Option[]): Command {
   for (const option of options) {
@@ -29,7 +29,7 @@ export function addRequired(command: Command, ...options: readonly Option[]): Co
   });
 }
 
-/** Shows lines that can be copied at the end of a command's help. */
+/** Adds lines for copying to the end of a command's help. */
 export function addExamples(command: Command, ...lines: readonly string[]): Command {
   const examples = () => lines.map((line) => `  ${alexnetCommand(line.split(' '))}`).join('\n');
   return command.addHelpText('after', () => `\nExamples:\n${examples()}`);

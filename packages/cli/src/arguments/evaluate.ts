@@ -37,7 +37,7 @@ export function evaluateArguments(run: Run): Command {
     )
     .option(
       '--mix <mix>',
-      'how several runs are averaged: equal; numbers separated by commas; or search (search:top5, search:top1, search:loss), which finds them on the images themselves (default: equal)',
+      'weights of several runs: equal; numbers separated by commas; or search (search:top5, search:top1, search:loss), which finds weights on the evaluated images (default: equal)',
     )
     .option(
       '--predictions <file>',

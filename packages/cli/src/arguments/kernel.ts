@@ -4,7 +4,7 @@ import { adapterOption, batchOption, jsonOption, modelOption, precisionOption } 
 import { addExamples, newCommand, type Run } from './command.js';
 
 export function kernelArguments(run: Run): Command {
-  const command = newCommand('kernel', 'show one kernel of a network as an adapter runs it, or list all of them')
+  const command = newCommand('kernel', 'show one kernel of a network on an adapter, or list all of them')
     .argument('[name]', 'the kernel, such as conv2/forward (default: list all)')
     .addOption(modelOption('the network that it is part of'))
     .addOption(batchOption())

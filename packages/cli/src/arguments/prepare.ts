@@ -19,7 +19,7 @@ export function prepareArguments(run: Run): Command {
     )
     .option(
       '--size <pixels>',
-      'side length that images are scaled and cut to (default: 256, as in the paper)',
+      'side length that images are scaled and cropped to (default: 256, as in the paper)',
       wholeNumber(1, 4096),
     )
     .option('--classes <n>', 'how many classes; for emoji only', wholeNumber(2))
@@ -29,12 +29,12 @@ export function prepareArguments(run: Run): Command {
       percentage,
     )
     .addOption(
-      new Option(
-        '--format <kind>',
-        'jpg, or png without loss (default: png where the source is small and without loss)',
-      ).choices(['jpg', 'png']),
+      new Option('--format <kind>', 'jpg, or lossless png (default: png if the source is small and lossless)').choices([
+        'jpg',
+        'png',
+      ]),
     )
-    .option('--workers <n>', 'images to work on at a time (default: the number of cores)', wholeNumber(1, 1024))
+    .option('--workers <n>', 'images to process in parallel (default: the number of cores)', wholeNumber(1, 1024))
     .addOption(jsonOption())
     .action((options) => run(options, (output) => prepareCommand(options, output)));
   return addExamples(

@@ -26,13 +26,13 @@ export function trainArguments(run: Run): Command {
     .option('--resume', 'continue the run from its last checkpoint; starts it if there is none')
     .option(
       '--from <path>',
-      "start from the weights of another run, or of a file: a run's, torchvision's as safetensors, or a caffemodel; the last layer is initialized again if the classes differ",
+      "start from the weights of another run, or of a file: a run's, torchvision's as safetensors, or a caffemodel; the last layer is reinitialized if the classes differ",
     )
     .option('--freeze <layers>', 'layers that keep their weights, separated by commas, such as conv1,conv2')
     .addOption(
       new Option(
         '--dashboard [address]',
-        'show the training on a page while it runs, and print its address; at another address than this machine alone, such as 0.0.0.0:8080, the page needs the token that is printed',
+        'show the training on a web page while it runs, and print its address; by default only for this machine; on another address, such as 0.0.0.0:8080, browsers need the printed token',
       ).argParser(parseDashboardAddress),
     )
     .addOption(jsonOption());
@@ -71,7 +71,7 @@ export function trainArguments(run: Run): Command {
     .addOption(batchOption())
     .option(
       '--micro-batch <n>',
-      'images at a time if a whole batch does not fit the memory; makes the same updates, up to rounding',
+      'images per micro-batch, if a whole batch does not fit the memory; gives the same updates, up to rounding',
       wholeNumber(1),
     )
     .option('--steps <n>', 'training steps', wholeNumber(1))
@@ -124,7 +124,7 @@ export function trainArguments(run: Run): Command {
     .option('--no-mirror', 'do not flip half of the crops')
     .option(
       '--chunk <images>',
-      'how many neighbours in a batch share crop and flip: 32 in the 2012 code (default: 1)',
+      'how many consecutive images of a batch share their crop and flip: 32 in the 2012 code (default: 1)',
       wholeNumber(1),
     )
     .option('--no-colour', 'do not change colours');
@@ -157,12 +157,12 @@ export function trainArguments(run: Run): Command {
     .optionsGroup('Adapters and speed:')
     .addOption(adaptersOption())
     .addOption(strategyOption())
-    .option('--memory <size>', "how much of the adapter's memory to use at most, such as 4GB", byteSize)
+    .option('--memory <size>', 'the most memory to use on the adapter, such as 4GB', byteSize)
     .addOption(tuneOption('quick for a long training, else cached; a resumed run keeps its kernels'))
     .addOption(tuningsOption())
     .option(
       '--trace <file>',
-      "before training, time one step and write what each adapter did when, in Chrome's trace format; needs an adapter with timestamp-query",
+      "before training, time one step and write a trace of each adapter's work, in Chrome's format; needs an adapter with timestamp-query",
     )
     .action((options) => run(options, (output, words) => trainCommand(options, words, output)));
 

@@ -9,7 +9,7 @@ import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
 import { checkPlace, writeResult } from '../write-result.js';
 
-/** What `augment` takes. */
+/** Options of `augment`. */
 export interface AugmentOptions extends AdapterOptions {
   readonly to: string;
   readonly data?: string;
@@ -18,10 +18,10 @@ export interface AugmentOptions extends AdapterOptions {
   readonly seed: number;
 }
 
-/** How many variations are shown. */
+/** Number of variations. */
 const count = 16;
 
-/** Draws a photograph beside what training makes of it; gives the exit code. */
+/** Draws a photograph next to augmented versions of it; returns the exit code. */
 export async function augmentCommand(file: string, options: AugmentOptions, output: Output): Promise<number> {
   const { size, crop, to } = options;
   await checkPlace('--to', to);
@@ -37,9 +37,7 @@ export async function augmentCommand(file: string, options: AugmentOptions, outp
     for (const gpu of gpus) gpu.dispose();
   }
   output.result({ image: file, to, variations: count });
-  output.line(
-    `${to} shows ${file} at ${size} x ${size} and ${count} crops of ${crop} x ${crop} as training sees them.`,
-  );
+  output.line(`${to} shows ${file} at ${size} x ${size} and ${count} augmented crops of ${crop} x ${crop}.`);
   return exitCode.success;
 }
 
@@ -49,7 +47,7 @@ async function colourOf(data: string, size: number, output: Output): Promise<Col
   return (await measureImages(dataset, { colourStrength: 0.1 })).colour;
 }
 
-/** What a training sees of an image when it comes by, on the adapter and by the kernel of a training. */
+/** An image as augmented for training, with the same kernel on the adapter. */
 async function vary(
   gpu: Gpu,
   { data, width, height, channels }: RawImage,
@@ -61,7 +59,7 @@ async function vary(
       output: input,
       source: { height, width, channels },
       training: { crop: 'random', mirror: true, ...(colour && { colour }) },
-      // Nothing is subtracted: people want to see the image itself.
+      // Nothing is subtracted, because users want to see the image itself.
       mean: [0, 0, 0],
     });
     try {
@@ -74,7 +72,7 @@ async function vary(
     }
     const values = await readTensor(gpu, input);
     return Array.from({ length: count }, (_, image) => {
-      // Out of `[C, H, W, N]`; beyond black and white there is nothing to show.
+      // Converted from `[C, H, W, N]`, and clipped to the range between black and white.
       const seen = Uint8ClampedArray.from({ length: crop * crop * channels }, (_, at) => {
         const [pixel, channel] = [Math.floor(at / channels), at % channels];
         return values[(channel * crop * crop + pixel) * count + image]!;

@@ -9,7 +9,7 @@ import { openTrained, type TrainedNetwork } from '../session.js';
 /** What `classify` takes. */
 export type ClassifyOptions = AdapterOptions & NetworkChoice;
 
-/** Shows the most likely labels of images, and names those that cannot be read; gives the exit code. */
+/** Prints the most likely labels of images, and reports images that cannot be read; returns the exit code. */
 export async function classifyCommand(
   files: readonly string[],
   options: ClassifyOptions,

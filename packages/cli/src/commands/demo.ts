@@ -11,7 +11,7 @@ import { describeModel } from '../session.js';
 import { type ShownNetwork, showNetwork } from '../shown-network.js';
 import { refuseExisting, runTraining, sayHowToResume, trainingResult } from './training.js';
 
-/** What `demo` takes. */
+/** Options of `demo`. */
 export interface DemoOptions extends AdapterOptions, TuningOptions {
   readonly run?: string;
   readonly classes?: number;
@@ -19,7 +19,7 @@ export interface DemoOptions extends AdapterOptions, TuningOptions {
   readonly seed?: number;
 }
 
-/** Predictions that are printed; the report shows more. */
+/** Number of printed predictions; the report shows more. */
 const printed = 5;
 const shown = 12;
 
@@ -54,15 +54,15 @@ export async function demoCommand(options: DemoOptions, words: readonly string[]
     },
     recipe: {
       ...training,
-      // A demo of few classes has few images.
+      // A demo with few classes has few images.
       batch: Math.min(training.batch, dataset.train.length),
       steps,
-      // A short demo is evaluated too.
+      // Even a short demo is evaluated.
       evaluateEvery: Math.min(training.evaluateEvery, steps),
       seed: options.seed ?? demoRecipe.seed,
     },
   });
-  output.line('An AlexNet learns to tell things apart from images by four artists; it is tested on those of a fifth.');
+  output.line('Training an AlexNet on images by four artists; it is tested on images by a fifth.');
   let network: ShownNetwork | undefined;
   const trained = await runTraining(
     {

@@ -15,10 +15,10 @@ const shownLimits = [
   'maxComputeInvocationsPerWorkgroup',
 ] as const;
 
-/** Lists the adapters, what they can hold, and what they reach; gives the exit code. */
+/** Lists the adapters, their limits and their measured speed; returns the exit code. */
 export async function devicesCommand(options: Omit<TuneCommandOptions, 'tune'>, output: Output): Promise<number> {
   for (const name of ['to', 'model', 'batch', 'precision'] as const) {
-    if (options[name] !== undefined) throw new ConfigError(`--${name} is for --tune; give that as well`);
+    if (options[name] !== undefined) throw new ConfigError(`--${name} only works with --tune; give that as well`);
   }
   const cache = openTuningCache(output.line);
   const all = await listAdapters();
@@ -36,9 +36,7 @@ export async function devicesCommand(options: Omit<TuneCommandOptions, 'tune'>, 
       devices.push({ ...adapter, tunings, subgroupSize: gpu.subgroupSize, features, limits, roofline });
       output.line(`${adapter.index}: ${adapter.name}${adapter.bus === undefined ? '' : ` at ${adapter.bus}`}`);
       if (adapter.outOfReach) {
-        output.line(
-          `   ${adapter.outOfReach} more of this name, out of reach: docs/adapters.md says what tells them apart`,
-        );
+        output.line(`   ${adapter.outOfReach} more adapters of this name are out of reach: see docs/adapters.md`);
       }
       output.line(`   ${adapter.kind}${adapter.embedded ? ', embedded' : ''}, driver ${adapter.driver || 'unnamed'}`);
       output.line(

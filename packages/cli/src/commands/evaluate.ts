@@ -22,9 +22,9 @@ import { publishedImageSize, publishedNetwork, readPublishedWeights } from '../p
 import { openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
 import { openTrainedRun } from '../trained-run.js';
 
-/** What `evaluate` takes. */
+/** Options of `evaluate`. */
 export interface EvaluateOptions extends AdapterOptions, TuningOptions {
-  /** One run, or several with commas between. */
+  /** One run, or several separated by commas. */
   readonly run?: string;
   readonly weights?: string;
   readonly mean?: string;
@@ -39,7 +39,7 @@ export interface EvaluateOptions extends AdapterOptions, TuningOptions {
 /** Which of a network's weights were evaluated. */
 type Learnt = TrainedSession['learnt'];
 
-/** A network and the images it is shown. */
+/** A network and the images that it is evaluated on. */
 interface Member {
   readonly network: TrainedNetwork;
   readonly dataset: Dataset;
@@ -55,7 +55,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
   const mixing = parseMix(options.mix, members.length);
   const [first] = members as [Member, ...Member[]];
   const submission = options.predictions === undefined ? undefined : new Submission(first.dataset.numbers);
-  // Empty at first: a place that cannot be written is found out before hours of work.
+  // Empty at first, so that a path that cannot be written is found before hours of work.
   if (options.predictions !== undefined) await submission?.write(options.predictions);
 
   const tally = new Tally();
@@ -92,7 +92,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
     for (const scores of mix(all, weights)) add(scores);
     output.line(
       `Weights: ${parts.map(({ run, weight }) => `${run} ${Number(weight.toFixed(3))}`).join(', ')}` +
-        `${mixing.kind === 'search' ? ', searched on these very images' : ''}.`,
+        `${mixing.kind === 'search' ? ', searched on the same images' : ''}.`,
     );
   }
   const result = tally.result();
@@ -111,7 +111,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
     `${result.images.toLocaleString('en-US')} validation images, ${views === 1 ? 'one view' : `${views} views`} each` +
       `${members.length === 1 ? '' : `, ${members.length} networks together`}: ${described(result)}.`,
   );
-  if (predictions !== undefined) output.line(`${predictions} has the most likely five classes of each.`);
+  if (predictions !== undefined) output.line(`${predictions} lists the five most likely classes of each.`);
   return exitCode.success;
 }
 
@@ -119,12 +119,12 @@ function described({ top1Error, top5Error, loss }: EvaluationResult): string {
   return `top-1 error ${percent(top1Error)}, top-5 error ${percent(top5Error)}, loss ${loss.toFixed(3)}`;
 }
 
-/** Everything that can be wrong is found here, before any adapter is opened. */
+/** Finds all user errors before any adapter is opened. */
 async function membersOf(options: EvaluateOptions, output: Output): Promise<Member[]> {
   const { run, weights, mean, data, checkpoint, maxRejected } = options;
   const checking = { checked: 'validation', maxRejected, output } as const;
   if (weights !== undefined) {
-    if (run !== undefined) throw new ConfigError('--run and --weights: give one of them');
+    if (run !== undefined) throw new ConfigError('--run and --weights: give only one of them');
     if (data === undefined) throw new ConfigError('--data is missing: published weights come without images');
     const dataset = await openData(data, { usualSize: publishedImageSize }, checking);
     const published = await readPublishedWeights(weights);
@@ -132,7 +132,7 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
     return [{ network: await publishedNetwork(published, dataset, mean), dataset }];
   }
   if (run === undefined) throw new ConfigError('--run is missing: give directories of runs, or a file of --weights');
-  if (mean !== undefined) throw new ConfigError('--mean is for --weights: a run has its own');
+  if (mean !== undefined) throw new ConfigError('--mean only works with --weights: a run has its own');
   const members: Member[] = [];
   for (const path of await runPaths(run)) {
     const network = await openTrainedRun(path, checkpoint, output);
@@ -140,7 +140,7 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
     const known = members[0]?.network.config.data.classes ?? classes;
     if (classes.join('\n') !== known.join('\n')) {
       throw new ConfigError(
-        `${path}: knows other classes than ${members[0]!.network.path}; average runs of the same ones`,
+        `${path}: has other classes than ${members[0]!.network.path}; all runs must have the same classes`,
       );
     }
     members.push({ network, dataset: await openDataOfRun(network.config, data, checking) });
@@ -148,7 +148,7 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
   return members;
 }
 
-/** Several directories with commas between, or one that has a comma in its name. */
+/** Several directories separated by commas, or one that has a comma in its name. */
 async function runPaths(text: string): Promise<string[]> {
   if (text.includes(',') && (await RunDirectory.exists(text).catch(() => false))) return [text];
   const paths = text.split(',').map((path) => path.trim());
@@ -157,7 +157,7 @@ async function runPaths(text: string): Promise<string[]> {
   return paths;
 }
 
-/** One network at a time is on the adapter. Gives which weights it was. */
+/** Only one network at a time is on the adapter. Returns which weights were used. */
 async function withScores(
   { network: trained, dataset }: Member,
   options: EvaluateOptions,

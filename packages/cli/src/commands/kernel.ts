@@ -13,7 +13,7 @@ import { defaultsOf } from '../recipes.js';
 import { describeModel } from '../session.js';
 import { applyTuning, openTuningCache, usualTuning } from '../tuning.js';
 
-/** What `kernel` takes. */
+/** Options of `kernel`. */
 export interface KernelCommandOptions extends AdapterOptions {
   readonly model?: string;
   readonly batch?: number;
@@ -33,7 +33,7 @@ export async function kernelCommand(
 ): Promise<number> {
   const { model: variant = usualModel, precision } = options;
   if (label === undefined && (options.wgsl || options.candidates)) {
-    throw new ConfigError('--wgsl and --candidates are for one kernel; name it, such as conv2/forward');
+    throw new ConfigError('--wgsl and --candidates need a kernel; name one, such as conv2/forward');
   }
   if (label !== undefined && options.bytes) {
     throw new ConfigError('--bytes lists all kernels; name none');
@@ -44,7 +44,7 @@ export async function kernelCommand(
   const gpus = await openAdapters(options.adapters);
   try {
     const [gpu] = gpus as [Gpu, ...Gpu[]];
-    if (gpus.length > 1) throw new ConfigError('--adapters: the kernels of one adapter are shown; name one');
+    if (gpus.length > 1) throw new ConfigError('--adapters: only one adapter is supported here; name one');
     await applyTuning(description, gpu, compiled, usualTuning);
     const programs = recordPrograms(description, gpu, compiled);
     const network = { model: description.name, batch, adapter: gpu.description.name };
@@ -181,7 +181,7 @@ function showChoice(
   output: Output,
 ): void {
   output.line();
-  output.line(shape === '' ? `${kernel}: there is one way to compute it` : `${kernel} ${shape}`);
+  output.line(shape === '' ? `${kernel}: there is only one candidate` : `${kernel} ${shape}`);
   const work = multiplyAdds > 0 ? `${(multiplyAdds / 1e6).toFixed(1)} million multiply-adds, ` : '';
   output.line(`  ${work}${(bytes / 1e6).toFixed(1)} MB read and written`);
   if (!measured) {

@@ -6,7 +6,7 @@ import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
 import { PreparationProgress } from '../preparation-progress.js';
 
-/** What `prepare` takes. */
+/** Options of `prepare`. */
 export interface PrepareOptions extends CommonOptions {
   readonly source?: SourceKind;
   readonly from?: string;
@@ -18,11 +18,11 @@ export interface PrepareOptions extends CommonOptions {
   readonly workers?: number;
 }
 
-/** Turns a data set into shards; gives the exit code. */
+/** Turns a data set into shards; returns the exit code. */
 export async function prepareCommand(options: PrepareOptions, output: Output): Promise<number> {
   const { source, from, to, size, classes, maxRejected, format, workers } = options;
   const progress = new PreparationProgress(output);
-  const interruption = new Interruption(() => progress.say('Stopping; what is finished is kept.'));
+  const interruption = new Interruption(() => progress.say('Stopping; finished shards are kept.'));
   try {
     const { manifest, alreadyThere } = await prepareDataset({
       source,
@@ -53,17 +53,17 @@ export async function prepareCommand(options: PrepareOptions, output: Output): P
     });
     const count = (value: number) => value.toLocaleString('en-US');
     output.line(
-      `${manifest.name}: ${count(train.images)} images to learn from and ${count(validation.images)} held out, ` +
+      `${manifest.name}: ${count(train.images)} training and ${count(validation.images)} validation images, ` +
         `of ${count(manifest.classes.length)} classes, ${manifest.preprocessing.description}.`,
     );
-    if (alreadyThere) output.line('They were there already; every file is as it was prepared.');
+    if (alreadyThere) output.line('The data set already exists, and all of its files match their checksums.');
     if (rejected > 0) output.line(`${count(rejected)} could not be used: ${to}/rejected.jsonl says why.`);
     output.line(`Train on them with:  ${alexnetCommand(['train', '--data', to, '--run', 'runs/mine'])}`);
     return exitCode.success;
   } catch (error) {
     if (!interruption.signal.aborted) throw error;
     progress.stop();
-    output.line(`Stopped. The same command continues where it was; what is finished lies in ${to}.`);
+    output.line(`Stopped. The same command continues from here; finished shards are in ${to}.`);
     return interruption.code;
   } finally {
     progress.stop();

@@ -12,7 +12,7 @@ import type { Shown } from '../report/write-report.js';
 import { describeModel, openTrained } from '../session.js';
 import { openTrainedRun } from '../trained-run.js';
 
-/** What `report` takes. */
+/** Options of `report`. */
 export interface ReportOptions extends AdapterOptions {
   readonly run: string;
   readonly data?: string;
@@ -25,7 +25,7 @@ export interface ReportOptions extends AdapterOptions {
 /** As many as figure 4 of the paper has. */
 const exampleCount = 8;
 
-/** Draws a run into one HTML file, whether it has finished or not; gives the exit code. */
+/** Draws a run, finished or not, into one HTML file; returns the exit code. */
 export async function reportCommand(options: ReportOptions, output: Output): Promise<number> {
   const run = await RunDirectory.open(options.run);
   const hasLearnt = (await run.hasWeights()) || (await run.checkpoints.steps()).length > 0;

@@ -25,20 +25,20 @@ import { openSession, type Session } from '../session.js';
 import { traceStep } from '../trace.js';
 import { type Tuning, tuningsOfRun } from '../tuning.js';
 
-/** A training that ended, by itself or by Ctrl-C. */
+/** A training run that has ended, by itself or by Ctrl-C. */
 export interface Trained {
   readonly run: RunDirectory;
   readonly result: TrainingResult;
-  /** Where it did not finish: how the process should exit. */
+  /** The exit code, if it did not finish. */
   readonly interruptedCode?: number;
 }
 
 /**
- * Trains a run on the data and shows how it gets on. The run directory is made as late as possible, so that whatever is
- * wrong is found before.
+ * Trains a run on the data and shows its progress. The run directory is created as late as possible, so that all errors
+ * are found before.
  *
- * @param begin makes or opens the run directory
- * @param afterwards uses the trained network before the adapter is given back
+ * @param begin creates or opens the run directory
+ * @param afterwards uses the trained network before the adapter is released
  */
 export async function runTraining(
   {
@@ -61,11 +61,11 @@ export async function runTraining(
     readonly dataset: Dataset;
     readonly adapters?: string | undefined;
     readonly strategy?: Strategy | 'auto' | undefined;
-    /** File for what each adapter does when in a step. */
+    /** File for a trace of each adapter's work in a step. */
     readonly trace?: string | undefined;
     readonly tuning: Tuning;
     readonly output: Output;
-    /** Where a page shows the training while it runs, if it is to. */
+    /** The address of the dashboard, if there is one. */
     readonly dashboard?: DashboardAddress | undefined;
     readonly memory?: number | undefined;
     readonly onDivergence?: 'stop' | 'rollback' | undefined;
@@ -86,10 +86,10 @@ export async function runTraining(
     output.line(memoryLine(session.network.memory()));
     if (trace !== undefined) {
       await traceStep(session, dataset, config, trace);
-      output.line(`What each adapter does when in a step is in ${trace}; https://ui.perfetto.dev shows it.`);
+      output.line(`The trace of a step is in ${trace}; open it in https://ui.perfetto.dev.`);
     }
     const run = await begin();
-    // A file is of one adapter: on several, a run follows what this user's cache knows.
+    // A file of tunings is for one adapter; on several adapters, a run uses this user's cache.
     const [tunings, ...others] = session.tunings;
     if (others.length === 0 && tunings!.size > 0) {
       await exportTunings(tuningsOfRun(run.path), session.gpus[0]!, tunings!);
@@ -108,7 +108,7 @@ export async function runTraining(
     };
     let finished = false;
     const interruption = new Interruption(() =>
-      progress.say('Finishing this step, then saving. Ctrl-C again quits at once.'),
+      progress.say('Finishing this step, then saving. Ctrl-C again quits immediately.'),
     );
     try {
       const result = await train({
@@ -145,7 +145,7 @@ export async function runTraining(
     } finally {
       progress.stop();
       interruption.dispose();
-      // Neither is worth a training: what they could not do is said.
+      // Neither is worth losing a training run: their errors are only reported.
       await page?.close(finished).catch((error: Error) => output.line(`The dashboard: ${error.message}`));
       await events?.close().catch((error: Error) => output.line(`For TensorBoard: ${error.message}`));
     }
@@ -171,13 +171,13 @@ async function openDashboard({
   output,
 }: {
   readonly run: RunDirectory;
-  /** The one at work: another where an adapter was lost. */
+  /** The current session: a new one after an adapter was lost. */
   readonly session: () => Session;
   readonly dataset: Dataset;
   readonly address: DashboardAddress;
   readonly output: Output;
 }): Promise<Dashboard | undefined> {
-  // Only now: what draws takes longer to load than everything else together.
+  // Imported only now: the drawing code takes longer to load than everything else together.
   const { Dashboard } = await import('../dashboard/dashboard.js');
   const { model, data, recipe } = run.config;
   try {
@@ -208,13 +208,13 @@ async function startOf(run: RunDirectory, { network }: Session, given: Readonly<
   }
 }
 
-/** The kernels that a session's network was made of: others sum in another order. */
+/** The kernels of a session's network: others sum in another order. */
 function sameKernels(run: RunDirectory, { tunings }: Session): Omit<Tuning, 'say'> {
   if (tunings.every(({ size }) => size === 0)) return { effort: 'off', file: undefined };
   return tunings.length === 1 ? { effort: 'off', file: tuningsOfRun(run.path) } : { effort: 'cached', file: undefined };
 }
 
-/** What a network takes on its adapter, and how near its plan is to what must be there at once. */
+/** The memory that a network takes on its adapter, and how close its plan is to the least possible. */
 function memoryLine({
   totalBytes,
   parameterBytes,
@@ -229,19 +229,19 @@ function memoryLine({
     activationBytes,
     leastActivationBytes,
   ].map((bytes) => `${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`);
-  return `Memory: ${total}, of it parameters ${parameters}, momentum ${state}, activations ${activations} (at least ${least}).`;
+  return `Memory: ${total}, including parameters ${parameters}, momentum ${state}, activations ${activations} (at least ${least}).`;
 }
 
-/** Before anything takes time: throws a `ConfigError` where there is a run already, or anything else. */
+/** Called before anything takes time: throws a `ConfigError` if the directory has a run or anything else. */
 export async function refuseExisting(path: string): Promise<void> {
   if (await RunDirectory.exists(path)) {
     throw new ConfigError(
-      `${path}: holds a run already; resume it by \`${resumeCommand(path)}\`, or choose another --run`,
+      `${path}: already contains a run; resume it with \`${resumeCommand(path)}\`, or choose another --run`,
     );
   }
 }
 
-/** What is said of a run that was stopped. */
+/** Prints how to resume a run that was stopped. */
 export function sayHowToResume({ run, result }: Trained, output: Output): void {
   output.line(`Stopped after step ${result.step} of ${run.config.recipe.steps}; everything is saved in ${run.path}.`);
   output.line(`Resume with:  ${resumeCommand(run.path)}`);
@@ -251,7 +251,7 @@ function resumeCommand(path: string, ...more: readonly string[]): string {
   return alexnetCommand(['train', '--run', path, '--resume', ...more]);
 }
 
-/** What a training gives with `--json`. */
+/** The result of training for `--json`. */
 export function trainingResult({ run, result }: Trained) {
   const { step, finished, validation } = result;
   return { run: run.path, finished, step, ...(validation && { validation }) };

@@ -14,7 +14,7 @@ import { tunedKernels, tunedTable } from '../tuned-kernels.js';
 import { measureKernels } from '../tuning.js';
 import { checkPlace } from '../write-result.js';
 
-/** What `devices --tune` takes. */
+/** Options of `devices --tune`. */
 export interface TuneCommandOptions extends AdapterOptions {
   readonly tune: TuningEffort;
   readonly to?: string;
@@ -23,7 +23,7 @@ export interface TuneCommandOptions extends AdapterOptions {
   readonly precision?: Precision;
 }
 
-/** Finds the fastest kernels of a network on an adapter, for later commands and to share; gives the exit code. */
+/** Finds the fastest kernels of a network on an adapter, for later commands and for sharing; returns the exit code. */
 export async function tuneCommand(options: TuneCommandOptions, output: Output): Promise<number> {
   const { tune: effort, model: variant = 'paper', to } = options;
   await checkPlace('--to', to);
@@ -31,10 +31,11 @@ export async function tuneCommand(options: TuneCommandOptions, output: Output): 
   const batch = options.batch ?? defaultsOf(variant).batch;
   const [gpu, ...others] = await openAdapters(options.adapters);
   const interruption = new Interruption(() =>
-    output.line('Stopping after this kernel; those before are kept. Ctrl-C again quits at once.'),
+    output.line('Stopping after this kernel; finished ones are kept. Ctrl-C again quits immediately.'),
   );
   try {
-    if (others.length > 0) throw new ConfigError('--adapters: one at a time is tuned, so that nothing else computes');
+    if (others.length > 0)
+      throw new ConfigError('--adapters: only one adapter can be tuned at a time, so that nothing else computes');
     output.line(`Tuning ${description.name}, ${batch} images per step, on ${gpu!.description.name}.`);
     const { precision } = options;
     const compiled = { batch, loss: softmaxCrossEntropy(), optimizer: sgd(), ...(precision && { precision }) };
@@ -61,7 +62,7 @@ export async function tuneCommand(options: TuneCommandOptions, output: Output): 
     });
     output.line(`${tunings.size} kernels of ${description.name} are tuned, ${left.length} are not.`);
     if (to !== undefined)
-      output.line(`${to} holds them; --tunings takes the file, on another machine with this adapter as well.`);
+      output.line(`${to} contains them; use the file with --tunings, also on another machine with this adapter.`);
     return interruption.signal.aborted ? interruption.code : exitCode.success;
   } finally {
     interruption.dispose();

@@ -2,18 +2,18 @@ import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { InvalidArgumentError } from 'commander';
 
-/** Where a dashboard is asked to be served. */
+/** The requested address of a dashboard. */
 export interface DashboardAddress {
-  /** Only this machine reaches `127.0.0.1`. */
+  /** Only this machine can reach `127.0.0.1`. */
   readonly host: string;
-  /** Default: where the run's page was before, else one that the system chooses. */
+  /** Default: the port that the run's page had before, else one that the system chooses. */
   readonly port?: number | undefined;
 }
 
-/** Where nothing is said: on this machine, for this machine. */
+/** The default: only for this machine. */
 export const localAddress: DashboardAddress = { host: '127.0.0.1' };
 
-/** A parser for commander: `8080`, `0.0.0.0:8080`, `[::]:8080`; a name of this machine in place of the number. */
+/** A parser for commander: `8080`, `0.0.0.0:8080`, `[::]:8080`; or a name of this machine instead of the IP address. */
 export function parseDashboardAddress(text: string): DashboardAddress {
   const [, bracketed, plain, port] = /^(?:(?:\[([^\]]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text.trim()) ?? [];
   const host = bracketed ?? plain ?? localAddress.host;
@@ -23,12 +23,12 @@ export function parseDashboardAddress(text: string): DashboardAddress {
   throw new InvalidArgumentError('It must be a port, or an address and a port such as 0.0.0.0:8080.');
 }
 
-/** Whether only this machine reaches an address. */
+/** Whether only this machine can reach an address. */
 export function isLocal(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-/** What to type into a browser to reach an address: a server at 0.0.0.0 answers at every address of its machine. */
+/** The host to type into a browser: a server at 0.0.0.0 answers at every address of its machine. */
 export function hostToType(host: string): string {
   const others = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
   const reachable = others.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? hostname();
@@ -37,8 +37,8 @@ export function hostToType(host: string): string {
 }
 
 /**
- * Whether a browser that names `header` as its host may be answered: by an address, or by a name of this machine. A page from
- * elsewhere can give a name of its own that leads here, but no such one.
+ * Whether a request with `header` as its host may be answered: it must be an IP address, or a name of this machine. A
+ * foreign page can use a name of its own that resolves to this machine, but none of these.
  */
 export function namesThisMachine(header: string, host: string): boolean {
   const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(header) ?? [];

@@ -23,10 +23,10 @@ const training = (run: string, steps: number, ...more: string[]) =>
     more,
   );
 
-/** The address that a training says its page is at. */
+/** The address of the page that a training prints. */
 const addressOf = async (running: RunningCommand) => (await untilSaid(running, /Dashboard: (http:\S+)\n/))[1]!;
 
-it('shows a training, is found again by its page when the run continues, and changes nothing', async () => {
+it('shows a training, is found again by its page when the run resumes, and changes nothing', async () => {
   const run = join(directory, 'run');
   const first = startCommand(training(run, 1_000_000, '--dashboard'));
   const url = await addressOf(first);
@@ -52,7 +52,7 @@ it('shows a training, is found again by its page when the run continues, and cha
   // Two columns that have hardly learnt: noise.
   expect(colourfulness.map((share) => Math.abs(share - 2 / 3) < 0.1)).toEqual([true, true]);
   expect(((await page.next('memory')) as DashboardEvents['memory']).liveBytes).toBeGreaterThan(0);
-  // What was there at the connection, and what came since, are all lines of the metrics.
+  // The events before and after the connection are together all lines of the metrics.
   const history = (await page.next('history')) as DashboardEvents['history'];
   const points = [(await page.next('points')) as DashboardEvents['points']];
   while (points.every(({ val }) => val.step.length === 0))
@@ -87,7 +87,7 @@ it('shows a training, is found again by its page when the run continues, and cha
   expect((await weights(run)).equals(await weights(plain))).toBe(true);
 });
 
-it('has a page that asks for nothing from elsewhere', async () => {
+it('has a page that loads nothing from elsewhere', async () => {
   const files = await dashboardFiles();
   expect([...files.keys()]).toEqual([
     '/',
@@ -105,6 +105,6 @@ it('has a page that asks for nothing from elsewhere', async () => {
   for (const [, address] of html.matchAll(/(?:src|href)="([^"]*)"/g)) {
     expect(address === 'data:,' || files.has(address!)).toBe(true);
   }
-  // No script or style within the page: its content policy would refuse it.
+  // No inline script or style: the content security policy would refuse it.
   expect(html).not.toMatch(/<script>|<style|style=|onclick/);
 });

@@ -9,28 +9,28 @@ import type { DashboardAddress } from './dashboard-address.js';
 import { LocalServer, type Tell } from './local-server.js';
 import { MetricHistory } from './metric-history.js';
 
-/** Images that are predicted again and again. */
+/** Number of images that are predicted repeatedly. */
 const shownImages = 8;
 /** Side of an image on the page, in pixels. */
 const imageSide = 240;
-/** About the side of a filter on the page. */
+/** Approximate side of a filter on the page. */
 const filterSide = 44;
-/** Milliseconds between messages of new points. */
+/** Milliseconds between messages with new points. */
 const pointsEvery = 250;
-/** Least milliseconds between looks at filters and predictions. */
+/** Least milliseconds between updates of filters and predictions. */
 const lookEvery = 2000;
-/** They take no more than this share of the time. */
+/** The most time that they may take, as a fraction. */
 const lookShare = 0.02;
 
 export interface DashboardOptions {
   readonly run: RunDirectory;
-  /** The one at work: another where an adapter was lost. */
+  /** The current session: a new one after an adapter was lost. */
   readonly session: () => Pick<Session, 'network' | 'augmenter' | 'gpus'>;
   readonly dataset: Dataset;
   readonly title: string;
   readonly subtitle: string;
   readonly address: DashboardAddress;
-  /** Hears what went wrong; training continues without the dashboard. */
+  /** Called with errors; training continues without the dashboard. */
   readonly say: (line: string) => void;
 }
 
@@ -44,7 +44,7 @@ export class Dashboard {
   readonly #new = new MetricHistory();
   readonly #images: ExampleImages;
   readonly #imageAddresses: DashboardEvents['images'];
-  /** The weight of the first layer that learns. */
+  /** The weight of the first layer with parameters. */
   readonly #firstWeight: { readonly path: string; readonly drawable: boolean };
   #server!: LocalServer;
   #state: DashboardEvents['state'] = { state: 'training' };
@@ -65,7 +65,7 @@ export class Dashboard {
     };
   }
 
-  /** Serves the page: where the run's page was before, if that port is free. */
+  /** Serves the page: on the port that the run's page had before, if it is free. */
   static async open(options: DashboardOptions): Promise<Dashboard> {
     const { run, dataset } = options;
     const images = await readExampleImages(dataset, shownImages);
@@ -87,9 +87,9 @@ export class Dashboard {
       welcome: (tell) => dashboard.#welcome(tell),
     });
     const { port, token } = dashboard.#server;
-    // A token is for whoever may read the run.
+    // Only readers of the run may see the token.
     await writeFile(run.dashboardFile, `${JSON.stringify({ port, token })}\n`, { mode: 0o600 }).catch((error: Error) =>
-      options.say(`The dashboard's port could not be noted: ${error.message}`),
+      options.say(`The dashboard's port could not be saved: ${error.message}`),
     );
     return dashboard;
   }
@@ -98,7 +98,7 @@ export class Dashboard {
     return this.#server.url;
   }
 
-  /** Takes up what training tells. */
+  /** Records an event of the training. */
   show(event: TrainingEvent): void {
     switch (event.kind) {
       case 'start':
@@ -121,13 +121,13 @@ export class Dashboard {
     }
   }
 
-  /** To be called when network and augmenter are free: looks at filters and predictions where it is time to. */
+  /** Call this when network and augmenter are free: updates filters and predictions if they are due. */
   look(): Promise<void> | undefined {
     if (this.#server.pages === 0 || performance.now() < this.#nextLook) return undefined;
     return this.#look();
   }
 
-  /** Shows how it ended, and closes the page's connections. */
+  /** Shows how the training ended, and closes the page's connections. */
   async close(finished: boolean): Promise<void> {
     try {
       if (this.#server.pages > 0 && finished) await this.#look();
@@ -167,7 +167,7 @@ export class Dashboard {
       }
       this.#tell('memory', this.#memory());
     } catch (error) {
-      // A lost adapter is training's own business; whatever else cannot be shown must not end it.
+      // Training handles a lost adapter itself; any other error of the dashboard must not end it.
       if (error instanceof AdapterError) throw error;
       this.#options.say(`The dashboard: ${(error as Error).message}`);
     } finally {
@@ -186,7 +186,7 @@ export class Dashboard {
   #welcome(tell: Tell): void {
     const { title, subtitle, run } = this.#options;
     const { steps, batch } = run.config.recipe;
-    // What waits to be told is in the history already.
+    // Pending events are already in the history.
     this.#flush();
     tell('run', { title, subtitle, steps, batch });
     tell('history', this.#history.columns);
@@ -216,7 +216,7 @@ export class Dashboard {
   }
 }
 
-/** Where the run was shown last, so that a page which is still open finds it again. */
+/** The last address of the run's page, so that a page that is still open finds it again. */
 async function lastServed(run: RunDirectory): Promise<{ port?: number; token?: string }> {
   try {
     const noted: { port?: unknown; token?: unknown } = JSON.parse(await readFile(run.dashboardFile, 'utf8'));

@@ -30,7 +30,7 @@ interface Answer {
   readonly text: string;
 }
 
-/** As fetch does, but with any host, method and path: neither is put in order first. */
+/** Like fetch, but with any host, method and path, none of them normalized. */
 function ask(
   port: number,
   path: string,
@@ -76,7 +76,7 @@ describe('LocalServer', () => {
     }
   });
 
-  it('answers to no other name, which could be that of a page from elsewhere', async () => {
+  it('answers to no other host name, which could belong to a foreign page', async () => {
     const { port } = await start();
     expect((await ask(port, '/', { host: `localhost:${port}` })).status).toBe(200);
     for (const host of [
@@ -94,7 +94,7 @@ describe('LocalServer', () => {
 
   it('listens on this machine only', async () => {
     const { port } = await start();
-    // Another address of this same machine, which a server for everybody would answer on.
+    // Another address of this machine, on which a server for everybody would answer.
     const refused = new Promise((resolve) => {
       const socket = createConnection({ host: '127.0.0.2', port });
       socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code));
@@ -106,7 +106,7 @@ describe('LocalServer', () => {
     expect(await refused).not.toBe('connected');
   });
 
-  it('tells pages what happens, from a welcome on', async () => {
+  it('sends events to pages, starting with a welcome', async () => {
     const { url, tell, pages } = await start();
     expect(pages).toBe(0);
     tell('nobody', 'hears this');
@@ -126,7 +126,7 @@ describe('LocalServer', () => {
     expect(server!.pages).toBe(0);
   });
 
-  it('takes the port that it had, and another where it is taken', async () => {
+  it('reuses its port, or another one if that is taken', async () => {
     const first = await start();
     const { port } = first;
     const second = await LocalServer.start({ preferredPort: port, files, welcome: () => undefined });
@@ -136,7 +136,7 @@ describe('LocalServer', () => {
     expect((await start(port)).port).toBe(port);
   });
 
-  it('closes while pages listen', async () => {
+  it('closes while pages are connected', async () => {
     const { url } = await start();
     const page = await listenTo(url);
     await page.next('hello');
@@ -147,13 +147,13 @@ describe('LocalServer', () => {
   });
 });
 
-describe('at an address that others reach', () => {
+describe('at an address that others can reach', () => {
   const everywhere = async (options: { port?: number; token?: string } = {}) => {
     server = await LocalServer.start({ host: '0.0.0.0', files, welcome: (tell) => tell('hello', 1), ...options });
     return server;
   };
 
-  it('lets nobody in without the token of its URL, which a cookie stands for from then on', async () => {
+  it('lets nobody in without the token of its URL, which a cookie then replaces', async () => {
     const { port, url, token } = await everywhere();
     expect(url).toBe(`http://${new URL(url).hostname}:${port}/?token=${token}`);
     expect(token).toMatch(/^[\w-]{24}$/);
@@ -171,10 +171,10 @@ describe('at an address that others reach', () => {
     expect((await ask(port, '/page.js', { cookie: `alexnet-${port}=x` })).status).toBe(401);
   });
 
-  it('answers to addresses and to this machine, and to no page from elsewhere', async () => {
+  it('answers to addresses and to this machine, but to no foreign page', async () => {
     const { port, token } = await everywhere();
     const path = `/?token=${token}`;
-    // Through a mapped port of a container, too.
+    // Also through a mapped port of a container.
     for (const host of [`192.168.1.7:${port}`, 'localhost:80', `[::1]:${port}`]) {
       expect((await ask(port, path, { host })).status, host).toBe(200);
     }
@@ -185,7 +185,7 @@ describe('at an address that others reach', () => {
     expect((await ask(port, path, { origin: `http://127.0.0.1:${port}` })).status).toBe(200);
   });
 
-  it('keeps the token of pages that are open, and refuses a port that is taken', async () => {
+  it('keeps the token of open pages, and refuses a port that is taken', async () => {
     const token = 'a'.repeat(24);
     const { port } = await everywhere({ token });
     expect((await ask(port, `/?token=${token}`)).status).toBe(200);
@@ -201,7 +201,7 @@ describe('--dashboard', () => {
     ['0.0.0.0:8080', { host: '0.0.0.0', port: 8080 }],
     ['[::]:80', { host: '::', port: 80 }],
     ['trainer.local:1', { host: 'trainer.local', port: 1 }],
-  ])('takes %s', (text, address) => {
+  ])('accepts %s', (text, address) => {
     expect(parseDashboardAddress(text)).toEqual(address);
   });
 
@@ -212,7 +212,7 @@ describe('--dashboard', () => {
     },
   );
 
-  it('knows which addresses only this machine reaches, and which names are its own', () => {
+  it('knows loopback addresses, and its own names', () => {
     expect(['127.0.0.1', '127.9.9.9', 'localhost', '::1'].map(isLocal)).toEqual([true, true, true, true]);
     expect(['0.0.0.0', '::', '10.0.0.1', '127.example'].map(isLocal)).toEqual([false, false, false, false]);
     expect(namesThisMachine('example.org', 'example.org')).toBe(true);

@@ -5,10 +5,10 @@ import type { DashboardFile } from '@alex/report';
 import { AlexError } from '@alex/tensor';
 import { hostToType, isLocal, localAddress, namesThisMachine } from './dashboard-address.js';
 
-/** Tells one page something: the name of an event and its data. */
+/** Sends an event to one page: its name and its data. */
 export type Tell = (event: string, data: unknown) => void;
 
-/** Nothing is loaded from elsewhere, and no other page may hold this one or read what it shows. */
+/** Nothing is loaded from elsewhere, and no other page may embed this one or read its contents. */
 const headers = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy':
@@ -19,37 +19,38 @@ const headers = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/** A page that does not read what it is told is left alone when so much waits for it. */
+/** A page that does not read its events gets no more when this much is waiting. */
 const mostWaitingBytes = 2 ** 26;
 
 /** Milliseconds until a page that lost the connection tries again. */
 const retryAfter = 1000;
 
-/** What a browser shows to be let in from elsewhere. */
+/** The name of the token that browsers elsewhere need. */
 const tokenName = 'token';
 
 export interface LocalServerOptions {
-  /** Default: this machine's own, which only this machine reaches. With another, a page must know a token. */
+  /** Default: the loopback address, which only this machine can reach. On any other, a page needs a token. */
   readonly host?: string | undefined;
-  /** Must be free. Default: `preferredPort` where that is free, else one that the system chooses. */
+  /** If given, this port must be free. Default: `preferredPort` if that is free, else one that the system chooses. */
   readonly port?: number | undefined;
   readonly preferredPort?: number | undefined;
-  /** The token that pages know already, from before. Default: a new one. */
+  /** The token that open pages already know. Default: a new one. */
   readonly token?: string | undefined;
   readonly files: ReadonlyMap<string, DashboardFile>;
-  /** Tells a page that has just come all that it must know. */
+  /** Sends a new page everything that it needs. */
   welcome(tell: Tell): void;
 }
 
 /**
  * Serves a few files from memory, and a stream of events at `/events`, to browsers on this machine. No path leads to a
- * file on the disk; a request must name this server as its host, so that no page from elsewhere can reach it by a name of its
- * own that leads here. At an address that others reach too, a browser must bring the token of the URL once; it gets a cookie for it.
+ * file on disk. A request must give this server as its host, so that no foreign page can reach it by a name of its own
+ * that resolves to this machine. At an address that others can reach, a browser must once present the token of the URL,
+ * and gets a cookie for it.
  */
 export class LocalServer {
   readonly #server: Server;
   readonly #host: string;
-  /** Nothing where only this machine gets here. */
+  /** Undefined if only this machine can reach the server. */
   readonly token: string | undefined;
   readonly #pages = new Set<ServerResponse>();
 
@@ -59,7 +60,7 @@ export class LocalServer {
     this.token = token;
   }
 
-  /** @throws AlexError where no port can be had */
+  /** @throws AlexError if no port is available */
   static async start(options: LocalServerOptions): Promise<LocalServer> {
     const { host = localAddress.host, port, preferredPort, files, welcome } = options;
     const server = createServer((request, response) => local.#answer(request, response, files, welcome));
@@ -83,12 +84,12 @@ export class LocalServer {
     return `http://${hostToType(this.#host)}:${this.port}/${query}`;
   }
 
-  /** How many pages listen. */
+  /** Number of open pages. */
   get pages(): number {
     return this.#pages.size;
   }
 
-  /** Tells every page that is open. */
+  /** Sends an event to all open pages. */
   readonly tell: Tell = (event, data) => {
     const message = messageOf(event, data);
     for (const page of this.#pages) {
@@ -101,25 +102,25 @@ export class LocalServer {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const page of this.#pages) page.end();
-    // What has been told is on its way to the pages; what they keep open for later is not waited for.
+    // Events already sent are on their way to the pages; idle connections are not waited for.
     this.#server.closeIdleConnections();
     const late = setTimeout(() => this.#server.closeAllConnections(), 500);
     await closed;
     clearTimeout(late);
   }
 
-  /** Whether a browser asks for this server by a name that is its own. */
+  /** Whether a browser addresses this server by one of its own names. */
   #isHere(host: string): boolean {
     if (this.token !== undefined) return namesThisMachine(host, this.#host);
     return [hostToType(this.#host), '127.0.0.1', 'localhost'].some((name) => host === `${name}:${this.port}`);
   }
 
-  /** Browsers keep cookies by host, for all ports: each server has one of its own. */
+  /** Browsers keep cookies by host, for all ports, so each server has its own name. */
   get #cookie(): string {
     return `alexnet-${this.port}`;
   }
 
-  /** Where a request brings the token, if one is needed. */
+  /** The token in a request, if any. */
   #tokenOf({ url = '', headers: { cookie = '' } }: IncomingMessage): 'url' | 'cookie' | 'none needed' | undefined {
     const { token } = this;
     if (token === undefined) return 'none needed';
@@ -142,21 +143,24 @@ export class LocalServer {
     };
     const { host = '', origin } = request.headers;
     if (!this.#isHere(host) || (origin !== undefined && origin !== `http://${host}`)) {
-      refuse(403, this.token === undefined ? `This page is only at ${this.url}` : 'This page has no such name.');
+      refuse(
+        403,
+        this.token === undefined ? `This page is only at ${this.url}` : 'This page is not served under this name.',
+      );
       return;
     }
     const brings = this.#tokenOf(request);
     if (brings === undefined) {
-      refuse(401, 'Open the address that the training printed: it has a token.');
+      refuse(401, 'Open the address that the command printed: it includes a token.');
       return;
     }
     if (brings === 'url') {
-      // The address may be seen by others, over a shoulder or in a history that is shared; the cookie is not.
+      // Others may see the address, over a shoulder or in a shared history, but not the cookie.
       response.setHeader('Set-Cookie', `${this.#cookie}=${this.token}; HttpOnly; SameSite=Strict; Path=/`);
     }
     const reads = request.method === 'GET' || request.method === 'HEAD';
     if (!reads) {
-      refuse(405, 'There is nothing to change here.', { Allow: 'GET, HEAD' });
+      refuse(405, 'This page is read-only.', { Allow: 'GET, HEAD' });
       return;
     }
     const path = request.url?.replace(/\?.*$/s, '') ?? '';
@@ -178,7 +182,7 @@ export class LocalServer {
   }
 }
 
-/** Compared in the same time, however much of it is right. */
+/** Compared in constant time. */
 function isSame(given: string, token: string): boolean {
   const [one, other] = [Buffer.from(given), Buffer.from(token)];
   return one.length === other.length && timingSafeEqual(one, other);

@@ -17,11 +17,11 @@ export class MetricHistory {
 
   add(metrics: Metrics): void {
     const columns = this.columns[metrics.split];
-    // What a page shows has no more digits; a long history takes half the time on its way.
+    // The page shows no more digits, and a long history takes half the time to transfer.
     for (const name of names) columns[name].push(name === 'step' ? metrics.step : Number(metrics[name].toPrecision(5)));
   }
 
-  /** Forgets what came after a step: a run that continues from a checkpoint takes those steps again. */
+  /** Drops the lines after a step: a run that continues from a checkpoint takes those steps again. */
   rewind(step: number): void {
     for (const columns of Object.values(this.columns)) {
       const kept = columns.step.filter((own) => own <= step).length;

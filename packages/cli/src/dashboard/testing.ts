@@ -1,10 +1,10 @@
 /** A page that listens to a dashboard's events. */
 export interface Listener {
-  /** The data of the next event of that name, after those that were asked for before. */
+  /** The data of the next event of that name that has not been requested yet. */
   next(event: string): Promise<unknown>;
-  /** How often events of a name came so far. */
+  /** Number of events of a name so far. */
   count(event: string): number;
-  /** When the server ended the connection. */
+  /** Resolves when the server has ended the connection. */
   readonly ended: Promise<boolean>;
   leave(): void;
 }

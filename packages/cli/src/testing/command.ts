@@ -9,7 +9,7 @@ import { inject } from 'vitest';
 import type {} from '../../../../bundle.base.js';
 import { runCommandLine } from '../command-line.js';
 
-/** What a command said and how it ended. */
+/** A command's output and exit code. */
 export interface CommandResult {
   readonly code: number | null;
   readonly stdout: string;
@@ -22,7 +22,7 @@ export interface RunningCommand {
   readonly ended: Promise<CommandResult>;
 }
 
-/** Dawn's own words about some drivers (lavapipe among them), which no option silences. */
+/** Dawn's messages about some drivers (including lavapipe), which no option silences. */
 const driverWarning = /^Warning: \w+ artificially reduced from .*\n/gm;
 
 /**
@@ -73,8 +73,8 @@ export function startCommand(
 }
 
 /**
- * Runs `alexnet` with these arguments to its end, in this process: a process of its own takes seconds to start and far more
- * to compile its kernels.
+ * Runs `alexnet` with these arguments to its end, in this process: a separate process takes seconds to start and far
+ * more to compile its kernels.
  *
  * @param options.directory the working directory
  */
@@ -100,7 +100,7 @@ export function runCommand(
   });
 }
 
-/** What a stream says, from now on. */
+/** The text of a stream, from now on. */
 function textOf(stream: NodeJS.ReadableStream): () => string {
   let text = '';
   stream.setEncoding('utf8').on('data', (more: string) => {
@@ -109,7 +109,7 @@ function textOf(stream: NodeJS.ReadableStream): () => string {
   return () => text;
 }
 
-/** Waits until a running command has said something, and gives what was found in it. */
+/** Waits until a running command has printed something, and returns the match. */
 export async function untilSaid({ process: child, ended }: RunningCommand, wanted: RegExp): Promise<RegExpExecArray> {
   return new Promise((resolve, reject) => {
     let said = '';
@@ -124,7 +124,7 @@ export async function untilSaid({ process: child, ended }: RunningCommand, wante
   });
 }
 
-/** Waits until a training has written its first line of metrics into its run directory; fails where it ends before. */
+/** Waits until a training run has written its first line of metrics to its run directory; fails if it ends before. */
 export async function untilMeasured(running: RunningCommand, run: string): Promise<void> {
   const metrics = join(run, 'metrics.jsonl');
   const measured = async () => (await readFile(metrics, 'utf8').catch(() => '')).includes('\n');
@@ -133,7 +133,7 @@ export async function untilMeasured(running: RunningCommand, run: string): Promi
   });
   early.catch(() => undefined);
   while (true) {
-    // What is not there yet comes to be in the folder above it.
+    // A file that does not exist yet will appear in its parent folder.
     const watched = nearest(metrics);
     const watcher = watch(watched);
     try {

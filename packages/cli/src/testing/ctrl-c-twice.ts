@@ -1,6 +1,6 @@
 /**
- * Loaded before a command: a Ctrl-C comes twice, the second time so many milliseconds later by the process's clock as
- * `?apart=` in this module's address says, before the command has done anything else.
+ * Loaded before a command: sends Ctrl-C twice, the second time after the number of milliseconds in `?apart=` of this
+ * module's URL by the process's clock, before the command has done anything else.
  */
 const apart = Number(new URL(import.meta.url).searchParams.get('apart'));
 

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 
 /**
- * Loaded before a command: the disk has room for so many more bytes written through file handles, then it is full. A
- * limit of the operating system's would do the same without this, but software drivers crash under it.
+ * Loaded before a command: the disk has room for this many more bytes written through file handles, then it is full. A
+ * limit of the operating system would do the same without this module, but software drivers crash under it.
  */
 let room = 64 * 1024;
 

@@ -2,12 +2,12 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 
-/** A PNG file of one colour, put together by hand. */
+/** A PNG file of one colour, assembled by hand. */
 export function png(red: number, green: number, blue: number, side = 32): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(side, 0);
   header.writeUInt32BE(side, 4);
-  // 8 bits a channel, red, green and blue.
+  // 8 bits per channel, red, green and blue.
   header.set([8, 2], 8);
   const row = Buffer.concat([Buffer.of(0), Buffer.alloc(3 * side, Buffer.of(red, green, blue))]);
   const pixels = deflateSync(Buffer.concat(Array.from({ length: side }, () => row)));
@@ -24,7 +24,7 @@ function chunk(name: string, content: Buffer): Buffer {
   return Buffer.concat([length, named, sum]);
 }
 
-/** The check sum of PNG: the CRC of ISO 3309. */
+/** The checksum of PNG: the CRC of ISO 3309. */
 function crc32(bytes: Buffer): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {
@@ -34,7 +34,7 @@ function crc32(bytes: Buffer): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** Class folders of plain images, each class with a colour of its own. */
+/** Class folders of plain images, each class with its own colour. */
 export async function writeImages(directory: string, classes: readonly string[], perClass = 8): Promise<void> {
   for (const [label, name] of classes.entries()) {
     await mkdir(join(directory, name), { recursive: true });

@@ -2,8 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * Writes the recipe of `small` with a rate that does not depend on how many steps there are to be, so that a run which ends
- * earlier than it was meant to is the same as one that was never meant to continue. Gives the file.
+ * Writes the recipe of `small` with a rate that does not depend on the number of steps, so that a run that ends early
+ * is the same as a run of that length. Returns the file.
  */
 export async function writeConstantRecipe(directory: string): Promise<string> {
   const file = join(directory, 'constant.json');

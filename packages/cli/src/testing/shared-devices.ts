@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 
 /**
- * Set up before every test file of the command: a device that a command gives back is kept, with the kernels that were
- * compiled for it, and is the next command's. Software drivers compile for many seconds what they run in a few
- * milliseconds, and every command in this process would begin again.
+ * Set up before every test file of the command: a released device is kept, with its compiled kernels, for the next
+ * command. Software drivers compile for many seconds what runs in a few milliseconds, and every command in this process
+ * would start from nothing.
  */
 interface Device extends EventTarget {
   destroy(): undefined;

@@ -1,6 +1,6 @@
 /**
- * Kills a small training at random moments, again and again, and takes its adapter away from another; whatever happened,
- * both must end with the weights of a training that nobody disturbed, byte by byte.
+ * Kills a small training run at random moments, again and again, and takes the adapter away from another. In the end,
+ * both must have the weights of an undisturbed run, byte for byte.
  *
  *   npm run soak -- --kills 100 --losses 20 --seed 1
  */
@@ -26,7 +26,7 @@ const { values } = parseArgs({
 const [kills, losses, seed] = [values.kills, values.losses, values.seed].map(Number) as [number, number, number];
 
 let draws = 0;
-/** An even number between two bounds. */
+/** A uniform random number between two bounds. */
 function between(least: number, most: number): number {
   return least + (threefry2x32(seed, streamOf('soak'), draws++, 0)[0] / 2 ** 32) * (most - least);
 }
@@ -35,7 +35,7 @@ const directory = await mkdtemp(join(tmpdir(), 'alex-soak-'));
 const images = join(directory, 'images');
 await writeImages(images, ['blue', 'green', 'red']);
 
-/** Long enough to be killed some ten times, saved every few steps so that kills fall into saving as well. */
+/** Long enough to be killed some ten times, with checkpoints every few steps, so that kills also hit writes. */
 const steps = 600;
 const training = (run: string) => [
   ...['train', '--data', images, '--model', 'small', '--crop', '24', '--batch', '4', '--steps', `${steps}`],
@@ -66,7 +66,7 @@ for (let killed = 0, runs = 0; killed < kills; runs++) {
   for (;;) {
     const running = startCommand(training(run));
     const ended = running.ended.then(({ code, stderr }) => ({ code, stderr }));
-    // From before it has begun until it is half done, or what is left of it is.
+    // A moment from before the run has started until it, or what is left of it, is half done.
     const wait = killed < kills ? between(0.3, Math.max(4, seconds / 2)) : undefined;
     const first = await (wait === undefined ? ended : Promise.race([ended, setTimeout(1000 * wait)]));
     if (first) {

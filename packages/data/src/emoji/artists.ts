@@ -4,12 +4,12 @@ import { DataError } from '@alex/tensor';
 import type { Licence } from '../dataset.js';
 import { reason } from '../files.js';
 
-/** One of the hands that draw the things: an Iconify set, a package `@iconify-json/…`. */
+/** One of the artists who draw the things: an Iconify set, a package `@iconify-json/…`. */
 export interface Artist extends Licence {
   readonly set: string;
 }
 
-/** The four hands to learn from. */
+/** The four artists of the training images. */
 export const trainingArtists: readonly Artist[] = [
   {
     set: 'noto',
@@ -46,8 +46,8 @@ export const trainingArtists: readonly Artist[] = [
 ];
 
 /**
- * The hand that is held out. Its flat shapes without outlines are like none of the other four, and it leaves the usual
- * margin: what is recognized here was learnt from the things, not from one hand's habits.
+ * The artist of the validation images. The flat shapes without outlines are unlike those of the other four, with the
+ * usual margin. So the network must have learnt the things, not the habits of an artist.
  */
 export const validationArtist: Artist = {
   set: 'fluent-emoji-flat',
@@ -58,7 +58,7 @@ export const validationArtist: Artist = {
   url: 'https://github.com/microsoft/fluentui-emoji/blob/main/LICENSE',
 };
 
-/** A drawing as Iconify keeps it: the inside of an SVG, and a view box where it differs from the set's. */
+/** A drawing in Iconify's format: the content of an SVG, and a view box if it differs from the set's. */
 interface Drawing {
   readonly body: string;
   readonly left?: number;
@@ -67,20 +67,20 @@ interface Drawing {
   readonly height?: number;
 }
 
-/** What one hand has drawn, by name. Aliases are left out: they repeat another thing's drawing. */
+/** The drawings of one artist, by name. Aliases are skipped, because they repeat another thing's drawing. */
 interface Drawings {
   readonly icons: Readonly<Record<string, Drawing>>;
   readonly width: number;
   readonly height: number;
 }
 
-/** What all hands draw. */
+/** The things that all artists draw. */
 export interface Catalogue {
   /** Names of the things, in the order of the first set. */
   readonly names: readonly string[];
   /** The Unicode category of each name, such as `Food & Drink`. */
   readonly categories: ReadonlyMap<string, string>;
-  /** What each hand, by its set, has drawn of them. */
+  /** The drawings of each artist, by set. */
   readonly drawings: ReadonlyMap<string, Drawings>;
 }
 
@@ -97,7 +97,7 @@ async function readJson<T>(set: string, file: string): Promise<T> {
 
 let catalogue: Promise<Catalogue> | undefined;
 
-/** Reads the sets, once in a process: they are 60 MB of text, of which the common third is kept. */
+/** Reads the sets, once per process: they are 60 MB of text, of which the common third is kept. */
 export function readCatalogue(): Promise<Catalogue> {
   catalogue ??= readSets();
   return catalogue;
@@ -122,7 +122,7 @@ async function readSets(): Promise<Catalogue> {
   };
 }
 
-/** An SVG file of one thing in one hand, `size` pixels high and wide. */
+/** An SVG file of one thing by one artist, `size` pixels high and wide. */
 export function svgOf({ drawings }: Catalogue, artist: Artist, name: string, size: number): Buffer {
   const { icons, ...set } = drawings.get(artist.set)!;
   const { body, left = 0, top = 0, width = set.width, height = set.height } = icons[name]!;

@@ -1,6 +1,6 @@
 /**
- * The classes of the demo: things of distinct shape and colour that all five hands draw alike, chosen by eye. The first
- * ones are the least alike, so that a smaller problem is an easier one.
+ * The classes of the demo: things with distinct shapes and colours that all five artists draw alike, chosen by hand.
+ * The first ones are the most different, so that a smaller problem is an easier one.
  */
 export const demoClasses: readonly string[] = [
   'pizza',
@@ -29,10 +29,10 @@ export const demoClasses: readonly string[] = [
   'sunflower',
 ];
 
-/** Categories whose drawings are things; the others hold faces, persons, signs and flags. */
-const thingCategories = new Set(['Activations', 'Animals & Nature', 'Food & Drink', 'Objects', 'Travel & Places']);
+/** Categories whose drawings are things; the others contain faces, people, signs and flags. */
+const thingCategories = new Set(['Activities', 'Animals & Nature', 'Food & Drink', 'Objects', 'Travel & Places']);
 
-/** Names of things that differ from one another in a detail, a hand of a clock or a colour. */
+/** Names of things that differ from one another only in a detail, such as the hand of a clock or a colour. */
 const nearDuplicates: readonly RegExp[] = [
   /-(oclock|thirty|banknote|book|medal|suit)$/,
   /moon(-face)?$/,
@@ -43,7 +43,7 @@ const nearDuplicates: readonly RegExp[] = [
   /^(hammer-and|front-facing|spouting|two-hump|cityscape-at|sunrise-over|musical-notes|mahjong)/,
 ];
 
-/** How late a thing comes into the problem: easy ones first, those that are hard to tell apart last. */
+/** The rank of a thing: easy ones first, those that are hard to tell apart last. */
 function rank(name: string, category: string | undefined): number {
   if (category === 'People & Body') return 3;
   if (nearDuplicates.some((pattern) => pattern.test(name))) return 2;
@@ -51,9 +51,9 @@ function rank(name: string, category: string | undefined): number {
 }
 
 /**
- * All classes in their fixed order: the demo's, then things, then faces and signs, then things that nearly repeat
- * another, then persons (whose images often differ in nothing but hair). Within a rank the order is by a hash of the
- * name: mixed over the categories, and the same everywhere.
+ * All classes in their fixed order: the demo's, then things, then faces and signs, then things that are nearly the same
+ * as another, then people (who often differ only in their hair). Within a rank, the order is by a hash of the name:
+ * mixed over the categories, and the same everywhere.
  */
 export function orderClasses(
   names: readonly string[],

@@ -15,7 +15,7 @@ describe('the demo', () => {
     dataset = await openEmoji({ size: 64 });
   });
 
-  test('is 24 things in four hands to learn from, a fifth held out', () => {
+  test('has 24 objects by four artists for training, and a fifth artist held out', () => {
     expect(dataset).toMatchObject({ name: 'emoji', channels: 3, height: 64, width: 64 });
     expect(dataset.classes).toHaveLength(24);
     expect(dataset.classes.slice(0, 2)).toEqual(['pizza', 'rocket']);
@@ -31,7 +31,7 @@ describe('the demo', () => {
     expect(dataset.validation.imageName(6)).toBe('fluent-emoji-flat/fire-engine');
   });
 
-  test('every image differs clearly from every other, also of the same thing in another hand', async () => {
+  test('every image differs clearly from every other, also from the same object by another artist', async () => {
     const train = await dataset.train.read(range(96));
     const validation = await dataset.validation.read(range(24));
     const bytes = 64 * 64 * 3;
@@ -43,13 +43,13 @@ describe('the demo', () => {
       for (let b = 0; b < a; b++) {
         let difference = 0;
         for (let i = 0; i < bytes; i++) difference += Math.abs(images[a]![i]! - images[b]![i]!);
-        // In pixel values of 255; a redrawn thing of the same shape and colour still differs by more.
+        // In pixel values of 255; the same thing redrawn in the same shape and colour still differs by more.
         expect(difference / bytes).toBeGreaterThan(2);
       }
     }
   });
 
-  test('images lie on white and hold colour', async () => {
+  test('images are coloured, on white', async () => {
     const { pixels } = await dataset.train.read(range(96));
     for (const i of range(96)) {
       const image = pixels.subarray(i * 64 * 64 * 3, (i + 1) * 64 * 64 * 3);
@@ -63,14 +63,14 @@ describe('the demo', () => {
     }
   });
 
-  test('is drawn the same again, kept or not', async () => {
+  test('is rendered the same again, cached or not', async () => {
     const again = await openEmoji({ size: 64, cacheBytes: 0 });
     const first = await dataset.train.read([5, 90, 5]);
     expect(await again.train.read([5, 90, 5])).toEqual(first);
     expect(await again.train.read([5, 90, 5])).toEqual(first);
   });
 
-  test('is 256 x 256 unless said', async () => {
+  test('is 256 x 256 by default', async () => {
     const { validation, height, width } = await openEmoji({ classes: 2 });
     expect([height, width]).toEqual([256, 256]);
     expect((await validation.read([1])).pixels).toHaveLength(256 * 256 * 3);
@@ -83,7 +83,7 @@ describe('more classes', () => {
     all = await openEmoji({ classes: 1166, size: 16 });
   });
 
-  test('there are 1,166 things, all called differently', () => {
+  test('there are 1,166 objects with different names', () => {
     expect(new Set(all.classes).size).toBe(1166);
     expect(all.train.length).toBe(4 * 1166);
     expect(all.validation.length).toBe(1166);
@@ -107,7 +107,7 @@ describe('more classes', () => {
     ]);
   });
 
-  test('things come before faces and signs, those before what nearly repeats another, persons last', () => {
+  test('objects come before faces and signs, these before near-duplicates, and people come last', () => {
     const first = (pattern: RegExp) => all.classes.findIndex((name) => pattern.test(name));
     const last = (pattern: RegExp) => all.classes.findLastIndex((name) => pattern.test(name));
     expect(last(/^(anchor|whale|violin)$/)).toBeLessThan(first(/ button$|^grinning face$/));
@@ -157,7 +157,7 @@ describe('licences', () => {
     });
   });
 
-  test('come with the data set', async () => {
+  test('are part of the data set', async () => {
     expect((await openEmoji({ classes: 2 })).licences).toEqual(emojiLicences);
     expect(emojiLicences.map(({ licence }) => licence)).toEqual([
       'Apache-2.0',

@@ -8,28 +8,29 @@ import { type Artist, readCatalogue, svgOf, trainingArtists, validationArtist } 
 import { orderClasses } from './classes.js';
 
 export interface EmojiOptions {
-  /** How many things to tell apart, at least 2; 24 unless said. There are 1,166. */
+  /** Number of classes, at least 2. Default: 24. There are 1,166. */
   classes?: number | undefined;
-  /** Height and width of the images in pixels; 256 unless said, as in the paper. */
+  /** Height and width of the images in pixels. Default: 256, as in the paper. */
   size?: number | undefined;
-  /** Bytes of decoded images to keep in memory; 1 GiB unless said, which is 5,461 images of 256 x 256. */
+  /** Memory for decoded images, in bytes. Default: 1 GiB, which is 5,461 images of 256 x 256. */
   cacheBytes?: number | undefined;
 }
 
-/** Who drew the images of `openEmoji`, and on what terms: name them where you show the images. */
+/** The authors and licences of the images of `openEmoji`: credit them if you show the images. */
 export const emojiLicences: readonly Licence[] = [...trainingArtists, validationArtist].map(
   ({ set: _, ...licence }) => licence,
 );
 
 /**
- * The data that come with the package: things such as a pizza or a rocket, each drawn by five artists. Four of them are
- * the training images, the fifth (Fluent Emoji Flat) the validation: a hand never seen. RGB images on white, drawn
- * when they are first read and kept from then on (2 to 3 ms each on one core).
+ * The data set that is part of the package: things such as a pizza or a rocket, each drawn by five artists. Four of
+ * them are the training images, the fifth (Fluent Emoji Flat) is the validation set: an artist whom the network has
+ * never seen. RGB images on white, rendered when they are first read and then kept (2 to 3 ms each on one core).
  *
- * `classes: N` takes the first N things of a fixed order: 24 chosen by eye, other things, then faces, signs, things
- * that nearly repeat another, and persons. Every artist draws every class, so a split has as many images of each.
+ * `classes: N` uses the first N things in a fixed order: 24 chosen by hand, other things, then faces, signs, things
+ * that are nearly the same as another, and people. Every artist draws every class, so a split has the same number of
+ * images for each.
  *
- * @throws ConfigError where `classes` or `size` is not possible.
+ * @throws ConfigError if `classes` or `size` is invalid.
  */
 export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
   const { classes: wanted = 24, size = 256, cacheBytes = defaultCacheBytes } = options;
@@ -44,7 +45,7 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
   const names = orderClasses(catalogue.names, catalogue.categories, streamOf).slice(0, wanted);
   const memory: ImageMemory = { bytesLeft: cacheBytes };
 
-  /** Image `i` is class `i / artists` in the hand `i % artists`. */
+  /** Image `i` is class `i / artists` by artist `i % artists`. */
   function splitOf(which: string, artists: readonly Artist[]): Split {
     const images = names.flatMap((thing, label) => artists.map((artist) => ({ thing, label, artist })));
     const imageName = (i: number) => `${images[i]!.artist.set}/${images[i]!.thing}`;

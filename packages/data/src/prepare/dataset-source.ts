@@ -10,8 +10,8 @@ import type { ImageSource, SourceImage } from './source.js';
 const imagesAtATime = 256;
 
 /**
- * A data set that is small enough to be opened as a whole: its pixels are written down once, for the processes that
- * make shards to read.
+ * A data set that is small enough to be opened as a whole: its pixels are written once, for the processes that create
+ * shards to read.
  *
  * @param folder where to write them
  */

@@ -7,22 +7,22 @@ import { textOf } from '../text.js';
 import { type MatValue, readMatFile } from './mat-file.js';
 import { readingStreams } from './plain-archive.js';
 
-/** What ImageNet's development kit tells. */
+/** The contents of ImageNet's development kit. */
 export interface DevelopmentKit {
   /** WordNet id and names (`tench, Tinca tinca`) of each class by the kit's own number. */
   readonly classes: ReadonlyMap<number, { readonly wnid: string; readonly names: string }>;
-  /** For each validation image in the order of their names, the number of its class. */
+  /** For each validation image, in order of their names, the number of its class. */
   readonly groundTruth: readonly number[];
-  /** Name of the file that the numbers were read from. */
+  /** Name of the file with these numbers. */
   readonly groundTruthFile: string;
-  /** The contest that it is of, where its files say so. */
+  /** The contest that it belongs to, if its files say so. */
   readonly contest?: Contest;
 }
 
-/** A year whose classes are its own. Those of 2012 were used by all later contests. */
+/** A year with its own classes. Those of 2012 were used by all later contests. */
 export type Contest = 2010 | 2011 | 2012;
 
-/** The contest that a file is of by the year in its name, such as `ILSVRC2012_img_val.tar`. */
+/** The contest of a file by the year in its name, such as `ILSVRC2012_img_val.tar`. */
 export function contestOf(name: string): Contest | undefined {
   const year = /ILSVRC(20\d\d)/.exec(name)?.[1];
   return year === undefined ? undefined : (Math.max(2010, Math.min(2012, Number(year))) as Contest);
@@ -35,7 +35,7 @@ const wanted = {
   groundTruth: /^(ILSVRC\d+_)?(clsloc_)?validation_ground_truth\.txt$/,
 };
 type Part = keyof typeof wanted;
-/** A part of a kit, and where it was found. */
+/** A part of a kit, and its location. */
 interface Found {
   readonly file: string;
   readonly content: Buffer;
@@ -53,9 +53,9 @@ const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) beside the im
 const mostBytes = 2 ** 26;
 
 /**
- * Reads the development kit in a folder: the official archive, unpacked as it is, or its files alone.
+ * Reads the development kit in a folder: the official archive, the unpacked kit, or only its files.
  *
- * @throws DataError where a part is missing or damaged.
+ * @throws DataError if a part is missing or damaged.
  */
 export async function readDevelopmentKit(folder: string): Promise<DevelopmentKit> {
   const parts = { ...(await packedKit(folder)), ...(await unpackedKit(folder)) };
@@ -63,12 +63,12 @@ export async function readDevelopmentKit(folder: string): Promise<DevelopmentKit
   if (!groundTruth) throw new DataError(`${folder} has no ILSVRC2012_validation_ground_truth.txt: ${remedy}`);
   const mapping = meta
     ? fromMeta(meta.file, readMatFile(meta.file, meta.content))
-    : // All contests that have such a file number the classes of 2012.
+    : // All contests with such a file number the classes of 2012.
       map && { classes: fromLines(map), contest: 2012 as const };
   if (!mapping) {
-    // Its lines are in the order of the ids, which the kit's numbers are not.
-    const other = words ? ', and synset_words.txt has them in another order' : '';
-    throw new DataError(`${folder} has no meta.mat to tell what the ground truth's numbers mean${other}: ${remedy}`);
+    // Its lines are in order of the ids, but the kit's numbers are not.
+    const other = words ? ', and synset_words.txt has another order' : '';
+    throw new DataError(`${folder} has no meta.mat with the meaning of the ground truth's numbers${other}: ${remedy}`);
   }
   const contest = contestOf(basename(groundTruth.file));
   if (contest !== undefined && mapping.contest !== undefined && contest !== mapping.contest) {
@@ -147,11 +147,11 @@ function fromMeta(file: string, variables: Record<string, MatValue>): Mapping {
       throw new DataError(`${file}: a record of \`synsets\` lacks its ILSVRC2012_ID, WNID or words: get the kit again`);
     }
     contest = contestOf(idField!);
-    // Those with children are groups of classes, which no image is labelled with.
+    // Entries with children are groups of classes, which label no images.
     if (Array.isArray(children) && (children[0] as number) > 0) continue;
     classes.set(id, { wnid, names: words });
   }
-  if (classes.size === 0) throw new DataError(`${file} holds no \`synsets\`: get the kit again`);
+  if (classes.size === 0) throw new DataError(`${file} contains no \`synsets\`: get the kit again`);
   return { classes, ...(contest !== undefined && { contest }) };
 }
 
@@ -185,7 +185,7 @@ function readNumbers({ file, content }: Found, classes: DevelopmentKit['classes'
     const number = /^\s*\d+\s*$/.test(line) ? Number(line) : Number.NaN;
     if (!classes.has(number)) {
       throw new DataError(
-        `${file}, line ${i + 1}: \`${line.trim().slice(0, 40)}\` is no class that the kit knows: get the kit again`,
+        `${file}, line ${i + 1}: \`${line.trim().slice(0, 40)}\` is not a class of the kit: get the kit again`,
       );
     }
     return number;

@@ -8,9 +8,9 @@ import type { ImageSource, SourceImage } from './source.js';
 const filesAtATime = 16;
 
 /**
- * A folder of class folders, as `openImageFolder` reads it.
+ * A folder of class folders, as read by `openImageFolder`.
  *
- * @throws DataError where it is not such a folder.
+ * @throws DataError if it is not such a folder.
  */
 export async function folderSource(directory: string): Promise<ImageSource> {
   const { folders, train, validation, remarks } = await listImageFolder(directory);

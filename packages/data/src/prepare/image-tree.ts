@@ -9,19 +9,19 @@ export interface TreeFolder {
   readonly files: readonly string[];
 }
 
-/** Folders and files, on the disk or within an archive. Paths have `/` between names; the root is empty. */
+/** Folders and files, on disk or within an archive. Paths have `/` between names; the root is empty. */
 export interface ImageTree {
-  /** What to call it in errors: the path of the folder or archive. */
+  /** Its name in errors: the path of the folder or archive. */
   readonly name: string;
-  /** What lies in a folder, or nothing where there is no such folder. */
+  /** The contents of a folder, or undefined if there is no such folder. */
   list(folder: string): Promise<TreeFolder | undefined>;
-  /** Where the content of a file lies, or nothing where there is no such file. */
+  /** The location of a file's content, or undefined if there is no such file. */
   place(file: string): Promise<Place | undefined>;
   /** The path on the disk of a folder in which the other files of the data set may lie; nothing within an archive. */
   onDisk(folder: string): string | undefined;
 }
 
-/** The tree of a folder on the disk. Paths may lead out of it by `..`. */
+/** The tree of a folder on disk. Paths may lead out of it with `..`. */
 export function folderTree(root: string): ImageTree {
   return {
     name: root,

@@ -15,7 +15,7 @@ beforeAll(async () => {
   official = await smallImagenet();
 });
 
-/** A folder with ImageNet's files, some of them other ones or missing. */
+/** A folder with ImageNet's files, some of them changed or missing. */
 async function folderOf(changes: Record<string, Buffer | string | undefined> = {}): Promise<string> {
   const folder = await temporaryFolder();
   const files = Object.entries({ ...official, ...changes }).filter(([, content]) => content !== undefined);
@@ -51,7 +51,7 @@ describe("ImageNet's archives", () => {
     expect(source.train.map(({ label }) => label)).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
     expect(source.train[5]!.name).toBe('n00000020/n00000020_1.JPEG');
     expect(contentOf(source.train[5]!).equals(await jpeg(11))).toBe(true);
-    // The kit's numbers 1, 2, 3 are the last, the first and the second class.
+    // The kit's numbers 1, 2 and 3 are the last, the first and the second class.
     expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
     expect(source.validation[3]!.name).toBe('ILSVRC2012_val_00000004.JPEG');
     expect(contentOf(source.validation[3]!).equals(await jpeg(104))).toBe(true);
@@ -139,23 +139,23 @@ describe("ImageNet's archives", () => {
   });
 });
 
-describe('what is wrong is told', () => {
+describe('reports errors:', () => {
   test('a file that is missing', async () => {
     await refused(await folderOf({ 'ILSVRC2012_img_train.tar': undefined }), 'has no ILSVRC2012_img_train.tar');
     await refused(await folderOf({ 'ILSVRC2012_img_val.tar': undefined }), 'has no ILSVRC2012_img_val.tar');
     await refused(await folderOf({ [packed]: undefined }), 'has no ILSVRC2012_validation_ground_truth.txt');
     await refused(
       await folderOf({ [packed]: undefined, [groundTruth]: '1\n' }),
-      "has no meta.mat to tell what the ground truth's numbers mean",
+      "has no meta.mat with the meaning of the ground truth's numbers",
     );
     await refused(join(await temporaryFolder(), 'nowhere'), 'there is no folder');
   });
 
-  test('a ground truth whose numbers only synset_words.txt could tell, by lines in another order', async () => {
+  test('a ground truth whose numbers only a synset_words.txt in another order could explain', async () => {
     const words = 'n00000010 tench\nn00000020 crane, a bird\nn00000030 crane\n';
     await refused(
       await folderOf({ [packed]: undefined, [groundTruth]: '1\n2\n3\n3\n2\n1\n', 'synset_words.txt': words }),
-      "has no meta.mat to tell what the ground truth's numbers mean, and synset_words.txt has them in another order: put ILSVRC2012_devkit_t12.tar.gz",
+      "has no meta.mat with the meaning of the ground truth's numbers, and synset_words.txt has another order: put ILSVRC2012_devkit_t12.tar.gz",
     );
   });
 
@@ -197,8 +197,8 @@ describe('what is wrong is told', () => {
 
   test('archives that hold what another should', async () => {
     const [train, val] = [official['ILSVRC2012_img_train.tar']!, official['ILSVRC2012_img_val.tar']!];
-    await refused(await folderOf({ 'ILSVRC2012_img_train.tar': val }), 'is it the training archive?');
-    await refused(await folderOf({ 'ILSVRC2012_img_val.tar': train }), 'is it the validation archive?');
+    await refused(await folderOf({ 'ILSVRC2012_img_train.tar': val }), 'is this the training archive?');
+    await refused(await folderOf({ 'ILSVRC2012_img_val.tar': train }), 'is this the validation archive?');
   });
 
   test('two archives that may be the one', async () => {
@@ -214,13 +214,13 @@ describe('what is wrong is told', () => {
       for (const share of [0.3, 0.6, 0.9]) {
         const folder = await folderOf();
         await truncate(join(folder, name), Math.floor(official[name]!.length * share));
-        await refused(folder, name, 'breaks off', 'get it again');
+        await refused(folder, name, 'is truncated', 'get it again');
       }
     }
     const inner = (await tarOf({ 'n00000010_1.JPEG': await jpeg(1) })).subarray(0, 700);
     await refused(
       await folderOf({ 'ILSVRC2012_img_train.tar': await tarOf({ 'n00000010.tar': inner }) }),
-      'ILSVRC2012_img_train.tar: n00000010.tar breaks off',
+      'ILSVRC2012_img_train.tar: n00000010.tar is truncated',
     );
     const folder = await folderOf();
     await truncate(join(folder, packed), 200);
@@ -235,18 +235,18 @@ describe('what is wrong is told', () => {
       });
     };
     await refused(await of('n00000010.tar'), 'lacks 2 of the 3 classes of the development kit, n00000020 for one');
-    await refused(await of('n00000010.tar', 'x/n00000010.tar'), 'holds the class n00000010 twice');
-    await refused(await of('n00000099.tar'), 'the class n00000099, which the development kit does not know');
+    await refused(await of('n00000010.tar', 'x/n00000010.tar'), 'contains the class n00000010 twice');
+    await refused(await of('n00000099.tar'), 'the class n00000099, which is not in the development kit');
     await refused(
       await folderOf({ 'ILSVRC2012_img_train.tar': await tarOf({ 'n00000010.tar': await tarOf({}) }) }),
-      'n00000010.tar holds no images',
+      'n00000010.tar contains no images',
     );
   });
 
   test.each([
     ['too short', '1\n2\n3\n', 'has 3 lines'],
     ['too long', '1\n2\n3\n1\n1\n1\n1\n', 'has 7 lines'],
-    ['with a number that the kit does not know', '1\n2\n7\n1\n1\n1\n', 'line 3: `7` is no class that the kit knows'],
+    ['with a number that the kit does not know', '1\n2\n7\n1\n1\n1\n', 'line 3: `7` is not a class of the kit'],
     ['with the number of a group of classes', '4\n2\n1\n1\n1\n1\n', 'line 1: `4` is no class'],
     ['with a word', '1\n2\n1\nx\n1\n1\n', 'line 4: `x` is no class'],
     ['that is empty', '', 'line 1: `` is no class'],
@@ -263,28 +263,28 @@ describe('what is wrong is told', () => {
       [meta]: matFile(synsets),
       [groundTruth]: '1\n2\n',
     });
-    await refused(folder, 'ILSVRC2012_val_00000003.JPEG comes in place 2, so another is missing');
+    await refused(folder, 'ILSVRC2012_val_00000003.JPEG is at position 2, so another image is missing');
   });
 
   test('a damaged meta.mat', async () => {
     const folder = await folderOf({ [packed]: undefined, [groundTruth]: '1\n', [meta]: 'text' });
-    await refused(folder, 'meta.mat is no readable MATLAB 5 file');
+    await refused(folder, 'meta.mat is not a readable MATLAB 5 file');
   });
 
-  test('names that lead out of an archive', async () => {
+  test('names that point outside an archive', async () => {
     const archive = await tarOf({ '../../n00000010.tar': 'x' });
     await refused(
       await folderOf({ 'ILSVRC2012_img_train.tar': archive }),
-      '`../../n00000010.tar`, which leads out of it',
+      '`../../n00000010.tar`, which points outside of it',
     );
-    // In a packed kit names say what a file is; nothing is written by them.
+    // In a packed kit, names only tell what a file is; nothing is written under them.
     const kit = gzipSync(
       await tarOf({ '../../meta.mat': matFile(synsets), '../validation_ground_truth.txt': '1\n2\n3\n3\n2\n1\n' }),
     );
     expect((await openArchives(await folderOf({ [packed]: kit }))).validation).toHaveLength(6);
   });
 
-  test('links that lead in a circle or nowhere', async () => {
+  test('circular and dangling links', async () => {
     const folder = await folderOf({ [packed]: undefined });
     await symlink('data', join(folder, 'data'));
     await refused(folder, 'data is a link that leads in a circle: repair or remove it');

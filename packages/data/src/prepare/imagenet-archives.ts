@@ -99,12 +99,12 @@ export async function imagenetArchives(
     train,
     validation,
     remarks: [
-      `Found ImageNet's archives of ${year}: ${count(ids.length)} classes, ${count(train.length)} images to learn from and ${count(validation.length)} for validation.`,
+      `Found ImageNet's archives of ${year}: ${count(ids.length)} classes, ${count(train.length)} training images and ${count(validation.length)} validation images.`,
     ],
   };
 }
 
-/** Images and labels of different contests would fit each other, and be wrong. */
+/** Images and labels of different contests would fit each other, but would be wrong. */
 function checkContests(...files: readonly (readonly [file: string, contest: Contest | undefined])[]): void {
   const [first, ...others] = files.filter(([, contest]) => contest !== undefined);
   const other = others.find(([, contest]) => contest !== first![1]);
@@ -122,17 +122,17 @@ function trainingImages(file: string, kit: DevelopmentKit): { ids: string[]; tra
       const id = /^(.*)\.tar$/.exec(basename(archive.name))?.[1];
       if (id === undefined) {
         throw new DataError(
-          `${file} holds ${archive.name}, expected an archive for each class (n01440764.tar): is it the training archive?`,
+          `${file} contains ${archive.name}, expected an archive for each class (n01440764.tar): is this the training archive?`,
         );
       }
       if (!known.has(id)) {
         throw new DataError(
-          `${file} holds the class ${id}, which the development kit does not know: are they of one year?`,
+          `${file} contains the class ${id}, which is not in the development kit: are they from the same year?`,
         );
       }
-      if (byClass.has(id)) throw new DataError(`${file} holds the class ${id} twice: get it again`);
+      if (byClass.has(id)) throw new DataError(`${file} contains the class ${id} twice: get it again`);
       const images = [...tarMembers(partOf(bytes, archive))];
-      if (images.length === 0) throw new DataError(`${file}: ${archive.name} holds no images: get it again`);
+      if (images.length === 0) throw new DataError(`${file}: ${archive.name} contains no images: get it again`);
       byClass.set(
         id,
         images.map((image) => ({ ...image, offset: archive.offset + image.offset })),
@@ -142,10 +142,10 @@ function trainingImages(file: string, kit: DevelopmentKit): { ids: string[]; tra
   const missing = [...known].filter((id) => !byClass.has(id)).sort();
   if (missing.length > 0) {
     throw new DataError(
-      `${file} lacks ${missing.length} of the ${known.size} classes of the development kit, ${missing[0]} for one: get it again`,
+      `${file} lacks ${missing.length} of the ${known.size} classes of the development kit, for example ${missing[0]}: get it again`,
     );
   }
-  // By name: an archive that was packed in another order gives the same data set.
+  // Sorted by name: an archive packed in another order gives the same data set.
   const ids = [...byClass.keys()].sort();
   const train = ids.flatMap((id, label) =>
     byName(byClass.get(id)!).map((image) => place(file, image, label, `${id}/${basename(image.name)}`)),
@@ -156,7 +156,8 @@ function trainingImages(file: string, kit: DevelopmentKit): { ids: string[]; tra
 function validationImages(file: string, kit: DevelopmentKit, ids: readonly string[]): SourceImage[] {
   const members = withFile(file, (bytes) => [...tarMembers(bytes)]);
   const archive = members.find(({ name }) => name.endsWith('.tar'));
-  if (archive) throw new DataError(`${file} holds ${archive.name}, expected images: is it the validation archive?`);
+  if (archive)
+    throw new DataError(`${file} contains ${archive.name}, expected images: is this the validation archive?`);
   const { groundTruth, groundTruthFile, classes } = kit;
   if (groundTruth.length !== members.length) {
     throw new DataError(
@@ -167,7 +168,7 @@ function validationImages(file: string, kit: DevelopmentKit, ids: readonly strin
   return byName(members).map((image, i) => {
     const number = /_(\d+)\.[^.]+$/.exec(image.name)?.[1];
     if (number !== undefined && Number(number) !== i + 1) {
-      throw new DataError(`${file}: ${image.name} comes in place ${i + 1}, so another is missing: get it again`);
+      throw new DataError(`${file}: ${image.name} is at position ${i + 1}, so another image is missing: get it again`);
     }
     return place(file, image, labels.get(classes.get(groundTruth[i]!)!.wnid)!, basename(image.name));
   });

@@ -9,7 +9,7 @@ import type { ImageSource, SourceImage } from './source.js';
 import { findValidationLabels, type ValidationLabels, withoutEnding } from './validation-labels.js';
 
 const wordNetId = /^n\d{8}$/;
-/** Where images lie within what Kaggle packs; elsewhere in the folder itself. */
+/** The location of images within Kaggle's archives; elsewhere it is the folder itself. */
 const places = ['', 'CLS-LOC', 'Data/CLS-LOC', 'ILSVRC/Data/CLS-LOC'];
 const validationNames = ['val', 'validation', 'valid'];
 /** What lies beside the images in what Kaggle packs, in folders of the same names. */
@@ -21,16 +21,17 @@ const mostLookedInto = 20;
 const filesAtATime = 16;
 
 const noImages: RemarkWords = (count, first) =>
-  `${leftOut(count, 'file that is no image', 'files that are no images', first)}.`;
+  `${leftOut(count, 'file that is not an image', 'files that are not images', first)}.`;
 
-/** An image, before its place is looked up. */
+/** An image, before its location is looked up. */
 interface Listed {
   readonly path: string;
   readonly id: string;
 }
 
 /**
- * Finds ImageNet in folders of images: the paths of the folders that hold `train/` with a folder for each WordNet id.
+ * Finds ImageNet in folders of images: the paths of the folders that contain `train/` with a folder for each WordNet
+ * id.
  */
 export async function findImagenetFolders(tree: ImageTree): Promise<string[]> {
   const roots = (await basesOf(tree)).flatMap((base) => places.map((place) => posix.join(base, place)));
@@ -59,11 +60,12 @@ async function basesOf(tree: ImageTree): Promise<string[]> {
 }
 
 /**
- * ImageNet or Tiny ImageNet in folders of images, as Kaggle packs it, as torchvision wants it, or as Tiny ImageNet is
- * downloaded: `train/ID/*` (or `train/ID/images/*`) and `val/ID/*`, or `val/*` (or `val/images/*`) with a list of labels.
+ * ImageNet or Tiny ImageNet in folders of images, as packed by Kaggle, as expected by torchvision, or as downloaded for
+ * Tiny ImageNet: `train/ID/*` (or `train/ID/images/*`) and `val/ID/*`, or `val/*` (or `val/images/*`) with a list of
+ * labels.
  *
- * @param root the folder that holds `train/`
- * @throws DataError where something is missing or disagrees with the rest.
+ * @param root the folder that contains `train/`
+ * @throws DataError if something is missing or disagrees with the rest.
  */
 export async function imagenetFolders(tree: ImageTree, root: string): Promise<ImageSource> {
   const at = (...names: string[]) => posix.join(root, ...names);
@@ -98,7 +100,7 @@ export async function imagenetFolders(tree: ImageTree, root: string): Promise<Im
     train: await placed(tree, at('train'), trainImages, ids),
     validation: await placed(tree, folder, validation, ids),
     remarks: [
-      `Found ${form}: ${count(ids.length)} classes, ${count(trainImages.length)} images to learn from and ${count(validation.length)} for validation${labels ? `, labelled by ${basename(labels.file)}` : ''}.`,
+      `Found ${form}: ${count(ids.length)} classes, ${count(trainImages.length)} training images and ${count(validation.length)} validation images${labels ? `, labelled by ${basename(labels.file)}` : ''}.`,
       ...missing,
       ...remarks.lines(),
       ...ofNames,
@@ -106,12 +108,12 @@ export async function imagenetFolders(tree: ImageTree, root: string): Promise<Im
   };
 }
 
-/** What the full data set has that this one lacks; parts of it are of fewer classes. */
+/** What is missing compared with the full data set; subsets have fewer classes. */
 export function missingOfImagenet(classes: number, train: number, validation: number): string[] {
   const full = { classes: 1000, train: 1_281_167, validation: 50_000 };
   if (classes !== full.classes || (train === full.train && validation === full.validation)) return [];
   return [
-    `The full data set has ${full.train.toLocaleString('en-US')} images to learn from and ${full.validation.toLocaleString('en-US')} for validation: check whether the download is complete.`,
+    `The full data set has ${full.train.toLocaleString('en-US')} training images and ${full.validation.toLocaleString('en-US')} validation images: check whether the download is complete.`,
   ];
 }
 
@@ -128,11 +130,11 @@ async function listById(tree: ImageTree, folder: string, remarks: Remarks): Prom
   const packed = content.files.find((file) => classArchive.test(file));
   if (packed !== undefined) {
     throw new DataError(
-      `${tree.name}: ${folder}/${packed} is not unpacked: unpack it into a folder of its name, or give the folder with ILSVRC2012_img_train.tar`,
+      `${tree.name}: ${folder}/${packed} is not unpacked: unpack it into a folder with the same name, or give the folder with ILSVRC2012_img_train.tar`,
     );
   }
   const others = content.folders.filter((name) => !wordNetId.test(name));
-  if (others.length > 0) remarks.say(`Folders of ${folder}/ that are no WordNet ids are left out: ${someOf(others)}.`);
+  if (others.length > 0) remarks.say(`Folders of ${folder}/ that are not WordNet ids are left out: ${someOf(others)}.`);
   const byId = new Map<string, Listed[]>();
   const empty: string[] = [];
   for (const id of content.folders) {
@@ -150,14 +152,14 @@ async function listById(tree: ImageTree, folder: string, remarks: Remarks): Prom
   );
 }
 
-/** Images lie in a folder itself or, of Tiny ImageNet, in `images/` within it. */
+/** Images are in the folder itself or, in Tiny ImageNet, in its `images/`. */
 async function listImages(tree: ImageTree, folder: string, remarks: Remarks): Promise<string[]> {
   const { files = [], folders = [] } = (await tree.list(folder)) ?? {};
   const images: string[] = [];
   for (const file of files) {
     const path = posix.join(folder, file);
     if (imageEndings.includes(extname(file).toLowerCase())) images.push(path);
-    // Boxes and annotations come with Tiny ImageNet.
+    // Tiny ImageNet includes boxes and annotations.
     else if (extname(file) !== '.txt') remarks.add(noImages, path);
   }
   if (images.length > 0 || !folders.includes('images')) return images;
@@ -183,7 +185,7 @@ async function listValidation(
     return { folder, validation: [...(await listById(tree, folder, remarks)).values()].flat() };
   }
   const images = await listImages(tree, folder, remarks);
-  if (images.length === 0) throw new DataError(`${tree.name}: ${folder}/ holds no images: get it again`);
+  if (images.length === 0) throw new DataError(`${tree.name}: ${folder}/ contains no images: get it again`);
   const labels = await findValidationLabels(tree, folder, above);
   const validation = images.map((path) => {
     const id = labels.idOf(basename(path));
@@ -200,7 +202,7 @@ async function listValidation(
   return { folder, validation, labels };
 }
 
-/** With their places and labels; named by their paths within the split's folder. */
+/** With their locations and labels; named by their paths within the split's folder. */
 async function placed(
   tree: ImageTree,
   folder: string,

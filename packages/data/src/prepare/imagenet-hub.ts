@@ -10,16 +10,16 @@ import { tarMembers, withFile } from './tar.js';
 const archiveName = /^(train_images_\d+|val_images|test_images)\.(tar|tar\.gz|tgz)$/;
 const archiveCount = 5;
 
-/** Whether files are the archives by which the Hugging Face keeps ImageNet. */
+/** Whether files are Hugging Face's archives of ImageNet. */
 export const areHubArchives = (files: readonly string[]) =>
   files.some((file) => archiveName.test(file) && !file.startsWith('test'));
 
 /**
- * ImageNet as the Hugging Face keeps it: `train_images_0.tar.gz` to `train_images_4.tar.gz` and `val_images.tar.gz`, in
- * which the name of an image ends with the id of its class. What is compressed is unpacked first.
+ * ImageNet from Hugging Face: `train_images_0.tar.gz` to `train_images_4.tar.gz` and `val_images.tar.gz`, in which an
+ * image's name ends with the id of its class. Compressed archives are unpacked first.
  *
  * @param folder the folder of the archives
- * @throws DataError where an archive is missing or damaged, or holds other names.
+ * @throws DataError if an archive is missing or damaged, or contains other names.
  */
 export async function imagenetHub(
   folder: string,
@@ -27,12 +27,10 @@ export async function imagenetHub(
   context: SourceContext,
 ): Promise<ImageSource> {
   const find = (name: string): string => {
-    // One that somebody unpacked saves the time.
+    // An archive that is already unpacked saves the time.
     const file = [`${name}.tar`, `${name}.tar.gz`, `${name}.tgz`].find((file) => files.includes(file));
     if (file !== undefined) return file;
-    throw new DataError(
-      `${folder} has no ${name}.tar.gz: get it from data/ of the Hugging Face's data set imagenet-1k`,
-    );
+    throw new DataError(`${folder} has no ${name}.tar.gz: get it from data/ of Hugging Face's data set imagenet-1k`);
   };
   const trainFiles = Array.from({ length: archiveCount }, (_, i) => find(`train_images_${i}`));
   const validationFiles = [find('val_images')];
@@ -64,7 +62,7 @@ export async function imagenetHub(
     train: labelled(train.sort((a, b) => order(a.id, b.id) || order(a.name, b.name))),
     validation: labelled(validation.sort((a, b) => order(a.name, b.name))),
     remarks: [
-      `Found the Hugging Face's archives of ImageNet in ${basename(resolve(folder))}/: ${count(ids.length)} classes, ${count(train.length)} images to learn from and ${count(validation.length)} for validation.`,
+      `Found Hugging Face's archives of ImageNet in ${basename(resolve(folder))}/: ${count(ids.length)} classes, ${count(train.length)} training images and ${count(validation.length)} validation images.`,
       ...missingOfImagenet(ids.length, train.length, validation.length),
       ...(unused.length > 0 ? [`Left out: ${unused.join(', ')}.`] : []),
       ...remarks,

@@ -5,22 +5,22 @@ import type { ImageTree } from './image-tree.js';
 import { readPlace } from './place.js';
 import type { SourceClass } from './source.js';
 
-/** Kaggle's list of the classes, which lies beside `ILSVRC/`. */
+/** Kaggle's list of the classes, next to `ILSVRC/`. */
 const kaggleFile = 'LOC_synset_mapping.txt';
-/** Other lists: that of Tiny ImageNet, Caffe's, our own, and the Hugging Face's. */
+/** Other lists: those of Tiny ImageNet, Caffe, Alex and Hugging Face. */
 const nameFiles = ['words.txt', 'synset_words.txt', 'classes.txt', 'classes.py'];
 
-/** ImageNet's classes, in the order of their WordNet ids as everywhere but in the development kit. */
+/** ImageNet's classes, in order of their WordNet ids, as everywhere except in the development kit. */
 export interface NamedClasses {
   readonly classes: readonly SourceClass[];
   readonly remarks: readonly string[];
 }
 
 /**
- * Names classes by the lists in these folders and by what else is known.
+ * Names classes by the lists in these folders and by other known names.
  *
- * @param folders where a list may lie; the first that is found counts
- * @param above where Kaggle's may lie
+ * @param folders where a list may be; the first one found is used
+ * @param above where Kaggle's may be
  */
 export async function nameClasses(
   tree: ImageTree,
@@ -29,7 +29,7 @@ export async function nameClasses(
   known: ReadonlyMap<string, string> = new Map(),
 ): Promise<NamedClasses> {
   const text = (await findText(tree, above, [kaggleFile])) ?? (await findText(tree, folders, nameFiles));
-  // The Hugging Face's list is Python: "n01440764": "tench, Tinca tinca",
+  // Hugging Face's list is Python: "n01440764": "tench, Tinca tinca",
   const lines = text?.replaceAll(/^\s*"(n\d+)": "(.*)",?\s*$/gm, '$1 $2');
   const names = lines === undefined ? known : namesOfLines(lines, new Set(ids));
   const unnamed = ids.filter((id) => !names.has(id));
@@ -45,7 +45,7 @@ export async function nameClasses(
   };
 }
 
-/** The text of the first of these files that lies in one of these folders. */
+/** The text of the first of these files in one of these folders. */
 export async function findText(
   tree: ImageTree,
   folders: readonly string[],

@@ -13,7 +13,7 @@ import { jpeg, smallImagenet, sourceContext, synsets, tarOf, writeFiles, zipOf }
 
 type Files = Record<string, Buffer | string>;
 
-/** One image for each of the names that are used here. */
+/** One image for each name used here. */
 const images = new Map<number, Buffer>();
 beforeAll(async () => {
   for (let seed = 0; seed < 12; seed++) images.set(seed, await jpeg(seed));
@@ -42,7 +42,7 @@ const kaggle = (): Files => ({
   'ILSVRC/Annotations/CLS-LOC/val/ILSVRC2012_val_00000001.xml': '<annotation/>',
   'LOC_val_solution.csv': `ImageId,PredictionString\n${validationIds
     .map((id, i) => `ILSVRC2012_val_${number(i + 1)},${id} 1 2 3 4 ${i === 2 ? `${id} 5 6 7 8 ` : ''}`)
-    // Kaggle's is in no order.
+    // Kaggle's is unordered.
     .reverse()
     .join('\n')}\n`,
   'LOC_synset_mapping.txt': `${tench} tench, Tinca tinca\n${bird} crane, a bird\n${crane} crane\n`,
@@ -98,7 +98,7 @@ async function refused(from: string, ...messages: string[]) {
   for (const message of messages) await expect(opening).rejects.toThrow(message);
 }
 
-/** Whatever the form, the same images have the same classes. */
+/** In every layout, the same images have the same classes. */
 function expectAll(source: ImageSource) {
   expect(source.classes).toEqual([
     { id: tench, name: 'tench' },
@@ -110,7 +110,7 @@ function expectAll(source: ImageSource) {
   const contents = [...source.train, ...source.validation].map((found) => readPlace(found.name, found));
   for (const [i, content] of contents.entries()) expect(content.equals(image(i))).toBe(true);
 }
-const counts = '3 classes, 6 images to learn from and 4 for validation';
+const counts = '3 classes, 6 training images and 4 for validation';
 const testLeftOut = (folder: string) => `${folder}/ has no labels and is left out.`;
 
 describe("Kaggle's folders", () => {
@@ -135,7 +135,7 @@ describe("Kaggle's folders", () => {
     expectAll(await open(folder));
   });
 
-  test('lists with a byte order mark and line ends of Windows are read', async () => {
+  test('lists with a byte order mark and Windows line ends are read', async () => {
     const files = kaggle();
     for (const name of ['LOC_val_solution.csv', 'LOC_synset_mapping.txt']) {
       files[name] = `\uFEFF${(files[name] as string).replaceAll('\n', '\r\n')}`;
@@ -143,12 +143,12 @@ describe("Kaggle's folders", () => {
     expectAll(await open(await folderOf(files)));
   });
 
-  test('without the solution are refused, unless a development kit tells the labels', async () => {
+  test('without the solution are refused, unless a development kit has the labels', async () => {
     const files = without(kaggle(), 'LOC_val_solution.csv');
     await refused(
       await folderOf(files),
-      'nothing tells the classes of the images in ILSVRC/Data/CLS-LOC/val/: put Kaggle',
-      'LOC_val_solution.csv beside it, or the development kit',
+      'the images in ILSVRC/Data/CLS-LOC/val/ have no labels: put Kaggle',
+      'LOC_val_solution.csv next to it, or the development kit',
     );
     const kit = (await smallImagenet())['ILSVRC2012_devkit_t12.tar.gz']!;
     const six = Object.fromEntries(
@@ -159,7 +159,7 @@ describe("Kaggle's folders", () => {
     expect(source.validation.map(({ label }) => ids[label])).toEqual([1, 2, 3, 3, 2, 1].map((id) => byNumber.get(id)));
   });
 
-  test('that lack an image or a label are told', async () => {
+  test('that lack an image or a label are reported', async () => {
     const incomplete = without(kaggle(), 'ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000002');
     expect((await open(await folderOf(incomplete))).remarks).toContain(
       '1 of the images that LOC_val_solution.csv labels are missing in ILSVRC/Data/CLS-LOC/val/: ILSVRC2012_val_00000002.',
@@ -187,7 +187,7 @@ describe("Kaggle's folders", () => {
     expect(missingOfImagenet(1000, 1_281_167, 50_000)).toEqual([]);
     expect(missingOfImagenet(100, 1, 1)).toEqual([]);
     expect(missingOfImagenet(1000, 1_281_166, 50_000)).toEqual([
-      'The full data set has 1,281,167 images to learn from and 50,000 for validation: check whether the download is complete.',
+      'The full data set has 1,281,167 training images and 50,000 validation images: check whether the download is complete.',
     ]);
   });
 });
@@ -204,14 +204,14 @@ describe("Kaggle's zip archive", () => {
     expect(new Set(own.train.map(({ deflated }) => deflated))).toEqual(new Set([true, undefined]));
   });
 
-  test('that breaks off, or is none, is refused', async () => {
+  test('that is truncated or not a zip is refused', async () => {
     const folder = await folderOf({ 'imagenet.zip': await zipOf(kaggle()), 'no.zip': 'a poem' });
     await truncate(join(folder, 'imagenet.zip'), 2000);
     await refused(join(folder, 'imagenet.zip'), 'imagenet.zip breaks off or is no zip archive', 'get it again');
     await refused(join(folder, 'no.zip'), 'no.zip: it is text; give a folder with');
   });
 
-  test('an image that is damaged in it is rejected by its name', async () => {
+  test('a damaged image in it is rejected by name', async () => {
     const folder = await folderOf({ 'imagenet.zip': await zipOf(kaggle()) });
     const source = await open(join(folder, 'imagenet.zip'));
     const packed = source.train.find(({ deflated }) => deflated)!;
@@ -222,7 +222,7 @@ describe("Kaggle's zip archive", () => {
 });
 
 describe("torchvision's folders", () => {
-  test('are labelled by themselves, and a kit beside them does no harm', async () => {
+  test('carry their labels, and an additional kit does no harm', async () => {
     const kit = (await smallImagenet())['ILSVRC2012_devkit_t12.tar.gz']!;
     const source = await open(
       await folderOf({
@@ -238,12 +238,12 @@ describe("torchvision's folders", () => {
     expect(source.remarks).toEqual([`Found ImageNet in folders (train/ID, val/ID): ${counts}.`]);
   });
 
-  test('without names are called by their ids, which is said', async () => {
+  test('without names are called by their ids, with a message', async () => {
     const { classes, remarks } = await open(await folderOf({ ...torchvision(), 'train/notes/1.JPEG': image(0) }));
     expect(classes[0]).toEqual({ id: tench, name: tench });
     expect(remarks!.slice(1)).toEqual([
-      'Folders of train/ that are no WordNet ids are left out: notes.',
-      expect.stringMatching(/^3 of 3 classes are called by their WordNet ids: LOC_synset_mapping\.txt/),
+      'Folders of train/ that are not WordNet ids are left out: notes.',
+      expect.stringMatching(/^3 of 3 classes are named by their WordNet ids; LOC_synset_mapping\.txt/),
     ]);
   });
 
@@ -259,13 +259,13 @@ describe("torchvision's folders", () => {
     );
     await refused(
       await folderOf({ ...torchvision(), ...tiny() }),
-      'holds train/ and tiny-imagenet-200/train/: give the folder of one of them',
+      'contains train/ and tiny-imagenet-200/train/: give the folder of one of them',
     );
   });
 });
 
 describe('Tiny ImageNet', () => {
-  test('is known, whether its own folder is given, the one around it, or its zip archive', async () => {
+  test('is recognized from its own folder, the parent folder, or its zip archive', async () => {
     const folder = await folderOf(tiny());
     const archive = join(await folderOf({ 'tiny-imagenet-200.zip': await zipOf(tiny()) }), 'tiny-imagenet-200.zip');
     for (const from of [folder, join(folder, 'tiny-imagenet-200'), archive]) {
@@ -284,7 +284,7 @@ describe('Tiny ImageNet', () => {
   });
 });
 
-describe("the Hugging Face's archives", () => {
+describe("Hugging Face's archives", () => {
   test('are unpacked once, and labelled by the names of the images', async () => {
     const folder = await folderOf({ ...(await hub()), 'classes.py': classesPy });
     const scratch = await temporaryFolder();
@@ -293,7 +293,7 @@ describe("the Hugging Face's archives", () => {
     expectAll(source);
     expect(source.from[0]).toBe('train_images_0.tar.gz');
     expect(source.remarks).toEqual([
-      `Found the Hugging Face's archives of ImageNet in data/: ${counts}.`,
+      `Found Hugging Face's archives of ImageNet in data/: ${counts}.`,
       'Left out: test_images.tar.gz.',
     ]);
     expect(first.said).toHaveLength(1);
@@ -312,7 +312,7 @@ describe("the Hugging Face's archives", () => {
     expect(source.remarks).toContain('Left out: test_images.tar.gz, train_images_2.tar.gz.');
   });
 
-  test('that are missing, broken off, or of other names are refused', async () => {
+  test('that are missing, truncated, or misnamed are refused', async () => {
     await refused(await folderOf(without(await hub(), 'data/train_images_3')), 'has no train_images_3.tar.gz: get it');
     await refused(await folderOf(without(await hub(), 'data/val_images')), 'has no val_images.tar.gz: get it');
     const broken = await folderOf(await hub());
@@ -370,10 +370,10 @@ describe("the Hugging Face's archives", () => {
     await expect(imagenetSource(folder, context)).rejects.toThrow('stopped');
   });
 
-  test('as Parquet are refused, with what to get instead', async () => {
+  test('as Parquet are refused, with the right download', async () => {
     await refused(
       await folderOf({ 'data/train-00000-of-00294.parquet': 'PAR1' }),
-      'holds Parquet files',
+      'contains Parquet files',
       'train_images_0',
     );
   });
@@ -382,12 +382,12 @@ describe("the Hugging Face's archives", () => {
 test('archives as they are downloaded are still read', async () => {
   const source = await open(await folderOf(await smallImagenet()));
   expect(source.remarks).toEqual([
-    "Found ImageNet's archives of 2012: 3 classes, 12 images to learn from and 6 for validation.",
+    "Found ImageNet's archives of 2012: 3 classes, 12 training images and 6 for validation.",
   ]);
 });
 
-test('what is no ImageNet is refused, with all that is', async () => {
+test('refuses anything but ImageNet, with a list of what is accepted', async () => {
   const folder = await folderOf({ 'train/cat/1.JPEG': 'x', 'val/cat/1.JPEG': 'x' });
-  await refused(folder, 'holds no form of ImageNet that is known: give a folder with ILSVRC2012_img_train.tar');
+  await refused(folder, 'contains no known form of ImageNet: give a folder with ILSVRC2012_img_train.tar');
   await refused(join(folder, 'nowhere'), 'there is no folder');
 });

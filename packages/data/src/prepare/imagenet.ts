@@ -17,7 +17,7 @@ const accepted =
   'give a folder with ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and the development kit; ' +
   "Kaggle's imagenet-object-localization-challenge.zip or the folder it unpacks to; " +
   'train/ and val/ with a folder for each class (n01440764); ' +
-  "the Hugging Face's train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz; or Tiny ImageNet";
+  "Hugging Face's train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz; or Tiny ImageNet";
 
 /**
  * ImageNet in any form in which it can be had, told by what is there: the archives of image-net.org, Kaggle's folders
@@ -38,7 +38,7 @@ export async function imagenetSource(from: string, context: SourceContext): Prom
     if (areHubArchives(content)) return imagenetHub(folder, content, context);
     if (content.some((file) => file.endsWith('.parquet'))) {
       throw new DataError(
-        `${folder} holds Parquet files, which are not read: get train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz from data/ of the same data set`,
+        `${folder} contains Parquet files, which are not supported: get train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz from data/ of the same data set`,
       );
     }
   }
@@ -63,7 +63,7 @@ async function inTree(tree: ImageTree): Promise<ImageSource> {
   if (roots.length === 1) return imagenetFolders(tree, roots[0]!);
   if (roots.length > 1) {
     const named = roots.map((root) => (root === '' ? 'train/' : `${root}/train/`));
-    throw new DataError(`${tree.name} holds ${named.join(' and ')}: give the folder of one of them`);
+    throw new DataError(`${tree.name} contains ${named.join(' and ')}: give the folder of one of them`);
   }
-  throw new DataError(`${tree.name} holds no form of ImageNet that is known: ${accepted}`);
+  throw new DataError(`${tree.name} contains no known form of ImageNet: ${accepted}`);
 }

@@ -9,7 +9,7 @@ describe('readMatFile', () => {
     { compressed: true, big: false },
     { compressed: false, big: false },
     { compressed: false, big: true },
-  ])('reads records of numbers and texts (%o)', (options) => {
+  ])('reads records of numbers and strings (%o)', (options) => {
     const many = [...synsets, { id: 1000, wnid: 'n2', words: 'ab' }, { id: 300, wnid: '', words: 'größer' }];
     expect(readMatFile('meta.mat', matFile(many, options))).toEqual({
       synsets: many.map(({ id, wnid, words, children = 0 }) => ({
@@ -24,11 +24,11 @@ describe('readMatFile', () => {
   test('refuses other files', () => {
     expect(() => readMatFile('meta.mat', Buffer.from('\x89HDF'))).toThrow(DataError);
     expect(() => readMatFile('meta.mat', Buffer.alloc(4000))).toThrow(
-      'meta.mat is no readable MATLAB 5 file: its header is something else; get it again',
+      'meta.mat is not a readable MATLAB 5 file: its header is something else; get it again',
     );
   });
 
-  test('cut off anywhere is refused, or a variable is missing', () => {
+  test('refuses a file truncated anywhere, or a variable is missing', () => {
     const whole = matFile(synsets, { compressed: false });
     for (let length = 0; length < whole.length; length += 5) {
       let variables = {};
@@ -41,7 +41,7 @@ describe('readMatFile', () => {
     }
   });
 
-  test('mutated is read or refused', async () => {
+  test('reads or refuses mutated files', async () => {
     const { read, refused } = await fuzzMat({ inputs: 2000, seed: 4 }, matFile(synsets, { compressed: false }));
     expect(read + refused).toBe(2000);
     expect(read).toBeGreaterThan(10);

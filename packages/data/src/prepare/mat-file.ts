@@ -2,7 +2,7 @@ import { inflateSync } from 'node:zlib';
 import { DataError } from '@alex/tensor';
 import { reason } from '../files.js';
 
-/** What a variable holds: text, numbers, or a list of records (a struct array) or values (a cell array). */
+/** The value of a variable: text, numbers, or a list of records (a struct array) or values (a cell array). */
 export type MatValue = string | readonly number[] | readonly MatValue[] | readonly Readonly<Record<string, MatValue>>[];
 
 /** Types of a data element, and how to read one of its numbers ("MAT-File Format", MathWorks, chapter 1). */
@@ -25,17 +25,17 @@ const compressedType = 15;
 const utf8Type = 16;
 const arrayClass = { cell: 1, struct: 2, char: 4, firstNumeric: 6 };
 const headerBytes = 128;
-/** A record within a record within a variable is as deep as it gets in files of data sets. */
+/** The greatest nesting in files of data sets is a record within a record within a variable. */
 const deepest = 8;
 const mostInflated = 2 ** 28;
 
 /**
- * The variables of a MATLAB file of version 5 to 7, as far as data sets use it: numbers, texts, records and cells.
+ * The variables of a MATLAB file of version 5 to 7, as far as data sets use them: numbers, texts, records and cells.
  *
- * @throws DataError where the file is of another version or damaged.
+ * @throws DataError if the file is of another version or damaged.
  */
 export function readMatFile(name: string, content: Uint8Array): Record<string, MatValue> {
-  const damaged = (why: string) => new DataError(`${name} is no readable MATLAB 5 file: ${why}; get it again`);
+  const damaged = (why: string) => new DataError(`${name} is not a readable MATLAB 5 file: ${why}; get it again`);
   const mark = content.length >= headerBytes ? Buffer.from(content.subarray(126, 128)).toString('latin1') : '';
   if (mark !== 'IM' && mark !== 'MI') throw damaged('its header is something else');
   const little = mark === 'IM';
@@ -45,7 +45,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
     data: Uint8Array;
   }
 
-  /** The elements that lie one after another in some bytes. */
+  /** The consecutive elements in some bytes. */
   function* elements(bytes: Uint8Array): Generator<Element, undefined, undefined> {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = 0; at + 8 <= bytes.length; ) {
@@ -55,7 +55,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
       const type = small ? first & 0xffff : first;
       const length = small || view.getUint32(at + 4, little);
       const start = at + (small ? 4 : 8);
-      if (start + length > bytes.length || (small && length > 4)) throw damaged('an element reaches beyond its end');
+      if (start + length > bytes.length || (small && length > 4)) throw damaged('an element extends beyond its end');
       const data = bytes.subarray(start, start + length);
       at = small ? at + 8 : type === compressedType ? start + length : start + Math.ceil(length / 8) * 8;
       if (type !== compressedType) yield { type, data };
@@ -74,7 +74,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
 
   function numbers({ type, data }: Element): number[] {
     const kind = numberTypes[type];
-    if (!kind) throw damaged(`it holds data of the unknown type ${type}`);
+    if (!kind) throw damaged(`it contains data of the unknown type ${type}`);
     const view = new DataView(data.buffer, data.byteOffset, data.length);
     return Array.from({ length: Math.floor(data.length / kind.bytes) }, (_, i) =>
       kind.read(view, i * kind.bytes, little),
@@ -94,7 +94,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
     const parts = elements(data);
     const next = (): Element => {
       const { value } = parts.next();
-      if (!value) throw damaged('a variable breaks off');
+      if (!value) throw damaged('a variable is truncated');
       return value;
     };
     const kind = (numbers(next())[0] ?? 0) & 0xff;
@@ -102,7 +102,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
     const variable = textOf(next());
     const nested = () => {
       const element = next();
-      if (element.type !== matrixType) throw damaged('a record holds no variable');
+      if (element.type !== matrixType) throw damaged('a record contains no variable');
       return matrix(element.data, depth + 1).value;
     };
     if (kind === arrayClass.char) return { name: variable, value: count === 0 ? '' : textOf(next()) };
@@ -110,7 +110,7 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
     if (kind === arrayClass.struct) {
       const fieldLength = numbers(next())[0] ?? 0;
       const names = Buffer.from(next().data).toString('latin1');
-      if (fieldLength < 1 || names.length % fieldLength !== 0) throw damaged('its field names are torn');
+      if (fieldLength < 1 || names.length % fieldLength !== 0) throw damaged('its field names are truncated');
       const fields = Array.from({ length: names.length / fieldLength }, (_, i) =>
         names.slice(i * fieldLength, (i + 1) * fieldLength).replace(/\0.*$/s, ''),
       );
@@ -118,12 +118,12 @@ export function readMatFile(name: string, content: Uint8Array): Record<string, M
       return { name: variable, value: records };
     }
     if (kind >= arrayClass.firstNumeric) return { name: variable, value: count === 0 ? [] : numbers(next()) };
-    throw damaged(`it holds an array of the unknown class ${kind}`);
+    throw damaged(`it contains an array of the unknown class ${kind}`);
   }
 
-  /** A number of values that the bytes they lie in can hold: each takes eight at least. */
+  /** A number of values that can fit the given bytes: each takes at least eight. */
   function repeat<Value>(count: number, bytes: number, make: () => Value): Value[] {
-    if (count * 8 > bytes) throw damaged(`${count} values cannot lie in ${bytes} bytes`);
+    if (count * 8 > bytes) throw damaged(`${count} values do not fit ${bytes} bytes`);
     return Array.from({ length: count }, make);
   }
 

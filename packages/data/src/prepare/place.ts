@@ -4,14 +4,14 @@ import { reason } from '../files.js';
 import type { Place } from './source.js';
 import { withFile } from './tar.js';
 
-/** No honest image or list is as long. */
+/** Larger than any valid image or list. */
 const mostInflated = 2 ** 28;
 
 /**
- * The content of what was read from a place.
+ * The content of a location, decompressed.
  *
- * @param name what to call it in an error
- * @throws DataError where it is damaged.
+ * @param name its name in errors
+ * @throws DataError if it is damaged.
  */
 export function unpacked(
   { name, deflated, crc32: expected }: Pick<Place, 'deflated' | 'crc32'> & { readonly name: string },
@@ -30,7 +30,7 @@ function inflated(name: string, bytes: Buffer): Buffer {
   }
 }
 
-/** Reads what lies at a place. */
+/** Reads the content of a location. */
 export function readPlace(name: string, place: Place): Buffer {
   const bytes = Buffer.alloc(place.length);
   withFile(place.file, (file) => file.read(bytes, place.offset));

@@ -46,7 +46,7 @@ const manifestOf = async (folder: string) =>
 
 const parent = temporaryFolder();
 let folder: string;
-/** The folder's images as they are prepared usually. */
+/** How the folder's images are usually prepared. */
 let prepared: PrepareOptions;
 let preparation: Preparation;
 beforeAll(async () => {
@@ -69,7 +69,7 @@ const ofFolder = (more: Partial<PrepareOptions> = {}): PrepareOptions => ({
   ...small,
   ...more,
 });
-/** A copy of what was prepared, with the options it was prepared by. */
+/** A copy of a prepared data set, with its options. */
 async function copyOfPrepared(): Promise<PrepareOptions> {
   const options = ofFolder();
   await cp(prepared.to, options.to, { recursive: true });
@@ -77,7 +77,7 @@ async function copyOfPrepared(): Promise<PrepareOptions> {
 }
 
 describe('a folder of images', () => {
-  test('becomes shards that another tar reader understands', async () => {
+  test('becomes shards that another tar reader can read', async () => {
     const { directory, manifest, alreadyThere } = preparation;
     expect(alreadyThere).toBe(false);
     expect(manifest).toEqual(await manifestOf(directory));
@@ -104,7 +104,7 @@ describe('a folder of images', () => {
     expect(metadata.exif).toBeUndefined();
   });
 
-  test('keeps its classes, and each image its pixels to the loss of JPEG', async () => {
+  test('keeps its classes, and its pixels up to JPEG loss', async () => {
     const dataset = await openDataset(prepared.to);
     expect(dataset).toMatchObject({ name: 'images', classes: ['cat', 'dog'], height: 16, width: 16, channels: 3 });
     expect([...dataset.train.labels]).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
@@ -114,7 +114,7 @@ describe('a folder of images', () => {
     expect(difference).toBeLessThan(6);
   });
 
-  test('without loss keeps them exactly, and its statistics are those of the pixels', async () => {
+  test('keeps lossless pixels exactly, with their statistics', async () => {
     const { directory, manifest } = await prepareDataset(ofFolder({ encoding: 'png' }));
     const dataset = await openDataset(directory);
     const all = await dataset.train.read(Array.from({ length: 14 }, (_, i) => i));
@@ -122,7 +122,7 @@ describe('a folder of images', () => {
       const wanted = await decodeImage('cat', await jpeg(name), 16);
       expect([...all.pixels.subarray(i * 768, (i + 1) * 768)]).toEqual([...wanted]);
     }
-    // Two passes over all pixels in float64, as no program that has to be quick would.
+    // Two passes over all pixels in float64, as no fast program would do.
     const mean = [0, 1, 2].map((c) => all.pixels.filter((_, i) => i % 3 === c).reduce((a, b) => a + b, 0) / (14 * 256));
     const { statistics } = manifest;
     for (const a of [0, 1, 2]) {
@@ -148,7 +148,7 @@ describe('a folder of images', () => {
     }
   });
 
-  test('gives the same bytes with any number of workers, from any place', async () => {
+  test('produces the same bytes with any number of workers, from any path', async () => {
     const elsewhere = join(newFolder(), 'images');
     await cp(folder, elsewhere, { recursive: true });
     const wanted = await contentOf(prepared.to);
@@ -158,7 +158,7 @@ describe('a folder of images', () => {
     }
   });
 
-  test('that is prepared already is compared with its checksums', async () => {
+  test('that is already prepared is compared with its checksums', async () => {
     const options = await copyOfPrepared();
     const before = await contentOf(options.to);
     const events: PreparationEvent['kind'][] = [];
@@ -179,7 +179,7 @@ describe('a folder of images', () => {
 });
 
 describe('images of every kind that ImageNet holds', () => {
-  test('are decoded right, and kept in the order of the source', async () => {
+  test('are decoded correctly, in the order of the source', async () => {
     const photo = photograph(3, 48, 48);
     const upright = await photo.clone().raw().toBuffer();
     const from = newFolder();
@@ -189,7 +189,7 @@ describe('images of every kind that ImageNet holds', () => {
       'a/3-cmyk.JPEG': await photo.clone().toColourspace('cmyk').jpeg({ quality: 100 }).toBuffer(),
       'a/4-deep.JPEG': await photo.clone().toColourspace('rgb16').png().toBuffer(),
       'a/5-png.JPEG': await photo.clone().png().toBuffer(),
-      // As a camera that was held upright writes it: the image lies on its side, a note says so.
+      // A photograph with the camera held upright: the stored image lies on its side, and a tag says so.
       'a/6-turned.JPEG': await sharp(await photo.clone().rotate(270).png().toBuffer())
         .withMetadata({ orientation: 6 })
         .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
@@ -221,7 +221,7 @@ describe('images of every kind that ImageNet holds', () => {
     expect(difference('7-progressive', colour)).toBeLessThan(4);
     expect(difference('4-deep', colour)).toBeLessThan(1.5);
     expect(difference('6-turned', colour)).toBeLessThan(2);
-    // CMYK goes through the profile of a press: about the same colours, not more.
+    // CMYK is converted by a printing profile, so that colours are only about the same.
     expect(difference('3-cmyk', colour)).toBeLessThan(30);
     expect(difference('2-grey', grey)).toBeLessThan(8);
     const equal = names.get('2-grey')!.every((value, i, all) => value === all[i - (i % 3)]);
@@ -256,19 +256,19 @@ describe('images that cannot be used', () => {
     expect(reasonOf('a/broken2.JPEG')).toBe('the file is empty');
   });
 
-  test('end the preparation where they are too many; allowing more goes on', async () => {
+  test('stop the preparation if there are too many; allowing more continues it', async () => {
     const from = await withBroken(2);
     const options = { source: 'folder', from, to: newFolder(), ...small } as const;
     const preparing = prepareDataset(options);
     await expect(preparing).rejects.toThrow(DataError);
     await expect(preparing).rejects.toThrow(/of 12 images cannot be used, more than 0.1%; a\/broken\d\.JPEG for one/);
     expect(await readFile(join(options.to, 'rejected.jsonl'), 'utf8')).toContain('"image":"a/broken');
-    await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');
+    await expect(openDataset(options.to)).rejects.toThrow('was not completely prepared');
     const { manifest } = await prepareDataset({ ...options, maxRejected: 0.2 });
     expect(manifest.splits.train.images + manifest.splits.validation.images).toBe(10);
   });
 
-  test('that are all of a split end it too', async () => {
+  test('that make up a whole split stop it too', async () => {
     const from = newFolder();
     await writeFiles(from, {
       'train/a/1.JPEG': await jpeg(1),
@@ -281,7 +281,7 @@ describe('images that cannot be used', () => {
 });
 
 describe('an interruption', () => {
-  /** Prepares in a process of its own, which is killed as soon as so many images are done. */
+  /** Prepares in a separate process, which is killed as soon as this many images are done. */
   async function killedAfter(images: number, options: PrepareOptions): Promise<void> {
     const { url, execArgv } = ownScript('testing-process');
     const child = fork(url, [JSON.stringify(options)], { execArgv, stdio: 'ignore' });
@@ -292,7 +292,7 @@ describe('an interruption', () => {
     await ended;
   }
 
-  test('by kill -9 at any moment leaves what goes on to the same bytes', async () => {
+  test('by kill -9 at any moment leaves a state that continues to the same bytes', async () => {
     const from = newFolder();
     const files: Record<string, Buffer> = {};
     for (let i = 0; i < 60; i++) files[`train/c${i % 3}/${i}.JPEG`] = await photograph(i, 200, 150).jpeg().toBuffer();
@@ -308,14 +308,14 @@ describe('an interruption', () => {
       await killedAfter(images, options);
       const there = await readdir(options.to).catch(() => [] as string[]);
       if (!there.includes('dataset.json')) {
-        await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');
+        await expect(openDataset(options.to)).rejects.toThrow('was not completely prepared');
       }
     }
     await prepareDataset(options);
     expect(await contentOf(options.to)).toEqual(wanted);
   });
 
-  test('by a signal, and shards that were damaged meanwhile, too', async () => {
+  test('by a signal does too, even with shards damaged meanwhile', async () => {
     const wanted = await contentOf(prepared.to);
     const options = ofFolder({ workers: 1 });
     const controller = new AbortController();
@@ -337,7 +337,7 @@ describe('an interruption', () => {
     expect(await contentOf(options.to)).toEqual(wanted);
   });
 
-  test('a signal that was given before begins nothing', async () => {
+  test('a signal that was already aborted starts nothing', async () => {
     await expect(prepareDataset(ofFolder({ signal: AbortSignal.abort(new Error('never')) }))).rejects.toThrow('never');
   });
 });
@@ -377,7 +377,7 @@ describe('other sources', () => {
       onEvent: (event) => event.kind === 'remark' && said.push(event.text),
     });
     expect(said[0]).toBe(
-      'Found ImageNet in folders (train/ID, val/ID): 2 classes, 4 images to learn from and 2 for validation.',
+      'Found ImageNet in folders (train/ID, val/ID): 2 classes, 4 training images and 2 for validation.',
     );
     expect(manifest.source.remarks).toEqual(said);
     const { train } = await openDataset(directory);
@@ -429,7 +429,7 @@ describe('other sources', () => {
 });
 
 describe('a disk', () => {
-  /** As a disk that has room for so many more bytes, for a preparation in a process of its own. */
+  /** Prepares in a separate process, as if the disk had room for this many more bytes. */
   async function preparedWithRoomFor(bytes: number, options: PrepareOptions): Promise<string> {
     const { url, execArgv } = ownScript('testing-process');
     const env = { ...process.env, NODE_OPTIONS: `--import ${fullDisk}`, ALEX_TEST_ROOM: `${bytes}` };
@@ -454,30 +454,33 @@ describe('a disk', () => {
       return Promise.reject(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
     };`)}`;
 
-  test('that is full ends the preparation, which goes on when there is room', async () => {
+  test('that is full stops the preparation, which continues when there is space', async () => {
     const options = ofFolder();
     const said = await preparedWithRoomFor(12_000, options);
     expect(said).toMatch(/DataError: .* could not be written: no space is left on the disk; free some/);
     const there = await readdir(options.to);
     expect(there).not.toContain('dataset.json');
-    await expect(openDataset(options.to)).rejects.toThrow('was not prepared to its end');
+    await expect(openDataset(options.to)).rejects.toThrow('was not completely prepared');
     await prepareDataset(options);
     expect(await contentOf(options.to)).toEqual(await contentOf(prepared.to));
   });
 
-  test.skipIf(process.getuid?.() === 0)('that may not be written (skipped for root, who may)', async () => {
+  test.skipIf(process.getuid?.() === 0)('that is read-only stops it (skipped for root, who may write)', async () => {
     const to = newFolder();
     await mkdir(to, { mode: 0o500 });
     await expect(prepareDataset(ofFolder({ to }))).rejects.toThrow(/could not be written: .*check the place/);
   });
 
-  test.skipIf(process.getuid?.() === 0)('a source that may not be read (skipped for root, who may)', async () => {
-    const from = newFolder();
-    await cp(folder, from, { recursive: true });
-    await chmod(join(from, 'train', 'cat'), 0);
-    await expect(prepareDataset(ofFolder({ from }))).rejects.toThrow('cannot read the folder');
-    await chmod(join(from, 'train', 'cat'), 0o755);
-  });
+  test.skipIf(process.getuid?.() === 0)(
+    'a source that may not be read (skipped for root, who may read it)',
+    async () => {
+      const from = newFolder();
+      await cp(folder, from, { recursive: true });
+      await chmod(join(from, 'train', 'cat'), 0);
+      await expect(prepareDataset(ofFolder({ from }))).rejects.toThrow('cannot read the folder');
+      await chmod(join(from, 'train', 'cat'), 0o755);
+    },
+  );
 });
 
 describe('wrong use', () => {
@@ -493,9 +496,9 @@ describe('wrong use', () => {
     [
       'no source of CIFAR-100',
       { source: 'cifar100', from: undefined },
-      'from is missing: say where the files of cifar100',
+      'from is missing: give the location of the files of cifar100',
     ],
-    ['classes of its own', { classes: 3 }, 'classes is 3, but folder has classes of its own'],
+    ['classes of its own', { classes: 3 }, 'classes is 3, but folder has its own classes'],
     ['an unknown source', { source: 'films' as 'folder' }, 'source is films'],
   ])('%s', async (_, change, message) => {
     const options = ofFolder(change);
@@ -504,26 +507,28 @@ describe('wrong use', () => {
     await expect(readdir(options.to)).rejects.toThrow('ENOENT');
   });
 
-  test('a target that holds something else is left as it is', async () => {
+  test('a target with other content is left unchanged', async () => {
     const to = newFolder();
     await writeFiles(to, { 'letter.txt': 'dear' });
-    await expect(prepareDataset(ofFolder({ to }))).rejects.toThrow('holds letter.txt and is no preparation');
+    await expect(prepareDataset(ofFolder({ to }))).rejects.toThrow(
+      'contains letter.txt and is not an unfinished preparation',
+    );
     expect(await readdir(to)).toEqual(['letter.txt']);
     await expect(prepareDataset(ofFolder({ to: join(to, 'letter.txt') }))).rejects.toThrow('cannot be used');
   });
 
-  test('a target where another preparation was begun or finished', async () => {
+  test('a target with another preparation, unfinished or finished', async () => {
     const options = await copyOfPrepared();
     const before = await contentOf(options.to);
-    await expect(prepareDataset({ ...options, size: 20 })).rejects.toThrow('holds other data');
+    await expect(prepareDataset({ ...options, size: 20 })).rejects.toThrow('contains other data');
     expect(await contentOf(options.to)).toEqual(before);
     const begun = ofFolder();
     await mkdir(join(begun.to, '.unfinished'), { recursive: true });
     await writeFile(join(begun.to, '.unfinished', 'plan'), 'another');
-    await expect(prepareDataset(begun)).rejects.toThrow('holds other data');
+    await expect(prepareDataset(begun)).rejects.toThrow('contains other data');
   });
 
-  test.runIf(process.platform === 'linux')('a target where nobody may write', async () => {
+  test.runIf(process.platform === 'linux')('a target without write permission', async () => {
     await expect(prepareDataset(ofFolder({ to: '/proc/alex-prepared' }))).rejects.toThrow(
       /\/proc\/alex-prepared.* could not be written: .*check the place/,
     );

@@ -13,7 +13,7 @@ import { makeShards } from './shard-processes.js';
 import type { ImageSource, SourceImage } from './source.js';
 import { agreeOnPlan, checkRoom, checkTarget, finishedManifest, planOf, removeOtherShards } from './target.js';
 
-/** How a preparation gets on. */
+/** A progress event of a preparation. */
 export type PreparationEvent =
   | { readonly kind: 'listing' }
   | { readonly kind: 'remark'; readonly text: string }
@@ -21,28 +21,28 @@ export type PreparationEvent =
   | { readonly kind: 'verifying'; readonly done: number; readonly of: number };
 
 export interface PrepareOptions extends SourceOptions {
-  /** Where the shards go: a new or empty folder, or one where this preparation was stopped. */
+  /** The target of the shards: a new or empty folder, or one where this preparation was stopped. */
   readonly to: string;
-  /** Share of the images that may be unusable; 0.001 unless said. */
+  /** Fraction of the images that may be unusable. Default: 0.001. */
   readonly maxRejected?: number | undefined;
-  /** How images are kept; unless said `jpg`, and `png` where the source is small and without loss. */
+  /** Format of the stored images. Default: `jpg`, or `png` if the source is small and lossless. */
   readonly encoding?: 'jpg' | 'png' | undefined;
-  /** Of JPEG, 1 to 100; 95 unless said. */
+  /** JPEG quality, 1 to 100. Default: 95. */
   readonly quality?: number | undefined;
-  /** 1024 unless said. */
+  /** Default: 1024. */
   readonly imagesPerShard?: number | undefined;
-  /** Images to decode at a time; unless said, the number of cores. The result does not depend on it. */
+  /** Images to decode in parallel. Default: the number of cores. The result does not depend on it. */
   readonly workers?: number | undefined;
-  /** Ends the preparation; the same call goes on from there. */
+  /** Stops the preparation; calling it again continues from there. */
   readonly signal?: AbortSignal | undefined;
   onEvent?(event: PreparationEvent): void;
 }
 
-/** What there is after a preparation. */
+/** The result of a preparation. */
 export interface Preparation {
   readonly directory: string;
   readonly manifest: Manifest;
-  /** Whether it was there already, and its checksums were right. */
+  /** Whether it already existed with correct checksums. */
   readonly alreadyThere: boolean;
 }
 
@@ -50,16 +50,16 @@ export interface Preparation {
 const enoughRejected = 1000;
 
 /**
- * Prepares images for training as the paper does (section 2: the shorter side scaled to 256, the central 256 x 256
- * cut out) and keeps them as WebDataset shards (`KEY.jpg` and `KEY.cls` in a tar) with an index for random access, and
- * with mean image, colour statistics, classes and checksums in `dataset.json`, which is written last.
+ * Prepares images for training as in the paper (section 2: the shorter side scaled to 256, the central 256 x 256
+ * cropped). It stores them as WebDataset shards (`KEY.jpg` and `KEY.cls` in a tar) with an index for random access. The
+ * mean image, colour statistics, classes and checksums are in `dataset.json`, which is written last.
  *
- * The bytes depend on the source and the options alone: not on the number of workers, the time, or how often the work
- * was stopped, be it by a power cut. What is finished is kept, and checked by its checksum when the work goes on.
- * Images that cannot be used are listed in `rejected.jsonl`.
+ * The bytes depend only on the source and the options: not on the number of workers, the time, or interruptions, even
+ * by power cuts. Finished shards are kept, and verified by their checksums when the work continues. Unusable images are
+ * listed in `rejected.jsonl`.
  *
- * @throws ConfigError where an option is not possible or the folder holds something else; DataError where the source is
- *   damaged, too many images are rejected, or the target cannot be written.
+ * @throws ConfigError if an option is invalid or the folder has other contents; DataError if the source is damaged, too
+ * many images are rejected, or the target cannot be written.
  */
 export async function prepareDataset(options: PrepareOptions): Promise<Preparation> {
   const { to, maxRejected = usualMaxRejected, quality = 95, imagesPerShard = 1024, signal, onEvent } = options;

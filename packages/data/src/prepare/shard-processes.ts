@@ -8,27 +8,27 @@ import type { ShardMessage } from '../shard-process.js';
 import type { ShardJob } from './shard.js';
 
 export interface ShardProcessesOptions {
-  /** Images to decode at a time, over all processes; unless said, the number of cores. */
+  /** Images to decode in parallel, over all processes. Default: the number of cores. */
   readonly workers?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called as images are done, in whatever order. */
+  /** Called as images are done, in any order. */
   onImages(count: number): void;
-  /** Called after each shard; what it throws ends everything. */
+  /** Called after each shard; an exception stops everything. */
   onShard(made: { readonly images: number; readonly rejected: number }): void;
 }
 
 /**
- * Decoding runs in threads that a process has four of, unless it is started with more; a process each for four of them
- * leaves also what its JavaScript does in between enough room, and keeps memory small.
+ * Decoding runs in libuv's threads, of which a process has four by default. One process for every four of them also has
+ * enough room for the JavaScript in between, and keeps memory small.
  */
 const lanesPerProcess = 4;
-/** Each takes 165 MB: so many stay below 1 GiB together with the list of all of ImageNet's images, 430 MB. */
+/** Each takes 165 MB: this many stay below 1 GiB, including the list of all ImageNet images, 430 MB. */
 const mostProcesses = 3;
 
 /**
- * Makes shards in processes of their own, in any order.
+ * Creates shards in separate processes, in any order.
  *
- * @throws DataError where one cannot be made; the signal's reason where it ends the work.
+ * @throws DataError if one cannot be created; the signal's reason if it stops the work.
  */
 export async function makeShards(
   jobs: readonly Omit<ShardJob, 'lanes'>[],
@@ -57,7 +57,7 @@ export async function makeShards(
         onShard(await makeIn(child, { ...jobs[next++]!, lanes }, onImages));
       }
     } catch (error) {
-      // The other processes' failures that follow are no news.
+      // Subsequent failures of the other processes are ignored.
       if (!stop.signal.aborted) stop.abort(error);
       killAll();
     } finally {
@@ -97,8 +97,8 @@ function makeIn(
       settle(() =>
         reject(
           new AlexError(
-            `the process that made ${job.shard} ended (${signal ?? `exit code ${code}`}), for want of memory perhaps: ` +
-              'run the same command again, it goes on where it stopped',
+            `the process that made ${job.shard} ended (${signal ?? `exit code ${code}`}), possibly out of memory: ` +
+              'run the same command again, and it continues from there',
           ),
         ),
       );

@@ -12,31 +12,31 @@ import { unpacked } from './place.js';
 import type { ImageSource, SourceImage } from './source.js';
 import { anyNewer, checksumsOf, isWholeFile, PlaceReader } from './source-content.js';
 
-/** How images are kept in shards. */
+/** The image format of shards. */
 export interface ShardFormat {
   /** Side of the square images, in pixels. */
   readonly size: number;
   readonly channels: 1 | 3;
   readonly encoding: 'jpg' | 'png';
-  /** Of JPEG, 1 to 100. */
+  /** JPEG quality, 1 to 100. */
   readonly quality: number;
 }
 
-/** One shard to be made: everything it depends on. */
+/** One shard to create: everything it depends on. */
 export interface ShardJob {
-  /** Its file, within `directory`. */
+  /** Its file name within `directory`. */
   readonly shard: string;
   readonly directory: string;
-  /** Where records of finished shards and unfinished files lie. */
+  /** The folder for records of finished shards and for unfinished files. */
   readonly workshop: string;
   readonly bytes: ImageSource['bytes'];
   readonly format: ShardFormat;
   readonly images: readonly SourceImage[];
   /** Number of the first image within its split. */
   readonly first: number;
-  /** Whether to take the sums for mean and colour statistics. */
+  /** Whether to compute the sums for the mean and colour statistics. */
   readonly statistics: boolean;
-  /** Images to decode at a time. */
+  /** Images to decode in parallel. */
   readonly lanes: number;
 }
 
@@ -48,13 +48,13 @@ export interface RejectedImage {
   readonly unread?: boolean;
 }
 
-/** What is known of a finished shard: a file beside the others, written after the shard itself. */
+/** The record of a finished shard: a file next to the others, written after the shard itself. */
 export interface ShardRecord {
   /** Of everything that the job says: a shard of another one is made again. */
   readonly job: string;
   readonly bytes: number;
   readonly sha256: string;
-  /** Of each image: offset and length in the shard, label, CRC-32. */
+  /** For each image: offset and length in the shard, label, CRC-32. */
   readonly images: readonly (readonly [offset: number, length: number, label: number, crc: number])[];
   readonly rejected: readonly RejectedImage[];
   /** CRC-32 of what the source holds of each image of the job, used or not; 0 where it could not be read. */
@@ -138,9 +138,9 @@ async function writeShard(job: ShardJob, path: string, onImages: (count: number)
     await file.sync();
   };
   const writing = write();
-  // Heard below: until then its failure is no unhandled one.
+  // Awaited below; until then its failure must not count as unhandled.
   writing.catch(() => {});
-  /** Appends a file and tells where its content lies. The header says nothing of time or place. */
+  /** Appends a file and returns the location of its content. The header contains neither times nor paths. */
   const append = async (name: string, content: Buffer): Promise<number> => {
     const offset = bytes + 512;
     bytes = offset + Math.ceil(content.length / 512) * 512;
@@ -202,7 +202,7 @@ async function writeShard(job: ShardJob, path: string, onImages: (count: number)
   };
 }
 
-/** Number and name: unique, and for people to find the image again. A dot would end the key for other readers. */
+/** Number and name: unique, and helpful for finding the image. A dot would end the key for other readers. */
 function keyOf(number: number, name: string): string {
   const plain = basename(name)
     .replace(/\.[a-z]+$/i, '')
@@ -232,7 +232,7 @@ function preparer({ bytes, format }: ShardJob, reader: PlaceReader) {
     if ('fault' in decoding) return { source, reason: decoding.fault };
     const { pixels } = decoding;
     const raw = sharp(pixels, { raw: { width: size, height: size, channels } });
-    // Unless it is said, one channel becomes three.
+    // By default, one channel becomes three.
     if (channels === 1) raw.toColourspace('b-w');
     const content = await (encoding === 'jpg' ? raw.jpeg({ quality }) : raw.png()).toBuffer();
     return { source, pixels, content };
@@ -262,7 +262,7 @@ function addImage(sum: Uint32Array, pixels: Uint8Array, channels: number): void 
   }
 }
 
-/** Does a job for each value, some at a time, and uses the results in the order of the values. */
+/** Runs a job for each value, several in parallel, and uses the results in order of the values. */
 async function inOrder<Value, Result>(
   values: readonly Value[],
   lanes: number,
@@ -281,7 +281,7 @@ async function inOrder<Value, Result>(
       await use(await pending.shift()!, i);
     }
   } finally {
-    // Nothing is still being read from files that are closed afterwards.
+    // Reads must have ended before the files are closed.
     await Promise.allSettled(pending);
   }
 }

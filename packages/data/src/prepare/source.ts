@@ -14,67 +14,67 @@ export const sourceKinds = [
 ] as const;
 export type SourceKind = (typeof sourceKinds)[number];
 
-/** Where some content lies: a whole file, or some bytes of one (an archive, a file of records). */
+/** The location of some content: a whole file, or some bytes of one (an archive, a file of records). */
 export interface Place {
   readonly file: string;
   readonly offset: number;
   readonly length: number;
-  /** Whether the bytes are compressed by deflate, as in a zip archive. */
+  /** Whether the bytes are compressed with deflate, as in a zip archive. */
   readonly deflated?: boolean;
   /** Checksum of the content when it is unpacked, where the archive knows it. */
   readonly crc32?: number;
 }
 
-/** An image to be prepared, by its place. */
+/** An image to prepare, by its location. */
 export interface SourceImage extends Place {
-  /** Its name in the data set, for people and errors. */
+  /** Its name in the data set, for users and errors. */
   readonly name: string;
   /** Its class, an index into the source's classes. */
   readonly label: number;
 }
 
-/** What the listing of a source may need. */
+/** Functions for listing a source. */
 export interface SourceContext {
-  /** Makes a folder for what has to be unpacked first; it is there again when the same preparation continues. */
+  /** Creates a folder for files that have to be unpacked first; it still exists when the same preparation continues. */
   scratch(): Promise<string>;
-  /** Tells somebody who waits what takes long. */
+  /** Tells the waiting user what takes long. */
   say(text: string): void;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A class: what its source calls it, and what people call it. */
+/** A class: its name in the source, and its readable name. */
 export interface SourceClass {
   readonly id: string;
   readonly name: string;
 }
 
-/** What images to prepare, in which order. Listing it reads no image. */
+/** The images to prepare, in order. Listing them reads no image. */
 export interface ImageSource {
   readonly kind: SourceKind;
-  /** Name of the data set, for people. */
+  /** Readable name of the data set. */
   readonly name: string;
-  /** Names of the files or folder that it came from, without their place on this machine. */
+  /** Names of the files or folder that it came from, without their location on this machine. */
   readonly from: readonly string[];
-  /** Checksum of the images, where it costs little: elsewhere names and sizes have to do. */
+  /** Checksum of the images, if it is cheap; other sources rely on names and sizes. */
   readonly digest?: string;
   readonly classes: readonly SourceClass[];
-  /** The number of each class in submissions to the source's own contest, where it has one. */
+  /** The number of each class in submissions to the source's own contest, if there is one. */
   readonly numbers?: readonly number[];
   readonly channels: 1 | 3;
-  /** What the bytes of an image are: an image file, or pixels of interleaved channels. */
+  /** The bytes of an image: an image file, or pixels of interleaved channels. */
   readonly bytes: 'file' | 'pixels';
-  /** Side of the images where it is fixed; otherwise they are scaled to what is asked for. */
+  /** Side of the images if it is fixed; otherwise they are scaled to the requested size. */
   readonly size?: number;
-  /** Drawings and small images are kept without loss. */
+  /** Drawings and small images are stored losslessly. */
   readonly lossless: boolean;
   readonly train: readonly SourceImage[];
   readonly validation: readonly SourceImage[];
   readonly licences?: readonly Licence[];
-  /** What somebody should know about how it was read. */
+  /** Remarks about how it was read. */
   readonly remarks?: readonly string[];
 }
 
-/** A checksum of everything that decides which images there are, in which order: not of where they lie. */
+/** A checksum of everything that determines the images and their order, but not of their locations. */
 export function fingerprintOf(source: ImageSource): string {
   const hash = createHash('sha256');
   const { kind, name, digest, classes, channels, bytes, size } = source;

@@ -62,8 +62,9 @@ const padded = (content: Buffer) => Buffer.concat([content, Buffer.alloc((512 - 
 const end = Buffer.alloc(1024);
 
 describe('tarMembers', () => {
-  test('finds every file where tar-stream put it, however long its name', async () => {
-    // Paths beyond 100 characters go into the prefix, beyond that into a pax header, as do those that are not ASCII.
+  test('finds every file at the offset where tar-stream put it, with names of any length', async () => {
+    // Paths beyond 100 characters go into the prefix, and beyond that into a pax header, as do those that are not
+    // ASCII.
     const name = fc
       .array(fc.stringMatching(/^[a-zäß ]{1,60}$/), { minLength: 1, maxLength: 6 })
       .map((parts) => parts.join('/'));
@@ -100,7 +101,7 @@ describe('tarMembers', () => {
     ]);
   });
 
-  test('passes over directories and reads archives within archives', async () => {
+  test('skips directories and reads archives within archives', async () => {
     const inner = await archive([{ name: 'a.JPEG', content: Buffer.from('image') }]);
     const outer = await archive([
       { name: 'folder', content: Buffer.of(), type: 'directory' },
@@ -112,20 +113,20 @@ describe('tarMembers', () => {
     expect(outer.toString('latin1', start, start + image!.length)).toBe('image');
   });
 
-  test('wherever an archive breaks off, it is told', async () => {
+  test('reports an archive truncated at any byte', async () => {
     const content = await archive([
       { name: 'a', content: Buffer.alloc(700, 1) },
       { name: 'b', content: Buffer.alloc(10, 2) },
     ]);
-    // Of the two empty blocks at the end one is enough.
+    // One of the two empty blocks at the end is enough.
     for (let length = 0; length < content.length - 512; length += 64) {
       expect(() => list(content.subarray(0, length)), `${length} bytes`).toThrow(DataError);
-      expect(() => list(content.subarray(0, length))).toThrow('breaks off');
+      expect(() => list(content.subarray(0, length))).toThrow('is truncated');
     }
     expect(list(content.subarray(0, content.length - 512))).toHaveLength(2);
   });
 
-  test('an archive without its end is read where that is allowed, and its last member is whole', async () => {
+  test('an archive without an end marker is read if allowed, and if its last member is whole', async () => {
     const content = await archive([
       { name: 'a', content: Buffer.alloc(700, 1) },
       { name: 'folder/b.jpg', content: Buffer.alloc(10, 2) },
@@ -136,13 +137,13 @@ describe('tarMembers', () => {
     for (const length of [b.offset + 512, b.offset + 10]) expect(lenient(length)).toEqual([a, b]);
     expect(lenient(a.offset + 1024)).toEqual([a]);
     expect(() => lenient(b.offset + 9)).toThrow(
-      'test.tar breaks off: folder/b.jpg at byte 1536 should have 10 bytes, 9 are left: get it again',
+      'test.tar is truncated: folder/b.jpg at byte 1536 should have 10 bytes, 9 are left: get it again',
     );
-    expect(() => lenient(b.offset - 1)).toThrow('breaks off at byte 1536');
-    expect(() => lenient(0)).toThrow('breaks off at byte 0');
+    expect(() => lenient(b.offset - 1)).toThrow('is truncated at byte 1536');
+    expect(() => lenient(0)).toThrow('is truncated at byte 0');
   });
 
-  test('passes over directories as they were written before POSIX', () => {
+  test('skips directories in the format before POSIX', () => {
     expect(list(Buffer.concat([header('folder/', '\0', 0), header('folder/a', '\0', 0), end]))).toEqual([
       { name: 'folder/a', offset: 1024, length: 0 },
     ]);
@@ -161,7 +162,7 @@ describe('tarMembers', () => {
   test.each(['../a.JPEG', 'a/../../b', '/etc/passwd', '..', 'C:/x', '\\x'])('refuses the name %s', async (name) => {
     const content = Buffer.concat([header(name, '0', 0), end]);
     expect(() => list(content)).toThrow(DataError);
-    expect(() => list(content)).toThrow(`holds the name \`${name}\`, which leads out of it`);
+    expect(() => list(content)).toThrow(`contains the name \`${name}\`, which points outside of it`);
   });
 
   test('takes a hard link for the file that it names, and refuses other links', async () => {

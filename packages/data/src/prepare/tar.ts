@@ -4,16 +4,16 @@ import { DataError } from '@alex/tensor';
 import { contentKindOf, inWords, tarArchive } from '../content-kind.js';
 import { readError } from '../files.js';
 
-/** Bytes that can be read anywhere, such as an open file or a part of one. */
+/** Bytes with random access, such as an open file or a part of one. */
 export interface Bytes {
-  /** What to call them in an error. */
+  /** Their name in errors. */
   readonly name: string;
   readonly length: number;
-  /** Fills `target` from `position` on; the caller asks for nothing beyond the end. */
+  /** Fills `target` from `position` on; the caller never reads beyond the end. */
   read(target: Uint8Array, position: number): void;
 }
 
-/** A file within an archive, by its place: whoever wants it reads just these bytes. */
+/** A file within an archive, by its location: only these bytes have to be read. */
 export interface TarMember {
   readonly name: string;
   readonly offset: number;
@@ -21,12 +21,12 @@ export interface TarMember {
 }
 
 const blockBytes = 512;
-/** No honest name or extended header is as long. */
+/** Larger than any valid name or extended header. */
 const mostExtraBytes = 2 ** 20;
 
 /**
- * The files of a tar archive (ustar, GNU or pax), in its order, by their headers alone: what lies between is not read.
- * That is why archives are not streamed here: a member of an archive of 138 GB is found again by its place.
+ * The files of a tar archive (ustar, GNU or pax), in order, from their headers alone: the contents are not read. This
+ * is why archives are not streamed here: a member of an archive of 138 GB can be read by its location.
  *
  * @param options.endOptional whether an archive may lack the empty blocks that end it, as some programs leave them out:
  *   then nobody can tell whether more members should follow
@@ -66,7 +66,7 @@ export function* tarMembers(
     const target = extended['linkpath'] ?? longLink ?? text(header.subarray(157, 257));
     if (!Number.isSafeInteger(length) || length < 0 || offset + length > bytes.length) {
       throw new DataError(
-        `${bytes.name} breaks off: ${name} at byte ${at} should have ${length} bytes, ` +
+        `${bytes.name} is truncated: ${name} at byte ${at} should have ${length} bytes, ` +
           `${bytes.length - offset} are left: get it again`,
       );
     }
@@ -106,7 +106,7 @@ function noFile(archive: string, name: string, kind: string): DataError {
 /** A name within an archive that leads out of it is never honest. */
 function checkName(archive: string, name: string): void {
   if (name !== '' && !/^([/\\]|[a-z]:)/i.test(name) && !name.split(/[/\\]/).includes('..')) return;
-  throw new DataError(`${archive} holds the name \`${name}\`, which leads out of it: do not use this archive`);
+  throw new DataError(`${archive} contains the name \`${name}\`, which points outside of it: do not use this archive`);
 }
 
 const isZero = (block: Uint8Array) => block.every((byte) => byte === 0);
@@ -150,7 +150,7 @@ function checkSum(archive: string, header: Uint8Array, at: number): void {
   );
 }
 
-/** Octal digits or, where a size needs more, the first bit set and a big-endian number. */
+/** Octal digits or, for larger sizes, the first bit set and a big-endian number. */
 function sizeOf(header: Uint8Array): number {
   const field = header.subarray(124, 136);
   if ((field[0]! & 0x80) === 0) return octal(field);
@@ -199,7 +199,7 @@ export function memberNameAt(file: string, descriptor: number, offset: number): 
   return nameOf(header);
 }
 
-/** Opens a file to be read anywhere, for as long as `use` takes. */
+/** Opens a file for random access while `use` runs. */
 export function withFile<Result>(file: string, use: (bytes: Bytes) => Result): Result {
   let descriptor: number;
   try {
@@ -218,11 +218,11 @@ export function withFile<Result>(file: string, use: (bytes: Bytes) => Result): R
   }
 }
 
-/** Fills `target`, or throws a `DataError` where the file ends before. */
+/** Fills `target`, or throws a `DataError` if the file ends before. */
 export function readFully(file: string, descriptor: number, target: Uint8Array, position: number): void {
   for (let done = 0; done < target.length; ) {
     const read = readSync(descriptor, target, done, target.length - done, position + done);
-    if (read === 0) throw new DataError(`${file} ends at byte ${position + done}: it breaks off, or was changed`);
+    if (read === 0) throw new DataError(`${file} ends at byte ${position + done}: it is truncated, or was changed`);
     done += read;
   }
 }

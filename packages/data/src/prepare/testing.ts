@@ -6,7 +6,7 @@ import { pack } from 'tar-stream';
 import { ZipFile } from 'yazl';
 import type { SourceContext } from './source.js';
 
-/** Writes files by their path within a folder. */
+/** Writes files by their paths within a folder. */
 export async function writeFiles(folder: string, files: Readonly<Record<string, Buffer | string>>): Promise<void> {
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
@@ -36,13 +36,13 @@ export async function zipOf(files: Readonly<Record<string, Buffer | string>>, zi
   return Buffer.concat(chunks);
 }
 
-/** What the listing of a source needs, with a scratch folder of its own; `said` has what was told meanwhile. */
+/** A context for listing a source, with its own scratch folder; `said` collects its messages. */
 export function sourceContext(scratch: string): SourceContext & { readonly said: string[] } {
   const said: string[] = [];
   return { scratch: async () => scratch, say: (text) => said.push(text), said };
 }
 
-/** An image with something in it: soft waves in colours of its own, as a photograph has, decided by the seed. */
+/** An image with smooth waves of varying colours, like a photograph, determined by the seed. */
 export function photograph(seed: number, width = 40, height = 30) {
   const pixels = Buffer.alloc(width * height * 3);
   for (let i = 0; i < pixels.length; i++) {
@@ -53,7 +53,7 @@ export function photograph(seed: number, width = 40, height = 30) {
   return sharp(pixels, { raw: { width, height, channels: 3 } });
 }
 
-/** A JPEG of its own for each seed. */
+/** A different JPEG for each seed. */
 export const jpeg = (seed: number) => photograph(seed).jpeg().toBuffer();
 
 /** A class of the development kit. */
@@ -64,7 +64,7 @@ export interface Synset {
   children?: number;
 }
 
-/** `meta.mat` as MATLAB writes it: a struct array in a compressed element, or not compressed. */
+/** `meta.mat` as written by MATLAB: a struct array in a compressed or uncompressed element. */
 export function matFile(synsets: readonly Synset[], { compressed = true, big = false, year = 2012 } = {}): Buffer {
   const word = (value: number) => {
     const bytes = Buffer.alloc(4);
@@ -108,7 +108,7 @@ export function matFile(synsets: readonly Synset[], { compressed = true, big = f
     const bytes = Buffer.alloc(8);
     if (big) bytes.writeDoubleBE(value);
     else bytes.writeDoubleLE(value);
-    // MATLAB keeps whole numbers in as few bytes as they need.
+    // MATLAB stores whole numbers in as few bytes as they need.
     const packed = value < 256 ? small(2, Buffer.of(value)) : element(9, bytes);
     return matrix(6, [1, 1], '', packed);
   };
@@ -132,7 +132,7 @@ export function matFile(synsets: readonly Synset[], { compressed = true, big = f
   return Buffer.concat([header, word(15), word(packed.length), packed]);
 }
 
-/** The classes of the small ImageNet: numbered by the kit in another order than that of their names. */
+/** The classes of the small ImageNet: the kit's numbers differ from the order of their names. */
 export const synsets: readonly Synset[] = [
   { id: 1, wnid: 'n00000030', words: 'crane' },
   { id: 2, wnid: 'n00000010', words: 'tench, Tinca tinca' },
@@ -140,7 +140,7 @@ export const synsets: readonly Synset[] = [
   { id: 4, wnid: 'n00000001', words: 'thing', children: 3 },
 ];
 
-/** ImageNet as it is downloaded, of three classes with four training images each and six for validation. */
+/** ImageNet as downloaded, with three classes of four training images each and six for validation. */
 export async function smallImagenet(): Promise<Record<string, Buffer>> {
   const classes: Record<string, Buffer> = {};
   for (const [c, wnid] of ['n00000010', 'n00000020', 'n00000030'].entries()) {

@@ -4,15 +4,15 @@ import { contestOf, readDevelopmentKit } from './development-kit.js';
 import type { ImageTree } from './image-tree.js';
 import { findText } from './imagenet-names.js';
 
-/** What tells the classes of validation images that lie in one folder. */
+/** The classes of validation images in a single folder. */
 export interface ValidationLabels {
-  /** The file that tells them. */
+  /** The file that lists them. */
   readonly file: string;
-  /** The WordNet id of an image, or nothing where the file does not know it. */
+  /** The WordNet id of an image, or undefined if the file does not have it. */
   idOf(image: string): string | undefined;
-  /** Names of the images that it knows, without their endings; nothing where it has numbers only. */
+  /** Names of the images in the file, without their extensions; undefined if it has only numbers. */
   readonly images?: readonly string[];
-  /** What classes are called, where it says so. */
+  /** Class names, if the file has them. */
   readonly names?: ReadonlyMap<string, string>;
 }
 
@@ -20,11 +20,11 @@ const annotations = 'val_annotations.txt';
 const solution = 'LOC_val_solution.csv';
 
 /**
- * Finds the labels of validation images: Tiny ImageNet's beside the images, Kaggle's, or a development kit's.
+ * Finds the labels of validation images: Tiny ImageNet's next to the images, Kaggle's, or a development kit's.
  *
  * @param folder the images' folder
- * @param above the folders around it, the nearest first
- * @throws DataError where there are none, or they are damaged.
+ * @param above its parent folders, the nearest first
+ * @throws DataError if there are none, or they are damaged.
  */
 export async function findValidationLabels(
   tree: ImageTree,

@@ -6,9 +6,9 @@ import { someOf } from '../remarks.js';
 import type { SourceClass } from './source.js';
 import type { Sample } from './webdataset-samples.js';
 
-/** Lists of class names that may lie beside the shards. */
+/** Lists of class names that may be next to the shards. */
 const nameFiles = ['classes.txt', 'labels.txt', 'classnames.txt', 'synset_words.txt'];
-/** The largest label; beyond it numbers are something else, such as those of the images. */
+/** The largest label; larger numbers mean something else, such as the index of the image. */
 const mostClasses = 100_000;
 
 /** The classes of labelled samples, and the number of each class by its label. */
@@ -19,10 +19,10 @@ export interface LabelledClasses {
 }
 
 /**
- * The classes of samples that are labelled by numbers, which stay as they are, or by names, which are numbered in their
- * order, or in that of a list of them (`classes.txt`, `labels.txt`) that lies beside the shards.
+ * The classes of labelled samples. Labels that are numbers are kept. Labels that are names are numbered in their order,
+ * or in that of a list of names (`classes.txt`, `labels.txt`) next to the shards.
  *
- * @throws DataError where labels are of both kinds, there are fewer than two, or the list does not fit them.
+ * @throws DataError if labels are of both kinds, there are fewer than two, or the list does not fit them.
  */
 export async function classesOf(directory: string, samples: readonly Sample[]): Promise<LabelledClasses> {
   const labels = [...new Set(samples.map(({ label }) => label))];
@@ -53,7 +53,7 @@ async function findList(directory: string): Promise<List | undefined> {
     const text = await readTextIfPresent(join(directory, file));
     if (text === undefined) continue;
     const lines = text.split(/\r?\n/).map((line) => line.normalize('NFC'));
-    // Empty lines at the end are no classes.
+    // Empty lines at the end are not classes.
     return { file, text, lines: lines.slice(0, lines.findLastIndex((line) => line.trim() !== '') + 1) };
   }
   return undefined;
@@ -63,7 +63,7 @@ function numbered(directory: string, numbers: readonly number[], list: List | un
   const highest = numbers.reduce((a, b) => Math.max(a, b));
   if (highest >= mostClasses) {
     throw new DataError(
-      `${directory}: a label is ${highest}, so labels seem to be no numbers of classes: number classes from 0`,
+      `${directory}: a label is ${highest}, so labels do not seem to be class numbers: number classes from 0`,
     );
   }
   if (list && highest >= list.lines.length) {
@@ -79,7 +79,7 @@ function numbered(directory: string, numbers: readonly number[], list: List | un
     classes: ids.map((id, label) => ({ id, name: readable[label]! })),
     numberOf: new Map(ids.map((id) => [Number(id), Number(id)])),
     remarks: [
-      ...(list ? [] : ['No classes.txt names the classes: they are called by their numbers.']),
+      ...(list ? [] : ['There is no classes.txt, so the classes are named by their numbers.']),
       ...(empty.length > 0
         ? [`${empty.length === 1 ? '1 class has' : `${empty.length} classes have`} no images: ${someOf(empty)}.`]
         : []),
@@ -95,7 +95,7 @@ function nameOfLine(line: string, id: string): string {
 
 function named(names: readonly string[], list: List | undefined): LabelledClasses {
   const order = new Map(list?.lines.map((line, i) => [line.trim(), i]));
-  // A list of the names themselves numbers them; any other says what they are called.
+  // A list of the labels themselves numbers them; any other list gives them readable names.
   const isOrder = names.every((name) => order.has(name));
   const ids = isOrder
     ? names.toSorted((a, b) => order.get(a)! - order.get(b)!)
@@ -105,6 +105,6 @@ function named(names: readonly string[], list: List | undefined): LabelledClasse
   return {
     classes: ids.map((id, label) => ({ id, name: readable[label]! })),
     numberOf: new Map(ids.map((id, label) => [id, label])),
-    remarks: list && !isOrder && known.size === 0 ? [`${list.file} names none of the classes.`] : [],
+    remarks: list && !isOrder && known.size === 0 ? [`${list.file} has none of the classes.`] : [],
   };
 }

@@ -10,23 +10,23 @@ import { type Bytes, type TarMember, tarMembers, withFile } from './tar.js';
 export interface Sample extends Place {
   /** Its path within the data set: that of the shard, and its own within that. */
   readonly name: string;
-  /** Its path within the shard without its endings. */
+  /** Its path within the shard without its extensions. */
   readonly key: string;
   readonly label: number | string;
 }
 
-/** The samples of some shards; and the endings that were found, should there be none. */
+/** The samples of some shards, and the extensions that were found, in case there are none. */
 export interface Samples {
   readonly samples: Sample[];
   readonly endings: Set<string>;
 }
 
-/** What the files of a sample are: everything after the first dot of their names tells them apart. */
+/** The files of a sample, distinguished by everything after the first dot of their names. */
 type Fields = Map<string, TarMember>;
 
-/** Fields of a sample's JSON that may hold its label, the ones before the others. */
+/** Fields of a sample's JSON that may contain its label, in order of preference. */
 const labelFields = 'label cls class class_id class_index class_name label_name target category synset wnid'.split(' ');
-/** No label is as long, and no description either. */
+/** Larger than any label or description. */
 const mostLabelBytes = 2 ** 22;
 
 const isSystems = (path: string) => path.split('/').some((name) => name !== '.' && isHidden(name));
@@ -37,24 +37,24 @@ const empty: RemarkWords = (count, first) =>
     : `${count.toLocaleString('en-US')} shards hold no samples, ${first} for one.`;
 const hidden: RemarkWords = (count, first) => `${leftOut(count, 'hidden file', 'hidden files', first)}.`;
 const nameless: RemarkWords = (count, first) =>
-  `${leftOut(count, 'file without an ending', 'files without an ending', first)}.`;
+  `${leftOut(count, 'file without an extension', 'files without an extension', first)}.`;
 const withoutImage: RemarkWords = (count, first) =>
   `${leftOut(count, 'sample without an image', 'samples without an image', first)}.`;
 const withoutLabel: RemarkWords = (count, first) =>
   `${leftOut(count, 'sample without a label', 'samples without a label', first)}.`;
 
 /**
- * Reads the samples of a shard: files whose paths agree up to the first dot of their names, as the library webdataset has
- * it. A sample is an image (`KEY.jpg`) and its label, `KEY.cls` (a number or a name) or a field of `KEY.json`.
+ * Reads the samples of a shard: files whose paths agree up to the first dot of their names, as in the library
+ * webdataset. A sample is an image (`KEY.jpg`) and its label, `KEY.cls` (a number or a name) or a field of `KEY.json`.
  *
- * @param path where the archive lies, @param name what to call it
- * @throws DataError where it is damaged, or a sample has a file twice, several images, or a label that is none.
+ * @param path path of the archive, @param name its name in errors
+ * @throws DataError if it is damaged, or a sample has a file twice, several images, or an invalid label.
  */
 export function readSamples(path: string, name: string, found: Samples, remarks: Remarks): void {
   withFile(path, (file) => {
     const bytes: Bytes = { ...file, name };
     const byKey = new Map<string, Fields>();
-    // Many programs that write shards leave the end of an archive out.
+    // Many programs that write shards omit the end of an archive.
     for (const member of tarMembers(bytes, { endOptional: true })) {
       const [, key, ending] = /^((?:.*\/)?[^./]+)\.([^/]*)$/.exec(member.name) ?? [];
       if (key === undefined || ending === undefined || isSystems(member.name)) {
@@ -63,7 +63,7 @@ export function readSamples(path: string, name: string, found: Samples, remarks:
       }
       const fields = byKey.get(key) ?? new Map<string, TarMember>();
       if (fields.has(ending.toLowerCase())) {
-        throw new DataError(`${name} holds ${member.name} twice: make the shard again`);
+        throw new DataError(`${name} contains ${member.name} twice: create the shard again`);
       }
       fields.set(ending.toLowerCase(), member);
       byKey.set(key, fields);
@@ -89,7 +89,7 @@ export function readSamples(path: string, name: string, found: Samples, remarks:
 
 const lastPart = (ending: string) => ending.slice(ending.lastIndexOf('.') + 1);
 
-/** `KEY.jpg` before `KEY.seg.png`, which may be something else about it. */
+/** `KEY.jpg` is preferred to `KEY.seg.png`, which may be an annotation. */
 function imageOf(sample: string, fields: Fields): TarMember | undefined {
   const all = [...fields.keys()].filter((ending) => imageEndings.includes(`.${lastPart(ending)}`));
   const plain = all.filter((ending) => !ending.includes('.'));
@@ -108,7 +108,7 @@ function labelOf(bytes: Bytes, fields: Fields): number | string | undefined {
   if (cls) {
     const label = inWords(read(bytes, cls).trim());
     if (label !== '') return label;
-    throw new DataError(`${bytes.name}: ${cls.name} is empty: it must hold a class, as a number or a name`);
+    throw new DataError(`${bytes.name}: ${cls.name} is empty: it must contain a class, as a number or a name`);
   }
   const json = find('json');
   if (!json) return undefined;
@@ -117,7 +117,7 @@ function labelOf(bytes: Bytes, fields: Fields): number | string | undefined {
     value = JSON.parse(read(bytes, json));
   } catch (error) {
     if (error instanceof DataError) throw error;
-    throw new DataError(`${bytes.name}: ${json.name} is no JSON: make the shard again`, { cause: error });
+    throw new DataError(`${bytes.name}: ${json.name} is not JSON: create the shard again`, { cause: error });
   }
   const known: Readonly<Record<string, unknown>> = typeof value === 'object' && value !== null ? { ...value } : {};
   for (const field of labelFields) {
@@ -128,7 +128,7 @@ function labelOf(bytes: Bytes, fields: Fields): number | string | undefined {
   return undefined;
 }
 
-/** A number where a text is one, else the composed form of it. */
+/** A number if the text is one, else its composed form. */
 function inWords(text: string): number | string {
   return /^\d+(\.0+)?$/.test(text) ? Number(text) : text.normalize('NFC');
 }

@@ -13,13 +13,13 @@ export interface ShardFile {
   readonly name: string;
 }
 
-/** The shards of a data set, by what they are for. */
+/** The shards of a data set, by purpose. */
 export interface ShardFiles {
   /** The folder that they lie in. */
   readonly directory: string;
   readonly train: readonly ShardFile[];
   readonly validation: readonly ShardFile[];
-  /** Shards called test or dev, which stand in for validation where there are no others and where they have labels. */
+  /** Shards called test or dev, which replace validation shards if there are no others and they have labels. */
   readonly others: readonly ShardFile[];
 }
 
@@ -27,11 +27,11 @@ export interface ShardFiles {
 export const shardName = /\.(tar|tar\.gz|tgz)$/i;
 
 /**
- * Finds shards: those of a folder and of the folders in it, a single one, or all of a pattern with braces
- * (`train-{000000..000099}.tar`). What they are for is told by `train`, `val` and the like in their names or, where they
- * have none, in those of their folders. Where none is called `train`, those of no such name are to learn from.
+ * Finds shards: those of a folder and its subfolders, a single one, or all that match a pattern with braces
+ * (`train-{000000..000099}.tar`). Their purpose is given by `train`, `val` and so on in their names or else in those of
+ * their folders. If none is called `train`, those without a purpose are for training.
  *
- * @throws DataError where there are none to learn from, or one that the pattern names is missing.
+ * @throws DataError if there are none for training, or one that the pattern names is missing.
  */
 export async function findShards(from: string, remarks: Remarks): Promise<ShardFiles> {
   const { directory, shards } = await listShards(from);
@@ -44,14 +44,14 @@ export async function findShards(from: string, remarks: Remarks): Promise<ShardF
   const named = of('train').length > 0;
   const train = named ? of('train') : of('unnamed');
   if (train.length === 0) {
-    const found = shards.length === 0 ? 'no shards (*.tar)' : `shards like ${shards[0]!.name}, but none to learn from`;
+    const found = shards.length === 0 ? 'no shards (*.tar)' : `shards like ${shards[0]!.name}, but no training shards`;
     throw new DataError(`${from} has ${found}: give a folder with shards like train-000000.tar and val-000000.tar`);
   }
   if (named && of('unnamed').length > 0) {
-    remarks.say(`Shards that are called neither train nor val are left out: ${someOf(of('unnamed').map(nameOf))}.`);
+    remarks.say(`Shards named neither train nor val are left out: ${someOf(of('unnamed').map(nameOf))}.`);
   }
   const missing = gaps(shards.map(nameOf));
-  if (missing.length > 0) remarks.say(`Of the numbered shards some are missing: ${someOf(missing)}.`);
+  if (missing.length > 0) remarks.say(`Some of the numbered shards are missing: ${someOf(missing)}.`);
   return { directory, train, validation: of('validation'), others: of('other') };
 }
 
@@ -88,7 +88,7 @@ async function listPattern(from: string): Promise<{ directory: string; shards: S
 
 type Purpose = 'train' | 'validation' | 'other' | 'unnamed';
 
-/** By words in the file's own name or, where it has none, in that of its folder. */
+/** By words in the file's own name or else in that of its folder. */
 function purposeOf(shard: string): Purpose {
   for (const part of shard.split('/').reverse()) {
     const words = part.toLowerCase().split(/[^a-z]+/);
@@ -99,7 +99,7 @@ function purposeOf(shard: string): Purpose {
   return 'unnamed';
 }
 
-/** Names that lack between the first and the last number of each kind of name. */
+/** Names missing between the first and the last number of each kind of name. */
 function gaps(names: readonly string[]): string[] {
   const kinds = new Map<string, Set<string>>();
   for (const name of names) {
@@ -113,7 +113,7 @@ function gaps(names: readonly string[]): string[] {
     const numbers = [...digits].map(Number);
     const width = Math.min(...[...digits].map((text) => text.length));
     const [first, last] = [Math.min(...numbers), Math.max(...numbers)];
-    // Numbers far apart count something else, such as a date.
+    // Numbers that are far apart are something else, such as a date.
     if (last - first > 10 * numbers.length) return [];
     const there = new Set(numbers);
     return Array.from({ length: last - first + 1 }, (_, i) => first + i)

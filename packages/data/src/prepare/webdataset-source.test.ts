@@ -17,7 +17,7 @@ beforeAll(async () => {
   for (let seed = 0; seed < 6; seed++) images.push(await jpeg(seed));
 });
 
-/** A shard of so many samples with these labels; their keys begin with the prefix. */
+/** A shard with a sample for each of these labels; their keys begin with the prefix. */
 async function shard(labels: readonly (number | string)[], prefix = ''): Promise<Buffer> {
   return tarOf(
     Object.fromEntries(
@@ -38,7 +38,7 @@ async function folderOf(files: Files): Promise<string> {
 const open = async (from: string) => webdatasetSource(from, sourceContext(await temporaryFolder()));
 const openFiles = async (files: Files) => open(await folderOf(files));
 
-/** The source of one shard of these files, as train.tar; one image of the classes 0 and 1 beside it for validation. */
+/** The source of one shard with these files, as train.tar, and one validation image each of classes 0 and 1. */
 const openTrain = async (files: Files) =>
   openFiles({ 'train.tar': await tarOf(files), 'val.tar': await shard([0, 1]) });
 
@@ -71,7 +71,7 @@ describe('shards', () => {
     expect(source.validation.map(({ label }) => label)).toEqual([1]);
     expect(readPlace('x', source.train[3]!).equals(images[1]!)).toBe(true);
     expect(Object.keys(source.train[0]!)).not.toContain('key');
-    expect(source.remarks).toEqual(['Found 2 shards of 4 images to learn from, 1 for validation; 3 classes.']);
+    expect(source.remarks).toEqual(['Found 2 shards of 4 training images, 1 for validation; 3 classes.']);
   });
 
   test.each([
@@ -84,21 +84,21 @@ describe('shards', () => {
     expect([source.train.length, source.validation.length]).toEqual([3, 1]);
   });
 
-  test('without others for validation, one image in ten is held out, the same every time', async () => {
+  test('without validation shards, one image in ten is held out, the same every time', async () => {
     const labels = Array.from({ length: 40 }, (_, i) => i % 2);
     const files = { '000.tar': await shard(labels) };
     const [first, second] = [await openFiles(files), await openFiles(files)];
     expect([first.train.length, first.validation.length]).toEqual([36, 4]);
     expect(first.validation.map(({ label }) => label).sort()).toEqual([0, 0, 1, 1]);
     expect(second.validation.map(({ name }) => name)).toEqual(first.validation.map(({ name }) => name));
-    expect(first.remarks![0]).toContain('40 images to learn from, one in ten of which is held out');
+    expect(first.remarks![0]).toContain('40 training images, one in ten of which is held out');
   });
 
-  test('called test are used for validation where there are no others and they have labels', async () => {
+  test('called test are used for validation if there are no others and they have labels', async () => {
     const train = await shard([0, 1, 0, 1]);
     const used = await openFiles({ 'train.tar': train, 'test.tar': await shard([1]) });
     expect(used.validation).toHaveLength(1);
-    expect(used.remarks).toContain('There are no shards called val: the images of test.tar are used for validation.');
+    expect(used.remarks).toContain('There are no shards named val: the images of test.tar are used for validation.');
     const unlabelled = await openFiles({ 'train.tar': train, 'test.tar': await tarOf({ 'a.jpg': images[0]! }) });
     expect(unlabelled.validation).toHaveLength(2);
     expect(unlabelled.remarks).toContain('test.tar have no labels and are left out.');
@@ -122,9 +122,9 @@ describe('shards', () => {
     const four = join(folder, 'four.tar');
     await writeFile(four, await shard([0, 1, 0, 1]));
     expect((await open(four)).train).toHaveLength(2);
-    // What is there is a folder, whatever its name.
+    // A folder is a folder, whatever its name.
     await rm(four);
-    await refused(open(join(folder, 'a-{1}')), 'has one image only');
+    await refused(open(join(folder, 'a-{1}')), 'has only one image');
   });
 
   test('that are compressed are unpacked first', async () => {
@@ -139,7 +139,7 @@ describe('shards', () => {
     expect(context.said).toHaveLength(2);
   });
 
-  test('that are missing between others, or are for nothing that is known, are named', async () => {
+  test('that are missing in a sequence, or belong to an unknown split, are named', async () => {
     const { remarks } = await openFiles({
       'train-08.tar': await shard([0, 1]),
       'train-11.tar': await shard([0, 1]),
@@ -147,21 +147,21 @@ describe('shards', () => {
       'samples.tar': 'not looked at',
     });
     expect(remarks!.slice(1)).toEqual([
-      'Shards that are called neither train nor val are left out: samples.tar.',
-      'Of the numbered shards some are missing: train-09.tar, train-10.tar.',
-      'No classes.txt names the classes: they are called by their numbers.',
+      'Shards named neither train nor val are left out: samples.tar.',
+      'Some of the numbered shards are missing: train-09.tar, train-10.tar.',
+      'There is no classes.txt, so the classes are named by their numbers.',
     ]);
   });
 });
 
 describe('archives', () => {
-  /** A shard of a sample with a long name, by tar-stream, which writes pax. */
+  /** A shard with a sample of a long name, by tar-stream, which writes pax. */
   async function paxShard(): Promise<Buffer> {
     const packed = pack();
     packed.entry({ name: 'folder', type: 'directory' });
     for (const [i, label] of [0, 1].entries()) {
       const key = `${'long/'.repeat(40)}${'ä'.repeat(60)}${i}`;
-      // As macOS's tar writes beside every file that has notes.
+      // As macOS's tar writes beside every file with extended attributes.
       packed.entry({ name: `${'long/'.repeat(40)}._${i}.jpg` }, 'Mac OS X');
       packed.entry({ name: `${key}.jpg`, pax: { 'LIBARCHIVE.xattr.com.apple.quarantine': 'x' } }, images[i]!);
       packed.entry({ name: `${key}.cls` }, `${label}`);
@@ -197,12 +197,12 @@ describe('archives', () => {
     },
   );
 
-  test('without their end are read; a member that breaks off is named', async () => {
+  test('without an end marker are read; a truncated member is named', async () => {
     const whole = await shard([0, 1]);
     const source = await openFiles({ 'train.tar': whole.subarray(0, -1024), 'val.tar': await shard([0]) });
     expect(source.train).toHaveLength(2);
     const from = openFiles({ 'train.tar': whole.subarray(0, -1024 - 512), 'val.tar': await shard([0]) });
-    await refused(from, 'train.tar breaks off: 1.cls at byte', 'should have 1 bytes, 0 are left: get it again');
+    await refused(from, 'train.tar is truncated: 1.cls at byte', 'should have 1 bytes, 0 are left: get it again');
   });
 });
 
@@ -220,15 +220,15 @@ describe('samples', () => {
       ['train.tar/a.b/c.jpg', 0],
       ['train.tar/a.b/d.img.v2.JPEG', 1],
     ]);
-    expect(source.remarks).toContain('1 file without an ending is left out: train.tar/README.');
+    expect(source.remarks).toContain('1 file without an extension is left out: train.tar/README.');
   });
 
-  test('may lie apart in their shard', async () => {
+  test('may be scattered in their shard', async () => {
     const source = await openTrain({ 'a.jpg': images[0]!, 'b.jpg': images[1]!, 'a.cls': '1', 'b.cls': '0' });
     expect(source.train.map(({ label }) => label)).toEqual([1, 0]);
   });
 
-  test('are labelled by many a field', async () => {
+  test('are labelled by many fields', async () => {
     const fields = ['label', 'cls', 'class', 'class_id', 'target'];
     const files: Files = {};
     for (const [i, field] of fields.entries()) {
@@ -238,7 +238,7 @@ describe('samples', () => {
     expect((await openTrain(files)).train.map(({ label }) => label)).toEqual([0, 1, 0, 1, 0]);
   });
 
-  test('by names of classes are numbered in their order, or that of a list of them', async () => {
+  test('labelled by class names are numbered in alphabetical order or that of a list', async () => {
     const shards = {
       'train.tar': await shard(['zebra', 'Paris, France', 'café'.normalize('NFD')]),
       'val.tar': await shard(['zebra']),
@@ -269,7 +269,7 @@ describe('samples', () => {
     expect(source.remarks).toContain('1 class has no images: 1.');
   });
 
-  test('that lack an image or a label are left out and counted', async () => {
+  test('that lack an image or a label are skipped and counted', async () => {
     const source = await openTrain({
       'a.jpg': images[0]!,
       'a.cls': '0',
@@ -290,36 +290,36 @@ describe('samples', () => {
   });
 });
 
-describe('what is wrong is told', () => {
+describe('reports errors:', () => {
   test('shards without labels, or without images', async () => {
     await refused(
       openTrain({ 'a.jpg': images[0]!, 'a.txt': 'a caption' }),
-      'train.tar hold no image with a label',
+      'train.tar contain no labelled images',
       '(KEY.cls with a number or a name, or KEY.json with `label`); there is KEY.jpg, KEY.txt',
     );
     await refused(openTrain({ 'a.cls': '1' }), 'there is KEY.cls');
     await refused(openTrain({}), 'there is nothing');
   });
 
-  test('folders without shards, or with none to learn from', async () => {
+  test('folders without shards, or without training shards', async () => {
     await refused(
       openFiles({ 'a.jpg': 'x' }),
       'has no shards (*.tar): give a folder with shards like train-000000.tar',
     );
-    await refused(openFiles({ 'val-0.tar': 'x' }), 'has shards like val-0.tar, but none to learn from');
+    await refused(openFiles({ 'val-0.tar': 'x' }), 'has shards like val-0.tar, but no training shards');
     await refused(open(join(await temporaryFolder(), 'nowhere')), 'there is no folder');
   });
 
   test.each<[string, Files, string]>([
-    ['a file twice', { 'a.jpg': 'x', 'a.JPG': 'x' }, 'train.tar holds a.JPG twice'],
+    ['a file twice', { 'a.jpg': 'x', 'a.JPG': 'x' }, 'train.tar contains a.JPG twice'],
     [
       'two images',
       { 'a.jpg': 'x', 'a.png': 'x', 'a.cls': '0' },
       'train.tar/a has 2 images (jpg, png): a sample must have one',
     ],
     ['two images of many dots', { 'a.1.jpg': 'x', 'a.2.jpg': 'x', 'a.cls': '0' }, 'its key ends at the first dot'],
-    ['an empty label', { 'a.jpg': 'x', 'a.cls': ' \n' }, 'a.cls is empty: it must hold a class'],
-    ['JSON that is none', { 'a.jpg': 'x', 'a.json': '{' }, 'train.tar: a.json is no JSON'],
+    ['an empty label', { 'a.jpg': 'x', 'a.cls': ' \n' }, 'a.cls is empty: it must contain a class'],
+    ['JSON that is none', { 'a.jpg': 'x', 'a.json': '{' }, 'train.tar: a.json is not JSON'],
     [
       'labels of two kinds',
       { 'a.jpg': 'x', 'a.cls': '1', 'b.jpg': 'x', 'b.cls': 'cat' },
@@ -328,12 +328,12 @@ describe('what is wrong is told', () => {
     [
       'numbers of something else',
       { 'a.jpg': 'x', 'a.cls': '123456789' },
-      'a label is 123456789, so labels seem to be no numbers of classes',
+      'a label is 123456789, so labels do not seem to be class numbers',
     ],
     [
       'a class that only validation has',
       { 'a.jpg': 'x', 'a.cls': '0' },
-      'val.tar/1.jpg is of the class 1, of which there are no images to learn from',
+      'val.tar/1.jpg is of the class 1, which has no training images',
     ],
   ])('%s', async (_, files, message) => {
     await refused(openTrain(files), message);
@@ -348,7 +348,10 @@ describe('what is wrong is told', () => {
   });
 
   test('a class of one image that could not be held out', async () => {
-    await refused(openFiles({ 'train.tar': await shard(['a', 'a', 'b']) }), 'the class b has one image only: give two');
+    await refused(
+      openFiles({ 'train.tar': await shard(['a', 'a', 'b']) }),
+      'the class b has only one image: give at least two',
+    );
   });
 
   test('what is no archive', async () => {

@@ -9,12 +9,12 @@ import { readSamples, type Sample, type Samples } from './webdataset-samples.js'
 import { findShards, type ShardFile } from './webdataset-shards.js';
 
 /**
- * Anybody's WebDataset shards: tar archives of images (`KEY.jpg`) and labels (`KEY.cls`, or a field of `KEY.json`). Images
- * are found by their places; compressed archives are unpacked first. Where no shards are for validation, one image in
- * ten is held out.
+ * WebDataset shards of any origin: tar archives of images (`KEY.jpg`) and labels (`KEY.cls`, or a field of `KEY.json`).
+ * Images are located within the archives; compressed archives are unpacked first. If there are no validation shards,
+ * one image in ten is held out.
  *
  * @param from the folder of the shards, one of them, or a pattern with braces
- * @throws DataError where there are none, they are damaged, or they lack images or labels.
+ * @throws DataError if there are none, they are damaged, or they lack images or labels.
  */
 export async function webdatasetSource(from: string, context: SourceContext): Promise<ImageSource> {
   const remarks = new Remarks();
@@ -30,7 +30,7 @@ export async function webdatasetSource(from: string, context: SourceContext): Pr
   const unknown = held.find(({ label }) => !known.has(label));
   if (unknown) {
     throw new DataError(
-      `${unknown.name} is of the class ${classes[unknown.label]!.name}, of which there are no images to learn from: add some, or remove it`,
+      `${unknown.name} is of the class ${classes[unknown.label]!.name}, which has no training images: add some, or remove it`,
     );
   }
   const names = classes.map(({ id }) => id);
@@ -52,14 +52,14 @@ export async function webdatasetSource(from: string, context: SourceContext): Pr
     train: withoutKey(splits.train),
     validation: withoutKey(splits.validation),
     remarks: [
-      `Found ${shards(trainShards)} of ${all.length.toLocaleString('en-US')} images to learn from, ${heldOut}; ${classes.length.toLocaleString('en-US')} classes.`,
+      `Found ${shards(trainShards)} of ${all.length.toLocaleString('en-US')} training images, ${heldOut}; ${classes.length.toLocaleString('en-US')} classes.`,
       ...remarks.lines(),
       ...ofClasses,
     ],
   };
 }
 
-/** Shards called test or dev are used where there are no others, and where they have labels: many test sets have none. */
+/** Shards called test or dev are used if there are no others, and if they have labels: many test sets have none. */
 async function readValidation(
   from: string,
   own: readonly ShardFile[],
@@ -74,7 +74,7 @@ async function readValidation(
   if (others.length === 0) return [];
   const { samples } = await read(others, context, new Remarks());
   if (samples.length === 0) remarks.say(`${namesOf(others)} have no labels and are left out.`);
-  else remarks.say(`There are no shards called val: the images of ${namesOf(others)} are used for validation.`);
+  else remarks.say(`There are no shards named val: the images of ${namesOf(others)} are used for validation.`);
   return samples;
 }
 
@@ -97,7 +97,7 @@ function checked(from: string, { samples, endings }: Samples, shards: readonly S
   if (samples.length > 0) return samples;
   const found = endings.size === 0 ? 'nothing' : someOf([...endings].sort().map((ending) => `KEY.${ending}`));
   throw new DataError(
-    `${from}: ${namesOf(shards)} hold no image with a label: a sample must be an image (KEY.jpg) and its class ` +
+    `${from}: ${namesOf(shards)} contain no labelled images: a sample must be an image (KEY.jpg) and its class ` +
       `(KEY.cls with a number or a name, or KEY.json with \`label\`); there is ${found}`,
   );
 }

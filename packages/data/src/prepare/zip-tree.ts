@@ -5,10 +5,10 @@ import { ArchiveTree } from './archive-tree.js';
 import type { ImageTree } from './image-tree.js';
 
 /**
- * The tree within a zip archive (or Zip64, of any size). Its directory is read once, and of each file the few bytes that
- * lie before its content; nothing is unpacked.
+ * The tree within a zip archive (or Zip64, of any size). It reads the directory once, and the few bytes before the
+ * content of each file; nothing is unpacked.
  *
- * @throws DataError where the archive breaks off, is damaged or encrypted.
+ * @throws DataError if the archive is truncated, damaged or encrypted.
  */
 export async function zipTree(file: string): Promise<ImageTree> {
   const tree = new ArchiveTree(file);
@@ -18,7 +18,7 @@ export async function zipTree(file: string): Promise<ImageTree> {
       for await (const entry of zip.eachEntry()) {
         if (!tree.wants(entry.fileName)) continue;
         if (!entry.canDecodeFileData()) {
-          throw new DataError(`${file}: ${entry.fileName} is encrypted or compressed in another way than by deflate`);
+          throw new DataError(`${file}: ${entry.fileName} is encrypted or compressed by a method other than deflate`);
         }
         const { fileDataStart: offset } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
         const { compressedSize: length, compressionMethod, crc32 } = entry;
@@ -30,7 +30,7 @@ export async function zipTree(file: string): Promise<ImageTree> {
     }
   } catch (error) {
     if (error instanceof DataError) throw error;
-    throw new DataError(`${file} breaks off or is no zip archive (${reason(error)}): get it again`, { cause: error });
+    throw new DataError(`${file} is truncated or not a zip archive (${reason(error)}): get it again`, { cause: error });
   }
   return tree;
 }

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 
-/** Whether a file has the size and checksum that are known of it. */
+/** Whether a file has the recorded size and checksum. */
 export async function hasChecksum(
   path: string,
   { bytes, sha256 }: { readonly bytes: number; readonly sha256: string },

@@ -5,9 +5,9 @@ import { reason } from '../files.js';
 import { ownScript } from '../own-script.js';
 
 /**
- * Decodes images in a thread of its own, which starts with the first one and does not keep a process alive. The work
- * itself is done in threads of libuv, as many as the lanes up to four: what is left for this one, a tenth of a millisecond
- * an image, would gain nothing from a second.
+ * Decodes images in a separate thread, which starts with the first one and does not keep the process alive. The work
+ * itself is done in libuv's threads, as many as the lanes up to four. The rest, a tenth of a millisecond per image,
+ * would gain nothing from a second thread.
  */
 export class Decoder {
   readonly imageBytes: number;
@@ -18,8 +18,8 @@ export class Decoder {
   #pool: Piscina<DecodeJob, Decoded> | undefined;
 
   /**
-   * @param lanes images to work on at a time
-   * @param script what the thread runs, of this package
+   * @param lanes images to decode in parallel
+   * @param script the thread's script, in this package
    */
   constructor(size: number, channels: number, lanes: number, script = 'decode-worker') {
     this.size = size;
@@ -30,9 +30,8 @@ export class Decoder {
   }
 
   /**
-   * The pixels of the images one after another, or the first of them that cannot be used. A thread that ends without
-   * an answer (for want of memory, say) is no reason to give up: the images are tried again, each alone, so that the
-   * one that ended it is found.
+   * The pixels of the images one after another, or the first of them that cannot be used. If the thread ends without an
+   * answer (out of memory, for example), the images are tried again one by one, to find the one that ended it.
    */
   async decode(images: DecodeJob['images']): Promise<Decoded> {
     try {
@@ -69,7 +68,7 @@ const endedBy = (error: unknown) => ({ reason: `the thread that decoded it ended
 
 function start(script: string): Piscina<DecodeJob, Decoded> {
   const { url, execArgv } = ownScript(script);
-  // A thread takes longer to start than a batch to decode: it stays.
+  // Starting a thread takes longer than decoding a batch, so it is kept.
   const threads = { minThreads: 1, maxThreads: 1, idleTimeout: Number.POSITIVE_INFINITY };
   const pool = new Piscina<DecodeJob, Decoded>({ filename: url.href, name: 'decode', execArgv, ...threads });
   // Jobs listen for themselves. Between them, an event that nobody listens to would end the process.

@@ -16,12 +16,12 @@ const entries = [
 const read = (bytes: Buffer) => decodeIndex('train.index', bytes, shards, 5);
 
 describe('the index', () => {
-  test('gives back what was put in', () => {
+  test('survives a round trip', () => {
     const { offsets, lengths, labels, checksums } = read(encodeIndex(entries));
     expect(entries.map((_, i) => [offsets[i], lengths[i], labels[i], checksums[i]])).toEqual(entries);
   });
 
-  test('cut off anywhere is refused', () => {
+  test('truncated anywhere is refused', () => {
     const bytes = encodeIndex(entries);
     for (let length = 0; length < bytes.length; length++) {
       expect(() => read(bytes.subarray(0, length))).toThrow(DataError);
@@ -30,18 +30,18 @@ describe('the index', () => {
   });
 
   test.each([
-    ['beyond its shard', [1536, 2561, 0, 0], 'image 1 does not lie in its shard'],
-    ['in a header', [0, 100, 0, 0], 'image 1 does not lie in its shard'],
-    ['between blocks', [513, 100, 0, 0], 'image 1 does not lie in its shard'],
-    ['empty', [512, 0, 0, 0], 'image 1 does not lie in its shard'],
+    ['beyond its shard', [1536, 2561, 0, 0], 'image 1 is not within its shard'],
+    ['in a header', [0, 100, 0, 0], 'image 1 is not within its shard'],
+    ['between blocks', [513, 100, 0, 0], 'image 1 is not within its shard'],
+    ['empty', [512, 0, 0, 0], 'image 1 is not within its shard'],
     ['of an unknown class', [512, 10, 5, 0], 'image 1 is of class 5 of 5'],
   ] as const)('an image %s is refused', (_, entry, message) => {
     const bytes = encodeIndex([entries[0], entry, entries[2]]);
     expect(() => read(bytes)).toThrow(message);
   });
 
-  test('of another number of images than the shards have is refused', () => {
-    expect(() => read(encodeIndex(entries.slice(1)))).toThrow('it has 2 images, the shards have 3');
+  test('with another number of images than the shards is refused', () => {
+    expect(() => read(encodeIndex(entries.slice(1)))).toThrow('it has 2 images, but the shards have 3');
   });
 
   test('of random bytes is refused', () => {
@@ -52,7 +52,7 @@ describe('the index', () => {
     );
   });
 
-  test('mutated is read or refused, and never leads beyond a shard', async () => {
+  test('mutated is read or refused, and never points beyond a shard', async () => {
     const { read, refused } = await fuzzIndex({ inputs: 4000, seed: 2 });
     expect(read + refused).toBe(4000);
     expect(read).toBeGreaterThan(10);

@@ -1,6 +1,6 @@
 import { DataError } from '@alex/tensor';
 
-/** Where the images of a split lie, and what they show. All columns have one value an image. */
+/** The locations and labels of a split's images. All columns have one value per image. */
 export interface ImageIndex {
   /** Of the image's bytes within its shard. */
   readonly offsets: Uint32Array;
@@ -10,7 +10,7 @@ export interface ImageIndex {
   readonly checksums: Uint32Array;
 }
 
-/** `ALEXIDX1`, the number of images, a word of 0; then four words an image. All words are 32 bits, little-endian. */
+/** `ALEXIDX1`, the number of images, a word of 0; then four words per image. All words are 32 bits, little-endian. */
 const magic = Buffer.from('ALEXIDX1', 'latin1');
 const headerBytes = 16;
 const recordBytes = 16;
@@ -29,10 +29,10 @@ export function encodeIndex(entries: readonly Entry[]): Buffer {
 }
 
 /**
- * Reads an index and checks that every image lies within its shard and has a class.
+ * Reads an index and checks that every image is within its shard and has a class.
  *
- * @param shards how many images and bytes each shard has, in their order
- * @throws DataError where the file is none, or does not fit the shards.
+ * @param shards number of images and bytes of each shard, in order
+ * @throws DataError if the file is not an index, or does not fit the shards.
  */
 export function decodeIndex(
   name: string,
@@ -44,7 +44,7 @@ export function decodeIndex(
   if (bytes.length < headerBytes || !bytes.subarray(0, 8).equals(magic)) throw damaged('it begins with something else');
   const count = bytes.readUInt32LE(8);
   const promised = shards.reduce((sum, { images }) => sum + images, 0);
-  if (count !== promised) throw damaged(`it has ${count} images, the shards have ${promised}`);
+  if (count !== promised) throw damaged(`it has ${count} images, but the shards have ${promised}`);
   if (bytes.length !== headerBytes + count * recordBytes) {
     throw damaged(`it has ${bytes.length} bytes, ${count} images need ${headerBytes + count * recordBytes}`);
   }
@@ -56,7 +56,7 @@ export function decodeIndex(
     for (const end = i + shard.images; i < end; i++) {
       const [offset, length] = [index.offsets[i]!, index.lengths[i]!];
       if (offset < 512 || offset % 512 !== 0 || length === 0 || offset + length > shard.bytes) {
-        throw damaged(`image ${i} does not lie in its shard`);
+        throw damaged(`image ${i} is not within its shard`);
       }
       if (index.labels[i]! >= classes) throw damaged(`image ${i} is of class ${index.labels[i]} of ${classes}`);
     }

@@ -20,7 +20,7 @@ describe('dataset.json', () => {
     expect(parse(exampleManifest)).toEqual(exampleManifest);
   });
 
-  test('is read as well where it still calls images pictures', () => {
+  test('is read even if it still calls images pictures', () => {
     const old = JSON.stringify(exampleManifest)
       .replaceAll('"images":', '"pictures":')
       .replaceAll('"meanImage":', '"meanPicture":');
@@ -54,25 +54,25 @@ describe('dataset.json', () => {
     expect(() => parse(changed(path, value))).toThrow(message);
   });
 
-  test('cut off is refused', () => {
+  test('truncated is refused', () => {
     const text = JSON.stringify(exampleManifest);
     for (let length = 0; length < text.length; length += 7) {
       expect(() => parseManifest('dataset.json', text.slice(0, length))).toThrow('dataset.json is not JSON');
     }
   });
 
-  test('mutated is read or refused', async () => {
+  test('reads or refuses mutated files', async () => {
     const { read, refused } = await fuzzManifest({ inputs: 2000, seed: 3 });
     expect(read + refused).toBe(2000);
   });
 });
 
-describe('arrays as NumPy has them', () => {
-  test('give back what was put in', () => {
+describe("arrays in NumPy's format", () => {
+  test('survive a round trip', () => {
     const values = [1.5, -2, 0, 3e38, 1e-40, 7];
     const bytes = encodeNpy([2, 3], values);
     expect(decodeNpy('mean.npy', bytes, [2, 3])).toEqual(Float32Array.from(values));
-    // The format's own words: magic, version 1.0, data at a multiple of 64.
+    // The format's own definition: magic, version 1.0, data at a multiple of 64.
     expect(bytes.toString('latin1', 1, 6)).toBe('NUMPY');
     expect((bytes.length - 4 * values.length) % 64).toBe(0);
     expect(bytes.toString('latin1')).toContain("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }");
@@ -81,7 +81,7 @@ describe('arrays as NumPy has them', () => {
 
   test('of another shape, type or length are refused', () => {
     const bytes = encodeNpy([2, 3], [1, 2, 3, 4, 5, 6]);
-    expect(() => decodeNpy('mean.npy', bytes, [3, 2])).toThrow('mean.npy holds no float32 [3, 2]');
+    expect(() => decodeNpy('mean.npy', bytes, [3, 2])).toThrow('mean.npy contains no float32 [3, 2]');
     expect(() => decodeNpy('mean.npy', bytes.subarray(1), [2, 3])).toThrow(DataError);
     expect(() => decodeNpy('mean.npy', bytes.subarray(0, -1), [2, 3])).toThrow(DataError);
   });

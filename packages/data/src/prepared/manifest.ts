@@ -3,23 +3,23 @@ import { DataError } from '@alex/tensor';
 import * as v from 'valibot';
 import { readWhole } from '../files.js';
 
-/** The file that makes a folder a prepared data set; it is written last. */
+/** The file that identifies a folder as a prepared data set; it is written last. */
 export const manifestFile = 'dataset.json';
-/** Where a preparation keeps what it has until it is finished. */
+/** The folder for intermediate results of a preparation. */
 export const workshopFolder = '.unfinished';
-/** Of `dataset.json`. It rises where an older program would read the folder wrongly. */
+/** Version of `dataset.json`. It rises when an older program would read the folder wrongly. */
 export const manifestVersion = 1;
 
 const whole = (least: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(least));
 const finite = v.pipe(v.number(), v.finite());
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
-/** Beside `dataset.json`: no name may lead elsewhere. */
+/** Next to `dataset.json`: no name may lead elsewhere. */
 const fileName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][\w.-]*$/, 'must be a plain file name'));
 const fileSchema = v.object({ file: fileName, bytes: whole(0), sha256 });
 
 const splitSchema = v.object({
   images: whole(1),
-  /** How many were not usable; `rejected.jsonl` says which, and why. */
+  /** Number of unusable images; `rejected.jsonl` lists them with reasons. */
   rejected: whole(0),
   index: fileSchema,
   shards: v.pipe(v.array(v.object({ ...fileSchema.entries, images: whole(0) })), v.minLength(1)),
@@ -33,12 +33,12 @@ const manifestSchema = v.object({
     kind: v.string(),
     /** Names of the files or folder that it came from. */
     from: v.array(v.string()),
-    /** What somebody should know about how they were read. */
+    /** Remarks about how they were read. */
     remarks: v.exactOptional(v.array(v.string())),
     /** Checksum of what was read: of the CRC-32 of each image's bytes in the source. */
     digest: v.exactOptional(sha256),
   }),
-  /** Of the source's list and everything that was asked for: what a preparation that continues must agree with. */
+  /** Of the source's list and all options: a preparation only continues if it agrees. */
   fingerprint: sha256,
   preprocessing: v.object({
     description: v.string(),
@@ -46,7 +46,7 @@ const manifestSchema = v.object({
     channels: v.picklist([1, 3]),
     encoding: v.picklist(['jpg', 'png']),
     quality: v.exactOptional(whole(1)),
-    /** Versions of what decoded and encoded. */
+    /** Versions of the decoder and encoder. */
     tools: v.record(v.string(), v.string()),
   }),
   classes: v.pipe(v.array(v.object({ id: v.string(), name: v.string() })), v.minLength(2)),
@@ -55,11 +55,11 @@ const manifestSchema = v.object({
   splits: v.object({ train: splitSchema, validation: splitSchema }),
   /** Over all training images, in pixel values from 0 to 255. */
   statistics: v.object({
-    /** `[channels, size, size]`, float32, as a file of NumPy. */
+    /** `[channels, size, size]`, float32, as a NumPy file. */
     meanImage: fileSchema,
     mean: v.array(finite),
     covariance: v.array(v.array(finite)),
-    /** Of the principal components, the largest first; and these, one a row. */
+    /** Of the principal components, the largest first; and the components, one per row. */
     standardDeviations: v.array(v.pipe(finite, v.minValue(0))),
     axes: v.array(v.array(finite)),
   }),
@@ -70,14 +70,14 @@ const manifestSchema = v.object({
   ),
 });
 
-/** `dataset.json`: what a folder of shards holds, where it comes from and how it was made. */
+/** `dataset.json`: the contents of a folder of shards, their origin, and how they were created. */
 export type Manifest = v.InferOutput<typeof manifestSchema>;
 export type SplitManifest = v.InferOutput<typeof splitSchema>;
 
 /**
  * Reads the `dataset.json` of a folder.
  *
- * @throws DataError where it is missing, damaged or of a newer version.
+ * @throws DataError if it is missing, damaged or of a newer version.
  */
 export async function readManifest(directory: string): Promise<Manifest> {
   const file = join(directory, manifestFile);
@@ -95,7 +95,7 @@ export function parseManifest(file: string, text: string): Manifest {
   try {
     json = JSON.parse(inTodaysNames(text));
   } catch {
-    throw new DataError(`${file} is not JSON (it was changed, or cut off): ${remedy}`);
+    throw new DataError(`${file} is not JSON (it was changed or truncated): ${remedy}`);
   }
   const version = v.safeParse(v.object({ format: v.literal('alex-dataset'), version: whole(1) }), json);
   if (version.success && version.output.version > manifestVersion) {

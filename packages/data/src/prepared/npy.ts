@@ -2,7 +2,7 @@ import { DataError } from '@alex/tensor';
 
 const magic = Buffer.from('\x93NUMPY\x01\x00', 'latin1');
 
-/** An array of float32 as the file format of NumPy, version 1.0, for whoever wants to look at it. */
+/** A float32 array in NumPy's file format, version 1.0, for inspection with other tools. */
 export function encodeNpy(shape: readonly number[], values: ArrayLike<number>): Buffer {
   const data = Buffer.alloc(4 * values.length);
   for (let i = 0; i < values.length; i++) data.writeFloatLE(values[i]!, 4 * i);
@@ -28,9 +28,9 @@ export function npyHeader(shape: readonly number[], least = 0): Buffer {
 }
 
 /**
- * Reads what `encodeNpy` wrote.
+ * Reads a file of `encodeNpy`.
  *
- * @throws DataError where the file holds anything else than float32 of this shape.
+ * @throws DataError if the file contains anything but float32 of this shape.
  */
 export function decodeNpy(name: string, bytes: Buffer, shape: readonly number[]): Float32Array {
   const count = shape.reduce((product, size) => product * size, 1);

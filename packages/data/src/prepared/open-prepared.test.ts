@@ -49,7 +49,7 @@ async function damage(directory: string, image: number): Promise<string> {
 }
 
 describe('reading', () => {
-  test('gives the same whatever the order, the workers and the memory', async () => {
+  test('gives the same images for any order, number of workers and cache', async () => {
     const all = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
     const { pixels, labels } = await (await openPrepared(prepared, { workers: 1, cacheBytes: 0 })).train.read(all);
     const bytes = 16 * 16 * 3;
@@ -65,7 +65,7 @@ describe('reading', () => {
     }
   });
 
-  test('keeps what was decoded while memory lasts', async () => {
+  test('keeps decoded images while memory lasts', async () => {
     const copy = await copyOfPrepared();
     const { train } = await openPrepared(copy);
     const before = await train.read([1, 5]);
@@ -93,7 +93,7 @@ describe('reading', () => {
     expect(await from(1, 2)).toEqual(whole.slice(5));
   });
 
-  test('refuses an image that there is none of', async () => {
+  test('refuses an image that does not exist', async () => {
     const { train } = await openPrepared(prepared);
     await expect(train.read([0, 10])).rejects.toThrow(ConfigError);
     expect(() => train.imageName(-1)).toThrow('has images 0 to 9');
@@ -111,7 +111,7 @@ describe('reading', () => {
 });
 
 describe('damage', () => {
-  test('of an image is found when it is read, and named with its shard', async () => {
+  test('to an image is found when it is read, and named with its shard', async () => {
     const copy = await copyOfPrepared();
     const shard = await damage(copy, 6);
     expect(shard).toBe('train-000001.tar');
@@ -126,11 +126,11 @@ describe('damage', () => {
   });
 
   test.each([
-    ['a shard that breaks off', 'train-000001.tar', /train-000001\.tar has 700 bytes, it was prepared with \d+/],
+    ['a shard that breaks off', 'train-000001.tar', /train-000001\.tar has 700 bytes, but was prepared with \d+/],
     ['an index that breaks off', 'train.index', /train\.index is missing or damaged/],
     ['a mean image that breaks off', 'mean-image.npy', /mean-image\.npy is missing or damaged/],
     ['a description that breaks off', 'dataset.json', /dataset\.json is not JSON/],
-  ])('%s is found at once', async (_, file, message) => {
+  ])('in %s is found at once', async (_, file, message) => {
     const copy = await copyOfPrepared();
     await truncate(join(copy, file), file.endsWith('.tar') ? 700 : 40);
     const opening = openPrepared(copy);
@@ -138,7 +138,7 @@ describe('damage', () => {
     await expect(opening).rejects.toThrow(message);
   });
 
-  test('a shard that is gone is found at once', async () => {
+  test('in a shard that is gone is found at once', async () => {
     const copy = await copyOfPrepared();
     await rm(join(copy, 'validation-000000.tar'));
     await expect(openPrepared(copy)).rejects.toThrow('validation-000000.tar (ENOENT');

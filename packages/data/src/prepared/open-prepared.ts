@@ -15,18 +15,18 @@ import { readManifest, type SplitManifest } from './manifest.js';
 import { decodeNpy } from './npy.js';
 
 export interface PreparedOptions {
-  /** Images to decode at a time; unless said, the number of cores. What is read does not depend on it. */
+  /** Images to decode in parallel. Default: the number of cores. Results do not depend on it. */
   workers?: number | undefined;
-  /** Bytes of decoded images to keep in memory; 1 GiB unless said, which is 5,461 images of 256 x 256. */
+  /** Memory for decoded images, in bytes. Default: 1 GiB, which is 5,461 images of 256 x 256. */
   cacheBytes?: number | undefined;
 }
 
 /**
- * Opens what `prepareDataset` made: images are found by the index and decoded beside the main thread, which is
- * handed whole batches without copying them. Reads of several batches may be asked for at once.
+ * Opens a data set created by `prepareDataset`. Images are located by the index and decoded outside the main thread,
+ * which gets whole batches without copying. Several batches may be requested at once.
  *
- * @throws DataError where the folder is not prepared, not finished, of a newer version, or a file of it is missing or
- *   damaged. The bytes of an image are checked when it is read, and an error names it and its shard.
+ * @throws DataError if the folder is not prepared, not finished, of a newer version, or one of its files is missing or
+ * damaged. The bytes of an image are verified when it is read; an error names it and its shard.
  */
 export async function openPrepared(directory: string, options: PreparedOptions = {}): Promise<Dataset> {
   const { workers = availableParallelism(), cacheBytes = defaultCacheBytes } = options;
@@ -96,7 +96,7 @@ function preparedSplit(
     );
   };
 
-  /** The name of the image within its shard, which lies before it. */
+  /** The name of the image within its shard, from the header before it. */
   function imageName(i: number): string {
     const shard = shards[shardOf[checkIndex(name, labels.length, i)]!]!.file;
     try {
@@ -157,14 +157,14 @@ async function readChecked(
   throw new DataError(`${path} is missing or damaged: prepare the data again`);
 }
 
-/** The right sizes are soon seen; their content is checked image by image, or as a whole by `verifyPrepared`. */
+/** Sizes are checked quickly; contents are verified image by image, or as a whole by `verifyPrepared`. */
 async function checkShards(directory: string, { shards }: SplitManifest): Promise<void> {
   for (const { file, bytes } of shards) {
     const path = join(directory, file);
     try {
       const { size } = await stat(path);
       if (size === bytes) continue;
-      throw new DataError(`${path} has ${size} bytes, it was prepared with ${bytes}: prepare the data again`);
+      throw new DataError(`${path} has ${size} bytes, but was prepared with ${bytes}: prepare the data again`);
     } catch (error) {
       if (error instanceof DataError) throw error;
       throw new DataError(`cannot read ${path} (${reason(error)}): prepare the data again`, { cause: error });

@@ -6,8 +6,8 @@ import { readManifest } from './manifest.js';
 /**
  * Compares every file of a prepared data set with its checksum.
  *
- * @param onFile is told how many of how many files were read
- * @throws DataError that names the files that differ.
+ * @param onFile called with the number of files read, and their total
+ * @throws DataError that lists the files that differ.
  */
 export async function verifyPrepared(
   directory: string,
@@ -23,6 +23,6 @@ export async function verifyPrepared(
   if (wrong.length === 0) return;
   throw new DataError(
     `${directory}: ${wrong.slice(0, 5).join(', ')}${wrong.length > 5 ? ` and ${wrong.length - 5} more` : ''} ` +
-      'is not what was prepared (changed, cut off or missing): remove the folder and prepare the data again',
+      'is not what was prepared (changed, truncated or missing): remove the folder and prepare the data again',
   );
 }

@@ -2,12 +2,12 @@
 export type Matrix = readonly (readonly number[])[];
 
 /**
- * The matrices of the minimal algorithm F(m, r), which computes `m` neighbouring outputs of a correlation with `r` weights
- * by `m + r - 1` products instead of `m * r`: `output * ((weights * w) x (input * x))`, where `x` multiplies value by
- * value. In two dimensions each of them is applied to rows and columns.
+ * The matrices of the minimal algorithm F(m, r), which computes `m` neighbouring outputs of a correlation with `r`
+ * weights with `m + r - 1` products instead of `m * r`: `output * ((weights * w) x (input * x))`, where `x` multiplies
+ * element by element. In two dimensions, each matrix is applied to rows and columns.
  */
 export interface CookToom {
-  /** Products of one dimension, and inputs that a tile reads: `m + r - 1`. */
+  /** Products per dimension, and inputs that a tile reads: `m + r - 1`. */
   readonly size: number;
   /** `size x size`, applied to a tile of the input (`B^T` in the papers). */
   readonly input: Matrix;
@@ -18,19 +18,20 @@ export interface CookToom {
 }
 
 /**
- * Where polynomials are evaluated, in the order in which larger tiles take them up; the last place is always infinity.
- * Powers of two keep products exact. 1/2 and -2 lose half as much as the 2 and -2 of the papers (`docs/winograd.md`).
+ * Interpolation points, in the order in which larger tiles add them; the last one is always infinity. Powers of two
+ * keep products exact. 1/2 and -2 lose half as much precision as 2 and -2 in the papers (`docs/winograd.md`).
  */
 const points = [0, 1, -1, 0.5, -2, -0.5, 2];
 
 /**
- * Derives F(m, r) (Cook and Toom, as Winograd uses it): polynomials are multiplied by evaluating both at `m + r - 2` points
- * and at infinity, multiplying values, and interpolating (Lagrange); the transpose of that is a correlation.
+ * Derives F(m, r) by Cook and Toom's method, as Winograd uses it. It multiplies polynomials by evaluating both at
+ * `m + r - 2` points and at infinity, multiplying the values, and interpolating (Lagrange); the transpose of this is a
+ * correlation.
  *
- * Every entry is exact in floating point, but for one division in each of `weights`, which is rounded once.
+ * All entries are exact in floating point, except for one division in each entry of `weights`, which is rounded once.
  *
- * @param candidates - different numbers of few binary digits, of which the first `m + r - 2` are used
- * @throws RangeError where there are too few of them.
+ * @param candidates - distinct numbers with few binary digits, of which the first `m + r - 2` are used
+ * @throws RangeError if there are too few of them
  */
 export function cookToom(m: number, r: number, candidates: readonly number[] = points): CookToom {
   const size = m + r - 1;

@@ -1,19 +1,19 @@
 import { type Matrix, transpose } from './cook-toom.js';
 
-/** WGSL `let` statements, and expressions for what they compute. */
+/** WGSL `let` statements, and expressions for their results. */
 interface StraightLine {
   readonly statements: readonly string[];
   readonly results: readonly string[];
 }
 
 /**
- * WGSL without loops or arrays, which software drivers are slow with, for `matrix * X * transpose(matrix)` of a square `X`
- * of numbers or vectors.
+ * WGSL for `matrix * X * transpose(matrix)` of a square `X` of numbers or vectors, without loops or arrays, which are
+ * slow on software drivers.
  *
- * Values are loaded by columns and stored by rows, so that none is alive for longer than it must be.
+ * Values are loaded by columns and stored by rows, to keep live ranges short.
  *
  * @param load - an expression for a value of `X`
- * @param store - a statement that keeps a value of the result
+ * @param store - a statement that stores a value of the result
  */
 export function onBothAxes(
   matrix: Matrix,
@@ -46,8 +46,8 @@ export function onBothAxes(
 }
 
 /**
- * `matrix * values`. The matrices of a point and its negative differ in signs only, so half of their sums are shared:
- * either two values always come with the same factor but for the sign, or two results do.
+ * `matrix * values`. The matrices of a point and its negative differ only in signs, so half of their sums are shared:
+ * either two values always have the same factor up to the sign, or two results do.
  */
 export function multiply(matrix: Matrix, values: readonly string[], prefix: string): StraightLine {
   const statements: string[] = [];
@@ -58,7 +58,7 @@ export function multiply(matrix: Matrix, values: readonly string[], prefix: stri
     return name;
   };
 
-  // Values that always come together are replaced by their sum and their difference.
+  // Values that always occur together are replaced by their sum and their difference.
   let columns = transpose(matrix).map((factors, index) => ({ factors, value: values[index]! }));
   for (const [first, second] of pairsThatDifferInSigns(transpose(matrix))) {
     const [a, b] = [columns[first]!, columns[second]!];
@@ -91,7 +91,7 @@ export function multiply(matrix: Matrix, values: readonly string[], prefix: stri
   return { statements, results };
 }
 
-/** Disjoint pairs of rows with equal magnitudes, where some signs are equal and some are not. */
+/** Disjoint pairs of rows with equal magnitudes, in which some signs are equal and some are not. */
 function pairsThatDifferInSigns(matrix: Matrix): [number, number][] {
   const pairs: [number, number][] = [];
   const free = new Set(matrix.keys());
@@ -111,7 +111,7 @@ function pairsThatDifferInSigns(matrix: Matrix): [number, number][] {
   return pairs;
 }
 
-/** A sum of multiples. A factor that all terms share is applied once. */
+/** A sum of multiples. A factor common to all terms is applied once. */
 function combination(factors: readonly number[], values: readonly string[]): string {
   const terms = factors.flatMap((factor, index) => (factor === 0 ? [] : [{ factor, value: values[index]! }]));
   const shared = Math.abs(terms[0]!.factor);
@@ -121,7 +121,7 @@ function combination(factors: readonly number[], values: readonly string[]): str
       values,
     )})`;
   }
-  // A positive term first, so that no sign is applied on its own.
+  // A positive term comes first, so that no separate negation is needed.
   const ordered = [...terms.filter(({ factor }) => factor > 0), ...terms.filter(({ factor }) => factor < 0)];
   return ordered
     .map(({ factor, value }, index) => {

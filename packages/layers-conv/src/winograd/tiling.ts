@@ -4,20 +4,20 @@ import { type CookToom, cookToom } from './cook-toom.js';
 /** Outputs that one tile covers along each axis. */
 export type WinogradTile = 2 | 3 | 4 | 5 | 6;
 
-/** How an image is cut into tiles that overlap in what they read. */
+/** How an image is divided into tiles whose inputs overlap. */
 export interface Tiling {
   readonly tile: WinogradTile;
   readonly matrices: CookToom;
-  /** Tiles along each axis; the last ones may reach beyond the image. */
+  /** Tiles along each axis; the last ones may extend beyond the image. */
   readonly rows: number;
   readonly columns: number;
   readonly batch: number;
 }
 
-/** Neighbouring places in the list of all tiles x images (images fastest). */
+/** Consecutive entries in the list of all tiles x images (images fastest). */
 export interface Slice {
   readonly first: number;
-  /** A multiple of four: the last slice may reach beyond the end of the list, where every value is zero. */
+  /** A multiple of four. The last slice may extend beyond the end of the list, where every value is zero. */
   readonly length: number;
 }
 
@@ -37,15 +37,15 @@ export function placesOf({ rows, columns, batch }: Tiling): number {
   return rows * columns * batch;
 }
 
-/** Products of a pair of maps. */
+/** Products per pair of maps. */
 export function productsOf(tiling: Tiling): number {
   return placesOf(tiling) * tiling.matrices.size ** 2;
 }
 
 /**
- * Cuts the list of tiles x images so that no tensor of transformed values is larger than the adapter binds at once.
+ * Divides the list of tiles x images so that no tensor of transformed values exceeds the adapter's largest binding.
  *
- * @param maps - the most maps that are transformed
+ * @param maps - the largest number of maps that are transformed
  */
 export function slicesOf(gpu: Pick<Gpu, 'bindingBytes'>, tiling: Tiling, maps: number): Slice[] {
   const places = placesOf(tiling);

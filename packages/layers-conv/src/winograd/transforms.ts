@@ -5,9 +5,10 @@ import { onBothAxes } from './straight-line.js';
 import { kernelSize, placesOf, type Slice, type Tiling } from './tiling.js';
 
 /*
- * Kernels between images or weights and the values of their polynomials at pairs of points: `[point][map][place]`, where
- * places are tiles x images, or `[point][map][map]` for weights. One invocation transforms one tile (of four images where
- * it can), so that the values at one point, which stand far apart, are each written in whole lines.
+ * Kernels that transform images or weights to the values of their polynomials at pairs of points, and back. Values are stored
+ * as `[point][map][place]`, where places are tiles x images, or as `[point][map][map]` for weights. One invocation transforms
+ * one tile (of four images if possible). Values at different points are far apart in memory, and neighbouring invocations
+ * write whole lines of each.
  */
 
 /** Feature maps of a batch in memory. */
@@ -18,14 +19,14 @@ interface FeatureMaps {
   readonly width: number;
 }
 
-/** Images that an invocation takes at once, and the names of what reaches them. */
+/** Images that an invocation computes at once, and the names of the functions that access them. */
 function widthOf({ batch }: Tiling) {
   return batch % 4 === 0
     ? ({ images: 4, suffix: '4', zero: 'vec4f()' } as const)
     : ({ images: 1, suffix: '', zero: '0.0' } as const);
 }
 
-/** WGSL for the tile and the image of invocation `i`, which works on a map and a place of the slice. */
+/** WGSL for the tile and image of invocation `i`, which computes one map at one position of the slice. */
 function placeOf(tiling: Tiling, slice: Slice, images: number): string {
   return `let map = i / ${slice.length / images}u;
 let place = ${slice.first / images}u + i % ${slice.length / images}u;
@@ -36,9 +37,9 @@ let tile_x = tile % ${tiling.columns}u;`;
 }
 
 /**
- * Records the transformation of an image's tiles by `matrix`, whose columns are the positions of a tile.
+ * Records the transform of an image's tiles by `matrix`, whose columns are the positions of a tile.
  *
- * @param options.first - where the tile at the top left begins in the image; what lies outside is zero
+ * @param options.first - where the top left tile begins in the image; values outside the image are zero
  */
 export function recordTilesToPoints(
   recorder: Recorder,
@@ -57,7 +58,7 @@ export function recordTilesToPoints(
   const elements = (maps * slice.length) / images;
   const points = recorder.tensor(label, [matrix.length ** 2, maps, slice.length]);
   const row = tiling.batch / images;
-  // The slice may reach beyond the last tile: as if below the image.
+  // If the slice extends beyond the last tile, its positions are treated as below the image.
   const beyond = slice.first + slice.length > placesOf(tiling);
   const top = `i32(tile_y) * ${tiling.tile} + ${first.top}`;
   const axis = (name: string, start: number, tiles: number, size: number, checked: boolean, stride: number) => {
@@ -97,7 +98,7 @@ ${onBothAxes(
   return points;
 }
 
-/** Records the transformation of products back into the outputs of tiles, plus a bias of each map. */
+/** Records the transform of products back into the outputs of tiles, plus a bias for each map. */
 export function recordPointsToTiles(
   recorder: Recorder,
   options: {
@@ -150,8 +151,8 @@ ${onBothAxes(
 }
 
 /**
- * Records the transformation of weights `[filter][channel][y][x]` (of each group) for products over channels, as
- * `[point][group][channel][filter]`; or for products over filters, turned by half a turn, as
+ * Records the transform of weights `[filter][channel][y][x]` (of each group): for products over channels, as
+ * `[point][group][channel][filter]`; for products over filters, rotated by 180 degrees, as
  * `[point][group][filter][channel]`.
  */
 export function recordWeightsToPoints(
@@ -193,7 +194,7 @@ ${onBothAxes(
   return points;
 }
 
-/** Records the transformation of summed products `[point][group][filter][channel]` into the gradient of the weights. */
+/** Records the transform of summed products `[point][group][filter][channel]` into the gradient of the weights. */
 export function recordPointsToWeights(
   recorder: Recorder,
   options: {

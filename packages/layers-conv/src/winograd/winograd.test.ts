@@ -38,7 +38,7 @@ function winogradLayer({ filters, kernel, stride, padding, groups }: Window, til
   };
 }
 
-/** Stated in `docs/winograd.md`: the largest difference, as a share of the largest value. */
+/** Stated in `docs/winograd.md`: the largest difference relative to the largest value. */
 const bounds: Readonly<Record<WinogradTile, number>> = { 2: 2e-6, 3: 1e-5, 4: 1e-5, 5: 3e-5, 6: 3e-5 };
 
 async function expectAgreement(gpu: Gpu, window: Window, tile: WinogradTile, bias = true) {
@@ -53,7 +53,7 @@ async function expectAgreement(gpu: Gpu, window: Window, tile: WinogradTile, bia
   for (const [name, error] of Object.entries(errors)) expect(error, `${name} of ${text}`).toBeLessThan(bounds[tile]);
 }
 
-/** Ragged sizes, odd batches, groups, and padding on some sides only, also more than the kernel. */
+/** Ragged sizes, odd batches, groups, and padding on some sides only, even wider than the kernel. */
 const windows: fc.Arbitrary<Window> = fc
   .record({
     batch: fc.constantFrom(1, 2, 3, 4, 5, 8),

@@ -11,12 +11,15 @@ import {
   recordWeightsToPoints,
 } from './transforms.js';
 
-/** Whether a convolution can be computed by these functions: kernels of 3 x 3 at every position. */
+/** Whether these functions can compute a convolution: 3 x 3 kernels with stride 1. */
 export function winogradFits({ kernel, stride }: Pick<Geometry, 'kernel' | 'stride'>): boolean {
   return kernel.every((size) => size === kernelSize) && stride.every((step) => step === 1);
 }
 
-/** Records the convolution in tiles: input and weights to points, a matrix product at each point, and back. */
+/**
+ * Records the convolution in tiles: transforms input and weights to points, multiplies matrices at each point, and
+ * transforms back.
+ */
 export function recordWinogradForward(
   recorder: Recorder,
   geometry: Geometry,
@@ -42,7 +45,7 @@ export function recordWinogradForward(
   });
 }
 
-/** Records the gradient of the input: the convolution of the output's gradient with the weights turned by half a turn. */
+/** Records the input gradient: the convolution of the output gradient with the weights rotated by 180 degrees. */
 export function recordWinogradInputGradient(
   recorder: Recorder,
   geometry: Geometry,
@@ -67,8 +70,9 @@ export function recordWinogradInputGradient(
 }
 
 /**
- * Records the gradient of the weights. The convolution is linear in the weights, so its gradient runs through the
- * transposed matrices: input and output gradient to points, a product over all tiles and images at each point, and back.
+ * Records the weight gradient. The convolution is linear in the weights, so its gradient uses the transposed matrices:
+ * it transforms input and output gradient to points, computes a product over all tiles and images at each point, and
+ * transforms back.
  */
 export function recordWinogradWeightGradient(
   recorder: Recorder,

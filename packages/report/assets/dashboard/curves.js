@@ -4,13 +4,13 @@ import { history, placeOf, rateChanges, runningMean } from '/history.js';
 import { formatStep, percent, short, whole } from '/numbers.js';
 import uPlot from '/uplot.js';
 
-/** The part of the run that is looked at; all of it where there is none. */
+/** The visible part of the run; undefined for all of it. */
 let view;
 let charts = [];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** What a curve shows at a line of training: the line's own value, or a mean of those before. */
+/** The value of a curve at a line of training: the line's own value, or a mean of previous ones. */
 const own = (column) => (i) => history.train[column][i];
 
 function mean(column) {
@@ -18,13 +18,13 @@ function mean(column) {
   return (i) => means[i];
 }
 
-/** What a curve of validation shows there: mostly nothing. */
+/** The value of a validation curve there: usually null. */
 function held(column) {
   const values = new Map(validationPlaces().map((place, i) => [place, history.val[column][i]]));
   return (i) => values.get(i) ?? null;
 }
 
-/** Places of the validation lines among those of training, which have a line for every step. */
+/** Positions of the validation lines among those of training, which has a line for every step. */
 function validationPlaces() {
   const { step } = history.train;
   return history.val.step.map((wanted) => {
@@ -33,12 +33,12 @@ function validationPlaces() {
   });
 }
 
-/** A chart has fewer pixels side by side than twice this. */
+/** A chart has fewer pixels across than twice this. */
 const mostStretches = 600;
 
 /**
- * The lines to draw: those in view, or of very many as many as can be told apart. Of each short stretch that is where the
- * first curve is lowest and highest, and every validation.
+ * The lines to draw: those in view, or if there are too many, as many as can be distinguished. For each short interval,
+ * these are where the first curve is lowest and highest, and every validation.
  */
 function placesInView(curve) {
   const { step } = history.train;
@@ -62,7 +62,7 @@ function placesInView(curve) {
   return [...kept].sort((one, other) => one - other);
 }
 
-/** What uPlot draws: steps, and the values of each curve there. */
+/** The data for uPlot: steps, and the values of each curve there. */
 function drawn(curves) {
   const places = placesInView(curves[0]);
   return [places.map((i) => history.train.step[i]), ...curves.map((curve) => places.map(curve))];
@@ -112,7 +112,7 @@ function chartKinds() {
     {
       id: 'rate',
       series: [line('rate', 'train', short, { paths: uPlot.paths.stepped({ align: -1 }) })],
-      // A rate of 0 has no place on a logarithmic scale.
+      // A rate of 0 cannot be shown on a logarithmic scale.
       curves: () => [(i) => history.train.learningRate[i] || null],
       format: short,
       logarithmic: true,
@@ -120,7 +120,7 @@ function chartKinds() {
   ];
 }
 
-/** Draws a dashed line, and the new rate, wherever the learning rate changed. */
+/** Draws a dashed line and the new rate at every change of the learning rate. */
 function drawMarks(chart) {
   const changes = rateChanges();
   if (changes.length === 0 || changes.length > mostMarkedChanges) return;
@@ -143,7 +143,7 @@ function drawMarks(chart) {
     ctx.stroke();
     const text = `rate ${short(rate)}`;
     const { width } = ctx.measureText(text);
-    // Only where it hides no other, and does not leave the image.
+    // Only if it hides no other label and stays within the image.
     if (x < free || x + width + 4 * ratio > bbox.left + bbox.width) continue;
     ctx.fillText(text, x + 4 * ratio, bbox.top + 11 * ratio);
     free = x + width + 8 * ratio;
@@ -199,7 +199,7 @@ export function buildCharts() {
   });
 }
 
-/** The legend below a chart takes some of its place. */
+/** The legend below a chart takes some of its space. */
 const sizeOf = (place) => ({ width: Math.max(200, place.clientWidth), height: place.clientHeight - 28 });
 
 export function drawCharts() {
@@ -211,7 +211,7 @@ addEventListener('resize', () => {
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', buildCharts);
 
-/** Shows all of the run again. */
+/** Shows the whole run again. */
 export function showAll() {
   view = undefined;
   buildCharts();

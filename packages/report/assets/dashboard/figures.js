@@ -1,4 +1,4 @@
-// The run's state and its figures.
+// The run's state and its key figures.
 import { element, make } from '/elements.js';
 import { history, meanOfLast, rateChanges } from '/history.js';
 import { duration, megabytes, percent, short, whole } from '/numbers.js';
@@ -8,10 +8,10 @@ const stateNames = {
   evaluating: 'evaluating',
   finished: 'finished',
   stopped: 'stopped',
-  away: 'the trainer is away; waiting for it',
+  away: 'the trainer is not running; waiting for it',
 };
 
-/** @param state what the trainer does, as it told last */
+/** @param state the last reported state of the trainer */
 export function drawState(state) {
   const place = element('state');
   place.dataset.state = state.state;
@@ -24,7 +24,7 @@ export function drawState(state) {
 
 const tileValues = new Map();
 
-/** A figure with its name and a note; made once, changed in its place. */
+/** A figure with its name and a note; created once, then updated. */
 function tile(name, value, note) {
   let parts = tileValues.get(name);
   if (!parts) {
@@ -71,10 +71,10 @@ export function drawFigures(run, state) {
     tile(
       'learning rate',
       short(train.learningRate.at(-1)),
-      last ? `since step ${whole(last.step)}, change ${changes.length}` : 'as at the start',
+      last ? `since step ${whole(last.step)}, change ${changes.length}` : 'unchanged',
     );
     element('rate-note').textContent =
-      changes.length === 0 ? 'not changed yet' : `changed ${changes.length === 1 ? 'once' : `${changes.length} times`}`;
+      changes.length === 0 ? 'not changed' : `changed ${changes.length === 1 ? 'once' : `${changes.length} times`}`;
   }
   if (memory) {
     tile(

@@ -1,16 +1,16 @@
 // The metrics of the run.
 
-/** What the page knows of the run: columns by split, each with an entry per line of metrics. */
+/** The metrics of the run: columns by split, each with an entry per line. */
 const names = ['step', 'epoch', 'loss', 'top1Error', 'top5Error', 'learningRate', 'imagesPerSecond'];
 const emptyColumns = () => Object.fromEntries(names.map((name) => [name, []]));
 export const history = { train: emptyColumns(), val: emptyColumns() };
 
-/** Forgets what is known, and takes what is told instead. */
+/** Replaces all metrics. */
 export function replaceHistory(told) {
   Object.assign(history, told);
 }
 
-/** Takes further lines. */
+/** Adds lines. */
 export function addPoints(told) {
   for (const split of ['train', 'val']) {
     for (const name of names) for (const value of told[split]?.[name] ?? []) history[split][name].push(value);
@@ -22,7 +22,7 @@ export function meanOfLast(values, count) {
   return last.reduce((sum, value) => sum + value, 0) / last.length;
 }
 
-/** An exponential mean over about a fiftieth of the points, corrected for having begun from nothing. */
+/** An exponential mean over about a fiftieth of the points, corrected for its start at zero. */
 export function runningMean(values) {
   const keep = values.length > 60 ? 1 - 50 / values.length : 0;
   let sum = 0;
@@ -34,7 +34,7 @@ export function runningMean(values) {
   });
 }
 
-/** The first place of a value that is not below. */
+/** The first position whose value is not below the given one. */
 export function placeOf(sorted, value) {
   let [low, high] = [0, sorted.length];
   while (low < high) {

@@ -1,4 +1,4 @@
-// What the trainer tells, and who shows it.
+// Passes the trainer's events to the parts of the page.
 import { buildCharts, drawCharts, showAll } from '/curves.js';
 import { element } from '/elements.js';
 import { drawFigures, drawState } from '/figures.js';
@@ -10,7 +10,7 @@ let state = { state: 'away' };
 
 let drawing = false;
 
-/** However many messages come, the page is drawn four times a second at most. */
+/** However many messages arrive, the page is drawn at most four times per second. */
 function drawSoon() {
   if (drawing) return;
   drawing = true;
@@ -28,7 +28,7 @@ const handlers = {
     element('subtitle').textContent = run.subtitle;
     drawFigures(run, state);
   },
-  /** Everything so far: on the first connection, and whenever the trainer began again. */
+  /** All metrics so far: on the first connection, and whenever the trainer restarts. */
   history(told) {
     replaceHistory(told);
     showAll();
@@ -52,7 +52,7 @@ const handlers = {
   filters: showFilters,
 };
 
-/** Listens for as long as the page is open: to this trainer, and to the one that resumes the run. */
+/** Listens as long as the page is open: to this trainer, and to one that resumes the run later. */
 function listen() {
   const events = new EventSource('/events');
   for (const [name, handle] of Object.entries(handlers)) {
@@ -63,7 +63,7 @@ function listen() {
       state = { state: 'away' };
       drawState(state);
     }
-    // Browsers try again by themselves, but not after every kind of failure.
+    // Browsers reconnect automatically, but not after every kind of failure.
     if (events.readyState !== EventSource.CLOSED) return;
     setTimeout(listen, 1000);
   });

@@ -57,7 +57,7 @@ const nothingOfVulkan: NodeJS.ProcessEnv = {
 
 const urlOf = (name: string) => JSON.stringify(ownScript(name).url.href);
 
-/** Runs a program beside the sources in a Node of its own. */
+/** Runs a program beside the sources in a separate Node process. */
 async function node(program: string, environment: NodeJS.ProcessEnv = {}, before: readonly string[] = []) {
   const source = `const { listAdapters, openGpu } = await import(${urlOf('adapters')});\n${program}`;
   const [command, ...rest] = [...before, process.execPath, '--input-type=module', '--eval', source];
@@ -68,7 +68,7 @@ async function node(program: string, environment: NodeJS.ProcessEnv = {}, before
 }
 
 describe('listAdapters', () => {
-  it('numbers them, the best one first: hardware, software of the machine, embedded', async () => {
+  it("numbers them, the best first: hardware, the machine's software, embedded", async () => {
     const adapters = await listAdapters();
     expect(adapters.length).toBeGreaterThan(0);
     expect(adapters.map(({ index }) => index)).toEqual(adapters.map((_, index) => index));
@@ -83,7 +83,7 @@ describe('listAdapters', () => {
     expect(embedded).toMatchObject([{ name: expect.stringContaining('SwiftShader'), kind: 'software' }]);
   });
 
-  it('leaves the environment as it was', async () => {
+  it('leaves the environment unchanged', async () => {
     const vulkan = () => Object.entries(process.env).filter(([name]) => name.startsWith('VK_'));
     const before = vulkan();
     const searching = listAdapters();
@@ -110,7 +110,7 @@ describe('openGpu', () => {
     }
   });
 
-  it('lists what there is and says how to select it, for a name or an index that is not there', async () => {
+  it('lists the adapters and says how to select one, for an unknown name or index', async () => {
     const adapters = await listAdapters();
     for (const wanted of ['Voodoo2', adapters.length, String(adapters.length)]) {
       const error = await openGpu({ adapter: wanted }).catch((reason: unknown) => reason);
@@ -146,10 +146,10 @@ describe('openGpu', () => {
 });
 
 describe('openGpu with an environment', () => {
-  it('shows it to the drivers for this search alone', async () => {
+  it('shows it to the drivers for this search only', async () => {
     const before = { ...process.env };
     const [best] = await listAdapters();
-    // Of the machine's drivers none is left; the embedded one does not ask the loader.
+    // None of the machine's drivers is left; the embedded one does not need the loader.
     const environment = { VK_DRIVER_FILES: '/nowhere.json', VK_ICD_FILENAMES: '/nowhere.json' };
     const names = await listAdapters();
     const embedded = names.find((adapter) => adapter.embedded);
@@ -164,7 +164,7 @@ describe('openGpu with an environment', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('on another machine', () => {
-  it('there is no adapter: one error says what to install', async () => {
+  it('without an adapter, one error says what to install', async () => {
     const program = `
       import 'webgpu';
       Object.assign(process.env, { TMPDIR: '/dev/null/temporary', XDG_CACHE_HOME: '/dev/null/cache' });
@@ -179,7 +179,7 @@ describe.skipIf(process.platform === 'win32')('on another machine', () => {
     expect(error).toContain('apt-get install');
   });
 
-  it('Dawn has no library for its platform: adapters are none, and the error names the package', async () => {
+  it('without a Dawn library for its platform, there are no adapters, and the error names the package', async () => {
     const program = `
       Object.defineProperty(process, 'platform', { value: 'freebsd' });
       console.log(JSON.stringify(await listAdapters()));
@@ -190,7 +190,7 @@ describe.skipIf(process.platform === 'win32')('on another machine', () => {
     expect(error).toMatch(/^AdapterError No adapter: the package "webgpu" cannot be loaded on freebsd .*dawn\.node/);
   });
 
-  it('a driver of the user that is broken is passed over', async () => {
+  it('a broken driver of the user is skipped', async () => {
     const program = 'console.log((await listAdapters()).map(({ embedded }) => embedded).join());';
     const broken = fileURLToPath(import.meta.url);
     const { stdout } = await node(program, { VK_DRIVER_FILES: broken, VK_ICD_FILENAMES: broken });
@@ -240,9 +240,9 @@ describe('the end of the process', () => {
     ['after the work is done', 1, 'await gpu.finished(); console.log("end");'],
     ['after dispose', 1, 'gpu.dispose(); console.log("end");'],
     ['with work on its way', 1, 'console.log("end");'],
-    // Threads that outlive their driver crash one time in three or so.
+    // Threads that outlive their driver crash about one time in three.
     ['by process.exit, with work on its way', 4, 'console.log("end"); process.exit(0);'],
-  ])('is a calm one %s', async (_, times, end) => {
+  ])('is clean %s', async (_, times, end) => {
     for (let time = 0; time < times; time++) {
       const { stdout } = await node(begin + end);
       expect(stdout.trim()).toBe('end');

@@ -4,17 +4,17 @@ import { type Found, findAdapters, type Search } from './drivers.js';
 import { type AdapterDescription, Gpu, type GpuOptions } from './gpu.js';
 import type { GPUAdapter, GPUDevice, GPUFeature } from './webgpu.js';
 
-/** Which adapter to open, and how much of it to use. */
+/** Which adapter to open, and the most of it that may be used. */
 export interface OpenOptions extends GpuOptions {
   /**
-   * A name or a part of one, in any case (`'llvmpipe'`, `'SwiftShader'`; the best adapter of those that match), the index in
-   * `listAdapters()`, as a number or in digits, or the bus address of a card that others share its name with. Default: the
-   * best adapter of all.
+   * One of: a name or part of a name, in any case (`'llvmpipe'`, `'SwiftShader'`; if several match, the best of them);
+   * the index in `listAdapters()`, as a number or in digits; the bus address of a card that shares its name with
+   * others. Default: the best adapter of all.
    */
   readonly adapter?: string | number;
   /**
-   * Environment variables for the moment in which the driver is asked for its adapters: for cards of one name that are not
-   * told apart by themselves (`docs/adapters.md`).
+   * Environment variables that are set while the driver is asked for its adapters: for cards of the same name that Alex
+   * cannot tell apart (`docs/adapters.md`).
    */
   readonly environment?: Readonly<Record<string, string>>;
   /**
@@ -32,7 +32,7 @@ const wantedFeatures = [
   'chromium-experimental-subgroup-matrix',
 ] as const satisfies readonly GPUFeature[];
 
-/** What WebGPU grants of these without asking is the least that any adapter has; the kernels want all of this one. */
+/** By default, WebGPU grants only the limits that every adapter has. The kernels need those of this adapter. */
 const wantedLimits = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
@@ -58,8 +58,8 @@ function adapters(boundsChecks = false): Promise<Search> {
 }
 
 /**
- * The adapters of this machine, the best one first: hardware, then software drivers of the machine, then the one that
- * `@alex/software-gpu` brings if it is installed. Empty if there is none, or if Dawn has no build for this platform.
+ * The adapters of this machine, best first: hardware, then the machine's software drivers, then the embedded one if
+ * `@alex/software-gpu` is installed. Empty if there is none, or if Dawn has no build for this platform.
  */
 export async function listAdapters(): Promise<AdapterDescription[]> {
   const { found } = await adapters();
@@ -67,10 +67,11 @@ export async function listAdapters(): Promise<AdapterDescription[]> {
 }
 
 /**
- * Opens an adapter. Several may be open at once, also one adapter several times; each is given back with `dispose()`.
+ * Opens an adapter. Several adapters can be open at once, and one adapter several times; release each with `dispose()`.
  *
- * Throws a `ConfigError` for an option that cannot be meant, an `AdapterError` if the machine has no adapter (it says what
- * to install), none of that name or index (it lists those that there are), or if the adapter gives no device.
+ * Throws a `ConfigError` for an invalid option. Throws an `AdapterError` if the machine has no adapter (the message
+ * says what to install), none of that name or index (the message lists those available), or if the adapter provides no
+ * device.
  */
 export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   checkOpenOptions(options);
@@ -80,7 +81,7 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   if (found.length === 0) throw new AdapterError(noAdapter(search));
   const { description, request } = choose(found, options.adapter ?? 0);
   const adapter = await request();
-  if (!adapter) throw new AdapterError(`The adapter "${description.name}" was there before and is gone now.`);
+  if (!adapter) throw new AdapterError(`The adapter "${description.name}" is no longer available.`);
   return new Gpu(await requestDevice(adapter, description), description, options, adapter.info);
 }
 
@@ -92,7 +93,7 @@ function checkOpenOptions(options: OpenOptions): void {
   if (subgroups !== undefined) checkBoolean('openGpu', 'subgroups', subgroups);
   if (boundsChecks !== undefined) checkBoolean('openGpu', 'boundsChecks', boundsChecks);
   if (typeof adapter === 'number' && !(Number.isInteger(adapter) && adapter >= 0)) {
-    throw new ConfigError(`adapter: ${adapter} is no index; indices are 0, 1, 2 ... as in listAdapters().`);
+    throw new ConfigError(`adapter: ${adapter} is not an index; indices are 0, 1, 2 ... as in listAdapters().`);
   }
   if (typeof adapter === 'string' && adapter.trim() === '') {
     throw new ConfigError('adapter: the name is empty; leave the option out to get the best adapter.');
@@ -114,7 +115,7 @@ function choose(found: readonly Found[], wanted: string | number): Found {
   throw new AdapterError(`There is no adapter "${wanted}". The adapters here: ${list}. ${howToSelect}`);
 }
 
-/** A whole name goes before a part: "RTX 4060" can also be a part of "RTX 4060 Ti". */
+/** An exact name takes precedence: "RTX 4060" is also part of "RTX 4060 Ti". */
 function matching(found: readonly Found[], wanted: string): Found | undefined {
   const part = wanted.trim().toLowerCase();
   const name = ({ description }: Found) => description.name.toLowerCase();
@@ -132,7 +133,7 @@ async function requestDevice(adapter: GPUAdapter, { name }: AdapterDescription):
       requiredLimits: Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]])),
     });
   } catch (error) {
-    throw new AdapterError(`The adapter "${name}" gives no device: ${(error as Error).message}`, { cause: error });
+    throw new AdapterError(`The adapter "${name}" provides no device: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -3,14 +3,14 @@ import type { AdapterDescription } from './gpu.js';
 import { cardAddresses, findTwins, type Twin } from './twins.js';
 import type { GPU, GPUAdapter } from './webgpu.js';
 
-/** An adapter that was found, and the way to it. */
+/** An adapter, and how to request it. */
 export interface Found {
   readonly description: AdapterDescription;
-  /** Asks the driver for the adapter; each time a fresh one, since an adapter gives one device only. */
+  /** Requests the adapter from the driver; a new one each time, since an adapter provides only one device. */
   readonly request: () => Promise<GPUAdapter | null>;
 }
 
-/** Where to look for Vulkan drivers: environment variables for the moment of the search. */
+/** Where to look for Vulkan drivers: environment variables that are set during the search. */
 type Drivers = Readonly<Record<string, string>>;
 
 /** How adapters are looked for. */
@@ -33,30 +33,30 @@ const togglesOf = (boundsChecks: boolean) => [
     // Dawn hides f16 from NVIDIA's drivers. On that of an H200 (580.159) the tests with f16 passed; kernels for matrix units
     // are checked before they are used (docs/gpu-kernels.md).
     'vulkan_enable_f16_on_nvidia',
-    // Matrix units are an experiment of Dawn's, in its interface and in WGSL.
+    // Matrix units are experimental in Dawn, both in its API and in WGSL.
     'allow_unsafe_apis',
     'expose_wgsl_experimental_features',
   ].join()}`,
-  // Browsers round timestamps to a tenth of a millisecond against spying pages, and many a kernel takes less.
+  // Browsers round timestamps to a tenth of a millisecond to protect users from spying pages; many kernels take less.
   'disable-dawn-features=timestamp_quantization',
 ];
 
-/** No adapter is called this: Dawn answers such a request with the names of those that there are. */
+/** No adapter has this name. Dawn answers such a request with the names of all adapters. */
 const nobody = '(list the adapters)';
 
-/** What Dawn makes must not outlive the instance it was made from, and nothing of Dawn's says so to the garbage collector. */
+/** Objects created by Dawn must not outlive their instance, but Dawn does not tell the garbage collector. */
 const instances: GPU[] = [];
 
-/** What a search found, and why it may have found less than one would expect. */
+/** The result of a search, and why it may have found less than expected. */
 export interface Search {
   readonly found: readonly Found[];
   /** Why there is no embedded adapter. */
   readonly withoutEmbedded?: string | undefined;
-  /** Why WebGPU itself cannot be used here: `webgpu` has no library for this platform, or it does not load. */
+  /** Why WebGPU itself is unavailable: `webgpu` has no library for this platform, or it does not load. */
   readonly withoutWebGpu?: string;
 }
 
-/** Makes an instance of Dawn, which looks for adapters as the flags say. */
+/** Creates an instance of Dawn, which searches for adapters as the flags specify. */
 type Create = (flags: string[]) => GPU;
 
 /** The machine's own adapters and the embedded one, the best one first. */
@@ -85,7 +85,10 @@ export async function findAdapters({ environment = {}, boundsChecks = false }: S
   };
 }
 
-/** Loads a library of 20 MB, and not before adapters are looked for: who only describes networks needs none. */
+/**
+ * Loads a library of 20 MB, and only when adapters are searched for: a program that only describes networks does not
+ * need it.
+ */
 async function loadWebGpu(): Promise<Create> {
   // Its declarations would make all of @webgpu/types global; `as string` keeps TypeScript from reading them.
   const { create } = (await import('webgpu' as string)) as { readonly create: Create };
@@ -102,7 +105,7 @@ function rank({ kind, embedded }: AdapterDescription): number {
   return embedded ? 2 : 1;
 }
 
-/** The older name of the variable is for loaders before 1.3.207. */
+/** Loaders before 1.3.207 read the older name of the variable. */
 function nothingBut(manifest: string): Drivers {
   return { VK_DRIVER_FILES: manifest, VK_ICD_FILENAMES: manifest };
 }
@@ -156,16 +159,16 @@ async function findIn(
   return found;
 }
 
-/** The ways to all adapters of one name; to the first of them where they cannot be told apart. */
+/** How to request each adapter of one name; only the first of them if they cannot be told apart. */
 async function waysTo(name: string, drivers: Drivers): Promise<readonly Partial<Twin>[]> {
-  // Somebody chose one already.
+  // The user has already selected one.
   if (drivers['DRI_PRIME'] !== undefined) return [{}];
   const list = (environment: Drivers) => listNames({ ...drivers, ...environment });
   const twins = await findTwins(name, list, await cardAddresses());
   return twins.length > 0 ? twins : [{}];
 }
 
-/** The names of the adapters that drivers show, each as often as there are adapters of that name. */
+/** The names of the adapters that drivers show, each as often as there are adapters with that name. */
 export async function listNames(drivers: Drivers): Promise<string[]> {
   try {
     await requestIn(await instanceFor(nobody), drivers);
@@ -184,7 +187,7 @@ async function instanceFor(name: string, boundsChecks = false): Promise<GPU> {
   return instance;
 }
 
-/** Drivers are looked for during the call itself: when it returns, the environment is as it was. */
+/** Drivers are searched for during the call itself, so the environment is restored when it returns. */
 function requestIn(instance: GPU, drivers: Drivers): Promise<GPUAdapter | null> {
   const before = Object.keys(drivers).map((variable) => [variable, process.env[variable]] as const);
   Object.assign(process.env, drivers);

@@ -56,8 +56,8 @@ function createModule(gpu: Gpu, code: string): GPUShaderModule {
 
 const torn = 'fn main( {';
 
-describe('what an adapter can do', () => {
-  it('is at least what WebGPU promises of every device', async () => {
+describe('the limits of an adapter', () => {
+  it('are at least those that WebGPU guarantees', async () => {
     const { limits } = await open();
     expect(limits.maxBufferSize).toBeGreaterThanOrEqual(2 ** 28);
     expect(limits.maxStorageBufferBindingSize).toBeGreaterThanOrEqual(2 ** 27);
@@ -65,13 +65,13 @@ describe('what an adapter can do', () => {
     expect(limits.maxComputeInvocationsPerWorkgroup).toBeGreaterThanOrEqual(256);
   });
 
-  it('is more than WebGPU promises where the adapter has more', async () => {
+  it('are higher than that if the adapter allows more', async () => {
     const gpu = await open();
-    // Both software drivers have this one, and grant it only to those who ask.
+    // Both software drivers have this one, and grant it only on request.
     if (gpu.description.kind === 'software') expect(gpu.limits.maxBufferSize).toBeGreaterThanOrEqual(2 ** 30);
   });
 
-  it('tells the size of a subgroup as kernels see it', async () => {
+  it('include the size of a subgroup as kernels see it', async () => {
     const gpu = await open();
     if (gpu.subgroupSize === undefined) return;
     const seen = await compute(
@@ -83,7 +83,7 @@ describe('what an adapter can do', () => {
     expect(gpu.subgroupSize).toBe(seen);
   });
 
-  it('can be narrowed', async () => {
+  it('can be lowered', async () => {
     const gpu = await open({ subgroups: false, bindingBytes: 4096 });
     expect(gpu.subgroupSize).toBeUndefined();
     expect(gpu.bindingBytes).toBe(4096);
@@ -93,7 +93,7 @@ describe('what an adapter can do', () => {
 });
 
 describe('an open adapter', () => {
-  it('is given back when the process ends: one listener while any is open, and none afterwards', async () => {
+  it('is released when the process ends: one listener while any is open, and none afterwards', async () => {
     const before = process.listeners('exit');
     const globals = Reflect.ownKeys(globalThis);
     const [first, second] = [await open(), await open()];
@@ -143,13 +143,13 @@ describe('buffers', () => {
 });
 
 describe('validated', () => {
-  it('hands the result on', async () => {
+  it('returns the result', async () => {
     const gpu = await open();
     expect(await gpu.validated('at once', () => 5)).toBe(5);
     expect(await gpu.validated('later', async () => 6)).toBe(6);
   });
 
-  it('throws what the device finds wrong, under its label, and only there', async () => {
+  it("throws the device's validation error, under its label, and only there", async () => {
     const gpu = await open();
     const wrong = gpu.validated('conv1 forward', () => createModule(gpu, torn));
     const right = gpu.validated('conv2 forward', () => createModule(gpu, '@compute @workgroup_size(1) fn main() {}'));
@@ -159,7 +159,7 @@ describe('validated', () => {
     await gpu.finished();
   });
 
-  it('destroys the buffers of what turns out to be wrong, and no others', async () => {
+  it('destroys the buffers of a failed call, and no others', async () => {
     const gpu = await open();
     const create = (label: string) => gpu.createBuffer({ label, size: 256, usage: storage() });
     create('before');
@@ -187,7 +187,7 @@ describe('validated', () => {
     await expect(wrong).rejects.toThrow(/^pool1: .*100000/);
   });
 
-  it('lets other errors through as they are, and leaves no scope open', async () => {
+  it('passes other errors through unchanged, and leaves no scope open', async () => {
     const gpu = await open();
     const mistake = new TypeError('a mistake');
     const fail = () => {
@@ -201,7 +201,7 @@ describe('validated', () => {
 });
 
 describe('finished', () => {
-  it('throws an error that nobody was watching for, once', async () => {
+  it('throws an error outside any scope, once', async () => {
     const gpu = await open();
     await gpu.finished();
     createModule(gpu, torn);
@@ -211,7 +211,7 @@ describe('finished', () => {
 });
 
 describe('a loss', () => {
-  it('is told with the name of the adapter and the reason, to everybody who waits', async () => {
+  it('is reported with the name of the adapter and the reason, to everybody who waits', async () => {
     const gpu = await open();
     gpu.device.destroy();
     const error = await gpu.lost;
@@ -224,7 +224,7 @@ describe('a loss', () => {
     expect(gpu.liveBuffers).toBe(0);
   });
 
-  it('is told to those who began to wait before it', async () => {
+  it('is reported to those who began to wait before it', async () => {
     const gpu = await open();
     const waiting = gpu.finished();
     gpu.device.destroy();
@@ -232,7 +232,7 @@ describe('a loss', () => {
     await expect(gpu.finished()).rejects.toThrow('was lost');
   });
 
-  it('is not what dispose is', async () => {
+  it('is not the same as dispose', async () => {
     const gpu = await open();
     let told = false;
     void gpu.lost.then(() => {
@@ -241,7 +241,7 @@ describe('a loss', () => {
     gpu.dispose();
     gpu.dispose();
     await gpu.device.lost;
-    // Whoever waits for the device has been told by now.
+    // Everybody who waits for the device has been notified by now.
     await new Promise(setImmediate);
     expect(told).toBe(false);
   });

@@ -4,29 +4,31 @@ import { AdapterError, AdapterLostError, MemoryError } from '../errors.js';
 import { type SubgroupMatrix, type Subgroups, subgroupsOf } from './subgroups.js';
 import type { GPUAdapterInfo, GPUBuffer, GPUDevice, GPUSupportedLimits } from './webgpu.js';
 
-/** What can be known of an adapter before it is opened. */
+/** What is known about an adapter before it is opened. */
 export interface AdapterDescription {
   /** Position in `listAdapters()`. */
   readonly index: number;
-  /** As the driver names it: `llvmpipe (LLVM 15.0.6, 256 bits)`. */
+  /** As reported by the driver: `llvmpipe (LLVM 15.0.6, 256 bits)`. */
   readonly name: string;
   /** `mesa`, `nvidia`, `apple` ... */
   readonly vendor: string;
-  /** The family of the chip, where the driver tells. */
+  /** The family of the chip, if the driver reports it. */
   readonly architecture: string;
   /** Name and version of the driver. */
   readonly driver: string;
-  /** Whether a GPU computes, or the CPU in place of one. */
+  /** Whether it is a GPU, or a software driver that runs on the CPU. */
   readonly kind: 'hardware' | 'software';
-  /** Whether the driver came with `@alex/software-gpu` instead of the machine. */
+  /** Whether the driver is the one of `@alex/software-gpu`, not the machine's own. */
   readonly embedded: boolean;
-  /** PCI address, `0000:43:00.0`, by which adapters of one name are told apart. */
+  /** PCI address, such as `0000:43:00.0`, which tells adapters of the same name apart. */
   readonly bus?: string;
-  /** How many more of this name there are that cannot be opened, since nothing tells them apart (`docs/adapters.md`). */
+  /**
+   * How many more adapters have this name but cannot be opened, since nothing tells them apart (`docs/adapters.md`).
+   */
   readonly outOfReach?: number;
 }
 
-/** What a buffer is made from. */
+/** Options of a buffer. */
 export interface BufferOptions {
   /** Named in errors. */
   readonly label: string;
@@ -34,17 +36,17 @@ export interface BufferOptions {
   readonly size: number;
   /** Bits of `GPUBufferUsage`. */
   readonly usage: number;
-  /** Whether the host may write to it before it is first used; its size must be a multiple of 4 then. Default: false. */
+  /** Whether the host can write to it before its first use; its size must then be a multiple of 4. Default: false. */
   readonly mappedAtCreation?: boolean;
 }
 
-/** Narrows what kernels may use of an adapter: to try their other variants, or to leave room for others. */
+/** Restricts what kernels may use of an adapter: to test their other variants, or to leave room for other programs. */
 export interface GpuOptions {
-  /** False: kernels do without subgroups (and so without matrix units) even where the adapter has them. */
+  /** False: kernels do not use subgroups (and so no matrix units), even if the adapter has them. */
   readonly subgroups?: boolean;
-  /** The most bytes that one binding of a kernel may hold. Default: the adapter's own limit, which it cannot exceed. */
+  /** Maximum size of a kernel's binding, in bytes. Default: the adapter's limit, which is the largest allowed value. */
   readonly bindingBytes?: number;
-  /** The most bytes that all buffers together may hold. Default: as many as the driver gives. */
+  /** Maximum size of all buffers together, in bytes. Default: as much as the driver provides. */
   readonly memoryBytes?: number;
 }
 
@@ -52,12 +54,14 @@ const noSubgroups: Partial<Subgroups> = {};
 
 const errorFilters = ['validation', 'out-of-memory', 'internal'] as const;
 
-/** The news that an adapter was lost may come so many milliseconds after what it broke, on a busy machine. */
+/**
+ * On a busy machine, the loss of an adapter may be reported this many milliseconds after the failure that it caused.
+ */
 const newsOfLoss = 5000;
 
 /**
- * Devices that are open. The driver's threads must be at rest when the process unloads it, also where the process ends
- * before its time: the process is listened to while any device is open.
+ * Open devices. The driver's threads must be idle when the process unloads the driver, even if the process ends early.
+ * Therefore, exit handlers are registered while any device is open.
  */
 const open = new Set<Gpu>();
 
@@ -75,28 +79,33 @@ function closed(gpu: Gpu): void {
   if (open.size === 0) process.off('exit', disposeAll);
 }
 
-/** An open adapter: the device, what it can do, and the buffers that live on it. `openGpu` makes it. */
+/** An open adapter: the device, its capabilities, and its buffers. Created by `openGpu`. */
 export class Gpu {
   readonly device: GPUDevice;
   readonly description: AdapterDescription;
-  /** Optional features that are in use: those of Alex's that the adapter has, such as `timestamp-query`, `subgroups` and `shader-f16`. */
+  /**
+   * Optional features in use: those known to Alex that the adapter has, such as `timestamp-query`, `subgroups` and
+   * `shader-f16`.
+   */
   readonly features: ReadonlySet<string>;
-  /** Limits of the device: for buffers and compute shaders, the most that the adapter allows. */
+  /** Limits of the device: for buffers and compute shaders, the adapter's maximum. */
   readonly limits: GPUSupportedLimits;
-  /** Lanes of a subgroup, where the device has subgroups and all of them have one size, or can be made to. */
+  /** Lanes of a subgroup, if the device has subgroups and all of them have one size, or can be pinned to one. */
   readonly subgroupSize: number | undefined;
-  /** The size that kernels must ask for, where the adapter would otherwise choose one for each. */
+  /** The size that kernels must request, if the adapter would otherwise choose one for each kernel. */
   readonly pinnedSubgroupSize: number | undefined;
-  /** The largest matrices that a subgroup of that size multiplies at once, where the adapter has matrix units for f16. */
+  /** The largest matrices that a subgroup of that size multiplies at once, if the adapter has matrix units for f16. */
   readonly subgroupMatrix: SubgroupMatrix | undefined;
-  /** The most bytes that one binding of a kernel may hold; a larger tensor is bound in parts. */
+  /** Maximum size of a kernel's binding, in bytes; a larger tensor is bound in chunks. */
   readonly bindingBytes: number;
   /**
-   * The most bytes that all buffers together may hold, as far as that is known: as the options say, and no more than the
-   * machine's own memory where a CPU computes. Infinite where only the driver knows.
+   * Maximum size of all buffers together, in bytes, as far as it is known: the option's value, and on a software driver
+   * no more than the machine's memory. Infinity if only the driver knows.
    */
   readonly memoryBytes: number;
-  /** Resolves when the adapter is lost, with an error that names adapter and reason. `dispose` is not a loss. */
+  /**
+   * Resolves when the adapter is lost, with an error that gives the adapter and the reason. `dispose` is not a loss.
+   */
   readonly lost: Promise<AdapterLostError>;
 
   readonly #sizes = new Map<GPUBuffer, number>();
@@ -105,7 +114,7 @@ export class Gpu {
   #loss: AdapterLostError | undefined;
   #uncaught: AdapterError | undefined;
 
-  /** @param info - what the adapter says of itself; a device's own copy leaves its matrices out */
+  /** @param info - the adapter's own information; a device's copy lacks the matrix sizes */
   constructor(
     device: GPUDevice,
     description: AdapterDescription,
@@ -133,14 +142,14 @@ export class Gpu {
       });
     });
     device.addEventListener('uncapturederror', (event) => {
-      // Dawn would print it on standard output, among the program's results.
+      // Otherwise Dawn would print it on standard output, among the program's results.
       event.preventDefault();
       this.#uncaught ??= this.#reported('Unexpected', event.error);
     });
     opened(this);
   }
 
-  /** Buffers that `createBuffer` made and `destroyBuffer` did not take back: 0 where nothing leaks. */
+  /** Buffers created by `createBuffer` and not yet destroyed by `destroyBuffer`: 0 if nothing leaks. */
   get liveBuffers(): number {
     return this.#sizes.size;
   }
@@ -151,23 +160,23 @@ export class Gpu {
   }
 
   /**
-   * Makes a buffer, filled with zeros, that counts as live until `destroyBuffer`.
+   * Creates a buffer, filled with zeros, that counts as live until `destroyBuffer`.
    *
    * Throws a `MemoryError` if it is larger than the adapter allows, an `AdapterError` after `dispose`.
    */
   createBuffer(options: BufferOptions): GPUBuffer {
     const { label, size } = options;
-    if (this.#disposed) throw new AdapterError(`${label}: the adapter "${this.description.name}" was disposed of.`);
+    if (this.#disposed) throw new AdapterError(`${label}: the adapter "${this.description.name}" has been disposed.`);
     if (size > this.limits.maxBufferSize) {
       throw new MemoryError(
         `${label}: a buffer of ${size} bytes is more than the ${this.limits.maxBufferSize} bytes ` +
-          `that the adapter "${this.description.name}" allows: take a smaller batch or another adapter.`,
+          `that the adapter "${this.description.name}" allows: use a smaller batch or another adapter.`,
       );
     }
     if (this.#liveBytes + size > this.memoryBytes) {
       throw new MemoryError(
-        `${label}: with its ${size} bytes all buffers would hold ${this.#liveBytes + size}, more than the ` +
-          `${this.memoryBytes} that may be used of the adapter "${this.description.name}": take a smaller batch.`,
+        `${label}: with these ${size} bytes, all buffers would take ${this.#liveBytes + size}, more than the ` +
+          `${this.memoryBytes} that may be used on the adapter "${this.description.name}": use a smaller batch.`,
       );
     }
     const buffer = this.device.createBuffer(options);
@@ -176,7 +185,7 @@ export class Gpu {
     return buffer;
   }
 
-  /** Gives the memory of a buffer of `createBuffer` back. A second time does nothing. */
+  /** Frees a buffer of `createBuffer`. A second call has no effect. */
   destroyBuffer(buffer: GPUBuffer): void {
     const size = this.#sizes.get(buffer);
     if (size === undefined) return;
@@ -186,14 +195,14 @@ export class Gpu {
   }
 
   /**
-   * Calls `work` and hands its result on, if the device found nothing wrong with what it was told meanwhile. Else the buffers
-   * that `work` made are destroyed. Only calls before the first `await` of `work` are watched.
+   * Calls `work` and returns its result if the device reported no error in the meantime. Otherwise, the buffers that
+   * `work` created are destroyed. Only calls before the first `await` of `work` are covered.
    *
-   * Throws an `AdapterError` that begins with `label`, or that of the loss if the adapter was lost.
+   * Throws an `AdapterError` that begins with `label`, or the error of the loss if the adapter was lost.
    */
   async validated<T>(label: string, work: () => T | Promise<T>): Promise<T> {
     for (const filter of errorFilters) this.device.pushErrorScope(filter);
-    // Scopes are one stack for the whole device: they close before anybody else can get a turn.
+    // Error scopes form one stack for the whole device, so they are closed before other code can run.
     const before = new Set(this.#sizes.keys());
     const result = callNow(work);
     const made = [...this.#sizes.keys()].filter((buffer) => !before.has(buffer));
@@ -205,14 +214,16 @@ export class Gpu {
       if (scope.status === 'rejected') throw this.#loss ?? this.#reported(label, scope.reason);
       throw this.#reported(label, scope.value);
     }
-    // A lost device finds nothing wrong with anything.
+    // A lost device reports no errors at all.
     if (this.#loss) throw this.#loss;
     if (outcome.status === 'fulfilled') return outcome.value;
     if (isA('GPUPipelineError', outcome.reason)) throw this.#reported(label, outcome.reason);
     throw outcome.reason;
   }
 
-  /** Runs `make` and, where it throws, destroys the buffers that it made: what fails halfway leaves nothing behind. */
+  /**
+   * Runs `make`. If it throws, the buffers that it created are destroyed, so that nothing is left of a partial result.
+   */
   allOrNothing<T>(make: () => T): T {
     const before = new Set(this.#sizes.keys());
     try {
@@ -224,17 +235,16 @@ export class Gpu {
   }
 
   /**
-   * Waits until everything submitted so far is done.
+   * Waits until all work submitted so far is done.
    *
-   * Throws an `AdapterError` if the adapter was lost, or (once) if the device reported an error that no
-   * `validated` was there for.
+   * Throws an `AdapterError` if the adapter was lost, or (once) if the device reported an error outside `validated`.
    */
   async finished(): Promise<void> {
     await this.device.queue.onSubmittedWorkDone().catch(() => undefined);
     this.check();
   }
 
-  /** Throws as {@link finished} does, without waiting: for what is known to be done by another sign. */
+  /** Throws like {@link finished}, but does not wait: for work that is known to be done. */
   check(): void {
     if (this.#loss) throw this.#loss;
     const error = this.#uncaught;
@@ -242,12 +252,14 @@ export class Gpu {
     if (error) throw error;
   }
 
-  /** What a promise of the device was rejected for: the loss of the adapter where it is known within a moment, or `reason`. */
+  /**
+   * The cause of a rejected promise of the device: the loss of the adapter, if it is reported soon, otherwise `reason`.
+   */
   async explain(reason: unknown): Promise<unknown> {
     return Promise.race([this.lost, setTimeout(newsOfLoss, reason, { ref: false })]);
   }
 
-  /** Destroys all live buffers and gives the device back. A second time does nothing. */
+  /** Destroys all live buffers and the device. A second call has no effect. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -276,7 +288,7 @@ function withoutRepeats(message: string): string {
 
 /** The bytes of memory that this process may use at most. */
 function memoryOfMachine(): number {
-  // 0, or more than there is, where nothing constrains the process.
+  // 0, or more than the machine has, if the process is not constrained.
   const constrained = process.constrainedMemory();
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
@@ -285,7 +297,7 @@ async function callNow<T>(work: () => T | Promise<T>): Promise<T> {
   return await work();
 }
 
-/** WebGPU's classes of errors are no globals in Node. */
+/** WebGPU's error classes are not globals in Node. */
 function isA(name: string, reason: unknown): boolean {
   return typeof reason === 'object' && reason !== null && reason.constructor.name === name;
 }

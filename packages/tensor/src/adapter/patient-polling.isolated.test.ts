@@ -4,7 +4,7 @@ import { createTensor, disposeTensor, readTensor, writeTensor } from '../kernel/
 import { testGpu } from '../testing.js';
 import { isPoll, patient, pollPatiently } from './patient-polling.js';
 
-/** A clock that stands still unless it is told, and what was scheduled: `turn` runs the next of it. */
+/** A clock that stands still unless told otherwise, and the scheduled callbacks: `turn` runs the next one. */
 function fakeTimers() {
   let time = 0;
   const scheduled: { readonly callback: () => void; readonly pause: number }[] = [];
@@ -12,7 +12,7 @@ function fakeTimers() {
     now: () => time,
     setImmediate: (callback: () => void) => scheduled.push({ callback, pause: 0 }),
     setTimeout: (callback: () => void, pause: number) => scheduled.push({ callback, pause }),
-    /** Lets some time pass before the next callback, and gives the pause that it had asked for. */
+    /** Lets some time pass before the next callback, and returns the pause that it had asked for. */
     turn(milliseconds: number): number {
       time += milliseconds;
       const { callback, pause } = scheduled.shift()!;
@@ -23,17 +23,17 @@ function fakeTimers() {
 }
 
 describe('polls', () => {
-  test('of a wait follow each other at once at first, then with pauses that grow to 4 ms', () => {
+  test('of a wait follow each other immediately at first, then with pauses that grow to 4 ms', () => {
     const timers = fakeTimers();
     const schedule = patient(timers);
     const poll = () => void schedule(poll);
     schedule(poll);
     const pauses = Array.from({ length: 11 }, () => timers.turn(10));
-    // The pause after 20 ms is the first that a timer knows.
+    // The pause after 20 ms is the first that a timer can express.
     expect(pauses).toEqual([0, 0, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4, 4]);
   });
 
-  test('of a new wait begin at once again', () => {
+  test('of a new wait begin immediately again', () => {
     const timers = fakeTimers();
     const schedule = patient(timers);
     let waiting = true;
@@ -60,7 +60,7 @@ describe('polls', () => {
   });
 });
 
-test("other people's callbacks are no polls, native ones neither", async () => {
+test('other callbacks are not polls, not even native ones', async () => {
   expect(isPoll(() => undefined, [])).toBe(false);
   expect(
     isPoll(
@@ -97,7 +97,7 @@ test('a process that polls patiently gets its values, its immediates and their a
   expect([...(await readTensor(gpu, tensor))]).toEqual([1, 2, 3]);
   disposeTensor(gpu, tensor);
   globalThis.setImmediate = patiently;
-  // The package polls in the way that is known here, or none of this would help.
+  // The package polls in the way that is assumed here, or none of this would help.
   expect(polls).toBeGreaterThan(0);
   expect(await new Promise((resolve) => setImmediate((...args) => resolve(args), 1, 'a'))).toEqual([1, 'a']);
   expect(await promisify(setImmediate)('value')).toBe('value');

@@ -1,10 +1,13 @@
-/** A wait is polled at once at first, and then after pauses of this share of what it has lasted, so that it lasts hardly longer... */
+/**
+ * A wait is first polled without a pause, and later with pauses of this fraction of its duration so far, so that it
+ * hardly takes longer...
+ */
 const share = 0.05;
 
-/** ...and after so many milliseconds at most. */
+/** ...and with pauses of at most this many milliseconds. */
 const longest = 4;
 
-/** What polling needs of the process. */
+/** The functions of the process that polling needs. */
 export interface Timers {
   readonly setImmediate: (callback: () => void) => unknown;
   readonly setTimeout: (callback: () => void, milliseconds: number) => unknown;
@@ -15,11 +18,12 @@ export interface Timers {
 const installed = Symbol.for('@alex/tensor: patient polling');
 
 /**
- * Has this process poll adapters with pauses. While a promise of an adapter is pending, the `webgpu` package asks for it in every
- * turn of the event loop, which takes a whole core away from a driver that computes on the processor: on two cores, compiling
- * takes half as long again. It does so by `setImmediate`, so this replaces the global one; callbacks of others are not delayed.
+ * Makes this process poll adapters with pauses. While a promise of an adapter is pending, the `webgpu` package polls in
+ * every turn of the event loop, which takes a whole core away from a software driver: on two cores, compiling takes
+ * half as long again. It polls with `setImmediate`, so this function replaces the global one; other callbacks are not
+ * delayed.
  *
- * For programs, whose process is theirs; Alex' packages never call it. Where a GPU computes there is nothing to gain.
+ * This is for programs, which own their process; Alex's packages never call it. On a GPU, there is nothing to gain.
  */
 export function pollPatiently(): void {
   const plain = globalThis.setImmediate;
@@ -27,12 +31,12 @@ export function pollPatiently(): void {
   const schedule = patient({ setImmediate: plain, setTimeout, now: () => performance.now() });
   const replacement = (callback: (...args: unknown[]) => void, ...args: unknown[]) =>
     isPoll(callback, args) ? schedule(callback) : plain(callback, ...args);
-  // Its form for promises, and what others may have added.
+  // Its promise form, and properties that others may have added.
   Object.defineProperties(replacement, Object.getOwnPropertyDescriptors(plain));
   globalThis.setImmediate = Object.assign(replacement, { [installed]: true }) as unknown as typeof setImmediate;
 }
 
-/** Schedules polls: each may ask for the next one while it runs, which makes them polls of one wait. */
+/** Schedules polls. A poll may request the next one while it runs, which makes both part of the same wait. */
 export function patient({ setImmediate, setTimeout, now }: Timers): (poll: () => void) => unknown {
   let polling = false;
   let begun = 0;
@@ -47,12 +51,12 @@ export function patient({ setImmediate, setTimeout, now }: Timers): (poll: () =>
       }
     };
     const pause = Math.min(longest, share * (now() - begun));
-    // Timers know whole milliseconds only.
+    // Timers only support whole milliseconds.
     return pause < 1 ? setImmediate(run) : setTimeout(run, pause);
   };
 }
 
-/** Whether a callback is a poll of the `webgpu` package: a nameless native function without parameters. */
+/** Whether a callback is a poll of the `webgpu` package: an anonymous native function without parameters. */
 export function isPoll(callback: (...args: never[]) => unknown, args: readonly unknown[]): boolean {
   return (
     args.length === 0 &&

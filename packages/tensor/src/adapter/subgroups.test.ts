@@ -10,18 +10,18 @@ function found(least: number, most: number, features: readonly string[] = all, c
 }
 
 describe('the subgroups of an adapter', () => {
-  it('are used as they are where they have one size', () => {
+  it('are used unchanged if they have a fixed size', () => {
     expect(found(64, 64)).toEqual({ size: 64, pinned: undefined, matrix: undefined });
   });
 
-  it('are made to have 32 lanes where they have a range of sizes that holds it and can be told', () => {
+  it('are set to 32 lanes if their range of sizes includes it and can be controlled', () => {
     expect(found(32, 64)).toEqual({ size: 32, pinned: 32, matrix: undefined });
     expect(found(8, 32).pinned).toBe(32);
     expect(found(4, 16).size).toBeUndefined();
     expect(found(32, 64, ['subgroups']).size).toBeUndefined();
   });
 
-  it('are left alone where the adapter has none', () => {
+  it('are not used if the adapter has none', () => {
     expect(found(32, 32, ['shader-f16']).size).toBeUndefined();
   });
 

@@ -1,6 +1,6 @@
 import type { GPUAdapterInfo, GPUDevice } from './webgpu.js';
 
-/** The size of the matrices that an adapter's matrix units multiply: f16 by f16, summed in f32. */
+/** The size of the matrices that an adapter's matrix units multiply, in f16 with sums in f32. */
 export interface SubgroupMatrix {
   readonly rows: number;
   readonly columns: number;
@@ -8,20 +8,23 @@ export interface SubgroupMatrix {
   readonly steps: number;
 }
 
-/** What kernels may count on of an adapter's subgroups. */
+/** The properties of an adapter's subgroups that kernels may rely on. */
 export interface Subgroups {
-  /** Lanes of a subgroup, where all have one size, or can be made to. */
+  /** Lanes of a subgroup, if all have one size, or can be pinned to one. */
   readonly size: number | undefined;
-  /** The size that kernels must ask for, where the adapter would otherwise choose one for each. */
+  /** The size that kernels must request, if the adapter would otherwise choose one for each kernel. */
   readonly pinned: number | undefined;
   /** The largest matrices that a subgroup multiplies at once. */
   readonly matrix: SubgroupMatrix | undefined;
 }
 
-/** AMD's RDNA and Intel's chips give a range. RDNA 3 pairs multiply-adds at this size only, Intel compiles for it as well. */
+/**
+ * AMD's RDNA and Intel's chips support a range. RDNA 3 pairs multiply-adds at this size only, and Intel compiles for it
+ * as well.
+ */
 const usualSize = 32;
 
-/** @param info - of the adapter: a device's own copy leaves its matrices out */
+/** @param info - of the adapter: a device's copy lacks the matrix sizes */
 export function subgroupsOf({ features }: Pick<GPUDevice, 'features'>, info: GPUAdapterInfo): Subgroups {
   const { subgroupMinSize: least, subgroupMaxSize: most } = info;
   const none = { size: undefined, pinned: undefined, matrix: undefined };

@@ -2,8 +2,8 @@ import type { Gpu } from './gpu.js';
 import { type GPUBuffer, GPUBufferUsage } from './webgpu.js';
 
 /**
- * Submits work that keeps a software driver busy for a moment, and gives the buffer that it writes: for each of the
- * `64 * workgroups` invocations its number, multiplied by `factor` and added to itself 20,000 times over.
+ * Submits work that keeps a software driver busy for a moment, and returns the buffer that it writes. Each of the
+ * `64 * workgroups` invocations writes its number times `factor`, added up 20,000 times.
  */
 export function submitWork(gpu: Gpu, workgroups: number, factor: number): GPUBuffer {
   const { device } = gpu;

@@ -18,33 +18,33 @@ function machine(cards: Readonly<Record<string, string>>, { layer = true, instal
 
 const pair = { '0000:03:00.0': 'Radeon', '0000:43:00.0': 'Radeon', '0000:00:02.0': 'Iris' };
 
-describe('cards of one name', () => {
-  it('are told apart by their addresses, each with what shows it alone', async () => {
+describe('cards of the same name', () => {
+  it('are distinguished by their addresses, each with the variable that selects it', async () => {
     expect(await findTwins('Radeon', machine(pair), Object.keys(pair))).toEqual([
       { bus: '0000:03:00.0', environment: { DRI_PRIME: 'pci-0000_03_00_0!' } },
       { bus: '0000:43:00.0', environment: { DRI_PRIME: 'pci-0000_43_00_0!' } },
     ]);
   });
 
-  it('are not, where nothing shows one alone, or no address is known', async () => {
+  it('are not, if nothing can select one, or no address is known', async () => {
     expect(await findTwins('Radeon', machine(pair, { layer: false }), Object.keys(pair))).toEqual([]);
     expect(await findTwins('Radeon', machine(pair), [])).toEqual([]);
   });
 
-  it('are one card where its driver is installed twice', async () => {
+  it('are one card if its driver is installed twice', async () => {
     const one = { '0000:03:00.0': 'Radeon' };
     expect(await findTwins('Radeon', machine(one, { installed: 2 }), Object.keys(one))).toHaveLength(1);
   });
 });
 
-it('the layer of this machine, if it has one, shows one adapter alone, and Dawn follows it within a process', async ({
+it("this machine's layer, if it has one, selects one adapter, and Dawn follows it within a process", async ({
   skip,
 }) => {
   const { manifest } = await embeddedDriver();
   const drivers = manifest === undefined ? {} : { VK_ADD_DRIVER_FILES: manifest };
   const all = await listNames(drivers);
   skip(all.length < 2, 'one adapter here');
-  // Adapters that sit on no bus have the address of zeros there.
+  // Adapters that are on no bus have an address of zeros.
   const shown = await listNames({ ...drivers, DRI_PRIME: 'pci-0000_00_00_0!' });
   skip(shown.length === all.length, 'no such layer here');
   expect(shown).toHaveLength(1);

@@ -1,21 +1,21 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** The way to one of several cards that have the same name. */
+/** How to reach one of several cards with the same name. */
 export interface Twin {
   /** Its PCI address: `0000:43:00.0`. */
   readonly bus: string;
-  /** Environment variables with which drivers show this card alone. */
+  /** Environment variables that make drivers show only this card. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /**
- * Tells cards of one name apart by their bus addresses. Dawn selects by name only, but Mesa's device selection layer, which
- * Vulkan's loader puts before every vendor's driver where it is installed, shows one card alone where it is told to.
+ * Tells cards of the same name apart by their bus addresses. Dawn selects by name only. But Mesa's device selection
+ * layer, which the Vulkan loader applies to every vendor's driver, can hide all cards but one.
  *
- * @param list the names of the adapters that drivers show with these variables
- * @param addresses where display adapters and accelerators sit on the bus
- * @returns one for each card that can be shown alone; fewer than there are where the layer is not there
+ * @param list returns the names of the adapters that drivers show with these variables
+ * @param addresses bus addresses of display adapters and accelerators
+ * @returns one entry for each card that can be isolated; fewer than there are if the layer is not installed
  */
 export async function findTwins(
   name: string,
@@ -34,7 +34,7 @@ export async function findTwins(
 /** PCI classes of display adapters and of accelerators that compute, by their first digits. */
 const classesOfCards = ['0x03', '0x12'];
 
-/** Where cards that may compute sit on the bus of a Linux machine; nothing on others. */
+/** Bus addresses of the cards of a Linux machine that may compute; empty on other systems. */
 export async function cardAddresses(devices = '/sys/bus/pci/devices'): Promise<string[]> {
   const addresses = await readdir(devices).catch(() => []);
   const classes = await Promise.all(

@@ -1,13 +1,13 @@
 /**
  * The part of WebGPU that Alex uses, under the standard's own names (https://www.w3.org/TR/webgpu/).
  *
- * TypeScript has these types in its DOM library or in `@webgpu/types`, depending on its version, and the two exclude each
- * other; Node has none of the constants. With their own copy, the packages' declarations compile under every setting, and
- * nothing has to become a global. Objects of the full types are assignable to these, so `gpu.device as GPUDevice` gives
- * the whole device where a program has the full types.
+ * Depending on its version, TypeScript has these types in its DOM library or in `@webgpu/types`, which are mutually
+ * exclusive; Node has none of the constants. With this copy, the packages' declarations compile under every setting,
+ * and nothing has to become a global. Objects of the full types are assignable to these, so a program that has the full
+ * types can write `gpu.device as GPUDevice`.
  */
 
-/** What a buffer may be used for; the bits are combined with `|`. */
+/** The allowed uses of a buffer; combine the bits with `|`. */
 export const GPUBufferUsage = {
   MAP_READ: 0x0001,
   MAP_WRITE: 0x0002,
@@ -19,13 +19,13 @@ export const GPUBufferUsage = {
   QUERY_RESOLVE: 0x0200,
 } as const;
 
-/** What the host may do with a buffer that it maps. */
+/** What the host may do with a mapped buffer. */
 export const GPUMapMode = { READ: 0x0001, WRITE: 0x0002 } as const;
 
-/** Which stages of a pipeline see a binding. */
+/** The pipeline stages that see a binding. */
 export const GPUShaderStage = { COMPUTE: 0x4 } as const;
 
-/** Makes adapters of one driver. */
+/** Provides the adapters of one driver. */
 export interface GPU {
   requestAdapter(options?: { readonly powerPreference?: 'low-power' | 'high-performance' }): Promise<GPUAdapter | null>;
 }
@@ -37,7 +37,7 @@ export interface GPUAdapterInfo {
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
   readonly isFallbackAdapter: boolean;
-  /** Of the feature `chromium-experimental-subgroup-matrix`, which only Dawn has. */
+  /** Part of the feature `chromium-experimental-subgroup-matrix`, which only Dawn has. */
   readonly subgroupMatrixConfigs?: Iterable<{
     readonly componentType: string;
     readonly resultComponentType: string;
@@ -47,7 +47,7 @@ export interface GPUAdapterInfo {
   }>;
 }
 
-/** Features that Alex asks for where an adapter has them. */
+/** Features that Alex requests if an adapter has them. */
 export type GPUFeature =
   | 'timestamp-query'
   | 'subgroups'
@@ -66,7 +66,7 @@ export interface GPUAdapter {
   }): Promise<GPUDevice>;
 }
 
-/** The limits that matter to buffers and compute shaders, as the standard defines them. */
+/** The limits relevant to buffers and compute shaders, as defined by the standard. */
 export interface GPUSupportedLimits {
   readonly maxBufferSize: number;
   readonly maxStorageBufferBindingSize: number;
@@ -194,7 +194,7 @@ export interface GPUBindGroupEntry {
   readonly resource: { readonly buffer: GPUBuffer; readonly offset?: number; readonly size?: number };
 }
 
-/** Tells apart what has no members of its own; `@webgpu/types` does it by the same name. */
+/** Distinguishes types without members of their own; `@webgpu/types` does it with the same name. */
 interface Opaque<Name extends string> {
   readonly label: string;
   readonly __brand?: Name;

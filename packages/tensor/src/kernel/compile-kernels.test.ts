@@ -14,7 +14,7 @@ let gpu: Gpu;
 let output: Tensor;
 let program: Program;
 
-/** Three kernels, with a scalar and without. */
+/** Three kernels, with and without scalars. */
 function create(body = 'store_y(i, load_x(i) * scalar_factor());'): Program {
   return createProgram(gpu, (recorder) => {
     const x = recorder.tensor('x', [100]);
@@ -34,7 +34,7 @@ function create(body = 'store_y(i, load_x(i) * scalar_factor());'): Program {
 
 beforeEach(async () => {
   const { description } = await testGpu();
-  // One of its own: nothing was compiled for it before.
+  // A fresh one, for which nothing was compiled before.
   gpu = await openGpu({ adapter: description.index });
   output = createTensor(gpu, 'output', [100]);
   program = create();
@@ -61,7 +61,7 @@ describe('compileKernels', () => {
     await expectRight();
   });
 
-  test('leaves what cannot be compiled to whoever runs it', async () => {
+  test('leaves errors to the caller who runs the kernel', async () => {
     const wrong = create('store_y(i, nothing);');
     await compileKernels(gpu, { cores: 2 });
     await expect(wrong.run({ factor: 2 })).rejects.toThrow('second');
@@ -71,7 +71,7 @@ describe('compileKernels', () => {
 });
 
 describe('on a driver that compiles at the first dispatch', () => {
-  test('other devices compile a share each, and the own one all', async () => {
+  test('other devices compile a part each, and its own device all', async () => {
     const compiled: string[] = [];
     const helpers: Gpu[] = [];
     const valid: Promise<unknown>[] = [];
@@ -103,21 +103,21 @@ describe('on a driver that compiles at the first dispatch', () => {
     });
     expect(compiled).toHaveLength(2);
     expect(new Set(kernels.map(({ label }) => label))).toEqual(new Set(['first', 'second', 'third']));
-    // On two others, and on the own device before and after.
+    // On two other devices, and on this one before and after.
     expect(valid).toHaveLength(4);
     await expect(Promise.all(valid)).resolves.toBeDefined();
     for (const helper of helpers) expect(helper.dispose).toHaveBeenCalledOnce();
     await expectRight();
   });
 
-  test('helpers are an offer', async () => {
+  test('helpers are optional', async () => {
     const open = vi.fn().mockRejectedValue(new AdapterError('no more devices'));
     await compileByDispatch(gpu, kernelsOf(gpu), { cores: 2, open, patience: async () => undefined });
     expect(open).toHaveBeenCalledOnce();
     await expectRight();
   });
 
-  test('nobody helps where the own share was found on disk', async () => {
+  test('nobody helps if its own part was found on disk', async () => {
     const open = vi.fn();
     await compileByDispatch(gpu, kernelsOf(gpu), { cores: 2, open, patience: () => new Promise(() => undefined) });
     expect(open).not.toHaveBeenCalled();
@@ -144,7 +144,7 @@ describe('deal', () => {
     expect(lengths(1)).toEqual([[5, 4, 3, 2, 1]]);
   });
 
-  test('leaves no hand empty but the only one', () => {
+  test('leaves no hand empty unless there is only one', () => {
     expect(lengths(9)).toEqual([[5], [4], [3], [2], [1]]);
     expect(deal([], 3)).toEqual([[]]);
   });

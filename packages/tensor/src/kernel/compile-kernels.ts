@@ -6,30 +6,34 @@ import { dispatchEmpty } from './empty-dispatch.js';
 import { type Kernel, type KernelSource, kernelsOf } from './pipelines.js';
 
 export interface CompileKernelsOptions {
-  /** Called once, where there is anything to compile. */
+  /** Called once, if there is anything to compile. */
   readonly onBegin?: ((event: { readonly kernels: number; readonly cores: number }) => void) | undefined;
-  /** The most cores to use, where the driver leaves that to us. Default: all that this process may use. */
+  /** The most cores to use, if the driver leaves that to us. Default: all that this process may use. */
   readonly cores?: number | undefined;
-  /** For tests: opens the devices that help. */
+  /** For tests: opens the additional devices. */
   readonly open?: ((options: OpenOptions) => Promise<Gpu>) | undefined;
-  /** For tests: ends when whoever compiles its share has taken so long that it compiles indeed. */
+  /** For tests: resolves when compiling a share has taken so long that the driver must really be compiling. */
   readonly patience?: (() => Promise<unknown>) | undefined;
 }
 
-/** A share that is on disk already takes less, milliseconds: then opening devices would cost more than they save. */
+/**
+ * If a share takes less than this, in milliseconds, it is already on disk; opening devices would then cost more than it
+ * saves.
+ */
 const fromDisk = 500;
 
-/** Each device has threads and memory of its own, and a paper's network a hundred kernels. */
+/** Each device has its own threads and memory, and the paper's network has only a hundred kernels. */
 const mostDevices = 8;
 
 const compiledBefore = new WeakSet<Kernel>();
 
 /**
- * Waits until everything that was made for an adapter so far is compiled, so that the first run is one like the others. Most
- * drivers compile in the background, on several cores, what programs are made of. Lavapipe compiles a kernel when it is first
- * dispatched, on one core a device: there, other devices compile a share each, which the driver's cache on disk hands on.
+ * Waits until everything created for an adapter so far is compiled, so that the first run takes no longer than the
+ * others. Most drivers compile a program's kernels in the background, on several cores. lavapipe compiles a kernel when
+ * it is first dispatched, on one core per device. There, other devices compile a share each, which reaches the adapter
+ * through the driver's cache on disk.
  *
- * What cannot be compiled is no error here: it is one of whoever runs it.
+ * A kernel that does not compile is not an error here, but one of whoever runs it.
  */
 export async function compileKernels(gpu: Gpu, options: CompileKernelsOptions = {}): Promise<void> {
   const { onBegin, cores = availableParallelism() } = options;
@@ -45,7 +49,7 @@ function compilesAtFirstDispatch({ description: { kind, vendor } }: Gpu): boolea
   return kind === 'software' && vendor === 'mesa';
 }
 
-/** Compiles on several devices at once what a driver compiles at its first dispatch. */
+/** Compiles kernels on several devices in parallel, for a driver that compiles at the first dispatch. */
 export async function compileByDispatch(
   gpu: Gpu,
   kernels: readonly KernelSource[],
@@ -55,11 +59,14 @@ export async function compileByDispatch(
   const working = dispatchEmpty(gpu, own);
   const found = await Promise.race([working.then(() => true), patience().then(() => false)]);
   if (!found) await Promise.all([working, ...others.map((hand) => help(gpu, hand, open))]);
-  // Found on disk, where the driver has a place for it.
+  // Now found on disk, if the driver has a cache there.
   await dispatchEmpty(gpu, others.flat());
 }
 
-/** Compiles kernels on a device of its own, which is an offer: where it cannot be had, the adapter's own compiles them. */
+/**
+ * Compiles kernels on an additional device. This is optional: if the device cannot be opened, the adapter's own
+ * compiles them.
+ */
 async function help(
   { description: { index, name, driver }, bindingBytes }: Gpu,
   kernels: readonly KernelSource[],
@@ -78,7 +85,7 @@ async function help(
   }
 }
 
-/** Deals kernels out to so many hands, each about as much: the longest texts first, back and forth. */
+/** Divides kernels into shares of about the same length: deals the longest texts first, back and forth. */
 export function deal<Source extends Pick<KernelSource, 'code'>>(kernels: readonly Source[], hands: number): Source[][] {
   const dealt: Source[][] = Array.from({ length: Math.max(1, Math.min(hands, kernels.length)) }, () => []);
   const longestFirst = [...kernels].sort((a, b) => b.code.length - a.code.length);

@@ -6,8 +6,8 @@ import { bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
 import { isWgslName } from './wgsl-words.js';
 
 /**
- * Records an elementwise kernel. Four elements are loaded and stored at once where their number allows; tensors that are
- * larger than what can be bound at once are dealt with part by part.
+ * Records an elementwise kernel. If the number of elements allows, four are loaded and stored at a time. Tensors larger
+ * than a binding are processed chunk by chunk.
  *
  * @throws ConfigError for an option that is none; ShapeError for a tensor that does not hold `elements` elements: no driver would stop a kernel beyond its end
  */
@@ -31,7 +31,7 @@ export function recordElementwise(recorder: Recorder, options: Elementwise): voi
     if (!tensor) throw new ShapeError(`${label}: ${name} must be a tensor, got ${String(tensor)}`);
     if (tensor.elements === elements) continue;
     throw new ShapeError(
-      `${label}: ${name} holds ${tensor.elements} elements, the kernel is for ${elements}; tensors of other sizes belong in also`,
+      `${label}: ${name} has ${tensor.elements} elements, but the kernel is for ${elements}; tensors of other sizes belong in also`,
     );
   }
   const width = elements % 4 === 0 ? 4 : 1;

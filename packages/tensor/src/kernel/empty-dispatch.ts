@@ -3,17 +3,19 @@ import type { Gpu } from '../adapter/gpu.js';
 import { type GPUBuffer, GPUBufferUsage, GPUMapMode } from '../adapter/webgpu.js';
 import { bindGroupLayout, compile, type KernelSource } from './pipelines.js';
 
-/** More than the scalars of any network take. Nothing else is read of a binding's buffer: not by no workgroup at all. */
+/**
+ * More than the scalars of any network take. Workgroups read nothing else of a binding's buffer, and there are none.
+ */
 const bindingBytes = 16_384;
 const markBytes = 16;
 
-/** How often the adapter is asked whether it is done, and for how long; milliseconds. */
+/** How often to ask the adapter whether it is done, and for how long; milliseconds. */
 const pause = 100;
 const look = 3;
 
 /**
- * Has a driver compile kernels that it would compile when they are first dispatched: dispatches each over no workgroups.
- * What cannot be compiled is left to whoever runs it.
+ * Makes a driver compile kernels that it would compile at the first dispatch, by dispatching each over no workgroups. A
+ * kernel that does not compile is an error of whoever runs it.
  */
 export async function dispatchEmpty(gpu: Gpu, kernels: readonly KernelSource[]): Promise<void> {
   const { device } = gpu;
@@ -25,12 +27,12 @@ export async function dispatchEmpty(gpu: Gpu, kernels: readonly KernelSource[]):
     buffers.push(buffer);
     return buffer;
   };
-  // A dispatch binds no buffer twice, and a buffer begins with zeros.
+  // A dispatch binds no buffer twice, and buffers start as zeros.
   const most = Math.max(0, ...kernels.map(({ types }) => types.length));
   try {
     const mark = await gpu.validated('compiling', () => {
       const bound = Array.from({ length: most }, () => create(bindingBytes, STORAGE | UNIFORM));
-      // Counts of 0 that Dawn cannot see: it would warn of them on standard output.
+      // Counts of 0 that Dawn cannot see: it would print a warning on standard output.
       const counts = create(markBytes, INDIRECT | COPY_SRC);
       const mark = create(markBytes, MAP_READ | COPY_DST);
       const encoder = device.createCommandEncoder();
@@ -51,15 +53,15 @@ export async function dispatchEmpty(gpu: Gpu, kernels: readonly KernelSource[]):
     });
     await readable(mark);
   } catch {
-    // Found again, by name, by whoever runs the kernel.
+    // Reported again, by name, when the kernel is run.
   } finally {
     for (const buffer of buffers) buffer.destroy();
   }
 }
 
 /**
- * Waits until a buffer can be read, sleeping most of the time. While a promise of the adapter is pending, the `webgpu` package
- * polls without a pause, and takes a core away from the driver that compiles.
+ * Waits until a buffer can be read, sleeping most of the time. While a promise of the adapter is pending, the `webgpu`
+ * package busy-polls and takes a core away from the compiling driver.
  */
 async function readable(buffer: GPUBuffer): Promise<void> {
   for (;;) {

@@ -3,34 +3,36 @@ import { recordElementwise } from './elementwise.js';
 import type { Recorder } from './recorder.js';
 import type { Tensor } from './tensor.js';
 
-/** What is done to each value of a result before it is stored, which saves a pass over memory. */
+/** An operation on each value of a result before it is stored, which saves a pass over memory. */
 export interface Epilogue {
   readonly name: string;
-  /** An expression of the value `x`, a WGSL variable: of an `f32`, or of a `vec4f`, whose values are treated alike. */
+  /** An expression of the WGSL variable `x`: an `f32`, or a `vec4f` for an elementwise operation. */
   wgsl(x: string, width: 1 | 4): string;
 }
 
 /**
- * The mirror image in the backward pass: what the layer below makes of each value of its output's gradient, done before the
- * gradient is stored.
+ * The counterpart in the backward pass: the backward operation of the layer below, applied to each gradient before it
+ * is stored.
  */
 export interface GradientEpilogue {
   readonly name: string;
   /**
-   * An expression of the gradient `g` and of the output `y` of the layer below, which are WGSL variables: of an `f32`, or of
-   * a `vec4f`, whose values are treated alike.
+   * An expression of the WGSL variables `g`, the gradient, and `y`, the output of the layer below: `f32`, or `vec4f`
+   * for an elementwise operation.
    */
   wgsl(g: string, y: string, width: 1 | 4): string;
 }
 
-/** The layer below one whose backward pass does that of the other as well. */
+/** A layer whose backward pass is fused into that of the layer above it. */
 export interface LayerBelow {
   readonly epilogue: GradientEpilogue;
-  /** What it gave, of the shape of the gradient. */
+  /** Its output, with the shape of the gradient. */
   readonly output: Tensor;
 }
 
-/** WGSL that calls `store` with a gradient after the epilogue, if any; `y` is WGSL for the output of the layer below. */
+/**
+ * WGSL that calls `store` with a gradient after the epilogue, if any; `y` is WGSL for the output of the layer below.
+ */
 export function storeGradientAfter(
   epilogue: GradientEpilogue | undefined,
   gradient: string,
@@ -52,15 +54,15 @@ export function storeAfter(
 }
 
 /**
- * Whether a product does well to apply an epilogue to its sums itself. Software drivers hold more sums than the CPU has
- * registers, and whatever is done to the sums after the loop makes lavapipe's loop itself slower: conv2 of the paper's
- * network took 46 ms alone, 66 to 70 ms with so little as a change of sign after it, and a pass of its own 1 to 2 ms.
+ * Whether a product should apply an epilogue to its sums itself. On software drivers, the sums exceed the CPU's
+ * registers, and any operation on them after the loop makes lavapipe's loop itself slower: conv2 of the paper's network
+ * took 46 ms alone, 66 to 70 ms with a mere change of sign after it, and a separate pass takes 1 to 2 ms.
  */
 export function fusesIntoProducts({ description }: Gpu): boolean {
   return description.kind === 'hardware';
 }
 
-/** Records an epilogue as a kernel of its own, in place. */
+/** Records an epilogue as a separate kernel, in place. */
 export function recordEpilogue(recorder: Recorder, label: string, tensor: Tensor, epilogue: Epilogue): void {
   recordElementwise(recorder, {
     label: `${label}/${epilogue.name}`,
@@ -70,7 +72,7 @@ export function recordEpilogue(recorder: Recorder, label: string, tensor: Tensor
   });
 }
 
-/** Records what the layer below makes of its output's gradient as a kernel of its own, in place. */
+/** Records the backward operation of the layer below as a separate kernel, in place. */
 export function recordGradientEpilogue(
   recorder: Recorder,
   label: string,

@@ -3,21 +3,21 @@ import { createProgram, createPrograms, type Program } from './program.js';
 import { createRecording, type Dispatch, isTransfer, type Recorder, type Tunable } from './recorder.js';
 import { StandIns } from './stand-ins.js';
 
-/** A choice, ready to run. */
+/** A choice that is ready to run. */
 export interface Run {
   readonly choice: unknown;
   readonly program: Program;
-  /** A value for each: the time does not depend on them, but they must be there. */
+  /** A value for each scalar: the time does not depend on the values, but they must be given. */
   readonly scalars: Readonly<Record<string, number>>;
 }
 
 /**
- * Sums in another order differ by some 1e-6 of the largest result, Winograd's F(4x4, 3x3) by up to 1.3e-5; one product
- * that is missing from a sum of 10,000 makes 2e-3, from AlexNet's longest (387,200 products) still 4e-4.
+ * Sums in a different order differ by some 1e-6 of the largest result, Winograd's F(4x4, 3x3) by up to 1.3e-5. A
+ * product missing from a sum of 10,000 changes it by 2e-3, and even from AlexNet's longest (387,200 products) by 4e-4.
  */
 const usualTolerance = 1e-4;
 
-/** Where two results lie on either side of what f16 rounds up from, they are this far apart. */
+/** Two results that round to neighbouring f16 values are this far apart. */
 const halfTolerance = 2 ** -10;
 
 interface Recorded {
@@ -26,8 +26,8 @@ interface Recorded {
 }
 
 /**
- * Runs the choices of a tunable, each a program of its own over stand-ins for the tensors that come from outside, and holds
- * their results against those of the plain one.
+ * Runs the choices of a tunable, each as a separate program on stand-ins for the external tensors, and compares their
+ * results with those of the plain one.
  */
 export class Examiner {
   readonly #gpu: Gpu;
@@ -43,12 +43,12 @@ export class Examiner {
     this.#tolerance = tolerance + (outputs.some(({ dataType }) => dataType === 'f16') ? halfTolerance : 0);
   }
 
-  /** Whether the plain choice was right, so that others can be held against it. */
+  /** Whether the plain choice was correct, so that others can be compared with it. */
   get hasReference(): boolean {
     return this.#wanted !== undefined;
   }
 
-  /** Records choices and begins to compile them, all at once; without those that cannot be made. */
+  /** Records choices and starts compiling all of them at once, except those that cannot be recorded. */
   build(choices: readonly unknown[], onDropped: (choice: unknown, reason: string) => void): Run[] {
     const canBe = (choice: unknown, make: () => void): boolean => {
       try {
@@ -77,15 +77,15 @@ export class Examiner {
   }
 
   /**
-   * Runs a choice once, the plain one first; what compiles at its first dispatch has compiled afterwards.
+   * Runs a choice once, the plain one first. After that, drivers that compile at the first dispatch have compiled it.
    *
    * @returns what is wrong with it
-   * @throws AdapterError where the adapter is lost
+   * @throws AdapterError if the adapter is lost
    */
   async faultOf(run: Run): Promise<string | undefined> {
     try {
       const got = await this.#standIns.results(() => run.program.run(run.scalars));
-      // The plain choice is held against itself, from which only what is no number differs.
+      // The plain choice is compared with itself, which only differs where a value is NaN.
       const difference = largestDifference(got, this.#wanted ?? got);
       if (!(difference <= this.#tolerance))
         return `differs from the plain choice by ${difference} of the largest result`;
@@ -109,7 +109,7 @@ export class Examiner {
   }
 }
 
-/** One program a choice, over memory that they share. */
+/** One program per choice, with shared memory. */
 function createRuns(gpu: Gpu, recorded: readonly Recorded[]): Run[] {
   const names = recorded.map((_, index) => `${index}`);
   const programs = createPrograms(
@@ -126,7 +126,7 @@ const replay = (dispatches: readonly Dispatch[]) => (recorder: Recorder) => {
   for (const dispatch of dispatches) recorder.dispatch(dispatch);
 };
 
-/** As a share of the largest wanted value of the same tensor; infinite where anything is no number. */
+/** As a fraction of the largest expected value of the same tensor; infinite if any value is NaN. */
 function largestDifference(got: readonly ArrayLike<number>[], wanted: readonly ArrayLike<number>[]): number {
   let largest = 0;
   wanted.forEach((values, index) => {
@@ -143,7 +143,7 @@ function largestDifference(got: readonly ArrayLike<number>[], wanted: readonly A
   return largest;
 }
 
-/** Throws the adapter's loss; an error of the device that belongs to what failed before is forgotten. */
+/** Throws the adapter's loss; an error of the device that belongs to an earlier failure is discarded. */
 export async function throwIfLost(gpu: Gpu): Promise<void> {
   await gpu.finished().catch(() => undefined);
   await gpu.finished();

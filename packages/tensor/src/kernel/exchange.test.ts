@@ -30,7 +30,7 @@ function scaled(recorder: Recorder, from: Tensor, to: Tensor, factor: number) {
   });
 }
 
-/** Two programs that hand `elements` values to each other again and again, doubled each time. */
+/** Two programs that send `elements` values to each other again and again, doubled each time. */
 async function pingPong(elements: number, turns: number, runs: number, makeMessage?: MakeMessage): Promise<number[][]> {
   const exchange = new Exchange(gpus, makeMessage);
   const made: { gpu: Gpu; program: Program; tensors: Tensor[] }[] = [];
@@ -59,7 +59,7 @@ async function pingPong(elements: number, turns: number, runs: number, makeMessa
     made.push({ gpu, program, tensors: [start, end] });
   }
   try {
-    // Not waited for: a run may begin where the one before has values on their way.
+    // Not awaited: a run may begin while the values of the run before are still on their way.
     await Promise.all(
       made.map(async ({ program }) => {
         for (let run = 0; run < runs; run++) await program.run();
@@ -76,7 +76,7 @@ async function pingPong(elements: number, turns: number, runs: number, makeMessa
   }
 }
 
-/** Messages whose values wait as copies in a queue of the host, as they would on their way to another machine. */
+/** Messages whose values wait as copies in a host queue, as on their way to another machine. */
 function queuedMessages(): { make: MakeMessage; sentBytes: () => number } {
   let total = 0;
   const make: MakeMessage = (ends, allGpus) => {
@@ -92,7 +92,8 @@ function queuedMessages(): { make: MakeMessage; sentBytes: () => number } {
     let wake: (() => void) | undefined;
     return {
       ...ends,
-      // The staging buffer is free as soon as its values are copied: a run need not be taken before the next is sent.
+      // The staging buffer is free as soon as its values are copied: the next run may be sent before this one is
+      // received.
       async free() {
         await copied;
         if (failure) throw failure.error;
@@ -125,14 +126,14 @@ function queuedMessages(): { make: MakeMessage; sentBytes: () => number } {
 }
 
 describe('programs of two adapters', () => {
-  test('hand values to each other in whatever way messages travel', async () => {
+  test('exchange values, whatever the transport', async () => {
     const { make, sentBytes } = queuedMessages();
     expect(await pingPong(7, 3, 5, make)).toEqual(await pingPong(7, 3, 5));
     // Seven f32 values from each of two adapters, in three turns of five runs.
     expect(sentBytes()).toBe(7 * 4 * 2 * 3 * 5);
   });
 
-  test('stop waiting where one fails, in whatever way messages travel', async () => {
+  test('stop waiting if one fails, whatever the transport', async () => {
     const exchange = new Exchange(gpus, queuedMessages().make);
     const message = exchange.message('x', 0, 1, 16);
     const taken = message.take(() => undefined);
@@ -142,14 +143,14 @@ describe('programs of two adapters', () => {
     exchange.dispose();
   });
 
-  test('hand values to each other, in turn and run after run', async () => {
+  test('exchange values, in turn and run after run', async () => {
     const [first, second] = await pingPong(7, 4, 5);
-    // After an even number of turns each has its own again.
+    // After an even number of exchanges each has its own values again.
     expect(first).toEqual([0, 1, 2, 3, 4, 0, 1].map((value) => 16 * value));
     expect(second).toEqual([1, 2, 3, 4, 5, 1, 2].map((value) => 16 * value));
   });
 
-  test('hand on in pieces what is larger than a staging buffer', async () => {
+  test('send values larger than a staging buffer in pieces', async () => {
     const elements = 2 ** 21 + 3;
     const [first, second] = await pingPong(elements, 1, 1);
     const wrong = (values: number[], self: number) =>
@@ -157,7 +158,7 @@ describe('programs of two adapters', () => {
     expect([wrong(first!, 1), wrong(second!, 0)]).toEqual([-1, -1]);
   });
 
-  test('may send a part of a tensor, which begins and ends with a word', async () => {
+  test('may send a part of a tensor that begins and ends at a word', async () => {
     const exchange = new Exchange(gpus);
     const [from, to] = [createTensor(gpus[0]!, 'from', [6]), createTensor(gpus[1]!, 'to', [2])];
     writeTensor(gpus[0]!, from, Float32Array.of(1, 2, 3, 4, 5, 6));
@@ -185,7 +186,7 @@ describe('programs of two adapters', () => {
     exchange.dispose();
   });
 
-  test('are refused where the ends do not fit, or there is no other', () => {
+  test('are refused if the ends do not match, or if there is only one', () => {
     const exchange = new Exchange(gpus);
     exchange.message('x', 0, 1, 16);
     expect(() => exchange.message('x', 0, 1, 8)).toThrow(/x from 0 to 1: one end is for 16 bytes, the other for 8/);
@@ -195,7 +196,7 @@ describe('programs of two adapters', () => {
     expect(gpus.map((gpu) => gpu.liveBuffers)).toEqual([0, 0]);
   });
 
-  test('stop waiting where one fails', async () => {
+  test('stop waiting if one fails', async () => {
     const exchange = new Exchange(gpus);
     const message = exchange.message('x', 0, 1, 16);
     const taken = message.take(() => undefined);

@@ -3,7 +3,10 @@ import { ConfigError } from '../errors.js';
 import { localMessage } from './local-message.js';
 import type { MakeMessage, Message } from './message.js';
 
-/** All that the programs of several adapters hand to each other; made before the first run, and nothing in one. */
+/**
+ * All transfers between the programs of several adapters; created before the first run, and not used within a run on
+ * one adapter.
+ */
 export class Exchange {
   readonly #gpus: readonly Gpu[];
   readonly #makeMessage: MakeMessage;
@@ -12,7 +15,7 @@ export class Exchange {
 
   /**
    * @param gpus - the adapters by their numbers
-   * @param makeMessage - how values travel; default: within this process
+   * @param makeMessage - how values are transferred; default: within this process
    */
   constructor(gpus: readonly Gpu[], makeMessage: MakeMessage = localMessage) {
     this.#gpus = gpus;
@@ -20,10 +23,10 @@ export class Exchange {
   }
 
   /**
-   * The message of a label from one adapter to another; made for whoever asks first. Programs that never run at the same time
-   * may use the same.
+   * The message with this label from one adapter to another; created on first request. Programs that never run at the
+   * same time may share it.
    *
-   * @throws ConfigError where its ends are not for the same number of bytes.
+   * @throws ConfigError if its ends disagree about the number of bytes
    */
   message(label: string, from: number, to: number, bytes: number): Message {
     const key = `${label} from ${from} to ${to}`;
@@ -38,12 +41,12 @@ export class Exchange {
     return message;
   }
 
-  /** Throws what made it fail. */
+  /** Throws the error that made it fail. */
   check(): void {
     if (this.#failure) throw this.#failure.error;
   }
 
-  /** Ends all waiting, now and later: none of the adapters continues where one failed. */
+  /** Ends all waits, now and later: no adapter continues after another has failed. */
   fail(error: unknown): void {
     this.#failure = { error };
     for (const message of this.#messages.values()) message.fail(error);

@@ -26,14 +26,14 @@ describe('halves', () => {
     expect(fromHalves(toHalves([Number.NaN]))[0]).toBeNaN();
   });
 
-  test('every half comes back as its own bits', () => {
+  test('every half survives a round trip bit for bit', () => {
     const bits = Uint16Array.from({ length: 0x10000 }, (_, index) => index).filter(
       (half) => (half & 0x7c00) !== 0x7c00,
     );
     expect(toHalves(fromHalves(bits))).toEqual(bits);
   });
 
-  test('a number becomes the nearest half, ties the even one', () => {
+  test('a number becomes the nearest half, ties to even', () => {
     const magnitude = fc.oneof(
       fc.double({ min: 0, max: 65519, noNaN: true }),
       fc.double({ min: 0, max: 1e-3, noNaN: true }),
@@ -55,7 +55,7 @@ describe('halves', () => {
     expect(finite[toHalves([1 + 3 * 2 ** -11])[0]!]).toBe(1 + 2 ** -9);
   });
 
-  test('what is too large is infinite, an odd number of halves ends in a zero', () => {
+  test('too large values become infinite, and an odd number of halves is padded with a zero', () => {
     expect([...toHalves([65519.99, 65520, -1e30])]).toEqual([0x7bff, 0x7c00, 0xfc00, 0]);
   });
 });

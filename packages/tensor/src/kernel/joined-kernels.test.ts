@@ -38,7 +38,7 @@ async function withTensors(lengths: readonly number[], use: (tensors: Tensor[]) 
   }
 }
 
-/** Runs what is recorded, and gives the labels of its dispatches. */
+/** Runs what is recorded, and returns the labels of its dispatches. */
 async function run(record: (recorder: JoiningRecorder) => void, scalars = {}): Promise<readonly string[]> {
   const program = createProgram(gpu, (recorder) => {
     const joining = joinKernels(recorder);
@@ -94,7 +94,7 @@ describe('kernels of few elements', () => {
     });
   });
 
-  it('keep their order where one needs what another makes', async () => {
+  it('keep their order if one needs the output of another', async () => {
     await withTensors([5, 5], async ([a, b]) => {
       const labels = await run((recorder) => {
         recordElementwise(recorder, double('first', a!));
@@ -105,7 +105,7 @@ describe('kernels of few elements', () => {
           writes: { b: b! },
           body: 'b = a;',
         });
-        // A dispatch by itself, which reads what waits.
+        // A separate dispatch that reads the waiting result.
         recorder.dispatch({
           label: 'third',
           reads: { b: b! },
@@ -121,7 +121,7 @@ describe('kernels of few elements', () => {
     });
   });
 
-  it('are more than one dispatch where an adapter binds too few tensors at once, or names mean different things', async () => {
+  it('are more than one dispatch if an adapter binds too few tensors at once, or names mean different things', async () => {
     const most = gpu.limits.maxStorageBuffersPerShaderStage;
     await withTensors(
       Array.from({ length: most + 1 }, () => 2),
@@ -169,7 +169,7 @@ describe('kernels recorded together', () => {
       reads: { x: from! },
       writes: { y: to! },
       vectors: ['x', 'y'],
-      // Leaves early: the others go on.
+      // Returns early; the others continue.
       body: 'if (i == 3u) { return; } store4_y(i, load4_x(i) * 2.0);',
     });
     recordPerElement(recorder, {
@@ -202,7 +202,7 @@ describe('kernels recorded together', () => {
     }
   });
 
-  it('are not together where functions reach tensors, or a tensor takes too many bindings', () => {
+  it('are not joined if functions access tensors, or a tensor needs too many bindings', () => {
     const alignment = gpu.limits.minStorageBufferOffsetAlignment;
     const labelsOf = (functions: string | undefined, bindingBytes: number) => {
       const recording = createRecording(as('hardware', bindingBytes));

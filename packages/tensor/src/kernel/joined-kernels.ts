@@ -2,10 +2,10 @@ import { recordPerElement } from './per-element.js';
 import type { Dispatch, PerElement, Recorder } from './recorder.js';
 import { bytesOf, bytesPerBinding, type Tensor } from './tensor.js';
 
-/** Elements of which a kernel takes less time than to start it, or on a GPU about as much. */
+/** For this many elements, a kernel takes less time than its launch, or on a GPU about as much. */
 const fewElements = { software: 16_384, hardware: 2 ** 20 };
 
-/** Whether kernels that make a tensor had better be joined. */
+/** Whether kernels that write a tensor should be joined. */
 export function hasFewElements({ gpu }: Pick<Recorder, 'gpu'>, { elements }: Pick<Tensor, 'elements'>): boolean {
   return elements <= fewElements[gpu.description.kind];
 }
@@ -14,15 +14,15 @@ function makesFewElements(recorder: Recorder, { writes }: PerElement): boolean {
   return Object.values(writes).every((tensor) => hasFewElements(recorder, tensor));
 }
 
-/** Functions that reach tensors mean those of one kernel. */
+/** Functions that access tensors belong to one kernel only. */
 const canJoin = ({ functions = '' }: PerElement) => !reachesTensors.test(functions);
 
-/** Whether a kernel may be joined to others, and had better be. */
+/** Whether a kernel can be joined with others, and should be. */
 export function mayJoin(recorder: Recorder, kernel: PerElement): boolean {
   return makesFewElements(recorder, kernel) && canJoin(kernel);
 }
 
-/** Whether a kernel can be one dispatch with others. */
+/** Whether a kernel and others can be one dispatch. */
 export function joinsWith(recorder: Recorder, others: readonly PerElement[], kernel: PerElement): boolean {
   return (
     others.every((other) => fits(other, kernel) && !conflict(other, kernel)) &&
@@ -30,17 +30,18 @@ export function joinsWith(recorder: Recorder, others: readonly PerElement[], ker
   );
 }
 
-/** A recorder whose kernels of few elements wait until they are recorded together. */
+/** A recorder whose small kernels wait until they are recorded together. */
 export interface JoiningRecorder extends Recorder {
-  /** Records what waits. */
+  /** Records the waiting kernels. */
   recordJoined(): void;
 }
 
 /**
- * Makes a recorder whose kernels of few elements wait: starting a kernel costs a GPU more time than they take. What must come
- * before another kernel of this recorder is recorded before it; kernels of other recorders are not known here.
+ * Creates a recorder whose small kernels wait, because launching a kernel takes a GPU longer than running it. Kernels
+ * that must precede another kernel of this recorder are recorded before it; kernels of other recorders are not known
+ * here.
  *
- * @param joins which kernels wait; default: those of few elements
+ * @param joins which kernels wait; default: those with few elements
  */
 export function joinKernels(
   recorder: Recorder,
@@ -70,8 +71,8 @@ export function joinKernels(
 }
 
 /**
- * Records kernels that each do one thing for every element, of which none needs what another makes, as one dispatch on GPUs:
- * they are under way at the same time, and one start is saved. Software drivers do one after another.
+ * Records independent elementwise kernels as one dispatch on GPUs: they run at the same time, and only one launch is
+ * needed. Software drivers run one after another.
  */
 export function recordTogether<Made>(recorder: Recorder, record: (recorder: Recorder) => Made): Made {
   if (recorder.gpu.description.kind !== 'hardware') return record(recorder);
@@ -83,7 +84,7 @@ export function recordTogether<Made>(recorder: Recorder, record: (recorder: Reco
 
 type Access = Pick<Dispatch, 'reads' | 'writes'>;
 
-/** Whether one must come before the other. */
+/** Whether one must precede the other. */
 export function conflict(one: Access, other: Access): boolean {
   const touched = ({ reads, writes }: Access) => new Set([...Object.values(reads), ...Object.values(writes)]);
   const [byOne, byOther] = [touched(one), touched(other)];
@@ -94,8 +95,8 @@ export function conflict(one: Access, other: Access): boolean {
 }
 
 /**
- * Whether two kernels can be one: they mean the same by the functions and scalars that they have in common, and neither may
- * overwrite what the other reads.
+ * Whether two kernels can be joined: common names of functions and scalars have the same meaning, and neither kernel
+ * may overwrite what the other reads.
  */
 function fits(one: PerElement, other: PerElement): boolean {
   const types = one.scalars ?? {};
@@ -107,13 +108,13 @@ function fits(one: PerElement, other: PerElement): boolean {
   );
 }
 
-/** Whether results of a kernel may take the memory of what another reads. */
+/** Whether results of a kernel may reuse the memory of another's inputs. */
 function overwrites({ writes }: Access, { reads }: Access): boolean {
   const read = new Set(Object.values(reads));
   return Object.values(writes).some(({ mayReuse }) => mayReuse !== undefined && read.has(mayReuse));
 }
 
-/** Neighbours that bind no more together than the adapter allows. */
+/** Groups of consecutive kernels that together do not exceed the adapter's bindings. */
 function groupsOf(recorder: Recorder, kernels: readonly PerElement[]): PerElement[][] {
   const most = recorder.gpu.limits.maxStorageBuffersPerShaderStage;
   const groups: PerElement[][] = [];
@@ -130,10 +131,10 @@ function bindingsOf({ gpu }: Recorder, kernels: readonly PerElement[]): number {
   return [...tensors].reduce((sum, tensor) => sum + Math.ceil(bytesOf(tensor) / bytesPerBinding(gpu)), 0);
 }
 
-/** How WGSL reaches a tensor: `load4_NAME(`. */
+/** How WGSL accesses a tensor: `load4_NAME(`. */
 const reachesTensors = /\b((?:load|store)4?_)(\w+)(?=\()/;
 
-/** Kernels as one. */
+/** Several kernels as one. */
 export function joined(kernels: readonly PerElement[]): PerElement {
   const [only] = kernels;
   if (only && kernels.length === 1) return only;
@@ -142,7 +143,7 @@ export function joined(kernels: readonly PerElement[]): PerElement {
   const all = (pick: (kernel: PerElement, number: number) => (readonly [string, Tensor])[]) =>
     Object.fromEntries(kernels.flatMap(pick));
   const [{ label, functions = '' }] = kernels as [PerElement, ...PerElement[]];
-  // Each begins with a workgroup, so that whole workgroups go one way.
+  // Each starts at a workgroup boundary, so that all invocations of a workgroup take the same branch.
   let first = 0;
   const choices = kernels.map(({ elements }, number) => {
     const begin = first;

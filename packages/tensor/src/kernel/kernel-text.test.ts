@@ -41,7 +41,7 @@ it('binds a tensor that is too large for one binding in several', async () => {
   ]);
 });
 
-it('asks for the size of subgroups where they are used and the adapter would choose one', async () => {
+it('requires a subgroup size if subgroups are used and the adapter would choose one', async () => {
   const gpu = await testGpu();
   const pinned = Object.create(gpu, { pinnedSubgroupSize: { value: 32 } }) as Gpu;
   const plain = await dispatchOf(gpu);
@@ -60,7 +60,7 @@ it('asks for the size of subgroups where they are used and the adapter would cho
   }
 });
 
-it('gives values as they are stored to a kernel that asks for them', async () => {
+it('gives a kernel values as they are stored on request', async () => {
   const gpu = await testGpu();
   const recording = createRecording(gpu);
   const x = recording.tensor('x', [100], { dataType: 'f16' });

@@ -5,18 +5,18 @@ import type { DataType } from './tensor.js';
 
 /** A binding of a kernel, by its number in group 0. */
 export interface KernelBinding {
-  /** The names that the kernel reaches it by: `input`. */
+  /** The names by which the kernel accesses it: `input`. */
   readonly names: readonly string[];
   readonly dataType: DataType;
   readonly access: 'read' | 'read_write';
-  /** What is bound of the tensor: a tensor that is larger than the adapter binds at once has several bindings. */
+  /** The bound range of the tensor: a tensor larger than the adapter's largest binding has several bindings. */
   readonly firstElement: number;
   readonly elements: number;
 }
 
 /** A kernel as the driver's compiler gets it. */
 export interface KernelText {
-  /** WGSL with all declarations. In a program, outputs may share the binding of an input that they overwrite. */
+  /** WGSL with all declarations. In a program, an output may share the binding of an input that it overwrites. */
   readonly text: string;
   readonly bindings: readonly KernelBinding[];
 }

@@ -4,22 +4,22 @@ import { type Deferred, deferred } from './deferred.js';
 import type { MakeMessage, Message, MessageEnds, Taken } from './message.js';
 
 /**
- * The most bytes of a staging buffer. What is larger goes in pieces, so that one is on its way to the host while another is
- * on its way from it.
+ * Largest staging buffer in bytes. A larger tensor is sent in pieces, so that one piece moves to the host while another
+ * moves from it.
  */
 const mostBytesOfPiece = 8 * 2 ** 20;
 
 /**
- * How much of the time that values needed before, on their way to the host, is slept through. While a promise of the adapter
- * is pending, the `webgpu` package polls without a pause, and takes a core away from a driver that computes on the processor.
+ * The fraction of the previous transfer time to the host to sleep through. While a promise of the adapter is pending,
+ * the `webgpu` package busy-polls and takes a core away from a software driver.
  */
 const sleptShare = 0.7;
-/** Timers are no more exact than about a millisecond. */
+/** Timers are only accurate to about a millisecond. */
 const shortestSleep = 2;
-/** Of so many last ways, the shortest tells. */
+/** The shortest of this many previous transfers is the prediction. */
 const remembered = 3;
 
-/** A part of a message: a staging buffer on the adapter that sends, which the host can read. */
+/** A part of a message: a staging buffer on the sending adapter, which the host can read. */
 interface Piece {
   readonly buffer: GPUBuffer;
   readonly offset: number;
@@ -30,8 +30,8 @@ interface Piece {
 export const localMessage: MakeMessage = (ends, gpus) => new LocalMessage(ends, gpus[ends.from]!);
 
 /**
- * A message between adapters of this process. WebGPU has no way between devices but the memory of the host: the values are
- * copied into a staging buffer of their own, mapped, and written to the other's queue.
+ * A message between adapters of this process. WebGPU can only move data between devices through host memory: the values
+ * are copied into their own staging buffer, mapped, and written to the other adapter's queue.
  */
 class LocalMessage implements Message {
   readonly label: string;
@@ -40,10 +40,10 @@ class LocalMessage implements Message {
   readonly bytes: number;
   readonly #sender: Gpu;
   readonly #pieces: readonly Piece[];
-  /** What was sent and not taken: when each piece could be read. */
+  /** Pieces that were sent but not received, with the time at which each became readable. */
   #sent = deferred<readonly Promise<number>[]>();
   #taken = deferred<void>();
-  /** Milliseconds from sending until all could be read, the last times. */
+  /** Milliseconds from sending until all pieces were readable, for the last messages. */
   #ways: number[] = [];
   #failure: { readonly error: unknown } | undefined;
 
@@ -58,7 +58,7 @@ class LocalMessage implements Message {
       const offset = index * mostBytesOfPiece;
       const size = Math.min(mostBytesOfPiece, bytes - offset);
       const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-      return { buffer: sender.createBuffer({ label: `${label} on its way`, size, usage }), offset, size };
+      return { buffer: sender.createBuffer({ label: `${label} in transit`, size, usage }), offset, size };
     });
   }
 
@@ -77,7 +77,7 @@ class LocalMessage implements Message {
     const rested = this.#rest();
     const readable = this.#pieces.map(async ({ buffer }) => {
       await rested;
-      // The buffer may be gone by now: to map it would be an error of an adapter that has done nothing wrong.
+      // The buffer may have been destroyed: mapping it would be an error of an adapter that did nothing wrong.
       if (this.#failure) throw this.#failure.error;
       await buffer.mapAsync(GPUMapMode.READ);
       return performance.now();
@@ -112,7 +112,7 @@ class LocalMessage implements Message {
     return { readable: first!, written: performance.now() };
   }
 
-  /** Sleeps until the values are nearly there, where an adapter that computes on the processor is known to take long. */
+  /** Sleeps until the values are nearly there, if the sender is a software driver that is known to take long. */
   async #rest(): Promise<void> {
     if (this.#sender.description.kind !== 'software' || this.#ways.length < remembered) return;
     const sleep = sleptShare * Math.min(...this.#ways);

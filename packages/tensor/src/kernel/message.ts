@@ -1,49 +1,50 @@
 import type { Gpu } from '../adapter/gpu.js';
 import type { GPUBuffer, GPUCommandEncoder } from '../adapter/webgpu.js';
 
-/** What tells a message from all others, and its size. */
+/** The identity and size of a message. */
 export interface MessageEnds {
-  /** Both programs know the message by it: `conv3/input`. */
+  /** The name of the message in both programs: `conv3/input`. */
   readonly label: string;
-  /** The number of the adapter that sends. */
+  /** The number of the sending adapter. */
   readonly from: number;
-  /** The number of the adapter that receives. */
+  /** The number of the receiving adapter. */
   readonly to: number;
   readonly bytes: number;
 }
 
 /**
- * One place in a program where one adapter hands values to another, in every run. It holds the values of one run at a time.
- * The sending program awaits `free`, calls `encode` for a submission and `sent` after it; the receiving one calls `take`.
+ * A point in a program where one adapter sends values to another, in every run. It holds the values of one run at a
+ * time. The sending program awaits `free`, calls `encode` for a submission and `sent` after it; the receiving one calls
+ * `take`.
  */
 export interface Message extends MessageEnds {
-  /** Waits until values can be sent: those of the run before were taken out of the sender's way. */
+  /** Waits until values can be sent: those of the previous run have left the staging buffers. */
   free(): Promise<void>;
-  /** Copies the values, which lie in `buffer` from `offset` bytes on, as a part of a submission of the sender. */
+  /** Encodes a copy of the values, which start at `offset` bytes in `buffer`, as a part of the sender's submission. */
   encode(encoder: GPUCommandEncoder, buffer: GPUBuffer, offset: number): void;
-  /** To be called when that submission was made. */
+  /** To be called after that submission. */
   sent(): void;
   /**
-   * Waits for the values of the next run that were not taken yet, and hands them to `write` in one or several pieces, each
-   * with its offset in bytes and valid only during the call.
+   * Waits for the next values that have not been received yet, and passes them to `write` in one or several pieces,
+   * each with its offset in bytes and valid only during the call.
    */
   take(write: (bytes: ArrayBuffer, offset: number) => void): Promise<Taken>;
-  /** Ends all waiting, now and later, with this error. */
+  /** Ends all waits, now and later, with this error. */
   fail(error: unknown): void;
-  /** Frees what the message holds. */
+  /** Frees the message's memory. */
   dispose(): void;
 }
 
-/** When values were taken, as `performance.now()` counts. */
+/** When values were received, by `performance.now()`. */
 export interface Taken {
-  /** The first piece could be read. */
+  /** The first piece became readable. */
   readonly readable: number;
   /** The last piece was written. */
   readonly written: number;
 }
 
 /**
- * Makes the messages of an exchange: the one thing to replace where values take another way than through this process.
+ * Creates the messages of an exchange: the only thing to replace for transfers beyond this process.
  *
  * @param gpus - the adapters by their numbers
  */

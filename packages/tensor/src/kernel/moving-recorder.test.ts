@@ -12,7 +12,7 @@ beforeAll(async () => {
   gpu = await testGpu();
 });
 
-/** Four tensors of 1, 2, 3, 4 to 8 values after what is recorded, and the labels of its dispatches. */
+/** Returns four tensors of 1, 2, 3 and 4 to 8 values after the recorded kernels, and the labels of the dispatches. */
 async function run(record: (recorder: Recorder, tensors: Tensor[]) => void) {
   const tensors = [5, 6, 7, 8].map((length) => createTensor(gpu, `t${length}`, [length]));
   for (const tensor of tensors) {
@@ -34,7 +34,7 @@ async function run(record: (recorder: Recorder, tensors: Tensor[]) => void) {
 const scale = (recorder: Recorder, label: string, x: Tensor, factor = 10) =>
   recordElementwise(recorder, { label, elements: x.elements, updates: { x }, body: `x *= f32(${factor});` });
 
-/** A kernel that keeps its place: adds 1 to the second value of a tensor. */
+/** A kernel that stays in its place: adds 1 to the second value of a tensor. */
 const keeping = (recorder: Recorder, label: string, x: Tensor) =>
   recorder.dispatch({
     label,
@@ -45,7 +45,7 @@ const keeping = (recorder: Recorder, label: string, x: Tensor) =>
   });
 
 describe('kernels of few elements', () => {
-  it('go to the place of others that they have nothing to do with, earlier or later', async () => {
+  it('move next to independent ones, earlier or later', async () => {
     const earlier = await run((recorder, [a, b, c]) => {
       scale(recorder, 'a', a!);
       keeping(recorder, 'reads a', a!);
@@ -61,7 +61,7 @@ describe('kernels of few elements', () => {
     expect(later).toEqual({ labels: ['makes b', 'a and 1 more'], values: [20, 30, 2, 2] });
   });
 
-  it('stay where either place is barred, and apart where one needs the other', async () => {
+  it('stay if either place is barred, and apart if one needs the other', async () => {
     const barred = await run((recorder, [a, b]) => {
       scale(recorder, 'a', a!);
       keeping(recorder, 'needs a', a!);
@@ -72,7 +72,7 @@ describe('kernels of few elements', () => {
     expect(barred).toEqual({ labels: ['a', 'needs a', 'makes b', 'b', 'b again'], values: [21, 300, 2, 2] });
   });
 
-  it('stay apart where one may take the memory of what the other reads', async () => {
+  it('stay apart if one may overwrite what the other reads', async () => {
     const recording = createRecording(gpu);
     recordMoving(recording, (recorder) => {
       const x = recorder.tensor('x', [8]);
@@ -84,7 +84,7 @@ describe('kernels of few elements', () => {
     expect(recording.operations.map(({ label }) => label)).toEqual(['y', 'z']);
   });
 
-  it('wait for what comes from other adapters', () => {
+  it('wait for values from other adapters', () => {
     const recording = createRecording(gpu);
     recordMoving(recording, (recorder) => {
       const [a, b] = ['a', 'b'].map((label) => recorder.tensor(label, [8])) as [Tensor, Tensor];

@@ -2,15 +2,17 @@ import { conflict, joined, joinsWith, mayJoin } from './joined-kernels.js';
 import { recordPerElement } from './per-element.js';
 import type { PerElement, Recorder } from './recorder.js';
 
-/** What waits to be recorded: kernels that are one dispatch, or whatever else keeps its place among what it conflicts with. */
+/**
+ * Something that waits to be recorded: kernels for one dispatch, or another operation that keeps its order relative to
+ * conflicting ones.
+ */
 type Waiting =
   | { readonly kernels: PerElement[]; readonly record?: undefined }
   | (Pick<PerElement, 'reads' | 'writes'> & { readonly kernels?: undefined; record(): void });
 
 /**
- * Records what `record` does, where kernels of few elements go together with others that they neither need nor are needed
- * by: either goes to the other's place, if nothing between them keeps it from there. Starting a kernel costs a GPU more time than they
- * take.
+ * Records what `record` does, but joins small kernels with independent ones: either moves to the other's position, if
+ * nothing in between prevents it. Launching a kernel takes a GPU longer than running a small one.
  */
 export function recordMoving<Made>(recorder: Recorder, record: (recorder: Recorder) => Made): Made {
   const waiting: Waiting[] = [];
@@ -27,7 +29,7 @@ export function recordMoving<Made>(recorder: Recorder, record: (recorder: Record
     },
     join(kernel) {
       if (!mayJoin(recorder, kernel)) return false;
-      // From the latest on: what moves, moves as little as it can.
+      // From the latest on, so that kernels move as little as possible.
       for (let place = waiting.length - 1; place >= 0; place--) {
         const { kernels } = waiting[place]!;
         if (!kernels || !joinsWith(recorder, kernels, kernel)) continue;

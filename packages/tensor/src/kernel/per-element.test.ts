@@ -4,7 +4,7 @@ import { recordPerElement } from './per-element.js';
 import { createProgram } from './program.js';
 import { createTensor, disposeTensor, readTensor } from './tensor.js';
 
-// Around a workgroup, around the count from which software drivers take several turns, and enough for all of them.
+// Sizes around a workgroup and around the count from which software drivers loop, and enough for all of them.
 it.each([1, 63, 64, 65, 16_385, 32_767, 32_769, 299_993])('visits each of %i elements once', async (elements) => {
   const gpu = await testGpu();
   const before = gpu.liveBuffers;

@@ -2,7 +2,7 @@ import { maximumWorkgroups, type PerElement, type Recorder } from './recorder.js
 
 const usualSize = 64;
 
-/** Records a kernel that does one thing for each element. */
+/** Records a kernel that runs once for each element. */
 export function recordPerElement(recorder: Recorder, options: PerElement): void {
   if (recorder.join?.(options)) return;
   const { elements, functions = '', body, ...dispatch } = options;
@@ -19,15 +19,15 @@ ${grid.main('atElement', 0)}`,
 }
 
 /**
- * How `units` of work are laid over invocations that take up to `turns` of them, and the entry point that does it.
+ * The grid for `units` of work with up to `turns` units per invocation, and the entry point.
  *
- * @param workgroupSize a GPU does better with larger workgroups where invocations do little
+ * @param workgroupSize larger workgroups suit a GPU better if invocations do little
  */
 export function gridOf(units: number, turns: number, workgroupSize = usualSize) {
   const { workgroups, number } = workgroupsOf(Math.max(1, Math.ceil(units / (workgroupSize * turns))));
   return {
     workgroups,
-    /** Calls `callee` with each unit's number, counted from `first`. */
+    /** Calls `callee` with each unit's number, starting at `first`. */
     main: (callee: string, first: number) => {
       const begin = `let begin = ${first}u + (${number}) * ${workgroupSize * turns}u;`;
       const signature = `@compute @workgroup_size(${workgroupSize})
@@ -48,7 +48,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   };
 }
 
-/** At least `count` workgroups in two axes, of which one alone cannot count so far, and WGSL that numbers a `workgroup: vec3u`. */
+/**
+ * At least `count` workgroups over two axes, because one axis does not suffice, and WGSL that numbers a
+ * `workgroup: vec3u`.
+ */
 export function workgroupsOf(count: number) {
   const rows = Math.ceil(count / maximumWorkgroups);
   const columns = Math.ceil(count / rows);
@@ -56,9 +59,9 @@ export function workgroupsOf(count: number) {
 }
 
 /**
- * How many units an invocation takes one after another. To start a workgroup costs a software driver as much as hundreds
- * of loads (a copy in 64 turns takes a fifth of the time of one in single turns on lavapipe, half on SwiftShader), but
- * enough of them must be left to keep every core busy to the end. A GPU starts them for nothing.
+ * The number of units that an invocation processes one after another. Launching a workgroup costs a software driver as
+ * much as hundreds of loads: a copy in 64 turns takes a fifth of the time of single turns on lavapipe, and half on
+ * SwiftShader. But enough workgroups must remain to keep every core busy to the end. A GPU launches them at no cost.
  */
 export function turnsOf(units: number, kind: 'hardware' | 'software'): number {
   const enoughWorkgroups = 64;

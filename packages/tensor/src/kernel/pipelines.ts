@@ -7,20 +7,23 @@ import {
   GPUShaderStage,
 } from '../adapter/webgpu.js';
 
-/** A kernel's text and what it is bound to. */
+/** A kernel's text and the types of its bindings. */
 export interface KernelSource {
   readonly label: string;
   readonly code: string;
-  /** Of its bindings, in their order. */
+  /** The types of its bindings, in order. */
   readonly types: readonly GPUBufferBindingType[];
 }
 
-/** A kernel that is being compiled for an adapter, or was. */
+/** A kernel that is being compiled for an adapter, or already is. */
 export interface Kernel extends KernelSource {
   readonly pipeline: Promise<GPUComputePipeline>;
 }
 
-/** What was compiled for an adapter: kernels of one text share a pipeline, kernels of like bindings a layout. */
+/**
+ * Compiled objects of an adapter: kernels with the same text share a pipeline, kernels with the same binding types a
+ * layout.
+ */
 interface Cache {
   readonly kernels: Map<string, Kernel>;
   readonly layouts: Map<string, GPUBindGroupLayout>;
@@ -37,7 +40,7 @@ function cacheOf({ device }: Gpu): Cache {
   return cache;
 }
 
-/** The layout of bindings of these types, in their order. */
+/** The layout of bindings of these types, in order. */
 export function bindGroupLayout(gpu: Gpu, types: readonly GPUBufferBindingType[]): GPUBindGroupLayout {
   const { layouts } = cacheOf(gpu);
   const key = types.join();
@@ -51,7 +54,7 @@ export function bindGroupLayout(gpu: Gpu, types: readonly GPUBufferBindingType[]
   return layout;
 }
 
-/** Compiles a kernel in the background, or gives what was compiled of the same text before. */
+/** Compiles a kernel in the background, or returns an earlier kernel with the same text. */
 export function compile(gpu: Gpu, source: KernelSource): Promise<GPUComputePipeline> {
   const { kernels } = cacheOf(gpu);
   const { label, code, types } = source;
@@ -71,7 +74,7 @@ export function compile(gpu: Gpu, source: KernelSource): Promise<GPUComputePipel
   return kernel.pipeline;
 }
 
-/** All kernels that were made for an adapter so far. */
+/** All kernels created for an adapter so far. */
 export function kernelsOf(gpu: Gpu): Kernel[] {
   return [...cacheOf(gpu).kernels.values()];
 }

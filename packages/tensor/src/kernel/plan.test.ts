@@ -46,7 +46,7 @@ describe('planMemory', () => {
     expect(layout.places.get(y)!.piece).not.toBe(layout.places.get(x)!.piece);
   });
 
-  test('tensors with memory of their own take no part', () => {
+  test('tensors with their own memory are not included', () => {
     const own: Tensor = { ...tensor('weight', 100), lasting: true };
     const layout = plan([dispatch([own], [tensor('y', 1)])]);
     expect(layout.pieceBytes).toEqual([4]);
@@ -75,7 +75,8 @@ describe('planMemory', () => {
           return dispatch(inputs, [written]);
         });
         const layout = plan(dispatches, 1000);
-        // Plays the program: memory must still hold what a kernel expects to read, and pieces be bound one way.
+        // Simulates the program: memory must still hold what a kernel expects to read, and a buffer must be bound in
+        // one way.
         let held: Tensor[] = [];
         const endOf = (some: Tensor) => layout.places.get(some)!.offset + 4 * some.elements;
         const meets = (one: Tensor, other: Tensor) => {

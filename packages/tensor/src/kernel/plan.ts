@@ -2,52 +2,56 @@ import { ConfigError } from '../errors.js';
 import type { Dispatch } from './recorder.js';
 import { bytesOf, type Tensor } from './tensor.js';
 
-/** What the plan has to know of a dispatch, or of a transfer to or from another adapter. */
+/** What the plan has to know about a dispatch, or about a transfer to or from another adapter. */
 export type Access = Pick<Dispatch, 'label' | 'reads' | 'writes' | 'range'>;
 
-/** Where a tensor lies: in which piece of memory, from which byte on. */
+/** The position of a tensor: the block of memory, and the first byte. */
 export interface Place {
   readonly piece: number;
   readonly offset: number;
 }
 
-/** A place for each tensor without memory of its own, and how large the pieces are. */
+/** The position of every tensor without memory of its own, and the sizes of the blocks. */
 export interface MemoryLayout {
   readonly places: ReadonlyMap<Tensor, Place>;
   readonly pieceBytes: readonly number[];
-  /** The most bytes that any dispatch needs alive at once: no layout can do with less. */
+  /** The most bytes that any dispatch needs alive at once: no layout can need less. */
   readonly leastBytes: number;
 }
 
 export interface PlanLimits {
-  /** What the place of every tensor must be a multiple of, in bytes. */
+  /** The position of every tensor is a multiple of this, in bytes. */
   readonly alignment: number;
-  /** The largest piece, where no tensor needs a larger one. */
+  /** Size of the largest block, unless a tensor needs a larger one. */
   readonly mostBytes: number;
 }
 
-/** Tensors that share memory because each overwrites the one before, alive from dispatch `first` to `last`. */
+/** Tensors that share memory because each overwrites the previous one, alive from dispatch `first` to `last`. */
 interface Life {
   readonly tensors: Tensor[];
   readonly bytes: number;
   readonly first: number;
   last: number;
-  /** Lives that must lie in other pieces: one dispatch has them both and writes to one, and a piece is bound for either. */
+  /**
+   * Lives that need different blocks: one dispatch uses both and writes one, and a block is bound either for reading or
+   * for writing.
+   */
   readonly apart: Set<Life>;
 }
 
-/** Rearrangements that are tried; the best ratio is reached in a thousand or so. */
+/** Number of rearrangements to try; the best ratio is reached after a thousand or so. */
 const attempts = 1600;
-/** A plan this near to what must be alive is good enough. */
+/** A plan this close to the least possible memory is good enough. */
 const goodEnough = 1.02;
 
 /**
- * Lays tensors into about as few bytes as their lifetimes allow. One after another, each takes the lowest place in a
- * piece of memory that is free all its life, where it makes pieces grow least ("greedy by size", Pisarchyk and Lee 2020, but
- * with many pieces, since what a dispatch writes must not share one with what it reads). The order decides: from the best of
- * a few, one tensor is moved again and again, and what is not worse is kept. Always the same ones, so plans are the same.
+ * Places tensors in about as few bytes as their lifetimes allow. Each tensor in turn gets the lowest position in a
+ * block that is free for its whole life and makes the blocks grow least (greedy by size, Pisarchyk and Lee 2020, but
+ * with several blocks, since a dispatch's outputs cannot share one with its inputs). The order matters: starting from
+ * the best of a few orders, one tensor at a time is moved, and a plan that is not worse is kept. The sequence is fixed,
+ * so plans are deterministic.
  *
- * @throws ConfigError where a dispatch reads a tensor that nothing wrote before.
+ * @throws ConfigError if a dispatch reads a tensor that nothing wrote before
  */
 export function planMemory(dispatches: readonly Access[], limits: PlanLimits): MemoryLayout {
   const lives = findLives(dispatches);
@@ -74,7 +78,7 @@ function bestPieces(lives: readonly Life[], leastBytes: number, limits: PlanLimi
   ].map((compare) => [...lives].sort(compare));
   const tried = orders.map((order) => ({ order, ...layOut(order, limits) }));
   let best = tried.reduce((one, other) => (other.bytes < one.bytes ? other : one));
-  // What is placed late is small, and finds a place anywhere.
+  // Tensors that are placed late are small and fit anywhere.
   const movable = Math.min(lives.length, 60);
   let state = 1;
   const drawn = (below: number) => {
@@ -90,7 +94,7 @@ function bestPieces(lives: readonly Life[], leastBytes: number, limits: PlanLimi
   return best.pieces;
 }
 
-/** Gives each life its place in turn. */
+/** Places the lives in this order. */
 function layOut(order: readonly Life[], { alignment, mostBytes }: PlanLimits): { pieces: Piece[]; bytes: number } {
   const pieces: Piece[] = [];
   for (const life of order) {
@@ -100,7 +104,7 @@ function layOut(order: readonly Life[], { alignment, mostBytes }: PlanLimits): {
       if (piece.placed.some((other) => life.apart.has(other.life))) continue;
       const offset = lowestFree(piece, life, alignment);
       const growth = Math.max(0, offset + life.bytes - piece.bytes);
-      // Of pieces that need not grow the smallest, to keep large ones for large tensors.
+      // If no block needs to grow, the smallest one is used, to keep large ones for large tensors.
       const better = growth < leastGrowth || (growth === 0 && best && piece.bytes < best.piece.bytes);
       if (!better || (growth > 0 && offset + life.bytes > mostBytes)) continue;
       best = { piece, offset };
@@ -116,7 +120,7 @@ function layOut(order: readonly Life[], { alignment, mostBytes }: PlanLimits): {
   return { pieces, bytes: pieces.reduce((sum, piece) => sum + piece.bytes, 0) };
 }
 
-/** The lowest place in a piece that nothing else takes during a life. */
+/** The lowest position in a block that is free for a whole life. */
 function lowestFree({ placed }: Piece, life: Life, alignment: number): number {
   let offset = 0;
   const meanwhile = placed.filter((other) => overlap(other.life, life)).sort((a, b) => a.offset - b.offset);
@@ -155,7 +159,7 @@ function findLives(dispatches: readonly Access[]): Life[] {
   for (const [tensor, start] of first) {
     const bytes = bytesOf(tensor);
     const reused = tensor.mayReuse && lives.get(tensor.mayReuse);
-    // Only where the reused tensor is read for the last time by the very dispatch that writes this one.
+    // Only if the last read of the reused tensor is by the dispatch that writes this one.
     if (reused && reused.last === start && reused.bytes === bytes && tensor.mayReuse.dataType === tensor.dataType) {
       reused.tensors.push(tensor);
       reused.last = last.get(tensor)!;
@@ -177,7 +181,7 @@ function findLives(dispatches: readonly Access[]): Life[] {
   return [...new Set(lives.values())];
 }
 
-/** When each dispatch takes place: ranges of the same tensors that are dealt with one after another at one moment. */
+/** The moment of each dispatch: successive ranges of the same tensors share one moment. */
 function momentsOf(dispatches: readonly Access[]): number[] {
   let moment = -1;
   return dispatches.map((dispatch, index) => {

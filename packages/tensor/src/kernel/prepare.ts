@@ -7,7 +7,7 @@ import type { BufferPlace } from './segments.js';
 import { bytesOf, bytesPerBinding, bytesPerElement, type Tensor } from './tensor.js';
 import { type Memory, type Module, moduleText, type Operand, type ScalarSlot } from './wgsl.js';
 
-/** All scalars of the dispatches, each with its place in one table. */
+/** All scalars of the dispatches, each with its position in one table. */
 export function scalarTable(dispatches: readonly Dispatch[]): ScalarSlot[] {
   const types = new Map<string, ScalarType>();
   for (const { label, scalars = {} } of dispatches) {
@@ -19,14 +19,14 @@ export function scalarTable(dispatches: readonly Dispatch[]): ScalarSlot[] {
   return [...types].map(([name, type], index) => ({ name, type, index }));
 }
 
-/** A dispatch's module, and the place where each of its memories begins. */
+/** A dispatch's module, and the start of each of its memory ranges. */
 interface PlacedModule<Place> {
   readonly module: Module;
   readonly memories: readonly Memory[];
   readonly places: readonly Place[];
 }
 
-/** Writes a dispatch's module; tensors that lie in one place share a memory. */
+/** Writes a dispatch's module; tensors at the same position share one memory range. */
 export function moduleOf<Place extends Pick<BufferPlace, 'offset'> & { readonly buffer: unknown }>(
   gpu: Gpu,
   dispatch: Dispatch,

@@ -8,18 +8,18 @@ import { type Traffic, trafficOf } from './traffic.js';
 /** How long a dispatch took, and the bytes that it must move. */
 export interface DispatchTiming {
   readonly label: string;
-  /** When it began, by the clock of `performance.now()`. */
+  /** When it began, by `performance.now()`. */
   readonly start: number;
   readonly milliseconds: number;
   /** Of tensors that it reads, and of those that it writes; where it changes one, both ways. */
   readonly bytes: number;
-  /** The number of the adapter, where there are several: of the one that receives, where values go from one to another. */
+  /** The number of the adapter, if there are several; for a transfer, that of the receiver. */
   readonly adapter?: number;
-  /** The number of the adapter that sent, where it is no dispatch but the host handing on what came from there. */
+  /** The number of the sending adapter, for a transfer by the host instead of a dispatch. */
   readonly from?: number;
 }
 
-/** Runs dispatches, each in a pass of its own that the adapter times. */
+/** Runs dispatches, each in a separate pass that the adapter times. */
 export async function timed(
   gpu: Gpu,
   dispatches: readonly Dispatch[],

@@ -31,7 +31,7 @@ function counting(target: Gpu, elements: number): Tensor {
 }
 
 describe('createProgram', () => {
-  test('runs dispatches in order, in place where it may, with scalars that change', async () => {
+  test('runs dispatches in order, in place if allowed, with changing scalars', async () => {
     const input = counting(gpu, 1000);
     const output = createTensor(gpu, 'output', [1000]);
     const program = createProgram(gpu, (recorder) => {
@@ -73,7 +73,7 @@ describe('createProgram', () => {
     disposeTensor(gpu, output);
   });
 
-  test('programs made together share memory, which goes with the last of them', async () => {
+  test('programs created together share memory, which is freed with the last of them', async () => {
     const before = gpu.liveBuffers;
     const record = (size: number) => (recorder: Parameters<Parameters<typeof createProgram>[1]>[0]) =>
       recordPerElement(recorder, {
@@ -109,7 +109,7 @@ describe('createProgram', () => {
     disposeTensor(gpu, output);
   });
 
-  test('more workgroups than an axis has are refused', () => {
+  test('more workgroups than an axis allows are refused', () => {
     const output = createTensor(gpu, 'output', [1]);
     expect(() =>
       createProgram(gpu, (recorder) =>
@@ -119,7 +119,7 @@ describe('createProgram', () => {
     disposeTensor(gpu, output);
   });
 
-  test('a program that cannot be made leaves no buffers behind', () => {
+  test('a program that cannot be created leaves no buffers behind', () => {
     const before = gpu.liveBuffers;
     const outputs = Array.from({ length: gpu.limits.maxStorageBuffersPerShaderStage + 1 }, (_, index) => `y${index}`);
     expect(() =>
@@ -159,7 +159,7 @@ describe('createProgram', () => {
 
 describe('a tensor larger than a binding', () => {
   test.each([1, 63, 64, 65, 128, 1000])(
-    'is bound in parts and reads and writes alike (%i elements, 64 a binding)',
+    'is bound in parts and reads and writes the same (%i elements, 64 per binding)',
     async (elements) => {
       const narrow = await openGpu({ adapter: gpu.description.index, bindingBytes: 256 });
       const input = counting(narrow, elements);
@@ -191,8 +191,8 @@ function reverse(recorder: Parameters<Parameters<typeof createProgram>[1]>[0], i
   });
 }
 
-describe('what is done element by element to tensors larger than a binding', () => {
-  test.each([64, 65, 128, 1000])('is done part by part, in place too (%i elements, 64 a binding)', async (elements) => {
+describe('an elementwise kernel on tensors larger than a binding', () => {
+  test.each([64, 65, 128, 1000])('runs part by part, also in place (%i elements, 64 per binding)', async (elements) => {
     const narrow = await openGpu({ adapter: gpu.description.index, bindingBytes: 256 });
     const input = counting(narrow, elements);
     const weights = counting(narrow, 3);
@@ -213,7 +213,7 @@ describe('what is done element by element to tensors larger than a binding', () 
       recordElementwise(recorder, { ...copied, reads: { x: scaled }, writes: { y: output } });
     });
     expect(program.dispatchLabels).toHaveLength(3 * Math.ceil(elements / 64));
-    // As if each were one dispatch: one piece of memory, overwritten.
+    // As if each were one dispatch: one buffer, overwritten.
     expect([program.plannedBytes, program.leastBytes]).toEqual([4 * elements, 4 * elements]);
     await program.run();
     expect([...(await readTensor(narrow, output))]).toEqual(Array.from({ length: elements }, (_, i) => 3 * i));
@@ -261,7 +261,7 @@ describe('f16', () => {
     },
   );
 
-  test('is reached four at a time as well, and what is too large becomes infinite', async ({ skip }) => {
+  test('is accessed four at a time as well, and too large values become infinite', async ({ skip }) => {
     if (!gpu.features.has('shader-f16')) return skip('no f16');
     const input = createTensor(gpu, 'input', [8], { dataType: 'f16' });
     const output = createTensor(gpu, 'output', [8], { dataType: 'f16' });

@@ -19,35 +19,36 @@ import { bufferOf, bytesOf, type Tensor } from './tensor.js';
 export type { DispatchTiming } from './profile.js';
 
 export interface RunOptions {
-  /** Adds to the last submission: a copy of a result. */
+  /** Encodes commands at the end of the last submission: a copy of a result. */
   afterwards?(encoder: GPUCommandEncoder): void;
   /** Called after the first submission. */
   begun?(): void;
-  /** How often its dispatches run, one time after the other in the one submission; 1. For timings. */
+  /** How often its dispatches run, one run after the other in a single submission. Default: 1. For timings. */
   readonly times?: number;
-  /** Has the adapter time them. */
+  /** Makes the adapter time them. */
   readonly timestampWrites?: GPUComputePassTimestampWrites;
 }
 
 /**
- * A flat list of dispatches with everything made up front, run by one submission. Where it is one of several adapters'
- * programs, which all run at once, it is cut into several: after what it sends, and before what it receives is used.
+ * A flat list of dispatches with everything prepared in advance, run by one submission. A program that runs together
+ * with those of other adapters is split into several: after each send, and before received values are used.
  */
 export interface Program {
   /**
    * Submits the program. Every scalar that its kernels use must be given.
    *
-   * The promise ends when the work is handed to the adapter, not when it is done: read a tensor, or `gpu.finished()`.
+   * The promise resolves when the work has been submitted, not when it is done: read a tensor, or await
+   * `gpu.finished()`.
    */
   run(scalars?: Readonly<Record<string, number>>, options?: RunOptions): Promise<void>;
-  /** Runs the program once, each dispatch timed by the adapter, where it has the feature `timestamp-query`. */
+  /** Runs the program once; the adapter times each dispatch, if it has the feature `timestamp-query`. */
   profile(scalars?: Readonly<Record<string, number>>): Promise<DispatchTiming[]>;
-  /** Bytes of planned memory, shared by the programs that were made together, and the least that could do. */
+  /** Bytes of planned memory, shared by the programs that were created together, and the least possible. */
   readonly plannedBytes: number;
   readonly leastBytes: number;
-  /** Bytes of the largest buffer of it. */
+  /** Bytes of the largest of its buffers. */
   readonly largestBytes: number;
-  /** Bytes of the buffers in which what the programs send waits to be taken; not of planned memory. */
+  /** Bytes of the staging buffers of the program's sends; not part of planned memory. */
   readonly waitingBytes: number;
   readonly dispatchLabels: readonly string[];
   /** What it sends in one run. */
@@ -55,17 +56,17 @@ export interface Program {
   dispose(): void;
 }
 
-/** Takes down what a program does. */
+/** Records the operations of a program. */
 export type RecordDispatches = (recorder: Recorder) => void;
 
-/** Makes one program from what `record` records. */
+/** Creates one program from what `record` records. */
 export function createProgram(gpu: Gpu, record: RecordDispatches, end?: ExchangeEnd): Program {
   return createPrograms(gpu, { program: record }, end).program;
 }
 
 /**
- * Makes several programs that never run at the same time, so that they share memory. Each must be disposed; the memory
- * goes with the last.
+ * Creates several programs that never run at the same time, so that they share memory. Each must be disposed; the
+ * memory is freed with the last.
  *
  * @param end where they send or receive
  */
@@ -80,13 +81,13 @@ export function createPrograms<Records extends { readonly [Name in keyof Records
   return gpu.allOrNothing(() => build(gpu, names, recordings, layout, end)) as { [Name in keyof Records]: Program };
 }
 
-/** The memory that programs made together would share; makes nothing on the adapter. */
+/** The memory that programs created together would share; allocates nothing. */
 export function planPrograms(gpu: Gpu, records: readonly RecordDispatches[]): PlannedBytes {
   const operations = records.flatMap((record) => recordingOf(gpu, record));
   return plannedBytesOf(operations, planMemory(operations, planLimits(gpu)));
 }
 
-/** What is said of a plan. */
+/** The figures of a plan. */
 export type PlannedBytes = Pick<Program, 'plannedBytes' | 'leastBytes' | 'largestBytes' | 'waitingBytes'>;
 
 function plannedBytesOf(operations: readonly Operation[], { pieceBytes, leastBytes }: MemoryLayout): PlannedBytes {
@@ -98,7 +99,7 @@ function plannedBytesOf(operations: readonly Operation[], { pieceBytes, leastByt
   };
 }
 
-/** Programs that send the same message have one place for it to wait. */
+/** Programs that send the same message share its staging buffers. */
 function waitingBytesOf(operations: readonly Operation[]): number {
   const messages = new Map<string, number>();
   for (const operation of operations) {
@@ -179,8 +180,8 @@ function buildProgram(
         })
       : undefined;
   const prepared = dispatches.map((dispatch) => prepare(gpu, dispatch, scalars, placeOf, scalarBuffer));
-  // Compiled in the background, all at once, so that making a program does not wait for the driver. What is found wrong then,
-  // such as memory that the driver refused, is this program's and nobody else's.
+  // All pipelines compile in the background at once, so that creating a program does not wait for the driver. Errors
+  // found then, such as a lack of memory, belong to this program only.
   const ready = Promise.all(prepared.map(({ pipeline }) => pipeline)).then((pipelines) =>
     gpu.validated('a program', () =>
       prepared.map(({ dispatch, layout, entries }, index): Step => {
@@ -189,7 +190,7 @@ function buildProgram(
       }),
     ),
   );
-  // Whoever runs the program hears of a failure; nobody may.
+  // Whoever runs the program sees the failure; possibly nobody does.
   ready.catch(() => undefined);
 
   const writeScalars = (values: Readonly<Record<string, number>>) => {
@@ -206,7 +207,7 @@ function buildProgram(
     pass.setBindGroup(0, bindGroup);
     pass.dispatchWorkgroups(...dispatch.workgroups);
   };
-  /** Submits segment by segment; `encodeSteps` encodes the dispatches of one, whose numbers begin with `first`. */
+  /** Submits segment by segment; `encodeSteps` encodes the dispatches of one, numbered from `first`. */
   const submit = async (
     values: Readonly<Record<string, number>>,
     encodeSteps: (encoder: GPUCommandEncoder, steps: readonly Step[], first: number) => void,

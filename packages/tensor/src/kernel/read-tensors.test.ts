@@ -18,12 +18,12 @@ afterEach(async () => {
   for (const tensor of made.splice(0)) disposeTensor(gpu, tensor);
 });
 
-it('reads what is larger than the pieces it travels in, of any type and size, and leaves nothing behind', async () => {
+it('reads tensors larger than the staging pieces, of any type and size, and leaves nothing behind', async () => {
   const gpu = await testGpu();
   const elements = bytesToRead(Infinity) / 4;
   const before = gpu.liveBuffers;
   const written: Values[] = [];
-  // Ends in the midst of pieces, many in one piece, and one over several.
+  // Ranges that end within a piece, several in one piece, and one over several pieces.
   for (const [index, count] of [3, elements + 5, 1, elements / 2 + 1, 7].entries()) {
     const values = index % 2 === 0 ? new Uint32Array(count) : new Float32Array(count);
     for (let i = 0; i < count; i++) values[i] = (Math.imul(i + index, 2654435761) >>> 8) & 0xffffff;
@@ -41,7 +41,7 @@ it('reads what is larger than the pieces it travels in, of any type and size, an
   expect(await readTensors(gpu, [])).toEqual([]);
 });
 
-it('writes only values of the type that the tensor holds', async () => {
+it("writes only values of the tensor's type", async () => {
   const gpu = await testGpu();
   const floats = createTensor(gpu, 'floats', [2]);
   const words = createTensor(gpu, 'words', [2], { dataType: 'u32' });
@@ -53,7 +53,7 @@ it('writes only values of the type that the tensor holds', async () => {
   expect(write(words, Float32Array.of(1, 2))).toThrow(ShapeError);
 });
 
-it('refuses values that were disposed before they were read, and leaves the adapter in order', async () => {
+it('refuses values that were disposed before they were read, and leaves the adapter usable', async () => {
   const gpu = await testGpu();
   const tensor = createTensor(gpu, 'x', [4]);
   made.push(tensor);

@@ -7,139 +7,142 @@ import { bytesPerElement, type DataType, type Tensor } from './tensor.js';
 export type ScalarType = 'f32' | 'u32';
 
 /**
- * One kernel over named tensors. The WGSL text is a `@compute` entry point called `main` (and functions it needs) that
- * reaches memory only through generated functions: `load_NAME(i: u32)` for each tensor in `reads` and `writes`,
- * `store_NAME(i: u32, value)` for each in `writes`, and `scalar_NAME()` for each scalar. So a kernel does not know
- * whether a tensor is split over several bindings, or whether an output overwrites an input.
+ * One kernel over named tensors. The WGSL text is a `@compute` entry point called `main` (and functions it needs). It
+ * accesses memory only through generated functions: `load_NAME(i: u32)` for each tensor in `reads` and `writes`,
+ * `store_NAME(i: u32, value)` for each in `writes`, and `scalar_NAME()` for each scalar. So a kernel does not notice if
+ * a tensor is split over several bindings, or if an output overwrites an input.
  */
 export interface Dispatch {
-  /** Shown by GPU errors and traces: `conv2/forward`. */
+  /** Shown in GPU errors and traces: `conv2/forward`. */
   readonly label: string;
   readonly wgsl: string;
   readonly reads: Readonly<Record<string, Tensor>>;
   readonly writes: Readonly<Record<string, Tensor>>;
   readonly scalars?: Readonly<Record<string, ScalarType>>;
   /**
-   * Names of tensors that are reached four neighbouring elements at a time, by `load4_NAME(i: u32)` and
-   * `store4_NAME(i: u32, value)` where `i` counts fours. They must hold a multiple of four elements, and have no
-   * `store_NAME`.
+   * Names of tensors that are accessed four consecutive elements at a time, by `load4_NAME(i: u32)` and
+   * `store4_NAME(i: u32, value)`, where `i` counts groups of four. Their number of elements must be a multiple of four,
+   * and they have no `store_NAME`.
    */
   readonly vectors?: readonly string[];
   readonly workgroups: readonly [x: number, y?: number, z?: number];
   /**
-   * Where the kernel touches only these elements of all tensors that hold `of` elements: only they are bound. What
-   * successive ranges of the same tensors do counts as one moment where memory is planned.
+   * If given, the kernel accesses only these elements of all tensors with `of` elements, and only they are bound. For
+   * the memory plan, successive ranges of the same tensors count as one moment.
    */
   readonly range?: ElementRange;
 }
 
-/** A kernel that does one thing for each element: neighbouring invocations have neighbouring ones. */
+/** A kernel that runs once for each element: neighbouring invocations have neighbouring elements. */
 export interface PerElement extends Omit<Dispatch, 'wgsl' | 'workgroups' | 'range'> {
   readonly elements: number;
   /** WGSL of module scope that the body calls. */
   readonly functions?: string;
-  /** WGSL that sees the element's number as `i: u32`, below `elements`, and may return early. */
+  /** WGSL that gets the element's index as `i: u32`, below `elements`, and may return early. */
   readonly body: string;
 }
 
-/** A kernel that makes each element of some tensors from the same element of others. */
+/** A kernel that computes each element of some tensors from the same element of others. */
 export interface Elementwise extends Pick<Dispatch, 'label' | 'scalars'> {
   readonly elements: number;
   /** Tensors of `elements` elements each. Those in `updates` are both read and written. */
   readonly reads?: Readonly<Record<string, Tensor>>;
   readonly updates?: Readonly<Record<string, Tensor>>;
   readonly writes?: Readonly<Record<string, Tensor>>;
-  /** Others, that `body` reaches by `load_NAME`. */
+  /** Other tensors, which `body` reads with `load_NAME`. */
   readonly also?: Readonly<Record<string, Tensor>>;
   /** WGSL of module scope that the body calls. */
   readonly functions?: string;
   /**
-   * WGSL that sees the element's number as `i: u32` and its values by the names of the tensors, and assigns those of
+   * WGSL that gets the element's index as `i: u32` and its values under the names of the tensors, and assigns those of
    * `updates` and `writes`. It may declare variables but not return.
    */
   readonly body: string;
 }
 
-/** Values that go to another adapter in the midst of a program, or come from it. */
+/** Values that are sent to another adapter in the middle of a program, or received from it. */
 export interface Transfer {
-  /** Both ends know each other by it, and traces show it: `conv3/input`. */
+  /** The name of the transfer at both ends and in traces: `conv3/input`. */
   readonly label: string;
   readonly direction: 'send' | 'receive';
   /** The number of the adapter at the other end. */
   readonly peer: number;
   readonly tensor: Tensor;
-  /** What is sent, where it is not all of the tensor; begins and ends with a whole word of memory. */
+  /** The range to send. Default: the whole tensor. It must begin and end at word boundaries. */
   readonly part?: { readonly first: number; readonly elements: number } | undefined;
   readonly reads: Readonly<Record<string, Tensor>>;
   readonly writes: Readonly<Record<string, Tensor>>;
 }
 
-/** What a program does next. */
+/** A step of a program. */
 export type Operation = Dispatch | Transfer;
 
 export function isTransfer(operation: Operation): operation is Transfer {
   return 'peer' in operation;
 }
 
-/** Some successive elements of a tensor. */
+/** Some consecutive elements of a tensor. */
 export interface ElementRange {
   readonly of: number;
   readonly first: number;
   readonly elements: number;
 }
 
-/** Takes down what a network computes; nothing runs until the program made from it does. */
+/** Records what a network computes; nothing runs until the resulting program does. */
 export interface Recorder {
-  /** The adapter the program is for: its limits and subgroup size decide between variants of a kernel. */
+  /** The adapter of the program: its limits and subgroup size decide between variants of a kernel. */
   readonly gpu: Gpu;
   /** A tensor that lives from its first write to its last read. */
   tensor(label: string, shape: Shape, options?: { dataType?: DataType; mayReuse?: Tensor }): Tensor;
-  /** The same for an activation or its gradient, `[N, ...]`: a network in mixed precision stores those as f16. */
+  /** The same for an activation or its gradient, `[N, ...]`, which a network in mixed precision stores as f16. */
   activation(label: string, shape: Shape, options?: { mayReuse?: Tensor }): Tensor;
   dispatch(dispatch: Dispatch): void;
-  /** Hands a tensor, or a part of it, to the program of another adapter, which receives it by the same label. */
+  /** Sends a tensor, or a part of it, to the program of another adapter, which receives it under the same label. */
   send(options: Pick<Transfer, 'label' | 'peer' | 'tensor' | 'part'>): void;
-  /** Fills a tensor with what the program of another adapter sends; what comes next waits for it. */
+  /** Fills a tensor with values sent by the program of another adapter; the following operations wait for them. */
   receive(options: Pick<Transfer, 'label' | 'peer' | 'tensor'>): void;
-  /** Takes a kernel to be recorded later, together with others, and gives true; or else it is recorded now. */
+  /** Accepts a kernel to be recorded later, together with others, and returns true; otherwise it is recorded now. */
   join?(kernel: PerElement): boolean;
-  /** Hears of every kernel that leaves a choice: only the tuner listens. */
+  /** Called for every kernel that offers a choice; only the tuner uses it. */
   collect?(tunable: Tunable<unknown>): void;
 }
 
-/** An operation that can be computed in several ways, of which one is the fastest on an adapter. */
+/** An operation with several implementations, of which one is the fastest on an adapter. */
 export interface Tunable<Choice> {
-  /** What is computed: `product`, `conv2d/forward`. */
+  /** The kind of operation: `product`, `conv2d/forward`. */
   readonly kernel: string;
-  /** Raised whenever the text of the kernels changes, so that what was measured of the old one is forgotten. */
+  /** Raised whenever the text of the kernels changes, so that earlier measurements are ignored. */
   readonly version: number;
   /** Everything else that the fastest choice depends on: `1024x1024x8 transposeA`. */
   readonly shape: string;
-  /** Ways to compute it, as JSON values. The first that is not risky is what is taken where nothing was measured. */
+  /** Implementations as JSON values. Without measurements, the first that is not risky is used. */
   readonly candidates: readonly Choice[];
-  /** A way that is right everywhere and never risky; the results of the others are held against its results. */
+  /**
+   * An implementation that is correct everywhere and never risky; the results of the others are compared with its
+   * results.
+   */
   readonly plain: Choice;
   /**
    * Whether a candidate may take the driver down or be computed wrongly: it is tried in a process of its own first, and
    * never taken before it came out right.
    */
   isRisky?(choice: Choice): boolean;
-  /** The largest difference that is right, as a share of the largest result. Default: 1e-4. */
+  /** The largest accepted difference, as a fraction of the largest result. Default: 1e-4. */
   readonly tolerance?: number;
-  /** Multiply-adds: where time is short, what does the most is tuned first. */
+  /** Multiply-adds: if time is short, the kernels with the most work are tuned first. */
   readonly work?: number;
-  /** What `record` writes, beside tensors that it makes itself. */
+  /** The tensors that `record` writes, except those that it creates itself. */
   readonly outputs: readonly Tensor[];
-  /** Records one or several dispatches. The tensors that they reach may be others than these, of the same shapes. */
+  /** Records one or several dispatches. The tensors may be replaced by others of the same shapes. */
   record(recorder: Recorder, choice: Choice): void;
 }
 
-/** A recorder that keeps what it hears in a list. */
+/** A recorder that keeps operations in a list. */
 export interface Recording extends Recorder {
   readonly operations: readonly Operation[];
 }
 
-/** WebGPU allows no more workgroups than this along one axis, on any adapter by default. */
+/** WebGPU's default limit of workgroups along one axis, on any adapter. */
 export const maximumWorkgroups = 65_535;
 
 export function createRecording(gpu: Gpu): Recording {
@@ -165,7 +168,9 @@ export function createRecording(gpu: Gpu): Recording {
       const names = [...Object.keys(dispatch.reads), ...Object.keys(dispatch.writes)];
       for (const name of [...names, ...Object.keys(dispatch.scalars ?? {})]) {
         if (!/^[A-Za-z]\w*$/.test(name)) {
-          throw new ConfigError(`${dispatch.label}: ${name} is no name for WGSL; use letters, digits and underscores`);
+          throw new ConfigError(
+            `${dispatch.label}: ${name} is not a valid name in WGSL; use letters, digits and underscores`,
+          );
         }
       }
       for (const name of names) {
@@ -177,7 +182,7 @@ export function createRecording(gpu: Gpu): Recording {
       for (const name of dispatch.vectors ?? []) {
         const tensor = dispatch.reads[name] ?? dispatch.writes[name];
         if (!tensor || tensor.elements % 4 !== 0) {
-          throw new ConfigError(`${dispatch.label}: ${name} cannot be reached four at a time`);
+          throw new ConfigError(`${dispatch.label}: ${name} cannot be accessed four at a time`);
         }
       }
       operations.push(dispatch);
@@ -186,7 +191,7 @@ export function createRecording(gpu: Gpu): Recording {
       const { label, tensor, part } = options;
       const bytes = bytesPerElement(tensor.dataType);
       if (part && ((part.first * bytes) % 4 !== 0 || (part.elements * bytes) % 4 !== 0)) {
-        throw new ConfigError(`${label}: a part of ${tensor.label} that is sent must begin and end with a whole word`);
+        throw new ConfigError(`${label}: a part of ${tensor.label} that is sent must begin and end at a word boundary`);
       }
       operations.push({ ...options, direction: 'send', reads: { tensor }, writes: {} });
     },

@@ -4,19 +4,19 @@ import type { TrialProcess } from './trial-process.js';
 import { avoidOn, tuningKey, whyAvoided } from './tunable.js';
 import type { TuningCache } from './tuning-cache.js';
 
-/** How risky candidates are met. */
+/** How risky candidates are handled. */
 export interface Precautions {
   /** Where they are tried first. */
   readonly trialProcess: TrialProcess;
-  /** Where it is kept which are to be avoided. */
+  /** Where avoided candidates are stored. */
   readonly cache?: TuningCache | undefined;
   readonly signal?: AbortSignal | undefined;
   onDropped(choice: unknown, reason: string): void;
 }
 
 /**
- * The candidates that may be run in this process: those that are not risky, and those that came out right in another. What
- * took that one down or the adapter, or never ended, is remembered at once and never tried again.
+ * The candidates that may run in this process: those that are not risky, and those that gave correct results in another
+ * process. One that crashed that process, lost the adapter or never ended is stored immediately and never tried again.
  */
 export async function safeCandidates(
   gpu: Gpu,
@@ -31,7 +31,7 @@ export async function safeCandidates(
     if (safe.has(choice)) continue;
     const reason = whyAvoided(gpu, tunable, choice);
     if (reason === undefined) untried.push(choice);
-    else onDropped(choice, `${reason}; it was tried once and never is again`);
+    else onDropped(choice, `${reason}; it will never be tried again`);
   }
   if (untried.length > 0) {
     for await (const { choice, fault, dangerous } of trialProcess.try(tunable, untried, signal)) {

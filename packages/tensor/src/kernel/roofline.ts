@@ -5,15 +5,15 @@ import { createProgram } from './program.js';
 import { createTensor, disposeTensor } from './tensor.js';
 import { type Repeated, repeatedRuns, untilLongEnoughOn } from './timing.js';
 
-/** What an adapter can do at best, as kernels written in WGSL see it. */
+/** The peak performance of an adapter, for kernels written in WGSL. */
 export interface Roofline {
   /** Multiply-adds per second of the best kernel that stays in registers. */
   readonly multiplyAddsPerSecond: number;
-  /** Bytes read plus bytes written a second of a kernel that copies a tensor larger than the caches. */
+  /** Bytes read plus bytes written per second by a kernel that copies a tensor larger than the caches. */
   readonly copyBytesPerSecond: number;
 }
 
-/** What takes an adapter longer at best, and how long: the roofline of a kernel that does so much. */
+/** The roofline of a kernel: the least possible time, and whether multiply-adds or copies bound it. */
 export function leastTime(
   { multiplyAddsPerSecond, copyBytesPerSecond }: Roofline,
   { multiplyAdds, bytes }: { readonly multiplyAdds: number; readonly bytes: number },
@@ -26,8 +26,8 @@ export function leastTime(
 }
 
 /**
- * Independent sums of an invocation, and multiply-adds that each takes in a row: enough to hide latency, few enough for
- * registers. The best one counts; which that is differs by driver.
+ * Independent sums per invocation, and consecutive multiply-adds of each: enough to hide latency, few enough for
+ * registers. The best shape counts; which one it is depends on the driver.
  */
 const shapes = [
   { sums: 8, unroll: 1 },
@@ -37,8 +37,8 @@ const shapes = [
   { sums: 32, unroll: 4 },
 ] as const;
 /**
- * How much there is to do at a time. A card wants enough invocations for all its multiprocessors, and copies that dwarf its
- * caches; it is timed by its own timestamps, so that milliseconds are long enough.
+ * The amount of work. A card needs enough invocations for all its multiprocessors, and copies that dwarf its caches. It
+ * is timed by its own timestamps, so a few milliseconds are enough.
  */
 const sizes = {
   software: { invocations: 2 ** 14, copyElements: 2 ** 23, shortestTiming: 60 },
@@ -47,7 +47,7 @@ const sizes = {
 const fewestRounds = 64;
 const repeats = 3;
 
-/** Measures an adapter in about two seconds. Anything else that computes meanwhile lowers the result. */
+/** Measures an adapter in about two seconds. Other work on the machine lowers the result. */
 export async function measureRoofline(gpu: Gpu): Promise<Roofline> {
   let multiplyAddsPerSecond = 0;
   for (const shape of shapes) {
@@ -67,7 +67,7 @@ async function measureMultiplyAdds(gpu: Gpu, { sums, unroll }: (typeof shapes)[n
       reads: {},
       writes: { y: output },
       scalars: { rounds: 'u32' },
-      // The factor is just below 1 and not known to the compiler, so nothing overflows and nothing is folded.
+      // The factor is just below 1 and unknown to the compiler, so nothing overflows and nothing is folded.
       body: `
   let step = f32(i) * 1e-9;
   let factor = 0.999 + step;
@@ -110,7 +110,7 @@ async function measureCopy(gpu: Gpu): Promise<number> {
   }
 }
 
-/** As many elements of so many tensors as are wanted, or as half of an adapter's free memory holds: halved until they fit. */
+/** The wanted number of elements per tensor, halved until all tensors fit half of the adapter's free memory. */
 function fitting({ limits, memoryBytes, liveBytes }: Gpu, tensors: number, wanted: number): number {
   const most = Math.min(limits.maxBufferSize, (memoryBytes - liveBytes) / 2 / tensors);
   let elements = wanted;
@@ -118,7 +118,7 @@ function fitting({ limits, memoryBytes, liveBytes }: Gpu, tensors: number, wante
   return elements;
 }
 
-/** The seconds that something takes at best, done often enough at a time to be timed. */
+/** The best time in seconds, repeated often enough for a reliable timing. */
 async function fastest(gpu: Gpu, run: Repeated): Promise<number> {
   // Some drivers compile in the first run.
   await run(1);

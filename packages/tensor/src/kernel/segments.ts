@@ -5,26 +5,26 @@ import type { Message } from './message.js';
 import { type Dispatch, isTransfer, type Operation, type Transfer } from './recorder.js';
 import { bytesOf, bytesPerElement, type Tensor } from './tensor.js';
 
-/** Where the memory of a tensor begins. */
+/** The start of a tensor's memory. */
 export interface BufferPlace {
   readonly buffer: GPUBuffer;
   readonly offset: number;
 }
 
-/** A message, and where its values come from or go to. */
+/** A message, and the memory that it is sent from or received into. */
 export interface End extends BufferPlace {
   readonly label: string;
   readonly message: Message;
 }
 
-/** What one submission does: dispatches, then copies of what is sent. What is received is awaited before the next one. */
+/** The work of one submission: dispatches, then copies for sends. Receives are awaited before the next one. */
 export interface Segment {
   readonly dispatches: Dispatch[];
   readonly sends: End[];
   readonly receives: End[];
 }
 
-/** Cuts a program where it waits for another adapter: after what it sends, and before what it receives is used. */
+/** Splits a program where it waits for another adapter: after each send, and before received values are used. */
 export function segmentsOf(
   operations: readonly Operation[],
   placeOf: (tensor: Tensor) => BufferPlace,

@@ -4,25 +4,25 @@ import { AdapterError, AdapterLostError } from '../errors.js';
 import { Examiner, messageOf } from './examiner.js';
 import { readTunable, type WrittenTunable } from './written-tunable.js';
 
-/** What a process of trials is asked: to try the candidates of a tunable on an adapter, always the same one. */
+/** A job for a trial process: the candidates of a tunable to try on an adapter, the same one for all jobs. */
 export interface TrialJob {
   readonly adapter: Pick<AdapterDescription, 'index' | 'name' | 'driver' | 'bus'>;
   readonly bindingBytes: number;
   readonly tunable: WrittenTunable;
 }
 
-/** What it answers. Whatever ends the process while it is trying a candidate is that candidate's doing. */
+/** Its answers. If the process ends while it is trying a candidate, that candidate is to blame. */
 export type TrialMessage =
   | { readonly kind: 'trying'; readonly candidate: number }
-  /** `fault` where it is wrong or fails. */
+  /** `fault` is given if it is wrong or fails. */
   | { readonly kind: 'tried'; readonly candidate: number; readonly fault: string | undefined }
   | { readonly kind: 'done' }
-  /** The adapter is lost, and this process of no more use. */
+  /** The adapter is lost, so this process is of no further use. */
   | { readonly kind: 'lost'; readonly reason: string }
   /** Nothing can be tried. */
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** Tries candidates for the process that started this one, until that is gone. */
+/** Tries candidates for the parent process, until that ends. */
 export function serveTrials(open: (options: OpenOptions) => Promise<Gpu>): void {
   let opened: Promise<Gpu> | undefined;
   process.on('message', async (job: TrialJob) => {
@@ -34,7 +34,8 @@ export function serveTrials(open: (options: OpenOptions) => Promise<Gpu>): void 
       await say({ kind: error instanceof AdapterLostError ? 'lost' : 'failed', reason: messageOf(error) });
     }
   });
-  // Ctrl-C is for the process that started this one. Where that is gone, even a driver that hangs must not keep this one.
+  // Ctrl-C is meant for the parent process. When the parent is gone, even a driver that hangs must not keep this
+  // process alive.
   process.on('SIGINT', () => undefined);
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 }
@@ -69,7 +70,7 @@ async function tryCandidates(gpu: Gpu, written: WrittenTunable): Promise<void> {
   }
 }
 
-/** Returns when the message is on its way: what comes next may end the process. */
+/** Resolves when the message has been sent: the next candidate may end the process. */
 function say(message: TrialMessage): Promise<void> {
   return new Promise((resolve) => process.send!(message, () => resolve()));
 }

@@ -1,5 +1,6 @@
 /**
- * WGSL `isNan(x: f32) -> bool`. By the bits, because drivers may assume that no value is a NaN: then `x != x` can be anything.
+ * WGSL `isNan(x: f32) -> bool`. It tests the bits, because drivers may assume that no value is a NaN; `x != x` is then
+ * undefined.
  */
 export const isNanWgsl = 'fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }';
 

@@ -3,10 +3,10 @@ import { ConfigError } from '../errors.js';
 import type { Recorder, Tunable } from './recorder.js';
 import { createTensor, disposeTensor, readTensors, type Tensor, writeTensor } from './tensor.js';
 
-/** A prime: no row of a matrix begins at the same value as the next. */
+/** A prime, so that successive rows of a matrix begin with different values. */
 const valueCount = 65_521;
 
-/** Values between -1 and 1, the same in every process: sums over them neither grow out of range nor hide a lost term. */
+/** Values between -1 and 1, the same in every process: sums of them neither overflow nor hide a missing term. */
 function madeUpValues(): Float32Array {
   let state = 1;
   return Float32Array.from({ length: valueCount }, () => {
@@ -16,13 +16,13 @@ function madeUpValues(): Float32Array {
 }
 
 function refuseTransfer({ label }: { readonly label: string }): never {
-  throw new ConfigError(`${label}: what is tuned runs on one adapter alone, and cannot send or receive`);
+  throw new ConfigError(`${label}: a tunable runs on a single adapter, and cannot send or receive`);
 }
 
 /**
- * Tensors with made-up values in place of those that a tunable reads and writes, so that it can be run alone: its own have
- * no memory before the program exists that they are for. Whole numbers (labels, places of maxima) stay 0, which is in
- * range wherever they point.
+ * Tensors with generated values that replace those that a tunable reads and writes, so that it can run alone: its own
+ * tensors have no memory until their program exists. Integers (labels, positions of maxima) stay 0, which is in range
+ * everywhere.
  */
 export class StandIns {
   readonly #gpu: Gpu;
@@ -35,7 +35,7 @@ export class StandIns {
     this.#tunable = tunable;
   }
 
-  /** Records a choice with the stand-ins in place of the tensors from outside. */
+  /** Records a choice with the stand-ins in place of the external tensors. */
   record(recorder: Recorder, choice: unknown): void {
     const inner = new Set<Tensor>();
     const replaced = (tensors: Readonly<Record<string, Tensor>>) =>
@@ -67,7 +67,10 @@ export class StandIns {
     );
   }
 
-  /** The outputs after `run`, whatever ran before: they hold made-up values first, some of which it may read. */
+  /**
+   * The outputs after `run`, independent of earlier runs: they are first filled with generated values, some of which it
+   * may read.
+   */
   async results(run: () => Promise<void>): Promise<(Float32Array | Uint32Array)[]> {
     const outputs = this.#tunable.outputs.map((output) => this.#for(output));
     outputs.forEach((output, index) => {
@@ -92,7 +95,7 @@ export class StandIns {
     return standIn;
   }
 
-  /** Every `turn` begins at another of the values. */
+  /** Every `turn` starts at a different value. */
   #fill(tensor: Tensor, turn: number): void {
     const { elements, dataType } = tensor;
     if (dataType === 'u32') {

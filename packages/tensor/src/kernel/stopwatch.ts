@@ -8,7 +8,7 @@ import {
 
 /** Times passes by the clock of an adapter with the feature `timestamp-query`. */
 export interface Stopwatch {
-  /** What makes a pass the one of this number. */
+  /** The timestamp option of the pass with this number. */
   around(pass: number): GPUComputePassTimestampWrites;
   /** Makes the times readable, after the last pass. */
   resolve(encoder: GPUCommandEncoder): void;
@@ -49,16 +49,16 @@ export function createStopwatch(gpu: Gpu, passes: number): Stopwatch {
   };
 }
 
-/** Turns nanoseconds of an adapter's clock into milliseconds of `performance.now()`. */
+/** Converts nanoseconds of an adapter's clock to milliseconds of `performance.now()`. */
 export type ToHostClock = (nanoseconds: bigint) => number;
 
 const tries = 5;
-/** Clocks go apart by microseconds a second. */
+/** Clocks drift apart by microseconds per second. */
 const goodForMilliseconds = 10_000;
 
 const known = new WeakMap<Gpu, { readonly toHost: ToHostClock; readonly since: number }>();
 
-/** How the clock of an adapter goes beside that of the host. */
+/** The mapping from an adapter's clock to that of the host. */
 export async function hostClock(gpu: Gpu): Promise<ToHostClock> {
   const before = known.get(gpu);
   if (before && performance.now() - before.since < goodForMilliseconds) return before.toHost;
@@ -67,10 +67,7 @@ export async function hostClock(gpu: Gpu): Promise<ToHostClock> {
   return toHost;
 }
 
-/**
- * An empty pass lies between the moments before and after it on the host; the try where they were nearest to each other
- * tells best.
- */
+/** An empty pass runs between two moments on the host; the attempt in which these are closest is the most accurate. */
 async function compareClocks(gpu: Gpu): Promise<ToHostClock> {
   const stopwatch = createStopwatch(gpu, 1);
   try {

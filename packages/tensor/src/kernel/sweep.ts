@@ -1,9 +1,10 @@
 import type { Gpu } from '../adapter/gpu.js';
 
 /**
- * Into how many parts to cut a sweep: an invocation that walks along `length` elements and keeps in registers what
- * neighbours share, where `lanes` such walks go side by side. Every part loads what its neighbour holds again, so a sweep
- * is cut only where an adapter with thousands of lanes would else be idle, or wait for its memory.
+ * The number of parts to divide a sweep into. A sweep is an invocation that walks along `length` elements and keeps
+ * values shared by neighbours in registers, with `lanes` such walks in parallel. Every part loads its neighbour's
+ * border again, so a sweep is divided only if an adapter with thousands of lanes would otherwise be idle, or wait for
+ * memory.
  */
 export function sweepParts({ description }: Pick<Gpu, 'description'>, length: number, lanes: number): number {
   const busyLanes = description.kind === 'hardware' ? 131_072 : 16_384;
@@ -11,20 +12,20 @@ export function sweepParts({ description }: Pick<Gpu, 'description'>, length: nu
   return Math.max(1, Math.min(Math.ceil(busyLanes / lanes), Math.ceil(length / leastLength)));
 }
 
-/** How a kernel of one formula for all of some neighbouring values reaches them. */
+/** How an elementwise kernel accesses one or several consecutive values. */
 export interface ValuesAtOnce {
   /** Values that an invocation loads, computes and stores at once. */
   readonly width: 1 | 4;
-  /** What `load` and `store` are followed by: `load4_input`. */
+  /** The suffix of `load` and `store`: `load4_input`. */
   readonly suffix: '' | '4';
   /** WGSL types `Values`, of `f32`, `Places`, of `u32`, and `Truths`. */
   readonly types: string;
 }
 
 /**
- * Four neighbours an invocation where their number, `count`, allows; else one. A GPU's memory is twice as fast for large
- * loads, and software drivers pay for each load: normalization takes lavapipe a third to three quarters of the time, and
- * SwiftShader no longer.
+ * Four consecutive values per invocation if their number, `count`, allows; otherwise one. Large loads double the memory
+ * throughput of a GPU, and software drivers pay for each load: normalization takes a third to three quarters of the
+ * time on lavapipe, and no longer on SwiftShader.
  */
 export function valuesOf(count: number): ValuesAtOnce {
   if (count % 4 === 0) {
@@ -35,8 +36,8 @@ export function valuesOf(count: number): ValuesAtOnce {
 }
 
 /**
- * WGSL that runs a statement for each offset in `[first, last)`: written out where they are few, since software drivers
- * pay more for a loop than for what is in it; else as a loop. The statement gets the offset as WGSL text.
+ * WGSL that runs a statement for each offset in `[first, last)`. A few are unrolled, since on software drivers a loop
+ * costs more than its body; many are a loop. The statement gets the offset as WGSL text.
  */
 export function forEachOffset(first: number, last: number, statement: (offset: string) => string): string {
   if (last - first <= 8) {

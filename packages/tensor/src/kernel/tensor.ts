@@ -4,19 +4,19 @@ import { ConfigError, ShapeError } from '../errors.js';
 import { elementCount, formatShape, kindOfArray, type Shape } from '../shape.js';
 import { fromHalves, toHalves } from './half.js';
 
-/** How values are stored; an `f16` is an f32 to whoever loads or stores it. */
+/** How values are stored; kernels load and store an `f16` as an f32. */
 export type DataType = 'f32' | 'f16' | 'u32';
 
 export function bytesPerElement(dataType: DataType): number {
   return dataType === 'f16' ? 2 : 4;
 }
 
-/** Bytes of memory for a tensor: whole words, and never none, as buffers and bindings must be. */
+/** Bytes of memory for a tensor: whole words, and at least one, as buffers and bindings require. */
 export function bytesOf({ elements, dataType }: Pick<Tensor, 'elements' | 'dataType'>): number {
   return Math.max(4, 4 * Math.ceil((elements * bytesPerElement(dataType)) / 4));
 }
 
-/** As many bytes as one binding may hold, at a boundary where a second binding may begin. */
+/** The largest binding in bytes, rounded down to a boundary where another binding may begin. */
 export function bytesPerBinding(gpu: Gpu): number {
   const alignment = gpu.limits.minStorageBufferOffsetAlignment;
   return Math.floor(gpu.bindingBytes / alignment) * alignment;
@@ -25,19 +25,21 @@ export function bytesPerBinding(gpu: Gpu): number {
 /**
  * A tensor on an adapter, as the recorder knows it: a name and a shape.
  *
- * Activations (`[N, C, H, W]`, `[N, F]`) lie in memory with the image as the fastest index: `[C, H, W, N]`, `[F, N]`.
- * Parameters lie row-major in their own shape. See `docs/layout.md`.
+ * Activations (`[N, C, H, W]`, `[N, F]`) are stored with the image as the fastest index: `[C, H, W, N]`, `[F, N]`.
+ * Parameters are row-major in their own shape. See `docs/layout.md`.
  */
 export interface Tensor {
   readonly label: string;
   readonly shape: Shape;
   readonly elements: number;
   readonly dataType: DataType;
-  /** A tensor that this one may overwrite if nothing reads it later (in-place operations, element by element only). */
+  /** A tensor that this one may overwrite if nothing reads it later (for elementwise operations in place). */
   readonly mayReuse?: Tensor | undefined;
-  /** Whether it has memory of its own that outlives a step (parameters, the input, results); a plan gives others some. */
+  /**
+   * Whether it has memory of its own that outlives a step (parameters, the input, results); a plan places the others.
+   */
   readonly lasting?: boolean;
-  /** The memory of a lasting tensor. Without, it can be planned around, but not used. */
+  /** The memory of a lasting tensor. Without it, the tensor can be planned around but not used. */
   readonly buffer?: GPUBuffer;
 }
 
@@ -45,7 +47,7 @@ export interface TensorOptions {
   readonly dataType?: DataType;
 }
 
-/** What {@link createTensor} makes, without the memory: for plans. */
+/** The result of {@link createTensor} without memory: for plans. */
 export function describeTensor(label: string, shape: Shape, options: TensorOptions = {}): Tensor {
   return { label, shape, elements: elementCount(shape), dataType: options.dataType ?? 'f32', lasting: true };
 }
@@ -77,10 +79,10 @@ export function disposeTensor(gpu: Gpu, tensor: Tensor): void {
 }
 
 /**
- * Copies values to the adapter as they lie in memory.
+ * Copies values to the adapter, in their order in memory.
  *
- * @throws ShapeError if there are not as many as the tensor holds, or they are of another type: a `Uint32Array` for `u32`, a
- * `Float32Array` for `f32` and `f16`
+ * @throws ShapeError if their number differs from the tensor's, or they are of another type: a `Uint32Array` for `u32`,
+ * a `Float32Array` for `f32` and `f16`
  */
 export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uint32Array): void {
   if (typeof tensor?.label !== 'string')
@@ -102,7 +104,7 @@ export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uin
   gpu.device.queue.writeBuffer(bufferOf(tensor), 0, stored.buffer, stored.byteOffset, stored.byteLength);
 }
 
-/** Copies the values of a tensor from the adapter as they lie in memory. */
+/** Copies the values of a tensor from the adapter, in their order in memory. */
 export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Values> {
   if (typeof tensor?.label !== 'string')
     throw new ShapeError(`a tensor is what createTensor() gave, got ${String(tensor)}`);
@@ -111,17 +113,17 @@ export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Values> {
 }
 
 /**
- * The most bytes that are on their way from the adapter in one piece, where much is read: memory that is used again and
- * again costs the copy only, fresh memory several times as much.
+ * Largest piece of a long read, in bytes: reused staging memory costs only the copy, fresh memory several times as
+ * much.
  */
 const mostBytesOfPiece = 2 ** 24;
 
-/** What {@link readTensors} takes on the adapter for so many bytes: one piece, or two by turns. */
+/** The memory that {@link readTensors} takes on the adapter for this many bytes: one piece, or two in turns. */
 export function bytesToRead(bytes: number): number {
   return bytes <= mostBytesOfPiece ? bytes : 2 * mostBytesOfPiece;
 }
 
-/** A part of a tensor's memory, and where it lies in the piece that it travels in. */
+/** A part of a tensor's memory, and its position in its piece. */
 interface Passage {
   readonly tensor: number;
   readonly from: number;
@@ -130,8 +132,8 @@ interface Passage {
 }
 
 /**
- * Copies the values of several tensors from the adapter, piece by piece: nothing may change them meanwhile. Takes two pieces of
- * at most 16 MiB there, however much is read.
+ * Copies the values of several tensors from the adapter, piece by piece; they must not change in the meantime. It uses
+ * two pieces of at most 16 MiB on the adapter, however much is read.
  */
 export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise<Values[]> {
   const values = tensors.map(({ dataType, elements }) =>
@@ -159,7 +161,7 @@ export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise
         }
       });
     for (let index = 0; index < Math.min(2, pieces.length); index++) {
-      stagings.push(gpu.createBuffer({ label: 'values on their way to the host', size, usage: readableUsage() }));
+      stagings.push(gpu.createBuffer({ label: 'values in transit to the host', size, usage: readableUsage() }));
       submit(pieces[index]!, stagings[index]!);
     }
     for (const [index, piece] of pieces.entries()) {
@@ -174,7 +176,7 @@ export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise
   return values;
 }
 
-/** Parts of what has so many bytes, one after the other in pieces that are as full as they can be. */
+/** The parts of tensors with these sizes, in consecutive pieces that are as full as possible. */
 function cutIntoPieces(sizes: readonly number[]): Passage[][] {
   const pieces: Passage[][] = [];
   let left = 0;
@@ -195,7 +197,7 @@ function cutIntoPieces(sizes: readonly number[]): Passage[][] {
 
 const readableUsage = () => GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
 
-/** Waits for what was submitted last with this buffer, and for nothing after it, and uses its bytes. */
+/** Waits for the last submission that uses this buffer, but not for later ones, and uses its bytes. */
 async function whileMapped<Result>(gpu: Gpu, staging: GPUBuffer, use: (bytes: ArrayBuffer) => Result): Promise<Result> {
   await staging.mapAsync(GPUMapMode.READ).catch(async (error: unknown) => {
     gpu.check();
@@ -209,21 +211,21 @@ async function whileMapped<Result>(gpu: Gpu, staging: GPUBuffer, use: (bytes: Ar
   }
 }
 
-/** The values of one tensor as they lie in memory. */
+/** The values of one tensor, in their order in memory. */
 export type Values = Float32Array | Uint32Array;
 
-/** Reads the same tensors again and again through one buffer made up front. */
+/** Reads the same tensors repeatedly through one buffer allocated in advance. */
 export interface Readback {
-  /** Copies the tensors as a part of somebody's submission. The copy before must have been taken. */
+  /** Encodes a copy of the tensors as a part of a submission. The previous copy must have been taken. */
   encode(encoder: GPUCommandEncoder): void;
-  /** Waits for the submission of the last `encode`. The values are there for `use` only, which must not be async. */
+  /** Waits for the submission of the last `encode`. The values are valid only within `use`, which must not be async. */
   take<Result>(use: (values: Values[]) => Result): Promise<Result>;
-  /** Copies the tensors as they are once everything submitted so far is done. */
+  /** Copies the tensors once everything submitted so far is done. */
   read(): Promise<Values[]>;
   dispose(): void;
 }
 
-/** Makes a {@link Readback} of tensors that have memory of their own. */
+/** Creates a {@link Readback} of tensors that have memory of their own. */
 export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
   const offsets: number[] = [];
   let size = 0;
@@ -244,7 +246,7 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
       });
     },
     async take(use) {
-      // To map a buffer that is gone would be an error of the adapter, found by whoever uses it next.
+      // Mapping a destroyed buffer would be an error of the adapter, reported to whoever uses it next.
       if (disposed) throw new ConfigError('these values were disposed before they were read');
       return whileMapped(gpu, staging, (bytes) =>
         use(tensors.map(({ dataType, elements }, index) => viewOf(dataType, elements, bytes, offsets[index]!))),
@@ -266,7 +268,7 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
 
 /** The memory of a tensor that has its own. */
 export function bufferOf(tensor: Tensor): GPUBuffer {
-  if (!tensor.buffer) throw new ShapeError(`${tensor.label} has no memory of its own; only a program can reach it`);
+  if (!tensor.buffer) throw new ShapeError(`${tensor.label} has no memory of its own; only a program can access it`);
   return tensor.buffer;
 }
 

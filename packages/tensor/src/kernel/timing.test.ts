@@ -6,7 +6,7 @@ import { createProgram, type Program } from './program.js';
 import { createTensor, disposeTensor, readTensor } from './tensor.js';
 import { repeatedRuns, untilLongEnough, untilLongEnoughOn } from './timing.js';
 
-/** A card that runs at a sixth of its clock until it has worked for 40 ms, and what it was asked to do. */
+/** A card that runs at a sixth of its clock until it has worked for 40 ms, and a log of its work. */
 function madeUpCard(millisecondsAtFullClock: number) {
   const asked: number[] = [];
   let busy = 0;
@@ -28,18 +28,18 @@ function madeUpCard(millisecondsAtFullClock: number) {
 const adapterOf = (kind: 'hardware' | 'software') => ({ description: { kind } }) as Gpu;
 
 describe('untilLongEnough', () => {
-  it.each([0.002, 0.3, 14, 200])('does what takes %f ms for at least 15 ms at a time', async (once) => {
+  it.each([0.002, 0.3, 14, 200])('repeats work of %f ms for at least 15 ms at a time', async (once) => {
     const asked: number[] = [];
     const run = (times: number) => Promise.resolve(asked.push(times) && times * once);
     const { times, milliseconds } = await untilLongEnough(run, 15);
     expect(milliseconds).toBeGreaterThanOrEqual(15);
     expect(milliseconds).toBeCloseTo(times * once, 9);
-    // Not much longer than it must be, and found in a few goes.
+    // Not much longer than necessary, and found in a few attempts.
     expect(milliseconds).toBeLessThan(Math.max(2 * 15, 2 * once));
     expect(asked.length).toBeLessThan(8);
   });
 
-  it('ends where nothing takes any time', async () => {
+  it('ends even if the work takes no time', async () => {
     expect((await untilLongEnough(() => Promise.resolve(0), 15)).milliseconds).toBe(0);
   });
 });
@@ -51,7 +51,7 @@ describe('untilLongEnoughOn', () => {
     expect(milliseconds / times).toBe(0.5);
   });
 
-  it('does not warm up again what has just been busy, nor ever a software driver', async () => {
+  it('does not warm up a card that was just busy, nor ever a software driver', async () => {
     const card = madeUpCard(100);
     const adapter = adapterOf('hardware');
     await untilLongEnoughOn(adapter, card.run, 15);
@@ -83,13 +83,13 @@ describe('repeatedRuns', () => {
     expect(gpu.liveBuffers).toBe(before);
   };
 
-  it('run a program as often as they are told, and leave nothing behind', () =>
+  it('run a program the given number of times, and leave nothing behind', () =>
     counting(async (gpu, program, count) => {
       expect(await repeatedRuns(gpu, program, { step: 2 })(5)).toBeGreaterThan(0);
       expect(await count()).toBe(10);
     }));
 
-  it('are timed by the wall clock where there are no timestamps', () =>
+  it('are timed by the wall clock if there are no timestamps', () =>
     counting(async (gpu, program, count) => {
       const without = { features: new Set(), finished: () => gpu.finished() } as unknown as Gpu;
       expect(await repeatedRuns(without, program, { step: 1 })(3)).toBeGreaterThan(0);

@@ -2,39 +2,41 @@ import type { Gpu } from '../adapter/gpu.js';
 import type { Program } from './program.js';
 import { createStopwatch } from './stopwatch.js';
 
-/** Does something so many times over and gives the milliseconds that all of it took. */
+/** Repeats something this many times and returns the total time in milliseconds. */
 export type Repeated = (times: number) => Promise<number>;
 
-/** How often something was done, and the milliseconds that all of it took. */
+/** A number of repetitions, and their total time in milliseconds. */
 export interface Timing {
   readonly times: number;
   readonly milliseconds: number;
 }
 
-/** However short something is, it is not done more often than this in one go. */
+/** The most repetitions at a time, however short they are. */
 const mostTimes = 2 ** 14;
-/** What a run that is too short to be timed says of a longer one is not worth more than such a step. */
+/**
+ * The largest factor between successive numbers of repetitions: timings that are too short predict longer ones badly.
+ */
 const largestStep = 8;
 
-/** Does something more and more often, until it takes so long at a time. */
+/** Increases the number of repetitions until they take long enough. */
 export async function untilLongEnough(run: Repeated, leastMilliseconds: number): Promise<Timing> {
   for (let times = 1; ; ) {
     const milliseconds = await run(times);
     if (milliseconds >= leastMilliseconds || times >= mostTimes) return { times, milliseconds };
-    // A quarter more than would do, so that the next one is long enough.
+    // A quarter more than predicted, so that the next one is long enough.
     const step = Math.min(largestStep, Math.max(2, (1.25 * leastMilliseconds) / milliseconds));
     times = Math.min(mostTimes, Math.ceil(times * step));
   }
 }
 
-/** A card at rest runs at a fraction of its clock, and reaches it after tens of milliseconds of work. */
+/** An idle card runs at a fraction of its clock and needs tens of milliseconds of work to speed up. */
 const warmUpMilliseconds = 50;
-/** A card that had nothing to do for so long counts as at rest. */
+/** A card counts as idle after this time without work. */
 const restMilliseconds = 10;
 
 const lastBusy = new WeakMap<Gpu, number>();
 
-/** What {@link untilLongEnough} does, but a card is kept busy first until it runs at its full clock. */
+/** Like {@link untilLongEnough}, but first keeps a card busy until it runs at its full clock. */
 export async function untilLongEnoughOn(gpu: Gpu, run: Repeated, leastMilliseconds: number): Promise<Timing> {
   const idle = performance.now() - (lastBusy.get(gpu) ?? -Infinity);
   if (gpu.description.kind === 'hardware' && idle > restMilliseconds) await untilLongEnough(run, warmUpMilliseconds);
@@ -43,7 +45,10 @@ export async function untilLongEnoughOn(gpu: Gpu, run: Repeated, leastMillisecon
   return timing;
 }
 
-/** Runs of a program in one submission, timed by the adapter's timestamps where it has them, else by the wall clock. */
+/**
+ * Runs a program repeatedly in one submission, timed by the adapter's timestamps if it has them, otherwise by the wall
+ * clock.
+ */
 export function repeatedRuns(gpu: Gpu, program: Program, scalars: Readonly<Record<string, number>>): Repeated {
   return async (times) => {
     const stopwatch = gpu.features.has('timestamp-query') ? createStopwatch(gpu, 1) : undefined;
@@ -60,7 +65,7 @@ export function repeatedRuns(gpu: Gpu, program: Program, scalars: Readonly<Recor
       await gpu.finished();
       const milliseconds = performance.now() - start;
       const [stamps] = (await stopwatch?.read()) ?? [];
-      // Zero is what drivers give that only pretend to have timestamps.
+      // Drivers that only claim to support timestamps return zero.
       return (stamps && Number(stamps.end - stamps.begin) / 1e6) || milliseconds;
     } finally {
       stopwatch?.dispose();

@@ -1,7 +1,7 @@
 import { openGpu } from '../adapter/adapters.js';
 import { serveTrials } from './serve-trials.js';
 
-// A process of trials on a driver with a compiler that does to the process whatever a kernel's text says.
+// A trial process on a driver whose compiler does to the process whatever a kernel's text says.
 const deeds: Readonly<Record<string, (device: { destroy(): undefined }) => void>> = {
   crash: () => void process.kill(process.pid, 'SIGSEGV'),
   exit: () => process.exit(3),

@@ -13,7 +13,7 @@ import { avoidedOn, avoidOn, choiceOf, recordTunable, trustRisky, useTunings } f
 import { type TuningEvent, tune } from './tuner.js';
 import { createTuningCache } from './tuning-cache.js';
 
-/** Ways to double x; all but the first are risky, and most of them say what they do to the process that compiles them. */
+/** Ways to double x. All but the first are risky, and most are named after what they do to the compiling process. */
 type Way =
   | 'plain'
   | 'right'
@@ -48,7 +48,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Only what is said to hang is ever taken to. */
+/** Only candidates that are said to hang ever run into the limit. */
 function trialProcess(options: { script?: URL } = { script }): TrialProcess {
   const overdue = (choice: unknown) => (choice === 'hang' ? Promise.resolve() : new Promise<never>(() => undefined));
   const made = new TrialProcess(gpu, { overdue, ...options });
@@ -108,7 +108,7 @@ async function verdicts(candidates: readonly Way[], process: TrialProcess, signa
 const right = { fault: undefined, dangerous: false };
 
 describe('a process of trials', () => {
-  it('tells right candidates from wrong ones and from those that fail, and serves again', async () => {
+  it('distinguishes right, wrong and failing candidates, and can be used again', async () => {
     const own = trialProcess({});
     expect(await verdicts(['right', 'wrong', 'twoSteps', 'invalid', 'throws here', 'plain'], own)).toEqual([
       { choice: 'throws here', fault: 'no such kernel', dangerous: false },
@@ -125,13 +125,13 @@ describe('a process of trials', () => {
     expect(await verdicts(['twoSteps'], own)).toEqual([{ choice: 'twoSteps', ...right }]);
   });
 
-  it('survives what a candidate does to it, and goes on behind that', async () => {
+  it('survives a crash by a candidate, and continues after it', async () => {
     expect(await verdicts(['right', 'crash', 'exit', 'twoSteps', 'hang', 'lose', 'wrong'], trialProcess())).toEqual([
       { choice: 'right', ...right },
-      { choice: 'crash', fault: 'takes down its process (SIGSEGV)', dangerous: true },
-      { choice: 'exit', fault: 'takes down its process (exit code 3)', dangerous: true },
+      { choice: 'crash', fault: 'crashes its process (SIGSEGV)', dangerous: true },
+      { choice: 'exit', fault: 'crashes its process (exit code 3)', dangerous: true },
       { choice: 'twoSteps', ...right },
-      { choice: 'hang', fault: 'does not come to an end', dangerous: true },
+      { choice: 'hang', fault: 'does not finish', dangerous: true },
       {
         choice: 'lose',
         fault: expect.stringMatching(/^loses the adapter: The adapter ".+" was lost/),
@@ -141,15 +141,15 @@ describe('a process of trials', () => {
     ]);
   });
 
-  it('blames no candidate that throws for more than that', async () => {
+  it('does not treat a candidate that throws as one that crashes', async () => {
     expect(await verdicts(['throw', 'right'], trialProcess())).toEqual([
       { choice: 'throw', fault: 'the compiler gives up', dangerous: false },
       { choice: 'right', ...right },
     ]);
   });
 
-  it('blames nobody where it is ended from outside, or does not start', async () => {
-    const outside = 'cannot be tried in a process of its own, which ended (SIGTERM)';
+  it('blames no candidate if it is killed from outside, or does not start', async () => {
+    const outside = 'cannot be tried in a separate process, which ended (SIGTERM)';
     expect(await verdicts(['right', 'interrupt', 'twoSteps'], trialProcess())).toEqual([
       { choice: 'right', ...right },
       { choice: 'interrupt', fault: outside, dangerous: false },
@@ -164,7 +164,7 @@ describe('a process of trials', () => {
     });
   });
 
-  it('tries nothing where there is no plain choice to hold it against', async () => {
+  it('tries nothing if there is no default to compare with', async () => {
     for (const plain of ['throws here', 'throw'] as const) {
       const tunable = { ...doubling(createRecording(gpu), ['right']), plain } as Tunable<unknown>;
       const found: Verdict[] = [];
@@ -174,7 +174,7 @@ describe('a process of trials', () => {
     }
   });
 
-  it('ends at once where it is stopped', async () => {
+  it('ends at once if it is stopped', async () => {
     const controller = new AbortController();
     const overdue = (choice: unknown) => {
       if (choice === 'hang') controller.abort();
@@ -195,19 +195,19 @@ describe('risky candidates', () => {
   };
   const candidates: readonly Way[] = ['crash', 'wrong', 'right', 'twoSteps'];
 
-  it('are not taken before they were measured', () => {
+  it('are not used before they were measured', () => {
     const recorder = createRecording(gpu);
     expect(choiceOf(gpu, doubling(recorder, candidates))).toBe('plain');
     expect(choiceOf(gpu, { ...doubling(recorder, candidates), isRisky: (way) => way === 'crash' })).toBe('wrong');
   });
 
-  it('win where they are right and fast; what took a process down is remembered and never tried again', async () => {
+  it('win if they are right and fast; one that crashed a process is remembered and never tried again', async () => {
     const options = { effort: 'full', clock, cache: createTuningCache(folder) } as const;
     const first = await tune(gpu, record(candidates), { ...options, trialProcess: trialProcess() });
     expect(first.tunings.get('doubling/1/1000')!.choice).toBe('twoSteps');
     const key = 'doubling/1/1000';
     expect(first.dropped).toEqual([
-      { key, choice: 'crash', reason: 'takes down its process (SIGSEGV)' },
+      { key, choice: 'crash', reason: 'crashes its process (SIGSEGV)' },
       { key, choice: 'wrong', reason: expect.stringContaining('differs') },
     ]);
     const [name] = await readdir(folder);
@@ -215,14 +215,14 @@ describe('risky candidates', () => {
       [key]: first.dropped.slice(0, 1).map(({ choice, reason }) => ({ choice, reason })),
     });
 
-    // Another day, on a driver that would do no harm.
+    // Later, on a driver that would do no harm.
     const other = await openGpu({ adapter: gpu.description.index });
     const harmless = trialProcess({});
     const again = await tune(other, record([...candidates, 'plain']), { ...options, effort: 'cached' });
     expect(again.left).toEqual([]);
     const onlyBad = await tune(other, record(['crash', 'plain', 'exit']), { ...options, trialProcess: harmless });
     expect(onlyBad.dropped).toEqual([
-      { key, choice: 'crash', reason: 'takes down its process (SIGSEGV); it was tried once and never is again' },
+      { key, choice: 'crash', reason: 'crashes its process (SIGSEGV); it will never be tried again' },
     ]);
     expect(onlyBad.tunings.get(key)!.choice).not.toBe('crash');
     other.dispose();
@@ -274,18 +274,18 @@ describe('risky candidates', () => {
     useTunings(gpu, [[key, { choice: 'crash', milliseconds: 1, effort: 'quick' }]]);
     const tunable = doubling(createRecording(gpu), candidates);
     expect(choiceOf(gpu, tunable)).toBe('crash');
-    avoidOn(gpu, [[key, [{ choice: 'crash', reason: 'takes down its process' }]]]);
+    avoidOn(gpu, [[key, [{ choice: 'crash', reason: 'crashes its process' }]]]);
     expect(choiceOf(gpu, tunable)).toBe('plain');
   });
 
-  it('are timed like others by timeCandidates, but for the bad ones', async () => {
+  it('are timed like others by timeCandidates, except the bad ones', async () => {
     const tunable = doubling(createRecording(gpu), ['exit', 'right', 'twoSteps']) as Tunable<unknown>;
     const cache = createTuningCache(folder);
     expect(await timeCandidates(gpu, tunable, { clock, cache, trialProcess: trialProcess() })).toEqual([
       { choice: 'twoSteps', milliseconds: 1 },
       { choice: 'plain', milliseconds: 5 },
       { choice: 'right', milliseconds: 5 },
-      { choice: 'exit', reason: 'takes down its process (exit code 3)' },
+      { choice: 'exit', reason: 'crashes its process (exit code 3)' },
     ]);
     expect(avoidedOn(gpu)).toEqual(await cache.loadAvoided(gpu.description));
     expect(avoidedOn(gpu).size).toBe(1);

@@ -9,12 +9,12 @@ import type { Tunable } from './recorder.js';
 import type { TrialJob, TrialMessage } from './serve-trials.js';
 import { TunableWriter, type WrittenChoice } from './written-tunable.js';
 
-/** What came of a candidate in a process of its own. */
+/** The result of trying a candidate in a separate process. */
 export interface Verdict {
   readonly choice: unknown;
-  /** Nothing where its results are right. */
+  /** Undefined if its results are correct. */
   readonly fault: string | undefined;
-  /** Whether it took down the process or the adapter, or never ended. */
+  /** Whether it crashed the process, lost the adapter, or never ended. */
   readonly dangerous: boolean;
 }
 
@@ -31,20 +31,20 @@ export interface TrialProcessOptions {
 /** More than any kernel takes to compile and run, on any driver. */
 const hangingMilliseconds = 120_000;
 
-/** What ends a process from outside; everything else is the doing of what it tried. */
+/** Signals that end a process from outside; everything else is caused by the candidate. */
 const fromOutside: readonly (NodeJS.Signals | null)[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGKILL'];
 
-/** What a process came to with one job. */
+/** How far a process got with one job. */
 interface Attempt {
-  /** What was wrong with candidates that it tried, by their numbers. */
+  /** What was wrong with the candidates that it tried, by their numbers. */
   readonly faults: ReadonlyMap<number, string | undefined>;
-  /** Why it did not get to the end, and the candidate that is to blame. */
+  /** Why it did not finish, and which candidate is to blame. */
   readonly ended?: { readonly how: string; readonly blamed: number | undefined };
 }
 
 /**
- * Tries candidates in another process that opens the same adapter, so that what takes it down takes nothing else with it.
- * The process starts with the first candidate and serves until the end; after a bad one another takes its place.
+ * Tries candidates in another process that opens the same adapter, so that a crash ends only that process. It starts
+ * with the first candidate and serves until the end; after a bad candidate, it is replaced by a new one.
  */
 export class TrialProcess {
   readonly #gpu: Gpu;
@@ -57,8 +57,8 @@ export class TrialProcess {
   }
 
   /**
-   * Tries candidates one after the other; those that are left where the signal stops it have no verdict, and none has where
-   * the plain choice cannot even be recorded.
+   * Tries candidates one after another. Those that are left when the signal aborts get no verdict. None gets one if the
+   * plain choice cannot be recorded.
    */
   async *try(
     tunable: Tunable<unknown>,
@@ -91,7 +91,7 @@ export class TrialProcess {
       const untried = rest.filter((_, number) => !faults.has(number) && number !== ended?.blamed);
       if (ended?.blamed !== undefined) yield { choice: rest[ended.blamed]!.choice, fault: ended.how, dangerous: true };
       else if (ended) {
-        const fault = `cannot be tried in a process of its own, which ${ended.how}`;
+        const fault = `cannot be tried in a separate process, which ${ended.how}`;
         for (const { choice } of untried) yield { choice, fault, dangerous: false };
         return;
       }
@@ -130,14 +130,14 @@ export class TrialProcess {
         resolve(ended);
       };
       const settleWith = (how: string) => settle({ how, blamed: trying });
-      /** Whatever comes next must come in time. */
+      /** The next message must arrive in time. */
       const watchOut = () => {
         watch.abort();
         watch = new AbortController();
         const { signal } = watch;
         const { overdue = hangs } = this.#options;
         overdue(trying === undefined ? undefined : choiceOf(trying), signal).then(
-          () => signal.aborted || settleWith('does not come to an end'),
+          () => signal.aborted || settleWith('does not finish'),
           () => undefined,
         );
       };
@@ -156,11 +156,11 @@ export class TrialProcess {
       const gone = (code: number | null, by: NodeJS.Signals | null) => {
         const sign = by ?? `exit code ${code}`;
         if (trying === undefined || fromOutside.includes(by)) settle({ how: `ended (${sign})`, blamed: undefined });
-        else settleWith(`takes down its process (${sign})`);
+        else settleWith(`crashes its process (${sign})`);
       };
       const failed = (error: Error) => settle({ how: `does not start: ${error.message}`, blamed: undefined });
       const stop = () => settle({ how: 'was stopped', blamed: undefined });
-      // Not at its exit: its last words may still be on their way then.
+      // Not at its exit: its last messages may still be in transit then.
       child.on('message', hear).on('close', gone).on('error', failed);
       signal?.addEventListener('abort', stop);
       child.send(job, (error) => error && failed(error));
@@ -180,6 +180,6 @@ function start(script: URL | undefined): ChildProcess {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
-  // Errors between two attempts are no news.
+  // Errors between two attempts do not matter.
   return child.on('error', () => undefined);
 }

@@ -14,7 +14,7 @@ export interface TrialOptions extends Precautions {
 export interface TrialResult {
   readonly choice: unknown;
   readonly milliseconds: number;
-  /** Of the usual choice, where it is right. */
+  /** The time of the default choice, if it is correct. */
   readonly firstMilliseconds: number | undefined;
 }
 
@@ -24,19 +24,19 @@ const efforts = {
   full: { candidates: Infinity, rounds: 30, milliseconds: 6000 },
 } as const;
 
-/** A turn on a card is many runs: so many turns are enough. */
+/** On a card, a turn is many runs, so this many turns are enough. */
 const roundsOnCard = 8;
 
-/** Candidates that take so many times as long as the fastest are not timed again. */
+/** Candidates slower than the fastest by this factor are not timed again. */
 const hopeless = 1.5;
-/** The usual choice stays unless another takes a smaller share of its time: noise is not to choose. */
+/** The default stays unless another candidate takes less than this fraction of its time: noise must not decide. */
 const clearly = 0.97;
 /**
- * Finds the fastest choice of a tunable among those whose results are the plain one's. Each is a program of its own over
- * stand-ins for the tensors that come from outside. Nothing where the signal stopped it, or where there was nothing to
- * hold results against.
+ * Finds the fastest choice of a tunable among those with the results of the plain one. Each is a separate program on
+ * stand-ins for the external tensors. Returns undefined if the signal aborted it, or if there was no reference to
+ * compare with.
  *
- * @throws AdapterError where the adapter is lost
+ * @throws AdapterError if the adapter is lost
  */
 export async function runTrial(
   gpu: Gpu,
@@ -47,7 +47,7 @@ export async function runTrial(
   const candidates = await safeCandidates(gpu, tunable, wanted, options);
   return withRight(gpu, tunable, candidates, options, async (right) => {
     const racing = right.filter(({ choice }) => candidates.some((candidate) => sameChoice(candidate, choice)));
-    // Where no candidate is right, the plain choice is what must be taken.
+    // If no candidate is correct, the plain choice must be used.
     const times = await race(gpu, racing.length > 0 ? racing : right, options);
     return times && decide(times, usualChoice(gpu, tunable));
   });
@@ -58,9 +58,9 @@ export type CandidateTiming =
   | { readonly choice: unknown; readonly milliseconds: number }
   | { readonly choice: unknown; readonly reason: string };
 
-/** How {@link timeCandidates} goes about it. */
+/** Options of {@link timeCandidates}. */
 export interface TimeCandidatesOptions extends Partial<Pick<TrialOptions, 'clock' | 'cache' | 'signal'>> {
-  /** For tests: what risky candidates are tried in. */
+  /** For tests: the process in which risky candidates are tried. */
   readonly trialProcess?: TrialProcess | undefined;
 }
 
@@ -69,7 +69,7 @@ export interface TimeCandidatesOptions extends Partial<Pick<TrialOptions, 'clock
  * slow only once, or twice on a card.
  *
  * @returns the fastest first, then those that failed, are wrong or to be avoided
- * @throws AdapterError where the adapter is lost
+ * @throws AdapterError if the adapter is lost
  */
 export async function timeCandidates(
   gpu: Gpu,
@@ -89,7 +89,7 @@ export async function timeCandidates(
   }
 }
 
-/** Makes the plain choice and candidates ready, and hands on those whose results are right, if there are any. */
+/** Prepares the plain choice and the candidates, and passes on those with correct results, if there are any. */
 async function withRight<Result>(
   gpu: Gpu,
   tunable: Tunable<unknown>,
@@ -103,7 +103,7 @@ async function withRight<Result>(
   try {
     const right: Run[] = [];
     for (const run of examiner.build(choices, onDropped)) {
-      // Nothing can be held against a plain choice that is not there.
+      // Without a plain choice, there is nothing to compare with.
       if (signal?.aborted || !(examiner.hasReference || sameChoice(run.choice, plain))) return undefined;
       const fault = await examiner.faultOf(run);
       if (fault === undefined) right.push(run);
@@ -116,8 +116,8 @@ async function withRight<Result>(
 }
 
 /**
- * Times the choices in turn, so that whatever else runs meets them alike; the fastest run of each counts. Nothing where
- * the signal stopped it.
+ * Times the choices in turn, so that other work affects all of them alike; the fastest run of each counts. Returns
+ * undefined if the signal aborted it.
  */
 async function race(
   gpu: Gpu,
@@ -142,7 +142,7 @@ async function race(
         onDropped(run.choice, messageOf(error));
       }
     }
-    // A card may have been slow to wake up: the first round is nobody's last.
+    // The card may have been slow to speed up, so the first round never eliminates a candidate.
     if (round === 0 && onCard) continue;
     const slowest = hopeless * Math.min(...best.values());
     racing = racing.filter((run) => (best.get(run) ?? Infinity) <= slowest);
@@ -151,7 +151,7 @@ async function race(
   return best;
 }
 
-/** The fastest choice, or the usual one where none is clearly faster. */
+/** The fastest choice, or the default if none is clearly faster. */
 function decide(times: ReadonlyMap<Run, number>, usual: unknown): TrialResult | undefined {
   const [winner, ...others] = [...times].sort(([, a], [, b]) => a - b);
   if (!winner) return undefined;

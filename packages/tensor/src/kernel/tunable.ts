@@ -12,7 +12,9 @@ export interface Tuning {
   readonly effort: 'examined' | 'quick' | 'full';
 }
 
-/** What the fastest choice depends on beside sizes: how tensors are stored, what the adapter shares and what it binds. */
+/**
+ * What the fastest choice depends on besides sizes: how tensors are stored, and the adapter's subgroups and bindings.
+ */
 export function storageKey(gpu: Gpu, tensors: readonly Tensor[]): string {
   const types = tensors.map(({ dataType }) => dataType);
   const stored = types.every((type) => type === 'f32') ? '' : `${types.join()} `;
@@ -24,22 +26,22 @@ export type Tunings = ReadonlyMap<string, Tuning>;
 
 const tables = new WeakMap<Gpu, Map<string, Tuning>>();
 
-/** The tunings that recording for this adapter follows. */
+/** The tunings used when recording for this adapter. */
 export function tuningsOf(gpu: Gpu): Tunings {
   return tables.get(gpu) ?? new Map();
 }
 
-/** Lets everything that is recorded for this adapter from now on follow these tunings as well. */
+/** Makes all later recordings for this adapter use these tunings as well. */
 export function useTunings(gpu: Gpu, tunings: Iterable<readonly [string, Tuning]>): void {
   const table = tables.get(gpu) ?? new Map<string, Tuning>();
   for (const [key, tuning] of tunings) table.set(key, tuning);
   tables.set(gpu, table);
 }
 
-/** A candidate that took down the process it was tried in, or the adapter, or never ended: it is not tried again. */
+/** A candidate that crashed its process, lost the adapter or never ended: it is not tried again. */
 export interface AvoidedCandidate {
   readonly choice: unknown;
-  /** What it did. */
+  /** What happened. */
   readonly reason: string;
 }
 
@@ -48,17 +50,17 @@ export type Avoided = ReadonlyMap<string, readonly AvoidedCandidate[]>;
 
 const avoidedTables = new WeakMap<Gpu, Map<string, readonly AvoidedCandidate[]>>();
 
-/** The candidates that are avoided on an adapter. */
+/** The avoided candidates of an adapter. */
 export function avoidedOn(gpu: Gpu): Avoided {
   return avoidedTables.get(gpu) ?? new Map();
 }
 
-/** Has candidates avoided on an adapter from now on. */
+/** Makes an adapter avoid these candidates from now on. */
 export function avoidOn(gpu: Gpu, avoided: Iterable<readonly [string, readonly AvoidedCandidate[]]>): void {
   avoidedTables.set(gpu, withAvoided(avoidedOn(gpu), avoided));
 }
 
-/** What is avoided already and more of it, each candidate once. */
+/** The union of avoided candidates, each listed once. */
 export function withAvoided(
   before: Avoided,
   more: Iterable<readonly [string, readonly AvoidedCandidate[]]>,
@@ -73,33 +75,33 @@ export function withAvoided(
   return all;
 }
 
-/** Why a candidate is avoided on an adapter, if it is. */
+/** Why a candidate is avoided on an adapter, or undefined. */
 export function whyAvoided(gpu: Gpu, tunable: Tunable<unknown>, choice: unknown): string | undefined {
   return avoidedOn(gpu)
     .get(tuningKey(tunable))
     ?.find((candidate) => sameChoice(candidate.choice, choice))?.reason;
 }
 
-/** What a tuning is found by. */
+/** The key of a tuning. */
 export function tuningKey({ kernel, version, shape }: Pick<Tunable<unknown>, 'kernel' | 'version' | 'shape'>): string {
   return `${kernel}/${version}/${shape}`;
 }
 
-/** Records an operation in the way that was found to be the fastest on the adapter, or else in the usual one. */
+/** Records an operation with the fastest choice found for the adapter, or else with the default. */
 export function recordTunable<Choice>(recorder: Recorder, tunable: Tunable<Choice>): void {
   tunable.record(recorder, choiceOf(recorder.gpu, tunable));
-  // Afterwards: a tunable within this one is heard of first, and so tuned before this one of equal work.
+  // Called afterwards, so that a tunable within this one is collected first, and tuned first if both do equal work.
   recorder.collect?.(tunable as Tunable<unknown>);
 }
 
-/** The dispatches that a tunable records by one of its choices. */
+/** The dispatches that a tunable records for one of its choices. */
 export function dispatchesOf(gpu: Gpu, tunable: Tunable<unknown>, choice: unknown): Dispatch[] {
   const recording = createRecording(gpu);
   tunable.record(recording, choice);
   return recording.operations.filter((operation): operation is Dispatch => !isTransfer(operation));
 }
 
-/** The choice that recording for an adapter follows: the fastest as far as is known, else the usual one. */
+/** The choice used when recording for an adapter: the fastest known, or else the default. */
 export function choiceOf<Choice>(gpu: Gpu, tunable: Tunable<Choice>): Choice {
   return (knownChoice(gpu, tunable) ?? { choice: usualChoice(gpu, tunable) }).choice;
 }
@@ -119,7 +121,7 @@ export function usualChoice<Choice>(gpu: Gpu, tunable: Tunable<Choice>): Choice 
   return usual === undefined ? plain : usual;
 }
 
-/** What was found for a tunable on an adapter, if it is still one of its choices and nothing to avoid. */
+/** The tuning of a tunable on an adapter, if it is still one of its candidates and not avoided. */
 export function knownChoice<Choice>(
   gpu: Gpu,
   tunable: Tunable<Choice>,
@@ -131,7 +133,7 @@ export function knownChoice<Choice>(
   return index < 0 ? undefined : { choice: choices[index]!, tuning };
 }
 
-/** Whether two choices are one, wherever they come from: the order of an object's properties says nothing. */
+/** Whether two choices are equal, regardless of the order of an object's properties. */
 export function sameChoice(a: unknown, b: unknown): boolean {
   return canonical(a) === canonical(b);
 }

@@ -14,12 +14,12 @@ import { type TuneOptions, type TuningEvent, tune } from './tuner.js';
 import { createTuningCache } from './tuning-cache.js';
 import { adapterClock, type TuningClock } from './tuning-clock.js';
 
-/** Ways to compute three times x plus what is there, right and wrong ones. */
+/** Ways to compute three times x plus the present value, right and wrong ones. */
 type Way = 'first' | 'twoSteps' | 'plain' | 'wrong' | 'unwritten' | 'throws' | 'invalid' | 'greedy' | 'elsewhere';
 
 const elements = 1000;
 
-/** An adapter of its own each time: tunings are remembered by adapter. */
+/** A new adapter each time, because tunings are remembered per adapter. */
 let gpu: Gpu;
 let folder: string;
 const recorded: Way[] = [];
@@ -106,7 +106,7 @@ function triple(x: Tensor, y: Tensor, candidates: readonly Way[], more: Partial<
   };
 }
 
-/** Time stands still, and a run takes as long as is said here. */
+/** Time stands still, and a run takes as long as given here. */
 function clockOf(times: Partial<Record<Way, number>>): TuningClock & { readonly timed: Way[] } {
   const timed: Way[] = [];
   return {
@@ -137,7 +137,7 @@ async function compute(candidates: readonly Way[]): Promise<number[]> {
   return values;
 }
 
-/** Tensors of a recorder have no memory: as a network is recorded before it is made. */
+/** The recorder's tensors have no memory, as when a network is recorded before it is created. */
 const record = (candidates: readonly Way[], more?: Partial<Tunable<Way>>) => (recorder: Recorder) =>
   recordTunable(recorder, triple(recorder.tensor('x', [elements]), recorder.tensor('y', [elements]), candidates, more));
 
@@ -147,7 +147,7 @@ const tuned = (candidates: readonly Way[], options: Partial<TuneOptions> = {}) =
 const all: readonly Way[] = ['first', 'twoSteps', 'plain'];
 
 describe('recording', () => {
-  it('takes the first candidate until something was found to be faster', async () => {
+  it('uses the first candidate until a faster one was found', async () => {
     const expected = Array.from({ length: elements }, (_, i) => 3 * i + 1);
     expect(await compute(all)).toEqual(expected);
     expect(recorded).toEqual(['first']);
@@ -159,7 +159,7 @@ describe('recording', () => {
     }
   });
 
-  it('takes the first candidate where the found one is none any more, or another version was measured', async () => {
+  it('uses the first candidate if the found one no longer exists, or another version was measured', async () => {
     await tuned(all, { clock: clockOf({ twoSteps: 3 }) });
     await compute(['plain', 'first']);
     expect(recorded.at(-1)).toBe('plain');
@@ -185,7 +185,7 @@ function createRecorder(): Recorder {
 }
 
 describe('tune', () => {
-  it('keeps the fastest candidate, by its best run, and says what it gains', async () => {
+  it('keeps the fastest candidate, by its best run, and reports the gain', async () => {
     const events: TuningEvent[] = [];
     const times = [8, 9, 12, 4, 5, 6];
     const clock: TuningClock = {
@@ -210,7 +210,7 @@ describe('tune', () => {
     ]);
   });
 
-  it('leaves the first candidate in place where another is hardly faster', async () => {
+  it('keeps the first candidate if another is hardly faster', async () => {
     const { tunings } = await tuned(all, { clock: clockOf({ twoSteps: 9.9 }) });
     expect([...tunings.values()]).toEqual([{ choice: 'first', milliseconds: 10, effort: 'full' }]);
   });
@@ -233,7 +233,7 @@ describe('tune', () => {
     const awake = { ...clock, time: clock.time };
     let turns = 0;
     awake.time = (on, run) => (turns++ === 0 ? Promise.resolve(90) : clock.time(on, run));
-    // The plain choice has the first turn: slow once, and as fast as the others from then on.
+    // The default goes first: slow once, and then as fast as the others.
     await tuned(['first', 'plain'], { clock: awake });
     expect(clock.timed.filter((way) => way === 'plain')).toHaveLength(7);
   });
@@ -241,7 +241,7 @@ describe('tune', () => {
   it.each([
     ['software', 'quick', 10],
     ['software', 'full', 30],
-    // A turn is many runs there.
+    // There, a turn has many runs.
     ['hardware', 'quick', 8],
     ['hardware', 'full', 8],
   ] as const)('gives everybody on %s in %s %d turns', async (kind, effort, turns) => {
@@ -264,14 +264,14 @@ describe('tune', () => {
     expect(tunings.get('triple/1/1000')!.choice).toBe('twoSteps');
   });
 
-  it('falls back on the plain choice where no candidate is right, so that recording is right', async () => {
+  it('falls back on the default if no candidate is right, so that recording is right', async () => {
     const { dropped } = await tuned(['wrong']);
     expect(dropped).toHaveLength(1);
     expect((await compute(['wrong'])).slice(0, 2)).toEqual([1, 4]);
     expect(recorded.at(-1)).toBe('plain');
   });
 
-  it.each(['throws', 'invalid'] as const)('leaves everything as it was where the plain choice is %s', async (plain) => {
+  it.each(['throws', 'invalid'] as const)('changes nothing if the default is %s', async (plain) => {
     const record = (recorder: Recorder) => {
       const [x, y] = [recorder.tensor('x', [elements]), recorder.tensor('y', [elements])];
       recordTunable(recorder, triple(x, y, ['first', 'twoSteps'], { plain }));
@@ -307,7 +307,7 @@ describe('tune', () => {
     expect(tunings.get('triple/1/1000')!.milliseconds).toBeGreaterThan(0);
   });
 
-  it('looks at the first few candidates in quick, and does those again in full', async () => {
+  it('tries only the first few candidates in quick, and all of them again in full', async () => {
     const many: readonly Way[] = ['first', 'plain', 'wrong', 'twoSteps'];
     const clock = clockOf({ twoSteps: 1 });
     const quick = await tuned(many, { effort: 'quick', clock });
@@ -320,7 +320,7 @@ describe('tune', () => {
     }
   });
 
-  it('begins nothing after its budget, takes the largest work first, and gets further at the next start', async () => {
+  it('starts nothing after its budget, tunes the largest work first, and gets further in the next run', async () => {
     let now = 0;
     const clock: TuningClock = { now: () => (now += 1000), time: () => Promise.resolve(10) };
     const cache = createTuningCache(folder);
@@ -345,7 +345,7 @@ describe('tune', () => {
     expect((await tune(gpu, record, options)).left).toEqual([]);
   });
 
-  it('stops where it is told to, keeping what was found', async () => {
+  it('stops on request, keeping its findings', async () => {
     const controller = new AbortController();
     const clock = clockOf({});
     const stopping: TuningClock = {
@@ -363,11 +363,11 @@ describe('tune', () => {
     };
     const options = { effort: 'quick', clock: stopping, signal: controller.signal } as const;
     const { left, tuned } = await tune(gpu, record, options);
-    // Ten rounds of two would be timed for each.
+    // Each would need ten rounds of two.
     expect({ left, tuned }).toEqual({ left: ['triple/1/a', 'triple/1/b', 'triple/1/c'], tuned: [] });
   });
 
-  it('throws the loss of the adapter, and leaves nothing on it', async () => {
+  it('throws the loss of the adapter, and leaves nothing behind', async () => {
     const clock = clockOf({});
     const losing: TuningClock = {
       ...clock,
@@ -380,7 +380,7 @@ describe('tune', () => {
     await expect(tuned(all, { clock: losing })).rejects.toThrow(/was lost/);
   });
 
-  it('meets what a found choice is made of, and tunes that too', async () => {
+  it('also tunes the kernels inside a found candidate', async () => {
     const record = (recorder: Recorder) => {
       const [x, y] = [recorder.tensor('x', [elements]), recorder.tensor('y', [elements])];
       const outer: Tunable<string> = {
@@ -403,7 +403,7 @@ describe('tune', () => {
     expect([...tunings.values()].map(({ choice }) => choice).sort()).toEqual(['through another', 'twoSteps']);
   });
 
-  it('gives kernels values for their scalars, and leaves whole numbers 0', async () => {
+  it('gives kernels values for their scalars, and leaves integers 0', async () => {
     const record = (recorder: Recorder) => {
       const [at, y] = [recorder.tensor('at', [elements], { dataType: 'u32' }), recorder.tensor('y', [elements])];
       recordTunable<string>(recorder, {
@@ -429,7 +429,7 @@ describe('tune', () => {
 });
 
 describe('the clock of an adapter', () => {
-  /** How often a program runs while it is timed once on an adapter that passes for another. */
+  /** How often a program runs for one timing on an adapter that poses as another. */
   const runsWhileTimed = async (other: { kind: 'hardware' | 'software'; timestamps: boolean }) => {
     const y = createTensor(gpu, 'y', [elements]);
     const fill = { label: 'fill', elements, reads: {}, writes: { y }, body: 'store_y(i, 1.0);' };
@@ -474,7 +474,7 @@ describe('the clock of an adapter', () => {
 });
 
 describe('with a cache', () => {
-  it('finds again in another process what was found in this one', async () => {
+  it('finds the results of this process in another', async () => {
     const cache = createTuningCache(folder);
     await tuned(all, { clock: clockOf({ twoSteps: 1 }), cache });
     const [name] = await readdir(folder);
@@ -491,7 +491,7 @@ describe('with a cache', () => {
     other.dispose();
   });
 
-  it('measures again what is kept of a choice that is none any more', async () => {
+  it('measures again if the stored candidate no longer exists', async () => {
     const cache = createTuningCache(folder);
     await tuned(all, { clock: clockOf({ twoSteps: 1 }), cache });
     const { tuned: again, tunings } = await tuned(['first', 'plain'], { effort: 'quick', cache });
@@ -501,7 +501,7 @@ describe('with a cache', () => {
 });
 
 describe('timing every candidate', () => {
-  it('gives the right ones by their times, the plain one among them, and says why the others have none', async () => {
+  it('returns the right ones by time, including the default, and says why the others have none', async () => {
     const [x, y] = [createTensor(gpu, 'x', [elements]), createTensor(gpu, 'y', [elements])];
     const clock = clockOf({ first: 20, twoSteps: 5, plain: 90 });
     const tunable = triple(x, y, ['first', 'wrong', 'twoSteps', 'throws']) as Tunable<unknown>;
@@ -512,12 +512,12 @@ describe('timing every candidate', () => {
       { choice: 'throws', reason: 'no such kernel on this adapter' },
       { choice: 'wrong', reason: expect.stringContaining('differs from the plain choice') },
     ]);
-    // Nothing is remembered: what is compiled afterwards is what would have been.
+    // Nothing is remembered: kernels compiled afterwards are as they would have been.
     expect(tuningsOf(gpu).size).toBe(0);
     for (const tensor of [x, y]) disposeTensor(gpu, tensor);
   });
 
-  it('gives nothing where it is stopped', async () => {
+  it('returns nothing if it is stopped', async () => {
     const [x, y] = [createTensor(gpu, 'x', [elements]), createTensor(gpu, 'y', [elements])];
     const tunable = triple(x, y, ['first']) as Tunable<unknown>;
     expect(await timeCandidates(gpu, tunable, { clock: clockOf({}), signal: AbortSignal.abort() })).toEqual([]);

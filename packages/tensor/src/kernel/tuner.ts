@@ -17,14 +17,14 @@ export type TuningEffort = 'quick' | 'full' | 'cached' | 'off';
 
 export const tuningEfforts: readonly TuningEffort[] = ['quick', 'full', 'cached', 'off'];
 
-/** A candidate that failed, or whose results are not those of the plain choice, or that is to be avoided. */
+/** A candidate that failed, gave results other than those of the plain choice, or is to be avoided. */
 export interface DroppedCandidate {
   readonly key: string;
   readonly choice: unknown;
   readonly reason: string;
 }
 
-/** What is told during tuning. */
+/** An event during tuning. */
 export type TuningEvent =
   /** Whether a risky candidate is right; `done` of `of` are examined. */
   | { readonly kind: 'examining'; readonly key: string; readonly done: number; readonly of: number }
@@ -41,26 +41,26 @@ export type TuningEvent =
 
 export interface TuneOptions {
   readonly effort: TuningEffort;
-  /** Where tunings are kept from one process to the next. */
+  /** Where tunings are stored from one process to the next. */
   readonly cache?: TuningCache | undefined;
-  /** After so long nothing more is begun. Default: 20,000 for `quick`, no end for `full`. */
+  /** No new kernel is started after this time. Default: 20,000 for `quick`, unlimited for `full`. */
   readonly budgetMilliseconds?: number | undefined;
   readonly onEvent?: ((event: TuningEvent) => void) | undefined;
-  /** Stops when the kernel that runs is done; what was found by then stays. */
+  /** Stops after the current kernel; earlier results are kept. */
   readonly signal?: AbortSignal | undefined;
-  /** For tests, which no timing is to decide. */
+  /** For tests, which must not depend on timings. */
   readonly clock?: TuningClock | undefined;
-  /** For tests: what risky candidates are tried in. */
+  /** For tests: the process in which risky candidates are tried. */
   readonly trialProcess?: TrialProcess | undefined;
 }
 
-/** How things stand after tuning, for everything tunable that was recorded. */
+/** The state after tuning, for everything tunable that was recorded. */
 export interface TuningReport {
-  /** What recording for the adapter follows now. */
+  /** The tunings now used when recording for the adapter. */
   readonly tunings: Tunings;
   /** Keys that were measured this time. */
   readonly tuned: readonly string[];
-  /** Keys without a tuning: time was up, or they could not be checked. */
+  /** Keys without a tuning: time ran out, or they could not be checked. */
   readonly left: readonly string[];
   readonly dropped: readonly DroppedCandidate[];
 }
@@ -74,12 +74,12 @@ const mostExamined = 3;
 const budgets = { quick: 20_000, full: Infinity } as const;
 
 /**
- * Finds the fastest choice for everything tunable that `record` records, so that what is recorded for the adapter
- * afterwards follows it. Each candidate runs alone on made-up values, is held against the plain choice and is timed; one
- * that fails or is wrong is dropped and reported. What was begun is finished even past the budget, so that every start
- * gets further on however slow an adapter.
+ * Finds the fastest choice for everything tunable that `record` records; later recordings for the adapter use it. Each
+ * candidate runs alone on generated values, is compared with the plain choice and timed; one that fails or is wrong is
+ * dropped and reported. A kernel that was started is finished even beyond the time limit, so that every start makes
+ * progress on a slow adapter.
  *
- * @throws AdapterError where the adapter is lost
+ * @throws AdapterError if the adapter is lost
  */
 export async function tune(
   gpu: Gpu,
@@ -182,7 +182,7 @@ async function measure(
     return !done && !begun.has(key);
   };
   for (;;) {
-    // Asked again after every round: a choice that won may be made of tunables that nobody met before.
+    // Collected again after every round: a winning choice may contain tunables that have not been seen before.
     const wanted = meet(gpu, record).filter(isWanted);
     if (wanted.length === 0) break;
     const of = begun.size + wanted.length;
@@ -215,7 +215,7 @@ interface Met {
   readonly tunable: Tunable<unknown>;
 }
 
-/** Everything tunable that is recorded, each key once, what does most work first. */
+/** Everything tunable that is recorded, each key once, those with the most work first. */
 function meet(gpu: Gpu, record: (recorder: Recorder) => void): Met[] {
   const tunables = new Map<string, { readonly tunable: Tunable<unknown>; work: number }>();
   record({

@@ -25,7 +25,7 @@ afterEach(() => rm(join(folder, '..'), { recursive: true }));
 const path = async () => join(folder, (await readdir(folder))[0]!);
 
 describe('createTuningCache', () => {
-  it('is empty at first, and adds to what it holds', async () => {
+  it('is empty at first, and grows', async () => {
     expect(await cache.load(adapter)).toEqual(new Map());
     await cache.save(adapter, new Map([['a/1/', tuning({ rows: 8 })]]));
     await cache.save(adapter, new Map([['b/1/', tuning('plain')]]));
@@ -52,7 +52,7 @@ describe('createTuningCache', () => {
     ['of something else', () => '[1, 2]'],
     ['of something else with entries', () => '{"format": "tar", "entries": {}}'],
     ['without an adapter', () => '{"format": 1, "entries": {}}'],
-  ])('takes a file that is %s for empty, says so once, and writes it again', async (_, spoil) => {
+  ])('treats a file that is %s as empty, says so once, and rewrites it', async (_, spoil) => {
     await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
     const file = await path();
     await writeFile(file, spoil(await readFile(file, 'utf8')));
@@ -64,7 +64,7 @@ describe('createTuningCache', () => {
     expect(problems).toHaveLength(1);
   });
 
-  it('leaves a file of a newer version alone', async () => {
+  it('does not touch a file of a newer version', async () => {
     await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
     const file = await path();
     const newer = JSON.stringify({ format: 2, entries: {} });
@@ -75,7 +75,7 @@ describe('createTuningCache', () => {
     expect(problems).toEqual([expect.stringMatching(/newer version/)]);
   });
 
-  it('ignores single entries that are nonsense', async () => {
+  it('ignores single invalid entries', async () => {
     await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
     const file = await path();
     const content = JSON.parse(await readFile(file, 'utf8'));
@@ -87,9 +87,9 @@ describe('createTuningCache', () => {
     expect([...(await cache.load(adapter)).keys()]).toEqual(['a/1/']);
   });
 
-  it('keeps what is to be avoided beside tunings, each candidate once', async () => {
-    const crash = { choice: { rows: 8, width: 4 }, reason: 'takes down its process (SIGSEGV)' };
-    const hang = { choice: 'matrix', reason: 'does not come to an end' };
+  it('keeps candidates to avoid beside tunings, each once', async () => {
+    const crash = { choice: { rows: 8, width: 4 }, reason: 'crashes its process (SIGSEGV)' };
+    const hang = { choice: 'matrix', reason: 'does not finish' };
     await cache.avoid(adapter, new Map([['a/1/', [{ ...crash, reason: 'something' }]]]));
     await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
     await cache.avoid(adapter, new Map([['b/1/', [hang]]]));
@@ -110,7 +110,7 @@ describe('createTuningCache', () => {
       { 'a/1/': 3, 'b/1/': [{ choice: 1 }, { choice: 2, reason: 'hangs' }, null] },
       [{ choice: 2, reason: 'hangs' }],
     ],
-  ])('reads a file with %s of what is to be avoided', async (_, avoided, wanted) => {
+  ])('reads a file with %s of candidates to avoid', async (_, avoided, wanted) => {
     await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
     const file = await path();
     await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), avoided }));
@@ -119,14 +119,14 @@ describe('createTuningCache', () => {
     expect(problems).toEqual([]);
   });
 
-  it('continues where it cannot write', async () => {
+  it('continues if it cannot write', async () => {
     await writeFile(folder, 'a file where the folder should be');
     await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
     expect(problems).toHaveLength(2);
     expect(problems[1]).toMatch(/cannot be written .*tunings are not kept/);
   });
 
-  it('is never seen half written by others, and they lose nothing but an entry', async () => {
+  it('is never seen half written by others, which lose at most an entry', async () => {
     await cache.save(adapter, new Map([['before/1/', tuning(0)]]));
     const writers = Array.from({ length: 8 }, (_, writer) =>
       createTuningCache(folder).save(adapter, new Map([[`${writer}/1/`, tuning(writer)]])),
@@ -147,18 +147,18 @@ describe('exportTunings and importTunings', () => {
     await mkdir(folder);
   });
 
-  it('carry tunings from one machine to another', async () => {
+  it('transfer tunings from one machine to another', async () => {
     const file = join(folder, 'shared.json');
     await exportTunings(file, gpu, new Map([['shared/1/', tuning([1, 2])]]));
     expect(tuningsOf(gpu).has('shared/1/')).toBe(false);
     expect(await importTunings(file, gpu)).toEqual({ count: 1, driver: gpu.description.driver });
     expect(tuningsOf(gpu).get('shared/1/')).toEqual(tuning([1, 2]));
-    // And once more over itself, now all that the adapter follows.
+    // Exported once more onto itself, now with everything that the adapter uses.
     await exportTunings(file, gpu);
     expect(JSON.parse(await readFile(file, 'utf8')).entries).toHaveProperty('shared/1/');
   });
 
-  it('refuse a file of another adapter, and what is no file of tunings', async () => {
+  it('refuse a file of another adapter, and a file that is not a tunings file', async () => {
     const file = join(folder, 'shared.json');
     await exportTunings(file, gpu, new Map());
     const content = JSON.parse(await readFile(file, 'utf8'));

@@ -13,22 +13,22 @@ import {
   withAvoided,
 } from './tunable.js';
 
-/** What an adapter's tunings are kept by. A driver's version is part of its name. */
+/** The identity of an adapter in the cache. The driver's version is part of its name. */
 export type TunedAdapter = Pick<Gpu['description'], 'name' | 'driver'>;
 
-/** Keeps tunings from one process to the next, and what is to be avoided. */
+/** Stores tunings and avoided candidates from one process to the next. */
 export interface TuningCache {
-  /** Empty where nothing usable is kept. */
+  /** Empty if there is nothing usable. */
   load(adapter: TunedAdapter): Promise<Tunings>;
-  /** Adds to what is kept. */
+  /** Adds tunings. */
   save(adapter: TunedAdapter, tunings: Tunings): Promise<void>;
-  /** Candidates that are never to be tried again. */
+  /** Candidates that must never be tried again. */
   loadAvoided(adapter: TunedAdapter): Promise<Avoided>;
   /** Adds to them. */
   avoid(adapter: TunedAdapter, avoided: Avoided): Promise<void>;
 }
 
-/** The format of the files; a later version of Alex that changes it counts on. */
+/** The format of the files; incremented by a later version of Alex that changes it. */
 const format = 1;
 
 interface TuningFile {
@@ -38,16 +38,17 @@ interface TuningFile {
   readonly avoided: Avoided;
 }
 
-/** What a file keeps of an adapter. */
+/** What a file stores about an adapter. */
 type Kept = Pick<TuningFile, 'tunings' | 'avoided'>;
 
 const nothing: Kept = { tunings: new Map(), avoided: new Map() };
 
 /**
- * A cache of one file per adapter and driver in `folder`, which is made when there is something to keep. Several
- * processes may use it: of what two save at the same moment, one may be lost and has to be measured again, no more.
+ * A cache with one file per adapter and driver in `folder`, which is created when there is something to store. Several
+ * processes may use it: if two write at the same moment, one result may be lost and has to be measured again.
  *
- * @param onProblem hears, once each, why a file could not be used or written; tuning continues without it
+ * @param onProblem called once for each file that could not be used or written, with the reason; tuning continues
+ * without it
  */
 export function createTuningCache(
   folder: string,
@@ -62,7 +63,7 @@ export function createTuningCache(
     try {
       return (await readTunings(path)) ?? nothing;
     } catch (error) {
-      problem(`${messageOf(error)}; what it holds is measured again`);
+      problem(`${messageOf(error)}; its tunings are measured again`);
       return error instanceof NewerFormat ? 'newer' : nothing;
     }
   };
@@ -91,9 +92,9 @@ export function createTuningCache(
 }
 
 /**
- * Writes tunings into a file to share; those that recording for the adapter follows, where none are given.
+ * Writes tunings to a file for sharing. Default: those used when recording for the adapter.
  *
- * @throws DataError where the file cannot be written, or is there already and holds something else
+ * @throws DataError if the file cannot be written, or exists with different content
  */
 export async function exportTunings(path: string, gpu: Gpu, tunings: Tunings = tuningsOf(gpu)): Promise<void> {
   try {
@@ -109,10 +110,10 @@ export async function exportTunings(path: string, gpu: Gpu, tunings: Tunings = t
 }
 
 /**
- * Lets recording for an adapter follow the tunings of a file that {@link exportTunings} wrote.
+ * Makes recording for an adapter use the tunings of a file written by {@link exportTunings}.
  *
- * @returns how many they are, and the driver that they were measured with
- * @throws DataError where the file is missing, torn or foreign; ConfigError where it is of another adapter
+ * @returns their number, and the driver that they were measured with
+ * @throws DataError if the file is missing, truncated or of another format; ConfigError if it is for another adapter
  */
 export async function importTunings(path: string, gpu: Gpu): Promise<{ count: number; driver: string }> {
   let file: TuningFile | undefined;
@@ -124,7 +125,7 @@ export async function importTunings(path: string, gpu: Gpu): Promise<{ count: nu
   if (!file) throw new DataError(`${path}: there is no such file; check the path`);
   const { name } = gpu.description;
   if (file.adapter !== name) {
-    throw new ConfigError(`${path}: holds tunings of the adapter "${file.adapter}", this one is "${name}"`);
+    throw new ConfigError(`${path}: contains tunings for the adapter "${file.adapter}", but this one is "${name}"`);
   }
   useTunings(gpu, file.tunings);
   return { count: file.tunings.size, driver: file.driver };
@@ -142,7 +143,7 @@ function fileName({ name, driver }: TunedAdapter): string {
 
 class NewerFormat extends Error {}
 
-/** Nothing where there is no file; throws an Error that names the file and what is wrong with it. */
+/** Undefined if there is no file; throws an Error with the file and what is wrong with it. */
 async function readTunings(path: string): Promise<TuningFile | undefined> {
   let text: string;
   try {
@@ -155,22 +156,22 @@ async function readTunings(path: string): Promise<TuningFile | undefined> {
   try {
     content = JSON.parse(text);
   } catch {
-    throw new Error(`${path}: is torn, or no file of tunings`);
+    throw new Error(`${path}: is truncated, or not a tunings file`);
   }
   if (!isRecord(content) || typeof content['format'] !== 'number' || !isRecord(content['entries'])) {
-    throw new Error(`${path}: is no file of tunings`);
+    throw new Error(`${path}: is not a tunings file`);
   }
   if (content['format'] > format) throw new NewerFormat(`${path}: was written by a newer version of Alex`);
   const { adapter, driver, entries } = content;
   if (content['format'] !== format || typeof adapter !== 'string' || typeof driver !== 'string') {
-    throw new Error(`${path}: is no file of tunings`);
+    throw new Error(`${path}: is not a tunings file`);
   }
   const tunings = new Map<string, Tuning>();
   for (const [key, entry] of Object.entries(entries)) if (isTuning(entry)) tunings.set(key, entry);
   return { adapter, driver, tunings, avoided: avoidedIn(content['avoided']) };
 }
 
-/** Files of before there was anything to avoid have no word of it. */
+/** Older files have no avoided candidates. */
 function avoidedIn(content: unknown): Avoided {
   const avoided = new Map<string, readonly AvoidedCandidate[]>();
   for (const [key, candidates] of Object.entries(isRecord(content) ? content : {})) {
@@ -195,7 +196,7 @@ function isTuning(value: unknown): value is Tuning {
   return measured && (effort === 'quick' || effort === 'full');
 }
 
-/** Beside it under a name of its own, onto the disk, then renamed over it: nobody ever sees half a file. */
+/** Written to a temporary file next to it, flushed, and renamed: nobody ever sees half a file. */
 async function writeTunings(path: string, { name, driver }: TunedAdapter, kept: Kept): Promise<void> {
   const inOrder = <Value>(map: ReadonlyMap<string, Value>) =>
     Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));

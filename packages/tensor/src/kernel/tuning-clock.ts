@@ -2,22 +2,22 @@ import type { Gpu } from '../adapter/gpu.js';
 import type { Run } from './examiner.js';
 import { repeatedRuns, untilLongEnoughOn } from './timing.js';
 
-/** How a trial tells the time: by the adapter's timestamps, or as a test decides. */
+/** How a trial measures time: by the adapter's timestamps, or as a test decides. */
 export interface TuningClock {
-  /** Milliseconds since whenever. */
+  /** Milliseconds since an arbitrary start. */
   now(): number;
   /** Milliseconds that one run of the program takes. */
   time(gpu: Gpu, run: Run): Promise<number>;
 }
 
-/** Shorter than this, the wall clock would time what is around a kernel, not the kernel. */
+/** Over a shorter time, the wall clock would measure the overhead, not the kernel. */
 const shortestByWallClock = 20;
-/** A card's clock goes up and down: a kernel that runs for so long takes the same time again. */
+/** A card's clock varies: kernels that run this long give repeatable times. */
 const shortestOnCard = 15;
 
 /**
- * Times by the adapter's timestamps, and by the wall clock where it has none: one run on a software driver, as many as take
- * a while on a card, which has warmed up before.
+ * Times by the adapter's timestamps, or by the wall clock if it has none: one run on a software driver, a longer series
+ * after a warm-up on a card.
  */
 export const adapterClock: TuningClock = {
   now: () => performance.now(),

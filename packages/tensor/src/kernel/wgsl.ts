@@ -1,32 +1,35 @@
 import type { ScalarType } from './recorder.js';
 import { bytesPerElement, type DataType } from './tensor.js';
 
-/** A tensor as a kernel sees it: a name, and which of the dispatch's buffers it lies in. */
+/** A tensor as seen by a kernel: a name, and the dispatch's buffer that contains it. */
 export interface Operand {
   readonly name: string;
   readonly memory: number;
   readonly stored: boolean;
 }
 
-/** One of a dispatch's buffers: how many elements are bound, and whether anything is written to it. */
+/** One of a dispatch's buffers: the number of bound elements, and whether any are written. */
 export interface Memory {
-  /** 0, but where a dispatch is one of several that share its tensors out: kernels count from the tensors' own beginning. */
+  /**
+   * 0, unless a dispatch is one of several that process ranges of its tensors: kernels count from the start of the
+   * whole tensors.
+   */
   readonly firstElement: number;
   readonly elements: number;
   readonly dataType: DataType;
   readonly written: boolean;
-  /** Whether elements are reached four at a time. */
+  /** Whether elements are accessed four at a time. */
   readonly vectors: boolean;
 }
 
-/** Where a scalar stands in the program's table of scalars. */
+/** The position of a scalar in the program's table of scalars. */
 export interface ScalarSlot {
   readonly name: string;
   readonly type: ScalarType;
   readonly index: number;
 }
 
-/** One binding: a buffer, or a part of one that is larger than the adapter binds at once. */
+/** One binding: a buffer, or a part of one that is larger than the adapter's largest binding. */
 export interface Binding {
   readonly memory: number;
   readonly firstElement: number;
@@ -42,8 +45,9 @@ export interface Module {
 }
 
 /**
- * Puts the declarations before a kernel that it reaches memory through: bindings, `load_NAME`, `store_NAME` and
- * `scalar_NAME`, and `raw_NAME` where the kernel calls it. A buffer of more than `bytesPerBinding` becomes several bindings. What is stored as f16 is f32 to the kernel.
+ * Puts the declarations of memory accesses before a kernel: bindings, `load_NAME`, `store_NAME` and `scalar_NAME`, and
+ * `raw_NAME` if the kernel calls it. A buffer larger than `bytesPerBinding` becomes several bindings. Values stored as
+ * f16 are f32 in the kernel.
  */
 export function moduleText(options: {
   readonly kernel: string;
@@ -75,7 +79,7 @@ export function moduleText(options: {
   if (pinned) lines.push('enable subgroup_size_control;');
   if (/\bsubgroupMatrix[A-Z]/.test(kernel)) {
     lines.push('enable chromium_experimental_subgroup_matrix;');
-    // Their operations must be reached by all lanes of a subgroup, but Dawn asks for all of a workgroup.
+    // All lanes of a subgroup must reach these operations, but Dawn requires it of all lanes of a workgroup.
     lines.push('diagnostic(off, chromium.subgroup_matrix_uniformity);');
   }
   bindings.forEach((binding, position) => {
@@ -100,7 +104,7 @@ export function moduleText(options: {
     const each = (statement: (place: string) => string) => eachPart(parts[memory]!, unit, statement);
     const load = each((place) => `return ${converted('f32', place)};`);
     lines.push(`fn load${suffix}_${name}(i: u32) -> ${type} { ${load} }`);
-    // For kernels that compute with what is stored.
+    // For kernels that compute in the stored type.
     if (kernel.includes(`raw${suffix}_${name}(`)) {
       lines.push(`fn raw${suffix}_${name}(i: u32) -> ${typeOf(dataType)} { ${each((place) => `return ${place};`)} }`);
     }
@@ -129,7 +133,7 @@ function splitMemory(memory: Memory, index: number, bytesPerBinding: number): Bi
   return parts;
 }
 
-/** A statement for the part of a buffer that element `i` lies in, where `i` counts units of so many elements. */
+/** A statement for the part of a buffer that contains element `i`, where `i` counts units of several elements. */
 function eachPart(
   parts: readonly { readonly binding: Binding; readonly position: number }[],
   unit: number,

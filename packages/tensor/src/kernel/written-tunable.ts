@@ -3,8 +3,8 @@ import { createRecording, type Dispatch, isTransfer, type Recorder, type Tunable
 import type { Tensor } from './tensor.js';
 
 /**
- * A tunable as plain data, for another process: the dispatches that its choices record, over tensors without memory. What is
- * the same tensor here is the same one there, where all of it goes in one message.
+ * A tunable as plain data, for another process: the dispatches of its choices, over tensors without memory. Tensors
+ * that are identical here are identical there, if all of it is sent in one message.
  */
 export interface WrittenTunable {
   readonly kernel: string;
@@ -14,14 +14,14 @@ export interface WrittenTunable {
   readonly candidates: readonly WrittenChoice[];
 }
 
-/** What one choice records. */
+/** The dispatches of one choice. */
 export interface WrittenChoice {
   readonly dispatches: readonly Dispatch[];
-  /** The tensors that it makes itself, which the others come from outside. */
+  /** The tensors that it creates itself; the others are external. */
   readonly made: ReadonlySet<Tensor>;
 }
 
-/** Writes the choices of a tunable down. */
+/** Converts the choices of a tunable to plain data. */
 export class TunableWriter {
   readonly #gpu: Gpu;
   readonly #tunable: Tunable<unknown>;
@@ -46,7 +46,7 @@ export class TunableWriter {
     return { dispatches: dispatches.map((dispatch) => mapTensors(dispatch, (one) => this.#tensor(one))), made };
   }
 
-  /** The tunable with a plain choice and candidates that were written before. */
+  /** The tunable with a plain choice and candidates converted before. */
   tunable(plain: WrittenChoice, candidates: readonly WrittenChoice[]): WrittenTunable {
     const { kernel, tolerance, outputs } = this.#tunable;
     return { kernel, tolerance, outputs: outputs.map((output) => this.#tensor(output)), plain, candidates };
@@ -63,7 +63,7 @@ export class TunableWriter {
   }
 }
 
-/** The tunable that was written down; its choices are what was written of them. */
+/** A tunable from plain data; its choices are the converted ones. */
 export function readTunable({ kernel, tolerance, outputs, plain, candidates }: WrittenTunable): Tunable<WrittenChoice> {
   return {
     kernel,

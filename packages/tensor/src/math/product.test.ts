@@ -35,7 +35,7 @@ function reference(
         sum +=
           a[transposeA ? step * m + row : row * k + step]! * b[transposeB ? column * k + step : step * n + column]!;
       }
-      // The tests' only epilogue halves.
+      // The only epilogue in these tests halves its value.
       output[row * n + column] = epilogue ? sum / 2 : sum;
     }
   }
@@ -129,7 +129,7 @@ function tilesOf({ subgroupSize, subgroupMatrix }: Gpu, share: Share): ProductTi
 }
 
 describe.each([
-  ['with subgroups where the adapter has them', {}, 20],
+  ['with subgroups if the adapter has them', {}, 20],
   ['without subgroups', { subgroups: false }, 8],
 ])('a matrix product %s', (_, options, randomShapes) => {
   let gpu: Gpu;
@@ -163,7 +163,7 @@ describe.each([
     );
   });
 
-  it('agrees on sizes that fill whole tiles and sizes one beside them', async () => {
+  it('agrees on sizes that fill whole tiles and sizes one more or less', async () => {
     for (const [m, n, k] of [
       [15, 33, 8],
       [16, 32, 8],
@@ -187,7 +187,7 @@ describe.each([
     expect(await errorOf(gpu, test)).toBeLessThan(1e-5);
   });
 
-  it('gives the same result by split-K, with a rest that no piece divides', async () => {
+  it('gives the same result with split-K, with a remainder', async () => {
     for (const [k, splitK] of [
       [3, 2],
       [64, 3],
@@ -204,7 +204,7 @@ describe.each([
     { m: 20, n: 64, k: 12 },
     { m: 5, n: 7, k: 4096, splitK: 3, bias: true },
     { m: 5, n: 7, k: 9, accumulate: true },
-  ])('does something to each value in the end, once: $m x $k x $n', async (test) => {
+  ])('applies the epilogue to each value once: $m x $k x $n', async (test) => {
     const epilogue = { name: 'half', wgsl: (x: string) => `${x} * 0.5` };
     expect(await errorOf(gpu, { ...test, epilogue })).toBeLessThan(1e-5);
     // In the product's own kernel, as on a GPU.
@@ -214,7 +214,7 @@ describe.each([
     likeHardware.dispose();
   });
 
-  it('gives the same result where a workgroup stages rows and columns in its memory', async () => {
+  it('gives the same result if a workgroup stages rows and columns in its memory', async () => {
     const tile = fc.constantFrom(
       { rows: 4, columns: 4, invocationRows: 2, workgroupSize: 8, unroll: 4 },
       { rows: 8, columns: 4, invocationRows: 1, workgroupSize: 8, unroll: 4 },
@@ -239,7 +239,7 @@ describe.each([
     );
   });
 
-  it('multiplies values that are stored as f16 by matrix units, where the adapter has them', async (context) => {
+  it('multiplies values stored as f16 on matrix units, if the adapter has them', async (context) => {
     const matrix = gpu.subgroupMatrix;
     if (!matrix) return context.skip('no matrix units');
     const subgroups = (count: number) => count * gpu.subgroupSize!;
@@ -314,10 +314,10 @@ describe.each([
     await expect(errorOf(gpu, { m: 8, n: 8, k: 8, tile, share: 'workgroup' })).rejects.toThrow(/multiples of 4/);
   });
 
-  it('cuts what is larger than a binding, along rows or along the reduction', async () => {
+  it('splits what is larger than a binding, along rows or along the reduction', async () => {
     const narrow = await openGpu({ adapter: gpu.description.index, ...options, bindingBytes: 64 * 1024 });
     const epilogue = { name: 'half', wgsl: (x: string) => `${x} * 0.5` };
-    // 300 x 96 values are 115 kB: of a, of a transposed, and of the output.
+    // 300 x 96 values are 115 kB: of a, of the transposed a, and of the output.
     for (const test of [
       { m: 300, k: 96, n: 8, bias: true },
       { m: 96, k: 300, n: 8, transposeA: true, bias: true, accumulate: true, epilogue },

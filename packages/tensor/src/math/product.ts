@@ -17,7 +17,7 @@ import { recordRowSums, recordSplitKSum } from './sums.js';
 
 /** A matrix product over row-major matrices: `output[m][n] = sum over k of a[m][k] * b[k][n]`. */
 export interface ProductOptions {
-  /** Shown by GPU errors and traces. */
+  /** Shown in GPU errors and traces. */
   readonly label: string;
   readonly a: Tensor;
   readonly b: Tensor;
@@ -25,15 +25,15 @@ export interface ProductOptions {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  /** Whether `a` lies in memory as `[k][m]`. */
+  /** Whether `a` is stored as `[k][m]`. */
   readonly transposeA?: boolean;
-  /** Whether `b` lies in memory as `[n][k]`. */
+  /** Whether `b` is stored as `[n][k]`. */
   readonly transposeB?: boolean;
   /** `[m]`: one value that is added to a whole row of the output. */
   readonly bias?: Tensor;
-  /** Adds to what `output` holds instead of overwriting it. */
+  /** Whether to add to `output` instead of overwriting it. */
   readonly accumulate?: boolean;
-  /** What is done to each value of the output in the end. */
+  /** An operation on each value of the output before it is stored. */
   readonly epilogue?: Epilogue | undefined;
   /** What each value of the output does instead of being stored; `output` only tells its shape then. */
   readonly update?: Update | undefined;
@@ -42,18 +42,20 @@ export interface ProductOptions {
   /** Instead of what suits the adapter. */
   readonly tile?: Partial<ProductTile>;
   readonly share?: Share;
-  /** How many products of this size there are, whose matrices lie one after another in `a`, `b` and `output`; 1. */
+  /**
+   * Number of products of this size, whose matrices are stored one after another in `a`, `b` and `output`. Default: 1.
+   */
   readonly batches?: number;
-  /** Split-K: into how many pieces the reduction over k is cut. Default: what suits the adapter. */
+  /** Split-K: the number of parts of the reduction over k. Default: what suits the adapter. */
   readonly splitK?: number;
 }
 
 /**
- * Records a matrix product (all four transpositions). Only sizes in elements count, not the shapes of the tensors: an
- * activation `[N, F]` lies in memory as the matrix `[F][N]`.
+ * Records a matrix product (all four transpositions). Only the numbers of elements matter, not the shapes of the
+ * tensors: an activation `[N, F]` is stored as the matrix `[F][N]`.
  *
- * @throws ConfigError where a size is not a whole number of at least 1; ShapeError where a tensor holds another number of
- *   elements than its matrix.
+ * @throws ConfigError if a size is not a whole number of at least 1; ShapeError if a tensor does not have its matrix's
+ * number of elements
  */
 export function recordProduct(recorder: Recorder, options: ProductOptions): void {
   checkSizes(options);
@@ -155,15 +157,15 @@ function recordSlice(
   const { label, a, b, output, n, transposeA = false, transposeB = false, accumulate = false } = options;
   const { batches } = wholeShape;
   const [m, k] = [slice.m.count, slice.k.count];
-  // A bias is added once, by the slice where the reduction begins.
+  // The bias is added once, by the slice where the reduction begins.
   const bias = slice.k.first === 0 ? options.bias : undefined;
   const epilogue = slice.k.first + k === options.k ? options.epilogue : undefined;
   const shape = { ...wholeShape, rows: m, depth: k };
   const plan = planProduct(recorder.gpu, shape, choice);
-  // The kernel's batches are pieces of the reduction and, inner, products.
+  // The kernel's batches are parts of the reduction and, innermost, products.
   const piece = batches === 1 ? 'batch' : `(batch / ${batches}u)`;
   const product = batches === 1 ? '0u' : `(batch % ${batches}u)`;
-  // A slice is large: nothing is gained by pieces of its reduction.
+  // A slice is large, so splitting its reduction gains nothing.
   const cut = splitReduction(k, slice.range ? 1 : (options.splitK ?? plan.splitK), plan.roundSteps, piece);
   const { splitK } = cut;
   const whole = splitK === 1;
@@ -275,7 +277,7 @@ function checkSizes(options: ProductOptions): void {
   for (const [name, tensor, elements] of expected) {
     if (tensor && tensor.elements !== elements) {
       throw new ShapeError(
-        `${label}: ${name} must hold ${elements} values for a product of ${m} x ${k} by ${k} x ${n}${batches > 1 ? `, ${batches} times` : ''}, got ${tensor.elements}`,
+        `${label}: ${name} must have ${elements} values for a product of ${m} x ${k} by ${k} x ${n}${batches > 1 ? `, ${batches} times` : ''}, got ${tensor.elements}`,
       );
     }
   }

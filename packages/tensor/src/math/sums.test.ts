@@ -24,7 +24,7 @@ async function resultOf(
 }
 
 describe.each(kinds)('sums of rows, %s', (kind) => {
-  /** Every row but the first has a mean of 0: that none is added to another shows. */
+  /** Every row but the first has a mean of 0, so that adding one row to another would show. */
   async function rowSums(rows: number, columns: number) {
     const gpu = await testGpu({}, kind);
     const { data } = randomTensor([rows, columns], rows + columns);
@@ -48,7 +48,7 @@ describe.each(kinds)('sums of rows, %s', (kind) => {
     [6, 513],
     [96, 1000],
     [2, 4 * 4 * 64 + 4],
-    // In parts of unequal length: one or a few rows, of fours and of an odd number.
+    // In parts of unequal length: one or a few rows, of a multiple of four and of an odd length.
     [1, 2 ** 18 + 4],
     [3, 100_003],
   ])('%i x %i', async (rows, columns) => {
@@ -56,7 +56,7 @@ describe.each(kinds)('sums of rows, %s', (kind) => {
     expect(relativeError(got, want)).toBeLessThan(1e-6);
   });
 
-  it('is the same bits each time', async () => {
+  it('gives the same bits each time', async () => {
     const [one, other] = [await rowSums(5, 6007), await rowSums(5, 6007)];
     expect(one.got).toEqual(other.got);
   });
@@ -103,7 +103,7 @@ describe.each(kinds)('sums of the pieces of a product, %s', (kind) => {
   });
 });
 
-it('takes one dispatch on a GPU where rows are many', async () => {
+it('takes one dispatch on a GPU if there are many rows', async () => {
   const recording = createRecording(await testGpu({}, 'hardware'));
   const [rows, columns] = [96, 55 * 55 * 128];
   const input = describeTensor('input', [rows, columns]);

@@ -3,7 +3,7 @@ import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
 import { inlineUpdate, type Update } from '../kernel/update.js';
 
-/** A matrix that lies row-major in memory, and the sums of its rows. */
+/** A row-major matrix, and the sums of its rows. */
 interface RowSums {
   readonly label: string;
   readonly input: Tensor;
@@ -15,8 +15,8 @@ interface RowSums {
 }
 
 /**
- * Records `output[row] = sum over column of input[row][column]`. Sums are always taken in the same order, so the result is
- * the same bits each time.
+ * Records `output[row] = sum over column of input[row][column]`. Sums are always added in the same order, so the result
+ * always has the same bits.
  */
 export function recordRowSums(recorder: Recorder, sums: RowSums): void {
   // Barriers cost software drivers more than a second dispatch.
@@ -24,7 +24,7 @@ export function recordRowSums(recorder: Recorder, sums: RowSums): void {
   else recordByInvocations(recorder, sums);
 }
 
-/** Values that one invocation adds up before another takes over: keeps rounding small and all lanes busy. */
+/** The most values that one invocation adds: this keeps rounding small and all lanes busy. */
 const longest = 512;
 
 /** An invocation sums a row; long rows are summed in parts first. */
@@ -58,12 +58,12 @@ store_partSums(i, sum);`,
   recordByInvocations(recorder, { label, input: partSums, output, rows, columns: parts });
 }
 
-/** Loads that an invocation has under way at once: with fewer, a GPU waits for its memory. */
+/** Loads in flight per invocation: with fewer, a GPU waits for its memory. */
 const loadsAtOnce = 4;
 
 /**
- * A workgroup sums a row: each invocation its share, and then all of them together through workgroup memory. Where so few
- * rows are so long that most of a GPU would be idle, a workgroup sums a part of a row first.
+ * One workgroup per row: each invocation sums its share, then all combine their sums through workgroup memory. If the
+ * rows are so few and long that most of a GPU would be idle, a workgroup first sums a part of a row.
  */
 function recordByWorkgroups(recorder: Recorder, { label, input, first = 0, output, rows, columns }: RowSums): void {
   const enoughWorkgroups = 64;
@@ -113,23 +113,23 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   if (parts > 1) recordByWorkgroups(recorder, { label, input: target, output, rows, columns: parts });
 }
 
-/** The pieces of a split-K product, and what becomes of their sum. */
+/** The parts of a split-K product, and the operation on their sum. */
 interface SplitKSum {
   readonly label: string;
   readonly input: Tensor;
   readonly output: Tensor;
-  /** How many pieces there are. */
+  /** Number of parts. */
   readonly splitK: number;
-  /** Elements of one piece. */
+  /** Elements of one part. */
   readonly elements: number;
-  /** WGSL for what is added to or made of `sum` before it is stored at `i`. */
+  /** WGSL that modifies `sum` before it is stored at `i`. */
   readonly finish?: string;
   readonly reads?: Readonly<Record<string, Tensor>>;
   /** What the sum does instead of being stored in `output`. */
   readonly update?: Update | undefined;
 }
 
-/** Adds up the pieces of a split-K product: `output[i] = sum over piece of input[piece][i]`, in the order of the pieces. */
+/** Adds the parts of a split-K product: `output[i] = sum over piece of input[piece][i]`, in the order of the parts. */
 export function recordSplitKSum(recorder: Recorder, sum: SplitKSum): void {
   const { label, input, output, splitK, elements, finish = '', reads = {}, update } = sum;
   // Memory bounds a GPU, which wants large loads; lavapipe took half as long again for them.

@@ -4,7 +4,7 @@ import { checkHostTensor, formatShape, type HostTensor, kindOfArray } from '../s
 import type { NetworkDescription } from './description.js';
 import type { Stations } from './stations.js';
 
-/** Brings batches to the adapters. */
+/** Writes batches to the adapters. */
 export class BatchInput {
   readonly #description: NetworkDescription;
   readonly #stations: Stations;
@@ -58,8 +58,8 @@ export class BatchInput {
     const { name } = this.#description;
     if (this.#stations.all.length > 1) {
       throw new ConfigError(
-        `${name}: is on ${this.#stations.all.length} adapters, each with an input of its own; fill all of its inputs and ` +
-          'give its input',
+        `${name}: is on ${this.#stations.all.length} adapters, each with its own input; fill all of its inputs and ` +
+          'pass its input',
       );
     }
     if (images.shape[0] !== this.#batch) {
@@ -70,7 +70,7 @@ export class BatchInput {
   #checkLabels(labels: ArrayLike<number>, count: number, images: HostTensor | Tensor): Uint32Array {
     const classes = this.#description.output[0]!;
     const onAdapter = !('data' in images);
-    // Images that are on the adapter already fill the whole batch; the last of them may be left unlabelled.
+    // Images that are already on the adapter fill the whole batch; the last of them may be without labels.
     if (onAdapter ? labels.length > count || labels.length < 1 : labels.length !== count) {
       throw new ShapeError(`${this.#description.name}: ${count} images need ${count} labels, got ${labels.length}`);
     }

@@ -2,11 +2,11 @@ import { ConfigError } from '../errors.js';
 import type { Column } from './layer.js';
 
 /**
- * How much of an amount (filters, groups, units) a column of a network holds.
+ * The share of an amount (filters, groups, units) that a column of a network gets.
  *
  * @param what - what is divided, for the error
  * @param remedy - what would fit, for the error; default: a multiple of the number of columns
- * @throws ConfigError where the amount does not divide evenly into the columns
+ * @throws ConfigError if the amount cannot be divided evenly among the columns
  */
 export function shareOfColumn(
   owner: string,

@@ -6,7 +6,7 @@ import { type ProgramOptions, precisions } from './network-tensors.js';
 import type { Ranks } from './ranks.js';
 
 export interface CompileOptions extends ProgramOptions {
-  /** Decides initial parameters and every random choice of the layers. Default: 0. */
+  /** Determines initial parameters and all random choices of the layers. Default: 0. */
   readonly seed?: number;
 }
 
@@ -20,7 +20,7 @@ export type SeededOptions = CompileOptions & { readonly seed: number };
 
 const largestSeed = 0xffffffff;
 
-/** @throws ConfigError where the seed is no whole number of 32 bits */
+/** @throws ConfigError if the seed is not a whole number of 32 bits */
 export function withSeed(description: NetworkDescription, options: CompileOptions): SeededOptions {
   const { seed = 0 } = options;
   if (!Number.isInteger(seed) || seed < 0 || seed > largestSeed) {
@@ -30,9 +30,9 @@ export function withSeed(description: NetworkDescription, options: CompileOption
 }
 
 /**
- * Checks that a network can be compiled for an adapter as the options say.
+ * Checks that a network can be compiled for an adapter with these options.
  *
- * @throws ConfigError for an option that is not allowed, ShapeError for a network that gives no scores
+ * @throws ConfigError for an option that is not allowed, ShapeError for a network that does not output scores
  */
 export function checkCompilable(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
   checkDescribed(description);
@@ -49,12 +49,12 @@ export function checkCompilable(description: NetworkDescription, gpu: Gpu, optio
   if (precision === 'mixed' && !gpu.features.has('shader-f16')) {
     throw new ConfigError(
       `${description.name}: mixed precision needs an adapter with the feature shader-f16, which ${gpu.description.name} ` +
-        'has not; use float32 or another adapter',
+        'lacks; use float32 or another adapter',
     );
   }
   if (description.output.length !== 1) {
     throw new ShapeError(
-      `${description.name}: the last layer must give one score a class, [N, classes]; it gives ` +
+      `${description.name}: the last layer must output one score per class, [N, classes]; it outputs ` +
         `[N, ${description.output.join(', ')}]`,
     );
   }

@@ -14,14 +14,17 @@ import { type PlacedPart, programsOf } from './station.js';
 
 export type { CompileOptions } from './compile-options.js';
 
-/** Fits a described network to one adapter: gives it memory, compiles its programs, draws its parameters. */
+/**
+ * Compiles a described network for one adapter: allocates its memory, compiles its programs, initializes its
+ * parameters.
+ */
 export function compileNetwork(description: NetworkDescription, gpu: Gpu, options: CompileOptions): Network {
   checkDescribed(description);
   checkOptions(description.name, options, compileOptionNames);
   return compileParts(description, [{ gpu, part: wholePart(description, options.batch) }], options);
 }
 
-/** Fits the parts of a described network to their adapters, by their numbers. */
+/** Compiles the parts of a described network for their adapters, in order of their numbers. */
 export function compileParts(
   description: NetworkDescription,
   parts: readonly PlacedPart[],
@@ -38,7 +41,7 @@ export function compileParts(
   )();
 }
 
-/** How much memory a part of a network would take on its adapter, without taking any: all of it where no part is given. */
+/** Predicts the memory of a part of a network on its adapter without allocating any. Default: the whole network. */
 export function planNetwork(
   description: NetworkDescription,
   gpu: Gpu,
@@ -50,14 +53,14 @@ export function planNetwork(
   return memoryPlan(tensors, planPrograms(gpu, Object.values(programsOf(part, options, tensors))));
 }
 
-/** How {@link tuneNetwork} tunes a network: as it will be compiled, and as `tune` is told. */
+/** Options of {@link tuneNetwork}: those of the compilation and those of `tune`. */
 export type TuneNetworkOptions = CompileOptions & TuneOptions;
 
 /**
- * Finds the fastest kernels for a network, or a part of it, on an adapter before it is made: what {@link compileNetwork}
- * compiles for the adapter afterwards, with the same options, is made of them.
+ * Finds the fastest kernels for a network, or a part of it, on an adapter before it is compiled. {@link compileNetwork}
+ * with the same options then uses them on that adapter.
  *
- * @throws as compileNetwork does, and AdapterError where the adapter is lost
+ * @throws as compileNetwork does, and AdapterError if the adapter is lost
  */
 export async function tuneNetwork(
   description: NetworkDescription,

@@ -29,7 +29,7 @@ import { StepsUnderWay } from './steps-under-way.js';
 import { StoredValues, stateNames } from './stored-values.js';
 import { Turns } from './turns.js';
 
-/** A network on its adapters: each operation in its turn, over what {@link Stations} do together. */
+/** A network on its adapters: runs operations one at a time, on top of {@link Stations}. */
 export class CompiledNetwork implements Network {
   readonly batch: number;
   readonly microBatches: number;
@@ -41,7 +41,7 @@ export class CompiledNetwork implements Network {
   readonly #learned: readonly LearnedParameter[];
   readonly #parameters: StoredValues;
   readonly #initial: InitialParameters;
-  /** What is kept of each parameter from step to step, and what else is. */
+  /** The optimizer's state: per parameter, and other values. */
   readonly #state: StoredValues;
   readonly #layerState: StoredValues;
   readonly #turns: Turns;
@@ -49,7 +49,7 @@ export class CompiledNetwork implements Network {
   readonly #batchInput: BatchInput;
   readonly #inspection: Inspection;
   readonly #features: Features;
-  /** The number of the step's micro-batch that comes next. */
+  /** The index of the step's next micro-batch. */
   #microBatch = 0;
   readonly #steps: StepsUnderWay;
   readonly #evaluator: Evaluator;
@@ -137,8 +137,8 @@ export class CompiledNetwork implements Network {
         const run = this.#stations.run(programs, scalars, what, afterwards);
         const done =
           updates.length > 0 ? run.done.then(() => this.#stations.run(updates, scalars, what).done) : run.done;
-        // Adapters that wait for each other are handed a step piece by piece. When all have the first one, images and
-        // labels may be overwritten; whoever comes next waits for the last.
+        // Adapters that wait for each other get a step in several pieces. When all have the first piece, images and
+        // labels may be overwritten; the next operation waits for the last piece.
         const inPieces = this.#stations.exchange !== undefined;
         this.#turns.handOver(done, inPieces);
         await (inPieces ? run.begun : done);
@@ -262,7 +262,7 @@ export class CompiledNetwork implements Network {
     this.#stations.stop(new ConfigError(`${this.description.name}: this network was disposed`));
   }
 
-  /** What is cheap is written at once; parameters are drawn when they are needed. */
+  /** Cheap values are written immediately; parameters are initialized when they are needed. */
   #writeInitialState(): void {
     for (const { path, shape, initial } of this.description.layers.flatMap(({ state }) => state)) {
       this.#layerState.write({ path, shape }, new Float32Array(elementCount(shape)).fill(initial));
@@ -288,7 +288,7 @@ export class CompiledNetwork implements Network {
     return { seed, step: this.stepCount, imagesBefore: this.#imagesBefore, ...rates };
   }
 
-  /** What changes the parameters after the last micro-batch of a step, where a step has several. */
+  /** The programs that update the parameters after the last micro-batch of a step, if a step has several. */
   #updatesAfterThis(): Program[] {
     if (this.#microBatch < this.microBatches - 1) return [];
     return this.#stations.all.flatMap(({ programs }) => programs.update ?? []);

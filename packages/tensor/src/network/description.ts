@@ -4,7 +4,7 @@ import { elementCount, formatShape, type Shape } from '../shape.js';
 import type { Layer, StateDescription } from './layer.js';
 import type { LearnedParameter } from './optimizer.js';
 
-/** How a layer reads the layer below: its own column's maps, or every column's. */
+/** How a layer reads the layer below: only its own column's maps, or those of all columns. */
 export type ReadsFrom = 'own' | 'all';
 
 export interface LayerPlacement {
@@ -16,7 +16,7 @@ export interface NetworkOptions {
   readonly name: string;
   /** One image: `[C, H, W]`. */
   readonly input: Shape;
-  /** How many columns the network is made of. Default: 1. */
+  /** Number of columns of the network. Default: 1. */
   readonly columns?: number;
   /** From the image upwards. A bare layer reads its own column. */
   readonly layers: readonly (Layer | LayerPlacement)[];
@@ -29,16 +29,16 @@ export interface NetworkTableRow {
   /** One image: `[C, H, W]` or `[F]`. */
   readonly outputShape: Shape;
   readonly parameters: number;
-  /** Of one image's forward pass. */
+  /** For the forward pass of one image. */
   readonly multiplyAdds: number;
-  /** Of one image's output in float32, and of the parameters. */
+  /** Bytes of one image's output in float32, and of the parameters. */
   readonly bytes: number;
   readonly parameterBytes: number;
-  /** What all adapters together send for it in one step, where there are several. */
+  /** Bytes that all adapters together send for this layer in one step, if there are several. */
   readonly exchangedBytes?: number;
 }
 
-/** One row per layer; prints as a table through `toString()`. */
+/** One row per layer; `toString()` formats it as a table. */
 export interface NetworkTable {
   readonly rows: readonly NetworkTableRow[];
   toString(): string;
@@ -55,11 +55,11 @@ export interface DescribedLayer extends LayerPlacement {
   readonly inputShape: Shape;
   readonly outputShape: Shape;
   readonly parameters: readonly LearnedParameter[];
-  /** What the layer keeps from step to step without learning it. */
+  /** Values that the layer keeps from step to step without learning them. */
   readonly state: readonly DescribedState[];
 }
 
-/** A network as plain data: what it is made of and everything that can be known before it runs. */
+/** A network as plain data: its layers and everything that is known before it runs. */
 export interface NetworkDescription {
   readonly name: string;
   readonly input: Shape;
@@ -68,13 +68,13 @@ export interface NetworkDescription {
   /** Of one image: `[classes]`. */
   readonly output: Shape;
   readonly parameterCount: number;
-  /** Of one image's forward pass. */
+  /** For the forward pass of one image. */
   readonly multiplyAdds: number;
   table(): NetworkTable;
 }
 
 /**
- * Checks a network and works out its shapes.
+ * Checks a network and computes its shapes.
  *
  * @throws ConfigError where an option or a layer is none, names repeat or columns are not a whole number; ShapeError where the input is not `[C, H, W]` or a
  * layer does not fit.
@@ -90,7 +90,7 @@ export function describeNetwork(options: NetworkOptions): NetworkDescription {
   if (!Array.isArray(options.input)) throw optionError(options.name, 'input', 'one image, [C, H, W]', options.input);
   if (options.input.length !== 3 || options.input.some((size) => !Number.isInteger(size) || size < 1)) {
     throw new ShapeError(
-      `${options.name}: input must be one image, [C, H, W], got ${formatShape(options.input)}; values without a place are [F, 1, 1]`,
+      `${options.name}: input must be one image, [C, H, W], got ${formatShape(options.input)}; plain vectors are [F, 1, 1]`,
     );
   }
   if (!Array.isArray(options.layers)) throw optionError(options.name, 'layers', 'an array of layers', options.layers);
@@ -100,7 +100,7 @@ export function describeNetwork(options: NetworkOptions): NetworkDescription {
   const layers = options.layers.map((entry: Layer | LayerPlacement, index): DescribedLayer => {
     const { layer, from } = placementOf(`${options.name}: layers[${index}]`, entry);
     if (names.has(layer.name)) {
-      throw new ConfigError(`${options.name}: two layers are called ${layer.name}; give each a name of its own`);
+      throw new ConfigError(`${options.name}: two layers are called ${layer.name}; give each its own name`);
     }
     names.add(layer.name);
     const inputShape = shape;
@@ -115,7 +115,7 @@ export function describeNetwork(options: NetworkOptions): NetworkDescription {
     const repeated = own.find((name, index) => own.indexOf(name) < index);
     if (repeated !== undefined) {
       throw new ConfigError(
-        `${options.name}: ${layer.name} has two parameters or states called ${repeated}; give each a name of its own`,
+        `${options.name}: ${layer.name} has two parameters or states called ${repeated}; give each its own name`,
       );
     }
     return { layer, from, inputShape, outputShape: shape, parameters, state };
@@ -169,7 +169,7 @@ export function checkDescribed(description: NetworkDescription): void {
 }
 
 /**
- * The same table with what adapters send in one step; what is sent to measure the scores stands in a row of its own.
+ * The same table with the bytes that adapters send in one step; those for the loss get a row of their own.
  *
  * @param sent by labels that begin with the name of the layer
  */

@@ -3,31 +3,40 @@ import { recordElementwise } from '../kernel/elementwise.js';
 import type { Epilogue, GradientEpilogue } from '../kernel/epilogue.js';
 import type { Layer } from './layer.js';
 
-/** A layer that applies one formula to every value, as WGSL. Give `derivative`, or `gradient` where it must be exact. */
+/**
+ * Options of a layer that applies one WGSL formula to every value. Give `derivative`, or `gradient` if it must be
+ * exact.
+ */
 export interface ElementwiseLayerOptions {
-  /** Names the kind of layer: `leakyRelu`. */
+  /** The kind of layer, such as `leakyRelu`. */
   readonly kind: string;
-  /** Names the layer in errors, labels and parameters. Default: the kind. */
+  /** The name of the layer in errors, labels and parameters. Default: the kind. */
   readonly name?: string | undefined;
   /** An `f32` expression of the input `x: f32`: `max(x, 0.01 * x)`. */
   readonly value: string;
   /**
-   * An `f32` expression of the output `y: f32` or of the input `x: f32`, or of both: `select(0.01, 1.0, y > 0.0)`. Of the
-   * output alone where the formula allows: then the output may take the input's memory, and the layers below and above may
-   * apply formula and gradient before they store their own results.
+   * An `f32` expression of the output `y: f32`, the input `x: f32`, or both: `select(0.01, 1.0, y > 0.0)`. Use only the
+   * output if the formula allows it. The output may then overwrite the input, and the layers below and above may fuse
+   * the formula and its gradient into their own kernels.
    */
   readonly derivative?: string;
-  /** The input's gradient as a whole, instead of `derivative`: an expression of the output's gradient `g: f32` and of `y` or `x`. */
+  /**
+   * The complete input gradient, instead of `derivative`: an expression of the output's gradient `g: f32` and of `y` or
+   * `x`.
+   */
   readonly gradient?: string;
   /** WGSL functions that the expressions call. A layer with functions is never fused into its neighbours. */
   readonly functions?: string;
-  /** How the layer below applies the formula. Default: `value`, for each value by itself, where `derivative` needs the output alone. */
+  /**
+   * How the layer below applies the formula. Default: `value`, element by element, if `derivative` needs only the
+   * output.
+   */
   readonly epilogue?: Epilogue;
 }
 
 /**
- * Makes a layer of one formula for each value, for activations of any shape: forward, backward and, where the derivative
- * needs the output alone, epilogues that save passes over memory.
+ * Creates an elementwise layer from a formula, for activations of any shape: forward, backward and, if the derivative
+ * needs only the output, epilogues that save passes over memory.
  *
  * ```ts
  * const leakyRelu = elementwiseLayer({
@@ -37,8 +46,8 @@ export interface ElementwiseLayerOptions {
  * });
  * ```
  *
- * @throws ConfigError where neither or both of `derivative` and `gradient` are given, or an expression is missing what it
- * must be of
+ * @throws ConfigError if neither or both of `derivative` and `gradient` are given, or an expression lacks a required
+ * variable
  */
 export function elementwiseLayer(options: ElementwiseLayerOptions): Layer {
   const { kind, value, functions = '' } = options;
@@ -113,7 +122,10 @@ function gradientEpilogueOf(name: string, gradient: string): GradientEpilogue {
   };
 }
 
-/** The same expression for each value of a vector, by itself: what is written for an `f32` seldom fits a `vec4f`. */
+/**
+ * Applies an expression to each component of a vector separately: an expression for an `f32` seldom works for a
+ * `vec4f`.
+ */
 function eachOf(width: 1 | 4, expression: (part: string) => string): string {
   if (width === 1) return expression('');
   return `vec4f(${[...'xyzw'].map((component) => expression(`.${component}`)).join(', ')})`;
@@ -123,7 +135,7 @@ function mentions(expression: string, name: string): boolean {
   return variable(name).test(expression);
 }
 
-/** A name by itself: no part of another, and no component of a vector. */
+/** Matches a whole identifier: not part of another one, and not a component of a vector. */
 function variable(name: string): RegExp {
   return new RegExp(`(?<![.\\w])${name}\\b`, 'g');
 }

@@ -4,13 +4,13 @@ import { fromMemoryLayout } from './layout.js';
 import type { Evaluation } from './network.js';
 import type { Stations } from './stations.js';
 
-/** What the network makes of some images. */
+/** The network's outputs for some images. */
 export interface Evaluated {
   readonly output: HostTensor;
   readonly evaluation: Evaluation;
 }
 
-/** Runs the forward pass over the batch that lies ready, dropout off, and reads what came of it. */
+/** Runs the forward pass over the current batch, with dropout off, and reads the results. */
 export class Evaluator {
   readonly #stations: Stations;
   readonly #batch: number;

@@ -2,16 +2,17 @@ import type { Gpu } from '../adapter/gpu.js';
 import { AdapterError, AdapterLostError, AlexError } from '../errors.js';
 
 /**
- * Where work fails because a device was lost, the device says so at about the same time, before or after: how long to wait for
- * it, in milliseconds. A busy machine takes its time, and nothing else hangs on this: the work has failed already.
+ * If work fails because a device was lost, the device reports the loss at about the same time, before or after. This is
+ * how long to wait for the report, in milliseconds. A busy machine may be slow, and nothing else depends on this wait:
+ * the work has failed already.
  */
 const patience = 5000;
 
-/** What is said where adapters that compute together had to stop: which one is the cause, where one was lost. */
+/** The error for adapters that compute together and had to stop. If one was lost, it names that one as the cause. */
 export async function explainFailure(what: string, gpus: readonly Gpu[], error: unknown): Promise<Error> {
   let timer: NodeJS.Timeout | undefined;
   const patient = new Promise<undefined>((resolve) => {
-    // What an adapter has no part in is known for what it is.
+    // An error that has nothing to do with an adapter is passed on unchanged.
     const known = error instanceof AlexError && !(error instanceof AdapterError);
     timer = setTimeout(() => resolve(undefined), known ? 0 : patience);
   });
@@ -20,7 +21,7 @@ export async function explainFailure(what: string, gpus: readonly Gpu[], error: 
   clearTimeout(timer);
   if (found) {
     return new AdapterLostError(
-      `${what}: adapter ${found.number} of ${gpus.length} failed, and with it all stopped: ${found.loss.message}`,
+      `${what}: adapter ${found.number} of ${gpus.length} failed, so all of them stopped: ${found.loss.message}`,
       { cause: error },
     );
   }

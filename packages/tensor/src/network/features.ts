@@ -10,14 +10,14 @@ import { pieceOf } from './spread.js';
 import type { Station } from './station.js';
 import type { Stations } from './stations.js';
 
-/** What an adapter has for the activations of one layer. */
+/** An adapter's program and result for the activations of one layer. */
 interface Tap {
   readonly program: Program;
-  /** Its piece of the activations. */
+  /** The adapter's piece of the activations. */
   readonly result: Tensor;
 }
 
-/** Activations of layers by name. A program is made for each layer when it is first asked for, and kept. */
+/** Activations of layers by name. The program for a layer is created on first use, and kept. */
 export class Features {
   readonly #description: NetworkDescription;
   readonly #stations: Stations;
@@ -31,14 +31,14 @@ export class Features {
     this.#options = options;
   }
 
-  /** @throws ConfigError that names the layers there are, if there is none of this name */
+  /** @throws ConfigError that lists the layers, if there is none of this name */
   check(name: string): number {
     const names = this.#description.layers.map(({ layer }) => layer.name);
     if (names.includes(name)) return names.indexOf(name);
     throw new ConfigError(`${this.#description.name}: has no layer ${name}; its layers are ${names.join(', ')}`);
   }
 
-  /** The activations of a layer for the first `count` images of the batch that lies ready. */
+  /** The activations of a layer for the first `count` images of the current batch. */
   async of(name: string, count: number, step: number): Promise<HostTensor> {
     const index = this.check(name);
     const taps = this.#taps.get(name) ?? this.#make(name, index);
@@ -50,7 +50,7 @@ export class Features {
     const whole = new Float32Array(batch * elementCount(shape));
     const read = async ({ gpu, part }: Station, self: number) => {
       const { output } = part.layers[index]!;
-      // What every adapter has all of is read from one.
+      // If every adapter has all of it, it is read from one.
       if (!output && self > 0) return;
       const [values] = await readTensors(gpu, [taps[self]!.result]);
       if (!output) whole.set(values!);
@@ -114,7 +114,7 @@ export class Features {
   }
 }
 
-/** Puts a piece of an activation where it belongs in the whole, `[features][images]`. */
+/** Copies a piece of an activation to its position in the whole, `[features][images]`. */
 function putPiece(
   whole: Float32Array,
   batch: number,

@@ -7,15 +7,15 @@ import type { MemoryPlan } from './network.js';
 import type { ProgramOptions } from './network-tensors.js';
 import { type NetworkPart, wholePart } from './part.js';
 
-/** What an adapter does of a network at a batch. Throws a `ConfigError` where a batch cannot be shared out. */
+/** An adapter's part of a network for a given batch. Throws a `ConfigError` if a batch cannot be divided. */
 export type PartAt = (batch: number) => NetworkPart;
 
 /**
- * Checks a network's plan against what is known of the adapter's memory, before anything is made there.
+ * Checks a network's plan against the known memory of the adapter, before anything is allocated.
  *
- * @param partAt what the adapter does of the network, where several share it. Default: all of it
+ * @param partAt the adapter's part of the network, if several share it. Default: the whole network
  * @returns the plan
- * @throws MemoryError that says what is needed, what there is, and the largest batch that fits
+ * @throws MemoryError with the required and available memory, and the largest batch that fits
  */
 export function checkFits(
   description: NetworkDescription,
@@ -30,14 +30,14 @@ export function checkFits(
   const remedy =
     largest === 0
       ? 'no smaller batch fits either: choose another adapter'
-      : `the largest batch that fits is ${largest}; take that, or learn from several smaller ones a step`;
+      : `the largest batch that fits is ${largest}; use that, or several micro-batches per step`;
   throw new MemoryError(
     `${description.name} at a batch of ${options.batch} does not fit the adapter "${gpu.description.name}": ${excess}; ${remedy}.`,
     { largestBatch: largest },
   );
 }
 
-/** For scalars, and whatever else does not grow with the batch. */
+/** For scalars and other buffers that do not grow with the batch. */
 const smallBuffers = 2 ** 16;
 
 function excessOf(
@@ -47,21 +47,21 @@ function excessOf(
   { batch, training = true }: ProgramOptions,
 ): string | undefined {
   const free = gpu.memoryBytes - gpu.liveBytes;
-  // Results wait in buffers of their own to be read: of two steps and an evaluation three measures each, and what the
-  // network gives with its probabilities.
+  // Results are read through buffers of their own: three measures for each of two steps and an evaluation, and the
+  // network's outputs with their probabilities.
   const results = 4 * batch * (9 + 2 * output[0]!);
-  // So do parameters and what the optimizer keeps, piece by piece, when they are saved.
+  // Parameters and the optimizer's state are read in the same way, one by one, when they are saved.
   const saved = training ? bytesToRead(Math.max(parameterBytes, stateBytes)) : 0;
   const needed = totalBytes + results + saved + smallBuffers;
-  if (needed > free) return `it needs ${megabytes(needed)}, there are ${megabytes(free)}`;
+  if (needed > free) return `it needs ${megabytes(needed)}, but there are only ${megabytes(free)}`;
   const { maxBufferSize } = gpu.limits;
   if (largestBufferBytes > maxBufferSize) {
-    return `it needs a buffer of ${megabytes(largestBufferBytes)}, at most ${megabytes(maxBufferSize)} are allowed`;
+    return `it needs a buffer of ${megabytes(largestBufferBytes)}, but at most ${megabytes(maxBufferSize)} are allowed`;
   }
   return undefined;
 }
 
-/** The largest batch below the one of the options that fits, or 0. */
+/** The largest batch below that of the options that fits, or 0. */
 function largestBatch(description: NetworkDescription, gpu: Gpu, options: ProgramOptions, partAt: PartAt): number {
   const fits = (batch: number) => {
     const smaller = { ...options, batch };

@@ -2,15 +2,15 @@ import { initialValues } from './initialize.js';
 import type { LearnedParameter } from './optimizer.js';
 
 /**
- * The values that parameters start from, each drawn when it is first needed: drawing the paper's 61 million takes seconds, and
- * a network whose parameters are loaded needs none of them.
+ * Initial values of parameters, generated when each is first needed. Generating the paper's 61 million takes seconds,
+ * and a network with loaded parameters needs none of them.
  */
 export class InitialParameters {
   readonly #seed: number;
   readonly #write: (parameter: LearnedParameter, values: Float32Array) => void;
   readonly #undrawn: Map<string, LearnedParameter>;
 
-  /** @param write hands the adapters what was drawn */
+  /** @param write passes the generated values to the adapters */
   constructor(
     parameters: readonly LearnedParameter[],
     seed: number,
@@ -21,7 +21,7 @@ export class InitialParameters {
     this.#write = write;
   }
 
-  /** Sees to it that some parameters have values; all of them, where none are named. */
+  /** Makes sure that the given parameters have values; all of them by default. */
   draw(paths: readonly string[] = [...this.#undrawn.keys()]): void {
     for (const path of paths) {
       const parameter = this.#undrawn.get(path);
@@ -31,7 +31,7 @@ export class InitialParameters {
     }
   }
 
-  /** All parameters were written: none is drawn any more. */
+  /** All parameters have been overwritten, so none is generated any more. */
   replaced(): void {
     this.#undrawn.clear();
   }

@@ -15,7 +15,7 @@ function parameter(path: string, elements: number): LearnedParameter {
 const hash = (values: Float32Array) => createHash('sha256').update(new Uint8Array(values.buffer)).digest('hex');
 
 describe('initial values', () => {
-  test('are the pairs of the seed, the name and their place', () => {
+  test('are a function of the seed, the name and their position', () => {
     const values = initialValues(parameter('fc6.weight', 7), 3);
     const pairs = [0, 1, 2, 3].flatMap((pair) =>
       normalPairFromBits(...threefry2x32(3, streamOf('fc6.weight'), pair, 0)),
@@ -23,8 +23,8 @@ describe('initial values', () => {
     expect(values).toEqual(Float32Array.from(pairs.slice(0, 7), (value) => standardDeviation * value));
   });
 
-  // A run that is repeated starts from the same bits, whatever the version.
-  test('have the bits that they had in version 0.2', () => {
+  // A repeated run starts from the same bits in every version.
+  test('have the same bits as in version 0.2', () => {
     expect(hash(initialValues(parameter('fc6.weight', 100_001), 3))).toBe(
       '64a4a37becb26881251895aa2d5c54c1d04b5bc5cb3a659608ba6c08fcb272da',
     );
@@ -46,7 +46,7 @@ describe('parameters are drawn when they are needed', () => {
     return { initial, values, writes: () => writes };
   };
 
-  test('none is before it is asked for, and none is twice', () => {
+  test('none before it is requested, and none twice', () => {
     const { initial, values, writes } = written();
     expect(writes()).toBe(0);
     initial.draw(['fc2.weight', 'fc2.weight', 'fc9.weight']);
@@ -58,7 +58,7 @@ describe('parameters are drawn when they are needed', () => {
     for (const one of parameters) expect(values.get(one.path)).toEqual(initialValues(one, 4));
   });
 
-  test('none is after all were replaced', () => {
+  test('none after all were replaced', () => {
     const { initial, values } = written();
     initial.draw(['fc3.weight']);
     initial.replaced();

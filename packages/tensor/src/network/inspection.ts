@@ -20,14 +20,14 @@ import {
 } from './statistics.js';
 import { readShared } from './stored-values.js';
 
-/** A program that is made for one look at a network, and what it leaves to be read. */
+/** A program for a single inspection of a network, and the tensors to read afterwards. */
 interface Look<Results> {
   readonly results: Results;
   readonly program: ReturnType<typeof createProgram>;
   dispose(): void;
 }
 
-/** Looks into a step that is not taken: at its gradients, and at how each layer fares. */
+/** Inspects a step without taking it: its gradients, and statistics of each layer. */
 export class Inspection {
   readonly #description: NetworkDescription;
   readonly #stations: Stations;
@@ -39,7 +39,7 @@ export class Inspection {
     this.#options = options;
   }
 
-  /** The gradients of the mean loss over the batch that lies ready, by path. */
+  /** The gradients of the mean loss over the current batch, by path. */
   gradients(step: number): Promise<Record<string, HostTensor>> {
     const learned = this.#description.layers.flatMap(({ parameters }) => parameters);
     return this.#look('gradients', { step, imagesBefore: 0 }, gradientsOf, (looks) =>
@@ -47,7 +47,7 @@ export class Inspection {
     );
   }
 
-  /** What each layer gives, and its parameters and their gradients, summed up. */
+  /** Statistics of each layer's output, its parameters and their gradients. */
   statistics(step: number, imagesBefore: number): Promise<LayerStatistics[]> {
     return this.#look('statistics', { step, imagesBefore }, statisticsOfStation, async (looks) => {
       const seen = await this.#stations.together(
@@ -65,7 +65,7 @@ export class Inspection {
           seen.flatMap((own) => own.get(name) ?? []),
           elements,
         );
-      // A layer that the one below did in its stead gives what that one gave.
+      // The output of a layer that is fused into the one below is the output of that one.
       let output = combined([], 0);
       return this.#description.layers.map(({ layer, parameters, outputShape }) => {
         const elements = this.#options.batch * elementCount(outputShape);
@@ -79,7 +79,7 @@ export class Inspection {
     });
   }
 
-  /** Makes a program for each adapter, runs them, has their results read, and gives everything back. */
+  /** Creates a program for each adapter, runs them, has their results read, and frees everything. */
   async #look<Results, Result>(
     what: string,
     scalars: { readonly step: number; readonly imagesBefore: number },

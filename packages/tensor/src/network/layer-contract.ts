@@ -1,11 +1,11 @@
-// What a layer must give, held against what it gives: a layer that forgets a gradient would train on in silence.
+// Compares what a layer returns with the contract: with a missing gradient, training would silently go wrong.
 import { ConfigError, ShapeError } from '../errors.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
 import { formatShape, type Shape } from '../shape.js';
 import type { BackwardInput, BackwardOutput, ForwardInput, ForwardOutput, Layer } from './layer.js';
 
-/** A parameter, or a part of the state, as the layer described it. */
+/** A parameter, or a part of the state, as described by the layer. */
 interface Described {
   readonly name: string;
   readonly shape: Shape;
@@ -14,8 +14,9 @@ interface Described {
 /**
  * Records a layer's forward pass.
  *
- * @param state the layer's own, as it is described for this input
- * @throws ConfigError if the layer gives no output, or not exactly its state in training; ShapeError if one has the wrong shape
+ * @param state the layer's own, as described for this input
+ * @throws ConfigError if the layer returns no output, or not exactly its state in training; ShapeError if one has the
+ * wrong shape
  */
 export function recordLayerForward(
   recorder: Recorder,
@@ -28,16 +29,16 @@ export function recordLayerForward(
   const shape = layer.outputShape(values.input.shape);
   if (!output) {
     throw new ConfigError(
-      `${layer.name}: forward gave no output; it must return { output }, of the shape ${formatShape(shape)}`,
+      `${layer.name}: forward returned no output; it must return { output }, of the shape ${formatShape(shape)}`,
     );
   }
-  checkShape(`${layer.name}: forward gave an output`, output, shape, 'outputShape');
+  checkShape(`${layer.name}: forward returned an output`, output, shape, 'outputShape');
   if (values.training) {
     checkAll(layer.name, 'forward', 'the new state', result?.state ?? {}, state, 'state');
     for (const [name, { dataType }] of Object.entries(result?.state ?? {})) {
       if (dataType !== 'f32') {
         throw new ConfigError(
-          `${layer.name}: forward gave the new state ${name} as ${dataType}; make it with recorder.tensor, as f32`,
+          `${layer.name}: forward returned the new state ${name} as ${dataType}; make it with recorder.tensor, as f32`,
         );
       }
     }
@@ -48,8 +49,8 @@ export function recordLayerForward(
 /**
  * Records a layer's backward pass.
  *
- * @param parameters the layer's own, as they are described for this input
- * @throws ConfigError if the layer does not give the gradients that are needed; ShapeError if one has the wrong shape
+ * @param parameters the layer's own, as described for this input
+ * @throws ConfigError if the layer does not return the required gradients; ShapeError if one has the wrong shape
  */
 export function recordLayerBackward(
   recorder: Recorder,
@@ -63,10 +64,10 @@ export function recordLayerBackward(
     const { shape } = values.input;
     if (!inputGradient) {
       throw new ConfigError(
-        `${layer.name}: backward gave no inputGradient though needsInputGradient was true; return it, of the shape ${formatShape(shape)}`,
+        `${layer.name}: backward returned no inputGradient although needsInputGradient was true; return it, of the shape ${formatShape(shape)}`,
       );
     }
-    checkShape(`${layer.name}: backward gave an inputGradient`, inputGradient, shape, 'input');
+    checkShape(`${layer.name}: backward returned an inputGradient`, inputGradient, shape, 'input');
   }
   if (values.needsParameterGradients ?? true) {
     const { updates = {} } = values;
@@ -82,7 +83,7 @@ export function recordLayerBackward(
   return result;
 }
 
-/** Compares tensors by name with those that are described. */
+/** Compares tensors by name with their descriptions. */
 function checkAll(
   layer: string,
   method: string,
@@ -95,22 +96,22 @@ function checkAll(
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     const right = known.length > 0 ? `${source} describes ${known.join(', ')}` : `${source} describes none`;
-    throw new ConfigError(`${layer}: ${method} gave ${what} ${unknown}; ${right}`);
+    throw new ConfigError(`${layer}: ${method} returned ${what} ${unknown}; ${right}`);
   }
   for (const { name, shape } of described) {
     const tensor = given[name];
     if (!tensor) {
       throw new ConfigError(
-        `${layer}: ${method} did not give ${what} ${name}; return it, of the shape ${formatShape(shape)}`,
+        `${layer}: ${method} did not return ${what} ${name}; return it, of the shape ${formatShape(shape)}`,
       );
     }
-    checkShape(`${layer}: ${method} gave ${what} ${name}`, tensor, shape, source);
+    checkShape(`${layer}: ${method} returned ${what} ${name}`, tensor, shape, source);
   }
 }
 
 function checkShape(what: string, tensor: Tensor, shape: Shape, source: string): void {
   if (formatShape(tensor.shape) === formatShape(shape)) return;
   throw new ShapeError(
-    `${what} of the shape ${formatShape(tensor.shape)}; it must be ${formatShape(shape)}, by its ${source}`,
+    `${what} of the shape ${formatShape(tensor.shape)}; by its ${source}, it must be ${formatShape(shape)}`,
   );
 }

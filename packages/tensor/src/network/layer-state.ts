@@ -1,4 +1,4 @@
-// Layers' state in a network: what they read of it, and how it is stored at the end of a step.
+// The state of a network's layers: what they read, and how it is stored at the end of a step.
 import { recordElementwise } from '../kernel/elementwise.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
@@ -6,7 +6,7 @@ import type { NetworkTensors } from './network-tensors.js';
 import type { NetworkPart } from './part.js';
 import { recordSum } from './spread.js';
 
-/** Gives, by its dotted name, the tensor in which a layer reads a part of its state. */
+/** Returns the tensor from which a layer reads a part of its state, by its dotted name. */
 export type ReadState = (path: string) => Tensor;
 
 /**
@@ -35,11 +35,11 @@ export function microBatchState(
 }
 
 /**
- * Records that the layers' state becomes what they made of it. Adapters that all have the same state store the mean of what
- * they made, the same bits on each.
+ * Records the update of the layers' state. Adapters that all have the same state store the mean of their new values,
+ * with the same bits on each.
  *
  * @param next the new values by dotted name
- * @param factor if it is given, `[1]`: 0 means that the step is skipped and the state stays as it is
+ * @param factor `[1]`, if given: 0 means that the step is skipped and the state does not change
  */
 export function recordStoredState(
   recorder: Recorder,
@@ -56,7 +56,7 @@ export function recordStoredState(
       const mean = share === undefined ? () => made : recordMean(recorder, `${layer.name}/${name}`, made, share, part);
       stores.push(() => {
         const x = mean();
-        // A layer may return what it was given.
+        // A layer may return the tensor that it was given.
         if (x === stored) return;
         recordElementwise(recorder, {
           label: `${path}/store`,
@@ -69,11 +69,11 @@ export function recordStoredState(
       });
     }
   }
-  // What each adapter sends comes before what any waits for.
+  // All sends come before the first receive.
   for (const store of stores) store();
 }
 
-/** Hands the own share of a mean to the other adapters. What it gives takes in theirs, and gives the mean. */
+/** Sends this adapter's share of a mean to the others. The returned function receives theirs, and returns the mean. */
 function recordMean(recorder: Recorder, label: string, x: Tensor, share: number, part: NetworkPart): () => Tensor {
   const weighted = recorder.tensor(`${label}/share`, [x.elements]);
   recordElementwise(recorder, {

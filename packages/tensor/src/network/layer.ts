@@ -5,13 +5,13 @@ import type { Tensor } from '../kernel/tensor.js';
 import type { Update } from '../kernel/update.js';
 import type { Shape } from '../shape.js';
 
-/** How a parameter starts: drawn from a normal distribution of mean 0, or one constant. */
+/** The initial value of a parameter: samples of a normal distribution with mean 0, or a constant. */
 export type Initial =
   | { readonly distribution: 'normal'; readonly standardDeviation: number }
   | { readonly distribution: 'constant'; readonly value: number };
 
 export interface ParameterDescription {
-  /** `weight` or `bias`; a network puts the layer's name before it: `conv1.weight`. */
+  /** `weight` or `bias`; a network adds the layer's name as a prefix: `conv1.weight`. */
   readonly name: string;
   readonly shape: Shape;
   readonly initial: Initial;
@@ -20,38 +20,41 @@ export interface ParameterDescription {
 }
 
 /**
- * A value that a layer keeps from step to step and that is not learnt: it has no gradient, no velocity and no weight decay,
- * and does not count as a parameter. Running means are of this kind.
+ * A value that a layer keeps from step to step without learning it. It has no gradient, no velocity and no weight
+ * decay, and does not count as a parameter. Running means are an example.
  */
 export interface StateDescription {
-  /** A network puts the layer's name before it: `norm1.mean`. No parameter of the layer may have the same name. */
+  /** A network adds the layer's name as a prefix: `norm1.mean`. No parameter of the layer may have the same name. */
   readonly name: string;
   readonly shape: Shape;
-  /** Every value at first. */
+  /** The initial value of every element. */
   readonly initial: number;
 }
 
 export interface ForwardInput {
   readonly input: Tensor;
-  /** Never written by the layer. */
+  /** The layer must not write them. */
   readonly parameters: Readonly<Record<string, Tensor>>;
-  /** The layer's state before this batch, by name; only if it has any. Always stored as f32, never written by the layer. */
+  /** The layer's state before this batch, by name, if it has any. Always stored as f32; the layer must not write it. */
   readonly state?: Readonly<Record<string, Tensor>>;
-  /** Whether dropout and the like are at work, and a backward pass will follow. */
+  /** Whether dropout and the like are active, and a backward pass will follow. */
   readonly training: boolean;
-  /** The number in the batch of the first image; 0 unless another adapter has those before. For what is drawn at random. */
+  /** The batch index of the first image; 0 unless another adapter has the images before it. For random numbers. */
   readonly firstImage?: number;
-  /** For layers that take one: what the layer above does to each value, done here before the output is stored. */
+  /**
+   * For layers with `takesEpilogue`: the operation of the layer above, to be applied to each value before the output is
+   * stored.
+   */
   readonly epilogue?: Epilogue | undefined;
 }
 
 export interface ForwardOutput {
   readonly output: Tensor;
-  /** What backward needs beside input, output and parameters. */
+  /** What backward needs besides input, output and parameters. */
   readonly kept?: Readonly<Record<string, Tensor>>;
   /**
-   * The new values of the state, by name, as f32 tensors of the described shapes: all of them in training, or none. The network
-   * stores them at the end of a step that is really taken.
+   * The new values of the state, by name, as f32 tensors of the described shapes: in training all of them, otherwise
+   * none. The network stores them at the end of a real step.
    */
   readonly state?: Readonly<Record<string, Tensor>>;
 }
@@ -61,15 +64,15 @@ export interface BackwardInput extends Omit<ForwardOutput, 'state'> {
   readonly parameters: Readonly<Record<string, Tensor>>;
   /** The same values as in the forward pass: those before the batch. */
   readonly state?: Readonly<Record<string, Tensor>>;
-  /** Gradient of the loss by the layer's output, of the output's shape. */
+  /** Gradient of the loss with respect to the layer's output, with the output's shape. */
   readonly outputGradient: Tensor;
   /** As in the forward pass. */
   readonly firstImage?: number;
   /** False for the lowest layer that learns: nothing below needs its input gradient. */
   readonly needsInputGradient: boolean;
   /**
-   * For layers that take one: what the layer below makes of its output's gradient, done here before the input's gradient is
-   * stored. The output of the layer below is this layer's `input`.
+   * For layers with `takesGradientEpilogue`: the backward pass of the layer below, to be applied before the input
+   * gradient is stored. The output of the layer below is this layer's `input`.
    */
   readonly epilogue?: GradientEpilogue | undefined;
   /**
@@ -95,7 +98,7 @@ export interface BackwardOutput {
   readonly parameterGradients?: Readonly<Record<string, Tensor>>;
 }
 
-/** One of `count` equal columns of a network (section 3.2 of the paper), or `span` neighbouring ones from `index` on. */
+/** One of `count` equal columns of a network (section 3.2 of the paper), or `span` consecutive ones from `index` on. */
 export interface Column {
   readonly index: number;
   readonly count: number;
@@ -111,24 +114,25 @@ export interface LayerWindow {
 }
 
 /**
- * What a network is made of: pure description in, recorded dispatches out. Shapes are outside shapes with the batch
- * first. The same object can be used for any input that `outputShape` accepts.
+ * A building block of networks: takes a pure description, and records dispatches. All shapes are those of the public
+ * interface, with the batch first. The same object can be used for any input that `outputShape` accepts.
  */
 export interface Layer {
   readonly kind: string;
-  /** Names the layer in errors, labels and parameters. */
+  /** The name of the layer in errors, labels and parameters. */
   readonly name: string;
-  /** Throws a `ShapeError` that names the layer, what it got and what would fit. */
+  /** Throws a `ShapeError` with the layer's name, the actual shape and what would fit. */
   outputShape(input: Shape): Shape;
   parameters(input: Shape): readonly ParameterDescription[];
   /**
-   * What the layer keeps from step to step beside its parameters. Checkpoints and `weights.safetensors` contain it; only steps
-   * change it, so `evaluate`, `gradients` and `statistics` do not. Each micro-batch of a step begins with what the one before
-   * left. Adapters that share the images of a batch each make their own new values; at the end of the step, the network stores the
-   * mean of them, weighted by the numbers of images. A step that mixed precision skips leaves it as it is.
+   * Values that the layer keeps from step to step besides its parameters. Checkpoints and `weights.safetensors` contain
+   * them. Only steps change them; `evaluate`, `gradients` and `statistics` do not. Each micro-batch of a step starts
+   * with the result of the previous one. Adapters that share the images of a batch each compute new values; at the end
+   * of the step, the network stores their mean, weighted by the numbers of images. A step skipped in mixed precision
+   * does not change them.
    */
   state?(input: Shape): readonly StateDescription[];
-  /** Multiply-adds of one image's forward pass; 0 for layers without products. */
+  /** Multiply-adds of the forward pass of one image; 0 for layers without products. */
   multiplyAdds(input: Shape): number;
   /**
    * Whether each pass reads every parameter once or little more often. A GPU then reads large ones as f32 in mixed precision,
@@ -139,24 +143,24 @@ export interface Layer {
   readonly window?: LayerWindow;
   /** Whether `forward` takes an epilogue; then `backward` must not need the layer's own output. */
   readonly takesEpilogue?: true;
-  /** Whether `backward` takes an epilogue. */
+  /** Whether `backward` accepts an epilogue. */
   readonly takesGradientEpilogue?: true;
   /** Whether `backward` does `updates`; then it must do all that it is given. */
   readonly takesUpdates?: true;
   /**
    * Whether the output is a sum over the maps (or values) of the input, each weighted by its columns of the parameter
-   * `weight`, to which `bias` is added. Then `forward` may be given some neighbouring maps, their columns of `weight` and no
-   * `bias`, and what it makes of all of them is added up elsewhere.
+   * `weight`, plus `bias`. If so, `forward` may be called with some consecutive maps, their columns of `weight` and no
+   * `bias`; the results are added elsewhere.
    */
   readonly sumsOverInput?: true;
   /**
-   * What this layer does, where that is one function of each value, and `backward` needs the output alone. The layer below
-   * may do it then, and `forward` is left out.
+   * The operation of this layer, if it is elementwise and `backward` needs only the output. The layer below may then
+   * apply it, and `forward` is not called.
    */
   readonly epilogue?: Epilogue;
   /**
-   * What `backward` does, where that is one function of each value of the output's gradient and of the output. The layer above
-   * may do it then, and `backward` is left out.
+   * The operation of `backward`, if it is an elementwise function of the output gradient and the output. The layer
+   * above may then apply it, and `backward` is not called.
    */
   readonly gradientEpilogue?: GradientEpilogue;
   /**
@@ -169,17 +173,17 @@ export interface Layer {
   forward(recorder: Recorder, values: ForwardInput): ForwardOutput;
   backward(recorder: Recorder, values: BackwardInput): BackwardOutput;
   /**
-   * The part of this layer that makes the maps (or units) of some columns: of their own maps below where the layer reads its
-   * own column only, else of all. Its parameters are those of the whole layer with one axis cut. Layers that treat every map
-   * alike return themselves.
+   * The part of this layer that computes the maps (or units) of some columns: from their own maps below if the layer
+   * reads only its own column, otherwise from all. Its parameters are slices of the whole layer's along one axis.
+   * Layers that treat every map alike return themselves.
    *
-   * @throws ConfigError where the layer cannot be cut so.
+   * @throws ConfigError if the layer cannot be divided in this way
    */
   column(column: Column): Layer;
 }
 
-/** What every layer factory takes beside its own options. */
+/** Options common to all layer factories. */
 export interface LayerOptions {
-  /** Names the layer in errors, labels and parameters. Default: the kind. */
+  /** The name of the layer in errors, labels and parameters. Default: the kind. */
   readonly name?: string;
 }

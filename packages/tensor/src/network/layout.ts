@@ -1,8 +1,8 @@
 import { elementsPerImage, type HostTensor, type Shape } from '../shape.js';
 
 /**
- * From outside layout (`[N, ...]`, image slowest) to memory layout (`[..., N]`, image fastest), with room for `batch`
- * images: in `result`, where it is given.
+ * Converts the public layout (`[N, ...]`, image slowest) to the memory layout (`[..., N]`, image fastest), with room
+ * for `batch` images; writes to `result`, if given.
  */
 export function toMemoryLayout(
   tensor: HostTensor,
@@ -21,7 +21,10 @@ export function toMemoryLayout(
   return result;
 }
 
-/** From memory layout with room for `batch` images to outside layout: the first images, as many as `shape` says. */
+/**
+ * Converts the memory layout with room for `batch` images to the public layout: the first images, as many as `shape`
+ * says.
+ */
 export function fromMemoryLayout(values: ArrayLike<number>, shape: Shape, batch: number): HostTensor {
   const images = shape[0]!;
   const features = elementsPerImage(shape);

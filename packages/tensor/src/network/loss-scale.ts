@@ -7,11 +7,11 @@ import { recordRowSums } from '../math/sums.js';
 import type { NetworkPart } from './part.js';
 
 /**
- * Dynamic loss scaling. Small gradients would be lost in f16, so the loss, and with it every gradient, is multiplied by a
- * scale before the backward pass. Where a gradient is too large then, the step changes nothing but the scale, which is
- * halved; after `growAfter` steps without, it is doubled. All of it is decided on the adapter.
+ * Dynamic loss scaling. Small gradients would be lost in f16, so the loss, and with it every gradient, is multiplied by
+ * a scale before the backward pass. If a gradient overflows, the step changes only the scale, which is halved. After
+ * `growAfter` steps without an overflow, the scale is doubled. The adapter decides all of this.
  *
- * What it keeps from step to step is one tensor: the scale, the steps since it last changed, the steps that were skipped.
+ * The state is one tensor: the scale, the number of steps since it last changed, and the number of skipped steps.
  */
 export const lossScale = {
   name: 'lossScale',
@@ -19,10 +19,10 @@ export const lossScale = {
   initial: Float32Array.of(2 ** 16, 0, 0),
 } as const;
 
-/** Powers of two, so that to scale and to scale back loses nothing. */
+/** Powers of two, so that scaling in both directions is exact. */
 const bounds = { least: 1, most: 2 ** 24, growAfter: 1000 };
 
-/** Records the loss's gradient times the scale. */
+/** Records the multiplication of the loss's gradient by the scale. */
 export function recordScaled(recorder: Recorder, gradient: Tensor, scale: Tensor): Tensor {
   const scaled = recorder.activation('lossScale/gradient', gradient.shape);
   recordElementwise(recorder, {
@@ -36,7 +36,7 @@ export function recordScaled(recorder: Recorder, gradient: Tensor, scale: Tensor
   return scaled;
 }
 
-/** Records a gradient of the scaled loss, scaled back. */
+/** Records the division of a gradient by the scale. */
 export function recordUnscaled(recorder: Recorder, gradient: Tensor, scale: Tensor, result: Tensor): void {
   recordElementwise(recorder, {
     label: `lossScale/unscale/${gradient.label}`,
@@ -48,12 +48,12 @@ export function recordUnscaled(recorder: Recorder, gradient: Tensor, scale: Tens
   });
 }
 
-/** Invocations that share out a tensor between them: few enough for a CPU, or enough to keep a GPU's memory busy. */
+/** Invocations that share a tensor: few enough for a CPU, or enough to keep a GPU's memory busy. */
 const lanesOf = { software: 1024, hardware: 16_384 };
 
 /**
- * Records what becomes of the scale after a step. Gives what its gradients are to be multiplied by, `[1]`: 0 where a value
- * of `tensors` is not finite, on any adapter.
+ * Records the update of the scale after a step. Returns the factor of the step's gradients, `[1]`: 0 if a value of
+ * `tensors` is not finite, on any adapter.
  */
 export function recordNextScale(
   recorder: Recorder,
@@ -63,7 +63,7 @@ export function recordNextScale(
 ): Tensor {
   const lanes = lanesOf[recorder.gpu.description.kind];
   const broken = recorder.tensor('lossScale/broken', [tensors.length, lanes]);
-  // As many at once as can be bound beside the result.
+  // As many at once as can be bound in addition to the result.
   const atOnce = recorder.gpu.limits.maxStorageBuffersPerShaderStage - 1;
   for (let first = 0; first < tensors.length; first += atOnce) {
     recordCheck(recorder, tensors.slice(first, first + atOnce), lanes, broken, first);
@@ -104,7 +104,7 @@ export function recordNextScale(
   return factor;
 }
 
-/** Records for each lane of each tensor whether a value of it is not finite: 1 or 0, in `broken` from row `first` on. */
+/** Records for each lane of each tensor whether it has a non-finite value: 1 or 0, in `broken` from row `first` on. */
 function recordCheck(
   recorder: Recorder,
   tensors: readonly Tensor[],
@@ -137,7 +137,7 @@ ${checks.join('\n')}`,
   });
 }
 
-/** A tensor and its likes on the other adapters. */
+/** A tensor and its counterparts on the other adapters. */
 function recordExchanged(recorder: Recorder, own: Tensor, self: number, count: number): Record<string, Tensor> {
   const { label, shape, dataType } = own;
   const peers = Array.from({ length: count }, (_, adapter) => adapter).filter((adapter) => adapter !== self);

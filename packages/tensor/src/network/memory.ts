@@ -3,7 +3,7 @@ import { bytesOf, type Tensor } from '../kernel/tensor.js';
 import type { MemoryPlan } from './network.js';
 import { allTensors, type NetworkTensors } from './network-tensors.js';
 
-/** Bytes of a network, given those of its programs' plan, and of what was made beside them. */
+/** Memory of a network in bytes, from its programs' plan and the buffers outside the plan. */
 export function memoryPlan(
   tensors: NetworkTensors,
   { plannedBytes, leastBytes, largestBytes, waitingBytes }: PlannedBytes,
@@ -22,7 +22,7 @@ export function memoryPlan(
   };
 }
 
-/** Bytes of a network on several adapters, given those on each. */
+/** Memory of a network on several adapters in bytes, from that of each. */
 export function memoryTogether(plans: readonly MemoryPlan[]): MemoryPlan {
   const sum = (pick: (plan: MemoryPlan) => number) => plans.reduce((total, plan) => total + pick(plan), 0);
   return {

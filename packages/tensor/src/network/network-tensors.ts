@@ -7,27 +7,27 @@ import type { Optimizer } from './optimizer.js';
 import { type NetworkPart, partParameters, partState } from './part.js';
 import type { Ranks } from './ranks.js';
 
-/** How a network stores what it computes. */
+/** How a network stores its values. */
 export const precisions = ['float32', 'mixed'] as const;
 export type Precision = (typeof precisions)[number];
 
-/** What a network's programs are recorded from. */
+/** Options from which a network's programs are recorded. */
 export interface ProgramOptions {
   /** Images a step. */
   readonly batch: number;
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   /**
-   * `mixed`: activations, their gradients and what the layers read of the parameters are stored in 16 bits; the parameters
-   * themselves, the optimizer's state and all sums in 32. Needs an adapter with the feature `shader-f16`. `float32` where it
-   * is left out.
+   * `mixed`: activations, their gradients and the layers' copies of the parameters are stored in 16 bits; the
+   * parameters themselves, the optimizer's state and all sums in 32. Needs an adapter with the feature `shader-f16`.
+   * Default: `float32`.
    */
   readonly precision?: Precision;
-  /** False makes a network that can only be evaluated, and needs much less memory. */
+  /** False creates a network for evaluation only, which needs much less memory. */
   readonly training?: boolean;
   /**
-   * How many batches one step learns from, one after another. Default: 1. Their gradients are added up before the parameters
-   * follow them, so they make the same update as one batch of `microBatches * batch` images, to rounding.
+   * Number of batches per step, computed one after another. Default: 1. Their gradients are added before the parameters
+   * are updated, so the update is that of one batch of `microBatches * batch` images, up to rounding.
    */
   readonly microBatches?: number;
   /**
@@ -52,17 +52,17 @@ export interface NetworkTensors {
   readonly probabilities: Tensor;
   /** By dotted name. */
   readonly parameters: ReadonlyMap<string, Tensor>;
-  /** What layers keep without learning it, by dotted name: `norm1.mean`. */
+  /** Values that layers keep without learning them, by dotted name: `norm1.mean`. */
   readonly layerState: ReadonlyMap<string, Tensor>;
-  /** What the last micro-batch made of it; none where a step has one. */
+  /** Their values after the last micro-batch; empty if a step has only one. */
   readonly nextLayerState: ReadonlyMap<string, Tensor>;
-  /** By dotted name and the optimizer's own: `conv1.weight.velocity`; in mixed precision the `lossScale` as well. */
+  /** By dotted name and the optimizer's own: `conv1.weight.velocity`; in mixed precision also `lossScale`. */
   readonly state: ReadonlyMap<string, Tensor>;
-  /** The sums of gradients over the micro-batches of a step, by dotted name; none where a step has one. */
+  /** The sums of gradients over the micro-batches of a step, by dotted name; empty if a step has only one. */
   readonly gradients: ReadonlyMap<string, Tensor>;
 }
 
-/** Makes the tensors that outlive a step, by `createTensor` or a likeness of it. */
+/** Creates the tensors that outlive a step, with `createTensor` or an equivalent. */
 export function networkTensors(
   { input, output }: NetworkDescription,
   part: NetworkPart,
@@ -102,7 +102,7 @@ export function networkTensors(
   };
 }
 
-/** All of {@link NetworkTensors}, in a row. */
+/** All {@link NetworkTensors} as a list. */
 export function allTensors(tensors: NetworkTensors): Tensor[] {
   return Object.values(tensors).flatMap((one: Tensor | ReadonlyMap<string, Tensor>) =>
     one instanceof Map ? [...one.values()] : [one as Tensor],

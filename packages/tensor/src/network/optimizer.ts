@@ -8,19 +8,20 @@ export interface LearnedParameter extends ParameterDescription {
   readonly path: string;
 }
 
-/** How parameters follow their gradients. */
+/** How gradients update parameters. */
 export interface Optimizer {
   readonly kind: string;
-  /** The learning rate where a step does not name one. */
+  /** The learning rate of steps that do not specify one. */
   readonly learningRate: number;
-  /** Tensors of the parameter's shape that the optimizer keeps from step to step, all zero at first: `['velocity']`. */
+  /** Tensors of the parameter's shape that the optimizer keeps from step to step, initially zero: `['velocity']`. */
   readonly state: readonly string[];
   /**
-   * Values for this step's scalars: whatever `record` used by name.
+   * Values of this step's scalars: all that `record` used, by name.
    *
-   * @param learningRates of some parameters instead of `learningRate`: by dotted name, by layer, or by kind (`*.bias`);
-   * `resolveRate` of `@alex/optim` finds the nearest
-   * @param step the number of the step, 0 for the first; a resumed network continues it. For what depends on how many there were
+   * @param learningRates of some parameters instead of `learningRate`: by dotted name, layer, or kind (`*.bias`);
+   * `resolveRate` of `@alex/optim` finds the most specific one
+   * @param step the number of the step, 0 for the first; it continues in a resumed run. For formulas that depend on the
+   * number of steps
    */
   scalars(
     learningRate: number,

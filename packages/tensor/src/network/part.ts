@@ -4,75 +4,79 @@ import type { DescribedLayer, DescribedState, NetworkDescription } from './descr
 import type { Layer } from './layer.js';
 import type { LearnedParameter } from './optimizer.js';
 
-/** Some neighbours among maps or images. */
+/** A range of consecutive maps or images. */
 export interface Range {
   readonly first: number;
   readonly count: number;
 }
 
-/** How an activation is spread over adapters. */
+/** How an activation is distributed over adapters. */
 export interface Spread {
-  /** The shape of all of it, `[N, ...]`. */
+  /** The shape of the whole activation, `[N, ...]`. */
   readonly shape: Shape;
-  /** Whether an adapter holds some maps of every image, or every map of some images. */
+  /** Whether an adapter has some maps of every image, or every map of some images. */
   readonly over: 'maps' | 'images';
-  /** Which ones each adapter holds, by its number. */
+  /** The range of each adapter, by its number. */
   readonly ranges: readonly Range[];
-  /** How values are stored on their way. Default: as they are at home. */
+  /** The data type of values in transit. Default: as they are stored. */
   readonly sentAs?: DataType | undefined;
 }
 
-/** What an adapter keeps of some values: all of them, or a range along one axis. */
+/** The part of some values that an adapter has: all of them, or a range along one axis. */
 export interface Kept {
   readonly shape: Shape;
   readonly slice?: { readonly axis: number; readonly first: number; readonly wholeShape: Shape };
 }
 
-/** A parameter as an adapter keeps it. */
+/** An adapter's part of a parameter. */
 export interface PartParameter extends LearnedParameter, Kept {}
 
-/** A layer's state as an adapter keeps it. */
+/** An adapter's part of a layer's state. */
 export interface PartState extends DescribedState, Kept {
-  /** Where every adapter has all of it: the weight of this adapter's values in the mean. Weights of all adapters add up to 1. */
+  /**
+   * If every adapter has all of it: the weight of this adapter's values in the mean. The weights of all adapters sum to
+   * 1.
+   */
   readonly share?: number;
 }
 
-/** What an adapter does of a layer. */
+/** An adapter's part of a layer. */
 export interface PartLayer {
   readonly layer: Layer;
   readonly parameters: readonly PartParameter[];
   /** Default: none. */
   readonly state?: readonly PartState[];
-  /** How the input is spread, where the layer needs all of it: the adapters hand it to each other first. */
+  /** How the input is spread, if the layer needs all of it: the adapters exchange it first. */
   readonly gathers?: Spread;
   /**
-   * Whether the layer, which must sum over its input, begins with what is at home while the rest is on its way, and adds up.
+   * Whether the layer, which must sum over its input, starts with the local values while the others are in transit, and
+   * adds the sums.
    */
   readonly splits?: boolean;
-  /** The input is all there, but these maps of it are all that is read. Only of the lowest layers. */
+  /** Only these maps of the complete input are read. Only in the lowest layers. */
   readonly reads?: Range;
-  /** How the output is to be spread, where every adapter makes all of it. */
+  /** How to spread the output, if every adapter computes all of it. */
   readonly spreads?: Spread;
-  /** How what goes on to the layer above is spread, where not every adapter has all of it. */
+  /** How the output for the layer above is spread, if not every adapter has all of it. */
   readonly output?: Spread;
-  /** Whether adapters have the same parameters and other images, so that gradients are to be added up. */
+  /** Whether adapters have the same parameters but different images, so that gradients have to be summed. */
   readonly sums?: boolean;
 }
 
-/** What one of several adapters does of a network. */
+/** One adapter's part of a network. */
 export interface NetworkPart {
   /** The number of the adapter, and how many there are. */
   readonly index: number;
   readonly count: number;
-  /** Which images of the batch it is given. */
+  /** Its images of the batch. */
   readonly images: Range;
   /** From the image upwards. */
   readonly layers: readonly PartLayer[];
-  /** How the scores are spread, where not every adapter has all of them. */
+  /** How the scores are spread, if not every adapter has all of them. */
   readonly scores?: Spread;
 }
 
-/** All of a network: what its only adapter does. */
+/** The whole network, as the part of its only adapter. */
 export function wholePart({ layers }: NetworkDescription, batch: number): NetworkPart {
   return { index: 0, count: 1, images: { first: 0, count: batch }, layers: layers.map(wholeLayer) };
 }
@@ -91,7 +95,7 @@ export function partState({ layers }: NetworkPart): PartState[] {
   return layers.flatMap(({ state = [] }) => state);
 }
 
-/** What an adapter keeps of a parameter's values: all of what is not shared out. */
+/** An adapter's part of a parameter's values; all of them, if they are not divided. */
 export function sliceOf(whole: Float32Array, parameter: Kept | undefined): Float32Array {
   if (!parameter?.slice) return whole;
   const { shape, slice } = parameter;
@@ -102,7 +106,7 @@ export function sliceOf(whole: Float32Array, parameter: Kept | undefined): Float
   return values;
 }
 
-/** Puts what an adapter keeps of a parameter's values where it belongs. */
+/** Copies an adapter's part of a parameter's values to its position in the whole. */
 export function putSlice(whole: Float32Array, parameter: Kept | undefined, values: Float32Array): void {
   if (!parameter?.slice) {
     whole.set(values);
@@ -113,7 +117,10 @@ export function putSlice(whole: Float32Array, parameter: Kept | undefined, value
   });
 }
 
-/** Calls back with where each run of neighbours begins, in the whole and in the slice, and how long all of them are. */
+/**
+ * Calls back with the start of each contiguous run, in the whole and in the slice, and with the length that all runs
+ * have.
+ */
 function eachRun(
   shape: Shape,
   { axis, first, wholeShape }: NonNullable<Kept['slice']>,

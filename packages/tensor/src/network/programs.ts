@@ -31,7 +31,9 @@ export function recordEvaluation(
   recordCopy(recorder, loss.probabilities, tensors.probabilities);
 }
 
-/** Records the forward pass of a part with its lowest layers only. Gives what the last of them gives: the adapter's piece of it. */
+/**
+ * Records the forward pass of only the lowest layers of a part. Returns the adapter's piece of the last one's output.
+ */
 export function recordUpTo(
   given: Recorder,
   part: NetworkPart,
@@ -43,12 +45,12 @@ export function recordUpTo(
   return recordForward(recorder, part, tensors.input, readParameter, storedState(tensors), false).at(-1)!.above;
 }
 
-/** Layers read their state where it is stored. */
+/** Layers read the stored state directly. */
 function storedState({ layerState }: NetworkTensors): ReadState {
   return (path) => layerState.get(path)!;
 }
 
-/** All scores, on every adapter: each measures all images, which costs next to nothing. */
+/** All scores on every adapter: each measures all images, which costs next to nothing. */
 function recordScores(recorder: Recorder, { scores, index }: NetworkPart, own: Tensor): Tensor {
   return scores ? recordGather(recorder, 'loss/scores', own, scores, index) : own;
 }
@@ -92,9 +94,10 @@ function parameterReader(
 }
 
 /**
- * Records a step: forward, backward, and an update of each parameter as soon as nothing reads its value any more. With a
- * loss scale, updates come last, because any gradient may say that there shall be none. Where a layer's gradients are larger
- * than what they are made of, as in fully connected layers, they are made last as well, one after another.
+ * Records a step: forward, backward, and an update of each parameter as soon as nothing reads its old value any more.
+ * With a loss scale, updates come last, because any gradient may cancel them. If a layer's gradients are larger than
+ * the tensors that they are computed from, as in fully connected layers, they are computed last as well, one after
+ * another.
  */
 export function recordTraining(
   recorder: Recorder,
@@ -103,7 +106,7 @@ export function recordTraining(
   tensors: NetworkTensors,
 ): void {
   const record = (recorder: Recorder) => recordStep(recorder, part, options, tensors);
-  // Software drivers start kernels at no cost; and what other adapters wait for had better keep its place.
+  // Software drivers launch kernels at no cost; and sends must stay early, because other adapters wait for them.
   if (recorder.gpu.description.kind === 'hardware' && part.count === 1) recordMoving(recorder, record);
   else record(recorder);
 }
@@ -159,7 +162,7 @@ export function recordGradients(
   const forward = recordForward(recorder, part, input, readParameter, readState, true);
   const output = recordScores(recorder, part, forward.at(-1)!.above);
   const loss = options.loss.record(recorder, { output, labels, training: true });
-  if (!loss.outputGradient) throw new ConfigError(`${options.loss.kind}: gave no gradient in training`);
+  if (!loss.outputGradient) throw new ConfigError(`${options.loss.kind}: returned no gradient in training`);
   const scale = tensors.state.get(lossScale.name);
   const gradient = scale ? recordScaled(recorder, loss.outputGradient, scale) : loss.outputGradient;
   const own = part.scores ? recordPiece(recorder, 'loss/ownGradient', gradient, part.scores, part.index) : gradient;
@@ -172,8 +175,8 @@ export function recordGradients(
 }
 
 /**
- * A step that waits for another adapter is submitted piece by piece, and the next one's images may be written before its
- * last piece reads them: such a step begins with a copy.
+ * A step that waits for another adapter is submitted in several pieces, and the next step's images may be written
+ * before its last piece reads them. Such a step therefore begins with a copy.
  */
 function recordOwnCopies(
   recorder: Recorder,
@@ -318,7 +321,7 @@ function recordMeasures(
   });
 }
 
-/** Records a copy of a tensor, in whatever types both are stored. */
+/** Records a copy of a tensor, with conversion between data types. */
 export function recordCopy(recorder: Recorder, from: Tensor, to: Tensor): void {
   recordElementwise(recorder, {
     label: `${from.label}/copy`,

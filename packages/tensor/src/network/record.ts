@@ -13,18 +13,20 @@ import { recordGather, recordPadded, recordPiece, recordScatter, recordSum } fro
 /** Gives, by its dotted name, the tensor in which its layer reads a parameter. */
 export type ReadParameter = (path: string, layer: Layer) => Tensor;
 
-/** What the forward pass of each layer read and made, from the image upwards. */
+/** The tensors of each layer's forward pass, from the image upwards. */
 export interface ForwardRecord extends Omit<ForwardOutput, 'state'> {
   readonly input: Tensor;
   readonly parameters: Readonly<Record<string, Tensor>>;
   /** Before the batch. */
   readonly state?: Readonly<Record<string, Tensor>>;
   readonly newState?: Readonly<Record<string, Tensor>>;
-  /** What goes on to the layer above: the output, or the adapter's piece of it. */
+  /** The input of the layer above: the output, or the adapter's piece of it. */
   readonly above: Tensor;
 }
 
-/** Records the forward pass of every layer; where a layer can do what the one above it does, it does both at once. */
+/**
+ * Records the forward pass of every layer. If a layer can apply the operation of the one above, both are one dispatch.
+ */
 export function recordForward(
   recorder: Recorder,
   part: NetworkPart,
@@ -43,7 +45,7 @@ export function recordForward(
         ? Object.fromEntries(describedState.map(({ name, path }) => [name, readState(path)]))
         : undefined;
     const next = part.layers[index + 1];
-    // A layer that is left out could not renew its state.
+    // A layer that is fused away could not update its state.
     const epilogue = layer.takesEpilogue && !next?.state?.length ? next?.layer.epilogue : undefined;
     const record = (): ForwardOutput & { readonly input: Tensor } => {
       if (done) return { input: below, output: below };
@@ -63,7 +65,7 @@ export function recordForward(
   });
 }
 
-/** What a layer reads of what the adapter has of the layer below. */
+/** The input of a layer, from what the adapter has of the layer below. */
 function recordInput(recorder: Recorder, part: NetworkPart, partLayer: PartLayer, below: Tensor): Tensor {
   const { layer, gathers, reads } = partLayer;
   const label = `${layer.name}/input`;
@@ -72,7 +74,7 @@ function recordInput(recorder: Recorder, part: NetworkPart, partLayer: PartLayer
   return recordPiece(recorder, label, below, { shape: below.shape, over: 'maps', ranges: [reads] }, 0);
 }
 
-/** Where an activation does not hold the whole batch, it holds the adapter's images of it. */
+/** An activation that does not contain the whole batch contains the adapter's images. */
 function firstImageOf({ images }: NetworkPart, { shape }: Tensor): number {
   return shape[0] === images.count ? images.first : 0;
 }
@@ -85,9 +87,9 @@ export interface Learning {
   updateOf?(path: string): Update | undefined;
 }
 
-/** A layer whose parameters' gradients are yet to be recorded. */
+/** A layer whose parameter gradients have not been recorded yet. */
 export interface Postponed {
-  /** What they are made of. Where all of it is finite, so are they. */
+  /** What they are computed from. If all of it is finite, so are they. */
   readonly reads: readonly Tensor[];
   record(learning: Learning): void;
 }
@@ -98,7 +100,8 @@ export interface Postponed {
  * adapters add up, at the end, since they travel while those of the layers below are made. Where a layer can do what the one
  * below it does, it does both at once.
  *
- * `postpone`, where it is given, is called instead with each layer whose gradients are larger than what they are made of.
+ * `postpone`, if given, is called instead for each layer whose gradients are larger than the tensors that they are
+ * computed from.
  */
 export function recordBackward(
   recorder: Recorder,
@@ -161,7 +164,7 @@ export function recordBackward(
       gradient = backward(values, learningOwn);
       continue;
     }
-    // What other adapters wait for comes first, and is on its way while the rest is made.
+    // Values for other adapters come first, and are in transit while the rest is computed.
     const inputGradient = values.needsInputGradient
       ? backward({ ...values, needsParameterGradients: false }, learning)
       : undefined;

@@ -7,17 +7,17 @@ import { networkTensors, type ProgramOptions } from './network-tensors.js';
 import { type NetworkPart, wholePart } from './part.js';
 import { programsOf } from './station.js';
 
-/** A program of a network, as it is recorded for an adapter. */
+/** A program of a network, as recorded for an adapter. */
 export interface RecordedProgram {
-  /** `train`, `evaluate`, or `update` where a step has several micro-batches. */
+  /** `train`, `evaluate`, or `update` if a step has several micro-batches. */
   readonly name: string;
-  /** Its kernels in their order. */
+  /** Its kernels, in order. */
   readonly dispatches: readonly Dispatch[];
-  /** Everything in it that leaves a choice of kernels. */
+  /** Everything in it that offers a choice of kernels. */
   readonly tunables: readonly Tunable<unknown>[];
 }
 
-/** Records the programs that a network, or a part of it, is compiled to on an adapter, without compiling anything. */
+/** Records the programs of a network, or a part of it, for an adapter, without compiling anything. */
 export function recordPrograms(
   description: NetworkDescription,
   gpu: Gpu,

@@ -8,8 +8,9 @@ import type { NetworkPart, PartLayer } from './part.js';
 import { recordGather } from './spread.js';
 
 /**
- * Records the forward pass of a layer that sums over its input, piece by piece: of the piece that is at home while the
- * others are on their way. Sums are added in the order of the adapters. Gives the whole input as well: backward needs it.
+ * Records the forward pass of a layer that sums over its input, piece by piece: it starts with the local piece while
+ * the others are in transit. Sums are added in the order of the adapters. Returns the whole input as well, because
+ * backward needs it.
  */
 export function recordSplitSum(
   recorder: Recorder,
@@ -54,7 +55,7 @@ function recordColumns(
 ): Tensor {
   const [rows = 1, ...rest] = weight.shape;
   const row = weight.elements / rows;
-  // A dense layer has as many columns for each map as that has values.
+  // A dense layer has as many columns per map as the map has values.
   const [begin, length] = [(row / of) * first, (row / of) * count];
   const [inputs = 1, ...kernel] = rest;
   const columns = recorder.tensor(label, [rows, (inputs / of) * count, ...kernel], { dataType: weight.dataType });

@@ -5,14 +5,14 @@ import { bytesPerElement, type DataType, type Tensor } from '../kernel/tensor.js
 import { elementCount, type Shape } from '../shape.js';
 import type { NetworkPart, Range, Spread } from './part.js';
 
-/** What one adapter holds of a spread activation, as a rectangle of the matrix `[features][images]` that memory holds. */
+/** One adapter's piece of a spread activation, as a rectangle of the matrix `[features][images]` in memory. */
 interface Piece {
   readonly shape: Shape;
   readonly features: Range;
   readonly images: Range;
 }
 
-/** What the adapter of a number holds. */
+/** The piece of the adapter with this number. */
 export function pieceOf({ shape, over, ranges }: Spread, adapter: number): Piece {
   const [images = 0, ...rest] = shape;
   const range = ranges[adapter]!;
@@ -28,14 +28,14 @@ export function pieceOf({ shape, over, ranges }: Spread, adapter: number): Piece
   };
 }
 
-/** WGSL for where the element `i` of a piece lies in the whole. */
+/** WGSL for the position of a piece's element `i` in the whole. */
 function placeInWhole({ features, images }: Piece, { shape }: Spread): string {
   const all = shape[0]!;
   if (images.count === all) return `i + ${features.first * all}u`;
   return `(i / ${images.count}u + ${features.first}u) * ${all}u + i % ${images.count}u + ${images.first}u`;
 }
 
-/** A piece of what every adapter holds all of. */
+/** Records a copy of one piece of an activation that every adapter has in full. */
 export function recordPiece(
   recorder: Recorder,
   label: string,
@@ -56,7 +56,7 @@ export function recordPiece(
   return part;
 }
 
-/** An activation of which every adapter has all, from the piece of one adapter and zeros. */
+/** Records an activation of which every adapter has all, from the piece of one adapter and zeros. */
 export function recordPadded(recorder: Recorder, label: string, part: Tensor, spread: Spread, self: number): Tensor {
   const { features, images } = pieceOf(spread, self);
   const whole = recorder.tensor(label, spread.shape, { dataType: part.dataType });
@@ -76,9 +76,10 @@ store_whole(i, select(0.0, load_part(select(0u, feature * ${images.count}u + ima
 }
 
 /**
- * Hands the own piece of an activation to the other adapters, and takes in theirs. Gives the whole, where it is wanted.
+ * Sends this adapter's piece of an activation to the other adapters, and receives theirs. Returns the whole, if wanted.
  *
- * @param use hears of each piece when it is there, the own one first; what it records runs while the next is on its way
+ * @param use called for each piece when it is available, this adapter's first; what it records runs while the next is
+ * in transit
  */
 export function recordGather(
   recorder: Recorder,
@@ -112,8 +113,8 @@ export function recordGather(
 }
 
 /**
- * Hands to the other adapters what an adapter adds to their pieces. What it gives takes in what they add to the own one, and
- * gives the sum, always in the order of the adapters.
+ * Sends this adapter's contributions to the pieces of the other adapters. The returned function receives their
+ * contributions to its own piece, and returns the sum, always added in the order of the adapters.
  */
 export function recordScatter(
   recorder: Recorder,
@@ -153,14 +154,17 @@ export function recordScatter(
   };
 }
 
-/** Hands a tensor of which every adapter has its own values to the others. What it gives takes in theirs, and gives the sum, the same bits on all. */
+/**
+ * Sends a tensor of which every adapter has its own values to the others. The returned function receives theirs, and
+ * returns the sum, with the same bits on all adapters.
+ */
 export function recordSum(
   recorder: Recorder,
   label: string,
   addends: Tensor,
   { index, count }: NetworkPart,
 ): () => Tensor {
-  // Nobody's piece is smaller than the whole.
+  // Every piece is the whole.
   const images = Array.from({ length: count }, () => ({ first: 0, count: addends.shape[0]! }));
   return recordScatter(
     recorder,
@@ -171,7 +175,10 @@ export function recordSum(
   );
 }
 
-/** Where a piece is a run of whole words in the memory of the whole: which. Images of many maps are not. */
+/**
+ * The words of a piece that is contiguous in the memory of the whole and consists of whole words; undefined for others,
+ * such as images of many maps.
+ */
 function placeInMemory({ dataType }: Tensor, spread: Spread, adapter: number): Transfer['part'] {
   const { features, images } = pieceOf(spread, adapter);
   const all = spread.shape[0]!;
@@ -180,7 +187,7 @@ function placeInMemory({ dataType }: Tensor, spread: Spread, adapter: number): T
   return images.count === all && whole ? part : undefined;
 }
 
-/** A tensor as it is, or a copy that is stored otherwise. */
+/** The tensor itself, or a copy with another data type. */
 function recordAs(recorder: Recorder, label: string, from: Tensor, dataType: DataType): Tensor {
   if (from.dataType === dataType) return from;
   const to = recorder.tensor(label, from.shape, { dataType });

@@ -9,17 +9,17 @@ import { allTensors, type NetworkTensors, networkTensors, type ProgramOptions } 
 import { type Kept, type NetworkPart, partParameters, partState } from './part.js';
 import { recordEvaluation, recordMicroBatch, recordTraining, recordUpdates } from './programs.js';
 
-/** A part of a network, and the adapter that it is for. */
+/** A part of a network, and its adapter. */
 export interface PlacedPart {
   readonly gpu: Gpu;
   readonly part: NetworkPart;
 }
 
-/** A tensor of a network that outlives a step, as seen from outside. */
+/** A tensor of a network that outlives a step, as part of the public interface. */
 export interface Named {
   readonly path: string;
   readonly shape: Shape;
-  /** Path of the parameter that adapters share it out like. Default: its own. */
+  /** Path of the parameter that it is divided like. Default: its own. */
   readonly ofParameter?: string;
 }
 
@@ -60,10 +60,10 @@ export class Station {
   readonly tensors: NetworkTensors;
   readonly programs: StationPrograms<Program>;
   readonly #kept: ReadonlyMap<string, Kept>;
-  /** Where images are put in order on their way to the adapter; made when it is first needed. */
+  /** Staging memory in which images are converted for the adapter; allocated on first use. */
   #staged: Float32Array<ArrayBuffer> | undefined;
 
-  /** @param end where it meets the others, where there are others */
+  /** @param end its end of the exchange with the other adapters, if there are any */
   constructor(
     description: NetworkDescription,
     { gpu, part }: PlacedPart,
@@ -77,7 +77,7 @@ export class Station {
     this.programs = createPrograms(gpu, programsOf(part, options, this.tensors), end);
   }
 
-  /** Brings those of a batch's images to the adapter that are its own; what is missing of the batch becomes 0. */
+  /** Writes the adapter's own images of a batch; if the batch is not full, the rest becomes 0. */
   writeImages({ shape, data }: HostTensor): void {
     const { input } = this.tensors;
     const { first, count } = this.part.images;
@@ -95,7 +95,7 @@ export class Station {
     writeTensor(this.gpu, this.tensors.labels, labels);
   }
 
-  /** Takes all images of a batch from another tensor on the adapter. */
+  /** Copies all images of a batch from another tensor on the adapter. */
   copyImages(images: Tensor): void {
     const { input } = this.tensors;
     const encoder = this.gpu.device.createCommandEncoder();
@@ -103,7 +103,7 @@ export class Station {
     this.gpu.device.queue.submit([encoder.finish()]);
   }
 
-  /** What the adapter keeps of a tensor that outlives a step. */
+  /** The adapter's part of a tensor that outlives a step. */
   kept({ path, ofParameter = path }: Named): Kept | undefined {
     return this.#kept.get(ofParameter);
   }

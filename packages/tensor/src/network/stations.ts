@@ -8,7 +8,7 @@ import { RankMessages, type Ranks } from './ranks.js';
 import { type PlacedPart, Station } from './station.js';
 import type { Turns } from './turns.js';
 
-/** All adapters of a network, and what they do together. */
+/** All adapters of a network, and their joint operations. */
 export class Stations {
   readonly all: readonly Station[];
   /** Where adapters meet, and ranks; only where there are several. */
@@ -28,12 +28,15 @@ export class Stations {
     this.all = placed.map((part, self) => new Station(description, part, options, exchange && { exchange, self }));
   }
 
-  /** The adapter that results are read from: those of all are the same. */
+  /** The adapter from which results are read: all have the same. */
   get first(): Station {
     return this.all[0]!;
   }
 
-  /** Runs a program on each adapter: `begun` when all have their first piece of work, `done` when all have the last. */
+  /**
+   * Runs a program on each adapter. `begun` resolves when all have submitted their first piece of work, `done` when all
+   * have submitted the last.
+   */
   run(
     programs: readonly Program[],
     scalars: Readonly<Record<string, number>>,
@@ -48,9 +51,9 @@ export class Stations {
       await program.run(scalars, { begun, ...(index === 0 && afterwards && { afterwards }) });
     });
     const done = this.together(what, runs);
-    // Where one fails, it may never begin.
+    // If one fails, it may never begin.
     const begun = Promise.race([Promise.all(begins), done]);
-    // Who waits for either hears of a failure; nobody may wait for the other.
+    // A caller that waits for either promise sees the failure; possibly nobody waits for the other one.
     for (const promise of [begun, done]) promise.catch(() => undefined);
     return { begun, done };
   }
@@ -78,13 +81,13 @@ export class Stations {
     }
   }
 
-  /** Has something disposed along with the stations. */
+  /** Disposes a resource together with the stations. */
   disposeAlong<Resource extends { dispose(): void }>(resource: Resource): Resource {
     this.#along.push(resource);
     return resource;
   }
 
-  /** Refuses every operation from now on and gives all memory back. */
+  /** Refuses every operation from now on and frees all memory. */
   stop(reason: Error): void {
     if (!this.#turns.stop(reason)) return;
     this.exchange?.fail(reason);

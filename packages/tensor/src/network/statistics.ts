@@ -4,32 +4,32 @@ import type { Tensor, Values } from '../kernel/tensor.js';
 import type { Layer } from './layer.js';
 import type { NetworkPart } from './part.js';
 
-/** What can be said of many values in three numbers. */
+/** Three numbers that summarize many values. */
 export interface ValueStatistics {
-  /** How many are not finite. */
+  /** Number of values that are not finite. */
   readonly nonFinite: number;
-  /** The largest magnitude, and the mean of all, of those that are finite. */
+  /** Over the finite values: the largest magnitude, and the mean magnitude. */
   readonly largest: number;
   readonly mean: number;
 }
 
-/** How a layer fares in one step. */
+/** Statistics of a layer in one step. */
 export interface LayerStatistics {
   readonly layer: string;
   readonly output: ValueStatistics;
-  /** Of each parameter, by name: its values, and its gradient. */
+  /** For each parameter, by name: its values, and its gradient. */
   readonly parameters: Readonly<
     Record<string, { readonly value: ValueStatistics; readonly gradient: ValueStatistics }>
   >;
 }
 
-/** Invocations that share out a tensor between them. */
+/** Invocations that share a tensor. */
 const lanes = 256;
 
 /** The shape of the tensor that {@link recordStatistics} writes. */
 export const statisticsShape = [3, lanes] as const;
 
-/** Records what {@link statisticsOf} needs to know of a tensor. */
+/** Records the partial results from which {@link statisticsOf} computes the statistics of a tensor. */
 export function recordStatistics(recorder: Recorder, x: Tensor, result: Tensor): void {
   recordPerElement(recorder, {
     label: `${x.label}/statistics`,
@@ -54,7 +54,7 @@ export function recordStatistics(recorder: Recorder, x: Tensor, result: Tensor):
   });
 }
 
-/** What was recorded by {@link recordStatistics}, in words. */
+/** The statistics from the results of {@link recordStatistics}. */
 export function statisticsOf(values: Values): ValueStatistics {
   const row = (index: number) => [...values.subarray(index * lanes, (index + 1) * lanes)];
   const sum = (numbers: readonly number[]) => numbers.reduce((total, value) => total + value, 0);
@@ -62,8 +62,8 @@ export function statisticsOf(values: Values): ValueStatistics {
 }
 
 /**
- * What can be said of a whole of so many elements, of which adapters saw parts. Where they saw more than there is, each of
- * them saw all of it.
+ * The statistics of a tensor with this many elements, of which each adapter saw a part. If they saw more elements than
+ * there are, each of them saw the whole.
  */
 export function combined(
   parts: readonly (ValueStatistics & { readonly elements: number })[],
@@ -78,7 +78,9 @@ export function combined(
   };
 }
 
-/** The same part of a network, whose forward pass calls `seen` with what each layer gives before anything overwrites it. */
+/**
+ * The same part of a network, whose forward pass calls `seen` with each layer's output before anything overwrites it.
+ */
 export function watched(
   part: NetworkPart,
   seen: (recorder: Recorder, layer: Layer, output: Tensor) => void,

@@ -3,19 +3,19 @@ import type { GPUCommandEncoder } from '../adapter/webgpu.js';
 import { createReadback, type Readback, type Tensor } from '../kernel/tensor.js';
 import type { StepResult, StepUnderWay } from './network.js';
 
-/** One computes while the next is made ready; more would only take memory and keep an interruption waiting. */
+/** One computes while the next is prepared; more would only take memory and delay an interruption. */
 const most = 2;
 
-/** The shortest of so many last steps tells how long the next one takes... */
+/** The shortest of this many previous steps predicts the duration of the next one... */
 const remembered = 3;
 
-/** ...once so many are known: drivers compile in the first one. */
+/** ...once this many are known: drivers compile in the first one. */
 const enough = 2;
 
-/** Milliseconds. A step that is waited for less was done already... */
+/** Milliseconds. If the wait for a step is shorter than this, the step was already done... */
 const shortestWait = 2;
 
-/** ...and is taken for one that takes this share of the time. */
+/** ...and its duration is assumed to be this fraction of the prediction. */
 const shorter = 0.85;
 
 interface Entry extends StepUnderWay {
@@ -24,8 +24,8 @@ interface Entry extends StepUnderWay {
 }
 
 /**
- * The steps that were handed to the adapter and are not known to be done. Each has a small buffer of its own for what it
- * measures, so that to read a step's results is to wait for that step and for none after it.
+ * Steps that were submitted to the adapter and are not known to be done. Each has its own small buffer for its results,
+ * so that reading them waits for that step and not for later ones.
  */
 export class StepsUnderWay {
   readonly #batch: number;
@@ -41,8 +41,8 @@ export class StepsUnderWay {
   }
 
   /**
-   * Submits a step when there is room for it; `submit` must have the encoder called before it submits the last of it, and
-   * give what ends with that.
+   * Submits a step when there is room for it. `submit` must call back with the encoder before it submits the last
+   * piece, and return a promise that resolves with that.
    */
   async submit(
     submit: (encode: (encoder: GPUCommandEncoder) => void) => Promise<{ readonly handover: Promise<unknown> }>,
@@ -91,14 +91,14 @@ export class StepsUnderWay {
 }
 
 /**
- * Knows about how long a step takes. While a promise of the adapter is pending, the `webgpu` package polls without a
- * pause and takes a core away from a driver that computes on the processor, so most of a step is better slept through.
+ * Estimates the duration of a step. While a promise of the adapter is pending, the `webgpu` package busy-polls and
+ * takes a core away from a software driver, so it is better to sleep for most of a step.
  */
 class Pace {
   readonly #sleeps: boolean;
-  /** What the last steps took. */
+  /** Durations of the last steps. */
   readonly #milliseconds: number[] = [];
-  /** When the step before was done. */
+  /** When the previous step was done. */
   #done = 0;
 
   constructor(sleeps: boolean) {
@@ -108,7 +108,8 @@ class Pace {
   /**
    * Sleeps until a step is nearly done.
    *
-   * @param followed whether another step is under way, so that the adapter does not wait if this sleeps a little too long
+   * @param followed whether another step is in flight, so that the adapter does not idle if this sleeps a little too
+   * long
    */
   async rest(submitted: number, followed: boolean): Promise<void> {
     if (!this.#sleeps || this.#milliseconds.length < enough) return;
@@ -117,11 +118,11 @@ class Pace {
     if (left >= 1) await new Promise((resolve) => setTimeout(resolve, left));
   }
 
-  /** @param rested when it was waited for */
+  /** @param rested when the wait for it began */
   note(submitted: number, rested: number): void {
     const now = performance.now();
     const took = now - Math.max(submitted, this.#done);
-    // Where it was done by then, all that is known is that it took less: something else had held up those before.
+    // If the step was already done, we only know an upper bound: something else had delayed the steps before.
     this.#milliseconds.push(now - rested < shortestWait ? shorter * took : took);
     if (this.#milliseconds.length > remembered) this.#milliseconds.shift();
     this.#done = now;

@@ -7,7 +7,7 @@ import { putSlice, sliceOf } from './part.js';
 import type { Named, Station } from './station.js';
 import type { Stations } from './stations.js';
 
-/** Values of one kind that outlive a step, whole as seen from outside, however the adapters share them out. */
+/** Values of one kind that outlive a step. To callers they are whole, no matter how the adapters divide them. */
 export class StoredValues {
   readonly names: readonly Named[];
   readonly #network: string;
@@ -17,7 +17,7 @@ export class StoredValues {
 
   /**
    * @param network its name, for errors
-   * @param what what such a value is called: `parameter`
+   * @param what the term for such a value: `parameter`
    * @param tensorsOf the values of an adapter by path
    */
   constructor(
@@ -39,7 +39,7 @@ export class StoredValues {
     return readShared(this.#stations, names, this.#tensorsOf);
   }
 
-  /** Hands each adapter what it keeps of one value. */
+  /** Gives each adapter its part of one value. */
   write(named: Named, values: Float32Array): void {
     for (const station of this.#stations.all) {
       const tensor = this.#tensorsOf(station).get(named.path)!;
@@ -50,14 +50,14 @@ export class StoredValues {
   /**
    * Writes all values.
    *
-   * @throws CheckpointError, before anything is written, that names a value which is missing, unknown or of another shape
+   * @throws CheckpointError, before anything is written, that names a missing, unknown or misshapen value
    */
   load(given: Readonly<Record<string, HostTensor>>): void {
     this.check(given);
     for (const named of this.names) this.write(named, given[named.path]!.data);
   }
 
-  /** @throws CheckpointError that names a value which is missing, unknown or of another shape */
+  /** @throws CheckpointError that names a missing, unknown or misshapen value */
   check(given: Readonly<Record<string, HostTensor>>): void {
     const known = new Set(this.names.map(({ path }) => path));
     for (const path of Object.keys(given)) {
@@ -76,7 +76,7 @@ export class StoredValues {
   }
 }
 
-/** Puts together what the adapters keep of some tensors. */
+/** Assembles tensors from the adapters' parts. */
 export async function readShared(
   stations: Stations,
   names: readonly Named[],
@@ -102,7 +102,7 @@ export async function readShared(
   return named(whole);
 }
 
-/** What the optimizer keeps of each parameter, by the parameter that it is cut as; and what else there is. */
+/** The names of the optimizer's state: per parameter, with the parameter that it is divided like, and other values. */
 export function stateNames(
   learned: readonly LearnedParameter[],
   state: ReadonlyMap<string, Tensor>,

@@ -1,10 +1,10 @@
 import { ConfigError } from '../errors.js';
 
-/** One operation of a network at a time: they share the input, the labels and the results. */
+/** Runs one operation of a network at a time, because they share the input, the labels and the results. */
 export class Turns {
   readonly #name: string;
   #queue: Promise<unknown> = Promise.resolve();
-  /** Ends when all that an operation left to be handed to the adapters is handed over. */
+  /** Resolves when everything that the last operation left to submit has been submitted. */
   #handover: Promise<unknown> = Promise.resolve();
   #handing = false;
   /** Why every operation is refused. */
@@ -15,12 +15,12 @@ export class Turns {
     this.#name = name;
   }
 
-  /** Why every operation is refused; nothing as long as none is. */
+  /** Why every operation is refused; undefined while operations are accepted. */
   get end(): Error | undefined {
     return this.#end;
   }
 
-  /** Runs an operation after all that were asked for before it, and after what they left to be handed over. */
+  /** Runs an operation after all earlier ones, and after everything that they left to submit. */
   take<Result>(operation: () => Promise<Result>): Promise<Result> {
     if (this.#end) return Promise.reject(this.#end);
     const result = this.#queue
@@ -34,9 +34,9 @@ export class Turns {
   }
 
   /**
-   * Keeps the next operation waiting for work that this one leaves to be handed to the adapters.
+   * Makes the next operation wait until this one's remaining work has been submitted.
    *
-   * @param inPieces whether something that is written at once would lie between the pieces of that work
+   * @param inPieces whether a write in between would affect the remaining pieces of that work
    */
   handOver(done: Promise<unknown>, inPieces: boolean): void {
     this.#handing = inPieces;
@@ -47,15 +47,15 @@ export class Turns {
       });
   }
 
-  /** For what is done at once, out of turn: throws where it would lie between the pieces of a step. */
+  /** For writes that do not wait for their turn: throws if they would affect a step that is partly submitted. */
   refuseWhileHanding(): void {
     this.#refuseAfterEnd();
     if (this.#handing) {
-      throw new ConfigError(`${this.#name}: a step is under way on several adapters; wait for its result first`);
+      throw new ConfigError(`${this.#name}: a step is in flight on several adapters; wait for its result first`);
     }
   }
 
-  /** Refuses every operation from now on; false where that is so already. */
+  /** Refuses every operation from now on; returns false if that was already so. */
   stop(reason: Error): boolean {
     if (this.#end) return false;
     this.#end = reason;

@@ -3,7 +3,7 @@ import { ConfigError } from '../errors.js';
 import { outputSize, type Padding, type Pair, paddingOf, pair } from './windows.js';
 
 describe('pair', () => {
-  it('gives one number to both axes and keeps [height, width]', () => {
+  it('applies one number to both axes and keeps [height, width]', () => {
     expect(pair('conv1', 'kernel', 11)).toEqual([11, 11]);
     expect(pair('conv1', 'kernel', [3, 5])).toEqual([3, 5]);
     expect(pair('conv1', 'padding', 0, 0)).toEqual([0, 0]);
@@ -65,13 +65,13 @@ describe('outputSize', () => {
     expect(outputSize(13, 3, 2, 0, 0)).toBe(6);
   });
 
-  it('lets the last window overhang with ceil, as the 2012 code does at 224 and in its CIFAR-10 nets', () => {
+  it('lets the last window overhang with ceil, as the 2012 code does at 224 and in its networks for CIFAR-10', () => {
     expect(outputSize(224, 11, 4, 0, 0)).toBe(54);
     expect(outputSize(224, 11, 4, 0, 0, 'ceil')).toBe(55);
     expect([32, 16, 8].map((input) => outputSize(input, 3, 2, 0, 0, 'ceil'))).toEqual([16, 8, 4]);
   });
 
-  it('agrees with a window pushed along the axis step by step', () => {
+  it('agrees with a window moved along the axis step by step', () => {
     for (let input = 1; input <= 9; input++) {
       for (let size = 1; size <= 5; size++) {
         for (let stride = 1; stride <= 4; stride++) {
@@ -80,7 +80,7 @@ describe('outputSize', () => {
               const starts = Array.from({ length: 20 }, (_, window) => window * stride - before);
               const whole = starts.filter((start) => start + size <= input + after);
               expect(outputSize(input, size, stride, before, after)).toBe(whole.length);
-              // One more than the whole ones where something is left over and the window still begins inside.
+              // One more than the whole windows, if something is left over and the window still begins inside.
               const next = starts[whole.length]!;
               const leftOver = whole.length === 0 || starts[whole.length - 1]! + size < input + after;
               const overhangs = leftOver && next < input && next + size - stride < input + after;
@@ -92,7 +92,7 @@ describe('outputSize', () => {
     }
   });
 
-  it('says 0 where no window fits', () => {
+  it('is 0 if no window fits', () => {
     expect(outputSize(2, 3, 1, 0, 0)).toBe(0);
     expect(outputSize(2, 9, 1, 1, 1, 'ceil')).toBe(0);
   });

@@ -3,7 +3,7 @@ import { ConfigError } from '../errors.js';
 /** A size along both axes of an image: one number for both, or `[height, width]`. */
 export type Pair = number | readonly [height: number, width: number];
 
-/** Rows and columns of nothing around an image. */
+/** Rows and columns of zeros around an image. */
 export interface Padding {
   readonly top: number;
   readonly left: number;
@@ -11,7 +11,7 @@ export interface Padding {
   readonly right: number;
 }
 
-/** What a window that does not fit a whole number of times does: it is left out, or it overhangs the far border. */
+/** What happens to a last window that does not fit completely: it is omitted, or it extends beyond the far border. */
 export type Rounding = 'floor' | 'ceil';
 
 /**
@@ -19,8 +19,8 @@ export type Rounding = 'floor' | 'ceil';
  *
  * @param layer - the layer's name, for the error
  * @param option - the option's name, for the error
- * @param least - the least value allowed. Default: 1
- * @throws ConfigError where the value is anything but whole numbers of at least `least`
+ * @param least - the smallest allowed value. Default: 1
+ * @throws ConfigError unless all values are whole numbers of at least `least`
  */
 export function pair(layer: string, option: string, value: Pair, least = 1): [height: number, width: number] {
   const numbers: readonly unknown[] = Array.isArray(value) ? value : [value, value];
@@ -38,7 +38,7 @@ export function pair(layer: string, option: string, value: Pair, least = 1): [he
  * name.
  *
  * @param layer - the layer's name, for the error
- * @throws ConfigError where the value is anything but whole numbers of at least 0
+ * @throws ConfigError unless all values are whole numbers of at least 0
  */
 export function paddingOf(layer: string, value: Pair | Padding): Padding {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -55,10 +55,10 @@ export function paddingOf(layer: string, value: Pair | Padding): Padding {
 }
 
 /**
- * How many windows lie along one axis. With `ceil` a last window may overhang the far border, but it begins inside the
- * input or the padding before it: the rule of Caffe, PyTorch and ONNX, and cuda-convnet's where windows overlap.
+ * The number of windows along one axis. With `ceil`, a last window may extend beyond the far border if it starts inside
+ * the input or its leading padding: the rule of Caffe, PyTorch and ONNX, and of cuda-convnet if windows overlap.
  *
- * @returns 0 where no window fits; the layer then throws a `ShapeError`
+ * @returns 0 if no window fits; the layer then throws a `ShapeError`
  */
 export function outputSize(
   input: number,
@@ -78,7 +78,7 @@ function isWhole(value: unknown, least: number): value is number {
   return Number.isSafeInteger(value) && (value as number) >= least;
 }
 
-/** JSON, but with NaN and Infinity in plain sight. */
+/** JSON, but with visible NaN and Infinity. */
 function written(value: unknown): string {
   return (
     JSON.stringify(value, (_key, part: unknown) => (typeof part === 'number' ? `${part}` : part))?.replaceAll(

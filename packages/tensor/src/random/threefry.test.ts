@@ -49,7 +49,7 @@ describe('threefry2x32', () => {
 });
 
 describe('draws', () => {
-  test('normal draws have mean 0 and deviation 1 within five standard errors, over 100,000 pairs', () => {
+  test('normal draws have mean 0 and standard deviation 1 within five standard errors, over 100,000 pairs', () => {
     const count = 100_000;
     let sum = 0;
     let squares = 0;
@@ -72,7 +72,7 @@ describe('draws', () => {
     }
   });
 
-  test('uniform draws lie in [0, 1)', () => {
+  test('uniform draws are in [0, 1)', () => {
     expect(uniformFromBits(0)).toBe(0);
     expect(uniformFromBits(0xffffffff)).toBe(1 - 2 ** -24);
   });

@@ -1,13 +1,13 @@
 /**
- * Threefry-2x32 with 20 rounds: counter-based random numbers (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
- * SC 2011). A value depends on key and counter only, so it is the same on any adapter, in any order, after any resume.
- * The project's convention: the key is (seed, stream), the counter is (index, step).
+ * Threefry-2x32 with 20 rounds: counter-based random numbers (Salmon et al., "Parallel random numbers: as easy as 1, 2,
+ * 3", SC 2011). A value depends only on key and counter, so it is the same on any adapter, in any order, after any
+ * resume. The project's convention: the key is (seed, stream), the counter is (index, step).
  */
 
 const rotations = [13, 15, 26, 6, 17, 29, 16, 24] as const;
 const parity = 0x1bd11bda;
 const rounds = 20;
-/** Of the rounds before an odd injection of the key, and before an even one. */
+/** Rotations of the rounds before an odd injection of the key, and before an even one. */
 const [odd, even] = [rotations.slice(0, 4), rotations.slice(4)];
 
 /** Two random 32-bit words for a key of two words and a counter of two words. */
@@ -18,7 +18,7 @@ export function threefry2x32(key0: number, key1: number, counter0: number, count
 
 const two = new Uint32Array(2);
 
-/** The same into the first two of `words`: for millions of draws, of which none makes an array of its own. */
+/** The same, written to the first two elements of `words`: for millions of samples without an array for each. */
 export function threefryInto(words: Uint32Array, key0: number, key1: number, counter0: number, counter1: number): void {
   let a = key0 | 0;
   let b = key1 | 0;
@@ -67,14 +67,14 @@ export function streamOf(text: string): number {
   return hash >>> 0;
 }
 
-/** A 32-bit word as a number in [0, 1), by its upper 24 bits: exact in float32, and the same on the adapter. */
+/** A 32-bit word as a number in [0, 1), from its upper 24 bits: exact in float32, and the same on the adapter. */
 export function uniformFromBits(bits: number): number {
   return (bits >>> 8) * 2 ** -24;
 }
 
 /**
- * Two independent draws from N(0, 1) for two random words, by the Box-Muller transform in float64.
- * The first word is taken to (0, 1] so that its logarithm is finite.
+ * Two independent samples of N(0, 1) from two random words, by the Box-Muller transform in float64. The first word is
+ * mapped to (0, 1] so that its logarithm is finite.
  */
 export function normalPairFromBits(bits0: number, bits1: number): [number, number] {
   const radius = Math.sqrt(-2 * Math.log((bits0 + 1) * 2 ** -32));

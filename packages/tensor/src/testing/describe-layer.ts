@@ -6,24 +6,25 @@ import { LayerChecks } from './layer-checks.js';
 import type { LayerCase, LayerSuite } from './layer-suite.js';
 import { testGpu } from './values.js';
 
-/** The ways to share operands between invocations, by what the adapter says that it is. */
+/** The families of product kernels, with the adapter options that select them. */
 const adapters: readonly (readonly [name: string, options: GpuOptions, kind?: 'hardware'])[] = [
-  ['with subgroups where the adapter has them', {}],
+  ['with subgroups if the adapter has them', {}],
   ['without subgroups', { subgroups: false }],
   ['through workgroup memory, as on a GPU', { subgroups: false }, 'hardware'],
 ];
 
 /**
- * Describes what every layer promises, for a runner to test: shapes; values of a float64 reference, on every way to share
- * operands; gradients that are slopes; batches of 1 (or the smallest) and of an odd number; micro-batches; columns; 16-bit storage (where the
- * adapter has `shader-f16`); equal bits in every run; NaN that stays in its image; reuse for other inputs; no buffer left behind.
+ * Describes the contract of every layer as tests for a runner: shapes; values against a float64 reference, for every
+ * family of product kernels; gradients against finite differences; batches of 1 (or the smallest) and of odd size;
+ * micro-batches; columns; 16-bit storage (if the adapter has `shader-f16`); the same bits in every run; a NaN that
+ * stays within its image; reuse for other inputs; no leaked buffers.
  *
  * ```ts
  * import { describe, it } from 'vitest';
  * describeLayer(leakyRelu, [{ options: {}, input: [3, 5, 7, 1] }], { describe, it });
  * ```
  *
- * @param layer makes the layer
+ * @param layer creates the layer
  */
 export function describeLayer<Options>(
   layer: (options: Options) => Layer,
@@ -40,26 +41,25 @@ export function describeLayer<Options>(
           await withoutLeaks(await testGpu(), run);
         });
       for (const [name, options, as] of adapters) {
-        it(`${suite.reference ? 'gives what the definition says' : 'has the shapes that it says'}, ${name}`, async () => {
+        it(`${suite.reference ? 'matches the definition' : 'has the declared shapes'}, ${name}`, async () => {
           await withoutLeaks(await testGpu(options, as), (gpu) => check.values(gpu));
         });
       }
-      test('takes the smallest batch and an odd one', (gpu) => check.batches(gpu));
+      test('accepts the smallest batch and an odd one', (gpu) => check.batches(gpu));
       test('gives the same bits in every run', (gpu) => check.repeats(gpu));
-      test('records no input gradient where none is needed, and the same parameter gradients', (gpu) =>
-        check.lowest(gpu));
-      test('is made once for any input', (gpu) => check.reuse(gpu));
-      test('stores 16 bits in mixed precision, where the adapter has shader-f16', (gpu) => check.mixed(gpu));
+      test('records no input gradient if none is needed, and the same parameter gradients', (gpu) => check.lowest(gpu));
+      test('can be reused for any input', (gpu) => check.reuse(gpu));
+      test('stores 16 bits in mixed precision, if the adapter has shader-f16', (gpu) => check.mixed(gpu));
       if (layer(one.options).takesGradientEpilogue) {
         for (const [name, options, as] of adapters) {
-          it(`does to its input gradient what the layer below does, ${name}`, async () => {
+          it(`includes the backward pass of the layer below, ${name}`, async () => {
             await withoutLeaks(await testGpu(options, as), (gpu) => check.gradientEpilogue(gpu));
           });
         }
       }
-      if (suite.hasSlopes ?? true) test('has gradients that are slopes of its output', (gpu) => check.slopes(gpu));
+      if (suite.hasSlopes ?? true) test('has gradients that match finite differences', (gpu) => check.slopes(gpu));
       if (!suite.mixesImages) {
-        test('gives micro-batches what it gives the whole batch', (gpu) => check.microBatches(gpu));
+        test('computes the same in micro-batches as in the whole batch', (gpu) => check.microBatches(gpu));
         test('keeps NaN within its image', (gpu) => check.nan(gpu));
       }
       if (one.columns) test(`is the same in ${one.columns.count} columns`, (gpu) => check.columns(gpu));
@@ -70,5 +70,5 @@ export function describeLayer<Options>(
 async function withoutLeaks(gpu: Gpu, run: (gpu: Gpu) => Promise<void>): Promise<void> {
   const before = gpu.liveBuffers;
   await run(gpu);
-  if (gpu.liveBuffers !== before) throw new AlexError(`${gpu.liveBuffers - before} buffers were left behind`);
+  if (gpu.liveBuffers !== before) throw new AlexError(`${gpu.liveBuffers - before} buffers were leaked`);
 }

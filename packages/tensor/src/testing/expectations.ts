@@ -5,7 +5,7 @@ import type { RunLayerResult } from './run-layer.js';
 import { relativeError } from './values.js';
 
 export function expectShape(layer: Layer, what: string, got: HostTensor | undefined, shape: Shape): void {
-  if (!got) throw new AlexError(`${layer.name}: gives no ${what}`);
+  if (!got) throw new AlexError(`${layer.name}: returns no ${what}`);
   if (formatShape(got.shape) !== formatShape(shape)) {
     throw new AlexError(
       `${layer.name}: ${what} has the shape ${formatShape(got.shape)}, expected ${formatShape(shape)}`,
@@ -23,7 +23,7 @@ export function expectClose(
   const error = relativeError(got, want);
   if (!(error <= most)) {
     throw new AlexError(
-      `${layer.name}: ${what} is off by ${error.toExponential(1)} of its largest value, ${most} is allowed`,
+      `${layer.name}: ${what} is off by ${error.toExponential(1)} of its largest value, but only ${most} is allowed`,
     );
   }
 }

@@ -6,42 +6,42 @@ import { elementCount, formatShape, type HostTensor, type Shape } from '../shape
 import { type RunLayerOptions, runLayer } from './run-layer.js';
 import { randomTensor } from './values.js';
 
-/** Values to check a layer's gradients at. */
+/** Values at which to check a layer's gradients. */
 export interface GradientCase {
   /** The input, or its shape: `[N, C, H, W]` or `[N, F]`. A shape is filled with {@link separatedTensor}. */
   readonly input: HostTensor | Shape;
-  /** By name. Default: separated values of about the size that the layer would draw. */
+  /** By name. Default: separated values of about the size of the layer's initial values. */
   readonly parameters?: Readonly<Record<string, HostTensor>>;
   /** Whether the layer is in training. Default: true. */
   readonly training?: boolean;
-  /** Decides what is drawn, by the layer and here. Default: 0. */
+  /** Seed of the random values of the layer and of this check. Default: 0. */
   readonly seed?: number;
   /**
-   * How far a slope may be from what backward gives, as a fraction of the gradient's norm. Default: 1e-3, far above float32's
-   * rounding and far below what a wrong term makes.
+   * The largest allowed difference between a finite difference and the result of backward, as a fraction of the
+   * gradient's norm. Default: 1e-3, far above float32's rounding and far below the effect of a wrong term.
    */
   readonly tolerance?: number;
 }
 
-/** How far off the worst direction was, of one gradient. */
+/** The error of one gradient in the worst direction. */
 export interface GradientError {
   /** `input`, or a parameter's name. */
   readonly of: string;
-  /** |slope - gradient along the direction| / norm of the gradient. */
+  /** |finite difference - gradient along the direction| / norm of the gradient. */
   readonly error: number;
 }
 
-/** Directions that the slope is measured along, for each input and parameter. */
+/** Number of directions, for the input and each parameter. */
 const directions = 3;
 const defaultTolerance = 1e-3;
-/** Steps are no longer than this: central differences are off by the third derivative times its square. */
+/** The longest step: the error of central differences is the third derivative times the square of the step. */
 const longestStep = 1 / 64;
-/** Values are this far apart at least, so that a step a quarter as long crosses no kink and reverses no maximum. */
+/** The smallest distance between values, so that a step a quarter as long crosses no kink and reverses no maximum. */
 const leastSpacing = 1 / 128;
 
 /**
- * Values that no two of which are equal and none of which is zero, in random order, evenly spread from -2 to 2: steps
- * within a quarter of {@link spacingOf} cross neither a kink at 0 (ReLU) nor change which of them is the largest (max pooling).
+ * Distinct non-zero values in random order, evenly spread from -2 to 2. Steps within a quarter of {@link spacingOf}
+ * neither cross a kink at 0 (ReLU) nor change which value is the largest (max pooling).
  */
 export function separatedTensor(shape: Shape, seed: number): HostTensor {
   const length = elementCount(shape);
@@ -50,7 +50,7 @@ export function separatedTensor(shape: Shape, seed: number): HostTensor {
   const keys = Float64Array.from({ length }, (_, i) => threefry2x32(seed, stream, i, 0)[0] + i / length);
   const order = Array.from(keys.keys()).sort((a, b) => keys[a]! - keys[b]!);
   const data = new Float32Array(length);
-  // The half keeps every value off 0, for an odd number of them as well.
+  // The half keeps every value away from 0, even for an odd number of them.
   const middle = Math.floor(length / 2) - 0.5;
   for (const [rank, index] of order.entries()) data[index] = (rank - middle) * spacing;
   return { shape: [...shape], data };
@@ -61,11 +61,11 @@ function spacingOf(length: number): number {
 }
 
 /**
- * Holds what a layer's backward pass gives against slopes of its output: central differences of a random projection of
- * the output, along random directions, of the input and of each parameter. Inputs of a few hundred values are best.
+ * Compares a layer's backward pass with central differences of a random projection of the output, along random
+ * directions, of the input and of each parameter. Inputs of a few hundred values work best.
  *
- * @returns how far off each gradient was, for each case
- * @throws AlexError that names the layer, the gradient, its worst value and what was measured there
+ * @returns the error of each gradient, for each case
+ * @throws AlexError with the layer, the gradient, its worst value and the measured difference
  */
 export async function gradientCheck(
   gpu: Gpu,
@@ -84,7 +84,8 @@ async function checkCase(gpu: Gpu, layer: Layer, given: GradientCase): Promise<G
   for (const [index, { name, shape, initial }] of layer.parameters(input.shape).entries()) {
     if (parameters[name]) continue;
     const drawn = separatedTensor(shape, seed + 2 + index);
-    // Around a constant such as a scale of 1, or of about the size that is drawn; nothing so small that rounding shows.
+    // Around a constant such as a scale of 1, or of about the size of the initial values, but not so small that
+    // rounding matters.
     const [center, size] = initial.distribution === 'constant' ? [initial.value, 0.25] : [0, 0.25];
     parameters[name] = { shape: [...shape], data: drawn.data.map((value) => center + size * value) };
   }
@@ -105,7 +106,7 @@ async function checkCase(gpu: Gpu, layer: Layer, given: GradientCase): Promise<G
   const errors: GradientError[] = [];
   for (const check of checks) {
     const { of, values, gradient } = check;
-    if (!gradient) throw new AlexError(`${layer.name}: backward gives no gradient of ${of}`);
+    if (!gradient) throw new AlexError(`${layer.name}: backward returns no gradient of ${of}`);
     if (formatShape(gradient.shape) !== formatShape(values.shape)) {
       throw new AlexError(
         `${layer.name}: the gradient of ${of} has the shape ${formatShape(gradient.shape)}, ${of} has ${formatShape(values.shape)}`,
@@ -143,14 +144,14 @@ async function worstDirection(
     );
     const slope = await slopeAlong(signs, values, change, projection);
     const wanted = gradient.reduce((sum, value, i) => sum + value * signs[i]!, 0);
-    // Where the gradient is zero, so must the slope be.
+    // If the gradient is zero, the finite difference must be zero too.
     const error = Math.abs(slope - wanted) / (norm || 1);
     if (!(error <= worst)) worst = error;
   }
   return worst;
 }
 
-/** The slope of the projection along a direction, by what float32 makes of the steps. */
+/** The finite difference of the projection along a direction, with the steps as rounded to float32. */
 async function slopeAlong(
   direction: Float32Array,
   { shape, data }: HostTensor,
@@ -163,7 +164,10 @@ async function slopeAlong(
   return (above - below) / (2 * step);
 }
 
-/** The least distance of two values or of one from 0, but no less than what float32 can measure a slope with. */
+/**
+ * The smallest distance between two values, or between one and 0, but at least what float32 needs for finite
+ * differences.
+ */
 function smallestGap(data: Float32Array): number {
   const sorted = Float64Array.from(data, Math.abs).sort();
   let gap = sorted.length > 0 ? 2 * sorted[0]! : leastSpacing;
@@ -172,7 +176,7 @@ function smallestGap(data: Float32Array): number {
   return Math.min(Math.max(gap, leastSpacing / 2), 1);
 }
 
-/** Finds the value whose gradient is off the most. */
+/** Finds the value with the largest gradient error. */
 async function complaint(
   layer: Layer,
   { of, values, change }: Check,
@@ -193,8 +197,8 @@ async function complaint(
   }
   const position = positionOf(worst.at, values.shape).join(', ');
   return (
-    `${layer.name}: the gradient of ${of} is off by ${error.toExponential(1)} of its norm; the worst of it: at ` +
-    `[${position}] backward gives ${gradient.data[worst.at]!.toPrecision(6)}, central differences ${worst.slope.toPrecision(6)}`
+    `${layer.name}: the gradient of ${of} is off by ${error.toExponential(1)} of its norm; worst at ` +
+    `[${position}] backward returns ${gradient.data[worst.at]!.toPrecision(6)}, central differences ${worst.slope.toPrecision(6)}`
   );
 }
 

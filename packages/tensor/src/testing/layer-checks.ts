@@ -10,10 +10,10 @@ import { addChannels, channelsOf, imagesOf, ownShape, sliceTo } from './pieces.j
 import { type RunLayerOptions, type RunLayerResult, runLayer } from './run-layer.js';
 import { randomTensor } from './values.js';
 
-/** In 16 bits, a value has 11 significant bits; sums of some dozens of them lose another two or three. */
+/** A 16-bit value has 11 significant bits; sums of some dozens of values lose another two or three. */
 const mixedTolerance = 2e-2;
 
-/** What every layer promises, a method per promise: each throws where the layer does not keep it. */
+/** The contract of every layer, one method per property: each throws if the layer violates it. */
 export class LayerChecks<Options> {
   readonly #make: (options: Options) => Layer;
   readonly #case: LayerCase<Options>;
@@ -50,7 +50,7 @@ export class LayerChecks<Options> {
       const at = one.data.findIndex((value, i) => !Object.is(value, other.data[i]));
       if (at >= 0)
         throw new AlexError(
-          `${layer.name}: ${what}[${at}] is ${one.data[at]} once and ${other.data[at]} the next time`,
+          `${layer.name}: ${what}[${at}] is ${one.data[at]} in one run and ${other.data[at]} in the next`,
         );
     });
   }
@@ -59,7 +59,7 @@ export class LayerChecks<Options> {
     const { layer, values } = this.#drawn(this.#case.input, 4);
     const all = await runLayer(gpu, layer, values);
     const lowest = await runLayer(gpu, layer, { ...values, needsInputGradient: false });
-    if (lowest.inputGradient) throw new AlexError(`${layer.name}: records an input gradient that nobody needs`);
+    if (lowest.inputGradient) throw new AlexError(`${layer.name}: records an input gradient that is not needed`);
     for (const [name, gradient] of Object.entries(all.parameterGradients ?? {})) {
       expectClose(
         layer,
@@ -90,7 +90,7 @@ export class LayerChecks<Options> {
     );
   }
 
-  /** What the layer below does to each value, with numbers of which a wrong one shows. */
+  /** The backward pass of the layer below, with numbers for which an error is visible. */
   async gradientEpilogue(gpu: Gpu): Promise<void> {
     const [images, ...features] = this.#case.input;
     for (const batch of [images!, 4]) {
@@ -152,13 +152,13 @@ export class LayerChecks<Options> {
       const own = Math.floor(i / perImage) === 1;
       if (!own && !Object.is(value, clean.output.data[i])) {
         throw new AlexError(
-          `${layer.name}: a NaN in image 1 changes output[${i}], which is of image ${Math.floor(i / perImage)}`,
+          `${layer.name}: a NaN in image 1 changes output[${i}], which belongs to image ${Math.floor(i / perImage)}`,
         );
       }
     }
   }
 
-  /** The parts that columns are made of, put together, against the whole. */
+  /** Compares the combined parts of the columns with the whole. */
   async columns(gpu: Gpu): Promise<void> {
     const { count, from } = this.#case.columns!;
     const { layer, values } = this.#drawn(this.#case.input, 9);

@@ -6,17 +6,17 @@ export interface TestRunner {
   readonly it: (name: string, test: () => Promise<void>) => void;
 }
 
-/** A layer at one size. Ragged sizes find the most mistakes: primes, and none a multiple of 4. */
+/** A layer at one size. Ragged sizes find the most mistakes: primes, and no multiples of 4. */
 export interface LayerCase<Options> {
-  /** What the factory is given. */
+  /** Options for the factory. */
   readonly options: Options;
-  /** `[N, C, H, W]` or `[N, F]`; a few hundred values at most, since slopes are measured. */
+  /** `[N, C, H, W]` or `[N, F]`; at most a few hundred values, because of the finite differences. */
   readonly input: Shape;
-  /** That the layer can be shared out over so many columns, and what it reads of the layer below then. */
+  /** If the layer can be divided into columns: their number, and how they read the layer below. */
   readonly columns?: { readonly count: number; readonly from: 'own' | 'all' };
 }
 
-/** What a reference is given: values in outside layout. */
+/** The arguments of a reference: values in the public layout. */
 export interface ReferenceInput<Options> {
   readonly options: Options;
   readonly input: HostTensor;
@@ -24,7 +24,10 @@ export interface ReferenceInput<Options> {
   readonly outputGradient: HostTensor;
 }
 
-/** What a reference gives, in float64 and outside layout. What is left out is held against slopes only. */
+/**
+ * The results of a reference, in float64 and the public layout. Omitted gradients are only compared with finite
+ * differences.
+ */
 export interface ReferenceOutput {
   readonly output: ArrayLike<number>;
   readonly inputGradient?: ArrayLike<number>;
@@ -34,14 +37,14 @@ export interface ReferenceOutput {
 export interface LayerSuite<Options> extends TestRunner {
   /** Float64 loops from the definition, independent of the layer. */
   readonly reference?: (values: ReferenceInput<Options>) => ReferenceOutput;
-  /** Draws an input. Default: N(0, 1). */
+  /** Generates an input. Default: N(0, 1). */
   readonly draw?: (shape: Shape, seed: number) => HostTensor;
-  /** The smallest batch that the layer takes. Default: 1. */
+  /** The smallest batch that the layer accepts. Default: 1. */
   readonly smallestBatch?: number;
   /** Whether an image's output depends on other images of the batch, as in batch normalization. Default: false. */
   readonly mixesImages?: boolean;
-  /** Whether slopes can be measured: not where the layer draws at every run what it does. Default: true. */
+  /** Whether finite differences work: not if the layer makes random choices in every run. Default: true. */
   readonly hasSlopes?: boolean;
-  /** Largest differences, as fractions of the largest wanted magnitude. Default: 1e-5 and 1e-4. */
+  /** Largest allowed differences, as fractions of the largest expected magnitude. Default: 1e-5 and 1e-4. */
   readonly tolerance?: { readonly output?: number; readonly gradient?: number };
 }

@@ -1,6 +1,6 @@
 import { elementCount, elementsPerImage, type HostTensor, type Shape } from '../shape.js';
 
-// Pieces of tensors in outside layout: images of a batch, channels of a column.
+// Pieces of tensors in the public layout: images of a batch, channels of a column.
 
 export function imagesOf({ shape, data }: HostTensor, first: number, count: number): HostTensor {
   const perImage = elementsPerImage(shape);
@@ -16,7 +16,7 @@ export function channelsOf(tensor: HostTensor, index: number, count: number): Ho
   return sliceTo(tensor, ownShape(tensor.shape, count), index);
 }
 
-/** The `index`-th of the pieces of a shape that a tensor is cut into, along the axis where they differ. */
+/** The `index`-th of the pieces of this shape that a tensor is divided into, along the axis in which they differ. */
 export function sliceTo({ shape, data }: HostTensor, piece: Shape, index: number): HostTensor {
   const axis = shape.findIndex((size, at) => size !== piece[at]);
   if (axis < 0) return { shape: [...shape], data };
@@ -30,7 +30,7 @@ export function sliceTo({ shape, data }: HostTensor, piece: Shape, index: number
   return { shape: [...piece], data: result };
 }
 
-/** Adds a column's input gradient where it belongs: to its own channels, or to all. */
+/** Adds a column's input gradient to its own channels, or to all. */
 export function addChannels(
   sum: Float64Array,
   { data }: HostTensor,

@@ -11,7 +11,7 @@ describe('firstSnippet', () => {
     );
   });
 
-  it('finds none where there is none', () => {
+  it('finds none if there is none', () => {
     expect(firstSnippet('```tsx\n<a />\n```\n')).toBeUndefined();
   });
 });
@@ -24,11 +24,11 @@ describe.each([
   let source: string;
 
   beforeEach(async () => {
-    // Within the package: that is where `tsx` and the other packages are found from.
+    // Inside the package, where Node finds `tsx` and the other packages.
     root = await mkdtemp(join(dirname(fileURLToPath(import.meta.url)), '.readme-test-'));
     source = join(root, 'src');
     await mkdir(source);
-    // As in every package of the house: ES modules, so that a snippet may await at its top.
+    // As in every package here: ES modules, so that a snippet may use top-level await.
     await writeFile(join(root, 'package.json'), '{ "type": "module" }');
   });
   afterEach(() => rm(root, { recursive: true, force: true }));
@@ -38,7 +38,7 @@ describe.each([
     return runReadme(pathToFileURL(join(source, 'readme.test.ts')).href, runner);
   };
 
-  it('gives what the snippet printed and leaves nothing behind', async () => {
+  it("returns the snippet's output and leaves nothing behind", async () => {
     const text = await run(
       "import { formatShape } from '@alex/tensor/kernels';\nconst shape: number[] = await Promise.resolve([1, 2]);\nconsole.log(formatShape(shape));",
     );
@@ -46,14 +46,14 @@ describe.each([
     expect(await readdir(source)).toEqual([]);
   });
 
-  it('fails where the snippet fails, with what it said', async () => {
+  it('fails if the snippet fails, with its output', async () => {
     await expect(run("console.log('before');\nthrow new Error('broken');")).rejects.toThrow(
       /^the snippet (?=[\s\S]*before)[\s\S]*broken/,
     );
     expect(await readdir(source)).toEqual([]);
   });
 
-  it('fails where there is no snippet', async () => {
+  it('fails if there is no snippet', async () => {
     await writeFile(join(root, 'README.md'), '# Package\n');
     await expect(runReadme(pathToFileURL(join(source, 'readme.test.ts')).href)).rejects.toThrow(/no ```ts block/);
   });

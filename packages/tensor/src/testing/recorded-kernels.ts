@@ -9,37 +9,40 @@ import type { ProgramOptions } from '../network/network-tensors.js';
 import type { NetworkPart } from '../network/part.js';
 import { recordPrograms } from '../network/recorded-programs.js';
 
-/** What of an adapter decides the text of kernels. */
+/** The properties of an adapter that determine the text of kernels. */
 export interface KernelAdapter {
   readonly kind: AdapterDescription['kind'];
-  /** Invocations of a subgroup; undefined where kernels do without. */
+  /** Lanes of a subgroup; undefined if kernels do not use subgroups. */
   readonly subgroupSize: number | undefined;
   /** Whether kernels must ask for that size, since the adapter would otherwise choose one. Default: false. */
   readonly choosesSubgroupSize?: boolean;
   readonly features?: readonly string[];
-  /** What its matrix units multiply. Default: it has none. */
+  /** The size of its matrix units. Default: none. */
   readonly subgroupMatrix?: SubgroupMatrix;
-  /** Bytes of memory, and invocations, of a workgroup, and bindings of a kernel. Default: what WebGPU promises. */
+  /**
+   * Workgroup memory in bytes, invocations of a workgroup, and bindings of a kernel. Default: the limits that WebGPU
+   * guarantees.
+   */
   readonly workgroupBytes?: number;
   readonly workgroupInvocations?: number;
   readonly bindings?: number;
-  /** Bytes that one binding may hold. Default: 128 MiB, which WebGPU promises. */
+  /** Largest binding in bytes. Default: 128 MiB, which WebGPU guarantees. */
   readonly bindingBytes?: number;
   readonly vendor?: string;
   readonly architecture?: string;
 }
 
-/** A kernel of a network's program, as it was recorded. */
+/** A kernel of a network's program, as recorded. */
 export interface RecordedKernel {
-  /** `train`, `evaluate`, or `update` where a step has several micro-batches. */
+  /** `train`, `evaluate`, or `update` if a step has several micro-batches. */
   readonly program: string;
   /** `conv2/forward`. */
   readonly label: string;
   readonly workgroups: readonly number[];
   readonly wgsl: string;
-  /** All of it, with declarations, as the driver's compiler gets it. */
+  /** The complete text with declarations, as the driver's compiler gets it. */
   text(): string;
-  /** `name: f32[96,55,55,128]`, of what it reads and writes. */
+  /** The tensors that it reads and writes, as `name: f32[96,55,55,128]`. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
   /** Bytes that it must move. */
@@ -47,8 +50,8 @@ export interface RecordedKernel {
 }
 
 /**
- * The kernels that a network is compiled to for an adapter, in their order, without the adapter: for tests that hold
- * kernels' texts, and for a look at what would run on an adapter that is not at hand.
+ * The kernels of a network for an adapter, in order, without the adapter itself: for tests that pin the kernels' texts,
+ * and to see what would run on an adapter that you do not have.
  */
 export function recordedKernels(
   description: NetworkDescription,
@@ -71,7 +74,7 @@ export function recordedKernels(
   );
 }
 
-/** Enough of an adapter to record for it; whatever else is asked of it fails. */
+/** Enough of an adapter to record for it; any other use fails. */
 function adapterInNameOnly(adapter: KernelAdapter): Gpu {
   const { kind, subgroupSize, choosesSubgroupSize = false, subgroupMatrix } = adapter;
   const { features = [], vendor = '', architecture = '' } = adapter;

@@ -21,23 +21,26 @@ import { checkHostTensor, elementCount, formatShape, type HostTensor, type Shape
 export interface RunLayerOptions {
   /** `[N, C, H, W]` or `[N, F]`. */
   readonly input: HostTensor;
-  /** By name (`weight`, `bias`). Default: drawn from the seed. */
+  /** By name (`weight`, `bias`). Default: generated from the seed. */
   readonly parameters?: Readonly<Record<string, HostTensor>>;
-  /** What the layer keeps without learning it, by name. Default: each value as it is at first. */
+  /** The layer's state, by name. Default: the initial values. */
   readonly state?: Readonly<Record<string, HostTensor>>;
-  /** Of the output's shape. Where it is given, the backward pass runs too. */
+  /** With the output's shape. If it is given, the backward pass runs too. */
   readonly outputGradient?: HostTensor;
-  /** Whether dropout and the like are at work; true where an output gradient is given, else false. */
+  /** Whether dropout and the like are active. Default: true if an output gradient is given, otherwise false. */
   readonly training?: boolean;
   readonly seed?: number;
   readonly step?: number;
-  /** How many images of the step came before these, in other micro-batches: dropout draws what it draws for these images of the whole step. */
+  /**
+   * How many images of the step came before these, in other micro-batches: dropout then uses the random numbers for
+   * these images of the whole step.
+   */
   readonly imagesBefore?: number;
   /** `mixed` stores input, activations, parameters and gradients in 16 bits, as training in mixed precision does. Default: `float32`. */
   readonly precision?: Precision;
-  /** For layers that take one: what the layer below does to the input's gradient; its output is the input here. */
+  /** For layers with `takesGradientEpilogue`: the backward pass of the layer below, whose output is the input here. */
   readonly gradientEpilogue?: GradientEpilogue;
-  /** False for a layer below which nothing learns. Default: true. */
+  /** False if nothing below the layer learns. Default: true. */
   readonly needsInputGradient?: boolean;
 }
 
@@ -45,16 +48,16 @@ export interface RunLayerResult {
   output: HostTensor;
   inputGradient?: HostTensor;
   parameterGradients?: Record<string, HostTensor>;
-  /** The new values in training, by name, of a layer that has state. What was given is not changed. */
+  /** The new state in training, by name, if the layer has state. The given values do not change. */
   state?: Record<string, HostTensor>;
 }
 
 /**
- * Runs one layer forward, and backward where an output gradient is given, on values in ordinary memory and outside
- * layout. What the tests of every layer use, and a way to try a layer by hand.
+ * Runs one layer forward, and also backward if an output gradient is given, on values in host memory and the public
+ * layout. The tests of all layers use it, and you can try a layer by hand with it.
  *
- * @throws ShapeError where input, parameters, state or gradient do not fit the layer; ShapeError or ConfigError that names what
- * the layer's own `forward` or `backward` did not give as the contract asks
+ * @throws ShapeError if input, parameters, state or gradient do not fit the layer; ShapeError or ConfigError if the
+ * layer's own `forward` or `backward` violates the contract
  */
 export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions): Promise<RunLayerResult> {
   const { input, outputGradient, seed = 0, step = 0, imagesBefore = 0, precision, needsInputGradient = true } = options;
@@ -67,7 +70,7 @@ export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions)
   const stateDescriptions = layer.state?.(input.shape) ?? [];
   const tensors: Tensor[] = [];
   const stored = precision === 'mixed' ? ({ dataType: 'f16' } as const) : {};
-  // What comes back is read in 32 bits, and so is state.
+  // Results are read in 32 bits, and so is state.
   const make = (label: string, shape: Shape, values?: Float32Array, options: TensorOptions = values ? stored : {}) => {
     const tensor = createTensor(gpu, label, shape, options);
     tensors.push(tensor);
@@ -108,7 +111,7 @@ export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions)
     let output!: Tensor;
     const program = createProgram(gpu, (ownRecorder) => {
       const recorder = recorderFor(ownRecorder, precision);
-      // Copied out before backward, which may overwrite it.
+      // Copied before backward, which may overwrite it.
       const copy = (from: Tensor) => {
         const to = make(`${from.label} copy`, from.shape);
         results.push({ from, to });

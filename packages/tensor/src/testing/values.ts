@@ -7,9 +7,9 @@ import { elementCount, type HostTensor, type Shape } from '../shape.js';
 const opened = new Map<string, Promise<Gpu>>();
 
 /**
- * The adapter that `ALEX_ADAPTER` names, or else the best one, opened once in a process for each set of options.
+ * The adapter of `ALEX_ADAPTER`, or else the best one, opened once per process for each set of options.
  *
- * @param kind as what kind of adapter kernels see it: `hardware` has a software driver run what is meant for GPUs
+ * @param kind the kind of adapter that kernels see: with `hardware`, a software driver runs the kernels meant for GPUs
  */
 export function testGpu(options: GpuOptions = {}, kind?: AdapterDescription['kind']): Promise<Gpu> {
   const adapter = process.env['ALEX_ADAPTER'];
@@ -25,7 +25,7 @@ export function testGpu(options: GpuOptions = {}, kind?: AdapterDescription['kin
   return gpu;
 }
 
-/** The largest difference, as a share of the largest wanted magnitude. */
+/** The largest difference, as a fraction of the largest expected magnitude. */
 export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): number {
   if (got.length !== want.length) throw new ShapeError(`${got.length} values against ${want.length}`);
   let difference = 0;
@@ -40,7 +40,7 @@ export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): 
   return magnitude === 0 ? difference : difference / magnitude;
 }
 
-/** Normal values of deviation `scale` that depend on the seed only. */
+/** Normal values with standard deviation `scale` that depend only on the seed. */
 export function randomTensor(shape: Shape, seed: number, scale = 1): HostTensor {
   const data = new Float32Array(elementCount(shape));
   const stream = streamOf('test');

@@ -9,7 +9,7 @@ import { topError } from './ranking.js';
 import type { Scores } from './scores.js';
 import { Submission } from './submission.js';
 
-/** A network that prefers the right class by `skill`, with noise of its own. */
+/** A network that prefers the right class by `skill`, with its own noise. */
 function scoresOf(seed: number, skill: number, { images = 300, classes = 8 } = {}): Scores {
   const labels = Uint32Array.from({ length: images }, (_, i) => i % classes);
   const probabilities = new Float32Array(images * classes);
@@ -80,7 +80,7 @@ describe('mix', () => {
     expect(measure(members).top1Error).toBeLessThan(Math.min(...alone));
   });
 
-  it('knows the loss of probabilities that round to 0, and lets equals share', () => {
+  it('computes the loss of probabilities that round to 0, and divides errors among equals', () => {
     const sure = (loss: number): Scores =>
       withErrors({
         labels: Uint32Array.of(0),
@@ -90,12 +90,12 @@ describe('mix', () => {
       });
     const result = measure([sure(900), sure(1000)]);
     expect(result.loss).toBeCloseTo(900 + Math.log(2), 9);
-    // Five classes share places 3 to 7; the last two of these are not among the first five.
+    // Five classes share ranks 3 to 7; two of these are not in the top five.
     expect(result).toMatchObject({ top1Error: 1, top5Wrong: 2 / 5 });
     expect(measure([sure(Infinity), sure(3)], [0, 1]).loss).toBeCloseTo(3, 12);
   });
 
-  it('refuses what does not go together', () => {
+  it('refuses scores that do not belong together', () => {
     const member = scoresOf(1, 1);
     expect(() => [...mix([])]).toThrow(/at least one network/);
     expect(() => [...mix([member, scoresOf(1, 1, { images: 299 })])]).toThrow(/network 2 .* 299 images/);
@@ -114,7 +114,7 @@ describe('searchMix', () => {
     const [before, after] = [measure(members), measure(members, weights)];
     if (goal === 'loss') expect(after.loss).toBeLessThan(before.loss);
     else expect(after[`${goal}Wrong`]).toBeLessThan(before[`${goal}Wrong`]);
-    // No single step helps any more; the loss decides between equal errors, so it is not asked here.
+    // No single move helps any more. The loss decides between equal errors, so it is not compared here.
     const key = goal === 'loss' ? 'loss' : (`${goal}Wrong` as const);
     for (const from of weights.keys()) {
       for (const to of weights.keys()) {
@@ -125,7 +125,7 @@ describe('searchMix', () => {
     }
   });
 
-  it('finds the one network that knows something', () => {
+  it('finds the only network that has learnt something', () => {
     const weights = searchMix([scoresOf(5, 0), scoresOf(6, 9)], 'loss');
     expect(weights[1]).toBeGreaterThanOrEqual(0.95);
   });

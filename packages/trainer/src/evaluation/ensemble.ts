@@ -2,20 +2,20 @@ import { ConfigError } from '@alex/tensor';
 import { chanceOfMissing } from './ranking.js';
 import { logOfSum, Mean, type Scores } from './scores.js';
 
-/** What the weights of an ensemble are searched for. */
+/** The objectives of the search for an ensemble's weights. */
 export const mixGoals = ['top5', 'top1', 'loss'] as const;
 export type MixGoal = (typeof mixGoals)[number];
 
-/** Images that are mixed at a time. */
+/** Number of images that are mixed at a time. */
 const atATime = 256;
-/** Weights are multiples of one part in so many: steps of 0.05, as in the 2012 code. */
+/** Weights are multiples of one in this many parts: steps of 0.05, as in the 2012 code. */
 const parts = 20;
 
 /**
- * Averages what several networks say of the same images, some images at a time.
+ * Averages the predictions of several networks for the same images, some images at a time.
  *
- * @param weights of each network; they are divided by their sum. Default: equal.
- * @throws ConfigError where the networks were not shown the same images, or the weights do not fit
+ * @param weights of each network, divided by their sum. Default: equal.
+ * @throws ConfigError if the networks were not evaluated on the same images, or the weights do not fit
  */
 export function* mix(members: readonly Scores[], weights?: readonly number[]): Generator<Scores, void, undefined> {
   const shares = sharesOf(members, weights);
@@ -24,7 +24,7 @@ export function* mix(members: readonly Scores[], weights?: readonly number[]): G
     const end = Math.min(first + atATime, labels.length);
     const mean = new Mean(labels.slice(first, end), classes);
     for (const [index, { probabilities, losses }] of members.entries()) {
-      // A network without weight has no say, also where it is certain.
+      // A network with weight 0 has no influence, even where its probability is 0.
       if (shares[index] === 0) continue;
       mean.add(probabilities.subarray(first * classes, end * classes), losses.subarray(first, end), shares[index]!);
     }
@@ -39,9 +39,9 @@ export function* mix(members: readonly Scores[], weights?: readonly number[]): G
  * higher than another, so a second one starts from the best network alone, and nothing that ends above that network, or above equal
  * weights, is taken.
  *
- * The images that weights were searched on flatter the ensemble a little: measure it on others where you can.
+ * The error on the images of the search is slightly too optimistic: if you can, measure it on other images.
  *
- * @throws ConfigError where the networks were not shown the same images
+ * @throws ConfigError if the networks were not evaluated on the same images
  */
 export function searchMix(members: readonly Scores[], goal: MixGoal): number[] {
   const equal = sharesOf(members);
@@ -93,10 +93,10 @@ function sumOf(values: Float64Array): number {
   return values.reduce((sum, value) => sum + value, 0);
 }
 
-/** What is to be low first, and what decides between equals. */
+/** The quantity to minimize, and the one that decides between equals. */
 type Measure = readonly [error: number, loss: number];
 
-/** Losses that differ by rounding are equal. */
+/** Losses that differ only by rounding count as equal. */
 function isBetter([error, loss]: Measure, [otherError, otherLoss]: Measure): boolean {
   return error < otherError || (error === otherError && loss < otherLoss * (1 - 1e-9));
 }
@@ -117,17 +117,20 @@ function measureOf(members: readonly Scores[], goal: MixGoal): (weights: readonl
 }
 
 /**
- * The comparisons between the right class of an image and another that depend on weights: those that networks disagree
- * on. All others are settled once, which leaves few.
+ * The comparisons between the true class of an image and another class that depend on the weights, because networks
+ * disagree. All others are decided once, which leaves only a few.
  */
 class Contest {
   readonly #k: number;
-  /** Errors that no weights change. */
+  /** Errors that do not depend on the weights. */
   #settled = 0;
-  /** For each open image: how many classes are above its own in any case, and where its disputes end. */
+  /**
+   * For each open image: the number of classes that rank above its own in any case, and the end of its open
+   * comparisons.
+   */
   readonly #above: number[] = [];
   readonly #ends: number[] = [];
-  /** Of each dispute, by how much every network prefers the other class. */
+  /** For each open comparison, by how much every network prefers the other class. */
   readonly #leads: number[] = [];
 
   constructor(members: readonly Scores[], k: number) {
@@ -153,7 +156,7 @@ class Contest {
     }
   }
 
-  /** How many images are wrong with these weights. */
+  /** The number of images that are wrong with these weights. */
   wrong(weights: readonly number[]): number {
     let wrong = this.#settled;
     let at = 0;
@@ -172,7 +175,7 @@ class Contest {
   }
 }
 
-/** The weights as shares of their sum. */
+/** The weights divided by their sum. */
 function sharesOf(members: readonly Scores[], weights: readonly number[] = members.map(() => 1)): number[] {
   const [first] = members;
   if (!first) throw new ConfigError('an ensemble needs at least one network');
@@ -183,8 +186,8 @@ function sharesOf(members: readonly Scores[], weights: readonly number[] = membe
       labels.some((l, i) => l !== first.labels[i])
     ) {
       throw new ConfigError(
-        `network ${index + 1} of the ensemble was shown ${labels.length} images of ${classes} classes, the first one ` +
-          `${first.labels.length} of ${first.classes}, or others: show all of them the same`,
+        `network ${index + 1} of the ensemble was evaluated on ${labels.length} images of ${classes} classes, the first one on ` +
+          `${first.labels.length} of ${first.classes}, or on others: evaluate all of them on the same images`,
       );
     }
   }

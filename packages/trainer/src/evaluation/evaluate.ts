@@ -4,14 +4,14 @@ import { type ScoreOptions, type Scores, score } from './scores.js';
 
 /** Means over the images, and counts. */
 export interface EvaluationResult {
-  /** How many images. */
+  /** Number of images. */
   readonly images: number;
   /** In nats. */
   readonly loss: number;
-  /** Shares between 0 and 1. */
+  /** Fractions between 0 and 1. */
   readonly top1Error: number;
   readonly top5Error: number;
-  /** Images whose class is not the most likely; where classes are equally likely, one counts in part. */
+  /** Images whose class is not the most likely; with ties, an image counts fractionally. */
   readonly top1Wrong: number;
   /** Images whose class is not among the five most likely. */
   readonly top5Wrong: number;
@@ -24,9 +24,9 @@ export interface EvaluationOptions extends ScoreOptions {
 }
 
 /**
- * Measures a network on every image of a split, however many there are.
+ * Evaluates a network on every image of a split.
  *
- * @throws ConfigError for a number of views other than 1 or 10; DataError where an image cannot be read
+ * @throws ConfigError for a number of views other than 1 or 10; DataError if an image cannot be read
  */
 export async function evaluate(options: EvaluationOptions): Promise<EvaluationResult> {
   const { ranks, split, ...rest } = options;
@@ -50,7 +50,7 @@ function shareOf(split: Split, { rank, size }: TrainingRanks): Split {
   };
 }
 
-/** Counts what came of images, some at a time. */
+/** Accumulates the results of images, some at a time. */
 export class Tally {
   #images = 0;
   #loss = 0;

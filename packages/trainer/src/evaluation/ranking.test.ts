@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mostLikely, topError } from './ranking.js';
 
-/** Every order of equals, counted one by one: what the formula stands for. */
+/** Enumerates all orders of equal values: what the formula computes. */
 function byOrders(probabilities: number[], label: number, k: number): number {
   const orders = permutations(probabilities.map((_, index) => index)).filter((order) =>
     order.every((index, place) => place === 0 || probabilities[order[place - 1]!]! >= probabilities[index]!),
@@ -22,7 +22,7 @@ describe('topError', () => {
     [[0.1, 0.1, 0.4, 0.1, 0.3], 2],
     [[0.25, 0.05, 0.25, 0.2, 0.25], 2],
     [[0, 0, 1, 0, 0], 3],
-  ])('of %j among the first %i is the share of orders of equals that miss it', (probabilities, k) => {
+  ])('of %j in the top %i is the fraction of orders of equals that miss it', (probabilities, k) => {
     for (const label of probabilities.keys()) {
       expect(topError(probabilities, label, k)).toBeCloseTo(byOrders(probabilities, label, k), 12);
     }
@@ -35,7 +35,7 @@ describe('topError', () => {
 });
 
 describe('mostLikely', () => {
-  it('gives the first of a sorted list, of equals the first', () => {
+  it('returns the top of a sorted list, the first among equals', () => {
     let state = 1;
     const random = () => {
       state = (state * 48271) % 2147483647;

@@ -1,4 +1,4 @@
-/** 0 where the label is among the `k` most likely, 1 where it is not, and the chance of not being so where there are ties. */
+/** 0 if the label is among the `k` most likely, 1 if it is not, and with ties the probability that it is not. */
 export function topError(probabilities: ArrayLike<number>, label: number, k: number): number {
   const own = probabilities[label]!;
   let above = 0;
@@ -11,14 +11,14 @@ export function topError(probabilities: ArrayLike<number>, label: number, k: num
 }
 
 /**
- * The chance that a label is not among the first `k` where `above` classes are likelier, and `equal` ones (itself
- * included) as likely and put in a random order.
+ * The probability that a label is not among the first `k` if `above` classes are more likely, and `equal` ones
+ * (including itself) are equally likely and ordered at random.
  */
 export function chanceOfMissing(k: number, above: number, equal: number): number {
   return 1 - Math.min(1, Math.max(0, (k - above) / equal));
 }
 
-/** The `count` most likely classes, the most likely first; of equal ones the first. */
+/** The `count` most likely classes, most likely first; ties in order of the classes. */
 export function mostLikely(probabilities: ArrayLike<number>, count: number): number[] {
   const best: number[] = [];
   for (let label = 0; label < probabilities.length; label++) {

@@ -4,21 +4,21 @@ import { ConfigError } from '@alex/tensor';
 import type { Network } from '@alex/tensor/network';
 import { topError } from './ranking.js';
 
-/** What a network, or several together, hold images for; the images in the order of their split. */
+/** The predictions of a network, or of an ensemble, in the order of the split's images. */
 export interface Scores {
-  /** The right classes. */
+  /** The true classes. */
   readonly labels: Uint32Array;
   readonly classes: number;
   /** `[images, classes]`: the softmax, or a mean of several. */
   readonly probabilities: Float32Array;
-  /** Less the logarithm of the right class's probability, in nats; finite where that probability rounds to 0, too. */
+  /** Minus the logarithm of the true class's probability, in nats; finite even if that probability rounds to 0. */
   readonly losses: Float64Array;
-  /** 0 or 1, and between where classes are equally likely: see `softmaxCrossEntropy`. */
+  /** 0 or 1, or in between with ties: see `softmaxCrossEntropy`. */
   readonly top1Errors: Float64Array;
   readonly top5Errors: Float64Array;
 }
 
-/** What `score` needs. */
+/** Options of `score`. */
 export interface ScoreOptions {
   readonly network: Network;
   /** Writes to the network's input. */
@@ -29,17 +29,17 @@ export interface ScoreOptions {
    * section 4.1 of the paper. Default 1.
    */
   readonly views?: number;
-  /** Stops: the iteration throws the signal's reason. */
+  /** Stops the iteration, which then throws the signal's reason. */
   readonly signal?: AbortSignal;
   /** Called after every batch. */
   onProgress?(images: number, of: number): void;
 }
 
 /**
- * Shows a network every image of a split, and gives what it says batch after batch: memory does not depend on how many
- * there are.
+ * Runs a network on every image of a split, and yields its predictions batch by batch, so memory does not depend on the
+ * number of images.
  *
- * @throws ConfigError for a number of views other than 1 or 10; DataError where an image cannot be read
+ * @throws ConfigError for a number of views other than 1 or 10; DataError if an image cannot be read
  */
 export async function* score(options: ScoreOptions): AsyncGenerator<Scores, void, undefined> {
   const { network, augmenter, split, views = 1, signal, onProgress } = options;
@@ -54,7 +54,7 @@ export async function* score(options: ScoreOptions): AsyncGenerator<Scores, void
       await augmenter.run({ pixels, images, training: false, seed: 0, epoch: 0, ...(view && { view }) });
       return network.evaluate(network.input, labels);
     };
-    // The adapter measures its whole batch; what lies beyond the images does not count.
+    // The adapter computes its whole batch; results beyond the images are ignored.
     const count = labels.length;
     if (views === 1) {
       const { probabilities, losses, top1Errors, top5Errors } = await show();
@@ -79,7 +79,7 @@ export async function* score(options: ScoreOptions): AsyncGenerator<Scores, void
   }
 }
 
-/** Gathers the scores of a whole split: 4 bytes for each image and class, 200 MB for ImageNet's validation images. */
+/** Gathers the scores of a whole split: 4 bytes per image and class, 200 MB for ImageNet's validation images. */
 export async function gather(split: Split, parts: AsyncIterable<Scores>): Promise<Scores> {
   let whole: Scores | undefined;
   let done = 0;
@@ -106,7 +106,7 @@ export class Mean {
   readonly #labels: Uint32Array;
   readonly #classes: number;
   readonly #sums: Float64Array;
-  /** Of each image, the terms of the right class's probability as logarithms. */
+  /** For each image, the terms of the true class's probability as logarithms. */
   readonly #logarithms: Float64Array[] = [];
 
   constructor(labels: Uint32Array, classes: number) {
@@ -115,7 +115,7 @@ export class Mean {
     this.#sums = new Float64Array(labels.length * classes);
   }
 
-  /** @param losses less the logarithms of the right classes' probabilities */
+  /** @param losses minus the logarithms of the true classes' probabilities */
   add(probabilities: ArrayLike<number>, losses: ArrayLike<number>, weight: number): void {
     for (let i = 0; i < this.#sums.length; i++) this.#sums[i]! += weight * probabilities[i]!;
     const logarithm = Math.log(weight);
@@ -140,7 +140,7 @@ export class Mean {
   }
 }
 
-/** The logarithm of a sum whose terms are given as logarithms, which may be too small to be added up as they are. */
+/** The logarithm of a sum of terms given as logarithms, which may be too small to be added directly. */
 export function logOfSum(logarithms: readonly number[]): number {
   const largest = Math.max(...logarithms);
   if (largest === -Infinity) return largest;

@@ -3,18 +3,18 @@ import { describeFileError, writeAll, writeWhole } from '../file.js';
 import { mostLikely } from './ranking.js';
 import type { Scores } from './scores.js';
 
-/** Guesses an image. */
+/** Guesses per image. */
 const guesses = 5;
 
 /**
- * Predictions in the form that ILSVRC asks for: a line for each image in the order of the split, the numbers of its five
- * most likely classes with spaces between, the most likely first (fewer where there are fewer classes).
+ * Predictions in the format of ILSVRC: one line per image in the order of the split, with the numbers of its five most
+ * likely classes, separated by spaces, most likely first (fewer if there are fewer classes).
  */
 export class Submission {
   readonly #numbers: readonly number[] | undefined;
   readonly #lines: string[] = [];
 
-  /** @param numbers what each class is called. Default: 1 for the first class, 2 for the second and so on */
+  /** @param numbers the number of each class. Default: 1 for the first class, 2 for the second and so on */
   constructor(numbers?: readonly number[]) {
     this.#numbers = numbers;
   }
@@ -30,7 +30,7 @@ export class Submission {
     }
   }
 
-  /** @throws AlexError where the file cannot be written */
+  /** @throws AlexError if the file cannot be written */
   async write(path: string): Promise<void> {
     try {
       await writeWhole(path, (file) => writeAll(file, Buffer.from(this.#lines.join(''))));

@@ -5,7 +5,7 @@ import { registerTileKernel } from './register-tile.js';
 
 const lanes = ({ subgroupSize }: Pick<Gpu, 'subgroupSize'>) => subgroupSize ?? 1;
 
-/** The lanes of a subgroup load other values of the rows each, and hand them round by `subgroupBroadcast`. */
+/** Each lane of a subgroup loads different values of the rows, and shares them by `subgroupBroadcast`. */
 export const broadcast: ProductFamily = {
   plan: registerPlan(lanes),
   choices: registerChoices('subgroup', lanes),

@@ -6,7 +6,7 @@ import { plain } from './plain.js';
 import type { Share } from './shape.js';
 import { tile } from './tile.js';
 
-/** All families, by what they share through. */
+/** All families, by how their invocations share operands. */
 export const families: Readonly<Record<Share, ProductFamily>> = {
   none: plain,
   subgroup: broadcast,
@@ -14,7 +14,7 @@ export const families: Readonly<Record<Share, ProductFamily>> = {
   matrix,
 };
 
-/** Text of the kernel of a product, by the family that its plan chose. */
+/** The text of a product's kernel, by the family that its plan chose. */
 export function productKernel(options: ProductKernelOptions): Pick<Dispatch, 'wgsl' | 'workgroups'> {
   return families[options.plan.share].kernel(options);
 }

@@ -5,26 +5,29 @@ import type { ProductChoice, ProductPlan, ProductShape } from './shape.js';
 import type { ProductAdapter, ProductGpu } from './table.js';
 
 export interface ProductKernelOptions {
-  /** What the kernel computes, in a few words, for the head of the text. */
+  /** What the kernel computes, in a few words, for the comment at the top of its text. */
   readonly title: string;
   readonly plan: Omit<ProductPlan, 'splitK'>;
   /** Of one result. */
   readonly rows: number;
   readonly columns: number;
-  /** How many results of this size there are, each with a `batch` of its own. */
+  /** Number of results of this size, each with its own `batch`. */
   readonly batches: number;
   readonly rowOperand: ProductOperand;
   readonly columnOperand: ProductOperand;
   readonly reduction: Reduction;
-  /** Statements before all others, once, which may hold barriers. Only kernels that stage their operands run them. */
+  /**
+   * Statements that run once before all others, and may contain barriers. Only kernels that stage their operands run
+   * them.
+   */
   readonly prepare?: string;
-  /** Statements that the operands and `outer` build upon. */
+  /** Statements that the operands and `outer` depend on. */
   readonly setup?: string;
-  /** Where sums run over more than one reduction, as over the places of a convolution's kernel. */
+  /** If sums run over more than one reduction, such as the positions of a convolution's kernel. */
   readonly outer?: OuterLoop;
   /**
-   * What is added to a sum, as WGSL: of a row, and of the columns of a load (`at_LOAD` and, where `plan.resultWidth` is 4,
-   * the three after it: then a `vec4f`, or one value for all four). Default: 0.
+   * The initial value of a sum, as WGSL, for a row and the columns of a load (`at_LOAD` and, if `plan.resultWidth` is
+   * 4, the three after it: then a `vec4f`, or one value for all four). Default: 0.
    */
   initial?(row: string, load: number): string;
   /**
@@ -47,11 +50,11 @@ export interface ProductKernelOptions {
   readonly functions?: string;
 }
 
-/** One way to write a product's kernel. A new family is a file of its own, a name among `Share`, and rows of the table. */
+/** One implementation of a product's kernel. A new family is a new file, a name in `Share`, and rows of the table. */
 export interface ProductFamily {
   /** Ways to compute a product by this family, the most likely to be fast first. */
   choices(gpu: ProductAdapter, shape: ProductShape, width: 1 | 4): ProductChoice[];
-  /** Works a choice out for a product. */
+  /** Turns a choice into a plan for a product. */
   plan(gpu: ProductGpu, shape: ProductShape, choice: ProductChoice): ProductPlan;
   kernel(options: ProductKernelOptions): Pick<Dispatch, 'wgsl' | 'workgroups'>;
 }

@@ -4,15 +4,15 @@ import { loadedType } from './operand.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);
 
-/** Four neighbouring rows (or columns), which is what all of a staged kernel deals in. */
+/** Four consecutive rows (or columns), the unit of staged kernels. */
 export const quad = 4;
 
-/** A vector of a patch, once it has been fetched. */
+/** A vector of a patch, after it has been fetched. */
 export interface Fetched {
   readonly name: string;
-  /** Whether its four values lie along the result, at one step, or along the reduction, of one result. */
+  /** Whether its four values are along the result, at one step, or along the reduction, for one result. */
   readonly along: LoadForm['along'];
-  /** Which step (or result) of the patch it is. */
+  /** Its step (or result) within the patch. */
   readonly place: number;
 }
 
@@ -26,10 +26,10 @@ export interface Patch {
   readonly vectors: readonly Fetched[];
 }
 
-/** One operand as a workgroup stages it. */
+/** One operand as staged by a workgroup. */
 export interface StagedSide {
   readonly name: 'row' | 'column';
-  /** How many results a workgroup stages. */
+  /** Number of results that a workgroup stages. */
   readonly block: number;
   readonly patches: readonly Patch[];
 }
@@ -37,18 +37,18 @@ export interface StagedSide {
 /** How the invocations of a workgroup fetch one operand, as WGSL. */
 export interface Fetching {
   readonly side: StagedSide;
-  /** Statements that give the lane's place. */
+  /** Statements that compute the lane's position. */
   readonly lane: string;
-  /** Whom there is something to fetch for: an `if`, or nothing. */
+  /** Which lanes have something to fetch: an `if`, or nothing. */
   readonly condition: string;
-  /** Declares what is fetched. */
+  /** Declares the fetched values. */
   readonly declare: string;
   readonly fetch: string;
-  /** The same where the steps of some lanes lie beyond the reduction. */
+  /** The same if the steps of some lanes are beyond the reduction. */
   readonly fetchRest: string;
 }
 
-/** Writes how an operand is fetched, patch by patch. */
+/** Generates the fetch of an operand, patch by patch. */
 export function fetching(name: 'row' | 'column', options: ProductKernelOptions): Fetching {
   const { plan, reduction } = options;
   const { roundSteps, tile } = plan;
@@ -85,7 +85,7 @@ export function fetching(name: 'row' | 'column', options: ProductKernelOptions):
       };
     }),
   );
-  // Neighbouring lanes lie along what is contiguous in memory.
+  // Neighbouring lanes run along the contiguous axis of memory.
   const [result, step] =
     lanes.first === 'results'
       ? [`invocation % ${lanes.results}u`, `invocation / ${lanes.results}u`]

@@ -8,20 +8,20 @@ import type { ProductTile } from './tile-size.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);
 
-/** The subgroups of a workgroup, each with a tile of its own. */
+/** The subgroups of a workgroup, each with its own tile. */
 const subgroupsOf = ({ subgroupSize }: ProductGpu, { workgroupSize }: ProductTile) => workgroupSize / subgroupSize!;
 
 const plan = stagedPlan({
   share: 'matrix',
   along: subgroupsOf,
   patchSteps: () => quad,
-  // Transposed on the way in, neighbouring lanes write neighbouring steps: no two into one bank.
+  // Because of the transposition, neighbouring lanes write neighbouring steps without bank conflicts.
   first: 'steps',
 });
 
 /**
- * Matrix units: a subgroup multiplies matrices of f16 values, which the workgroup stages in its memory, and sums in f32.
- * Where an operand is stored as f32 its values are rounded to f16, so it is for products of which one is f16 anyway.
+ * Matrix units: a subgroup multiplies matrices of f16 values, which the workgroup stages in its memory, and sums in
+ * f32. Operands stored as f32 are rounded to f16, so this family is for products with at least one f16 operand.
  */
 export const matrix: ProductFamily = {
   plan,
@@ -29,10 +29,12 @@ export const matrix: ProductFamily = {
   kernel: (options) => stagedKernel(options, matrices(options)),
 };
 
-/** Halves of a staged row or column: its steps, and 16 bytes, so that neighbours lie in other banks of the memory. */
+/**
+ * Half-precision values per staged row or column: its steps, plus 16 bytes to avoid bank conflicts between neighbours.
+ */
 const strideOf = ({ roundSteps }: Pick<ProductPlan, 'roundSteps'>) => roundSteps + 8;
 
-/** Bytes of the memory of a workgroup that a plan asks for: what is staged, and a row of result matrices of every subgroup. */
+/** Workgroup memory of a plan in bytes: the staged operands, and a row of result matrices for every subgroup. */
 function stagedBytes(plan: ProductPlan): number {
   const { blockRows, blockColumns, tile, matrix } = plan;
   return 2 * strideOf(plan) * (blockRows + blockColumns) + (4 * matrix!.rows * blockColumns * blockRows) / tile.rows;
@@ -130,7 +132,7 @@ ${keep(
   };
 }
 
-/** The values of each result at the four steps of a patch, as f16: what was fetched along the result is transposed. */
+/** The values of each result at the four steps of a patch, as f16: values fetched along the result are transposed. */
 function resultsOf({ vectors }: Patch): string[] {
   if (vectors[0]!.along === 'steps') return vectors.map(({ name }) => `vec4<f16>(${name})`);
   return count(quad).map(

@@ -2,29 +2,30 @@ import type { DataType } from '../../kernel/tensor.js';
 import type { ProductPlan, Share } from './shape.js';
 
 /**
- * Where the values of one side of a product come from, as WGSL. The text sees `batch`, `first_row`, `lane_row` and
- * `lane_step` (the lane's place in `Lanes`), `column_I` (the first column of the load `I`, which may lie beyond the last)
- * and `at_I` (the same, but never beyond), all `u32`.
+ * The source of one side of a product, as WGSL. The text can use `batch`, `first_row`, `lane_row` and `lane_step` (the
+ * lane's position in `Lanes`), `column_I` (the first column of load `I`, which may be beyond the last) and `at_I` (the
+ * same, but clamped), all `u32`.
  */
 export interface ProductOperand {
-  /** How the tensor stores its values: kernels that compute with f16 load them as they are. Default: f32. */
+  /** The data type of the tensor: kernels that compute in f16 load its values unconverted. Default: f32. */
   readonly dataType?: DataType;
   /** Declares variables, once. */
   readonly declare: string;
   /** Statements before each reduction, which set them. */
   readonly begin: string;
   /**
-   * The value, or `vec4f` (in kernels of matrix units: as stored), of the load `index`, `step` steps into a round.
+   * The value, or `vec4f` (in kernels for matrix units: in the stored type), of load `index`, `step` steps into a
+   * round.
    *
-   * Of the row operand: load number `index * lanes.results + lane_row` from `first_row` on along the rows (where a lane
-   * loads neighbours, they count as one), and `lane_step` loads further along the reduction. Of the column operand: the
-   * column `at_INDEX`, and `column_step` loads further where lanes share the columns, too.
+   * For the row operand: load number `index * lanes.results + lane_row` from `first_row` on along the rows (if a lane
+   * loads consecutive rows, they count as one), and `lane_step` loads further along the reduction. For the column
+   * operand: the column `at_INDEX`, and `column_step` loads further if lanes share the columns, too.
    *
-   * @param beyond - given where the steps of some lanes may lie beyond the reduction: how many loads along the reduction
-   *   exist from `step` on
+   * @param beyond - given if the steps of some lanes may be beyond the reduction: the number of loads along the
+   * reduction from `step` on
    */
   load(index: number, step: number, beyond: number | undefined): string;
-  /** Statements that move on by `steps`. */
+  /** Statements that advance by `steps`. */
   advance(steps: number): string;
 }
 
@@ -34,13 +35,13 @@ const count = (length: number) => Array.from({ length }, (_, index) => index);
 const inLoads = (width: number, elements: string) => (width === 1 ? elements : `(${elements}) / ${width}u`);
 
 /**
- * The rows of a product where neighbouring rows lie `rowStride` apart in the tensor `name`, and the steps of the
- * reduction `stepStride`. Loads of four need the stride along them to be 1, and all other places multiples of four.
+ * The rows of a product whose consecutive rows are `rowStride` apart in the tensor `name`, and whose steps of the
+ * reduction are `stepStride` apart. Loads of four need a stride of 1 along their axis, and multiples of four everywhere
+ * else.
  *
- * @param options.base - a `u32` expression, evaluated before the loop over the reduction: where the first step of the row
- *   `first_row` lies
- * @param options.rows - how many rows there are. Leave it out where memory holds all rows of every tile, so that nothing
- *   needs to be checked.
+ * @param options.base - a `u32` expression, evaluated before the loop over the reduction: the position of the first
+ * step of row `first_row`
+ * @param options.rows - the number of rows. Omit it if memory has all rows of every tile, so that no check is needed.
  */
 export function stridedRows(options: {
   readonly name: string;
@@ -58,10 +59,10 @@ export function stridedRows(options: {
   const rowsOfLoad = form.along === 'result' ? width : 1;
   const { neighbours } = lanes;
   const checked = rows !== undefined && rows % blockRows !== 0;
-  // The place of a lane's load among the loads along the rows, without what depends on the lane.
+  // The position of a lane's load among the loads along the rows, without the part that depends on the lane.
   const placeOf = (index: number) => Math.floor(index / neighbours) * lanes.results * neighbours + (index % neighbours);
   const lane = neighbours === 1 ? 'lane_row' : `lane_row * ${neighbours}u`;
-  // How far one load lies from the next, along rows and along the reduction, counted in loads.
+  // The distance between loads, along rows and along the reduction, counted in loads.
   const rowStride = (options.rowStride * rowsOfLoad) / width;
   const stepStride = form.along === 'steps' ? options.stepStride : options.stepStride / width;
   const laneStride = (lanes.depth * options.stepStride) / width;
@@ -90,11 +91,11 @@ export function stridedRows(options: {
 }
 
 /**
- * The columns of a product where a value lies at `base(load) + step * stepStride` of the tensor `name`. Loads of four need
- * multiples of four in all places but the stride along them, which is 1.
+ * The columns of a product, with values at `base(load) + step * stepStride` of the tensor `name`. Loads of four need a
+ * stride of 1 along their axis, and multiples of four everywhere else.
  *
- * @param options.base - a `u32` expression for the place of a load's first value
- * @param options.valid - a `bool` expression: where it is false the values are 0, but the place must exist all the same
+ * @param options.base - a `u32` expression for the position of a load's first value
+ * @param options.valid - a `bool` expression: if it is false, the values are 0, but the position must still exist
  */
 export function stridedColumns(options: {
   readonly name: string;
@@ -123,12 +124,12 @@ export function stridedColumns(options: {
   };
 }
 
-/** The WGSL function that loads from a tensor: matrix units take values as they are stored, all others f32. */
+/** The WGSL function that loads from a tensor: in the stored type for matrix units, as f32 for all others. */
 export function loadFunction(name: string, width: 1 | 4, share: Share): string {
   return `${share === 'matrix' ? 'raw' : 'load'}${width === 4 ? '4' : ''}_${name}`;
 }
 
-/** What {@link loadFunction} gives. */
+/** The type that {@link loadFunction} returns. */
 export function loadedType(dataType: DataType, width: 1 | 4, share: Share): string {
   const type = share === 'matrix' ? dataType : 'f32';
   return width === 4 ? `vec4<${type}>` : type;

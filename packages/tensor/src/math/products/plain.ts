@@ -4,7 +4,7 @@ import { registerTileKernel } from './register-tile.js';
 
 const lanes = () => 1;
 
-/** Nobody shares: every invocation loads all values of the rows that it needs. Right on every adapter. */
+/** No sharing: every invocation loads all values of the rows that it needs. Correct on every adapter. */
 export const plain: ProductFamily = {
   plan: registerPlan(lanes),
   choices: registerChoices('none', lanes),

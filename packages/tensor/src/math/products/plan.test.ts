@@ -15,7 +15,7 @@ const card = (more: Partial<ProductAdapter> = {}, vendor = 'nvidia'): ProductAda
 
 const side = (along: 'result' | 'steps', contiguous: number) => ({ along, contiguous });
 
-/** conv2 of the paper's network, batch 128: 128 filters a group, 48 channels, 25 places. */
+/** conv2 of the paper's network at batch 128: 128 filters per group, 48 channels, 25 positions. */
 const forward: ProductShape = {
   ...{ rows: 128, columns: 27 * 27 * 128, batches: 2, depth: 48, reductions: 25, uncut: true },
   ...{ rowSide: side('result', 128), columnSide: side('result', 128) },
@@ -28,7 +28,7 @@ const weightGradient: ProductShape = {
 const firstFor = (adapter: ProductAdapter, shape: ProductShape) => productChoices(adapter, shape).candidates[0]!;
 
 describe('products on a GPU', () => {
-  it('run on matrix units where they are stored as f16 and the adapter has such units', () => {
+  it('run on matrix units if they are stored as f16 and the adapter has such units', () => {
     expect(firstFor(card(), { ...forward, halves: true }).share).toBe('matrix');
     expect(firstFor(card(), forward).share).toBe('workgroup');
     expect(firstFor(card({ subgroupMatrix: undefined }), { ...forward, halves: true }).share).toBe('workgroup');
@@ -63,7 +63,7 @@ describe('products on a GPU', () => {
     expect(roundOf({ ...forward, depth: 3 })).toBe(16);
   });
 
-  it('cut a long reduction where the result alone leaves the adapter idle, and only where it may be cut', () => {
+  it('split a long reduction if the result alone leaves the adapter idle, and only if it may be split', () => {
     expect(firstFor(card(), weightGradient).splitK).toBeGreaterThan(8);
     expect(firstFor(card(), { ...weightGradient, uncut: true }).splitK).toBe(1);
     expect(firstFor(card(), forward).splitK).toBe(1);

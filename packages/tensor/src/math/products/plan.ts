@@ -2,7 +2,7 @@ import { families } from './families.js';
 import type { ProductChoice, ProductPlan, ProductShape } from './shape.js';
 import { type ProductAdapter, type ProductGpu, productRows } from './table.js';
 
-/** Ways to compute a product on this adapter, the most likely to be fast first, and one that is right everywhere. */
+/** Ways to compute a product on this adapter, the most likely to be fast first, and one that is correct everywhere. */
 export function productChoices(
   gpu: ProductAdapter,
   shape: ProductShape,
@@ -10,7 +10,7 @@ export function productChoices(
   const [first, ...others] = productRows(gpu)
     .map(({ share }) => families[share].choices(gpu, shape, 4))
     .filter(({ length }) => length > 0);
-  // The best of every kind comes before the last of any.
+  // The best of every family comes before the last of any.
   const candidates = [
     ...first!.slice(0, 2),
     ...others.map(([best]) => best!),
@@ -20,7 +20,7 @@ export function productChoices(
   return { candidates, plain: families.none.choices(gpu, shape, 1)[0]! };
 }
 
-/** Works a choice out for a product of this shape. */
+/** Turns a choice into a plan for a product of this shape. */
 export function planProduct(gpu: ProductGpu, shape: ProductShape, choice: ProductChoice): ProductPlan {
   return families[choice.share].plan(gpu, shape, choice);
 }

@@ -1,33 +1,36 @@
-/** How long the reduction is: `rounds` times the unrolled steps, and a rest. */
+/** The length of the reduction: `rounds` times the unrolled steps, and a remainder. */
 export interface Reduction {
   /** A `u32` expression, the same for all invocations of a workgroup. */
   readonly rounds: string;
   readonly rest: number;
-  /** A condition for the rest, the same for all invocations of a workgroup; default: always. */
+  /** A condition for the remainder, the same for all invocations of a workgroup; default: always. */
   readonly restIf?: string;
 }
 
-/** Repeats the reduction, each time with other operands. One flat loop: software drivers pay for every loop around sums. */
+/**
+ * Repeats the reduction, each time with different operands. One flat loop: software drivers pay for every loop around
+ * sums.
+ */
 export interface OuterLoop {
-  /** How many reductions there are: a `u32` expression, the same for all invocations of a workgroup. */
+  /** Number of reductions: a `u32` expression, the same for all invocations of a workgroup. */
   readonly count: string;
   /** Declares variables that `begin` sets and the operands use. */
   readonly declare?: string;
-  /** Statements before each reduction; they see its number as `outer: u32`. */
+  /** Statements before each reduction; they can use its number as `outer: u32`. */
   readonly begin: string;
 }
 
-/** The reduction over `depth` steps, all in one. */
+/** The whole reduction over `depth` steps. */
 export function wholeReduction(depth: number, roundSteps: number): Reduction {
   return { rounds: `${Math.floor(depth / roundSteps)}u`, rest: depth % roundSteps };
 }
 
 /**
- * Split-K: the reduction over `depth` steps cut into at most `splitK` pieces of whole rounds, whose sums are added up later.
+ * Split-K: the reduction over `depth` steps in at most `splitK` parts of whole rounds, whose sums are added later.
  *
- * @param piece a `u32` expression for the piece's number, the same for all of a workgroup; it begins at step
- *   `piece * stepsOfPiece`
- * @returns the reduction of that piece, and how many pieces there are
+ * @param piece a `u32` expression for the number of the part, the same for all invocations of a workgroup; it begins at
+ * step `piece * stepsOfPiece`
+ * @returns the reduction of that part, and the number of parts
  */
 export function splitReduction(
   depth: number,
@@ -53,7 +56,7 @@ export function splitReduction(
 /** WGSL for one reduction. */
 export function reductionLoop(begin: string, reduction: Reduction, round: string, rest: string): string {
   const { rounds, restIf } = reduction;
-  // One round alone needs no loop.
+  // A single round needs no loop.
   const all =
     rounds === '0u'
       ? ''
@@ -63,7 +66,9 @@ export function reductionLoop(begin: string, reduction: Reduction, round: string
   return `${begin}\n${all}\n${rest && restIf ? `if (${restIf}) ${rest}` : rest}`;
 }
 
-/** All rounds of all reductions as one loop; `part` counts the rounds of a reduction and, where there is one, its rest. */
+/**
+ * All rounds of all reductions as one loop; `part` counts the rounds of a reduction and its remainder, if there is one.
+ */
 export function outerLoop(count: string, begin: string, { rounds }: Reduction, round: string, rest: string): string {
   if (rounds === '0u' || (rounds === '1u' && !rest)) {
     return `for (var outer = 0u; outer < ${count}; outer++) {\n${begin}\n${rest || round}\n}`;

@@ -5,10 +5,10 @@ import type { ProductShape, Share, Side } from './shape.js';
 import { productRow } from './table.js';
 import type { ProductTile } from './tile-size.js';
 
-/** How many invocations share what one of them loads of the rows. */
+/** How many invocations share the row values that one of them loads. */
 type LaneCount = (gpu: Pick<Gpu, 'subgroupSize'>) => number;
 
-/** Plans kernels whose invocations lie over columns, and hold some rows of them in registers. */
+/** Plans kernels whose invocations are distributed over columns, with some rows each in registers. */
 export const registerPlan =
   (lanesOf: LaneCount): ProductFamily['plan'] =>
   (gpu, shape, { share, width, tile, splitK }) => {
@@ -27,7 +27,7 @@ export const registerPlan =
     };
   };
 
-/** Four values at a time where what is contiguous in memory is a multiple of four, unless lanes would be left without columns. */
+/** Four values at a time if the contiguous axis is a multiple of four, unless lanes would be left without columns. */
 function formsOf({ columns, rowSide, columnSide }: ProductShape, lanes: number, width: 1 | 4) {
   const form = ({ along, contiguous }: Side, enough: boolean): LoadForm => ({
     along,
@@ -48,7 +48,7 @@ export const registerChoices =
     const { rowForm, columnForm } = formsOf(shape, lanes, width);
     const alongSteps = rowForm.along === 'steps' || columnForm.along === 'steps';
     const largest = tiles[alongSteps ? 'steps' : 'result'];
-    // A result of few rows needs no padding to a tile, where rows are loaded one by one.
+    // A result with few rows needs no padding to a tile if rows are loaded one by one.
     const oneByOne = rowForm.along === 'steps' || rowForm.width === 1;
     const shortest = oneByOne && shape.rows < 4 ? [{ ...largest[0]!, rows: shape.rows }] : [];
     const suited = [...largest, ...shortest].map(suit);
@@ -59,7 +59,7 @@ export const registerChoices =
 
     function suit(wanted: ProductTile): ProductTile {
       const columnWidth = columnForm.along === 'result' ? columnForm.width : 1;
-      // Where columns are loaded one by one, more than two a lane only cost registers.
+      // If columns are loaded one by one, more than two per lane only cost registers.
       const most = columnForm.along === 'result' && columnWidth === 1 ? Math.min(2, wanted.columns) : wanted.columns;
       const loads = Math.ceil(shape.columns / columnWidth);
       const columns = Math.max(1, Math.min(most / columnWidth, Math.ceil(loads / lanes))) * columnWidth;
@@ -68,7 +68,7 @@ export const registerChoices =
         rows: wanted.rows,
         columns,
         workgroupSize: Math.min(Math.max(lanes, wanted.workgroupSize), needed),
-        // Short reductions are written out whole, so that no loop and no rest is left.
+        // Short reductions are fully unrolled, so that neither a loop nor a remainder is left.
         unroll: shape.depth <= 4 && lanes <= 16 ? shape.depth : wanted.unroll,
       };
     }

@@ -7,24 +7,24 @@ import type { Share } from './shape.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);
 
-/** How the invocations of a subgroup hand round the values of the row operand. */
+/** How the invocations of a subgroup share the values of the row operand. */
 export interface RowSharing {
   readonly share: Share;
-  /** Further inputs of the entry point, which give `lane` where lanes share. */
+  /** Further inputs of the entry point, which provide `lane` if lanes share. */
   readonly inputs: string;
   /** A statement that loads `value`, load `index` of step load `stepLoad`. */
   load(index: number, stepLoad: number, value: string): string;
-  /** What `lane` loaded as load `index` of step load `stepLoad`; `of` gives the component of it that is wanted. */
+  /** The value that `lane` loaded as load `index` of step load `stepLoad`; `of` selects its wanted component. */
   value(index: number, stepLoad: number, lane: number, of: (loaded: string) => string): string;
 }
 
 /**
  * Text of the kernel behind every matrix product and convolution: rows in registers, a column (or four) for each lane.
  *
- * An invocation computes `tile.rows x tile.columns` values of the result. Each round it loads its own values of the
- * columns, while the values of the rows, which all invocations need, are loaded once: each lane loads other ones and hands
- * them to the others. Then every sum takes all steps of the round in a row, so that it
- * is fetched and put back once a round where sums are more than registers (`docs/performance.md`).
+ * An invocation computes `tile.rows x tile.columns` values of the result. In each round it loads its own values of the
+ * columns. The values of the rows, which all invocations need, are loaded only once: each lane loads different ones and
+ * shares them with the others. Then every sum takes all steps of the round consecutively. If there are more sums than
+ * registers, each is loaded and stored only once per round (`docs/performance.md`).
  */
 export function registerTileKernel(
   options: ProductKernelOptions,
@@ -60,7 +60,7 @@ export function registerTileKernel(
   const component = (value: string, form: LoadForm, place: number) =>
     form.width === 4 ? `${value}.${'xyzw'[place % 4]}` : value;
 
-  /** The value of a row at a step of the round, handed round by the lane that loaded it. */
+  /** The value of a row at a step of the round, from the lane that loaded it. */
   const rowValue = (row: number, step: number) => {
     const load = Math.floor(row / rowWidth);
     const stepLoad = rowForm.along === 'steps' ? Math.floor(step / rowForm.width) : step;

@@ -2,34 +2,34 @@ import type { SubgroupMatrix } from '../../adapter/subgroups.js';
 import type { Lanes, LoadForm } from './lanes.js';
 import type { ProductTile } from './tile-size.js';
 
-/** How one operand lies in memory: which way neighbours go, and how many there are in a row. */
+/** The memory layout of one operand: its contiguous axis, and the number of consecutive values. */
 export interface Side {
   readonly along: LoadForm['along'];
   readonly contiguous: number;
 }
 
-/** A product as its kernel sees it. */
+/** A product as seen by its kernel. */
 export interface ProductShape {
   /** Of one result. */
   readonly rows: number;
   readonly columns: number;
-  /** How many results of this size there are. */
+  /** Number of results of this size. */
   readonly batches: number;
-  /** Steps of one reduction, and over how many of them a sum runs; 1. */
+  /** Steps of one reduction, and the number of reductions in a sum. Default: 1. */
   readonly depth: number;
   readonly reductions?: number;
   readonly rowSide: Side;
   readonly columnSide: Side;
-  /** Whether the kernel runs over the whole reduction in any case: no split-K. */
+  /** Whether the kernel always runs over the whole reduction: no split-K. */
   readonly uncut?: boolean;
-  /** Whether an operand is stored as f16, so that rounding the other to f16 loses no more than there is. */
+  /** Whether an operand is stored as f16, so that rounding the other one to f16 loses little. */
   readonly halves?: boolean;
 }
 
 /**
- * Who hands round the values that several invocations of a workgroup need: nobody (each loads all of them), the subgroup
- * those of the rows by broadcast, or the workgroup those of rows and columns through memory of its own, from where its
- * invocations take them, or the matrix units of its subgroups. Each is a family of kernels.
+ * How invocations share values: not at all (each loads its own); by broadcasting row values within the subgroup; or by
+ * staging rows and columns in workgroup memory, for the invocations or for the matrix units of the subgroups. Each is a
+ * family of kernels.
  */
 export type Share = 'none' | 'subgroup' | 'workgroup' | 'matrix';
 
@@ -41,14 +41,14 @@ export function isStaged(share: Share): boolean {
 /** One way to compute a product. */
 export interface ProductChoice {
   readonly share: Share;
-  /** The most values that a load brings. */
+  /** The most values per load. */
   readonly width: 1 | 4;
   readonly tile: ProductTile;
-  /** Split-K: into how many pieces the reduction is cut. Default: what keeps the adapter busy. */
+  /** Split-K: the number of parts of the reduction. Default: what keeps the adapter busy. */
   readonly splitK?: number;
 }
 
-/** All that a kernel needs to know of a choice. */
+/** Everything that a kernel needs to know about a choice. */
 export interface ProductPlan {
   readonly share: Share;
   readonly tile: ProductTile;
@@ -58,17 +58,17 @@ export interface ProductPlan {
   /** The lanes over the row operand, and how they load. */
   readonly lanes: Lanes;
   readonly rowForm: LoadForm;
-  /** The same of the column operand. */
+  /** The same for the column operand. */
   readonly columnLanes: Lanes;
   readonly columnForm: LoadForm;
-  /** How many loads along the columns an invocation makes: the `at_LOAD` that operands see. */
+  /** Number of loads of an invocation along the columns: the `at_LOAD` that operands use. */
   readonly columnLoads: number;
-  /** How many neighbouring columns a result has that is stored: a value, or a `vec4f`. */
+  /** Number of consecutive columns of a stored result: a single value, or a `vec4f`. */
   readonly resultWidth: 1 | 4;
-  /** What matrix units multiply, where the kernel uses them, and the lanes of a subgroup. */
+  /** The size of the matrix units, if the kernel uses them, and the lanes of a subgroup. */
   readonly matrix?: SubgroupMatrix & { readonly subgroupSize: number };
-  /** Steps of the reduction in a round of the loop. */
+  /** Steps of the reduction per round of the loop. */
   readonly roundSteps: number;
-  /** Split-K: into how many pieces a long reduction is cut, where the results alone give too few workgroups. */
+  /** Split-K: the number of parts of a long reduction, if the results alone give too few workgroups. */
   readonly splitK: number;
 }

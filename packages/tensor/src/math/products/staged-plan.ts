@@ -11,18 +11,20 @@ const count = (length: number) => Array.from({ length }, (_, index) => index + 1
 /** How a family lays its work out. */
 interface StagedLayout {
   readonly share: Share;
-  /** How many tiles of `tile.rows x tile.columns` a workgroup computes: one an invocation, or one a subgroup. */
+  /**
+   * Number of tiles of `tile.rows x tile.columns` that a workgroup computes: one per invocation, or one per subgroup.
+   */
   along(gpu: ProductGpu, tile: ProductTile): number;
-  /** Steps that a lane fetches at once of an operand that lies so. */
+  /** Steps that a lane fetches at once of an operand with this layout. */
   patchSteps(form: LoadForm): number;
-  /** Which way neighbouring lanes lie over what is fetched. Default: along what is contiguous in memory. */
+  /** The axis along which neighbouring lanes fetch. Default: the contiguous one. */
   readonly first?: Lanes['first'];
 }
 
 /**
  * Plans kernels whose workgroups stage rows and columns in their memory.
  *
- * @throws ConfigError for a tile that is not made of quads, or whose lanes do not fit it
+ * @throws ConfigError for a tile that does not consist of quads, or whose lanes do not fit it
  */
 export const stagedPlan =
   ({ share, along, patchSteps, first }: StagedLayout): ProductFamily['plan'] =>
@@ -58,8 +60,8 @@ const isStaged = ({ rows, columns }: ProductTile, blockRows: number, blockColumn
   [rows / quad, columns / quad, blockRows / quad, blockColumns / quad].every(Number.isInteger);
 
 /**
- * Lays lanes over what a workgroup fetches of an operand in a round: over as many quads of results as there are, and over
- * the reduction. What is left of the invocations is idle meanwhile; rounds shall not be longer than asked for.
+ * Distributes lanes over the part of an operand that a workgroup fetches in a round: over all quads of results, and
+ * over the reduction. The other invocations are idle in the meantime; rounds must not be longer than requested.
  */
 function stagedLanes(
   invocations: number,
@@ -84,7 +86,7 @@ const formOf = ({ along, contiguous }: Side, width: 1 | 4): LoadForm => ({
   width: width === 4 && contiguous % 4 === 0 ? 4 : 1,
 });
 
-/** Fewer steps than this are not worth a piece of their own. */
+/** Fewer steps than this do not justify another part. */
 const shortestPiece = 128;
 /** Into how many pieces a reduction may be cut. */
 const pieceCounts = [...count(32), 40, 48, 56, 64, 80, 96, 112, 128];
@@ -93,7 +95,7 @@ const unlikeFactor = 1.5;
 /** Invocations that keep a multiprocessor busy. */
 const busyInvocations = 256;
 
-/** Tiles of a family with as many pieces of the reduction as keep the adapter busy, the least time first. */
+/** Tiles of a family with as many parts of the reduction as keep the adapter busy, the least time first. */
 export const stagedChoices =
   (share: Share, plan: ProductFamily['plan'], bytesOf: (plan: ProductPlan) => number): ProductFamily['choices'] =>
   (gpu, shape, width) => {
@@ -171,7 +173,7 @@ function wholeRounds({ depth, reductions = 1 }: ProductShape, unroll: number, un
   return unroll;
 }
 
-/** The table's workgroups are as many subgroups of 32 lanes. */
+/** The table's workgroups as the same number of subgroups of 32 lanes. */
 function ofSubgroups<Tile extends ProductTile>(tile: Tile, lanes: number): Tile {
   return { ...tile, workgroupSize: (tile.workgroupSize / 32) * lanes };
 }

@@ -11,16 +11,16 @@ const inGroups = <Item>(items: readonly Item[], size: number): Item[][] =>
 /** WGSL that keeps results: four neighbouring columns, from `column` of the block on, of some of its rows. */
 export type Keep = (column: string, results: readonly { readonly row: string; readonly value: string }[]) => string;
 
-/** What is done with the staged operands. */
+/** What happens with the staged operands. */
 export interface Staging {
-  /** The kernel's head: who computes what, and who reads what. */
+  /** The comment at the top of the kernel: who computes what, and who reads what. */
   readonly head: string;
-  /** WGSL of module scope: the memory of the workgroup. */
+  /** WGSL of module scope: the workgroup memory. */
   readonly module: string;
-  /** Further inputs of the entry point, and statements at its beginning. */
+  /** Further inputs of the entry point, and statements at its start. */
   readonly inputs: string;
   readonly begin: string;
-  /** Statements that put what was fetched into the memory of the workgroup. */
+  /** Statements that write the fetched values to workgroup memory. */
   stage(side: StagedSide): string;
   /** Statements that add the products of a round to the sums. */
   readonly compute: string;
@@ -31,10 +31,11 @@ export interface Staging {
 }
 
 /**
- * Text of a kernel whose workgroup computes a block of the result, and keeps the values of rows and columns that it needs in
- * memory of its own. Each round covers some steps of the reduction: what was fetched is staged between two barriers; then
- * every invocation fetches its share of the next round, and while those loads are under way it works on what is staged.
- * Values beyond the reduction are 0, rows and columns beyond the result are those of the last one and are not kept.
+ * Text of a kernel whose workgroup computes a block of the result, with the required values of rows and columns in
+ * workgroup memory. Each round covers some steps of the reduction. The fetched values are staged between two barriers.
+ * Then every invocation fetches its share of the next round, and computes with the staged values while those loads are
+ * in flight. Values beyond the reduction are 0; rows and columns beyond the result repeat the last one and are not
+ * stored.
  */
 export function stagedKernel(options: ProductKernelOptions, staging: Staging): Pick<Dispatch, 'wgsl' | 'workgroups'> {
   const { title, plan, rows, columns, batches, reduction, outer, setup = '', functions = '' } = options;
@@ -49,7 +50,7 @@ export function stagedKernel(options: ProductKernelOptions, staging: Staging): P
   const rowSums = rowSummation(options, rowSide.side, rowSide.condition, staging.quads);
 
   const resultWidth = plan.resultWidth;
-  /** Names the columns that the loads of `setup` and `store` see. */
+  /** Names the columns that the loads of `setup` and `store` use. */
   const columnsAt = (first: (load: number) => string, width: number) =>
     count(columnLoads)
       .map((load) => `let column_${load} = ${first(load)};\nlet at_${load} = min(column_${load}, ${columns - width}u);`)
@@ -90,7 +91,7 @@ ${kept.join('\n')}
     `${rowSide.condition}{\n${rowSide.fetch}\n}\n${columnSide.condition}{\n${columnSide.fetch}\n}`,
     `${rowSide.condition}{\n${rowSide.fetchRest}\n}\n${columnSide.condition}{\n${columnSide.fetchRest}\n}`,
   ];
-  // Loads in a row, with no condition between them, are all under way at once.
+  // Consecutive loads without a condition between them are all in flight at once.
   const whole = rest === 0 ? full : `if (part < rounds) {\n${full}\n} else {\n${last}\n}`;
   const fetch = `if (part == 0u) {
 ${outer?.begin ?? ''}

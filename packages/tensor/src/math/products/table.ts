@@ -2,10 +2,10 @@ import type { Gpu } from '../../adapter/gpu.js';
 import type { Share } from './shape.js';
 import type { ProductTile } from './tile-size.js';
 
-/** What the layout of a kernel depends on. */
+/** The properties of an adapter that the layout of a kernel depends on. */
 export type ProductGpu = Pick<Gpu, 'subgroupSize'> & Partial<Pick<Gpu, 'subgroupMatrix'>>;
 
-/** What decides which kernels suit an adapter. */
+/** The properties of an adapter that decide which kernels suit it. */
 export type ProductAdapter = ProductGpu & {
   readonly limits?: Partial<
     Pick<Gpu['limits'], 'maxComputeInvocationsPerWorkgroup' | 'maxComputeWorkgroupStorageSize'>
@@ -13,14 +13,14 @@ export type ProductAdapter = ProductGpu & {
   readonly description: Pick<Gpu['description'], 'kind'> & Partial<Pick<Gpu['description'], 'vendor' | 'architecture'>>;
 };
 
-/** Adapters that a row is for: those that are like it in everything that it says. */
+/** The adapters that a row applies to: those that match all given properties. */
 interface Suits {
   readonly kind?: 'hardware' | 'software';
   readonly vendor?: string;
   readonly architecture?: string;
-  /** `any`: with subgroups of a fixed size. Default: with or without. */
+  /** `any`: any fixed subgroup size. Default: with or without subgroups. */
   readonly subgroupSize?: number | 'any';
-  /** But not those with subgroups of these sizes. */
+  /** Except those with subgroups of these sizes. */
   readonly exceptSubgroups?: readonly number[];
 }
 
@@ -28,11 +28,14 @@ interface Suits {
 export interface ProductRow {
   readonly suits: Suits;
   readonly share: Share;
-  /** Tiles to choose from: where both operands load along the result, or either along the steps of the reduction. */
+  /**
+   * Tiles to choose from: for operands that both load along the result, and for operands of which one loads along the
+   * steps of the reduction.
+   */
   readonly tiles: { readonly result: readonly RatedTile[]; readonly steps: readonly RatedTile[] };
-  /** A tile that only a tuner should choose, for products along the result. */
+  /** A tile that only the tuner should choose, for products along the result. */
   readonly forTuner?: ProductTile;
-  /** What a load costs, in multiply-adds. */
+  /** The cost of a load, in multiply-adds. */
   readonly load?: number;
   /** What it costs a whole adapter to write and to read a sum of split-K, in multiply-adds of the fastest tile. */
   readonly sum?: number;
@@ -47,12 +50,12 @@ const tile = (rows: number, columns: number, workgroupSize: number, unroll: numb
   unroll,
 });
 
-/** A tile and, where tiles are ranked by it, how fast it is on an adapter that it fills, as a share of the fastest. */
+/** A tile and, if tiles are ranked by it, its speed on an adapter that it fills, as a fraction of the fastest. */
 export interface RatedTile extends ProductTile {
   readonly rate?: number;
 }
 
-/** Of a subgroup, for matrix units; workgroups are of so many invocations where subgroups have 32 lanes. */
+/** Tiles of a subgroup, for matrix units; workgroups have this many invocations if subgroups have 32 lanes. */
 const subgroupTiles: readonly RatedTile[] = [
   { rate: 1, rows: 64, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
   { rate: 0.82, rows: 48, columns: 64, invocationRows: 2, workgroupSize: 128, unroll: 32 },
@@ -65,9 +68,9 @@ const subgroupTiles: readonly RatedTile[] = [
 ];
 
 /**
- * Of an invocation. The rates are those of conv2's forward pass, whose operands lie along the result, and of its weight
- * gradient, whose operands lie along the steps, at a batch of 128 on an NVIDIA H200. There lanes fetch patches of 4 x 4,
- * which small workgroups have too many of.
+ * Tiles of an invocation. The rates are those of conv2's forward pass, whose operands are contiguous along the result,
+ * and of its weight gradient, whose operands are contiguous along the steps, at a batch of 128 on an NVIDIA H200. In
+ * the latter, lanes fetch patches of 4 x 4, of which small workgroups have too many.
  */
 const blocks: readonly (Omit<ProductTile, 'unroll'> & { readonly result: number; readonly steps: number })[] = [
   { result: 1, steps: 0.54, rows: 8, columns: 8, invocationRows: 8, workgroupSize: 128 },
@@ -82,7 +85,7 @@ const blocks: readonly (Omit<ProductTile, 'unroll'> & { readonly result: number;
   { result: 0.72, steps: 0.45, rows: 4, columns: 8, invocationRows: 4, workgroupSize: 64 },
 ];
 
-/** For what is too small to fill anything: short to compile. */
+/** For products too small to fill anything: short to compile. */
 const smallest = { rows: 4, columns: 4, invocationRows: 8, workgroupSize: 64, unroll: 8 };
 
 const rated = (along: 'result' | 'steps', unroll: number): readonly RatedTile[] =>
@@ -94,12 +97,12 @@ const fitsRdna3 = ({ rows, columns }: ProductTile) => rows * columns < 64 * 64;
 const wholeWaves = ({ workgroupSize }: ProductTile) => workgroupSize % 64 === 0;
 
 /**
- * What suits which adapter, the most likely to be fast first. Of several rows of a family that suit an adapter, the first
- * counts.
+ * Which kernels suit which adapter, the most likely to be fast first. If several rows of a family match an adapter, the
+ * first one applies.
  */
 export const productTable: readonly ProductRow[] = [
-  // Measured on SwiftShader (4) and lavapipe (8), see docs/performance.md. Barriers make these spill all their sums, so
-  // workgroups never share there.
+  // Measured on SwiftShader (4) and lavapipe (8), see docs/performance.md. Barriers make these drivers spill all their
+  // sums, so workgroups never share there.
   {
     suits: { subgroupSize: 4 },
     share: 'subgroup',
@@ -146,7 +149,7 @@ export const productTable: readonly ProductRow[] = [
     sum: 330,
     busy: 128,
   },
-  // GCN and CDNA: whole waves, and no more than the 128 registers of which a SIMD holds two waves (docs/gpu-kernels.md).
+  // GCN and CDNA: whole waves, and no more than 128 registers, so that a SIMD holds two waves (docs/gpu-kernels.md).
   {
     suits: { kind: 'hardware', subgroupSize: 64 },
     share: 'workgroup',
@@ -157,8 +160,8 @@ export const productTable: readonly ProductRow[] = [
     sum: 90,
     busy: 128,
   },
-  // Measured on an NVIDIA H200, see docs/gpu-kernels.md: the larger a block, the fewer loads of it, down to where a
-  // multiprocessor holds one workgroup only.
+  // Measured on an NVIDIA H200, see docs/gpu-kernels.md: the larger a block, the fewer loads, up to the size at which a
+  // multiprocessor holds only one workgroup.
   {
     suits: { kind: 'hardware', exceptSubgroups: [4, 8, 64] },
     share: 'workgroup',
@@ -166,7 +169,7 @@ export const productTable: readonly ProductRow[] = [
     sum: 90,
     busy: 128,
   },
-  // Little is held in registers, so that many workgroups hide the time that loads take. Not measured.
+  // Few registers per invocation, so that many workgroups hide the latency of loads. Not measured.
   {
     suits: { subgroupSize: 'any' },
     share: 'subgroup',
@@ -195,7 +198,7 @@ export function productRows(adapter: ProductAdapter): readonly ProductRow[] {
   return suiting.filter(({ share }, index) => suiting.findIndex((row) => row.share === share) === index);
 }
 
-/** The row of a family for an adapter; where none suits, the most general one. */
+/** The row of a family for an adapter; if none suits, the most general one. */
 export function productRow(adapter: Pick<Gpu, 'subgroupSize'>, share: Share): ProductRow {
   const ofFamily = productTable.filter((row) => row.share === share);
   return ofFamily.find(({ suits }) => suits.subgroupSize === adapter.subgroupSize) ?? ofFamily.at(-1)!;

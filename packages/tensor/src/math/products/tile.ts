@@ -12,17 +12,17 @@ const plan = stagedPlan({
   patchSteps: ({ along, width }) => (along === 'steps' ? width : 1),
 });
 
-/** Rows and columns are staged in memory of the workgroup; every invocation holds a small tile of the result in registers. */
+/** Rows and columns are staged in workgroup memory; every invocation keeps a small tile of the result in registers. */
 export const tile: ProductFamily = {
   plan,
   choices: stagedChoices('workgroup', plan, stagedBytes),
   kernel: (options) => stagedKernel(options, registerTiles(options)),
 };
 
-/** Quads of a staged step. One more than there are, so that what neighbours transpose lies in other banks of the memory. */
+/** Quads of a staged step. One more than needed, so that neighbours transpose without bank conflicts. */
 const strideOf = (block: number) => block / quad + 1;
 
-/** Bytes of the memory of a workgroup that a plan asks for. */
+/** Workgroup memory of a plan in bytes. */
 function stagedBytes({ blockRows, blockColumns, roundSteps }: ProductPlan): number {
   return roundSteps * (strideOf(blockRows) + strideOf(blockColumns)) * 16;
 }
@@ -32,7 +32,7 @@ function registerTiles({ plan }: ProductKernelOptions): Staging {
   const invocationRows = tile.invocationRows ?? 1;
   const invocationColumns = tile.workgroupSize / invocationRows;
   const [rowQuads, columnQuads] = [count(tile.rows / quad), count(tile.columns / quad)];
-  // The quads of an invocation lie spread over the block, so that neighbours read neighbouring ones.
+  // The quads of an invocation are spread over the block, so that neighbouring invocations read adjacent quads.
   const rowOf = (index: number) => `(${index * invocationRows}u + tile_row)`;
   const columnOf = (index: number) => `(${index * invocationColumns}u + tile_column)`;
   const step = (k: number) => {
@@ -92,7 +92,7 @@ ${count(tile.rows)
   };
 }
 
-/** The values of four results at each step of a patch: what was fetched along the reduction is transposed. */
+/** The values of four results at each step of a patch: values fetched along the reduction are transposed. */
 function stepsOf({ vectors }: Patch): string[] {
   if (vectors[0]!.along === 'result') return vectors.map(({ name }) => name);
   return count(quad).map((step) => `vec4f(${vectors.map(({ name }) => `${name}.${'xyzw'[step]}`).join(', ')})`);
