@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
 import { checkRunConfig, type DataConfig, modelNotes, parseRunConfig, type RunConfig } from './config.js';
+import { list, makeDirectory } from './directories.js';
 import { type Divergence, readDivergence } from './divergence-file.js';
 import { eventFilePrefix } from './event-file.js';
 import { describeFileError, errorCode, unfinished, writeAll, writeNew, writeWhole } from './file.js';
@@ -356,45 +357,4 @@ function isPassing(name: string): boolean {
 /** What `config.json` says. */
 function textOf(config: RunConfig): Buffer {
   return Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`);
-}
-
-/** The names in a directory; empty if it does not exist. */
-async function list(path: string): Promise<string[]> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw new ConfigError(`${path}: cannot be a run directory: ${describeFileError(error)}`, { cause: error });
-  }
-}
-
-/** Creates a directory and its missing parents; returns the created ones, from the lowest upwards. */
-async function makeDirectory(path: string): Promise<string[]> {
-  const made: string[] = [];
-  try {
-    // Not mkdir's own `recursive`, which in Node 20 never returns if a file system refuses new directories (/proc).
-    for (const directory of await missingDirectories(path)) {
-      await mkdir(directory);
-      made.unshift(directory);
-    }
-  } catch (error) {
-    for (const directory of made) await rmdir(directory).catch(() => undefined);
-    throw new ConfigError(`${path}: the run directory could not be created: ${describeFileError(error)}`, {
-      cause: error,
-    });
-  }
-  return made;
-}
-
-/** A directory and its parents, as far as they do not exist, from the highest downwards. */
-async function missingDirectories(path: string): Promise<string[]> {
-  const missing: string[] = [];
-  for (let directory = resolve(path); ; directory = dirname(directory)) {
-    const there = await stat(directory).then(
-      () => true,
-      () => false,
-    );
-    if (there) return missing;
-    missing.unshift(directory);
-  }
 }

@@ -1,6 +1,5 @@
 import { ConfigError } from '../errors.js';
 import { recordElementwise } from '../kernel/elementwise.js';
-import { fusesIntoProducts } from '../kernel/epilogue.js';
 import { hasFewElements, joinKernels } from '../kernel/joined-kernels.js';
 import { recordMoving } from '../kernel/moving-recorder.js';
 import { recordPerElement } from '../kernel/per-element.js';
@@ -8,11 +7,11 @@ import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
 import { recordUpdate, type Update } from '../kernel/update.js';
 import { microBatchState, type ReadState, recordStoredState } from './layer-state.js';
+import { learner, onTheSpot } from './learner.js';
 import type { LossOutput } from './loss.js';
 import { lossScale, recordNextScale, recordScaled } from './loss-scale.js';
 import type { NetworkTensors, Precision, ProgramOptions } from './network-tensors.js';
-import type { OptimizerValues } from './optimizer.js';
-import { type NetworkPart, partParameters } from './part.js';
+import type { NetworkPart } from './part.js';
 import { type Learning, type Postponed, type ReadParameter, recordBackward, recordForward } from './record.js';
 import { recordGather, recordPiece } from './spread.js';
 
@@ -266,41 +265,6 @@ export function recordUpdates(
   for (const [path, gradient] of tensors.gradients) learn(path, gradient);
   joining.recordJoined();
   recordStoredState(recorder, part, tensors.nextLayerState, tensors, factor);
-}
-
-/** How parameters follow their gradients, which are those of a scaled loss where a factor is given. */
-function learner(
-  recorder: Recorder,
-  part: NetworkPart,
-  { optimizer }: ProgramOptions,
-  tensors: NetworkTensors,
-): (gradientFactor?: Tensor) => Learning {
-  const byPath = new Map(partParameters(part).map((parameter) => [parameter.path, parameter]));
-  return (gradientFactor) => {
-    const valuesOf = (path: string): OptimizerValues => ({
-      description: byPath.get(path)!,
-      parameter: tensors.parameters.get(path)!,
-      state: Object.fromEntries(optimizer.state.map((name) => [name, tensors.state.get(`${path}.${name}`)!])),
-      ...(gradientFactor && { gradientFactor }),
-    });
-    return {
-      learn: (path, gradient) => optimizer.record(recorder, { ...valuesOf(path), gradient }),
-      ...onTheSpot(recorder, tensors, (path) => optimizer.update?.(valuesOf(path))),
-    };
-  };
-}
-
-/**
- * Lets layers do updates on GPUs, of parameters that are not few: those had better be updated together, and software drivers pay
- * for whatever follows a product's loop.
- */
-function onTheSpot(
-  recorder: Recorder,
-  { parameters }: NetworkTensors,
-  updateOf: NonNullable<Learning['updateOf']>,
-): Pick<Learning, 'updateOf'> {
-  if (!fusesIntoProducts(recorder.gpu)) return {};
-  return { updateOf: (path) => (hasFewElements(recorder, parameters.get(path)!) ? undefined : updateOf(path)) };
 }
 
 function recordMeasures(
