@@ -224,7 +224,7 @@ describe('tuned kernels', () => {
     await writeFile(file, JSON.stringify({ format: 1, adapter: 'Another GPU', driver: '', entries: {} }));
     const other = await runCommand(training(run, 1, '--tunings', file));
     expect(other.code).toBe(2);
-    expect(other.stderr).toMatch(/of the adapter "Another GPU"/);
+    expect(other.stderr).toMatch(/for the adapter "Another GPU"/);
     await writeFile(file, '{"format": 1, ');
     const torn = await runCommand(training(run, 1, '--tunings', file));
     expect(torn.code).toBe(1);

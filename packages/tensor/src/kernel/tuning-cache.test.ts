@@ -164,7 +164,7 @@ describe('exportTunings and importTunings', () => {
     const content = JSON.parse(await readFile(file, 'utf8'));
     await writeFile(file, JSON.stringify({ ...content, adapter: 'Another GPU' }));
     await expect(importTunings(file, gpu)).rejects.toThrow(ConfigError);
-    await expect(importTunings(file, gpu)).rejects.toThrow(/of the adapter "Another GPU"/);
+    await expect(importTunings(file, gpu)).rejects.toThrow(/for the adapter "Another GPU"/);
     await expect(importTunings(join(folder, 'missing'), gpu)).rejects.toThrow(/no such file/);
     await writeFile(file, 'My diary');
     await expect(importTunings(file, gpu)).rejects.toThrow(DataError);

@@ -359,7 +359,7 @@ describe.each([
     expect(record(0, 8)).toThrow(ConfigError);
     expect(record(Number.NaN, 8)).toThrow(/m must be a whole number/);
     expect(record(4, 7)).toThrow(ShapeError);
-    expect(record(4, 7)).toThrow(/a must hold 8 values/);
+    expect(record(4, 7)).toThrow(/a must have 8 values/);
     await expect(errorOf(gpu, { m: 2, n: 2, k: 2, transposeA: true, rowSums: true })).rejects.toThrow(/rowSums/);
   });
 });
