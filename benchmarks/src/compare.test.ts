@@ -79,7 +79,7 @@ test('a product has its bound and its operands', () => {
   };
   const table = formatReport(report(result('step', 10, 10, 10), product));
   expect(table).toMatch(/conv1\/weightGradient .* 20\.0% +3\.00 Gmultiply-adds\/s +125\.0% +50\.0% +multiply-adds/);
-  expect(table).toMatch(/ {2}of it conv1\/weightGradient\/sum +0\.50 +5\.0%/);
+  expect(table).toMatch(/ {2}includes conv1\/weightGradient\/sum +0\.50 +5\.0%/);
 });
 
 test('single layers have their own table, with wall time and busy time', () => {

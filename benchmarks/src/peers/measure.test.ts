@@ -62,7 +62,11 @@ test.each([
     alex: { firstMs: 1, milliseconds: [1], sample },
     tfjs: { firstMs: 1, milliseconds: [1], sample: other },
   });
-  expect(results[1]).toMatchObject({ medianMs: null, ratio: null, failure: expect.stringMatching(/something else/) });
+  expect(results[1]).toMatchObject({
+    medianMs: null,
+    ratio: null,
+    failure: expect.stringMatching(/gives different results/),
+  });
 });
 
 test("losses are compared with Alex's over their common length", async () => {
@@ -74,7 +78,7 @@ test("losses are compared with Alex's over their common length", async () => {
   expect(results).toMatchObject([
     { rate: 8, unit: 'images/s' },
     { ratio: 2 },
-    { failure: expect.stringMatching(/something else/) },
+    { failure: expect.stringMatching(/gives different results/) },
   ]);
 });
 

@@ -46,7 +46,7 @@ export function place(description: NetworkDescription, gpus: readonly Gpu[], opt
     throw new ConfigError('place: give the adapters as an array: place(network, [gpu], { batch })');
   const [gpu, ...others] = gpus as readonly Gpu[];
   if (!gpu || gpus.some((one) => typeof one?.createBuffer !== 'function'))
-    throw new ConfigError('place: give it at least one adapter, as openGpu() opens it');
+    throw new ConfigError('place: give at least one adapter, opened by openGpu()');
   if (strategy !== 'auto' && !strategies.includes(strategy)) {
     throw new ConfigError(`place: strategy must be ${strategies.join(', ')} or auto, got ${String(strategy)}`);
   }

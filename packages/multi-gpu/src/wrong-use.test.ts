@@ -119,7 +119,7 @@ describe('on an adapter', () => {
     [
       'an adapter that is none',
       () => place(described({}), odd([null]), { batch: 2 }),
-      /at least one adapter, as openGpu/,
+      /at least one adapter, opened by openGpu/,
     ],
     ['no options', () => place(described({}), [gpu], odd(undefined)), /place: takes an object of options/],
     [

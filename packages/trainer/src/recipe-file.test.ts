@@ -49,7 +49,7 @@ it.each<[string, object, RegExp]>([
   ['no divisor', { microBatch: 3 }, /microBatch: expected a divisor of the batch of 8, got 3/],
   ['a schedule there is not', { schedule: { kind: 'cosine' } }, /schedule.kind: expected .*"plateau".*, got "cosine"/],
   ['epochs that fall', { schedule: { kind: 'step', factor: 0.1, epochs: [2, 1] } }, /epochs must increase, got 2, 1/],
-  ['a table without a beginning', { schedules: { a: { kind: 'table', factors: [[1, 1]] } } }, /must begin with 0/],
+  ['a table without a beginning', { schedules: { a: { kind: 'table', factors: [[1, 1]] } } }, /must start at 0/],
   [
     'a rate of a layer',
     { overrides: { conv1: { learningRateScale: -1 } } },

@@ -93,7 +93,9 @@ describe('RunDirectory', () => {
     await mkdir(path);
     await RunDirectory.create(path, config);
     await expect(RunDirectory.create(path, config)).rejects.toThrow(ConfigError);
-    await expect(RunDirectory.create(path, config)).rejects.toThrow(/not empty; resume its run by --resume, or choose/);
+    await expect(RunDirectory.create(path, config)).rejects.toThrow(
+      /not empty; resume its run with --resume, or choose/,
+    );
 
     const other = join(parent, 'photos');
     await mkdir(other);

@@ -95,7 +95,7 @@ export class RunDirectory {
    * it cannot be written
    */
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
-    const isNotEmpty = `${path}: this directory is not empty; resume its run by --resume, or choose another`;
+    const isNotEmpty = `${path}: this directory is not empty; resume its run with --resume, or choose another`;
     if ((await list(path)).some((name) => !isPassing(name))) throw new ConfigError(isNotEmpty);
     const made = await makeDirectory(path);
     const run = new RunDirectory(path, config, { isNew: true, made });

@@ -87,7 +87,7 @@ it.each<[string, string | Uint8Array, RegExp]>([
   ['JSON', '{"error": "not found"}', /is JSON/],
   ["Caffe's mean image", Buffer.from('\x08\x01\x10\x03\x18\x80\x02', 'latin1'), /is a Caffe mean image, .*--mean/],
   ['a prototxt', 'name: "AlexNet"\nlayer {\n  name: "data"\n', /describes a network or a solver in text/],
-  ['a photograph', Buffer.from('\xff\xd8\xff\xe0\x00\x10JFIF', 'latin1'), /is an image; give a file of weights/],
+  ['a photograph', Buffer.from('\xff\xd8\xff\xe0\x00\x10JFIF', 'latin1'), /is an image; give a weights file/],
   ['text', 'not any weights at all\n', /is text/],
   ['noise', Buffer.from([0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54]), /is not a supported weights format/],
 ])('says what %s is', async (_, content, message) => {
