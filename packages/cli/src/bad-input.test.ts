@@ -85,7 +85,7 @@ describe('options that are not allowed', () => {
     ['a seed of more than 32 bits', ['--seed', '4294967296'], /--seed.*from 0 to 4294967295/],
     ['a crop larger than the images', ['--size', '20'], /crops of 24 x 24 do not fit images of 20 x 20/],
     ['an input that is too small', ['--crop', '1', '--size', '1'], /pool|conv/],
-    ['an unknown adapter', ['--adapter', 'Voodoo2'], /there is no adapter Voodoo2; choose .*0: /],
+    ['an unknown adapter', ['--adapter', 'Voodoo2'], /there is no adapter Voodoo2; select one by .*0: /],
     ['an unknown option', ['--stepz', '2'], /unknown option '--stepz'/],
     ['an argument too many', ['more'], /too many arguments/],
   ])('%s', async (_, options, says) => {
@@ -108,7 +108,7 @@ describe('options that are not allowed', () => {
     ['data of no name', ['train', '--run', 'never-made', '--data', ' '], /'--data <dir>' was given nothing/],
     ['several runs, one by one', ['evaluate', '--run', 'a', '--run', 'b'], /Give several runs as one, .*: --run a,b/],
     ['nothing between two commas', ['evaluate', '--run', 'a,,b'], /--run a,,b: there is nothing between two commas/],
-    ['a list of an unknown adapter', ['devices', '--adapter', 'Voodoo2'], /there is no adapter Voodoo2; choose .*0: /],
+    ['a list of an unknown adapter', ['devices', '--adapter', 'Voodoo2'], /there is no adapter Voodoo2; select one by .*0: /],
     [
       'a trace in no folder',
       ['train', '--run', 'never-made', '--data', 'emoji', '--trace', 'no/t.json'],
@@ -153,7 +153,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /blue has no images, and neither has red: put files/,
+      /blue has no images; red has none either: put files/,
     );
     await expectNothing(run);
   });
@@ -183,7 +183,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /1 of 17 images cannot be used, more than 0\.1%; red.poem\.JPEG for one \(it is text\)\. .*rejected\.jsonl lists them: replace or remove/,
+      /1 of 17 images cannot be used, more than 0\.1%; for example red.poem\.JPEG \(it is text\)\. .*rejected\.jsonl lists them: replace or remove/,
     );
     await expectNothing(run);
   });
@@ -196,7 +196,7 @@ describe('data that cannot be used', () => {
     expectRefusal(
       await runCommand(tinyTraining(run, '--data', data)),
       1,
-      /red.3\.png for one \(it cannot be decoded \(.*\)\)\. .*replace or remove them, or allow more by --max-rejected 6\.25%/,
+      /for example red.3\.png \(it cannot be decoded \(.*\)\)\. .*replace or remove them, or allow more with --max-rejected 6\.25%/,
     );
     await expectNothing(run);
   });

@@ -190,7 +190,7 @@ describe('fine-tuning from a run', () => {
       const other = await runCommand(['train', '--run', run, '--resume', '--freeze', freeze]);
       expect(other.code).toBe(2);
       expect(other.stderr).toMatch(
-        /--freeze \S+ cannot be changed in the midst of a run, which was begun with conv1\.weight,/,
+        /--freeze \S+ cannot be changed during a run, which was started with conv1\.weight,/,
       );
     }
   });

@@ -16,7 +16,7 @@ function withoutFrozen(
 }
 
 /**
- * What no option changes of a recipe must be what the run was begun with.
+ * What no option changes of a recipe must be what the run was started with.
  *
  * @throws ConfigError that names what is not
  */
@@ -37,14 +37,14 @@ export async function checkRecipe(
   for (const [field, there, own] of pairs) {
     if (JSON.stringify(there) === JSON.stringify(own)) continue;
     throw new ConfigError(
-      `--recipe ${name}: its ${field} is ${JSON.stringify(there) ?? 'not given'}, the run was begun with ` +
+      `--recipe ${name}: its ${field} is ${JSON.stringify(there) ?? 'not given'}, the run was started with ` +
         `${JSON.stringify(own) ?? 'none'}; leave it out or choose another --run`,
     );
   }
 }
 
 /**
- * What options may change of a recipe, a run that continues has of its own: what it was begun with or given later. Says so where
+ * What options may change of a recipe, a run that continues has of its own: what it was started with or given later. Says so where
  * the recipe, which may have been edited since, has something else, and no option says what to do.
  */
 export function keptOfRecipe(

@@ -201,7 +201,7 @@ describe('train --resume', () => {
     await writeFile(file, JSON.stringify({ ...small, momentum: 0.5 }));
     const refused = await runCommand(['train', '--run', begun, '--resume', '--recipe', file]);
     expect(refused.code).toBe(2);
-    expect(refused.stderr).toMatch(/its momentum is 0\.5, the run was begun with 0\.9/);
+    expect(refused.stderr).toMatch(/its momentum is 0\.5, the run was started with 0\.9/);
   });
 
   it('begins a run that is not there, and says so; without data it says what is missing', async () => {
@@ -235,13 +235,13 @@ describe('train --resume', () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ['a switch', ['--no-colour'], /--no-colour cannot be changed in the midst of a run, which was begun without it;/],
+    ['a switch', ['--no-colour'], /--no-colour cannot be changed during a run, which was started without it;/],
     [
       'fewer steps than it has taken',
       ['--steps', '3'],
       /has taken 4 steps already, more than the 3 .* give at least 4/,
     ],
-    ['a warm-up', ['--warm-up', '3'], /--warm-up 3 cannot be changed in the midst of a run, which was begun with 1;/],
+    ['a warm-up', ['--warm-up', '3'], /--warm-up 3 cannot be changed during a run, which was started with 1;/],
     [
       'patience',
       ['--patience', '3'],
@@ -259,7 +259,7 @@ describe('train --resume', () => {
       ['--recipe', 'paper'],
       /--recipe paper: its model\.variant is "paper", but the run was started with "small"/,
     ],
-    ['flips', ['--no-random-crop'], /--no-random-crop cannot be changed .*begun without it/],
+    ['flips', ['--no-random-crop'], /--no-random-crop cannot be changed .*started without it/],
     ['a schedule that is none', ['--schedule', 'cosine'], /--schedule cosine: give constant, plateau, step:30/],
     ['a schedule that is torn', ['--schedule', '{"kind":'], /is not JSON/],
     ['a schedule with a wrong field', ['--schedule', '{"kind":"step"}'], /--schedule .*: factor is missing/],

@@ -105,10 +105,10 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
     if (given === undefined || given === own) continue;
     // Of a switch, its name says it all.
     const isSwitch = typeof given === 'boolean';
-    const begun = own === undefined || isSwitch ? 'begun without it' : `begun with ${own}`;
+    const started = own === undefined || isSwitch ? 'started without it' : `started with ${own}`;
     const value = isSwitch ? '' : ` ${given}`;
     throw new ConfigError(
-      `${option}${value} cannot be changed during a run, which was ${begun}; leave it out or choose another --run`,
+      `${option}${value} cannot be changed during a run, which was ${started}; leave it out or choose another --run`,
     );
   }
   if (options.recipe !== undefined) await checkRecipe(options.recipe, { model, recipe, images });
@@ -119,7 +119,7 @@ function frozenPaths({ overrides = {} }: Recipe): string[] {
   return Object.entries(overrides).flatMap(([path, { learningRateScale }]) => (learningRateScale === 0 ? [path] : []));
 }
 
-/** Whether `--freeze` names what a run was begun with: all of it, but for what its recipe freezes by itself. */
+/** Whether `--freeze` names what a run was started with: all of it, but for what its recipe freezes by itself. */
 function sameFrozen(options: TrainOptions, frozen: readonly string[], { overrides = {} }: RecipeFile): boolean {
   const names = frozenNames(options);
   const covers = (name: string, path: string) => path === name || path.startsWith(`${name}.`);
