@@ -108,7 +108,11 @@ describe('options that are not allowed', () => {
     ['data of no name', ['train', '--run', 'never-made', '--data', ' '], /'--data <dir>' was given nothing/],
     ['several runs, one by one', ['evaluate', '--run', 'a', '--run', 'b'], /Give several runs as one, .*: --run a,b/],
     ['nothing between two commas', ['evaluate', '--run', 'a,,b'], /--run a,,b: there is nothing between two commas/],
-    ['a list of an unknown adapter', ['devices', '--adapter', 'Voodoo2'], /there is no adapter Voodoo2; select one by .*0: /],
+    [
+      'a list of an unknown adapter',
+      ['devices', '--adapter', 'Voodoo2'],
+      /there is no adapter Voodoo2; select one by .*0: /,
+    ],
     [
       'a trace in no folder',
       ['train', '--run', 'never-made', '--data', 'emoji', '--trace', 'no/t.json'],
