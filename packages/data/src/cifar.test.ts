@@ -102,7 +102,7 @@ describe('CIFAR-10', () => {
     await cp(join(folder, 'data_batch_2.bin'), join(folder, 'data_batch_4.bin'));
     await expect(readCifar(folder, small)).rejects.toThrow(/data_batch_4\.bin is the same as data_batch_2\.bin/);
     await writeFile(join(folder, 'data_batch_4.bin'), '<!DOCTYPE html>\n');
-    await expect(readCifar(folder, small)).rejects.toThrow('data_batch_4.bin holds no images: it is a web page');
+    await expect(readCifar(folder, small)).rejects.toThrow('data_batch_4.bin contains no images: it is a web page');
   });
 
   test('reads class names with the line ends of Windows', async () => {

@@ -179,7 +179,7 @@ async function readRecords(file: string, expected: number, remedy: string): Prom
   if (content.length !== expected) {
     const strange = inWords(content.subarray(0, headBytes), '');
     if (strange !== '' && content.length < expected)
-      throw new DataError(`${file} holds no images: ${strange}: ${remedy}`);
+      throw new DataError(`${file} contains no images: ${strange}: ${remedy}`);
     throw new DataError(`${file} has ${bytes(content.length)}, expected ${bytes(expected)}: ${remedy}`);
   }
   return content;

@@ -17,8 +17,8 @@ const special: RemarkWords = (count, first) =>
   `${leftOut(count, 'pipe, socket or device', 'pipes, sockets and devices', first)}.`;
 const sameName: RemarkWords = (count, first) =>
   count === 1
-    ? `Two folders are one class, as their names differ only in how accents are encoded: ${first}.`
-    : `${count} folders are of the class of another, as their names differ only in how accents are encoded, ${first} for one.`;
+    ? `Two folders are one class, because their names differ only in how accents are encoded: ${first}.`
+    : `${count} folders belong to the class of another folder, because their names differ only in how accents are encoded, for example ${first}.`;
 const besideClasses: RemarkWords = (count, first) =>
   `${leftOut(count, 'image outside of the class folders', 'images outside of the class folders', first)}.`;
 const otherEndings: RemarkWords = (count, first, sorts) => {
@@ -48,7 +48,7 @@ export interface EmptyFolder {
 
 /**
  * Lists the images of the class folders in a folder, sorted. Classes are called by the composed form of their folders' names
- * (NFC), so that a folder from a Mac is that from Linux. What is left out is counted in the remarks. A link that leads nowhere
+ * (NFC), so that a folder from a Mac is that from Linux. What is skipped is counted in the remarks. A link that leads nowhere
  * is an image by its ending, like a file.
  *
  * @param root the folder that holds the class folders: empty for the data set's own, else with a `/` at the end

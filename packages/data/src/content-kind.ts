@@ -26,31 +26,31 @@ const convert = 'convert it to JPEG or PNG';
 const kinds: readonly Known[] = [
   {
     text: /^version https:\/\/git-lfs\.github\.com/,
-    is: 'a pointer of Git LFS, not the file that it stands for',
-    remedy: 'run git lfs pull where it was cloned',
+    is: 'a Git LFS pointer, not the file itself',
+    remedy: 'run git lfs pull in the cloned repository',
   },
   { text: /^\s*(<!doctype html|<html|<head)/i, is: 'a web page', remedy: getAgain },
   { text: /^\s*(<\?xml[\s\S]*?)?<svg/i, is: 'an SVG drawing', remedy: convert },
   { text: /^\s*<\?xml/i, is: 'XML' },
   { text: /^[\s\S]{4}ftyp(heic|heix|hevc|heim|heis|mif2)/, is: 'HEIC', remedy: convert },
-  { text: /^[\s\S]{4}ftyp/, is: 'a film' },
+  { text: /^[\s\S]{4}ftyp/, is: 'a video' },
   { digits: /^424d.{8}00000000/, is: 'BMP', remedy: convert },
   { digits: /^(ff0a|0000000c4a584c20)/, is: 'JPEG XL', remedy: convert },
   { digits: /^(0000000c6a502020|ff4fff51)/, is: 'JPEG 2000', remedy: convert },
   { text: /^8BPS/, is: 'a Photoshop file', remedy: convert },
   { text: /^%PDF/, is: 'a PDF' },
-  { digits: /^1f8b/, is: gzipped, remedy: 'unpack it by gunzip' },
-  { text: /^BZh/, is: 'compressed by bzip2', remedy: 'unpack it by bunzip2' },
-  { digits: /^fd377a585a/, is: 'compressed by xz', remedy: 'unpack it by unxz' },
-  { digits: /^28b52ffd/, is: 'compressed by zstd', remedy: 'unpack it by unzstd' },
+  { digits: /^1f8b/, is: gzipped, remedy: 'unpack it with gunzip' },
+  { text: /^BZh/, is: 'compressed by bzip2', remedy: 'unpack it with bunzip2' },
+  { digits: /^fd377a585a/, is: 'compressed by xz', remedy: 'unpack it with unxz' },
+  { digits: /^28b52ffd/, is: 'compressed by zstd', remedy: 'unpack it with unzstd' },
   { digits: /^377abcaf/, is: 'a 7z archive', remedy: 'unpack it' },
   { text: /^Rar!/, is: 'a RAR archive', remedy: 'unpack it' },
   { digits: /^504b0304/, is: zipArchive, remedy: 'unpack it' },
   { text: /^[\s\S]{257}ustar/, is: tarArchive, remedy: 'unpack it' },
   { text: /^PAR1/, is: 'a Parquet file' },
   { digits: /^89484446/, is: 'an HDF5 file' },
-  { digits: /^934e554d5059/, is: 'an array of NumPy' },
-  { digits: /^800[2-5]/, is: 'a pickle of Python' },
+  { digits: /^934e554d5059/, is: 'a NumPy array' },
+  { digits: /^800[2-5]/, is: 'a Python pickle' },
   { digits: /^(ffd8ff|89504e47|47494638|52494646.{8}57454250)/, is: 'an image' },
   { text: /^(\u00ef\u00bb\u00bf)?[\t\n\r -~\u0080-\u00ff]{2,}$/, is: 'text' },
 ];
@@ -75,6 +75,6 @@ export function inWords(head: Buffer, otherwise: string, remedy?: string): strin
 
 function foundIn(head: Buffer, kind: ContentKind | undefined): string | undefined {
   if (head.length === 0) return 'the file is empty';
-  if (head.every((byte) => byte === 0)) return 'it begins with zeros only, so it was not written to its end';
+  if (head.every((byte) => byte === 0)) return 'it begins with zeros only, so it was not completely written';
   return kind && `it is ${kind.is}`;
 }

@@ -72,7 +72,7 @@ export async function syncFolder(folder: string): Promise<void> {
 export function writeError(path: string, error: unknown): DataError {
   if (error instanceof DataError) return error;
   const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(errorCode(error) ?? '');
-  const why = full ? 'no space is left on the disk; free some' : `${reason(error)}; check the place`;
+  const why = full ? 'no space is left on the disk; free some space' : `${reason(error)}; check the path`;
   return new DataError(`${path} could not be written: ${why}`, { cause: error });
 }
 

@@ -25,7 +25,7 @@ export async function checkFreeSpace(folder: string, needed: number, what: strin
   const free = await freeSpace(folder);
   if (free === undefined || free >= needed) return;
   throw new DataError(
-    `${what} needs ${gigabytes(needed)} or more in ${folder}, where ${gigabytes(free)} are free: free some, or choose a folder on another disk`,
+    `${what} needs at least ${gigabytes(needed)} in ${folder}, but only ${gigabytes(free)} are free: free some space, or choose a folder on another disk`,
   );
 }
 

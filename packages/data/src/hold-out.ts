@@ -27,7 +27,7 @@ export function holdOut<Image extends { readonly label: number }>(
     const others = single.slice(1).map((label) => classes[label]!);
     const also = others.length === 0 ? '' : `, and so ${others.length === 1 ? 'has' : 'have'} ${someOf(others)}`;
     throw new DataError(
-      `${whereOf(single[0]!)} has one image only${also}: give two, one to learn from and one to hold out`,
+      `${whereOf(single[0]!)} has only one image${also}: give at least two, one for training and one for validation`,
     );
   }
   byClass.forEach((ofClass, label) => {

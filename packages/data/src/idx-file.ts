@@ -27,7 +27,7 @@ export async function readIdx(file: string, dimensions: number, remedy: string):
   if (magic !== idxBytes + dimensions || content.length < header) {
     const found = magic === undefined ? 'nothing' : `0x${magic.toString(16).padStart(8, '0')}`;
     const strange = inWords(content.subarray(0, headBytes), '');
-    if (strange !== '') throw new DataError(`${file} is no IDX file: ${strange}: ${remedy}`);
+    if (strange !== '') throw new DataError(`${file} is not an IDX file: ${strange}: ${remedy}`);
     throw new DataError(
       `${file} begins with ${found}, expected 0x${(idxBytes + dimensions).toString(16).padStart(8, '0')} (IDX, bytes, ${dimensions} dimensions): ${remedy}`,
     );

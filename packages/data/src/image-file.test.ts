@@ -34,26 +34,26 @@ describe('tryDecoding', () => {
 
   test.each<[string, string | Buffer, string]>([
     ['nothing', '', 'the file is empty'],
-    ['zeros', Buffer.alloc(4000), 'it begins with zeros only, so it was not written to its end'],
+    ['zeros', Buffer.alloc(4000), 'it begins with zeros only, so it was not completely written'],
     ['a text', 'a poem', 'it is text'],
     [
       'a pointer',
       'version https://git-lfs.github.com/spec/v1\noid sha256:1\n',
-      'it is a pointer of Git LFS, not the file',
+      'it is a Git LFS pointer, not the file',
     ],
     ['a page', '\n<!DOCTYPE html><html>', 'it is a web page; the address asks for a login'],
     ['a drawing', '<?xml version="1.0"?>\n<svg xmlns="x"/>', 'it is an SVG drawing; convert it'],
     ["an iPhone's image", withBrand('heic'), 'it is HEIC; convert it to JPEG or PNG'],
-    ['a film', withBrand('isom'), 'it is a film'],
+    ['a video', withBrand('isom'), 'it is a video'],
     ['a bitmap', Buffer.from('424d3600000000000000360000002800', 'hex'), 'it is BMP; convert it to JPEG or PNG'],
     ['an archive', Buffer.from('504b030414000000', 'hex'), 'it is a zip archive; unpack it'],
-    ['random bytes', Buffer.of(3, 1, 4, 1, 5, 9, 2, 6), 'it is no image (JPEG, PNG, WebP, GIF, TIFF, AVIF)'],
+    ['random bytes', Buffer.of(3, 1, 4, 1, 5, 9, 2, 6), 'it is not an image (JPEG, PNG, WebP, GIF, TIFF, AVIF)'],
     ['an AVIF that is none', withBrand('avif'), 'it cannot be decoded ('],
   ])('tells %s by its first bytes', async (_, content, fault) => {
     expect(await faultOf(content)).toContain(fault);
   });
 
-  test('finds an image that breaks off, wherever it does', async () => {
+  test('finds a truncated image, wherever it is truncated', async () => {
     const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 31) % 256));
     const image = sharp(noise, { raw: { width: 64, height: 64, channels: 3 } });
     for (const whole of [await image.clone().jpeg().toBuffer(), await image.clone().png().toBuffer()]) {

@@ -48,7 +48,9 @@ export type Decoding = { readonly pixels: Uint8Array } | { readonly fault: strin
 /** As `decodeImage`, of a file's content that may be anything: what it is instead of an image is told by its first bytes. */
 export async function tryDecoding(content: Buffer, size: number, channels: 1 | 3): Promise<Decoding> {
   if (!isImage(content)) {
-    return { fault: inWords(content.subarray(0, headBytes), `it is no image (${Object.keys(signatures).join(', ')})`) };
+    return {
+      fault: inWords(content.subarray(0, headBytes), `it is not an image (${Object.keys(signatures).join(', ')})`),
+    };
   }
   try {
     return { pixels: await decoded(content, size, channels) };

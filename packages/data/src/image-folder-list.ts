@@ -18,7 +18,7 @@ export interface ImageFolderList {
   readonly folders: readonly string[];
   readonly train: readonly ImageFile[];
   readonly validation: readonly ImageFile[];
-  /** What was left out, and what was taken for what. */
+  /** What was skipped, and what was taken for what. */
   readonly remarks: readonly string[];
 }
 
@@ -48,13 +48,13 @@ export async function listImageFolder(directory: string): Promise<ImageFolderLis
   const validation = join(directory, roots.validation);
   // Those of known classes are told below.
   const emptyUnknown = emptyHeld.filter(({ name }) => !byClass.has(name)).map(({ path }) => path);
-  if (emptyUnknown.length > 0) remarks.say(`Folders without images are left out: ${someOf(emptyUnknown)}.`);
+  if (emptyUnknown.length > 0) remarks.say(`Folders without images are skipped: ${someOf(emptyUnknown)}.`);
   const unknown = [...held.keys()].filter((name) => !byClass.has(name));
   if (unknown.length > 0) {
     const alike = folders.find((name) => name.toLowerCase() === unknown[0]!.toLowerCase());
     const other = alike === undefined ? '' : ` (it has ${alike})`;
     throw new DataError(
-      `${validation} has the ${unknown.length === 1 ? 'class' : 'classes'} ${someOf(unknown)}, which ${roots.train} lacks${other}: add images there or remove them here`,
+      `${validation} has the ${unknown.length === 1 ? 'class' : 'classes'} ${someOf(unknown)}, which ${roots.train} does not have${other}: add images there or remove them here`,
     );
   }
   if (held.size === 0) {
@@ -70,7 +70,7 @@ export async function listImageFolder(directory: string): Promise<ImageFolderLis
 
 function checkClasses(folder: string, classes: readonly string[]): void {
   if (classes.length >= 2) return;
-  const found = classes.length === 0 ? 'no class folders' : `one class folder only, ${classes[0]}`;
+  const found = classes.length === 0 ? 'no class folders' : `only one class folder, ${classes[0]}`;
   throw new DataError(
     `${folder} has ${found}: it needs at least two classes, a folder of images for each (train/CLASS/* and val/CLASS/*, or CLASS/*)`,
   );
@@ -81,12 +81,12 @@ function withoutImages(directory: string, empty: readonly EmptyFolder[]): DataEr
   const [{ path, inner }] = empty as [EmptyFolder, ...EmptyFolder[]];
   const where = join(directory, path);
   if (inner !== undefined && trainingNames.includes(inner.toLowerCase())) {
-    return new DataError(`${where} holds ${inner}/: give that folder, or remove it`);
+    return new DataError(`${where} contains ${inner}/: give that folder, or remove it`);
   }
   const others =
     empty.length === 1
       ? ''
-      : `, and neither ${empty.length === 2 ? 'has' : 'have'} ${someOf(empty.slice(1).map((folder) => folder.path))}`;
+      : `; ${someOf(empty.slice(1).map((folder) => folder.path))} ${empty.length === 2 ? 'has' : 'have'} none either`;
   const folder = inner === undefined ? '' : `, but a folder ${inner}`;
   return new DataError(
     `${where} has no images${folder}${others}: put files that end in ${imageEndings.join(', ')} directly into it, or remove it`,

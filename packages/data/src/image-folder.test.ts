@@ -110,11 +110,11 @@ describe('the folders', () => {
     expect(classes).toEqual(['a', 'b', 'd']);
     expect(train.length).toBe(5);
     expect(remarks).toEqual([
-      'Folders next to train/ and val/ are left out: elsewhere.',
-      '2 hidden files and folders are left out, train/.cache for one.',
-      '1 image outside of the class folders is left out: train/overview.png.',
-      '4 files with other extensions (2 .bmp, 1 .txt, 1 without any) are left out, for example train/a/1.bmp: images must be JPEG, PNG, WebP, GIF, TIFF or AVIF.',
-      '1 folder inside a class folder is left out: train/b/old: move the images up into the class folders.',
+      'Folders next to train/ and val/ are skipped: elsewhere.',
+      '2 hidden files and folders are skipped, for example train/.cache.',
+      '1 image outside of the class folders is skipped: train/overview.png.',
+      '4 files with other extensions (2 .bmp, 1 .txt, 1 without any) are skipped, for example train/a/1.bmp: images must be JPEG, PNG, WebP, GIF, TIFF or AVIF.',
+      '1 folder inside a class folder is skipped: train/b/old: move the images up into the class folders.',
       '1 class has no validation images: d.',
     ]);
   });
@@ -155,7 +155,9 @@ describe('the folders', () => {
     const { classes, train, remarks } = await openImageFolder(folder, { size: 4 });
     expect(classes).toEqual(['a', 'b']);
     expect(train.length).toBe(4);
-    expect(remarks).toEqual(['2 names that are not valid UTF-8 are left out, train/c\\xe9 for one: rename the files.']);
+    expect(remarks).toEqual([
+      '2 names that are not valid UTF-8 are skipped, for example train/c\\xe9: rename the files.',
+    ]);
   });
 
   test.skipIf(process.platform === 'darwin')('composed and decomposed names are the same class', async () => {
@@ -385,13 +387,13 @@ describe('reports errors:', () => {
     // All at once.
     await refused(
       await folderOf({ ...complete(), 'train/c/readme.txt': 'none', 'train/d/1.txt': '', 'train/e/x/1.png': red }),
-      'has no images, and neither have train/d, train/e: put files',
+      'has no images; train/d, train/e have none either: put files',
     );
-    await refused(await folderOf({ 'flowers/train/a/1.png': red }), 'flowers holds train/: give that folder');
+    await refused(await folderOf({ 'flowers/train/a/1.png': red }), 'flowers contains train/: give that folder');
   });
 
   test('a class that only the validation split has', async () => {
-    await refused(await folderOf({ ...complete(), 'val/c/1.png': red }), 'has the class c, which train/ lacks');
+    await refused(await folderOf({ ...complete(), 'val/c/1.png': red }), 'has the class c, which train/ does not have');
   });
 
   test('val/ without classes, val/ without train/', async () => {
@@ -401,9 +403,12 @@ describe('reports errors:', () => {
   });
 
   test('a class of one image that could not be held out', async () => {
-    await refused(await folderOf({ 'a/1.png': red, 'a/2.png': red, 'b/1.png': red }), 'b has one image only: give two');
+    await refused(
+      await folderOf({ 'a/1.png': red, 'a/2.png': red, 'b/1.png': red }),
+      'b has only one image: give at least two',
+    );
     const two = { 'a/1.png': red, 'a/2.png': red, 'b/1.png': red, 'c/1.png': red };
-    await refused(await folderOf(two), 'b has one image only, and so has c: give two');
+    await refused(await folderOf(two), 'b has only one image, and so has c: give at least two');
   });
 
   test('validation images on a disk that is not there', async () => {
@@ -462,17 +467,17 @@ describe('images that cannot be used', () => {
     const opening = openImageFolder(folder, { size: 4 });
     await expect(opening).rejects.toThrow(DataError);
     await expect(opening).rejects.toThrow(
-      /^4 of 10 images cannot be used, more than 0\.1%: train\/a\/cut\.JPEG \(it cannot .*\), train\/b\/link\.png \(it is a link that leads nowhere\), .*val\/b\/empty\.png \(the file is empty\); replace or remove them, or allow more by --max-rejected 40%$/,
+      /^4 of 10 images cannot be used, more than 0\.1%: train\/a\/cut\.JPEG \(it cannot .*\), train\/b\/link\.png \(it is a link that leads nowhere\), .*val\/b\/empty\.png \(the file is empty\); replace or remove them, or allow more with --max-rejected 40%$/,
     );
     const checksFolder = await temporaryFolder();
     const message = await openImageFolder(folder, { size: 4, checksFolder }).catch((error: Error) => error.message);
-    const [, file] = /train\/a\/cut\.JPEG for one \(.*\)\. (\S+rejected\.jsonl) lists them: replace/.exec(
+    const [, file] = /for example train\/a\/cut\.JPEG \(.*\)\. (\S+rejected\.jsonl) lists them: replace/.exec(
       `${message}`,
     )!;
     expect(await listed(file!)).toEqual(faults);
   });
 
-  test('are left out where as many are allowed, which is said', async () => {
+  test('are skipped if this many are allowed, with a message', async () => {
     const folder = await broken();
     const { train, validation, remarks } = await openImageFolder(folder, { size: 4, maxRejected: 0.4 });
     expect(Array.from({ length: train.length }, (_, i) => train.imageName(i))).toEqual([
@@ -483,7 +488,7 @@ describe('images that cannot be used', () => {
     expect(validation.length).toBe(2);
     expect(remarks).toEqual([
       expect.stringMatching(
-        /^4 of 10 images cannot be used and are left out: train\/a\/cut\.JPEG for one \(it cannot /,
+        /^4 of 10 images cannot be used and are skipped, for example train\/a\/cut\.JPEG \(it cannot /,
       ),
     ]);
     await expect(openImageFolder(folder, { size: 4, maxRejected: 0.39 })).rejects.toThrow('more than 39%');
@@ -507,7 +512,7 @@ describe('images that cannot be used', () => {
     const noneOfA = { ...complete(), 'train/a/1.png': '', 'train/a/2.png': '' };
     const { classes, remarks } = await openImageFolder(await folderOf(noneOfA), { size: 4, maxRejected: 1 });
     expect(classes).toEqual(['a', 'b']);
-    expect(remarks).toContain('No image to learn from can be used of a.');
+    expect(remarks).toContain('No training image of a can be used.');
   });
 
   test('of training do not matter where validation is all that is wanted', async () => {

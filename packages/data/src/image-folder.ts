@@ -16,7 +16,7 @@ export interface ImageFolderOptions {
    * stay as they are only once.
    */
   checked?: 'all' | 'validation' | 'none' | undefined;
-  /** Share of all images that may be unusable: they are left out, which `remarks` tells; 0.001 unless said. */
+  /** Share of all images that may be unusable: they are skipped, which `remarks` tells; 0.001 unless said. */
   maxRejected?: number | undefined;
   /** A folder that keeps what was found out about images, and lists those that cannot be used; unless said, nothing is kept. */
   checksFolder?: string | undefined;
@@ -35,7 +35,7 @@ export interface ImageFolderOptions {
  * `classes.txt` or `synset_words.txt` in the folder gives them readable names (`n01440764 tench, Tinca tinca`).
  *
  * Images are files directly in a class folder that end in .jpeg, .jpg, .jpe, .jfif, .png, .webp, .gif, .tif, .tiff or
- * .avif, in large or small letters, or that have no ending and begin as an image does. Everything else is left out, and
+ * .avif, in large or small letters, or that have no ending and begin as an image does. Everything else is skipped, and
  * counted in the data set's remarks. Images are decoded when they are read: the shorter side scaled to `size`, the
  * central square cut out, EXIF orientation applied, 8-bit RGB, transparent parts white, of several frames the first.
  *

@@ -25,23 +25,23 @@ export async function adviceOnFile(path: string, otherwise: string): Promise<str
   const is = contentKindOf(await headOf(path))?.is;
   const isArchive = is !== undefined && /archive|gzip/.test(is);
   const what = is === undefined ? 'a file' : is.startsWith('compressed') ? `a file ${is}` : is;
-  return `${path} is ${what}: ${isArchive ? 'prepare it first, by prepare --from, or unpack it' : otherwise}`;
+  return `${path} is ${what}: ${isArchive ? 'prepare it first, with prepare --from, or unpack it' : otherwise}`;
 }
 
 /** Where data lie that are not in a folder as they should be, and what to do; nothing where nothing is known of them. */
 export async function adviceOnFolder(directory: string, content: FolderContent): Promise<string | undefined> {
-  const prepare = 'prepare it first, by prepare --from';
+  const prepare = 'prepare it first, with prepare --from';
   const tree = folderTree(directory);
   for (const root of await findImagenetFolders(tree)) {
     const beside = (await tree.list(root))?.folders ?? [];
     const name = beside.find((folder) => validationNames.includes(folder.toLowerCase()));
     const validation = name === undefined ? undefined : await tree.list(join(root, name));
     const isFlat = validation?.folders.length === 0 && validation.files.length > 0;
-    if (isFlat) return `${directory} holds ImageNet, whose validation images lie in one folder: ${prepare}`;
-    if (root !== '') return `${join(directory, root)} holds ImageNet: give that folder, or ${prepare}`;
+    if (isFlat) return `${directory} contains ImageNet, whose validation images are in one folder: ${prepare}`;
+    if (root !== '') return `${join(directory, root)} contains ImageNet: give that folder, or ${prepare}`;
   }
   const inner = await findKnown(directory, content, deepest);
-  return inner && `${inner.folder} holds ${inner.what}: give that folder`;
+  return inner && `${inner.folder} contains ${inner.what}: give that folder`;
 }
 
 async function findKnown(
@@ -55,10 +55,10 @@ async function findKnown(
     const content = await listFolder(folder).catch(() => undefined);
     if (!content) continue;
     const files = filesAndLinks(content);
-    if (files.includes(manifestFile)) return { folder, what: 'data that were prepared' };
+    if (files.includes(manifestFile)) return { folder, what: 'prepared data' };
     const cifar = cifarVersionOf(files);
     if (cifar) return { folder, what: `files of ${cifar.name}` };
-    if (areMnistFiles(files)) return { folder, what: 'files in the form of MNIST' };
+    if (areMnistFiles(files)) return { folder, what: 'files in the format of MNIST' };
     const further = await findKnown(folder, content, depth - 1);
     if (further) return further;
   }

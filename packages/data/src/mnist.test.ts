@@ -70,12 +70,12 @@ describe('Fashion-MNIST', () => {
   });
 
   test.each<[string, string, Buffer, string]>([
-    ['a packed file that breaks off', 't10k-images-idx3-ubyte.gz', images(2).subarray(0, -20), 'cannot be unpacked'],
-    ['an empty file', 'train-labels-idx1-ubyte.gz', Buffer.alloc(0), 'is no IDX file: the file is empty'],
-    ['nothing, packed', 'train-labels-idx1-ubyte.gz', gzipSync(''), 'is no IDX file: the file is empty'],
+    ['a packed file that is truncated', 't10k-images-idx3-ubyte.gz', images(2).subarray(0, -20), 'cannot be unpacked'],
+    ['an empty file', 'train-labels-idx1-ubyte.gz', Buffer.alloc(0), 'is not an IDX file: the file is empty'],
+    ['nothing, packed', 'train-labels-idx1-ubyte.gz', gzipSync(''), 'is not an IDX file: the file is empty'],
     ['labels for images', 'train-images-idx3-ubyte.gz', labels([1]), 'begins with 0x00000801, expected 0x00000803'],
     ['images for labels', 't10k-labels-idx1-ubyte.gz', images(2), 'begins with 0x00000803, expected 0x00000801'],
-    ['a header that breaks off', 'train-images-idx3-ubyte.gz', idx(0x803, [5], []), 'expected 0x00000803'],
+    ['a header that is truncated', 'train-images-idx3-ubyte.gz', idx(0x803, [5], []), 'expected 0x00000803'],
     [
       'too few pixels',
       'train-images-idx3-ubyte.gz',
@@ -118,16 +118,16 @@ describe('Fashion-MNIST', () => {
     await expect(opening).rejects.toThrow('contains MNIST, not Fashion-MNIST: prepare it as mnist');
     await expect(
       openFashionMnist(await smallFiles({ 't10k-labels-idx1-ubyte.gz': labels(digits.validation) })),
-    ).rejects.toThrow("holds Fashion-MNIST's files to learn from and MNIST's to validate");
+    ).rejects.toThrow('contains the training files of Fashion-MNIST and the validation files of MNIST');
     await expect(
       openFashionMnist(await smallFiles({ 't10k-labels-idx1-ubyte.gz': labels(fashion.validation.toReversed()) })),
-    ).rejects.toThrow('holds images in the form of MNIST, not Fashion-MNIST');
+    ).rejects.toThrow('contains images in the format of MNIST, not Fashion-MNIST');
   });
 
   test.each([
-    ['a page', '<!DOCTYPE html>', 'is no IDX file: it is a web page'],
-    ['a pointer', 'version https://git-lfs.github.com/spec/v1\n', 'is no IDX file: it is a pointer of Git LFS'],
-    ['nothing', '', 'is no IDX file: the file is empty'],
+    ['a page', '<!DOCTYPE html>', 'is not an IDX file: it is a web page'],
+    ['a pointer', 'version https://git-lfs.github.com/spec/v1\n', 'is not an IDX file: it is a Git LFS pointer'],
+    ['nothing', '', 'is not an IDX file: the file is empty'],
   ])('is not %s, which is named', async (_, content, message) => {
     const folder = await smallFiles({ 'train-images-idx3-ubyte.gz': Buffer.from(content) });
     await expect(openFashionMnist(folder)).rejects.toThrow(message);

@@ -90,7 +90,7 @@ async function readMnist(directory: string, remedy: string): Promise<Dataset> {
   const [learnt, held] = [knownBy(train.labels, 0), knownBy(validation.labels, 1)];
   if (learnt && held && learnt !== held) {
     throw new DataError(
-      `${directory} holds ${learnt.name}'s files to learn from and ${held.name}'s to validate: ${remedy}, of one of them`,
+      `${directory} contains the training files of ${learnt.name} and the validation files of ${held.name}: ${remedy}, all of one data set`,
     );
   }
   const highest = [train, validation].flatMap(({ labels }) => [...labels.values]).reduce((a, b) => Math.max(a, b), 1);

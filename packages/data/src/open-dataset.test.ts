@@ -67,7 +67,7 @@ test('says what was found and what is accepted', async () => {
 test('archives must be prepared first', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'train-000000.tar'), '');
-  await expect(openDataset(folder)).rejects.toThrow('holds archives (train-000000.tar): prepare them first');
+  await expect(openDataset(folder)).rejects.toThrow('contains archives (train-000000.tar): prepare them first');
 });
 
 test('refuses a folder with one class, and options that the data decide', async () => {

@@ -50,7 +50,9 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
   if (content.folders.length === 0) {
     const archive = files.find((file) => /\.(tar|tar\.gz|tgz|zip)$/i.test(file));
     if (archive !== undefined) {
-      throw new DataError(`${text} holds archives (${archive}): prepare them first, by prepare --from, or unpack them`);
+      throw new DataError(
+        `${text} contains archives (${archive}): prepare them first, with prepare --from, or unpack them`,
+      );
     }
     const found =
       content.files.length === 0
@@ -65,7 +67,7 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
   return fixed(dataset, { classes });
 }
 
-/** Of images that were prepared, or that come in one file, none can be left out. */
+/** Of images that were prepared, or that come in one file, none can be skipped. */
 function checkNothingRejected(name: string, { maxRejected }: DatasetOptions): void {
   if (maxRejected === undefined) return;
   throw new ConfigError(

@@ -19,7 +19,7 @@ export const rejectedFile = 'rejected.jsonl';
 /** Throws a `ConfigError` unless it is a share. */
 export function checkMaxRejected(maxRejected: number): void {
   if (maxRejected >= 0 && maxRejected <= 1) return;
-  throw new ConfigError(`maxRejected is ${maxRejected}: give a share from 0 to 1`);
+  throw new ConfigError(`maxRejected is ${maxRejected}: give a fraction from 0 to 1`);
 }
 
 /** How many of some images a share is. */
@@ -56,18 +56,18 @@ export function tooManyRejected(
   const all =
     file === undefined
       ? `: ${rejected.slice(0, named).map(one).join(', ')}${rejected.length > named ? ', and others' : ''}; replace or remove them`
-      : `; ${rejected[0]!.image} for one (${rejected[0]!.reason}). ${file} lists them: replace or remove them`;
+      : `; for example ${rejected[0]!.image} (${rejected[0]!.reason}). ${file} lists them: replace or remove them`;
   return new DataError(
-    `${rejected.length} of ${of} images cannot be used, more than ${percent(100 * maxRejected)}${all}, or allow more by --max-rejected ${percent(enough)}`,
+    `${rejected.length} of ${of} images cannot be used, more than ${percent(100 * maxRejected)}${all}, or allow more with --max-rejected ${percent(enough)}`,
   );
 }
 
-/** A sentence about images that are left out. */
+/** A sentence about images that are skipped. */
 export function rejectedRemark(rejected: readonly Rejected[], of: number, file: string | undefined): string {
   const [{ image, reason }] = rejected as [Rejected, ...Rejected[]];
   const listed = file === undefined ? '' : ` ${file} lists them.`;
-  const first = `${image}${rejected.length === 1 ? '' : ' for one'} (${reason})`;
-  return `${rejected.length} of ${of} images cannot be used and ${rejected.length === 1 ? 'is' : 'are'} left out: ${first}.${listed}`;
+  const first = `${image} (${reason})`;
+  return `${rejected.length} of ${of} images cannot be used and ${rejected.length === 1 ? 'is skipped:' : 'are skipped, for example'} ${first}.${listed}`;
 }
 
 const percent = (value: number) => `${value.toLocaleString('en-US', { maximumFractionDigits: 4 })}%`;

@@ -27,11 +27,11 @@ export class Remarks {
   }
 }
 
-/** `1 hidden file is left out: a/.x`, or `3 hidden files are left out, a/.x for one`. */
+/** `1 hidden file is skipped: a/.x`, or `3 hidden files are skipped, for example a/.x`. */
 export function leftOut(count: number, one: string, many: string, first: string): string {
   return count === 1
-    ? `1 ${one} is left out: ${first}`
-    : `${count.toLocaleString('en-US')} ${many} are left out, for example ${first}`;
+    ? `1 ${one} is skipped: ${first}`
+    : `${count.toLocaleString('en-US')} ${many} are skipped, for example ${first}`;
 }
 
 /** Up to three of some names. */

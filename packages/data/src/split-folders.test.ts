@@ -20,7 +20,7 @@ async function found(...files: string[]) {
 const train = ['train/a/1.png', 'train/b/1.png'];
 
 test.each(['val', 'validation', 'valid', 'Val'])(
-  '%s/ beside train/ is used for validation, without a message',
+  '%s/ next to train/ is used for validation, without a message',
   async (name) => {
     expect(await found(...train, `${name}/a/1.png`)).toEqual({ train: 'train/', validation: `${name}/`, remarks: [] });
   },
@@ -37,23 +37,23 @@ test.each(['test', 'dev', 'testing'])('%s/ is used if there is no other, with a 
 test('test/ without labels is not used', async () => {
   expect(await found(...train, 'test/1.png', 'test/2.png')).toEqual({
     train: 'train/',
-    remarks: ['Folders next to train/ are left out: test.'],
+    remarks: ['Folders next to train/ are skipped: test.'],
   });
 });
 
-test('val/ is preferred to test/, and what is left out is named', async () => {
+test('val/ is preferred to test/, and what is skipped is named', async () => {
   expect(await found(...train, 'test/a/1.png', 'valid/a/1.png', 'x/1.png', 'y/1.png', '__MACOSX/1.png')).toEqual({
     train: 'train/',
     validation: 'valid/',
-    remarks: ['Folders beside train/ and valid/ are left out: test, x, y.'],
+    remarks: ['Folders next to train/ and valid/ are skipped: test, x, y.'],
   });
 });
 
 test.each([['train'], ['val'], ['test'], ['train', 'test']])(
-  'classes called %s beside others are classes',
+  'classes called %s next to others are classes',
   async (...names) => {
     const files = ['plane', 'car', ...names].flatMap((name) => [`${name}/1.png`, `${name}/2.JPG`]);
-    const remarks = [`Taken for classes, like the folders beside: ${names.sort().join(', ')}.`];
+    const remarks = [`Read as classes, like the folders next to them: ${names.sort().join(', ')}.`];
     expect(await found(...files)).toEqual({ train: '', remarks });
   },
 );

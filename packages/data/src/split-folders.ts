@@ -46,7 +46,7 @@ export async function findSplitFolders(directory: string, remarks: Remarks): Pro
 
   if (splits.length < named.length) {
     const classes = named.filter((folder) => !splits.includes(folder));
-    remarks.say(`Taken for classes, like the folders beside: ${someOf(classes)}.`);
+    remarks.say(`Read as classes, like the folders next to them: ${someOf(classes)}.`);
   }
   if (splits.length === 0) return { train: '' };
   const train = first(trainingNames);
@@ -61,7 +61,7 @@ export async function findSplitFolders(directory: string, remarks: Remarks): Pro
   const unused = top.folders.filter((folder) => folder !== train && folder !== validation);
   if (unused.length > 0) {
     const beside = validation === undefined ? `${train}/` : `${train}/ and ${validation}/`;
-    remarks.say(`Folders next to ${beside} are left out: ${someOf(unused)}.`);
+    remarks.say(`Folders next to ${beside} are skipped: ${someOf(unused)}.`);
   }
   return { train: `${train}/`, ...(validation !== undefined && { validation: `${validation}/` }) };
 }

@@ -41,12 +41,12 @@ export interface UsableImage extends ImageFile {
 export interface UsableImages {
   readonly train: readonly UsableImage[];
   readonly validation: readonly UsableImage[];
-  /** What was left out. */
+  /** What was skipped. */
   readonly remarks: readonly string[];
 }
 
 /**
- * Reads and decodes the images of a folder (only this tells one that breaks off), and leaves out those that cannot be used.
+ * Reads and decodes the images of a folder (only this tells one that breaks off), and skips those that cannot be used.
  * Which these are does not depend on the size that images are scaled to.
  *
  * @param memory keeps what was decoded
@@ -94,7 +94,7 @@ export async function usableImages(
   const remarks = [rejectedRemark(rejected, of, file)];
   const known = new Set(left.train.map(({ label }) => label));
   const without = folders.filter((_, label) => !known.has(label));
-  if (without.length > 0) remarks.push(`No image to learn from can be used of ${someOf(without)}.`);
+  if (without.length > 0) remarks.push(`No training image of ${someOf(without)} can be used.`);
   return { ...left, remarks };
 }
 

@@ -48,7 +48,7 @@ describe('a preparation that ended because of images that cannot be used', () =>
     const from = await folderOf({ 'train/0/1.JPEG': '', 'train/1/4.JPEG': 'a poem' });
     const options = optionsFor(from);
     await expect(prepareDataset(options)).rejects.toThrow(
-      /^2 of 12 images cannot be used, more than 0\.1%; train\/0\/1\.JPEG for one \(the file is empty\)\. .*rejected\.jsonl lists them: replace or remove them, or allow more by --max-rejected 16\.67%$/,
+      /^2 of 12 images cannot be used, more than 0\.1%; for example train\/0\/1\.JPEG \(the file is empty\)\. .*rejected\.jsonl lists them: replace or remove them, or allow more with --max-rejected 16\.67%$/,
     );
     expect(await listed(options.to)).toEqual([
       { split: 'train', image: 'train/0/1.JPEG', reason: 'the file is empty' },
@@ -88,7 +88,9 @@ describe('a preparation that ended because of images that cannot be used', () =>
     const elsewhere = join(from, '..', `${count}.JPEG`);
     await symlink(elsewhere, join(from, 'train/0/9.JPEG'));
     const options = optionsFor(from);
-    await expect(prepareDataset(options)).rejects.toThrow('train/0/9.JPEG for one (it is a link that leads nowhere)');
+    await expect(prepareDataset(options)).rejects.toThrow(
+      'for example train/0/9.JPEG (it is a link that leads nowhere)',
+    );
     await writeFile(elsewhere, await jpeg(92));
     const { manifest } = await prepareDataset(options);
     expect(manifest.splits.train).toMatchObject({ images: 11, rejected: 0 });
@@ -117,7 +119,7 @@ describe('a finished preparation', () => {
       onEvent: (event) => event.kind === 'remark' && said.push(event.text),
     });
     expect(again).toMatchObject({ alreadyThere: true, manifest });
-    expect(said.at(-1)).toContain(`that are newer than ${options.to}: their content is compared.`);
+    expect(said.at(-1)).toContain(`are newer than ${options.to}: their content is compared.`);
     // So is a copy, wherever it lies.
     const copy = join(newFolder(), from.slice(parent.length + 1));
     await mkdir(join(copy, '..'));
@@ -127,7 +129,7 @@ describe('a finished preparation', () => {
 });
 
 describe('what an archive says of its files', () => {
-  test('is compared: a file whose checksum is another is rejected, compressed or not', async () => {
+  test('is compared: a file whose checksum is wrong is rejected, compressed or not', async () => {
     const files: Record<string, Buffer> = {};
     for (const [c, id] of ['n00000010', 'n00000020'].entries()) {
       for (const i of [0, 1, 2]) files[`train/${id}/${i}.JPEG`] = await jpeg(10 * c + i);
@@ -147,8 +149,8 @@ describe('what an archive says of its files', () => {
     const { manifest } = await prepareDataset(options);
     expect(manifest.splits.train).toMatchObject({ images: 4, rejected: 2 });
     expect((await listed(options.to)).map(({ image, reason }) => [image, reason])).toEqual([
-      ['n00000010/1.JPEG', expect.stringContaining('its checksum is another')],
-      ['n00000010/2.JPEG', expect.stringContaining('its checksum is another')],
+      ['n00000010/1.JPEG', expect.stringContaining('its checksum is wrong')],
+      ['n00000010/2.JPEG', expect.stringContaining('its checksum is wrong')],
     ]);
   });
 });
@@ -163,13 +165,13 @@ describe('room on the disk', () => {
     // Each takes 2 kB at least, and some 30 kB usually.
     await expect(checkRoom(parent, 2 ** 50, format, (text) => said.push(text))).rejects.toThrow(DataError);
     await expect(checkRoom(parent, 2 ** 50, format, () => {})).rejects.toThrow(
-      /^Preparing [\d,]+ images needs [\d,.]+ GB or more in .*, where [\d,.]+ GB are free: free some/,
+      /^Preparing [\d,]+ images needs at least [\d,.]+ GB in .*, but only [\d,.]+ GB are free: free some space/,
     );
     expect(said).toEqual([]);
     const { bavail, bsize } = await statfs(parent);
     await checkRoom(parent, Math.floor((bavail * bsize) / 8192), format, (text) => said.push(text));
     expect(said).toEqual([
-      expect.stringMatching(/ has [\d,.]+ GB free; shards of so many photographs take some [\d,.]+ GB/),
+      expect.stringMatching(/ has [\d,.]+ GB free; shards of this many photographs need about [\d,.]+ GB/),
     ]);
   });
 });

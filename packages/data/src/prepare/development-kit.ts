@@ -48,7 +48,7 @@ const kitName = /devkit.*\.(tar|tar\.gz|tgz)$/i;
 /** Whether a file is a packed kit, by its name. */
 export const isKit = (file: string) => kitName.test(file);
 
-const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) beside the images, packed or unpacked';
+const remedy = 'put ILSVRC2012_devkit_t12.tar.gz (or that of 2010) next to the images, packed or unpacked';
 /** The largest file of a kit that is read here has less than one MB. */
 const mostBytes = 2 ** 26;
 

@@ -27,7 +27,7 @@ export const tools = Object.fromEntries(
   }),
 );
 
-/** The images that finished shards had to leave out. */
+/** The images that finished shards had to skip. */
 export async function rejectedImages(workshop: string, jobs: Jobs): Promise<Rejected[]> {
   const rejected: Rejected[] = [];
   for (const split of splitNames) {
@@ -78,7 +78,8 @@ export async function finish({
     let rejectedOfSplit = 0;
     for (const { shard } of jobs[split]) {
       const record = await readShardRecord(workshop, shard);
-      if (!record) throw new DataError(`${workshop} was changed meanwhile: remove ${to} and prepare the data again`);
+      if (!record)
+        throw new DataError(`${workshop} was changed in the meantime: remove ${to} and prepare the data again`);
       shards.push({ file: shard, bytes: record.bytes, sha256: record.sha256, images: record.images.length });
       for (const entry of record.images) entries.push(entry);
       rejected.push(...rejectedOf(split, record.rejected));
@@ -113,7 +114,7 @@ export async function finish({
       description:
         source.bytes === 'pixels'
           ? `as they are, ${size} x ${size}`
-          : `shorter side scaled to ${size}, central ${size} x ${size} cut out, turned as the camera noted, 8-bit ${channels === 1 ? 'grey' : 'RGB'}`,
+          : `shorter side scaled to ${size}, central ${size} x ${size} cropped, rotated as recorded by the camera, 8-bit ${channels === 1 ? 'grey' : 'RGB'}`,
       size,
       channels,
       encoding,

@@ -209,7 +209,7 @@ describe('reports errors:', () => {
     await refused(folder, 'has a.tar and b.tar: give a folder with one of them');
   });
 
-  test('archives that break off, outside and inside', async () => {
+  test('archives that are truncated, outside and inside', async () => {
     for (const name of ['ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar']) {
       for (const share of [0.3, 0.6, 0.9]) {
         const folder = await folderOf();
@@ -234,7 +234,7 @@ describe('reports errors:', () => {
         'ILSVRC2012_img_train.tar': await tarOf(Object.fromEntries(names.map((name) => [name, full]))),
       });
     };
-    await refused(await of('n00000010.tar'), 'lacks 2 of the 3 classes of the development kit, n00000020 for one');
+    await refused(await of('n00000010.tar'), 'lacks 2 of the 3 classes of the development kit, for example n00000020');
     await refused(await of('n00000010.tar', 'x/n00000010.tar'), 'contains the class n00000010 twice');
     await refused(await of('n00000099.tar'), 'the class n00000099, which is not in the development kit');
     await refused(
@@ -247,9 +247,9 @@ describe('reports errors:', () => {
     ['too short', '1\n2\n3\n', 'has 3 lines'],
     ['too long', '1\n2\n3\n1\n1\n1\n1\n', 'has 7 lines'],
     ['with a number that the kit does not know', '1\n2\n7\n1\n1\n1\n', 'line 3: `7` is not a class of the kit'],
-    ['with the number of a group of classes', '4\n2\n1\n1\n1\n1\n', 'line 1: `4` is no class'],
-    ['with a word', '1\n2\n1\nx\n1\n1\n', 'line 4: `x` is no class'],
-    ['that is empty', '', 'line 1: `` is no class'],
+    ['with the number of a group of classes', '4\n2\n1\n1\n1\n1\n', 'line 1: `4` is not a class'],
+    ['with a word', '1\n2\n1\nx\n1\n1\n', 'line 4: `x` is not a class'],
+    ['that is empty', '', 'line 1: `` is not a class'],
   ])('a ground truth %s', async (_, text, message) => {
     const folder = await folderOf({ [packed]: undefined, [meta]: matFile(synsets), [groundTruth]: text });
     await refused(folder, message, 'validation_ground_truth.txt');

@@ -82,7 +82,7 @@ export async function imagenetFolders(tree: ImageTree, root: string): Promise<Im
     if (train.has(id)) continue;
     throw new DataError(`${tree.name}: ${path} is of the class ${id}, which ${at('train')}/ lacks: get it again`);
   }
-  if ((await tree.list(at('test'))) !== undefined) remarks.say(`${at('test')}/ has no labels and is left out.`);
+  if ((await tree.list(at('test'))) !== undefined) remarks.say(`${at('test')}/ has no labels and is skipped.`);
   const { classes, remarks: ofNames } = await nameClasses(tree, { folders: [root], above }, ids, labels?.names);
   const trainImages = [...train.values()].flat();
   const missing = isTiny === undefined ? missingOfImagenet(ids.length, trainImages.length, validation.length) : [];
@@ -134,7 +134,7 @@ async function listById(tree: ImageTree, folder: string, remarks: Remarks): Prom
     );
   }
   const others = content.folders.filter((name) => !wordNetId.test(name));
-  if (others.length > 0) remarks.say(`Folders of ${folder}/ that are not WordNet ids are left out: ${someOf(others)}.`);
+  if (others.length > 0) remarks.say(`Folders of ${folder}/ that are not WordNet ids are skipped: ${someOf(others)}.`);
   const byId = new Map<string, Listed[]>();
   const empty: string[] = [];
   for (const id of content.folders) {
@@ -148,7 +148,7 @@ async function listById(tree: ImageTree, folder: string, remarks: Remarks): Prom
   }
   if (empty.length === 0) return byId;
   throw new DataError(
-    `${tree.name}: of ${folder}/ the ${empty.length === 1 ? 'folder' : 'folders'} ${someOf(empty)} ${empty.length === 1 ? 'holds' : 'hold'} no images: get them again, or remove what is empty`,
+    `${tree.name}: in ${folder}/, the ${empty.length === 1 ? 'folder' : 'folders'} ${someOf(empty)} ${empty.length === 1 ? 'contains' : 'contain'} no images: get them again, or remove empty folders`,
   );
 }
 

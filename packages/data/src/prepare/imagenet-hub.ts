@@ -64,7 +64,7 @@ export async function imagenetHub(
     remarks: [
       `Found Hugging Face's archives of ImageNet in ${basename(resolve(folder))}/: ${count(ids.length)} classes, ${count(train.length)} training images and ${count(validation.length)} validation images.`,
       ...missingOfImagenet(ids.length, train.length, validation.length),
-      ...(unused.length > 0 ? [`Left out: ${unused.join(', ')}.`] : []),
+      ...(unused.length > 0 ? [`Skipped: ${unused.join(', ')}.`] : []),
       ...remarks,
     ],
   };

@@ -40,7 +40,7 @@ export async function nameClasses(
       unnamed.length === 0
         ? []
         : [
-            `${unnamed.length} of ${ids.length} classes ${unnamed.length === 1 ? 'is' : 'are'} called by ${unnamed.length === 1 ? 'its WordNet id' : 'their WordNet ids'}: LOC_synset_mapping.txt beside the images would name them.`,
+            `${unnamed.length} of ${ids.length} classes ${unnamed.length === 1 ? 'is' : 'are'} named by ${unnamed.length === 1 ? 'its WordNet id' : 'their WordNet ids'}; LOC_synset_mapping.txt next to the images would give ${unnamed.length === 1 ? 'it a readable name' : 'them readable names'}.`,
           ],
   };
 }

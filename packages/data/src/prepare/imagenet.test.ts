@@ -110,8 +110,8 @@ function expectAll(source: ImageSource) {
   const contents = [...source.train, ...source.validation].map((found) => readPlace(found.name, found));
   for (const [i, content] of contents.entries()) expect(content.equals(image(i))).toBe(true);
 }
-const counts = '3 classes, 6 training images and 4 for validation';
-const testLeftOut = (folder: string) => `${folder}/ has no labels and is left out.`;
+const counts = '3 classes, 6 training images and 4 validation images';
+const testLeftOut = (folder: string) => `${folder}/ has no labels and is skipped.`;
 
 describe("Kaggle's folders", () => {
   const found = `Found ImageNet in folders (ILSVRC/Data/CLS-LOC/train/ID, ILSVRC/Data/CLS-LOC/val/): ${counts}, labelled by LOC_val_solution.csv.`;
@@ -207,7 +207,7 @@ describe("Kaggle's zip archive", () => {
   test('that is truncated or not a zip is refused', async () => {
     const folder = await folderOf({ 'imagenet.zip': await zipOf(kaggle()), 'no.zip': 'a poem' });
     await truncate(join(folder, 'imagenet.zip'), 2000);
-    await refused(join(folder, 'imagenet.zip'), 'imagenet.zip breaks off or is no zip archive', 'get it again');
+    await refused(join(folder, 'imagenet.zip'), 'imagenet.zip is truncated or not a zip archive', 'get it again');
     await refused(join(folder, 'no.zip'), 'no.zip: it is text; give a folder with');
   });
 
@@ -242,7 +242,7 @@ describe("torchvision's folders", () => {
     const { classes, remarks } = await open(await folderOf({ ...torchvision(), 'train/notes/1.JPEG': image(0) }));
     expect(classes[0]).toEqual({ id: tench, name: tench });
     expect(remarks!.slice(1)).toEqual([
-      'Folders of train/ that are not WordNet ids are left out: notes.',
+      'Folders of train/ that are not WordNet ids are skipped: notes.',
       expect.stringMatching(/^3 of 3 classes are named by their WordNet ids; LOC_synset_mapping\.txt/),
     ]);
   });
@@ -251,11 +251,11 @@ describe("torchvision's folders", () => {
     await refused(await folderOf(without(torchvision(), 'val')), 'has train/ but no val/');
     await refused(
       await folderOf({ ...torchvision(), [`train/n00000040/readme.txt`]: 'x' }),
-      'of train/ the folder n00000040 holds no images',
+      'in train/, the folder n00000040 contains no images',
     );
     await refused(
       await folderOf({ ...torchvision(), 'train/n00000040.tar': 'x' }),
-      'train/n00000040.tar is not unpacked: unpack it into a folder of its name',
+      'train/n00000040.tar is not unpacked: unpack it into a folder with the same name',
     );
     await refused(
       await folderOf({ ...torchvision(), ...tiny() }),
@@ -274,7 +274,7 @@ describe('Tiny ImageNet', () => {
       expect(source.name).toBe('Tiny ImageNet');
       expect(source.remarks).toEqual([
         `Found Tiny ImageNet: ${counts}, labelled by val_annotations.txt.`,
-        expect.stringMatching(/test\/ has no labels and is left out\.$/),
+        expect.stringMatching(/test\/ has no labels and is skipped\.$/),
       ]);
     }
   });
@@ -294,10 +294,12 @@ describe("Hugging Face's archives", () => {
     expect(source.from[0]).toBe('train_images_0.tar.gz');
     expect(source.remarks).toEqual([
       `Found Hugging Face's archives of ImageNet in data/: ${counts}.`,
-      'Left out: test_images.tar.gz.',
+      'Skipped: test_images.tar.gz.',
     ]);
     expect(first.said).toHaveLength(1);
-    expect(first.said[0]).toMatch(/^6 archives are compressed: they are unpacked first, for which [\d.]+ kB/);
+    expect(first.said[0]).toMatch(
+      /^6 archives are compressed: they are unpacked first, which needs at least [\d.]+ kB/,
+    );
     expectAll(await imagenetSource(join(folder, 'data'), second));
     expect(second.said).toEqual([]);
   });
@@ -309,7 +311,7 @@ describe("Hugging Face's archives", () => {
     await writeFile(join(folder, 'data/train_images_2.tar'), await tarOf(files));
     const source = await open(folder);
     expect(source.from).toContain('train_images_2.tar');
-    expect(source.remarks).toContain('Left out: test_images.tar.gz, train_images_2.tar.gz.');
+    expect(source.remarks).toContain('Skipped: test_images.tar.gz, train_images_2.tar.gz.');
   });
 
   test('that are missing, truncated, or misnamed are refused', async () => {
@@ -342,11 +344,11 @@ describe("Hugging Face's archives", () => {
     expect(context.said[0]).toContain('5 archives are compressed');
   });
 
-  test('that are pointers of Git LFS are named', async () => {
+  test('that are Git LFS pointers are named', async () => {
     const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 29000000000\n';
     await refused(
       await folderOf({ ...(await hub()), 'data/train_images_1.tar.gz': pointer }),
-      'train_images_1.tar.gz is no tar archive: it is a pointer of Git LFS',
+      'train_images_1.tar.gz is not a tar archive: it is a Git LFS pointer',
       'run git lfs pull',
     );
   });
@@ -359,7 +361,7 @@ describe("Hugging Face's archives", () => {
     for (const i of [0, 1]) await truncate(join(folder, `data/train_images_${i}.tar.gz`), Math.ceil(0.6 * free));
     const context = sourceContext(scratch);
     await expect(imagenetSource(folder, context)).rejects.toThrow(
-      /^Unpacking 6 archives needs [\d,.]+ GB or more in .*, where [\d,.]+ GB are free: free some, or choose/,
+      /^Unpacking 6 archives needs at least [\d,.]+ GB in .*, but only [\d,.]+ GB are free: free some space, or choose/,
     );
     expect(await readdir(scratch)).toEqual([]);
   });
@@ -382,7 +384,7 @@ describe("Hugging Face's archives", () => {
 test('archives as they are downloaded are still read', async () => {
   const source = await open(await folderOf(await smallImagenet()));
   expect(source.remarks).toEqual([
-    "Found ImageNet's archives of 2012: 3 classes, 12 training images and 6 for validation.",
+    "Found ImageNet's archives of 2012: 3 classes, 12 training images and 6 validation images.",
   ]);
 });
 

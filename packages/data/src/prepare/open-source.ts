@@ -37,7 +37,7 @@ export interface SourceOptions {
 export async function openSource(options: SourceOptions, context: SourceContext): Promise<ImageSource> {
   const { size, classes } = options;
   const source = await sourceOf(options.source, options.from);
-  if (options.source === undefined) context.say(`${options.from} is taken for data of the kind ${source}.`);
+  if (options.source === undefined) context.say(`${options.from} is read as data of the kind ${source}.`);
   const from = options.source === undefined && source === 'emoji' ? undefined : options.from;
   if (classes !== undefined && source !== 'emoji') {
     throw new ConfigError(`classes is ${classes}, but ${source} has its own classes: leave the option out`);

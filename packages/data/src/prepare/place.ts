@@ -19,7 +19,7 @@ export function unpacked(
 ): Buffer {
   const content = deflated ? inflated(name, bytes) : bytes;
   if (expected === undefined || crc32(content) === expected) return content;
-  throw new DataError(`${name} is damaged in its archive: its checksum is another`);
+  throw new DataError(`${name} is damaged in its archive: its checksum is wrong`);
 }
 
 function inflated(name: string, bytes: Buffer): Buffer {

@@ -41,7 +41,7 @@ export async function readingStreams(archive: string): Promise<(NodeJS.ReadableS
   const head = await headOf(archive);
   const isPacked = startsGzipped(head);
   if (!isPacked && (contentKindOf(head)?.is ?? tarArchive) !== tarArchive) {
-    throw new DataError(`${archive} is no tar archive: ${inWords(head, '', 'get it again')}`);
+    throw new DataError(`${archive} is not a tar archive: ${inWords(head, '', 'get it again')}`);
   }
   return [createReadStream(archive), ...(isPacked ? [createGunzip()] : [])];
 }
@@ -67,7 +67,7 @@ export async function plainArchives(archives: readonly string[], context: Source
     const what = packed.length === 1 ? basename(packed[0]!.archive) : `${packed.length} archives`;
     await checkFreeSpace(await context.scratch(), needed, `Unpacking ${what}`);
     context.say(
-      `${packed.length === 1 ? `${what} is compressed: it is` : `${what} are compressed: they are`} unpacked first, for which ${gigabytes(needed)} or more are needed.`,
+      `${packed.length === 1 ? `${what} is compressed: it is` : `${what} are compressed: they are`} unpacked first, which needs at least ${gigabytes(needed)}.`,
     );
   }
   for (const { archive, plain } of packed) await unpack(archive, plain, context);

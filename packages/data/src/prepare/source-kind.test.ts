@@ -79,8 +79,8 @@ describe('what data are is told by their content', () => {
 
 describe('what it cannot be', () => {
   test.each<[string, Files, string, string]>([
-    ['a page', { 'images.zip': '<html>' }, 'images.zip', 'holds no images to prepare: it is a web page'],
-    ['a pointer', { 'a.tar': 'version https://git-lfs.github.com/spec/v1\n' }, 'a.tar', 'it is a pointer of Git LFS'],
+    ['a page', { 'images.zip': '<html>' }, 'images.zip', 'contains no images to prepare: it is a web page'],
+    ['a pointer', { 'a.tar': 'version https://git-lfs.github.com/spec/v1\n' }, 'a.tar', 'it is a Git LFS pointer'],
     ['one image', { 'a.png': Buffer.from('89504e470d0a1a0a', 'hex') }, 'a.png', 'it is an image'],
     ['nothing', {}, 'gone', 'there is no file or folder'],
   ])('%s', async (_, files, name, message) => {

@@ -76,7 +76,7 @@ async function kindOfFile(file: string): Promise<SourceKind> {
   const kind = contentKindOf(head);
   if (kind?.is === zipArchive) return 'imagenet';
   if (kind && ![tarArchive, gzipped].includes(kind.is)) {
-    throw new DataError(`${file} holds no images to prepare: ${inWords(head, '')}`);
+    throw new DataError(`${file} contains no images to prepare: ${inWords(head, '')}`);
   }
   const names = await firstNames(file);
   const own = names.map((name) => posix.basename(name));
@@ -113,5 +113,5 @@ async function firstNames(archive: string): Promise<string[]> {
 export async function sourceOf(source: SourceKind | undefined, from: string | undefined): Promise<SourceKind> {
   if (source !== undefined) return source;
   if (from !== undefined) return sourceKindOf(from);
-  throw new ConfigError(`source and from are missing: say where the data lie, or give ${sourceKinds.join(', ')}`);
+  throw new ConfigError(`source and from are missing: say where the data are, or give ${sourceKinds.join(', ')}`);
 }

@@ -149,8 +149,8 @@ describe('tarMembers', () => {
     ]);
   });
 
-  test('refuses what is no archive, and one that is damaged further on', async () => {
-    expect(() => list(Buffer.alloc(2048, 65))).toThrow('test.tar is no tar archive: it is text; get it again');
+  test('refuses what is not an archive, and one that is damaged further on', async () => {
+    expect(() => list(Buffer.alloc(2048, 65))).toThrow('test.tar is not a tar archive: it is text; get it again');
     const content = await archive([
       { name: 'a', content: Buffer.alloc(512, 1) },
       { name: 'b', content: Buffer.alloc(10, 2) },
@@ -194,7 +194,7 @@ describe('tarMembers', () => {
     ] as const) {
       const content = await archive([a, { name: 'link', content: Buffer.of(), type, linkname }]);
       expect(() => list(content)).toThrow(
-        'link is no file but a link: get the archive again, or pack it by tar --dereference',
+        'link is not a file but a link: get the archive again, or pack it with tar --dereference',
       );
     }
   });

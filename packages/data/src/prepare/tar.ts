@@ -48,7 +48,7 @@ export function* tarMembers(
     if (endOptional && at > 0 && at >= bytes.length) return;
     if (at + blockBytes > bytes.length) {
       checkIsNothingElse(bytes);
-      throw new DataError(`${bytes.name} breaks off at byte ${at}, without a tar's end: get it again`);
+      throw new DataError(`${bytes.name} is truncated at byte ${at}, without the end of a tar archive: get it again`);
     }
     bytes.read(header, at);
     if (isZero(header)) {
@@ -97,9 +97,9 @@ export function* tarMembers(
 }
 
 function noFile(archive: string, name: string, kind: string): DataError {
-  const found = { '1': 'a link', '2': 'a link', S: 'a file with holes' }[kind] ?? 'a device or unknown';
+  const found = { '1': 'a link', '2': 'a link', S: 'a file with holes' }[kind] ?? 'a device or something unknown';
   return new DataError(
-    `${archive}: ${name} is no file but ${found}: get the archive again, or pack it by tar --dereference`,
+    `${archive}: ${name} is not a file but ${found}: get the archive again, or pack it with tar --dereference`,
   );
 }
 
@@ -123,7 +123,7 @@ function checkEnd(bytes: Bytes, at: number): void {
   bytes.read(rest, at);
   if (left <= mostFill && isZero(rest)) return;
   throw new DataError(
-    `${bytes.name} ends at byte ${at}, but ${left.toLocaleString('en-US')} bytes follow: it was not written to its end, or archives were joined; get it again`,
+    `${bytes.name} ends at byte ${at}, but ${left.toLocaleString('en-US')} bytes follow: it was not completely written, or archives were joined; get it again`,
   );
 }
 
@@ -133,7 +133,7 @@ function checkIsNothingElse(bytes: Bytes): void {
   const head = Buffer.alloc(bytes.length);
   bytes.read(head, 0);
   if ((contentKindOf(head)?.is ?? tarArchive) !== tarArchive)
-    throw new DataError(`${bytes.name} is no tar archive: ${inWords(head, '', 'get it again')}`);
+    throw new DataError(`${bytes.name} is not a tar archive: ${inWords(head, '', 'get it again')}`);
 }
 
 function checkSum(archive: string, header: Uint8Array, at: number): void {
@@ -145,7 +145,7 @@ function checkSum(archive: string, header: Uint8Array, at: number): void {
   const found = at === 0 ? inWords(Buffer.from(header), 'it begins with something else', 'get it again') : '';
   throw new DataError(
     at === 0
-      ? `${archive} is no tar archive: ${found}`
+      ? `${archive} is not a tar archive: ${found}`
       : `${archive} is damaged: there is no tar header at byte ${at}: get it again`,
   );
 }

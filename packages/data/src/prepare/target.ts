@@ -44,7 +44,9 @@ export async function checkTarget(to: string): Promise<void> {
     throw new ConfigError(`${to} cannot be used (${reason(error)}): choose another folder`, { cause: error });
   }
   if (content.length === 0 || content.includes(manifestFile) || content.includes(workshopFolder)) return;
-  throw new ConfigError(`${to} holds ${content[0]} and is no preparation that was begun: choose a new or empty folder`);
+  throw new ConfigError(
+    `${to} contains ${content[0]} and is not an unfinished preparation: choose a new or empty folder`,
+  );
 }
 
 /**
@@ -68,7 +70,7 @@ export async function finishedManifest(
   const images = [...source.train, ...source.validation];
   const { mtimeMs } = await stat(join(to, manifestFile));
   if (!(await anyNewer(images, mtimeMs))) return manifest;
-  say(`There are files of ${source.from.join(', ')} that are newer than ${to}: their content is compared.`);
+  say(`Some files of ${source.from.join(', ')} are newer than ${to}: their content is compared.`);
   if (digestOfChecksums(await checksumsOf(images, signal)) === digest) return manifest;
   throw new ConfigError(
     `${to} was prepared from images whose content has changed since: remove it to prepare them again, or choose another folder`,
@@ -89,7 +91,7 @@ export async function agreeOnPlan(to: string, { outline }: Plan): Promise<void> 
 
 const otherData = (to: string) =>
   new ConfigError(
-    `${to} holds other data, or the same prepared in another way or by another version: choose another folder or remove it`,
+    `${to} contains other data, or the same data prepared with other options or by another version: choose another folder or remove it`,
   );
 
 /** Removes shards that are no part of what was prepared: there were more images when it was begun. */
@@ -123,7 +125,7 @@ export async function checkRoom(
   const free = await freeSpace(to);
   if (free === undefined || free >= usual) return;
   say(
-    `${to} has ${gigabytes(free)} free; shards of so many photographs take some ${gigabytes(usual)}. If the disk gets full, what is finished is kept.`,
+    `${to} has ${gigabytes(free)} free; shards of this many photographs need about ${gigabytes(usual)}. If the disk gets full, what is finished is kept.`,
   );
 }
 

@@ -43,7 +43,7 @@ export async function findValidationLabels(
     if ([...filesAndLinks(content), ...content.folders].some(isKit)) return fromKit(place);
   }
   throw new DataError(
-    `${tree.name}: nothing tells the classes of the images in ${folder}/: put Kaggle's ${solution} beside it, or the development kit (ILSVRC2012_devkit_t12.tar.gz), or of Tiny ImageNet ${annotations} into it, or give a folder with val/CLASS/*`,
+    `${tree.name}: the images in ${folder}/ have no labels: put Kaggle's ${solution} next to it, or the development kit (ILSVRC2012_devkit_t12.tar.gz), or Tiny ImageNet's ${annotations} into it, or give a folder with val/CLASS/*`,
   );
 }
 

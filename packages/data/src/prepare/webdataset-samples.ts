@@ -33,8 +33,8 @@ const isSystems = (path: string) => path.split('/').some((name) => name !== '.' 
 
 const empty: RemarkWords = (count, first) =>
   count === 1
-    ? `1 shard holds no samples: ${first}.`
-    : `${count.toLocaleString('en-US')} shards hold no samples, ${first} for one.`;
+    ? `1 shard contains no samples: ${first}.`
+    : `${count.toLocaleString('en-US')} shards contain no samples, for example ${first}.`;
 const hidden: RemarkWords = (count, first) => `${leftOut(count, 'hidden file', 'hidden files', first)}.`;
 const nameless: RemarkWords = (count, first) =>
   `${leftOut(count, 'file without an extension', 'files without an extension', first)}.`;

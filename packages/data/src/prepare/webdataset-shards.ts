@@ -48,7 +48,7 @@ export async function findShards(from: string, remarks: Remarks): Promise<ShardF
     throw new DataError(`${from} has ${found}: give a folder with shards like train-000000.tar and val-000000.tar`);
   }
   if (named && of('unnamed').length > 0) {
-    remarks.say(`Shards named neither train nor val are left out: ${someOf(of('unnamed').map(nameOf))}.`);
+    remarks.say(`Shards named neither train nor val are skipped: ${someOf(of('unnamed').map(nameOf))}.`);
   }
   const missing = gaps(shards.map(nameOf));
   if (missing.length > 0) remarks.say(`Some of the numbered shards are missing: ${someOf(missing)}.`);

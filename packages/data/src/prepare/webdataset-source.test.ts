@@ -101,9 +101,9 @@ describe('shards', () => {
     expect(used.remarks).toContain('There are no shards named val: the images of test.tar are used for validation.');
     const unlabelled = await openFiles({ 'train.tar': train, 'test.tar': await tarOf({ 'a.jpg': images[0]! }) });
     expect(unlabelled.validation).toHaveLength(2);
-    expect(unlabelled.remarks).toContain('test.tar have no labels and are left out.');
+    expect(unlabelled.remarks).toContain('test.tar have no labels and are skipped.');
     const beside = await openFiles({ 'train.tar': train, 'val.tar': await shard([0]), 'test.tar': 'not looked at' });
-    expect(beside.remarks).toContain('Left out: test.tar.');
+    expect(beside.remarks).toContain('Skipped: test.tar.');
   });
 
   test('may be one file, or a pattern with braces', async () => {
@@ -116,7 +116,9 @@ describe('shards', () => {
     });
     const pattern = await open(join(folder, '{train,val}-{000..000}.tar'));
     expect([pattern.train.length, pattern.validation.length]).toEqual([2, 1]);
-    expect((await open(join(folder, 'train-{000..002}.tar'))).remarks![0]).toContain('Found 3 shards of 6 images');
+    expect((await open(join(folder, 'train-{000..002}.tar'))).remarks![0]).toContain(
+      'Found 3 shards of 6 training images',
+    );
     expect((await open(join(folder, 'train-{000..002}.tar'))).name).toBe('shards');
     await refused(open(join(folder, 'train-{000..003}.tar')), 'train-003.tar, one of the 4 of');
     const four = join(folder, 'four.tar');
@@ -147,7 +149,7 @@ describe('shards', () => {
       'samples.tar': 'not looked at',
     });
     expect(remarks!.slice(1)).toEqual([
-      'Shards named neither train nor val are left out: samples.tar.',
+      'Shards named neither train nor val are skipped: samples.tar.',
       'Some of the numbered shards are missing: train-09.tar, train-10.tar.',
       'There is no classes.txt, so the classes are named by their numbers.',
     ]);
@@ -176,7 +178,7 @@ describe('archives', () => {
     const source = await openFiles({ 'train.tar': await paxShard(), 'val.tar': await shard([0]) });
     expect(source.train.map(({ label }) => label)).toEqual([0, 1]);
     expect(source.train[0]!.name).toBe(`train.tar/${'long/'.repeat(40)}${'ä'.repeat(60)}0.jpg`);
-    expect(source.remarks![1]).toMatch(/^2 hidden files are left out, train\.tar\/long\/.*\._0\.jpg for one\.$/);
+    expect(source.remarks![1]).toMatch(/^2 hidden files are skipped, for example train\.tar\/long\/.*\._0\.jpg\.$/);
   });
 
   test.runIf(process.platform === 'linux').each(['gnu', 'oldgnu', 'pax', 'posix', 'ustar', 'v7'])(
@@ -220,7 +222,7 @@ describe('samples', () => {
       ['train.tar/a.b/c.jpg', 0],
       ['train.tar/a.b/d.img.v2.JPEG', 1],
     ]);
-    expect(source.remarks).toContain('1 file without an extension is left out: train.tar/README.');
+    expect(source.remarks).toContain('1 file without an extension is skipped: train.tar/README.');
   });
 
   test('may be scattered in their shard', async () => {
@@ -283,8 +285,8 @@ describe('samples', () => {
     expect(source.train.map(({ label }) => label)).toEqual([0, 1]);
     expect(source.remarks).toEqual(
       expect.arrayContaining([
-        '2 samples without a label are left out, train.tar/b for one.',
-        '1 sample without an image is left out: train.tar/c.',
+        '2 samples without a label are skipped, for example train.tar/b.',
+        '1 sample without an image is skipped: train.tar/c.',
       ]),
     );
   });
@@ -354,10 +356,10 @@ describe('reports errors:', () => {
     );
   });
 
-  test('what is no archive', async () => {
+  test('what is not an archive', async () => {
     await refused(
       openFiles({ 'train.tar': Buffer.alloc(1024, 65) }),
-      'train.tar is no tar archive: it is text; get it again',
+      'train.tar is not a tar archive: it is text; get it again',
     );
   });
 });

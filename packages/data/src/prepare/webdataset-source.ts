@@ -68,12 +68,12 @@ async function readValidation(
   remarks: Remarks,
 ): Promise<Sample[]> {
   if (own.length > 0) {
-    if (others.length > 0) remarks.say(`Left out: ${namesOf(others)}.`);
+    if (others.length > 0) remarks.say(`Skipped: ${namesOf(others)}.`);
     return checked(from, await read(own, context, remarks), own);
   }
   if (others.length === 0) return [];
   const { samples } = await read(others, context, new Remarks());
-  if (samples.length === 0) remarks.say(`${namesOf(others)} have no labels and are left out.`);
+  if (samples.length === 0) remarks.say(`${namesOf(others)} have no labels and are skipped.`);
   else remarks.say(`There are no shards named val: the images of ${namesOf(others)} are used for validation.`);
   return samples;
 }

@@ -46,7 +46,7 @@ test('tries each image alone if a batch crashed the thread', async () => {
 
 test.each<[string, Partial<DecodeJob['images'][number]>, string]>([
   ['other bytes than were prepared', { checksum: 7 }, 'its bytes are not what was prepared'],
-  ['a shard that breaks off', { length: 100_000 }, 'its shard is truncated'],
+  ['a shard that is truncated', { length: 100_000 }, 'its shard is truncated'],
   ['a shard that is gone', { file: '/nowhere/at/all' }, 'ENOENT'],
 ])('reports %s, the first image of several', async (_, change, reason) => {
   const { images } = await filesCalled('a', 'b', 'c', 'd');

@@ -37,7 +37,7 @@ export function decodeNpy(name: string, bytes: Buffer, shape: readonly number[])
   const header = npyHeader(shape);
   const start = header.length;
   if (bytes.length !== start + 4 * count || !bytes.subarray(0, start).equals(header)) {
-    throw new DataError(`${name} holds no float32 [${shape.join(', ')}]: prepare the data again`);
+    throw new DataError(`${name} contains no float32 [${shape.join(', ')}]: prepare the data again`);
   }
   return Float32Array.from({ length: count }, (_, i) => bytes.readFloatLE(start + 4 * i));
 }

@@ -126,10 +126,10 @@ describe('damage', () => {
   });
 
   test.each([
-    ['a shard that breaks off', 'train-000001.tar', /train-000001\.tar has 700 bytes, but was prepared with \d+/],
-    ['an index that breaks off', 'train.index', /train\.index is missing or damaged/],
-    ['a mean image that breaks off', 'mean-image.npy', /mean-image\.npy is missing or damaged/],
-    ['a description that breaks off', 'dataset.json', /dataset\.json is not JSON/],
+    ['a shard that is truncated', 'train-000001.tar', /train-000001\.tar has 700 bytes, but was prepared with \d+/],
+    ['an index that is truncated', 'train.index', /train\.index is missing or damaged/],
+    ['a mean image that is truncated', 'mean-image.npy', /mean-image\.npy is missing or damaged/],
+    ['a description that is truncated', 'dataset.json', /dataset\.json is not JSON/],
   ])('in %s is found at once', async (_, file, message) => {
     const copy = await copyOfPrepared();
     await truncate(join(copy, file), file.endsWith('.tar') ? 700 : 40);
