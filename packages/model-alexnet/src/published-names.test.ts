@@ -93,6 +93,6 @@ describe('names of published weights', () => {
 
   it('are refused if one occurs twice', () => {
     const twice = { ...own, 'module.features.0.bias': tensorOf(4) };
-    expect(() => publishedNames('file', twice, torchvision)).toThrow(/holds features\.0\.bias twice/);
+    expect(() => publishedNames('file', twice, torchvision)).toThrow(/contains features\.0\.bias twice/);
   });
 });

@@ -58,7 +58,7 @@ const faults: [what: string, layer: Layer, error: typeof ConfigError, message: R
     'gives an output of another shape',
     spoilt((_, { activation }) => ({ output: activation('x', [5, 3]) })),
     ShapeError,
-    /faulty: forward returned an output of the shape \[5, 3\]; it must be \[5, 4\], by its outputShape/,
+    /faulty: forward returned an output of the shape \[5, 3\]; by its outputShape, it must be \[5, 4\]/,
   ],
   [
     'returns nothing from backward',
@@ -76,7 +76,7 @@ const faults: [what: string, layer: Layer, error: typeof ConfigError, message: R
     'gives an input gradient of another shape',
     inBackward((result, { activation }) => ({ ...result, inputGradient: activation('x', [6, 5]) })),
     ShapeError,
-    /faulty: backward returned an inputGradient of the shape \[6, 5\]; it must be \[5, 6\], by its input/,
+    /faulty: backward returned an inputGradient of the shape \[6, 5\]; by its input, it must be \[5, 6\]/,
   ],
   [
     'forgets all gradients of parameters',
@@ -100,7 +100,7 @@ const faults: [what: string, layer: Layer, error: typeof ConfigError, message: R
       parameterGradients: { ...parameterGradients, bias: tensor('x', [1, 4]) },
     })),
     ShapeError,
-    /faulty: backward returned the gradient of bias of the shape \[1, 4\]; it must be \[4\], by its parameters/,
+    /faulty: backward returned the gradient of bias of the shape \[1, 4\]; by its parameters, it must be \[4\]/,
   ],
   [
     'forgets its new state',
@@ -118,7 +118,7 @@ const faults: [what: string, layer: Layer, error: typeof ConfigError, message: R
     'gives a state of another shape',
     withState((_, { tensor }) => ({ mean: tensor('x', [5]) })),
     ShapeError,
-    /faulty: forward returned the new state mean of the shape \[5\]; it must be \[6\], by its state/,
+    /faulty: forward returned the new state mean of the shape \[5\]; by its state, it must be \[6\]/,
   ],
   [
     'stores its new state in 16 bits',
