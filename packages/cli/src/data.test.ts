@@ -28,7 +28,7 @@ describe('images that cannot be used', () => {
   });
 
   it('are left out of a training that allows as many, of its continuation, and of an evaluation', async () => {
-    const said = /^3 of 18 images cannot be used and are left out: .* lists them\.$/m;
+    const said = /^3 of 18 images cannot be used and are skipped, for example .* lists them\.$/m;
     const trained = await runCommand([...training, '--max-rejected', '20%']);
     expect(trained.code, trained.stderr).toBe(0);
     expect(trained.stdout).toMatch(said);
@@ -60,7 +60,7 @@ it('reports what was left out of a folder, once for several runs', async () => {
   const images = join(directory, 'images');
   await writeImages(images, ['blue', 'red']);
   await writeFile(join(images, 'red', 'more.bmp'), 'BM');
-  const remark = /^1 file with another extension is left out: red\/more\.bmp: images must be JPEG, .*\.$/gm;
+  const remark = /^1 file with another extension is skipped: red\/more\.bmp: images must be JPEG, .*\.$/gm;
   const [run, other] = [join(directory, 'run'), join(directory, 'other')];
   const trained = await runCommand(['train', '--data', images, '--run', run, '--steps', '1', ...sizes]);
   expect(trained).toMatchObject({ code: 0, stdout: expect.stringMatching(remark) });

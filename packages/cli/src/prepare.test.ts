@@ -58,7 +58,7 @@ describe('images', () => {
   it('are known by their content where nobody says what they are', async () => {
     const to = join(directory, 'to-unsaid');
     const { code, stderr } = await runCommand(['prepare', '--from', images, '--to', to, '--size', '28']);
-    expect(stderr).toContain(`${images} is taken for data of the kind folder.`);
+    expect(stderr).toContain(`${images} is read as data of the kind folder.`);
     expect(code).toBe(0);
     expect(await readFile(join(to, 'train.index'))).toEqual(await readFile(join(prepared, 'train.index')));
   });
@@ -71,7 +71,7 @@ describe('images', () => {
     const { code, stderr } = await runCommand(preparation(join(directory, 'to-more'), '--from', from));
     expect(code).toBe(0);
     expect(stderr).toContain('There is no val/: the images of test/ are used for validation.\n');
-    expect(stderr).toContain('1 file with another extension is left out: train/red/red.bmp: ');
+    expect(stderr).toContain('1 file with another extension is skipped: train/red/red.bmp: ');
   });
 
   it('that cannot be used are counted, and too many are a failure', async () => {
@@ -119,7 +119,7 @@ describe.skipIf(process.platform === 'win32')('a training on prepared images', (
 
 describe('wrong use', () => {
   it.each<[string, string[], RegExp]>([
-    ['nothing to prepare', ['prepare', '--to', 'never-made'], /source and from are missing: say where the data lie/],
+    ['nothing to prepare', ['prepare', '--to', 'never-made'], /source and from are missing: say where the data are/],
     [
       'an unknown source',
       ['prepare', '--source', 'films', '--to', 'never-made'],
@@ -153,6 +153,6 @@ describe('wrong use', () => {
   it('a target with other content is left unchanged', async () => {
     const { code, stderr } = await runCommand(preparation(images));
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^error: .*images holds blue and is not an unfinished preparation/);
+    expect(stderr).toMatch(/^error: .*images contains blue and is not an unfinished preparation/);
   });
 });
