@@ -49,7 +49,7 @@ describe('a network that cannot be described', () => {
   });
 
   it.each<[object, RegExp]>([
-    [{ input: [4] }, /n: input must be one image, \[C, H, W\], got \[4\]; values without a place are \[F, 1, 1\]/],
+    [{ input: [4] }, /n: input must be one image, \[C, H, W\], got \[4\]; plain vectors are \[F, 1, 1\]/],
     [{ input: [1, 3, 4, 4] }, /n: input must be one image/],
     [{ input: [3, 4, 0.5] }, /n: input must be one image/],
     [{ colums: 2 }, /describeNetwork: unknown option 'colums'; known: name, input, columns, layers/],
@@ -114,8 +114,8 @@ describe('on an adapter', () => {
   it.each<[string, () => unknown, RegExp]>([
     ['no network', () => place(odd(null), [gpu], { batch: 2 }), /a network is given as describeNetwork\(\.\.\.\)/],
     ['an empty network', () => place(odd({}), [gpu], { batch: 2 }), /a network is given as describeNetwork/],
-    ['no adapter', () => place(described({}), odd(undefined), { batch: 2 }), /adapters are given as an array/],
-    ['no list of adapters', () => place(described({}), odd(gpu), { batch: 2 }), /adapters are given as an array/],
+    ['no adapter', () => place(described({}), odd(undefined), { batch: 2 }), /give the adapters as an array/],
+    ['no list of adapters', () => place(described({}), odd(gpu), { batch: 2 }), /give the adapters as an array/],
     [
       'an adapter that is none',
       () => place(described({}), odd([null]), { batch: 2 }),
@@ -176,6 +176,12 @@ describe('on an adapter', () => {
       network = place(described({}), [gpu], { batch: 2 });
     });
     afterAll(() => network.dispose());
+
+    it('a step refuses an option that it does not know', async () => {
+      const error = await thrown(() => network.step(images(), [0, 1], odd({ lr: 1 })));
+      expect(error).toBeInstanceOf(ConfigError);
+      expect((error as Error).message).toBe("n: step: unknown option 'lr'; known: learningRate, learningRates");
+    });
 
     it.each<[string, () => Promise<unknown>]>([
       ['bare numbers', () => network.forward(odd(new Float32Array(96)))],
