@@ -299,6 +299,12 @@ describe('wrong use', () => {
     ['a height of 0', { source: { height: 0, width: 8, channels: 3 } }, /source.height.*got 0/],
     ['a negative padding', { padding: -1 }, /padding.*got -1/],
     ['half a pixel of padding', { padding: 0.5 }, /padding.*got 0.5/],
+    ['a misspelt option', { pading: 2 } as object, /augmenter: unknown option 'pading'; known: output, source/],
+    [
+      'a misspelt variation',
+      { training: { ...training, mirorr: true } as typeof training },
+      /training: unknown option 'mirorr'/,
+    ],
     ['a chunk of 0', { training: { ...training, chunk: 0 } }, /training.chunk.*got 0/],
     ['a scale of 0', { scale: 0 }, /scale.*got 0/],
     ['a scale of NaN', { scale: Number.NaN }, /scale.*got NaN/],
@@ -357,14 +363,16 @@ describe('wrong use', () => {
   });
 
   it('refuses an output that is not a batch of images', () => {
+    const { outputShape, ...options } = base;
     const output = createTensor(gpu, 'features', [2, 48]);
-    expect(() => createAugmenter(gpu, { ...base, output })).toThrow(ShapeError);
+    expect(() => createAugmenter(gpu, { ...options, output })).toThrow(ShapeError);
     disposeTensor(gpu, output);
   });
 
   it('refuses a batch that does not fit, before it touches the adapter', async () => {
-    const output = createTensor(gpu, 'input', base.outputShape);
-    const augmenter = createAugmenter(gpu, { ...base, output });
+    const { outputShape, ...options } = base;
+    const output = createTensor(gpu, 'input', outputShape);
+    const augmenter = createAugmenter(gpu, { ...options, output });
     const good: ImageBatch = { pixels: new Uint8Array(384), images: [0, 1], training: true, seed: 0, epoch: 0 };
     const view = { top: 0, left: 0, mirrored: false };
     const cases: [Partial<ImageBatch>, typeof ConfigError, RegExp][] = [

@@ -4,6 +4,7 @@ import {
   checkFinite,
   checkNotNegative,
   checkOneOf,
+  checkOptions,
   checkPositive,
   checkWholeNumber,
   formatShape,
@@ -110,7 +111,9 @@ const largestSide = 32767;
  * the option.
  */
 export function planAugmentation(options: AugmenterOptions): Plan {
+  checkOptions('augmenter', options, ['output', 'source', 'training', 'mean', 'meanAt', 'scale', 'padding']);
   const { output, source, training } = options;
+  checkOptions('augmenter: training', training, ['crop', 'mirror', 'chunk', 'colour']);
   const { height, width, channels } = source;
   const [batch, outputChannels, cropHeight, cropWidth] = imageShape('augmenter output', output.shape);
   checkWholeNumber('augmenter', 'source.height', height, 1, largestSide);

@@ -177,6 +177,12 @@ describe('on an adapter', () => {
     });
     afterAll(() => network.dispose());
 
+    it('a step refuses an option that it does not know', async () => {
+      const error = await thrown(() => network.step(images(), [0, 1], odd({ lr: 1 })));
+      expect(error).toBeInstanceOf(ConfigError);
+      expect((error as Error).message).toBe("n: step: unknown option 'lr'; known: learningRate, learningRates");
+    });
+
     it.each<[string, () => Promise<unknown>]>([
       ['bare numbers', () => network.forward(odd(new Float32Array(96)))],
       ['nothing', () => network.forward(odd(undefined))],

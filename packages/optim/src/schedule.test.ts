@@ -171,3 +171,14 @@ describe('plateauSchedule', () => {
     }
   });
 });
+
+it.each<[string, (misspelt: object) => Schedule]>([
+  ['stepSchedule', (misspelt) => stepSchedule({ learningRate: 1, epochs: [], ...misspelt })],
+  ['exponentialSchedule', (misspelt) => exponentialSchedule({ learningRate: 1, factor: 2, steps: 2, ...misspelt })],
+  ['plateauSchedule', (misspelt) => plateauSchedule({ learningRate: 1, ...misspelt })],
+  ['tableSchedule', (misspelt) => tableSchedule({ learningRate: 1, factors: [[0, 1]], ...misspelt })],
+  ['warmUp', (misspelt) => warmUp(stepSchedule({ learningRate: 1, epochs: [] }), { epochs: 1, from: 0, ...misspelt })],
+])('%s refuses an option that it does not know', (name, schedule) => {
+  expect(() => schedule({ patiense: 3 })).toThrow(ConfigError);
+  expect(() => schedule({ patiense: 3 })).toThrow(`${name}: unknown option 'patiense'; known: `);
+});

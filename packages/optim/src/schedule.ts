@@ -1,5 +1,5 @@
 import { ConfigError } from '@alex/tensor';
-import { checkNotNegative, checkPositive, checkWholeNumber } from '@alex/tensor/kernels';
+import { checkNotNegative, checkOptions, checkPositive, checkWholeNumber } from '@alex/tensor/kernels';
 
 /**
  * The progress of a run: everything that a schedule may depend on, so that a resumed run continues as if it had never
@@ -26,7 +26,7 @@ export interface Schedule {
  *
  * The 2012 code on the ILSVRC-2010 data: `stepSchedule({ learningRate: 0.01, factor: 0.1, epochs: [23, 51, 78] })`.
  *
- * @throws ConfigError if a number is not finite or negative, or the epochs do not increase
+ * @throws ConfigError if an option is unknown, a number is not finite or negative, or the epochs do not increase
  */
 export function stepSchedule(options: {
   readonly learningRate: number;
@@ -34,6 +34,7 @@ export function stepSchedule(options: {
   readonly factor?: number;
   readonly epochs: readonly number[];
 }): Schedule {
+  checkOptions('stepSchedule', options, ['learningRate', 'factor', 'epochs']);
   const { learningRate, factor = 0.1, epochs } = options;
   checkNumbers('stepSchedule', { learningRate, factor });
   epochs.forEach((epoch, index) => {
@@ -54,7 +55,7 @@ export function stepSchedule(options: {
  * and trains its ImageNet nets with `exponentialSchedule({ learningRate: 0.01, factor: 250, steps: 4 })`: 0.01,
  * 0.0015874, 0.00025198, 0.00004.
  *
- * @throws ConfigError if a number is not finite or negative, a factor is 0, or `steps` is not a whole number above 1
+ * @throws ConfigError if an option is unknown, a number is not finite or negative, a factor is 0, or `steps` is not a whole number above 1
  */
 export function exponentialSchedule(options: {
   readonly learningRate: number;
@@ -64,6 +65,7 @@ export function exponentialSchedule(options: {
   /** Passes over the training data during which the rate falls; afterwards it is constant. Default: the whole run. */
   readonly epochs?: number;
 }): Schedule {
+  checkOptions('exponentialSchedule', options, ['learningRate', 'factor', 'steps', 'epochs']);
   const { learningRate, factor, steps, epochs: length } = options;
   checkNumbers('exponentialSchedule', { learningRate, factor });
   if (length !== undefined) checkPositive('exponentialSchedule', 'epochs', length);
@@ -85,7 +87,7 @@ export function exponentialSchedule(options: {
  * An error improves if it is below the best so far by more than `threshold`. After `patience` consecutive errors
  * without improvement, the rate is lowered and the count restarts, with the same best error. A NaN never improves.
  *
- * @throws ConfigError if a number is not finite or negative, or `patience` or `drops` is not a whole number
+ * @throws ConfigError if an option is unknown, a number is not finite or negative, or `patience` or `drops` is not a whole number
  */
 export function plateauSchedule(options: {
   readonly learningRate: number;
@@ -98,6 +100,7 @@ export function plateauSchedule(options: {
   /** The most drops. Default: 3. */
   readonly drops?: number;
 }): Schedule {
+  checkOptions('plateauSchedule', options, ['learningRate', 'factor', 'patience', 'threshold', 'drops']);
   const { learningRate, factor = 0.1, patience = 5, threshold = 0.001, drops = 3 } = options;
   checkNumbers('plateauSchedule', { learningRate, factor, threshold });
   checkWholeNumber('plateauSchedule', 'patience', patience);
@@ -128,13 +131,14 @@ export function plateauSchedule(options: {
  * The first layer of the 2012 code on the ILSVRC-2010 data, which was slowed down and finally frozen:
  * `tableSchedule({ learningRate: 0.01, factors: [[0, 1], [23, 0.1], [51, 0.01], [68, 0.001], [72, 0]] })`.
  *
- * @throws ConfigError if a number is not finite or negative, or the epochs do not start at 0 and increase
+ * @throws ConfigError if an option is unknown, a number is not finite or negative, or the epochs do not start at 0 and increase
  */
 export function tableSchedule(options: {
   readonly learningRate: number;
   /** Rows of an epoch and a factor. */
   readonly factors: readonly (readonly [epoch: number, factor: number])[];
 }): Schedule {
+  checkOptions('tableSchedule', options, ['learningRate', 'factors']);
   const { learningRate, factors } = options;
   checkNumbers('tableSchedule', { learningRate });
   factors.forEach(([epoch, factor], index) => {
@@ -154,12 +158,14 @@ export function tableSchedule(options: {
  * Raises the rate of another schedule linearly over the first epochs, from the fraction `from` to its full value: for
  * rates that a network tolerates only after some training, such as those for large batches (Goyal et al. 2017).
  *
- * @throws ConfigError if a number is not finite or negative, or `from` is above 1
+ * @throws ConfigError if an option is unknown, a number is not finite or negative, or `from` is above 1
  */
 export function warmUp(
   schedule: Schedule,
-  { epochs, from }: { /** Length of the warm-up. */ readonly epochs: number; readonly from: number },
+  options: { /** Length of the warm-up. */ readonly epochs: number; readonly from: number },
 ): Schedule {
+  checkOptions('warmUp', options, ['epochs', 'from']);
+  const { epochs, from } = options;
   checkNumbers('warmUp', { epochs, from });
   if (from > 1) throw new ConfigError(`warmUp: from must be a fraction of the rate, at most 1, got ${from}`);
   return {

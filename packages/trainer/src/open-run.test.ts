@@ -61,4 +61,6 @@ it('accepts any description that fits, and refuses others', async () => {
   await expect(other).rejects.toThrow(/run: its weights do not fit its config\.json: /);
   await expect(openRun(empty, gpu, alexnet)).rejects.toThrow(/empty: has no trained weights yet/);
   await expect(openRun(join(folder, 'none'), gpu, alexnet)).rejects.toThrow(ConfigError);
+  const misspelt = { wich: 'best' } as object;
+  await expect(openRun(path, gpu, alexnet, misspelt)).rejects.toThrow("openRun: unknown option 'wich'; known: batch");
 });

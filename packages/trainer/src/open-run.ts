@@ -2,6 +2,7 @@ import type { Augmenter } from '@alex/augment';
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
 import { CheckpointError, type Gpu, type NetworkDescription } from '@alex/tensor';
+import { checkOptions } from '@alex/tensor/kernels';
 import { compileNetwork, type Network } from '@alex/tensor/network';
 import type { RunConfig } from './config.js';
 import { createRunAugmenter } from './run-augmenter.js';
@@ -46,15 +47,17 @@ export interface OpenedRun {
  *
  * @param path the run's directory
  * @param describe returns the network's description: `alexnet` of `@alex/model-alexnet`, or your own function
- * @throws ConfigError if there is no run, or `describe` does not know its variant; CheckpointError if it has no weights
+ * @throws ConfigError if there is no run, an option is unknown, or `describe` does not know its variant; CheckpointError if it has no weights
  * yet, or its files are damaged or do not fit each other; MemoryError if the adapter has too little memory
  */
 export async function openRun(
   path: string,
   gpu: Gpu,
   describe: (model: RunModel) => NetworkDescription,
-  { batch = 1, which }: OpenRunOptions = {},
+  options: OpenRunOptions = {},
 ): Promise<OpenedRun> {
+  checkOptions('openRun', options, ['batch', 'which']);
+  const { batch = 1, which } = options;
   const run = await RunDirectory.open(path);
   const { config } = run;
   const { model, data } = config;

@@ -93,13 +93,21 @@ export function errorsOf(validations: readonly Metrics[], { evaluateEvery }: Pic
 
 function planned(learningRate: number, schedule: Recipe['schedule']): Schedule {
   switch (schedule.kind) {
-    case 'step':
-      return stepSchedule({ ...schedule, learningRate });
-    case 'table':
-      return tableSchedule({ ...schedule, learningRate });
-    case 'exponential':
-      return exponentialSchedule({ ...schedule, learningRate });
-    case 'plateau':
-      return plateauSchedule({ ...schedule, learningRate });
+    case 'step': {
+      const { kind, ...options } = schedule;
+      return stepSchedule({ ...options, learningRate });
+    }
+    case 'table': {
+      const { kind, ...options } = schedule;
+      return tableSchedule({ ...options, learningRate });
+    }
+    case 'exponential': {
+      const { kind, ...options } = schedule;
+      return exponentialSchedule({ ...options, learningRate });
+    }
+    case 'plateau': {
+      const { kind, ...options } = schedule;
+      return plateauSchedule({ ...options, learningRate });
+    }
   }
 }

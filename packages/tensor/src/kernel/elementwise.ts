@@ -9,7 +9,7 @@ import { isWgslName } from './wgsl-words.js';
  * Records an elementwise kernel. If the number of elements allows, four are loaded and stored at a time. Tensors larger
  * than a binding are processed chunk by chunk.
  *
- * @throws ConfigError for an option that is none; ShapeError for a tensor that does not hold `elements` elements: no driver would stop a kernel beyond its end
+ * @throws ConfigError for an option that is none, or a body that does not assign what it makes; ShapeError for a tensor that does not hold `elements` elements: no driver would stop a kernel beyond its end
  */
 export function recordElementwise(recorder: Recorder, options: Elementwise): void {
   checkOptions(options?.label ?? 'recordElementwise', options, [
@@ -21,6 +21,10 @@ export function recordElementwise(recorder: Recorder, options: Elementwise): voi
   if (Object.keys(stored).length === 0)
     throw new ConfigError(`${label}: makes nothing; name what it makes in writes or updates`);
   if (typeof body !== 'string') throw optionError(label, 'body', 'WGSL that assigns what is made', body);
+  for (const name of Object.keys(stored)) {
+    if (new RegExp(`\\b${name}\\b`).test(body)) continue;
+    throw new ConfigError(`${label}: body never assigns ${name}, which it makes; say ${name} = ...`);
+  }
   for (const [name, tensor] of Object.entries({ ...loaded, ...stored })) {
     // The values of an element are variables by these names, beside its number and that of its unit.
     if (!isWgslName(name) || name === 'i' || name === 'unit') {

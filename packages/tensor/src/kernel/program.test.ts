@@ -130,7 +130,7 @@ describe('createProgram', () => {
           reads: {},
           writes: Object.fromEntries(outputs.map((name) => [name, recorder.tensor(name, [1])])),
           scalars: { value: 'f32' },
-          body: 'store_y0(i, scalar_value());',
+          body: outputs.map((name) => `store_${name}(i, scalar_value());`).join('\n'),
         }),
       ),
     ).toThrow(/greedy: needs/);

@@ -35,6 +35,11 @@ it.each<[string, object, RegExp]>([
   ['no tensor', { reads: { x: undefined } }, /odd: x must be a tensor, got undefined/],
   ['no body', { body: undefined }, /odd: body must be WGSL that assigns what is made, got undefined/],
   ['a misspelt option', { raeds: {} }, /odd: unknown option 'raeds'; known: label, /],
+  [
+    'a body that does not assign what it makes',
+    { body: 'x = 1.0;' },
+    /odd: body never assigns y, which it makes; say y/,
+  ],
   ['nothing that it makes', { writes: {} }, /odd: makes nothing; name what it makes in writes or updates/],
 ])('refuses an elementwise kernel of %s', async (_, options, message) => {
   const recording = createRecording(await testGpu());
@@ -48,6 +53,18 @@ it.each<[string, object, RegExp]>([
   expect(record).toThrow(message);
   expect(record).toThrow(AlexError);
   expect(recording.operations).toEqual([]);
+});
+
+it('refuses a kernel that never stores what it writes', async () => {
+  const recording = createRecording(await testGpu());
+  const [x, y] = [recording.tensor('x', [8]), recording.tensor('y', [8])];
+  const record = (body: string) => () =>
+    recordPerElement(recording, { label: 'odd', elements: 8, reads: { x }, writes: { y }, body });
+  const message = 'odd: the kernel never stores y, which it writes; call store_y(i, value)';
+  expect(record('let value = load_x(i);')).toThrow(message);
+  expect(record('store_yes(i, load_x(i));')).toThrow(message);
+  expect(recording.operations).toEqual([]);
+  expect(record('store_y(i, load_x(i));')).not.toThrow();
 });
 
 it('says once what is wrong with a text that is compiled four times', async () => {

@@ -179,6 +179,13 @@ export function createRecording(gpu: Gpu): Recording {
           throw new ConfigError(`${dispatch.label}: ${name} names one tensor that is read and another that is written`);
         }
       }
+      // Otherwise the tensor would keep what happens to be in its memory, and nobody would notice.
+      for (const name of Object.keys(dispatch.writes)) {
+        if (new RegExp(`\\bstore4?_${name}\\b`).test(dispatch.wgsl)) continue;
+        throw new ConfigError(
+          `${dispatch.label}: the kernel never stores ${name}, which it writes; call store_${name}(i, value)`,
+        );
+      }
       for (const name of dispatch.vectors ?? []) {
         const tensor = dispatch.reads[name] ?? dispatch.writes[name];
         if (!tensor || tensor.elements % 4 !== 0) {

@@ -93,7 +93,9 @@ function triple(x: Tensor, y: Tensor, candidates: readonly Way[], more: Partial<
             elements,
             reads: {},
             writes,
-            body: 'store_t0(i, 1.0);',
+            body: Object.keys(writes)
+              .map((name) => `store_${name}(i, 1.0);`)
+              .join('\n'),
           });
         }
         case 'elsewhere':

@@ -1,6 +1,7 @@
 import { CheckpointError, ConfigError } from '../errors.js';
 import type { DispatchTiming, Program } from '../kernel/program.js';
 import { type Tensor, writeTensor } from '../kernel/tensor.js';
+import { checkOptions } from '../option-checks.js';
 import { elementCount, type HostTensor } from '../shape.js';
 import { BatchInput } from './batch-input.js';
 import type { SeededOptions } from './compile-options.js';
@@ -126,6 +127,7 @@ export class CompiledNetwork implements Network {
 
   submitStep(images: HostTensor | Tensor, labels: ArrayLike<number>, options: StepOptions = {}): Promise<StepUnderWay> {
     return this.#turns.take(async () => {
+      checkOptions(`${this.description.name}: step`, options, ['learningRate', 'learningRates']);
       const programs = this.#trainingPrograms();
       const updates = this.#updatesAfterThis();
       const what = `step ${this.stepCount}`;

@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.js';
 import { recordElementwise } from '../kernel/elementwise.js';
 import type { Epilogue, GradientEpilogue } from '../kernel/epilogue.js';
+import { checkOptions } from '../option-checks.js';
 import type { Layer } from './layer.js';
 
 /**
@@ -46,10 +47,13 @@ export interface ElementwiseLayerOptions {
  * });
  * ```
  *
- * @throws ConfigError if neither or both of `derivative` and `gradient` are given, or an expression lacks a required
+ * @throws ConfigError if an option is unknown, neither or both of `derivative` and `gradient` are given, or an expression lacks a required
  * variable
  */
 export function elementwiseLayer(options: ElementwiseLayerOptions): Layer {
+  checkOptions(options?.name ?? options?.kind ?? 'elementwiseLayer', options, [
+    ...['kind', 'name', 'value', 'derivative', 'gradient', 'functions', 'epilogue'],
+  ]);
   const { kind, value, functions = '' } = options;
   const name = options.name ?? kind;
   const gradient = gradientOf(name, options);

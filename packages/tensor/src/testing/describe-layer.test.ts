@@ -3,6 +3,8 @@ import { elementwiseLayer } from '../network/elementwise-layer.js';
 import type { Layer } from '../network/layer.js';
 import { describeLayer } from './describe-layer.js';
 import type { LayerSuite } from './layer-suite.js';
+import { runLayer } from './run-layer.js';
+import { testGpu } from './values.js';
 
 const right = () =>
   elementwiseLayer({ kind: 'leaky', value: 'max(x, 0.5 * x)', derivative: 'select(0.5, 1.0, y > 0.0)' });
@@ -62,4 +64,12 @@ it.each<[string, () => Layer, RegExp]>([
   ],
 ])('finds %s', async (_, layer, check) => {
   expect(await failures(layer, { reference })).toContainEqual(expect.stringMatching(check));
+});
+
+it('misspelt options of a layer or of its trial are refused', async () => {
+  const misspelt = { ...{ derivativ: '1.0' }, kind: 'leaky', value: 'x', derivative: '1.0' };
+  expect(() => elementwiseLayer(misspelt)).toThrow("leaky: unknown option 'derivativ'; known: kind, name, value");
+  const input = { shape: [1, 2], data: new Float32Array(2) };
+  const trial = runLayer(await testGpu(), right(), { ...{ inputs: input }, input });
+  await expect(trial).rejects.toThrow("leaky: runLayer: unknown option 'inputs'; known: input, parameters");
 });

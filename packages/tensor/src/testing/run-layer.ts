@@ -16,6 +16,7 @@ import { recordLayerBackward, recordLayerForward } from '../network/layer-contra
 import { fromMemoryLayout, toMemoryLayout } from '../network/layout.js';
 import type { Precision } from '../network/network-tensors.js';
 import { recorderFor } from '../network/programs.js';
+import { checkOptions } from '../option-checks.js';
 import { checkHostTensor, elementCount, formatShape, type HostTensor, type Shape } from '../shape.js';
 
 export interface RunLayerOptions {
@@ -44,6 +45,11 @@ export interface RunLayerOptions {
   readonly needsInputGradient?: boolean;
 }
 
+const known = [
+  ...['input', 'parameters', 'state', 'outputGradient', 'training', 'seed', 'step', 'imagesBefore'],
+  ...['precision', 'gradientEpilogue', 'needsInputGradient'],
+];
+
 export interface RunLayerResult {
   output: HostTensor;
   inputGradient?: HostTensor;
@@ -57,9 +63,10 @@ export interface RunLayerResult {
  * layout. The tests of all layers use it, and you can try a layer by hand with it.
  *
  * @throws ShapeError if input, parameters, state or gradient do not fit the layer; ShapeError or ConfigError if the
- * layer's own `forward` or `backward` violates the contract
+ * layer's own `forward` or `backward` violates the contract; ConfigError if an option is unknown
  */
 export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions): Promise<RunLayerResult> {
+  checkOptions(`${layer.name}: runLayer`, options, known);
   const { input, outputGradient, seed = 0, step = 0, imagesBefore = 0, precision, needsInputGradient = true } = options;
   const training = options.training ?? outputGradient !== undefined;
   checkHostTensor(`${layer.name}: input`, input);
