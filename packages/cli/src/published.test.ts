@@ -66,7 +66,7 @@ describe('a file of published weights', () => {
     };
     await refused('missing', undefined, /missing: could not be read/);
     await refused('alexnet.pth', Buffer.from('PK\x03\x04rest'), /is a zip archive; .*torch.save/);
-    await refused('words.txt', Buffer.from('not any weights at all'), /is text; give a file of weights/);
+    await refused('words.txt', Buffer.from('not any weights at all'), /is text; give a weights file/);
     await writeSafetensors(file('foreign'), { 'fc8.bias': tensorOf(7) });
     await refused(
       'foreign',
