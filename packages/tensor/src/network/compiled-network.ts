@@ -278,7 +278,8 @@ export class CompiledNetwork implements Network {
   #trainingPrograms(): Program[] {
     const isLast = this.#microBatch === this.microBatches - 1;
     return this.#stations.all.map(({ programs: { train, lastBatch } }) => {
-      if (!train) throw new ConfigError(`${this.description.name}: created with training: false, so it cannot be trained`);
+      if (!train)
+        throw new ConfigError(`${this.description.name}: created with training: false, so it cannot be trained`);
       return (isLast && lastBatch) || train;
     });
   }
