@@ -88,8 +88,10 @@ describe.each(mpis)('ranks of $name', (mpi) => {
   });
 
   it('that are waited for too long are an error that names who waits, where and for what', async () => {
-    const { found } = await launch(mpi, 2, 'late');
-    expect(found[0]).toMatch(/^rank 0 on \S+ waited 0.2 s for the other ranks in an all-to-all exchange/);
+    const { found, output } = await launch(mpi, 2, 'late');
+    expect(found[0], output).toEqual(
+      expect.stringMatching(/^rank 0 on \S+ waited 0.2 s for the other ranks in an all-to-all exchange/),
+    );
   });
 
   it('end with one that is killed, and leave no process behind', async () => {

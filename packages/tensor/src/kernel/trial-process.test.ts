@@ -72,7 +72,7 @@ function doubling(recorder: Recorder, candidates: readonly Way[]): Tunable<Way> 
         plain: 'store_y(i, 2.0 * load_x(i));',
         right: 'store_y(i, load_x(i) + load_x(i));',
         wrong: 'store_y(i, 2.1 * load_x(i));',
-        invalid: 'nonsense',
+        invalid: 'store_y(i, nonsense);',
       }[way as string];
       if (way === 'twoSteps') {
         const half = inner.tensor('half', [elements]);
