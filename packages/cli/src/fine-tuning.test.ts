@@ -77,8 +77,8 @@ describe('fine-tuning from published weights', () => {
 
   it.each([
     [',', /--freeze ,: names no layer; give names such as conv1,conv2/],
-    ['conv9', /--freeze conv9: no layer of this name learns; those that do are conv1, conv2, .*fc8/],
-    ['relu1', /--freeze relu1: no layer of this name learns/],
+    ['conv9', /--freeze conv9: there is no layer with parameters of this name; choose from conv1, conv2, .*fc8/],
+    ['relu1', /--freeze relu1: there is no layer with parameters of this name/],
     ['conv1,conv2,conv3,conv4,conv5,fc6,fc7,fc8', /all layers are named, so nothing would learn/],
   ])('refuses --freeze %s', async (freeze, message) => {
     await expect(plan({ from: torchvision, freeze })).rejects.toThrow(message);

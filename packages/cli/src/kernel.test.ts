@@ -89,7 +89,7 @@ describe('alexnet kernel', () => {
     [['conv2/forwards'], /there is no kernel conv2\/forwards; conv2 has .*conv2\/forward, /],
     [['conv9'], /there is no kernel conv9; `npm run alexnet -- kernel --model small` lists all/],
     [['conv2/forward', '--bytes'], /--bytes lists all kernels; name none/],
-    [['--candidates'], /--wgsl and --candidates are for one kernel; name it/],
+    [['--candidates'], /--wgsl and --candidates need a kernel; name one/],
     [['conv2/forward', '--model', 'alexnet'], /alexnet/],
     [['conv2/forward', '--adapters', '0,0'], /name one/],
   ])('%j is refused', async (args, message) => {

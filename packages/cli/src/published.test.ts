@@ -83,7 +83,7 @@ describe('a file of published weights', () => {
     await refused(
       'double',
       Buffer.concat([length, double, Buffer.alloc(16)]),
-      /classifier.6.bias holds F64.*convert it first/,
+      /classifier.6.bias contains F64.*convert it first/,
     );
   });
 });

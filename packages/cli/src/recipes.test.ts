@@ -145,7 +145,7 @@ describe('train', () => {
     const refused = await runCommand(train(run, ...batch));
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(
-      /at a batch of 16 does not fit .* needs .* there are 2.6 MB; the largest batch that fits is/,
+      /at a batch of 16 does not fit .* needs .* there are only 2.6 MB; the largest batch that fits is/,
     );
     const [, micro] = /--micro-batch (\d+) gives the same updates/.exec(refused.stderr) ?? [];
     expect(Number(micro)).toBeGreaterThan(0);

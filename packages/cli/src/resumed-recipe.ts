@@ -37,7 +37,7 @@ export async function checkRecipe(
   for (const [field, there, own] of pairs) {
     if (JSON.stringify(there) === JSON.stringify(own)) continue;
     throw new ConfigError(
-      `--recipe ${name}: its ${field} is ${JSON.stringify(there) ?? 'not given'}, the run was started with ` +
+      `--recipe ${name}: its ${field} is ${JSON.stringify(there) ?? 'not given'}, but the run was started with ` +
         `${JSON.stringify(own) ?? 'none'}; leave it out or choose another --run`,
     );
   }

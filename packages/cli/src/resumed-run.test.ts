@@ -132,7 +132,7 @@ describe('train --resume', () => {
     const before = await readFile(join(run, 'config.json'));
     const refused = await runCommand(resume);
     expect(refused.code).toBe(2);
-    expect(refused.stderr).toMatch(/own: the data have changed since .*changing began: \d+ instead of \d+ \w+ images/);
+    expect(refused.stderr).toMatch(/own: the data have changed since .*changing started: \d+ instead of \d+ \w+ images/);
     expect(refused.stderr).toContain('--data-changed');
     expect(await readFile(join(run, 'config.json'))).toEqual(before);
     const allowed = await runCommand([...resume, '--data-changed']);
@@ -178,7 +178,7 @@ describe('train --resume', () => {
       ['--strategy', 'data'],
       /--strategy data changes nothing: there is one adapter, which does all of the work\./,
     ],
-    ['--learning-rate', ['--learning-rate', '0.02', '--scale-rate'], /--learning-rate 0\.02 changes nothing/],
+    ['--learning-rate', ['--learning-rate', '0.02', '--scale-rate'], /--learning-rate 0\.02 has no effect/],
     ['--run', ['--run', 'elsewhere'], /--run elsewhere is not used: --run .*begun\S* comes after it\./],
   ])('says that %s changes nothing', async (_, options, message) => {
     const resumed = await runCommand(['train', ...options, '--run', begun, '--resume', '--steps', '4']);
@@ -201,7 +201,7 @@ describe('train --resume', () => {
     await writeFile(file, JSON.stringify({ ...small, momentum: 0.5 }));
     const refused = await runCommand(['train', '--run', begun, '--resume', '--recipe', file]);
     expect(refused.code).toBe(2);
-    expect(refused.stderr).toMatch(/its momentum is 0\.5, the run was started with 0\.9/);
+    expect(refused.stderr).toMatch(/its momentum is 0\.5, but the run was started with 0\.9/);
   });
 
   it('begins a run that is not there, and says so; without data it says what is missing', async () => {

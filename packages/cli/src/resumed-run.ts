@@ -46,7 +46,7 @@ async function planned(
   const change = dataChange(data.fingerprint, fingerprint);
   checkSameData(options.run, options.data ?? data.source, change, options.dataChanged ?? false);
   if (change !== undefined) {
-    output.line(`The data have changed since the run began: ${change}. It continues with what is there.`);
+    output.line(`The data have changed since the run started: ${change}. It continues with the changed data.`);
   } else if (options.dataChanged) {
     output.line(
       data.fingerprint
