@@ -132,7 +132,9 @@ describe('train --resume', () => {
     const before = await readFile(join(run, 'config.json'));
     const refused = await runCommand(resume);
     expect(refused.code).toBe(2);
-    expect(refused.stderr).toMatch(/own: the data have changed since .*changing started: \d+ instead of \d+ \w+ images/);
+    expect(refused.stderr).toMatch(
+      /own: the data have changed since .*changing started: \d+ instead of \d+ \w+ images/,
+    );
     expect(refused.stderr).toContain('--data-changed');
     expect(await readFile(join(run, 'config.json'))).toEqual(before);
     const allowed = await runCommand([...resume, '--data-changed']);
