@@ -2,17 +2,11 @@ import { alexnet, type Variant } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
 import type { Gpu, HostTensor, Tensor } from '@alex/tensor';
 import { compileKernels } from '@alex/tensor/kernels';
-import type { Network, Precision } from '@alex/tensor/network';
+import type { Network } from '@alex/tensor/network';
 import { examineKernels } from './examine-kernels.js';
 import { type Result, timesOf } from './report.js';
+import type { StepOptions } from './step.js';
 import { noise } from './values.js';
-
-export interface HostOptions {
-  readonly model: string;
-  readonly batch: number;
-  readonly repeats: number;
-  readonly precision: Precision;
-}
 
 /** Steps of a repeat: the host's part of one is a millisecond or so. */
 const steps = 20;
@@ -23,7 +17,7 @@ const warmUpSteps = 40;
  * Times what the host does for a training step, from the call until the step is handed over, while the adapter is at rest: of
  * images that are on the adapter, and of images that must be brought there. What the adapter computes does not count, so any will do.
  */
-export async function measureHost(gpu: Gpu, { model, batch, repeats, precision }: HostOptions): Promise<Result[]> {
+export async function measureHost(gpu: Gpu, { model, batch, repeats, precision }: StepOptions): Promise<Result[]> {
   const description = alexnet({ variant: model as Variant });
   await examineKernels(description, gpu, { batch, precision });
   const network = place(description, [gpu], { batch, precision });
