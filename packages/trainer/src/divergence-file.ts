@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { DataError } from '@alex/tensor';
+import { AlexError, DataError } from '@alex/tensor';
 import * as v from 'valibot';
 import type { DivergenceReport } from './divergence.js';
-import { describeFileError, errorCode } from './file.js';
+import { describeFileError, errorCode, writeAll, writeWhole } from './file.js';
 
 const divergenceSchema = v.object({
   step: v.number(),
@@ -12,14 +12,14 @@ const divergenceSchema = v.object({
   problem: v.exactOptional(v.string()),
 });
 
-/** What `divergence.json` says of a training as a whole; how each layer fared is for who looks into the file. */
+/** What `divergence.json` says about the training run as a whole, without its layers. */
 export type Divergence = Omit<DivergenceReport, 'layers'>;
 
 /**
  * Reads a `divergence.json`.
  *
- * @returns nothing where there is no such file
- * @throws DataError where it cannot be read, or is no such file
+ * @returns nothing if there is no such file
+ * @throws DataError if it cannot be read, or has other contents
  */
 export async function readDivergence(path: string): Promise<Divergence | undefined> {
   let text: string;
@@ -32,4 +32,12 @@ export async function readDivergence(path: string): Promise<Divergence | undefin
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), divergenceSchema), text);
   if (!parsed.success) throw new DataError(`${path}: does not say how a training diverged; delete it`);
   return parsed.output;
+}
+
+/** @throws AlexError if it cannot be written */
+export async function writeDivergence(path: string, report: unknown): Promise<void> {
+  const text = `${JSON.stringify(report, undefined, 2)}\n`;
+  await writeWhole(path, (file) => writeAll(file, Buffer.from(text))).catch((error: unknown) => {
+    throw new AlexError(`${path}: could not be written: ${describeFileError(error)}`, { cause: error });
+  });
 }

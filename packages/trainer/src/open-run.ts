@@ -6,7 +6,8 @@ import { checkOptions } from '@alex/tensor/kernels';
 import { compileNetwork, type Network } from '@alex/tensor/network';
 import type { RunConfig } from './config.js';
 import { createRunAugmenter } from './run-augmenter.js';
-import { type LearntWeights, RunDirectory, type WhichWeights } from './run-directory.js';
+import { RunDirectory } from './run-directory.js';
+import type { LearntWeights, WhichWeights } from './weights-file.js';
 
 /** What a run's configuration says of its network. */
 export interface RunModel {

@@ -89,6 +89,17 @@ describe('RunDirectory', () => {
     expect(await readdir(path)).toEqual([]);
   });
 
+  it('removes what killed processes left unfinished once it is locked', async () => {
+    const run = await RunDirectory.create(path, config);
+    const files = await readdir(path);
+    for (const name of ['config.json.tmp', 'config.json.0c3f.tmp']) await writeFile(join(path, name), '{');
+    await run.whileLocked(async () => undefined);
+    expect(await readdir(path)).toEqual(files);
+    await writeFile(join(path, 'config.json.tmp'), '{');
+    await (await RunDirectory.openLocked(path)).unlock();
+    expect(await readdir(path)).toEqual(files);
+  });
+
   it('begins in an empty directory, and in no other', async () => {
     await mkdir(path);
     await RunDirectory.create(path, config);

@@ -1,49 +1,36 @@
-import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
-import { checkRunConfig, type DataConfig, modelNotes, parseRunConfig, type RunConfig } from './config.js';
+import { checkRunConfig, type DataConfig, type RunConfig } from './config.js';
+import { CONFIG, createConfig, isUnfinishedConfig, readConfig, replaceConfig } from './config-file.js';
 import { list, makeDirectory } from './directories.js';
-import { type Divergence, readDivergence } from './divergence-file.js';
+import { type Divergence, readDivergence, writeDivergence } from './divergence-file.js';
 import { eventFilePrefix } from './event-file.js';
-import { describeFileError, errorCode, unfinished, writeAll, writeNew, writeWhole } from './file.js';
-import { heldBy, isLockFile } from './lock-file.js';
+import { describeFileError, errorCode } from './file.js';
+import { isLockFile } from './lock-file.js';
 import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
 import { type Origin, ProvenanceFile, readProvenance, type Stretch } from './provenance.js';
 import type { Recipe } from './recipe.js';
-import { type LockOptions, lockRun, type RunLock } from './run-lock.js';
-import { readSafetensors, writeSafetensors } from './safetensors.js';
+import { RunHold } from './run-hold.js';
+import type { LockOptions } from './run-lock.js';
+import {
+  hasWeights,
+  type LearntWeights,
+  readWeights,
+  WEIGHTS,
+  type WhichWeights,
+  writeWeights,
+} from './weights-file.js';
 
-const CONFIG = 'config.json';
 const METRICS = 'metrics.jsonl';
 const PROVENANCE = 'provenance.jsonl';
-const WEIGHTS = 'weights.safetensors';
 const CHECKPOINTS = 'checkpoints';
 /** The last address of a run's dashboard. */
 const DASHBOARD = 'dashboard.json';
 /** The information about a diverged training run. */
 const DIVERGENCE = 'divergence.json';
-
-/** Weights of a run: of its best checkpoint (the lowest validation error), its newest, or that of a step. */
-export type WhichWeights = 'best' | 'last' | number;
-
-/** Trained weights, and their origin. */
-export interface LearntWeights {
-  /** By dotted name. */
-  readonly weights: Record<string, HostTensor>;
-  /** Whether they are final, or from a checkpoint. */
-  readonly kind: 'finished' | 'checkpoint' | 'best';
-  /** Number of steps taken, if the file has it. */
-  readonly step?: number;
-}
-
-/** The lock of a run's directory, which a run that was changed shares with what it was. */
-interface Hold {
-  lock?: RunLock | undefined;
-  /** Whether a training relies on it. */
-  inUse: boolean;
-}
 
 /**
  * A run on disk: `config.json` (everything needed to build the network and prepare its images again), `metrics.jsonl`,
@@ -59,19 +46,17 @@ export class RunDirectory {
   #isChanged = false;
   /** Directories that were created for it, from its own upwards. */
   readonly #made: readonly string[];
-  readonly #hold: Hold;
+  readonly #hold: RunHold;
 
   private constructor(
     path: string,
     config: RunConfig,
-    { isNew, made, hold = { inUse: false } }: { isNew: boolean; made: readonly string[]; hold?: Hold },
+    { isNew, made, hold = new RunHold(path) }: { isNew: boolean; made: readonly string[]; hold?: RunHold },
   ) {
     this.path = path;
     this.config = config;
     this.isNew = isNew;
-    this.checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), config.recipe.keepCheckpoints, () =>
-      this.#checkHeld(),
-    );
+    this.checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), config.recipe.keepCheckpoints, () => hold.check());
     this.#made = made;
     this.#hold = hold;
   }
@@ -100,12 +85,12 @@ export class RunDirectory {
     const made = await makeDirectory(path);
     const run = new RunDirectory(path, config, { isNew: true, made });
     try {
-      await writeNew(join(path, CONFIG), textOf(config));
+      await createConfig(path, config);
     } catch (error) {
       // Another process was faster: what is there is its own.
       if (errorCode(error) === 'EEXIST') throw new ConfigError(isNotEmpty, { cause: error });
       for (const directory of made) await rmdir(directory).catch(() => undefined);
-      throw new AlexError(`${path}: the run could not be begun: ${describeFileError(error)}`, { cause: error });
+      throw new AlexError(`${path}: the run could not be started: ${describeFileError(error)}`, { cause: error });
     }
     try {
       await mkdir(join(path, CHECKPOINTS));
@@ -118,40 +103,29 @@ export class RunDirectory {
 
   /** @throws ConfigError if there is no run, CheckpointError if its `config.json` is truncated or of another format */
   static async open(path: string): Promise<RunDirectory> {
-    const file = join(path, CONFIG);
-    let text: string;
-    try {
-      text = await readFile(file, 'utf8');
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') {
-        throw new ConfigError(`${path}: there is no run here (no ${CONFIG}); give the directory of a run`);
-      }
-      throw new CheckpointError(`${file}: could not be read: ${describeFileError(error)}`, { cause: error });
-    }
-    return new RunDirectory(path, parseRunConfig(file, text), { isNew: false, made: [] });
+    return new RunDirectory(path, await readConfig(path), { isNew: false, made: [] });
   }
 
   /**
-   * Opens a run in which no other process may train until `unlock`, or until a training ends that continues it. What is read of it
-   * stays so meanwhile.
+   * Opens a run and locks it: no other process may train in it until `unlock`, or until a training run that continues it ends. What
+   * this process reads of the run stays valid meanwhile.
    *
-   * @throws as `open` and {@link lockRun}
+   * @throws as `open`; ConfigError that names the process which holds the lock; AlexError where the directory cannot be written
    */
   static async openLocked(path: string, options: LockOptions = {}): Promise<RunDirectory> {
     // Where there is no run, there is nothing to lock.
     await RunDirectory.open(path);
-    const lock = await lockRun(path, options);
+    const hold = new RunHold(path);
+    await hold.take(options);
     try {
-      const run = await RunDirectory.open(path);
-      run.#hold.lock = lock;
-      return run;
+      return new RunDirectory(path, await readConfig(path), { isNew: false, made: [], hold });
     } catch (error) {
-      await lock.release();
+      await hold.release();
       throw error;
     }
   }
 
-  /** The same run with something else in its recipe, such as another length, or of its data; written down by `saveConfig`. */
+  /** The same run with another recipe, such as another length, or other data. `saveConfig` writes it. */
   changed(recipe: Partial<Recipe>, data: Partial<DataConfig> = {}): RunDirectory {
     const config = checkRunConfig({
       ...this.config,
@@ -164,15 +138,15 @@ export class RunDirectory {
   }
 
   /**
-   * Saves what `changed` changed.
+   * Writes the configuration if `changed` changed it.
    *
    * @throws AlexError if `config.json` cannot be written
    */
   async saveConfig(): Promise<void> {
     if (!this.#isChanged) return;
-    await this.#checkHeld();
+    await this.#hold.check();
     try {
-      await writeWhole(join(this.path, CONFIG), (file) => writeAll(file, textOf(this.config)));
+      await replaceConfig(this.path, this.config);
       this.#isChanged = false;
     } catch (error) {
       throw new AlexError(`${this.path}: the run could not be changed: ${describeFileError(error)}`, { cause: error });
@@ -186,17 +160,14 @@ export class RunDirectory {
    * @throws AlexError if it cannot be written
    */
   async saveDivergence(report: unknown): Promise<string> {
-    await this.#checkHeld();
+    await this.#hold.check();
     const file = join(this.path, DIVERGENCE);
-    const text = `${JSON.stringify(report, undefined, 2)}\n`;
-    await writeWhole(file, (handle) => writeAll(handle, Buffer.from(text))).catch((error: unknown) => {
-      throw new AlexError(`${file}: could not be written: ${describeFileError(error)}`, { cause: error });
-    });
+    await writeDivergence(file, report);
     return file;
   }
 
   async appendMetrics(metrics: Metrics): Promise<void> {
-    await this.#checkHeld();
+    await this.#hold.check();
     return appendMetrics(join(this.path, METRICS), metrics);
   }
 
@@ -205,16 +176,16 @@ export class RunDirectory {
     return readMetrics(join(this.path, METRICS));
   }
 
-  /** Drops what was noted after `step`, and gives the rest. */
+  /** Removes the metrics after `step`, and returns the others. */
   async rewindMetrics(step: number): Promise<Metrics[]> {
-    await this.#checkHeld();
+    await this.#hold.check();
     return rewindMetrics(join(this.path, METRICS), step);
   }
 
   /**
-   * Notes that a process begins to train the run.
+   * Records that a process begins to train the run.
    *
-   * @returns what takes down how that went
+   * @returns the file that records how the training goes
    * @throws AlexError where it cannot be written
    */
   beginStretch(origin: Origin): ProvenanceFile {
@@ -222,7 +193,7 @@ export class RunDirectory {
   }
 
   /**
-   * What trained the run, when and where, the earliest first; nothing of what versions before 0.3 trained.
+   * What trained the run, when and where, the earliest first. Versions before 0.3 recorded nothing.
    *
    * @throws DataError where it is there and cannot be read
    */
@@ -231,7 +202,7 @@ export class RunDirectory {
   }
 
   /**
-   * What is known of a training that diverged, or nothing where none did.
+   * The report of a training run that diverged, or nothing if it did not diverge.
    *
    * @throws DataError where it cannot be read
    */
@@ -239,7 +210,7 @@ export class RunDirectory {
     return readDivergence(join(this.path, DIVERGENCE));
   }
 
-  /** The newest checkpoint that can be used, or nothing where none was written yet. */
+  /** The newest usable checkpoint, or nothing if there is none yet. */
   async latestCheckpoint(): Promise<Checkpoint | undefined> {
     let latest: Checkpoint | undefined;
     await this.checkpoints.restore((checkpoint) => {
@@ -253,16 +224,13 @@ export class RunDirectory {
    * @throws CheckpointError if they cannot be written
    */
   async saveWeights(parameters: Readonly<Record<string, HostTensor>>, step?: number): Promise<void> {
-    await this.#checkHeld();
-    return writeSafetensors(join(this.path, WEIGHTS), parameters, {
-      ...modelNotes(this.config),
-      ...(step !== undefined && { step: String(step) }),
-    });
+    await this.#hold.check();
+    return writeWeights(this.path, this.config, parameters, step);
   }
 
   /** Whether its training has finished at least once. */
-  async hasWeights(): Promise<boolean> {
-    return (await list(this.path)).includes(WEIGHTS);
+  hasWeights(): Promise<boolean> {
+    return hasWeights(this.path);
   }
 
   /** Reads the trained weights like {@link RunDirectory.learnt}, but without their origin. */
@@ -277,11 +245,7 @@ export class RunDirectory {
    * @throws CheckpointError if there are none yet, or the file is truncated or of another format
    */
   async learnt(which?: WhichWeights): Promise<LearntWeights> {
-    if (which === undefined && (await this.hasWeights())) {
-      const { tensors, metadata } = await readSafetensors(join(this.path, WEIGHTS));
-      const step = Number(metadata['step'] ?? Number.NaN);
-      return { weights: tensors, kind: 'finished', ...(Number.isSafeInteger(step) && { step }) };
-    }
+    if (which === undefined && (await this.hasWeights())) return readWeights(this.path);
     const newest = which === undefined || which === 'last';
     const checkpoint = newest ? await this.latestCheckpoint() : await this.checkpoints.read(which);
     if (!checkpoint) {
@@ -293,47 +257,32 @@ export class RunDirectory {
     return { weights: { ...parameters, ...layerState }, kind: which === 'best' ? 'best' : 'checkpoint', step };
   }
 
-  /** The address of the run's dashboard: kept, so that an open page finds the run again when it is resumed. */
+  /** The file with the address of the run's dashboard: an open page finds the run there again when it is resumed. */
   get dashboardFile(): string {
     return join(this.path, DASHBOARD);
   }
 
-  /** Gives the lock back that `openLocked` took; nothing where it is not held any more. */
-  async unlock(): Promise<void> {
-    const { lock } = this.#hold;
-    this.#hold.lock = undefined;
-    await lock?.release();
+  /** Releases the lock that `openLocked` took; does nothing if it is not held any more. */
+  unlock(): Promise<void> {
+    return this.#hold.release();
   }
 
   /**
-   * Does something that nobody else may do in the directory at the same time, not even this process: takes the lock unless
-   * `openLocked` took it, and gives it back in the end. Whatever is written meanwhile makes sure first that it is still held.
+   * Does something that nothing else may do in the directory at the same time, not even this process: takes the lock unless
+   * `openLocked` took it, and releases it at the end. Whatever writes meanwhile first checks that the lock is still held.
    *
    * @throws ConfigError that names the process which holds it; AlexError where the directory cannot be written
    */
-  async whileLocked<Result>(work: () => Promise<Result>, options: LockOptions = {}): Promise<Result> {
-    if (this.#hold.inUse) throw heldBy(this.path, 'this very one');
-    this.#hold.inUse = true;
-    try {
-      this.#hold.lock ??= await lockRun(this.path, options);
-      return await work();
-    } finally {
-      this.#hold.inUse = false;
-      await this.unlock();
-    }
-  }
-
-  /** @throws AlexError where another process has taken the run over */
-  async #checkHeld(): Promise<void> {
-    await this.#hold.lock?.check();
+  whileLocked<Result>(work: () => Promise<Result>, options: LockOptions = {}): Promise<Result> {
+    return this.#hold.during(work, options);
   }
 
   /**
-   * Takes the run's own files away again, and the directories that were made for it; anything else stays, and all of it where another
+   * Removes the run's own files, and the directories that were created for it. Anything else stays; everything stays if another
    * process has taken the run over.
    */
   async remove(): Promise<void> {
-    const isHeld = await this.#checkHeld().then(
+    const isHeld = await this.#hold.check().then(
       () => true,
       () => false,
     );
@@ -349,12 +298,7 @@ export class RunDirectory {
   }
 }
 
-/** Whether a file is there only as long as a process begins a run, or trains it; or was left behind by one that was killed. */
+/** Whether a file exists only while a process creates the run or trains it, or was left behind by a process that was killed. */
 function isPassing(name: string): boolean {
-  return isLockFile(name) || (name.startsWith(CONFIG) && name.endsWith(unfinished));
-}
-
-/** What `config.json` says. */
-function textOf(config: RunConfig): Buffer {
-  return Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`);
+  return isLockFile(name) || isUnfinishedConfig(name);
 }
