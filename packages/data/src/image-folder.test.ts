@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ConfigError, DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -622,4 +624,20 @@ describe('what is known of images', () => {
     expect((await opened(folder, checks)).looked).toBe(0);
     expect((await readFile(file, 'utf8')).trimEnd().split('\n').sort()).toEqual(lines.sort());
   });
+});
+
+describe('photographs of ImageNet', () => {
+  const shared = fileURLToPath(new URL('../../../../shared/data/imagenette', import.meta.url));
+
+  test.skipIf(!existsSync(shared))(
+    'are read with readable names (skipped where ../shared/data is absent)',
+    async () => {
+      const { classes, train, validation } = await openImageFolder(shared, { checked: 'none' });
+      expect(classes).toHaveLength(10);
+      expect(classes[0]).toBe('tench');
+      expect([train.length, validation.length]).toEqual([9469, 976]);
+      const { pixels } = await validation.read([0, 500, 975]);
+      expect(new Set(pixels).size).toBeGreaterThan(100);
+    },
+  );
 });
