@@ -4,6 +4,7 @@
  * fail; one that survives is a gap in the tests. Each file is restored, even after Ctrl-C.
  *
  *   npm run test:mutations [-- WORD] WORD: only the mutations whose name contains it
+ *   node scripts/mutations.mjs --check: only whether every place is still there; breaks nothing
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -62,10 +63,10 @@ const mutations = [
     test: 'src/math/product.test.ts',
   },
   {
-    name: 'the gradient of a bias is summed over one image too few',
+    name: 'the gradients of a dense layer are summed over one image too few',
     file: 'packages/layers-dense/src/dense.ts',
-    find: 'columns: batch,',
-    replace: 'columns: batch - 1,',
+    find: 'k: batch,',
+    replace: 'k: batch - 1,',
     test: 'src/dense.test.ts',
   },
   {
@@ -92,8 +93,8 @@ const mutations = [
   {
     name: '--resume begins again',
     file: 'packages/cli/src/commands/train.ts',
-    find: 'exists ? await resumedRun(options, output)',
-    replace: 'exists && !options.resume ? await resumedRun(options, output)',
+    find: 'exists ? resumedRun(',
+    replace: 'exists && !options.resume ? resumedRun(',
     test: 'src/bad-input.test.ts',
     only: 'a run that was started by another command',
   },
@@ -129,13 +130,17 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   });
 }
 
-const word = process.argv[2] ?? '';
+for (const { name, file, find } of mutations) {
+  const places = readFileSync(join(root, file), 'utf8').split(find).length - 1;
+  if (places !== 1) throw new Error(`${name}: ${file} has ${places} places to mutate, expected one`);
+}
+const [word = ''] = process.argv.slice(2);
+if (word === '--check') process.exit();
+
 let survivors = 0;
 for (const mutation of mutations.filter(({ name }) => name.includes(word))) {
   const path = join(root, mutation.file);
   const source = readFileSync(path, 'utf8');
-  const places = source.split(mutation.find).length - 1;
-  if (places !== 1) throw new Error(`${mutation.name}: ${mutation.file} has ${places} places to mutate, expected one`);
   restore = () => writeFileSync(path, source);
   let outcome;
   try {

@@ -3,6 +3,7 @@
 // Packs all packages, runs publint and attw on the tarballs, installs each with the command of its README in an empty
 // folder, imports and requires it, runs its snippet and compiles it, and runs the command in a folder with a difficult
 // name. With --full, it also does this on Node 22 and 24, and with every setting of two TypeScript versions.
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -22,6 +23,12 @@ const binary = (name) => join(root, 'node_modules', '.bin', name);
 const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 /** What consumers need to compile besides the packages. */
 const nodeTypes = '@types/node@20';
+
+/** What some snippets need of the machine: each says what is missing, if anything is. */
+const needs = {
+  '@alex/cluster': () =>
+    spawnSync('mpirun', ['--version']).error && 'no MPI is installed here (Debian: openmpi-bin or mpich)',
+};
 
 const failures = [];
 async function check(what, work) {
@@ -94,7 +101,9 @@ async function checkPackage(entry, nodes) {
   await consumer.emptyProject(place, registry.address);
   await check(`${manifest.name}: npm install ${packages.join(' ')}`, () => consumer.install(place, packages));
   await check(`${manifest.name}: import and require, ${on}`, () => consumer.checkManners(place, manifest, nodes));
-  if (snippet) {
+  const missing = needs[manifest.name]?.();
+  if (missing) console.log(`skip  ${manifest.name}: the README's snippet: ${missing}`);
+  else if (snippet) {
     await check(`${manifest.name}: the README's snippet, ${on}`, () => consumer.runSnippet(place, snippet, nodes));
   }
   const entries = consumer.entriesOf(manifest);

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { batchesPerEpoch } from '@alex/data';
 import { ConfigError, type NetworkDescription } from '@alex/tensor';
 import { checkRunConfig, type Recipe, type RecipeFile, type RunConfig, RunDirectory } from '@alex/trainer';
+import { microBatchFor } from './cluster/micro-batch.js';
 import { measureImages, openData, sourceForConfig } from './data.js';
 import { fingerprintOf } from './data-fingerprint.js';
 import { overridesOf } from './frozen-layers.js';
@@ -14,8 +15,12 @@ import { type StartingPoint, startingPoint } from './starting-point.js';
 import type { PlannedTraining, TrainOptions } from './train-options.js';
 import { usualEffort } from './tuning.js';
 
-/** Plans a new run: by its recipe, and by what the options say differently. */
-export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>): Promise<PlannedTraining> {
+/**
+ * Plans a new run: by its recipe, and by what the options say differently.
+ *
+ * @param ranks how many processes make each step
+ */
+export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>, ranks = 1): Promise<PlannedTraining> {
   const { data: source, from, run, maxRejected } = options;
   if (options.resume && source === undefined) {
     throw new ConfigError(`${run}: there is no run to resume here; to begin one, give --data`);
@@ -51,7 +56,8 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
   // Seldom enough to cost little on small data, and at least once per epoch on large data.
   const often = Math.max(50, stepsPerEpoch);
   // A recipe's micro-batch belongs to its own batch size.
-  const microBatch = options.microBatch ?? (batch === recipe.batch ? recipe.microBatch : undefined);
+  const wanted = options.microBatch ?? (batch === recipe.batch ? recipe.microBatch : undefined);
+  const microBatch = ranks === 1 ? wanted : microBatchFor(batch, ranks, wanted ?? batch);
   const strength = options.colour ? recipe.images.colourStrength : 0;
   const warmUp = warmUpOf(options, recipe, batch);
   const { height, width, channels, classes, name } = dataset;

@@ -4,6 +4,7 @@ import { batchesPerEpoch, type Dataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import { type ChangedRun, changeRun, type Recipe, type RecipeFile, type RunConfig, RunDirectory } from '@alex/trainer';
 import { changeInWords, rate } from './change-in-words.js';
+import { microBatchFor, otherRounding } from './cluster/micro-batch.js';
 import { openDataOfRun } from './data.js';
 import { checkSameData, dataChange, fingerprintOf } from './data-fingerprint.js';
 import { frozenNames } from './frozen-layers.js';
@@ -17,11 +18,13 @@ import { type Tuning, tuningsOfRun } from './tuning.js';
 /**
  * Plans to continue a run. Its length, learning rate, schedule and number of kept checkpoints can be changed by
  * options; all other options must agree with the run, so that a command can be repeated with `--resume`.
+ *
+ * @param ranks how many processes make each step
  */
-export async function resumedRun(options: TrainOptions, output: Output): Promise<PlannedTraining> {
+export async function resumedRun(options: TrainOptions, output: Output, ranks = 1): Promise<PlannedTraining> {
   const opened = await RunDirectory.openLocked(options.run, { onWait: output.line });
   try {
-    return { ...(await planned(opened, options, output)), release: () => opened.unlock() };
+    return { ...(await planned(opened, options, output, ranks)), release: () => opened.unlock() };
   } catch (error) {
     await opened.unlock();
     throw error;
@@ -32,6 +35,7 @@ async function planned(
   opened: RunDirectory,
   options: TrainOptions,
   output: Output,
+  ranks: number,
 ): Promise<Omit<PlannedTraining, 'release'>> {
   await checkUnchanged(options, opened.config);
   if (options.recipe !== undefined) {
@@ -55,12 +59,19 @@ async function planned(
     );
   }
   const kept = keep !== undefined && keep !== recipe.keepCheckpoints;
+  const { microBatch = recipe.batch } = recipe;
+  const own = ranks === 1 ? microBatch : microBatchFor(recipe.batch, ranks, microBatch);
+  const rounding = otherRounding(await opened.readProvenance(), recipe, ranks, own);
+  if (rounding !== undefined) output.line(rounding);
   const run =
-    kept || change !== undefined || (maxRejected ?? data.maxRejected) !== data.maxRejected
-      ? opened.changed(kept ? { keepCheckpoints: keep } : {}, {
-          ...(change !== undefined && { fingerprint }),
-          ...(maxRejected !== undefined && { maxRejected }),
-        })
+    kept || own !== microBatch || change !== undefined || (maxRejected ?? data.maxRejected) !== data.maxRejected
+      ? opened.changed(
+          { ...(kept && { keepCheckpoints: keep }), ...(own !== microBatch && { microBatch: own }) },
+          {
+            ...(change !== undefined && { fingerprint }),
+            ...(maxRejected !== undefined && { maxRejected }),
+          },
+        )
       : opened;
   const changed = await changeByHand(run, dataset, options);
   tellChange(changed, options, batchesPerEpoch(dataset.train.length, run.config.recipe), output);

@@ -15,9 +15,16 @@ export class RunProvenance {
   #isNoted = false;
   #step = 0;
 
-  constructor(run: RunDirectory, session: Session, words: readonly string[], say: (line: string) => void) {
+  /** @param ranks the processes that train together, if there are several */
+  constructor(
+    run: RunDirectory,
+    session: Session,
+    words: readonly string[],
+    say: (line: string) => void,
+    ranks?: Origin['ranks'],
+  ) {
     this.#run = run;
-    this.#origin = originOf(session, words);
+    this.#origin = { ...originOf(session, words), ...(ranks && { ranks }) };
     this.#say = say;
   }
 
@@ -33,10 +40,17 @@ export class RunProvenance {
   }
 
   /** The first call counts: what fails afterwards is not the training. */
-  end(outcome: Ending['outcome'], reason?: string): void {
+  end(outcome: Ending['outcome'], { reason, rankSeconds }: Pick<Ending, 'reason' | 'rankSeconds'> = {}): void {
     const file = this.#file;
     this.#file = undefined;
-    this.#attempt(() => file?.end({ step: this.#step, outcome, ...(reason !== undefined && { reason }) }));
+    this.#attempt(() =>
+      file?.end({
+        step: this.#step,
+        outcome,
+        ...(reason !== undefined && { reason }),
+        ...(rankSeconds && { rankSeconds }),
+      }),
+    );
   }
 
   #attempt(work: () => unknown): void {

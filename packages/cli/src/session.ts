@@ -7,7 +7,7 @@ import { sgd } from '@alex/optim';
 import { type AdapterError, type Gpu, type HostTensor, MemoryError, type NetworkDescription } from '@alex/tensor';
 import { compileKernels, type Tunings } from '@alex/tensor/kernels';
 import { type CompileOptions, checkFits, type Network } from '@alex/tensor/network';
-import { createRunAugmenter, type LearntWeights, loadLearnt, type RunConfig } from '@alex/trainer';
+import { createRunAugmenter, type LearntWeights, loadLearnt, type RunConfig, type TrainingRanks } from '@alex/trainer';
 import { openAdapters } from './adapters.js';
 import { chooseSharing, type Sharing } from './sharing.js';
 import { applyTuning, type Tuning, usualTuning } from './tuning.js';
@@ -50,6 +50,8 @@ export interface SessionOptions {
   readonly memory?: number | undefined;
   /** Called for an adapter that no longer exists, if another one is left, which then does all of the work. */
   readonly onMissing?: ((error: AdapterError) => void) | undefined;
+  /** Processes that make each training step together. */
+  readonly ranks?: TrainingRanks | undefined;
 }
 
 /** Puts a run's network on its adapters; `batch` overrides the run's own. */
@@ -69,11 +71,13 @@ export async function openSession(
     for (const step of disposers.splice(0).reverse()) step();
   };
   try {
-    const { tuning = usualTuning } = options;
+    const { tuning = usualTuning, ranks } = options;
     const { batch, microBatch = batch } = recipe;
+    const microBatches = batch / microBatch / (ranks?.size ?? 1);
     const placing = {
       batch: options.batch ?? microBatch,
-      ...(options.training && microBatch < batch && { microBatches: batch / microBatch }),
+      ...(options.training && microBatches > 1 && { microBatches }),
+      ...(ranks && { ranks }),
       seed: recipe.seed,
       training: options.training,
       // Weights are always float32, so weights trained in mixed precision can be used on any adapter.

@@ -2,13 +2,14 @@ import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
 import type { Precision } from '@alex/tensor/network';
 import type { RunConfig, RunDirectory } from '@alex/trainer';
+import type { ClusterOptions } from './cluster/with-team.js';
 import type { DashboardAddress } from './dashboard/dashboard-address.js';
 import type { AdapterOptions, TuningOptions } from './options.js';
 import type { ScheduleOptions } from './schedule-option.js';
 import type { Tuning } from './tuning.js';
 
 /** Options of `train`; defaults come from the network, or from the run that is resumed. */
-export interface TrainOptions extends AdapterOptions, TuningOptions, ScheduleOptions {
+export interface TrainOptions extends AdapterOptions, TuningOptions, ScheduleOptions, ClusterOptions {
   readonly run: string;
   readonly data?: string;
   readonly model?: string;

@@ -57,8 +57,8 @@ export interface Cluster {
   gather(bytes: Uint8Array, root?: number): Promise<Uint8Array[]>;
   /** Gives every rank the bytes of every rank, by rank. */
   allGather(bytes: Uint8Array): Promise<Uint8Array[]>;
-  /** Ends all ranks, with this message on standard error. Does not return. */
-  abort(message: string): Promise<never>;
+  /** Ends all ranks, with this message on standard error if there is one. Does not return. */
+  abort(message?: string): Promise<never>;
   /** Takes leave of MPI. Every rank must call it; afterwards every operation is refused. */
   close(): Promise<void>;
 }
@@ -146,8 +146,8 @@ class OpenCluster implements Cluster {
     return this.#operate({ kind: 'allGather', memory: shared(bytes) });
   }
 
-  async abort(message: string): Promise<never> {
-    process.stderr.write(`rank ${this.rank} on ${this.host}: ${message}\n`);
+  async abort(message?: string): Promise<never> {
+    if (message !== undefined) process.stderr.write(`rank ${this.rank} on ${this.host}: ${message}\n`);
     // MPI ends this process, too.
     await this.#answer((id) => ({ id, kind: 'abort', code: 1 }));
     process.exit(1);

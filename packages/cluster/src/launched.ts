@@ -29,3 +29,8 @@ export function launchedBy(environment: NodeJS.ProcessEnv): Launched {
   }
   return { by: 'no launcher', size: 1, libraries: [openMpi, mpich] };
 }
+
+/** How many processes a launcher (`mpirun`, `srun`) started together with this one, this one included; 1 without a launcher. */
+export function launchedRanks(): number {
+  return launchedBy(process.env).size;
+}

@@ -35,12 +35,19 @@ export interface LoadedMpi {
 type Loaded = ReturnType<typeof koffi.load>;
 
 /**
+ * UCX, a transport of both libraries, rewrites `mmap` and its kin in memory while Node's other threads run them, and takes over
+ * signals that V8 uses: ranks crash now and then. Neither is needed here. A user's own settings stay.
+ */
+const quietUcx = { UCX_MEM_EVENTS: 'no', UCX_ERROR_SIGNALS: '' };
+
+/**
  * Loads the library that a launcher's processes find each other through.
  *
  * @param files file names or paths to try instead of the usual ones
  * @throws ClusterError that says what was looked for and what to install
  */
 export function loadMpi(launched: Launched, files?: readonly string[]): LoadedMpi {
+  for (const [name, value] of Object.entries(quietUcx)) process.env[name] ??= value;
   const wanted = launched.libraries;
   const tried = files ?? wanted.flatMap((library) => library.files[process.platform] ?? []);
   const reasons: string[] = [];

@@ -31,7 +31,7 @@ export { findNearest, type NearestOptions, type Neighbour } from './neighbours/n
 export { loadLearnt, type OpenedRun, type OpenRunOptions, openRun, type RunModel } from './open-run.js';
 export { type Prediction, predict } from './predict.js';
 export type { Ending, Origin, ProvenanceFile, Stretch } from './provenance.js';
-export type { TrainingRanks } from './ranks.js';
+export { ElsewhereError, type TrainingRanks } from './ranks.js';
 export type { Recipe, RecipeChange } from './recipe.js';
 export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
 export { createRunAugmenter } from './run-augmenter.js';
@@ -39,6 +39,7 @@ export { RunDirectory } from './run-directory.js';
 export { type LockOptions, lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
 export { SharedRun, type TrainedRun } from './shared-run.js';
+export { splitOfRank } from './split-of-rank.js';
 export { checkStartingWeights, startingWeights } from './starting-weights.js';
 export type { Placed } from './stepper.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';

@@ -33,6 +33,16 @@ const originSchema = v.object({
   ),
   /** How several adapters share the work. */
   strategy: v.exactOptional(v.string()),
+  /** The processes that train together, if there are several. `adapters` and `memory` are those of rank 0. */
+  ranks: v.exactOptional(
+    v.object({
+      /** The machine of each rank. */
+      hosts: v.array(v.string()),
+      /** Predicted seconds of a step; of one process alone with the whole batch. */
+      predictedSeconds: v.exactOptional(v.number()),
+      predictedAloneSeconds: v.exactOptional(v.number()),
+    }),
+  ),
   /** Of all adapters together, in bytes. */
   memory: v.object({ total: bytes, parameters: bytes, optimizerState: bytes, activations: bytes }),
 });
@@ -46,6 +56,7 @@ const lineSchema = v.variant('kind', [
     step: v.number(),
     outcome: v.picklist(['finished', 'stopped', 'failed']),
     reason: v.exactOptional(v.string()),
+    rankSeconds: v.exactOptional(v.array(v.number())),
   }),
 ]);
 
@@ -59,6 +70,8 @@ export interface Ending {
   readonly outcome: 'finished' | 'stopped' | 'failed';
   /** Of a failure: the error's message. */
   readonly reason?: string;
+  /** Measured seconds of a step on each rank, if there are several. */
+  readonly rankSeconds?: readonly number[];
 }
 
 /** What one process trained of a run. */

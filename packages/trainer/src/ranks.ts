@@ -7,6 +7,9 @@ export interface TrainingRanks extends Ranks {
   allGather(bytes: Uint8Array): Promise<Uint8Array[]>;
 }
 
+/** Work failed on another rank, which reports it. */
+export class ElsewhereError extends AlexError {}
+
 /** Gives every rank a few numbers of every rank, by rank. */
 export async function gatherNumbers(ranks: TrainingRanks, own: readonly number[]): Promise<number[][]> {
   const all = await ranks.allGather(new Uint8Array(Float64Array.from(own).buffer));
@@ -27,7 +30,7 @@ export async function onFirst<Result>(
   const nothing = new Uint8Array();
   if (ranks.rank > 0) {
     const [result, failure] = [await ranks.allGather(nothing), await ranks.allGather(nothing)];
-    if (failure[0]!.length > 0) throw new AlexError(`rank 0: ${Buffer.from(failure[0]!).toString()}`);
+    if (failure[0]!.length > 0) throw new ElsewhereError(`rank 0: ${Buffer.from(failure[0]!).toString()}`);
     return decode(result[0]!);
   }
   try {

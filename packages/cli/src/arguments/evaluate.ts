@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { clusterOptions } from '../cluster/cluster-options.js';
 import { evaluateCommand } from '../commands/evaluate.js';
 import {
   adapterOption,
@@ -46,10 +47,12 @@ export function evaluateArguments(run: Run): Command {
     .addOption(tuneOption('cached'))
     .addOption(tuningsOption())
     .addOption(adapterOption())
-    .addOption(jsonOption())
-    .action((options) =>
-      run(options, (output) => evaluateCommand({ ...options, views: Number(options.views) }, output)),
-    );
+    .addOption(jsonOption());
+  command.optionsGroup('Several processes, on one machine or many:');
+  for (const option of clusterOptions(false)) command.addOption(option);
+  command.action((options) =>
+    run(options, (output) => evaluateCommand({ ...options, views: Number(options.views) }, output)),
+  );
   return addExamples(
     command,
     'evaluate --run runs/paper --views 10',

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { clusterOptions } from '../cluster/cluster-options.js';
 import { trainCommand } from '../commands/train.js';
 import { parseDashboardAddress } from '../dashboard/dashboard-address.js';
 import {
@@ -165,6 +166,9 @@ export function trainArguments(run: Run): Command {
       "before training, time one step and write a trace of each adapter's work, in Chrome's format; needs an adapter with timestamp-query",
     )
     .action((options) => run(options, (output, words) => trainCommand(options, words, output)));
+
+  command.optionsGroup('Several processes, on one machine or many:');
+  for (const option of clusterOptions(true)) command.addOption(option);
 
   return addExamples(
     command,

@@ -64,20 +64,19 @@ export async function demoCommand(options: DemoOptions, words: readonly string[]
   });
   output.line('Training an AlexNet on images by four artists; it is tested on images by a fifth.');
   let network: ShownNetwork | undefined;
-  const trained = await runTraining(
-    {
-      config,
-      words,
-      dataset,
-      adapters: options.adapters,
-      tuning: { effort: options.tune ?? 'cached', file: options.tunings, say: output.line },
-      output,
-    },
-    () => RunDirectory.create(path, config),
-    async (session) => {
+  const trained = await runTraining({
+    path,
+    config,
+    words,
+    dataset,
+    adapters: options.adapters,
+    tuning: { effort: options.tune ?? 'cached', file: options.tunings, say: output.line },
+    output,
+    begin: () => RunDirectory.create(path, config),
+    afterwards: async (session) => {
       network = await showNetwork(session, dataset, shown);
     },
-  );
+  });
   if (trained.interruptedCode !== undefined) {
     output.result(trainingResult(trained));
     sayHowToResume(trained, output);
@@ -85,7 +84,7 @@ export async function demoCommand(options: DemoOptions, words: readonly string[]
   }
   // Only now: what draws takes longer to load than everything else together.
   const { writeReport } = await import('../report/write-report.js');
-  const report = await writeReport(trained.run, network);
+  const report = await writeReport(await RunDirectory.open(path), network);
   const { examples = [] } = network ?? {};
   output.result({
     ...trainingResult(trained),

@@ -1,3 +1,4 @@
+import { deserialize, serialize } from 'node:v8';
 import type { Dataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import {
@@ -9,9 +10,12 @@ import {
   Submission,
   score,
   searchMix,
+  splitOfRank,
   Tally,
   type WhichWeights,
 } from '@alex/trainer';
+import type { Team } from '../cluster/team.js';
+import { type ClusterOptions, withTeam } from '../cluster/with-team.js';
 import { openData, openDataOfRun, sayRemarks } from '../data.js';
 import { exitCode } from '../failure.js';
 import { parseMix } from '../mix-option.js';
@@ -23,7 +27,7 @@ import { openTrained, type TrainedNetwork, type TrainedSession } from '../sessio
 import { openTrainedRun } from '../trained-run.js';
 
 /** Options of `evaluate`. */
-export interface EvaluateOptions extends AdapterOptions, TuningOptions {
+export interface EvaluateOptions extends AdapterOptions, TuningOptions, ClusterOptions {
   /** One run, or several separated by commas. */
   readonly run?: string;
   readonly weights?: string;
@@ -45,9 +49,25 @@ interface Member {
   readonly dataset: Dataset;
 }
 
-/** Measures a trained network, or several together, on validation images; gives the exit code. */
-export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
-  const members = await membersOf(options, output);
+/**
+ * Measures a trained network, or several together, on validation images; gives the exit code. Of several processes,
+ * each computes the predictions for some of the images, and rank 0 does everything else.
+ */
+export function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
+  return withTeam(options, output, async (own, team) => {
+    const members = await (team ? team.together(() => membersOf(options, own)) : membersOf(options, own));
+    if (!team || team.isFirst) return evaluateMembers(members, options, own, team);
+    for (const member of members) await withScores(member, options, own, team, async () => undefined);
+    return exitCode.success;
+  });
+}
+
+async function evaluateMembers(
+  members: readonly Member[],
+  options: EvaluateOptions,
+  output: Output,
+  team: Team | undefined,
+): Promise<number> {
   sayRemarks(
     members.map(({ dataset }) => dataset),
     output,
@@ -66,7 +86,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
   let parts: { run: string; weight: number; alone: EvaluationResult; learnt: Learnt }[] = [];
   let learnt: Learnt | undefined;
   if (members.length === 1) {
-    learnt = await withScores(first, options, output, async (scores) => {
+    learnt = await withScores(first, options, output, team, async (scores) => {
       for await (const part of scores) add(part);
     });
   } else {
@@ -74,7 +94,7 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
     const results: { alone: EvaluationResult; learnt: Learnt }[] = [];
     for (const member of members) {
       const alone = new Tally();
-      const own = await withScores(member, options, output, async (parts) => {
+      const own = await withScores(member, options, output, team, async (parts) => {
         const scores = await gather(member.dataset.validation, parts);
         all.push(scores);
         alone.add(scores);
@@ -157,25 +177,51 @@ async function runPaths(text: string): Promise<string[]> {
   return paths;
 }
 
-/** Only one network at a time is on the adapter. Returns which weights were used. */
+/**
+ * Only one network at a time is on the adapter. Returns which weights were used.
+ *
+ * @param use called on rank 0 only, if there are several
+ */
 async function withScores(
   { network: trained, dataset }: Member,
   options: EvaluateOptions,
   output: Output,
+  team: Team | undefined,
   use: (scores: AsyncIterable<Scores>) => Promise<void>,
 ): Promise<Learnt> {
-  const { length } = dataset.validation;
-  const session = await openTrained(trained, {
-    adapters: options.adapters,
-    batch: Math.min(trained.config.recipe.batch, length),
-    tuning: { effort: options.tune ?? 'cached', file: options.tunings, say: output.line },
-  });
+  const split = team ? splitOfRank(dataset.validation, team.cluster) : dataset.validation;
+  const open = () =>
+    openTrained(trained, {
+      adapters: options.adapters,
+      batch: Math.min(trained.config.recipe.batch, dataset.validation.length),
+      tuning: { effort: options.tune ?? 'cached', file: options.tunings, say: output.line },
+    });
+  const session = await (team ? team.together(open) : open());
   try {
     const { network, augmenter } = session;
     const onProgress = sayNowAndThen(output);
-    await use(score({ network, augmenter, split: dataset.validation, views: options.views, onProgress }));
+    const own = score({ network, augmenter, split, views: options.views, onProgress });
+    if (!team) await use(own);
+    else {
+      const all = await team.cluster.gather(await serialized(own));
+      if (team.isFirst) await use(deserialized(all));
+    }
     return session.learnt;
   } finally {
     session.dispose();
+  }
+}
+
+async function serialized(parts: AsyncIterable<Scores>): Promise<Uint8Array> {
+  const buffers: Buffer[] = [];
+  // At once: the next part may be in the same memory.
+  for await (const part of parts) buffers.push(serialize(part));
+  return serialize(buffers);
+}
+
+/** The scores of all ranks, in the order of the images. */
+async function* deserialized(all: readonly Uint8Array[]): AsyncGenerator<Scores> {
+  for (const bytes of all) {
+    for (const part of deserialize(bytes) as Uint8Array[]) yield deserialize(part) as Scores;
   }
 }

@@ -1,3 +1,4 @@
+import { deserialize, serialize } from 'node:v8';
 import type { Dataset } from '@alex/data';
 import type { Strategy } from '@alex/multi-gpu';
 import { AdapterError, ConfigError, type HostTensor } from '@alex/tensor';
@@ -6,76 +7,72 @@ import type { MemoryPlan, Network } from '@alex/tensor/network';
 import {
   colourMetrics,
   colourWeight,
-  EventFile,
   type RunConfig,
   RunDirectory,
+  SharedRun,
   startingWeights,
   type TrainingEvent,
   type TrainingResult,
   train,
 } from '@alex/trainer';
+import { measuredLine, type TeamRanks } from '../cluster/team-ranks.js';
+import { openTeamSession } from '../cluster/team-session.js';
 import type { Dashboard } from '../dashboard/dashboard.js';
 import type { DashboardAddress } from '../dashboard/dashboard-address.js';
 import { Interruption } from '../interrupt.js';
 import { alexnetCommand } from '../invocation.js';
 import type { Output } from '../output.js';
 import { TrainingProgress } from '../progress.js';
-import { RunProvenance } from '../run-provenance.js';
+import { RunRecords } from '../run-records.js';
 import { openSession, type Session } from '../session.js';
 import { traceStep } from '../trace.js';
 import { type Tuning, tuningsOfRun } from '../tuning.js';
 
 /** A training run that has ended, by itself or by Ctrl-C. */
 export interface Trained {
-  readonly run: RunDirectory;
+  readonly path: string;
+  readonly config: RunConfig;
   readonly result: TrainingResult;
   /** The exit code, if it did not finish. */
   readonly interruptedCode?: number;
 }
 
+export interface TrainingPlan {
+  readonly path: string;
+  readonly config: RunConfig;
+  /** The command as it was given. */
+  readonly words: readonly string[];
+  readonly dataset: Dataset;
+  readonly adapters?: string | undefined;
+  readonly strategy?: Strategy | 'auto' | undefined;
+  /** File for a trace of each adapter's work in a step. */
+  readonly trace?: string | undefined;
+  readonly tuning: Tuning;
+  readonly output: Output;
+  /** The address of the dashboard, if there is one. */
+  readonly dashboard?: DashboardAddress | undefined;
+  readonly memory?: number | undefined;
+  readonly onDivergence?: 'stop' | 'rollback' | undefined;
+  /** What a run without a checkpoint starts from, unless it draws all of it. */
+  readonly given?: Readonly<Record<string, HostTensor>> | undefined;
+  /** The processes that train the run together. */
+  readonly ranks?: TeamRanks | undefined;
+  /** Creates or opens the run directory; with `ranks`, it is called on rank 0 only. */
+  begin(): Promise<RunDirectory>;
+  /** Uses the trained network before the adapter is released. */
+  afterwards?(session: Session): Promise<void>;
+}
+
 /**
  * Trains a run on the data and shows its progress. The run directory is created as late as possible, so that all errors
  * are found before.
- *
- * @param begin creates or opens the run directory
- * @param afterwards uses the trained network before the adapter is released
  */
-export async function runTraining(
-  {
-    config,
-    words,
-    dataset,
-    adapters,
-    strategy,
-    trace,
-    tuning,
-    output,
-    dashboard,
-    memory,
-    onDivergence,
-    given,
-  }: {
-    readonly config: RunConfig;
-    /** The command as it was given. */
-    readonly words: readonly string[];
-    readonly dataset: Dataset;
-    readonly adapters?: string | undefined;
-    readonly strategy?: Strategy | 'auto' | undefined;
-    /** File for a trace of each adapter's work in a step. */
-    readonly trace?: string | undefined;
-    readonly tuning: Tuning;
-    readonly output: Output;
-    /** The address of the dashboard, if there is one. */
-    readonly dashboard?: DashboardAddress | undefined;
-    readonly memory?: number | undefined;
-    readonly onDivergence?: 'stop' | 'rollback' | undefined;
-    /** What a run without a checkpoint starts from, unless it draws all of it. */
-    readonly given?: Readonly<Record<string, HostTensor>> | undefined;
-  },
-  begin: () => Promise<RunDirectory>,
-  afterwards?: (session: Session) => Promise<void>,
-): Promise<Trained> {
-  let session = await openSession(config, { adapters, strategy, tuning, memory, training: true });
+export async function runTraining(plan: TrainingPlan): Promise<Trained> {
+  const { path, config, words, dataset, adapters, strategy, trace, tuning, output, dashboard, memory, ranks } = plan;
+  const sessionOptions = { adapters, strategy, memory };
+  let session = ranks
+    ? await openTeamSession(ranks.team, config, { ...sessionOptions, tuning, ranks })
+    : await openSession(config, { ...sessionOptions, tuning, training: true });
   try {
     const { description } = session.network;
     output.line(
@@ -88,70 +85,83 @@ export async function runTraining(
       await traceStep(session, dataset, config, trace);
       output.line(`The trace of a step is in ${trace}; open it in https://ui.perfetto.dev.`);
     }
-    const run = await begin();
-    // A file of tunings is for one adapter; on several adapters, a run uses this user's cache.
-    const [tunings, ...others] = session.tunings;
-    if (others.length === 0 && tunings!.size > 0) {
-      await exportTunings(tuningsOfRun(run.path), session.gpus[0]!, tunings!);
-    }
-    const progress = new TrainingProgress(output);
+    const predicted = await ranks?.predict(session, config, output);
+    const directory = await (ranks ? ranks.team.onFirst(plan.begin) : plan.begin());
+    ranks?.log?.open(path);
+    const records =
+      directory &&
+      new RunRecords(directory, session, { words, ranks: predicted && ranks?.origin(predicted), say: output.line });
+    if (directory) await keepTunings(directory, session);
     const page =
-      dashboard && (await openDashboard({ run, session: () => session, dataset, address: dashboard, output }));
-    const provenance = new RunProvenance(run, session, words, output.line);
-    let events: EventFile | undefined;
+      directory && dashboard
+        ? await openDashboard({ run: directory, session: () => session, dataset, address: dashboard, output })
+        : undefined;
+    const progress = new TrainingProgress(output);
     const show = (event: TrainingEvent) => {
-      provenance.show(event);
+      records?.show(event);
       progress.show(event);
       page?.show(event);
-      if (event.kind === 'start') events = new EventFile(run.path, event.step + 1);
-      if (event.kind === 'step' || event.kind === 'validation') events?.add(event.metrics);
+      ranks?.speed.show(event);
     };
     let finished = false;
     const interruption = new Interruption(() =>
       progress.say('Finishing this step, then saving. Ctrl-C again quits immediately.'),
     );
     try {
+      const initialParameters = await startOf(plan, directory, session);
       const result = await train({
-        run,
+        run: ranks ? new SharedRun(path, config, ranks, directory) : directory!,
         network: session.network,
         augmenter: session.augmenter,
         dataset,
-        ...(given && (await startOf(run, session, given))),
-        ...(onDivergence && { onDivergence }),
-        reopen: async () => {
-          session.dispose();
-          const same = { ...sameKernels(run, session), say: () => undefined };
-          const onMissing = ({ message }: AdapterError) => progress.say(`${message} The others continue.`);
-          session = await openSession(config, { adapters, strategy, tuning: same, memory, training: true, onMissing });
-          return session;
-        },
+        ...(initialParameters && { initialParameters }),
+        ...(plan.onDivergence && { onDivergence: plan.onDivergence }),
+        ...(ranks && { ranks }),
+        // A rank that lost its adapter ends the others, which cannot wait for it.
+        ...(!ranks && {
+          reopen: async () => {
+            session.dispose();
+            const same = { ...sameKernels(path, session), say: () => undefined };
+            const onMissing = ({ message }: AdapterError) => progress.say(`${message} The others continue.`);
+            session = await openSession(config, { ...sessionOptions, tuning: same, training: true, onMissing });
+            return session;
+          },
+        }),
         signal: interruption.signal,
         scalars: ({ split }) => (split === 'val' ? coloursOf(session.network) : undefined),
         onEvent: show,
         betweenSteps: () => page?.look(),
       });
       finished = result.finished;
-      provenance.end(finished ? 'finished' : 'stopped');
+      const rankSeconds = await ranks?.secondsOfStep();
+      records?.end(finished ? 'finished' : 'stopped', rankSeconds && { rankSeconds });
       progress.stop();
-      if (!result.finished) return { run, result, interruptedCode: interruption.code };
-      await afterwards?.(session);
-      return { run, result };
+      if (rankSeconds && predicted) output.line(measuredLine(rankSeconds, predicted));
+      if (!result.finished) return { path, config, result, interruptedCode: interruption.code };
+      await plan.afterwards?.(session);
+      return { path, config, result };
     } catch (error) {
-      provenance.end('failed', (error as Error).message);
-      if (error instanceof AdapterError && (await run.latestCheckpoint())) {
-        output.line(`Resume from the last checkpoint:  ${resumeCommand(run.path, '--adapters', 'ANOTHER')}`);
+      records?.end('failed', { reason: (error as Error).message });
+      if (error instanceof AdapterError && (await directory?.latestCheckpoint())) {
+        output.line(`Resume from the last checkpoint:  ${resumeCommand(path, '--adapters', 'ANOTHER')}`);
       }
       throw error;
     } finally {
       progress.stop();
       interruption.dispose();
-      // Neither is worth losing a training run: their errors are only reported.
+      // Not worth losing a training run: its errors are only reported.
       await page?.close(finished).catch((error: Error) => output.line(`The dashboard: ${error.message}`));
-      await events?.close().catch((error: Error) => output.line(`For TensorBoard: ${error.message}`));
+      await records?.close();
     }
   } finally {
     session.dispose();
   }
+}
+
+/** Keeps the kernels of a run with it. A file of tunings is for one adapter; on several adapters, a run uses this user's cache. */
+async function keepTunings({ path }: RunDirectory, { tunings, gpus }: Session): Promise<void> {
+  const [only, ...others] = tunings;
+  if (others.length === 0 && only!.size > 0) await exportTunings(tuningsOfRun(path), gpus[0]!, only!);
 }
 
 /** How colourful the first layer's filters are by now, column by column, where they see colours. */
@@ -198,20 +208,33 @@ async function openDashboard({
   }
 }
 
-/** The parameters that a run without a checkpoint starts from: those that it was given, and the others as they are drawn. */
-async function startOf(run: RunDirectory, { network }: Session, given: Readonly<Record<string, HostTensor>>) {
-  try {
-    return { initialParameters: await startingWeights(given, network, run.config.recipe.startsFrom?.replaces ?? []) };
-  } catch (error) {
-    if (run.isNew) await run.remove();
-    throw error;
-  }
+/**
+ * The parameters that a run without a checkpoint starts from: those that it was given, and the others as they are
+ * drawn. Only rank 0 needs the given ones.
+ */
+async function startOf(
+  { config, given, ranks }: TrainingPlan,
+  directory: RunDirectory | undefined,
+  { network }: Session,
+): Promise<Readonly<Record<string, HostTensor>> | undefined> {
+  const start = async () => {
+    try {
+      return given && (await startingWeights(given, network, config.recipe.startsFrom?.replaces ?? []));
+    } catch (error) {
+      if (directory?.isNew) await directory.remove();
+      throw error;
+    }
+  };
+  if (!ranks) return start();
+  const { team } = ranks;
+  const bytes = await team.fromFirst(serialize(await team.onFirst(start)));
+  return deserialize(bytes) as Readonly<Record<string, HostTensor>> | undefined;
 }
 
 /** The kernels of a session's network: others sum in another order. */
-function sameKernels(run: RunDirectory, { tunings }: Session): Omit<Tuning, 'say'> {
+function sameKernels(path: string, { tunings }: Session): Omit<Tuning, 'say'> {
   if (tunings.every(({ size }) => size === 0)) return { effort: 'off', file: undefined };
-  return tunings.length === 1 ? { effort: 'off', file: tuningsOfRun(run.path) } : { effort: 'cached', file: undefined };
+  return tunings.length === 1 ? { effort: 'off', file: tuningsOfRun(path) } : { effort: 'cached', file: undefined };
 }
 
 /** The memory that a network takes on its adapter, and how close its plan is to the least possible. */
@@ -242,9 +265,9 @@ export async function refuseExisting(path: string): Promise<void> {
 }
 
 /** Prints how to resume a run that was stopped. */
-export function sayHowToResume({ run, result }: Trained, output: Output): void {
-  output.line(`Stopped after step ${result.step} of ${run.config.recipe.steps}; everything is saved in ${run.path}.`);
-  output.line(`Resume with:  ${resumeCommand(run.path)}`);
+export function sayHowToResume({ path, config, result }: Trained, output: Output): void {
+  output.line(`Stopped after step ${result.step} of ${config.recipe.steps}; everything is saved in ${path}.`);
+  output.line(`Resume with:  ${resumeCommand(path)}`);
 }
 
 function resumeCommand(path: string, ...more: readonly string[]): string {
@@ -252,9 +275,9 @@ function resumeCommand(path: string, ...more: readonly string[]): string {
 }
 
 /** The result of training for `--json`. */
-export function trainingResult({ run, result }: Trained) {
+export function trainingResult({ path, result }: Trained) {
   const { step, finished, validation } = result;
-  return { run: run.path, finished, step, ...(validation && { validation }) };
+  return { run: path, finished, step, ...(validation && { validation }) };
 }
 
 function namesOf({ gpus }: Session): string {

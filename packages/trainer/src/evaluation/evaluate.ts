@@ -1,5 +1,5 @@
-import type { Split } from '@alex/data';
 import { gatherNumbers, type TrainingRanks } from '../ranks.js';
+import { splitOfRank } from '../split-of-rank.js';
 import { type ScoreOptions, type Scores, score } from './scores.js';
 
 /** Means over the images, and counts. */
@@ -31,23 +31,12 @@ export interface EvaluationOptions extends ScoreOptions {
 export async function evaluate(options: EvaluationOptions): Promise<EvaluationResult> {
   const { ranks, split, ...rest } = options;
   const tally = new Tally();
-  const own = ranks ? shareOf(split, ranks) : split;
+  const own = ranks ? splitOfRank(split, ranks) : split;
   if (own.length > 0) for await (const scores of score({ ...rest, split: own })) tally.add(scores);
   if (!ranks) return tally.result();
   const all = new Tally();
   for (const sums of await gatherNumbers(ranks, tally.sums)) all.addSums(sums);
   return all.result();
-}
-
-/** The images of a rank: neighbours, as many as of any other rank, or one more. */
-function shareOf(split: Split, { rank, size }: TrainingRanks): Split {
-  const [first, end] = [rank, rank + 1].map((rank) => Math.floor((split.length * rank) / size)) as [number, number];
-  return {
-    length: end - first,
-    labels: split.labels.subarray(first, end),
-    imageName: (i) => split.imageName(first + i),
-    read: (indices) => split.read(Array.from(indices, (i) => first + i)),
-  };
 }
 
 /** Accumulates the results of images, some at a time. */

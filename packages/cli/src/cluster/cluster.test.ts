@@ -1,0 +1,162 @@
+import { spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, inject, it } from 'vitest';
+import { temporaryFolder } from '../../../../temporary.base.js';
+import { type InstalledMpi, installedMpis } from '../../../cluster/src/testing.js';
+import { runCommand, untilMeasured } from '../testing/command.js';
+
+const folder = temporaryFolder();
+const mpis = installedMpis();
+const training = ['train', '--model', 'small', '--data', 'emoji', '--classes', '4', '--batch', '12', '--seed', '3'];
+
+/** Starts so many processes of the command; with several lists of arguments, some of each. */
+function launch(mpi: InstalledMpi, groups: readonly (readonly [ranks: number, args: readonly string[]])[]) {
+  const main = fileURLToPath(`${inject('bundle')}/main.js`);
+  const words = groups.flatMap(([ranks, args], index) => [
+    ...(index > 0 ? [':'] : []),
+    ...['-np', String(ranks), process.execPath, main, ...args],
+  ]);
+  const child = spawn(mpi.launcher, [...mpi.arguments, ...words], {
+    env: {
+      ...process.env,
+      ALEX_CACHE: join(folder, 'cache'),
+      TMPDIR: folder,
+      OMPI_ALLOW_RUN_AS_ROOT: '1',
+      OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  }
+  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout: output, stderr: '' }));
+  });
+  return { process: child, ended };
+}
+
+async function sameWeights(run: string, other: string): Promise<boolean> {
+  const weights = await Promise.all([run, other].map((path) => readFile(join(path, 'weights.safetensors'))));
+  return weights[0]!.equals(weights[1]!);
+}
+
+if (mpis.length === 0) {
+  it.skip('MPI is not installed here (Debian: openmpi-bin or mpich): --cluster is not tried', () => undefined);
+}
+
+describe.each(mpis)('ranks of $name', (mpi) => {
+  const run = (name: string) => join(folder, `${mpi.name.replace(' ', '-')}-${name}`);
+
+  it('train to the bytes of one process with as many micro-batches, and after a rank was killed, one process resumes to them', async () => {
+    const [alone, together, killed] = [run('alone'), run('together'), run('killed')];
+    const common = [...training, '--steps', '6', '--checkpoint-every', '2', '--evaluate-every', '3'];
+    expect((await runCommand([...common, '--micro-batch', '4', '--run', alone])).code).toBe(0);
+
+    const { code, stdout } = await launch(mpi, [[3, [...common, '--run', together, '--cluster', 'mpi']]]).ended;
+    expect(code, stdout).toBe(0);
+    expect(stdout).toMatch(/Training together: 3 processes on 1 machine \(.*: 0, 1, 2\)/);
+    expect(stdout.match(/Validation: top-1 error/g)).toHaveLength(1);
+    expect(await sameWeights(together, alone)).toBe(true);
+    expect((await readdir(together)).filter((name) => name.endsWith('.log')).sort()).toEqual([
+      'rank-1.log',
+      'rank-2.log',
+    ]);
+    expect(await readFile(join(together, 'rank-2.log'), 'utf8')).toMatch(/step 6/);
+
+    const evaluating = ['evaluate', '--run', `${together},${alone}`, '--json'];
+    const result = JSON.parse((await runCommand(evaluating)).stdout) as object;
+    const evaluated = await launch(mpi, [[3, [...evaluating, '--cluster', 'mpi']]]).ended;
+    expect(JSON.parse(/^\{.*\}$/m.exec(evaluated.stdout)![0])).toEqual(result);
+
+    const begun = launch(mpi, [[3, [...common, '--run', killed, '--cluster', 'mpi']]]);
+    await untilMeasured(begun, killed);
+    // A rank, not the launcher: its environment says so.
+    await killRank(begun.process.pid!, 1);
+    expect((await begun.ended).code).not.toBe(0);
+    // One process adds up its three micro-batches as three ranks do.
+    const resumed = await runCommand(['train', '--run', killed, '--resume']);
+    expect(resumed.code, resumed.stdout).toBe(0);
+    expect(resumed.stdout).not.toMatch(/up to rounding/);
+    expect(await sameWeights(killed, alone)).toBe(true);
+  });
+
+  it('say once what is wrong with all of them', async () => {
+    const path = run('wrong');
+    const { code, stdout } = await launch(mpi, [
+      [2, [...training, '--batch', '13', '--steps', '2', '--run', path, '--cluster', 'mpi']],
+    ]).ended;
+    expect(code).not.toBe(0);
+    expect(stdout.match(/error: .*/g)).toEqual([
+      'error: --batch 13 cannot be divided among 2 ranks; give a multiple of 2, such as 14',
+    ]);
+  });
+
+  it('that differ are named, before anything is written', async () => {
+    const path = run('different');
+    const args = (seed: string) => [...training, '--steps', '2', '--run', path, '--cluster', 'mpi', '--seed', seed];
+    const { code, stdout } = await launch(mpi, [
+      [1, args('1')],
+      [1, args('2')],
+    ]).ended;
+    expect(code).not.toBe(0);
+    expect(stdout).toMatch(/error: the ranks do not agree on the options .* on rank 1 \(/);
+    expect(await readdir(folder)).not.toContain(path);
+  });
+
+  it('of which one lacks the data say which', async () => {
+    const path = run('no-data');
+    const args = (data: string) => [
+      ...['train', '--model', 'small', '--batch', '4', '--steps', '2', '--run', path, '--cluster', 'mpi'],
+      ...['--data', data],
+    ];
+    const { code, stdout } = await launch(mpi, [
+      [1, args('emoji')],
+      [1, args(join(folder, 'nothing'))],
+    ]).ended;
+    expect(code).not.toBe(0);
+    expect(stdout).toMatch(/error: rank 1 on \S+: .*nothing/);
+  });
+
+  it('started without --cluster do not train beside each other', async () => {
+    const path = run('apart');
+    const { code, stdout } = await launch(mpi, [[2, [...training, '--steps', '2', '--run', path]]]).ended;
+    expect(code).not.toBe(0);
+    expect(stdout).toMatch(/a launcher started 2 processes of this command; add --cluster mpi/);
+    await expect(readdir(path)).rejects.toThrow('ENOENT');
+  });
+});
+
+describe('without --cluster', () => {
+  it('its other options are refused', async () => {
+    const { code, stderr } = await runCommand([
+      ...training,
+      '--run',
+      join(folder, 'x'),
+      '--cluster-precision',
+      'float16',
+    ]);
+    expect([code, stderr]).toEqual([
+      2,
+      'error: --cluster-precision needs --cluster mpi, and changes nothing without it\n',
+    ]);
+  });
+});
+
+/** Kills a rank: a process below the launcher whose environment has that number. */
+async function killRank(launcher: number, rank: number): Promise<void> {
+  const isBelow = async (pid: number): Promise<boolean> => {
+    if (pid === launcher) return true;
+    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+    const parent = Number(/^PPid:\t(\d+)$/m.exec(status)?.[1] ?? 0);
+    return parent > 1 && isBelow(parent);
+  };
+  for (const name of await readdir('/proc')) {
+    const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
+    if (!new RegExp(`(^|\0)(OMPI_COMM_WORLD_RANK|PMI_RANK)=${rank}\0`).test(environment)) continue;
+    if (await isBelow(Number(name))) process.kill(Number(name), 'SIGKILL');
+  }
+}
