@@ -35,6 +35,15 @@ describe('a report of a run that', () => {
     ]);
   });
 
+  it('several ranks trained lists them, with measured and predicted times', async () => {
+    const ranks = { hosts: ['alpha', 'beta'], predictedSeconds: 0.25, predictedAloneSeconds: 0.4 };
+    const { text } = await report({}, (run) =>
+      run.beginStretch({ ...originOf(0), ranks }).end({ step: 4, outcome: 'finished', rankSeconds: [0.26, 0.27] }),
+    );
+    expect(text).toContain('steps rank machine seconds per step predicted predicted for one rank alone');
+    expect(text).toContain('0 to 4 0 alpha 0.26 0.25 0.4 0 to 4 1 beta 0.27 0.25 0.4');
+  });
+
   it('was stopped, killed, or has not begun says how far it came', async () => {
     const stopped = await report({ recipe: { steps: 9 }, hasFinished: false }, (run) =>
       run.beginStretch(originOf(0)).end({ step: 4, outcome: 'stopped' }),

@@ -86,7 +86,29 @@ export function environmentOf({ stretches }: RunRecord): ReportTable[] {
         stretch.end ? outcomes[stretch.end.outcome] + reasonOf(stretch) : 'not noted: killed, or still at work',
       ]),
     },
+    ...ranksOf(stretches),
   ];
+}
+
+/** The processes that trained a run together, and how long a step took on each. */
+function ranksOf(stretches: readonly Stretch[]): ReportTable[] {
+  const rows = stretches.flatMap(({ step, ranks, end }) =>
+    (ranks?.hosts ?? []).map((host, rank) => [
+      `${step} to ${end?.step ?? '?'}`,
+      String(rank),
+      host,
+      secondsText(end?.rankSeconds?.[rank]),
+      secondsText(ranks?.predictedSeconds),
+      secondsText(ranks?.predictedAloneSeconds),
+    ]),
+  );
+  if (rows.length === 0) return [];
+  const columns = ['steps', 'rank', 'machine', 'seconds per step', 'predicted', 'predicted for one rank alone'];
+  return [{ caption: 'Ranks', columns, rows }];
+}
+
+function secondsText(seconds: number | undefined): string {
+  return seconds === undefined ? 'unknown' : short(seconds);
 }
 
 function reasonOf({ end }: Stretch): string {
