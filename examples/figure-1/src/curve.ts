@@ -36,7 +36,7 @@ export function errorsByEpoch(metrics: readonly Metrics[], stepsPerEpoch: number
  * The epoch at which a curve crosses an error, straight between its points. An epoch's mean belongs to the epoch's
  * middle; the curve begins with guessing one of ten classes.
  *
- * @returns nothing where the curve did not come that far
+ * @returns nothing if the curve did not come that far
  */
 export function epochsTo(errors: readonly number[], error: number = target): number | undefined {
   const points = [{ epoch: 0, error: 0.9 }, ...errors.map((mean, index) => ({ epoch: index + 0.5, error: mean }))];

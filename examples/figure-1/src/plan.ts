@@ -27,7 +27,7 @@ export function isDone({ errors, divergedAt }: Curve, epochs: number = mostEpoch
  * searches, the best rates to the target, and the other seeds at the best rate.
  *
  * @param curves what there is by now
- * @returns nothing where all is done
+ * @returns nothing if all is done
  */
 export function nextTask(activations: readonly Activation[], curves: readonly Curve[]): Task | undefined {
   for (const candidates of [firstTask, searchTask, finalTask, seedTask]) {

@@ -14,7 +14,7 @@ export function searchError({ errors, divergedAt }: Curve): number | undefined {
  * The rate to try next: factors of two in both directions from the first one, until the error is worse on either side of the best.
  *
  * @param tried curves of one activation and one seed
- * @returns nothing where the best lies between two worse ones
+ * @returns nothing if the best lies between two worse ones
  */
 export function nextRate(tried: readonly Curve[]): number | undefined {
   const errors = new Map(tried.map((curve) => [exponentOf(curve.learningRate), searchError(curve)]));

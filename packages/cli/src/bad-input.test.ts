@@ -104,10 +104,18 @@ describe('options that are not allowed', () => {
     ['a run that is not there', ['evaluate', '--run', 'never-made'], /never-made: there is no run here/],
     ['a demo without classes', ['demo', '--run', 'never-made', '--classes', '0'], /--classes.*at least 2/],
     ['a demo of more classes than there are', ['demo', '--run', 'never-made', '--classes', '5000'], /classes is 5000/],
-    ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' was given nothing; give it a value/],
+    ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' is empty; give it a value/],
     ['data of no name', ['train', '--run', 'never-made', '--data', ' '], /'--data <dir>' was given nothing/],
-    ['several runs, one by one', ['evaluate', '--run', 'a', '--run', 'b'], /Give several runs as one, .*: --run a,b/],
-    ['nothing between two commas', ['evaluate', '--run', 'a,,b'], /--run a,,b: there is nothing between two commas/],
+    [
+      'several runs, one by one',
+      ['evaluate', '--run', 'a', '--run', 'b'],
+      /Give several runs as one option, .*: --run a,b/,
+    ],
+    [
+      'nothing between two commas',
+      ['evaluate', '--run', 'a,,b'],
+      /--run a,,b: a directory is missing between two commas/,
+    ],
     [
       'a list of an unknown adapter',
       ['devices', '--adapter', 'Voodoo2'],
@@ -343,11 +351,7 @@ describe('damaged runs', () => {
       ['--chunk', '32', '1'],
     ] as const) {
       const refused = await runCommand(tinyTraining(trained, '--resume', option, other));
-      expectRefusal(
-        refused,
-        2,
-        new RegExp(`${option} ${other} cannot be changed .* started with ${own}; leave it out`),
-      );
+      expectRefusal(refused, 2, new RegExp(`${option} ${other} cannot be changed .* started with ${own}; omit it`));
     }
   });
 

@@ -122,7 +122,7 @@ describe('features', () => {
   });
 
   it.each<[string[], number, RegExp]>([
-    [[], 2, /nothing to compute features of: give image files, --data or --split/],
+    [[], 2, /there are no images: give image files, --data or --split/],
     [[files[0]!, '--split', 'val'], 2, /images and --data or --split: give one of them/],
     [[files[0]!, '--layer', 'fc7'], 2, /small: has no layer fc7; its layers are conv1, relu1/],
     [['--data', 'nowhere'], 1, /nowhere/],

@@ -67,7 +67,7 @@ describe('filters', () => {
     // Two columns of one row of 16 each.
     expect([width, height]).toEqual([16 * 24 - 4, 20 + 12 + 20]);
     expect(stderr).toMatch(
-      /Share of colour in their energy \(noise: 67%\): column 1 6\d\.\d%, column 2 6\d\.\d%\.\n {2}step 2: column 1/,
+      /Fraction of their energy in colour \(noise: 67%\): column 1 6\d\.\d%, column 2 6\d\.\d%\.\n {2}step 2: column 1/,
     );
   });
 

@@ -79,7 +79,7 @@ describe('fine-tuning from published weights', () => {
     [',', /--freeze ,: names no layer; give names such as conv1,conv2/],
     ['conv9', /--freeze conv9: there is no layer with parameters of this name; choose from conv1, conv2, .*fc8/],
     ['relu1', /--freeze relu1: there is no layer with parameters of this name/],
-    ['conv1,conv2,conv3,conv4,conv5,fc6,fc7,fc8', /all layers are named, so nothing would learn/],
+    ['conv1,conv2,conv3,conv4,conv5,fc6,fc7,fc8', /all layers are frozen, so nothing would learn/],
   ])('refuses --freeze %s', async (freeze, message) => {
     await expect(plan({ from: torchvision, freeze })).rejects.toThrow(message);
   });
@@ -122,7 +122,7 @@ describe('fine-tuning from a run', () => {
     ];
     const frozen = await runCommand([...command, ...sizes, '--freeze', 'fc6']);
     expect(frozen.code).toBe(2);
-    expect(frozen.stderr).toMatch(/base: fc6 is reinitialized, so it has to learn; leave it out of --freeze/);
+    expect(frozen.stderr).toMatch(/base: fc6 is reinitialized, so it must not be frozen; remove it from --freeze/);
     const tuned = await runCommand([...command, ...sizes]);
     expect(tuned.code, tuned.stderr).toBe(0);
     expect(tuned.stdout).toMatch(/base: \d+ layers start from it; fc6 is reinitialized\./);

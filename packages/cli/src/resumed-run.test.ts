@@ -160,7 +160,7 @@ describe('train --resume', () => {
     const refused = await runCommand(resume);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain(
-      'training images of the same names with other content, validation images of the same names with other content',
+      'training images with the same names and other contents, validation images with the same names and other contents',
     );
     const allowed = await runCommand([...resume, '--data-changed']);
     expect(allowed.code, allowed.stderr).toBe(0);
@@ -174,15 +174,11 @@ describe('train --resume', () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ['--data-changed', ['--data-changed'], /--data-changed changes nothing: the data are what they were\./],
-    [
-      '--strategy',
-      ['--strategy', 'data'],
-      /--strategy data changes nothing: there is one adapter, which does all of the work\./,
-    ],
+    ['--data-changed', ['--data-changed'], /--data-changed has no effect: the data have not changed\./],
+    ['--strategy', ['--strategy', 'data'], /--strategy data has no effect: there is only one adapter\./],
     ['--learning-rate', ['--learning-rate', '0.02', '--scale-rate'], /--learning-rate 0\.02 has no effect/],
     ['--run', ['--run', 'elsewhere'], /--run elsewhere is not used: --run .*begun\S* comes after it\./],
-  ])('says that %s changes nothing', async (_, options, message) => {
+  ])('reports that %s has no effect', async (_, options, message) => {
     const resumed = await runCommand(['train', ...options, '--run', begun, '--resume', '--steps', '4']);
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(resumed.stdout).toMatch(message);
@@ -210,14 +206,14 @@ describe('train --resume', () => {
     const run = join(directory, 'new');
     const missing = await runCommand(['train', '--run', run, '--resume']);
     expect(missing.code).toBe(2);
-    expect(missing.stderr).toMatch(/new: there is no run to resume here; to begin one, give --data/);
+    expect(missing.stderr).toMatch(/new: there is no run to resume here; to start one, give --data/);
     const sizes = ['--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'off', '--steps', '1'];
     const unused = ['--data-changed', '--chunk', '2', '--no-mirror', '--no-random-crop'];
     const begins = await runCommand(['train', '--data', images, '--run', run, '--resume', ...sizes, ...unused]);
     expect(begins.code, begins.stderr).toBe(0);
     expect(begins.stdout).toContain(`${run}: there is no run to resume yet; a new one begins.`);
-    expect(begins.stdout).toContain('--data-changed changes nothing: a new run begins with the data as they are.');
-    expect(begins.stdout).toContain('--chunk changes nothing: crops and flips, which a chunk shares, are not random.');
+    expect(begins.stdout).toContain('--data-changed has no effect: a new run uses the data as they are.');
+    expect(begins.stdout).toContain('--chunk has no effect: crops and flips, which a chunk shares, are not random.');
   });
 
   it('is refused before anything is computed where another process trains the run', async () => {
@@ -241,7 +237,7 @@ describe('train --resume', () => {
     [
       'fewer steps than it has taken',
       ['--steps', '3'],
-      /has taken 4 steps already, more than the 3 .* give at least 4/,
+      /has already taken 4 steps, more than its new length of 3; give at least 4/,
     ],
     ['a warm-up', ['--warm-up', '3'], /--warm-up 3 cannot be changed during a run, which was started with 1;/],
     [

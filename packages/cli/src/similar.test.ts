@@ -75,7 +75,7 @@ describe('similar', () => {
     const without = await alexnet('similar', ...queries, '--run', run);
     expect(without.code).toBe(2);
     expect(without.stderr).toMatch(
-      /similar\/relu5\.index: there is no index yet; build it once by `.*similar --run runs\/emoji --build`/,
+      /similar\/relu5\.index: there is no index yet; build it once with `.*similar --run runs\/emoji --build`/,
     );
     const nothing = await alexnet('similar', '--run', run);
     expect(nothing).toMatchObject({ code: 2, stderr: expect.stringContaining('give image files, or --build') });
@@ -87,7 +87,7 @@ describe('similar', () => {
     const before = await readFile(join(directory, run, 'similar/relu5.index'));
     const again = await similar('--run', run, '--build');
     expect(again).toMatchObject({ code: 0, index: { images: 24, layer: 'relu5', built: false }, images: [] });
-    expect(again.stderr).toContain('is there already');
+    expect(again.stderr).toContain('already exists');
     expect(await readFile(join(directory, run, 'similar/relu5.index'))).toEqual(before);
   });
 
@@ -118,7 +118,7 @@ describe('similar', () => {
     }
     const other = await alexnet('similar', 'a.png', '--run', run, '--index', 'elsewhere.index');
     expect(other.code).toBe(2);
-    expect(other.stderr).toMatch(/elsewhere\.index: is the index of another layer\. Build it again by/);
+    expect(other.stderr).toMatch(/elsewhere\.index: is the index of another layer\. Rebuild it with/);
   });
 
   it('draws images beside those found, and does what it can where some cannot be read', async () => {
@@ -163,13 +163,13 @@ describe('similar', () => {
     const refused = await alexnet('similar', 'a.png', '--run', run);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toMatch(
-      /is the index of other weights: .*Build it again by `.*similar --run runs\/emoji --build`/,
+      /is the index of other weights: .*Rebuild it with `.*similar --run runs\/emoji --build`/,
     );
     const earlier = await similar('a.png', '--run', run, '--checkpoint', '6');
     expect(earlier.code, earlier.stderr).toBe(0);
     const { code, stdout } = await alexnet('similar', 'a.png', '--run', run, '--build');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/relu5\.index is the index of other weights: .*: it is built again\./);
+    expect(stdout).toMatch(/relu5\.index is the index of other weights: .*; it is rebuilt\./);
     expect(await readFile(index)).not.toEqual(kept);
   });
 
@@ -193,7 +193,7 @@ describe('similar', () => {
     await writeFile(broken, own);
     const built = await alexnet('similar', broken, '--run', 'runs/folder', '--build');
     expect(built.code, built.stderr).toBe(0);
-    expect(built.stdout).toMatch(/is the index of other training images: .*: it is built again/);
+    expect(built.stdout).toMatch(/is the index of other training images: .*; it is rebuilt/);
     expect(built.stdout).toContain('Building the index of relu5 for 8 training images');
     await cp(broken, join(images, 'red', 'more.png'));
     const refused = await alexnet('similar', broken, '--run', 'runs/folder');
@@ -215,7 +215,7 @@ describe('similar', () => {
     const damaged = await alexnet('similar', broken, '--run', 'runs/folder');
     expect(damaged).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/was damaged \(its check sum is another\)/),
+      stderr: expect.stringMatching(/is damaged \(its checksum is wrong\)/),
     });
   });
 
@@ -228,7 +228,7 @@ describe('similar', () => {
     const { code, stdout } = await alexnet('similar', '--run', run, '--build');
     expect(code).toBe(0);
     // Batches of 4 are computed whole.
-    expect(stdout).toContain('Continuing after the 8 images that are in it.');
+    expect(stdout).toContain('Continuing after the 8 images that it already contains.');
     expect(await readFile(index)).toEqual(whole);
     expect(existsSync(`${index}.building`)).toBe(false);
   });
@@ -260,14 +260,12 @@ describe('similar', () => {
     });
     const { code, stdout } = await alexnet('similar', '--run', run, '--layer', 'relu1', '--build');
     expect(code).toBe(130);
-    expect(stdout).toMatch(
-      /Stopping; what is finished is kept\.\nStopped\. The same command continues where it was\.\n$/,
-    );
+    expect(stdout).toMatch(/Stopping; finished rows are kept\.\nStopped\. The same command continues from here\.\n$/);
     expect(existsSync(join(directory, run, 'similar/relu1.index'))).toBe(false);
   });
 
   it.each([
-    [['--run', run, '--to', 'x.svg', '--build'], /--to draws images beside those found: give image files/],
+    [['--run', run, '--to', 'x.svg', '--build'], /--to draws images with their similar images: give image files/],
     [['a.png'], /--run is missing/],
     [['a.png', '--run', run, '--neighbours', '0'], /must be a whole number from 1 to/],
     [['a.png', '--run', run, '--layer', 'fc9'], /small: has no layer fc9; its layers are conv1, relu1/],

@@ -68,7 +68,7 @@ export interface Cluster {
  * process is the only rank. MPI's calls are made by a thread of their own, so nothing here blocks. Call it before adapters are
  * opened.
  *
- * @throws ClusterError where no library can be loaded, or one of another kind than the launcher
+ * @throws ClusterError if no library can be loaded, or one of another kind than the launcher
  */
 export async function openCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const { timeLimit = 600, libraries } = options;

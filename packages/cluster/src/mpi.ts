@@ -28,7 +28,7 @@ export class Mpi implements Transport {
 
   /**
    * @param files libraries to try instead of those that are known, for MPI in an unusual place
-   * @throws ClusterError where no library loads, or another than the launcher's
+   * @throws ClusterError if no library loads, or another than the launcher's
    */
   constructor(environment: NodeJS.ProcessEnv, files?: readonly string[]) {
     const launched = launchedBy(environment);

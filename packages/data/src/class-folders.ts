@@ -52,7 +52,7 @@ export interface EmptyFolder {
  * is an image by its ending, like a file.
  *
  * @param root the folder that holds the class folders: empty for the data set's own, else with a `/` at the end
- * @throws DataError where a folder cannot be read.
+ * @throws DataError if a folder cannot be read.
  */
 export async function listClassFolders(directory: string, root: string, remarks: Remarks): Promise<ClassFolders> {
   const content = await listFolder(join(directory, root));

@@ -28,7 +28,7 @@ export interface Split {
    * A checksum of what all images hold, in their order: of the bytes of their files, or of their pixels where they have none. Left
    * out where nobody knows it.
    *
-   * @throws DataError where a file cannot be read.
+   * @throws DataError if a file cannot be read.
    */
   contentHash?(): Promise<string>;
 }

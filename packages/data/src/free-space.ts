@@ -19,7 +19,7 @@ export async function freeSpace(folder: string): Promise<number | undefined> {
  *
  * @param needed bytes at least
  * @param what needs them, as the subject of a sentence
- * @throws DataError where the folder's disk has less.
+ * @throws DataError if the folder's disk has less.
  */
 export async function checkFreeSpace(folder: string, needed: number, what: string): Promise<void> {
   const free = await freeSpace(folder);

@@ -39,10 +39,10 @@ export interface ImageFolderOptions {
  * counted in the data set's remarks. Images are decoded when they are read: the shorter side scaled to `size`, the
  * central square cut out, EXIF orientation applied, 8-bit RGB, transparent parts white, of several frames the first.
  *
- * @throws DataError where a folder is missing or cannot be read, there are fewer than two classes, a class has no
+ * @throws DataError if a folder is missing or cannot be read, there are fewer than two classes, a class has no
  *   images, validation has a class that training lacks, more images than `maxRejected` cannot be used or, later, an image
  *   that was not checked or was changed since cannot be read.
- * @throws ConfigError where an option is not possible.
+ * @throws ConfigError if an option is not possible.
  */
 export async function openImageFolder(directory: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   const { size = 256, cacheBytes = defaultCacheBytes, checksFolder } = options;

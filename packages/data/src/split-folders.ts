@@ -24,7 +24,7 @@ export interface SplitFolders {
  * called `train` or `val` too: such a folder is a class if it contains images itself, and so do other folders next to
  * it.
  *
- * @throws DataError where there are validation images and none to learn from, or such a folder is a link that leads nowhere.
+ * @throws DataError if there are validation images and none to learn from, or such a folder is a link that leads nowhere.
  */
 export async function findSplitFolders(directory: string, remarks: Remarks): Promise<SplitFolders> {
   const top = await listFolder(directory);

@@ -50,7 +50,7 @@ export interface UsableImages {
  * Which these are does not depend on the size that images are scaled to.
  *
  * @param memory keeps what was decoded
- * @throws DataError where more images than `maxRejected` cannot be used, or none of a split can; the signal's reason where
+ * @throws DataError if more images than `maxRejected` cannot be used, or none of a split can; the signal's reason where
  *   it ends the work.
  */
 export async function usableImages(
@@ -184,7 +184,7 @@ async function lookAt(content: Buffer, size: number, memory: ImageMemory): Promi
 /**
  * Checksums of images' bytes: those that are known, as long as the files are as they were, and of the others by reading them.
  *
- * @throws DataError where a file cannot be read.
+ * @throws DataError if a file cannot be read.
  */
 export async function digestsOf(
   directory: string,

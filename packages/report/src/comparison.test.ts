@@ -32,7 +32,7 @@ const full: Comparison = {
   remarks: ['b: stopped.'],
   tables: [
     { caption: 'Figures', columns: ['run', 'a', 'b'], rows: [['steps', '20', '10']] },
-    { caption: 'In what they differ', columns: ['setting', 'a', 'b'], rows: [['batch', '100', '400']] },
+    { caption: 'Differences', columns: ['setting', 'a', 'b'], rows: [['batch', '100', '400']] },
   ],
 };
 
@@ -83,9 +83,9 @@ describe('comparisonHtml', () => {
     expect([...page.querySelectorAll('h2')].map(({ textContent }) => textContent)).toEqual([
       'Figures',
       'Curves',
-      'In what they differ',
+      'Differences',
     ]);
-    expect(cellsOf(page, 'In what they differ')).toEqual([
+    expect(cellsOf(page, 'Differences')).toEqual([
       ['setting', 'a', 'b'],
       ['batch', '100', '400'],
     ]);

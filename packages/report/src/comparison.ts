@@ -30,7 +30,7 @@ const panelHeight = 340;
  * One HTML file that shows runs beside each other: their curves in the same diagrams, told apart by colours that all eyes can tell, and by dashes;
  * then tables. It loads nothing and runs no script.
  *
- * @throws ConfigError where there is no run, or for an unknown axis; `DataError` for metrics that cannot be drawn.
+ * @throws ConfigError if there is no run, or for an unknown axis; `DataError` for metrics that cannot be drawn.
  */
 export async function comparisonHtml(comparison: Comparison): Promise<string> {
   const { title, subtitle, runs, by = 'epoch', remarks = [], tables = [], footer } = comparison;

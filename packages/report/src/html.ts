@@ -53,7 +53,7 @@ const mostBytes = 3e6;
  * One HTML file of at most 3 MB with everything about a run inside: for light and dark screens, narrow and wide ones, paper, keyboards and
  * screen readers; it loads nothing and runs no script. Where images make it larger, they are drawn coarser.
  *
- * @throws ConfigError where it would be larger all the same; what `curves`, `filters`, `predictions` and `neighbours` throw for what they
+ * @throws ConfigError if it would be larger all the same; what `curves`, `filters`, `predictions` and `neighbours` throw for what they
  * cannot draw.
  */
 export async function reportHtml(run: RunReport): Promise<string> {

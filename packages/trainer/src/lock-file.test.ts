@@ -84,7 +84,7 @@ describe('a lock between machines', () => {
     await writeFile(join(directory, '.lock-3'), '');
     const said: string[] = [];
     const lock = await take(one, nothing, (message) => said.push(message));
-    expect(said[0]).toContain('which has not said its name');
+    expect(said[0]).toContain('which has not given its name');
     expect(await readdir(directory)).toEqual(['.lock-4']);
     await lock.check();
   });

@@ -302,7 +302,7 @@ it('writes nothing more where another machine took the run over while it stood s
     writeFileSync(join(run.path, '.lock-2'), JSON.stringify({ id: 'other', ...elsewhere, beat: 0 }));
   };
   await expect(trained({ run, onEvent })).rejects.toThrow(
-    /another process \(process 7 on elsewhere\) has taken over the run while this process \(process \d+ on .*\) stood still/,
+    /another process \(process 7 on elsewhere\) has taken over the run while this process \(process \d+ on .*\) was suspended/,
   );
   expect(await readFile(join(run.path, 'metrics.jsonl'))).toEqual(before);
   expect((await readdir(run.path)).sort()).toEqual(['.lock-2', 'checkpoints', 'config.json', 'metrics.jsonl']);

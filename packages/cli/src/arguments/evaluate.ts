@@ -15,14 +15,16 @@ import { addExamples, newCommand, type Run } from './command.js';
 export function evaluateArguments(run: Run): Command {
   const command = newCommand(
     'evaluate',
-    'measure top-1 and top-5 error on validation images, of one trained network or of several together',
+    'measure the top-1 and top-5 error of one trained network, or of several together, on validation images',
   )
     .option(
       '--run <dirs>',
       'directory of the run; the predictions of several, separated by commas, are averaged',
       (dirs: string, before: string | undefined) => {
         if (before === undefined) return dirs;
-        throw new InvalidArgumentError(`Give several runs as one, with commas between: --run ${before},${dirs}.`);
+        throw new InvalidArgumentError(
+          `Give several runs as one option, separated by commas: --run ${before},${dirs}.`,
+        );
       },
     )
     .addOption(checkpointOption())

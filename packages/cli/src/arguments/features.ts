@@ -6,7 +6,7 @@ import { addExamples, addRequired, newCommand, type Run } from './command.js';
 
 export function featuresArguments(run: Run): Command {
   const command = newCommand('features', "write a layer's activations for images as an array for NumPy")
-    .argument('[image...]', 'image files; a row of the array each, in this order')
+    .argument('[image...]', 'image files; each becomes one row of the array, in this order')
     .option('--run <dir>', 'directory of the run')
     .addOption(checkpointOption())
     .addOption(weightsOption())

@@ -7,11 +7,11 @@ import { addExamples, addRequired, newCommand, type Run } from './command.js';
 export function prepareArguments(run: Run): Command {
   const command = newCommand(
     'prepare',
-    'turn a data set into shards with mean image, colour statistics and class names; resumes where it was stopped',
+    'turn a data set into shards with mean image, colour statistics and class names; resumes if it was stopped',
   );
-  addRequired(command, new Option('--to <dir>', 'where the shards go: a new folder, or the one of a stopped run'))
+  addRequired(command, new Option('--to <dir>', 'folder for the shards: a new one, or that of a stopped preparation'))
     .addOption(
-      new Option('--source <kind>', 'what kind of data it is (default: what its content is)').choices(sourceKinds),
+      new Option('--source <kind>', 'the kind of data (default: detected from the contents)').choices(sourceKinds),
     )
     .option(
       '--from <path>',

@@ -7,7 +7,7 @@ import { addExamples, addRequired, newCommand, type Run } from './command.js';
 export function reportArguments(run: Run): Command {
   const command = newCommand(
     'report',
-    'write an HTML file about a run: network, curves, errors beside the published ones, filters, predictions, speed, and how to make it again',
+    'write an HTML file about a run: network, curves, errors compared with published ones, filters, predictions, speed, and how to reproduce it',
   );
   addRequired(command, new Option('--run <dir>', 'directory of the run'))
     .addOption(checkpointOption())

@@ -21,7 +21,7 @@ import { recipeNames } from '../recipes.js';
 import { addExamples, addRequired, newCommand, type Run } from './command.js';
 
 export function trainArguments(run: Run): Command {
-  const command = newCommand('train', 'train a network, or continue a run by --resume');
+  const command = newCommand('train', 'train a network, or continue a run with --resume');
   addRequired(command.optionsGroup('Run:'), new Option('--run <dir>', 'directory of the run'))
     .option('--resume', 'continue the run from its last checkpoint; starts it if there is none')
     .option(
@@ -45,7 +45,7 @@ export function trainArguments(run: Run): Command {
     )
     .option(
       '--data-changed',
-      'with --resume: continue although images were added, removed, renamed or replaced since the run began',
+      'with --resume: continue although images were added, removed, renamed or replaced since the run started',
     )
     .addOption(
       maxRejectedOption(

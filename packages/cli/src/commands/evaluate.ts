@@ -45,7 +45,7 @@ interface Member {
   readonly dataset: Dataset;
 }
 
-/** Measures a trained network, or several together, on validation images; gives the exit code. */
+/** Evaluates a trained network, or several together, on validation images; returns the exit code. */
 export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
   const members = await membersOf(options, output);
   sayRemarks(
@@ -153,7 +153,7 @@ async function runPaths(text: string): Promise<string[]> {
   if (text.includes(',') && (await RunDirectory.exists(text).catch(() => false))) return [text];
   const paths = text.split(',').map((path) => path.trim());
   if (paths.includes(''))
-    throw new ConfigError(`--run ${text}: there is nothing between two commas, or after the last`);
+    throw new ConfigError(`--run ${text}: a directory is missing between two commas, or after the last one`);
   return paths;
 }
 

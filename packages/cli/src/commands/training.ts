@@ -56,7 +56,7 @@ export async function runTraining(
     given,
   }: {
     readonly config: RunConfig;
-    /** The command as it was given. */
+    /** The command as given. */
     readonly words: readonly string[];
     readonly dataset: Dataset;
     readonly adapters?: string | undefined;
@@ -69,7 +69,7 @@ export async function runTraining(
     readonly dashboard?: DashboardAddress | undefined;
     readonly memory?: number | undefined;
     readonly onDivergence?: 'stop' | 'rollback' | undefined;
-    /** What a run without a checkpoint starts from, unless it draws all of it. */
+    /** The weights that a run without a checkpoint starts from, unless all of them are drawn. */
     readonly given?: Readonly<Record<string, HostTensor>> | undefined;
   },
   begin: () => Promise<RunDirectory>,
@@ -154,7 +154,7 @@ export async function runTraining(
   }
 }
 
-/** How colourful the first layer's filters are by now, column by column, where they see colours. */
+/** How colourful the first layer's filters currently are, column by column, if they see colours. */
 async function coloursOf(network: Network): Promise<Record<string, number> | undefined> {
   const { description } = network;
   const path = colourWeight(description);
@@ -162,7 +162,7 @@ async function coloursOf(network: Network): Promise<Record<string, number> | und
   return colourMetrics((await network.parameters([path]))[path]!, description.columns);
 }
 
-/** Serves the page, and says where; nothing where it cannot be served. */
+/** Serves the page and prints its address; returns undefined if it cannot be served. */
 async function openDashboard({
   run,
   session,
@@ -198,7 +198,7 @@ async function openDashboard({
   }
 }
 
-/** The parameters that a run without a checkpoint starts from: those that it was given, and the others as they are drawn. */
+/** The parameters that a run without a checkpoint starts from: the given ones, and drawn values for the others. */
 async function startOf(run: RunDirectory, { network }: Session, given: Readonly<Record<string, HostTensor>>) {
   try {
     return { initialParameters: await startingWeights(given, network, run.config.recipe.startsFrom?.replaces ?? []) };

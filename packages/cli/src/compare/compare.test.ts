@@ -37,11 +37,7 @@ describe('compare', () => {
     const lines = stdout.split('\n').map((line) => line.trim().split(/\s{2,}/));
     const row = (name: string) => lines.find(([first]) => first === name);
     expect(row('run')).toEqual(['run', 'a', 'b']);
-    expect(row('how far it came')).toEqual([
-      'how far it came',
-      'finished: 4 steps, 2 epochs',
-      'finished: 8 steps, 4 epochs',
-    ]);
+    expect(row('progress')).toEqual(['progress', 'finished: 4 steps, 2 epochs', 'finished: 8 steps, 4 epochs']);
     // The best of a is 1/4, of b 1/8, of a hundred images each.
     expect(row('best top-1 error')).toEqual(['best top-1 error', '25.0% ± 4.3', '12.5% ± 3.3']);
     expect(row('last training loss')).toEqual(['last training loss', '0.500', '0.250']);
@@ -76,8 +72,8 @@ describe('compare', () => {
   it('warns of what cannot be compared', async () => {
     const { code, stdout } = await compare('runs/a', 'other/a', 'new');
     expect(code).toBe(0);
-    expect(stdout).toContain('They were validated on different images: their errors are not of the same thing.');
-    expect(stdout).toContain('They tell apart different numbers of classes.');
+    expect(stdout).toContain('They were validated on different images, so their errors cannot be compared directly.');
+    expect(stdout).toContain('They have different numbers of classes.');
     expect(stdout).toContain('other/a: unfinished: 1 of 4 steps, 0.5 epochs.');
     expect(stdout).toContain('new: no steps yet, of 4.');
     expect(stdout).not.toContain('at the same epochs');
@@ -98,7 +94,7 @@ describe('compare', () => {
   it('takes one run, and one that has learnt nothing', async () => {
     const { code, stdout } = await compare('new', '--to', 'one.html');
     expect(code).toBe(0);
-    expect(stdout).not.toContain('In what they differ');
+    expect(stdout).not.toContain('Differences');
     expect(await readFile(join(directory, 'one.html'), 'utf8')).toContain('There are no steps yet.');
   });
 

@@ -91,7 +91,7 @@ it('a run whose images are gone has a report without predictions, unless they ar
     const { code, stdout } = await runCommand(['report', '--run', 'runs/mine'], { directory });
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /The report shows no predictions: .*images.* --data names the images where they are by now\./,
+      /The report shows no predictions: .*images.* If the images have moved, give their new location as --data\./,
     );
     const report = await readFile(join(directory, 'runs/mine/report.html'), 'utf8');
     expect(report).toContain('<section id="filters"');

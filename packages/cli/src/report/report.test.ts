@@ -45,7 +45,7 @@ describe('a report of a run that', () => {
       (run) => void run.beginStretch(originOf(0)),
     );
     expect(killed.status).toBe('unfinished: 4 of 9 steps, 2 epochs');
-    expect(killed.text).toContain('not noted: killed, or still at work');
+    expect(killed.text).toContain('not recorded: killed, or still running');
     expect((await report({ metrics: [], hasFinished: false })).status).toBe('no steps yet, of 4');
     // A run that had finished was made longer.
     expect((await report({ recipe: { steps: 9 } })).status).toBe('unfinished: 4 of 9 steps, 2 epochs');
@@ -65,7 +65,7 @@ describe('a report of a run that', () => {
       provenance.end({ step: 6, outcome: 'finished' });
     });
     expect(status).toBe('finished: 6 steps, 3 epochs');
-    expect(text).toContain('it began in conv2; the run went on from an earlier step.');
+    expect(text).toContain('it started in conv2; the run continued from an earlier step.');
     expect(text).toContain('Overcome: the loss became NaN at step 5. Continuing from step 2.');
   });
 
@@ -103,8 +103,8 @@ describe('a report of a run that', () => {
     });
     expect(text).toContain('Fine-tuned: starts from the weights of /runs/other; reinitialized: fc6.');
     expect(text).toContain('Kept as they were, bit for bit: conv1.');
-    expect(text).toContain('Learnt in mixed precision: activations and weights in 16 bits.');
-    expect(text).toContain('Each step of 10 images is made of batches of 5.');
+    expect(text).toContain('Trained in mixed precision: activations and weights in 16 bits.');
+    expect(text).toContain('Each step of 10 images consists of batches of 5.');
     expect(text).toContain('conv1: rate times 0; *.bias: rate times 2');
   });
 
@@ -167,7 +167,7 @@ describe("the run's errors", () => {
   });
 
   it('are said to be of other images unless they are of the contest’s', async () => {
-    expect((await report({})).text).toContain('The run saw other images (my images, 3 classes)');
+    expect((await report({})).text).toContain('The run used other images (my images, 3 classes)');
     const classes = Array.from({ length: 1000 }, (_, i) => `class ${i}`);
     const hash = 'ab';
     const fingerprint = { train: { images: 1_281_167, hash }, validation: { images: 50_000, hash } };
@@ -206,7 +206,7 @@ describe("the run's errors", () => {
     const rows = rowsOf(html, "cuda-convnet's nets".replace("'", '&#39;'));
     expect(rows.map(([, error]) => error)).toEqual(['error', '26%', '19%', '18%', '13%', '11%', '25.0%']);
     expect(text).not.toContain('In the form of table 2');
-    expect(text).not.toContain('The run saw other images');
+    expect(text).not.toContain('The run used other images');
   });
 });
 

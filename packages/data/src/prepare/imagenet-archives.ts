@@ -20,8 +20,8 @@ export interface ImagenetArchives {
 /**
  * Finds the archives of image-net.org among files by the first name that they hold, or else by their own names.
  *
- * @returns nothing where there are none
- * @throws DataError where one of the two is missing, or several may be it.
+ * @returns nothing if there are none
+ * @throws DataError if one of the two is missing, or several may be it.
  */
 export async function findImagenetArchives(
   folder: string,
@@ -67,7 +67,7 @@ function firstMember(file: string): string | undefined {
  * are numbered in the order of their WordNet ids, as everywhere but in the kit.
  *
  * @param folder where the development kit lies
- * @throws DataError where a file is missing, breaks off, or disagrees with the others.
+ * @throws DataError if a file is missing, breaks off, or disagrees with the others.
  */
 export async function imagenetArchives(
   folder: string,

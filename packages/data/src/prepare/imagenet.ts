@@ -25,7 +25,7 @@ const accepted =
  * of their WordNet ids. The first remark says what was found.
  *
  * @param from a folder, or a zip or tar archive of one
- * @throws DataError where nothing of the kind is there, or a part is missing, damaged, or disagrees with the others.
+ * @throws DataError if nothing of the kind is there, or a part is missing, damaged, or disagrees with the others.
  */
 export async function imagenetSource(from: string, context: SourceContext): Promise<ImageSource> {
   if ((await stat(from).catch(() => undefined))?.isFile()) return inTree(await archiveTree(from, context));

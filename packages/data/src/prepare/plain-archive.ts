@@ -35,7 +35,7 @@ const startsGzipped = (head: Buffer) => head[0] === 0x1f && head[1] === 0x8b;
 /**
  * What reads an archive, and unpacks it if it is gzipped: the beginning of a pipeline.
  *
- * @throws DataError where it is something else, which is named.
+ * @throws DataError if it is something else, which is named.
  */
 export async function readingStreams(archive: string): Promise<(NodeJS.ReadableStream | NodeJS.ReadWriteStream)[]> {
   const head = await headOf(archive);
@@ -51,7 +51,7 @@ export async function readingStreams(archive: string): Promise<(NodeJS.ReadableS
  * however often the preparation is stopped.
  *
  * @returns where the plain ones lie, in the same order
- * @throws DataError where one breaks off or is something else, or there is no room for all of them.
+ * @throws DataError if one breaks off or is something else, or there is no room for all of them.
  */
 export async function plainArchives(archives: readonly string[], context: SourceContext): Promise<string[]> {
   const found: { archive: string; plain: string; bytes: number }[] = [];

@@ -81,7 +81,7 @@ export async function readShardRecord(workshop: string, shard: string): Promise<
  * and on the disk, its record after it: whatever happens at any moment, a shard with a record is a good one, unless the images
  * that it was made of have changed since.
  *
- * @throws DataError where an archive or the target cannot be used. Images that cannot be read or decoded are rejected.
+ * @throws DataError if an archive or the target cannot be used. Images that cannot be read or decoded are rejected.
  */
 export async function makeShard(job: ShardJob, onImages: (count: number) => void = () => {}): Promise<ShardRecord> {
   const { directory, workshop, shard } = job;

@@ -50,7 +50,7 @@ const atATime = 64;
 /**
  * CRC-32 of the bytes at each place; 0 where a file of its own cannot be read.
  *
- * @throws DataError where an archive cannot be read; the signal's reason where it ends the work.
+ * @throws DataError if an archive cannot be read; the signal's reason where it ends the work.
  */
 export async function checksumsOf(places: readonly Place[], signal?: AbortSignal): Promise<number[]> {
   const reader = new PlaceReader();

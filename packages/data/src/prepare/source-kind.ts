@@ -26,7 +26,7 @@ const namesToTell = 50;
 /**
  * Tells by its content what kind of data somebody has: a folder, an archive, a pattern of shards, or the word `emoji`.
  *
- * @throws ConfigError where it was prepared already; DataError where it is missing or nothing of the kind.
+ * @throws ConfigError if it was prepared already; DataError if it is missing or nothing of the kind.
  */
 export async function sourceKindOf(from: string): Promise<SourceKind> {
   const kind = await stat(from).catch((error: unknown) => {
@@ -108,7 +108,7 @@ async function firstNames(archive: string): Promise<string[]> {
 /**
  * What is to be prepared where nobody says what it is.
  *
- * @throws ConfigError where it is not said where it lies either; otherwise as `sourceKindOf`.
+ * @throws ConfigError if it is not said where it lies either; otherwise as `sourceKindOf`.
  */
 export async function sourceOf(source: SourceKind | undefined, from: string | undefined): Promise<SourceKind> {
   if (source !== undefined) return source;

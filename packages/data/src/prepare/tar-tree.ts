@@ -7,7 +7,7 @@ import { tarMembers, withFile } from './tar.js';
 /**
  * The tree within a tar archive, which is unpacked first if it is gzipped. Its headers are read; nothing else is.
  *
- * @throws DataError where the archive breaks off or is damaged, or there is no room to unpack it.
+ * @throws DataError if the archive breaks off or is damaged, or there is no room to unpack it.
  */
 export async function tarTree(file: string, context: SourceContext): Promise<ImageTree> {
   const tree = new ArchiveTree(file);

@@ -32,7 +32,7 @@ const mostExtraBytes = 2 ** 20;
  *   then nobody can tell whether more members should follow
  * A hard link is the file that it names, if that comes before it.
  *
- * @throws DataError where the archive breaks off, is none, or holds a name that leads out of it or another link.
+ * @throws DataError if the archive breaks off, is none, or holds a name that leads out of it or another link.
  */
 export function* tarMembers(
   bytes: Bytes,

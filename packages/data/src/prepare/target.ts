@@ -33,7 +33,7 @@ export function planOf(source: ImageSource, format: ShardFormat, imagesPerShard:
 /**
  * Nothing of somebody else's is ever written over.
  *
- * @throws ConfigError where the folder holds something else than a preparation.
+ * @throws ConfigError if the folder holds something else than a preparation.
  */
 export async function checkTarget(to: string): Promise<void> {
   let content: string[];
@@ -52,7 +52,7 @@ export async function checkTarget(to: string): Promise<void> {
 /**
  * The manifest of a folder that is prepared already, or nothing.
  *
- * @throws ConfigError where it is of other data, prepared in another way, or of images that have changed since.
+ * @throws ConfigError if it is of other data, prepared in another way, or of images that have changed since.
  */
 export async function finishedManifest(
   to: string,
@@ -80,7 +80,7 @@ export async function finishedManifest(
 /**
  * Notes in the workshop what is prepared.
  *
- * @throws ConfigError where something else was begun there.
+ * @throws ConfigError if something else was begun there.
  */
 export async function agreeOnPlan(to: string, { outline }: Plan): Promise<void> {
   const file = join(to, workshopFolder, planFile);
@@ -111,7 +111,7 @@ const usualBytes = { jpg: 0.15, png: 0.8 };
  *
  * @param images how many
  * @param say told where they may not fit; drawings take less than photographs
- * @throws DataError where they cannot fit.
+ * @throws DataError if they cannot fit.
  */
 export async function checkRoom(
   to: string,

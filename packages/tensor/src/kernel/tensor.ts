@@ -55,7 +55,7 @@ export function describeTensor(label: string, shape: Shape, options: TensorOptio
 /**
  * A tensor with memory of its own on the adapter, all zero. Give it back with {@link disposeTensor}.
  *
- * @throws ShapeError for a shape that is none; MemoryError where the adapter has not enough
+ * @throws ShapeError for a shape that is none; MemoryError if the adapter has not enough
  */
 export function createTensor(gpu: Gpu, label: string, shape: Shape, options: TensorOptions = {}): Tensor {
   if (typeof gpu?.createBuffer !== 'function') {

@@ -76,7 +76,7 @@ export interface NetworkDescription {
 /**
  * Checks a network and computes its shapes.
  *
- * @throws ConfigError where an option or a layer is none, names repeat or columns are not a whole number; ShapeError where the input is not `[C, H, W]` or a
+ * @throws ConfigError if an option or a layer is none, names repeat or columns are not a whole number; ShapeError if the input is not `[C, H, W]` or a
  * layer does not fit.
  */
 export function describeNetwork(options: NetworkOptions): NetworkDescription {

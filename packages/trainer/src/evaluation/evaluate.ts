@@ -19,7 +19,7 @@ export interface EvaluationResult {
 
 /** What `evaluate` needs. */
 export interface EvaluationOptions extends ScoreOptions {
-  /** Where several processes have the same network: each measures its share of the images, and all get the whole result. */
+  /** If several processes have the same network: each evaluates its share of the images, and all get the whole result. */
   readonly ranks?: TrainingRanks;
 }
 
@@ -39,7 +39,7 @@ export async function evaluate(options: EvaluationOptions): Promise<EvaluationRe
   return all.result();
 }
 
-/** The images of a rank: neighbours, as many as of any other rank, or one more. */
+/** The images of a rank: consecutive ones, as many as for any other rank, or one more. */
 function shareOf(split: Split, { rank, size }: TrainingRanks): Split {
   const [first, end] = [rank, rank + 1].map((rank) => Math.floor((split.length * rank) / size)) as [number, number];
   return {
