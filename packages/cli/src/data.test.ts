@@ -52,7 +52,7 @@ describe('images that cannot be used', () => {
     const emoji = ['train', '--data', 'emoji', '--run', join(directory, 'never'), '--max-rejected', '1%', ...sizes];
     const { code, stderr } = await runCommand(emoji);
     expect(code).toBe(2);
-    expect(stderr).toContain('emoji has no image files that could be unusable: leave the option out');
+    expect(stderr).toContain('emoji has no image files that could be unusable: omit the option');
   });
 });
 

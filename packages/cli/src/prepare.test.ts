@@ -119,7 +119,7 @@ describe.skipIf(process.platform === 'win32')('a training on prepared images', (
 
 describe('wrong use', () => {
   it.each<[string, string[], RegExp]>([
-    ['nothing to prepare', ['prepare', '--to', 'never-made'], /source and from are missing: say where the data are/],
+    ['nothing to prepare', ['prepare', '--to', 'never-made'], /source and from are missing: give the location of the data/],
     [
       'an unknown source',
       ['prepare', '--source', 'films', '--to', 'never-made'],
