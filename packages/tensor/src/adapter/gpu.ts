@@ -274,7 +274,10 @@ export class Gpu {
   }
 }
 
-/** Of what the driver finds in a kernel's text, that which is written once but compiled several times is reported once. */
+/**
+ * A driver may report the same error in a kernel's text several times, because the text is compiled several times: each is
+ * kept only once.
+ */
 function withoutRepeats(message: string): string {
   const said = new Set<string>();
   return message

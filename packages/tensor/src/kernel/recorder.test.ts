@@ -33,14 +33,14 @@ it.each<[string, object, RegExp]>([
   ['a reserved word', { reads: { target: 'x' } }, /odd: target is no name/],
   ['the name of the element itself', { reads: { i: 'x' } }, /odd: i is no name/],
   ['no tensor', { reads: { x: undefined } }, /odd: x must be a tensor, got undefined/],
-  ['no body', { body: undefined }, /odd: body must be WGSL that assigns what is made, got undefined/],
+  ['no body', { body: undefined }, /odd: body must be WGSL that assigns the outputs, got undefined/],
   ['a misspelt option', { raeds: {} }, /odd: unknown option 'raeds'; known: label, /],
   [
     'a body that does not assign what it makes',
     { body: 'x = 1.0;' },
-    /odd: body never assigns y, which it makes; say y/,
+    /odd: body never assigns its output y; add y/,
   ],
-  ['nothing that it makes', { writes: {} }, /odd: makes nothing; name what it makes in writes or updates/],
+  ['nothing that it makes', { writes: {} }, /odd: has no outputs; name them in writes or updates/],
 ])('refuses an elementwise kernel of %s', async (_, options, message) => {
   const recording = createRecording(await testGpu());
   const [x, y] = [recording.tensor('x', [8]), recording.tensor('y', [8])];
