@@ -124,7 +124,7 @@ describe('options that are not allowed', () => {
     [
       'a trace in no folder',
       ['train', '--run', 'never-made', '--data', 'emoji', '--trace', 'no/t.json'],
-      /--trace no\/t\.json: there is no folder .*no; make it/,
+      /--trace no\/t\.json: there is no folder .*no; create it/,
     ],
     [
       'a trace that is a folder',

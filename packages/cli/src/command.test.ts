@@ -309,7 +309,7 @@ it('draws an image beside its augmented versions', async () => {
 
   const refused = await runCommand(['augment', image, '--to', join(directory, 'none', 'x.png')]);
   expect(refused.code).toBe(2);
-  expect(refused.stderr).toMatch(/^error: --to .*x\.png: there is no folder .*none; make it/);
+  expect(refused.stderr).toMatch(/^error: --to .*x\.png: there is no folder .*none; create it/);
 });
 
 it('shows the demo', async () => {
@@ -318,7 +318,7 @@ it('shows the demo', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/top-1 error \d+\.\d% \(guessing: 66\.7%\), top-5 error/);
   expect(stdout.match(/^ {2}.+: .+ \(\d+\.\d%\), (right|wrong, it is: .+)$/gm)).toHaveLength(3);
-  expect(stdout).toContain(`The run is in ${run}; look at ${join(run, 'report.html')}`);
+  expect(stdout).toContain(`The run is in ${run}; see ${join(run, 'report.html')}`);
   expect(await readFile(join(run, 'report.html'), 'utf8')).toMatch(
     /^<!doctype html>[\s\S]*Learning[\s\S]*filters[\s\S]*Predictions/,
   );

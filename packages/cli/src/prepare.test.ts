@@ -119,7 +119,11 @@ describe.skipIf(process.platform === 'win32')('a training on prepared images', (
 
 describe('wrong use', () => {
   it.each<[string, string[], RegExp]>([
-    ['nothing to prepare', ['prepare', '--to', 'never-made'], /source and from are missing: give the location of the data/],
+    [
+      'nothing to prepare',
+      ['prepare', '--to', 'never-made'],
+      /source and from are missing: give the location of the data/,
+    ],
     [
       'an unknown source',
       ['prepare', '--source', 'films', '--to', 'never-made'],

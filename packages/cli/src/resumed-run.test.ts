@@ -191,9 +191,9 @@ describe('train --resume', () => {
     const resumed = await runCommand(['train', '--run', begun, '--resume', '--recipe', file, '--no-mirror']);
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(resumed.stdout).toContain(
-      `--recipe ${file}: its learningRate (0.5) is not used: the run continues with 0.0025 of its own.`,
+      `--recipe ${file}: its learningRate (0.5) is not used: the run continues with its own value, 0.0025.`,
     );
-    expect(resumed.stdout).toContain('its keepCheckpoints (9) is not used: the run continues with none of its own.');
+    expect(resumed.stdout).toContain('its keepCheckpoints (9) is not used: the run continues with its own value, none.');
     expect(resumed.stdout).not.toContain('images.mirror');
     expect(resumed.stdout).not.toContain('its momentum');
     await writeFile(file, JSON.stringify({ ...small, momentum: 0.5 }));
@@ -211,7 +211,7 @@ describe('train --resume', () => {
     const unused = ['--data-changed', '--chunk', '2', '--no-mirror', '--no-random-crop'];
     const begins = await runCommand(['train', '--data', images, '--run', run, '--resume', ...sizes, ...unused]);
     expect(begins.code, begins.stderr).toBe(0);
-    expect(begins.stdout).toContain(`${run}: there is no run to resume yet; a new one begins.`);
+    expect(begins.stdout).toContain(`${run}: there is no run to resume yet; a new one is started.`);
     expect(begins.stdout).toContain('--data-changed has no effect: a new run uses the data as they are.');
     expect(begins.stdout).toContain('--chunk has no effect: crops and flips, which a chunk shares, are not random.');
   });

@@ -243,7 +243,7 @@ describe('similar', () => {
     const rows = html.split('<ul class="neighbours">')[1]!.split('</ul>')[0]!.split('<li>').slice(1);
     expect(rows.map((row) => row.match(/<img /g)!.length)).toEqual([7, 7, 7, 7, 7]);
     expect(rows[0]).toMatch(/alt="Image 1, of class \S.*alt="Its nearest image number 6, of class /);
-    expect(/Share of colour: column 1 from \d+% at step 3 to \d+% at step 8; column 2/.test(html)).toBe(true);
+    expect(/Fraction of colour: column 1 from \d+% at step 3 to \d+% at step 8; column 2/.test(html)).toBe(true);
     await rename(join(directory, run, 'similar'), join(directory, 'aside'));
     expect((await reported()).html.includes('class="neighbours"')).toBe(false);
     await rename(join(directory, 'aside'), join(directory, run, 'similar'));

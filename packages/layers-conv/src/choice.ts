@@ -28,9 +28,9 @@ export function recordConvolution(
     readonly shape: ProductShape;
     readonly inputs: readonly Tensor[];
     readonly output: Tensor;
-    /** Whatever else it makes. */
+    /** Its other outputs. */
     readonly others?: readonly Tensor[];
-    /** Whatever else the fastest choice depends on. */
+    /** Everything else that the fastest choice depends on. */
     readonly details?: string;
     direct(recorder: Recorder, choice: ProductChoice): void;
     winograd(recorder: Recorder, tile: WinogradTile): void;

@@ -112,8 +112,16 @@ describe('on an adapter', () => {
   });
 
   it.each<[string, () => unknown, RegExp]>([
-    ['no network', () => place(odd(null), [gpu], { batch: 2 }), /a network must be a description, from describeNetwork\(\.\.\.\)/],
-    ['an empty network', () => place(odd({}), [gpu], { batch: 2 }), /a network must be a description, from describeNetwork/],
+    [
+      'no network',
+      () => place(odd(null), [gpu], { batch: 2 }),
+      /a network must be a description, from describeNetwork\(\.\.\.\)/,
+    ],
+    [
+      'an empty network',
+      () => place(odd({}), [gpu], { batch: 2 }),
+      /a network must be a description, from describeNetwork/,
+    ],
     ['no adapter', () => place(described({}), odd(undefined), { batch: 2 }), /give the adapters as an array/],
     ['no list of adapters', () => place(described({}), odd(gpu), { batch: 2 }), /give the adapters as an array/],
     [

@@ -30,7 +30,7 @@ describe('curves', () => {
   it('draws both splits in both panels and names their last values', async () => {
     const svg = await curves(history(50, 10));
     const said = texts(svg);
-    expect(said).toEqual(expect.arrayContaining(['Loss', 'nats', 'Error', 'share of images', '100%']));
+    expect(said).toEqual(expect.arrayContaining(['Loss', 'nats', 'Error', 'fraction of images', '100%']));
     expect(said.filter((text) => text === 'step')).toHaveLength(2);
     expect(said).toContain('val 1.25');
     for (const name of [/^train 0\.\d/, /^top-1 train \d+\.\d%$/, /^top-5 train/, /^top-1 val/, /^top-5 val/]) {

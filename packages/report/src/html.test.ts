@@ -73,14 +73,14 @@ describe('a report', () => {
     expect(headings(page)).toEqual([
       'The network',
       'Learning',
-      'Errors beside published ones',
+      'Errors compared with published ones',
       'First-layer filters',
       'Predictions',
       'Nearest neighbours',
       'Speed and memory',
-      'What trained it',
+      'Provenance',
       'Settings',
-      'Make it again',
+      'How to reproduce it',
     ]);
     const links = [...page.querySelectorAll('nav a')];
     expect(links.map(({ textContent }) => textContent)).toEqual(headings(page));
@@ -200,7 +200,7 @@ describe('its figures', () => {
   it('are those of training alone where nothing was evaluated, down to one step', async () => {
     const [first] = metrics;
     const page = parsePage(await reportHtml(bare({ metrics: [first!] })));
-    expect(page.querySelector('#learning p')!.textContent).toContain('Nothing was evaluated');
+    expect(page.querySelector('#learning p')!.textContent).toContain('There was no evaluation');
     expect(cellsOf(page, 'Steps of training')).toEqual([
       ['step', 'epoch', 'rate', 'training loss', 'training top-1', 'training top-5'],
       ['10', '1.00', '0.01', '2.0000', '50.0%', '25.0%'],

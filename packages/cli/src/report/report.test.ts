@@ -57,7 +57,7 @@ describe('a report of a run that', () => {
       run.beginStretch(originOf(0)).end({ step: 4, outcome: 'failed', reason: 'the loss became NaN' }),
     );
     expect(diverged.status).toBe('diverged at step 5: 4 of 9 steps, 2 epochs');
-    expect(diverged.text).toContain('The loss became NaN at step 5; it began in conv2.');
+    expect(diverged.text).toContain('The loss became NaN at step 5; it started in conv2.');
     expect(diverged.text).toContain('failed: the loss became NaN');
     const { text, status } = await report({ metrics: metricsOf(6), recipe: { steps: 6 }, divergence }, (run) => {
       const provenance = run.beginStretch(originOf(0));
@@ -125,13 +125,13 @@ describe('a report of a run that', () => {
     const [first] = metricsOf(1);
     const { text, status } = await report({ metrics: [first!], recipe: { steps: 1 } });
     expect(status).toBe('finished: 1 step, 0.5 epochs');
-    expect(text).toContain('Nothing was evaluated on images held back from it.');
+    expect(text).toContain('There was no evaluation on held-out images.');
     expect(text).toContain('this run (small), not evaluated — —');
   });
 
   it('an earlier version trained does without what that one did not note', async () => {
     const { html, text } = await report({});
-    expect(text).toContain('What trained it was not noted');
+    expect(text).toContain('Its provenance was not recorded');
     expect(html).not.toMatch(/<section id="environment"/);
     expect(text).not.toContain('Memory of the adapter');
     expect(text).toContain('From its own configuration:');
@@ -175,7 +175,7 @@ describe("the run's errors", () => {
       model: { variant: 'caffe', inputSize: 227 },
       data: { name: 'ImageNet (ILSVRC 2012)', classes, fingerprint, height: 256, width: 256 },
     });
-    expect(text).toContain("The run's row is of the 50,000 validation images of ILSVRC-2012.");
+    expect(text).toContain("The run's row is for the 50,000 validation images of ILSVRC-2012.");
     expect(rowsOf(html, 'This network elsewhere')[1]).toEqual([
       'Caffe, bvlc_alexnet: ILSVRC-2012 validation, one view',
       '42.9%',

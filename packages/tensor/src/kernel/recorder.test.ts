@@ -35,11 +35,7 @@ it.each<[string, object, RegExp]>([
   ['no tensor', { reads: { x: undefined } }, /odd: x must be a tensor, got undefined/],
   ['no body', { body: undefined }, /odd: body must be WGSL that assigns the outputs, got undefined/],
   ['a misspelt option', { raeds: {} }, /odd: unknown option 'raeds'; known: label, /],
-  [
-    'a body that does not assign what it makes',
-    { body: 'x = 1.0;' },
-    /odd: body never assigns its output y; add y/,
-  ],
+  ['a body that does not assign what it makes', { body: 'x = 1.0;' }, /odd: body never assigns its output y; add y/],
   ['nothing that it makes', { writes: {} }, /odd: has no outputs; name them in writes or updates/],
 ])('refuses an elementwise kernel of %s', async (_, options, message) => {
   const recording = createRecording(await testGpu());
