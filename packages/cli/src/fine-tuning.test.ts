@@ -15,7 +15,7 @@ const base = join(directory, 'base');
 
 const sizes = ['--batch', '4', '--tune', 'off'];
 
-// Planning looks at images, and remembers what it found.
+// Planning checks images, and stores the results.
 beforeAll(() => vi.stubEnv('ALEX_CACHE', join(directory, 'cache')));
 afterAll(() => vi.unstubAllEnvs());
 
@@ -96,7 +96,7 @@ describe('fine-tuning from a run', () => {
     expect(tuned.config.images.mean).not.toEqual(own.config.images.mean);
   });
 
-  it('reinitializes the last layer where the classes are others, also where there are as many, and says so', async () => {
+  it('reinitializes the last layer if the classes differ, even if there are as many, and says so', async () => {
     const others = join(directory, 'as-many');
     await writeImages(others, ['circle', 'square', 'triangle']);
     const run = join(directory, 'other-classes');
@@ -131,7 +131,7 @@ describe('fine-tuning from a run', () => {
     expect(after['fc6.weight']!.data[7]).not.toBeCloseTo(before['fc6.weight']!.data[7]!, 4);
   });
 
-  it('or from a file of its weights alone, wherever that lies: its network, crop and mean come with it', async () => {
+  it('or only a file of its weights, in any folder: it contains the network, crop and mean', async () => {
     const { model, images: own } = JSON.parse(await readFile(join(base, 'config.json'), 'utf8'));
     for (const file of ['weights.safetensors', join('checkpoints', 'step-00000002.safetensors')]) {
       const moved = join(directory, 'moved.bin');
@@ -142,7 +142,7 @@ describe('fine-tuning from a run', () => {
     }
   });
 
-  it('of which nothing is known but names and shapes: the network that they fit', async () => {
+  it('or weights without metadata: finds the network by names and shapes', async () => {
     const bare = join(directory, 'bare.safetensors');
     await writeSafetensors(bare, await weightsOf(base));
     const run = join(directory, 'from-bare');
@@ -157,7 +157,7 @@ describe('fine-tuning from a run', () => {
     );
   });
 
-  it('takes its network and its crop, starts from its weights, and leaves what is frozen as it was', async () => {
+  it('uses its network and its crop, starts from its weights, and does not change frozen layers', async () => {
     const run = join(directory, 'tuned');
     const command = [
       'train',

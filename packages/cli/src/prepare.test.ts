@@ -55,7 +55,7 @@ describe('images', () => {
     expect(again.stdout).toContain('The data set already exists, and all of its files match their checksums.');
   });
 
-  it('are known by their content where nobody says what they are', async () => {
+  it('are recognized by their contents if no kind is given', async () => {
     const to = join(directory, 'to-unsaid');
     const { code, stderr } = await runCommand(['prepare', '--from', images, '--to', to, '--size', '28']);
     expect(stderr).toContain(`${images} is read as data of the kind folder.`);
@@ -63,7 +63,7 @@ describe('images', () => {
     expect(await readFile(join(to, 'train.index'))).toEqual(await readFile(join(prepared, 'train.index')));
   });
 
-  it('that were left out are told of', async () => {
+  it('that were skipped are reported', async () => {
     const from = join(directory, 'with-more');
     await cp(images, join(from, 'train'), { recursive: true });
     await cp(images, join(from, 'test'), { recursive: true });

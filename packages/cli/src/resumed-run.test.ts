@@ -12,7 +12,7 @@ const images = join(directory, 'images');
 const begun = join(directory, 'begun');
 let count = 0;
 
-/** As somebody might write it in a script that runs until the training is done. */
+/** As a user might write it in a script that runs until training is finished. */
 const given = ['--data', images, '--model', 'small', '--crop', '24', '--batch', '4', '--learning-rate', '0.02'];
 const more = ['--scale-rate', '--warm-up', '1', '--tune', 'off', '--no-mirror'];
 const command = (run: string) => ['train', '--run', run, ...given, ...more, '--resume'];
@@ -184,7 +184,7 @@ describe('train --resume', () => {
     expect(resumed.stdout).toMatch(message);
   });
 
-  it('says what of a recipe that was edited is not used, and refuses what would make another network', async () => {
+  it('reports which fields of an edited recipe are not used, and refuses those that would change the network', async () => {
     const small = JSON.parse(await readFile(new URL('../recipes/small.json', import.meta.url), 'utf8'));
     const file = join(directory, 'edited.json');
     await writeFile(file, JSON.stringify({ ...small, learningRate: 0.5, keepCheckpoints: 9 }));
@@ -193,7 +193,9 @@ describe('train --resume', () => {
     expect(resumed.stdout).toContain(
       `--recipe ${file}: its learningRate (0.5) is not used: the run continues with its own value, 0.0025.`,
     );
-    expect(resumed.stdout).toContain('its keepCheckpoints (9) is not used: the run continues with its own value, none.');
+    expect(resumed.stdout).toContain(
+      'its keepCheckpoints (9) is not used: the run continues with its own value, none.',
+    );
     expect(resumed.stdout).not.toContain('images.mirror');
     expect(resumed.stdout).not.toContain('its momentum');
     await writeFile(file, JSON.stringify({ ...small, momentum: 0.5 }));
@@ -202,7 +204,7 @@ describe('train --resume', () => {
     expect(refused.stderr).toMatch(/its momentum is 0\.5, but the run was started with 0\.9/);
   });
 
-  it('begins a run that is not there, and says so; without data it says what is missing', async () => {
+  it('starts a run that does not exist, and says so; without data, it says what is missing', async () => {
     const run = join(directory, 'new');
     const missing = await runCommand(['train', '--run', run, '--resume']);
     expect(missing.code).toBe(2);
@@ -216,7 +218,7 @@ describe('train --resume', () => {
     expect(begins.stdout).toContain('--chunk has no effect: crops and flips, which a chunk shares, are not random.');
   });
 
-  it('is refused before anything is computed where another process trains the run', async () => {
+  it('is refused before anything is computed if another process trains the run', async () => {
     const lock = await lockRun(begun);
     try {
       const refused = await runCommand(['train', '--run', begun, '--resume', '--steps', '9']);
@@ -258,8 +260,8 @@ describe('train --resume', () => {
       /--recipe paper: its model\.variant is "paper", but the run was started with "small"/,
     ],
     ['flips', ['--no-random-crop'], /--no-random-crop cannot be changed .*started without it/],
-    ['a schedule that is none', ['--schedule', 'cosine'], /--schedule cosine: give constant, plateau, step:30/],
-    ['a schedule that is torn', ['--schedule', '{"kind":'], /is not JSON/],
+    ['an unknown schedule', ['--schedule', 'cosine'], /--schedule cosine: give constant, plateau, step:30/],
+    ['a truncated schedule', ['--schedule', '{"kind":'], /is not JSON/],
     ['a schedule with a wrong field', ['--schedule', '{"kind":"step"}'], /--schedule .*: factor is missing/],
   ])('refuses %s', async (_, options, message) => {
     const { code, stderr } = await runCommand(['train', '--steps', '5', ...options, '--run', begun, '--resume']);

@@ -61,7 +61,7 @@ describe.skipIf(process.platform === 'win32')('a training', () => {
   });
 
   it.each([
-    ['a reader that has enough', (command: string) => `{ ${command}; echo code $? >&2; } | head -n 1`, 'code 0\n'],
+    ['a reader that has ended', (command: string) => `{ ${command}; echo code $? >&2; } | head -n 1`, 'code 0\n'],
     [
       'a log on a full disk',
       (command: string) => `${command} > /dev/full; echo code $? >&2`,

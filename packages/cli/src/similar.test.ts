@@ -12,7 +12,7 @@ import { readNpy } from './testing/npy.js';
 const directory = temporaryFolder();
 const run = 'runs/emoji';
 const classes = 6;
-/** Of the images that crops of 24 pixels are taken from. */
+/** The size of the images from which crops of 24 pixels are taken. */
 const size = 27;
 /** Images by the artist that the network never saw. */
 const queries = ['a.png', 'b.png', 'c.png', 'd.png'];
@@ -50,7 +50,7 @@ async function similar(...args: string[]) {
   return { code, stderr, index, images: images as Found[] };
 }
 
-/** The nearest by the definition, from the arrays that `features` writes. */
+/** The nearest by definition, from the arrays that `features` writes. */
 async function byDefinition(count: number, ...layer: string[]): Promise<number[][]> {
   const ofTraining = await alexnet('features', '--run', run, '--split', 'train', '--to', 'train.npy', ...layer);
   expect(ofTraining.code, ofTraining.stderr).toBe(0);
@@ -91,7 +91,7 @@ describe('similar', () => {
     expect(await readFile(join(directory, run, 'similar/relu5.index'))).toEqual(before);
   });
 
-  it('finds the six nearest training images, as the features say', async () => {
+  it('finds the six nearest training images, in agreement with the features', async () => {
     const { code, stderr, images } = await similar(...queries, '--run', run);
     expect(code, stderr).toBe(0);
     expect(images.map(({ image }) => image)).toEqual(queries);
@@ -106,7 +106,7 @@ describe('similar', () => {
     }
   });
 
-  it('compares any layer, and finds as many as are asked for', async () => {
+  it('compares any layer, and finds as many as requested', async () => {
     const options = ['--run', run, '--layer', 'conv1', '--neighbours', '3', '--index', 'elsewhere.index'];
     const { code, stderr, images, index } = await similar(...queries, ...options, '--build');
     expect(code, stderr).toBe(0);
@@ -121,7 +121,7 @@ describe('similar', () => {
     expect(other.stderr).toMatch(/elsewhere\.index: is the index of another layer\. Rebuild it with/);
   });
 
-  it('draws images beside those found, and does what it can where some cannot be read', async () => {
+  it('draws images with their similar images, and processes the readable ones', async () => {
     await writeFile(join(directory, 'torn.png'), png(1, 2, 3).subarray(0, 60));
     const { code, stdout, stderr } = await alexnet(
       'similar',
@@ -145,7 +145,7 @@ describe('similar', () => {
     ]);
   });
 
-  it('gives a training image itself, at distance 0', async () => {
+  it('finds a training image itself, at distance 0', async () => {
     const { train } = await openDataset('emoji', { classes, size });
     const { pixels } = await train.read([9]);
     await sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
@@ -155,7 +155,7 @@ describe('similar', () => {
     expect(images[0]!.nearest![0]).toMatchObject({ number: 9, name: train.imageName(9), distance: 0 });
   });
 
-  it('refuses the index of other weights, until it is built again', async () => {
+  it('refuses the index of other weights, until it is rebuilt', async () => {
     const index = join(directory, run, 'similar/relu5.index');
     const kept = await readFile(index);
     const more = await alexnet('train', '--run', run, '--resume', '--steps', '8');
@@ -173,12 +173,12 @@ describe('similar', () => {
     expect(await readFile(index)).not.toEqual(kept);
   });
 
-  it('refuses the index of a run whose images changed, and of one that was damaged', async () => {
+  it('refuses the index of a run whose images have changed, and a damaged one', async () => {
     const images = join(directory, 'images');
     await writeImages(images, ['blue', 'red'], 5);
     const trained = await alexnet('train', '--data', 'images', '--run', 'runs/folder', '--steps', '2', ...sizes);
     expect(trained.code, trained.stderr).toBe(0);
-    // Images that cannot be read are left out where so many may be, as in training.
+    // Unreadable images are skipped if enough are allowed, as in training.
     const { train } = await openDataset(images, { size });
     const broken = join(images, train.imageName(5));
     const own = await readFile(broken);
@@ -202,7 +202,7 @@ describe('similar', () => {
       stderr: expect.stringContaining('is the index of other training images'),
     });
     await rm(join(images, 'red', 'more.png'));
-    // Another content under the same name makes other images.
+    // Other contents under the same name are other images.
     await writeFile(broken, png(0, 255, 0));
     const changed = await alexnet('similar', broken, '--run', 'runs/folder');
     expect(changed.code).toBe(2);
@@ -219,7 +219,7 @@ describe('similar', () => {
     });
   });
 
-  it('continues a building that was interrupted', async () => {
+  it('continues an interrupted build', async () => {
     const index = join(directory, run, 'similar/relu5.index');
     const whole = await readFile(index);
     // A row is 256 values of two bytes, and 24 bytes more; the last one was cut off.
@@ -233,7 +233,7 @@ describe('similar', () => {
     expect(existsSync(`${index}.building`)).toBe(false);
   });
 
-  it('is shown in the report, where there is an index of these weights', async () => {
+  it('is shown in the report, if there is an index of these weights', async () => {
     const reported = async () => {
       const { code, stdout } = await alexnet('report', '--run', run);
       expect(code).toBe(0);
@@ -251,7 +251,7 @@ describe('similar', () => {
     expect(earlier.stdout).toMatch(/The report shows no similar images: .*relu5\.index is the index of other weights/);
   });
 
-  it('stops building at a signal, with the exit code of that', async () => {
+  it('stops building at a signal, with its exit code', async () => {
     process.on('newListener', function hear(event) {
       if (event !== 'SIGINT') return;
       process.off('newListener', hear);
@@ -276,7 +276,7 @@ describe('similar', () => {
     expect(stderr).toMatch(message);
   });
 
-  it('a place that cannot be written is found out first', async () => {
+  it('a path that cannot be written is detected first', async () => {
     await mkdir(join(directory, 'folder'), { recursive: true });
     const { code, stderr } = await alexnet('similar', 'a.png', '--run', run, '--to', 'folder');
     expect(code).toBe(1);

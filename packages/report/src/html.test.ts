@@ -166,7 +166,7 @@ describe('its figures', () => {
 
   it('in the table are those of the metrics', async () => {
     const page = parsePage(await reportHtml(bare({ metrics })));
-    expect(cellsOf(page, 'Evaluations, and the mean of training since the one before')).toEqual([
+    expect(cellsOf(page, 'Evaluations, and the mean of training since the previous one')).toEqual([
       ['step', 'epoch', 'rate', 'training loss', 'training top-1', 'loss', 'top-1', 'top-5'],
       ['10', '1.00', '0.01', '2.0000', '50.0%', '2.0000', '42.1%', '30.0%'],
       ['20', '2.00', '0.01', '1.5000', '50.0%', '1.0000', '60.0%', '10.0%'],
@@ -181,7 +181,7 @@ describe('its figures', () => {
       return step % 10 === 0 ? [train, { ...line, step, epoch: step / 10, split: 'val', loss: step / 1000 }] : [train];
     }).flat();
     const page = parsePage(await reportHtml(bare({ metrics: long })));
-    const [, ...rows] = cellsOf(page, 'Evaluations, and the mean of training since the one before');
+    const [, ...rows] = cellsOf(page, 'Evaluations, and the mean of training since the previous one');
     expect(rows.length).toBeGreaterThan(60);
     expect(rows.length).toBeLessThan(130);
     expect(rows.at(-1)![0]).toBe('3000');
@@ -219,7 +219,7 @@ describe('its figures', () => {
 
   it('of an evaluation without training before it have no means', async () => {
     const page = parsePage(await reportHtml(bare({ metrics: metrics.slice(3) })));
-    expect(cellsOf(page, 'Evaluations, and the mean of training since the one before')[1]).toEqual([
+    expect(cellsOf(page, 'Evaluations, and the mean of training since the previous one')[1]).toEqual([
       '10',
       '1.00',
       '',

@@ -53,7 +53,7 @@ function trainIn(run: RunDirectory, options: Partial<TrainingOptions> = {}) {
 
 const newPath = () => join(parent, `run${count++}`);
 
-/** Everything in the metrics that no clock decides. */
+/** Everything in the metrics except times. */
 async function timeless(run: RunDirectory) {
   return (await run.readMetrics()).map(({ imagesPerSecond: _, ...metrics }) => metrics);
 }
@@ -182,7 +182,7 @@ describe('train', () => {
     expect(await timeless(failed)).toEqual(await timeless(whole));
   });
 
-  it('can be extended, which changes nothing in what was learnt before', async () => {
+  it('can be extended, which does not change earlier steps', async () => {
     const whole = await RunDirectory.create(newPath(), configOf({ steps: 10 }));
     await trainIn(whole);
     const short = await RunDirectory.create(newPath(), configOf({ steps: 5 }));
