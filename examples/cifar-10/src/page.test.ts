@@ -65,7 +65,7 @@ describe('cifar10Page', () => {
     expect(cifar10Page([plain, normalized])).toContain('| 1 | 10 | held out | 35.0% | 32.0% | 3.0 points |');
   });
 
-  it('has no word of partial results once all is there', () => {
+  it('does not mention partial results once all results are there', () => {
     const all = ['cifar-80sec', 'cifar-18pct', 'cifar-13pct', 'cifar-11pct'].map((net) => summaryOf(net));
     expect(cifar10Page(all)).not.toMatch(/Partial|not finished|In progress/);
   });

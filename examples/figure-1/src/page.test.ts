@@ -65,7 +65,7 @@ describe('figure1Page', () => {
 describe('drawFigure', () => {
   const figure = drawFigure(curves);
 
-  /** Dashes of the curves, which are wider than axes and ticks; a mark of each stands in the legend. */
+  /** Dashes of the curves, which are wider than axes and ticks; the legend has a mark of each. */
   const dashes = [...figure.matchAll(/<(?:path|polyline)[^>]*stroke-width="1.6"[^>]*>/g)].map(
     ([path]) => /stroke-dasharray="([^"]+)"/.exec(path)?.[1],
   );
@@ -76,7 +76,7 @@ describe('drawFigure', () => {
     expect(figure).not.toContain('logistic');
   });
 
-  it('comes as PNG, twice as large', async () => {
+  it('is also written as PNG, twice as large', async () => {
     const { format, width, height } = await sharp(await pngOf(figure)).metadata();
     expect({ format, width, height }).toEqual({ format: 'png', width: 1280, height: 880 });
   });

@@ -13,7 +13,7 @@ const names: Readonly<Record<Activation, string>> = {
 
 const all = Object.keys(activations) as Activation[];
 
-/** The curves of each activation at its best rate: what the figure shows. */
+/** The curves of each activation at its best rate, for the figure. */
 export function shownCurves(curves: readonly Curve[]): Curve[] {
   const rows = compare(curves, all);
   return curves.filter(({ activation, learningRate }) =>

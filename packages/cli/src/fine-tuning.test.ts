@@ -153,7 +153,7 @@ describe('fine-tuning from a run', () => {
     const [one, ...rest] = Object.entries(await weightsOf(base));
     await writeSafetensors(bare, Object.fromEntries([[`${one![0]}x`, one![1]], ...rest]));
     await expect(plan({ from: bare })).rejects.toThrow(
-      /--from .*bare\.safetensors: its tensors fit no network .*give .* as --model/,
+      /--from .*bare\.safetensors: its tensors do not fit any known network; give .* as --model/,
     );
   });
 

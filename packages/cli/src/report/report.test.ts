@@ -134,7 +134,7 @@ describe('a report of a run that', () => {
     expect(text).toContain('Its provenance was not recorded');
     expect(html).not.toMatch(/<section id="environment"/);
     expect(text).not.toContain('Memory of the adapter');
-    expect(text).toContain('From its own configuration:');
+    expect(text).toContain('From its configuration, with');
   });
 });
 
