@@ -51,7 +51,11 @@ describe('relative paths', () => {
 
   it.each<[string, Partial<Invocation>, string]>([
     ['the folder of the user with npm run', { ...inRepository, environment: byNpm }, '/home/ann'],
-    ['the same folder with npm start', { ...inRepository, environment: { ...byNpm, npm_lifecycle_event: 'start' } }, '/home/ann'],
+    [
+      'the same folder with npm start',
+      { ...inRepository, environment: { ...byNpm, npm_lifecycle_event: 'start' } },
+      '/home/ann',
+    ],
     [
       'the working directory of another script',
       { ...inRepository, environment: { ...byNpm, npm_lifecycle_event: 'test' } },

@@ -6,7 +6,7 @@ import type { Metric } from './metrics.js';
 
 function history(steps: number, validateEvery: number, rate = (_step: number): number => 0.01): Metric[] {
   return Array.from({ length: steps }, (_, index) => index + 1).flatMap((step): Metric[] => {
-    // Noise, so that no curve gets by with few points.
+    // Noise, so that no curve needs only a few points.
     const noise = ((step * 1103515245) % 1000) / 4000;
     const loss = 0.5 + noise + 2 / Math.sqrt(step);
     const line = { step, epoch: step / 10, loss, top1Error: 0.3 + noise, top5Error: 0.1 + noise };
@@ -98,7 +98,7 @@ describe('curves', () => {
     expect([width, height]).toEqual([800, 300]);
   });
 
-  it('refuses what cannot be drawn', async () => {
+  it('refuses values that cannot be drawn', async () => {
     const [line] = history(1, 2);
     await expect(curves([{ ...line!, loss: Number.NaN }])).rejects.toThrow(DataError);
     await expect(curves([], { width: Number.NaN })).rejects.toThrow(ConfigError);

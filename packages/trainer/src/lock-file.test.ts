@@ -95,7 +95,7 @@ describe('a lock between machines', () => {
     await expect(still.check()).rejects.toThrow(AlexError);
     for (const wake of [() => still.check(), () => still.beat()]) {
       await expect(wake()).rejects.toThrow(
-        /another process \(process 7 on pod-2\) has taken over the run while this process \(process 7 on pod-1\) stood/,
+        /another process \(process 7 on pod-2\) has taken over the run while this process \(process 7 on pod-1\) was suspended/,
       );
     }
     // Releasing a lock that it no longer has does not affect the new holder.

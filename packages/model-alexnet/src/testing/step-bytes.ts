@@ -11,7 +11,7 @@ export interface KernelBytes {
   readonly written: number;
 }
 
-/** What a step is recorded for. */
+/** The options for recording a step. */
 export interface StepOfBytes {
   readonly precision: 'float32' | 'mixed';
   readonly variant?: Variant;
@@ -19,7 +19,7 @@ export interface StepOfBytes {
   readonly adapter?: KernelAdapter;
 }
 
-/** The kernels of a training step in their order, and their bytes: by default of the paper's network at its batch, on a large GPU. */
+/** The kernels of a training step in order, and their bytes. Default: the paper's network at its batch, on a large GPU. */
 export function stepBytes({
   precision,
   variant = 'paper',

@@ -177,7 +177,7 @@ describe('findNearest', () => {
     await index.close();
     const damaged = await FeatureIndex.open(path);
     await expect(findNearest({ ...options, index: damaged })).rejects.toThrow(DataError);
-    await expect(findNearest({ ...options, index: damaged })).rejects.toThrow(/row 47 was damaged/);
+    await expect(findNearest({ ...options, index: damaged })).rejects.toThrow(/row 47 is damaged/);
     await damaged.close();
   });
 });
