@@ -67,7 +67,7 @@ function say(what: string, begin: { wall: number; cpu: NodeJS.CpuUsage }): void 
   const { user, system } = process.cpuUsage(begin.cpu);
   const seconds = (value: number) => `${value.toFixed(1)} s`;
   console.log(
-    `${what}: ${seconds((performance.now() - begin.wall) / 1000)} by the clock, ${seconds((user + system) / 1e6)} at work; ` +
+    `${what}: ${seconds((performance.now() - begin.wall) / 1000)} by the clock, ${seconds((user + system) / 1e6)} of CPU time; ` +
       `at most ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB so far`,
   );
 }

@@ -49,7 +49,7 @@ export async function measureStep(
   const count = Math.ceil(repeatMs / (await warmUp(network, labels)));
   const steps: number[] = [];
   const profiles: Profile[] = [];
-  // In turns, so that other work on the machine affects both.
+  // Alternately, so that other work on the machine affects both.
   for (let time = 0; time < repeats; time++) {
     steps.push(await stepAmongOthers(network, labels, count));
     if (gpu.features.has('timestamp-query')) profiles.push(await network.profile(images, labels));

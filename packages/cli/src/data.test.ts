@@ -56,7 +56,7 @@ describe('images that cannot be used', () => {
   });
 });
 
-it('reports what was left out of a folder, once for several runs', async () => {
+it('reports skipped files of a folder, once for several runs', async () => {
   const images = join(directory, 'images');
   await writeImages(images, ['blue', 'red']);
   await writeFile(join(images, 'red', 'more.bmp'), 'BM');

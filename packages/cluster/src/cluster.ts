@@ -27,9 +27,9 @@ export interface SumOptions {
 
 /**
  * The processes that a launcher (`mpirun`, `srun`) started together: ranks. Every rank must call the same operations in the
- * same order; one that does not is found before anything moves. Operations may be started without waiting for the one before.
+ * same order; deviations are detected before any data is moved. Operations may be started without waiting for the previous one.
  *
- * Values in shared memory (`new Float32Array(new SharedArrayBuffer(bytes))`) are worked on where they are; others are copied.
+ * Values in shared memory (`new Float32Array(new SharedArrayBuffer(bytes))`) are processed in place; others are copied.
  */
 export interface Cluster {
   /** The number of this process, from 0. */

@@ -62,7 +62,7 @@ export async function launch(
       mpi.launcher,
       [...mpi.arguments, ...(size === undefined ? [] : ['-np', String(size)]), ...node, name, folder],
       {
-        // Containers run as root, which Open MPI refuses unless it is told twice.
+        // Containers run as root, which Open MPI refuses unless both variables allow it.
         env: {
           ...process.env,
           TMPDIR: folder,

@@ -9,9 +9,10 @@ export interface Pieces {
 }
 
 /**
- * What operations are made of. All ranks must call the same in the same order; a call returns when its own part is done.
+ * The basic communication calls. All ranks must make the same calls in the same order; a call returns when its own part
+ * is done.
  *
- * `limit` is how long it may wait, in milliseconds.
+ * `limit` is the longest wait, in milliseconds.
  */
 export interface Transport {
   readonly rank: number;

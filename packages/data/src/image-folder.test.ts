@@ -173,7 +173,7 @@ describe('the folders', () => {
     expect((await train.read([0, 1])).count).toBe(2);
   });
 
-  test('a class called train beside others is a class', async () => {
+  test('a class called train next to others is a class', async () => {
     const files = ['train', 'plane', 'car'].flatMap((name) => [`${name}/1.png`, `${name}/2.png`]);
     const folder = await folderOf(Object.fromEntries(files.map((file) => [file, red])));
     expect((await openImageFolder(folder, { size: 4 })).classes).toEqual(['car', 'plane', 'train']);

@@ -67,7 +67,7 @@ const winogradTiles: Readonly<Record<Direction, readonly WinogradTile[]>> = {
 };
 
 /**
- * Puts Winograd's algorithm first where it wins (`docs/winograd.md`). Its transforms pay off if many maps use every
+ * Puts Winograd's algorithm first if it is faster (`docs/winograd.md`). Its transforms pay off if many maps use every
  * transformed value. The tile is the one that needs the fewest products; for images of 13 x 13, that is a tile of 5.
  */
 function withWinograd(

@@ -9,7 +9,7 @@ const line = (step: number, extra?: Record<string, number>, split: 'train' | 'va
 });
 
 describe('how colourful the columns became', () => {
-  it('is a curve for each column, beside what noise has', async () => {
+  it('is a curve for each column, compared with the value of noise', async () => {
     const history = historyOf([
       line(10, { other: 7 }),
       line(20, { colourfulness1: 0.6, colourfulness2: 0.7 }),

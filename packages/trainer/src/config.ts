@@ -118,7 +118,7 @@ export function modelNotes({ model, data, images }: RunConfig): Record<string, s
     variant: model.variant,
     inputSize: String(model.inputSize),
     classes: JSON.stringify(data.classes),
-    // A mean image is of the size of its own images.
+    // A mean image has the size of its own images.
     ...(images.meanImage === undefined && { mean: JSON.stringify(images.mean) }),
   };
 }

@@ -25,9 +25,9 @@ export async function writeWhole(path: string, write: (file: FileHandle) => Prom
 }
 
 /**
- * Writes a file that is not there yet, whole or not at all. Of several processes that try it at the same time, one succeeds.
+ * Writes a new file atomically. Of several processes that try it at the same time, one succeeds.
  *
- * @throws an error of the system's: `EEXIST` where the file is there
+ * @throws the system's error: `EEXIST` if the file exists
  */
 export async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID()}${unfinished}`;

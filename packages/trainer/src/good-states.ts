@@ -11,7 +11,7 @@ export interface GoodState {
   readonly saved: boolean;
 }
 
-/** The states that a run can continue from: its checkpoints and, as long as there is none, how it began. */
+/** The states that a run can continue from: its checkpoints or, before the first one, its initial state. */
 export class GoodStates {
   readonly #run: TrainedRun;
   readonly #initialParameters: Readonly<Record<string, HostTensor>> | undefined;

@@ -189,7 +189,7 @@ export class LockFile {
 /**
  * The stale locks of a directory: those of this machine are recognized at once, others after some checks.
  *
- * @throws ConfigError that names who holds it
+ * @throws ConfigError that names the holder
  */
 async function leftBehind(
   directory: string,

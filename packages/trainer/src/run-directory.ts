@@ -113,7 +113,7 @@ export class RunDirectory {
    * @throws as `open`; ConfigError that names the process which holds the lock; AlexError if the directory cannot be written
    */
   static async openLocked(path: string, options: LockOptions = {}): Promise<RunDirectory> {
-    // Where there is no run, there is nothing to lock.
+    // Without a run, there is nothing to lock.
     await RunDirectory.open(path);
     const hold = new RunHold(path);
     await hold.take(options);

@@ -59,7 +59,7 @@ async function timeless(run: RunDirectory) {
 }
 
 describe('train', () => {
-  it('writes custom values beside its metrics', async () => {
+  it('writes custom values with its metrics', async () => {
     const run = await RunDirectory.create(newPath(), configOf({ steps: 4, evaluateEvery: 4 }));
     const seen: Metrics[] = [];
     await trainIn(run, {
@@ -120,7 +120,7 @@ describe('train', () => {
         if (event.kind === 'step' && event.metrics.step === stopAt) stop.abort();
       };
       const run = await RunDirectory.open(parts.path);
-      // The step after it was under way already.
+      // The next step was already in flight.
       const stopped = stopAt + 1;
       expect(await trainIn(run, { signal: stop.signal, onEvent })).toMatchObject({ finished: false, step: stopped });
       expect((await run.latestCheckpoint())!.step).toBe(stopped);

@@ -31,7 +31,7 @@ export function evaluateArguments(run: Run): Command {
     .addOption(weightsOption())
     .addOption(meanOption())
     .option('--data <dir>', "data set whose validation images are used (default: the run's)")
-    .addOption(maxRejectedOption('leave those out that cannot be used, if they are no more than this fraction'))
+    .addOption(maxRejectedOption('skip unusable images, up to this fraction'))
     .addOption(
       new Option('--views <n>', '1: the centre of each image; 10: corners, centre and their flips, averaged')
         .choices(['1', '10'])

@@ -13,7 +13,10 @@ export function featuresArguments(run: Run): Command {
     .addOption(meanOption());
   addRequired(
     command,
-    new Option('--to <file>', 'the array, float32 .npy; the names of its images go beside it: x.names.txt for x.npy'),
+    new Option(
+      '--to <file>',
+      'the array, float32 .npy; the names of its images are written next to it: x.names.txt for x.npy',
+    ),
   )
     .addOption(layerOption())
     .option('--data <dir>', 'a data set instead of image files; also writes the class of each image: x.labels.txt')

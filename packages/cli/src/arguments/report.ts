@@ -12,7 +12,7 @@ export function reportArguments(run: Run): Command {
   addRequired(command, new Option('--run <dir>', 'directory of the run'))
     .addOption(checkpointOption())
     .option('--data <dir>', "data set whose validation images are predicted (default: the run's)")
-    .addOption(maxRejectedOption('leave those out that cannot be used, if they are no more than this fraction'))
+    .addOption(maxRejectedOption('skip unusable images, up to this fraction'))
     .addOption(
       new Option(
         '--views <n>',

@@ -27,12 +27,12 @@ export function similarArguments(run: Run): Command {
     .addOption(weightsOption())
     .addOption(meanOption())
     .option('--data <dir>', "data set whose training images are searched (default: the run's)")
-    .addOption(maxRejectedOption('leave those out that cannot be used, if they are no more than this fraction'))
+    .addOption(maxRejectedOption('skip unusable images, up to this fraction'))
     .addOption(layerOption())
     .option('--neighbours <n>', 'number of similar images to show for each image', wholeNumber(1, 10_000), 6)
     .option(
       '--index <file>',
-      'where the index lies, 2 bytes for each activation and image (default: similar/LAYER.index in the run)',
+      'the file of the index, with 2 bytes for each activation and image (default: similar/LAYER.index in the run)',
     )
     .option('--to <file>', 'also draw each image with its similar images, as an SVG')
     .addOption(adapterOption())

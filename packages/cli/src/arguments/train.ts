@@ -49,13 +49,13 @@ export function trainArguments(run: Run): Command {
     )
     .addOption(
       maxRejectedOption(
-        'train without those that cannot be used, if they are no more than this fraction; all are looked at before the first step, and listed',
+        'skip unusable images, up to this fraction; all images are checked before the first step, and unusable ones listed',
       ),
     )
     .option('--classes <n>', 'how many classes; for emoji only', wholeNumber(2))
     .option(
       '--size <pixels>',
-      'side length that images are scaled to first (default: 8/7 of the crop, as 256 is of 224)',
+      'side length that images are first scaled to (default: 8/7 of the crop, like 256 and 224)',
       wholeNumber(1),
     );
 

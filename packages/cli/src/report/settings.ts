@@ -11,8 +11,8 @@ export function settingsOf({ model, data, recipe, images }: RunConfig): Facts {
     data: `${data.name} (${data.source})`,
     'stored images': `${data.width} × ${data.height}, ${data.channels === 1 ? 'grey' : `${data.channels} channels`}`,
     ...(fingerprint && {
-      'images to learn from': fingerprint.train.images.toLocaleString('en-US'),
-      'images held back': fingerprint.validation.images.toLocaleString('en-US'),
+      'training images': fingerprint.train.images.toLocaleString('en-US'),
+      'validation images': fingerprint.validation.images.toLocaleString('en-US'),
     }),
     classes: data.classes.length,
     batch: recipe.batch + (recipe.microBatch === undefined ? '' : `, by ${recipe.microBatch}`),

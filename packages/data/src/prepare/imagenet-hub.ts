@@ -75,7 +75,7 @@ type Listed = Omit<SourceImage, 'label'> & { readonly id: string };
 /**
  * The images of an archive.
  *
- * @param plain where it lies unpacked
+ * @param plain the path of the unpacked archive
  */
 function list(archive: string, plain: string): Listed[] {
   const images: Listed[] = [];

@@ -95,7 +95,7 @@ describe('unknown data', () => {
     await expect(sourceKindOf(join(folder, 'link'))).rejects.toThrow('link is a link that leads nowhere');
     await expect(sourceKindOf('https://example.org/{0..9}.tar')).rejects.toThrow('data are read from the disk');
     await expect(sourceKindOf(join(folder, 'prepared'))).rejects.toThrow(ConfigError);
-    await expect(sourceKindOf(join(folder, 'prepared'))).rejects.toThrow('was prepared already');
+    await expect(sourceKindOf(join(folder, 'prepared'))).rejects.toThrow('is already prepared');
   });
 
   test('neither a kind nor a location', async () => {

@@ -163,7 +163,7 @@ describe('archives', () => {
     packed.entry({ name: 'folder', type: 'directory' });
     for (const [i, label] of [0, 1].entries()) {
       const key = `${'long/'.repeat(40)}${'ä'.repeat(60)}${i}`;
-      // As macOS's tar writes beside every file with extended attributes.
+      // As written by macOS's tar next to every file with extended attributes.
       packed.entry({ name: `${'long/'.repeat(40)}._${i}.jpg` }, 'Mac OS X');
       packed.entry({ name: `${key}.jpg`, pax: { 'LIBARCHIVE.xattr.com.apple.quarantine': 'x' } }, images[i]!);
       packed.entry({ name: `${key}.cls` }, `${label}`);

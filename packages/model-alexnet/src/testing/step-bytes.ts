@@ -34,7 +34,7 @@ export function stepBytes({
 
 const largeGpu = gpus['subgroups of 32 and matrix units'];
 
-/** What kernels are told of together, by their labels. */
+/** The groups of kernels in the listing, by their labels. */
 const groups: readonly (readonly [RegExp, string])[] = [
   [/^sgd\//, 'updates'],
   [/^lossScale\//, 'loss scale'],

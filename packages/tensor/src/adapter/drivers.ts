@@ -162,7 +162,7 @@ async function findIn(
   return found;
 }
 
-/** How to request each adapter of one name; only the first of them if they cannot be told apart. */
+/** How to request each adapter of one name; only the first of them if they cannot be distinguished. */
 async function waysTo(name: string, drivers: Drivers): Promise<readonly Partial<Twin>[]> {
   // The user has already selected one.
   if (drivers['DRI_PRIME'] !== undefined) return [{}];

@@ -246,7 +246,7 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
       });
     },
     async take(use) {
-      // Mapping a destroyed buffer would be an error of the adapter, reported to whoever uses it next.
+      // Mapping a destroyed buffer would be an error of the adapter, reported to the next user of the adapter.
       if (disposed) throw new ConfigError('these values were disposed before they were read');
       return whileMapped(gpu, staging, (bytes) =>
         use(tensors.map(({ dataType, elements }, index) => viewOf(dataType, elements, bytes, offsets[index]!))),

@@ -199,8 +199,8 @@ export function imagesOfLowerRanks({ batch, microBatches = 1, ranks }: ProgramOp
 /**
  * Records one micro-batch of a step: forward, backward, and the parameters' gradients added to those of the ones before.
  *
- * @param isLast whether it is the last of a step in this process: then each sum is sent to the other ranks, where there are
- *   some, as soon as it is made
+ * @param isLast whether it is the last of a step in this process: then each sum is sent to the other ranks, if there are
+ * any, as soon as it is complete
  */
 export function recordMicroBatch(
   recorder: Recorder,

@@ -13,7 +13,7 @@ export type Keep = (column: string, results: readonly { readonly row: string; re
 
 /** What happens with the staged operands. */
 export interface Staging {
-  /** The comment at the top of the kernel: who computes what, and who reads what. */
+  /** The comment at the top of the kernel: what each invocation computes and reads. */
   readonly head: string;
   /** WGSL of module scope: the workgroup memory. */
   readonly module: string;
