@@ -81,7 +81,7 @@ describe.each(mpis)('ranks of $name', (mpi) => {
     expect(code, output).not.toBeNull();
     for (const [rank, one] of found.entries()) {
       const [first, second] = one as string[];
-      expect(first).toMatch(`the ranks have gone apart: rank ${rank} is about to do`);
+      expect(first).toMatch(`the ranks differ: rank ${rank} is about to do`);
       expect(first).toMatch(`rank ${1 - rank} to do`);
       expect(second).toBe(first);
     }

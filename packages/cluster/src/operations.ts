@@ -105,7 +105,7 @@ class Operations {
     const other = said.findIndex((intent) => intent !== said[rank]);
     if (other < 0) return;
     throw new ClusterError(
-      `the ranks have gone apart: rank ${rank} is about to do ${said[rank]}, rank ${other} to do ${said[other]}`,
+      `the ranks differ: rank ${rank} is about to do ${said[rank]}, rank ${other} to do ${said[other]}`,
     );
   }
 

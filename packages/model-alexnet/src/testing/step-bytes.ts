@@ -44,7 +44,7 @@ const groups: readonly (readonly [RegExp, string])[] = [
   [/^(\w+)\/(forward|inputGradient|weightGradient|biasGradient|backward)\b.*/, '$1 $2'],
 ];
 
-/** The bytes of a step by layer and direction, in their order. */
+/** The bytes of a step by layer and direction, in order. */
 export function groupedBytes(kernels: readonly KernelBytes[]): Map<string, KernelBytes> {
   const grouped = new Map<string, KernelBytes>();
   for (const { label, read, written } of kernels) {
@@ -57,7 +57,7 @@ export function groupedBytes(kernels: readonly KernelBytes[]): Map<string, Kerne
   return grouped;
 }
 
-/** The bytes of all of a step. */
+/** The bytes of a whole step. */
 export function totalBytes(kernels: Iterable<KernelBytes>): number {
   return [...kernels].reduce((sum, { read, written }) => sum + read + written, 0);
 }
