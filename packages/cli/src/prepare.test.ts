@@ -90,7 +90,7 @@ describe('images', () => {
   });
 });
 
-describe.skipIf(process.platform === 'win32')('a training on prepared images', () => {
+describe.skipIf(process.platform === 'win32')('training on prepared images', () => {
   it('that was stopped resumes to the same weights', async () => {
     expect((await runCommand(preparation(prepared))).code).toBe(0);
     const [whole, stopped] = [join(directory, 'whole'), join(directory, 'stopped')];

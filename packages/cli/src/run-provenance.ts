@@ -32,7 +32,7 @@ export class RunProvenance {
     else if (event.kind === 'problem') this.#attempt(() => this.#file?.problem(event.message));
   }
 
-  /** Only the first call counts: later failures are not those of the training. */
+  /** Only the first call counts: later failures are not those of training itself. */
   end(outcome: Ending['outcome'], reason?: string): void {
     const file = this.#file;
     this.#file = undefined;

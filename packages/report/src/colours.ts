@@ -16,7 +16,7 @@ export function colourfulnessOf({ extra = {} }: Metric): number[] {
 }
 
 /**
- * The fraction of colour in the energy of the first layer's filters, column by column, over the training; undefined for runs that
+ * The fraction of colour in the energy of the first layer's filters, column by column, during training; undefined for runs that
  * did not record it.
  */
 export function colourPanel({ val }: History): Panel | undefined {

@@ -284,7 +284,7 @@ it('does not train if this process already does, and resumes under a lock that w
   await expect(RunDirectory.openLocked(begun.path)).rejects.toThrow(`process ${process.pid} on`);
   await Promise.all([
     trained({ run }),
-    // At the same time: the lock is this run's, but so is the training.
+    // At the same time: the lock is held by this process, but so is the training run.
     expect(trained({ run })).rejects.toThrow(/is being trained by another process \(this very one\)/),
   ]);
   await (await RunDirectory.openLocked(begun.path)).unlock();

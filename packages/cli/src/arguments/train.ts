@@ -32,7 +32,7 @@ export function trainArguments(run: Run): Command {
     .addOption(
       new Option(
         '--dashboard [address]',
-        'show the training on a web page while it runs, and print its address; by default only for this machine; on another address, such as 0.0.0.0:8080, browsers need the printed token',
+        'show training progress on a web page, and print its address; by default only for this machine; on another address, such as 0.0.0.0:8080, browsers need the printed token',
       ).argParser(parseDashboardAddress),
     )
     .addOption(jsonOption());

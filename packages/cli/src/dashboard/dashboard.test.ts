@@ -26,7 +26,7 @@ const training = (run: string, steps: number, ...more: string[]) =>
 /** The address of the page that a training prints. */
 const addressOf = async (running: RunningCommand) => (await untilSaid(running, /Dashboard: (http:\S+)\n/))[1]!;
 
-it('shows a training, is found again by its page when the run resumes, and changes nothing', async () => {
+it('shows a training run, is found again by its page when the run resumes, and does not affect the run', async () => {
   const run = join(directory, 'run');
   const first = startCommand(training(run, 1_000_000, '--dashboard'));
   const url = await addressOf(first);
