@@ -7,25 +7,25 @@ import { ownFolder } from './own-folder.base.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Address of the folder that holds the package's scripts as JavaScript; without a slash. */
+    /** Address of the folder with the package's scripts as JavaScript; without a slash at the end. */
     bundle: string;
   }
 }
 
 /**
- * Makes a global setup of a package's tests: before they begin, some of its sources become JavaScript, as a built package has
- * them, for all processes and threads that the tests start. Each would spend more time on translating and finding
- * hundreds of files than on its work.
+ * Creates a global setup for a package's tests: before they start, some of its sources are bundled as JavaScript, as in a
+ * built package, for all processes and threads that the tests start. Otherwise, each of these would spend more time on
+ * translating and finding hundreds of files than on its work.
  *
  * @param configUrl `import.meta.url` of a file in the package's folder
- * @param scripts where their sources lie, seen from there, by the names that they get
+ * @param scripts the paths of their sources, relative to that folder, by the names that they get
  */
 export function bundledScripts(configUrl: string, scripts: Readonly<Record<string, string>>) {
   return async (project: TestProject): Promise<() => Promise<void>> => {
     const entryPoints = Object.fromEntries(
       Object.entries(scripts).map(([name, path]) => [name, fileURLToPath(new URL(path, configUrl))]),
     );
-    // Below the package: from there its libraries are found.
+    // Below the package, so that its libraries are found from there.
     const modules = fileURLToPath(new URL('node_modules', configUrl));
     const folder = await ownFolder(modules, '.alex-scripts-');
     await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
@@ -46,8 +46,8 @@ export function bundledScripts(configUrl: string, scripts: Readonly<Record<strin
 }
 
 /**
- * Bundles sources of ours only, libraries stay where they are. What scripts import knows where it lay, and finds what lies
- * beside it; but scripts start scripts of the bundle.
+ * Bundles only our own sources; libraries stay where they are. Imported modules keep their original location and find
+ * files next to it, but scripts start scripts of the bundle.
  */
 function sourcesOnly(folder: string, scripts: ReadonlySet<string>): Plugin {
   const placeOf = (path: string) => (basename(path) === 'own-script.ts' ? join(folder, 'own-script.js') : path);

@@ -3,17 +3,17 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Makes a folder for this process, and removes those that processes of this machine left behind which were killed.
+ * Creates a folder for this process, and removes those of killed processes of this machine.
  *
- * @param parent where it is to be; made where there is none
- * @param prefix what its name begins with; machine and process follow
+ * @param parent its parent folder; created if it does not exist
+ * @param prefix the beginning of its name; machine and process follow
  */
 export async function ownFolder(parent: string, prefix: string): Promise<string> {
   await mkdir(parent, { recursive: true });
   const ofThisMachine = `${prefix}${hostname()}-`;
   for (const name of await readdir(parent)) {
     const owner = name.startsWith(ofThisMachine) && /^(\d+)-\w{6}$/.exec(name.slice(ofThisMachine.length))?.[1];
-    // Another process may be about it at the same time.
+    // Another process may remove it at the same time.
     if (owner && !isAlive(Number(owner))) await rm(join(parent, name), { recursive: true }).catch(() => undefined);
   }
   return mkdtemp(join(parent, `${ofThisMachine}${process.pid}-`));
@@ -24,7 +24,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // One of another user is there, but may not be asked.
+    // A process of another user exists, but may not be signalled.
     return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }

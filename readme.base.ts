@@ -5,14 +5,14 @@ import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** Runs a file of TypeScript in a working directory, and gives what it printed. */
+/** Runs a TypeScript file in a working directory, and returns what it printed. */
 type Runner = (file: string, workingDirectory: string, temporary: string) => Promise<string>;
 
 /**
- * Runs the first TypeScript block of a package's README, on the sources, as a reader would who copies it. The adapter is the one
+ * Runs the first TypeScript block of a package's README, on the sources, like a reader who copies it. The adapter is the one
  * of `ALEX_ADAPTER`, as in every test. (`npm run check:packages` runs it in a process, on the installed packages.)
  *
- * @param testUrl - `import.meta.url` of a test in the package's `src`, beside which the README lies one folder up
+ * @param testUrl - `import.meta.url` of a test in the package's `src`; the README is one folder above that
  * @param run where it runs: in this process, or by {@link alone}
  * @returns what the snippet printed
  * @throws Error with all output of the snippet if there is no snippet, or it fails
@@ -42,7 +42,7 @@ export async function runSnippet(
   try {
     const file = join(folder, 'snippet.ts');
     await writeFile(file, snippet);
-    // For what the snippet leaves in the folder for temporary files, as a reader's may.
+    // For files that the snippet leaves in the folder for temporary files, as a reader's snippet may.
     const temporary = join(folder, 'temporary');
     await mkdir(temporary);
     return await run(file, workingDirectory, temporary);
@@ -56,7 +56,7 @@ export function firstSnippet(markdown: string): string | undefined {
   return /^```(?:ts|typescript)[^\S\n]*\r?\n([\s\S]*?)^```/m.exec(markdown)?.[1];
 }
 
-/** In this process: another would spend more time on reading the sources than on the snippet. */
+/** In this process: a separate one would spend more time on reading the sources than on the snippet. */
 async function here(file: string, workingDirectory: string, temporary: string): Promise<string> {
   const { console: consoleBefore } = globalThis;
   const directoryBefore = process.cwd();
@@ -93,7 +93,7 @@ async function here(file: string, workingDirectory: string, temporary: string): 
   }
 }
 
-/** In a process of its own, for what changes the process. */
+/** In a separate process, for snippets that change the process. */
 export function alone(file: string, workingDirectory: string, temporary: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--conditions=@alex/source', '--import', import.meta.resolve('tsx'), file], {

@@ -26,7 +26,7 @@ export function packageTests(
     test: {
       name,
       pool: 'forks' as const,
-      // No timeouts: a test that hangs is found by whoever waits for it.
+      // No timeouts: a test that hangs will be noticed.
       testTimeout: 0,
       hookTimeout: 0,
       teardownTimeout: 0,

@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** From the bottom up. A package imports packages of lower floors, and of its own floor only if `beside` is set. */
+/**
+ * The tiers from the bottom up. A package imports packages of lower tiers, and of its own tier only if `beside` is set.
+ */
 const floors = [
   { name: 'ground', packages: ['software-gpu', 'tensor'], beside: true },
   { name: 'layers', packages: ['activations', 'dropout', 'layers-conv', 'layers-dense', 'lrn', 'pool'], beside: false },

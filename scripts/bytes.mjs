@@ -1,11 +1,11 @@
 // The bytes that a training step of the paper's network moves on a large GPU, kernel by kernel, in MB (10^6 bytes). A tensor
-// counts once for each kernel that reads it and once for each that writes it: what caches cannot save.
+// counts once for each kernel that reads it and once for each that writes it: traffic that caches cannot avoid.
 //
 //   npm run bytes                       a table of layers and directions
 //   npm run bytes -- --all              each dispatch instead
 //   npm run bytes -- --batch 256        another batch
-//   npm run bytes -- --json FILE        writes it down
-//   npm run bytes -- --before FILE      beside what was written down earlier
+//   npm run bytes -- --json FILE        writes the results
+//   npm run bytes -- --before FILE      compares with earlier results
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { groupedBytes, stepBytes, totalBytes } from '../packages/model-alexnet/src/testing/step-bytes.ts';
@@ -60,7 +60,7 @@ function gigabytes(kernels) {
   return (totalBytes(kernels) / 1e9).toFixed(2);
 }
 
-/** A table of Markdown, legible as it is. */
+/** A Markdown table that is also readable as plain text. */
 function printTable([head, ...rows]) {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column].length)));
   const line = (row) =>

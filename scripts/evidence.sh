@@ -1,6 +1,6 @@
 #!/bin/sh
-# The paper's evidence, made again: trains what docs/results shows, the most valuable first, on whatever adapter is there. It goes
-# on where it was stopped, by whatever means; what is done is not done again. On two cores it takes days:
+# Reproduces the paper's evidence: trains the runs of docs/results, the most valuable first, on the best adapter. It resumes after
+# any interruption and skips finished runs. On two cores it takes days:
 #
 #   setsid nohup nice -n 19 scripts/evidence.sh >> evidence.log 2>&1 &
 #

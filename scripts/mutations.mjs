@@ -84,7 +84,7 @@ const mutations = [
     test: 'src/kernel/timing.test.ts',
   },
   {
-    name: 'what took a process down is tried again the next day',
+    name: 'a candidate that crashed a process is tried again the next day',
     file: 'packages/tensor/src/kernel/risky-candidates.ts',
     find: 'await cache?.avoid(gpu.description, new Map(avoided));',
     replace: '',

@@ -18,6 +18,25 @@ const retired = [
   [/\bmean pictures?\b/i, 'mean image'],
   [/\bgone on with\b/i, 'resumed'],
   [/where (it is|they are) left out/i, 'Default: …'],
+  [/\bwhoever\b|\bsomebody\b/i, 'a user, a caller, another process'],
+  [/\bby and by\b/i, 'gradually'],
+  [/\bone'?s own\b/i, 'custom, your own'],
+  [/\b(takes?|took|taken) [a-z ]{0,12}down\b/i, 'crash, record'],
+  [/\bwhat (came|becomes?) of\b/i, 'the result'],
+  [/\bwhere there (is|are) (none|no)\b/i, 'if there is none, otherwise'],
+  [/\b(nothing|none|undefined) where\b|@throws \w+ where\b/i, 'undefined if, @throws … if'],
+  [/\b(un)?less (said|somebody says) otherwise\b|\bunless said\b/i, 'Default: …'],
+  [/\bhand(s|ed|ing)? (on|over)\b/i, 'send, submit, pass'],
+  [/\b(images|dispatches|bytes|steps|values|floats?|multiply-adds) an? (step|epoch|image|second|parameter)\b/i, 'per'],
+  [/\bunder way\b/i, 'in flight, in progress'],
+  [/^\s*(\/\/|\*|\/\*\*).* beside /i, 'next to, compared with, besides'],
+  [/\bgo(es|ing)? on where\b/i, 'resumes'],
+  [/\b(was|were|not|has|have|is) begun\b/i, 'started'],
+  [/\bgives? (it |them |what it |[a-z]+ ){0,2}back\b/i, 'returns, frees'],
+  [/\b(can|to) be had\b/i, 'available'],
+  [/\bcheck sums?\b/i, 'checksum'],
+  [/\bat hand\b/i, 'current, available'],
+  [/\bnobody knows\b|\bwhere (some|no)body\b/i, 'unknown, if a user'],
   [/\brecordSumOfParts\b|\breductionPart\b/, 'recordSplitKSum, splitReduction (split-K)'],
   [/\bcompileNetwork\b.*'@alex\/tensor'/, "'@alex/tensor/network'"],
 ];
@@ -30,6 +49,7 @@ const allowed = [
   ],
   [/made\('pictures'/, 'fixtures hold values that are made from this name'],
   [/'Activities'/, "a category of Unicode's emoji"],
+  [/memory: lanes beside each$/, "part of a kernel's text, whose hash is pinned"],
 ];
 
 const skipped = /(^|\/)(CHANGELOG\.md|package-lock\.json|words\.mjs|kernels\.json|pytorch\.json)$|^\.changeset\//;

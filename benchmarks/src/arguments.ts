@@ -8,21 +8,21 @@ export const usage = `Times a training step, layer by layer, and compares it wit
 
   npm run bench -- [--step] [--layers] [--peers [NAMES]] [--loading] [--exchange] [--host] [--short] [OPTIONS]
 
-  --step      a whole training step and every kernel in it; done where nothing else is asked for
-  --layers    the layers that compute products, alone, each direction by itself
-  --peers     the same work by other libraries, of ${peerNames.join(',')}; all where none is named
-  --loading   images read from prepared shards, beside the decoder alone, and what a step waits for them
-  --exchange  what two adapters hand to each other, beside a plain loop; a step on both, beside the sum of its parts
-  --host      what the host does for a step, until it is handed to the adapter
-  --short     a small network and few repeats, for a look in passing
+  --step      a whole training step and every kernel in it; the default if nothing else is requested
+  --layers    the layers that compute products, alone, each direction separately
+  --peers     the same work by other libraries, of ${peerNames.join(',')}; default: all
+  --loading   images read from prepared shards, compared with the decoder alone, and the time that a step waits for them
+  --exchange  transfers between two adapters, compared with a plain loop; a step on both, compared with its parts
+  --host      the host's work for a step, until it is submitted
+  --short     a small network and few repeats, for a quick check
 
   --adapter   part of an adapter's name. Default: the best one (or ALEX_ADAPTER)
   --other     for --exchange, the second adapter. Default: the first one opened twice
   --model     a variant of @alex/model-alexnet for --step, --exchange and --host; default: paper
   --batch     images per step; default: 8
   --precision for --step and --host, of ${precisions.join(',')}; default: float32
-  --tunings   for --step, a file of kernel choices that \`alexnet devices --tune full --to FILE\` wrote
-  --repeats   times that count, after those that do not; default: 3
+  --tunings   for --step, a file of kernel choices, written by \`alexnet devices --tune full --to FILE\`
+  --repeats   repeats that count, after a warm-up; default: 3
   --workloads for --peers, of ${Object.keys(workloadsOf(1)).join(',')}; default: all
   --limit     time limit in seconds for one workload of one library; default: 600
   --data      for --loading, a folder created by \`alexnet prepare\`. Default: generated images

@@ -6,8 +6,8 @@ import { createTuningCache } from '@alex/tensor/kernels';
 import { type CompileOptions, tuneNetwork } from '@alex/tensor/network';
 
 /**
- * Has a network made of the kernels that a training would have without tuning: those for matrix units are taken once they
- * have come out right. What came out is kept in the folder `ALEX_CACHE`, if that is set.
+ * Makes a network use the same kernels as a training run without tuning: kernels for matrix units are used once their
+ * results have been found right. The results of these checks are stored in the folder `ALEX_CACHE`, if that is set.
  */
 export async function examineKernels(
   description: NetworkDescription,

@@ -14,8 +14,9 @@ const steps = 20;
 const warmUpSteps = 40;
 
 /**
- * Times what the host does for a training step, from the call until the step is handed over, while the adapter is at rest: of
- * images that are on the adapter, and of images that must be brought there. What the adapter computes does not count, so any will do.
+ * Times the host's work for a training step, from the call until the step is submitted, while the adapter is idle: for images
+ * that are already on the adapter, and for images that must be uploaded. The adapter's computation does not count, so any adapter
+ * will do.
  */
 export async function measureHost(gpu: Gpu, { model, batch, repeats, precision }: StepOptions): Promise<Result[]> {
   const description = alexnet({ variant: model as Variant });
@@ -35,7 +36,7 @@ export async function measureHost(gpu: Gpu, { model, batch, repeats, precision }
   return results;
 }
 
-/** Milliseconds for each repeat: the median of its steps, since whatever else the machine does meets some of them. */
+/** Milliseconds for each repeat: the median of its steps, since other work on the machine affects some of them. */
 async function handovers(
   network: Network,
   images: HostTensor | Tensor,
@@ -52,7 +53,7 @@ async function handovers(
   return medians;
 }
 
-/** The milliseconds that it takes to hand a step over. Waits for the step, so that the next one finds the adapter at rest. */
+/** The milliseconds until a step is submitted. Waits for the step, so that the adapter is idle before the next one. */
 async function handover(network: Network, images: HostTensor | Tensor, labels: readonly number[]): Promise<number> {
   const start = performance.now();
   const step = await network.submitStep(images, labels);

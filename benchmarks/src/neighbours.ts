@@ -1,5 +1,5 @@
-// Finds the nearest images in a made index, and compares what is found with brute force in float64. The index is kept where --index
-// says, so that a second run shows what a search alone takes.
+// Finds the nearest images in a generated index, and compares the results with brute force in float64. The index is stored in the
+// file --index, so that a second run times only the search.
 //
 //   npm run bench:neighbours -- --index /tmp/made.index --images 200000 --features 4096 --queries 5
 import { existsSync } from 'node:fs';
@@ -25,7 +25,7 @@ const [images, columns, queries] = [values.images, values.features, values.queri
 const path = values.index;
 const classes = 1000;
 
-/** What a ReLU leaves of normal-like values, half of them zeros; depends on nothing but the number. */
+/** Values like those after a ReLU, half of them zeros; they depend only on the number. */
 function add(target: Float32Array, at: number, seed: number, scale: number): void {
   let state = Math.imul(seed + 1, 0x9e3779b1) | 1;
   for (let i = 0; i < columns; i++) {
@@ -37,7 +37,10 @@ function add(target: Float32Array, at: number, seed: number, scale: number): voi
 }
 
 const vector = new Float32Array(columns);
-/** The features of an image, float32: its class's and its own. Every thousandth is a twin, or nearly one, of the one before. */
+/**
+ * The features of an image, float32: those of its class and its own. Every thousandth image is equal, or nearly equal, to the
+ * previous one.
+ */
 function featuresOf(image: number, target: Float32Array, at: number): void {
   const twin = image % 1000 === 999;
   const nearly = image % 2000 === 1999;
@@ -46,13 +49,13 @@ function featuresOf(image: number, target: Float32Array, at: number): void {
   add(vector, 0, own % classes, 1e-4);
   add(vector, 0, classes + own, 5e-5);
   for (let i = 0; i < columns; i++) {
-    // Less than halves can tell apart.
+    // Less than the precision of halves.
     const factor = nearly ? 1 + 1e-6 : 1;
     target[at + i] = Math.max(0, vector[i]! * factor);
   }
 }
 
-/** Near image 998's own, to which 999 is a twin, and near others of the sort. */
+/** Near image 998, which equals 999, and near other such images. */
 const queryOf = (query: number) => {
   const own = new Float32Array(columns);
   featuresOf((998 + 1000 * query) % images, own, 0);
@@ -64,7 +67,7 @@ function say(what: string, begin: { wall: number; cpu: NodeJS.CpuUsage }): void 
   const { user, system } = process.cpuUsage(begin.cpu);
   const seconds = (value: number) => `${value.toFixed(1)} s`;
   console.log(
-    `${what}: ${seconds((performance.now() - begin.wall) / 1000)} by the clock, ${seconds((user + system) / 1e6)} at work; ` +
+    `${what}: ${seconds((performance.now() - begin.wall) / 1000)} by the clock, ${seconds((user + system) / 1e6)} of CPU time; ` +
       `at most ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB so far`,
   );
 }

@@ -20,7 +20,7 @@ export interface ParentOptions {
 }
 
 /**
- * Runs the short benchmark here and in the parent commit, in turns on the same machine, and prints the comparison.
+ * Runs the short benchmark here and in the parent commit, alternately on the same machine, and prints the comparison.
  * Timings never fail a change: if something prevents the comparison, the reason is printed instead.
  */
 export async function compareWithParent({ root, rounds, install, bench }: ParentOptions): Promise<string> {
@@ -41,7 +41,7 @@ export async function compareWithParent({ root, rounds, install, bench }: Parent
     // The first one to run fills the driver's cache of compiled kernels for the other.
     const comparisons = compareResults(pooled(before), pooled(now)).filter(({ name }) => name !== 'first step');
     const table = formatComparison(comparisons);
-    return `The parent commit ${parent.slice(0, 10)} and this one, in turns, ${rounds} times each:\n${table}`;
+    return `The parent commit ${parent.slice(0, 10)} and this one, alternately, ${rounds} times each:\n${table}`;
   } catch (error) {
     return `The parent commit ${parent.slice(0, 10)} was not compared: ${reasonOf(error)}`;
   } finally {

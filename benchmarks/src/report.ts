@@ -9,7 +9,10 @@ export interface Result {
   readonly medianMs: number;
   readonly fastestMs: number;
   readonly slowestMs: number;
-  /** Multiply-adds per second of products, bytes per second of everything else, images per second of whole steps; null where it took no measurable time. */
+  /**
+   * Multiply-adds per second of products, bytes per second of everything else, images per second of whole steps; null if it took
+   * no measurable time.
+   */
   readonly rate: number | null;
   readonly unit: 'multiply-adds/s' | 'bytes/s' | 'images/s';
   /** The least time that the adapter would need, given what bounds the kernel, as a fraction of the time it took. */

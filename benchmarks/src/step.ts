@@ -49,7 +49,7 @@ export async function measureStep(
   const count = Math.ceil(repeatMs / (await warmUp(network, labels)));
   const steps: number[] = [];
   const profiles: Profile[] = [];
-  // In turns, so that other work on the machine affects both.
+  // Alternately, so that other work on the machine affects both.
   for (let time = 0; time < repeats; time++) {
     steps.push(await stepAmongOthers(network, labels, count));
     if (gpu.features.has('timestamp-query')) profiles.push(await network.profile(images, labels));
@@ -64,8 +64,8 @@ export async function measureStep(
 }
 
 /**
- * Takes steps until the adapter is at work as it is in the middle of a training; gives what one takes, about: no less than the
- * host needs to hand it over, however fast the adapter is.
+ * Takes steps until the adapter is in the same state as in the middle of training; returns the approximate time of a step,
+ * which is at least the time that the host needs to submit it.
  */
 async function warmUp(network: Network, labels: readonly number[]): Promise<number> {
   const start = performance.now();

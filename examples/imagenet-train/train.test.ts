@@ -48,7 +48,7 @@ describe('train.mjs', () => {
     expect(await main([...args, '--dry-run'], command)).toBe(0);
     expect(said.map((line) => line.startsWith('#'))).toEqual([true, true, false, false]);
 
-    // A training that was stopped early resumes.
+    // A training run that was stopped early resumes.
     await rm(join(run, 'weights.safetensors'));
     said.splice(0);
     expect(await main([...args, '--dry-run'], command)).toBe(0);

@@ -4,7 +4,7 @@
  *   node --conditions=@alex/source --import tsx scripts/cluster/scaling.mjs [SECONDS] [IMAGES] [MICRO_BATCHES]
  *
  * SECONDS is the time that IMAGES take on one card (default: 0.0120 and 128, measured on an NVIDIA H200 in float32). With
- * MICRO_BATCHES (default: 1), each card computes that many times IMAGES a step; gradients travel once, during the last.
+ * MICRO_BATCHES (default: 1), each card computes that many times IMAGES per step; gradients travel once, during the last.
  */
 import { alexnet } from '@alex/model-alexnet';
 import { predictAlone, predictSteps } from '@alex/multi-gpu';

@@ -8,7 +8,7 @@ import { kernelPackages, otherPackages, planOf } from './plan.js';
 const packages = fileURLToPath(new URL('../../../packages', import.meta.url));
 const places = { out: '/out', cache: '/cache' };
 
-/** The tests beside the README snippets cover what the snippets open. */
+/** The tests other than README snippets cover everything that the snippets open. */
 const opensAnAdapter = /\b(testGpu|describeLayer|openGpu|networkCommand)\(/;
 
 test('every package whose tests open an adapter is tested', () => {

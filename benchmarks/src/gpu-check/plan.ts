@@ -110,7 +110,7 @@ function stepTask(asked: StepAsked, { out, cache }: Places): Task {
         ...['--step', ...options, '--repeats', '9', '--json', file],
         ...(tuned ? ['--tunings', tuningsFile(asked, cache)] : []),
       ],
-      // What one step finds out of kernels for matrix units, the next one knows.
+      // The next step uses the results of one step's checks of kernels for matrix units.
       environment: { ALEX_CACHE: cache },
     },
     limit: 70,

@@ -38,7 +38,7 @@ describe('a command that', () => {
     });
   });
 
-  test('takes too long is ended, deaf or not, with what it started; what it printed counts', async () => {
+  test('takes too long is ended with its children, even if it ignores signals; its output counts', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const pipe = namedPipe(join(folder, 'deaf'));
     const running = run(`exec 3> ${pipe.path}; trap '' INT TERM; echo told; echo told >&3; sleep 1000 & wait`, 2000);
@@ -48,13 +48,13 @@ describe('a command that', () => {
     await pipe.ended;
   });
 
-  test('leaves something running does not leave it to those that come after', async () => {
+  test('leaves processes running does not leave them to later commands', async () => {
     const pipe = namedPipe(join(folder, 'left'));
     expect(await run(`exec 3> ${pipe.path}; sleep 1000 > /dev/null 2>&1 &`)).toMatchObject({ outcome: 'done' });
     await pipe.ended;
   });
 
-  test('is asked to end before its time is up can say what it knows', async () => {
+  test('is asked to end before its time is up can report its findings', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const pipe = namedPipe(join(folder, 'asked'));
     const script = `process.on('SIGINT', () => { console.log('saved'); process.exit(130); });

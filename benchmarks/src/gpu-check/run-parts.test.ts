@@ -88,7 +88,7 @@ test('a task has its limit, a part its time, and the parts after it theirs', asy
   expect(passed(reports[0]!.finding)).toBe(1);
 });
 
-test('who is asked to end and says what it found is done; who says nothing is not', async () => {
+test('a task that is asked to end and reports findings is done; one that reports none is not', async () => {
   const asked = { signal: 'SIGINT', graceMs: 59_000 } as const;
   const pipes = ['telling', 'silent'].map((name) => namedPipe(join(out, name)));
   const of = (name: string, pipe: NamedPipe, words: string) => {

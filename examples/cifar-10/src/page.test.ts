@@ -39,7 +39,7 @@ describe('cifar10Page', () => {
     const page = cifar10Page([summaryOf('cifar-80sec'), { ...second, test: { ...second.test!, error: 0.27 } }]);
     expect(page).toContain('| `cifar-80sec` | 26% | 26.0% (25.0% to 27.0%) | 10 | 1, 2 | 1.0 (0.5 to 1.5) |');
     expect(page).toContain('| `cifar-18pct` | 18% | not finished | - | - | - |');
-    expect(page).toContain('Not begun: `cifar-18pct`, `cifar-13pct`, `cifar-11pct`.');
+    expect(page).toContain('Not started: `cifar-18pct`, `cifar-13pct`, `cifar-11pct`.');
   });
 
   it('does not take a training for finished that was not, or was not tested at its end', () => {
@@ -60,14 +60,14 @@ describe('cifar10Page', () => {
       epochs: 10,
       validations: [validation(5, 0.38), validation(10, 0.32)],
     });
-    expect(cifar10Page([plain])).toContain('They were not compared yet.');
-    expect(cifar10Page([plain, { ...normalized, seed: 2 }])).toContain('They were not compared yet.');
+    expect(cifar10Page([plain])).toContain('They have not been compared yet.');
+    expect(cifar10Page([plain, { ...normalized, seed: 2 }])).toContain('They have not been compared yet.');
     expect(cifar10Page([plain, normalized])).toContain('| 1 | 10 | held out | 35.0% | 32.0% | 3.0 points |');
   });
 
-  it('has no word of partial results once all is there', () => {
+  it('does not mention partial results once all results are there', () => {
     const all = ['cifar-80sec', 'cifar-18pct', 'cifar-13pct', 'cifar-11pct'].map((net) => summaryOf(net));
-    expect(cifar10Page(all)).not.toMatch(/Partial|not finished|Under way/);
+    expect(cifar10Page(all)).not.toMatch(/Partial|not finished|In progress/);
   });
 });
 

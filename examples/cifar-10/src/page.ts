@@ -1,22 +1,22 @@
 import { type Net, nets } from './nets.js';
 import type { Summary, Validation } from './summary.js';
 
-/** Whose difference the paper gives for normalization (section 3.3). */
+/** The networks whose difference the paper attributes to normalization (section 3.3). */
 const [without, withNormalization] = ['cifar-13pct', 'cifar-11pct'] as const;
 
-/** Writes the page of the results, from the summaries alone: what is there, and what is not. */
+/** Writes the page of the results from the summaries alone, including which results are missing. */
 export function cifar10Page(summaries: readonly Summary[]): string {
   const adapters = [...new Set(summaries.map(({ adapter }) => adapter))];
-  return `# CIFAR-10: cuda-convnet's networks beside their published errors
+  return `# CIFAR-10: cuda-convnet's networks compared with their published errors
 
-<!-- Made by \`npm run results -w cifar-10\` from cifar-10.jsonl; a test holds it against it. -->
+<!-- Made by \`npm run results -w cifar-10\` from cifar-10.jsonl; a test checks this. -->
 
 | network | published | ours | epochs | seeds | hours |
 |---|---|---|---|---|---|
 ${nets.map((net) => netLine(net, finishedOf(net, summaries))).join('\n')}
 
-Errors on the 10,000 test images, of trainings that went their whole length. Published: the names of cuda-convnet's files
-(2011), and for \`${without}\` its page on methodology. Hours are those of the steps, on a machine with other work.
+Errors on the 10,000 test images, of completed training runs. Published errors: the names of cuda-convnet's files
+(2011), and for \`${without}\` its page on methodology. Hours count only the steps, on a machine with other work.
 
 ${unfinishedPart(summaries)}
 ## Normalization
@@ -25,19 +25,19 @@ ${normalizationPart(summaries)}
 
 ## How they are trained
 
-| network | stages: epochs, images, rate | tested by |
+| network | stages: epochs, images, rate | tested with |
 |---|---|---|
 ${nets.map(({ name, stages, views }) => `| \`${name}\` | ${stages.map(stageText).join('; ')} | ${views === 1 ? 'the whole image' : 'ten views'} |`).join('\n')}
 
-- Rates, decays and the numbers of epochs are those of cuda-convnet's files. Where images were held out there, so they are here: the last fifth (10,064 of the
-  50,000; the file of 10,000 there), until all are learnt from. Crops of 24 pixels and reflections for the last two, none for the first two.
-- Of a training that is under way, the error is that of the centre of each image, held out or test as said.
+- Learning rates, decays and numbers of epochs are those of cuda-convnet's files. If images were held out there, they are held out here: the last fifth
+  (10,064 of the 50,000; there, the file of 10,000), until the stage that trains on all. Crops of 24 pixels and flips for the last two, none for the first two.
+- For training runs in progress, the error is that of the centre of each image, held out or test as stated.
 - Adapter: ${adapters.join('; ') || 'none yet'}.
 
-## Again
+## How to reproduce it
 
 \`\`\`sh
-npm start -w cifar-10                             # prepares CIFAR-10, trains, tests; goes on where it was stopped
+npm start -w cifar-10                             # prepares CIFAR-10, trains, tests; resumes if it was stopped
 npm run results -w cifar-10 -- --runs RUNS        # this page and cifar-10.jsonl; RUNS is the folder of the runs
 \`\`\`
 `;
@@ -77,7 +77,7 @@ function unfinishedPart(summaries: readonly Summary[]): string {
   });
   const begun = new Set(summaries.map(({ net }) => net));
   const notBegun = missing.filter(({ name }) => !begun.has(name)).map(({ name }) => `\`${name}\``);
-  return `**Partial results.** ${notBegun.length > 0 ? `Not begun: ${notBegun.join(', ')}. ` : ''}${lines.length > 0 ? 'Under way, with what they reached:' : ''}
+  return `**Partial results.** ${notBegun.length > 0 ? `Not started: ${notBegun.join(', ')}. ` : ''}${lines.length > 0 ? 'In progress, with the errors so far:' : ''}
 ${
   lines.length > 0
     ? `
@@ -90,9 +90,9 @@ ${lines.join('\n')}
 }
 
 /**
- * Two trainings of the same seed at the last epoch at which both were evaluated on the same images.
+ * Two runs with the same seed, at the last epoch at which both were evaluated on the same images.
  *
- * @returns nothing where there is no such epoch
+ * @returns undefined if there is no such epoch
  */
 export function atEqualEpochs(one: Summary, other: Summary): { one: Validation; other: Validation } | undefined {
   const pairs = one.validations.flatMap((validation) => {
@@ -106,7 +106,7 @@ export function atEqualEpochs(one: Summary, other: Summary): { one: Validation; 
 
 function normalizationPart(summaries: readonly Summary[]): string {
   const claim = `The paper says that normalization lowers the error of a four-layer network on CIFAR-10 from 13% to 11% (section 3.3): \`${without}\` and \`${withNormalization}\`, which
-differ in the width of their third layer and in the last one's decay as well.`;
+also differ in the width of their third layer and in the decay of the last one.`;
   const lines = summaries
     .filter(({ net }) => net === without)
     .flatMap((plain) => {
@@ -118,8 +118,8 @@ differ in the width of their third layer and in the last one's decay as well.`;
         `| ${plain.seed} | ${pair.one.epoch} | ${heldOutText(pair.one)} | ${percent(pair.one.error)} | ${percent(pair.other.error)} | ${difference.toFixed(1)} points |`,
       ];
     });
-  if (lines.length === 0) return `${claim} They were not compared yet.`;
-  return `${claim} At equal epochs, seeds and rates, by the centre of each image:
+  if (lines.length === 0) return `${claim} They have not been compared yet.`;
+  return `${claim} At equal epochs, seeds and learning rates, with the centre of each image:
 
 | seed | epochs | images | without | with | difference |
 |---|---|---|---|---|---|

@@ -1,4 +1,5 @@
-// Writes docs/results/cifar-10.md from cifar-10.jsonl beside it; with --runs, cifar-10.jsonl from the runs first.
+// Writes docs/results/cifar-10.md from cifar-10.jsonl next to it; with --runs, first writes cifar-10.jsonl from the
+// runs.
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { cifar10Page } from './page.js';

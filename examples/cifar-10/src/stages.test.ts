@@ -30,14 +30,14 @@ describe('nets', () => {
     }
   });
 
-  it('holds a fifth out where the recipe says that 2012 did', async () => {
+  it('holds out a fifth if the recipe says that this was done in 2012', async () => {
     for (const { name, stages } of nets) {
       const { about } = await recipeOf(name);
       expect(stages.some(({ images }) => images === 'four-fifths')).toBe(/held out/.test(about ?? ''));
     }
   });
 
-  it('evaluates at the ends of epochs, whatever they learn from', () => {
+  it('evaluates at the ends of epochs, for both numbers of images', () => {
     for (const { evaluateEvery, stages } of nets) {
       for (const { images } of stages) {
         expect(evaluateEvery % Math.floor(folders[images].images / 128)).toBe(0);
@@ -45,7 +45,7 @@ describe('nets', () => {
     }
   });
 
-  it('are all among the tasks, to their ends', () => {
+  it('are all trained to their ends', () => {
     const whole = tasks.filter(({ epochs }) => epochs === undefined).map(({ net }) => net.name);
     expect(new Set(whole)).toEqual(new Set(nets.map(({ name }) => name)));
   });
@@ -56,7 +56,7 @@ describe('placeStages', () => {
     expect(placeStages(taskOf('cifar-13pct'), folders).map(({ end }) => end)).toEqual([31_200, 46_800, 50_700, 54_600]);
   });
 
-  it('cuts off what a task does not reach', () => {
+  it('omits stages that a task does not reach', () => {
     const ends = (epochs: number) =>
       placeStages({ ...taskOf('cifar-13pct'), epochs }, folders).map((stage) => [stage.epochs, stage.end]);
     expect(ends(20)).toEqual([[20, 6240]]);
@@ -69,7 +69,7 @@ describe('placeStages', () => {
 });
 
 describe('epochsAt', () => {
-  it('counts epochs of either number of images', () => {
+  it('counts epochs for both numbers of images', () => {
     const stages = placeStages(taskOf('cifar-13pct'), folders);
     expect(epochsAt(stages, 0)).toBe(0);
     expect(epochsAt(stages, 156)).toBe(0.5);
@@ -86,13 +86,13 @@ describe('trainArguments', () => {
     return trainArguments(task, stage, { run: 'RUN', folders, isFirst: index === 0 }).join(' ');
   };
 
-  it('leaves a schedule to the recipe that has one', () => {
+  it('leaves the schedule to a recipe that has one', () => {
     expect(argumentsOf('cifar-80sec', 0)).toBe(
       'train --run RUN --resume --recipe cifar-80sec --seed 1 --data data/all --steps 3900 --evaluate-every 390 --checkpoint-every 100',
     );
   });
 
-  it('takes the held-out images in and lowers the rate, as it was done by hand', () => {
+  it('adds the held-out images and lowers the learning rate, as was done by hand', () => {
     expect(argumentsOf('cifar-13pct', 0)).toMatch(
       /--data data\/four-fifths .*--schedule constant --learning-rate 0.001$/,
     );

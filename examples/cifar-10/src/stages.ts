@@ -4,17 +4,17 @@ import type { Images, Net, Stage, Task } from './nets.js';
 /** The paper's, and cuda-convnet's. */
 export const batch = 128;
 
-/** A stage with its place in the training. */
+/** A stage with its position in the training run. */
 export interface PlacedStage extends Stage {
   readonly stepsPerEpoch: number;
-  /** Steps of the whole training when it ends. */
+  /** Total steps at its end. */
   readonly end: number;
 }
 
-/** A folder of prepared images for each part of a training, and how many there are to learn from. */
+/** A folder of prepared images for each kind of stage, and its number of training images. */
 export type Folders = Readonly<Record<Images, { readonly path: string; readonly images: number }>>;
 
-/** Puts a training's stages one after another, in steps; those that a task does not reach are cut off. */
+/** Lines up the stages of a training run, in steps; those that a task does not reach are cut off. */
 export function placeStages({ net, epochs = Number.POSITIVE_INFINITY }: Task, folders: Folders): PlacedStage[] {
   let end = 0;
   let left = epochs;
@@ -27,7 +27,7 @@ export function placeStages({ net, epochs = Number.POSITIVE_INFINITY }: Task, fo
   });
 }
 
-/** Epochs after so many steps, whatever the number of images in each. */
+/** Epochs after this many steps, although stages have different numbers of images. */
 export function epochsAt(stages: readonly PlacedStage[], step: number): number {
   let begin = 0;
   let epochs = 0;
@@ -39,8 +39,8 @@ export function epochsAt(stages: readonly PlacedStage[], step: number): number {
 }
 
 /**
- * The arguments of `alexnet` that train a run to the end of a stage. They can be repeated: what they change of the run that was
- * there before, they change once.
+ * The arguments of `alexnet` that train a run to the end of a stage. They can be repeated: changes to the existing run are made
+ * only once.
  */
 export function trainArguments(
   { net, seed }: Task,
@@ -52,7 +52,7 @@ export function trainArguments(
     ...['train', '--run', run, '--resume', '--recipe', net.name, '--seed', `${seed}`],
     ...['--data', folders[images].path, '--steps', `${end}`],
     ...['--evaluate-every', `${net.evaluateEvery}`, '--checkpoint-every', '100'],
-    // Where somebody lowered the rate by hand in 2012, so does the next stage; other recipes have a schedule.
+    // If the learning rate was lowered by hand in 2012, the next stage does so; other recipes have a schedule.
     ...(isByHand(net) ? ['--schedule', 'constant'] : []),
     ...(learningRate === undefined ? [] : ['--learning-rate', `${learningRate}`]),
     ...(isFirst ? [] : ['--data-changed']),

@@ -26,7 +26,7 @@ const metrics = [
 ];
 
 describe('summarize', () => {
-  it('counts epochs by the stages, and says what was held out', () => {
+  it('counts epochs by stage, and says which images were held out', () => {
     const { epochs, wholeEpochs, validations, seconds, adapter } = summarize(notes, metrics);
     expect({ epochs, wholeEpochs, seconds, adapter }).toEqual({
       ...{ epochs: 3.33, wholeEpochs: 4, seconds: 16, adapter: 'a and b' },
@@ -37,20 +37,20 @@ describe('summarize', () => {
     ]);
   });
 
-  it('notes which weights were tested', () => {
+  it('records which weights were tested', () => {
     const evaluation = { views: 10, images: 10_000, top1Error: 0.126, loss: 0.42391, learnt: { step: 10 } };
     expect(summarize(notes, metrics, evaluation).test).toEqual({
       ...{ epochs: 4, views: 10, images: 10_000, error: 0.126, loss: 0.4239 },
     });
   });
 
-  it('has something to say of a run that has only begun', () => {
+  it('summarizes a run that has only started', () => {
     expect(summarize(notes, [])).toMatchObject({ epochs: 0, validations: [], seconds: 0 });
   });
 });
 
 describe('readSummaries', () => {
-  it('leaves out what has notes and no run yet, and finds nothing where there is no folder', async () => {
+  it('omits notes without a run, and is empty if there is no folder', async () => {
     const runs = await mkdtemp(join(tmpdir(), 'alex-cifar-10-'));
     try {
       await writeFile(join(runs, 'cifar-13pct-seed2.json'), JSON.stringify(notes));

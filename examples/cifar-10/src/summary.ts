@@ -4,41 +4,41 @@ import { type Metrics, RunDirectory } from '@alex/trainer';
 import type { Images } from './nets.js';
 import { batch, epochsAt, type PlacedStage } from './stages.js';
 
-/** What the driver notes of a run beside what the trainer writes. */
+/** What this script records about a run, besides what the trainer writes. */
 export interface RunNotes {
   readonly net: string;
   readonly seed: number;
-  /** Of the whole training. */
+  /** Of the whole training run. */
   readonly stages: readonly PlacedStage[];
   readonly adapters: readonly string[];
 }
 
-/** The file of a run's notes, beside its directory, which the trainer wants to itself when it begins. */
+/** The file of a run's notes, next to its directory, which must be empty when training starts. */
 export const notesFileOf = (run: string) => `${run}.json`;
-/** What `alexnet evaluate --json` said of the test images. */
+/** The result of `alexnet evaluate --json` for the test images. */
 export const testFile = 'test.json';
 
-/** An evaluation during the training, of the centre of each image. */
+/** An evaluation during training, with the centre of each image. */
 export interface Validation {
   readonly epoch: number;
-  /** What the network learnt from; held out were the last fifth, or the test images. */
+  /** The training images; the last fifth or the test images were held out. */
   readonly images: Images;
   readonly error: number;
   readonly loss: number;
-  /** Mean training error since the evaluation before. */
+  /** Mean training error since the previous evaluation. */
   readonly trainingError: number;
 }
 
-/** What is kept of a run: enough for the table and its check. */
+/** The stored summary of a run: enough for the table and its check. */
 export interface Summary {
   readonly net: string;
   readonly seed: number;
   readonly adapter: string;
-  /** Epochs that were trained, of how many. */
+  /** Trained epochs, and planned ones. */
   readonly epochs: number;
   readonly wholeEpochs: number;
   readonly validations: readonly Validation[];
-  /** The test images, of the network as it was after so many epochs. */
+  /** The result on the test images, after this many epochs. */
   readonly test?: {
     readonly epochs: number;
     readonly views: number;
@@ -46,11 +46,11 @@ export interface Summary {
     readonly error: number;
     readonly loss: number;
   };
-  /** Time in steps, whatever else the machine did meanwhile. */
+  /** Time in steps, including the effect of other work on the machine. */
   readonly seconds: number;
 }
 
-/** The summaries of all runs in a folder, in the order of their names; none where there is no such folder. */
+/** The summaries of all runs in a folder, in the order of their names; empty if there is no such folder. */
 export async function readSummaries(runs: string): Promise<Summary[]> {
   const names = await readdir(runs).catch((): string[] => []);
   const directories = names
@@ -67,7 +67,7 @@ async function readSummary(run: string): Promise<Summary | undefined> {
   return summarize(notes, metrics, await readJson<EvaluationOutput>(join(run, testFile)));
 }
 
-/** Of what `alexnet evaluate --json` prints, what is used. */
+/** The fields of `alexnet evaluate --json` that are used. */
 export interface EvaluationOutput {
   readonly views: number;
   readonly images: number;
@@ -76,7 +76,7 @@ export interface EvaluationOutput {
   readonly learnt: { readonly step: number };
 }
 
-/** Makes a summary of what a run's files hold. */
+/** Summarizes a run's files. */
 export function summarize(notes: RunNotes, metrics: readonly Metrics[], test?: EvaluationOutput): Summary {
   const { net, seed, stages, adapters } = notes;
   const steps = metrics.filter(({ split }) => split === 'train');
@@ -115,7 +115,7 @@ function rounded(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }
 
-/** Reads a file of JSON; nothing where it is not there, or was cut off while it was written. */
+/** Reads a JSON file; undefined if it does not exist, or is truncated. */
 export async function readJson<Content>(file: string): Promise<Content | undefined> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as Content;

@@ -24,9 +24,9 @@ const net: Net = {
 };
 
 let runs: string;
-/** Whatever was asked of the command, in its words that matter. */
+/** The calls of the command, reduced to the essential words. */
 let asked: string[];
-/** The step at which the training is stopped. */
+/** The step at which training is stopped. */
 let stopAt: number;
 
 beforeEach(async () => {
@@ -36,7 +36,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(runs, { recursive: true }));
 
-/** Stands for the command: keeps checkpoints as it does, and learns nothing. */
+/** Replaces the command: it keeps checkpoints in the same way, but does not train. */
 async function alexnet(args: readonly string[]): Promise<{ code: number; result: string }> {
   const option = (name: string) => args[args.indexOf(name) + 1]!;
   const path = option('--run');
@@ -84,14 +84,14 @@ describe('advance', () => {
     expect(await readSummaries(runs)).toMatchObject([{ net: 'cifar-13pct', seed: 1, adapter: 'test', wholeEpochs: 7 }]);
   });
 
-  it('does nothing twice', async () => {
+  it('repeats nothing', async () => {
     await advance({ net, seed: 1 }, settingOf());
     asked = [];
     expect(await advance({ net, seed: 1 }, settingOf())).toBe(0);
     expect(asked).toEqual([]);
   });
 
-  it('goes on where it was stopped', async () => {
+  it('resumes where it was stopped', async () => {
     stopAt = 6;
     expect(await advance({ net, seed: 1 }, settingOf())).toBe(130);
     expect(asked).toEqual(['train FOUR to 4, rate 0.001', 'train ALL to 8, rate -, changed']);
@@ -101,7 +101,7 @@ describe('advance', () => {
     expect(asked[0]).toBe('train ALL to 8, rate -, changed');
   });
 
-  it('tests a part of a training, and again at its end', async () => {
+  it('tests a part of a training run, and again at its end', async () => {
     expect(await advance({ net, seed: 1, epochs: 3 }, settingOf())).toBe(0);
     expect(await advance({ net, seed: 1 }, settingOf())).toBe(0);
     expect(await advance({ net, seed: 1, epochs: 3 }, settingOf())).toBe(0);

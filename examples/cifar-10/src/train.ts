@@ -6,20 +6,20 @@ import type { Net, Task } from './nets.js';
 import { type Folders, type PlacedStage, placeStages, trainArguments } from './stages.js';
 import { type EvaluationOutput, notesFileOf, type RunNotes, readJson, testFile } from './summary.js';
 
-/** What all runs share. */
+/** The settings that all runs share. */
 export interface Setting {
   readonly folders: Folders;
   /** The folder of the run directories. */
   readonly runs: string;
   /** A part of the adapter's name. Default: the best one. */
   readonly adapter?: string | undefined;
-  /** Runs `alexnet` with these arguments, and gives its exit code and what it printed as its result. */
+  /** Runs `alexnet` with these arguments, and returns its exit code and its printed result. */
   alexnet(args: readonly string[]): Promise<{ readonly code: number; readonly result: string }>;
   say(line: string): void;
 }
 
 /**
- * Trains a run as far as a task says, from where it stands, and tests it there.
+ * Trains a run from its current state as far as a task says, and tests it there.
  *
  * @returns the exit code of the first command that failed, or 0
  */
@@ -40,7 +40,7 @@ export async function advance(task: Task, setting: Setting): Promise<number> {
   return test(net, run, stages, setting, onAdapter);
 }
 
-/** Tests a run, unless that was done of the weights that it has. */
+/** Tests a run, unless its current weights were already tested. */
 async function test(
   { views }: Net,
   run: string,
@@ -50,7 +50,7 @@ async function test(
 ): Promise<number> {
   const file = join(run, testFile);
   const before = await readJson<EvaluationOutput>(file);
-  // A later part of the training may have begun already.
+  // A later part of the training run may have started already.
   if ((before?.learnt.step ?? 0) >= stages.at(-1)!.end) return 0;
   say(`${run}: ${views} views of the test images`);
   const { code, result } = await alexnet([

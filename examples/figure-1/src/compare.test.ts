@@ -3,7 +3,7 @@ import { compare, spreadOf } from './compare.js';
 import { type Curve, epochsTo } from './curve.js';
 import { fallingCurve } from './testing.js';
 
-/** A straight line that reaches 25% after so many epochs, on its own half of the last one. */
+/** A straight line that reaches 25% after this many epochs. */
 function arriving(activation: 'relu' | 'tanh', epochs: number, options: { seed?: number; learningRate?: number } = {}) {
   const slope = (0.9 - 0.25) / epochs;
   const errors = Array.from({ length: Math.ceil(epochs + 0.5) }, (_, epoch) => 0.9 - slope * (epoch + 0.5));
@@ -37,7 +37,7 @@ describe('compare', () => {
     expect(rows[1]!.ratio!.mean).toBeCloseTo(6, 6);
   });
 
-  it('says of a run that has not arrived what it takes at least', () => {
+  it('gives a lower bound for a run that has not reached the target', () => {
     const [, tanh] = compare(
       [arriving('relu', 5), fallingCurve('tanh', { epochs: 20, share: 0.02 })],
       ['relu', 'tanh'],
@@ -47,7 +47,7 @@ describe('compare', () => {
     expect(tanh!.arrivals).toEqual([{ seed: 1, trained: 20, error: 0.9 * 0.98 ** 20 }]);
   });
 
-  it('says nothing of seeds that ReLU does not have, or of activations that have no run', () => {
+  it('omits seeds that ReLU does not have, and activations without a run', () => {
     const rows = compare([arriving('relu', 5), arriving('tanh', 30, { seed: 2 })], ['relu', 'tanh', 'logistic']);
     expect(rows.map(({ activation }) => activation)).toEqual(['relu']);
   });
@@ -71,7 +71,7 @@ describe('spreadOf', () => {
 });
 
 describe('the curves of these tests', () => {
-  it('arrive when they say', () => {
+  it('reach the target at the given epochs', () => {
     for (const epochs of [4, 5, 6, 8, 30]) expect(epochsTo(arriving('relu', epochs).errors)).toBeCloseTo(epochs, 9);
   });
 });

@@ -3,20 +3,20 @@ import type { Activation } from './network.js';
 import { seeds } from './plan.js';
 import { bestOf, nextRate, searchError } from './search.js';
 
-/** How fast one run came to the target, or that it did not yet. */
+/** How fast one run reached the target, if it did. */
 export interface Arrival {
   readonly seed: number;
-  /** Epochs to the target, between the epochs' middles. */
+  /** Epochs to the target, interpolated between the middles of epochs. */
   readonly epochs?: number;
   /** The same in steps. */
   readonly iterations?: number;
-  /** Whole epochs that were trained. */
+  /** Trained whole epochs. */
   readonly trained: number;
-  /** Training error of the last of them. */
+  /** Training error of the last one. */
   readonly error?: number;
 }
 
-/** Mean of some numbers, and between which they lie. */
+/** Mean and range of some numbers. */
 export interface Spread {
   readonly mean: number;
   readonly least: number;
@@ -27,25 +27,25 @@ export interface Spread {
 export interface Comparison {
   readonly activation: Activation;
   readonly learningRate: number;
-  /** Whether every rate that the search asks for was tried. */
+  /** Whether the search has tried all rates that it needs. */
   readonly searched: boolean;
   readonly arrivals: readonly Arrival[];
-  /** Of the seeds that arrived. */
+  /** For the seeds that reached the target. */
   readonly iterations?: Spread;
-  /** Iterations divided by ReLU's, of the seeds that both have. */
+  /** Iterations divided by ReLU's, for seeds that both have. */
   readonly ratio?: Spread;
-  /** Where it did not arrive yet: the ratio is more than this. */
+  /** If it has not reached the target yet: a lower bound of the ratio. */
   readonly ratioAbove?: number;
 }
 
-/** Compares each activation's runs at its best rate; those without a run that says something are left out. */
+/** Compares each activation's runs at its best rate; activations without a usable run are omitted. */
 export function compare(curves: readonly Curve[], activations: readonly Activation[]): Comparison[] {
   const rows = activations.flatMap((activation) => ofActivation(curves, activation));
   const relu = rows.find(({ activation }) => activation === 'relu');
   return rows.map((row) => ({ ...row, ...(relu && row !== relu && ratioOf(row, relu)) }));
 }
 
-/** Mean, least and most; nothing of nothing. */
+/** Mean, minimum and maximum; undefined for an empty list. */
 export function spreadOf(values: readonly number[]): Spread | undefined {
   if (values.length === 0) return undefined;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;

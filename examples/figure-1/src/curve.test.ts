@@ -12,12 +12,12 @@ describe('errorsByEpoch', () => {
     expect(errorsByEpoch(steps, 2)).toEqual([(0.9 + 0.8) / 2, (0.5 + 0.4) / 2]);
   });
 
-  it('leaves validations out', () => {
+  it('ignores validations', () => {
     const lines = [lineOf(1, 0.8), lineOf(1, 0, 'val'), lineOf(2, 0.6)];
     expect(errorsByEpoch(lines, 2)).toEqual([(0.8 + 0.6) / 2]);
   });
 
-  it('gives nothing of an epoch that has only begun', () => {
+  it('ignores an incomplete epoch', () => {
     expect(errorsByEpoch([lineOf(1, 0.8)], 2)).toEqual([]);
   });
 });
@@ -39,12 +39,12 @@ describe('epochsTo', () => {
     expect(epochsTo([0.5, 0.25, 0.4, 0.1])).toBe(1.5);
   });
 
-  it('begins with guessing, where the first epoch is below already', () => {
+  it('starts at the error of guessing if the first epoch is already below', () => {
     expect(epochsTo([0.25])).toBeCloseTo(0.5, 12);
     expect(epochsTo([0.1], 0.5)).toBeCloseTo(0.25, 12);
   });
 
-  it('is nothing where the curve did not come that far', () => {
+  it('is undefined if the curve does not reach the error', () => {
     expect(epochsTo([0.5, 0.3])).toBeUndefined();
     expect(epochsTo([])).toBeUndefined();
   });

@@ -4,24 +4,24 @@ import type { Activation } from './network.js';
 /** The training error at which the paper compares: a quarter of the images. */
 export const target = 0.25;
 
-/** What is kept of a run: enough for the figure, the table and their check. */
+/** The stored summary of a run: enough for the figure, the table and their check. */
 export interface Curve {
   readonly activation: Activation;
   readonly learningRate: number;
   readonly seed: number;
   readonly adapter: string;
   readonly stepsPerEpoch: number;
-  /** Mean training error of each whole epoch; empty where it diverged before the first one ended. */
+  /** Mean training error of each whole epoch; empty if it diverged before the first one ended. */
   readonly errors: readonly number[];
   /** The step at which the loss was no longer finite, or exploded. */
   readonly divergedAt?: number;
-  /** Time in steps, whatever else the machine did meanwhile. */
+  /** Time in steps, including the effect of other work on the machine. */
   readonly seconds: number;
 }
 
 /**
- * The mean training error of each whole epoch. An image counts as it was classified before the step that learnt from it, which is
- * what the 2012 code logs as training error; it costs nothing, and every image counts once.
+ * The mean training error of each whole epoch. An image counts as it was classified before the training step that used it, which
+ * is what the 2012 code logs as training error. It costs nothing, and every image counts once.
  */
 export function errorsByEpoch(metrics: readonly Metrics[], stepsPerEpoch: number): number[] {
   const steps = metrics.filter(({ split }) => split === 'train');
@@ -33,10 +33,10 @@ export function errorsByEpoch(metrics: readonly Metrics[], stepsPerEpoch: number
 }
 
 /**
- * The epoch at which a curve crosses an error, straight between its points. An epoch's mean belongs to the epoch's
- * middle; the curve begins with guessing one of ten classes.
+ * The epoch at which a curve crosses an error, by linear interpolation. An epoch's mean belongs to the epoch's middle; the curve
+ * starts at the error of guessing one of ten classes.
  *
- * @returns nothing where the curve did not come that far
+ * @returns undefined if the curve does not reach the error
  */
 export function epochsTo(errors: readonly number[], error: number = target): number | undefined {
   const points = [{ epoch: 0, error: 0.9 }, ...errors.map((mean, index) => ({ epoch: index + 0.5, error: mean }))];

@@ -21,9 +21,9 @@ const ink = '#1f2328';
 const faint = '#8b949e';
 
 /**
- * Draws training errors by epochs in the form of the paper's Figure 1, a line a run.
+ * Draws training errors by epochs in the form of the paper's Figure 1, one line per run.
  *
- * @param curves those to show; the page shows each activation at its best rate
+ * @param curves the curves to show; the page shows each activation at its best rate
  * @returns SVG
  */
 export function drawFigure(curves: readonly Curve[]): string {
@@ -77,7 +77,7 @@ export function drawFigure(curves: readonly Curve[]): string {
     return (
       chart
         .renderToSVGString()
-        // What the renderer brings are answers to a mouse, in an image that has none.
+        // The renderer adds mouse handling, which a static image does not need.
         .replace(/<style >[\s\S]*?<\/style>/, '')
         // Classes and names that count the images of the process.
         .replaceAll(/ class="[^"]*"/g, '')

@@ -1,4 +1,4 @@
-// Trains what Figure 1 needs, the most valuable first, and goes on where it was stopped.
+// Trains the runs of Figure 1, the most valuable first, and resumes where it was stopped.
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -4,7 +4,7 @@ import { dense } from '@alex/layers-dense';
 import { averagePool, maxPool } from '@alex/pool';
 import { describeNetwork, type NetworkDescription } from '@alex/tensor';
 
-/** The activations that are compared, in the order in which the page lists them. */
+/** The compared activations, in the order of the page. */
 export const activations = { relu, tanh, absTanh, logistic } as const;
 
 export type Activation = keyof typeof activations;
@@ -12,8 +12,8 @@ export type Activation = keyof typeof activations;
 /**
  * The four-layer network of Figure 1: three convolutions and a softmax layer, those of cuda-convnet's 18% net for CIFAR-10
  * without its normalization. The paper does not describe its network further; weights start as in that net's file.
- * Every activation stands before the pooling, where |tanh| belongs (section 3.1); for the others, which rise
- * everywhere, it makes no difference to maxima on which side of the pooling they stand.
+ * Every activation comes before the pooling, as |tanh| does in section 3.1. The others are monotonic, so for max pooling,
+ * the order makes no difference.
  */
 export function figure1Network(activation: Activation, image: readonly number[] = [3, 32, 32]): NetworkDescription {
   const unit = activations[activation];
@@ -24,7 +24,7 @@ export function figure1Network(activation: Activation, image: readonly number[] 
     name: `figure-1-${activation}`,
     input: image,
     layers: [
-      // So small because pixels run from 0 to 255.
+      // This small because pixels range from 0 to 255.
       convolution('conv1', 32, 1e-4),
       unit({ name: `${activation}1` }),
       maxPool({ name: 'pool1', ...window, ties: 'all' }),

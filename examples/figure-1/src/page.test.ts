@@ -31,16 +31,16 @@ describe('docs/results', () => {
 const curves = [fallingCurve('relu', { epochs: 10, share: 0.2 }), fallingCurve('tanh', { epochs: 50, share: 0.03 })];
 
 describe('figure1Page', () => {
-  it('says the ratio first', () => {
+  it('starts with the ratio', () => {
     expect(figure1Page(curves)).toContain('**tanh takes 7.9 times the iterations of ReLU');
   });
 
-  it('says what is missing, and nothing once all is there', () => {
+  it('says which results are missing, until all are there', () => {
     expect(figure1Page([])).toContain('**There is no ratio yet.**');
     const partial = figure1Page(curves);
     expect(partial).toContain('**Partial results.**');
-    expect(partial).toContain("The search of ReLU's rate is unfinished; ReLU has 1 of 3 seeds at 25%");
-    expect(partial).toContain('logistic has not begun');
+    expect(partial).toContain("The search for ReLU's rate is unfinished; ReLU has 1 of 3 seeds at 25%");
+    expect(partial).toContain('logistic has not started');
     const activations = ['relu', 'tanh', 'absTanh', 'logistic'] as const;
     const all = activations.flatMap((activation) => [
       ...[1, 2, 3].map((seed) => fallingCurve(activation, { seed, epochs: 10, share: 0.2 })),
@@ -50,7 +50,7 @@ describe('figure1Page', () => {
     expect(figure1Page(all)).toContain('All runs are finished.');
   });
 
-  it('says how far a run came that has not arrived', () => {
+  it('gives the error so far of a run that has not reached the target', () => {
     const page = figure1Page([curves[0]!, fallingCurve('tanh', { epochs: 20, share: 0.01 })]);
     expect(page).toContain('73.6% after 20');
     expect(page).toMatch(/tanh has not reached 25% training error yet: it takes more than \d/);
@@ -65,7 +65,7 @@ describe('figure1Page', () => {
 describe('drawFigure', () => {
   const figure = drawFigure(curves);
 
-  /** Dashes of the curves, which are wider than axes and ticks; a mark of each stands in the legend. */
+  /** Dashes of the curves, which are wider than axes and ticks; the legend has a mark of each. */
   const dashes = [...figure.matchAll(/<(?:path|polyline)[^>]*stroke-width="1.6"[^>]*>/g)].map(
     ([path]) => /stroke-dasharray="([^"]+)"/.exec(path)?.[1],
   );
@@ -76,7 +76,7 @@ describe('drawFigure', () => {
     expect(figure).not.toContain('logistic');
   });
 
-  it('comes as PNG, twice as large', async () => {
+  it('is also written as PNG, twice as large', async () => {
     const { format, width, height } = await sharp(await pngOf(figure)).metadata();
     expect({ format, width, height }).toEqual({ format: 'png', width: 1280, height: 880 });
   });

@@ -13,7 +13,7 @@ const names: Readonly<Record<Activation, string>> = {
 
 const all = Object.keys(activations) as Activation[];
 
-/** The curves of each activation at its best rate: what the figure shows. */
+/** The curves of each activation at its best rate, for the figure. */
 export function shownCurves(curves: readonly Curve[]): Curve[] {
   const rows = compare(curves, all);
   return curves.filter(({ activation, learningRate }) =>
@@ -21,21 +21,21 @@ export function shownCurves(curves: readonly Curve[]): Curve[] {
   );
 }
 
-/** Writes the page of the results, from the curves alone: what is there, and what is not. */
+/** Writes the page of the results from the curves alone, including which results are missing. */
 export function figure1Page(curves: readonly Curve[]): string {
   const rows = compare(curves, all);
   const adapters = [...new Set(curves.map(({ adapter }) => adapter))];
   const hours = curves.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;
   return `# Figure 1: ReLU against tanh
 
-<!-- Made by \`npm run results -w figure-1\` from figure-1.jsonl; a test holds it against it. -->
+<!-- Made by \`npm run results -w figure-1\` from figure-1.jsonl; a test checks this. -->
 
 ${headline(rows)}
 
 ![Training error by epochs: ReLU solid, tanh dashed](figure-1.svg)
 
-A four-layer network of three convolutions and a softmax layer learns CIFAR-10 until it classifies a quarter of its training images
-wrongly; each activation at the best learning rate of a small search. A line is a run, and each seed has its own. [As PNG](figure-1.png).
+A four-layer network of three convolutions and a softmax layer learns CIFAR-10 until its training error is 25%; each activation uses the
+best learning rate of a small search. Each line is a run with its own seed. [As PNG](figure-1.png).
 
 ${unfinished(rows)}
 
@@ -43,12 +43,12 @@ ${unfinished(rows)}
 |---|---|${seeds.map(() => '---|').join('')}---|---|
 ${rows.map(comparisonLine).join('\n')}
 
-Under a seed stand the epochs to ${share(target)}. The paper says six times for tanh against ReLU, of a network that it does not describe further.
+The columns of the seeds give the epochs to ${share(target)}. The paper reports six times for tanh compared with ReLU, for a network that it does not describe further.
 
 ## The search
 
-Training error after ${searchEpochs} epochs, seed ${seeds[0]}, and epochs to ${share(target)} of the rates that went on. Rates are tried in factors of two from cuda-convnet's 0.001
-until both neighbours of the best are worse; the best two go on.
+Training error after ${searchEpochs} epochs, seed ${seeds[0]}, and epochs to ${share(target)} for the rates that were continued. Rates are tried in factors of two from cuda-convnet's 0.001
+until both neighbours of the best are worse; the best two are continued.
 
 | activation | learning rate | error after ${searchEpochs} epochs | epochs to ${share(target)} |
 |---|---|---|---|
@@ -58,17 +58,17 @@ ${searchLines(curves).join('\n')}
 
 - **Network.** cuda-convnet's 18% net without its normalization: 5 x 5 convolutions of 32, 32 and 64 filters, each with its activation and pooling 3 x 3
   every 2 (maxima, then twice means), and a softmax layer; weights from N(0, 0.0001), then N(0, 0.01), biases 0. No weight decay, no dropout, no crops, no
-  reflections; the mean image is subtracted. Momentum 0.9, batches of 128, biases at twice the rate (as in cuda-convnet's files), the rate constant.
-- **Training error.** Each image counts as it was classified before the step that learnt from it, all 50,000 of an epoch together (but for the 80 that fill
-  no batch). This is what the 2012 code logs; it costs nothing. An epoch's mean lies at the epoch's middle, and the crossing of ${share(target)} is found between the two
-  nearest on a straight line.
-- **Iterations** are steps of 128 images, ${curves[0]?.stepsPerEpoch ?? 390} an epoch. A run that has not arrived after ${mostEpochs} epochs is given up.
-- **Adapter.** ${adapters.join('; ') || 'None yet'}. ${hours.toFixed(1)} hours of steps in all, on a machine that had other work; the time says nothing of the speed.
+  flips; the mean image is subtracted. Momentum 0.9, batches of 128, biases at twice the rate (as in cuda-convnet's files), the rate constant.
+- **Training error.** Each image counts as it was classified before the training step that used it, over all 50,000 images of an epoch (except the 80 that do not
+  fill a batch). The 2012 code logs the same; it costs nothing. An epoch's mean is plotted at the middle of the epoch, and the crossing of ${share(target)} is
+  interpolated linearly between the two nearest.
+- **Iterations** are steps of 128 images, ${curves[0]?.stepsPerEpoch ?? 390} per epoch. A run that has not reached the target after ${mostEpochs} epochs is stopped.
+- **Adapter.** ${adapters.join('; ') || 'None yet'}. ${hours.toFixed(1)} hours of steps in total, on a machine that ran other work, so the time says nothing about the speed.
 
-## Again
+## How to reproduce it
 
 \`\`\`sh
-npm start -w figure-1                              # prepares CIFAR-10 and trains; goes on where it was stopped
+npm start -w figure-1                              # prepares CIFAR-10 and trains; resumes if it was stopped
 npm run results -w figure-1 -- --runs RUNS         # this page, its figure and figure-1.jsonl; RUNS is the folder of the runs
 \`\`\`
 `;
@@ -92,10 +92,10 @@ function between({ least, most }: Spread): string {
 function unfinished(rows: readonly Comparison[]): string {
   const missing = all.flatMap((activation) => {
     const row = rows.find((one) => one.activation === activation);
-    if (!row) return [`${names[activation]} has not begun`];
+    if (!row) return [`${names[activation]} has not started`];
     const arrived = row.arrivals.filter(({ epochs }) => epochs !== undefined).length;
     return [
-      ...(row.searched ? [] : [`the search of ${names[activation]}'s rate is unfinished`]),
+      ...(row.searched ? [] : [`the search for ${names[activation]}'s rate is unfinished`]),
       ...(arrived < seeds.length
         ? [`${names[activation]} has ${arrived} of ${seeds.length} seeds at ${share(target)}`]
         : []),
@@ -131,7 +131,7 @@ function searchLines(curves: readonly Curve[]): string[] {
         const cell = tried
           ? `diverged at step ${curve.divergedAt}`
           : error === undefined
-            ? 'under way'
+            ? 'in progress'
             : share(error, 1);
         return `| ${names[activation]} | ${curve.learningRate} | ${cell} | ${epochs?.toFixed(2) ?? '-'} |`;
       }),

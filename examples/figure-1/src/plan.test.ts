@@ -16,7 +16,7 @@ function trained({ activation, learningRate, seed, epochs }: Task): Curve {
   return end === undefined ? whole : { ...whole, errors: whole.errors.slice(0, end + 1) };
 }
 
-/** Does what the plan says until it says nothing more. */
+/** Follows the plan until nothing is left. */
 function carriedOut(compared: readonly Activation[]): { tasks: Task[]; curves: Curve[] } {
   const tasks: Task[] = [];
   let curves: Curve[] = [];
@@ -35,7 +35,7 @@ function isSameRun(one: Curve, other: Curve): boolean {
 const said = ({ activation, learningRate, seed, epochs }: Task) => `${activation} ${learningRate} ${seed} ${epochs}`;
 
 describe('nextTask', () => {
-  it('gives a ratio first, then searches, then takes the best rates to the target, then the other seeds', () => {
+  it('gets a first ratio, then searches, then trains the best rates to the target, then the other seeds', () => {
     expect(carriedOut(['relu', 'tanh']).tasks.map(said)).toEqual([
       'relu 0.001 1 60',
       'tanh 0.001 1 60',
@@ -66,7 +66,7 @@ describe('nextTask', () => {
     });
   });
 
-  it('gives up a run that takes too long, and one that diverged', () => {
+  it('stops a run that takes too long, and one that diverged', () => {
     const slow = fallingCurve('relu', { epochs: mostEpochs, share: 0.001 });
     const diverged = fallingCurve('relu', { learningRate: 0.002, epochs: 1, divergedAt: 400 });
     expect(nextTask(['relu'], [slow, diverged])).toMatchObject({ learningRate: 0.0005 });

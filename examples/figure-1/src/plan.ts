@@ -2,32 +2,34 @@ import { type Curve, epochsTo } from './curve.js';
 import type { Activation } from './network.js';
 import { bestOf, firstRate, nextRate, ranked, searchEpochs } from './search.js';
 
-/** A curve that does not reach the target by then is given up. */
+/** A run that does not reach the target by then is stopped. */
 export const mostEpochs = 60;
 export const seeds = [1, 2, 3];
-/** So many of the rates that were searched go on to the target: the best after a few epochs need not be the best in the end. */
+/**
+ * The number of searched rates that are trained to the target: the best one after a few epochs need not be the best in the end.
+ */
 const finalists = 2;
 
-/** A run, and how far it is to be trained. */
+/** A run, and how far to train it. */
 export interface Task {
   readonly activation: Activation;
   readonly learningRate: number;
   readonly seed: number;
-  /** To the target, or so many epochs, whichever is first. */
+  /** To the target, or this many epochs, whichever comes first. */
   readonly epochs: number;
 }
 
-/** Whether nothing more is to come of a curve: it reached the target, diverged, or took too long. */
+/** Whether a curve is finished: it reached the target, diverged, or took too long. */
 export function isDone({ errors, divergedAt }: Curve, epochs: number = mostEpochs): boolean {
   return divergedAt !== undefined || errors.length >= epochs || epochsTo(errors) !== undefined;
 }
 
 /**
- * What to do next, the most valuable first: every activation once at the usual rate, so that there is a ratio early; then the
+ * The next task, the most valuable first: every activation once at the usual rate, to get a ratio early; then the
  * searches, the best rates to the target, and the other seeds at the best rate.
  *
- * @param curves what there is by now
- * @returns nothing where all is done
+ * @param curves the curves so far
+ * @returns undefined if everything is done
  */
 export function nextTask(activations: readonly Activation[], curves: readonly Curve[]): Task | undefined {
   for (const candidates of [firstTask, searchTask, finalTask, seedTask]) {

@@ -1,4 +1,5 @@
-// Writes docs/results/figure-1.md and its figure from figure-1.jsonl beside them; with --runs, figure-1.jsonl from the runs first.
+// Writes docs/results/figure-1.md and its figure from figure-1.jsonl next to them; with --runs, first writes figure-1.jsonl from
+// the runs.
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Curve } from './curve.js';
@@ -20,7 +21,7 @@ await writeFile(new URL('figure-1.svg', results), figure);
 await writeFile(new URL('figure-1.png', results), await pngOf(figure));
 await writeFile(new URL('figure-1.md', results), figure1Page(curves));
 
-/** A curve a line; of errors the digits that 50,000 images give. */
+/** One curve per line; errors have the digits that 50,000 images justify. */
 function linesOf(found: readonly Curve[]): string {
   return found
     .map(({ errors, seconds, ...rest }) => ({

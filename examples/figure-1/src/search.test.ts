@@ -20,11 +20,11 @@ function searched(best: number, limit = Number.POSITIVE_INFINITY): Curve[] {
 const rates = (curves: readonly Curve[]) => curves.map(({ learningRate }) => learningRate);
 
 describe('nextRate', () => {
-  it('begins with the rate of the published files', () => {
+  it('starts with the rate of the published files', () => {
     expect(nextRate([])).toBe(0.001);
   });
 
-  it('tries a neighbour on either side where the first rate is the best', () => {
+  it('tries a neighbour on either side if the first rate is the best', () => {
     expect(rates(searched(0.001))).toEqual([0.001, 0.002, 0.0005]);
   });
 
@@ -47,7 +47,7 @@ describe('nextRate', () => {
 });
 
 describe('bestOf', () => {
-  it('is the rate that arrives first, whatever it did after a few epochs', () => {
+  it('is the rate that reaches the target first, whatever its error after a few epochs', () => {
     const quickStart = fallingCurve('relu', { learningRate: 0.002, epochs: 3, share: 0.3 });
     const [slow, fast] = [
       { ...quickStart, errors: [0.5, 0.4, 0.35, 0.34, 0.33, 0.2] },
@@ -57,7 +57,7 @@ describe('bestOf', () => {
     expect(bestOf([slow, fast])).toBe(fast);
   });
 
-  it('is the lowest error after the search while none has arrived', () => {
+  it('is the rate with the lowest error after the search, if none has reached the target', () => {
     const better = fallingCurve('relu', { learningRate: 0.002, epochs: 3, share: 0.2 });
     expect(bestOf([fallingCurve('relu', { epochs: 3 }), better])).toBe(better);
   });

@@ -1,11 +1,11 @@
 import { type Curve, epochsTo } from './curve.js';
 
-/** So long a rate is tried before the better ones go on. */
+/** The epochs for which a rate is tried before the better ones continue. */
 export const searchEpochs = 3;
-/** cuda-convnet's, where every search begins. */
+/** cuda-convnet's rate, where every search starts. */
 export const firstRate = 0.001;
 
-/** The training error after `searchEpochs`, by which rates are compared; of a run that diverged, that of knowing nothing. */
+/** The training error after `searchEpochs`, by which rates are compared; for a run that diverged, the error of guessing. */
 export function searchError({ errors, divergedAt }: Curve): number | undefined {
   return errors[searchEpochs - 1] ?? (divergedAt === undefined ? undefined : 1);
 }
@@ -14,7 +14,7 @@ export function searchError({ errors, divergedAt }: Curve): number | undefined {
  * The rate to try next: factors of two in both directions from the first one, until the error is worse on either side of the best.
  *
  * @param tried curves of one activation and one seed
- * @returns nothing where the best lies between two worse ones
+ * @returns undefined if the best is between two worse ones
  */
 export function nextRate(tried: readonly Curve[]): number | undefined {
   const errors = new Map(tried.map((curve) => [exponentOf(curve.learningRate), searchError(curve)]));

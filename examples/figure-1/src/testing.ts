@@ -6,7 +6,7 @@ import type { Activation } from './network.js';
 const side = 8;
 const bytes = side * side * 3;
 
-/** Dark and bright images, which any network tells apart; eight others of the ten classes have none. */
+/** Dark and bright images, which any network distinguishes; the eight other classes have none. */
 function splitOf(length: number): Split {
   const labels = Uint32Array.from({ length }, (_, image) => image % 2);
   return {

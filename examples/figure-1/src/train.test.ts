@@ -43,7 +43,7 @@ describe('figure1Network', () => {
 });
 
 describe('advance', () => {
-  it('trains so many epochs, and notes the errors and the adapter', async () => {
+  it('trains the given epochs, and records the errors and the adapter', async () => {
     const setting = await settingOf();
     const heard: number[] = [];
     const task = taskOf({ learningRate: 1e-7 });
@@ -55,7 +55,7 @@ describe('advance', () => {
     expect(await readCurves(runs)).toEqual([curve]);
   });
 
-  it('ends where the target is reached, and does nothing more afterwards', async () => {
+  it('ends when the target is reached, and does nothing afterwards', async () => {
     const setting = await settingOf();
     const curve = await advance(taskOf({ epochs: 60 }), setting);
     expect(curve.errors.at(-1)).toBeLessThanOrEqual(0.25);
@@ -66,7 +66,7 @@ describe('advance', () => {
     expect(await readFile(join(runs, name!, 'metrics.jsonl'), 'utf8')).toBe(before);
   });
 
-  it('gives the same curve where it was stopped and continued, as a search and its final do', async () => {
+  it('gives the same curve if it was stopped and continued, like a search and its final run', async () => {
     const setting = await settingOf();
     const task = taskOf({ activation: 'tanh', learningRate: 1e-5 });
     const whole = await advance(task, { ...setting, runs: join(runs, 'whole') });
@@ -87,7 +87,7 @@ describe('advance', () => {
 });
 
 describe('readCurves', () => {
-  it('finds nothing where there is no folder', async () => {
+  it('is empty if there is no folder', async () => {
     expect(await readCurves(join(runs, 'none'))).toEqual([]);
   });
 });

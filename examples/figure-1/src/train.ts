@@ -18,7 +18,7 @@ import { type Curve, errorsByEpoch } from './curve.js';
 import { type Activation, activations, figure1Network } from './network.js';
 import { isDone, mostEpochs, type Task } from './plan.js';
 
-/** What all runs share. */
+/** The settings that all runs share. */
 export interface Setting {
   readonly gpu: Gpu;
   readonly dataset: Dataset;
@@ -26,20 +26,20 @@ export interface Setting {
   readonly runs: string;
   /** Default: 128, the paper's. */
   readonly batch?: number;
-  /** Stops after the steps under way, with everything saved. */
+  /** Stops after the steps in flight, with everything saved. */
   readonly signal?: AbortSignal;
-  /** Hears the curve at the end of each epoch. */
+  /** Called with the curve at the end of each epoch. */
   onEpoch?(curve: Curve): void;
 }
 
 /** Steps between checkpoints: a minute or two on two cores. */
 const checkpointEvery = 100;
-/** Beside what the trainer writes: which adapters a run was computed by. */
+/** A file besides those of the trainer: the adapters that a run was computed on. */
 const adaptersFile = 'adapters.json';
 
 /**
- * Trains a run as far as a task says, from where it stands: whichever comes first of the target, the epochs and a divergence. No
- * crops, no reflections, no weight decay, no dropout, a constant rate.
+ * Trains a run from its current state as far as a task says: to the target, the number of epochs or a divergence, whichever
+ * comes first. No crops, no flips, no weight decay, no dropout, a constant rate.
  */
 export async function advance(task: Task, setting: Setting): Promise<Curve> {
   const { gpu, dataset, runs, signal, onEpoch } = setting;
@@ -92,7 +92,7 @@ export async function advance(task: Task, setting: Setting): Promise<Curve> {
   return readCurve(path);
 }
 
-/** The curves of all runs in a folder, in the order of their names; none where there is no such folder. */
+/** The curves of all runs in a folder, in the order of their names; empty if there is no such folder. */
 export async function readCurves(runs: string): Promise<Curve[]> {
   const names = await readdir(runs).catch(() => []);
   const directories = names.filter((name) => taskPattern.test(name)).sort();

@@ -29,8 +29,8 @@ export interface ImageBatch {
   /** Standard deviation of the random colour shifts in training, instead of the augmenter's own; 0 disables them. */
   readonly colourStrength?: number;
   /**
-   * Of a part of a batch: the image whose crop and flip each has in training. Default: the first one of
-   * its chunk.
+   * For a part of a batch: the image whose crop and flip each image uses in training. Default: the first one of its
+   * chunk.
    */
   readonly sharesWith?: ArrayLike<number>;
   /** The position of every crop in evaluation (see `tenViews`). Default: the centre, not mirrored. */

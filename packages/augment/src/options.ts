@@ -196,9 +196,7 @@ function planMean(options: AugmenterOptions, cropHeight: number, cropWidth: numb
 
 function planColour(colour: ColourVariation, channels: number): Required<ColourVariation> {
   if (channels !== 3) {
-    throw new ConfigError(
-      `augmenter: training.colour needs images of 3 channels, got ${channels}; leave the option out`,
-    );
+    throw new ConfigError(`augmenter: training.colour needs images of 3 channels, got ${channels}; omit the option`);
   }
   const { standardDeviations, axes } = colour;
   const strength = colour.strength ?? 0.1;

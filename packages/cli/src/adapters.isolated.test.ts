@@ -51,7 +51,7 @@ describe('named adapters', () => {
 describe('an adapter that cannot be opened', () => {
   beforeEach(() => gone.clear());
 
-  it('is a failure, and all others are closed', async () => {
+  it('gives an error, and all others are closed', async () => {
     gone.add(1);
     await expect(openAdapters('0,1')).rejects.toThrow(/adapter 1 is gone/);
     const [opened] = vi.mocked(openGpu).mock.results;

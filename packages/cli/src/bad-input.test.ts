@@ -79,8 +79,8 @@ describe('options that are not allowed', () => {
     ['negative steps', ['--steps', '-1'], /--steps.*'-1' is invalid.*at least 1/],
     ['no steps', ['--steps', '0'], /--steps.*'0' is invalid/],
     ['steps and epochs', ['--epochs', '2'], /--epochs.*cannot be used with.*--steps/],
-    ['a learning rate that is no number', ['--learning-rate', 'NaN'], /--learning-rate.*'NaN' is invalid.*above 0/],
-    ['an endless learning rate', ['--learning-rate', 'Infinity'], /--learning-rate.*is invalid/],
+    ['a learning rate that is not a number', ['--learning-rate', 'NaN'], /--learning-rate.*'NaN' is invalid.*above 0/],
+    ['an infinite learning rate', ['--learning-rate', 'Infinity'], /--learning-rate.*is invalid/],
     ['a chunk of no images', ['--chunk', '0'], /--chunk.*'0' is invalid.*at least 1/],
     ['a seed of more than 32 bits', ['--seed', '4294967296'], /--seed.*from 0 to 4294967295/],
     ['a crop larger than the images', ['--size', '20'], /crops of 24 x 24 do not fit images of 20 x 20/],
@@ -98,16 +98,24 @@ describe('options that are not allowed', () => {
     ['an unknown command', ['traim'], /unknown command 'traim'/],
     ['no run', ['train', '--data', 'emoji'], /--run <dir>.* not specified/],
     ['a misspelt option before a missing one', ['train', '--rnu', 'never-made'], /unknown option '--rnu'/],
-    ['no place to write to', ['augment', 'cat.jpg'], /--to <file>.* not specified/],
+    ['no output path', ['augment', 'cat.jpg'], /--to <file>.* not specified/],
     ['no data', ['train', '--run', 'never-made'], /--data is missing: give a directory of images/],
     ['no images', ['classify', '--run', 'never-made'], /missing required argument 'image'/],
-    ['a run that is not there', ['evaluate', '--run', 'never-made'], /never-made: there is no run here/],
+    ['a run that does not exist', ['evaluate', '--run', 'never-made'], /never-made: there is no run here/],
     ['a demo without classes', ['demo', '--run', 'never-made', '--classes', '0'], /--classes.*at least 2/],
     ['a demo of more classes than there are', ['demo', '--run', 'never-made', '--classes', '5000'], /classes is 5000/],
-    ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' was given nothing; give it a value/],
-    ['data of no name', ['train', '--run', 'never-made', '--data', ' '], /'--data <dir>' was given nothing/],
-    ['several runs, one by one', ['evaluate', '--run', 'a', '--run', 'b'], /Give several runs as one, .*: --run a,b/],
-    ['nothing between two commas', ['evaluate', '--run', 'a,,b'], /--run a,,b: there is nothing between two commas/],
+    ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' is empty; give it a value/],
+    ['data of no name', ['train', '--run', 'never-made', '--data', ' '], /'--data <dir>' is empty/],
+    [
+      'several runs, one by one',
+      ['evaluate', '--run', 'a', '--run', 'b'],
+      /Give several runs as one option, .*: --run a,b/,
+    ],
+    [
+      'nothing between two commas',
+      ['evaluate', '--run', 'a,,b'],
+      /--run a,,b: a directory is missing between two commas/,
+    ],
     [
       'a list of an unknown adapter',
       ['devices', '--adapter', 'Voodoo2'],
@@ -116,7 +124,7 @@ describe('options that are not allowed', () => {
     [
       'a trace in no folder',
       ['train', '--run', 'never-made', '--data', 'emoji', '--trace', 'no/t.json'],
-      /--trace no\/t\.json: there is no folder .*no; make it/,
+      /--trace no\/t\.json: there is no folder .*no; create it/,
     ],
     [
       'a trace that is a folder',
@@ -220,7 +228,7 @@ describe('data that cannot be used', () => {
   });
 });
 
-describe('places where a run cannot be', () => {
+describe('paths that cannot be a run', () => {
   it('a run directory that exists', async () => {
     const run = await copyOfTrained();
     const before = await readdir(run, { recursive: true });
@@ -343,11 +351,7 @@ describe('damaged runs', () => {
       ['--chunk', '32', '1'],
     ] as const) {
       const refused = await runCommand(tinyTraining(trained, '--resume', option, other));
-      expectRefusal(
-        refused,
-        2,
-        new RegExp(`${option} ${other} cannot be changed .* started with ${own}; leave it out`),
-      );
+      expectRefusal(refused, 2, new RegExp(`${option} ${other} cannot be changed .* started with ${own}; omit it`));
     }
   });
 
@@ -372,12 +376,12 @@ describe('damaged runs', () => {
     );
   });
 
-  it('and a mix of one run is none', async () => {
+  it('a mix of a single run', async () => {
     const mixed = await runCommand(['evaluate', '--run', trained, '--mix', 'search']);
     expectRefusal(mixed, 2, /--mix search: there is only one run; give several to --run, with commas between/);
   });
 
-  it('among images to classify is named, and the others are classified', async () => {
+  it('among images to classify is reported, and the others are classified', async () => {
     const [text, red, blue] = [
       join(directory, 'poem.png'),
       join(images, 'red', '0.png'),

@@ -54,7 +54,7 @@ describe('the weights that are used', () => {
     expect(loss).toBeCloseTo(best!.loss, 5);
   });
 
-  it('an ensemble of one run at two times cannot be asked for, but each run of an ensemble says what it used', async () => {
+  it('an ensemble of one run at two steps cannot be requested, but each run of an ensemble reports what it used', async () => {
     const { code, stdout, stderr } = await runCommand([
       ...['evaluate', '--json', '--run', `${run},${run}`],
       ...['--checkpoint', 'last'],

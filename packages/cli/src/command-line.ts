@@ -22,7 +22,7 @@ import { version } from './version.js';
  * Runs the command named by the arguments, and prints its output.
  *
  * @param args without the interpreter and the script
- * @param streams where it prints; default: those of the process
+ * @param streams the streams for its output. Default: those of the process
  * @returns the exit code: 0 for success, 2 for wrong use, 1 for a failure, 130 after Ctrl-C
  */
 export async function runCommandLine(args: readonly string[], streams: Streams = process): Promise<number> {
@@ -82,7 +82,7 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
       program.addCommand(command);
     }
   }
-  // Before the commands' own hooks, which ask for what is required.
+  // Before the commands' own hooks, which check for required options.
   program.hook('preAction', (_, command) => {
     refuseEmpty(command);
     const { line } = createOutput(command.opts(), { stdout, stderr });

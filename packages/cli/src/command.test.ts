@@ -61,7 +61,7 @@ describe('help', () => {
     [['report'], ['--run', '--data', '--checkpoint', '--views', '--json']],
     [['compare'], ['<run...>', '--to', '--by', '--json']],
     [['kernel'], ['[name]', '--model', '--batch', '--bytes', '--wgsl', '--candidates', '--json']],
-  ])('of %s names what it takes', async (command, words) => {
+  ])('of %s describes its arguments', async (command, words) => {
     const { code, stdout, stderr } = await runCommand([...command, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const word of words) expect(stdout).toContain(word);
@@ -85,7 +85,7 @@ describe('help', () => {
   });
 
   it.each(['demo', 'prepare', 'augment', 'train', 'evaluate', 'classify', 'report', 'compare', 'devices', 'kernel'])(
-    'of %s has only examples with options that there are',
+    'of %s has only examples with existing options',
     async (command) => {
       const { stdout } = await runCommand([command, '--help']);
       const [, examples = ''] = stdout.split('Examples:\n');
@@ -114,7 +114,7 @@ it('lists devices for people and for programs', async () => {
     expect(device.tunings).toBe(0);
     expect(device.limits.maxBufferSize).toBeGreaterThan(0);
   }
-  // Of those that are named, nothing is measured of the others.
+  // Only the named ones; the others are not measured.
   const last = devices.at(-1);
   const named = await runCommand(['devices', '--json', '--adapter', last.name]);
   expect(named.code, named.stderr).toBe(0);
@@ -285,7 +285,7 @@ it('starts a run that --resume does not find', async () => {
   expect(images.colour).toBeUndefined();
 });
 
-it('draws an image beside its augmented versions', async () => {
+it('draws an image next to its augmented versions', async () => {
   const [image, to] = [join(directory, 'photograph.png'), join(directory, 'augmented.png')];
   const side = 40;
   const pixels = Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * i) % 251);
@@ -309,7 +309,7 @@ it('draws an image beside its augmented versions', async () => {
 
   const refused = await runCommand(['augment', image, '--to', join(directory, 'none', 'x.png')]);
   expect(refused.code).toBe(2);
-  expect(refused.stderr).toMatch(/^error: --to .*x\.png: there is no folder .*none; make it/);
+  expect(refused.stderr).toMatch(/^error: --to .*x\.png: there is no folder .*none; create it/);
 });
 
 it('shows the demo', async () => {
@@ -318,7 +318,7 @@ it('shows the demo', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/top-1 error \d+\.\d% \(guessing: 66\.7%\), top-5 error/);
   expect(stdout.match(/^ {2}.+: .+ \(\d+\.\d%\), (right|wrong, it is: .+)$/gm)).toHaveLength(3);
-  expect(stdout).toContain(`The run is in ${run}; look at ${join(run, 'report.html')}`);
+  expect(stdout).toContain(`The run is in ${run}; see ${join(run, 'report.html')}`);
   expect(await readFile(join(run, 'report.html'), 'utf8')).toMatch(
     /^<!doctype html>[\s\S]*Learning[\s\S]*filters[\s\S]*Predictions/,
   );

@@ -5,7 +5,10 @@ import type { DataConfig } from '@alex/trainer';
 
 type Fingerprint = NonNullable<DataConfig['fingerprint']>;
 
-/** What a run's bits depend on: how many images there are, their names and labels in their order, and what they hold. */
+/**
+ * Everything in the data that a run's exact result depends on: the number of images, their names and labels in order, and
+ * their contents.
+ */
 export async function fingerprintOf({ train, validation }: Dataset): Promise<Fingerprint> {
   return { train: await ofSplit(train), validation: await ofSplit(validation) };
 }
@@ -22,8 +25,8 @@ async function ofSplit(split: Split): Promise<Fingerprint['train']> {
 }
 
 /**
- * How data differ from those that a run began with: a sentence, or nothing where they do not. Runs of older versions have no
- * fingerprint to compare with, or none of the content.
+ * How data differ from those that a run started with: a sentence, or undefined if they do not. Runs of older versions have
+ * no fingerprint, or none of the contents.
  */
 export function dataChange(own: Fingerprint | undefined, now: Fingerprint): string | undefined {
   if (!own) return undefined;
@@ -31,9 +34,9 @@ export function dataChange(own: Fingerprint | undefined, now: Fingerprint): stri
     const [before, after] = [own[which], now[which]];
     const kind = which === 'train' ? 'training' : 'validation';
     if (before.images !== after.images) return [`${after.images} instead of ${before.images} ${kind} images`];
-    if (before.hash !== after.hash) return [`${kind} images of other names or labels`];
+    if (before.hash !== after.hash) return [`${kind} images with other names or labels`];
     const known = before.content !== undefined && after.content !== undefined;
-    return known && before.content !== after.content ? [`${kind} images of the same names with other content`] : [];
+    return known && before.content !== after.content ? [`${kind} images with the same names and other contents`] : [];
   });
   return changes.length === 0 ? undefined : changes.join(', ');
 }

@@ -20,14 +20,14 @@ describe('images that cannot be used', () => {
     await symlink(join(directory, 'nowhere'), join(images, 'blue', 'link.png'));
   });
 
-  it('are found before the first step, all at once, and nothing is begun', async () => {
+  it('are found before the first step, all at once, and no run is created', async () => {
     const { code, stdout, stderr } = await runCommand(training);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^error: 3 of 18 images cannot be used, more than 0\.1%; .* --max-rejected 16\.67%\n$/);
     await expect(access(run)).rejects.toThrow(/ENOENT/);
   });
 
-  it('are left out of a training that allows as many, of its continuation, and of an evaluation', async () => {
+  it('are skipped in a training run that allows them, when it is resumed, and in an evaluation', async () => {
     const said = /^3 of 18 images cannot be used and are skipped, for example .* lists them\.$/m;
     const trained = await runCommand([...training, '--max-rejected', '20%']);
     expect(trained.code, trained.stderr).toBe(0);
@@ -48,15 +48,15 @@ describe('images that cannot be used', () => {
     expect(await runCommand(resume)).toMatchObject({ code: 2, stderr: expect.stringMatching(/1\d? instead of 1?\d /) });
   });
 
-  it('are none in data that have no files of images', async () => {
+  it('do not exist in data without image files', async () => {
     const emoji = ['train', '--data', 'emoji', '--run', join(directory, 'never'), '--max-rejected', '1%', ...sizes];
     const { code, stderr } = await runCommand(emoji);
     expect(code).toBe(2);
-    expect(stderr).toContain('emoji has no image files that could be unusable: leave the option out');
+    expect(stderr).toContain('emoji has no image files that could be unusable: omit the option');
   });
 });
 
-it('reports what was left out of a folder, once for several runs', async () => {
+it('reports skipped files of a folder, once for several runs', async () => {
   const images = join(directory, 'images');
   await writeImages(images, ['blue', 'red']);
   await writeFile(join(images, 'red', 'more.bmp'), 'BM');

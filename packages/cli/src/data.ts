@@ -34,17 +34,17 @@ export async function measureImages(
   };
 }
 
-/** What to do about image files that cannot be used, of data that consist of such files. */
+/** How to handle unusable image files, for data that consist of image files. */
 export interface ImageChecking {
-  /** Which images are looked at before anything begins; all unless said. */
+  /** Which images are checked first. Default: all. */
   readonly checked?: 'all' | 'validation' | 'none';
-  /** Share of all images that may be unusable; the usual one unless said. */
+  /** Fraction of all images that may be unusable. Default: the usual one. */
   readonly maxRejected?: number | undefined;
-  /** Told how far it is where that takes long. */
+  /** Called with the progress, if the check takes long. */
   readonly output?: Pick<Output, 'line'>;
 }
 
-/** Seconds between lines that say how far the looking at images is. */
+/** Seconds between lines about the progress of the check. */
 const lineEvery = 10;
 
 function checkingOptions({ checked, maxRejected, output }: ImageChecking): DatasetOptions {
@@ -93,9 +93,9 @@ export function sourceForConfig(source: string): string {
 }
 
 /**
- * Opens data whose images a run's network can be shown: of the size and with the channels that it knows, of whatever classes.
+ * Opens data whose images fit a run's network, by size and channels, with any classes.
  *
- * @throws ConfigError where the images are others
+ * @throws ConfigError if the images do not fit
  */
 export async function openImagesForRun(
   { data }: Pick<RunConfig, 'data'>,
@@ -103,7 +103,7 @@ export async function openImagesForRun(
   checking: ImageChecking = {},
 ): Promise<Dataset> {
   const classes = source === 'emoji' ? data.classes.length : undefined;
-  // What was allowed of its own data is no word on others.
+  // The run's limit for its own data does not apply to other data.
   const isOwn = sourceForConfig(source) === data.source;
   const checks = checkingOptions({
     ...checking,
@@ -111,7 +111,7 @@ export async function openImagesForRun(
   });
   const dataset = await openDataset(source, { classes, size: data.height, ...checks }).catch(async (error: unknown) => {
     if (!(error instanceof ConfigError)) throw error;
-    // Nobody gave a size: the data have one of their own, which is another.
+    // No size was requested: the data have their own size, which differs.
     const own = await openDataset(source, { classes, ...checks });
     if (own.height === data.height) throw error;
     throw new ConfigError(
@@ -120,16 +120,16 @@ export async function openImagesForRun(
   });
   if (dataset.channels !== data.channels) {
     throw new ConfigError(
-      `${source}: its images have ${dataset.channels} channels, the run learnt from images of ${data.channels}; give others`,
+      `${source}: its images have ${dataset.channels} channels, the run was trained on images with ${data.channels}; use such images`,
     );
   }
   return dataset;
 }
 
 /**
- * Opens data for a run that exists: images of the size and with the classes that its network knows.
+ * Opens data for an existing run: images of its size and with its classes.
  *
- * @throws ConfigError where the data have other classes
+ * @throws ConfigError if the data have other classes
  */
 export async function openDataOfRun(
   config: Pick<RunConfig, 'data'>,

@@ -1,6 +1,6 @@
 import type { ImagesConfig, Recipe } from '@alex/trainer';
 
-/** Everything that decides what the demo learns, and how long it takes. */
+/** All settings that determine what the demo learns, and how long it takes. */
 export const demoRecipe: {
   readonly variant: 'small';
   readonly classes: number;

@@ -30,7 +30,7 @@ async function features(...args: string[]) {
 
 const lines = async (file: string) => (await readFile(at(file), 'utf8')).trimEnd().split('\n');
 
-/** What the network itself gives, through the library: on the device that the commands gave back. */
+/** The network's own output, through the library, on the device that the commands released. */
 async function ofLibrary(layer: string, images: readonly string[]) {
   const adapter = process.env['ALEX_ADAPTER'];
   const gpu = await openGpu(adapter ? { adapter } : {});
@@ -50,7 +50,7 @@ describe('features', () => {
     ['conv1', [5, 32, 12, 12]],
     ['relu5', [5, 256]],
     ['fc6', [5, 2]],
-  ])('writes %s of images, a row each, in their order', async (layer, shape) => {
+  ])('writes %s of images, one row each, in their order', async (layer, shape) => {
     const { code, stderr, result } = await features(...files, '--layer', layer, '--to', 'some.npy');
     expect(code, stderr).toBe(0);
     expect(result).toEqual({ layer, shape, to: 'some.npy', names: 'some.names.txt' });
@@ -87,7 +87,7 @@ describe('features', () => {
     expect((await readNpy(at('val'))).shape).toEqual([20 - train.length, 256]);
   });
 
-  it('does what it can where some images cannot be read, and names the others', async () => {
+  it('processes the readable images, and reports the others', async () => {
     await writeFile(at('torn.png'), png(1, 2, 3).subarray(0, 60));
     const given = ['torn.png', files[0]!, 'none.png', files[1]!];
     const { code, stderr, result } = await features(...given, '--to', 'part.npy');
@@ -113,7 +113,7 @@ describe('features', () => {
     expect(await lines('part.labels.txt')).toHaveLength(train.length - 1);
   });
 
-  it('writes nothing where no image can be read', async () => {
+  it('writes nothing if no image can be read', async () => {
     const { code, result } = await features('none.png', 'torn.png', 'none.png', 'no.jpg', '--to', 'nothing.npy');
     expect(code).toBe(1);
     const problems = ['none.png', 'torn.png', 'no.jpg'].map((image) => expect.objectContaining({ image }));
@@ -122,7 +122,7 @@ describe('features', () => {
   });
 
   it.each<[string[], number, RegExp]>([
-    [[], 2, /nothing to compute features of: give image files, --data or --split/],
+    [[], 2, /there are no images: give image files, --data or --split/],
     [[files[0]!, '--split', 'val'], 2, /images and --data or --split: give one of them/],
     [[files[0]!, '--layer', 'fc7'], 2, /small: has no layer fc7; its layers are conv1, relu1/],
     [['--data', 'nowhere'], 1, /nowhere/],

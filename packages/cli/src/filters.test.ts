@@ -42,7 +42,7 @@ async function byFormula(file: string): Promise<number[]> {
     const taps = Array.from({ length: 25 }, (_, tap) => [w(0, tap), w(1, tap), w(2, tap)]);
     const all = taps.flat().reduce((sum, value) => sum + value ** 2, 0);
     const grey = taps.reduce((sum, [r, g, b]) => sum + (r! + g! + b!) ** 2 / 3, 0);
-    // Brightness and colour are at right angles: what is not the one is the other.
+    // Brightness and colour are orthogonal: energy that is not in the one is in the other.
     return 1 - grey / all;
   });
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -50,7 +50,7 @@ async function byFormula(file: string): Promise<number[]> {
 }
 
 describe('filters', () => {
-  it('draws them, and says how colourful each column is and was', async () => {
+  it('draws them, and prints how colourful each column is and was', async () => {
     const { code, stdout, stderr } = await command('filters', '--run', 'run', '--to', 'filters.png', '--json');
     expect(code, stderr).toBe(0);
     const result = JSON.parse(stdout);
@@ -67,7 +67,7 @@ describe('filters', () => {
     // Two columns of one row of 16 each.
     expect([width, height]).toEqual([16 * 24 - 4, 20 + 12 + 20]);
     expect(stderr).toMatch(
-      /Share of colour in their energy \(noise: 67%\): column 1 6\d\.\d%, column 2 6\d\.\d%\.\n {2}step 2: column 1/,
+      /Fraction of their energy in colour \(noise: 67%\): column 1 6\d\.\d%, column 2 6\d\.\d%\.\n {2}step 2: column 1/,
     );
   });
 

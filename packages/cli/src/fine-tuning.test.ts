@@ -15,7 +15,7 @@ const base = join(directory, 'base');
 
 const sizes = ['--batch', '4', '--tune', 'off'];
 
-// Planning looks at images, and remembers what it found.
+// Planning checks images, and stores the results.
 beforeAll(() => vi.stubEnv('ALEX_CACHE', join(directory, 'cache')));
 afterAll(() => vi.unstubAllEnvs());
 
@@ -79,7 +79,7 @@ describe('fine-tuning from published weights', () => {
     [',', /--freeze ,: names no layer; give names such as conv1,conv2/],
     ['conv9', /--freeze conv9: there is no layer with parameters of this name; choose from conv1, conv2, .*fc8/],
     ['relu1', /--freeze relu1: there is no layer with parameters of this name/],
-    ['conv1,conv2,conv3,conv4,conv5,fc6,fc7,fc8', /all layers are named, so nothing would learn/],
+    ['conv1,conv2,conv3,conv4,conv5,fc6,fc7,fc8', /all layers are frozen, so nothing would learn/],
   ])('refuses --freeze %s', async (freeze, message) => {
     await expect(plan({ from: torchvision, freeze })).rejects.toThrow(message);
   });
@@ -96,7 +96,7 @@ describe('fine-tuning from a run', () => {
     expect(tuned.config.images.mean).not.toEqual(own.config.images.mean);
   });
 
-  it('reinitializes the last layer where the classes are others, also where there are as many, and says so', async () => {
+  it('reinitializes the last layer if the classes differ, even if there are as many, and says so', async () => {
     const others = join(directory, 'as-many');
     await writeImages(others, ['circle', 'square', 'triangle']);
     const run = join(directory, 'other-classes');
@@ -122,7 +122,7 @@ describe('fine-tuning from a run', () => {
     ];
     const frozen = await runCommand([...command, ...sizes, '--freeze', 'fc6']);
     expect(frozen.code).toBe(2);
-    expect(frozen.stderr).toMatch(/base: fc6 is reinitialized, so it has to learn; leave it out of --freeze/);
+    expect(frozen.stderr).toMatch(/base: fc6 is reinitialized, so it must not be frozen; remove it from --freeze/);
     const tuned = await runCommand([...command, ...sizes]);
     expect(tuned.code, tuned.stderr).toBe(0);
     expect(tuned.stdout).toMatch(/base: \d+ layers start from it; fc6 is reinitialized\./);
@@ -131,7 +131,7 @@ describe('fine-tuning from a run', () => {
     expect(after['fc6.weight']!.data[7]).not.toBeCloseTo(before['fc6.weight']!.data[7]!, 4);
   });
 
-  it('or from a file of its weights alone, wherever that lies: its network, crop and mean come with it', async () => {
+  it('or only a file of its weights, in any folder: it contains the network, crop and mean', async () => {
     const { model, images: own } = JSON.parse(await readFile(join(base, 'config.json'), 'utf8'));
     for (const file of ['weights.safetensors', join('checkpoints', 'step-00000002.safetensors')]) {
       const moved = join(directory, 'moved.bin');
@@ -142,22 +142,22 @@ describe('fine-tuning from a run', () => {
     }
   });
 
-  it('of which nothing is known but names and shapes: the network that they fit', async () => {
+  it('or weights without metadata: finds the network by names and shapes', async () => {
     const bare = join(directory, 'bare.safetensors');
     await writeSafetensors(bare, await weightsOf(base));
     const run = join(directory, 'from-bare');
     const tuned = await runCommand(['train', '--data', images, '--from', bare, '--run', run, '--steps', '1', ...sizes]);
     expect(tuned.code, tuned.stderr).toBe(0);
-    expect(tuned.stdout).toMatch(/bare\.safetensors: fits small and images of (\d+) x \1, which it is taken for/);
+    expect(tuned.stdout).toMatch(/bare\.safetensors: assumed to be small for images of (\d+) x \1/);
     expect(JSON.parse(await readFile(join(run, 'config.json'), 'utf8')).model.variant).toBe('small');
     const [one, ...rest] = Object.entries(await weightsOf(base));
     await writeSafetensors(bare, Object.fromEntries([[`${one![0]}x`, one![1]], ...rest]));
     await expect(plan({ from: bare })).rejects.toThrow(
-      /--from .*bare\.safetensors: its tensors fit no network .*give .* as --model/,
+      /--from .*bare\.safetensors: its tensors do not fit any known network; give .* as --model/,
     );
   });
 
-  it('takes its network and its crop, starts from its weights, and leaves what is frozen as it was', async () => {
+  it('uses its network and its crop, starts from its weights, and does not change frozen layers', async () => {
     const run = join(directory, 'tuned');
     const command = [
       'train',

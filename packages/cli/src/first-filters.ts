@@ -2,8 +2,9 @@ import type { HostTensor, NetworkDescription } from '@alex/tensor';
 import { elementCount } from '@alex/tensor/kernels';
 
 /**
- * The filters of a network's first layer, `[filters, channels, height, width]`: those of a convolution, or what each unit of a dense
- * layer answers to, which are filters as large as the image. Nothing where it has others, such as one for each place.
+ * The filters of a network's first layer, `[filters, channels, height, width]`: those of a convolution, or the weights of each
+ * unit of a dense layer, as filters as large as the image. Undefined for other layers, such as those with filters for each
+ * position.
  */
 export function firstFilters(
   description: NetworkDescription,
@@ -19,7 +20,7 @@ export function firstFilters(
   return undefined;
 }
 
-/** What the first layer that learns multiplies the image with. */
+/** The weight of the first layer with parameters. */
 export function firstWeight({ layers }: Pick<NetworkDescription, 'layers'>) {
   const [first] = layers.filter(({ parameters }) => parameters.length > 0);
   return first?.parameters.find(({ name }) => name === 'weight');

@@ -3,19 +3,19 @@ import { AlexError, type HostTensor, type NetworkDescription } from '@alex/tenso
 import { formatShape } from '@alex/tensor/kernels';
 import { describeModel } from './session.js';
 
-/** A network that tensors fit, and the sizes of images with which they do. */
+/** A network that tensors fit, and the image sizes for which they do. */
 export interface FittingModel {
   readonly variant: string;
-  /** Its usual one where that fits, else all that do. */
+  /** Its usual size if that fits, otherwise all that do. */
   readonly inputSizes: readonly number[];
 }
 
 type Shapes = Readonly<Record<string, Pick<HostTensor, 'shape'>>>;
 
-/** Images are no larger than this, where only the tensors tell how large they are. */
+/** The largest image size that is tried if only the tensors determine it. */
 const largestSize = 512;
 
-/** The networks that tensors may be the parameters of, by their names and shapes; whatever else is among them. */
+/** The networks whose parameters the tensors may be, by their names and shapes; other tensors are ignored. */
 export function fittingModels(tensors: Shapes): FittingModel[] {
   return variants.flatMap((known) => {
     const inputSizes = fittingSizes(known, tensors);
@@ -37,7 +37,9 @@ function fittingSizes({ name, inputSize }: VariantDescription, tensors: Shapes):
   });
 }
 
-/** The network for as many classes and channels as the tensors have; nothing where an image of this size is too small for it. */
+/**
+ * The network with the number of classes and channels of the tensors; undefined if an image of this size is too small for it.
+ */
 function describeFor(variant: string, inputSize: number, tensors: Shapes): NetworkDescription | undefined {
   const [first, last] = endsOf(describeModel({ variant }));
   const [channels, classes] = [tensors[first]?.shape[1], tensors[last]?.shape[0]];
@@ -55,7 +57,7 @@ function endsOf({ layers }: NetworkDescription): [first: string, last: string] {
   return [weights[0]!.path, weights.at(-1)!.path];
 }
 
-/** Whether the tensors are those of the network's layers, of all of them and of no others. */
+/** Whether the tensors are those of all of the network's layers and of no others. */
 function hasNames(network: NetworkDescription, tensors: Shapes): boolean {
   const own = pathsOf(network).map(({ path }) => path);
   const given = Object.keys(tensors).filter((name) => /\.(weight|bias)$/.test(name));

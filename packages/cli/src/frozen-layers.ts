@@ -10,7 +10,7 @@ export function frozenNames({ freeze }: { readonly freeze?: string }): string[] 
  * The overrides of a recipe, with the requested parameters frozen.
  *
  * @param options.freeze layers (`conv1`) or parameters (`conv1.weight`), separated by commas
- * @throws ConfigError for a name that the network does not have, or if nothing would be left to learn
+ * @throws ConfigError for a name that the network does not have, or if everything would be frozen
  */
 export function overridesOf(
   options: { readonly freeze?: string },
@@ -32,7 +32,7 @@ export function overridesOf(
     throw new ConfigError(`--freeze ${name}: there is no layer with parameters of this name; choose from ${there}`);
   });
   if (learned.every(({ parameters }) => parameters.every(({ path }) => frozen.includes(path)))) {
-    throw new ConfigError('--freeze: all layers are named, so nothing would learn; leave one out');
+    throw new ConfigError('--freeze: all layers are frozen, so nothing would learn; omit one');
   }
   // Under their full names, so that nothing that a recipe says about a layer or a kind takes precedence.
   const still = frozen.map((path) => [path, { ...overrides?.[path], learningRateScale: 0 }]);

@@ -5,7 +5,7 @@ import { publishedImageSize, publishedNetwork, readLabels, readPublishedWeights 
 import type { TrainedNetwork } from './session.js';
 import { openTrainedRun } from './trained-run.js';
 
-/** What says which network a command uses. */
+/** The options that select the network of a command. */
 export interface NetworkChoice {
   readonly run?: string;
   readonly weights?: string;
@@ -15,9 +15,9 @@ export interface NetworkChoice {
 }
 
 /**
- * The network of a run, or one whose weights were published.
+ * The network of a run, or one with published weights.
  *
- * @throws ConfigError where neither is named, or options do not go together
+ * @throws ConfigError if neither is given, or options contradict each other
  */
 export async function givenNetwork(
   { run, weights, mean, labels, checkpoint }: NetworkChoice,

@@ -4,7 +4,7 @@ import { oneLine } from './failure.js';
 import type { Output } from './output.js';
 import type { TrainedNetwork } from './session.js';
 
-/** Image files as a network takes them. */
+/** Decoded image files for a network. */
 export interface DecodedFiles {
   /** Those that could be read, in their order. */
   readonly usable: readonly string[];
@@ -36,7 +36,7 @@ export async function decodeFiles(
   return { usable, pixels: pixels.subarray(0, usable.length * bytes), problems };
 }
 
-/** Names the images that could not be used: last, where they are seen below however many others there are. */
+/** Lists the images that could not be used: last, so that they are visible below any number of others. */
 export function sayProblems(problems: Iterable<string>, { errors }: Pick<Output, 'errors'>): void {
   for (const problem of problems) errors.write(`error: ${oneLine(problem)}\n`);
 }

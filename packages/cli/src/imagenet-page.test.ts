@@ -20,7 +20,10 @@ describe('hours', () => {
   const paper = alexnet();
   const multiplyAdds = predictAlone(paper, 1, 1);
 
-  /** What the H200 reached of its published rates: 12.1 ms of products, 1.25 ms of everything else (docs/gpu-kernels.md). */
+  /**
+   * The fractions of its published rates that the H200 reached: 12.1 ms of products, 1.25 ms of everything else
+   * (docs/gpu-kernels.md).
+   */
   const products = {
     flop: 2 * batch * multiplyAdds,
     bytes: 5.61e9,
@@ -30,7 +33,7 @@ describe('hours', () => {
   /** Decoded on one of two cores (docs/data.md). */
   const decodedPerCore = 568 / 2;
 
-  it('rest on the products of a step, and on the shares that the page names', () => {
+  it('are based on the products of a step, and on the fractions that the page gives', () => {
     expect(page).toContain(`2 x 128 x ${multiplyAdds.toLocaleString('en-US')} multiply-adds`);
     expect(page).toContain(
       `larger of (${Math.round(products.flop / 1e9)} GFLOP / (${products.share.toFixed(3)} F), 5.61 GB / (${others.share.toFixed(3)} W)) + 3.02 GB / (${others.share.toFixed(3)} W)`,
@@ -101,7 +104,7 @@ async function writeSmallRecipe(name: string): Promise<void> {
   await writeFile(join(directory, `${name}.json`), JSON.stringify(small));
 }
 
-/** The same command for a network and images that a test has time for. */
+/** The same command, for a network and images that are small enough for a test. */
 function shortened([command, ...words]: readonly string[]): string[] {
   const without = (option: string, values: number) => {
     const at = words.indexOf(option);
@@ -126,7 +129,7 @@ function shortened([command, ...words]: readonly string[]): string[] {
   return ['train', ...given, '--batch', '4', '--steps', '2', '--tune', 'off'];
 }
 
-/** What a training is called that differs from another in nothing but numbers. */
+/** A key that is the same for training commands that differ only in numbers. */
 const withoutNumbers = (words: readonly string[]) => words.join(' ').replace(/\d+/g, 'N');
 const runOf = (words: readonly string[]) => join(directory, words[words.indexOf('--run') + 1]!);
 

@@ -34,7 +34,7 @@ describe('a command that is shown', () => {
     expect(alexnetCommand(['devices'], { ...installed, ...changes })).toBe(expected);
   });
 
-  it('quotes what a shell would interpret', () => {
+  it('quotes characters that a shell would interpret', () => {
     const words = ['runs/a', 'my runs', "o'brien", '$HOME', '#1', '50%20', 'a?b', '*', '~', '', '"', 'a;b&c|d', 'a\nb'];
     const line = alexnetCommand(words, installed);
     expect(line).toContain('npx alexnet runs/a ');
@@ -50,20 +50,24 @@ describe('relative paths', () => {
   const byNpm = { INIT_CWD: '/home/ann', npm_lifecycle_event: 'alexnet' };
 
   it.each<[string, Partial<Invocation>, string]>([
-    ['where the person stands who calls npm run', { ...inRepository, environment: byNpm }, '/home/ann'],
-    ['or npm start', { ...inRepository, environment: { ...byNpm, npm_lifecycle_event: 'start' } }, '/home/ann'],
+    ['the folder of the user with npm run', { ...inRepository, environment: byNpm }, '/home/ann'],
     [
-      'in the working directory of another script',
+      'the same folder with npm start',
+      { ...inRepository, environment: { ...byNpm, npm_lifecycle_event: 'start' } },
+      '/home/ann',
+    ],
+    [
+      'the working directory of another script',
       { ...inRepository, environment: { ...byNpm, npm_lifecycle_event: 'test' } },
       '/alex',
     ],
     [
-      'in the working directory that a script changed',
+      'the working directory that a script changed to',
       { ...inRepository, directory: '/data', environment: byNpm },
       '/data',
     ],
-    ['in the working directory of the installed command', { environment: byNpm }, installed.directory],
-    ['in the working directory without npm', inRepository, '/alex'],
+    ['the working directory of the installed command', { environment: byNpm }, installed.directory],
+    ['the working directory without npm', inRepository, '/alex'],
   ])('start from %s', (_, changes, expected) => {
     expect(callersFolder({ ...installed, ...changes })).toBe(expected);
   });

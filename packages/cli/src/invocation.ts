@@ -41,7 +41,7 @@ function callOf({ environment, directory, script, platform, repository }: Invoca
     return ['npm', ...prefix, 'run alexnet --'].join(' ');
   }
   const { npm_config_user_agent: agent = '', PATH: path = '' } = environment;
-  // pnpm and Yarn also begin theirs with their own names.
+  // The user agents of pnpm and Yarn start with their names.
   const [manager] = agent.split('/') as [string];
   const ofManager = { npm: 'npx alexnet', pnpm: 'pnpm exec alexnet', yarn: 'yarn alexnet', bun: 'bunx alexnet' };
   if (Object.hasOwn(ofManager, manager)) return ofManager[manager as keyof typeof ofManager];

@@ -1,12 +1,12 @@
-/** Errors of a stream that nobody reads any more: a reader that has enough, a terminal that was closed. */
+/** Errors of a stream without a reader: the reader has ended, or the terminal was closed. */
 const nobodyReads = ['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'];
 
 /**
- * Lets a command survive the loss of its standard output: a reader that has enough (`| head`), a `tee` that Ctrl-C
+ * Lets a command survive the loss of its standard output: a reader that has ended (`| head`), a `tee` that Ctrl-C
  * ended first, a closed terminal, a log on a full disk. Only the output that cannot be written is lost.
  *
- * @returns a function to call at the end: it reports on standard error what was lost, if somebody may look for it, as
- * on a full disk
+ * @returns a function to call at the end: if the user may miss the lost output, as on a full disk, it prints a warning
+ * on standard error
  */
 export function outliveOutput(stdout: NodeJS.WritableStream, stderr: NodeJS.WritableStream): () => void {
   let lost: string | undefined;

@@ -23,7 +23,7 @@ import { usualEffort } from './tuning.js';
 export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>, ranks = 1): Promise<PlannedTraining> {
   const { data: source, from, run, maxRejected } = options;
   if (options.resume && source === undefined) {
-    throw new ConfigError(`${run}: there is no run to resume here; to begin one, give --data`);
+    throw new ConfigError(`${run}: there is no run to resume here; to start one, give --data`);
   }
   const start = from === undefined ? undefined : await startingPoint(from);
   checkNamesNetwork(options, start);
@@ -115,25 +115,25 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
   };
 }
 
-/** What was given and changes nothing. */
+/** The given options that have no effect. */
 function remarksOf(options: TrainOptions, { recipe, images }: RunConfig, { batch }: RecipeFile): string[] {
   const isRandom = images.crop === 'random' || images.mirror;
   return [
-    ...(options.resume ? [`${options.run}: there is no run to resume yet; a new one begins.`] : []),
-    ...(options.dataChanged ? ['--data-changed changes nothing: a new run begins with the data as they are.'] : []),
+    ...(options.resume ? [`${options.run}: there is no run to resume yet; a new one is started.`] : []),
+    ...(options.dataChanged ? ['--data-changed has no effect: a new run uses the data as they are.'] : []),
     ...(options.freeze !== undefined && !recipe.startsFrom
-      ? [`--freeze without --from keeps ${options.freeze} as drawn, without having learnt anything.`]
+      ? [`--freeze without --from keeps the random initial weights of ${options.freeze}.`]
       : []),
     ...(options.scaleRate && recipe.batch === batch
-      ? [`--scale-rate changes nothing: the batch is the recipe's, ${batch}.`]
+      ? [`--scale-rate has no effect: the batch is the recipe's, ${batch}.`]
       : []),
     ...(options.chunk !== undefined && !isRandom
-      ? ['--chunk changes nothing: crops and flips, which a chunk shares, are not random.']
+      ? ['--chunk has no effect: crops and flips, which a chunk shares, are not random.']
       : []),
   ];
 }
 
-/** Most steps between checkpoints, unless the user says otherwise: what an interruption may cost. */
+/** The default limit of steps between checkpoints, which is what an interruption may cost. */
 const mostStepsToLose = 500;
 
 function keeping({ keep }: TrainOptions, { keepCheckpoints }: RecipeFile): { keepCheckpoints?: number } {
@@ -147,18 +147,18 @@ function warmUpOf({ warmUp, scaleRate }: TrainOptions, recipe: RecipeFile, batch
   return { epochs: warmUp, from: scaleRate ? Math.min(1, recipe.batch / batch) : 0 };
 }
 
-/** Without a network's name, a file of weights must tell which one it is of. */
+/** Without the name of a network, it must follow from the file of weights. */
 function checkNamesNetwork({ from, model, recipe }: TrainOptions, start: StartingPoint | undefined): void {
   if (!start?.candidates || model !== undefined || recipe !== undefined) return;
   const { candidates } = start;
   throw new ConfigError(
     candidates.length > 0
-      ? `--from ${from}: its tensors fit ${candidates.join(', ')}, and do not tell which of them; give one as --model, or the directory of their run`
-      : `--from ${from}: its tensors fit no network that is known here; give the one that is nearest as --model, and what does not fit is named`,
+      ? `--from ${from}: its tensors fit ${candidates.join(', ')}; give one of them as --model, or the directory of their run`
+      : `--from ${from}: its tensors do not fit any known network; give the closest one as --model to see what does not fit`,
   );
 }
 
-/** What a fine-tuning starts from; that it can be read, before anything takes time. */
+/** The weights that fine-tuning starts from, read before anything takes time. */
 function startOf(
   { from }: TrainOptions,
   { startsFrom }: RecipeFile,
@@ -180,7 +180,7 @@ function startOf(
   return { weights: resolve(from), replaces: startsFrom?.replaces ?? [] };
 }
 
-/** The last layer is reinitialized where its classes are others, also where there are as many. */
+/** The last layer is reinitialized if the classes differ, even if there are as many. */
 function withOtherClasses(
   startsFrom: NonNullable<Recipe['startsFrom']>,
   start: StartingPoint | undefined,
@@ -193,7 +193,7 @@ function withOtherClasses(
   return { ...startsFrom, replaces: [...startsFrom.replaces, last] };
 }
 
-/** Images an eighth or so larger than the crop, as 256 is to the paper's 224; never smaller than what it needs. */
+/** Images about an eighth larger than the crop, like the paper's 256 and 224, but never smaller than needed. */
 function sizeAround(inputSize: number): number {
   return Math.max(inputSize, inputSize > 200 ? 256 : Math.round((inputSize * 256) / 224));
 }

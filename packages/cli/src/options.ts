@@ -46,7 +46,7 @@ export interface AdapterOptions extends CommonOptions {
   readonly adapters?: string;
 }
 
-/** What every command takes whose speed matters. */
+/** Options of every command whose speed matters. */
 export interface TuningOptions {
   readonly tune?: TuningEffort;
   readonly tunings?: string;

@@ -32,8 +32,8 @@ export function createOutput({ json = false }: { readonly json?: boolean }, { st
 }
 
 /**
- * Whether a stream is a terminal on which a bar may move: not one that calls itself dumb (`TERM`, as editors' do), nor where
- * somebody wants no codes among the text (`NO_COLOR`, https://no-color.org).
+ * Whether a stream is a terminal that can show a moving bar: not a dumb one (`TERM`, as in editors), and not if the user
+ * wants no control codes in the text (`NO_COLOR`, https://no-color.org).
  */
 export function movesCursor({ isTTY }: { readonly isTTY?: boolean }, environment = process.env): boolean {
   const { TERM: kind, NO_COLOR: plain = '' } = environment;

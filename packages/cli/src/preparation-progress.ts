@@ -15,7 +15,7 @@ export class PreparationProgress {
   readonly #stream: Output['errors'];
   #bar: SingleBar | undefined;
   #lastLine = performance.now();
-  /** When how many images were done, since the start of the interval for the rate. */
+  /** Pairs of time and finished images since the start of the interval for the rate. */
   #marks: { readonly time: number; readonly done: number }[] = [];
 
   constructor({ errors }: Pick<Output, 'errors'>) {

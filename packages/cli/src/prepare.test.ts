@@ -55,7 +55,7 @@ describe('images', () => {
     expect(again.stdout).toContain('The data set already exists, and all of its files match their checksums.');
   });
 
-  it('are known by their content where nobody says what they are', async () => {
+  it('are recognized by their contents if no kind is given', async () => {
     const to = join(directory, 'to-unsaid');
     const { code, stderr } = await runCommand(['prepare', '--from', images, '--to', to, '--size', '28']);
     expect(stderr).toContain(`${images} is read as data of the kind folder.`);
@@ -63,7 +63,7 @@ describe('images', () => {
     expect(await readFile(join(to, 'train.index'))).toEqual(await readFile(join(prepared, 'train.index')));
   });
 
-  it('that were left out are told of', async () => {
+  it('that were skipped are reported', async () => {
     const from = join(directory, 'with-more');
     await cp(images, join(from, 'train'), { recursive: true });
     await cp(images, join(from, 'test'), { recursive: true });
@@ -90,7 +90,7 @@ describe('images', () => {
   });
 });
 
-describe.skipIf(process.platform === 'win32')('a training on prepared images', () => {
+describe.skipIf(process.platform === 'win32')('training on prepared images', () => {
   it('that was stopped resumes to the same weights', async () => {
     expect((await runCommand(preparation(prepared))).code).toBe(0);
     const [whole, stopped] = [join(directory, 'whole'), join(directory, 'stopped')];
@@ -119,7 +119,11 @@ describe.skipIf(process.platform === 'win32')('a training on prepared images', (
 
 describe('wrong use', () => {
   it.each<[string, string[], RegExp]>([
-    ['nothing to prepare', ['prepare', '--to', 'never-made'], /source and from are missing: say where the data are/],
+    [
+      'nothing to prepare',
+      ['prepare', '--to', 'never-made'],
+      /source and from are missing: give the location of the data/,
+    ],
     [
       'an unknown source',
       ['prepare', '--source', 'films', '--to', 'never-made'],

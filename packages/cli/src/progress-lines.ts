@@ -1,9 +1,9 @@
 import type { Output } from './output.js';
 
-/** Seconds between lines that say how far a command is. */
+/** Seconds between lines about the progress of a command. */
 const lineEvery = 10;
 
-/** Says how many images are done, at most every ten seconds, and not where all are. */
+/** Prints the number of finished images, at most every ten seconds, but not once all are finished. */
 export function sayNowAndThen({ line }: Pick<Output, 'line'>, what = 'images'): (done: number, of: number) => void {
   let last = performance.now();
   return (done, of) => {

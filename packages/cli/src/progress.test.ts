@@ -6,7 +6,7 @@ import { TrainingProgress } from './progress.js';
 
 afterEach(() => vi.unstubAllEnvs());
 
-/** What a terminal is sent while a training and a preparation get on. */
+/** The output for a terminal during training and preparation. */
 function sentTo(environment: Readonly<Record<string, string>>): string {
   for (const [name, value] of Object.entries({ TERM: 'xterm', NO_COLOR: '', ...environment })) vi.stubEnv(name, value);
   let text = '';

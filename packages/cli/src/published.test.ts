@@ -113,7 +113,7 @@ describe('a caffemodel', () => {
   const alexNet = ['Convolution', 'ReLU', 'LRN', 'Pooling'];
   const caffeNet = ['Convolution', 'ReLU', 'Pooling', 'LRN'];
 
-  it.each([false, true])('is told from its sibling by the order of its layers (of 2014: %s)', async (old) => {
+  it.each([false, true])('is distinguished from its relative by the order of its layers (of 2014: %s)', async (old) => {
     // Whatever its author named it.
     const alex = await readPublishedWeights(await caffemodel('CaffeNet', alexNet, old));
     expect(alex).toMatchObject({ form: { variant: 'caffe' }, classes: 2, remarks: [] });
@@ -121,7 +121,7 @@ describe('a caffemodel', () => {
     expect(caffe).toMatchObject({ form: { variant: 'caffenet' }, classes: 2, remarks: [] });
   });
 
-  it('without the telling layers is identified by its name, with a message', async () => {
+  it('without these layers is identified by its name, with a message', async () => {
     const named = await readPublishedWeights(await caffemodel('my CaffeNet', ['Convolution']));
     expect(named).toMatchObject({ form: { variant: 'caffenet' } });
     expect(named.remarks.join()).toMatch(/assumed to be caffenet, by its name my CaffeNet\./);

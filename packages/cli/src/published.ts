@@ -38,7 +38,7 @@ export interface OwnWeights {
   readonly file: string;
   readonly form: 'own';
   readonly tensors: Readonly<Record<string, HostTensor>>;
-  /** What it says of its network. */
+  /** The description of its network in the metadata. */
   readonly model: NotedModel | undefined;
 }
 
@@ -171,7 +171,7 @@ async function readMean(
   { height, width }: Pick<Dataset, 'height' | 'width'>,
 ): Promise<string> {
   if (form.channels !== 'bgr') {
-    throw new ConfigError(`--mean ${file}: only Caffe's networks subtract a mean image; leave it out`);
+    throw new ConfigError(`--mean ${file}: only Caffe's networks subtract a mean image; omit it`);
   }
   const { shape, data } = await readCaffeMean(file);
   const [channels, ownHeight, ownWidth] = shape.slice(-3);

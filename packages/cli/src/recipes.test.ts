@@ -70,7 +70,7 @@ describe('the built-in recipes', () => {
     ]);
   });
 
-  it('are told apart from files and from anything else', async () => {
+  it('are distinguished from files and other text', async () => {
     await expect(findRecipe('papr')).rejects.toThrow(ConfigError);
     await expect(findRecipe('papr')).rejects.toThrow(/no such recipe; give a file, or one of .*paper/);
     await expect(findRecipe('./papr.json')).rejects.toThrow(/could not be read/);
@@ -139,7 +139,7 @@ describe('train', () => {
     expect(wrong.stderr).toMatch(/^error: .*mine\.json: momentum: expected <1, got 1\n$/);
   });
 
-  it('says what fits in memory, and trains with that', async () => {
+  it('reports what fits in memory, and trains with that', async () => {
     const run = join(directory, 'narrow');
     const batch = ['--model', 'small', '--crop', '24', '--batch', '16', '--steps', '1', '--memory', '2.6MB'];
     const refused = await runCommand(train(run, ...batch));

@@ -3,7 +3,7 @@ import type { Recipe, RecipeFile, RunConfig } from '@alex/trainer';
 import { findRecipe } from './recipes.js';
 import type { TrainOptions } from './train-options.js';
 
-/** What a run's recipe says of parameters but for those that `--freeze` named, of which `--recipe` knows nothing. */
+/** The overrides in a run's recipe, except those from `--freeze`, which `--recipe` does not contain. */
 function withoutFrozen(
   own: Recipe['overrides'] = {},
   given: Recipe['overrides'] = {},
@@ -16,9 +16,9 @@ function withoutFrozen(
 }
 
 /**
- * What no option changes of a recipe must be what the run was started with.
+ * Fields of a recipe that no option changes must be the same as when the run was started.
  *
- * @throws ConfigError that names what is not
+ * @throws ConfigError that names the field that differs
  */
 export async function checkRecipe(
   name: string,
@@ -38,14 +38,14 @@ export async function checkRecipe(
     if (JSON.stringify(there) === JSON.stringify(own)) continue;
     throw new ConfigError(
       `--recipe ${name}: its ${field} is ${JSON.stringify(there) ?? 'not given'}, but the run was started with ` +
-        `${JSON.stringify(own) ?? 'none'}; leave it out or choose another --run`,
+        `${JSON.stringify(own) ?? 'none'}; omit it or choose another --run`,
     );
   }
 }
 
 /**
- * What options may change of a recipe, a run that continues has of its own: what it was started with or given later. Says so where
- * the recipe, which may have been edited since, has something else, and no option says what to do.
+ * For fields that options may change, a resumed run keeps its own values, from its start or from later changes. Prints a line if
+ * the recipe, which may have been edited since, has another value and no option decides.
  */
 export function keptOfRecipe(
   name: string,
@@ -74,7 +74,7 @@ export function keptOfRecipe(
       recipe.startsFrom?.replaces.filter((layer) => replaces.includes(layer)) ?? [],
       undefined,
     ],
-    // What a recipe leaves open is the run's to choose.
+    // The run decides about fields that the recipe omits.
     ['microBatch', given.microBatch, given.microBatch && recipe.microBatch, options.microBatch],
     ['evaluateEvery', given.evaluateEvery, given.evaluateEvery && recipe.evaluateEvery, options.evaluateEvery],
     [
@@ -90,7 +90,7 @@ export function keptOfRecipe(
       ? []
       : [
           `--recipe ${name}: its ${field} (${JSON.stringify(there) ?? 'none'}) is not used: ` +
-            `the run continues with ${JSON.stringify(own) ?? 'none'} of its own.`,
+            `the run continues with its own value, ${JSON.stringify(own) ?? 'none'}.`,
         ],
   );
 }

@@ -12,7 +12,7 @@ const images = join(directory, 'images');
 const begun = join(directory, 'begun');
 let count = 0;
 
-/** As somebody might write it in a script that runs until the training is done. */
+/** As a user might write it in a script that runs until training is finished. */
 const given = ['--data', images, '--model', 'small', '--crop', '24', '--batch', '4', '--learning-rate', '0.02'];
 const more = ['--scale-rate', '--warm-up', '1', '--tune', 'off', '--no-mirror'];
 const command = (run: string) => ['train', '--run', run, ...given, ...more, '--resume'];
@@ -160,7 +160,7 @@ describe('train --resume', () => {
     const refused = await runCommand(resume);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain(
-      'training images of the same names with other content, validation images of the same names with other content',
+      'training images with the same names and other contents, validation images with the same names and other contents',
     );
     const allowed = await runCommand([...resume, '--data-changed']);
     expect(allowed.code, allowed.stderr).toBe(0);
@@ -174,30 +174,28 @@ describe('train --resume', () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ['--data-changed', ['--data-changed'], /--data-changed changes nothing: the data are what they were\./],
-    [
-      '--strategy',
-      ['--strategy', 'data'],
-      /--strategy data changes nothing: there is one adapter, which does all of the work\./,
-    ],
+    ['--data-changed', ['--data-changed'], /--data-changed has no effect: the data have not changed\./],
+    ['--strategy', ['--strategy', 'data'], /--strategy data has no effect: there is only one adapter\./],
     ['--learning-rate', ['--learning-rate', '0.02', '--scale-rate'], /--learning-rate 0\.02 has no effect/],
     ['--run', ['--run', 'elsewhere'], /--run elsewhere is not used: --run .*begun\S* comes after it\./],
-  ])('says that %s changes nothing', async (_, options, message) => {
+  ])('reports that %s has no effect', async (_, options, message) => {
     const resumed = await runCommand(['train', ...options, '--run', begun, '--resume', '--steps', '4']);
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(resumed.stdout).toMatch(message);
   });
 
-  it('says what of a recipe that was edited is not used, and refuses what would make another network', async () => {
+  it('reports which fields of an edited recipe are not used, and refuses those that would change the network', async () => {
     const small = JSON.parse(await readFile(new URL('../recipes/small.json', import.meta.url), 'utf8'));
     const file = join(directory, 'edited.json');
     await writeFile(file, JSON.stringify({ ...small, learningRate: 0.5, keepCheckpoints: 9 }));
     const resumed = await runCommand(['train', '--run', begun, '--resume', '--recipe', file, '--no-mirror']);
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(resumed.stdout).toContain(
-      `--recipe ${file}: its learningRate (0.5) is not used: the run continues with 0.0025 of its own.`,
+      `--recipe ${file}: its learningRate (0.5) is not used: the run continues with its own value, 0.0025.`,
     );
-    expect(resumed.stdout).toContain('its keepCheckpoints (9) is not used: the run continues with none of its own.');
+    expect(resumed.stdout).toContain(
+      'its keepCheckpoints (9) is not used: the run continues with its own value, none.',
+    );
     expect(resumed.stdout).not.toContain('images.mirror');
     expect(resumed.stdout).not.toContain('its momentum');
     await writeFile(file, JSON.stringify({ ...small, momentum: 0.5 }));
@@ -206,21 +204,21 @@ describe('train --resume', () => {
     expect(refused.stderr).toMatch(/its momentum is 0\.5, but the run was started with 0\.9/);
   });
 
-  it('begins a run that is not there, and says so; without data it says what is missing', async () => {
+  it('starts a run that does not exist, and says so; without data, it says what is missing', async () => {
     const run = join(directory, 'new');
     const missing = await runCommand(['train', '--run', run, '--resume']);
     expect(missing.code).toBe(2);
-    expect(missing.stderr).toMatch(/new: there is no run to resume here; to begin one, give --data/);
+    expect(missing.stderr).toMatch(/new: there is no run to resume here; to start one, give --data/);
     const sizes = ['--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'off', '--steps', '1'];
     const unused = ['--data-changed', '--chunk', '2', '--no-mirror', '--no-random-crop'];
     const begins = await runCommand(['train', '--data', images, '--run', run, '--resume', ...sizes, ...unused]);
     expect(begins.code, begins.stderr).toBe(0);
-    expect(begins.stdout).toContain(`${run}: there is no run to resume yet; a new one begins.`);
-    expect(begins.stdout).toContain('--data-changed changes nothing: a new run begins with the data as they are.');
-    expect(begins.stdout).toContain('--chunk changes nothing: crops and flips, which a chunk shares, are not random.');
+    expect(begins.stdout).toContain(`${run}: there is no run to resume yet; a new one is started.`);
+    expect(begins.stdout).toContain('--data-changed has no effect: a new run uses the data as they are.');
+    expect(begins.stdout).toContain('--chunk has no effect: crops and flips, which a chunk shares, are not random.');
   });
 
-  it('is refused before anything is computed where another process trains the run', async () => {
+  it('is refused before anything is computed if another process trains the run', async () => {
     const lock = await lockRun(begun);
     try {
       const refused = await runCommand(['train', '--run', begun, '--resume', '--steps', '9']);
@@ -241,7 +239,7 @@ describe('train --resume', () => {
     [
       'fewer steps than it has taken',
       ['--steps', '3'],
-      /has taken 4 steps already, more than the 3 .* give at least 4/,
+      /has already taken 4 steps, more than its new length of 3; give at least 4/,
     ],
     ['a warm-up', ['--warm-up', '3'], /--warm-up 3 cannot be changed during a run, which was started with 1;/],
     [
@@ -262,8 +260,8 @@ describe('train --resume', () => {
       /--recipe paper: its model\.variant is "paper", but the run was started with "small"/,
     ],
     ['flips', ['--no-random-crop'], /--no-random-crop cannot be changed .*started without it/],
-    ['a schedule that is none', ['--schedule', 'cosine'], /--schedule cosine: give constant, plateau, step:30/],
-    ['a schedule that is torn', ['--schedule', '{"kind":'], /is not JSON/],
+    ['an unknown schedule', ['--schedule', 'cosine'], /--schedule cosine: give constant, plateau, step:30/],
+    ['a truncated schedule', ['--schedule', '{"kind":'], /is not JSON/],
     ['a schedule with a wrong field', ['--schedule', '{"kind":"step"}'], /--schedule .*: factor is missing/],
   ])('refuses %s', async (_, options, message) => {
     const { code, stderr } = await runCommand(['train', '--steps', '5', ...options, '--run', begun, '--resume']);

@@ -54,8 +54,8 @@ async function planned(
   } else if (options.dataChanged) {
     output.line(
       data.fingerprint
-        ? '--data-changed changes nothing: the data are what they were.'
-        : '--data-changed changes nothing: the run, of an older version, does not know what its data were.',
+        ? '--data-changed has no effect: the data have not changed.'
+        : '--data-changed has no effect: the run, of an older version, has not recorded its data.',
     );
   }
   const kept = keep !== undefined && keep !== recipe.keepCheckpoints;
@@ -114,12 +114,12 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
   }
   for (const [option, given, own] of pairs) {
     if (given === undefined || given === own) continue;
-    // Of a switch, its name says it all.
+    // For a switch, its name is enough.
     const isSwitch = typeof given === 'boolean';
     const started = own === undefined || isSwitch ? 'started without it' : `started with ${own}`;
     const value = isSwitch ? '' : ` ${given}`;
     throw new ConfigError(
-      `${option}${value} cannot be changed during a run, which was ${started}; leave it out or choose another --run`,
+      `${option}${value} cannot be changed during a run, which was ${started}; omit it or choose another --run`,
     );
   }
   if (options.recipe !== undefined) await checkRecipe(options.recipe, { model, recipe, images });
@@ -130,7 +130,7 @@ function frozenPaths({ overrides = {} }: Recipe): string[] {
   return Object.entries(overrides).flatMap(([path, { learningRateScale }]) => (learningRateScale === 0 ? [path] : []));
 }
 
-/** Whether `--freeze` names what a run was started with: all of it, but for what its recipe freezes by itself. */
+/** Whether `--freeze` names everything that a run was started with, except what its recipe freezes itself. */
 function sameFrozen(options: TrainOptions, frozen: readonly string[], { overrides = {} }: RecipeFile): boolean {
   const names = frozenNames(options);
   const covers = (name: string, path: string) => path === name || path.startsWith(`${name}.`);

@@ -4,8 +4,8 @@ import type { Session } from './session.js';
 import { version } from './version.js';
 
 /**
- * Notes in a run's directory what trains it: the command, the version, the machine. No training fails because it cannot be
- * noted; that is said instead.
+ * Records in a run's directory what trains it: the command, the version, the machine. If it cannot be recorded, training
+ * does not fail; a warning is printed.
  */
 export class RunProvenance {
   readonly #run: RunDirectory;
@@ -28,7 +28,7 @@ export class RunProvenance {
     this.#say = say;
   }
 
-  /** The first `start` says that nobody else trains the run, and from which step on. */
+  /** The first `start` event shows that no other process trains the run, and gives the first step. */
   show(event: TrainingEvent): void {
     if (event.kind === 'start') {
       this.#step = event.step;
@@ -57,7 +57,7 @@ export class RunProvenance {
     try {
       work();
     } catch (error) {
-      this.#say(`What trains the run is not noted: ${(error as Error).message}`);
+      this.#say(`The provenance of the run is not recorded: ${(error as Error).message}`);
     }
   }
 }

@@ -2,7 +2,7 @@ import { EventFile, type Origin, type RunDirectory, type TrainingEvent } from '@
 import { RunProvenance } from './run-provenance.js';
 import type { Session } from './session.js';
 
-/** What a run's directory gets beside metrics, checkpoints and weights: what trains it, and event files for TensorBoard. */
+/** What a run's directory gets besides metrics, checkpoints and weights: what trains it, and event files for TensorBoard. */
 export class RunRecords {
   readonly #run: RunDirectory;
   readonly #say: (line: string) => void;

@@ -60,7 +60,7 @@ export function scheduleOf(options: ScheduleOptions, own: Schedule): Schedule {
   if (patience !== undefined || threshold !== undefined) {
     if (schedule.kind !== 'plateau') {
       throw new ConfigError(
-        `--patience and --threshold only work with the schedule plateau, but this one is ${schedule.kind}; leave them out, or add --schedule plateau`,
+        `--patience and --threshold only work with the schedule plateau, but this one is ${schedule.kind}; omit them, or add --schedule plateau`,
       );
     }
     schedule = {
@@ -72,7 +72,7 @@ export function scheduleOf(options: ScheduleOptions, own: Schedule): Schedule {
   if (scheduleEpochs === undefined) return schedule;
   if (schedule.kind !== 'exponential') {
     throw new ConfigError(
-      `--schedule-epochs only works with the schedule exponential, but this one is ${schedule.kind}; leave it out`,
+      `--schedule-epochs only works with the schedule exponential, but this one is ${schedule.kind}; omit it`,
     );
   }
   return { ...schedule, epochs: scheduleEpochs };

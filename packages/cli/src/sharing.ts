@@ -20,7 +20,7 @@ export async function chooseSharing(
   say: (line: string) => void,
 ): Promise<Sharing> {
   if (gpus.length === 1 && strategy !== undefined) {
-    say(`--strategy ${strategy} changes nothing: there is one adapter, which does all of the work.`);
+    say(`--strategy ${strategy} has no effect: there is only one adapter.`);
   }
   if (gpus.length === 1 || strategy === undefined) return { strategy: 'model' };
   if (strategy !== 'auto') return { strategy };

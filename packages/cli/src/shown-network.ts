@@ -7,7 +7,7 @@ import type { Session } from './session.js';
 /** The parts of a network that a report shows. */
 export interface ShownNetwork {
   readonly examples: readonly Example[];
-  /** Of the first layer, where they can be drawn. */
+  /** Those of the first layer, if they can be drawn. */
   readonly filters: HostTensor | undefined;
 }
 

@@ -38,10 +38,10 @@ describe.skipIf(process.platform === 'win32')('a training', () => {
     async (signal) => {
       const run = join(directory, signal);
       const log = join(directory, `${signal}.log`);
-      // Its standard error stays ours, so that it ends when the training ends.
+      // Its standard error stays ours, so that it ends when the training run ends.
       const running = startCommand(training(run), { shell: (command) => `${command} | tee ${log}` });
       await untilMeasured(running, run);
-      // The whole group, as a terminal does: tee is gone before the training has written anything.
+      // The whole group, as a terminal does: tee is gone before the training run has written anything.
       process.kill(-running.process.pid!, signal);
       expect((await running.ended).stderr).toBe('');
       expect(await savedSteps(run)).toEqual([await measuredStep(run)]);
@@ -61,7 +61,7 @@ describe.skipIf(process.platform === 'win32')('a training', () => {
   });
 
   it.each([
-    ['a reader that has enough', (command: string) => `{ ${command}; echo code $? >&2; } | head -n 1`, 'code 0\n'],
+    ['a reader that has ended', (command: string) => `{ ${command}; echo code $? >&2; } | head -n 1`, 'code 0\n'],
     [
       'a log on a full disk',
       (command: string) => `${command} > /dev/full; echo code $? >&2`,

@@ -24,7 +24,7 @@ beforeAll(async () => {
   }
 });
 
-it('features.md has commands that work, and similar-images.md says what they say of the same image', async () => {
+it('features.md has commands that work, and similar-images.md gives the same results for the same image', async () => {
   const blocks = [...(await page('features.md')).matchAll(/^```sh\n([\s\S]*?)^```/gm)];
   const lines = blocks.flatMap(([, block]) => block!.trim().split('\n'));
   const commands = lines.flatMap((line) => /^npm run alexnet -- ([^#]*)/.exec(line)?.[1]?.trim() ?? []);

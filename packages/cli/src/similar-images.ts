@@ -10,18 +10,18 @@ import { alexnetCommand } from './invocation.js';
 
 /** A training image that is similar to another. */
 export interface SimilarImage extends ExampleImage {
-  /** Its number among the training images. */
+  /** Its index among the training images. */
   readonly number: number;
   /** Euclidean distance between the features of both. */
   readonly distance: number;
 }
 
-/** Where the index of a run's layer lies unless something else is said. */
+/** The default location of the index of a run's layer. */
 export function indexFile(run: string, layer: string): string {
   return join(run, 'similar', `${layer}.index`);
 }
 
-/** What the features of a data set depend on, as an index notes it. */
+/** Everything that the features of a data set depend on, as stored in an index. */
 export async function indexIdentity(
   { model, data, images }: RunConfig,
   weights: Readonly<Record<string, HostTensor>>,
@@ -47,15 +47,15 @@ export async function indexIdentity(
 
 const shortened = (hash: string) => hash.slice(0, 32);
 
-/** What it means where a part of the identity is another. */
+/** The meaning of a difference in each part of the identity. */
 const differences: Readonly<Record<string, string>> = {
   layer: 'another layer',
-  weights: 'other weights: the network was trained further, or it is another checkpoint',
-  preparation: 'a network that sees images otherwise: of another size, or less another mean',
+  weights: 'other weights: the network was trained further, or this is another checkpoint',
+  preparation: 'other preprocessing: another image size, or another mean',
   images: 'other training images: some were added, removed, renamed or changed',
 };
 
-/** In what an index differs from what is wanted: a phrase, or nothing where it does not. */
+/** How an index differs from the required one: a phrase, or undefined if it does not. */
 export function indexChange(
   { identity }: FeatureIndex['description'],
   wanted: Readonly<Record<string, string>>,
@@ -64,7 +64,7 @@ export function indexChange(
   return changed.length === 0 ? undefined : changed.map((name) => differences[name]!).join('; and ');
 }
 
-/** @throws ConfigError where an index is of something else */
+/** @throws ConfigError if an index was built from something else */
 export function checkIndex(
   { path, description }: FeatureIndex,
   wanted: Readonly<Record<string, string>>,
@@ -73,7 +73,7 @@ export function checkIndex(
   const change = indexChange(description, wanted);
   if (change === undefined) return;
   throw new ConfigError(
-    `${path}: is the index of ${change}. Build it again by \`${alexnetCommand(['similar', ...words, '--build'])}\`, or choose another --index`,
+    `${path}: is the index of ${change}. Rebuild it with \`${alexnetCommand(['similar', ...words, '--build'])}\`, or choose another --index`,
   );
 }
 
@@ -81,10 +81,10 @@ export function checkIndex(
 export interface SimilarOptions extends Viewer {
   readonly gpu: Gpu;
   readonly index: FeatureIndex;
-  /** Whose training images the index is of. */
+  /** The data set whose training images are in the index. */
   readonly dataset: Dataset;
   readonly layer: string;
-  /** Neighbours of an image. Default: 6. */
+  /** Number of neighbours per image. Default: 6. */
   readonly count?: number;
   readonly signal?: AbortSignal;
   onProgress?(done: number, of: number): void;
@@ -122,7 +122,7 @@ export async function similarImages(
   );
 }
 
-/** Images beside those found, for `neighbours` of `@alex/report`. */
+/** Images with their similar images, for `neighbours` of `@alex/report`. */
 export function drawable(
   images: readonly Pick<Neighbours, 'image' | 'label'>[],
   found: readonly (readonly SimilarImage[])[],

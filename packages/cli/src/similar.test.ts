@@ -12,7 +12,7 @@ import { readNpy } from './testing/npy.js';
 const directory = temporaryFolder();
 const run = 'runs/emoji';
 const classes = 6;
-/** Of the images that crops of 24 pixels are taken from. */
+/** The size of the images from which crops of 24 pixels are taken. */
 const size = 27;
 /** Images by the artist that the network never saw. */
 const queries = ['a.png', 'b.png', 'c.png', 'd.png'];
@@ -50,7 +50,7 @@ async function similar(...args: string[]) {
   return { code, stderr, index, images: images as Found[] };
 }
 
-/** The nearest by the definition, from the arrays that `features` writes. */
+/** The nearest by definition, from the arrays that `features` writes. */
 async function byDefinition(count: number, ...layer: string[]): Promise<number[][]> {
   const ofTraining = await alexnet('features', '--run', run, '--split', 'train', '--to', 'train.npy', ...layer);
   expect(ofTraining.code, ofTraining.stderr).toBe(0);
@@ -75,7 +75,7 @@ describe('similar', () => {
     const without = await alexnet('similar', ...queries, '--run', run);
     expect(without.code).toBe(2);
     expect(without.stderr).toMatch(
-      /similar\/relu5\.index: there is no index yet; build it once by `.*similar --run runs\/emoji --build`/,
+      /similar\/relu5\.index: there is no index yet; build it once with `.*similar --run runs\/emoji --build`/,
     );
     const nothing = await alexnet('similar', '--run', run);
     expect(nothing).toMatchObject({ code: 2, stderr: expect.stringContaining('give image files, or --build') });
@@ -87,11 +87,11 @@ describe('similar', () => {
     const before = await readFile(join(directory, run, 'similar/relu5.index'));
     const again = await similar('--run', run, '--build');
     expect(again).toMatchObject({ code: 0, index: { images: 24, layer: 'relu5', built: false }, images: [] });
-    expect(again.stderr).toContain('is there already');
+    expect(again.stderr).toContain('already exists');
     expect(await readFile(join(directory, run, 'similar/relu5.index'))).toEqual(before);
   });
 
-  it('finds the six nearest training images, as the features say', async () => {
+  it('finds the six nearest training images, in agreement with the features', async () => {
     const { code, stderr, images } = await similar(...queries, '--run', run);
     expect(code, stderr).toBe(0);
     expect(images.map(({ image }) => image)).toEqual(queries);
@@ -106,7 +106,7 @@ describe('similar', () => {
     }
   });
 
-  it('compares any layer, and finds as many as are asked for', async () => {
+  it('compares any layer, and finds as many as requested', async () => {
     const options = ['--run', run, '--layer', 'conv1', '--neighbours', '3', '--index', 'elsewhere.index'];
     const { code, stderr, images, index } = await similar(...queries, ...options, '--build');
     expect(code, stderr).toBe(0);
@@ -118,10 +118,10 @@ describe('similar', () => {
     }
     const other = await alexnet('similar', 'a.png', '--run', run, '--index', 'elsewhere.index');
     expect(other.code).toBe(2);
-    expect(other.stderr).toMatch(/elsewhere\.index: is the index of another layer\. Build it again by/);
+    expect(other.stderr).toMatch(/elsewhere\.index: is the index of another layer\. Rebuild it with/);
   });
 
-  it('draws images beside those found, and does what it can where some cannot be read', async () => {
+  it('draws images with their similar images, and processes the readable ones', async () => {
     await writeFile(join(directory, 'torn.png'), png(1, 2, 3).subarray(0, 60));
     const { code, stdout, stderr } = await alexnet(
       'similar',
@@ -145,7 +145,7 @@ describe('similar', () => {
     ]);
   });
 
-  it('gives a training image itself, at distance 0', async () => {
+  it('finds a training image itself, at distance 0', async () => {
     const { train } = await openDataset('emoji', { classes, size });
     const { pixels } = await train.read([9]);
     await sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
@@ -155,7 +155,7 @@ describe('similar', () => {
     expect(images[0]!.nearest![0]).toMatchObject({ number: 9, name: train.imageName(9), distance: 0 });
   });
 
-  it('refuses the index of other weights, until it is built again', async () => {
+  it('refuses the index of other weights, until it is rebuilt', async () => {
     const index = join(directory, run, 'similar/relu5.index');
     const kept = await readFile(index);
     const more = await alexnet('train', '--run', run, '--resume', '--steps', '8');
@@ -163,22 +163,22 @@ describe('similar', () => {
     const refused = await alexnet('similar', 'a.png', '--run', run);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toMatch(
-      /is the index of other weights: .*Build it again by `.*similar --run runs\/emoji --build`/,
+      /is the index of other weights: .*Rebuild it with `.*similar --run runs\/emoji --build`/,
     );
     const earlier = await similar('a.png', '--run', run, '--checkpoint', '6');
     expect(earlier.code, earlier.stderr).toBe(0);
     const { code, stdout } = await alexnet('similar', 'a.png', '--run', run, '--build');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/relu5\.index is the index of other weights: .*: it is built again\./);
+    expect(stdout).toMatch(/relu5\.index is the index of other weights: .*; it is rebuilt\./);
     expect(await readFile(index)).not.toEqual(kept);
   });
 
-  it('refuses the index of a run whose images changed, and of one that was damaged', async () => {
+  it('refuses the index of a run whose images have changed, and a damaged one', async () => {
     const images = join(directory, 'images');
     await writeImages(images, ['blue', 'red'], 5);
     const trained = await alexnet('train', '--data', 'images', '--run', 'runs/folder', '--steps', '2', ...sizes);
     expect(trained.code, trained.stderr).toBe(0);
-    // Images that cannot be read are left out where so many may be, as in training.
+    // Unreadable images are skipped if enough are allowed, as in training.
     const { train } = await openDataset(images, { size });
     const broken = join(images, train.imageName(5));
     const own = await readFile(broken);
@@ -193,7 +193,7 @@ describe('similar', () => {
     await writeFile(broken, own);
     const built = await alexnet('similar', broken, '--run', 'runs/folder', '--build');
     expect(built.code, built.stderr).toBe(0);
-    expect(built.stdout).toMatch(/is the index of other training images: .*: it is built again/);
+    expect(built.stdout).toMatch(/is the index of other training images: .*; it is rebuilt/);
     expect(built.stdout).toContain('Building the index of relu5 for 8 training images');
     await cp(broken, join(images, 'red', 'more.png'));
     const refused = await alexnet('similar', broken, '--run', 'runs/folder');
@@ -202,7 +202,7 @@ describe('similar', () => {
       stderr: expect.stringContaining('is the index of other training images'),
     });
     await rm(join(images, 'red', 'more.png'));
-    // Another content under the same name makes other images.
+    // Other contents under the same name are other images.
     await writeFile(broken, png(0, 255, 0));
     const changed = await alexnet('similar', broken, '--run', 'runs/folder');
     expect(changed.code).toBe(2);
@@ -215,11 +215,11 @@ describe('similar', () => {
     const damaged = await alexnet('similar', broken, '--run', 'runs/folder');
     expect(damaged).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/was damaged \(its check sum is another\)/),
+      stderr: expect.stringMatching(/is damaged \(its checksum is wrong\)/),
     });
   });
 
-  it('continues a building that was interrupted', async () => {
+  it('continues an interrupted build', async () => {
     const index = join(directory, run, 'similar/relu5.index');
     const whole = await readFile(index);
     // A row is 256 values of two bytes, and 24 bytes more; the last one was cut off.
@@ -228,12 +228,12 @@ describe('similar', () => {
     const { code, stdout } = await alexnet('similar', '--run', run, '--build');
     expect(code).toBe(0);
     // Batches of 4 are computed whole.
-    expect(stdout).toContain('Continuing after the 8 images that are in it.');
+    expect(stdout).toContain('Continuing after the 8 images that it already contains.');
     expect(await readFile(index)).toEqual(whole);
     expect(existsSync(`${index}.building`)).toBe(false);
   });
 
-  it('is shown in the report, where there is an index of these weights', async () => {
+  it('is shown in the report, if there is an index of these weights', async () => {
     const reported = async () => {
       const { code, stdout } = await alexnet('report', '--run', run);
       expect(code).toBe(0);
@@ -243,7 +243,7 @@ describe('similar', () => {
     const rows = html.split('<ul class="neighbours">')[1]!.split('</ul>')[0]!.split('<li>').slice(1);
     expect(rows.map((row) => row.match(/<img /g)!.length)).toEqual([7, 7, 7, 7, 7]);
     expect(rows[0]).toMatch(/alt="Image 1, of class \S.*alt="Its nearest image number 6, of class /);
-    expect(/Share of colour: column 1 from \d+% at step 3 to \d+% at step 8; column 2/.test(html)).toBe(true);
+    expect(/Fraction of colour: column 1 from \d+% at step 3 to \d+% at step 8; column 2/.test(html)).toBe(true);
     await rename(join(directory, run, 'similar'), join(directory, 'aside'));
     expect((await reported()).html.includes('class="neighbours"')).toBe(false);
     await rename(join(directory, 'aside'), join(directory, run, 'similar'));
@@ -251,7 +251,7 @@ describe('similar', () => {
     expect(earlier.stdout).toMatch(/The report shows no similar images: .*relu5\.index is the index of other weights/);
   });
 
-  it('stops building at a signal, with the exit code of that', async () => {
+  it('stops building at a signal, with its exit code', async () => {
     process.on('newListener', function hear(event) {
       if (event !== 'SIGINT') return;
       process.off('newListener', hear);
@@ -260,14 +260,12 @@ describe('similar', () => {
     });
     const { code, stdout } = await alexnet('similar', '--run', run, '--layer', 'relu1', '--build');
     expect(code).toBe(130);
-    expect(stdout).toMatch(
-      /Stopping; what is finished is kept\.\nStopped\. The same command continues where it was\.\n$/,
-    );
+    expect(stdout).toMatch(/Stopping; finished rows are kept\.\nStopped\. The same command continues from here\.\n$/);
     expect(existsSync(join(directory, run, 'similar/relu1.index'))).toBe(false);
   });
 
   it.each([
-    [['--run', run, '--to', 'x.svg', '--build'], /--to draws images beside those found: give image files/],
+    [['--run', run, '--to', 'x.svg', '--build'], /--to draws images with their similar images: give image files/],
     [['a.png'], /--run is missing/],
     [['a.png', '--run', run, '--neighbours', '0'], /must be a whole number from 1 to/],
     [['a.png', '--run', run, '--layer', 'fc9'], /small: has no layer fc9; its layers are conv1, relu1/],
@@ -278,7 +276,7 @@ describe('similar', () => {
     expect(stderr).toMatch(message);
   });
 
-  it('a place that cannot be written is found out first', async () => {
+  it('a path that cannot be written is detected first', async () => {
     await mkdir(join(directory, 'folder'), { recursive: true });
     const { code, stderr } = await alexnet('similar', 'a.png', '--run', run, '--to', 'folder');
     expect(code).toBe(1);

@@ -11,14 +11,14 @@ import { describeModel } from './session.js';
 export interface StartingPoint {
   /** The variant and the input of its network, if known. */
   readonly variant?: string;
-  /** Where it is not known: the networks that it may be of. */
+  /** If it is not known: the possible networks. */
   readonly candidates?: readonly string[];
   readonly inputSize?: number;
-  /** Names of its classes, where they are known. */
+  /** Names of its classes, if known. */
   readonly classes?: readonly string[];
-  /** Whether others published it: then it fits no other network, not even one of the same shapes. */
+  /** Whether the weights were published by others: then they do not suit another network, even if it has the same shapes. */
   readonly isPublished: boolean;
-  /** The mean that its images have subtracted, one value per channel. Default: the mean of the data. */
+  /** The mean subtracted from its images, one value per channel. Default: the mean of the data. */
   readonly mean?: readonly number[];
   /** Remarks to print. */
   readonly remarks: readonly string[];
@@ -55,7 +55,7 @@ export async function startingPoint(path: string): Promise<StartingPoint> {
   };
 }
 
-/** Weights of a run in a file: of the network that the file names or, where it names none, of the only one that they fit. */
+/** Weights of a run in a file. Their network is the one that the file names, otherwise the only one that they fit. */
 function ofOwnWeights(path: string, { tensors, model }: OwnWeights): StartingPoint {
   const point = { isPublished: false, remarks: [], weights: () => tensors };
   if (model) {
@@ -66,19 +66,20 @@ function ofOwnWeights(path: string, { tensors, model }: OwnWeights): StartingPoi
   if (fitting.length !== 1) return { ...point, candidates: fitting.map(({ variant }) => variant) };
   const { variant, inputSizes } = fitting[0]!;
   const [smallest, largest] = [inputSizes[0]!, inputSizes.at(-1)!];
-  const others = inputSizes.length > 1 ? `; sizes up to ${largest} fit as well, --crop gives another` : '';
+  const others = inputSizes.length > 1 ? `; sizes up to ${largest} fit as well, select one with --crop` : '';
   return {
     ...point,
     variant,
     inputSize: smallest,
-    remarks: [`${path}: fits ${variant} and images of ${smallest} x ${smallest}, which it is taken for${others}.`],
+    remarks: [`${path}: assumed to be ${variant} for images of ${smallest} x ${smallest}${others}.`],
   };
 }
 
 /**
- * What a run starts from, by this program's names. What cannot be used is found here, before an adapter is opened.
+ * The weights that a run starts from, under this program's names. Unusable weights are found here, before an adapter is
+ * opened.
  *
- * @throws ConfigError for a tensor that is missing or does not fit, or a layer that is not there
+ * @throws ConfigError for a tensor that is missing or does not fit, or a layer that does not exist
  */
 export async function givenWeights(
   { model, data, images, recipe }: RunConfig,
@@ -109,7 +110,7 @@ export async function givenWeights(
 function refuseFrozen(begun: readonly string[], overrides: Recipe['overrides'] = {}): void {
   const frozen = begun.find((layer) => overrides[`${layer}.weight`]?.learningRateScale === 0);
   if (frozen === undefined) return;
-  throw new ConfigError(`${frozen} is reinitialized, so it has to learn; leave it out of --freeze`);
+  throw new ConfigError(`${frozen} is reinitialized, so it must not be frozen; remove it from --freeze`);
 }
 
 async function ofRun(path: string): Promise<StartingPoint> {

@@ -21,7 +21,7 @@ export interface TrainOptions extends AdapterOptions, TuningOptions, ScheduleOpt
   readonly freeze?: string;
   /** Whether a run may continue with changed data. */
   readonly dataChanged?: boolean;
-  /** Share of the images that may be unusable. */
+  /** Fraction of the images that may be unusable. */
   readonly maxRejected?: number;
   readonly classes?: number;
   readonly batch?: number;
@@ -59,12 +59,12 @@ export interface PlannedTraining {
   readonly config: RunConfig;
   readonly dataset: Dataset;
   readonly kernels: Omit<Tuning, 'say'>;
-  /** What is to be said before it begins: sentences. */
+  /** Remarks to print before it starts. */
   readonly remarks?: readonly string[];
   /** Whether it has no checkpoint to continue from. */
   isAtStart(): Promise<boolean>;
-  /** Makes the run directory, or opens it. */
+  /** Creates or opens the run directory. */
   begin(): Promise<RunDirectory>;
-  /** Gives back what was taken for it; to be called in the end, however that comes. */
+  /** Releases its resources; must be called at the end, even after an error. */
   release(): Promise<void>;
 }

@@ -45,5 +45,5 @@ async function remarkOn(
   if (kind !== 'finished') return `has not finished; the weights of its newest checkpoint, of step ${step}, are used.`;
   const [newest = 0] = await run.checkpoints.steps();
   if (step === undefined || newest <= step) return undefined;
-  return `the weights of the training that finished at step ${step} are used; --checkpoint last takes those of step ${newest}.`;
+  return `the weights of the training that finished at step ${step} are used; --checkpoint last uses those of step ${newest}.`;
 }

@@ -52,8 +52,8 @@ export function tunedKernels(
 }
 
 /**
- * What the labels of its dispatches begin with, as far as they say the same layer and direction as the last one. On GPUs the
- * gradient of weights makes that of biases, too, and may end with it: the weights give the name.
+ * The common beginning of the labels of its dispatches that have the same layer and direction as the last one. On GPUs, the
+ * weight gradient also computes the bias gradient, and may end with it: the name is that of the weights.
  */
 function nameOf(gpu: Gpu, tunable: Tunable<unknown>): string {
   const labels = dispatchesOf(gpu, tunable, choiceOf(gpu, tunable)).map(({ label }) => label.split('/'));

@@ -48,7 +48,7 @@ it('trains on an adapter opened twice, writes a trace, and resumes on one', asyn
   expect(wrong.stderr).toMatch(/Allowed choices are model, data, hybrid, auto/);
 });
 
-it('shows each adapter as a process of two lanes, in microseconds from the first event', () => {
+it('shows each adapter as a process with two lanes, in microseconds from the first event', () => {
   const timing = { label: 'conv3/forward', bytes: 8, milliseconds: 1.5 };
   const events = traceEvents(
     [

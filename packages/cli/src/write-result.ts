@@ -3,10 +3,10 @@ import { dirname, resolve } from 'node:path';
 import { AlexError, ConfigError } from '@alex/tensor';
 
 /**
- * Makes sure, before anything takes time, that a file which somebody asked for has a place to be written to.
+ * Checks, before anything takes time, that a requested file can be written.
  *
- * @param option how it was asked for
- * @throws ConfigError where there is no such folder, or nobody may write there
+ * @param option the option that requested it
+ * @throws ConfigError if there is no such folder, or it is not writable
  */
 export async function checkPlace(option: string, path: string | undefined): Promise<void> {
   if (path === undefined) return;
@@ -15,13 +15,13 @@ export async function checkPlace(option: string, path: string | undefined): Prom
   };
   const folder = dirname(resolve(path));
   const kind = await stat(folder).catch(() => undefined);
-  if (!kind?.isDirectory()) refuse(`there is no folder ${folder}; make it, or choose another place`);
+  if (!kind?.isDirectory()) refuse(`there is no folder ${folder}; create it, or choose another one`);
   if ((await stat(path).catch(() => undefined))?.isDirectory()) refuse('is a folder; give the name of a file');
   const writable = await access(folder, constants.W_OK).then(
     () => true,
     () => false,
   );
-  if (!writable) refuse(`this user may not write into ${folder}; choose another place`);
+  if (!writable) refuse(`this user may not write into ${folder}; choose another folder`);
 }
 
 /**

@@ -13,7 +13,7 @@ const temporaryFolder = mkdtempSync(join(tmpdir(), 'alex-cluster-'));
 afterAll(() => rmSync(temporaryFolder, { recursive: true, force: true }));
 const size = 3;
 
-/** Adds up the values of all ranks, first to last, each sum rounded to float32. */
+/** Adds up the values of all ranks, from first to last, with each sum rounded to float32. */
 function sums(count: number, ranks = size): number[] {
   const all = Array.from({ length: ranks }, (_, rank) => addends(rank, count));
   return Array.from({ length: count }, (_, i) =>
@@ -21,7 +21,7 @@ function sums(count: number, ranks = size): number[] {
   );
 }
 
-/** Waits until a process has ended. It may still be there for whoever started it to ask for its exit code. */
+/** Waits until a process has ended. It may still exist as a zombie until its parent requests its exit code. */
 async function ended(pid: unknown): Promise<void> {
   const isRunning = () => {
     try {
@@ -75,13 +75,13 @@ describe.each(mpis)('ranks of $name', (mpi) => {
     }
   });
 
-  it('that have gone apart are named, and nothing is done afterwards', async () => {
+  it('that differ in their operations are named, and nothing is done afterwards', async () => {
     const { code, output, found } = await launch(mpi, 2, 'apart');
     expect(output).not.toMatch(/unhandled/i);
     expect(code, output).not.toBeNull();
     for (const [rank, one] of found.entries()) {
       const [first, second] = one as string[];
-      expect(first).toMatch(`the ranks have gone apart: rank ${rank} is about to do`);
+      expect(first).toMatch(`the ranks differ: rank ${rank} is about to do`);
       expect(first).toMatch(`rank ${1 - rank} to do`);
       expect(second).toBe(first);
     }
@@ -94,13 +94,13 @@ describe.each(mpis)('ranks of $name', (mpi) => {
     );
   });
 
-  it('end with one that is killed, and leave no process behind', async () => {
+  it('end if one of them is killed, and leave no process behind', async () => {
     const { code, found } = await launch(mpi, 2, 'killed');
     expect(code).not.toBe(0);
     await Promise.all(found.map(ended));
   });
 
-  it('end together where one aborts, whose message names it', async () => {
+  it('end together if one aborts, with a message that names it', async () => {
     const { code, output, found } = await launch(mpi, 2, 'aborted');
     expect(code).not.toBe(0);
     expect(output).toMatch(/rank 1 on \S+: the disk is full/);
@@ -117,7 +117,7 @@ describe.each(mpis)('ranks of $name', (mpi) => {
     ]);
   });
 
-  it('that another MPI started are refused: each would believe to be alone', async () => {
+  it('that another MPI started are refused: each would think that it is alone', async () => {
     const variable = mpi.name === 'MPICH' ? 'PMI_SIZE' : 'OMPI_COMM_WORLD_SIZE';
     const { code, output } = await launch(
       { ...mpi, launcher: 'env', arguments: [`${variable}=2`] },
@@ -135,22 +135,22 @@ describe('a process alone', () => {
     for (const cluster of opened) await cluster.close();
   });
 
-  it('says what to install where no library can be loaded', async () => {
+  it('says what to install if no library can be loaded', async () => {
     await expect(openCluster({ libraries: ['libnothing.so'] })).rejects.toThrow(ClusterError);
     await expect(openCluster({ libraries: ['libnothing.so'] })).rejects.toThrow(
       /no MPI library could be loaded \(.*libnothing.so.*\). Install Open MPI \(Debian: openmpi-bin\) or MPICH \(Debian: mpich\)/,
     );
   });
 
-  it('refuses a library that is none of MPI', async () => {
+  it('refuses a library that is not MPI', async () => {
     await expect(openCluster({ libraries: ['libc.so.6'] })).rejects.toThrow(/libc.so.6 is not an MPI library/);
   });
 
-  it('refuses a time limit that is no time', async () => {
+  it('refuses an invalid time limit', async () => {
     await expect(openCluster({ timeLimit: 0 })).rejects.toThrow('timeLimit must be a number of seconds above 0, got 0');
   });
 
-  // The last one: a library that has begun leaves its variables in the environment.
+  // This test is last: an initialized library leaves its variables in the environment.
   it.skipIf(mpis.length === 0)('is the only rank', async () => {
     // Open MPI keeps files there, also after the end.
     process.env['OMPI_MCA_orte_tmpdir_base'] = temporaryFolder;

@@ -13,7 +13,7 @@ export interface ClusterOptions {
    * slowest of them compiles its kernels or evaluates.
    */
   readonly timeLimit?: number;
-  /** Library files to load instead of the usual ones: names that the dynamic loader finds, or paths. */
+  /** Library files to load instead of the default ones: names that the dynamic loader finds, or paths. */
   readonly libraries?: readonly string[];
 }
 
@@ -21,37 +21,37 @@ export interface ClusterOptions {
 export interface SumOptions {
   /** How values travel. `float16` halves the bytes: each value is rounded before it is sent, and each sum once more. Default: `float32`. */
   readonly wire?: Wire;
-  /** What each sum is multiplied by, rounded to float32. Default: 1. */
+  /** A factor for each sum, rounded to float32. Default: 1. */
   readonly factor?: number;
 }
 
 /**
  * The processes that a launcher (`mpirun`, `srun`) started together: ranks. Every rank must call the same operations in the
- * same order; one that does not is found before anything moves. Operations may be started without waiting for the one before.
+ * same order; deviations are detected before any data is moved. Operations may be started without waiting for the previous one.
  *
- * Values in shared memory (`new Float32Array(new SharedArrayBuffer(bytes))`) are worked on where they are; others are copied.
+ * Values in shared memory (`new Float32Array(new SharedArrayBuffer(bytes))`) are processed in place; others are copied.
  */
 export interface Cluster {
   /** The number of this process, from 0. */
   readonly rank: number;
-  /** How many there are. */
+  /** The number of ranks. */
   readonly size: number;
   /** The name of this machine. */
   readonly host: string;
-  /** What MPI calls itself: `Open MPI v4.1.4`. */
+  /** The name that MPI reports: `Open MPI v4.1.4`. */
   readonly library: string;
-  /** Waits until every rank is there. */
+  /** Waits for all ranks. */
   barrier(): Promise<void>;
   /** Gives every rank the bytes of `root`; arrays must be of the same length on all. */
   broadcast(bytes: Uint8Array, root?: number): Promise<Uint8Array>;
   /**
-   * Adds up the values of all ranks, element by element, in rank order: the same bits on all ranks, and those that one process
-   * gets which adds the ranks' values to each other, first to last, in float32.
+   * Adds up the values of all ranks, element by element, in rank order. All ranks get the same bits, which are also those of a
+   * single process that adds the ranks' values in float32, from first to last.
    *
-   * @returns the sums; they replace the values that were given
+   * @returns the sums; they replace the given values
    */
   sum(values: Float32Array, options?: SumOptions): Promise<Float32Array>;
-  /** Sends `pieces[r]` to rank r; gives what each rank sent to this one, by rank. Pieces may have any length. */
+  /** Sends `pieces[r]` to rank r; returns what each rank sent to this one, by rank. Pieces may have any length. */
   allToAll(pieces: readonly Uint8Array[]): Promise<Uint8Array[]>;
   /** Gives rank `root` the bytes of every rank, by rank, of any length; the other ranks get an empty list. */
   gather(bytes: Uint8Array, root?: number): Promise<Uint8Array[]>;
@@ -59,16 +59,16 @@ export interface Cluster {
   allGather(bytes: Uint8Array): Promise<Uint8Array[]>;
   /** Ends all ranks, with this message on standard error if there is one. Does not return. */
   abort(message?: string): Promise<never>;
-  /** Takes leave of MPI. Every rank must call it; afterwards every operation is refused. */
+  /** Finalizes MPI. Every rank must call it; afterwards every operation is refused. */
   close(): Promise<void>;
 }
 
 /**
- * Joins the ranks of this launch, through the MPI library of this machine: Open MPI or MPICH, as the launcher is. Without a launcher this
- * process is the only rank. MPI's calls are made by a thread of their own, so nothing here blocks. Call it before adapters are
- * opened.
+ * Joins the ranks of this launch, through the MPI library of this machine: Open MPI or MPICH, matching the launcher. Without a
+ * launcher, this process is the only rank. A separate thread makes all MPI calls, so nothing here blocks. Call this before
+ * adapters are opened.
  *
- * @throws ClusterError where no library can be loaded, or one of another kind than the launcher
+ * @throws ClusterError if no library can be loaded, or only one that does not match the launcher
  */
 export async function openCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const { timeLimit = 600, libraries } = options;
@@ -83,7 +83,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     thread.once('error', reject);
   });
   if (first.kind === 'failed') throw new ClusterError(first.message);
-  if (first.kind !== 'opened') throw new ClusterError(`the thread of MPI began with ${first.kind}`);
+  if (first.kind !== 'opened') throw new ClusterError(`the MPI thread started with ${first.kind}`);
   return new OpenCluster(thread, first, 1000 * timeLimit);
 }
 
@@ -96,7 +96,7 @@ class OpenCluster implements Cluster {
   readonly #limit: number;
   readonly #waiting = new Map<number, { resolve(received: Bytes[]): void; reject(error: unknown): void }>();
   #asked = 0;
-  /** Why nothing can be done any more. */
+  /** Why no operation is possible any more. */
   #end: ClusterError | undefined;
 
   constructor(thread: Worker, { rank, size, version }: Extract<Said, { kind: 'opened' }>, limit: number) {
@@ -106,7 +106,7 @@ class OpenCluster implements Cluster {
     this.#thread = thread;
     this.#limit = limit;
     thread.on('message', (said: Said) => this.#hear(said));
-    thread.on('error', (error) => this.#fail(new ClusterError(`the thread of MPI ended: ${error.message}`)));
+    thread.on('error', (error) => this.#fail(new ClusterError(`the MPI thread ended: ${error.message}`)));
     thread.unref();
   }
 
@@ -189,7 +189,7 @@ class OpenCluster implements Cluster {
   #hear(said: Said): void {
     if (said.kind === 'opened') return;
     if (said.kind === 'failed') {
-      // A rank whose operation failed knows nothing of where the others are.
+      // After a failed operation, a rank does not know the state of the others.
       this.#fail(new ClusterError(said.message));
       return;
     }
@@ -209,7 +209,7 @@ class OpenCluster implements Cluster {
   }
 }
 
-/** The values themselves where they are in shared memory, else a copy that is. */
+/** The values themselves if they are in shared memory, otherwise a copy in shared memory. */
 function shared<Values extends Uint8Array | Float32Array>(
   values: Values,
 ): Values extends Uint8Array ? Bytes : Float32Array<SharedArrayBuffer> {

@@ -2,17 +2,17 @@ import { type MpiLibrary, mpich, openMpi } from './libraries.js';
 
 /** What a launcher told this process in its environment. */
 export interface Launched {
-  /** Which launcher it was, for messages. */
+  /** The launcher, for messages. */
   readonly by: string;
-  /** How many ranks it started. */
+  /** The number of ranks that it started. */
   readonly size: number;
   /** The libraries that its ranks can find each other through, the most likely first. */
   readonly libraries: readonly MpiLibrary[];
 }
 
 /**
- * Who started this process. Slurm's `srun` speaks to both kinds of library, and sets MPICH's variables where it speaks PMI 1
- * or 2, so there the variables do not tell which library it is.
+ * The launcher of this process. Slurm's `srun` works with both kinds of library, and sets MPICH's variables with PMI 1 or 2,
+ * so there the variables do not identify the library.
  */
 export function launchedBy(environment: NodeJS.ProcessEnv): Launched {
   const sizeOf = (name: string) => Number(environment[name]);

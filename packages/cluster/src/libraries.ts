@@ -4,25 +4,25 @@
  */
 export interface MpiLibrary {
   readonly name: string;
-  /** What `MPI_Get_library_version` begins with. */
+  /** The beginning of the text from `MPI_Get_library_version`. */
   readonly saysOfItself: RegExp;
-  /** Where the dynamic loader looks, by platform; the first that loads is taken. */
+  /** File names for the dynamic loader, by platform; the first one that loads is used. */
   readonly files: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>>;
-  /** Variables by which its launcher tells a process its rank and the number of ranks. */
+  /** Variables with which its launcher gives a process its rank and the number of ranks. */
   readonly launcher: { readonly rank: string; readonly size: string };
   /** The C type of a handle. */
   readonly handle: 'uintptr_t' | 'int';
-  /** Handles: a symbol of the library, or a number that its binary interface promises. */
+  /** Handles: a symbol of the library, or a number fixed by its binary interface. */
   readonly world: string | number;
   readonly byte: string | number;
   readonly returnErrors: string | number;
-  /** The address that stands for "no status wanted", in `mpi.h`. */
+  /** The address that means "no status wanted", from `mpi.h`. */
   readonly ignoredStatus: number;
   /** Package to install on Debian. */
   readonly debian: string;
 }
 
-/** Open MPI 3, 4 and 5; names as its `mpi.h` has them. */
+/** Open MPI 3, 4 and 5; names from its `mpi.h`. */
 export const openMpi: MpiLibrary = {
   name: 'Open MPI',
   saysOfItself: /^Open MPI/,
@@ -37,8 +37,8 @@ export const openMpi: MpiLibrary = {
 };
 
 /**
- * MPICH and its relatives (Intel MPI, MVAPICH, Cray's): the values of the MPICH ABI compatibility initiative, which `mpi.h` of
- * MPICH 3 and 4 has.
+ * MPICH and its relatives (Intel MPI, MVAPICH, Cray's): the values of the MPICH ABI compatibility initiative, as in the
+ * `mpi.h` of MPICH 3 and 4.
  */
 export const mpich: MpiLibrary = {
   name: 'MPICH',

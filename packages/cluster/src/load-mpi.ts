@@ -3,10 +3,10 @@ import { ClusterError } from './errors.js';
 import type { Launched } from './launched.js';
 import { type MpiLibrary, mpiLibraries } from './libraries.js';
 
-/** An address as koffi passes it on, or a number. */
+/** An address in koffi's form, or a number. */
 export type Handle = bigint | number;
 
-/** What is called of MPI. `H` is a handle. */
+/** The MPI functions in use. `H` is a handle. */
 const parameters = {
   MPI_Init_thread: 'void*, void*, int, _Out_ int*',
   MPI_Comm_set_errhandler: 'H, H',
@@ -21,14 +21,14 @@ const parameters = {
   MPI_Finalize: '',
 } as const;
 
-/** C functions of MPI by name: what they return is 0 where they succeed. */
+/** C functions of MPI by name; they return 0 if they succeed. */
 export type MpiFunctions = Readonly<Record<keyof typeof parameters, (...values: unknown[]) => number>>;
 
 /** An MPI library in this process. */
 export interface LoadedMpi {
   readonly library: MpiLibrary;
   readonly functions: MpiFunctions;
-  /** The handle that a library describes by a symbol or a number. */
+  /** The value of a handle that a library defines by a symbol or a number. */
   readonly handle: (value: string | number) => Handle;
 }
 
@@ -44,7 +44,7 @@ const quietUcx = { UCX_MEM_EVENTS: 'no', UCX_ERROR_SIGNALS: '' };
  * Loads the library that a launcher's processes find each other through.
  *
  * @param files file names or paths to try instead of the usual ones
- * @throws ClusterError that says what was looked for and what to install
+ * @throws ClusterError that says which files were tried and what to install
  */
 export function loadMpi(launched: Launched, files?: readonly string[]): LoadedMpi {
   for (const [name, value] of Object.entries(quietUcx)) process.env[name] ??= value;
@@ -54,7 +54,7 @@ export function loadMpi(launched: Launched, files?: readonly string[]): LoadedMp
   for (const file of tried) {
     let loaded: Loaded;
     try {
-      // Global, because MPI opens parts of its own that look for its symbols.
+      // Global, because MPI opens plug-ins that need its symbols.
       loaded = koffi.load(file, { global: true, lazy: true });
     } catch (error) {
       reasons.push(`${file}: ${(error as Error).message.replaceAll('\n', ' ')}`);
@@ -75,7 +75,7 @@ export function loadMpi(launched: Launched, files?: readonly string[]): LoadedMp
   );
 }
 
-/** Which kind a library is, by what it says of itself: that can be asked before it is started. */
+/** The kind of a library, from its version text, which is available before MPI is initialized. */
 function kindOf(file: string, loaded: Loaded): MpiLibrary {
   const text = Buffer.alloc(8192);
   const length = [0];

@@ -1,26 +1,25 @@
 /**
- * The one thread that calls MPI: it opens the library, does what it is asked in the order in which it is asked, and says what
- * came of it.
+ * The only thread that calls MPI: it opens the library, executes requests in their order, and answers each of them.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Mpi } from './mpi.js';
 import { type Operation, operate } from './operations.js';
 import type { Bytes } from './transport.js';
 
-/** What the main thread asks for. */
+/** A request of the main thread. */
 export type Asked =
   | { readonly id: number; readonly kind: 'operate'; readonly operation: Operation; readonly limit: number }
   | { readonly id: number; readonly kind: 'abort'; readonly code: number }
   | { readonly id: number; readonly kind: 'close' };
 
-/** What the thread says: `opened` first of all, then an answer to each. */
+/** A message of the thread: first `opened`, then an answer to each request. */
 export type Said =
   | { readonly kind: 'opened'; readonly rank: number; readonly size: number; readonly version: string }
   | { readonly kind: 'done'; readonly id: number; readonly received: readonly Bytes[] }
-  /** `id` is missing where it could not even be opened. */
+  /** `id` is missing if the library could not be opened. */
   | { readonly kind: 'failed'; readonly id?: number; readonly message: string };
 
-/** What the thread is started with. */
+/** The start data of the thread. */
 export interface ThreadData {
   readonly libraries: readonly string[] | undefined;
 }

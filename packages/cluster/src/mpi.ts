@@ -5,16 +5,16 @@ import type { MpiLibrary } from './libraries.js';
 import { type Handle, loadMpi, type MpiFunctions } from './load-mpi.js';
 import type { Bytes, Pieces, Transport } from './transport.js';
 
-/** How long the thread sleeps between two looks at whether an operation is done, in milliseconds. */
+/** How long the thread sleeps between two checks whether an operation is done, in milliseconds. */
 const nap = 0.1;
-/** So many looks come without a nap between: small messages arrive within them. */
+/** The number of checks without sleeping: small messages arrive within them. */
 const looksWithoutNap = 200;
 /** `MPI_THREAD_MULTIPLE` in both `mpi.h`; whatever level is granted will do, since one thread makes every call. */
 const multiple = 3;
 /** `MPI_MAX_LIBRARY_VERSION_STRING` of MPICH, the larger of the two. */
 const mostBytesOfText = 8192;
 
-/** MPI of this machine, as one thread calls it. Every operation blocks the thread until it is done or its time is up. */
+/** The machine's MPI, as used by one thread. Every operation blocks the thread until it is done or its time is up. */
 export class Mpi implements Transport {
   readonly rank: number;
   readonly size: number;
@@ -27,8 +27,8 @@ export class Mpi implements Transport {
   readonly #napping = new Int32Array(new SharedArrayBuffer(4));
 
   /**
-   * @param files libraries to try instead of those that are known, for MPI in an unusual place
-   * @throws ClusterError where no library loads, or another than the launcher's
+   * @param files libraries to try instead of the known ones, for MPI in an unusual location
+   * @throws ClusterError if no library loads, or only one that does not match the launcher
    */
   constructor(environment: NodeJS.ProcessEnv, files?: readonly string[]) {
     const launched = launchedBy(environment);
@@ -57,7 +57,7 @@ export class Mpi implements Transport {
   }
 
   allToAll(sent: Pieces, received: Pieces, limit: number): void {
-    // MPI reads counts and offsets until the operation is done: they stay where they are, and are held here.
+    // MPI reads counts and offsets until the operation is done, so they must not move; they are kept alive here.
     const lists = [sent.counts, sent.offsets, received.counts, received.offsets].map(fixed);
     this.#wait('an all-to-all exchange', limit, (request) =>
       this.#check(
@@ -78,8 +78,8 @@ export class Mpi implements Transport {
   }
 
   /**
-   * Starts an operation and looks until it is done. Looking, not waiting inside MPI, keeps the thread its own master: it can
-   * give up, and it leaves the processor to drivers that compute on it.
+   * Starts an operation and polls until it is done. Polling instead of waiting inside MPI means that the thread can give up,
+   * and that it leaves the CPU to drivers that compute on it.
    */
   #wait(what: string, limit: number, start: (request: Int32Array | BigInt64Array) => void): void {
     const memory = new SharedArrayBuffer(8);
@@ -125,7 +125,7 @@ export class Mpi implements Transport {
   }
 }
 
-/** Whole numbers in memory that no collection moves, as C's `int`. */
+/** Whole numbers as C's `int`, in memory that the garbage collector does not move. */
 function fixed(values: readonly number[]): Int32Array {
   const list = new Int32Array(new SharedArrayBuffer(4 * values.length));
   list.set(values);

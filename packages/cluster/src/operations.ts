@@ -2,10 +2,10 @@ import { fromHalves, toHalves } from '@alex/tensor/kernels';
 import { ClusterError } from './errors.js';
 import type { Bytes, Pieces, Transport } from './transport.js';
 
-/** How values travel: as they are, or rounded to 16 bits (and summed in 32). */
+/** How values are sent: as they are, or rounded to 16 bits (and summed in 32). */
 export type Wire = 'float32' | 'float16';
 
-/** What all ranks do together, as the thread of MPI is told. */
+/** A joint operation of all ranks, as a message to the MPI thread. */
 export type Operation =
   | { readonly kind: 'barrier' }
   | { readonly kind: 'broadcast'; readonly memory: Bytes; readonly root: number }
@@ -16,11 +16,11 @@ export type Operation =
       readonly kind: 'sum';
       readonly values: Float32Array<SharedArrayBuffer>;
       readonly wire: Wire;
-      /** What each sum is multiplied by, a float32. */
+      /** A float32 factor for each sum. */
       readonly factor: number;
     };
 
-/** What must be the same on all ranks before an operation begins. */
+/** What must agree on all ranks before an operation starts. */
 interface Intent {
   readonly kind: Operation['kind'];
   readonly bytes?: number;
@@ -29,13 +29,16 @@ interface Intent {
   readonly factor?: number;
 }
 
-/** Room for an {@link Intent} as JSON. */
+/** Space for an {@link Intent} as JSON. */
 const bytesOfIntent = 128;
 
-/** MPI counts in `int`, so large operations go in rounds. A round moves at most so many bytes into a rank, and out of it. */
+/**
+ * MPI counts in `int`, so large operations are done in rounds. A round moves at most this many bytes into a rank, and out of
+ * it.
+ */
 const bytesOfRound = 64 * 2 ** 20;
 
-/** How long each wait of an operation may last, in milliseconds, and how many bytes a round moves. */
+/** The longest wait of an operation, in milliseconds, and the bytes of a round. */
 export interface OperateOptions {
   readonly limit: number;
   /** Default: 64 MiB. */
@@ -43,10 +46,10 @@ export interface OperateOptions {
 }
 
 /**
- * Does an operation. Before it, every rank tells every other what it is about to do, so that ranks that have gone apart are an
- * error that names them, not a wait without end or wrong values.
+ * Performs an operation. Before it, the ranks exchange what they are about to do: if they differ, that is an error that names
+ * them, instead of an endless wait or wrong values.
  *
- * @returns what came of it, by rank, where the operation gives something
+ * @returns the result by rank, if the operation has one
  */
 export function operate(transport: Transport, operation: Operation, options: OperateOptions): readonly Bytes[] {
   return new Operations(transport, options).do(operation);
@@ -102,7 +105,7 @@ class Operations {
     const other = said.findIndex((intent) => intent !== said[rank]);
     if (other < 0) return;
     throw new ClusterError(
-      `the ranks have gone apart: rank ${rank} is about to do ${said[rank]}, rank ${other} to do ${said[other]}`,
+      `the ranks differ: rank ${rank} is about to do ${said[rank]}, rank ${other} to do ${said[other]}`,
     );
   }
 
@@ -112,7 +115,7 @@ class Operations {
     }
   }
 
-  /** Sends a piece of any length to each rank; gives the pieces that came, by rank. */
+  /** Sends a piece of any length to each rank; returns the received pieces, by rank. */
   #exchange(pieces: readonly Bytes[]): Bytes[] {
     const { size } = this.#transport;
     const lengths = new Float64Array(new SharedArrayBuffer(8 * size));
@@ -135,7 +138,7 @@ class Operations {
     return received;
   }
 
-  /** The same bytes, of one length on all ranks, to all. */
+  /** Sends bytes, of the same length on all ranks, to all ranks. */
   #sendToAll(own: Bytes): Bytes[] {
     return this.#round(
       this.#byRank(() => own),
@@ -143,7 +146,7 @@ class Operations {
     );
   }
 
-  /** One call of MPI: a piece to each rank, and one of each, whose lengths are known. */
+  /** One MPI call: a piece to each rank, and one from each, with known lengths. */
   #round(sent: readonly Bytes[], lengths: readonly number[]): Bytes[] {
     const from = packed(sent.map(({ length }) => length));
     for (const [to, piece] of sent.entries()) from.memory.set(piece, from.offsets[to]!);
@@ -153,8 +156,8 @@ class Operations {
   }
 
   /**
-   * Adds up the values of all ranks in rank order, whatever their number: each rank adds up a slice, then all get all slices.
-   * MPI's own reduction does not promise its order.
+   * Adds up the values of all ranks in rank order, for any number of ranks: each rank adds up a slice, then all get all
+   * slices. MPI's own reduction does not guarantee an order.
    */
   #sum(values: Float32Array<SharedArrayBuffer>, wire: Wire, factor: number): void {
     const { size } = this.#transport;
@@ -197,12 +200,12 @@ function bytesOf(values: Float32Array<SharedArrayBuffer> | Float64Array<SharedAr
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
-/** Memory for pieces of these lengths, one behind the other. */
+/** Memory for pieces of these lengths, one after the other. */
 function packed(counts: readonly number[]): Pieces {
   let end = 0;
   const offsets = counts.map((count) => {
     const offset = end;
-    // Values are read where they arrive: they begin where a float may.
+    // Values are read where they arrive, so they are aligned for floats.
     end += Math.ceil(count / 8) * 8;
     return offset;
   });

@@ -1,6 +1,7 @@
 /**
- * How to start a script of this package in a thread of its own. Built, it lies beside this file; run from the sources it
- * needs what lets Node read TypeScript. `@alex/data` has the same: only a package itself knows where its scripts lie.
+ * How to start a script of this package in a separate thread. In the build, it is next to this file; run from the
+ * sources, it needs the loader that lets Node read TypeScript. `@alex/data` has the same function: only a package itself
+ * knows where its scripts are.
  */
 export function ownScript(name: string): { readonly url: URL; readonly execArgv: string[] } {
   const fromSources = import.meta.url.endsWith('.ts');

@@ -1,5 +1,5 @@
 /**
- * What a rank of the tests does: `node ranks.fixture.ts CASE FOLDER`. What it found goes to `FOLDER/RANK.json`.
+ * A rank of the tests: `node ranks.fixture.ts CASE FOLDER`. It writes its results to `FOLDER/RANK.json`.
  */
 import { existsSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ export function addends(rank: number, count: number): Float32Array<SharedArrayBu
   return values;
 }
 
-/** Waits until a file of the folder is there. */
+/** Waits until a file exists in the folder. */
 async function fileThere(file: string): Promise<void> {
   while (!existsSync(join(folder, file))) {
     await new Promise<void>((resolve) => {
@@ -28,7 +28,7 @@ async function fileThere(file: string): Promise<void> {
         watcher.close();
         resolve();
       });
-      // It may have come between the look and the watch.
+      // It may have been created between the check and the watch.
       if (existsSync(join(folder, file))) {
         watcher.close();
         resolve();

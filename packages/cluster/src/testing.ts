@@ -1,4 +1,4 @@
-// Launches ranks for tests, by every MPI that is installed here.
+// Launches ranks for tests, with every MPI that is installed here.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ownScript } from './own-script.js';
 
-/** An MPI as a machine has it. */
+/** An installed MPI. */
 export interface InstalledMpi {
   readonly name: string;
   readonly launcher: string;
@@ -23,7 +23,7 @@ const known: readonly (InstalledMpi & { readonly saysOfItself: RegExp })[] = [
   { name: 'MPICH', launcher: 'mpirun.mpich', arguments: [], saysOfItself: /HYDRA/ },
 ];
 
-/** The MPIs of this machine; Debian's names of their launchers, else plain `mpirun`, whatever it is. */
+/** The MPIs of this machine, by Debian's names of their launchers, otherwise plain `mpirun`, whichever it is. */
 export function installedMpis(): InstalledMpi[] {
   const says = (launcher: string) => {
     const { stdout, stderr } = spawnSync(launcher, ['--version'], { encoding: 'utf8' });
@@ -35,19 +35,19 @@ export function installedMpis(): InstalledMpi[] {
   });
 }
 
-/** What came of ranks. */
+/** The result of a launch. */
 export interface Ranks {
   readonly code: number | null;
-  /** What the launcher and the ranks printed. */
+  /** The output of the launcher and the ranks. */
   readonly output: string;
-  /** What each rank found, where it did. */
+  /** The result of each rank, if it has one. */
   readonly found: readonly unknown[];
 }
 
 /**
- * Starts so many ranks of `ranks.fixture.ts` and waits for their end.
+ * Starts this many ranks of `ranks.fixture.ts` and waits for their end.
  *
- * @param size left out, the launcher is not told
+ * @param size if omitted, the launcher gets no number
  */
 export async function launch(
   mpi: InstalledMpi,
@@ -62,7 +62,7 @@ export async function launch(
       mpi.launcher,
       [...mpi.arguments, ...(size === undefined ? [] : ['-np', String(size)]), ...node, name, folder],
       {
-        // Containers run as root, which Open MPI refuses unless it is told twice.
+        // Containers run as root, which Open MPI refuses unless both variables allow it.
         env: {
           ...process.env,
           TMPDIR: folder,

@@ -1,7 +1,7 @@
-/** Memory that the main thread and the thread of MPI share. */
+/** Memory shared by the main thread and the MPI thread. */
 export type Bytes = Uint8Array<SharedArrayBuffer>;
 
-/** What goes to each rank, or comes from it: how many bytes, and where they begin in the memory. */
+/** The data for or from each rank: the number of bytes, and their offset in the memory. */
 export interface Pieces {
   readonly memory: Bytes;
   readonly counts: readonly number[];
@@ -9,14 +9,18 @@ export interface Pieces {
 }
 
 /**
- * What operations are made of. All ranks must call the same in the same order; a call returns when its own part is done.
+ * The basic communication calls. All ranks must make the same calls in the same order; a call returns when its own part
+ * is done.
  *
- * `limit` is how long it may wait, in milliseconds.
+ * `limit` is the longest wait, in milliseconds.
  */
 export interface Transport {
   readonly rank: number;
   readonly size: number;
-  /** What rank r has for rank q becomes what rank q has from rank r. No count or offset is 2^31 or more. */
+  /**
+   * Exchanges pieces between all ranks: rank q receives from rank r what rank r sends to rank q. Every count and offset
+   * is below 2^31.
+   */
   allToAll(sent: Pieces, received: Pieces, limit: number): void;
   /** Every rank gets the bytes of `root`: fewer than 2^31. */
   broadcast(memory: Bytes, root: number, limit: number): void;

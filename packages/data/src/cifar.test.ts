@@ -97,7 +97,7 @@ describe('CIFAR-10', () => {
     await expect(readCifar(folder, small)).rejects.toThrow('expected 10 different ones');
   });
 
-  test('refuses a file that is there twice, and one that is something else', async () => {
+  test('refuses a duplicate file, and one that is something else', async () => {
     const folder = await smallFiles();
     await cp(join(folder, 'data_batch_2.bin'), join(folder, 'data_batch_4.bin'));
     await expect(readCifar(folder, small)).rejects.toThrow(/data_batch_4\.bin is the same as data_batch_2\.bin/);

@@ -30,11 +30,11 @@ const withoutEnding: RemarkWords = (count, first) =>
     ? `1 file without an extension is read as an image: ${first}.`
     : `${count.toLocaleString('en-US')} files without an extension are read as images, for example ${first}.`;
 
-/** What a folder of class folders holds. */
+/** The contents of a folder of class folders. */
 export interface ClassFolders {
   /** Paths of the images within the data set (with `/` on every system), by class. */
   readonly images: ReadonlyMap<string, readonly string[]>;
-  /** Paths of the class folders that hold none. */
+  /** Paths of the class folders without images. */
   readonly empty: readonly EmptyFolder[];
 }
 
@@ -42,17 +42,17 @@ export interface EmptyFolder {
   readonly path: string;
   /** Of its class. */
   readonly name: string;
-  /** A folder within it, where the images may be. */
+  /** A folder within it that may contain the images. */
   readonly inner?: string | undefined;
 }
 
 /**
- * Lists the images of the class folders in a folder, sorted. Classes are called by the composed form of their folders' names
- * (NFC), so that a folder from a Mac is that from Linux. What is skipped is counted in the remarks. A link that leads nowhere
- * is an image by its ending, like a file.
+ * Lists the images of the class folders in a folder, sorted. Classes are named by the composed form of their folders' names
+ * (NFC), so that folders from macOS and Linux are the same class. Skipped files are counted in the remarks. A broken link
+ * counts as an image if it has an image's extension, like a file.
  *
- * @param root the folder that holds the class folders: empty for the data set's own, else with a `/` at the end
- * @throws DataError where a folder cannot be read.
+ * @param root the folder that contains the class folders: empty for the data set's own, otherwise with a `/` at the end
+ * @throws DataError if a folder cannot be read.
  */
 export async function listClassFolders(directory: string, root: string, remarks: Remarks): Promise<ClassFolders> {
   const content = await listFolder(join(directory, root));
@@ -78,7 +78,7 @@ export async function listClassFolders(directory: string, root: string, remarks:
 
 const hasImageEnding = (file: string) => imageEndings.includes(extname(file).toLowerCase());
 
-/** What nothing can be made of, wherever it lies. */
+/** Entries that are never usable, in any folder. */
 function remarkOn(content: FolderContent, root: string, remarks: Remarks): void {
   for (const name of content.hidden) remarks.add(hidden, `${root}${name}`);
   for (const name of content.notUtf8) remarks.add(notUtf8, `${root}${name}`);

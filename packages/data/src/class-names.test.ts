@@ -26,7 +26,7 @@ test('ids may have spaces within them, and a tab may follow them', async () => {
 });
 
 test.each<[string, Buffer]>([
-  ['a byte order mark and line ends of Windows', Buffer.from('\uFEFFa Apple\r\nb Banana\r\n')],
+  ['a byte order mark and Windows line endings', Buffer.from('\uFEFFa Apple\r\nb Banana\r\n')],
   ['UTF-16, as PowerShell writes it', Buffer.from('\uFEFFa Apple\r\nb Banana\r\n', 'utf16le')],
   ['no last line end', Buffer.from('a Apple\nb Banana')],
 ])('a list with %s', async (_, content) => {

@@ -56,6 +56,6 @@ export function distinctNames(ids: readonly string[], namesOf: (id: string) => s
   const uses = new Map<string, number>();
   for (const name of names) uses.set(name, (uses.get(name) ?? 0) + 1);
   const distinct = names.map((name, i) => (uses.get(name)! > 1 ? withIds[i]! : name));
-  // A class may be called as another is with its id.
+  // The name of a class may equal that of another one with its id.
   return new Set(distinct).size === distinct.length ? distinct : withIds;
 }

@@ -1,19 +1,19 @@
-/** What a file is that was taken for something else: how it begins, what it is called, and what to do about it. */
+/** A kind of file that was mistaken for something else: how it begins, what it is called, and what to do about it. */
 export interface ContentKind {
   /** Follows `it is`. */
   readonly is: string;
-  /** What to do, where it can be said without knowing what was wanted. */
+  /** What to do, if that does not depend on what was expected. */
   readonly remedy?: string;
 }
 
 interface Known extends ContentKind {
-  /** Of its first bytes as hexadecimal digits. */
+  /** Matches its first bytes as hexadecimal digits. */
   readonly digits?: RegExp;
-  /** Of its first bytes as latin1. */
+  /** Matches its first bytes as latin1. */
   readonly text?: RegExp;
 }
 
-/** Bytes that are enough to tell them. */
+/** The number of bytes that is enough to recognize them. */
 export const headBytes = 512;
 
 const getAgain = 'the address asks for a login or an agreement: open it in a browser and download the file itself';
@@ -22,7 +22,7 @@ export const zipArchive = 'a zip archive';
 export const gzipped = 'compressed by gzip';
 const convert = 'convert it to JPEG or PNG';
 
-/** What people have in the place of images, archives and lists, the special before the general. */
+/** Kinds of files that users have in place of images, archives and lists, the specific ones before the general. */
 const kinds: readonly Known[] = [
   {
     text: /^version https:\/\/git-lfs\.github\.com/,
@@ -55,17 +55,17 @@ const kinds: readonly Known[] = [
   { text: /^(\u00ef\u00bb\u00bf)?[\t\n\r -~\u0080-\u00ff]{2,}$/, is: 'text' },
 ];
 
-/** What a file is by its first bytes, where that is known. */
+/** The kind of a file by its first bytes, if known. */
 export function contentKindOf(head: Buffer): ContentKind | undefined {
   const [digits, text] = [head.toString('hex', 0, headBytes), head.toString('latin1', 0, headBytes)];
   return kinds.find((kind) => kind.digits?.test(digits) || kind.text?.test(text));
 }
 
 /**
- * What was found in the place of something else, and what to do: `it is a web page; open it in a browser`.
+ * What was found in place of something else, and what to do: `it is a web page; open it in a browser`.
  *
- * @param otherwise what to say of content that nobody knows
- * @param remedy what to do about what needs nothing special
+ * @param otherwise the text for unknown contents
+ * @param remedy what to do if there is no specific remedy
  */
 export function inWords(head: Buffer, otherwise: string, remedy?: string): string {
   const kind = contentKindOf(head);

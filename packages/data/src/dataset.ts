@@ -25,10 +25,10 @@ export interface Split {
    */
   read(indices: ArrayLike<number>): Promise<ImageBatch>;
   /**
-   * A checksum of what all images hold, in their order: of the bytes of their files, or of their pixels where they have none. Left
-   * out where nobody knows it.
+   * A checksum of the contents of all images, in their order: of the bytes of their files, or of their pixels if they have no
+   * files. Omitted if it is not known.
    *
-   * @throws DataError where a file cannot be read.
+   * @throws DataError if a file cannot be read.
    */
   contentHash?(): Promise<string>;
 }

@@ -80,11 +80,11 @@ export function writeError(path: string, error: unknown): DataError {
 export interface FolderContent {
   folders: string[];
   files: string[];
-  /** Files and folders that begin with a dot, or that systems leave behind for themselves. */
+  /** Files and folders that begin with a dot, or that operating systems create for themselves. */
   hidden: string[];
   /** Names that are not valid UTF-8, with their bytes as `\xe9`: they cannot be opened. */
   notUtf8: string[];
-  /** Links that lead nowhere or in a circle. */
+  /** Broken links, and links in a circle. */
   deadLinks: string[];
   /** Pipes, sockets and devices. */
   special: string[];
@@ -93,10 +93,10 @@ export interface FolderContent {
 /** Whether a path is an address: data are read from the disk. */
 export const isAddress = (path: string) => /^([a-z][a-z0-9+.-]+:\/\/|pipe:)/i.test(path);
 
-/** Whether a name is that of a hidden file or folder, or one that systems leave behind for themselves. */
+/** Whether a name is that of a hidden file or folder, or of one that operating systems create for themselves. */
 export const isHidden = (name: string) => name.startsWith('.') || systemNames.includes(name);
 
-/** What macOS, Synology's disks, Linux and Windows put into people's folders. */
+/** Folders that macOS, Synology's disks, Linux and Windows create. */
 const systemNames: readonly string[] = [
   '__MACOSX',
   '@eaDir',
@@ -107,10 +107,10 @@ const systemNames: readonly string[] = [
   'desktop.ini',
 ];
 
-/** Its files, and the links that lead nowhere, which whoever reads them will name. */
+/** Its files, and the broken links, which are reported when they are read. */
 export const filesAndLinks = ({ files, deadLinks }: FolderContent) => [...files, ...deadLinks].sort();
 
-/** Why a link cannot be followed, in words; nothing where a file is none, or the error is another. */
+/** Why a link cannot be followed, in words; undefined if the file is not a link, or the error is another. */
 export function deadLink(file: string, error: unknown): string | undefined {
   const code = errorCode(error) ?? '';
   if (!['ENOENT', 'ELOOP'].includes(code)) return undefined;
@@ -126,7 +126,7 @@ export function readError(file: string, error: unknown): DataError {
   return new DataError(text, { cause: error });
 }
 
-/** That there is no file or folder of a path. */
+/** The error for a path without a file or folder. */
 export function missing(what: string, path: string, error?: unknown): DataError {
   const advice = isAddress(path) ? 'data are read from the disk, download them first' : 'check the path';
   return new DataError(`there is no ${what} ${path}: ${advice}`, { cause: error });

@@ -2,7 +2,9 @@ import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
 
-/** Bytes that can be written into a folder, which need not be there yet; nothing where the system does not tell. */
+/**
+ * The bytes that can be written into a folder, which need not exist yet; undefined if the system does not report them.
+ */
 export async function freeSpace(folder: string): Promise<number | undefined> {
   for (let path = resolve(folder); ; path = dirname(path)) {
     try {
@@ -15,11 +17,11 @@ export async function freeSpace(folder: string): Promise<number | undefined> {
 }
 
 /**
- * Finds out before hours of work that there is no room for their result.
+ * Checks, before hours of work, that there is enough space for the result.
  *
- * @param needed bytes at least
+ * @param needed the least number of bytes
  * @param what needs them, as the subject of a sentence
- * @throws DataError where the folder's disk has less.
+ * @throws DataError if the folder's disk has less.
  */
 export async function checkFreeSpace(folder: string, needed: number, what: string): Promise<void> {
   const free = await freeSpace(folder);

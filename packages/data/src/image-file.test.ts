@@ -48,8 +48,8 @@ describe('tryDecoding', () => {
     ['a bitmap', Buffer.from('424d3600000000000000360000002800', 'hex'), 'it is BMP; convert it to JPEG or PNG'],
     ['an archive', Buffer.from('504b030414000000', 'hex'), 'it is a zip archive; unpack it'],
     ['random bytes', Buffer.of(3, 1, 4, 1, 5, 9, 2, 6), 'it is not an image (JPEG, PNG, WebP, GIF, TIFF, AVIF)'],
-    ['an AVIF that is none', withBrand('avif'), 'it cannot be decoded ('],
-  ])('tells %s by its first bytes', async (_, content, fault) => {
+    ['an invalid AVIF', withBrand('avif'), 'it cannot be decoded ('],
+  ])('recognizes %s by its first bytes', async (_, content, fault) => {
     expect(await faultOf(content)).toContain(fault);
   });
 

@@ -6,9 +6,9 @@ import { deadLink, readError, reason } from './files.js';
 
 /**
  * Decodes an image file to `size * size` pixels of interleaved channels as the paper does: the shorter side is scaled to `size`, the
- * central square is cut out (section 2; cuda-convnet2's make-data does the same). The rotation that a camera noted is
- * applied, transparent parts become white, of several frames the first is taken, and grey, CMYK and 16-bit images become 8-bit
- * RGB, or all of them 8-bit grey where one channel is asked for. The kind of file is told by its content, not its name.
+ * central square is cut out (section 2; cuda-convnet2's make-data does the same). The rotation recorded by a camera is applied,
+ * transparent parts become white, of several frames the first is used, and grey, CMYK and 16-bit images become 8-bit RGB; if one
+ * channel is requested, all images become 8-bit grey. The file format is detected from the contents, not from the name.
  *
  * @param name the name of the image in errors
  * @param input path of the file, or its content
@@ -33,7 +33,7 @@ export async function decodeImage(
 }
 
 function decoded(content: string | Buffer, size: number, channels: 1 | 3): Promise<Uint8Array> {
-  // Not the strictest setting: photographs with harmless faults in their notes are common and decode well.
+  // Not the strictest setting: photographs with harmless errors in their metadata are common and decode well.
   const image = sharp(content, { failOn: 'error' })
     .autoOrient()
     .resize({ width: size, height: size, fit: 'cover', position: 'centre' })
@@ -42,10 +42,10 @@ function decoded(content: string | Buffer, size: number, channels: 1 | 3): Promi
   return image.raw({ depth: 'uchar' }).toBuffer();
 }
 
-/** The pixels of an image, or in words why it cannot be used. */
+/** The pixels of an image, or the reason in words why it cannot be used. */
 export type Decoding = { readonly pixels: Uint8Array } | { readonly fault: string };
 
-/** As `decodeImage`, of a file's content that may be anything: what it is instead of an image is told by its first bytes. */
+/** Like `decodeImage`, for contents that may be anything: if it is not an image, its first bytes tell what it is. */
 export async function tryDecoding(content: Buffer, size: number, channels: 1 | 3): Promise<Decoding> {
   if (!isImage(content)) {
     return {
@@ -64,7 +64,7 @@ export function readingFault(file: string, error: unknown): string {
   return `it ${deadLink(file, error)?.replace(/^/, 'is ') ?? `cannot be read (${reason(error)})`}`;
 }
 
-/** Endings of the files that are taken for images; what is in them is told by their content. */
+/** Extensions of image files; the format is detected from the contents. */
 export const imageEndings: readonly string[] = '.jpeg .jpg .jpe .jfif .png .webp .gif .tif .tiff .avif'.split(' ');
 
 /** The first bytes of the supported image formats: hexadecimal, with a dot for any digit. */
@@ -75,12 +75,12 @@ const signatures = {
   GIF: /^47494638/,
   // Also BigTIFF.
   TIFF: /^(49492[ab]00|4d4d002[ab])/,
-  // The brands avif, avis, mif1 and msf1; films and HEIC begin alike.
+  // The brands avif, avis, mif1 and msf1; videos and HEIC begin similarly.
   AVIF: /^.{8}66747970(61766966|61766973|6d696631|6d736631)/,
 };
 
 /**
- * Whether the first bytes of a file begin an image format that is read.
+ * Whether a file starts like a supported image format.
  *
  * @throws DataError if it cannot be read.
  */

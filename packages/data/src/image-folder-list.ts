@@ -12,13 +12,13 @@ export interface ImageFile {
   readonly label: number;
 }
 
-/** The images of an image folder, before any of them is looked at. */
+/** The images of an image folder, before any of them is checked. */
 export interface ImageFolderList {
   /** The class folders' names, in the order of their labels. */
   readonly folders: readonly string[];
   readonly train: readonly ImageFile[];
   readonly validation: readonly ImageFile[];
-  /** What was skipped, and what was taken for what. */
+  /** Which files were skipped, and how ambiguous names were interpreted. */
   readonly remarks: readonly string[];
 }
 
@@ -46,7 +46,7 @@ export async function listImageFolder(directory: string): Promise<ImageFolderLis
   }
   const { images: held, empty: emptyHeld } = await listClassFolders(directory, roots.validation, remarks);
   const validation = join(directory, roots.validation);
-  // Those of known classes are told below.
+  // Those of known classes are reported below.
   const emptyUnknown = emptyHeld.filter(({ name }) => !byClass.has(name)).map(({ path }) => path);
   if (emptyUnknown.length > 0) remarks.say(`Folders without images are skipped: ${someOf(emptyUnknown)}.`);
   const unknown = [...held.keys()].filter((name) => !byClass.has(name));
@@ -76,7 +76,7 @@ function checkClasses(folder: string, classes: readonly string[]): void {
   );
 }
 
-/** All of them at once: nobody wants to hear of one a try. */
+/** All of them at once, so that users need not fix them one by one. */
 function withoutImages(directory: string, empty: readonly EmptyFolder[]): DataError {
   const [{ path, inner }] = empty as [EmptyFolder, ...EmptyFolder[]];
   const where = join(directory, path);

@@ -175,7 +175,7 @@ describe('the folders', () => {
     expect((await train.read([0, 1])).count).toBe(2);
   });
 
-  test('a class called train beside others is a class', async () => {
+  test('a class called train next to others is a class', async () => {
     const files = ['train', 'plane', 'car'].flatMap((name) => [`${name}/1.png`, `${name}/2.png`]);
     const folder = await folderOf(Object.fromEntries(files.map((file) => [file, red])));
     expect((await openImageFolder(folder, { size: 4 })).classes).toEqual(['car', 'plane', 'train']);
@@ -437,7 +437,7 @@ describe('images that cannot be used', () => {
       .toBuffer();
   });
 
-  /** Of ten images three that are broken, each in its own way, and a link that leads nowhere. */
+  /** Ten images, three of which are broken in different ways, and a broken link. */
   async function broken(): Promise<string> {
     const folder = await folderOf({
       ...complete(),
@@ -462,7 +462,7 @@ describe('images that cannot be used', () => {
       .map((line) => JSON.parse(line) as unknown);
   }
 
-  test('are found all at once when the folder is opened, and listed', async () => {
+  test('are all found when the folder is opened, and listed', async () => {
     const folder = await broken();
     const opening = openImageFolder(folder, { size: 4 });
     await expect(opening).rejects.toThrow(DataError);
@@ -495,7 +495,7 @@ describe('images that cannot be used', () => {
     await expect(openImageFolder(folder, { size: 4, maxRejected: 1.5 })).rejects.toThrow(ConfigError);
   });
 
-  test('of which as many as proposed are allowed', async () => {
+  test('are allowed up to the proposed limit', async () => {
     const files: Record<string, Buffer | string> = {};
     for (let i = 0; i < 97; i++) files[`${i % 2}/${i}.png`] = i < 28 ? '' : red;
     const folder = await folderOf(files);
@@ -505,7 +505,7 @@ describe('images that cannot be used', () => {
     await expect(openImageFolder(folder, { size: 4, maxRejected: Number(proposed) / 100 - 0.01 })).rejects.toThrow();
   });
 
-  test('that are all of a split, or of a class', async () => {
+  test('may be all images of a split, or of a class', async () => {
     const noValidation = { ...complete(), 'val/a/3.png': '', 'val/b/3.png': 'x' };
     const opening = openImageFolder(await folderOf(noValidation), { size: 4, maxRejected: 1 });
     await expect(opening).rejects.toThrow('none of the validation images can be used');
@@ -515,18 +515,18 @@ describe('images that cannot be used', () => {
     expect(remarks).toContain('No training image of a can be used.');
   });
 
-  test('of training do not matter where validation is all that is wanted', async () => {
+  test('in training do not matter if only validation is needed', async () => {
     const folder = await folderOf({ ...complete(), 'train/a/1.png': '' });
     const { validation, train } = await openImageFolder(folder, { size: 4, checked: 'validation' });
     expect([train.length, validation.length]).toEqual([4, 2]);
     await expect(train.read([0])).rejects.toThrow('cannot be read as an image');
-    // As many as of all images, so that what a training accepted is not refused afterwards.
+    // The limit is that for all images, so data that training accepted are not refused afterwards.
     const other = await folderOf({ ...complete(), 'val/a/0.png': '' });
     const options = { size: 4, checked: 'validation', maxRejected: 1 / 7 } as const;
     expect((await openImageFolder(other, options)).validation.length).toBe(2);
   });
 
-  test('are found when they are read where nothing was to be checked', async () => {
+  test('are found when they are read, if nothing was checked', async () => {
     const folder = await broken();
     const { train } = await openImageFolder(folder, { size: 4, checked: 'none' });
     expect(train.length).toBe(7);
@@ -534,14 +534,16 @@ describe('images that cannot be used', () => {
     await expect(train.read([0, 2])).rejects.toThrow(`${join(folder, 'train/a/cut.JPEG')} cannot be read as an image`);
   });
 
-  test('a signal ends the search', async () => {
+  test('a signal stops the search', async () => {
     const signal = AbortSignal.abort(new Error('stopped'));
     await expect(openImageFolder(await folderOf(complete()), { signal })).rejects.toThrow('stopped');
   });
 });
 
-describe('what is known of images', () => {
-  /** Opens a folder, and gives how many images had to be looked at, and the checksum of those to learn from. */
+describe('stored results of checks', () => {
+  /**
+   * Opens a folder, and returns the number of images that had to be checked, and the checksum of the training images.
+   */
   async function opened(folder: string, checksFolder: string | undefined, options = {}) {
     let looked = 0;
     const onCheck = (_: number, of: number) => {
@@ -551,7 +553,7 @@ describe('what is known of images', () => {
     return { looked, hash: await train.contentHash!() };
   }
 
-  test('is kept, and looked at again only where a file was replaced, be it by one of the same size and date', async () => {
+  test('are kept; only replaced files are checked again, even if size and date are the same', async () => {
     const [folder, checks] = [await folderOf(complete()), await temporaryFolder()];
     const first = await opened(folder, checks);
     expect(first.looked).toBe(6);
@@ -563,25 +565,25 @@ describe('what is known of images', () => {
 
     const file = join(folder, 'train/a/1.png');
     const { atime, mtime } = await stat(file);
-    // What follows the end of an image is not looked at.
+    // Bytes after the end of an image are ignored.
     await writeFile(join(folder, 'other'), Buffer.concat([blue, Buffer.alloc(red.length - blue.length)]));
     await utimes(join(folder, 'other'), atime, mtime);
     await rename(join(folder, 'other'), file);
     const replaced = await opened(folder, checks);
     expect(replaced.looked).toBe(1);
     expect(replaced.hash).not.toBe(first.hash);
-    // What was replaced is what it was.
+    // Restores the replaced file.
     await writeFile(file, red);
     expect(await opened(folder, checks)).toEqual({ ...first, looked: 1 });
   });
 
-  test('depends on the content, not on the place', async () => {
+  test('depend on the contents, not on the location', async () => {
     const [one, other] = [await folderOf(complete()), await folderOf(complete())];
     const hashes = [await opened(one, undefined), await opened(other, undefined)].map(({ hash }) => hash);
     expect(hashes[0]).toBe(hashes[1]);
     const unchecked = await opened(one, undefined, { checked: 'none' });
     expect(unchecked).toEqual({ looked: 0, hash: hashes[0] });
-    // What was found out of them before counts as long as they stay as they are.
+    // Earlier results remain valid while files do not change.
     const checks = await temporaryFolder();
     await opened(one, checks);
     expect(await opened(one, checks, { checked: 'none' })).toEqual(unchecked);
@@ -589,13 +591,13 @@ describe('what is known of images', () => {
     expect((await opened(one, checks, { checked: 'none' })).hash).not.toBe(hashes[0]);
   });
 
-  test('is a help only: torn, of another version or not to be written, everything is looked at again', async () => {
+  test('are only a cache: if it is truncated, of another version or not writable, everything is checked again', async () => {
     const [folder, checks] = [await folderOf({ ...complete(), 'train/a/0.png': '' }), await temporaryFolder()];
     const first = await opened(folder, checks, { maxRejected: 1 });
     const [name] = await readdir(checks);
     const file = join(checks, name!, 'checked.jsonl');
     const whole = await readFile(file, 'utf8');
-    // A last line that was torn is one image; what follows it is whole again.
+    // A truncated last line affects one image; later lines are intact.
     await writeFile(file, whole.slice(0, -10));
     expect(await opened(folder, checks, { maxRejected: 1 })).toEqual({ ...first, looked: 1 });
     expect(await opened(folder, checks, { maxRejected: 1 })).toEqual({ ...first, looked: 0 });
@@ -605,7 +607,7 @@ describe('what is known of images', () => {
     expect(await opened(folder, join(checks, 'file'), { maxRejected: 1 })).toEqual({ ...first, looked: 7 });
   });
 
-  test('of training is kept where only validation is looked at', async () => {
+  test('of training are kept if only validation is checked', async () => {
     const files: Record<string, Buffer> = { ...complete() };
     for (let i = 0; i < 300; i++) files[`train/a/${i}.jpg`] = red;
     const [folder, checks] = [await folderOf(files), await temporaryFolder()];
@@ -614,7 +616,7 @@ describe('what is known of images', () => {
     expect((await opened(folder, checks)).looked).toBe(0);
   });
 
-  test('does not grow beyond what is there', async () => {
+  test('do not grow beyond the existing files', async () => {
     const [folder, checks] = [await folderOf(complete()), await temporaryFolder()];
     await opened(folder, checks);
     const file = join(checks, (await readdir(checks))[0]!, 'checked.jsonl');

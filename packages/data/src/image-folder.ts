@@ -11,20 +11,20 @@ export interface ImageFolderOptions {
   /** Height and width of the images in pixels. Default: 256, as in the paper. */
   size?: number | undefined;
   /**
-   * Which images are read and decoded once when the folder is opened, so that those that cannot be used are found at once and
-   * not in the middle of an epoch: `'all'` unless said. An image costs some 5 ms of one core; with `checksFolder`, of files that
-   * stay as they are only once.
+   * Which images are read and decoded once when the folder is opened, so that unusable ones are found at once and not in the
+   * middle of an epoch. Default: `'all'`. An image takes some 5 ms of one core; with `checksFolder`, unchanged files are checked
+   * only once.
    */
   checked?: 'all' | 'validation' | 'none' | undefined;
-  /** Share of all images that may be unusable: they are skipped, which `remarks` tells; 0.001 unless said. */
+  /** Fraction of all images that may be unusable: they are skipped and reported in `remarks`. Default: 0.001. */
   maxRejected?: number | undefined;
-  /** A folder that keeps what was found out about images, and lists those that cannot be used; unless said, nothing is kept. */
+  /** A folder for the results of the checks and lists of unusable images. Default: nothing is stored. */
   checksFolder?: string | undefined;
-  /** Bytes of decoded images to keep in memory; 1 GiB unless said, which is 5,461 images of 256 x 256. */
+  /** Memory for decoded images, in bytes. Default: 1 GiB, which is 5,461 images of 256 x 256. */
   cacheBytes?: number | undefined;
-  /** Ends the checks. */
+  /** Stops the checks. */
   signal?: AbortSignal | undefined;
-  /** Told of how many images how many are checked. */
+  /** Called with the number of checked images, and their total. */
   onCheck?: ((done: number, of: number) => void) | undefined;
 }
 
@@ -35,14 +35,14 @@ export interface ImageFolderOptions {
  * `classes.txt` or `synset_words.txt` in the folder gives them readable names (`n01440764 tench, Tinca tinca`).
  *
  * Images are files directly in a class folder that end in .jpeg, .jpg, .jpe, .jfif, .png, .webp, .gif, .tif, .tiff or
- * .avif, in large or small letters, or that have no ending and begin as an image does. Everything else is skipped, and
- * counted in the data set's remarks. Images are decoded when they are read: the shorter side scaled to `size`, the
- * central square cut out, EXIF orientation applied, 8-bit RGB, transparent parts white, of several frames the first.
+ * .avif, in large or small letters, or that have no extension and start like an image. Everything else is skipped, and
+ * counted in the data set's remarks. Images are decoded when they are read: the shorter side scaled to `size`, the central
+ * square cropped, EXIF orientation applied, 8-bit RGB, transparent parts white, of several frames the first.
  *
- * @throws DataError where a folder is missing or cannot be read, there are fewer than two classes, a class has no
+ * @throws DataError if a folder is missing or cannot be read, there are fewer than two classes, a class has no
  *   images, validation has a class that training lacks, more images than `maxRejected` cannot be used or, later, an image
  *   that was not checked or was changed since cannot be read.
- * @throws ConfigError where an option is not possible.
+ * @throws ConfigError if an option is invalid.
  */
 export async function openImageFolder(directory: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   const { size = 256, cacheBytes = defaultCacheBytes, checksFolder } = options;

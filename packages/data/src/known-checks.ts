@@ -3,40 +3,40 @@ import { dirname } from 'node:path';
 import sharp from 'sharp';
 import { makeFolder, writeWhole } from './files.js';
 
-/** What was found out about an image file. */
+/** The result of checking an image file. */
 export interface ImageCheck {
   /** Checksum of its bytes. */
   readonly digest: string;
-  /** Why it cannot be used, in words; nothing where it can. */
+  /** Why it cannot be used, in words; undefined if it can. */
   readonly fault?: string;
 }
 
-/** A file as it was when it was looked at: its size, its times and its number on the disk. */
+/** The state of a file when it was checked: its size, its times and its inode number. */
 export interface Stamp {
   readonly size: number;
   readonly mtimeMs: number;
-  /** Nobody can set it back: a file that was replaced by one of the same size and date is told by it. */
+  /** It cannot be set back, so it reveals a file that was replaced by one of the same size and date. */
   readonly ctimeMs: number;
   readonly ino: number;
 }
 
-/** Another decoder may find other faults. */
+/** Another decoder may find other errors. */
 const header = JSON.stringify({ format: 'alex-image-checks', version: 1, vips: sharp.versions.vips });
-/** Entries that are written at a time: a check that is interrupted loses no more. */
+/** The number of entries written at a time, which is what an interrupted check can lose. */
 const writtenAtATime = 256;
 
 const keyOf = ({ size, mtimeMs, ctimeMs, ino }: Stamp) => `${size} ${mtimeMs} ${ctimeMs} ${ino}`;
 
 /**
- * Remembers in a file what was found out about images, so that each is read and decoded for it once, as long as it stays as it
- * is. The file is a help only: where it is missing, damaged or cannot be written, everything is looked at again.
+ * Stores the results of checks in a file, so that each image is read and decoded only once unless it changes. The file is only
+ * a cache: if it is missing, damaged or cannot be written, everything is checked again.
  */
 export class KnownChecks {
   readonly #file: string | undefined;
   readonly #known: Map<string, string>;
   #unwritten: string[] = [];
   #handle: FileHandle | undefined;
-  /** Lines of the file, also those that later ones replaced. */
+  /** The number of lines in the file, including those that later ones replaced. */
   #lines: number;
   #failed = false;
 
@@ -45,14 +45,14 @@ export class KnownChecks {
     this.#lines = lines.length;
     this.#known = new Map(
       lines.flatMap((line) => {
-        // Of a line that was torn by a power cut nothing is known.
+        // A line truncated by a power cut is ignored.
         const path = pathOf(line);
         return path === undefined ? [] : [[path, line] as const];
       }),
     );
   }
 
-  /** @param file where to keep them; nothing to keep none */
+  /** @param file where to store them; undefined to store nothing */
   static async open(file: string | undefined): Promise<KnownChecks> {
     const text = file === undefined ? '' : await readFile(file, 'utf8').catch(() => '');
     const [first, ...lines] = text.split('\n');
@@ -61,7 +61,7 @@ export class KnownChecks {
     return new KnownChecks(file, usable ? lines.filter((line) => line !== '') : []);
   }
 
-  /** What is known of a file, unless it has changed. */
+  /** The stored result for a file, unless the file has changed. */
   get(path: string, stamp: Stamp): ImageCheck | undefined {
     const line = this.#known.get(path);
     if (line === undefined) return undefined;
@@ -77,9 +77,9 @@ export class KnownChecks {
   }
 
   /**
-   * Writes what is new. Where most of the file is about what is no more, it is written again.
+   * Writes the new results. If most of the file is obsolete, it is rewritten.
    *
-   * @param paths what there is
+   * @param paths the existing files
    */
   async close(paths: Iterable<string>): Promise<void> {
     await this.#write();
@@ -99,10 +99,10 @@ export class KnownChecks {
       if (!this.#handle) {
         await makeFolder(dirname(this.#file));
         this.#handle = await open(this.#file, 'a');
-        // A last line that was torn ends here.
+        // Ends a truncated last line.
         await this.#handle.appendFile((await this.#handle.stat()).size === 0 ? `${header}\n` : '\n');
       }
-      // In one piece: two programs may check the same folder at the same time.
+      // In a single write: two programs may check the same folder at the same time.
       await this.#handle.appendFile(`${lines.join('\n')}\n`);
       this.#lines += lines.length;
     } catch {

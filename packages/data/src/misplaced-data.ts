@@ -10,14 +10,16 @@ import { headOf } from './prepare/plain-archive.js';
 import { manifestFile } from './prepared/manifest.js';
 import { validationNames } from './split-folders.js';
 
-/** Folders that are looked into: a data set lies in one of few, classes may be thousands. */
+/**
+ * The number of folders that are searched: a data set is in one of a few folders, but there may be thousands of classes.
+ */
 const mostLookedInto = 20;
 const deepest = 2;
 
 /**
- * What to do with a file that was given in the place of a folder; nothing where it is none.
+ * What to do with a file that was given in place of a folder; undefined if it is not a file.
  *
- * @param otherwise what to do with one that is no archive
+ * @param otherwise what to do with a file that is not an archive
  */
 export async function adviceOnFile(path: string, otherwise: string): Promise<string | undefined> {
   const kind = await stat(path).catch(() => undefined);
@@ -28,7 +30,7 @@ export async function adviceOnFile(path: string, otherwise: string): Promise<str
   return `${path} is ${what}: ${isArchive ? 'prepare it first, with prepare --from, or unpack it' : otherwise}`;
 }
 
-/** Where data lie that are not in a folder as they should be, and what to do; nothing where nothing is known of them. */
+/** Where data are that are not in the expected folder, and what to do; undefined if none are found. */
 export async function adviceOnFolder(directory: string, content: FolderContent): Promise<string | undefined> {
   const prepare = 'prepare it first, with prepare --from';
   const tree = folderTree(directory);

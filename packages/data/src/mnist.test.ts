@@ -128,7 +128,7 @@ describe('Fashion-MNIST', () => {
     ['a page', '<!DOCTYPE html>', 'is not an IDX file: it is a web page'],
     ['a pointer', 'version https://git-lfs.github.com/spec/v1\n', 'is not an IDX file: it is a Git LFS pointer'],
     ['nothing', '', 'is not an IDX file: the file is empty'],
-  ])('is not %s, which is named', async (_, content, message) => {
+  ])('is not %s, which is reported', async (_, content, message) => {
     const folder = await smallFiles({ 'train-images-idx3-ubyte.gz': Buffer.from(content) });
     await expect(openFashionMnist(folder)).rejects.toThrow(message);
   });
@@ -150,7 +150,7 @@ describe('Fashion-MNIST', () => {
       const raw = gunzipSync(await readFile(join(debianFashionMnist, 'train-images-idx3-ubyte.gz')));
       const { pixels } = await train.read([59_999]);
       expect(Buffer.from(pixels).equals(raw.subarray(-784))).toBe(true);
-      // The mean and deviation with which everybody normalizes this data set: 0.2860 and 0.3530 of the range.
+      // The usual mean and standard deviation of this data set: 0.2860 and 0.3530 of the range.
       const { mean, standardDeviations } = await colourStatistics(train);
       expect(mean[0]! / 255).toBeCloseTo(0.286, 4);
       expect(standardDeviations[0]! / 255).toBeCloseTo(0.353, 4);
@@ -166,7 +166,7 @@ describe('MNIST', () => {
     expect(dataset).not.toHaveProperty('remarks');
   });
 
-  test("its format may hold Fashion-MNIST's clothes, or an unknown data set, whose classes are numbers", async () => {
+  test('its format may contain Fashion-MNIST, or an unknown data set, whose classes are numbers', async () => {
     expect((await openMnist(await smallFiles())).classes[0]).toBe('T-shirt/top');
     const letters = { train: [25, 3, 3], validation: [1, 26] };
     expect(await openMnist(await smallFiles(filesWith(letters)))).toMatchObject({

@@ -53,7 +53,7 @@ const fashionRemedy =
 /**
  * MNIST, or a data set in its format, from its four IDX files, gzipped or not: grey images (one channel) of 28 x 28,
  * all in memory (55 MB). MNIST and Fashion-MNIST are recognized by their labels and get the names of their classes. The
- * classes of others are named by their numbers, which a remark says.
+ * classes of other data sets are named by their numbers, with a remark.
  *
  * @param directory the folder that contains them
  * @throws DataError if a file is missing, truncated, not an IDX file, or does not fit the others.

@@ -70,7 +70,7 @@ test('archives must be prepared first', async () => {
   await expect(openDataset(folder)).rejects.toThrow('contains archives (train-000000.tar): prepare them first');
 });
 
-test('refuses a folder with one class, and options that the data decide', async () => {
+test('refuses a folder with one class, and options that the data determine', async () => {
   await expect(openDataset(await imageFolder(['cat']))).rejects.toThrow('at least two classes');
   const folder = await imageFolder(['cat', 'dog']);
   await expect(openDataset(folder, { classes: 3 })).rejects.toThrow('classes is 3, but');

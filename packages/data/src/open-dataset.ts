@@ -13,7 +13,7 @@ import { openPrepared } from './prepared/open-prepared.js';
 
 export interface DatasetOptions
   extends Pick<ImageFolderOptions, 'checked' | 'maxRejected' | 'checksFolder' | 'signal' | 'onCheck'> {
-  /** How many classes to tell apart; only the emoji leave a choice. */
+  /** The number of classes; only for emoji. */
   classes?: number | undefined;
   /** Height and width of the images in pixels; only for emoji and image folders. Default: 256. */
   size?: number | undefined;
@@ -71,7 +71,7 @@ export async function openDataset(text: string, options: DatasetOptions = {}): P
 function checkNothingRejected(name: string, { maxRejected }: DatasetOptions): void {
   if (maxRejected === undefined) return;
   throw new ConfigError(
-    `maxRejected is ${maxRejected}, but ${name} has no image files that could be unusable: leave the option out`,
+    `maxRejected is ${maxRejected}, but ${name} has no image files that could be unusable: omit the option`,
   );
 }
 
@@ -96,18 +96,18 @@ async function lookInto(text: string): Promise<FolderContent> {
   }
 }
 
-/** What the files fix cannot be asked for otherwise. */
+/** Properties that the files determine cannot be requested differently. */
 function fixed(dataset: Dataset, options: DatasetOptions): Dataset {
   const { classes, size } = options;
   checkNothingRejected(dataset.name, options);
   if (classes !== undefined && classes !== dataset.classes.length) {
     throw new ConfigError(
-      `classes is ${classes}, but ${dataset.name} has ${dataset.classes.length} classes: leave the option out`,
+      `classes is ${classes}, but ${dataset.name} has ${dataset.classes.length} classes: omit the option`,
     );
   }
   if (size !== undefined && size !== dataset.height) {
     throw new ConfigError(
-      `size is ${size}, but ${dataset.name} has images of ${dataset.height} x ${dataset.width}: leave the option out`,
+      `size is ${size}, but ${dataset.name} has images of ${dataset.height} x ${dataset.width}: omit the option`,
     );
   }
   return dataset;

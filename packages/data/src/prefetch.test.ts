@@ -66,7 +66,7 @@ test('an early end ignores a failure that nobody waits for', async () => {
 });
 
 describe('readAhead', () => {
-  /** Jobs of which earlier ones take longer, and the lists of those started and those finished. */
+  /** Jobs, of which earlier ones take longer, and lists of the started and the finished ones. */
   function jobsOf(count: number, failing = -1) {
     const log: string[] = [];
     function* jobs() {

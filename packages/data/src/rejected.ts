@@ -10,25 +10,25 @@ export interface Rejected {
   readonly reason: string;
 }
 
-/** Share of the images that may be unusable unless somebody says otherwise. */
+/** The default fraction of images that may be unusable. */
 export const usualMaxRejected = 0.001;
 
-/** Lists rejected images, one a line. */
+/** Lists rejected images, one per line. */
 export const rejectedFile = 'rejected.jsonl';
 
-/** Throws a `ConfigError` unless it is a share. */
+/** Throws a `ConfigError` unless it is a fraction. */
 export function checkMaxRejected(maxRejected: number): void {
   if (maxRejected >= 0 && maxRejected <= 1) return;
   throw new ConfigError(`maxRejected is ${maxRejected}: give a fraction from 0 to 1`);
 }
 
-/** How many of some images a share is. */
+/** The number of images that a fraction allows. */
 export function allowedOf(maxRejected: number, of: number): number {
   // 29% of 100 are 29, whatever 0.29 * 100 is.
   return Math.floor(maxRejected * of + 1e-6);
 }
 
-/** Writes the list into a folder, and gives its path. */
+/** Writes the list into a folder, and returns its path. */
 export async function writeRejected(folder: string, rejected: readonly Rejected[]): Promise<string> {
   const file = join(folder, rejectedFile);
   const lines = rejected.map(({ split, image, reason }) => `${JSON.stringify({ split, image, reason })}\n`);
@@ -36,13 +36,13 @@ export async function writeRejected(folder: string, rejected: readonly Rejected[
   return file;
 }
 
-/** Images that an error names where no file lists them. */
+/** The number of images that an error names if no file lists them. */
 const named = 20;
 
 /**
- * What to say where more images are rejected than may be.
+ * The message if more images are rejected than allowed.
  *
- * @param file the list of them, where there is one
+ * @param file the list of them, if there is one
  */
 export function tooManyRejected(
   rejected: readonly Rejected[],
@@ -50,7 +50,7 @@ export function tooManyRejected(
   maxRejected: number,
   file: string | undefined,
 ): DataError {
-  // Rounded up: what is proposed is enough.
+  // Rounded up, so that the proposed value is enough.
   const enough = Math.ceil((rejected.length / of) * 10_000) / 100;
   const one = ({ image, reason }: Rejected) => `${image} (${reason})`;
   const all =

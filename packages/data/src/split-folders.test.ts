@@ -6,7 +6,7 @@ import { Remarks } from './remarks.js';
 import { findSplitFolders } from './split-folders.js';
 import { temporaryFolder } from './testing.js';
 
-/** What is found in a folder with these files, whose content does not matter. */
+/** The split folders found in a folder with these files, whose contents do not matter. */
 async function found(...files: string[]) {
   const folder = await temporaryFolder();
   for (const file of files) {
@@ -41,7 +41,7 @@ test('test/ without labels is not used', async () => {
   });
 });
 
-test('val/ is preferred to test/, and what is skipped is named', async () => {
+test('val/ is preferred to test/, and skipped folders are reported', async () => {
   expect(await found(...train, 'test/a/1.png', 'valid/a/1.png', 'x/1.png', 'y/1.png', '__MACOSX/1.png')).toEqual({
     train: 'train/',
     validation: 'valid/',

@@ -24,12 +24,12 @@ export interface SplitFolders {
  * called `train` or `val` too: such a folder is a class if it contains images itself, and so do other folders next to
  * it.
  *
- * @throws DataError where there are validation images and none to learn from, or such a folder is a link that leads nowhere.
+ * @throws DataError if there are validation images but no training images, or such a folder is a broken link.
  */
 export async function findSplitFolders(directory: string, remarks: Remarks): Promise<SplitFolders> {
   const top = await listFolder(directory);
   const dead = top.deadLinks.find((name) => splitNames.includes(name.toLowerCase()));
-  // Others would be held out in the place of images that are on a disk which is not there.
+  // Otherwise, training images would be held out instead of validation images on a disk that is not mounted.
   if (dead !== undefined) await listFolder(join(directory, dead));
   const named = top.folders.filter((folder) => splitNames.includes(folder.toLowerCase()));
   if (named.length === 0) return { train: '' };

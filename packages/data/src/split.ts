@@ -16,7 +16,7 @@ export interface ImageSource {
   readonly labels: Uint32Array;
   imageName(i: number): string;
   readonly place: PlaceImage;
-  /** As that of a `Split`. */
+  /** Like that of a `Split`. */
   contentHash?(): Promise<string>;
 }
 
@@ -51,7 +51,7 @@ export function createSplit(source: ImageSource): Split {
   };
 }
 
-/** A checksum of what images are made of, in their order. */
+/** A checksum of the contents of images, in their order. */
 export function hashOf(contents: Iterable<string | Uint8Array>): string {
   const hash = createHash('sha256');
   for (const content of contents) hash.update(content);
@@ -93,11 +93,10 @@ export interface ImageMemory {
 }
 
 /**
- * Decodes an image once and keeps it while the memory lasts. Nothing is ever thrown out: every epoch visits every
- * image once, so the image that was used longest ago is the very next to be needed, and a cache that forgets it
- * would never find anything.
+ * Decodes an image once and keeps it while the memory lasts. Nothing is ever evicted: every epoch visits every image
+ * once, so the least recently used image is needed next, and a cache that evicts it would never have a hit.
  *
- * @param kept images that are decoded already, by their numbers
+ * @param kept images that are already decoded, by their numbers
  */
 export function keepDecoded(
   memory: ImageMemory,

@@ -9,7 +9,7 @@ it.each([
   ['UTF-8 with a byte order mark', Buffer.from(`\ufeff${text}`)],
   ['UTF-16, low bytes first', utf16],
   ['UTF-16, high bytes first', Buffer.from(utf16).swap16()],
-])('reads %s, whatever its line ends', (_, bytes) => {
+])('reads %s, with any line endings', (_, bytes) => {
   expect(textOf(bytes)).toBe('{"a": "Ä"}\nzweite\n');
 });
 

@@ -18,7 +18,7 @@ import {
 import { someOf } from './remarks.js';
 import { forEachLimited, type ImageMemory, jobsAtATime } from './split.js';
 
-/** Which images to look at, and what to do about those that cannot be used. */
+/** Which images to check, and how to handle unusable ones. */
 export interface UsableImagesOptions {
   /** Side of the decoded images. */
   readonly size: number;
@@ -29,29 +29,29 @@ export interface UsableImagesOptions {
   readonly onCheck?: ((done: number, of: number) => void) | undefined;
 }
 
-/** An image that was found to be usable, or that nobody has looked at. */
+/** An image that is usable, or was not checked. */
 export interface UsableImage extends ImageFile {
-  /** Checksum of the file's bytes, where it was checked. */
+  /** Checksum of the file's bytes, if it was checked. */
   readonly digest?: string;
-  /** What it shows, where it had to be decoded and memory lasts. */
+  /** Its pixels, if it had to be decoded and there is enough memory. */
   readonly pixels?: Uint8Array;
 }
 
-/** The images of a folder without those that cannot be used. */
+/** The usable images of a folder. */
 export interface UsableImages {
   readonly train: readonly UsableImage[];
   readonly validation: readonly UsableImage[];
-  /** What was skipped. */
+  /** The skipped images. */
   readonly remarks: readonly string[];
 }
 
 /**
- * Reads and decodes the images of a folder (only this tells one that breaks off), and skips those that cannot be used.
- * Which these are does not depend on the size that images are scaled to.
+ * Reads and decodes the images of a folder (a truncated image is found in no other way), and skips the unusable ones. Which
+ * images are unusable does not depend on the size that they are scaled to.
  *
- * @param memory keeps what was decoded
- * @throws DataError where more images than `maxRejected` cannot be used, or none of a split can; the signal's reason where
- *   it ends the work.
+ * @param memory keeps decoded images
+ * @throws DataError if more images than `maxRejected` cannot be used, or none of a split can; the signal's reason if it stops
+ * the work.
  */
 export async function usableImages(
   directory: string,
@@ -64,7 +64,7 @@ export async function usableImages(
   const looked = { train: checked === 'all' ? train : [], validation: checked === 'none' ? [] : validation };
   const images = [...looked.train, ...looked.validation];
   const folder = options.checksFolder === undefined ? undefined : await ownFolder(options.checksFolder, directory);
-  // What is known of images that are not looked at is kept.
+  // Stored results of images that are not checked now are kept.
   const paths = [...train, ...validation].map(({ path }) => path);
   const checks = await checkImages(directory, images, { ...options, folder, memory, paths });
 
@@ -83,9 +83,9 @@ export async function usableImages(
     validation: usable('validation', validation, looked.train.length),
   };
   if (rejected.length === 0) return { ...left, remarks: [] };
-  // Also where only some are looked at: what a training accepted is not refused later.
+  // Even if only some are checked: data that training accepted must not be refused later.
   const of = train.length + validation.length;
-  // A list of some would take the place of the list of all.
+  // A list of some images must not replace the list of all.
   const listed = folder !== undefined && checked === 'all';
   const file = listed ? await writeRejected(folder, rejected).catch(() => undefined) : undefined;
   if (rejected.length > allowedOf(maxRejected, of)) throw tooManyRejected(rejected, of, maxRejected, file);
@@ -98,21 +98,21 @@ export async function usableImages(
   return { ...left, remarks };
 }
 
-/** Where to keep what is known of a data set's images: whatever path leads to it, it is the same. */
+/** Where to store the results for a data set's images: the same file for every path to the data set. */
 async function ownFolder(checksFolder: string, directory: string): Promise<string | undefined> {
   const real = await realpath(directory);
   const hash = createHash('sha256').update(real).digest('hex').slice(0, 8);
   const folder = join(checksFolder, `${basename(resolve(real)).replaceAll(/[^\w.-]/g, '_')}-${hash}`);
   return makeFolder(folder).then(
     () => folder,
-    // A help that cannot be had: everything is looked at again the next time.
+    // Without this cache, everything is checked again the next time.
     () => undefined,
   );
 }
 
 type Check = Partial<ImageCheck> & { readonly pixels?: Uint8Array };
 
-/** Files that are looked up at a time; some disks are far away. */
+/** The number of files that are looked up at a time; some disks are remote. */
 const stampsAtATime = 64;
 
 async function checkImages(
@@ -134,7 +134,7 @@ async function checkImages(
   const known = await openKnown(folder);
   const checks: Check[] = new Array(images.length);
   const fileOf = (i: number) => join(directory, images[i]!.path);
-  // Not remembered: tomorrow the disk may be there again.
+  // Not stored, because the disk may be back later.
   const unreadable = (i: number, error: unknown) => {
     checks[i] = { fault: readingFault(fileOf(i), error) };
   };
@@ -182,9 +182,9 @@ async function lookAt(content: Buffer, size: number, memory: ImageMemory): Promi
 }
 
 /**
- * Checksums of images' bytes: those that are known, as long as the files are as they were, and of the others by reading them.
+ * Checksums of images' bytes: stored ones for unchanged files, and of the others by reading them.
  *
- * @throws DataError where a file cannot be read.
+ * @throws DataError if a file cannot be read.
  */
 export async function digestsOf(
   directory: string,

@@ -86,7 +86,7 @@ function columnOfDropout(settings: Settings, column: Required<Column>): Layer {
   };
 }
 
-/** Which of the whole layer's values these are. */
+/** The positions of these values in the whole layer. */
 interface Place extends Required<Column> {
   readonly firstImage: number;
 }
@@ -94,7 +94,7 @@ interface Place extends Required<Column> {
 /**
  * Multiplies values by the mask, or at test time by the probability of keeping them. Forward and backward do the same.
  *
- * @param below what the layer below does with its output's gradient
+ * @param below the operation of the layer below on its output's gradient
  */
 function record(
   recorder: Recorder,

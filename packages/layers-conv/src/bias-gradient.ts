@@ -1,7 +1,7 @@
 import type { Recorder, Tensor } from '@alex/tensor';
 import { recordRowSums } from '@alex/tensor/kernels';
 
-/** Records the gradient of biases of which each is added to equally many neighbouring outputs. */
+/** Records the gradient of biases, each of which is added to the same number of neighbouring outputs. */
 export function recordBiasGradient(recorder: Recorder, outputGradient: Tensor, biasGradient: Tensor): void {
   const { label, elements: rows } = biasGradient;
   recordRowSums(recorder, {

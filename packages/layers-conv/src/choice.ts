@@ -28,9 +28,9 @@ export function recordConvolution(
     readonly shape: ProductShape;
     readonly inputs: readonly Tensor[];
     readonly output: Tensor;
-    /** Whatever else it makes. */
+    /** Its other outputs. */
     readonly others?: readonly Tensor[];
-    /** Whatever else the fastest choice depends on. */
+    /** Everything else that the fastest choice depends on. */
     readonly details?: string;
     direct(recorder: Recorder, choice: ProductChoice): void;
     winograd(recorder: Recorder, tile: WinogradTile): void;
@@ -67,7 +67,7 @@ const winogradTiles: Readonly<Record<Direction, readonly WinogradTile[]>> = {
 };
 
 /**
- * Puts Winograd's algorithm first where it wins (`docs/winograd.md`). Its transforms pay off if many maps use every
+ * Puts Winograd's algorithm first if it is faster (`docs/winograd.md`). Its transforms pay off if many maps use every
  * transformed value. The tile is the one that needs the fewest products; for images of 13 x 13, that is a tile of 5.
  */
 function withWinograd(

@@ -121,7 +121,7 @@ describeOnEveryVariant('conv2d', (gpu, randomShapes) => {
     }
   });
 
-  it('gives the sums of a 3 x 3 image that can be worked out by hand', async () => {
+  it('gives the sums of a 3 x 3 image that can be computed by hand', async () => {
     const layer = conv2d({ filters: 1, kernel: 2, bias: true });
     const result = await runLayer(gpu(), layer, {
       input: tensor([1, 1, 3, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9]),

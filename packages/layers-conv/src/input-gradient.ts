@@ -57,7 +57,7 @@ export function recordInputGradient(recorder: Recorder, geometry: Geometry, valu
  * filters.
  *
  * With a stride, an input position meets only every `stride`-th kernel position. Positions that meet the same ones
- * (equal remainders, here called phases) form a batch of their own, so that nothing is computed in vain.
+ * (equal remainders, here called phases) form a separate batch, so that nothing is computed in vain.
  */
 function recordDirect(
   recorder: Recorder,

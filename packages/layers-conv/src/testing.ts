@@ -56,10 +56,11 @@ export interface Expected {
 }
 
 /**
- * Forward and backward in float64 as the definition says it, one multiply-add after the other.
+ * Forward and backward in float64 from the definition, one multiply-add after the other.
  *
  * @param shared - whether all positions share their weights, `[filters, channels / groups, kernel height, kernel width]`
- *   and biases `[filters]`; else every position has its own, `[height * width, filters, ...]` and `[filters, height, width]`
+ * and biases `[filters]`; otherwise every position has its own, `[height * width, filters, ...]` and
+ * `[filters, height, width]`
  */
 export function expected(
   window: Window,
@@ -121,7 +122,7 @@ interface WindowOptions {
   readonly groups?: number;
 }
 
-/** The float64 loops as the conformance suite takes them. */
+/** The float64 loops in the form that the conformance suite needs. */
 export const referenceOf =
   (shared: boolean): NonNullable<LayerSuite<WindowOptions>['reference']> =>
   ({ options, input, parameters, outputGradient }) => {
@@ -143,7 +144,7 @@ export const referenceOf =
     return { ...want, parameterGradients: { weight: want.weight, ...(bias && { bias: want.bias }) } };
   };
 
-/** Runs a layer on random values and gives what it computed beside what the float64 loops did. */
+/** Runs a layer on random values, and returns its results and those of the float64 loops. */
 export async function runBoth(gpu: Gpu, layer: Layer, window: Window, shared: boolean) {
   const { batch, channels, height, width } = window;
   const inputShape = [batch, channels, height, width];
@@ -168,7 +169,7 @@ export async function runBoth(gpu: Gpu, layer: Layer, window: Window, shared: bo
 
 /**
  * Runs tests on the adapter with and without subgroups and as if it were a GPU, and checks that they leave no buffers
- * behind. The variants differ in how rows are loaded and shared only: the others draw fewer shapes.
+ * behind. The variants differ only in how rows are loaded and shared, so the others draw fewer shapes.
  */
 export function describeOnEveryVariant(name: string, tests: (gpu: () => Gpu, randomShapes: number) => void): void {
   describe.each([

@@ -24,14 +24,14 @@ interface Values {
   readonly outputGradient: Tensor;
 }
 
-/** What is made of them. */
+/** The operands and results. */
 interface Gradients {
   readonly weightGradient: Tensor;
-  /** Where it is made on the way. */
+  /** The bias gradient, if it is computed on the way. */
   readonly biasGradient: Tensor | undefined;
 }
 
-/** Records the gradients of the weights and, where there are any, of the biases. */
+/** Records the gradients of the weights and of the biases, if there are any. */
 export function recordParameterGradients(
   recorder: Recorder,
   geometry: Geometry,
@@ -40,7 +40,7 @@ export function recordParameterGradients(
   const { name, batch, filters, groups, groupChannels, groupFilters, kernel, outputHeight, outputWidth } = geometry;
   const weight = recorder.tensor(`${name}/weightGradient`, [filters, groupChannels, ...kernel]);
   const bias = hasBias ? recorder.tensor(`${name}/biasGradient`, [filters]) : undefined;
-  // A GPU waits for its memory: who reads the output's gradient for the weights adds it up for the biases as well.
+  // A GPU is bound by memory: the kernel that reads the output's gradient for the weights also sums it for the biases.
   const biasGradient = fusesIntoProducts(recorder.gpu) ? bias : undefined;
   const shape: ProductShape = {
     rows: groupFilters,
@@ -68,8 +68,8 @@ export function recordParameterGradients(
 
 /**
  * A product of filters (rows) with the weights of a filter (columns), reduced over
- * output positions and, innermost, over images. Where filters and weights alone give too little to do at once, positions
- * are shared out in pieces that are summed afterwards (split-K). Sums of its rows are the gradient of the biases.
+ * output positions and, innermost, over images. If filters and weights alone give too few invocations, positions are
+ * divided into parts that are summed afterwards (split-K). Sums of its rows are the gradient of the biases.
  */
 function recordDirect(
   recorder: Recorder,

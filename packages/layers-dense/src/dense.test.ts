@@ -148,7 +148,7 @@ describe.each([
     }
   });
 
-  it('gives sums that can be worked out by hand, and reads an image in the order C, H, W', async () => {
+  it('gives sums that can be computed by hand, and reads an image in the order C, H, W', async () => {
     const { output } = await runLayer(gpu, dense({ units: 2 }), {
       input: { shape: [1, 2, 1, 2], data: new Float32Array([1, 2, 3, 4]) },
       parameters: {

@@ -124,7 +124,7 @@ function fullyConnected(settings: Settings): Layer {
       const { input, parameters, outputGradient, needsInputGradient, needsParameterGradients = true } = values;
       const { batch, inputs } = sizesOf(name, input.shape);
       const inputGradient = needsInputGradient ? recorder.activation(`${name}/inputGradient`, input.shape) : undefined;
-      // First what the weights are read for: the gradients of the parameters may change them.
+      // Everything that reads the weights comes first: the gradients of the parameters may change them.
       if (inputGradient) {
         recordProduct(recorder, {
           label: `${name}/inputGradient`,
@@ -143,7 +143,7 @@ function fullyConnected(settings: Settings): Layer {
   };
 }
 
-/** Records the gradients of the parameters; gives those whose updates were not done. */
+/** Records the gradients of the parameters; returns those whose updates were not applied. */
 function recordParameterGradients(
   recorder: Recorder,
   { name, units, bias: hasBias }: Settings,

@@ -50,7 +50,7 @@ async function runLoss(output: HostTensor, labels: readonly number[], training =
   const program = createProgram(on, (recorder) => {
     recorded = {
       ...softmaxCrossEntropy().record(
-        // Results get memory of their own, so that they can be read here.
+        // Results get their own memory, so that they can be read here.
         { ...recorder, tensor: (label, shape) => createTensor(on, label, shape) },
         { output: outputTensor, labels: labelTensor, training },
       ),

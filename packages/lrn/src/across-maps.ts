@@ -115,7 +115,7 @@ export function recordAcrossMapsGradient(
   });
 }
 
-/** The gradient of the output where it was stored. */
+/** The gradient of the output, if it was stored. */
 function storedGradient(gradient: Tensor, { values, places }: Sweep): GradientGather {
   return {
     reads: { gradient },
@@ -125,7 +125,7 @@ function storedGradient(gradient: Tensor, { values, places }: Sweep): GradientGa
   };
 }
 
-/** WGSL for the row, the column and the image of an invocation's `place`, where it takes four images. */
+/** WGSL for the row, the column and the image of an invocation's `place`, if it processes four images. */
 function placeWgsl({ shape }: Tensor): string {
   const [images, , , width] = shape as [number, number, number, number];
   return `let image = place % ${images / 4};

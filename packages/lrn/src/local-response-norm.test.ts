@@ -173,7 +173,7 @@ describe.each(['maps', 'space'] as const)('localResponseNorm across %s', (across
     expect(relativeError(result.inputGradient!.data, new Float64Array(36).fill(1 / 8))).toBeLessThanOrEqual(1e-6);
   });
 
-  it('gives NaN where a window holds NaN, and nowhere else', async () => {
+  it('gives NaN where a window contains NaN, and nowhere else', async () => {
     const shape: Case['shape'] = [1, 9, 9, 9];
     const options = { ...paper, across };
     const middle = 4 * 81 + 4 * 9 + 4;

@@ -42,7 +42,7 @@ export interface NormOptions {
   readonly groups: number;
 }
 
-/** Fills in the defaults and throws a `ConfigError` that names the layer where a value cannot be meant. */
+/** Fills in the defaults; throws a `ConfigError` that names the layer if a value is invalid. */
 export function normOptions(options: LocalResponseNormOptions): NormOptions {
   checkOptions('localResponseNorm', options, [
     ...['name', 'size', 'alpha', 'beta', 'k', 'alphaPerElement', 'across', 'groups'],

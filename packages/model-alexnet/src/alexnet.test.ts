@@ -281,7 +281,7 @@ describe('leaving a layer out', () => {
   });
 
   test.each(['conv1', 'fc8', 'relu2', 'conv9', ''])(
-    "refuses '%s', naming the layers that can be left out",
+    "refuses '%s', naming the layers that can be removed",
     (without) => {
       expect(() => alexnet({ without })).toThrow(ConfigError);
       expect(() => alexnet({ without })).toThrow('choose one of conv2, conv3, conv4, conv5, fc6, fc7');

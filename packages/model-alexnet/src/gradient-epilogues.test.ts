@@ -82,9 +82,10 @@ test("in the paper's network, no activation has a separate backward pass on GPUs
   );
   const labels = kernels.filter(({ program }) => program === 'train').map(({ label }) => label);
   expect(labels.filter((label) => label.includes('relu'))).toEqual([]);
-  // Products add up the gradients of biases on the way, but those of Winograd's algorithm.
+  // Products also compute the gradients of biases, except those of Winograd's algorithm.
   expect(labels.filter((label) => label.endsWith('biasGradient'))).toHaveLength(3);
-  // The three largest weights are updated as their gradients are made, all others together, as far as 8 bindings allow.
+  // The three largest weights are updated while their gradients are computed, all others together, as far as 8 bindings
+  // allow.
   expect(labels.filter((label) => label.startsWith('sgd'))).toHaveLength(7);
   // Each takes a GPU some microseconds to start.
   expect(labels.length).toBeLessThanOrEqual(80);

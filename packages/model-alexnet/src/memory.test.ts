@@ -21,12 +21,12 @@ const variants: Variant[] = [
 ];
 
 /**
- * How many times what must be alive at once a plan may take. On GPUs kernels do more at once, so that more tensors must lie
- * in different buffers: the planner comes no nearer, whatever it tries.
+ * The allowed ratio of a plan to the memory that must be alive at once. On GPUs, kernels do more at once, so more tensors
+ * must be in different buffers, and the planner cannot get closer.
  */
 const most = { software: 1.15, hardware: 1.19 };
 
-/** Subgroups as small as those of software drivers no GPU has: as one it goes without. */
+/** No GPU has subgroups as small as those of software drivers, so here it uses none. */
 const adapters: readonly { readonly name: string; readonly options: GpuOptions; readonly kind?: 'hardware' }[] = [
   { name: 'as it is', options: {} },
   { name: 'as if it were a GPU without subgroups', options: { subgroups: false }, kind: 'hardware' },

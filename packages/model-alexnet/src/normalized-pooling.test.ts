@@ -23,10 +23,10 @@ const layersOf = (pool: MaxPoolOptions): readonly Layer[] => [
   dense({ name: 'fc2', units: 3 }),
 ];
 
-/** Layers that do nothing of what the layer above does. */
+/** Layers that never compute the operation of the layer above. */
 const apart = (layers: readonly Layer[]) => layers.map(({ takesGather: _, ...layer }): Layer => layer);
 
-/** The gradients of all parameters, and the backward passes of normalization and pooling that made them. */
+/** The gradients of all parameters, and the backward passes of normalization and pooling that computed them. */
 async function backwardOf(layers: readonly Layer[], batch: number, precision: Precision = 'float32') {
   const description = describeNetwork({ name: 'little', input: [2, 14, 11], layers });
   const network = await compileNetwork(description, gpu, {
@@ -55,11 +55,11 @@ const poolings: readonly [string, number, MaxPoolOptions][] = [
     4,
     { size: [2, 3], stride: [2, 1], padding: { top: 1, left: 0, bottom: 0, right: 2 } },
   ],
-  ['of windows that lie apart', 4, { size: 2, stride: 3 }],
+  ['of windows with gaps between them', 4, { size: 2, stride: 3 }],
 ];
 
 describe("normalization that gathers the pooling's gradient, on GPUs", () => {
-  test.each(poolings)('gives the same bits as one after the other: %s', async (_, batch, pool) => {
+  test.each(poolings)('gives the same bits as separate kernels: %s', async (_, batch, pool) => {
     const layers = layersOf(pool);
     const [got, want] = [await backwardOf(layers, batch), await backwardOf(apart(layers), batch)];
     expect(want.passes).toEqual(['pool1/backward', 'norm1/backward']);
@@ -75,17 +75,17 @@ describe("normalization that gathers the pooling's gradient, on GPUs", () => {
     const layers = layersOf(pool);
     const [got, want] = [await backwardOf(layers, batch, 'mixed'), await backwardOf(apart(layers), batch, 'mixed')];
     expect(got.passes).toEqual(['norm1/backward']);
-    // What passes between the two is stored as f16 where each has a kernel of its own.
+    // Between separate kernels, values are stored as f16.
     for (const [path, { data }] of Object.entries(got.gradients)) {
       expect(relativeError(data, want.gradients[path]!.data), path).toBeLessThan(2e-3);
     }
   });
 
   test.each<[string, number, MaxPoolOptions]>([
-    ['images do not go by fours', 3, { size: 3, stride: 2 }],
+    ['the number of images is not a multiple of four', 3, { size: 3, stride: 2 }],
     ['all maxima get the gradient', 4, { size: 3, stride: 2, ties: 'all' }],
-    ['more than nine windows hold a place', 4, { size: 4, stride: 1 }],
-  ])('leaves the pooling to itself where %s', async (_, batch, pool) => {
+    ['more than nine windows contain a position', 4, { size: 4, stride: 1 }],
+  ])('leaves the pooling separate if %s', async (_, batch, pool) => {
     expect((await backwardOf(layersOf(pool), batch)).passes).toEqual(['pool1/backward', 'norm1/backward']);
   });
 });

@@ -35,7 +35,7 @@ describe('names of published weights', () => {
     ['torch.compile', (name) => `_orig_mod.${name}`],
     ['Lightning', (name) => `model.${name}`],
     ['all at once', (name) => `state_dict.model._orig_mod.module.${name}`],
-    ['a class of ones own', (name) => `net.backbone.${name}`],
+    ['a custom class', (name) => `net.backbone.${name}`],
   ])('are found behind the prefix of %s', (_, change) => {
     const { tensors, remarks } = publishedNames('file', renamed(change), torchvision);
     expect(Object.keys(tensors).sort()).toEqual(Object.keys(own).sort());

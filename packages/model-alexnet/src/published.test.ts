@@ -77,7 +77,7 @@ function ofCaffe(name: string, ...order: readonly ('norm1' | 'pool1')[]): Networ
 const learnedOf = ({ layers }: NetworkDescription) =>
   layers.flatMap(({ layer, parameters }) => parameters.map((parameter) => ({ layer, ...parameter })));
 
-/** What a file of this format would hold. */
+/** The contents of a file of this format. */
 function published(form: PublishedForm, description: NetworkDescription): Record<string, HostTensor> {
   return Object.fromEntries(
     learnedOf(description).map(({ layer, name, shape }, index) => {

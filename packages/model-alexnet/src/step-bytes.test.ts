@@ -12,11 +12,11 @@ describe.each([
     expect(kernels.length).toBeLessThanOrEqual(80);
   });
 
-  it('reads the weights of dense layers as they are, without a copy', () => {
+  it('reads the weights of dense layers directly, without a copy', () => {
     expect(kernels.filter(({ label }) => /^fc\d\.weight\/copy/.test(label))).toEqual([]);
   });
 
-  it('is told layer by layer, and nothing of it is lost', () => {
+  it('can be listed by layer, and the sums agree', () => {
     const groups = groupedBytes(kernels);
     expect([...groups.keys()]).toContain('conv2 input gradient');
     expect(totalBytes(groups.values())).toBe(totalBytes(kernels));

@@ -7,7 +7,7 @@ import { compileNetwork } from '@alex/tensor/network';
 import { randomTensor, recordedKernels, relativeError, testGpu } from '@alex/tensor/testing';
 import { expect, test } from 'vitest';
 
-/** More weights in its largest layer than are updated together with others. What it reads is stored as f16 in mixed precision. */
+/** Its largest layer has more weights than are updated together with others. In mixed precision, its input is stored as f16. */
 const input = [1, 32, 33] as const;
 const layers = [
   relu({ name: 'relu0' }),
@@ -18,7 +18,7 @@ const layers = [
 
 const description = describeNetwork({ name: 'wide', input, layers });
 
-/** Updates of the largest weights by kernels of their own. */
+/** Updates of the largest weights by separate kernels. */
 const own = (labels: readonly string[]) =>
   labels.filter((label) => /^(sgd|adam)\/fc1.weight|^fc1.weight\/accumulate/.test(label));
 
@@ -46,20 +46,23 @@ async function trained(gpu: Gpu, { microBatches = 1, optimizer }: Training) {
 test.for<{ name: string } & Training>([
   { name: 'sgd', optimizer: sgd({ learningRate: 0.05 }) },
   { name: 'adam, two micro-batches', optimizer: adam(), microBatches: 2 },
-])('a dense layer updates its weights as it makes their gradient, with the same result: $name', async (training) => {
-  const options = { subgroups: false };
-  const [want, got] = [
-    await trained(await testGpu(options, 'software'), training),
-    await trained(await testGpu(options, 'hardware'), training),
-  ];
-  // Of several micro-batches, the gradients of one are added to those of the others instead.
-  expect([own(want.labels).length, own(got.labels).length]).toEqual([1, 0]);
-  expect(Object.keys(got.values)).toEqual(Object.keys(want.values));
-  for (const [path, { data }] of Object.entries(got.values)) {
-    // Adam divides by what may be next to nothing.
-    expect(relativeError(data, want.values[path]!.data), path).toBeLessThan(1e-3);
-  }
-});
+])(
+  'a dense layer updates its weights while it computes their gradient, with the same result: $name',
+  async (training) => {
+    const options = { subgroups: false };
+    const [want, got] = [
+      await trained(await testGpu(options, 'software'), training),
+      await trained(await testGpu(options, 'hardware'), training),
+    ];
+    // With several micro-batches, the gradients are accumulated instead.
+    expect([own(want.labels).length, own(got.labels).length]).toEqual([1, 0]);
+    expect(Object.keys(got.values)).toEqual(Object.keys(want.values));
+    for (const [path, { data }] of Object.entries(got.values)) {
+      // Adam may divide by a tiny number.
+      expect(relativeError(data, want.values[path]!.data), path).toBeLessThan(1e-3);
+    }
+  },
+);
 
 test('in mixed precision it does so after all gradients are known to be finite', () => {
   const adapter = { kind: 'hardware', subgroupSize: 32, features: ['shader-f16'] } as const;

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { alexnet, type Variant } from './alexnet.js';
 import { gpus } from './testing/gpus.js';
 
-/** What a kernel text requires of the adapter that compiles it. */
+/** The features that a kernel text requires of the adapter that compiles it. */
 const asked: Readonly<Record<string, string>> = {
   f16: 'shader-f16',
   subgroups: 'subgroups',
@@ -50,7 +50,7 @@ it.each(['float32', 'mixed'] as const)(
   },
 );
 
-it('what is wrong is found', async () => {
+it('errors are found', async () => {
   const gpu = await testGpu();
   const code = '@compute @workgroup_size(1) fn main() { let half: u32 = 1.5; }';
   expect(await errorsOf(gpu, code)).toEqual([expect.stringMatching(/u32/)]);

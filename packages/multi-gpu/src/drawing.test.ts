@@ -98,7 +98,7 @@ test('parameters requested by name are drawn, the rest later, with the values of
   expect(drawn).toHaveLength(paths.length);
 });
 
-test('fine-tuning draws only the layer that begins again', async () => {
+test('fine-tuning draws only the reinitialized layer', async () => {
   const learnt = await network(7).parameters();
   const made = network();
   const begun = await made.parameters(['fc2.weight', 'fc2.bias']);

@@ -66,7 +66,7 @@ function expectAlike(got: Record<string, HostTensor>, wanted: Record<string, Hos
 }
 
 describe('layer state that is not learnt', () => {
-  test('is described beside parameters, does not count as one, and starts from its initial value', async () => {
+  test('is described like parameters, does not count as one, and starts from its initial value', async () => {
     expect(description.layers.flatMap(({ state }) => state.map(({ path, shape }) => [path, shape]))).toEqual([
       ['norm0.mean', [3]],
       ['norm1.mean', [6]],

@@ -34,8 +34,8 @@ export interface PartOptions {
   readonly images?: readonly number[] | undefined;
   /**
    * Whether a layer that gathers all maps below starts with the local maps while the others are in transit, and adds
-   * both sums. Default: where it pays, which is never on software drivers, because they transfer values as fast as they
-   * copy them.
+   * both sums. Default: if it pays off, which it never does on software drivers, because they transfer values as fast
+   * as they copy them.
    */
   readonly splitSums?: boolean | undefined;
   /**

@@ -48,7 +48,7 @@ function slice({ shape, data }: HostTensor, first: number, count: number): HostT
   return { shape: [count, ...shape.slice(1)], data: data.slice(first * each, (first + count) * each) };
 }
 
-/** Takes steps of all images, of which a network has those from `first` on; gives the losses of its micro-batches. */
+/** Takes steps with the network's share of all images, starting at `first`; returns the losses of its micro-batches. */
 async function steps(network: Network, first = 0): Promise<number[]> {
   const { batch, microBatches } = network;
   const losses: number[] = [];
@@ -62,12 +62,12 @@ async function steps(network: Network, first = 0): Promise<number[]> {
   return losses;
 }
 
-/** What a network has learnt and keeps. */
+/** A network's parameters and state. */
 async function all(network: Network) {
   return [await network.parameters(), await network.optimizerState(), await network.layerState(), network.stepCount];
 }
 
-/** Takes the same steps on so many ranks. */
+/** Takes the same steps on this many ranks. */
 async function stepsOnRanks(size: number, options: PlaceOptions, gpus: readonly Gpu[] = [gpu], network = description) {
   const networks = localRanks(size).map((ranks) => onGpus(gpus, { ...options, ranks }, network));
   const share = count / size;
@@ -76,17 +76,14 @@ async function stepsOnRanks(size: number, options: PlaceOptions, gpus: readonly 
 }
 
 describe('ranks', () => {
-  it.each([2, 3, 4])(
-    'learn the very bits of one process with as many micro-batches, dropout included: %i',
-    async (size) => {
-      const alone = onGpus([gpu], { batch: count / size, microBatches: size });
-      await steps(alone);
-      const wanted = await all(alone);
-      for (const got of await stepsOnRanks(size, { batch: count / size })) expect(got).toEqual(wanted);
-    },
-  );
+  it.each([2, 3, 4])('give the same bits as one process with as many micro-batches, with dropout: %i', async (size) => {
+    const alone = onGpus([gpu], { batch: count / size, microBatches: size });
+    await steps(alone);
+    const wanted = await all(alone);
+    for (const got of await stepsOnRanks(size, { batch: count / size })) expect(got).toEqual(wanted);
+  });
 
-  it('with micro-batches of their own agree to the bit, and with one process to rounding', async () => {
+  it('with their own micro-batches agree bit by bit with each other, and up to rounding with one process', async () => {
     const alone = onGpus([gpu], { batch: 3, microBatches: 4 });
     await steps(alone);
     const [first, second] = await stepsOnRanks(2, { batch: 3, microBatches: 2 });
@@ -106,7 +103,7 @@ describe('ranks', () => {
     for (const got of await stepsOnRanks(2, { batch: 6, strategy: 'model' }, [gpu, other])) expect(got).toEqual(wanted);
   });
 
-  it('store the mean of what each made of a running mean', async () => {
+  it('store the mean of their running means', async () => {
     const running = describeNetwork({
       name: 'running',
       input: [2, 5, 4],
@@ -117,7 +114,7 @@ describe('ranks', () => {
     expect(Object.keys(first![2] as object).length).toBeGreaterThan(0);
   });
 
-  it('stop where one fails to add up', async () => {
+  it('stop if one of them fails to add up', async () => {
     const ranks: Ranks = { rank: 0, size: 2, sum: () => Promise.reject(new ConfigError('rank 1 is gone')) };
     const network = onGpus([gpu], { batch: 4, ranks });
     const step = network.step(slice(images, 0, 4), labels.slice(0, 4));
@@ -125,7 +122,7 @@ describe('ranks', () => {
     await expect(network.parameters()).rejects.toThrow('rank 1 is gone');
   });
 
-  it('need a number of their own', () => {
+  it('need different numbers', () => {
     const sum = () => Promise.resolve();
     expect(() => onGpus([gpu], { batch: 4, ranks: { rank: 2, size: 2, sum } })).toThrow(
       /ranks.rank must be a whole number from 0 to 1, got 2/,

@@ -22,7 +22,7 @@ const adapter = process.env['ALEX_ADAPTER'];
 const open = () => openGpu(adapter ? { adapter } : {});
 
 let gpus: Gpu[];
-/** The same, for which kernels are chosen as for GPUs. */
+/** The same, with kernels chosen as for GPUs. */
 let likeHardware: Gpu[];
 const placed: Network[] = [];
 
@@ -85,7 +85,7 @@ function expectAlike(got: Record<string, HostTensor>, wanted: Record<string, Hos
 }
 
 /**
- * Scores have the same bits where placements choose the same kernels. On GPUs the kernels of a part cut sums elsewhere than
+ * Scores have the same bits if placements choose the same kernels. On GPUs, kernels of a part split sums differently than
  * those of the whole.
  */
 function expectSameScores({ description }: Gpu, got: HostTensor, wanted: HostTensor, what?: string) {
@@ -158,7 +158,7 @@ describe('gives the numbers of one adapter:', () => {
   });
 
   test.for(['as they are', 'as GPUs'] as const)(
-    'bits are the same where the order of sums is: scores, and replicas that share no images (adapters %s)',
+    'bits are the same if the order of sums is: scores, and replicas that share no images (adapters %s)',
     async (kind) => {
       const on = kind === 'as GPUs' ? likeHardware : gpus;
       const one = onGpus(inColumns(2), [on[0]!]);

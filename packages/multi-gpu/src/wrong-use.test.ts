@@ -20,10 +20,10 @@ import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { place } from './place.js';
 
-/** As JavaScript would call it, or TypeScript with a cast. */
+/** A call as from JavaScript, or from TypeScript with a cast. */
 const odd = (value: unknown) => value as never;
 
-/** What a call throws, at once or by and by. */
+/** The error that a call throws, immediately or asynchronously. */
 async function thrown(call: () => unknown): Promise<unknown> {
   try {
     await call();
@@ -82,7 +82,7 @@ describe('options of', () => {
     ['identity', identity, {}],
     ['sgd', sgd, {}],
     ['adam', adam, {}],
-  ])('%s that are misspelt, or none at all, are refused', (name, makeLayer, options) => {
+  ])('misspelt or missing %s are refused', (name, makeLayer, options) => {
     const make = makeLayer as (options: unknown) => unknown;
     make(odd(options));
     const misspelt = () => make(odd({ ...options, sise: 3 }));
@@ -94,7 +94,7 @@ describe('options of', () => {
     }
   });
 
-  it('the first layer, within a layer, are looked at as well', () => {
+  it('the options within the options of a layer are checked as well', () => {
     expect(() => dense(odd({ units: 2, initial: { wightDeviation: 1 } }))).toThrow(
       "dense: initial: unknown option 'wightDeviation'; known: weightDeviation, bias",
     );
@@ -112,12 +112,20 @@ describe('on an adapter', () => {
   });
 
   it.each<[string, () => unknown, RegExp]>([
-    ['no network', () => place(odd(null), [gpu], { batch: 2 }), /a network is given as describeNetwork\(\.\.\.\)/],
-    ['an empty network', () => place(odd({}), [gpu], { batch: 2 }), /a network is given as describeNetwork/],
+    [
+      'no network',
+      () => place(odd(null), [gpu], { batch: 2 }),
+      /a network must be a description, from describeNetwork\(\.\.\.\)/,
+    ],
+    [
+      'an empty network',
+      () => place(odd({}), [gpu], { batch: 2 }),
+      /a network must be a description, from describeNetwork/,
+    ],
     ['no adapter', () => place(described({}), odd(undefined), { batch: 2 }), /give the adapters as an array/],
     ['no list of adapters', () => place(described({}), odd(gpu), { batch: 2 }), /give the adapters as an array/],
     [
-      'an adapter that is none',
+      'a value that is not an adapter',
       () => place(described({}), odd([null]), { batch: 2 }),
       /at least one adapter, opened by openGpu/,
     ],
@@ -138,7 +146,7 @@ describe('on an adapter', () => {
     expect((error as Error).message).toMatch(message);
   });
 
-  it('openGpu refuses options that nobody knows', async () => {
+  it('openGpu refuses unknown options', async () => {
     const error = await thrown(() => openGpu(odd({ adaptor: 'x' })));
     expect(error).toBeInstanceOf(ConfigError);
     expect((error as Error).message).toMatch(/openGpu: unknown option 'adaptor'; known: adapter, environment/);
@@ -156,7 +164,7 @@ describe('on an adapter', () => {
     expect((error as Error).message).toMatch(/^x: a shape is an array of whole numbers of at least 0, got /);
   });
 
-  it('what is no adapter, or no tensor, is refused where it is used', async () => {
+  it('a value that is not an adapter, or not a tensor, is refused when it is used', async () => {
     expect(await thrown(() => createTensor(odd(undefined), 'x', [2]))).toBeInstanceOf(ConfigError);
     expect(await thrown(() => readTensor(gpu, odd(null)))).toBeInstanceOf(ShapeError);
     const x = createTensor(gpu, 'x', [2]);
@@ -193,8 +201,8 @@ describe('on an adapter', () => {
       ['a step without labels', () => network.step(images(), odd(undefined))],
       ['an evaluation without labels', () => network.evaluate(images(), odd(null))],
       ['gradients without labels', () => network.gradients(images(), odd(1))],
-      ['a label too few', () => network.step(images(), [0])],
-      ['a label of no class', () => network.step(images(), [0, 2])],
+      ['one label too few', () => network.step(images(), [0])],
+      ['a label without a class', () => network.step(images(), [0, 2])],
       ['half a label', () => network.step(images(), [0, 0.5])],
     ])('refuses %s', async (_, call) => {
       const error = await thrown(call);

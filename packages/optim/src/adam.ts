@@ -60,7 +60,8 @@ export function adam(options: AdamOptions = {}): Optimizer {
 
   const updateOf: UpdateOf = ({ description, parameter, state: { m, v }, gradientFactor }) => {
     if (!m || !v) throw new ConfigError(`adam: no m and v were kept for ${description.path}`);
-    // Exactly as it is: a rate of 0 would make -0 of a weight 0, and NaN of it where its gradient is infinite.
+    // The parameter is not changed at all: with a rate of 0, a weight of -0 would become 0, and one with an infinite
+    // gradient NaN.
     if (scaleOf(description) === 0) return undefined;
     const rate = rateName(description);
     const decay = description.decays ? weightDecay : 0;

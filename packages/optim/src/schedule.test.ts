@@ -134,7 +134,7 @@ describe('plateauSchedule', () => {
     expect(after([0.5, 0.7, 0.6])).toBe(0.1);
   });
 
-  it('drops at most three times by default, or as often as given', () => {
+  it('drops at most three times by default, or as often as specified', () => {
     const flat = new Array<number>(50).fill(0.5);
     expect(after(flat)).toBeCloseTo(1e-3, 15);
     expect(after(flat, { drops: 1 })).toBe(0.1);

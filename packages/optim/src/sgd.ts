@@ -88,7 +88,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   const updateOf: UpdateOf = ({ description, parameter, state: { velocity }, gradientFactor }) => {
     if (velocity === undefined) throw new ConfigError(`sgd: no velocity was kept for ${description.path}`);
     const rule = ruleOf(description);
-    // Not a rate of 0, which would make -0 of a weight 0, and NaN of it where its gradient is infinite.
+    // Not a rate of 0: then a weight of -0 would become 0, and one with an infinite gradient NaN.
     if (rule.learningRateScale === 0) return undefined;
     const rate = rateName(description);
     return {

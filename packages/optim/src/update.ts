@@ -1,10 +1,10 @@
 import type { Optimizer, Tensor } from '@alex/tensor';
 import { recordUpdate, type Update } from '@alex/tensor/kernels';
 
-/** What an optimizer does by a gradient, as data. */
+/** The update that an optimizer makes for a gradient, as data. */
 export type UpdateOf = NonNullable<Optimizer['update']>;
 
-/** Records what it does as a kernel of its own. */
+/** Records this update as a separate kernel. */
 export function recordBy(updateOf: UpdateOf): Optimizer['record'] {
   return (recorder, { gradient, ...values }) => {
     const update = updateOf(values);
@@ -13,8 +13,8 @@ export function recordBy(updateOf: UpdateOf): Optimizer['record'] {
 }
 
 /**
- * The body of an update by WGSL for the gradient: of the loss, where that of a scaled loss is to be multiplied by a factor. A
- * factor of 0 changes nothing.
+ * The body of an update, from WGSL for the gradient of the loss: the gradient of a scaled loss is first multiplied by a
+ * factor. A factor of 0 changes nothing.
  */
 export function scaledBack(
   factor: Tensor | undefined,

@@ -90,7 +90,7 @@ export function gatherWindows(
      * in the window, in row-major order.
      */
     readonly share: (e: number, number: string) => string;
-    /** What the layer below does with each gradient; the input is then available as `input`. */
+    /** The operation of the layer below on each gradient; the input is then available as `input`. */
     readonly epilogue: GradientEpilogue | undefined;
   },
 ): Kernel {
@@ -178,14 +178,14 @@ export function gatherWindows(
   };
 }
 
-/** Windows that hold an element, at most; more would be a long text. */
+/** The most windows that contain an element; more would make a long text. */
 const mostWindows = 9;
 
 /**
- * The gradient of one place of the input, four images at a time, from every window that holds it.
+ * The gradient of one position of the input, four images at a time, from every window that contains it.
  *
- * @param share WGSL for what the element `index` of the output, a `u32` expression, adds to the gradient; `number` is that of the place
- *   in its window, row by row, or no place's
+ * @param share WGSL for the contribution of element `index` of the output, a `u32` expression, to the gradient; `number` is the
+ * position's number in its window, row by row, or that of no position
  */
 export function gatherPlace(
   { size, stride, padding }: Pooling,
@@ -198,7 +198,7 @@ export function gatherPlace(
   const images = batch / 4;
   const [down, across] = [Math.ceil(size[0] / stride[0]), Math.ceil(size[1] / stride[1])];
   if (down * across > mostWindows) return undefined;
-  // In the order of `gatherWindows`, so that sums are the same bits.
+  // In the order of `gatherWindows`, so that sums have the same bits.
   const windows = Array.from({ length: down * across }, (_, window) => window);
   const begin = windows.map((window) => {
     const [rowsBack, columnsBack] = [Math.floor(window / across), window % across];
@@ -217,7 +217,7 @@ export function gatherPlace(
   };
 }
 
-/** Blocks of input elements along one axis: a stride long, where that is no more than registers can hold. */
+/** Blocks of input elements along one axis, one stride long unless that exceeds the registers. */
 function blocksOf(size: number, stride: number, padBefore: number, input: number) {
   const length = stride <= 4 ? stride : 1;
   const first = Math.floor(padBefore / length);

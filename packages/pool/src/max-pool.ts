@@ -181,7 +181,7 @@ function recordGradientToFirst(
   });
 }
 
-/** The same for one place of four images at a time: see `gatherPlace`. */
+/** The same for one position, four images at a time: see `gatherPlace`. */
 function gatherFirst(
   pooling: Pooling,
   input: Tensor,

@@ -20,7 +20,7 @@ interface Window {
   readonly padded: number;
 }
 
-/** Where windows begin along one axis, moved step by step until they leave the image: the definition. */
+/** The starts of windows along one axis, from the definition: moved step by step until they leave the image. */
 function starts(
   input: number,
   size: number,
@@ -32,7 +32,7 @@ function starts(
   const found: number[] = [];
   for (let start = -before; ; start += stride) {
     const fits = start + size <= input + after;
-    // An overhanging window is the last one, begins inside, and holds an element that no earlier window held.
+    // An overhanging window is the last one, starts inside, and contains an element that no earlier window contains.
     const overhangs = rounding === 'ceil' && start < input && start + size - stride < input + after;
     if (!fits && !overhangs) return found;
     found.push(start);
@@ -194,7 +194,7 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
         else expect(relativeError(result.output.data, expected.output)).toBeLessThanOrEqual(1e-5);
         const wanted = expected.inputGradient(outputGradient.data);
         expect(relativeError(result.inputGradient!.data, wanted)).toBeLessThanOrEqual(1e-4);
-        // Where no window read anything, not even a small gradient.
+        // Elements in no window must not get even a small gradient.
         expect([...result.inputGradient!.data].map((value) => value === 0)).toEqual(
           [...wanted].map((value) => value === 0),
         );
@@ -253,7 +253,7 @@ describe.each(kinds)('%s', (_title, kind, layerOf, parts) => {
     }
   });
 
-  it('gives NaN where a window holds NaN, and nowhere else', async () => {
+  it('gives NaN where a window contains NaN, and nowhere else', async () => {
     for (const position of [0, 5, 10, 15]) {
       const input = countUp([1, 1, 4, 4]);
       input.data[position] = Number.NaN;

@@ -35,9 +35,9 @@ export interface Pooling {
 }
 
 /**
- * Throws a `ConfigError` that names the layer where an option cannot be meant.
+ * Throws a `ConfigError` that names the layer if an option is invalid.
  *
- * @param own options that only this kind of pooling has
+ * @param own options of only this kind of pooling
  */
 export function checkPooling(kind: string, options: PoolOptions, ...own: readonly string[]): Pooling {
   checkOptions(kind, options, ['name', 'size', 'stride', 'padding', 'rounding', ...own]);

@@ -9,7 +9,7 @@ const line = (step: number, extra?: Record<string, number>, split: 'train' | 'va
 });
 
 describe('how colourful the columns became', () => {
-  it('is a curve for each column, beside what noise has', async () => {
+  it('is a curve for each column, compared with the value of noise', async () => {
     const history = historyOf([
       line(10, { other: 7 }),
       line(20, { colourfulness1: 0.6, colourfulness2: 0.7 }),
@@ -34,7 +34,7 @@ describe('how colourful the columns became', () => {
     const svg = await drawPanel(440, 300, panel);
     for (const label of ['noise', 'column 1 10%', 'column 2 95%']) expect(svg.includes(`>${label}<`), label).toBe(true);
     expect(colourInWords(history)).toBe(
-      'Share of colour: column 1 from 60% at step 20 to 10% at step 30; column 2 from 70% at step 20 to 95% at step 30; of noise it is 67%.',
+      'Fraction of colour: column 1 from 60% at step 20 to 10% at step 30; column 2 from 70% at step 20 to 95% at step 30; for noise, it is 67%.',
     );
   });
 

@@ -3,10 +3,10 @@ import type { History, Metric } from './metrics.js';
 import { palette, runColours } from './palette.js';
 import type { Curve, Panel, Point } from './panel.js';
 
-/** Of filters that have learnt nothing. */
+/** The value of filters before training. */
 const ofNoise = 2 / 3;
 
-/** How colourful each column of the network is, as `train` notes it with every evaluation; nothing for other lines. */
+/** How colourful each column of the network is, as recorded by `train` with every evaluation; undefined for other lines. */
 export function colourfulnessOf({ extra = {} }: Metric): number[] {
   const columns: number[] = [];
   while (extra[`colourfulness${columns.length + 1}`] !== undefined) {
@@ -15,7 +15,10 @@ export function colourfulnessOf({ extra = {} }: Metric): number[] {
   return columns;
 }
 
-/** The share of colour in the energy of the first layer's filters, column by column, over the training; nothing of runs that noted none. */
+/**
+ * The fraction of colour in the energy of the first layer's filters, column by column, during training; undefined for runs that
+ * did not record it.
+ */
 export function colourPanel({ val }: History): Panel | undefined {
   const noted = val.flatMap((line) => {
     const columns = colourfulnessOf(line);
@@ -42,7 +45,7 @@ export function colourPanel({ val }: History): Panel | undefined {
   };
   return {
     title: 'Colour',
-    unit: 'share of the energy of first-layer filters',
+    unit: 'fraction of the energy of first-layer filters',
     x: { name: 'step', max: last.step, whole: true, format: formatStep },
     yAxis: { type: 'value', min: 0, max: 1, interval: 0.25 },
     formatTick: percent,
@@ -50,7 +53,7 @@ export function colourPanel({ val }: History): Panel | undefined {
   };
 }
 
-/** The same in words, for who cannot see it. */
+/** The same in words, for readers who cannot see it. */
 export function colourInWords({ val }: History): string {
   const [first, last] = [
     val.find((line) => colourfulnessOf(line).length > 0),
@@ -62,7 +65,7 @@ export function colourInWords({ val }: History): string {
     const name = then.length === 1 ? 'the filters' : `column ${column + 1}`;
     return `${name} from ${percent(then[column]!)} at step ${first.step} to ${percent(share)} at step ${last.step}`;
   });
-  return `Share of colour: ${parts.join('; ')}; of noise it is ${percent(ofNoise)}.`;
+  return `Fraction of colour: ${parts.join('; ')}; for noise, it is ${percent(ofNoise)}.`;
 }
 
 function percent(share: number): string {

@@ -32,7 +32,7 @@ const full: Comparison = {
   remarks: ['b: stopped.'],
   tables: [
     { caption: 'Figures', columns: ['run', 'a', 'b'], rows: [['steps', '20', '10']] },
-    { caption: 'In what they differ', columns: ['setting', 'a', 'b'], rows: [['batch', '100', '400']] },
+    { caption: 'Differences', columns: ['setting', 'a', 'b'], rows: [['batch', '100', '400']] },
   ],
 };
 
@@ -50,7 +50,7 @@ describe('overlayPanels', () => {
     const [epochsA, epochsB] = xs('epoch', 'Loss, validation');
     expect(epochsA).toEqual([0.5, 1, 1.5, 2]);
     expect(epochsB).toEqual([2, 4]);
-    // A step of a takes 2 seconds, one of b takes 4; an evaluation is where the step is that it follows.
+    // A step of a takes 2 seconds, one of b takes 4; an evaluation is at the position of the step before it.
     expect(xs('time', 'Loss, training')).toEqual(
       [a, b].map(({ batch }, i) => Array.from({ length: [20, 10][i]! }, (_, k) => ((k + 1) * batch) / [50, 100][i]!)),
     );
@@ -70,7 +70,7 @@ describe('overlayPanels', () => {
 });
 
 describe('comparisonHtml', () => {
-  it('shows every run in every diagram, in a stroke that the legend names', async () => {
+  it('shows every run in every diagram, in a style that the legend names', async () => {
     const html = await comparisonHtml(full);
     const page = parsePage(html);
     expect([...page.querySelectorAll('.legend li')].map(({ textContent }) => textContent)).toEqual(['a', 'b']);
@@ -83,28 +83,28 @@ describe('comparisonHtml', () => {
     expect([...page.querySelectorAll('h2')].map(({ textContent }) => textContent)).toEqual([
       'Figures',
       'Curves',
-      'In what they differ',
+      'Differences',
     ]);
-    expect(cellsOf(page, 'In what they differ')).toEqual([
+    expect(cellsOf(page, 'Differences')).toEqual([
       ['setting', 'a', 'b'],
       ['batch', '100', '400'],
     ]);
   });
 
-  it('has no fault that axe finds, loads nothing and runs nothing', async () => {
+  it('passes axe, loads nothing and contains no scripts', async () => {
     const html = await comparisonHtml(full);
     expect(await accessibilityFaults(html)).toEqual([]);
     const named = html.replaceAll(/xmlns(:\w+)?="[^"]*"/g, '');
     expect(/https?:\/\/|<script|<link|url\((?!#)/.exec(named)).toBeNull();
   });
 
-  it('says so where there is nothing to draw yet', async () => {
+  it('says so if there is nothing to draw yet', async () => {
     const html = await comparisonHtml({ title: 'new', runs: [{ name: 'new', metrics: [], batch: 1 }] });
     expect(html).toContain('There are no steps yet.');
     expect(await accessibilityFaults(html)).toEqual([]);
   });
 
-  it('refuses what it cannot draw', async () => {
+  it('refuses runs that it cannot draw', async () => {
     await expect(comparisonHtml({ title: 'x', runs: [] })).rejects.toThrow(ConfigError);
     await expect(comparisonHtml({ ...full, by: 'weeks' as 'step' })).rejects.toThrow(
       /'epoch' or 'step' or 'time', got 'weeks'/,

@@ -6,17 +6,17 @@ import { drawTable, figure, named, type ReportTable, type Section } from './page
 import { drawPanel } from './panel.js';
 import { escapeXml } from './text.js';
 
-/** Several runs beside each other. */
+/** A comparison of several runs. */
 export interface Comparison {
   readonly title: string;
   /** One line below the title. */
   readonly subtitle?: string;
   readonly runs: readonly ComparedRun[];
-  /** What curves are drawn over. Default: `epoch`. */
+  /** The horizontal axis of the curves. Default: `epoch`. */
   readonly by?: ComparisonAxis;
-  /** What to be known before figures are compared, a sentence each. */
+  /** Remarks for comparing the figures, one sentence each. */
   readonly remarks?: readonly string[];
-  /** A table of figures, then others, each a section with the table's caption for a heading. */
+  /** A table of figures, then others; each is a section with the table's caption as its heading. */
   readonly tables?: readonly ReportTable[];
   /** One line at the end. */
   readonly footer?: string;
@@ -27,10 +27,10 @@ const panelWidth = 440;
 const panelHeight = 340;
 
 /**
- * One HTML file that shows runs beside each other: their curves in the same diagrams, told apart by colours that all eyes can tell, and by dashes;
- * then tables. It loads nothing and runs no script.
+ * One HTML file that compares runs: their curves in the same diagrams, distinguished by dashes and by colours that remain
+ * distinguishable with colour blindness; then tables. It loads nothing and contains no scripts.
  *
- * @throws ConfigError where there is no run, or for an unknown axis; `DataError` for metrics that cannot be drawn.
+ * @throws ConfigError if there is no run, or the axis is unknown; `DataError` for metrics that cannot be drawn.
  */
 export async function comparisonHtml(comparison: Comparison): Promise<string> {
   const { title, subtitle, runs, by = 'epoch', remarks = [], tables = [], footer } = comparison;
@@ -69,7 +69,7 @@ export async function comparisonHtml(comparison: Comparison): Promise<string> {
   });
 }
 
-/** Which stroke is whose; its colours for dark screens are those of the diagrams. */
+/** The legend; its colours for dark screens are those of the diagrams. */
 function legend(runs: readonly ComparedRun[]): string {
   const items = runs.map(({ name }, run) => {
     const { colour, dashes } = strokeOf(run);

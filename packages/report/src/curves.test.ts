@@ -6,7 +6,7 @@ import type { Metric } from './metrics.js';
 
 function history(steps: number, validateEvery: number, rate = (_step: number): number => 0.01): Metric[] {
   return Array.from({ length: steps }, (_, index) => index + 1).flatMap((step): Metric[] => {
-    // Noise, so that no curve gets by with few points.
+    // Noise, so that no curve needs only a few points.
     const noise = ((step * 1103515245) % 1000) / 4000;
     const loss = 0.5 + noise + 2 / Math.sqrt(step);
     const line = { step, epoch: step / 10, loss, top1Error: 0.3 + noise, top5Error: 0.1 + noise };
@@ -30,7 +30,7 @@ describe('curves', () => {
   it('draws both splits in both panels and names their last values', async () => {
     const svg = await curves(history(50, 10));
     const said = texts(svg);
-    expect(said).toEqual(expect.arrayContaining(['Loss', 'nats', 'Error', 'share of images', '100%']));
+    expect(said).toEqual(expect.arrayContaining(['Loss', 'nats', 'Error', 'fraction of images', '100%']));
     expect(said.filter((text) => text === 'step')).toHaveLength(2);
     expect(said).toContain('val 1.25');
     for (const name of [/^train 0\.\d/, /^top-1 train \d+\.\d%$/, /^top-5 train/, /^top-1 val/, /^top-5 val/]) {
@@ -98,7 +98,7 @@ describe('curves', () => {
     expect([width, height]).toEqual([800, 300]);
   });
 
-  it('refuses what cannot be drawn', async () => {
+  it('refuses values that cannot be drawn', async () => {
     const [line] = history(1, 2);
     await expect(curves([{ ...line!, loss: Number.NaN }])).rejects.toThrow(DataError);
     await expect(curves([], { width: Number.NaN })).rejects.toThrow(ConfigError);

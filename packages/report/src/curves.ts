@@ -63,7 +63,7 @@ export function errorPanel(history: History): Panel {
   return {
     ...overSteps(history),
     title: 'Error',
-    unit: 'share of images',
+    unit: 'fraction of images',
     yAxis: { type: 'value', min: 0, max: 1, interval: 0.25 },
     formatTick: (share) => `${Math.round(100 * share)}%`,
     curves: [
@@ -91,7 +91,7 @@ export function ratePanel({ train, val }: History): Panel {
   };
 }
 
-/** How fast a run learnt. */
+/** The speed of a run. */
 export function speedPanel({ train, val }: History): Panel {
   const points = train.flatMap(({ step, imagesPerSecond }): Point[] =>
     imagesPerSecond === undefined ? [] : [[step, imagesPerSecond]],

@@ -71,6 +71,6 @@ export interface DashboardEvents {
     readonly step: number;
     readonly predictions: readonly (readonly { readonly label: string; readonly probability: number }[])[];
   };
-  /** `colourfulness` of each column, from 0 to 1, where the filters see colours. */
+  /** `colourfulness` of each column, from 0 to 1, if the filters see colours. */
   readonly filters: { readonly step: number; readonly url: string; readonly colourfulness?: readonly number[] };
 }

@@ -80,12 +80,12 @@ describe('filters', () => {
     expect(at(0, 3 * 48 - 4 + 12)).toEqual([255, 255, 255, 255]);
   });
 
-  it('lets strong filters stand out where the layer is to have one contrast', async () => {
+  it('lets strong filters stand out if the layer has one contrast', async () => {
     const { at } = await draw(plain([[0.5], [-1], [0]], 1), { contrast: 'layer', scale: 1, gap: 0 });
     expect([0, 1, 2].map((x) => at(x, 0)[0])).toEqual([191, 0, 128]);
   });
 
-  it('draws channels that are no colours side by side', async () => {
+  it('draws channels that are not colours side by side', async () => {
     const { size, at } = await draw(
       plain(
         [
@@ -118,7 +118,7 @@ describe('filters', () => {
     ['too few values', { shape: [2, 3, 1, 1], data: new Float32Array(5) }, {}, ShapeError, /needs 6 values, got 5/],
     ['columns that do not divide', plain([[1], [1], [1]], 1), { columns: 2 }, ConfigError, /2 columns do not divide 3/],
     [
-      'a contrast that is not known',
+      'an unknown contrast',
       plain([[1]], 1),
       { contrast: 'column' },
       ConfigError,

@@ -13,19 +13,19 @@ export interface FiltersOptions {
   /** Space between filters. Default: 4; between the columns of the network it is three times as large. */
   readonly gap?: number;
   /**
-   * What the largest weight is, which has full contrast: of each filter its own, so that all can be seen, or of the whole layer, so that
-   * strong filters stand out. Default `'filter'`.
+   * The largest weight, which has full contrast: that of each filter, so that all are visible, or that of the whole layer, so
+   * that strong filters stand out. Default: `'filter'`.
    */
   readonly contrast?: 'filter' | 'layer';
 }
 
 /**
- * Draws the filters of a first layer as a PNG, as figure 3 of the paper does: one square a filter, from the first on. A weight of 0 is
- * mid-grey; what is between filters is transparent. Where a filter sees two channels or four, which are no colours, each is a grey
- * square, side by side.
+ * Draws the filters of a first layer as a PNG, like figure 3 of the paper: one square per filter, in their order. A weight of 0
+ * is mid-grey; the space between filters is transparent. If a filter has two or four channels, which are not colours, each
+ * channel is a grey square, side by side.
  *
  * @param weight `[filters, channels, height, width]`: 3 channels are red, green and blue, 1 is grey; at most 4
- * @throws `ShapeError` for another shape, `ConfigError` for a wrong option or for columns that do not divide the filters.
+ * @throws `ShapeError` for another shape, `ConfigError` for an invalid option, or columns that do not divide the filters.
  */
 export async function filters(weight: HostTensor, options: FiltersOptions = {}): Promise<Buffer> {
   const { width, height, scale, squares } = layOut(weight, options);
@@ -51,7 +51,7 @@ export async function filters(weight: HostTensor, options: FiltersOptions = {}):
 }
 
 /**
- * The same image as an SVG, every weight a square of its own: for paper, and to be looked at closely.
+ * The same image as an SVG, with a square for every weight: for print and close inspection.
  *
  * @throws as `filters`
  */
@@ -88,7 +88,7 @@ interface Layout {
   readonly squares: readonly Square[];
 }
 
-/** Neighbours of one colour in a row. */
+/** Neighbouring weights of the same colour in a row. */
 function runsOf(row: readonly Colour[]): { readonly x: number; readonly length: number; readonly fill: string }[] {
   const runs: { x: number; length: number; fill: string }[] = [];
   for (const [x, colour] of row.entries()) {
@@ -118,7 +118,7 @@ function layOut(weight: HostTensor, options: FiltersOptions): Layout {
     throw new ConfigError(`filters: ${columns} columns do not divide ${count} filters`);
   }
   const largest = largestOf(weight, contrast);
-  // Two channels, or four, are no colours.
+  // Two or four channels are not colours.
   const asColours = channels === 3;
   const parts = asColours ? 1 : channels;
   const perColumn = count / columns;
@@ -155,7 +155,7 @@ function layOut(weight: HostTensor, options: FiltersOptions): Layout {
   };
 }
 
-/** For each filter the weight that has full contrast. */
+/** For each filter, the weight with full contrast. */
 function largestOf({ shape, data }: HostTensor, contrast: 'filter' | 'layer'): number[] {
   const size = data.length / shape[0]!;
   const own = Array.from({ length: shape[0]! }, (_, filter) => {

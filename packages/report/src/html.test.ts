@@ -16,7 +16,7 @@ const metrics: Metric[] = [
 ];
 const image = { data: Uint8Array.from([1, 2, 3]), width: 1, height: 1, channels: 3 } as const;
 
-/** Everything that a report can tell. */
+/** Everything that a report can contain. */
 const full: RunReport = {
   title: 'run',
   subtitle: 'of some steps',
@@ -73,14 +73,14 @@ describe('a report', () => {
     expect(headings(page)).toEqual([
       'The network',
       'Learning',
-      'Errors beside published ones',
+      'Errors compared with published ones',
       'First-layer filters',
       'Predictions',
       'Nearest neighbours',
       'Speed and memory',
-      'What trained it',
+      'Provenance',
       'Settings',
-      'Make it again',
+      'How to reproduce it',
     ]);
     const links = [...page.querySelectorAll('nav a')];
     expect(links.map(({ textContent }) => textContent)).toEqual(headings(page));
@@ -94,22 +94,22 @@ describe('a report', () => {
     ]);
   });
 
-  it('loads nothing and runs nothing', async () => {
+  it('loads nothing and contains no scripts', async () => {
     const html = await reportHtml(full);
     expect(/<script|<link|<iframe|@import|url\((?!#)| on\w+="/.exec(html)).toBeNull();
     for (const [, address] of html.matchAll(/(?:src|href|srcset|action|poster)="([^"]*)"/g)) {
       expect(address).toMatch(/^(data:image\/|#)/);
     }
-    // What is named by an address, but not fetched: the namespaces of SVG.
+    // Addresses that are names and are not fetched: the namespaces of SVG.
     expect(/https?:\/\/.*/.exec(html.replaceAll(/xmlns(:\w+)?="[^"]*"/g, ''))).toBeNull();
   });
 
-  it('has no fault that axe finds: all of it, and next to nothing', async () => {
+  it('passes axe, with everything and with next to nothing', async () => {
     expect(await accessibilityFaults(await reportHtml(full))).toEqual([]);
     expect(await accessibilityFaults(await reportHtml(bare()))).toEqual([]);
   });
 
-  it('names every image, drawing, table and what is moved sideways', async () => {
+  it('names every image, drawing, table and scrollable part', async () => {
     const page = parsePage(await reportHtml(full));
     for (const each of page.querySelectorAll('img')) expect(each.getAttribute('alt')).toMatch(/\w{3}/);
     for (const each of page.querySelectorAll('figure svg[width]'))
@@ -124,7 +124,7 @@ describe('a report', () => {
     expect([...page.querySelectorAll('h1')]).toHaveLength(1);
   });
 
-  it('never gives two parts of the page one name', async () => {
+  it('never gives two parts of the page the same name', async () => {
     const [prediction] = full.predictions!;
     const page = parsePage(await reportHtml({ ...full, predictions: [prediction!, prediction!] }));
     const names = [...page.querySelectorAll('[id]')].map(({ id }) => id);
@@ -132,7 +132,7 @@ describe('a report', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it('escapes everything that was given', async () => {
+  it('escapes all given texts', async () => {
     const evil = `<img src=x onerror="alert('&')">`;
     const html = await reportHtml({
       ...full,
@@ -164,16 +164,16 @@ describe('its figures', () => {
     expect(page.querySelector('.tiles')!.textContent).toContain('validation, step 10');
   });
 
-  it('in the table are those of the metrics', async () => {
+  it('in the table come from the metrics', async () => {
     const page = parsePage(await reportHtml(bare({ metrics })));
-    expect(cellsOf(page, 'Evaluations, and the mean of training since the one before')).toEqual([
+    expect(cellsOf(page, 'Evaluations, and the mean of training since the previous one')).toEqual([
       ['step', 'epoch', 'rate', 'training loss', 'training top-1', 'loss', 'top-1', 'top-5'],
       ['10', '1.00', '0.01', '2.0000', '50.0%', '2.0000', '42.1%', '30.0%'],
       ['20', '2.00', '0.01', '1.5000', '50.0%', '1.0000', '60.0%', '10.0%'],
     ]);
   });
 
-  it('are sums over all that lies between evaluations, and most rows of a long run are left out', async () => {
+  it('are means over all steps between evaluations, and most rows of a long run are omitted', async () => {
     const long = Array.from({ length: 3000 }, (_, index): Metric[] => {
       const step = index + 1;
       const loss = (index * 7919) % 13;
@@ -181,7 +181,7 @@ describe('its figures', () => {
       return step % 10 === 0 ? [train, { ...line, step, epoch: step / 10, split: 'val', loss: step / 1000 }] : [train];
     }).flat();
     const page = parsePage(await reportHtml(bare({ metrics: long })));
-    const [, ...rows] = cellsOf(page, 'Evaluations, and the mean of training since the one before');
+    const [, ...rows] = cellsOf(page, 'Evaluations, and the mean of training since the previous one');
     expect(rows.length).toBeGreaterThan(60);
     expect(rows.length).toBeLessThan(130);
     expect(rows.at(-1)![0]).toBe('3000');
@@ -197,10 +197,10 @@ describe('its figures', () => {
     expect(page.querySelector('#learning')!.textContent).toContain(`${rows.length} of 300 rows`);
   });
 
-  it('are those of training alone where nothing was evaluated, down to one step', async () => {
+  it('are those of training alone if nothing was evaluated, even for a single step', async () => {
     const [first] = metrics;
     const page = parsePage(await reportHtml(bare({ metrics: [first!] })));
-    expect(page.querySelector('#learning p')!.textContent).toContain('Nothing was evaluated');
+    expect(page.querySelector('#learning p')!.textContent).toContain('There was no evaluation');
     expect(cellsOf(page, 'Steps of training')).toEqual([
       ['step', 'epoch', 'rate', 'training loss', 'training top-1', 'training top-5'],
       ['10', '1.00', '0.01', '2.0000', '50.0%', '25.0%'],
@@ -208,7 +208,7 @@ describe('its figures', () => {
     expect(values(page)).toEqual(['2.00', '10', '90']);
   });
 
-  it('are left out of a run that has not begun', async () => {
+  it('are omitted for a run that has not started', async () => {
     const html = await reportHtml(bare({ predictions: [], neighbours: [], settings: {} }));
     const page = parsePage(html);
     expect(headings(page)).toEqual(['Learning']);
@@ -217,9 +217,9 @@ describe('its figures', () => {
     expect(page.querySelector('nav')).toBeNull();
   });
 
-  it('of an evaluation without training before it have no means', async () => {
+  it('have no means for an evaluation without training before it', async () => {
     const page = parsePage(await reportHtml(bare({ metrics: metrics.slice(3) })));
-    expect(cellsOf(page, 'Evaluations, and the mean of training since the one before')[1]).toEqual([
+    expect(cellsOf(page, 'Evaluations, and the mean of training since the previous one')[1]).toEqual([
       '10',
       '1.00',
       '',
@@ -233,7 +233,7 @@ describe('its figures', () => {
 });
 
 describe('its size', () => {
-  /** An image that JPEG and PNG can do nothing with. */
+  /** An image that neither JPEG nor PNG can compress. */
   function noise(side: number) {
     let state = 1;
     const next = () => {
@@ -248,7 +248,7 @@ describe('its size', () => {
     } as const;
   }
 
-  it('stays under 3 MB with images that compress badly, which become coarser', async () => {
+  it('stays under 3 MB with images that compress badly, by lowering their resolution', async () => {
     const hard = noise(256);
     const predictions = Array.from({ length: 16 }, () => ({ image: hard, label: 'a', top5: [] }));
     const neighbours = Array.from({ length: 8 }, () => ({
@@ -268,7 +268,7 @@ describe('its size', () => {
   });
 });
 
-it('refuses a probability that is none', async () => {
+it('refuses an invalid probability', async () => {
   const predictions = [{ image, label: 'a', top5: [{ label: 'b', probability: 1.5 }] }];
   await expect(reportHtml(bare({ predictions }))).rejects.toThrow(/probability of b must be between 0 and 1, got 1.5/);
 });

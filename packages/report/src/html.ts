@@ -19,15 +19,15 @@ export interface RunReport {
   readonly subtitle?: string;
   /** Whether the run has finished, and if not, why. */
   readonly status?: RunStatus;
-  /** What is to be known of the run before its figures: that it was fine-tuned, that it went back a step; a sentence each. */
+  /** What a reader should know before the run's figures, such as that it was fine-tuned or rolled back; one sentence each. */
   readonly remarks?: readonly string[];
   /** Lines of `metrics.jsonl`; may be empty. */
   readonly metrics: readonly Metric[];
-  /** Drawn as figure 2 of the paper, and listed layer by layer. */
+  /** Drawn like figure 2 of the paper, and listed layer by layer. */
   readonly network?: NetworkDescription;
   /** What computes each of the network's columns. Default: their numbers. */
   readonly columnNames?: readonly string[];
-  /** The run's errors beside published ones, in the form of tables 1 and 2 of the paper. */
+  /** The run's errors compared with published ones, in the form of tables 1 and 2 of the paper. */
   readonly results?: readonly ReportTable[];
   /** The weight of the first layer, `[filters, 3 or 1, height, width]`. */
   readonly filters?: HostTensor;
@@ -36,11 +36,11 @@ export interface RunReport {
   readonly neighbours?: readonly Neighbours[];
   readonly speed?: Facts;
   readonly memory?: Facts;
-  /** What trained the run. */
+  /** The provenance of the run. */
   readonly environment?: readonly ReportTable[];
   /** Settings, in the order of the table that shows them. */
   readonly settings?: Facts;
-  /** How the run is made again. */
+  /** How to reproduce the run. */
   readonly remaking?: readonly RemakingStep[];
   /** One line at the end, such as what wrote the report. */
   readonly footer?: string;
@@ -50,11 +50,12 @@ export interface RunReport {
 const mostBytes = 3e6;
 
 /**
- * One HTML file of at most 3 MB with everything about a run inside: for light and dark screens, narrow and wide ones, paper, keyboards and
- * screen readers; it loads nothing and runs no script. Where images make it larger, they are drawn coarser.
+ * One HTML file of at most 3 MB with everything about a run: for light and dark screens, narrow and wide ones, paper, keyboards
+ * and screen readers. It loads nothing and contains no scripts. If images would make it larger, they are drawn in lower
+ * resolution.
  *
- * @throws ConfigError where it would be larger all the same; what `curves`, `filters`, `predictions` and `neighbours` throw for what they
- * cannot draw.
+ * @throws ConfigError if it would still be larger; the errors of `curves`, `filters`, `predictions` and `neighbours` for values
+ * that they cannot draw.
  */
 export async function reportHtml(run: RunReport): Promise<string> {
   const { title, subtitle, status, remarks, predictions = [], neighbours = [], footer } = run;
@@ -77,7 +78,7 @@ export async function reportHtml(run: RunReport): Promise<string> {
     if (bytes < mostBytes) return html;
   }
   throw new ConfigError(
-    `the report would take ${(bytes / 1e6).toFixed(1)} MB, with the coarsest images; at most ${mostBytes / 1e6} are allowed: show fewer images`,
+    `the report would take ${(bytes / 1e6).toFixed(1)} MB, even with the lowest resolution of images; at most ${mostBytes / 1e6} are allowed: show fewer images`,
   );
 }
 
@@ -86,7 +87,7 @@ async function sectionsBeforeImages(run: RunReport, history: History): Promise<S
   const sections = [
     network !== undefined && networkSection(network, columnNames),
     await learningSection(history),
-    results.length > 0 && { id: 'errors', title: 'Errors beside published ones', content: drawTables(results) },
+    results.length > 0 && { id: 'errors', title: 'Errors compared with published ones', content: drawTables(results) },
     filters !== undefined && (await filtersSection(filters, filtersOptions, history)),
   ];
   return sections.filter((section) => section !== false);
@@ -105,7 +106,7 @@ function sectionsAfterImages({
   ];
   const sections = [
     facts.length > 0 && { id: 'speed', title: 'Speed and memory', content: facts.join('') },
-    environment.length > 0 && { id: 'environment', title: 'What trained it', content: drawTables(environment) },
+    environment.length > 0 && { id: 'environment', title: 'Provenance', content: drawTables(environment) },
     hasAny(settings) && { id: 'settings', title: 'Settings', content: drawFacts('Recipe, images and data', settings) },
     remaking.length > 0 && remakingSection(remaking),
   ];

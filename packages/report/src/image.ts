@@ -35,8 +35,8 @@ export async function drawImage(what: string, image: Image, side: number): Promi
 /**
  * A square image as a `data:` address.
  *
- * @param quality of JPEG, from 1 to 100, where the image has many pixels
- * @throws `DataError` for bytes that are no image, naming `what`.
+ * @param quality JPEG quality, from 1 to 100, if the image has many pixels
+ * @throws `DataError` for bytes that are not an image, naming `what`.
  */
 export async function imageAddress(what: string, image: Image, side: number, quality = 86): Promise<string> {
   try {

@@ -47,7 +47,7 @@ describe('historyOf', () => {
 });
 
 describe('learningRateChanges', () => {
-  it('gives the first step of each new rate, not of the first', () => {
+  it('returns the first step of each new rate, except the first', () => {
     const rates = [0.1, 0.1, 0.01, 0.01, undefined, 0.01, 0.001, 0.01];
     const lines = rates.map((learningRate, step): Metric => ({ ...line, step, ...(learningRate && { learningRate }) }));
     expect(learningRateChanges(lines)).toEqual([

@@ -14,7 +14,7 @@ export interface Metric {
   readonly top5Error: number;
   readonly learningRate?: number;
   readonly imagesPerSecond?: number;
-  /** Values of one's own; `colourfulness1` of the first column, and so on. */
+  /** Custom values; `colourfulness1` of the first column, and so on. */
   readonly extra?: Readonly<Record<string, number>>;
 }
 
@@ -56,7 +56,7 @@ function checkMetric(line: number, metric: Metric): void {
   const refuse = (field: keyof Metric, must: string): never => {
     throw new DataError(
       `metrics, line ${line} (step ${metric.step}): ${field} must be ${must}, got ${String(metric[field])}; ` +
-        'leave the line out to draw the others',
+        'omit the line to draw the others',
     );
   };
   if (metric.split !== 'train' && metric.split !== 'val') refuse('split', "'train' or 'val'");

@@ -6,9 +6,9 @@ import { drawImage, type Image } from './image.js';
 export interface Neighbours {
   readonly image: Image;
   readonly nearest: readonly Image[];
-  /** The name of the image's class, for whoever cannot see it. */
+  /** The name of the image's class, for readers who cannot see the image. */
   readonly label?: string;
-  /** The same of those that are nearest. */
+  /** The same for the nearest images. */
   readonly nearestLabels?: readonly string[];
 }
 

@@ -3,20 +3,20 @@ import { type History, historyOf, type Metric } from './metrics.js';
 import { runColours } from './palette.js';
 import type { Curve, Panel, Point } from './panel.js';
 
-/** One of several runs beside each other. */
+/** One of several compared runs. */
 export interface ComparedRun {
   readonly name: string;
   /** Lines of `metrics.jsonl`; may be empty. */
   readonly metrics: readonly Metric[];
-  /** Images a step; for curves over time. */
+  /** Images per step; for curves over time. */
   readonly batch: number;
 }
 
-/** What curves are drawn over: passes over the images, steps, or hours spent in steps. */
+/** The horizontal axis of the curves: epochs, steps, or hours spent in steps. */
 export const comparisonAxes = ['epoch', 'step', 'time'] as const;
 export type ComparisonAxis = (typeof comparisonAxes)[number];
 
-/** How a run is drawn: no two of 24 alike. */
+/** The style of a run's curve: different for each of 24 runs. */
 export interface RunStroke {
   readonly colour: string;
   readonly dashes?: readonly number[];
@@ -24,13 +24,13 @@ export interface RunStroke {
 
 const dashes: readonly (readonly number[] | undefined)[] = [undefined, [7, 3], [2, 3], [8, 3, 2, 3]];
 
-/** Neighbours differ in colour and in dashes, so that either is enough to tell them apart. */
+/** Consecutive runs differ in colour and in dashes, so that either is enough to distinguish them. */
 export function strokeOf(run: number): RunStroke {
   const pattern = dashes[(run + Math.floor(run / runColours.length)) % dashes.length];
   return { colour: runColours[run % runColours.length]!, ...(pattern && { dashes: pattern }) };
 }
 
-/** Several runs in one diagram for each of what a report shows of one. */
+/** Several runs in one diagram, for each diagram of a report. */
 export function overlayPanels(runs: readonly ComparedRun[], by: ComparisonAxis): Panel[] {
   const drawn = runs.map((run) => ({ ...run, history: historyOf(run.metrics) }));
   const places = drawn.map(({ history, batch }) => placesOf(history, batch, by));
@@ -58,7 +58,7 @@ export function overlayPanels(runs: readonly ComparedRun[], by: ComparisonAxis):
   };
   const nats = { formatTick: (loss: number) => shortNumber(loss), yAxis: { type: 'value', min: 0 }, unit: 'nats' };
   const errors = {
-    unit: 'share of images',
+    unit: 'fraction of images',
     yAxis: { type: 'value', min: 0, max: 1, interval: 0.25 },
     formatTick: (share: number) => `${Math.round(100 * share)}%`,
   };
@@ -73,7 +73,7 @@ export function overlayPanels(runs: readonly ComparedRun[], by: ComparisonAxis):
       smooth: true,
     }),
     panel(
-      { title: 'Top-1 error, training', ...errors, unit: 'share of images, running mean' },
+      { title: 'Top-1 error, training', ...errors, unit: 'fraction of images, running mean' },
       'train',
       (line) => line.top1Error,
       { ...asShare, smooth: true },
@@ -103,7 +103,7 @@ function ends({ train, val }: History): Metric[] {
   return [train.at(-1), val.at(-1)].filter((line) => line !== undefined);
 }
 
-/** Where on the axis a line of metrics is. */
+/** The position of a line of metrics on the axis. */
 function placesOf({ train }: History, batch: number, by: ComparisonAxis): (line: Metric) => number {
   if (by === 'epoch') return ({ epoch }) => epoch;
   if (by === 'step') return ({ step }) => step;
@@ -113,6 +113,6 @@ function placesOf({ train }: History, batch: number, by: ComparisonAxis): (line:
     if (imagesPerSecond !== undefined && imagesPerSecond > 0) sum += batch / imagesPerSecond;
     seconds.set(step, sum);
   }
-  // An evaluation is where the step is that it follows.
+  // An evaluation is at the position of the step before it.
   return ({ step }) => seconds.get(step) ?? sum;
 }

@@ -23,7 +23,7 @@ function contrast(a: string, b: string): number {
   return (high! + 0.05) / (low! + 0.05);
 }
 
-/** How eyes without one kind of cones see a colour (Machado, Oliveira, Fernandes 2009, severity 1). */
+/** How a colour looks with colour blindness (Machado, Oliveira, Fernandes 2009, severity 1). */
 const eyes: Readonly<Record<string, readonly Triple[]>> = {
   all: [
     [1, 0, 0],
@@ -72,7 +72,7 @@ describe.each([
 
   it.each(textColours)('text in %s has the contrast of WCAG AA', (name) => {
     for (const ground of ['surface', 'track'] as const) {
-      // What is written in the colours of curves is written on the page.
+      // Text in the colours of curves is on the background of the page.
       if (ground === 'track' && name !== 'ink' && name !== 'muted') continue;
       expect(contrast(of(name), of(ground)), `${name} on ${ground}`).toBeGreaterThanOrEqual(4.5);
     }
@@ -82,7 +82,7 @@ describe.each([
     for (const bar of ['right', 'wrong'] as const) expect(contrast(of('ink'), of(bar))).toBeGreaterThanOrEqual(4.5);
   });
 
-  it.each(Object.keys(eyes))('runs are told apart by eyes with cones: %s', (kind) => {
+  it.each(Object.keys(eyes))('runs are distinguishable with cones: %s', (kind) => {
     const seen = runColours.map((light) => {
       const [, dark] = Object.values(colours).find(([each]) => each === light)!;
       const simulated = times(eyes[kind]!, linear(theme === 0 ? light : dark));
@@ -94,12 +94,12 @@ describe.each([
   });
 });
 
-it('never gives two light colours one value, as dark ones could not take their places', () => {
+it('never gives two light colours the same value, because they could not be replaced by dark ones', () => {
   const light = Object.values(colours).map(([each]) => each);
   expect(new Set(light).size).toBe(light.length);
 });
 
-it('draws no two of 24 runs alike, and neighbours differ in colour and in dashes', () => {
+it('gives each of 24 runs its own style; consecutive ones differ in colour and in dashes', () => {
   const strokes = Array.from({ length: 24 }, (_, run) => strokeOf(run));
   expect(new Set(strokes.map((stroke) => JSON.stringify(stroke))).size).toBe(24);
   for (const [run, { colour, dashes }] of strokes.slice(1).entries()) {

@@ -11,7 +11,7 @@ const colours = {
   trainFaint: ['#c9dafa', '#20375c'],
   val: ['#c2470a', '#ff9248'],
   mark: ['#b9c0c8', '#4b535d'],
-  // As figure 4 of the paper has it.
+  // As in figure 4 of the paper.
   right: ['#f5a3ab', '#8c2f3b'],
   done: ['#8fdcab', '#1c6b3a'],
   track: ['#f4f6f8', '#171c24'],
@@ -21,7 +21,7 @@ const colours = {
   faceSide: ['#d2dff6', '#213558'],
   line: ['#5b7bb4', '#7d9dd8'],
   window: ['#fbd9c3', '#6b3a17'],
-  // For several runs, after those of `train` and `val`: told apart by whoever lacks a kind of cones, too.
+  // For several runs, after those of `train` and `val`: distinguishable with colour blindness, too.
   run3: ['#0f1478', '#f7e02e'],
   run4: ['#5c0a0a', '#c9d6f0'],
   run5: ['#8a6a74', '#a08080'],
@@ -35,10 +35,10 @@ const names = Object.keys(colours) as ColourName[];
 /** The light colours, by purpose. */
 export const palette = Object.fromEntries(names.map((name) => [name, colours[name][0]])) as Record<ColourName, string>;
 
-/** Of runs beside each other, in their order; then they begin again, and dashes tell them apart. */
+/** The colours of compared runs, in their order; beyond these, colours repeat and dashes differ. */
 export const runColours = [palette.train, palette.val, palette.run3, palette.run4, palette.run5, palette.run6] as const;
 
-/** Colours of text, and what it stands on; tests hold them, and those of runs, to WCAG's contrast. */
+/** Colours of text and its background; tests check these and the runs' colours for WCAG's contrast. */
 export const textColours: readonly ColourName[] = ['ink', 'muted', 'train', 'val', 'run3', 'run4', 'run5', 'run6'];
 export { colours };
 
@@ -58,6 +58,6 @@ function declarations(theme: 0 | 1): string {
 }
 
 function darkOnly(rules: string): string {
-  // Paper is white, whatever the screen is.
+  // Paper is white in both colour schemes.
   return `@media screen and (prefers-color-scheme:dark){${rules}}`;
 }

@@ -8,19 +8,19 @@ export type Point = readonly [x: number, y: number];
 export interface Curve {
   readonly points: readonly Point[];
   readonly colour: string;
-  /** Whether a running mean is drawn where there are many points. */
+  /** Whether a running mean is drawn if there are many points. */
   readonly smooth?: boolean;
-  /** Of every point beneath a running mean. Default: they are not drawn. */
+  /** The colour of single points beneath a running mean. Default: they are not drawn. */
   readonly faint?: string;
-  /** Lengths of line and gap. Default: a line. */
+  /** Lengths of dash and gap. Default: a solid line. */
   readonly dashes?: readonly number[];
-  /** Whether values change at once, not by and by. */
+  /** Whether values change in steps instead of gradually. */
   readonly steps?: boolean;
-  /** What stands at the curve's end: words for its last value. Default: nothing. */
+  /** The label at the curve's end, for its last value. Default: none. */
   readonly endLabel?: (value: number) => string;
 }
 
-/** Where an upright line is drawn, with words at its top. */
+/** The position of a vertical line with a label at its top. */
 export interface Mark {
   readonly x: number;
   readonly label: string;
@@ -41,18 +41,18 @@ export interface Panel {
   readonly formatTick: (value: number) => string;
   readonly curves: readonly Curve[];
   readonly marks?: readonly Mark[];
-  /** Above the curves, or in the midst where there are none. */
+  /** Above the curves, or in the middle if there are none. */
   readonly note?: string;
-  /** Room for the names at the ends of curves, in pixels. Default: 128. */
+  /** Space for the names at the ends of curves, in pixels. Default: 128. */
   readonly right?: number;
 }
 
 /** Above this many points a curve is noise with a line through it; below, the points are the curve. */
 const fewPoints = 60;
-/** A panel is narrower in pixels, so that more points could not be told apart. */
+/** A panel has fewer pixels across, so more points could not be distinguished. */
 const mostStretches = 600;
 
-/** Draws a panel as an SVG of its own. */
+/** Draws a panel as a separate SVG. */
 export function drawPanel(width: number, height: number, panel: Panel): Promise<string> {
   const { title, unit, x, yAxis, formatTick, curves, marks = [], right = 128 } = panel;
   const label = { color: palette.muted };
@@ -93,10 +93,10 @@ export function drawPanel(width: number, height: number, panel: Panel): Promise<
   });
 }
 
-/** Its name at its end; beneath a running mean, every point in a faint colour. */
+/** A curve with its name at its end; beneath a running mean, every point in a faint colour. */
 function drawCurve({ points, colour, smooth = false, faint, dashes, steps, endLabel }: Curve): LineSeriesOption[] {
   const smoothed = smooth && points.length > fewPoints;
-  // A value is that of the step which ends there.
+  // A value belongs to the step that ends there.
   const shared = { type: 'line', silent: true, step: steps ? 'start' : false } as const;
   const beneath: LineSeriesOption = {
     ...shared,
@@ -152,7 +152,7 @@ function noteOf({ note, curves }: Panel): object[] {
   return [{ type: 'text', silent: true, ...place, style }];
 }
 
-/** An exponential mean over about a fiftieth of the points, corrected for having begun from nothing. */
+/** An exponential mean over about a fiftieth of the points, corrected for its start at zero. */
 function runningMean(points: readonly Point[]): Point[] {
   const keep = Math.max(0, 1 - 50 / points.length);
   let sum = 0;
@@ -166,7 +166,7 @@ function runningMean(points: readonly Point[]): Point[] {
   });
 }
 
-/** Keeps the lowest and the highest point of each of many short stretches, and the last point of all. */
+/** Keeps the lowest and the highest point of each of many short intervals, and the very last point. */
 function thin(points: readonly Point[]): readonly Point[] {
   if (points.length <= 2 * mostStretches) return points;
   const kept: Point[] = [];

@@ -26,7 +26,7 @@ async function pixels(svg: string) {
 const rightColour = '#f5a3ab';
 
 describe('predictions', () => {
-  it('draws a bar a guess, as long as it is probable, red and bold where it is right', async () => {
+  it('draws a bar for each guess, as long as its probability, red and bold if it is right', async () => {
     const svg = await predictions([{ image: red, label: 'pizza', top5: guesses('rocket', 'pizza', 'cat') }]);
     for (const text of ['>rocket<', '>cat<', '>50%<', '>25%<', '>17%<']) expect(count(svg, text)).toBe(1);
     expect(count(svg, '>pizza<')).toBe(2);
@@ -41,7 +41,7 @@ describe('predictions', () => {
     expect(at(24 + 49, second + 1)).toEqual([0xf4, 0xf6, 0xf8]);
   });
 
-  it('paints nothing red where no guess is right', async () => {
+  it('paints nothing red if no guess is right', async () => {
     const svg = await predictions([{ image: red, label: 'pizza', top5: guesses('rocket') }]);
     expect(count(svg, ` fill="${rightColour}"`)).toBe(0);
   });
@@ -95,7 +95,7 @@ describe('predictions', () => {
       /image 0 \(a\): the probability of b.*NaN/,
     ],
     [
-      'bytes that are no image',
+      'bytes that are not an image',
       [{ image: Buffer.from('text'), label: 'a', top5: [] }],
       {},
       DataError,

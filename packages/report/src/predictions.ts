@@ -27,8 +27,8 @@ const barHeight = 24;
 const barGap = 4;
 
 /**
- * Draws images with their most likely labels as an SVG, as figure 4 (left) of the paper does: below each image its
- * right label, then a bar a guess, as long as the guess is probable, red where it is right (and bold, for whoever does not see red).
+ * Draws images with their most likely labels as an SVG, like figure 4 (left) of the paper: below each image its right label, then
+ * a bar for each guess, whose length is its probability; the right one is red (and bold, for readers who do not see red).
  *
  * @throws `ConfigError` for an option or a probability that is not allowed, `DataError` for an image that cannot be
  * read.

@@ -7,7 +7,7 @@ const line = (step: number, split: Metric['split'], top1Error: number, imagesPer
   ...(imagesPerSecond !== undefined && { imagesPerSecond }),
 });
 
-it('finds the last step, the best evaluation (the earlier of two as good), the last one, and the middle speeds', () => {
+it('finds the last step, the best evaluation (the earlier one if two are equal), the last one, and the median speeds', () => {
   const metrics = [
     ...[line(1, 'train', 0.9, 7), line(2, 'train', 0.8, 100), line(3, 'train', 0.7, 50)],
     ...[line(1, 'val', 0.5, 9), line(2, 'val', 0.25, 3), line(3, 'val', 0.25, 4)],
@@ -17,7 +17,7 @@ it('finds the last step, the best evaluation (the earlier of two as good), the l
   expect([summary.trainingSpeed, summary.evaluationSpeed]).toEqual([50, 4]);
 });
 
-it('leaves out what a run has not come to', () => {
+it('omits figures that a run has not reached', () => {
   expect(summarize([])).toEqual({});
   expect(summarize([line(1, 'train', 1)])).toEqual({ last: line(1, 'train', 1) });
 });

@@ -1,6 +1,6 @@
 import { type History, historyOf, type Metric } from './metrics.js';
 
-/** The figures of a run that matter most; those that it has not come to yet are left out. */
+/** The key figures of a run; those that it has not reached yet are omitted. */
 export interface RunSummary {
   /** The last step of training. */
   readonly last?: Metric;
@@ -13,10 +13,10 @@ export interface RunSummary {
 }
 
 /**
- * Sums a run up.
+ * Summarizes a run.
  *
  * @param metrics lines of `metrics.jsonl`, in any order; may be empty
- * @throws `DataError` for a line with a value that cannot be.
+ * @throws `DataError` for a line with an impossible value.
  */
 export function summarize(metrics: readonly Metric[]): RunSummary {
   return summaryOf(historyOf(metrics));
@@ -41,7 +41,7 @@ function middleSpeed(lines: readonly Metric[]): number | undefined {
   return speeds[speeds.length >> 1];
 }
 
-/** Leaves out what is not there. */
+/** Omits undefined values. */
 function defined(summary: { [Key in keyof RunSummary]-?: RunSummary[Key] | undefined }): RunSummary {
   return Object.fromEntries(Object.entries(summary).filter(([, value]) => value !== undefined));
 }

@@ -19,7 +19,7 @@ async function draw(...given: Parameters<typeof variations>) {
 }
 
 describe('variations', () => {
-  it('are beside their photograph in rows, without gaps', async () => {
+  it('are in rows next to their photograph, without gaps', async () => {
     const varied = [10, 20, 30, 40, 50].map((red) => plain(3, 2, [red, 0, 255]));
     const { size, at } = await draw(plain(4, 4, [1, 2, 3]), varied, { perRow: 2, gap: 1 });
     expect(size).toEqual([4 + 1 + 3 + 1 + 3, 3 * 2 + 2]);

@@ -30,7 +30,7 @@ afterEach(() => {
 });
 
 describe('embeddedDriver', () => {
-  it('gives a manifest that names a driver which is there', async ({ skip }) => {
+  it('returns a manifest that names an existing driver', async ({ skip }) => {
     skip(withoutEmbedded !== undefined, withoutEmbedded);
     const { manifest } = await embeddedDriver();
     const { ICD } = JSON.parse(await readFile(manifest!, 'utf8')) as { ICD: { library_path: string } };
@@ -38,13 +38,13 @@ describe('embeddedDriver', () => {
     expect(library.size).toBeGreaterThan(1_000_000);
   });
 
-  it('leaves the loader of the machine in its place', async ({ skip }) => {
+  it('uses the loader of the machine, if there is one', async ({ skip }) => {
     skip(withoutEmbedded !== undefined, withoutEmbedded);
     await embeddedDriver();
     expect(load.mock.calls).toEqual([['libvulkan.so.1']]);
   });
 
-  it('loads the loader that comes with the driver where the machine has none', async ({ skip }) => {
+  it('loads the loader that comes with the driver, if the machine has none', async ({ skip }) => {
     skip(withoutEmbedded !== undefined, withoutEmbedded);
     load.mockImplementationOnce(() => {
       throw new Error('libvulkan.so.1: cannot open shared object file');
@@ -53,7 +53,7 @@ describe('embeddedDriver', () => {
     expect(load.mock.lastCall).toEqual([join(dirname(manifest!), 'libvulkan.so.1')]);
   });
 
-  it('says why where nothing can be unpacked or loaded', async ({ skip }) => {
+  it('gives the reason if nothing can be unpacked or loaded', async ({ skip }) => {
     skip(withoutEmbedded !== undefined, withoutEmbedded);
     load.mockImplementation(() => {
       throw new Error('wrong ELF class');
@@ -67,7 +67,7 @@ describe('embeddedDriver', () => {
     expect(driver).toMatchObject({ reason: expect.stringContaining('/dev/null/temporary/alex-') });
   });
 
-  it('names its platforms on any other', async () => {
+  it('names the supported platforms on any other', async () => {
     pretend('platform', 'darwin');
     pretend('arch', 'arm64');
     expect(await embeddedDriver()).toEqual({
@@ -81,7 +81,7 @@ describe('embeddedDriver', () => {
     skip(withoutEmbedded !== undefined, withoutEmbedded);
     vi.doMock('node:worker_threads', () => ({ isMainThread: false, threadId: 7 }));
     restore.push(() => vi.doUnmock('node:worker_threads'));
-    // The C library's `getenv`, which knows nothing of a thread's own copy.
+    // The C library's `getenv`, which does not see a thread's own copy.
     const getenv = (name: string) => (seen ? process.env[name] : null);
     load.mockImplementation((library) => (library === null ? { func: () => getenv } : undefined));
     const driver = await embeddedDriver();

@@ -71,10 +71,10 @@ describe('unpacked', () => {
   });
 
   it.each([
-    ['a file that was cut off', (path: string) => truncate(join(path, 'driver.so'), 1_000_000)],
+    ['a truncated file', (path: string) => truncate(join(path, 'driver.so'), 1_000_000)],
     ['a file that is missing', (path: string) => rm(join(path, 'manifest.json'))],
     ['no list of contents', (path: string) => rm(join(path, 'contents.json'))],
-    ['a list of contents that was cut off', (path: string) => truncate(join(path, 'contents.json'), 5)],
+    ['a truncated list of contents', (path: string) => truncate(join(path, 'contents.json'), 5)],
   ])('does not accept a folder with %s, and replaces it', async (_, tear) => {
     const path = await unpacked(what, [cache]);
     await tear(path);
@@ -114,7 +114,7 @@ describe('unpacked', () => {
     await expect(nowhere).rejects.toThrow(join(file, 'two'));
   });
 
-  it.skipIf(process.platform === 'win32')('does not load from a folder that everybody may write to', async () => {
+  it.skipIf(process.platform === 'win32')('does not load from a folder that others may write to', async () => {
     await unpacked(what, [cache]);
     await chmod(cache, 0o777);
     const second = join(folder, 'second');

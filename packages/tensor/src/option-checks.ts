@@ -9,7 +9,7 @@ export function optionError(owner: string, option: string, allowed: string, valu
 }
 
 /**
- * Checks that options are an object, and that each of them is known: a misspelt one would be passed over.
+ * Checks that options are an object, and that each of them is known: a misspelt one would be ignored.
  *
  * @throws ConfigError that names the option
  */

@@ -9,7 +9,7 @@ const folder = temporaryFolder();
 
 it('has a row and a line for each image, whatever it is called, and no file before all is there', async () => {
   const path = join(folder, 'some.npy');
-  // Room for a number of images that has more digits than the one that comes.
+  // Reserves space for a number of images with more digits than the actual one.
   const file = await ActivationFile.open(path, [2], { most: 1e15, labelled: true });
   await file.append({ data: Float32Array.of(1, -2) }, [{ name: 'a b.png', label: 'x' }]);
   await file.append({ data: Float32Array.of(0.5, 3e38, 0, 1) }, [
@@ -31,7 +31,7 @@ it('has a row and a line for each image, whatever it is called, and no file befo
   expect((await readdir(folder)).sort()).toEqual(['some.labels.txt', 'some.names.txt', 'some.npy']);
 });
 
-it('leaves nothing where it is not finished, or cannot be written', async () => {
+it('leaves nothing if it is not finished, or cannot be written', async () => {
   const before = await readdir(folder);
   const file = await ActivationFile.open(join(folder, 'other.npy'), [2], { most: 5 });
   await file.append({ data: Float32Array.of(1, 2) }, [{ name: 'a' }]);

@@ -3,23 +3,23 @@ import { npyHeader } from '@alex/data';
 import { AlexError, type HostTensor } from '@alex/tensor';
 import { describeFileError, unfinished, writeAll } from './file.js';
 
-/** One of the files. */
+/** One of the output files. */
 interface Part {
   readonly path: string;
   readonly file: FileHandle;
 }
 
-/** What of an image is written beside its activations. */
+/** What is written about an image besides its activations. */
 export interface ImageNote {
   readonly name: string;
-  /** Name of its class, if that is known: of all images, or of none. */
+  /** The name of its class, if known; either all images have one, or none. */
   readonly label?: string;
 }
 
 /**
- * Activations of many images as an array of NumPy's (`.npy`, float32, `[N, C, H, W]` or `[N, F]`), written as they come. Beside it a
- * text names the image of each row, a line each (`fc7.names.txt` beside `fc7.npy`), and another its class where that is known
- * (`fc7.labels.txt`). The files are there when all of it is, and not before.
+ * Writes the activations of many images to a NumPy array (`.npy`, float32, `[N, C, H, W]` or `[N, F]`), batch by batch. A text
+ * file next to it names the image of each row, one per line (`fc7.names.txt` for `fc7.npy`), and another one its class, if known
+ * (`fc7.labels.txt`). The files appear only once they are complete.
  */
 export class ActivationFile {
   readonly path: string;
@@ -36,12 +36,12 @@ export class ActivationFile {
   }
 
   /**
-   * Begins the files.
+   * Creates the files.
    *
    * @param shape of one image's activations
    * @param options.most how many images there can be
    * @param options.labelled whether images come with labels
-   * @throws AlexError where they cannot be written
+   * @throws AlexError if they cannot be written
    */
   static async open(
     path: string,
@@ -62,18 +62,18 @@ export class ActivationFile {
     return new ActivationFile(path, { shape, headerBytes: header.length, parts });
   }
 
-  /** The files, as they will be called. */
+  /** The final names of the files. */
   get files(): { readonly to: string; readonly names: string; readonly labels?: string } {
     const [to, names, labels] = this.#parts.map(({ path }) => path) as [string, string, string?];
     return { to, names, ...(labels !== undefined && { labels }) };
   }
 
-  /** `[N, C, H, W]` or `[N, F]` of what was written so far. */
+  /** `[N, C, H, W]` or `[N, F]` of the images written so far. */
   get shape(): number[] {
     return [this.#rows, ...this.#shape];
   }
 
-  /** @throws AlexError where they cannot be written */
+  /** @throws AlexError if they cannot be written */
   async append({ data }: Pick<HostTensor, 'data'>, images: readonly ImageNote[]): Promise<void> {
     const bytes = Buffer.alloc(4 * data.length);
     for (let i = 0; i < data.length; i++) bytes.writeFloatLE(data[i]!, 4 * i);
@@ -88,7 +88,7 @@ export class ActivationFile {
     this.#rows += images.length;
   }
 
-  /** Gives the files their names. */
+  /** Gives the files their final names. */
   async finish(): Promise<void> {
     try {
       await writeAll(this.#parts[0]!.file, npyHeader(this.shape, this.#headerBytes), 0);
@@ -102,7 +102,7 @@ export class ActivationFile {
     }
   }
 
-  /** Takes away what is not finished. */
+  /** Removes unfinished files. */
   discard(): Promise<void> {
     return discard(this.#parts);
   }
@@ -115,7 +115,7 @@ async function discard(parts: readonly Part[]): Promise<void> {
   }
 }
 
-/** A line each; a name that has line breaks of its own shows them as `\n`, so that rows and lines agree. */
+/** One line each; a line break within a name is written as `\n`, so that rows and lines match. */
 function linesOf(names: readonly string[]): Buffer {
   const lines = names.map((name) => name.replaceAll(/[\r\n]/g, (found) => (found === '\n' ? '\\n' : '\\r')));
   return Buffer.from(lines.map((line) => `${line}\n`).join(''));

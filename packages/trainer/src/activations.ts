@@ -4,16 +4,16 @@ import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/ten
 import { elementsPerImage } from '@alex/tensor/kernels';
 import type { Network } from '@alex/tensor/network';
 
-/** A network and what writes images to its input. */
+/** A network, and the augmenter that writes images to its input. */
 export interface Viewer {
   readonly network: Network;
   readonly augmenter: Augmenter;
 }
 
 /**
- * What a layer makes of the centre of each image, dropout off.
+ * Returns a layer's activations for the centre of each image, with dropout off.
  *
- * @param images of any number, of the size that the augmenter takes
+ * @param images any number, of the size that the augmenter expects
  * @returns `[N, C, H, W]` or `[N, F]`
  * @throws ConfigError that names the layers there are, if there is none of this name
  */
@@ -42,7 +42,7 @@ export async function activationsOf(
 }
 
 /**
- * The shape of what a layer gives for one image: `[C, H, W]` or `[F]`.
+ * The shape of a layer's output for one image: `[C, H, W]` or `[F]`.
  *
  * @throws ConfigError that names the layers there are, if there is none of this name
  */
@@ -54,10 +54,10 @@ export function featureShape({ name, layers }: NetworkDescription, layer: string
 }
 
 /**
- * The last hidden layer: what the layer that makes the classes reads, before dropout. `relu7` of the paper's network, whose 4,096
- * activations section 6.1 compares.
+ * The last hidden layer: the input of the layer that computes the class scores, before dropout. In the paper's network, it is
+ * `relu7`, whose 4,096 activations section 6.1 compares.
  *
- * @throws ConfigError where nothing comes before the last layer with parameters
+ * @throws ConfigError if nothing comes before the last layer with parameters
  */
 export function lastHiddenLayer({ name, layers }: NetworkDescription): string {
   const output = layers.findLastIndex(({ parameters }) => parameters.length > 0);

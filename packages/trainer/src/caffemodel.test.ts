@@ -105,7 +105,7 @@ describe('readCaffemodel', () => {
     expect(tensor).toEqual({ shape: [1, 3, 2, 2], data: Float32Array.from(ramp(12)) });
   });
 
-  it('names what is missing, truncated, foreign or old', async () => {
+  it('reports missing and truncated files, and unknown and old formats', async () => {
     const refused = async (bytes: Uint8Array, message: RegExp) => {
       const reading = readCaffemodel(await fileOf(bytes));
       await expect(reading).rejects.toThrow(CheckpointError);

@@ -48,7 +48,7 @@ const BLOB_NAMES = ['weight', 'bias'];
 
 /** Longer fields are read directly to their destination, not through the window. */
 const WINDOW = 2 ** 16;
-/** A tag and a length, or a tag and a number. */
+/** Enough for a tag and a length, or a tag and a number. */
 const LONGEST_HEAD = 20;
 
 /**

@@ -91,9 +91,9 @@ describe('changing a run by hand', () => {
 
   it.each<[string, Parameters<typeof changeRun>[2]]>([
     ['nothing at all', {}],
-    ['the rate that it began with, which its schedule has lowered since', { learningRate: 0.01 }],
+    ['the initial rate, which its schedule has lowered since', { learningRate: 0.01 }],
     ['its own schedule and length', { schedule: drops, steps: 12 }],
-  ])('changes nothing by %s', async (_, byHand) => {
+  ])('does nothing if given %s', async (_, byHand) => {
     const begun = await runAt(6, { schedule: drops });
     const { run, change } = await changeRun(begun, images, byHand);
     expect(change).toBeUndefined();

@@ -34,8 +34,9 @@ export interface ChangedRun {
  * reproduced from its `config.json`. Giving the run's latest learning rate again (or its initial rate, if it was never
  * changed) has no effect: a command that is repeated to resume a run must not undo what its schedule did.
  *
- * @param images how many there are to learn from
- * @throws ConfigError where the run is longer already than it is to be, a rate of 0 would have to be scaled, or some parameters have schedules of their own
+ * @param images the number of training images
+ * @throws ConfigError if the run already has more steps than its new length, a rate of 0 would have to be scaled, or some
+ * parameters have their own schedules
  */
 export async function changeRun(run: RunDirectory, images: number, byHand: ByHand): Promise<ChangedRun> {
   const { recipe } = run.config;
@@ -55,7 +56,7 @@ export async function changeRun(run: RunDirectory, images: number, byHand: ByHan
   const steps = (byHand.steps ?? recipe.steps) === recipe.steps ? undefined : byHand.steps;
   if (steps !== undefined && steps < step) {
     throw new ConfigError(
-      `${run.path}: has taken ${step} steps already, more than the ${steps} that it is to have in all; give at least ${step}`,
+      `${run.path}: has already taken ${step} steps, more than its new length of ${steps}; give at least ${step}`,
     );
   }
   if (learningRate === undefined && schedule === undefined && steps === undefined) {
@@ -88,7 +89,7 @@ export async function changeRun(run: RunDirectory, images: number, byHand: ByHan
   const unscaled = rollback * rateAt(withChange({ ...change, rateFactor: 1 }));
   if (unscaled === 0 || after === 0) {
     throw new ConfigError(
-      `the learning rate is 0 at step ${step}, which no factor changes; give a schedule that is not 0 there, and a learning rate`,
+      `the learning rate is 0 at step ${step}, so it cannot be scaled; give a schedule that is not 0 there, and a learning rate`,
     );
   }
   const whole = {

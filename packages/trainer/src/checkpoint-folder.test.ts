@@ -38,7 +38,7 @@ async function restored(options: { before?: number } = {}) {
 }
 
 describe('CheckpointFolder', () => {
-  it('stores parameters under their own names, momentum beside them, and the state of the run', async () => {
+  it('stores parameters under their own names, momentum, and the state of the run', async () => {
     await folder.save({ ...checkpoint(3), notes: { epoch: '2' } });
     const { tensors, metadata } = await readSafetensors(file(3));
     expect(tensors).toEqual({ 'conv1.weight': values(3, 1), 'conv1.weight.velocity': values(3, 2) });

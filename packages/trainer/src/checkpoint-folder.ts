@@ -23,7 +23,7 @@ export class CheckpointFolder {
 
   /**
    * @param kept how many of the newest are kept
-   * @param check makes sure, before something is changed, that nobody else has taken the run over
+   * @param check called before each change; throws if another process has taken over the run
    */
   constructor(path: string, kept: number = usuallyKept, check: () => Promise<void> = async () => undefined) {
     this.path = path;

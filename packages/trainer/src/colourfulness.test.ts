@@ -31,7 +31,7 @@ const nothing = [
 ] as const;
 
 describe('colourfulness', () => {
-  it('is 0 of brightness, 1 of opposite colours, 2/3 of one colour alone and of noise', () => {
+  it('is 0 for brightness, 1 for opposite colours, 2/3 for a single colour and for noise', () => {
     const of = (...filters: readonly Filter[]) => colourfulness(filtersOf(...filters))[0];
     expect(of(grey)).toBe(0);
     expect(of(opponent)).toBe(1);
@@ -39,7 +39,7 @@ describe('colourfulness', () => {
     expect(colourfulness(randomTensor([96, 3, 11, 11], 1))[0]).toBeCloseTo(2 / 3, 2);
   });
 
-  it('counts every filter of a column the same, whatever its size, and none of zeros', () => {
+  it('weights all filters of a column equally, whatever their magnitude, and ignores filters of zeros', () => {
     const strong = [
       [-1000, 1000, 0],
       [0, 0, 0],
@@ -53,7 +53,7 @@ describe('colourfulness', () => {
     expect(colourMetrics(filtersOf(grey, opponent), 2)).toEqual({ colourfulness1: 0, colourfulness2: 1 });
   });
 
-  it('does not change with the size of weights, nor beyond rounding with the order of colours', () => {
+  it('does not depend on the magnitude of weights, nor, up to rounding, on the order of colours', () => {
     const { shape, data } = randomTensor([8, 3, 5, 5], 2);
     const [own] = colourfulness({ shape, data });
     expect(colourfulness({ shape, data: data.map((value) => 2 ** -20 * value) })[0]).toBe(own);
@@ -61,7 +61,7 @@ describe('colourfulness', () => {
     expect(colourfulness({ shape, data: turned })[0]).toBeCloseTo(own!, 12);
   });
 
-  it('refuses what sees no colours', () => {
+  it('refuses filters without colours', () => {
     expect(() => colourfulness(randomTensor([4, 1, 3, 3], 1))).toThrow(ShapeError);
     expect(() => colourfulness(randomTensor([4, 3], 1))).toThrow(
       /expects filters \[filters, 3, height, width\], got \[4, 3\]/,
@@ -77,7 +77,7 @@ describe('colourfulness', () => {
     ).toThrow(/filter 0 has a weight that is not finite/);
   });
 
-  it('is taken of a first layer that sees red, green and blue', () => {
+  it('is measured if the first layer sees red, green and blue', () => {
     expect(colourWeight(alexnet())).toBe('conv1.weight');
     expect(colourWeight(alexnet({ variant: 'small', channels: 1 }))).toBeUndefined();
   });

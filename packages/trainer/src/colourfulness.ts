@@ -2,20 +2,22 @@ import { ConfigError, type HostTensor, type NetworkDescription, ShapeError } fro
 import { checkHostTensor, checkWholeNumber, formatShape } from '@alex/tensor/kernels';
 
 /**
- * How colourful filters of a first layer are, column by column: the share of a filter's energy in which red, green and blue differ,
+ * Measures how colourful the filters of a first layer are, column by column: the fraction of a filter's energy in which red,
+ * green and blue differ,
  *
  * ```
  * sum over y, x, c of (w[c][y][x] - mean over c of w[c][y][x])^2  /  sum over y, x, c of w[c][y][x]^2
  * ```
  *
- * and of a column the mean over its filters, each of them counting the same, as each is scaled by itself in figure 3 of the paper. 0 is
- * a filter that answers to brightness alone, whatever the colour; 1 one that does not answer to grey at all; 2/3 noise, as filters are
- * before they have learnt. A filter of zeros does not count.
+ * and for a column, the mean over its filters. All filters count the same, just as figure 3 of the paper scales each filter
+ * separately. A filter that responds only to brightness has 0, one that does not respond to grey has 1, and noise, such as a
+ * filter before training, has 2/3. Filters of zeros do not count.
  *
  * @param weight `[filters, 3, height, width]`: red, green and blue
- * @param columns of the network, each with an equal part of the filters
+ * @param columns the number of the network's columns, which have the same number of filters each
  * @returns a value from 0 to 1 for each column; 0 for a column of zeros
- * @throws ShapeError where the filters do not see three colours; ConfigError where columns do not divide them, or a weight is not finite
+ * @throws ShapeError if the filters do not have three colours; ConfigError if the columns do not divide them, or a weight is not
+ * finite
  */
 export function colourfulness(weight: HostTensor, columns = 1): number[] {
   const perFilter = colourfulnessOfFilters(weight);
@@ -31,9 +33,9 @@ export function colourfulness(weight: HostTensor, columns = 1): number[] {
 }
 
 /**
- * The same of each filter by itself; nothing for a filter of zeros.
+ * The same for each single filter; undefined for a filter of zeros.
  *
- * @throws ShapeError where the filters do not see three colours; ConfigError where a weight is not finite
+ * @throws ShapeError if the filters do not have three colours; ConfigError if a weight is not finite
  */
 export function colourfulnessOfFilters(weight: HostTensor): (number | undefined)[] {
   const [filters = 0, channels, height = 0, width = 0] = weight.shape;
@@ -59,7 +61,7 @@ export function colourfulnessOfFilters(weight: HostTensor): (number | undefined)
   });
 }
 
-/** The name of the weight of a network's first layer, where that is a convolution that sees red, green and blue. */
+/** The name of the weight of a network's first layer, if that is a convolution of red, green and blue. */
 export function colourWeight({ layers }: NetworkDescription): string | undefined {
   const weight = layers.flatMap(({ parameters }) => parameters)[0];
   return weight?.shape.length === 4 && weight.shape[1] === 3 ? weight.path : undefined;

@@ -12,7 +12,7 @@ const modelSchema = v.strictObject({
 
 const hash = v.pipe(v.string(), v.hexadecimal());
 
-/** Of one split: how many images it has, a hash of their names and labels and, but of older runs, one of what they hold. */
+/** Of one split: the number of images, a hash of their names and labels and, except in older runs, a hash of their contents. */
 const splitSchema = v.strictObject({ images: whole(1), hash, content: v.exactOptional(hash) });
 
 const dataSchema = v.strictObject({
@@ -28,7 +28,7 @@ const dataSchema = v.strictObject({
   channels: v.pipe(whole(1), v.maxValue(4)),
   /** The state of the data when the run started, or when a change was last permitted. */
   fingerprint: v.exactOptional(v.strictObject({ train: splitSchema, validation: splitSchema })),
-  /** Share of the images that may be unusable, where it is not the usual one. */
+  /** Fraction of the images that may be unusable. Default: the usual one. */
   maxRejected: v.exactOptional(v.pipe(notNegative, v.maxValue(1))),
 });
 
@@ -110,15 +110,15 @@ export function checkSchedule(what: string, schedule: unknown): Recipe['schedule
 }
 
 /**
- * What a run's files of weights say of the network that they are of, among their metadata: by itself, a file of weights does not
- * tell networks apart that differ in nothing but what they do between their layers.
+ * Describes the network in the metadata of a run's weight files: the tensors alone do not distinguish networks that differ only
+ * in operations without parameters.
  */
 export function modelNotes({ model, data, images }: RunConfig): Record<string, string> {
   return {
     variant: model.variant,
     inputSize: String(model.inputSize),
     classes: JSON.stringify(data.classes),
-    // A mean image is of the size of its own images.
+    // A mean image has the size of its own images.
     ...(images.meanImage === undefined && { mean: JSON.stringify(images.mean) }),
   };
 }
@@ -130,11 +130,14 @@ const modelNotesSchema = v.object({
   mean: v.optional(v.pipe(v.string(), v.parseJson(), v.array(finite))),
 });
 
-/** What a file of weights says of its network; nothing where it does not, as files of other programs or of older versions. */
+/**
+ * The description of the network in a file of weights; undefined if there is none, as in files of other programs or older
+ * versions.
+ */
 export interface NotedModel extends ModelConfig {
   /** Names of its classes, in the order of its outputs. */
   readonly classes?: readonly string[] | undefined;
-  /** What its images had subtracted, one pixel value a channel. */
+  /** The subtracted mean, one pixel value per channel. */
   readonly mean?: readonly number[] | undefined;
 }
 

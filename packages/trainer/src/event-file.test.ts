@@ -89,7 +89,7 @@ const metrics = (step: number, split: Metrics['split']): Metrics => ({
 });
 
 describe('EventFile', () => {
-  it('stores custom values, alone and beside metrics', async () => {
+  it('stores custom values, alone and with metrics', async () => {
     const events = new EventFile(other, 1);
     events.scalar('norms/conv1', 7, 0.5);
     events.add({ ...metrics(8, 'val'), extra: { beta: 0.25 } });

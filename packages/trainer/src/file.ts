@@ -25,9 +25,9 @@ export async function writeWhole(path: string, write: (file: FileHandle) => Prom
 }
 
 /**
- * Writes a file that is not there yet, whole or not at all. Of several processes that try it at the same time, one succeeds.
+ * Writes a new file atomically. Of several processes that try it at the same time, one succeeds.
  *
- * @throws an error of the system's: `EEXIST` where the file is there
+ * @throws the system's error: `EEXIST` if the file exists
  */
 export async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID()}${unfinished}`;
@@ -39,7 +39,7 @@ export async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
     } finally {
       await file.close();
     }
-    // Unlike a rename, a second name replaces nothing; nor does a copy, where the file system knows no second names.
+    // Unlike a rename, a hard link never replaces a file. A copy does not either, on file systems without hard links.
     await link(temporary, path).catch((error: unknown) => {
       if (errorCode(error) === 'EEXIST') throw error;
       return copyFile(temporary, path, constants.COPYFILE_EXCL);
@@ -50,7 +50,7 @@ export async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
-/** Gives a file a second name, or copies it where the file system knows no second names; over whatever has that name. */
+/** Gives a file a second name, or copies it if the file system has no hard links. Replaces any file of that name. */
 export async function linkWhole(from: string, to: string): Promise<void> {
   const temporary = to + unfinished;
   await rm(temporary, { force: true });

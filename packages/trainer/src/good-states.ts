@@ -11,7 +11,7 @@ export interface GoodState {
   readonly saved: boolean;
 }
 
-/** The states that a run can continue from: its checkpoints and, as long as there is none, how it began. */
+/** The states that a run can continue from: its checkpoints or, before the first one, its initial state. */
 export class GoodStates {
   readonly #run: TrainedRun;
   readonly #initialParameters: Readonly<Record<string, HostTensor>> | undefined;
@@ -46,20 +46,20 @@ export class GoodStates {
     const learned = network.description.layers.flatMap(({ parameters }) => parameters);
     const beginning = {
       step: 0,
-      // What was just written need not be read.
+      // The state that was just written need not be read.
       parameters: initialParameters
         ? Object.fromEntries(learned.map(({ path }) => [path, initialParameters[path]!]))
         : await network.parameters(),
       optimizerState: await network.optimizerState(),
       layerState: await network.layerState(),
     };
-    // What was drawn can be drawn again; what was given may not be there any more.
+    // Drawn parameters can be drawn again; given ones may no longer be available.
     if (initialParameters) await run.checkpoints.save(beginning);
     else this.#beginning = beginning;
     return { step: 0, rateFactor: 1, saved: initialParameters !== undefined };
   }
 
-  /** From a checkpoint on, the beginning is not needed any more. */
+  /** Once there is a checkpoint, the initial state is no longer needed. */
   noteCheckpoint(): void {
     this.#beginning = undefined;
   }
@@ -88,7 +88,7 @@ export class GoodStates {
     const step = await run.checkpoints.restore(
       (checkpoint) => {
         if (checkpoint.step > run.config.recipe.steps) {
-          // No fault of the file's: the one before it is not what is wanted.
+          // The file is not at fault, so the previous checkpoint should not be used instead.
           throw new ConfigError(
             `${run.path}: its checkpoint is of step ${checkpoint.step}, past the end of a run of ${run.config.recipe.steps}; let the run be longer`,
           );

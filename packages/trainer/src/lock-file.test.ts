@@ -22,7 +22,7 @@ const take = (holder: LockHolder, pause: () => Promise<unknown> = nothing, onWai
   LockFile.take(directory, { holder, pause, onWait });
 
 describe('a lock between machines', () => {
-  it('is a file that is there as long as it is held', async () => {
+  it('is a file that exists while it is held', async () => {
     const lock = await take(one);
     expect(await readdir(directory)).toEqual(['.lock-1']);
     expect(JSON.parse(await readFile(join(directory, '.lock-1'), 'utf8'))).toMatchObject({ ...one, beat: 0 });
@@ -32,11 +32,11 @@ describe('a lock between machines', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it('is refused to others as soon as its heartbeat was seen, with the name of who holds it', async () => {
+  it("is refused to others, with the holder's name, as soon as they have seen its heartbeat", async () => {
     const lock = await take(one);
     const said: string[] = [];
     let pauses = 0;
-    // It beats rarely: only before the last look.
+    // It beats rarely: only before the last check.
     const pause = async () => {
       if (++pauses === looks) await lock.beat();
     };
@@ -50,7 +50,7 @@ describe('a lock between machines', () => {
     await lock.check();
   });
 
-  it('that was left behind is taken over after so many looks, whatever the clocks say', async () => {
+  it('that is stale is taken over after a number of checks, whatever the clocks say', async () => {
     await take(one);
     let pauses = 0;
     const lock = await take(other, async () => {
@@ -63,14 +63,14 @@ describe('a lock between machines', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it('that is given back meanwhile is taken', async () => {
+  it('that is released meanwhile is taken', async () => {
     const lock = await take(one);
     const next = await take(other, () => lock.release());
     await next.check();
     expect(await readdir(directory)).toEqual(['.lock-1']);
   });
 
-  it('that was left behind at the same place, which only one process can have, is taken at once', async () => {
+  it('that is stale, by a holder of the same unique resource, is taken at once', async () => {
     await take({ ...one, place: 'machine socket' });
     const wait = () => {
       throw new Error('there is nothing to wait for');
@@ -80,28 +80,28 @@ describe('a lock between machines', () => {
     await expect(take({ ...other, place: 'another machine' }, () => lock.beat())).rejects.toThrow('process 9 on pod-1');
   });
 
-  it('whose holder died while it wrote its name counts as one that does not change', async () => {
+  it('whose holder died while writing its name counts as unchanged', async () => {
     await writeFile(join(directory, '.lock-3'), '');
     const said: string[] = [];
     const lock = await take(one, nothing, (message) => said.push(message));
-    expect(said[0]).toContain('which has not said its name');
+    expect(said[0]).toContain('which has not given its name');
     expect(await readdir(directory)).toEqual(['.lock-4']);
     await lock.check();
   });
 
-  it('stops whoever stood still while it was taken over, before anything is written', async () => {
+  it('stops a suspended holder after a takeover, before it writes anything', async () => {
     const still = await take(one);
     const lock = await take(other);
     await expect(still.check()).rejects.toThrow(AlexError);
     for (const wake of [() => still.check(), () => still.beat()]) {
       await expect(wake()).rejects.toThrow(
-        /another process \(process 7 on pod-2\) has taken over the run while this process \(process 7 on pod-1\) stood/,
+        /another process \(process 7 on pod-2\) has taken over the run while this process \(process 7 on pod-1\) was suspended/,
       );
     }
-    // Giving back what it does not have takes nothing from the other.
+    // Releasing a lock that it no longer has does not affect the new holder.
     await still.release();
     await lock.check();
-    // Not even where the other is gone, too, and the next one's file has the very name of its own.
+    // Not even if the new holder is gone, too, and the next one's file has the same name as its own.
     await lock.release();
     const next = await take(third);
     await expect(still.check()).rejects.toThrow(/process 8 on pod-3\) has taken over/);
@@ -109,7 +109,7 @@ describe('a lock between machines', () => {
     await next.check();
   });
 
-  it('says so where somebody removed it, or its directory', async () => {
+  it('says so if it was removed, or its directory', async () => {
     const lock = await take(one);
     await rm(join(directory, '.lock-1'));
     await expect(lock.check()).rejects.toThrow(/the lock of the run, which this process .* held, was removed/);
@@ -118,7 +118,7 @@ describe('a lock between machines', () => {
     await lock.release();
   });
 
-  it('is refused where its directory is none', async () => {
+  it('is refused if its directory is not a directory', async () => {
     await writeFile(join(directory, 'file'), '');
     await mkdir(join(directory, 'other'));
     await rm(join(directory, 'other'), { recursive: true });
@@ -128,11 +128,11 @@ describe('a lock between machines', () => {
     }
   });
 
-  it.each([0, 1])('is given to one of many that ask at the same moment (%i left behind)', async (left) => {
+  it.each([0, 1])('is given to one of many processes that ask at the same moment (%i stale)', async (left) => {
     for (let round = 0; round < 30; round++) {
       const [held] = left === 0 ? [] : [await take(third)];
       const asked = Array.from({ length: 6 }, (_, process) =>
-        // Whoever has it beats while the others look.
+        // The holder beats while the others check.
         take({ host: 'cluster', process }, async () => {
           for (const lock of taken) await lock.beat();
         }).then((lock) => taken.push(lock)),

@@ -7,14 +7,14 @@ import * as v from 'valibot';
 import { describeFileError, errorCode, writeAll } from './file.js';
 
 /*
- * A lock between machines that share a directory, of which they have nothing else in common: no clock, no processes, perhaps
- * not even the moment at which one of them stands still. So it is a file, `.lock-N`, that whoever holds it writes a new number
- * into, the heartbeat, again and again. Others see that it changes, or that it does not while they look at it often enough; they
- * count their own looks, and compare no times. Then they make `.lock-N+1`, which the file system grants to one of them, and
- * remove `.lock-N`. Who held that one and only stood still sees that its file is gone, and writes nothing more.
+ * A lock between machines that share nothing but a directory: neither a clock nor processes, and any of them may be suspended at
+ * any time. The lock is a file, `.lock-N`. Its holder regularly writes a new number to it, the heartbeat. Other processes check
+ * whether the number changes. They count their own checks and never compare times. If the number has not changed for long enough,
+ * they create `.lock-N+1`, which the file system grants to only one of them, and remove `.lock-N`. If the old holder was only
+ * suspended, it sees that its file is gone, and writes nothing more.
  */
 
-/** Looks, each a beat after the one before, at a lock that does not change before its holder counts as gone. */
+/** The number of checks, one heartbeat apart, that an unchanged lock survives before its holder counts as gone. */
 export const looks = 15;
 
 const NAME = /^\.lock-(\d{1,15})$/;
@@ -24,13 +24,13 @@ export function isLockFile(name: string): boolean {
   return NAME.test(name);
 }
 
-/** Who holds a lock. */
+/** The holder of a lock. */
 export interface LockHolder {
   readonly host: string;
   readonly process: number;
   /**
-   * Names the machine as far as its processes see each other, and what only one of them can have there. Whoever has it knows that the
-   * last one who had it is gone.
+   * Identifies the machine, as far as its processes see each other, and a resource that only one of them can have. A process that
+   * has this resource knows that its previous holder is gone.
    */
   readonly place?: string | undefined;
 }
@@ -43,20 +43,20 @@ const contentSchema = v.object({
   beat: v.number(),
 });
 
-/** A lock as it was seen. */
+/** A lock as it was read. */
 interface Seen {
   readonly number: number;
   readonly text: string;
-  /** Nothing of a file that is just being written. */
+  /** Undefined if the file is just being written. */
   readonly content: v.InferOutput<typeof contentSchema> | undefined;
 }
 
 export interface LockFileOptions {
   /** Default: this process. */
   readonly holder?: LockHolder;
-  /** What lies between two looks. */
+  /** The time between two checks. */
   readonly pause: () => Promise<unknown>;
-  /** Hears what is waited for. */
+  /** Called with what the process is waiting for. */
   readonly onWait?: ((message: string) => void) | undefined;
 }
 
@@ -76,9 +76,9 @@ export class LockFile {
   }
 
   /**
-   * Takes the lock of a directory; of one that was left behind, once it is clear that nobody holds it.
+   * Takes the lock of a directory. A stale lock is taken over once it is clear that nobody holds it.
    *
-   * @throws ConfigError that names who holds it; AlexError where the directory cannot be written
+   * @throws ConfigError that names the holder; AlexError if the directory cannot be written
    */
   static async take(
     directory: string,
@@ -88,7 +88,7 @@ export class LockFile {
     const number = Math.max(0, ...left.map((one) => one.number)) + 1;
     const lock = new LockFile(directory, number, randomUUID(), holder);
     await lock.#make();
-    // Whoever came in between, from a directory without a lock, counts from 1 again.
+    // A process that saw the directory without a lock in between starts from 1 again.
     const others = (await seenIn(directory)).filter((one) => one.number !== number);
     const unknown = others.find((one) => !left.some((known) => known.number === one.number && known.text === one.text));
     if (unknown) {
@@ -99,25 +99,25 @@ export class LockFile {
     return lock;
   }
 
-  /** Shows that whoever holds it is there. */
+  /** Shows that the holder is alive. */
   async beat(): Promise<void> {
     await this.#withFile(async (file) => {
       this.#beat += 1;
-      // Over the old number, which was never longer: the file is never empty.
+      // Overwrites the old number, which was never longer, so the file is never empty.
       await writeAll(file, this.#content(), 0);
     });
   }
 
   /**
-   * Makes sure that nobody else has taken it meanwhile.
+   * Checks that no other process has taken it meanwhile.
    *
-   * @throws AlexError that names who has
+   * @throws AlexError that names that process
    */
   async check(): Promise<void> {
     await this.#withFile(async () => undefined);
   }
 
-  /** Gives it back, unless it is somebody else's by now. */
+  /** Releases it, unless another process has taken it by now. */
   async release(): Promise<void> {
     await this.#withFile(() => rm(fileOf(this.#directory, this.#number), { force: true })).catch(() => undefined);
   }
@@ -155,8 +155,8 @@ export class LockFile {
   }
 
   /**
-   * Opens its file, which is read again then, on a network file system too, and closed again, which brings there what was
-   * written.
+   * Opens its file, which refreshes it on a network file system, and closes it afterwards, which sends what was written to the
+   * server.
    */
   async #withFile(use: (file: FileHandle) => Promise<void>): Promise<void> {
     const path = fileOf(this.#directory, this.#number);
@@ -167,7 +167,7 @@ export class LockFile {
       });
     });
     try {
-      // By its content: another one that was made in its place has its name.
+      // Compares the content, because a lock created in its place would have the same name.
       if (!file || parsed(await file.readFile('utf8'))?.id !== this.#id) throw await this.#lost();
       await use(file);
     } finally {
@@ -180,16 +180,16 @@ export class LockFile {
     const own = `this process (${nameOf(this.#holder)})`;
     return new AlexError(
       other
-        ? `${this.#directory}: another process (${nameOf(other)}) has taken over the run while ${own} stood still; nothing more is written here`
+        ? `${this.#directory}: another process (${nameOf(other)}) has taken over the run while ${own} was suspended; nothing more is written here`
         : `${this.#directory}: the lock of the run, which ${own} held, was removed from its directory; nothing more is written here`,
     );
   }
 }
 
 /**
- * The locks of a directory that nobody holds any more: of a process on this very machine at once, of others after some looks.
+ * The stale locks of a directory: those of this machine are recognized at once, others after some checks.
  *
- * @throws ConfigError that names who holds it
+ * @throws ConfigError that names the holder
  */
 async function leftBehind(
   directory: string,
@@ -216,14 +216,14 @@ async function leftBehind(
   return seen;
 }
 
-/** The locks that there are, the oldest first: one, or two while somebody takes it over. */
+/** The existing locks, the oldest first: one, or two during a takeover. */
 async function seenIn(directory: string): Promise<Seen[]> {
   try {
     const numbers = (await readdir(directory)).flatMap((name) => Number(NAME.exec(name)?.[1] ?? []));
     const seen: Seen[] = [];
     for (const number of numbers.sort((one, other) => one - other)) {
       const text = await readFile(fileOf(directory, number), 'utf8').catch((error: unknown) => {
-        // Given back just now.
+        // It has just been released.
         if (errorCode(error) !== 'ENOENT') throw error;
       });
       if (text !== undefined) seen.push({ number, text, content: parsed(text) });
@@ -249,12 +249,12 @@ function held(directory: string, holder: LockHolder | undefined): ConfigError {
   return heldBy(directory, nameOf(holder));
 }
 
-/** How a holder is called: `process 12 on cluster-3`. */
+/** The name of a holder in messages: `process 12 on cluster-3`. */
 export function nameOf(holder: LockHolder | undefined): string {
-  return holder ? `process ${holder.process} on ${holder.host}` : 'which has not said its name';
+  return holder ? `process ${holder.process} on ${holder.host}` : 'which has not given its name';
 }
 
-/** What is said where another process trains. */
+/** The message if another process is training. */
 export function heldBy(directory: string, name: string): ConfigError {
   return new ConfigError(
     `${directory}: is being trained by another process (${name}); wait for it, stop it, or choose another run`,

@@ -6,10 +6,10 @@ import { isAbsolute, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { errorCode } from './file.js';
 
-/** Who holds a lock answers at once, unless it is stopped or very busy. */
+/** The holder of a lock answers at once, unless it is stopped or very busy. */
 const patience = 1000;
 
-/** Linux has sockets that are in no file system, Windows pipes; elsewhere it is a file for temporary things. */
+/** Linux has sockets outside any file system, Windows has pipes; elsewhere the socket is a temporary file. */
 export async function socketAddress(path: string): Promise<string> {
   const { dev, ino } = await stat(path, { bigint: true });
   const name = `alex-run-${createHash('sha256').update(`${dev} ${ino}`).digest('hex').slice(0, 24)}`;
@@ -18,10 +18,10 @@ export async function socketAddress(path: string): Promise<string> {
 }
 
 /**
- * Listens at an address where nobody else does. The system takes a socket back with its process, however that ends.
+ * Listens at an address unless another process does. The system closes a socket with its process, however that ends.
  *
- * @param answer what is told to whoever asks
- * @returns the server, or what the process answers that listens there already: nothing where it does not
+ * @param answer the text that other processes get
+ * @returns the server, or the answer of the process that already listens there; undefined if it does not answer
  */
 export async function listenAlone(address: string, answer: string): Promise<Server | { readonly other: string }> {
   try {
@@ -30,7 +30,7 @@ export async function listenAlone(address: string, answer: string): Promise<Serv
     if (errorCode(error) !== 'EADDRINUSE') throw error;
     const other = await ask(address);
     if (other !== undefined) return { other };
-    // It has just ended, or left a socket in the file system behind.
+    // That process has just ended, or left a socket file behind.
     if (isAbsolute(address)) await rm(address, { force: true });
     return listen(address, answer);
   }
@@ -40,7 +40,7 @@ function listen(address: string, answer: string): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
-      // Whoever asks and then does not listen must not keep the lock from being released.
+      // A process that asks and does not read the answer must not prevent the lock from being released.
       socket.end(answer, () => socket.destroy());
     });
     server.once('error', reject);
@@ -52,7 +52,7 @@ function listen(address: string, answer: string): Promise<Server> {
   });
 }
 
-/** What the process says that listens, perhaps nothing; `undefined` where there is no such process any more. */
+/** The answer of the listening process, possibly empty; `undefined` if there is no such process any more. */
 function ask(address: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(address);

@@ -58,7 +58,7 @@ describe('metrics.jsonl', () => {
     expect(await readMetrics(path)).toEqual([metrics(1), metrics(2)]);
   });
 
-  it('names file and line of a foreign entry', async () => {
+  it('names file and line of an invalid entry', async () => {
     const path = join(directory, 'foreign');
     for (const line of ['nonsense', '{"step":1}', JSON.stringify({ ...metrics(1), top1Error: 1.5 }), '[]']) {
       await writeFile(path, `${JSON.stringify(metrics(1))}\n${line}\n`);

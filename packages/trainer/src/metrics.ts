@@ -30,7 +30,7 @@ export interface Metrics {
   /** Fractions between 0 and 1. */
   readonly top1Error: number;
   readonly top5Error: number;
-  /** That of the step just taken. */
+  /** The rate of the step just taken. */
   readonly learningRate: number;
   readonly imagesPerSecond: number;
   /** Custom values by name, such as the norm of a gradient; finite. */

@@ -26,7 +26,7 @@ function origin(step: number): Origin {
 }
 
 describe('provenance', () => {
-  it('tells each stretch with what it got over and how it ended, also of one that was killed', async () => {
+  it('has each process with the problems that it recovered from and its end, even if it was killed', async () => {
     const first = new ProvenanceFile(file, origin(0));
     first.problem('the adapter was lost');
     first.problem('and again');
@@ -56,11 +56,11 @@ describe('provenance', () => {
     ]);
   });
 
-  it('of a run of an earlier version is nothing', async () => {
+  it('is empty for a run of an earlier version', async () => {
     expect(await readProvenance(file)).toEqual([]);
   });
 
-  it('leaves out what was torn, what a later version adds, and an end without a beginning', async () => {
+  it('ignores truncated lines, additions of a later version, and an end without a start', async () => {
     await writeFile(file, '{"kind":"end","time":"t","step":1,"outcome":"finished"}\n');
     new ProvenanceFile(file, origin(0)).end({ step: 2, outcome: 'finished' });
     await appendFile(file, '{"kind":"weather","time":"t"}\n{"kind":"beg');
@@ -72,14 +72,14 @@ describe('provenance', () => {
     expect((await readProvenance(file))[0]).toEqual(only);
   });
 
-  it('does not bring back a run that was taken away', async () => {
+  it('does not create a run again that was removed', async () => {
     const provenance = new ProvenanceFile(file, origin(0));
     await rm(file);
     provenance.end({ step: 0, outcome: 'failed' });
     expect(await readProvenance(file)).toEqual([]);
   });
 
-  it('that cannot be written or read is an error that names the file', async () => {
+  it('that cannot be written or read gives an error that names the file', async () => {
     await mkdir(file);
     expect(() => new ProvenanceFile(file, origin(0))).toThrow(AlexError);
     expect(() => new ProvenanceFile(file, origin(0))).toThrow(`${file}: could not be written: this is a directory`);
@@ -87,14 +87,14 @@ describe('provenance', () => {
   });
 });
 
-describe('what is known of a divergence', () => {
-  it('is read without the layers; nothing where there is no file', async () => {
+describe('the report of a divergence', () => {
+  it('is read without the layers; undefined if there is no file', async () => {
     expect(await readDivergence(file)).toBeUndefined();
     await writeFile(file, JSON.stringify({ step: 7, loss: 'NaN', goodStep: 5, began: 'conv2', layers: [{}] }));
     expect(await readDivergence(file)).toEqual({ step: 7, loss: 'NaN', goodStep: 5, began: 'conv2' });
   });
 
-  it.each(['{', '{"step":"seven"}', 'null'])('is refused where the file is not what it should be: %s', async (text) => {
+  it.each(['{', '{"step":"seven"}', 'null'])('is refused if the file is invalid: %s', async (text) => {
     await writeFile(file, text);
     await expect(readDivergence(file)).rejects.toThrow(`${file}: does not say how a training diverged; delete it`);
   });

@@ -6,13 +6,13 @@ import { describeFileError, errorCode } from './file.js';
 
 const bytes = v.pipe(v.number(), v.minValue(0));
 
-/** Fields of later versions are left out, so that a run can be read by earlier ones. */
+/** Unknown fields of later versions are ignored, so earlier versions can read a run. */
 const originSchema = v.object({
   /** Steps taken before, by this process or by earlier ones. */
   step: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   /** The version of the program that trained. */
   version: v.string(),
-  /** What the program was told to do, word by word. */
+  /** The arguments of the program. */
   command: v.array(v.string()),
   machine: v.object({
     /** Version of Node. */
@@ -27,7 +27,7 @@ const originSchema = v.object({
       name: v.string(),
       driver: v.string(),
       kind: v.picklist(['hardware', 'software']),
-      /** What the network takes there, in bytes. */
+      /** The memory of the network there, in bytes. */
       memoryBytes: bytes,
     }),
   ),
@@ -60,38 +60,38 @@ const lineSchema = v.variant('kind', [
   }),
 ]);
 
-/** Where a stretch of a training comes from: what was run, by what, on what. */
+/** The provenance of one process's part of a run: the command, the program and the machine. */
 export type Origin = v.InferOutput<typeof originSchema>;
 
-/** How a stretch of a training ended: the run's end, a signal, or an error. */
+/** How one process's part of a run ended: the run finished, a signal stopped it, or an error. */
 export interface Ending {
   /** Steps taken by then. */
   readonly step: number;
   readonly outcome: 'finished' | 'stopped' | 'failed';
-  /** Of a failure: the error's message. */
+  /** For a failure, the error's message. */
   readonly reason?: string;
   /** Measured seconds of a step on each rank, if there are several. */
   readonly rankSeconds?: readonly number[];
 }
 
-/** What one process trained of a run. */
+/** One process's part of a run. */
 export interface Stretch extends Origin {
-  /** When it began, as ISO 8601 has it. */
+  /** The start time in ISO 8601 format. */
   readonly time: string;
-  /** What it got over: a lost adapter, a step back after the loss exploded. */
+  /** Problems that it recovered from: a lost adapter, a rollback after the loss exploded. */
   readonly problems: readonly string[];
-  /** Left out where the process was killed, or still runs. */
+  /** Omitted if the process was killed, or is still running. */
   readonly end?: Ending & { readonly time: string };
 }
 
 /**
- * The file `provenance.jsonl` of a run, which grows by a line when a process begins to train, when something went wrong that it got
- * over, and when it ends. Its clock times are for people: nothing that is learnt depends on them.
+ * The file `provenance.jsonl` of a run. It gets a line when a process starts training, when it recovers from a problem, and when
+ * it ends. Its clock times are only for readers: training does not depend on them.
  */
 export class ProvenanceFile {
   readonly #path: string;
 
-  /** @throws AlexError where the file cannot be written */
+  /** @throws AlexError if the file cannot be written */
   constructor(path: string, origin: Origin) {
     this.#path = path;
     this.#append({ kind: 'begin', ...origin });
@@ -101,7 +101,7 @@ export class ProvenanceFile {
     this.#append({ kind: 'problem', message });
   }
 
-  /** Says how it ended, unless the run was taken away. */
+  /** Records how it ended, unless the run was removed. */
   end(ending: Ending): void {
     if (existsSync(this.#path)) this.#append({ kind: 'end', ...ending });
   }
@@ -117,10 +117,10 @@ export class ProvenanceFile {
 }
 
 /**
- * Reads a `provenance.jsonl`. Lines that are cut off (the machine stopped) or of a later version are left out.
+ * Reads a `provenance.jsonl`. Truncated lines (the machine stopped) and lines of a later version are ignored.
  *
- * @returns the earliest first; none for a run of a version that wrote no such file
- * @throws DataError where the file is there and cannot be read
+ * @returns the earliest first; empty for a run of a version that wrote no such file
+ * @throws DataError if the file exists and cannot be read
  */
 export async function readProvenance(path: string): Promise<Stretch[]> {
   let text: string;

@@ -22,7 +22,7 @@ beforeAll(async () => {
 // The small network's chunks of neighbours that share a crop have one image.
 const config = configOf({ steps: 6, evaluateEvery: 3, checkpointEvery: 2 });
 
-/** Trains what is in a run directory on one process, with so many micro-batches. */
+/** Trains the run in a directory with one process and this many micro-batches. */
 async function alone(run: RunDirectory, microBatches: number): Promise<void> {
   await onAdapter(run.config, { microBatches }, (placed) => train({ run, dataset: datasetOf(), ...placed }));
 }
@@ -48,7 +48,7 @@ async function onAdapter<Result>(
   }
 }
 
-/** Trains it on so many ranks, of which the first has the directory. */
+/** Trains it with this many ranks, of which the first one has the directory. */
 function onRanks(run: RunDirectory, size: number, options: (rank: number) => Partial<TrainingOptions> = () => ({})) {
   return Promise.all(
     localRanks(size).map((ranks) => {
@@ -67,13 +67,13 @@ async function metricsOf(run: RunDirectory) {
   return (await run.readMetrics()).map(({ imagesPerSecond: _, ...metrics }) => metrics);
 }
 
-/** A result without what a clock decides. */
+/** A result without times. */
 function timelessResult({ validation, ...result }: TrainingResult) {
   return { ...result, validation: validation && { ...validation, imagesPerSecond: 0 } };
 }
 
 describe('ranks that train a run', () => {
-  it('leave the bytes and the metrics of one process with as many micro-batches', async () => {
+  it('leave the same bytes and metrics as one process with as many micro-batches', async () => {
     const [one, two] = [await newRun(), await newRun()];
     await alone(one, 2);
     const results = await onRanks(two, 2);
@@ -88,7 +88,7 @@ describe('ranks that train a run', () => {
     }
   });
 
-  it('stop together, after the same step, where one of them is told to, and go on with any number of ranks', async () => {
+  it('stop together, after the same step, if one of them is told to, and resume with any number of ranks', async () => {
     const [one, two] = [await newRun(), await newRun()];
     await alone(one, 2);
     const stopping = new AbortController();
@@ -108,7 +108,7 @@ describe('ranks that train a run', () => {
     expect((await weightsOf(two)).equals(await weightsOf(one))).toBe(true);
   });
 
-  it('all hear what keeps the first from reading the run', async () => {
+  it('all get the error if the first cannot read the run', async () => {
     const run = await newRun();
     await alone(run, 1);
     // A checkpoint past the end of the run.
@@ -126,7 +126,7 @@ describe('ranks that train a run', () => {
     expect(reasons[1]).toBe(`rank 0: ${reasons[0]}`);
   });
 
-  it('get what the first makes, also where it is nothing', async () => {
+  it('get the result of the first, even if it is empty', async () => {
     const ranks = localRanks(3);
     const encode = (value: string) => Buffer.from(value);
     const decode = (bytes: Uint8Array) => Buffer.from(bytes).toString();

@@ -1,7 +1,7 @@
 import { AlexError } from '@alex/tensor';
 import type { Ranks } from '@alex/tensor/network';
 
-/** The processes that train a run together, as one of them sees the others: `openCluster()` of `@alex/cluster` gives them. */
+/** The processes that train a run together, from the view of one of them; `openCluster()` of `@alex/cluster` returns this. */
 export interface TrainingRanks extends Ranks {
   /** Gives every rank the bytes of every rank, by rank. All ranks call it in the same order. */
   allGather(bytes: Uint8Array): Promise<Uint8Array[]>;
@@ -17,7 +17,7 @@ export async function gatherNumbers(ranks: TrainingRanks, own: readonly number[]
 }
 
 /**
- * Has rank 0 do something, and gives what came of it to all: its failure, too, since none can go on without it.
+ * Runs a function on rank 0 and gives its result to all ranks, or its error, because none can continue without the result.
  *
  * @param encode turns the result into bytes, `decode` back
  */

@@ -47,9 +47,9 @@ it.each<[string, object, RegExp]>([
   ['too little', { epochs: 0 }, /epochs: expected >=1, got 0/],
   ['a part', { batch: 8.5 }, /batch: expected .*, got 8.5/],
   ['no divisor', { microBatch: 3 }, /microBatch: expected a divisor of the batch of 8, got 3/],
-  ['a schedule there is not', { schedule: { kind: 'cosine' } }, /schedule.kind: expected .*"plateau".*, got "cosine"/],
+  ['an unknown schedule', { schedule: { kind: 'cosine' } }, /schedule.kind: expected .*"plateau".*, got "cosine"/],
   ['epochs that fall', { schedule: { kind: 'step', factor: 0.1, epochs: [2, 1] } }, /epochs must increase, got 2, 1/],
-  ['a table without a beginning', { schedules: { a: { kind: 'table', factors: [[1, 1]] } } }, /must start at 0/],
+  ['a table that does not start at 0', { schedules: { a: { kind: 'table', factors: [[1, 1]] } } }, /must start at 0/],
   [
     'a rate of a layer',
     { overrides: { conv1: { learningRateScale: -1 } } },

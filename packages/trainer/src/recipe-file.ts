@@ -21,7 +21,7 @@ export const recipeFileSchema = v.strictObject({
     /** Height and width of the network's input, in pixels. Default: the network's own. */
     inputSize: v.exactOptional(whole(1)),
   }),
-  /** Images a step. */
+  /** Images per step. */
   batch: whole(1),
   /** Images per micro-batch, if a step consists of several: a divisor of `batch`. */
   microBatch: v.exactOptional(whole(1)),

@@ -52,7 +52,7 @@ export const changeSchema = v.strictObject({
 export type RecipeChange = v.InferOutput<typeof changeSchema>;
 
 export const recipeSchema = v.strictObject({
-  /** Images a step. */
+  /** Images per step. */
   batch: whole(1),
   /** Images per micro-batch, if a step consists of several: `batch` is a multiple of it. */
   microBatch: v.exactOptional(whole(1)),

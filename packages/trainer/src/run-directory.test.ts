@@ -69,7 +69,7 @@ describe('RunDirectory', () => {
     expect((await readdir(path)).sort()).toEqual(['checkpoints', 'config.json']);
   });
 
-  it('begins once, of several that begin at the same moment', async () => {
+  it('is created only once by several processes at the same moment', async () => {
     const seeds = [1, 2, 3, 4, 5, 6];
     const begun = await Promise.allSettled(
       seeds.map((seed) => RunDirectory.create(path, { ...config, recipe: { ...config.recipe, seed } })),
@@ -81,7 +81,7 @@ describe('RunDirectory', () => {
     expect((await readdir(path)).sort()).toEqual(['checkpoints', 'config.json']);
   });
 
-  it('begins where one was killed as it began', async () => {
+  it('can be created after another process was killed while creating it', async () => {
     await mkdir(path);
     for (const name of ['.lock-1', 'config.json.0c3f.tmp']) await writeFile(join(path, name), '');
     expect(await RunDirectory.exists(path)).toBe(false);
@@ -100,7 +100,7 @@ describe('RunDirectory', () => {
     expect(await readdir(path)).toEqual(files);
   });
 
-  it('begins in an empty directory, and in no other', async () => {
+  it('is created in an empty directory, and in no other', async () => {
     await mkdir(path);
     await RunDirectory.create(path, config);
     await expect(RunDirectory.create(path, config)).rejects.toThrow(ConfigError);

@@ -76,7 +76,7 @@ export class RunDirectory {
   /**
    * Creates a run in a directory that does not exist or is empty.
    *
-   * @throws ConfigError where the directory holds anything, or another process begins a run there at the same time; AlexError where
+   * @throws ConfigError if the directory holds anything, or another process begins a run there at the same time; AlexError where
    * it cannot be written
    */
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
@@ -110,10 +110,10 @@ export class RunDirectory {
    * Opens a run and locks it: no other process may train in it until `unlock`, or until a training run that continues it ends. What
    * this process reads of the run stays valid meanwhile.
    *
-   * @throws as `open`; ConfigError that names the process which holds the lock; AlexError where the directory cannot be written
+   * @throws as `open`; ConfigError that names the process which holds the lock; AlexError if the directory cannot be written
    */
   static async openLocked(path: string, options: LockOptions = {}): Promise<RunDirectory> {
-    // Where there is no run, there is nothing to lock.
+    // Without a run, there is nothing to lock.
     await RunDirectory.open(path);
     const hold = new RunHold(path);
     await hold.take(options);
@@ -186,7 +186,7 @@ export class RunDirectory {
    * Records that a process begins to train the run.
    *
    * @returns the file that records how the training goes
-   * @throws AlexError where it cannot be written
+   * @throws AlexError if it cannot be written
    */
   beginStretch(origin: Origin): ProvenanceFile {
     return new ProvenanceFile(join(this.path, PROVENANCE), origin);
@@ -195,7 +195,7 @@ export class RunDirectory {
   /**
    * What trained the run, when and where, the earliest first. Versions before 0.3 recorded nothing.
    *
-   * @throws DataError where it is there and cannot be read
+   * @throws DataError if it is there and cannot be read
    */
   readProvenance(): Promise<Stretch[]> {
     return readProvenance(join(this.path, PROVENANCE));
@@ -204,7 +204,7 @@ export class RunDirectory {
   /**
    * The report of a training run that diverged, or nothing if it did not diverge.
    *
-   * @throws DataError where it cannot be read
+   * @throws DataError if it cannot be read
    */
   readDivergence(): Promise<Divergence | undefined> {
     return readDivergence(join(this.path, DIVERGENCE));
@@ -271,7 +271,7 @@ export class RunDirectory {
    * Does something that nothing else may do in the directory at the same time, not even this process: takes the lock unless
    * `openLocked` took it, and releases it at the end. Whatever writes meanwhile first checks that the lock is still held.
    *
-   * @throws ConfigError that names the process which holds it; AlexError where the directory cannot be written
+   * @throws ConfigError that names the process which holds it; AlexError if the directory cannot be written
    */
   whileLocked<Result>(work: () => Promise<Result>, options: LockOptions = {}): Promise<Result> {
     return this.#hold.during(work, options);

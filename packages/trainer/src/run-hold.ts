@@ -51,7 +51,7 @@ export class RunHold {
   /**
    * Checks, before something is written, that the lock is still ours if it was taken.
    *
-   * @throws AlexError where another process has taken the run over
+   * @throws AlexError if another process has taken the run over
    */
   async check(): Promise<void> {
     await this.#lock?.check();

@@ -8,31 +8,32 @@ import { describeFileError } from './file.js';
 import { heldBy, LockFile, nameOf } from './lock-file.js';
 import { listenAlone, socketAddress } from './lock-socket.js';
 
-/** Milliseconds between two heartbeats, and between two looks at those of others. */
+/** Milliseconds between two heartbeats, and between two checks of other processes' heartbeats. */
 const beatEvery = 2000;
 
 /** Exclusive permission of this process to train in a run directory. */
 export interface RunLock {
   /**
-   * Makes sure, before something is written, that it is still held: who stood still for long may have been taken for gone.
+   * Checks, before something is written, that the lock is still held: if this process was suspended for long, another one may
+   * have taken it.
    *
-   * @throws AlexError that names who holds it now
+   * @throws AlexError that names the present holder
    */
   check(): Promise<void>;
   release(): Promise<void>;
 }
 
 export interface LockOptions {
-  /** Hears that a lock may have been left behind, and that it is looked at for half a minute. */
+  /** Called when a lock may be stale, and is being watched for half a minute. */
   readonly onWait?: ((message: string) => void) | undefined;
 }
 
 /**
- * Keeps other processes from training in the same directory, whatever path they call it by and whatever machine or container they
- * run on. On one machine what is held is a socket, which the system takes back with the process however it ends. Between machines it
- * is a file with a heartbeat ({@link LockFile}): one that was left behind, and does not change for half a minute, is taken over.
+ * Keeps other processes from training in the same directory, by any path and on any machine or in any container. On one machine,
+ * the lock is a socket, which the system closes with the process, however it ends. Between machines, it is a file with a
+ * heartbeat ({@link LockFile}): a stale one, which does not change for half a minute, is taken over.
  *
- * @throws ConfigError that names the process which holds it, and its machine; AlexError where the directory cannot be written
+ * @throws ConfigError that names the process which holds it, and its machine; AlexError if the directory cannot be written
  */
 export async function lockRun(path: string, { onWait }: LockOptions = {}): Promise<RunLock> {
   const address = await socketAddress(path).catch((error: unknown) => {
@@ -63,24 +64,25 @@ export async function lockRun(path: string, { onWait }: LockOptions = {}): Promi
 }
 
 async function keepAlive(file: LockFile, signal: AbortSignal): Promise<void> {
-  // Who lost it is told before it writes; a disk that is full or away for a moment is no reason to end.
+  // A process that lost the lock finds out before it writes; a disk that is full or unavailable for a moment is no reason to
+  // stop.
   const beat = () => file.beat().catch(() => undefined);
   const pause = () => setTimeout(beatEvery, true, { ref: false, signal }).catch(() => false);
   while (await pause()) await beat();
 }
 
 /**
- * Names the machine, or the container, as far as its processes can meet at the same socket; nothing where that cannot be told.
- * A name that is said again by another machine would let it take over a lock that is held.
+ * Identifies the machine or container whose processes can reach the same socket; undefined if that is not possible. If another
+ * machine had the same name, it could take over a lock that is still held.
  */
 export async function machineName(platform: NodeJS.Platform = process.platform): Promise<string | undefined> {
   try {
     if (platform === 'linux') {
-      // Sockets are of a network namespace, whose number is one for as long as the system runs.
+      // Sockets belong to a network namespace, whose number stays the same while the system runs.
       const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
       return `${boot.trim()} ${await readlink('/proc/self/ns/net')}`;
     }
-    // Sockets are in this folder, which nobody shares with another machine.
+    // Sockets are in this folder, which is not shared between machines.
     const file = join(tmpdir(), 'alex-machine');
     await writeFile(file, randomUUID(), { flag: 'wx' }).catch(() => undefined);
     return (await readFile(file, 'utf8')) || undefined;

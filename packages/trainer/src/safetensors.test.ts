@@ -151,7 +151,7 @@ describe('readSafetensors', () => {
     expect(String(failure)).toMatch(message);
   });
 
-  it('distinguishes a foreign file, a missing one and a directory', async () => {
+  it('distinguishes a file of another format, a missing one and a directory', async () => {
     const foreign = join(directory, 'photo.jpg');
     await writeFile(foreign, Buffer.alloc(64, 0xff));
     await expect(readSafetensors(foreign)).rejects.toThrow(/does not begin like a safetensors file/);

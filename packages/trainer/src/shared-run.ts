@@ -6,7 +6,7 @@ import type { Metrics } from './metrics.js';
 import { onFirst, type TrainingRanks } from './ranks.js';
 import type { RunDirectory } from './run-directory.js';
 
-/** What a training reads and writes of a run: a {@link RunDirectory} is one. */
+/** The parts of a run that training reads and writes; {@link RunDirectory} implements this. */
 export type TrainedRun = Pick<
   RunDirectory,
   | 'path'
@@ -25,8 +25,8 @@ export type TrainedRun = Pick<
 };
 
 /**
- * A run that several ranks train: rank 0 reads and writes its directory, which the others need not reach, and hands on what
- * was read. Metrics and checkpoints are written by rank 0 alone, beside the steps.
+ * A run that several ranks train. Rank 0 reads and writes its directory, which the others need not reach, and sends them
+ * what it read. Only rank 0 writes metrics and checkpoints, while steps continue.
  */
 export class SharedRun implements TrainedRun {
   readonly path: string;
@@ -37,7 +37,7 @@ export class SharedRun implements TrainedRun {
   readonly #directory: RunDirectory | undefined;
 
   /**
-   * @param path what the run is called in messages
+   * @param path the name of the run in messages
    * @param directory on rank 0; `undefined` on all others
    */
   constructor(path: string, config: RunConfig, ranks: TrainingRanks, directory: RunDirectory | undefined) {

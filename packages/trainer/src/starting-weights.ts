@@ -30,7 +30,7 @@ export async function startingWeights(
 }
 
 /**
- * Finds out whether a fine-tuning can start from what another network learnt, before any adapter is opened.
+ * Checks whether fine-tuning can start from another network's weights, before any adapter is opened.
  *
  * @returns the layers that are reinitialized
  * @throws ConfigError as {@link startingWeights} does
@@ -45,7 +45,7 @@ export function checkStartingWeights(
   return learned.flatMap(({ layer }) => (begins(layer.name) ? [layer.name] : []));
 }
 
-/** Which parameters are taken over, and which are drawn. */
+/** Which parameters are copied, and which are drawn. */
 function planStart(given: Parameters, description: NetworkDescription, replaces: readonly string[]) {
   const layers = description.layers.filter(({ parameters }) => parameters.length > 0);
   const names = layers.map(({ layer }) => layer.name);

@@ -17,9 +17,9 @@ export interface Placed {
 export interface StepperOptions extends Placed {
   readonly run: TrainedRun;
   readonly dataset: Dataset;
-  /** Where several processes make each step: the network was placed with them. */
+  /** Set if several processes compute each step together; the network was placed with them. */
   readonly ranks?: TrainingRanks | undefined;
-  /** What the rates of the recipe are multiplied by. */
+  /** A factor for the learning rates of the recipe. */
   readonly rateFactor: number;
 }
 
@@ -59,7 +59,7 @@ export class Stepper {
     this.#rates = new Rates(recipe, rateFactor);
   }
 
-  /** Reads the images of a step, counted from 0: of several ranks, each its own. */
+  /** Reads the images of a step, counted from 0; each rank reads its own. */
   read(step: number): Promise<StepBatch> {
     const { run, dataset, ranks } = this.#options;
     const { batch, seed } = run.config.recipe;
@@ -113,7 +113,7 @@ export class Stepper {
     return network.statistics(network.input, await this.#show(batch, 0));
   }
 
-  /** The mean over a step's micro-batches on all ranks: that of one process with as many. */
+  /** The mean over a step's micro-batches on all ranks: the same as that of one process with as many micro-batches. */
   async #meanOverRanks(own: readonly StepResult[]): Promise<StepResult> {
     const { ranks } = this.#options;
     if (!ranks) return meanOf(own);
@@ -128,7 +128,7 @@ export class Stepper {
     );
   }
 
-  /** Writes the images of one of a step's micro-batches to the network's input; gives their labels. */
+  /** Writes the images of one of a step's micro-batches to the network's input; returns their labels. */
   async #show({ pixels, labels, images, epoch, count }: StepBatch, microBatch: number): Promise<Uint32Array> {
     const { network, augmenter, run } = this.#options;
     const [first, end] = [microBatch * network.batch, (microBatch + 1) * network.batch];

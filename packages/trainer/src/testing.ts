@@ -12,7 +12,7 @@ const side = 26;
 const inputSize = 24;
 const classes = ['dark', 'bright', 'noisy'];
 
-/** Images of three kinds that are easy to tell apart; `broken` cannot be read. */
+/** Images of three kinds that are easy to distinguish; `broken` cannot be read. */
 function splitOf(length: number, seed: number, broken?: number): Split {
   const labels = Uint32Array.from({ length }, (_, i) => i % classes.length);
   return {

@@ -53,13 +53,13 @@ function trainIn(run: RunDirectory, options: Partial<TrainingOptions> = {}) {
 
 const newPath = () => join(parent, `run${count++}`);
 
-/** Everything in the metrics that no clock decides. */
+/** Everything in the metrics except times. */
 async function timeless(run: RunDirectory) {
   return (await run.readMetrics()).map(({ imagesPerSecond: _, ...metrics }) => metrics);
 }
 
 describe('train', () => {
-  it('writes custom values beside its metrics', async () => {
+  it('writes custom values with its metrics', async () => {
     const run = await RunDirectory.create(newPath(), configOf({ steps: 4, evaluateEvery: 4 }));
     const seen: Metrics[] = [];
     await trainIn(run, {
@@ -120,7 +120,7 @@ describe('train', () => {
         if (event.kind === 'step' && event.metrics.step === stopAt) stop.abort();
       };
       const run = await RunDirectory.open(parts.path);
-      // The step after it was under way already.
+      // The next step was already in flight.
       const stopped = stopAt + 1;
       expect(await trainIn(run, { signal: stop.signal, onEvent })).toMatchObject({ finished: false, step: stopped });
       expect((await run.latestCheckpoint())!.step).toBe(stopped);
@@ -182,7 +182,7 @@ describe('train', () => {
     expect(await timeless(failed)).toEqual(await timeless(whole));
   });
 
-  it('can be extended, which changes nothing in what was learnt before', async () => {
+  it('can be extended, which does not change earlier steps', async () => {
     const whole = await RunDirectory.create(newPath(), configOf({ steps: 10 }));
     await trainIn(whole);
     const short = await RunDirectory.create(newPath(), configOf({ steps: 5 }));

@@ -14,19 +14,19 @@ export type { TrainingEvent, TrainingResult } from './training-event.js';
 
 /** Options of `train`. */
 export interface TrainingOptions extends Placed {
-  /** A new run, or one to continue with: training starts from its newest checkpoint where it has one. */
+  /** A new run, or one to continue: training starts from its newest checkpoint, if there is one. */
   readonly run: TrainedRun;
   readonly dataset: Dataset;
   /**
-   * Where several processes make each step: the network was placed with them, `run` is a `SharedRun`, and every rank calls `train`
-   * alike. One that fails must end the others.
+   * Set if several processes compute each step together: the network was placed with them, `run` is a `SharedRun`, and every rank
+   * makes the same call of `train`. A rank that fails must end the others.
    */
   readonly ranks?: TrainingRanks;
-  /** What a new run starts from instead of the parameters that were drawn. */
+  /** The parameters that a new run starts from, instead of the drawn ones. */
   readonly initialParameters?: Readonly<Record<string, HostTensor>>;
   /**
-   * Opens the adapter again after it was lost and places the network on it, with its initial parameters. Default: a
-   * loss ends the training.
+   * Opens the adapter again after it was lost, and places the network on it, with its initial parameters. Default: the loss of an
+   * adapter ends the training.
    */
   reopen?(): Promise<Placed>;
   /** Default: `stop`. `rollback` continues from the last good state with half the learning rates. */
@@ -35,12 +35,12 @@ export interface TrainingOptions extends Placed {
   readonly signal?: AbortSignal;
   onEvent?(event: TrainingEvent): void;
   /**
-   * Gives values of one's own for the metrics of each step and each evaluation, by name; they become `extra` in `metrics.jsonl`
-   * and in events. Called when the result is there, as the line is about to be written, which waits for a promise. The network is as it
-   * was evaluated then; but beside the line of a step, it may have taken the next one already.
+   * Returns custom values for the metrics of each step and each evaluation, by name; they become `extra` in `metrics.jsonl` and
+   * in events. It is called when the result is available, just before the line is written; if it returns a promise, the line
+   * waits for it. At an evaluation, the network is in the evaluated state; at a step, it may already have taken the next one.
    */
   scalars?(metrics: Metrics): Metrics['extra'] | Promise<Metrics['extra']>;
-  /** Called before every step, which waits for it; network and augmenter are free for another use meanwhile. */
+  /** Called before every step, which waits for it; network and augmenter may be used meanwhile. */
   betweenSteps?(): Promise<void> | undefined;
 }
 
@@ -57,9 +57,9 @@ const most = 3;
  *
  * While it trains, the directory is locked ({@link lockRun}), on this machine and on others that share it.
  *
- * @throws ConfigError where another process trains in the directory, or a run that starts from other weights has no
- * checkpoint and is not given them; DivergenceError where the loss is no longer finite or
- * explodes; DataError, CheckpointError and AdapterError from below
+ * @throws ConfigError if another process trains in the directory, or if a run that starts from other weights has no checkpoint
+ * and does not get these weights; DivergenceError if the loss is no longer finite or explodes; DataError, CheckpointError and
+ * AdapterError for problems with data, files and the adapter
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const onWait = (message: string) => options.onEvent?.({ kind: 'problem', message });
@@ -107,7 +107,7 @@ class Survivor {
       try {
         return await training.run();
       } catch (error) {
-        // If it fails as well, this is not the first failure.
+        // If this attempt fails as well, it is not the first failure.
         await training.settle().catch(() => undefined);
         if (error instanceof AdapterLostError && this.#options.reopen) {
           await this.#reopen(error);
@@ -137,7 +137,7 @@ class Survivor {
     for (let error = loss; ; ) {
       if (++this.#losses >= most) {
         throw new AdapterError(
-          `the adapter was lost ${most} times without a checkpoint in between; find out what resets it (its driver's log, its ` +
+          `the adapter was lost ${most} times without a checkpoint in between; check what resets it (its driver's log, its ` +
             `temperature, its power supply), then resume the run. The last time: ${messageOf(error)}`,
           { cause: error },
         );
@@ -161,7 +161,7 @@ class Survivor {
     }
   }
 
-  /** Stops, or goes back to a state from before it began and halves the rates. */
+  /** Stops, or goes back to a state from before the divergence and halves the learning rates. */
   async #afterDivergence(error: DivergenceError, { rateFactor, step }: GoodState): Promise<GoodState> {
     const { run, onDivergence = 'stop', onEvent } = this.#options;
     const report = await this.#describe(error);
@@ -181,7 +181,7 @@ class Survivor {
         { cause: error },
       );
     }
-    // Where even the first steps from a checkpoint diverge, it was taken too late.
+    // If even the first steps after a checkpoint diverge, it was taken too late.
     if (this.#rollbacks > 1) await this.#states.putAsideFrom(step);
     const { network } = this.#placed;
     const state = await this.#states.restore(network);
@@ -202,7 +202,7 @@ class Survivor {
     return { ...state, rateFactor: halved };
   }
 
-  /** Takes the steps since the last good state again, up to the one that went wrong, and looks at its layers. */
+  /** Repeats the steps since the last good state up to the one that failed, and examines its layers. */
   async #describe({ step, after, loss }: DivergenceError): Promise<DivergenceReport> {
     const { run, dataset, ranks } = this.#options;
     const signal = ranks ? undefined : this.#options.signal;
@@ -210,7 +210,7 @@ class Survivor {
     let goodStep = 0;
     try {
       const { network } = this.#placed;
-      // One that is older than the step, to have something to compare with.
+      // An older state than the step, for comparison.
       const state = await this.#states.restore(network, after).catch(() => this.#states.restore(network));
       goodStep = state.step;
       const stepper = new Stepper({ ...this.#placed, run, dataset, ranks, rateFactor: state.rateFactor });

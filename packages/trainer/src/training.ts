@@ -27,7 +27,7 @@ export class Training {
   readonly #stepper: Stepper;
   readonly #validations: Metrics[];
   readonly #watch: LossWatch;
-  /** That of the step reported last. */
+  /** The number of the step reported last. */
   #learningRate: number;
   /** The step in flight, until its result is requested. */
   #underWay: { readonly submitted: SubmittedStep; readonly step: number; readonly begin: number } | undefined;
@@ -56,7 +56,7 @@ export class Training {
       const agreed = await this.#agreedToStop();
       const stops = () => agreed ?? signal?.aborted ?? false;
       let saves = step % checkpointEvery === 0 && step > 0;
-      // Nothing is evaluated or saved of a network whose last loss is not known.
+      // A network whose last loss is not known is neither evaluated nor saved.
       if (this.#lacksValidation() || saves || step === steps || stops()) await this.#report();
       // Before the step, not after it: a run that was stopped during an evaluation makes up for it.
       if (this.#lacksValidation()) saves = (await this.#validate()) || saves;
@@ -78,14 +78,14 @@ export class Training {
     return { finished, step: network.stepCount, ...(validation && { validation }) };
   }
 
-  /** Whether several ranks stop here: as soon as any of them was told to, and all after the same step. */
+  /** Whether all ranks stop here: as soon as any of them was told to, all stop after the same step. */
   async #agreedToStop(): Promise<boolean | undefined> {
     const { signal, ranks } = this.#options;
     if (!ranks) return undefined;
     return (await gatherNumbers(ranks, [Number(signal?.aborted ?? false)])).flat().some((one) => one > 0);
   }
 
-  /** What interrupts a step or an evaluation half way: of several ranks, nothing, since they stop together. */
+  /** The signal that interrupts a step or an evaluation; undefined for several ranks, which stop together. */
   get #interruption(): AbortSignal | undefined {
     return this.#options.ranks ? undefined : this.#options.signal;
   }

@@ -152,7 +152,7 @@ describe('a diverging loss', () => {
     for (const loss of [1201, Infinity, NaN]) expect(() => watch.check(loss, 7)).toThrow(`became ${loss} at step 7`);
   });
 
-  it('stops the run, says where it began, and keeps what is needed to see why', async () => {
+  it('stops the run, says where it started, and keeps the files that show why', async () => {
     const run = await newRun({ learningRate: 1e20 });
     const failure = await trained({ run }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(AlexError);
@@ -278,31 +278,31 @@ it('does not train while another process does', async () => {
   await trained({ run });
 });
 
-it('does not train where this very process does, and resumes under a lock that was taken before', async () => {
+it('does not train if this process already does, and resumes under a lock that was taken before', async () => {
   const { run: begun } = await trained({ recipe: { steps: 2 } });
   const run = await RunDirectory.openLocked(begun.path);
   await expect(RunDirectory.openLocked(begun.path)).rejects.toThrow(`process ${process.pid} on`);
   await Promise.all([
     trained({ run }),
-    // At the same time: the lock is this run's, but so is the training.
+    // At the same time: the lock is held by this process, but so is the training run.
     expect(trained({ run })).rejects.toThrow(/is being trained by another process \(this very one\)/),
   ]);
   await (await RunDirectory.openLocked(begun.path)).unlock();
 });
 
-it('writes nothing more where another machine took the run over while it stood still', async () => {
+it('writes nothing more if another machine took over the run while it was suspended', async () => {
   const run = await newRun();
   const elsewhere = { host: 'elsewhere', process: 7 };
   let before: Buffer | undefined;
   const onEvent = (event: TrainingEvent) => {
     if (event.kind !== 'step' || event.metrics.step !== 3) return;
     before = readFileSync(join(run.path, 'metrics.jsonl'));
-    // As the other one leaves it.
+    // As left by the other machine.
     renameSync(join(run.path, '.lock-1'), join(run.path, '.lock-2'));
     writeFileSync(join(run.path, '.lock-2'), JSON.stringify({ id: 'other', ...elsewhere, beat: 0 }));
   };
   await expect(trained({ run, onEvent })).rejects.toThrow(
-    /another process \(process 7 on elsewhere\) has taken over the run while this process \(process \d+ on .*\) stood still/,
+    /another process \(process 7 on elsewhere\) has taken over the run while this process \(process \d+ on .*\) was suspended/,
   );
   expect(await readFile(join(run.path, 'metrics.jsonl'))).toEqual(before);
   expect((await readdir(run.path)).sort()).toEqual(['.lock-2', 'checkpoints', 'config.json', 'metrics.jsonl']);

@@ -33,7 +33,7 @@ function tarOf(name: string): Buffer {
   return block;
 }
 
-it('knows safetensors and caffemodels', async () => {
+it('recognizes safetensors and caffemodels', async () => {
   const path = join(directory, 'own');
   await writeSafetensors(path, { x: { shape: [1], data: Float32Array.of(1) } });
   expect(await weightsFormat(path)).toBe('safetensors');

@@ -3,7 +3,7 @@ import { alexnetCommand } from '../invocation.js';
 import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
 
-/** Runs what a command does, with the output that its options ask for; `words` is what the person wrote. */
+/** The action of a command, with the output that its options ask for; `words` are the words that the user typed. */
 export type Run = (
   options: CommonOptions,
   command: (output: Output, words: readonly string[]) => Promise<number>,

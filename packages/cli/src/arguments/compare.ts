@@ -6,12 +6,12 @@ import { addExamples, newCommand, type Run } from './command.js';
 export function compareArguments(run: Run): Command {
   const command = newCommand(
     'compare',
-    'put runs beside each other: figures, errors at the same epochs, and in what their recipes, networks, data and versions differ',
+    'compare runs: figures, errors at the same epochs, and how their recipes, networks, data and versions differ',
   )
     .argument('<run...>', 'directories of runs')
-    .option('--to <file>', 'write an HTML file with their curves drawn over each other')
+    .option('--to <file>', 'write an HTML file with their curves in one plot')
     .addOption(
-      new Option('--by <axis>', 'what the curves are drawn over: passes over the images, steps, or time spent in steps')
+      new Option('--by <axis>', 'the horizontal axis of the curves: epochs, steps, or time spent in steps')
         .choices(['epoch', 'step', 'time'])
         .default('epoch'),
     )

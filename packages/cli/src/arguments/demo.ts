@@ -5,7 +5,7 @@ import { adapterOption, jsonOption, seedParser, tuneOption, tuningsOption, whole
 import { newCommand, type Run } from './command.js';
 
 export function demoArguments(run: Run): Command {
-  return newCommand('demo', 'train a small AlexNet on the embedded images and show what it learnt')
+  return newCommand('demo', 'train a small AlexNet on the embedded images and show the result')
     .option('--run <dir>', 'directory of the run (default: runs/demo-TIME)')
     .option('--classes <n>', `how many kinds of emoji to tell apart (default: ${demoRecipe.classes})`, wholeNumber(2))
     .option('--steps <n>', `training steps (default: ${demoRecipe.training.steps})`, wholeNumber(1))

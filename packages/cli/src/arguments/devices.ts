@@ -25,7 +25,7 @@ export function devicesArguments(run: Run): Command {
     .action((options) =>
       run(options, (output) => {
         if (options.tune !== undefined) return tuneCommand(options, output);
-        // What the environment names for other commands hides nothing here.
+        // The adapter selected by the environment for other commands must not hide any others here.
         const isNamed = command.getOptionValueSource('adapters') === 'cli';
         return devicesCommand({ ...options, adapters: isNamed ? options.adapters : undefined }, output);
       }),

@@ -16,21 +16,23 @@ import { addExamples, newCommand, type Run } from './command.js';
 export function evaluateArguments(run: Run): Command {
   const command = newCommand(
     'evaluate',
-    'measure top-1 and top-5 error on validation images, of one trained network or of several together',
+    'measure the top-1 and top-5 error of one trained network, or of several together, on validation images',
   )
     .option(
       '--run <dirs>',
       'directory of the run; the predictions of several, separated by commas, are averaged',
       (dirs: string, before: string | undefined) => {
         if (before === undefined) return dirs;
-        throw new InvalidArgumentError(`Give several runs as one, with commas between: --run ${before},${dirs}.`);
+        throw new InvalidArgumentError(
+          `Give several runs as one option, separated by commas: --run ${before},${dirs}.`,
+        );
       },
     )
     .addOption(checkpointOption())
     .addOption(weightsOption())
     .addOption(meanOption())
     .option('--data <dir>', "data set whose validation images are used (default: the run's)")
-    .addOption(maxRejectedOption('leave those out that cannot be used, if they are no more than this fraction'))
+    .addOption(maxRejectedOption('skip unusable images, up to this fraction'))
     .addOption(
       new Option('--views <n>', '1: the centre of each image; 10: corners, centre and their flips, averaged')
         .choices(['1', '10'])

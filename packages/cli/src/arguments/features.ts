@@ -6,14 +6,17 @@ import { addExamples, addRequired, newCommand, type Run } from './command.js';
 
 export function featuresArguments(run: Run): Command {
   const command = newCommand('features', "write a layer's activations for images as an array for NumPy")
-    .argument('[image...]', 'image files; a row of the array each, in this order')
+    .argument('[image...]', 'image files; each becomes one row of the array, in this order')
     .option('--run <dir>', 'directory of the run')
     .addOption(checkpointOption())
     .addOption(weightsOption())
     .addOption(meanOption());
   addRequired(
     command,
-    new Option('--to <file>', 'the array, float32 .npy; the names of its images go beside it: x.names.txt for x.npy'),
+    new Option(
+      '--to <file>',
+      'the array, float32 .npy; the names of its images are written next to it: x.names.txt for x.npy',
+    ),
   )
     .addOption(layerOption())
     .option('--data <dir>', 'a data set instead of image files; also writes the class of each image: x.labels.txt')

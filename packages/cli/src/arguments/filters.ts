@@ -7,18 +7,18 @@ import { addExamples, addRequired, newCommand, type Run } from './command.js';
 export function filtersArguments(run: Run): Command {
   const command = newCommand(
     'filters',
-    "draw the first layer's filters, column by column, and print how colourful each column is, now and over the training",
+    "draw the first layer's filters, column by column, and print how colourful each column is, now and during the training",
   )
     .option('--run <dir>', 'directory of the run')
     .addOption(checkpointOption())
     .addOption(weightsOption());
-  addRequired(command, new Option('--to <file>', 'the image: .png, or .svg to be printed or looked at closely'))
-    .option('--scale <pixels>', 'side of the square that draws a weight (default: 4)', wholeNumber(1, 1000))
-    .option('--per-row <n>', 'filters in a row (default: 16)', wholeNumber(1))
+  addRequired(command, new Option('--to <file>', 'the image file: .png, or .svg for print and close inspection'))
+    .option('--scale <pixels>', 'side of the square for each weight (default: 4)', wholeNumber(1, 1000))
+    .option('--per-row <n>', 'filters per row (default: 16)', wholeNumber(1))
     .addOption(
       new Option(
         '--contrast <which>',
-        'filter: each by itself, so that all can be seen; layer: strong filters stand out (default: filter)',
+        'filter: scale each filter separately, so that all are visible; layer: scale all alike, so that strong filters stand out (default: filter)',
       ).choices(['filter', 'layer']),
     )
     .addOption(jsonOption())

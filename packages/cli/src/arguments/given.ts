@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 
 /**
- * Listens to which values a command's options are given.
+ * Records the values that a command's options are given.
  *
- * @returns afterwards, which of them do not count, because a later one does
+ * @returns a function that reports afterwards which values are not used, because a later one is
  */
 export function listenToGiven(command: Command): () => string[] {
   const given = new Map<string, string[]>();
@@ -22,13 +22,13 @@ export function listenToGiven(command: Command): () => string[] {
     });
 }
 
-/** Refuses options that were given nothing, as `--run "$RUN"` does where there is no such variable. */
+/** Refuses empty options, such as `--run "$RUN"` if there is no such variable. */
 export function refuseEmpty(command: Command): void {
   for (const option of command.options) {
     const isGiven = command.getOptionValueSource(option.attributeName()) === 'cli';
     const value: unknown = command.getOptionValue(option.attributeName());
     if (isGiven && typeof value === 'string' && value.trim() === '') {
-      command.error(`error: option '${option.flags}' was given nothing; give it a value, or leave it out`);
+      command.error(`error: option '${option.flags}' is empty; give it a value, or omit it`);
     }
   }
 }

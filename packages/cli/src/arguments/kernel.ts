@@ -9,9 +9,9 @@ export function kernelArguments(run: Run): Command {
     .addOption(modelOption('the network that it is part of'))
     .addOption(batchOption())
     .addOption(precisionOption())
-    .option('--bytes', 'list all of them with the bytes that each must move')
+    .option('--bytes', 'list all kernels with the bytes that each must move')
     .option('--wgsl', 'print its text as the driver compiles it')
-    .option('--candidates', 'time every way to compute it, and give its share of the roofline')
+    .option('--candidates', 'time every candidate for it, and show its fraction of the roofline')
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((name: string | undefined, options) => run(options, (output) => kernelCommand(name, options, output)));

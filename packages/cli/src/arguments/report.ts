@@ -7,12 +7,12 @@ import { addExamples, addRequired, newCommand, type Run } from './command.js';
 export function reportArguments(run: Run): Command {
   const command = newCommand(
     'report',
-    'write an HTML file about a run: network, curves, errors beside the published ones, filters, predictions, speed, and how to make it again',
+    'write an HTML file about a run: network, curves, errors compared with published ones, filters, predictions, speed, and how to reproduce it',
   );
   addRequired(command, new Option('--run <dir>', 'directory of the run'))
     .addOption(checkpointOption())
     .option('--data <dir>', "data set whose validation images are predicted (default: the run's)")
-    .addOption(maxRejectedOption('leave those out that cannot be used, if they are no more than this fraction'))
+    .addOption(maxRejectedOption('skip unusable images, up to this fraction'))
     .addOption(
       new Option(
         '--views <n>',

@@ -27,14 +27,14 @@ export function similarArguments(run: Run): Command {
     .addOption(weightsOption())
     .addOption(meanOption())
     .option('--data <dir>', "data set whose training images are searched (default: the run's)")
-    .addOption(maxRejectedOption('leave those out that cannot be used, if they are no more than this fraction'))
+    .addOption(maxRejectedOption('skip unusable images, up to this fraction'))
     .addOption(layerOption())
-    .option('--neighbours <n>', 'how many to show of each image', wholeNumber(1, 10_000), 6)
+    .option('--neighbours <n>', 'number of similar images to show for each image', wholeNumber(1, 10_000), 6)
     .option(
       '--index <file>',
-      'where the index lies, 2 bytes for each activation and image (default: similar/LAYER.index in the run)',
+      'the file of the index, with 2 bytes for each activation and image (default: similar/LAYER.index in the run)',
     )
-    .option('--to <file>', 'also draw each image beside those found, as an SVG')
+    .option('--to <file>', 'also draw each image with its similar images, as an SVG')
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((images: string[], options) => run(options, (output) => similarCommand(images, options, output)));

@@ -22,7 +22,7 @@ import { recipeNames } from '../recipes.js';
 import { addExamples, addRequired, newCommand, type Run } from './command.js';
 
 export function trainArguments(run: Run): Command {
-  const command = newCommand('train', 'train a network, or continue a run by --resume');
+  const command = newCommand('train', 'train a network, or continue a run with --resume');
   addRequired(command.optionsGroup('Run:'), new Option('--run <dir>', 'directory of the run'))
     .option('--resume', 'continue the run from its last checkpoint; starts it if there is none')
     .option(
@@ -33,7 +33,7 @@ export function trainArguments(run: Run): Command {
     .addOption(
       new Option(
         '--dashboard [address]',
-        'show the training on a web page while it runs, and print its address; by default only for this machine; on another address, such as 0.0.0.0:8080, browsers need the printed token',
+        'show training progress on a web page, and print its address; by default only for this machine; on another address, such as 0.0.0.0:8080, browsers need the printed token',
       ).argParser(parseDashboardAddress),
     )
     .addOption(jsonOption());
@@ -46,17 +46,17 @@ export function trainArguments(run: Run): Command {
     )
     .option(
       '--data-changed',
-      'with --resume: continue although images were added, removed, renamed or replaced since the run began',
+      'with --resume: continue although images were added, removed, renamed or replaced since the run started',
     )
     .addOption(
       maxRejectedOption(
-        'train without those that cannot be used, if they are no more than this fraction; all are looked at before the first step, and listed',
+        'skip unusable images, up to this fraction; all images are checked before the first step, and unusable ones listed',
       ),
     )
     .option('--classes <n>', 'how many classes; for emoji only', wholeNumber(2))
     .option(
       '--size <pixels>',
-      'side length that images are scaled to first (default: 8/7 of the crop, as 256 is of 224)',
+      'side length that images are first scaled to (default: 8/7 of the crop, like 256 and 224)',
       wholeNumber(1),
     );
 

@@ -62,7 +62,7 @@ export class Team {
     throw this.failure(outcomes);
   }
 
-  /** Does something on rank 0 only, and gives what came of it there; nothing on other ranks. It fails on all. */
+  /** Does something on rank 0 only, and returns its result there; nothing on other ranks. A failure is one on all ranks. */
   onFirst<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
     return this.together(async () => (this.isFirst ? work() : undefined));
   }

@@ -16,17 +16,17 @@ export interface CompareOptions extends CommonOptions {
   readonly to?: string;
 }
 
-/** Puts runs beside each other: figures, curves, and in what they differ; gives the exit code. */
+/** Compares runs: figures, curves, and how they differ; returns the exit code. */
 export async function compareCommand(
   paths: readonly string[],
   options: CompareOptions,
   output: Output,
 ): Promise<number> {
   const twice = paths.find((path, index) => paths.findIndex((other) => resolve(other) === resolve(path)) < index);
-  if (twice !== undefined) throw new ConfigError(`${twice}: is given twice; name each run once`);
+  if (twice !== undefined) throw new ConfigError(`${twice}: is given twice; give each run once`);
   const runs = [];
   for (const path of paths) runs.push(await RunDirectory.open(path));
-  // Only now: what draws takes longer to load than everything else together.
+  // Imported only now: the drawing code takes longer to load than everything else together.
   const { comparisonHtml } = await import('@alex/report');
   const { readRunRecord } = await import('../report/run-record.js');
   const { cautions, differencesTable, figuresOf, figuresTable, namesOf, sameEpochsTable } = await import(
@@ -44,7 +44,7 @@ export async function compareCommand(
   if (to !== undefined) {
     const html = await comparisonHtml({
       title: names.length === 1 ? names[0]! : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`,
-      subtitle: `${names.length === 1 ? 'A run' : `${names.length} runs beside each other`}, curves by ${by}`,
+      subtitle: `${names.length === 1 ? 'A run' : `${names.length} runs compared`}, curves by ${by}`,
       runs: records.map(({ name, metrics, config }) => ({ name, metrics, batch: config.recipe.batch })),
       by,
       remarks,
@@ -60,11 +60,11 @@ export async function compareCommand(
     output.line(inText(table));
   }
   output.line();
-  output.line(to === undefined ? 'Curves: --to FILE.html draws them over each other.' : `The curves are in ${to}.`);
+  output.line(to === undefined ? 'To plot the curves, add --to FILE.html.' : `The curves are in ${to}.`);
   return exitCode.success;
 }
 
-/** A table for a terminal: columns as wide as what they hold, numbers to the right. */
+/** A table for a terminal: columns as wide as their contents, numbers aligned to the right. */
 function inText({ caption, columns, rows, numbersFrom = Number.POSITIVE_INFINITY }: ReportTable): string {
   const lines = [columns, ...rows];
   const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));

@@ -24,9 +24,9 @@ const printed = 5;
 const shown = 12;
 
 /**
- * Trains the small network on the embedded images and shows what it learnt; gives the exit code.
+ * Trains the small network on the embedded images and shows the result; returns the exit code.
  *
- * @param words the command as it was given, to be noted with the run
+ * @param words the command as given, which is recorded with the run
  */
 export async function demoCommand(options: DemoOptions, words: readonly string[], output: Output): Promise<number> {
   const path = options.run ?? `runs/demo-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}`;
@@ -82,7 +82,7 @@ export async function demoCommand(options: DemoOptions, words: readonly string[]
     sayHowToResume(trained, output);
     return trained.interruptedCode;
   }
-  // Only now: what draws takes longer to load than everything else together.
+  // Imported only now: the drawing code takes longer to load than everything else together.
   const { writeReport } = await import('../report/write-report.js');
   const report = await writeReport(await RunDirectory.open(path), network);
   const { examples = [] } = network ?? {};
@@ -96,7 +96,7 @@ export async function demoCommand(options: DemoOptions, words: readonly string[]
   if (validation) {
     const chance = 1 - 1 / classes.length;
     output.line(
-      `Validation, images by an artist it has never seen: top-1 error ${percent(validation.top1Error)} ` +
+      `Validation on images by an artist it has never seen: top-1 error ${percent(validation.top1Error)} ` +
         `(guessing: ${percent(chance)}), top-5 error ${percent(validation.top5Error)}.`,
     );
   }
@@ -107,7 +107,7 @@ export async function demoCommand(options: DemoOptions, words: readonly string[]
     output.line(`  ${name}: ${predicted} (${percent(probability)}), ${verdict}`);
   }
   output.line();
-  output.line(`The run is in ${path}; look at ${report}.`);
+  output.line(`The run is in ${path}; see ${report}.`);
   output.line('Try next:');
   for (const words of [
     ['evaluate', '--run', path, '--data', 'emoji', '--views', '10'],

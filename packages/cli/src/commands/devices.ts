@@ -23,7 +23,7 @@ export async function devicesCommand(options: Omit<TuneCommandOptions, 'tune'>, 
   const cache = openTuningCache(output.line);
   const all = await listAdapters();
   const adapters = options.adapters === undefined ? all : chooseAdapters(all, options.adapters);
-  // Opening says what to install where there is nothing to open.
+  // If there is no adapter, the error says what to install.
   if (adapters.length === 0) (await openGpu()).dispose();
   const devices = [];
   for (const adapter of adapters) {

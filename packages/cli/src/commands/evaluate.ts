@@ -173,7 +173,7 @@ async function runPaths(text: string): Promise<string[]> {
   if (text.includes(',') && (await RunDirectory.exists(text).catch(() => false))) return [text];
   const paths = text.split(',').map((path) => path.trim());
   if (paths.includes(''))
-    throw new ConfigError(`--run ${text}: there is nothing between two commas, or after the last`);
+    throw new ConfigError(`--run ${text}: a directory is missing between two commas, or after the last one`);
   return paths;
 }
 

@@ -18,7 +18,7 @@ export interface FeaturesOptions extends AdapterOptions, NetworkChoice {
   readonly split?: 'train' | 'val';
 }
 
-/** Some images, and what is wrong with those that should be beside them. */
+/** Some images, and what is wrong with the missing ones. */
 interface ImagePart {
   readonly pixels: Uint8Array;
   readonly notes: readonly ImageNote[];
@@ -30,14 +30,16 @@ interface Problem {
   readonly error: string;
 }
 
-/** Where images come from: as many at a time as the network takes. */
+/** A source of images, which come in batches of the network's size. */
 interface ImageSource {
   readonly count: number;
   readonly labelled: boolean;
   parts(batch: number): AsyncIterable<ImagePart>;
 }
 
-/** Writes the activations of a layer for images, or a whole data set; names those that cannot be read; gives the exit code. */
+/**
+ * Writes the activations of a layer for images or a whole data set; lists images that cannot be read; returns the exit code.
+ */
 export async function featuresCommand(
   files: readonly string[],
   options: FeaturesOptions,
@@ -70,7 +72,7 @@ export async function featuresCommand(
     } finally {
       session.dispose();
     }
-    // Nothing to be written is no file: whoever waits for it must not take it for what was asked for.
+    // If there is nothing to write, there is no file: a program that waits for it must not take an empty one for the result.
     if (file.shape[0] !== 0) await file.finish();
   } finally {
     await file.discard();
@@ -105,10 +107,10 @@ async function sourceOf(
     if (wantsData) throw new ConfigError('images and --data or --split: give one of them');
     return fromFiles(files, network);
   }
-  if (!wantsData) throw new ConfigError('there is nothing to compute features of: give image files, --data or --split');
+  if (!wantsData) throw new ConfigError('there are no images: give image files, --data or --split');
   if (data === undefined && weights !== undefined)
     throw new ConfigError('--data is missing: published weights come without images');
-  // Those that cannot be read are named, and the others are written.
+  // Images that cannot be read are listed, and the others are written.
   const dataset = await openImagesForRun(network.config, data, { checked: 'none', output });
   sayRemarks([dataset], output);
   return fromSplit(dataset, split === 'train' ? dataset.train : dataset.validation);
@@ -145,7 +147,7 @@ function fromSplit({ classes }: Dataset, split: Split): ImageSource {
   };
 }
 
-/** Reads images of a split; one by one where not all of them can be read. */
+/** Reads images of a split; one by one if not all of them can be read. */
 async function readPart(
   split: Split,
   numbers: readonly number[],

@@ -22,7 +22,7 @@ interface Moment {
   readonly colourfulness: readonly number[];
 }
 
-/** Draws a network's first filters, and says how colourful its columns are and were; gives the exit code. */
+/** Draws a network's first filters, and prints how colourful its columns are and were; returns the exit code. */
 export async function filtersCommand(options: FiltersCommandOptions, output: Output): Promise<number> {
   const { to, perRow, scale, gap, contrast } = options;
   const draw = await drawerFor(to);
@@ -33,7 +33,7 @@ export async function filtersCommand(options: FiltersCommandOptions, output: Out
   const weight = firstFilters(description, weights);
   if (!weight) {
     throw new ConfigError(
-      `${network.path}: the first layer of ${description.name} has no filters that can be drawn: only those of a convolution or a dense layer can be`,
+      `${network.path}: the filters of the first layer of ${description.name} cannot be drawn: only those of a convolution or a dense layer can`,
     );
   }
   const { columns } = description;
@@ -44,31 +44,31 @@ export async function filtersCommand(options: FiltersCommandOptions, output: Out
   output.result({ to, filters: weight.shape, ...(colours && { colourfulness: colours }), history });
   output.line(`${to} shows the ${weight.shape[0]} filters of the first layer.`);
   if (colours) {
-    output.line(`Share of colour in their energy (noise: 67%): ${inWords(colours)}.`);
+    output.line(`Fraction of their energy in colour (noise: 67%): ${inWords(colours)}.`);
     for (const { step, colourfulness: then } of some(history)) output.line(`  step ${step}: ${inWords(then)}`);
   }
   return exitCode.success;
 }
 
-/** Dense layers and such have the filters of all columns in one. */
+/** Dense layers and the like have the filters of all columns in one block. */
 function columnsOf({ shape }: HostTensor, columns: number): number {
   return shape[0]! % columns === 0 ? columns : 1;
 }
 
 type Draw = (weight: HostTensor, options: FiltersOptions) => Promise<string | Uint8Array>;
 
-/** @throws ConfigError where the file's ending names no kind of image that is drawn */
+/** @throws ConfigError if the extension is not that of a supported image format */
 async function drawerFor(file: string): Promise<Draw> {
   const ending = extname(file).toLowerCase();
   if (ending !== '.png' && ending !== '.svg') {
-    throw new ConfigError(`--to ${file}: must end in .png or .svg, which says what is drawn`);
+    throw new ConfigError(`--to ${file}: must end in .png or .svg`);
   }
-  // Only now: what draws takes longer to load than everything else together.
+  // Imported only now: the drawing code takes longer to load than everything else together.
   const { filters, filtersSvg } = await import('@alex/report');
   return ending === '.png' ? filters : async (weight, options) => filtersSvg(weight, options);
 }
 
-/** What was noted with each evaluation; nothing of runs that began before it was. */
+/** The values recorded with each evaluation; none in runs that started before they were recorded. */
 export async function colourHistory(run: string): Promise<Moment[]> {
   const metrics = await (await RunDirectory.open(run)).readMetrics();
   return metrics.flatMap((line) => {

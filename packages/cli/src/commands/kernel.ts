@@ -25,7 +25,7 @@ export interface KernelCommandOptions extends AdapterOptions {
 
 const usualModel = 'paper';
 
-/** Shows a kernel of a network as an adapter runs it, or lists all where none is named; gives the exit code. */
+/** Shows a kernel of a network as an adapter runs it, or lists all if none is named; returns the exit code. */
 export async function kernelCommand(
   label: string | undefined,
   options: KernelCommandOptions,
@@ -70,7 +70,7 @@ function listKernels(programs: readonly RecordedProgram[], output: Output): Reco
   return Object.fromEntries(labels);
 }
 
-/** Every dispatch in its order, with the bytes of the tensors that it reads and of those that it writes. */
+/** Every dispatch in order, with the bytes of the tensors that it reads and of those that it writes. */
 function listBytes(programs: readonly RecordedProgram[], output: Output) {
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1).padStart(9);
   return Object.fromEntries(
@@ -114,7 +114,7 @@ async function showKernel(
   return { program: program.name, dispatches, choices, ...(roofline && { roofline }) };
 }
 
-/** The program that is asked about: a kernel of training, even where evaluation has one of that name. */
+/** The program that contains the kernel: training comes first, even if evaluation has a kernel of that name. */
 function programWith(programs: readonly RecordedProgram[], label: string, model: string): RecordedProgram {
   const having = programs.filter(({ dispatches }) => dispatches.some(belongsTo(label)));
   const found = having.find(({ name }) => name === 'train') ?? having[0];

@@ -18,20 +18,20 @@ export interface ReportOptions extends AdapterOptions {
   readonly data?: string;
   readonly checkpoint?: WhichWeights;
   readonly maxRejected?: number;
-  /** Evaluates the validation images for the report, by so many views of each. */
+  /** Evaluates the validation images for the report, with this many views of each. */
   readonly views?: number;
 }
 
-/** As many as figure 4 of the paper has. */
+/** The number in figure 4 of the paper. */
 const exampleCount = 8;
 
 /** Draws a run, finished or not, into one HTML file; returns the exit code. */
 export async function reportCommand(options: ReportOptions, output: Output): Promise<number> {
   const run = await RunDirectory.open(options.run);
   const hasLearnt = (await run.hasWeights()) || (await run.checkpoints.steps()).length > 0;
-  // What has learnt nothing yet has curves, perhaps, but nothing else to show.
+  // A run without trained weights may have curves, but nothing else to show.
   const shown = hasLearnt || options.checkpoint !== undefined ? await shownOf(run, options, output) : {};
-  // Only now: what draws takes longer to load than everything else together.
+  // Imported only now: the drawing code takes longer to load than everything else together.
   const { writeReport } = await import('../report/write-report.js');
   const report = await writeReport(run, shown);
   const { evaluations = [] } = shown;
@@ -76,14 +76,16 @@ async function shownOf(run: RunDirectory, options: ReportOptions, output: Output
   }
 }
 
-/** The images to predict. A report can do without them, unless somebody asked for what needs them. */
+/** The images to predict. A report can omit them, unless the user asked for something that needs them. */
 async function dataOf(run: RunDirectory, options: ReportOptions, output: Output): Promise<Dataset | undefined> {
   try {
     const { data, maxRejected } = options;
     return await openDataOfRun(run.config, data, { checked: 'validation', maxRejected, output });
   } catch (error) {
     if (options.data !== undefined || options.views !== undefined || !(error instanceof AlexError)) throw error;
-    output.line(`The report shows no predictions: ${error.message}. --data names the images where they are by now.`);
+    output.line(
+      `The report shows no predictions: ${error.message}. If the images have moved, give their new location as --data.`,
+    );
     return undefined;
   }
 }

@@ -33,29 +33,29 @@ export interface SimilarCommandOptions extends AdapterOptions, NetworkChoice {
   readonly to?: string;
 }
 
-/** The index that a command uses, and what it must be of. */
+/** The index that a command uses, and what it must have been built from. */
 interface IndexPlace {
   readonly path: string;
   readonly layer: string;
   readonly shape: readonly number[];
   readonly identity: Readonly<Record<string, string>>;
-  /** How the command was called, for a line that can be copied. */
+  /** The words of the command, for a line that can be copied. */
   readonly words: readonly string[];
 }
 
-/** Shows the training images most similar to images, and names those that cannot be read; gives the exit code. */
+/** Shows the training images most similar to images, and lists images that cannot be read; returns the exit code. */
 export async function similarCommand(
   files: readonly string[],
   options: SimilarCommandOptions,
   output: Output,
 ): Promise<number> {
   const { build = false, neighbours, to } = options;
-  if (files.length === 0 && !build) throw new ConfigError('give image files, or --build, which makes the index');
+  if (files.length === 0 && !build) throw new ConfigError('give image files, or --build to build the index');
   if (files.length === 0 && to !== undefined)
-    throw new ConfigError('--to draws images beside those found: give image files');
+    throw new ConfigError('--to draws images with their similar images: give image files');
   const { network, dataset, place } = await prepared(options, output);
   const { usable, pixels, problems } = await decodeFiles(files, network);
-  // Empty at first: a place that cannot be written is found out before the work.
+  // Empty at first, so that a path that cannot be written is found before the work.
   if (to !== undefined) await writeResult(to, '');
   const builds = build && !(await isThere(place, output));
   let index = builds ? undefined : await openIndex(place);
@@ -114,7 +114,7 @@ export async function similarCommand(
   return problems.size === 0 ? exitCode.success : exitCode.failure;
 }
 
-/** Everything that can be wrong is found here, before any adapter is opened. */
+/** Finds all user errors before any adapter is opened. */
 async function prepared(options: SimilarCommandOptions, output: Output) {
   const given = await givenNetwork(options, output);
   const { model, data } = given.config;
@@ -125,7 +125,7 @@ async function prepared(options: SimilarCommandOptions, output: Output) {
     throw new ConfigError('--data is missing: published weights come without images');
   }
   if (weights !== undefined && index === undefined) {
-    throw new ConfigError('--index is missing: say where the index of published weights lies');
+    throw new ConfigError('--index is missing: give the file for the index of published weights');
   }
   const { data: source, maxRejected } = options;
   const dataset = await openImagesForRun(given.config, source, { maxRejected, output });
@@ -143,13 +143,13 @@ async function prepared(options: SimilarCommandOptions, output: Output) {
   return { network, dataset, place };
 }
 
-/** @throws ConfigError where there is none, or it is of something else */
+/** @throws ConfigError if there is none, or it was built from something else */
 async function openIndex({ path, identity, words }: IndexPlace): Promise<FeatureIndex> {
   const there = await stat(path).catch(() => undefined);
   if (!there) {
     const { alexnetCommand } = await import('../invocation.js');
     throw new ConfigError(
-      `${path}: there is no index yet; build it once by \`${alexnetCommand(['similar', ...words, '--build'])}\``,
+      `${path}: there is no index yet; build it once with \`${alexnetCommand(['similar', ...words, '--build'])}\``,
     );
   }
   const index = await FeatureIndex.open(path);
@@ -162,7 +162,7 @@ async function openIndex({ path, identity, words }: IndexPlace): Promise<Feature
   }
 }
 
-/** Whether what is to be built is there already; says why not, where there is another. */
+/** Whether the index already exists; if there is another one, prints why it does not fit. */
 async function isThere({ path, identity }: IndexPlace, output: Output): Promise<boolean> {
   let index: FeatureIndex;
   try {
@@ -174,13 +174,11 @@ async function isThere({ path, identity }: IndexPlace, output: Output): Promise<
   }
   const change = indexChange(index.description, identity);
   await index.close();
-  output.line(
-    change === undefined ? `${path} is there already.` : `${path} is the index of ${change}: it is built again.`,
-  );
+  output.line(change === undefined ? `${path} already exists.` : `${path} is the index of ${change}; it is rebuilt.`);
   return change === undefined;
 }
 
-/** Builds the index; gives the exit code where a signal stopped it. */
+/** Builds the index; returns the exit code if a signal stopped it. */
 async function built(
   { network, augmenter }: TrainedSession,
   dataset: Dataset,
@@ -193,7 +191,7 @@ async function built(
   output.line(
     `Building the index of ${layer} for ${count} training images: ${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: 1 })} MB, ${path}.`,
   );
-  const interruption = new Interruption(() => output.line('Stopping; what is finished is kept.'));
+  const interruption = new Interruption(() => output.line('Stopping; finished rows are kept.'));
   try {
     const say = sayNowAndThen(output);
     let begun = false;
@@ -201,13 +199,13 @@ async function built(
       ...{ network, augmenter, path, split: train, layer, identity, signal: interruption.signal },
       onProgress(done, of) {
         if (!begun && done > 0)
-          output.line(`Continuing after the ${done.toLocaleString('en-US')} images that are in it.`);
+          output.line(`Continuing after the ${done.toLocaleString('en-US')} images that it already contains.`);
         begun = true;
         say(done, of);
       },
     });
     if (finished) return undefined;
-    output.line('Stopped. The same command continues where it was.');
+    output.line('Stopped. The same command continues from here.');
     return interruption.code;
   } finally {
     interruption.dispose();
@@ -229,7 +227,7 @@ async function drawing(
       ...{ width, height, channels: channels === 1 ? (1 as const) : (3 as const) },
     },
   }));
-  // Only now: what draws takes longer to load than everything else together.
+  // Imported only now: the drawing code takes longer to load than everything else together.
   const { neighbours } = await import('@alex/report');
   return neighbours(drawable(images, found));
 }

@@ -17,9 +17,9 @@ import { checkPlace } from '../write-result.js';
 import { refuseExisting, runTraining, sayHowToResume, type TrainingPlan, trainingResult } from './training.js';
 
 /**
- * Trains a new run or, with `resume`, continues one; gives the exit code.
+ * Trains a new run or, with `resume`, continues one; returns the exit code.
  *
- * @param words the command as it was given, to be noted with the run
+ * @param words the command as given, which is recorded with the run
  */
 export function trainCommand(options: TrainOptions, words: readonly string[], output: Output): Promise<number> {
   return withTeam(options, output, async (own, team, log) => {

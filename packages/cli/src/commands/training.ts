@@ -172,7 +172,7 @@ async function coloursOf(network: Network): Promise<Record<string, number> | und
   return colourMetrics((await network.parameters([path]))[path]!, description.columns);
 }
 
-/** Serves the page, and says where; nothing where it cannot be served. */
+/** Serves the page and prints its address; returns undefined if it cannot be served. */
 async function openDashboard({
   run,
   session,

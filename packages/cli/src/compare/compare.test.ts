@@ -31,17 +31,13 @@ beforeAll(async () => {
 const compare = (...args: string[]) => runCommand(['compare', ...args], { directory });
 
 describe('compare', () => {
-  it('puts figures, errors at the same epochs, and differences beside each other', async () => {
+  it('prints figures, errors at the same epochs, and differences', async () => {
     const { code, stdout, stderr } = await compare('runs/a', 'runs/b');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const lines = stdout.split('\n').map((line) => line.trim().split(/\s{2,}/));
     const row = (name: string) => lines.find(([first]) => first === name);
     expect(row('run')).toEqual(['run', 'a', 'b']);
-    expect(row('how far it came')).toEqual([
-      'how far it came',
-      'finished: 4 steps, 2 epochs',
-      'finished: 8 steps, 4 epochs',
-    ]);
+    expect(row('progress')).toEqual(['progress', 'finished: 4 steps, 2 epochs', 'finished: 8 steps, 4 epochs']);
     // The best of a is 1/4, of b 1/8, of a hundred images each.
     expect(row('best top-1 error')).toEqual(['best top-1 error', '25.0% ± 4.3', '12.5% ± 3.3']);
     expect(row('last training loss')).toEqual(['last training loss', '0.500', '0.250']);
@@ -55,7 +51,7 @@ describe('compare', () => {
     expect(stdout).not.toMatch(/recipe\.(batch|seed|momentum)|data\./);
   });
 
-  it('gives the same to programs', async () => {
+  it('returns the same to programs', async () => {
     const { code, stdout } = await compare('runs/a', 'runs/b', '--json');
     expect(code).toBe(0);
     const { runs, differences } = JSON.parse(stdout);
@@ -73,18 +69,18 @@ describe('compare', () => {
     ]);
   });
 
-  it('warns of what cannot be compared', async () => {
+  it('warns if runs cannot be compared', async () => {
     const { code, stdout } = await compare('runs/a', 'other/a', 'new');
     expect(code).toBe(0);
-    expect(stdout).toContain('They were validated on different images: their errors are not of the same thing.');
-    expect(stdout).toContain('They tell apart different numbers of classes.');
+    expect(stdout).toContain('They were validated on different images, so their errors cannot be compared directly.');
+    expect(stdout).toContain('They have different numbers of classes.');
     expect(stdout).toContain('other/a: unfinished: 1 of 4 steps, 0.5 epochs.');
     expect(stdout).toContain('new: no steps yet, of 4.');
     expect(stdout).not.toContain('at the same epochs');
     expect(stdout).toMatch(/run +runs\/a +other\/a +new\n/);
   });
 
-  it('draws the curves into one file, over what was asked for', async () => {
+  it('draws the curves into one file, over the requested axis', async () => {
     const { code, stdout } = await compare('runs/a', 'runs/b', '--by', 'time', '--to', 'c.html');
     expect(code).toBe(0);
     expect(stdout).toContain('The curves are in c.html.');
@@ -95,14 +91,14 @@ describe('compare', () => {
     expect(Buffer.byteLength(html)).toBeLessThan(1e6);
   });
 
-  it('takes one run, and one that has learnt nothing', async () => {
+  it('accepts a single run, and one without any step', async () => {
     const { code, stdout } = await compare('new', '--to', 'one.html');
     expect(code).toBe(0);
-    expect(stdout).not.toContain('In what they differ');
+    expect(stdout).not.toContain('Differences');
     expect(await readFile(join(directory, 'one.html'), 'utf8')).toContain('There are no steps yet.');
   });
 
-  it('refuses wrong use before it reads anything', async () => {
+  it('refuses wrong use before it reads any run', async () => {
     expect(await compare('runs/a', './runs/a')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('is given twice'),
@@ -120,13 +116,13 @@ describe('compare', () => {
   });
 });
 
-it('names runs by as few of the last parts of their paths as tell them apart', () => {
+it('names runs by the last parts of their paths, as few as needed', () => {
   expect(namesOf(['runs/a', './runs/b/'])).toEqual(['a', 'b']);
   expect(namesOf(['x/runs/a', 'y/runs/a', 'b'])).toEqual(['x/runs/a', 'y/runs/a', 'b']);
   expect(namesOf(['.', '..'])).toEqual(['.', '..']);
 });
 
-it('cuts long values after where they begin to differ', () => {
+it('truncates long values after the first difference', () => {
   const [a, b] = [`${'same '.repeat(40)}left`, `${'same '.repeat(40)}right`];
   expect(valueInWords(a, [a, b])).toMatch(/^….*same left$/);
   expect(valueInWords(b, [a, b])).toMatch(/right$/);

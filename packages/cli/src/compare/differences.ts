@@ -1,13 +1,13 @@
 import type { RunRecord } from '../report/run-record.js';
 
-/** A setting in which runs differ: what each has, in the order of the runs; undefined where one has it not. */
+/** A setting in which runs differ: the value of each run, in their order; undefined for a run without it. */
 export interface Difference {
-  /** Dotted, as in `config.json`; `trained by` and the like where that is not from there. */
+  /** Dotted, as in `config.json`; or `trained by` and the like, for facts from elsewhere. */
   readonly setting: string;
   readonly values: readonly unknown[];
 }
 
-/** Everything in which runs differ: network, data, images, recipe, and what trained them. */
+/** Everything in which runs differ: network, data, images, recipe, and provenance. */
 export function differencesBetween(records: readonly RunRecord[]): Difference[] {
   const settings = records.map(settingsOf);
   const names = [...new Set(settings.flatMap((each) => [...each.keys()]))];
@@ -25,7 +25,7 @@ function settingsOf({ config, stretches }: RunRecord): Map<string, unknown> {
   const { meanImage, ...otherImages } = images;
   add(settings, 'data', data);
   add(settings, 'images', { ...otherImages, subtracts: meanImage === undefined ? 'mean colour' : 'mean image' });
-  // What follows from the version that began the run is said, as somebody would who writes it down.
+  // Settings that follow from the version that started the run are filled in, as if they had been written down.
   add(settings, 'recipe', { precision: 'float32', microBatch: recipe.batch, ...recipe });
   if (stretches.length > 0) {
     const list = (of: (stretch: RunRecord['stretches'][number]) => readonly string[]) => [
@@ -57,17 +57,17 @@ function settingsOf({ config, stretches }: RunRecord): Map<string, unknown> {
   return settings;
 }
 
-/** Objects field by field; lists, which are one thing each, whole. */
+/** Objects field by field; lists as a whole. */
 function add(settings: Map<string, unknown>, name: string, value: unknown): void {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     for (const [field, inner] of Object.entries(value)) add(settings, `${name}.${field}`, inner);
   } else if (value !== undefined) settings.set(name, value);
 }
 
-/** Longer values hide what they differ in. */
+/** In longer values, the difference is hard to see. */
 const longest = 72;
 
-/** A value as a table shows it; long ones are cut after where they begin to differ from the others. */
+/** A value for a table; long ones are truncated after the first difference from the others. */
 export function valueInWords(value: unknown, others: readonly unknown[]): string {
   if (value === undefined) return '—';
   const text = textOf(value);

@@ -8,11 +8,11 @@ import { type Difference, valueInWords } from './differences.js';
 
 /** A run as a comparison shows it. */
 export interface ComparedRecord extends RunRecord {
-  /** The shortest that tells it from the others. */
+  /** The shortest name that distinguishes it from the others. */
   readonly name: string;
 }
 
-/** Names runs by the last parts of their paths, as few as tell them apart. */
+/** Names runs by the last parts of their paths, as few as are needed to distinguish them. */
 export function namesOf(paths: readonly string[]): string[] {
   const parts = paths.map((path) => path.split(/[\\/]/).filter((part) => part !== '' && part !== '.'));
   for (let kept = 1; kept <= Math.max(...parts.map(({ length }) => length)); kept++) {
@@ -22,7 +22,7 @@ export function namesOf(paths: readonly string[]): string[] {
   return [...paths];
 }
 
-/** The figures of each run that a program wants, and a table shows. */
+/** The figures of each run, for programs and for the table. */
 export function figuresOf(record: ComparedRecord) {
   const { path, config, summary } = record;
   const { model, data, recipe } = config;
@@ -51,7 +51,7 @@ function errorsOf({ step, epoch, loss, top1Error, top5Error }: Metrics | NonNull
 
 const count = (value: number) => value.toLocaleString('en-US');
 
-/** A row a figure, a column a run. */
+/** One row per figure, one column per run. */
 export function figuresTable(records: readonly ComparedRecord[]): ReportTable {
   const figures = records.map((record) => ({
     ...figuresOf(record),
@@ -69,7 +69,7 @@ export function figuresTable(records: readonly ComparedRecord[]): ReportTable {
       row('network', ({ network }) => network),
       row('parameters', ({ parameters }) => count(parameters)),
       row('data', ({ data }) => data),
-      row('how far it came', ({ status }) => status),
+      row('progress', ({ status }) => status),
       row(
         'best top-1 error',
         ({ best, images }) => best && percent(best.top1Error) + deviation(best.top1Error, images),
@@ -84,19 +84,19 @@ export function figuresTable(records: readonly ComparedRecord[]): ReportTable {
       ),
       row('time in steps', ({ secondsInSteps }) => (secondsInSteps > 0 ? duration(secondsInSteps) : undefined)),
     ],
-    note: 'Errors are of validation images, one view each; ± one standard error, as so many images leave it.',
+    note: 'Errors are on validation images, one view each; ± one standard error, which depends on the number of images.',
   };
 }
 
-/** What the number of images leaves uncertain of an error, in points. */
+/** The standard error of an error, given the number of images, in percentage points. */
 function deviation(error: number, images: number | undefined): string {
   return images === undefined ? '' : ` ± ${(100 * Math.sqrt((error * (1 - error)) / images)).toFixed(1)}`;
 }
 
-/** So many rows show how curves lie to each other. */
+/** Enough rows to compare curves. */
 const mostRows = 8;
 
-/** Errors at epochs that all runs came to; nothing where one was never evaluated. */
+/** Errors at epochs that all runs have reached; none if one was never evaluated. */
 export function sameEpochsTable(records: readonly ComparedRecord[]): ReportTable | undefined {
   const evaluations = records.map(({ metrics }) =>
     metrics.filter(({ split }) => split === 'val').sort((a, b) => a.epoch - b.epoch),
@@ -104,7 +104,7 @@ export function sameEpochsTable(records: readonly ComparedRecord[]): ReportTable
   if (records.length < 2 || evaluations.some(({ length }) => length === 0)) return undefined;
   const end = Math.min(...evaluations.map((lines) => lines.at(-1)!.epoch));
   const begin = Math.max(...evaluations.map(([first]) => first!.epoch));
-  // The run that was evaluated most seldom decides where.
+  // The run with the fewest evaluations determines the epochs.
   const [fewest] = evaluations
     .map((lines) => lines.map(({ epoch }) => epoch).filter((epoch) => epoch >= begin && epoch <= end))
     .sort((a, b) => a.length - b.length);
@@ -120,28 +120,28 @@ export function sameEpochsTable(records: readonly ComparedRecord[]): ReportTable
       ...evaluations.map((lines) => percent(lines.findLast((line) => line.epoch <= epoch)!.top1Error)),
     ]),
     numbersFrom: 1,
-    note: 'Of each run the last evaluation up to there.',
+    note: 'For each run, the last evaluation up to that epoch.',
   };
 }
 
-/** A row a setting, a column a run. */
+/** One row per setting, one column per run. */
 export function differencesTable(
   records: readonly ComparedRecord[],
   differences: readonly Difference[],
 ): ReportTable | undefined {
   if (records.length < 2) return undefined;
   return {
-    caption: 'In what they differ',
+    caption: 'Differences',
     columns: ['setting', ...records.map(({ name }) => name)],
     rows:
       differences.length === 0
-        ? [['nothing that was noted', ...records.map(() => '')]]
+        ? [['none that was recorded', ...records.map(() => '')]]
         : differences.map(({ setting, values }) => [setting, ...values.map((value) => valueInWords(value, values))]),
     note: 'Settings by their names in config.json. All others are the same.',
   };
 }
 
-/** What is to be known before figures are compared. */
+/** Remarks for comparing the figures. */
 export function cautions(records: readonly ComparedRecord[]): string[] {
   const of = (value: (record: ComparedRecord) => unknown) =>
     new Set(records.map((record) => JSON.stringify(value(record)))).size > 1;
@@ -150,8 +150,8 @@ export function cautions(records: readonly ComparedRecord[]): string[] {
     ? of(({ config }) => config.data.fingerprint?.validation.hash)
     : of(({ config }) => [config.data.name, config.data.source]);
   return [
-    ...(others ? ['They were validated on different images: their errors are not of the same thing.'] : []),
-    ...(of(({ config }) => config.data.classes.length) ? ['They tell apart different numbers of classes.'] : []),
+    ...(others ? ['They were validated on different images, so their errors cannot be compared directly.'] : []),
+    ...(of(({ config }) => config.data.classes.length) ? ['They have different numbers of classes.'] : []),
     ...records.flatMap((record) => {
       const status = statusOf(record);
       return status.kind === 'finished' ? [] : [`${record.name}: ${status.text}.`];

@@ -6,7 +6,7 @@ import { InvalidArgumentError } from 'commander';
 export interface DashboardAddress {
   /** Only this machine can reach `127.0.0.1`. */
   readonly host: string;
-  /** Default: the port that the run's page had before, else one that the system chooses. */
+  /** Default: the previous port of the run's page, otherwise one that the system chooses. */
   readonly port?: number | undefined;
 }
 

@@ -26,7 +26,7 @@ const training = (run: string, steps: number, ...more: string[]) =>
 /** The address of the page that a training prints. */
 const addressOf = async (running: RunningCommand) => (await untilSaid(running, /Dashboard: (http:\S+)\n/))[1]!;
 
-it('shows a training, is found again by its page when the run resumes, and changes nothing', async () => {
+it('shows a training run, is found again by its page when the run resumes, and does not affect the run', async () => {
   const run = join(directory, 'run');
   const first = startCommand(training(run, 1_000_000, '--dashboard'));
   const url = await addressOf(first);
@@ -49,7 +49,7 @@ it('shows a training, is found again by its page when the run resumes, and chang
   const { url: filters, colourfulness = [] } = (await page.next('filters')) as DashboardEvents['filters'];
   // The base64 of a PNG file's signature.
   expect(filters).toMatch(/^data:image\/png;base64,iVBORw0KGgo/);
-  // Two columns that have hardly learnt: noise.
+  // Two columns that are hardly trained: noise.
   expect(colourfulness.map((share) => Math.abs(share - 2 / 3) < 0.1)).toEqual([true, true]);
   expect(((await page.next('memory')) as DashboardEvents['memory']).liveBytes).toBeGreaterThan(0);
   // The events before and after the connection are together all lines of the metrics.

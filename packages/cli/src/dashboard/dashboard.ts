@@ -35,8 +35,8 @@ export interface DashboardOptions {
 }
 
 /**
- * Shows a training on a local page while it runs. It has no overhead while no page is open; for an open one the network is
- * looked into every few seconds, between two steps.
+ * Shows a training run on a local page while it runs. It has no overhead while no page is open. For an open page, filters
+ * and predictions are computed every few seconds, between two steps.
  */
 export class Dashboard {
   readonly #options: DashboardOptions;
@@ -98,7 +98,7 @@ export class Dashboard {
     return this.#server.url;
   }
 
-  /** Records an event of the training. */
+  /** Records an event of the training run. */
   show(event: TrainingEvent): void {
     switch (event.kind) {
       case 'start':

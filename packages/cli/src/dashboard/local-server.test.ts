@@ -153,7 +153,7 @@ describe('at an address that others can reach', () => {
     return server;
   };
 
-  it('lets nobody in without the token of its URL, which a cookie then replaces', async () => {
+  it('requires the token of its URL, which a cookie then replaces', async () => {
     const { port, url, token } = await everywhere();
     expect(url).toBe(`http://${new URL(url).hostname}:${port}/?token=${token}`);
     expect(token).toMatch(/^[\w-]{24}$/);

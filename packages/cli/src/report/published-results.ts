@@ -2,7 +2,7 @@ import type { ReportTable } from '@alex/report';
 import { percent } from '../output.js';
 import { isIlsvrc, type RunRecord } from './run-record.js';
 
-/** An evaluation of the network, beside those that were made while it learnt. */
+/** An evaluation of the network, besides those made during training. */
 export interface Evaluation {
   readonly views: number;
   readonly top1Error: number;
@@ -38,7 +38,7 @@ const cifarNets: Readonly<Record<string, string>> = {
   'cifar-11pct': '11%',
 };
 
-/** What others measured of the same network: images and views, then top-1 and top-5 error. */
+/** Published measurements of the same network: images and views, then top-1 and top-5 error. */
 const sameNetwork: Readonly<Record<string, readonly (readonly [where: string, top1: string, top5: string])[]>> = {
   paper: [
     ['the paper: ILSVRC-2012 validation, ten views', '40.7%', '18.2%'],
@@ -60,7 +60,10 @@ const sameNetwork: Readonly<Record<string, readonly (readonly [where: string, to
   torchvision: [['torchvision, IMAGENET1K_V1: ILSVRC-2012 validation, one view', '43.5%', '20.9%']],
 };
 
-/** A run's errors beside published ones, in the form of the paper's tables 1 and 2; of CIFAR's nets beside cuda-convnet's. */
+/**
+ * A run's errors compared with published ones, in the form of the paper's tables 1 and 2; for CIFAR's nets, compared with
+ * cuda-convnet's.
+ */
 export function publishedResults(record: RunRecord, evaluations: readonly Evaluation[]): ReportTable[] {
   const { variant } = record.config.model;
   const own = ownErrors(record, evaluations);
@@ -76,7 +79,7 @@ export function publishedResults(record: RunRecord, evaluations: readonly Evalua
       caption: 'In the form of table 2: ILSVRC-2012',
       columns: ['model', 'top-1, validation', 'top-5, validation', 'top-5, test'],
       ...beside(table2, own, ({ top1, top5 }) => [top1, top5, '—']),
-      note: `${noteOn(record, 2012)} An asterisk: pre-trained on all of ImageNet 2011. The paper's rows are of ten views.`,
+      note: `${noteOn(record, 2012)} An asterisk: pre-trained on all of ImageNet 2011. The paper's rows use ten views.`,
     },
     ...besideSameNetwork(variant, own),
   ];
@@ -88,7 +91,7 @@ interface OwnErrors {
   readonly top5: string;
 }
 
-/** The last evaluation while it learnt, the best one where that is another, and those that were made for the report. */
+/** The last evaluation during training, the best one if that is another, and those made for the report. */
 function ownErrors({ config, summary }: RunRecord, evaluations: readonly Evaluation[]): OwnErrors[] {
   const { variant } = config.model;
   const { best, lastEvaluation } = summary;
@@ -136,7 +139,7 @@ function besideCifarNets({ config }: RunRecord, own: readonly OwnErrors[]): Repo
     ...beside(published, own, ({ top1 }) => [top1]),
     note:
       (isCifar ? '' : `${otherImages(config)} `) +
-      'Those of 13% and 11% were tested by ten views, and learnt by schedules of which the recipes tell.',
+      'Those of 13% and 11% were tested with ten views; the recipes contain their schedules.',
   };
 }
 
@@ -160,9 +163,9 @@ function noteOn({ config }: RunRecord, year: 2010 | 2012): string {
   const { fingerprint } = config.data;
   if (!isIlsvrc(config, year)) return otherImages(config);
   const images = fingerprint ? `${fingerprint.validation.images.toLocaleString('en-US')} ` : '';
-  return `The run's row is of the ${images}validation images of ILSVRC-${year}.`;
+  return `The run's row is for the ${images}validation images of ILSVRC-${year}.`;
 }
 
 function otherImages({ data }: RunRecord['config']): string {
-  return `The run saw other images (${data.name}, ${data.classes.length} classes): its row has the table's form, but cannot be compared with the others.`;
+  return `The run used other images (${data.name}, ${data.classes.length} classes): its row has the form of the table, but cannot be compared with the others.`;
 }

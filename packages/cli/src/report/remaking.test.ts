@@ -7,7 +7,7 @@ import { writeImages } from '../testing/images.js';
 
 const directory = temporaryFolder();
 
-/** Every command of the part of a report that says how the run is made again. */
+/** The commands in a report that reproduce the run. */
 function commandsIn(html: string): string[][] {
   const [, section] = html.split('<section id="again"');
   const blocks = [...section!.matchAll(/<pre><code>([\s\S]*?)<\/code><\/pre>/g)].map(([, text]) => text!);
@@ -42,7 +42,7 @@ beforeAll(async () => {
 });
 
 describe('a report of a trained run', () => {
-  it('shows the errors by ten views that it measured, filters and predictions', () => {
+  it('shows the measured errors with ten views, filters and predictions', () => {
     expect(evaluations).toMatchObject([{ views: 10, images: 3, top1Error: expect.any(Number) }]);
     const [{ top1Error }] = evaluations as [{ top1Error: number }];
     expect(html).toContain(`<th scope="row">this run (small), 10 views</th><td>${(100 * top1Error).toFixed(1)}%</td>`);
@@ -85,13 +85,13 @@ describe('a report of a trained run', () => {
   });
 });
 
-it('a run whose images are gone has a report without predictions, unless they are asked for', async () => {
+it('a run whose images are missing has a report without predictions, unless they are requested', async () => {
   await rename(join(directory, 'images'), join(directory, 'moved'));
   try {
     const { code, stdout } = await runCommand(['report', '--run', 'runs/mine'], { directory });
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /The report shows no predictions: .*images.* --data names the images where they are by now\./,
+      /The report shows no predictions: .*images.* If the images have moved, give their new location as --data\./,
     );
     const report = await readFile(join(directory, 'runs/mine/report.html'), 'utf8');
     expect(report).toContain('<section id="filters"');

@@ -6,7 +6,7 @@ import { alexnetCommand } from '../invocation.js';
 import { tuningsOfRun } from '../tuning.js';
 import type { RunRecord } from './run-record.js';
 
-/** Every command that makes a run again, and looks at it. */
+/** The commands that reproduce a run, and evaluate it. */
 export async function remakingOf({ path, config, stretches }: RunRecord): Promise<RemakingStep[]> {
   const again = `${path}-again`;
   const prepared = await preparation(config.data.source);
@@ -23,11 +23,11 @@ export async function remakingOf({ path, config, stretches }: RunRecord): Promis
         ]
       : []),
     {
-      what: 'From its own configuration: the same images in the same order, crops, initial weights and dropout; on the same adapter and driver the same bits:',
+      what: 'From its configuration, with the same images in the same order, crops, initial weights and dropout; on the same adapter and driver, the result has the same bits:',
       lines: [...(await copies(path, again)), alexnetCommand(['train', '--run', again, '--resume'])],
     },
     {
-      what: 'Its errors, by one view and by ten as in the paper, and this report:',
+      what: 'Its errors, with one view and with ten as in the paper, and this report:',
       lines: [
         alexnetCommand(['evaluate', '--run', path]),
         alexnetCommand(['evaluate', '--run', path, '--views', '10']),
@@ -52,7 +52,7 @@ async function copies(path: string, again: string): Promise<string[]> {
     : [line('mkdir', '-p', again), line('cp', ...files, again)];
 }
 
-/** How prepared data were made; nothing where the folder is not there any more, or was not prepared. */
+/** How prepared data were made; undefined if the folder no longer exists, or was not prepared. */
 async function preparation(source: string): Promise<RemakingStep | undefined> {
   try {
     const { source: origin, preprocessing } = JSON.parse(await readFile(join(source, 'dataset.json'), 'utf8'));
@@ -66,7 +66,7 @@ async function preparation(source: string): Promise<RemakingStep | undefined> {
   }
 }
 
-/** Longer texts and lists within it are mean images in figures, and names of classes: their length is told instead. */
+/** Longer texts and lists are mean images and names of classes: only their length is shown. */
 const longest = { text: 2000, list: 60 };
 
 function configText(config: RunConfig): string {

@@ -9,7 +9,7 @@ import { writeReport } from './write-report.js';
 const directory = temporaryFolder();
 let number = 0;
 
-/** A run's report, and the text of it as a person reads it. */
+/** A run's report, and its text as a reader sees it. */
 async function report(run: WrittenRun, more?: (written: RunDirectory) => void | Promise<void>) {
   const path = join(directory, `run-${++number}`);
   const written = await writeRun(path, run);
@@ -44,7 +44,7 @@ describe('a report of a run that', () => {
     expect(text).toContain('0 to 4 0 alpha 0.26 0.25 0.4 0 to 4 1 beta 0.27 0.25 0.4');
   });
 
-  it('was stopped, killed, or has not begun says how far it came', async () => {
+  it('was stopped, killed, or has not started shows its progress', async () => {
     const stopped = await report({ recipe: { steps: 9 }, hasFinished: false }, (run) =>
       run.beginStretch(originOf(0)).end({ step: 4, outcome: 'stopped' }),
     );
@@ -54,19 +54,19 @@ describe('a report of a run that', () => {
       (run) => void run.beginStretch(originOf(0)),
     );
     expect(killed.status).toBe('unfinished: 4 of 9 steps, 2 epochs');
-    expect(killed.text).toContain('not noted: killed, or still at work');
+    expect(killed.text).toContain('not recorded: killed, or still running');
     expect((await report({ metrics: [], hasFinished: false })).status).toBe('no steps yet, of 4');
     // A run that had finished was made longer.
     expect((await report({ recipe: { steps: 9 } })).status).toBe('unfinished: 4 of 9 steps, 2 epochs');
   });
 
-  it('diverged names step and layer; one that went back says so', async () => {
+  it('diverged names step and layer; one that was rolled back says so', async () => {
     const divergence = { step: 5, loss: 'NaN', goodStep: 2, began: 'conv2' };
     const diverged = await report({ recipe: { steps: 9 }, hasFinished: false, divergence }, (run) =>
       run.beginStretch(originOf(0)).end({ step: 4, outcome: 'failed', reason: 'the loss became NaN' }),
     );
     expect(diverged.status).toBe('diverged at step 5: 4 of 9 steps, 2 epochs');
-    expect(diverged.text).toContain('The loss became NaN at step 5; it began in conv2.');
+    expect(diverged.text).toContain('The loss became NaN at step 5; it started in conv2.');
     expect(diverged.text).toContain('failed: the loss became NaN');
     const { text, status } = await report({ metrics: metricsOf(6), recipe: { steps: 6 }, divergence }, (run) => {
       const provenance = run.beginStretch(originOf(0));
@@ -74,7 +74,7 @@ describe('a report of a run that', () => {
       provenance.end({ step: 6, outcome: 'finished' });
     });
     expect(status).toBe('finished: 6 steps, 3 epochs');
-    expect(text).toContain('it began in conv2; the run went on from an earlier step.');
+    expect(text).toContain('it started in conv2; the run continued from an earlier step.');
     expect(text).toContain('Overcome: the loss became NaN at step 5. Continuing from step 2.');
   });
 
@@ -86,7 +86,7 @@ describe('a report of a run that', () => {
     expect(text).toContain('failed: no space is left on the disk');
   });
 
-  it('was resumed and changed by hand lists its stretches, and the commands of each', async () => {
+  it('was resumed and changed by hand lists its processes, and the commands of each', async () => {
     const change = { step: 2, learningRate: { before: 0.01, after: 0.001 }, rateFactor: 0.1 };
     const { html, text } = await report({ recipe: { changes: [change] } }, (run) => {
       run.beginStretch(originOf(0)).end({ step: 2, outcome: 'stopped' });
@@ -101,7 +101,7 @@ describe('a report of a run that', () => {
     expect(html).toContain('train --run &#39;it&#39;\\&#39;&#39;s mine&#39; --resume --learning-rate 0.001');
   });
 
-  it('was fine-tuned, in mixed precision, from small batches, tells all three', async () => {
+  it('was fine-tuned, in mixed precision, with micro-batches, says all three', async () => {
     const { text } = await report({
       recipe: {
         startsFrom: { weights: '/runs/other', replaces: ['fc6'] },
@@ -112,12 +112,12 @@ describe('a report of a run that', () => {
     });
     expect(text).toContain('Fine-tuned: starts from the weights of /runs/other; reinitialized: fc6.');
     expect(text).toContain('Kept as they were, bit for bit: conv1.');
-    expect(text).toContain('Learnt in mixed precision: activations and weights in 16 bits.');
-    expect(text).toContain('Each step of 10 images is made of batches of 5.');
+    expect(text).toContain('Trained in mixed precision: activations and weights in 16 bits.');
+    expect(text).toContain('Each step of 10 images consists of batches of 5.');
     expect(text).toContain('conv1: rate times 0; *.bias: rate times 2');
   });
 
-  it('was trained on two adapters names them: by columns, in memory, in the stretch', async () => {
+  it('was trained on two adapters names them: for columns, memory and the process', async () => {
     const adapters = ['left', 'right'].map((name) => ({ ...originOf(0).adapters[0]!, name }));
     const by = (strategy: string) =>
       report({}, (run) => run.beginStretch(originOf(0, { adapters, strategy })).end({ step: 4, outcome: 'finished' }));
@@ -130,20 +130,20 @@ describe('a report of a run that', () => {
     expect(images.html).toMatch(/<text[^>]*>column 2<\/text>/);
   });
 
-  it('took one step, or was never evaluated, shows what there is', async () => {
+  it('took one step, or was never evaluated, shows what it has', async () => {
     const [first] = metricsOf(1);
     const { text, status } = await report({ metrics: [first!], recipe: { steps: 1 } });
     expect(status).toBe('finished: 1 step, 0.5 epochs');
-    expect(text).toContain('Nothing was evaluated on images held back from it.');
+    expect(text).toContain('There was no evaluation on held-out images.');
     expect(text).toContain('this run (small), not evaluated — —');
   });
 
-  it('an earlier version trained does without what that one did not note', async () => {
+  it('was trained by an earlier version omits what that did not record', async () => {
     const { html, text } = await report({});
-    expect(text).toContain('What trained it was not noted');
+    expect(text).toContain('Its provenance was not recorded');
     expect(html).not.toMatch(/<section id="environment"/);
     expect(text).not.toContain('Memory of the adapter');
-    expect(text).toContain('From its own configuration:');
+    expect(text).toContain('From its configuration, with');
   });
 });
 
@@ -155,7 +155,7 @@ describe("the run's errors", () => {
     );
   };
 
-  it('stand in the form of tables 1 and 2, below their rows as they were printed', async () => {
+  it('are in the form of tables 1 and 2, below their printed rows', async () => {
     const { html } = await report({});
     expect(rowsOf(html, 'In the form of table 1')).toEqual([
       ['model', 'top-1', 'top-5'],
@@ -175,8 +175,8 @@ describe("the run's errors", () => {
     ]);
   });
 
-  it('are said to be of other images unless they are of the contest’s', async () => {
-    expect((await report({})).text).toContain('The run saw other images (my images, 3 classes)');
+  it('are marked as errors on other images, unless they are on the contest’s', async () => {
+    expect((await report({})).text).toContain('The run used other images (my images, 3 classes)');
     const classes = Array.from({ length: 1000 }, (_, i) => `class ${i}`);
     const hash = 'ab';
     const fingerprint = { train: { images: 1_281_167, hash }, validation: { images: 50_000, hash } };
@@ -184,17 +184,17 @@ describe("the run's errors", () => {
       model: { variant: 'caffe', inputSize: 227 },
       data: { name: 'ImageNet (ILSVRC 2012)', classes, fingerprint, height: 256, width: 256 },
     });
-    expect(text).toContain("The run's row is of the 50,000 validation images of ILSVRC-2012.");
+    expect(text).toContain("The run's row is for the 50,000 validation images of ILSVRC-2012.");
     expect(rowsOf(html, 'This network elsewhere')[1]).toEqual([
       'Caffe, bvlc_alexnet: ILSVRC-2012 validation, one view',
       '42.9%',
       '19.8%',
     ]);
-    // A thousand names are told by their number.
+    // Of a thousand names, only the number is shown.
     expect(text).toContain('(1000 values)');
   });
 
-  it('have the best evaluation beside the last where that is another, and those of the report', async () => {
+  it('include the best evaluation as well as the last, if they differ, and those of the report', async () => {
     const metrics = metricsOf(4).map((line) => (line.step === 4 ? { ...line, top1Error: 0.9 } : line));
     const path = join(directory, 'best');
     const run = await writeRun(path, { metrics });
@@ -209,17 +209,17 @@ describe("the run's errors", () => {
     ]);
   });
 
-  it("of CIFAR's networks stand beside cuda-convnet's", async () => {
+  it("of CIFAR's networks are compared with cuda-convnet's", async () => {
     const data = { name: 'CIFAR-10', classes: [...'abcdefghij'] };
     const { html, text } = await report({ model: { variant: 'cifar-13pct', inputSize: 24 }, data });
     const rows = rowsOf(html, "cuda-convnet's nets".replace("'", '&#39;'));
     expect(rows.map(([, error]) => error)).toEqual(['error', '26%', '19%', '18%', '13%', '11%', '25.0%']);
     expect(text).not.toContain('In the form of table 2');
-    expect(text).not.toContain('The run saw other images');
+    expect(text).not.toContain('The run used other images');
   });
 });
 
-it('shows how prepared data were made, and leaves out what is long of the configuration', async () => {
+it('shows how prepared data were made, and omits long parts of the configuration', async () => {
   const source = join(directory, 'prepared');
   await mkdir(source);
   await writeFile(

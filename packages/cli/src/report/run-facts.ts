@@ -21,26 +21,26 @@ function amount(value: number): string {
 const megabytes = (bytes: number) =>
   `${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`;
 
-/** How fast a run learnt; nothing of one without steps. */
+/** The speed of a run; empty for a run without steps. */
 export function speedOf(record: RunRecord, description: NetworkDescription): Facts {
   const { trainingSpeed, evaluationSpeed } = record.summary;
   const whole = wholeSeconds(record.stretches);
-  // Once forward, twice backward; the lowest layer that learns needs no gradient of its input.
+  // Once forward, twice backward; the lowest layer with parameters needs no gradient of its input.
   const perImage = predictAlone(description, 1, 1);
   return {
     ...(trainingSpeed !== undefined && {
       'images per second in training': `${short(trainingSpeed)} (median)`,
-      'multiply-adds per second in training': `${amount(trainingSpeed * perImage)} (${amount(perImage)} an image, forward and backward)`,
+      'multiply-adds per second in training': `${amount(trainingSpeed * perImage)} (${amount(perImage)} per image, forward and backward)`,
     }),
     ...(evaluationSpeed !== undefined && {
       'images per second in evaluations': `${short(evaluationSpeed)} (median)`,
     }),
     ...(trainingSpeed !== undefined && { 'time in steps': duration(trainingSeconds(record)) }),
-    ...(whole !== undefined && { 'time from beginning to end': duration(whole) }),
+    ...(whole !== undefined && { 'time from start to end': duration(whole) }),
   };
 }
 
-/** Of stretches that all have an end. */
+/** Only if all processes have an end. */
 function wholeSeconds(stretches: readonly Stretch[]): number | undefined {
   const seconds = stretches.map(({ time, end }) =>
     end ? (Date.parse(end.time) - Date.parse(time)) / 1000 : Number.NaN,
@@ -49,7 +49,7 @@ function wholeSeconds(stretches: readonly Stretch[]): number | undefined {
   return stretches.length > 0 && Number.isFinite(sum) ? sum : undefined;
 }
 
-/** What the network took on its adapters; nothing where that was not noted. */
+/** The memory of the network on its adapters; empty if that was not recorded. */
 export function memoryOf({ stretches }: RunRecord): Facts {
   const last = stretches.at(-1);
   if (!last) return {};
@@ -57,7 +57,7 @@ export function memoryOf({ stretches }: RunRecord): Facts {
   return {
     'in all': megabytes(total),
     parameters: megabytes(parameters),
-    'momentum and the like': megabytes(optimizerState),
+    'momentum and other state': megabytes(optimizerState),
     'activations and gradients': megabytes(activations),
     ...(last.adapters.length > 1 &&
       Object.fromEntries(
@@ -68,12 +68,12 @@ export function memoryOf({ stretches }: RunRecord): Facts {
 
 const outcomes = { finished: 'finished', stopped: 'stopped by a signal', failed: 'failed' } as const;
 
-/** What trained a run: when, which steps, by what version, on what. */
+/** The processes that trained a run: when, which steps, with which version, on what. */
 export function environmentOf({ stretches }: RunRecord): ReportTable[] {
   if (stretches.length === 0) return [];
   return [
     {
-      caption: 'Stretches of the training',
+      caption: 'Training processes',
       columns: ['began', 'steps', 'version', 'adapter', 'driver', 'machine', 'how it ended'],
       rows: stretches.map((stretch) => [
         stretch.time.replace(/:\d\d\.\d+Z$/, ' UTC').replace('T', ' '),
@@ -83,7 +83,7 @@ export function environmentOf({ stretches }: RunRecord): ReportTable[] {
           (stretch.strategy === undefined ? '' : ` (${stretch.strategy})`),
         [...new Set(stretch.adapters.map(({ driver }) => driver))].join(' and '),
         machineOf(stretch),
-        stretch.end ? outcomes[stretch.end.outcome] + reasonOf(stretch) : 'not noted: killed, or still at work',
+        stretch.end ? outcomes[stretch.end.outcome] + reasonOf(stretch) : 'not recorded: killed, or still running',
       ]),
     },
     ...ranksOf(stretches),

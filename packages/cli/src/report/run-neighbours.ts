@@ -9,12 +9,12 @@ import type { Output } from '../output.js';
 import type { Session, TrainedWeights } from '../session.js';
 import { drawable, indexChange, indexFile, indexIdentity, similarImages } from '../similar-images.js';
 
-/** As many as figure 4 of the paper has. */
+/** The number in figure 4 of the paper. */
 const shown = 5;
 
 /**
- * Validation images beside the training images most similar to them, where the run has an index for that: nothing where nobody has
- * built one. A report can do without them; why it does is said.
+ * Validation images with the training images most similar to them, if the run has an index; undefined if none was built. If a
+ * report has to omit them, it says why.
  */
 export async function runNeighbours(
   {
@@ -29,9 +29,9 @@ export async function runNeighbours(
     readonly run: string;
     readonly config: RunConfig;
     readonly weights: TrainedWeights['weights'];
-    /** Whose validation images are shown. */
+    /** The data set whose validation images are shown. */
     readonly dataset: Dataset;
-    /** Where its images are, if not where the run says. */
+    /** The location of its images, if it differs from the run's. */
     readonly data: string | undefined;
     readonly maxRejected: number | undefined;
   },
@@ -47,7 +47,7 @@ export async function runNeighbours(
     try {
       const change = indexChange(index.description, await indexIdentity(config, weights, searched, layer));
       if (change !== undefined)
-        throw new AlexError(`${path} is the index of ${change}. \`similar --build\` builds it again.`);
+        throw new AlexError(`${path} is the index of ${change}. \`similar --build\` rebuilds it.`);
       const { examples, batch } = await readExampleImages(dataset, shown);
       const search = { network, augmenter, gpu: gpus[0]!, index, dataset: searched, layer };
       return drawable(examples, await similarImages(batch, search));

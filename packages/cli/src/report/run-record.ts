@@ -1,20 +1,20 @@
 import { type RunSummary, summarize } from '@alex/report';
 import type { Divergence, Metrics, RunConfig, RunDirectory, Stretch } from '@alex/trainer';
 
-/** Everything that a run's directory tells, but for what the network learnt. */
+/** Everything in a run's directory except the weights. */
 export interface RunRecord {
   readonly path: string;
   readonly config: RunConfig;
   readonly metrics: readonly Metrics[];
   readonly summary: RunSummary;
-  /** What trained it, the earliest first; none for a run of an earlier version. */
+  /** The processes that trained it, the earliest first; none for a run of an earlier version. */
   readonly stretches: readonly Stretch[];
   readonly divergence?: Divergence;
-  /** Whether a training came to its end at least once. */
+  /** Whether its training has finished at least once. */
   readonly hasWeights: boolean;
 }
 
-/** @throws DataError, naming the file, where one of them is not what it should be */
+/** @throws DataError that names the file, if one of them is invalid */
 export async function readRunRecord(run: RunDirectory): Promise<RunRecord> {
   const metrics = await run.readMetrics();
   const divergence = await run.readDivergence();
@@ -39,7 +39,7 @@ export function trainingSeconds({ config, metrics }: Pick<RunRecord, 'config' | 
   );
 }
 
-/** Whether the images are those that the paper's figures are of. */
+/** Whether the images are those of the paper's figures. */
 export function isIlsvrc({ data }: RunConfig, year: 2010 | 2012): boolean {
   return data.name === `ImageNet (ILSVRC ${year})` && data.classes.length === 1000;
 }

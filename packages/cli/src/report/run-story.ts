@@ -5,7 +5,7 @@ import type { RunRecord } from './run-record.js';
 
 const count = (value: number) => value.toLocaleString('en-US');
 
-/** How far a run came, and why no further. */
+/** How far a run got, and why it stopped there. */
 export function statusOf({ config, summary, stretches, divergence, hasWeights }: RunRecord): RunStatus {
   const { steps } = config.recipe;
   const step = summary.last?.step ?? 0;
@@ -19,14 +19,14 @@ export function statusOf({ config, summary, stretches, divergence, hasWeights }:
   if (end?.outcome === 'failed') return { kind: 'failed', text: `failed after ${far}` };
   if (end?.outcome === 'stopped') return { kind: 'unfinished', text: `stopped after ${far}` };
   if (step === 0) return { kind: 'unfinished', text: `no steps yet, of ${count(steps)}` };
-  // Killed, or still at work: the file cannot tell.
+  // Killed or still running: the file does not say which.
   return { kind: 'unfinished', text: `unfinished: ${far}` };
 }
 
-/** So many of one kind are told; more would hide the rest. */
+/** The number of problems of one kind that are listed; more would hide the rest. */
 const mostProblems = 5;
 
-/** What is to be known of a run before its figures, a sentence each. */
+/** What a reader should know before a run's figures, one sentence each. */
 export function remarksOn(record: RunRecord): string[] {
   const { config, stretches, divergence, summary } = record;
   const { recipe } = config;
@@ -45,9 +45,9 @@ export function remarksOn(record: RunRecord): string[] {
         ]
       : []),
     ...(frozen.length > 0 ? [`Kept as they were, bit for bit: ${frozen.join(', ')}.`] : []),
-    ...(recipe.precision === 'mixed' ? ['Learnt in mixed precision: activations and weights in 16 bits.'] : []),
+    ...(recipe.precision === 'mixed' ? ['Trained in mixed precision: activations and weights in 16 bits.'] : []),
     ...(recipe.microBatch !== undefined && recipe.microBatch !== recipe.batch
-      ? [`Each step of ${recipe.batch} images is made of batches of ${recipe.microBatch}.`]
+      ? [`Each step of ${recipe.batch} images consists of batches of ${recipe.microBatch}.`]
       : []),
     ...(adapters.length > 1
       ? [`On ${adapters.length} adapters, sharing the work by ${last?.strategy ?? 'model'}.`]
@@ -61,12 +61,12 @@ export function remarksOn(record: RunRecord): string[] {
     ...(divergence
       ? [
           `The loss became ${divergence.loss} at step ${count(divergence.step)}` +
-            (divergence.began === undefined ? '' : `; it began in ${divergence.began}`) +
-            (divergence.step <= (summary.last?.step ?? 0) ? '; the run went on from an earlier step.' : '.'),
+            (divergence.began === undefined ? '' : `; it started in ${divergence.began}`) +
+            (divergence.step <= (summary.last?.step ?? 0) ? '; the run continued from an earlier step.' : '.'),
         ]
       : []),
     ...problems.slice(0, mostProblems).map((problem) => `Overcome: ${problem}`),
-    ...(problems.length > mostProblems ? [`${problems.length - mostProblems} more problems were overcome.`] : []),
-    ...(stretches.length === 0 ? ['What trained it was not noted: it is a run of a version before 0.3.'] : []),
+    ...(problems.length > mostProblems ? [`${problems.length - mostProblems} more problems were recovered from.`] : []),
+    ...(stretches.length === 0 ? ['Its provenance was not recorded: it is a run of a version before 0.3.'] : []),
   ];
 }

@@ -11,8 +11,8 @@ export function settingsOf({ model, data, recipe, images }: RunConfig): Facts {
     data: `${data.name} (${data.source})`,
     'stored images': `${data.width} × ${data.height}, ${data.channels === 1 ? 'grey' : `${data.channels} channels`}`,
     ...(fingerprint && {
-      'images to learn from': fingerprint.train.images.toLocaleString('en-US'),
-      'images held back': fingerprint.validation.images.toLocaleString('en-US'),
+      'training images': fingerprint.train.images.toLocaleString('en-US'),
+      'validation images': fingerprint.validation.images.toLocaleString('en-US'),
     }),
     classes: data.classes.length,
     batch: recipe.batch + (recipe.microBatch === undefined ? '' : `, by ${recipe.microBatch}`),
@@ -52,7 +52,7 @@ export function settingsOf({ model, data, recipe, images }: RunConfig): Facts {
 
 type Schedule = RunConfig['recipe']['schedule'];
 
-/** A schedule as a person would tell it. */
+/** A schedule in words. */
 export function scheduleInWords(schedule: Schedule): string {
   switch (schedule.kind) {
     case 'step':
@@ -63,7 +63,7 @@ export function scheduleInWords(schedule: Schedule): string {
       return schedule.factors.map(([epoch, factor]) => `times ${rate(factor)} from epoch ${epoch}`).join(', ');
     case 'exponential':
       return (
-        `divided by ${rate(schedule.factor)} in all, in ${schedule.steps - 1} equal ratios over ` +
+        `divided by ${rate(schedule.factor)} in total, in ${schedule.steps - 1} equal ratios over ` +
         (schedule.epochs === undefined ? 'the run' : `${schedule.epochs} epochs`)
       );
     case 'plateau':

@@ -13,16 +13,16 @@ import { type RunRecord, readRunRecord } from './run-record.js';
 import { remarksOn, statusOf } from './run-story.js';
 import { settingsOf } from './settings.js';
 
-/** What a report shows of a network that has learnt. */
+/** What a report shows of a trained network. */
 export interface Shown extends Partial<ShownNetwork> {
   readonly evaluations?: readonly Evaluation[];
-  /** Images beside those whose features are nearest. */
+  /** Images with those whose features are nearest. */
   readonly neighbours?: readonly Neighbours[];
 }
 
 /**
- * Writes `report.html` into a run's directory: everything that the directory tells; of a network that has learnt its first layer's filters
- * and its predictions as well.
+ * Writes `report.html` into a run's directory: everything in the directory and, for a trained network, its first layer's filters
+ * and its predictions.
  *
  * @returns the file's path
  */
@@ -55,7 +55,7 @@ export async function writeReport(run: RunDirectory, shown: Shown = {}): Promise
   return path;
 }
 
-/** The adapters by the columns that they compute, where each has one, as in the paper. */
+/** The adapters by the columns that they compute, if each has one, as in the paper. */
 function columnNamesOf({ stretches }: RunRecord, columns: number): string[] | undefined {
   const last = stretches.at(-1);
   if (last?.strategy !== 'model' || last.adapters.length !== columns) return undefined;

@@ -16,7 +16,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** A command in a process of its own, on the sources. */
+/** A command in a separate process, from the sources. */
 export interface RunningCommand {
   readonly process: ChildProcess;
   readonly ended: Promise<CommandResult>;
@@ -26,8 +26,8 @@ export interface RunningCommand {
 const driverWarning = /^Warning: \w+ artificially reduced from .*\n/gm;
 
 /**
- * Runs `work` with a cache folder of its own: what a test measures must not decide what the machine's user computes with,
- * nor the other way round.
+ * Runs `work` with a separate cache folder: the measurements of tests must not affect those of the machine's user, nor the
+ * other way round.
  */
 async function withCache<Result>(work: (cache: string) => Promise<Result>): Promise<Result> {
   const cache = mkdtempSync(join(tmpdir(), 'alex-cache-'));
@@ -42,8 +42,8 @@ async function withCache<Result>(work: (cache: string) => Promise<Result>): Prom
  * Starts `alexnet` with these arguments.
  *
  * @param options.before a module of the bundle to load first: `full-disk.js`
- * @param options.shell makes a line for the shell of the command's text: `alexnet | tee log`. It runs in a process group of its
- * own, as a terminal would have it.
+ * @param options.shell makes a shell command from the command's text: `alexnet | tee log`. It runs in a separate process group,
+ * as in a terminal.
  */
 export function startCommand(
   args: readonly string[],
@@ -118,9 +118,7 @@ export async function untilSaid({ process: child, ended }: RunningCommand, wante
       const found = wanted.exec(said);
       if (found) resolve(found);
     });
-    ended.then(({ stdout, stderr }) =>
-      reject(new Error(`The command ended without a word of it:\n${stdout}${stderr}`)),
-    );
+    ended.then(({ stdout, stderr }) => reject(new Error(`The command ended without printing it:\n${stdout}${stderr}`)));
   });
 }
 

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 
-/** An array of NumPy's. */
+/** A NumPy array. */
 export interface NpyArray {
   readonly shape: number[];
   readonly values: number[];
 }
 
 /**
- * Reads a `.npy` file as NumPy's own description of the format (NEP 1) tells to: magic, version, length of the header, a Python
- * dictionary, then the values. It shares nothing with what writes such files here.
+ * Reads a `.npy` file according to NumPy's description of the format (NEP 1): magic, version, length of the header, a Python
+ * dictionary, then the values. It shares no code with the writer of such files.
  */
 export async function readNpy(path: string): Promise<NpyArray> {
   const bytes = await readFile(path);

@@ -34,7 +34,7 @@ if (!prototype[patched]) {
     if (kept) return kept;
     const made = await requestDevice.call(this, descriptor);
     const addEventListener = made.addEventListener.bind(made);
-    /** Gives up what the owner listened to: a destroyed device would never speak again. */
+    /** Removes the owner's listeners: a destroyed device would never call them again. */
     let owned = new AbortController();
     made.addEventListener = (type, listener, options) =>
       addEventListener(type, listener, { ...(typeof options === 'object' && options), signal: owned.signal });

@@ -71,7 +71,7 @@ for (let killed = 0, runs = 0; killed < kills; runs++) {
     const first = await (wait === undefined ? ended : Promise.race([ended, setTimeout(1000 * wait)]));
     if (first) {
       if (first.code === 0) break;
-      throw new Error(`a training that was resumed failed: ${first.stderr}`);
+      throw new Error(`a resumed training run failed: ${first.stderr}`);
     }
     running.process.kill('SIGKILL');
     const { code } = await ended;

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Metrics, type Origin, type RunConfig, RunDirectory } from '@alex/trainer';
 
-/** What tests change of a run that was never trained. */
+/** The properties that tests change in a run that was never trained. */
 export interface WrittenRun {
   readonly model?: Partial<RunConfig['model']>;
   readonly data?: Partial<RunConfig['data']>;
@@ -13,7 +13,7 @@ export interface WrittenRun {
   readonly divergence?: object;
 }
 
-/** A run's directory as a training leaves it, written without one. */
+/** A run's directory as training leaves it, but written without training. */
 export async function writeRun(path: string, run: WrittenRun = {}): Promise<RunDirectory> {
   const written = await RunDirectory.create(path, {
     model: { variant: 'small', inputSize: 24, ...run.model },
@@ -46,7 +46,7 @@ export async function writeRun(path: string, run: WrittenRun = {}): Promise<RunD
   return written;
 }
 
-/** So many steps of training, every other one with an evaluation after it. */
+/** This many steps of training, every other one followed by an evaluation. */
 export function metricsOf(steps: number): Metrics[] {
   return Array.from({ length: steps }, (_, index): Metrics[] => {
     const step = index + 1;

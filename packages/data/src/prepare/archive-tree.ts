@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { folderTree, type ImageTree } from './image-tree.js';
 import type { Place } from './source.js';
 
-/** Folders of Kaggle's archive that hold nothing to learn from: 1.2 million descriptions, lists, and unlabelled images. */
+/** Folders of Kaggle's archive without training data: 1.2 million descriptions, lists, and unlabelled images. */
 const passedOver = /(^|\/)(Annotations|ImageSets|test(?!\/(.*\/)?(train|val)\/))\//;
 
 interface Folder {
@@ -10,7 +10,7 @@ interface Folder {
   readonly files: Map<string, Place>;
 }
 
-/** The tree within an archive, which is filled file by file as they come. What lies beside the archive is in `..`. */
+/** The tree within an archive, to which files are added one by one. Files next to the archive are in `..`. */
 export class ArchiveTree implements ImageTree {
   readonly name: string;
   readonly #folders = new Map<string, Folder>();
@@ -24,9 +24,9 @@ export class ArchiveTree implements ImageTree {
   }
 
   /**
-   * Whether a file of this path is of use; a folder of which it is not is noted all the same.
+   * Whether a file with this path is needed; the folder of one that is not needed is recorded all the same.
    *
-   * @param path with `/` between names, and at the end of a folder's
+   * @param path with `/` between names, and at the end of a folder
    */
   wants(path: string): boolean {
     const [folder, name] = split(clean(path));
@@ -70,7 +70,7 @@ export class ArchiveTree implements ImageTree {
   }
 }
 
-/** Archives that were made of `.` have it before all paths. */
+/** In archives that were created from `.`, all paths begin with it. */
 const clean = (path: string) => path.replace(/^(\.\/)+/, '');
 
 /** The folder of a path, and the name within it. */

@@ -12,7 +12,7 @@ const parent = temporaryFolder();
 let count = 0;
 const newFolder = () => join(parent, `f${count++}`);
 
-/** Two classes of five training images and one validation image, with what is put in their place or beside them. */
+/** Two classes of five training images and one validation image; some files are replaced or added. */
 async function folderOf(changes: Record<string, Buffer | string> = {}): Promise<string> {
   const from = newFolder();
   const files: Record<string, Buffer | string> = {};
@@ -43,8 +43,8 @@ const listed = async (to: string) =>
     .split('\n')
     .map((line) => JSON.parse(line) as { split: string; image: string; reason: string });
 
-describe('a preparation that ended because of images that cannot be used', () => {
-  test('lists all of them, and goes on when they were replaced: only what they are in is made again', async () => {
+describe('a preparation that stopped because of unusable images', () => {
+  test('lists all of them, and continues after they are replaced: only their shards are made again', async () => {
     const from = await folderOf({ 'train/0/1.JPEG': '', 'train/1/4.JPEG': 'a poem' });
     const options = optionsFor(from);
     await expect(prepareDataset(options)).rejects.toThrow(
@@ -71,7 +71,7 @@ describe('a preparation that ended because of images that cannot be used', () =>
     }
   });
 
-  test('goes on when they were removed, with fewer shards', async () => {
+  test('continues after they are removed, with fewer shards', async () => {
     const from = await folderOf({ 'train/1/4.JPEG': 'a', 'train/1/5.JPEG': 'b', 'train/1/6.JPEG': 'c' });
     const options = optionsFor(from);
     // Twelve images are three shards, eight are two.
@@ -83,7 +83,7 @@ describe('a preparation that ended because of images that cannot be used', () =>
     expect((await openDataset(options.to)).train.length).toBe(8);
   });
 
-  test('remembers none whose file could not be read: it may be there again', async () => {
+  test('stores no result for a file that could not be read: it may be back later', async () => {
     const from = await folderOf();
     const elsewhere = join(from, '..', `${count}.JPEG`);
     await symlink(elsewhere, join(from, 'train/0/9.JPEG'));
@@ -98,7 +98,7 @@ describe('a preparation that ended because of images that cannot be used', () =>
 });
 
 describe('a finished preparation', () => {
-  test('is known to be of other images where they were replaced, be it by some of the same size and date', async () => {
+  test('is refused if its images were replaced, even by images of the same size and date', async () => {
     const [one, other] = [await jpeg(7), Buffer.from(await jpeg(7))];
     other[other.length - 3]! ^= 1;
     const from = await folderOf({ 'train/0/0.JPEG': one });
@@ -111,7 +111,7 @@ describe('a finished preparation', () => {
     await rename(`${file}.other`, file);
     await expect(prepareDataset(options)).rejects.toThrow(ConfigError);
     await expect(prepareDataset(options)).rejects.toThrow('was prepared from images whose content has changed since');
-    // What was only touched is the same.
+    // Touched files are unchanged.
     await writeFile(file, one);
     const said: string[] = [];
     const again = await prepareDataset({
@@ -120,7 +120,7 @@ describe('a finished preparation', () => {
     });
     expect(again).toMatchObject({ alreadyThere: true, manifest });
     expect(said.at(-1)).toContain(`are newer than ${options.to}: their content is compared.`);
-    // So is a copy, wherever it lies.
+    // So is a copy in any folder.
     const copy = join(newFolder(), from.slice(parent.length + 1));
     await mkdir(join(copy, '..'));
     await cp(from, copy, { recursive: true });
@@ -128,8 +128,8 @@ describe('a finished preparation', () => {
   });
 });
 
-describe('what an archive says of its files', () => {
-  test('is compared: a file whose checksum is wrong is rejected, compressed or not', async () => {
+describe('the checksum of a file in an archive', () => {
+  test('is verified: a file with a wrong checksum is rejected, compressed or not', async () => {
     const files: Record<string, Buffer> = {};
     for (const [c, id] of ['n00000010', 'n00000020'].entries()) {
       for (const i of [0, 1, 2]) files[`train/${id}/${i}.JPEG`] = await jpeg(10 * c + i);
@@ -155,7 +155,7 @@ describe('what an archive says of its files', () => {
   });
 });
 
-describe('room on the disk', () => {
+describe('space on the disk', () => {
   const format = { size: 256, channels: 3, encoding: 'jpg', quality: 95 } as const;
 
   test('is looked for before the work begins: what cannot fit is refused, what may not is told', async () => {

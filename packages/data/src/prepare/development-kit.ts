@@ -35,7 +35,7 @@ const wanted = {
   groundTruth: /^(ILSVRC\d+_)?(clsloc_)?validation_ground_truth\.txt$/,
 };
 type Part = keyof typeof wanted;
-/** A part of a kit, and its location. */
+/** A file of a kit, and its location. */
 interface Found {
   readonly file: string;
   readonly content: Buffer;
@@ -110,7 +110,7 @@ async function packedKit(folder: string): Promise<Parts> {
   const parts: Parts = {};
   const unpacked = extract();
   const reading = pipeline([...(await readingStreams(path)), unpacked]);
-  // Heard below: until then its failure is no unhandled one.
+  // Awaited below; until then its failure must not count as unhandled.
   reading.catch(() => {});
   try {
     for await (const entry of unpacked) {

@@ -19,7 +19,7 @@ export type SplitName = (typeof splitNames)[number];
 /** The shards of every split, in order. */
 export type Jobs = Readonly<Record<SplitName, readonly Omit<ShardJob, 'lanes'>[]>>;
 
-/** What the bytes of an image depend on beside the source and the options. */
+/** What the bytes of an image depend on, besides the source and the options. */
 export const tools = Object.fromEntries(
   ['sharp', 'vips', 'mozjpeg', 'png', 'spng'].flatMap((tool) => {
     const version = (sharp.versions as Readonly<Record<string, string | undefined>>)[tool];
@@ -42,7 +42,7 @@ function rejectedOf(split: SplitName, rejected: ShardRecord['rejected']): Reject
   return rejected.map(({ image, reason }) => ({ split, image, reason }));
 }
 
-/** Puts together what the shards' records say: indices, statistics and, last of all, the manifest. */
+/** Combines the shards' records into indices, statistics and, last of all, the manifest. */
 export async function finish({
   to,
   workshop,

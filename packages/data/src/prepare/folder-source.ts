@@ -35,7 +35,7 @@ async function withSizes(directory: string, files: readonly ImageFile[]): Promis
   await forEachLimited(files.length, filesAtATime, async (i) => {
     const { path, label } = files[i]!;
     const file = join(directory, path);
-    // One that cannot be found is rejected when it is to be read, like any other that cannot be used.
+    // A missing image is rejected when it is read, like any other unusable one.
     const length = await stat(file).then(
       ({ size }) => size,
       () => 0,

@@ -17,7 +17,7 @@ export interface ImageTree {
   list(folder: string): Promise<TreeFolder | undefined>;
   /** The location of a file's content, or undefined if there is no such file. */
   place(file: string): Promise<Place | undefined>;
-  /** The path on the disk of a folder in which the other files of the data set may lie; nothing within an archive. */
+  /** The path on disk of a folder that may contain other files of the data set; undefined within an archive. */
   onDisk(folder: string): string | undefined;
 }
 
@@ -30,7 +30,7 @@ export function folderTree(root: string): ImageTree {
       const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
       if (!isFolder) return undefined;
       const content = await listFolder(path);
-      // A link that leads nowhere is a file that cannot be read.
+      // A broken link counts as a file that cannot be read.
       return { folders: content.folders, files: filesAndLinks(content) };
     },
     async place(file) {

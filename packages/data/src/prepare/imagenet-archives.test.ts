@@ -39,7 +39,7 @@ async function refused(folder: string, ...messages: string[]) {
 }
 
 describe("ImageNet's archives", () => {
-  test('give classes in the order of their ids and images by their places', async () => {
+  test('give classes in the order of their ids, and images by their positions', async () => {
     const source = await openArchives(await folderOf());
     expect(source).toMatchObject({ kind: 'imagenet', name: 'ImageNet (ILSVRC 2012)', bytes: 'file', channels: 3 });
     expect(source.classes).toEqual([
@@ -78,7 +78,7 @@ describe("ImageNet's archives", () => {
     }
   });
 
-  test('of 2010 are of the same form', async () => {
+  test('of 2010 have the same form', async () => {
     const images: Record<string, Buffer> = {};
     for (let i = 1; i <= 6; i++) images[`val/ILSVRC2010_val_0000000${i}.JPEG`] = await jpeg(i);
     const folder = await folderOf({
@@ -103,13 +103,13 @@ describe("ImageNet's archives", () => {
     expect(source.classes[0]!.name).toBe('tench');
   });
 
-  test('take names from synset_words.txt where it lies beside meta.mat', async () => {
+  test('take names from synset_words.txt if it is next to meta.mat', async () => {
     const source = await openArchives(await folderOf({ 'synset_words.txt': 'n00000010 a fish, tench\n' }));
     expect(source.classes[0]!.name).toBe('a fish');
     expect(source.validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
   });
 
-  test('are known by what they hold, whatever they are called', async () => {
+  test('are recognized by their contents, under any name', async () => {
     const folder = await folderOf();
     for (const [name, other] of [
       ['ILSVRC2012_img_train.tar', 'ILSVRC2012_img_train (1).tar'],
@@ -128,7 +128,7 @@ describe("ImageNet's archives", () => {
     expect(await openArchives(folder)).toMatchObject({ train: { length: 12 } });
   });
 
-  test('have a fingerprint of what they are, not of where they lie', async () => {
+  test('have a fingerprint of their contents, not of their location', async () => {
     const prints = await Promise.all(
       [{}, {}, { [packed]: undefined, [meta]: matFile(synsets), [groundTruth]: '1\n2\n3\n3\n2\n2\n' }].map(
         async (changes) => fingerprintOf(await openArchives(await folderOf(changes))),
@@ -195,13 +195,13 @@ describe('reports errors:', () => {
     expect((await openArchives(folder)).validation.map(({ label }) => label)).toEqual([2, 0, 1, 1, 0, 2]);
   });
 
-  test('archives that hold what another should', async () => {
+  test('swapped archives', async () => {
     const [train, val] = [official['ILSVRC2012_img_train.tar']!, official['ILSVRC2012_img_val.tar']!];
     await refused(await folderOf({ 'ILSVRC2012_img_train.tar': val }), 'is this the training archive?');
     await refused(await folderOf({ 'ILSVRC2012_img_val.tar': train }), 'is this the validation archive?');
   });
 
-  test('two archives that may be the one', async () => {
+  test('two candidates for one archive', async () => {
     const folder = await folderOf({ 'ILSVRC2012_img_train.tar': undefined });
     for (const name of ['a.tar', 'b.tar']) {
       await writeFile(join(folder, name), official['ILSVRC2012_img_train.tar']!);
@@ -209,7 +209,7 @@ describe('reports errors:', () => {
     await refused(folder, 'has a.tar and b.tar: give a folder with one of them');
   });
 
-  test('archives that are truncated, outside and inside', async () => {
+  test('archives that are truncated, the outer and an inner one', async () => {
     for (const name of ['ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar']) {
       for (const share of [0.3, 0.6, 0.9]) {
         const folder = await folderOf();

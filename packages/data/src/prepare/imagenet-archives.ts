@@ -5,7 +5,7 @@ import { type Contest, contestOf, type DevelopmentKit, readDevelopmentKit } from
 import type { ImageSource, SourceImage } from './source.js';
 import { partOf, type TarMember, tarMembers, withFile } from './tar.js';
 
-/** The two archives: their names at image-net.org, and the names that they hold, by which they are known. */
+/** The two archives: their names at image-net.org, and the form of the names in them, by which they are recognized. */
 const kinds = {
   training: { official: /^ILSVRC\d+_(?:img|images)_train\.tar$/, holds: /(^|\/)n\d{8}\.tar$/ },
   validation: { official: /^ILSVRC\d+_(?:img|images)_val\.tar$/, holds: /(^|\/)ILSVRC\d+_val_\d+\.JPEG$/i },
@@ -18,10 +18,10 @@ export interface ImagenetArchives {
 }
 
 /**
- * Finds the archives of image-net.org among files by the first name that they hold, or else by their own names.
+ * Finds the archives of image-net.org among files by the first name in them, or else by their own names.
  *
- * @returns nothing where there are none
- * @throws DataError where one of the two is missing, or several may be it.
+ * @returns nothing if there are none
+ * @throws DataError if one of the two is missing, or several candidates exist.
  */
 export async function findImagenetArchives(
   folder: string,
@@ -32,7 +32,8 @@ export async function findImagenetArchives(
   const find = ({ official, holds }: (typeof kinds)['training']): string[] => {
     const named = archives.filter((file) => official.test(file));
     const holding = archives.filter((file) => holds.test(first.get(file) ?? ''));
-    // Of several that hold the like (there is one of dogs), the one that is called so; what cannot be read goes by its name.
+    // If several have such contents (there is one of dogs), the one with the official name; files that cannot be read are
+    // judged by their names.
     const both = named.filter((file) => first.get(file) === undefined || holding.includes(file));
     return [both, holding, named].find(({ length }) => length > 0) ?? [];
   };
@@ -52,7 +53,7 @@ export async function findImagenetArchives(
   };
 }
 
-/** The first name in an archive, or nothing where it cannot be read: whoever reads it as a whole says why. */
+/** The first name in an archive; undefined if it cannot be read, which is reported when it is read as a whole. */
 function firstMember(file: string): string | undefined {
   try {
     return withFile(file, (bytes) => tarMembers(bytes).next().value?.name);
@@ -62,12 +63,12 @@ function firstMember(file: string): string | undefined {
 }
 
 /**
- * ImageNet (ILSVRC 2010 or 2012) as it is downloaded: the training archive of one archive a class, the validation
- * archive, and the development kit. Nothing is unpacked: images are found by their places in the archives. Classes
+ * ImageNet (ILSVRC 2010 or 2012) as downloaded: the training archive with one archive per class, the validation archive,
+ * and the development kit. Nothing is unpacked: images are read at their positions in the archives. Classes
  * are numbered in the order of their WordNet ids, as everywhere but in the kit.
  *
- * @param folder where the development kit lies
- * @throws DataError where a file is missing, breaks off, or disagrees with the others.
+ * @param folder the folder of the development kit
+ * @throws DataError if a file is missing, truncated, or disagrees with the others.
  */
 export async function imagenetArchives(
   folder: string,

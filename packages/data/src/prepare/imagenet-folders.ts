@@ -12,11 +12,11 @@ const wordNetId = /^n\d{8}$/;
 /** The location of images within Kaggle's archives; elsewhere it is the folder itself. */
 const places = ['', 'CLS-LOC', 'Data/CLS-LOC', 'ILSVRC/Data/CLS-LOC'];
 const validationNames = ['val', 'validation', 'valid'];
-/** What lies beside the images in what Kaggle packs, in folders of the same names. */
+/** Other contents of Kaggle's archives, in folders with the same names as those of the images. */
 const withoutImages = ['Annotations', 'ImageSets'];
 /** An archive within the training archive. */
 const classArchive = /^n\d{8}\.tar$/;
-/** Beyond, folders are classes. */
+/** Below that, folders are classes. */
 const mostLookedInto = 20;
 const filesAtATime = 16;
 
@@ -47,7 +47,7 @@ export async function findImagenetFolders(tree: ImageTree): Promise<string[]> {
   return found;
 }
 
-/** Folders in which the data set may lie, up to two below the tree's own: archives unpack to one in another. */
+/** Folders that may contain the data set, up to two levels below the root: archives unpack to nested folders. */
 async function basesOf(tree: ImageTree): Promise<string[]> {
   const below = async (folder: string) =>
     ((await tree.list(folder))?.folders ?? [])
@@ -117,7 +117,7 @@ export function missingOfImagenet(classes: number, train: number, validation: nu
   ];
 }
 
-/** A folder and those around it: Kaggle's lists lie beside `ILSVRC/`, or beside the archive that holds it. */
+/** A folder and its parents: Kaggle's lists are next to `ILSVRC/`, or next to the archive that contains it. */
 function foldersAround(root: string): string[] {
   return [0, 1, 2, 3, 4]
     .map((up) => posix.join(root, '../'.repeat(up)).replace(/\/$/, ''))

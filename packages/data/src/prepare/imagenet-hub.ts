@@ -75,13 +75,13 @@ type Listed = Omit<SourceImage, 'label'> & { readonly id: string };
 /**
  * The images of an archive.
  *
- * @param plain where it lies unpacked
+ * @param plain the path of the unpacked archive
  */
 function list(archive: string, plain: string): Listed[] {
   const images: Listed[] = [];
   withFile(plain, (bytes) => {
     for (const { name, offset, length } of tarMembers({ ...bytes, name: archive })) {
-      // Names of the kind ._NAME are macOS's own.
+      // macOS creates files named ._NAME.
       if (basename(name).startsWith('.')) continue;
       const id = /_(n\d{8})\.jpe?g$/i.exec(name)?.[1];
       if (id === undefined) {

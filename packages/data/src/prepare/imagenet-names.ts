@@ -19,7 +19,7 @@ export interface NamedClasses {
 /**
  * Names classes by the lists in these folders and by other known names.
  *
- * @param folders where a list may be; the first one found is used
+ * @param folders folders that may contain a list; the first one found is used
  * @param above where Kaggle's may be
  */
 export async function nameClasses(

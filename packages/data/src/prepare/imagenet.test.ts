@@ -183,7 +183,7 @@ describe("Kaggle's folders", () => {
     );
   });
 
-  test('that are the whole data set are compared with its counts', () => {
+  test('that are incomplete are compared with the counts of the full data set', () => {
     expect(missingOfImagenet(1000, 1_281_167, 50_000)).toEqual([]);
     expect(missingOfImagenet(100, 1, 1)).toEqual([]);
     expect(missingOfImagenet(1000, 1_281_166, 50_000)).toEqual([
@@ -238,7 +238,7 @@ describe("torchvision's folders", () => {
     expect(source.remarks).toEqual([`Found ImageNet in folders (train/ID, val/ID): ${counts}.`]);
   });
 
-  test('without names are called by their ids, with a message', async () => {
+  test('without names are named by their ids, with a message', async () => {
     const { classes, remarks } = await open(await folderOf({ ...torchvision(), 'train/notes/1.JPEG': image(0) }));
     expect(classes[0]).toEqual({ id: tench, name: tench });
     expect(remarks!.slice(1)).toEqual([
@@ -332,7 +332,7 @@ describe("Hugging Face's archives", () => {
     );
   });
 
-  test('are told by their content to be compressed or not', async () => {
+  test('are recognized by their contents as compressed or not', async () => {
     const files = await hub();
     const folder = await folderOf({
       ...files,
@@ -344,7 +344,7 @@ describe("Hugging Face's archives", () => {
     expect(context.said[0]).toContain('5 archives are compressed');
   });
 
-  test('that are Git LFS pointers are named', async () => {
+  test('that are Git LFS pointers are reported', async () => {
     const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 29000000000\n';
     await refused(
       await folderOf({ ...(await hub()), 'data/train_images_1.tar.gz': pointer }),
@@ -357,7 +357,7 @@ describe("Hugging Face's archives", () => {
     const folder = await folderOf(await hub());
     const scratch = await temporaryFolder();
     const free = (await freeSpace(scratch))!;
-    // A file with a hole: it takes no room itself.
+    // A sparse file: it takes no space itself.
     for (const i of [0, 1]) await truncate(join(folder, `data/train_images_${i}.tar.gz`), Math.ceil(0.6 * free));
     const context = sourceContext(scratch);
     await expect(imagenetSource(folder, context)).rejects.toThrow(
@@ -366,7 +366,7 @@ describe("Hugging Face's archives", () => {
     expect(await readdir(scratch)).toEqual([]);
   });
 
-  test('a signal ends the unpacking', async () => {
+  test('a signal stops the unpacking', async () => {
     const folder = await folderOf(await hub());
     const context = { ...sourceContext(await temporaryFolder()), signal: AbortSignal.abort(new Error('stopped')) };
     await expect(imagenetSource(folder, context)).rejects.toThrow('stopped');

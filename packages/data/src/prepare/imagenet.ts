@@ -20,12 +20,12 @@ const accepted =
   "Hugging Face's train_images_0.tar.gz to train_images_4.tar.gz and val_images.tar.gz; or Tiny ImageNet";
 
 /**
- * ImageNet in any form in which it can be had, told by what is there: the archives of image-net.org, Kaggle's folders
- * or archive, torchvision's folders, the Hugging Face's archives, or Tiny ImageNet. Classes are numbered in the order
+ * ImageNet in any available form, detected from the contents: the archives of image-net.org, Kaggle's folders or
+ * archive, torchvision's folders, Hugging Face's archives, or Tiny ImageNet. Classes are numbered in the order
  * of their WordNet ids. The first remark says what was found.
  *
  * @param from a folder, or a zip or tar archive of one
- * @throws DataError where nothing of the kind is there, or a part is missing, damaged, or disagrees with the others.
+ * @throws DataError if there is no ImageNet, or a part is missing, damaged, or disagrees with the others.
  */
 export async function imagenetSource(from: string, context: SourceContext): Promise<ImageSource> {
   if ((await stat(from).catch(() => undefined))?.isFile()) return inTree(await archiveTree(from, context));
@@ -49,7 +49,7 @@ export async function imagenetSource(from: string, context: SourceContext): Prom
   return inTree(tree);
 }
 
-/** The tree within an archive, whose kind is told by its first bytes. */
+/** The tree within an archive, whose format is detected from its first bytes. */
 async function archiveTree(file: string, context: SourceContext): Promise<ImageTree> {
   const head = await headOf(file);
   const kind = contentKindOf(head);

@@ -14,7 +14,7 @@ import { sourceOf } from './source-kind.js';
 import { webdatasetSource } from './webdataset-source.js';
 
 export interface SourceOptions {
-  /** What it is; told by its content unless said. */
+  /** The kind of data. Default: detected from the contents. */
   readonly source?: SourceKind | undefined;
   /**
    * The location: ImageNet in any available form; a folder of class folders; WebDataset shards in a folder or by a
@@ -40,7 +40,7 @@ export async function openSource(options: SourceOptions, context: SourceContext)
   if (options.source === undefined) context.say(`${options.from} is read as data of the kind ${source}.`);
   const from = options.source === undefined && source === 'emoji' ? undefined : options.from;
   if (classes !== undefined && source !== 'emoji') {
-    throw new ConfigError(`classes is ${classes}, but ${source} has its own classes: leave the option out`);
+    throw new ConfigError(`classes is ${classes}, but ${source} has its own classes: omit the option`);
   }
   switch (source) {
     case 'imagenet':
@@ -71,8 +71,7 @@ export async function openSource(options: SourceOptions, context: SourceContext)
       return datasetSource(dataset, { kind: source, from: [basename(resolve(folder))] }, await context.scratch());
     }
     case 'emoji': {
-      if (from !== undefined)
-        throw new ConfigError(`from is ${from}, but the emoji are part of the package: leave it out`);
+      if (from !== undefined) throw new ConfigError(`from is ${from}, but the emoji are part of the package: omit it`);
       // Each is rendered only once, so caching gains nothing.
       const dataset = await openEmoji({ classes, size, cacheBytes: 0 });
       return datasetSource(dataset, { kind: source, from: ['@alex/data'] }, await context.scratch());
@@ -82,7 +81,7 @@ export async function openSource(options: SourceOptions, context: SourceContext)
   }
 }
 
-/** The archive of CIFAR in a folder that holds nothing else of it. */
+/** The archive of CIFAR in a folder without its unpacked files. */
 async function archiveIn(folder: string): Promise<string | undefined> {
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) return undefined;
   const files = filesAndLinks(await listFolder(folder));

@@ -25,7 +25,10 @@ export async function headOf(file: string): Promise<Buffer> {
   }
 }
 
-/** Whether a file is compressed by gzip: some programs unpack what they download and leave its name, or the other way round. */
+/**
+ * Whether a file is compressed by gzip. Its name does not tell: some programs unpack downloads and keep their names, or the other
+ * way round.
+ */
 export async function isGzipped(file: string): Promise<boolean> {
   return startsGzipped(await headOf(file));
 }
@@ -33,9 +36,9 @@ export async function isGzipped(file: string): Promise<boolean> {
 const startsGzipped = (head: Buffer) => head[0] === 0x1f && head[1] === 0x8b;
 
 /**
- * What reads an archive, and unpacks it if it is gzipped: the beginning of a pipeline.
+ * A stream that reads an archive, and unpacks it if it is gzipped; the start of a pipeline.
  *
- * @throws DataError where it is something else, which is named.
+ * @throws DataError that says what it is, if it is not an archive.
  */
 export async function readingStreams(archive: string): Promise<(NodeJS.ReadableStream | NodeJS.ReadWriteStream)[]> {
   const head = await headOf(archive);
@@ -47,11 +50,11 @@ export async function readingStreams(archive: string): Promise<(NodeJS.ReadableS
 }
 
 /**
- * Archives in which files can be found by their place: those that are gzipped are unpacked into the scratch folder, once,
- * however often the preparation is stopped.
+ * Archives with random access: gzipped ones are unpacked into the scratch folder, only once, even if the preparation is stopped
+ * in between.
  *
- * @returns where the plain ones lie, in the same order
- * @throws DataError where one breaks off or is something else, or there is no room for all of them.
+ * @returns the locations of the uncompressed archives, in the same order
+ * @throws DataError if one is truncated or not an archive, or there is not enough space for all of them.
  */
 export async function plainArchives(archives: readonly string[], context: SourceContext): Promise<string[]> {
   const found: { archive: string; plain: string; bytes: number }[] = [];
@@ -74,7 +77,7 @@ export async function plainArchives(archives: readonly string[], context: Source
   return found.map(({ plain }) => plain);
 }
 
-/** Where an archive is unpacked to: another place for another file of its name. */
+/** Where an archive is unpacked to: different files of the same name get different locations. */
 async function targetOf(archive: string, { scratch }: SourceContext): Promise<string> {
   const { size, mtimeMs } = await stat(archive);
   const hash = createHash('sha256')
@@ -83,7 +86,10 @@ async function targetOf(archive: string, { scratch }: SourceContext): Promise<st
   return join(await scratch(), `${hash.slice(0, 16)}.tar`);
 }
 
-/** How long an archive is at least when it is unpacked: images cannot be packed any further, and the end tells the length modulo 2^32. */
+/**
+ * A lower bound of an archive's unpacked length: images cannot be compressed any further, and the file ends with the length
+ * modulo 2^32.
+ */
 async function unpackedBytes(archive: string): Promise<number> {
   const { size } = await stat(archive);
   const file = await open(archive);
@@ -91,7 +97,7 @@ async function unpackedBytes(archive: string): Promise<number> {
     const end = Buffer.alloc(4);
     await file.read(end, 0, 4, Math.max(0, size - 4));
     const known = end.readUInt32LE(0);
-    // What follows the end of an archive that is torn is any number.
+    // In a truncated archive, this may be any number.
     return size < 2 ** 30 && known < 1000 * size ? Math.max(size, known) : size;
   } finally {
     await file.close();

@@ -178,7 +178,7 @@ describe('a folder of images', () => {
   });
 });
 
-describe('images of every kind that ImageNet holds', () => {
+describe('images of every kind in ImageNet', () => {
   test('are decoded correctly, in the order of the source', async () => {
     const photo = photograph(3, 48, 48);
     const upright = await photo.clone().raw().toBuffer();
@@ -487,8 +487,8 @@ describe('a disk', () => {
 
 describe('wrong use', () => {
   test.each<[string, Partial<PrepareOptions>, string]>([
-    ['a share above 1', { maxRejected: 1.5 }, 'maxRejected is 1.5'],
-    ['a share that is no number', { maxRejected: Number.NaN }, 'maxRejected is NaN'],
+    ['a fraction above 1', { maxRejected: 1.5 }, 'maxRejected is 1.5'],
+    ['a fraction that is not a number', { maxRejected: Number.NaN }, 'maxRejected is NaN'],
     ['no workers', { workers: 0 }, 'workers is 0'],
     ['no size', { size: 0 }, 'size is 0'],
     ['shards of nothing', { imagesPerShard: 0 }, 'imagesPerShard is 0'],

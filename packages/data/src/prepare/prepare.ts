@@ -46,7 +46,9 @@ export interface Preparation {
   readonly alreadyThere: boolean;
 }
 
-/** So many unusable images end a preparation at once, if they are too many; below, all of them are found first. */
+/**
+ * If this many images are unusable, and too many, the preparation stops at once; below, all of them are found first.
+ */
 const enoughRejected = 1000;
 
 /**
@@ -144,7 +146,7 @@ function sizeOf(source: ImageSource, size: number | undefined): number {
   if (source.size === undefined) return size ?? 256;
   if (size === undefined || size === source.size) return source.size;
   throw new ConfigError(
-    `size is ${size}, but ${source.name} has images of ${source.size} x ${source.size}: leave the option out`,
+    `size is ${size}, but ${source.name} has images of ${source.size} x ${source.size}: omit the option`,
   );
 }
 

@@ -44,20 +44,20 @@ export interface ShardJob {
 export interface RejectedImage {
   readonly image: string;
   readonly reason: string;
-  /** Whether its file could not be read: perhaps it can be another time. */
+  /** Whether its file could not be read; another attempt may succeed. */
   readonly unread?: boolean;
 }
 
 /** The record of a finished shard: a file next to the others, written after the shard itself. */
 export interface ShardRecord {
-  /** Of everything that the job says: a shard of another one is made again. */
+  /** A hash of the whole job: the shard of another job is made again. */
   readonly job: string;
   readonly bytes: number;
   readonly sha256: string;
   /** For each image: offset and length in the shard, label, CRC-32. */
   readonly images: readonly (readonly [offset: number, length: number, label: number, crc: number])[];
   readonly rejected: readonly RejectedImage[];
-  /** CRC-32 of what the source holds of each image of the job, used or not; 0 where it could not be read. */
+  /** CRC-32 of the source's bytes of each image of the job, used or not; 0 if they could not be read. */
   readonly sources: readonly number[];
   readonly colours?: ColourTotals;
   /** Sums of each value `[channels, size, size]`, 32-bit little-endian words in base64. */
@@ -66,7 +66,7 @@ export interface ShardRecord {
 
 const recordFile = (workshop: string, shard: string) => join(workshop, `${shard}.json`);
 
-/** The record of a shard, or nothing where it was not finished, or by an older version that noted less. */
+/** The record of a shard; undefined if it was not finished, or was made by an older version that recorded less. */
 export async function readShardRecord(workshop: string, shard: string): Promise<ShardRecord | undefined> {
   try {
     const record = JSON.parse(await readFile(recordFile(workshop, shard), 'utf8')) as ShardRecord;
@@ -77,11 +77,10 @@ export async function readShardRecord(workshop: string, shard: string): Promise<
 }
 
 /**
- * Makes a shard, unless it is there already, whole and right. The file appears under its name only when it is complete
- * and on the disk, its record after it: whatever happens at any moment, a shard with a record is a good one, unless the images
- * that it was made of have changed since.
+ * Makes a shard, unless a valid one already exists. The file appears under its name only when it is complete and on disk, and
+ * its record after it. So at any moment, a shard with a record is valid, unless its source images have changed since.
  *
- * @throws DataError where an archive or the target cannot be used. Images that cannot be read or decoded are rejected.
+ * @throws DataError if an archive or the target cannot be used. Images that cannot be read or decoded are rejected.
  */
 export async function makeShard(job: ShardJob, onImages: (count: number) => void = () => {}): Promise<ShardRecord> {
   const { directory, workshop, shard } = job;
@@ -103,19 +102,19 @@ export async function makeShard(job: ShardJob, onImages: (count: number) => void
   }
 }
 
-/** Whether a finished shard is what would be made now: itself by its checksum, and of images that are still the same. */
+/** Whether a finished shard is what would be made now: its checksum is right, and its images are unchanged. */
 async function isStillRight(job: ShardJob, record: ShardRecord): Promise<boolean> {
   const { directory, workshop, shard, images } = job;
   if (record.job !== hashOf(job)) return false;
   if (!(await hasChecksum(join(directory, shard), record))) return false;
   const { mtimeMs } = await stat(recordFile(workshop, shard));
   if (!record.rejected.some(({ unread }) => unread) && !(await anyNewer(images, mtimeMs))) return true;
-  // What is older was read already; only what may be new is worth a reading.
+  // Older files have already been read; only files that may be new are read again.
   const now = await checksumsOf(images);
   return record.sources.length === now.length && record.sources.every((checksum, i) => checksum === now[i]);
 }
 
-/** Of what decides on a shard's bytes: not of where anything lies. */
+/** A hash of everything that determines a shard's bytes, but not of locations. */
 function hashOf({ shard, bytes, format, images, first, statistics }: ShardJob): string {
   const listed = images.map(({ name, label, offset, length }) => [name, label, offset, length]);
   return createHash('sha256')
@@ -210,13 +209,13 @@ function keyOf(number: number, name: string): string {
   return `${String(number).padStart(8, '0')}_${plain.slice(0, 60)}`;
 }
 
-/** An image, or why it cannot be used; and the CRC-32 of what the source holds of it. */
+/** An image, or why it cannot be used; and the CRC-32 of its bytes in the source. */
 type Prepared = { readonly source: number } & (
   | { readonly pixels: Uint8Array; readonly content: Buffer }
   | { readonly reason: string; readonly unread?: boolean }
 );
 
-/** How an image of this job is read, decoded and encoded again. */
+/** Reads, decodes and re-encodes an image of this job. */
 function preparer({ bytes, format }: ShardJob, reader: PlaceReader) {
   const { size, channels, encoding, quality } = format;
   return async (image: SourceImage): Promise<Prepared> => {

@@ -7,11 +7,11 @@ import { readError } from '../files.js';
 import type { Place } from './source.js';
 import { readFully } from './tar.js';
 
-/** Reads what lies at places, one after another: archives stay open, files of one image do not. */
+/** Reads contents at given locations, one after another. Archives stay open, single image files do not. */
 export class PlaceReader {
   readonly #descriptors = new Map<string, number>();
 
-  /** The bytes as they lie there. Throws what the system says, or a `DataError` where the file ends before. */
+  /** The stored bytes. Throws the system's error, or a `DataError` if the file ends before. */
   read(place: Place): Buffer {
     const { file, offset, length } = place;
     const content = Buffer.alloc(length);
@@ -31,26 +31,26 @@ export class PlaceReader {
   }
 }
 
-/** Whether a place is a file of its own: what cannot be read there is one image, not an archive of them. */
+/** Whether a location is a separate file: if it cannot be read, that affects one image, not an archive of them. */
 export const isWholeFile = ({ offset }: Place) => offset === 0;
 
-/** Whether a file was written, replaced or moved to its place after a time. */
+/** Whether a file was written, replaced or moved there after a time. */
 export async function anyNewer(places: readonly Place[], milliseconds: number): Promise<boolean> {
   for (const file of new Set(places.map(({ file }) => file))) {
     const found = await stat(file).catch(() => undefined);
-    // The second time cannot be set back: it tells of a file that was replaced by an older one.
+    // The second time cannot be set back, so it reveals a file that was replaced by an older one.
     if (!found || Math.max(found.mtimeMs, found.ctimeMs) > milliseconds) return true;
   }
   return false;
 }
 
-/** Places after which others get a turn. */
+/** The number of locations after which other tasks get a turn. */
 const atATime = 64;
 
 /**
- * CRC-32 of the bytes at each place; 0 where a file of its own cannot be read.
+ * CRC-32 of the bytes at each location; 0 if a separate file cannot be read.
  *
- * @throws DataError where an archive cannot be read; the signal's reason where it ends the work.
+ * @throws DataError if an archive cannot be read; the signal's reason if it stops the work.
  */
 export async function checksumsOf(places: readonly Place[], signal?: AbortSignal): Promise<number[]> {
   const reader = new PlaceReader();
@@ -76,7 +76,7 @@ function checksumOf(reader: PlaceReader, place: Place): number {
   }
 }
 
-/** One checksum of many. */
+/** A single checksum of many. */
 export function digestOfChecksums(checksums: readonly number[]): string {
   return createHash('sha256').update(Uint32Array.from(checksums)).digest('hex');
 }

@@ -35,7 +35,7 @@ function mnist(train: string, validation: string): Files {
 const samples = { 'a.jpg': 'x', 'a.cls': '0' };
 const id = 'n01440764';
 
-describe('what data are is told by their content', () => {
+describe('the kind of data is detected from the contents', () => {
   test.each<[string, string, () => Files | Promise<Files>]>([
     ['folder', 'class folders', () => ({ 'cat/1.jpg': 'x', 'dog/1.jpg': 'x' })],
     ['folder', "class folders of ImageNet's ids without validation", () => ({ [`train/${id}/1.JPEG`]: 'x' })],
@@ -71,13 +71,13 @@ describe('what data are is told by their content', () => {
     expect(await sourceKindOf(join(await folderOf({ [name]: await content() }), name))).toBe(kind);
   });
 
-  test('a pattern is one of shards, and the word emoji is what it says', async () => {
+  test('a pattern means shards, and the word emoji means the emoji', async () => {
     expect(await sourceKindOf('shards/train-{000..099}.tar')).toBe('webdataset');
     expect(await sourceKindOf('emoji')).toBe('emoji');
   });
 });
 
-describe('what it cannot be', () => {
+describe('unknown data', () => {
   test.each<[string, Files, string, string]>([
     ['a page', { 'images.zip': '<html>' }, 'images.zip', 'contains no images to prepare: it is a web page'],
     ['a pointer', { 'a.tar': 'version https://git-lfs.github.com/spec/v1\n' }, 'a.tar', 'it is a Git LFS pointer'],
@@ -89,16 +89,16 @@ describe('what it cannot be', () => {
     await expect(kind).rejects.toThrow(message);
   });
 
-  test('a link that leads nowhere, an address, and what was prepared already', async () => {
+  test('a broken link, an address, and data that are already prepared', async () => {
     const folder = await folderOf({ 'prepared/dataset.json': '{}' });
     await symlink('nowhere', join(folder, 'link'));
     await expect(sourceKindOf(join(folder, 'link'))).rejects.toThrow('link is a link that leads nowhere');
     await expect(sourceKindOf('https://example.org/{0..9}.tar')).rejects.toThrow('data are read from the disk');
     await expect(sourceKindOf(join(folder, 'prepared'))).rejects.toThrow(ConfigError);
-    await expect(sourceKindOf(join(folder, 'prepared'))).rejects.toThrow('was prepared already');
+    await expect(sourceKindOf(join(folder, 'prepared'))).rejects.toThrow('is already prepared');
   });
 
-  test('somebody who says neither what nor where', async () => {
+  test('neither a kind nor a location', async () => {
     await expect(sourceOf(undefined, undefined)).rejects.toThrow('source and from are missing');
     expect(await sourceOf('cifar10', undefined)).toBe('cifar10');
   });

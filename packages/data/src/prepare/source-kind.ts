@@ -18,15 +18,15 @@ import { headOf, readingStreams } from './plain-archive.js';
 import { type SourceKind, sourceKinds } from './source.js';
 import { shardName } from './webdataset-shards.js';
 
-/** How archives are called that may hold a whole data set. */
+/** Names of archives that may contain a whole data set. */
 const isArchive = /\.(zip|tar|tar\.gz|tgz)$/i;
-/** Names in an archive that are enough to tell what it is of. */
+/** The number of names in an archive that is enough to detect its contents. */
 const namesToTell = 50;
 
 /**
- * Tells by its content what kind of data somebody has: a folder, an archive, a pattern of shards, or the word `emoji`.
+ * Detects the kind of data from the contents of a folder, an archive or a pattern of shards, or from the word `emoji`.
  *
- * @throws ConfigError where it was prepared already; DataError where it is missing or nothing of the kind.
+ * @throws ConfigError if it is already prepared; DataError if it is missing or of no known kind.
  */
 export async function sourceKindOf(from: string): Promise<SourceKind> {
   const kind = await stat(from).catch((error: unknown) => {
@@ -43,7 +43,7 @@ async function kindOfFolder(folder: string): Promise<SourceKind> {
   const content = await listFolder(folder);
   const files = filesAndLinks(content);
   if (files.includes(manifestFile)) {
-    throw new ConfigError(`${folder} was prepared already: train on it, or give what it was prepared from`);
+    throw new ConfigError(`${folder} is already prepared: train on it, or give the data that it was prepared from`);
   }
   const cifar = cifarVersionOf(files);
   if (cifar) return cifar === cifar10 ? 'cifar10' : 'cifar100';
@@ -64,7 +64,7 @@ async function isImagenet(folder: string, files: readonly string[], folders: rea
   if (areHubArchives([...files, ...data])) return true;
   const tree = folderTree(folder);
   for (const root of await findImagenetFolders(tree)) {
-    // Without validation images it is a folder like any other, of which some are held out.
+    // Without validation images, it is an ordinary folder, and some images are held out.
     const { folders: beside = [] } = (await tree.list(root)) ?? {};
     if (beside.some((name) => validationNames.includes(name.toLowerCase()))) return true;
   }
@@ -91,7 +91,7 @@ async function firstNames(archive: string): Promise<string[]> {
   const names: string[] = [];
   const unpacked = extract();
   const reading = pipeline([...(await readingStreams(archive)), unpacked]);
-  // What is wrong with the archive, whoever reads it as a whole says.
+  // A defect of the archive is reported when it is read as a whole.
   reading.catch(() => {});
   try {
     for await (const entry of unpacked) {
@@ -106,12 +106,14 @@ async function firstNames(archive: string): Promise<string[]> {
 }
 
 /**
- * What is to be prepared where nobody says what it is.
+ * The kind of data to prepare if none is given.
  *
- * @throws ConfigError where it is not said where it lies either; otherwise as `sourceKindOf`.
+ * @throws ConfigError if no location is given either; otherwise as `sourceKindOf`.
  */
 export async function sourceOf(source: SourceKind | undefined, from: string | undefined): Promise<SourceKind> {
   if (source !== undefined) return source;
   if (from !== undefined) return sourceKindOf(from);
-  throw new ConfigError(`source and from are missing: say where the data are, or give ${sourceKinds.join(', ')}`);
+  throw new ConfigError(
+    `source and from are missing: give the location of the data, or one of ${sourceKinds.join(', ')}`,
+  );
 }

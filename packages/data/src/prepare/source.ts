@@ -21,7 +21,7 @@ export interface Place {
   readonly length: number;
   /** Whether the bytes are compressed with deflate, as in a zip archive. */
   readonly deflated?: boolean;
-  /** Checksum of the content when it is unpacked, where the archive knows it. */
+  /** Checksum of the unpacked content, if the archive contains it. */
   readonly crc32?: number;
 }
 
@@ -37,7 +37,7 @@ export interface SourceImage extends Place {
 export interface SourceContext {
   /** Creates a folder for files that have to be unpacked first; it still exists when the same preparation continues. */
   scratch(): Promise<string>;
-  /** Tells the waiting user what takes long. */
+  /** Tells the waiting user what is taking long. */
   say(text: string): void;
   readonly signal?: AbortSignal | undefined;
 }

@@ -5,9 +5,9 @@ import type { SourceContext } from './source.js';
 import { tarMembers, withFile } from './tar.js';
 
 /**
- * The tree within a tar archive, which is unpacked first if it is gzipped. Its headers are read; nothing else is.
+ * The tree within a tar archive, which is unpacked first if it is gzipped. Only its headers are read.
  *
- * @throws DataError where the archive breaks off or is damaged, or there is no room to unpack it.
+ * @throws DataError if the archive is truncated or damaged, or there is not enough space to unpack it.
  */
 export async function tarTree(file: string, context: SourceContext): Promise<ImageTree> {
   const tree = new ArchiveTree(file);

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { fuzzTar } from '../fuzzing.js';
 import { type Bytes, partOf, type TarMember, tarMembers } from './tar.js';
 
-/** Bytes in memory; reading beyond their end is a fault of the reader. */
+/** Bytes in memory; reading beyond their end is an error of the reader. */
 export function bytesOf(content: Uint8Array): Bytes {
   return {
     name: 'test.tar',
@@ -38,7 +38,7 @@ async function archive(files: readonly Entry[]) {
 
 const list = (content: Uint8Array) => [...tarMembers(bytesOf(content))];
 
-/** A header as GNU tar writes it, for what tar-stream does not write. */
+/** A header as written by GNU tar, for features that tar-stream does not support. */
 function header(name: string, type: string, size: number, sizeField?: Buffer, link = ''): Buffer {
   const block = Buffer.alloc(512);
   block.write(name, 0, 'latin1');
@@ -149,7 +149,7 @@ describe('tarMembers', () => {
     ]);
   });
 
-  test('refuses what is not an archive, and one that is damaged further on', async () => {
+  test('refuses files that are not archives, and damaged archives', async () => {
     expect(() => list(Buffer.alloc(2048, 65))).toThrow('test.tar is not a tar archive: it is text; get it again');
     const content = await archive([
       { name: 'a', content: Buffer.alloc(512, 1) },
@@ -199,7 +199,7 @@ describe('tarMembers', () => {
     }
   });
 
-  test('passes over labels of volumes and lists of folders; a folder has no content, whatever its size says', () => {
+  test('skips volume labels and lists of folders; a folder has no contents, whatever its size field says', () => {
     const content = Buffer.concat([
       header('label', 'V', 0),
       header('folder/', '5', 4096),
@@ -217,7 +217,7 @@ describe('tarMembers', () => {
     expect(list(content).map(({ name }) => name)).toEqual(['caf\u00e9', 'caf\u00e8']);
   });
 
-  test('takes checksums of signed bytes, as some old programs made them', () => {
+  test('accepts checksums of signed bytes, as written by some old programs', () => {
     const block = header('caf\u00e9', '0', 0);
     const sum = block.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : (byte << 24) >> 24), 0);
     block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);

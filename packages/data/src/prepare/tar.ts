@@ -28,11 +28,11 @@ const mostExtraBytes = 2 ** 20;
  * The files of a tar archive (ustar, GNU or pax), in order, from their headers alone: the contents are not read. This
  * is why archives are not streamed here: a member of an archive of 138 GB can be read by its location.
  *
- * @param options.endOptional whether an archive may lack the empty blocks that end it, as some programs leave them out:
- *   then nobody can tell whether more members should follow
- * A hard link is the file that it names, if that comes before it.
+ * @param options.endOptional whether an archive may lack the empty blocks that end it, as some programs omit them: then it is
+ * unknown whether more members should follow A hard link stands for the file that it names, if that comes before it.
  *
- * @throws DataError where the archive breaks off, is none, or holds a name that leads out of it or another link.
+ * @throws DataError if the archive is truncated, is not a tar archive, or contains a name that leads out of it or another kind of
+ * link.
  */
 export function* tarMembers(
   bytes: Bytes,
@@ -41,7 +41,7 @@ export function* tarMembers(
   const header = new Uint8Array(blockBytes);
   let longName: string | undefined;
   let longLink: string | undefined;
-  /** What a hard link may mean. */
+  /** The files that a hard link may refer to. */
   const before = new Map<string, TarMember>();
   let extended: Readonly<Record<string, string>> = {};
   for (let at = 0; ; ) {
@@ -59,7 +59,7 @@ export function* tarMembers(
     const kind = String.fromCharCode(header[156]!);
     const describesNext = 'LKxg'.includes(kind);
     const size = !describesNext && extended['size'] !== undefined ? Number(extended['size']) : sizeOf(header);
-    // What a folder, a symbolic link or a device gives as its size is not in the archive.
+    // For a folder, a symbolic link or a device, the archive does not contain as many bytes as the header says.
     const length = '23456'.includes(kind) ? 0 : size;
     const offset = at + blockBytes;
     const name = extended['path'] ?? longName ?? nameOf(header);
@@ -84,10 +84,11 @@ export function* tarMembers(
     longName = undefined;
     longLink = undefined;
     extended = {};
-    // Archives from before POSIX have directories as files whose names end with a slash; GNU's may have lists of names and labels.
+    // In archives from before POSIX, directories are files whose names end with a slash; GNU archives may contain lists of names
+    // and labels.
     if ('5DV'.includes(kind) || name.endsWith('/')) continue;
     checkName(bytes.name, name);
-    // Files that are one on the disk are packed once.
+    // A file with several names on disk is packed once.
     const same = kind === '1' ? before.get(target) : undefined;
     if (!same && !'0\x007'.includes(kind)) throw noFile(bytes.name, name, kind);
     const member = { name, offset: same?.offset ?? offset, length: same?.length ?? length };
@@ -103,7 +104,7 @@ function noFile(archive: string, name: string, kind: string): DataError {
   );
 }
 
-/** A name within an archive that leads out of it is never honest. */
+/** A name that leads out of its archive is never legitimate. */
 function checkName(archive: string, name: string): void {
   if (name !== '' && !/^([/\\]|[a-z]:)/i.test(name) && !name.split(/[/\\]/).includes('..')) return;
   throw new DataError(`${archive} contains the name \`${name}\`, which points outside of it: do not use this archive`);
@@ -111,11 +112,12 @@ function checkName(archive: string, name: string): void {
 
 const isZero = (block: Uint8Array) => block.every((byte) => byte === 0);
 
-/** Archives are filled up with zeros to a multiple of 10 kB, on tapes of some more. */
+/** Archives are padded with zeros to a multiple of 10 kB, on tapes even further. */
 const mostFill = 2 ** 20;
 
 /**
- * Nothing follows the empty blocks that end an archive: in one that is still being downloaded, or was joined to another, more does.
+ * Nothing may follow the empty blocks that end an archive. If something does, the archive is still being downloaded, or was
+ * joined to another one.
  */
 function checkEnd(bytes: Bytes, at: number): void {
   const left = bytes.length - at;
@@ -137,7 +139,7 @@ function checkIsNothingElse(bytes: Bytes): void {
 }
 
 function checkSum(archive: string, header: Uint8Array, at: number): void {
-  // The sum counts its own eight bytes as spaces. Some old programs took bytes for signed ones.
+  // The sum counts its own eight bytes as spaces. Some old programs treated bytes as signed.
   const sumOf = (value: (byte: number) => number) =>
     header.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : value(byte)), 0);
   const sum = octal(header.subarray(148, 156));

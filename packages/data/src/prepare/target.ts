@@ -10,11 +10,11 @@ import type { ShardFormat } from './shard.js';
 import { fingerprintOf, type ImageSource } from './source.js';
 import { anyNewer, checksumsOf, digestOfChecksums } from './source-content.js';
 
-/** What a preparation is, as far as its target folder has to agree with it. */
+/** The properties of a preparation that its target folder must agree with. */
 export interface Plan {
-  /** Of everything that decides on the bytes. */
+  /** A hash of everything that determines the bytes. */
   readonly fingerprint: string;
-  /** Of that without the images themselves: a preparation continues when some of them were replaced or removed. */
+  /** The same hash without the images: a preparation continues if some of them were replaced or removed. */
   readonly outline: string;
 }
 
@@ -31,9 +31,9 @@ export function planOf(source: ImageSource, format: ShardFormat, imagesPerShard:
 }
 
 /**
- * Nothing of somebody else's is ever written over.
+ * Other files are never overwritten.
  *
- * @throws ConfigError where the folder holds something else than a preparation.
+ * @throws ConfigError if the folder contains anything but a preparation.
  */
 export async function checkTarget(to: string): Promise<void> {
   let content: string[];
@@ -50,9 +50,9 @@ export async function checkTarget(to: string): Promise<void> {
 }
 
 /**
- * The manifest of a folder that is prepared already, or nothing.
+ * The manifest of an already prepared folder; undefined if it is not prepared.
  *
- * @throws ConfigError where it is of other data, prepared in another way, or of images that have changed since.
+ * @throws ConfigError if it contains other data, was prepared with other options, or its images have changed since.
  */
 export async function finishedManifest(
   to: string,
@@ -78,9 +78,9 @@ export async function finishedManifest(
 }
 
 /**
- * Notes in the workshop what is prepared.
+ * Records in the workshop what is being prepared.
  *
- * @throws ConfigError where something else was begun there.
+ * @throws ConfigError if another preparation was started there.
  */
 export async function agreeOnPlan(to: string, { outline }: Plan): Promise<void> {
   const file = join(to, workshopFolder, planFile);
@@ -94,24 +94,26 @@ const otherData = (to: string) =>
     `${to} contains other data, or the same data prepared with other options or by another version: choose another folder or remove it`,
   );
 
-/** Removes shards that are no part of what was prepared: there were more images when it was begun. */
+/**
+ * Removes shards that no longer belong to the data set, because there were more images when the preparation started.
+ */
 export async function removeOtherShards(to: string, shards: readonly string[]): Promise<void> {
   for (const file of await readdir(to)) {
     if (isShard(file) && !shards.includes(file)) await rm(join(to, file));
   }
 }
 
-/** An image takes two headers of a tar and the blocks of its two files at least. */
+/** An image takes at least two tar headers and the blocks of its two files. */
 const leastBytes = 4 * 512;
-/** Bytes that photographs take for each of their values, in JPEG of quality 95 and in PNG, at 128 to 256 pixels. */
+/** Bytes of a photograph per value, as JPEG with quality 95 and as PNG, at 128 to 256 pixels. */
 const usualBytes = { jpg: 0.15, png: 0.8 };
 
 /**
- * Looks for room for the shards, beside what was made of them before.
+ * Checks that there is enough space for the shards, in addition to those that already exist.
  *
- * @param images how many
- * @param say told where they may not fit; drawings take less than photographs
- * @throws DataError where they cannot fit.
+ * @param images their number
+ * @param say called if they may not fit; drawings take less space than photographs
+ * @throws DataError if they certainly do not fit.
  */
 export async function checkRoom(
   to: string,
@@ -125,7 +127,7 @@ export async function checkRoom(
   const free = await freeSpace(to);
   if (free === undefined || free >= usual) return;
   say(
-    `${to} has ${gigabytes(free)} free; shards of this many photographs need about ${gigabytes(usual)}. If the disk gets full, what is finished is kept.`,
+    `${to} has ${gigabytes(free)} free; shards of this many photographs need about ${gigabytes(usual)}. If the disk becomes full, finished shards are kept.`,
   );
 }
 

@@ -15,7 +15,7 @@ export interface ShardFile {
 
 /** The shards of a data set, by purpose. */
 export interface ShardFiles {
-  /** The folder that they lie in. */
+  /** Their folder. */
   readonly directory: string;
   readonly train: readonly ShardFile[];
   readonly validation: readonly ShardFile[];
@@ -23,7 +23,7 @@ export interface ShardFiles {
   readonly others: readonly ShardFile[];
 }
 
-/** How archives of samples are called. */
+/** Names of archives of samples. */
 export const shardName = /\.(tar|tar\.gz|tgz)$/i;
 
 /**
@@ -60,7 +60,7 @@ const nameOf = ({ name }: ShardFile) => name;
 async function listShards(from: string): Promise<{ directory: string; shards: ShardFile[] }> {
   const kind = await stat(from).catch(() => undefined);
   if (kind?.isFile()) return { directory: dirname(from), shards: [{ path: from, name: basename(from) }] };
-  // A folder may have braces in its name; a pattern is what names nothing that is there.
+  // A folder may have braces in its name, so only a name that does not exist is a pattern.
   if (!kind && from.includes('{') && !isAddress(from)) return listPattern(from);
   const content = await listFolder(from);
   const shards = filesAndLinks(content).filter((file) => shardName.test(file));

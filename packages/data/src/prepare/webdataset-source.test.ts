@@ -79,7 +79,7 @@ describe('shards', () => {
     ['train/00000.tar', 'val/00000.tar'],
     ['00000.tar', 'valid.tar'],
     ['test-set-train-0.tar', 'test-set-val-0.tar'],
-  ])('are told apart by their names: %s and %s', async (train, validation) => {
+  ])('are distinguished by their names: %s and %s', async (train, validation) => {
     const source = await openFiles({ [train]: await shard([0, 1, 1]), [validation]: await shard([1]) });
     expect([source.train.length, source.validation.length]).toEqual([3, 1]);
   });
@@ -163,7 +163,7 @@ describe('archives', () => {
     packed.entry({ name: 'folder', type: 'directory' });
     for (const [i, label] of [0, 1].entries()) {
       const key = `${'long/'.repeat(40)}${'ä'.repeat(60)}${i}`;
-      // As macOS's tar writes beside every file with extended attributes.
+      // As written by macOS's tar next to every file with extended attributes.
       packed.entry({ name: `${'long/'.repeat(40)}._${i}.jpg` }, 'Mac OS X');
       packed.entry({ name: `${key}.jpg`, pax: { 'LIBARCHIVE.xattr.com.apple.quarantine': 'x' } }, images[i]!);
       packed.entry({ name: `${key}.cls` }, `${label}`);
@@ -230,7 +230,7 @@ describe('samples', () => {
     expect(source.train.map(({ label }) => label)).toEqual([1, 0]);
   });
 
-  test('are labelled by many fields', async () => {
+  test('may be labelled by many fields', async () => {
     const fields = ['label', 'cls', 'class', 'class_id', 'target'];
     const files: Files = {};
     for (const [i, field] of fields.entries()) {
@@ -321,7 +321,7 @@ describe('reports errors:', () => {
     ],
     ['two images of many dots', { 'a.1.jpg': 'x', 'a.2.jpg': 'x', 'a.cls': '0' }, 'its key ends at the first dot'],
     ['an empty label', { 'a.jpg': 'x', 'a.cls': ' \n' }, 'a.cls is empty: it must contain a class'],
-    ['JSON that is none', { 'a.jpg': 'x', 'a.json': '{' }, 'train.tar: a.json is not JSON'],
+    ['invalid JSON', { 'a.jpg': 'x', 'a.json': '{' }, 'train.tar: a.json is not JSON'],
     [
       'labels of two kinds',
       { 'a.jpg': 'x', 'a.cls': '1', 'b.jpg': 'x', 'b.cls': 'cat' },

@@ -60,7 +60,7 @@ test('reports an image of another size', async () => {
   expect(await other.decode(images)).toEqual({ failed: 0, reason: 'it has 8 x 8 x 3 values' });
 });
 
-test('tells of a thread that cannot start, each time', async () => {
+test('reports a thread that cannot start, each time', async () => {
   const { images } = await filesCalled('a');
   const without = new Decoder(8, 3, 2, 'no-such-script');
   for (let time = 0; time < 2; time++) {

@@ -50,7 +50,8 @@ export class Decoder {
   async #run(images: DecodeJob['images']): Promise<Decoded> {
     this.#pool ??= start(this.#script);
     const answered = new AbortController();
-    // A pool whose thread cannot start leaves the job waiting, and starts no other: it only tells of it.
+    // If a pool's thread cannot start, the pool keeps the job waiting and starts no other thread: it only emits an
+    // error.
     const failed = once(this.#pool, 'error', answered).then(([error]) => {
       this.#pool = undefined;
       throw error;

@@ -10,10 +10,10 @@ export function encodeNpy(shape: readonly number[], values: ArrayLike<number>): 
 }
 
 /**
- * The beginning of a file in NumPy's format, version 1.0, that holds float32 (little-endian, row-major) of this shape. The values
- * follow it.
+ * The header of a file in NumPy's format, version 1.0, for float32 (little-endian, row-major) of this shape. The values follow
+ * it.
  *
- * @param least bytes that it has at least: whoever does not know yet how many rows there will be makes room for the most
+ * @param least the least number of bytes: if the number of rows is not known yet, this reserves space for the largest
  */
 export function npyHeader(shape: readonly number[], least = 0): Buffer {
   const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`;

@@ -18,7 +18,7 @@ it.each([2, 3, 4, 5, 6])('F(%i, 3) is a correlation', (m) => {
   });
 });
 
-it('F(2, 3) has the published matrices (Lavin and Gray 2015, equation 7), but for signs that cancel', () => {
+it('F(2, 3) has the published matrices (Lavin and Gray 2015, equation 7), except for signs that cancel', () => {
   const { input, weights, output } = cookToom(2, 3);
   const unsigned = (matrix: Matrix) => matrix.map((row) => row.map((entry) => Math.abs(entry)));
   expect(unsigned(input)).toEqual([
@@ -39,7 +39,7 @@ it('F(2, 3) has the published matrices (Lavin and Gray 2015, equation 7), but fo
   ]);
 });
 
-it('F(4, 3) at the published points has the published matrices (Lavin and Gray 2015, section 4.2), but for signs', () => {
+it('F(4, 3) at the published points has the published matrices (Lavin and Gray 2015, section 4.2), except for signs', () => {
   const { input, output } = cookToom(4, 3, [0, 1, -1, 2, -2]);
   const unsigned = (matrix: Matrix) => matrix.map((row) => row.map((entry) => Math.abs(entry)));
   expect(unsigned(input)).toEqual([

@@ -141,8 +141,8 @@ export function recordWinogradWeightGradient(
 }
 
 /**
- * Records the gradient of the biases: a polynomial is the sum of its coefficients at 1, so what the tiles of the output's gradient
- * are at that point is all that there is to add up.
+ * Records the gradient of the biases: at 1, a polynomial is the sum of its coefficients, so it is enough to sum the transformed
+ * tiles of the output's gradient at that point.
  */
 function recordBiasFromPoints(
   recorder: Recorder,
@@ -154,7 +154,7 @@ function recordBiasFromPoints(
   const rows = biasGradient.elements;
   const columns = points.elements / size ** 2 / rows;
   const first = (one * size + one) * rows * columns;
-  // Only these points are bound, where a binding may begin there.
+  // Only these points are bound, if a binding may start there.
   if ((4 * first) % recorder.gpu.limits.minStorageBufferOffsetAlignment !== 0) {
     recordBiasGradient(recorder, outputGradient, biasGradient);
     return;
@@ -162,7 +162,7 @@ function recordBiasFromPoints(
   recordRowSums(recorder, { label: biasGradient.label, input: points, first, output: biasGradient, rows, columns });
 }
 
-/** A correlation with stride 1, of whatever with whatever. */
+/** A correlation with stride 1, for any operands. */
 function recordCorrelation(
   recorder: Recorder,
   geometry: Geometry,

@@ -1,8 +1,8 @@
 import type { KernelAdapter } from '@alex/tensor/testing';
 
-/** GPUs that are not at hand: kernels are made for them all the same. */
+/** GPUs that need not be present: kernels are generated for them all the same. */
 export const gpus = {
-  /** As Dawn shows NVIDIA's large cards of the generation of 2022. */
+  /** NVIDIA's large cards of the 2022 generation, as reported by Dawn. */
   'subgroups of 32 and matrix units': {
     kind: 'hardware',
     vendor: 'nvidia',
@@ -22,5 +22,5 @@ export const gpus = {
     workgroupInvocations: 1024,
     bindings: 16,
   },
-  'no more than WebGPU promises': { kind: 'hardware', subgroupSize: undefined, features: ['shader-f16'] },
+  'no more than WebGPU guarantees': { kind: 'hardware', subgroupSize: undefined, features: ['shader-f16'] },
 } as const satisfies Readonly<Record<string, KernelAdapter>>;

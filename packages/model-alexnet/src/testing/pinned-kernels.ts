@@ -11,7 +11,7 @@ const adapters: Readonly<Record<string, KernelAdapter>> = {
   GPU: { kind: 'hardware', subgroupSize: undefined, features: ['shader-f16'], bindingBytes: 2 ** 31 },
 };
 
-/** The paper's batch, and one that is small. */
+/** The paper's batch, and a small one. */
 const batches = [128, 8];
 
 /** The text of every kernel of the paper's network, by adapter, precision, batch and label. */
@@ -35,12 +35,12 @@ export function paperKernels(): Map<string, string> {
   return texts;
 }
 
-/** Short, since nobody means to deceive: two texts in 4 billion share one. */
+/** Short, because this is not about security: two texts in 4 billion share a hash. */
 export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 8);
 }
 
-/** A hash for each kernel, as `fixtures/kernels.json` holds them. */
+/** A hash for each kernel, as stored in `fixtures/kernels.json`. */
 export function paperHashes(): Record<string, string> {
   return Object.fromEntries([...paperKernels()].map(([key, text]) => [key, hashOf(text)]));
 }

@@ -11,7 +11,7 @@ export interface KernelBytes {
   readonly written: number;
 }
 
-/** What a step is recorded for. */
+/** The options for recording a step. */
 export interface StepOfBytes {
   readonly precision: 'float32' | 'mixed';
   readonly variant?: Variant;
@@ -19,7 +19,7 @@ export interface StepOfBytes {
   readonly adapter?: KernelAdapter;
 }
 
-/** The kernels of a training step in their order, and their bytes: by default of the paper's network at its batch, on a large GPU. */
+/** The kernels of a training step in order, and their bytes. Default: the paper's network at its batch, on a large GPU. */
 export function stepBytes({
   precision,
   variant = 'paper',
@@ -34,7 +34,7 @@ export function stepBytes({
 
 const largeGpu = gpus['subgroups of 32 and matrix units'];
 
-/** What kernels are told of together, by their labels. */
+/** The groups of kernels in the listing, by their labels. */
 const groups: readonly (readonly [RegExp, string])[] = [
   [/^sgd\//, 'updates'],
   [/^lossScale\//, 'loss scale'],
@@ -44,7 +44,7 @@ const groups: readonly (readonly [RegExp, string])[] = [
   [/^(\w+)\/(forward|inputGradient|weightGradient|biasGradient|backward)\b.*/, '$1 $2'],
 ];
 
-/** The bytes of a step by layer and direction, in their order. */
+/** The bytes of a step by layer and direction, in order. */
 export function groupedBytes(kernels: readonly KernelBytes[]): Map<string, KernelBytes> {
   const grouped = new Map<string, KernelBytes>();
   for (const { label, read, written } of kernels) {
@@ -57,7 +57,7 @@ export function groupedBytes(kernels: readonly KernelBytes[]): Map<string, Kerne
   return grouped;
 }
 
-/** The bytes of all of a step. */
+/** The bytes of a whole step. */
 export function totalBytes(kernels: Iterable<KernelBytes>): number {
   return [...kernels].reduce((sum, { read, written }) => sum + read + written, 0);
 }

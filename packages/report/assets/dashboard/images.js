@@ -49,5 +49,5 @@ export function showFilters({ step, url, colourfulness }) {
     return colourfulness.length === 1 ? share : `${share} in column ${i + 1}`;
   });
   element('filters-colour').textContent =
-    columns.length === 0 ? '' : `Colour makes ${columns.join(', ')} of a filter's energy; of noise it makes 67%.`;
+    columns.length === 0 ? '' : `Colour accounts for ${columns.join(', ')} of a filter's energy; for noise, it is 67%.`;
 }

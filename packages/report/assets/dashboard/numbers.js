@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Numbers in a readable format.
 
 export const percent = (share) => `${(100 * share).toFixed(1)}%`;
 export const short = (value) => (value === 0 ? '0' : String(Number(value.toPrecision(3))));

@@ -1,27 +1,29 @@
 import type { Shape } from '@alex/tensor';
 import { captionLines, partShape, type Stage } from './stages.js';
 
-/** A part of a stage as it is drawn; in pixels of the drawing. */
+/** The drawing of a part of a stage; in pixels. */
 export interface Box {
   /** The front's upper left corner. */
   readonly x: number;
   readonly y: number;
-  /** As there are maps, and as they are high. */
+  /** Determined by the number of maps and their height. */
   readonly width: number;
   readonly height: number;
-  /** How far the back lies to the right and up, as maps are wide; nothing for values without a place. */
+  /**
+   * The offset of the back to the right and up, determined by the maps' width; undefined for values without positions.
+   */
   readonly depth: readonly [right: number, up: number];
   readonly shape: Shape;
 }
 
 export interface PlacedStage {
-  /** One for each part, from the first column down. */
+  /** One for each part, starting with the first column at the top. */
   readonly boxes: readonly Box[];
   readonly left: number;
   readonly centre: number;
 }
 
-/** Where everything of a drawing is. */
+/** The positions of all elements of a drawing. */
 export interface Placed {
   readonly stages: readonly PlacedStage[];
   readonly rows: readonly { readonly top: number }[];
@@ -31,20 +33,20 @@ export interface Placed {
 }
 
 const margin = 16;
-/** Between the boxes of neighbouring stages, at least: for wires and sizes. */
+/** The least space between the boxes of neighbouring stages: for wires and sizes. */
 const gap = 48;
-/** Of a character of a caption, about. */
+/** The approximate width of a character of a caption. */
 const characterWidth = 5.7;
 export const captionLineHeight = 16;
 
-/** The largest maps are so high, the most maps so wide. */
+/** The height of the largest maps, and the width of the greatest number of maps. */
 const largest = { height: 104, width: 52 };
 const smallest = { height: 10, width: 6 };
 const barWidth = 11;
 /** Maps are seen from the front, a little from the right and above. */
 const slant = { right: 0.36, up: 0.24 };
 
-/** Finds a place for each stage. */
+/** Computes the position of each stage. */
 export function place(stages: readonly Stage[], columns: number): Placed {
   const sizes = stages.map((stage) => sizeOf(stage, stages));
   const rowHeight = Math.max(...sizes.map(({ height, depth }) => height + depth[1])) + (columns > 1 ? 44 : 36);
@@ -77,7 +79,10 @@ export function place(stages: readonly Stage[], columns: number): Placed {
   };
 }
 
-/** Maps by the square roots of their sizes, as far as they go in this network; units by the logarithm of their number. */
+/**
+ * Maps are scaled by the square roots of their sizes, over their range in this network; units by the logarithm of their
+ * number.
+ */
 function sizeOf(stage: Stage, stages: readonly Stage[]): Pick<Box, 'width' | 'height' | 'depth'> {
   const [maps = 1, height = 1, width = 1] = partShape(stage.shape, stage.parts);
   if (height * width === 1) {

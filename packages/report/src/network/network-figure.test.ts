@@ -5,7 +5,7 @@ import { type Element, parseSvg } from '../testing/page.js';
 import { networkFigure } from './network-figure.js';
 import { inWords, stagesOf } from './stages.js';
 
-/** A layer of somebody's own, as far as a drawing looks at it. */
+/** A custom layer, with the properties that a drawing uses. */
 function layer(own: Partial<Layer> & Pick<Layer, 'name'>): Layer {
   const refuse = () => {
     throw new Error('a drawing computes nothing');
@@ -27,7 +27,7 @@ function layer(own: Partial<Layer> & Pick<Layer, 'name'>): Layer {
 const texts = (svg: Element) => [...svg.querySelectorAll('text')].map(({ textContent }) => textContent);
 const polygons = (svg: Element) => [...svg.querySelectorAll('polygon')];
 
-/** Every coordinate of what is drawn, x and y in turn. */
+/** Every coordinate in the drawing, x and y alternating. */
 function placesIn(svg: Element): [x: number, y: number][] {
   const numbers = (text: string | null) => (text ?? '').match(/-?[\d.]+/g)!.map(Number);
   const pairs = (all: number[]) => all.flatMap((x, i): [number, number][] => (i % 2 === 0 ? [[x, all[i + 1]!]] : []));
@@ -44,7 +44,7 @@ function placesIn(svg: Element): [x: number, y: number][] {
 describe('the drawing of the paper’s network', () => {
   const svg = parseSvg(networkFigure(alexnet()));
 
-  it('has the sizes that figure 2 has, once a column', () => {
+  it('has the sizes in figure 2, once per column', () => {
     const said = texts(svg);
     for (const [size, times] of [
       ['224 × 224', 1],
@@ -52,7 +52,7 @@ describe('the drawing of the paper’s network', () => {
       ['27 × 27', 2],
       ['13 × 13', 6],
     ] as const) {
-      // Each is drawn twice: its background keeps lines away.
+      // Each is drawn twice: its background hides lines.
       expect(said.filter((text) => text === size)).toHaveLength(2 * times);
     }
     for (const [maps, times] of [
@@ -77,7 +77,7 @@ describe('the drawing of the paper’s network', () => {
     expect(stages.map(({ parts }) => parts)).toEqual([1, 2, 2, 2, 2, 2, 2, 2, 1]);
   });
 
-  it('is told in words to who cannot see it', () => {
+  it('is described in words for readers who cannot see it', () => {
     const said = svg.querySelector('svg')!.getAttribute('aria-label')!;
     expect(said).toContain(
       'conv1: convolution (11 × 11, stride 4), gives 2 columns of 48 × 55 × 55, then ReLU, normalization',
@@ -89,7 +89,7 @@ describe('the drawing of the paper’s network', () => {
     expect(said).toContain('fc8: dense, reads all 2 columns, gives 1000.');
   });
 
-  it('names the columns by what computes them', () => {
+  it('names the columns by the adapters that compute them', () => {
     const named = parseSvg(networkFigure(alexnet(), { columnNames: ['left <GPU>', 'right'] }));
     expect(texts(named)).toEqual(expect.arrayContaining(['left <GPU>', 'right']));
     expect(texts(named)).not.toContain('column 1');
@@ -97,7 +97,7 @@ describe('the drawing of the paper’s network', () => {
 });
 
 describe('the drawing of any network', () => {
-  it.each(variants.map(({ name }) => name))('is whole and within its frame: %s', (variant) => {
+  it.each(variants.map(({ name }) => name))('is complete and within its frame: %s', (variant) => {
     const description = alexnet({ variant });
     const svg = parseSvg(networkFigure(description));
     const root = svg.querySelector('svg')!;
@@ -121,7 +121,7 @@ describe('the drawing of any network', () => {
     expect(apart).toMatchObject({ kind: 'dense', parts: 2, exchanges: false, details: [] });
   });
 
-  it('draws layers that nobody foresaw', () => {
+  it('draws unknown layers', () => {
     const description = describeNetwork({
       name: 'own',
       input: [6, 8, 4],
@@ -130,7 +130,7 @@ describe('the drawing of any network', () => {
         layer({ name: 'a<b', kind: 'wavelet', outputShape: ([n]) => [n!, 9, 8, 4] }),
         layer({ name: 'scale', kind: 'scaling', multiplyAdds: () => 0, parameters: () => [] }),
         layer({ name: 'halve', kind: 'halving', multiplyAdds: () => 0, outputShape: ([n]) => [n!, 9, 4, 2] }),
-        // Ten maps are no three columns'.
+        // Ten maps cannot be divided among three columns.
         layer({ name: 'odd', outputShape: ([n]) => [n!, 10, 4, 2] }),
         { layer: layer({ name: 'out', outputShape: ([n]) => [n!, 7] }), from: 'all' },
       ],
@@ -144,7 +144,7 @@ describe('the drawing of any network', () => {
     for (const place of placesIn(svg)) expect(place.every(Number.isFinite)).toBe(true);
   });
 
-  it('draws values without a place as bars, the image too', () => {
+  it('draws values without positions as bars, including the image', () => {
     const description = describeNetwork({
       name: 'digits',
       input: [784, 1, 1],

@@ -7,14 +7,14 @@ import { captionLines, inWords, readsAllColumns, type Stage, stagesOf } from './
 
 /** Options of `networkFigure`. */
 export interface NetworkFigureOptions {
-  /** A name for each column, such as the adapter that computes it. Default: `column 1` and so on, where there are several. */
+  /** A name for each column, such as the adapter that computes it. Default: `column 1` and so on, if there are several. */
   readonly columnNames?: readonly string[];
 }
 
 /**
- * Draws a described network as an SVG, as figure 2 of the paper does: maps as boxes, as high, wide and deep as they are large
- * and many (by the square roots), dense layers as bars (by the logarithm of their units), a row for each column; what a position sees of the layer below, and
- * which columns it reads. Made from the description alone, whatever the network.
+ * Draws a described network as an SVG, like figure 2 of the paper. Maps are boxes whose size shows the size and number of the
+ * maps (by square roots); dense layers are bars (by the logarithm of their units); each column has a row. The drawing shows what
+ * a position sees of the layer below, and which columns it reads. It is made from the description alone, for any network.
  */
 export function networkFigure(description: NetworkDescription, options: NetworkFigureOptions = {}): string {
   const stages = stagesOf(description);
@@ -22,7 +22,7 @@ export function networkFigure(description: NetworkDescription, options: NetworkF
   const { width, height } = placed;
   const content = [
     ...columnNames(placed, options.columnNames ?? placed.rows.map((_, column) => `column ${column + 1}`)),
-    // Wires lie behind boxes, which lie behind numbers.
+    // Wires are behind boxes, which are behind numbers.
     ...stages.flatMap((stage, index) => (index === 0 ? [] : wires(stage, placed, index))),
     ...placed.stages.flatMap(({ boxes }) => boxes.map(drawBox)),
     ...stages.slice(1).flatMap((stage, index) => windows(stage, placed, index + 1)),
@@ -36,7 +36,7 @@ export function networkFigure(description: NetworkDescription, options: NetworkF
   );
 }
 
-/** What crosses from column to column, and what a position sees. */
+/** The connections between columns, and what a position sees. */
 const exchanged = palette.val;
 
 type Point = readonly [x: number, y: number];
@@ -48,7 +48,7 @@ function polygon(points: readonly Point[], fill: string, stroke: string = palett
   return `<polygon points="${path(points)}" fill="${fill}" stroke="${stroke}" stroke-linejoin="round"/>`;
 }
 
-/** The corners of a box's faces: its front, and behind that what is moved by the depth. */
+/** The corners of a box's faces: its front, and behind it the front shifted by the depth. */
 function cornersOf({ x, y, width, height, depth }: Box) {
   const [dx, dy] = depth;
   const front: Point[] = [
@@ -73,12 +73,12 @@ function drawBox(box: Box): string {
   );
 }
 
-/** Which boxes of the stage below a box of this one reads. */
+/** The boxes of the stage below that a box of this one reads. */
 function readBy(stage: Stage, boxes: readonly Box[], part: number): readonly Box[] {
   return stage.exchanges || boxes.length === 1 ? boxes : [boxes[part]!];
 }
 
-/** A window's place on the side of a box that it is seen on: the middle, at least large enough to be seen. */
+/** A window's position on the visible side of a box: in the middle, and at least large enough to be visible. */
 function windowOn(box: Box, stage: Stage): Point[] {
   const { x, y, width, height, depth } = box;
   const [dx, dy] = depth;
@@ -101,7 +101,7 @@ function wires(stage: Stage, placed: Placed, index: number): string[] {
       const line = ([x1, y1]: Point, [x2, y2]: Point, dashed = false) =>
         `<path d="M${round(x1)} ${round(y1)}L${round(x2)} ${round(y2)}" ${style}${dashed ? ' stroke-dasharray="3 3"' : ''}/>`;
       if (stage.kind === 'dense' || !stage.window) {
-        // Everything below to everything here: from edge to edge.
+        // Connects everything below to everything here: from edge to edge.
         const { x, y, width, height, depth } = from;
         const right: Point = [x + width + depth[0], y - depth[1]];
         return line(right, [box.x, box.y]) + line([x + width, y + height], [box.x, box.y + box.height]);
@@ -133,13 +133,13 @@ function text(content: string, [x, y]: Point, style: TextStyle = {}): string {
   );
 }
 
-/** Text over lines keeps them away. */
+/** Text over lines gets a background. */
 function label(content: string, at: Point, style?: TextStyle): string {
   const halo = `<g stroke="${palette.surface}" stroke-width="3" stroke-linejoin="round">${text(content, at, { ...style, fill: palette.surface })}</g>`;
   return halo + text(content, at, style);
 }
 
-/** How many maps or units, below a box; how large they are, above it. */
+/** The number of maps or units, below a box; their size, above it. */
 function sizes(boxes: readonly Box[]): string[] {
   return boxes.map(({ x, y, width, height, depth: [right, up], shape: [maps = 1, mapHeight, mapWidth] }) => {
     const below = label(maps.toLocaleString('en-US'), [x + width / 2, y + height + 15], { weight: 600 });
@@ -156,7 +156,7 @@ function columnNames({ stages, rows }: Placed, names: readonly string[]): string
   );
 }
 
-/** The layer's name, and what it does and what follows, a line each. */
+/** The layer's name, its operation and the following operations, one per line. */
 function caption(stage: Stage, { stages, captionTop }: Placed, index: number): string[] {
   const { centre } = stages[index]!;
   return [

@@ -1,30 +1,30 @@
 import type { DescribedLayer, LayerWindow, NetworkDescription, Shape } from '@alex/tensor';
 
 /**
- * What a drawing shows of a network: the image, then one stage for each layer that multiplies, with what follows it
- * (activation, normalization, pooling) in words. Plain data, in the order from the image upwards.
+ * The content of a drawing of a network: the image, then one stage for each layer with multiply-adds, with the
+ * following operations (activation, normalization, pooling) in words. Plain data, in the order from the image upwards.
  */
 export interface Stage {
   readonly name: string;
-  /** What makes it: `image`, `convolution`, `dense` ... */
+  /** What computes it: `image`, `convolution`, `dense` ... */
   readonly kind: string;
   /** One image's values: `[C, H, W]` or `[F]`. */
   readonly shape: Shape;
-  /** In so many equal parts, one a column, or 1 where the whole is in one place. */
+  /** The number of equal parts, one per column, or 1 if it is not divided. */
   readonly parts: number;
-  /** Whether each part reads every part of the stage below, of which there are several. */
+  /** Whether each part reads all of several parts of the stage below. */
   readonly exchanges: boolean;
   /** What a position sees of each map of the stage below. */
   readonly window?: LayerWindow;
-  /** What the layer does beside its columns: `2 groups`, `stride 4`. */
+  /** Properties of the layer besides its columns: `2 groups`, `stride 4`. */
   readonly details: readonly string[];
-  /** What follows, in the order in which it is done. */
+  /** The following operations, in their order. */
   readonly following: readonly string[];
-  /** What the next stage reads: smaller where it was pooled. */
+  /** The input of the next stage: smaller if it was pooled. */
   readonly output: Shape;
 }
 
-/** Names of layers as people say them; others are called by their kinds. */
+/** Readable names of layers; others are named by their kinds. */
 const kindNames: Readonly<Record<string, string>> = {
   conv2d: 'convolution',
   local2d: 'locally connected',
@@ -42,7 +42,7 @@ const kindNames: Readonly<Record<string, string>> = {
 
 export const kindName = (kind: string): string => kindNames[kind] ?? kind;
 
-/** Parts a network into what a drawing shows. */
+/** Divides a network into the stages of a drawing. */
 export function stagesOf({ input, columns, layers }: NetworkDescription): Stage[] {
   const stages: Stage[] = [
     {
@@ -66,7 +66,7 @@ export function stagesOf({ input, columns, layers }: NetworkDescription): Stage[
     const { layer, from } = described;
     const isLast = !layers.slice(index + 1).some(isStage);
     const below = stages.at(-1)!;
-    // The scores are wanted in one place, as the paper draws them.
+    // The scores are drawn as a single part, as in the paper.
     const parts = isLast && (from === 'all' || below.parts === 1) ? 1 : partsOf(output, columns);
     stages.push({
       name: layer.name,
@@ -91,7 +91,7 @@ function partsOf([maps = 1]: Shape, columns: number): number {
   return maps % columns === 0 ? columns : 1;
 }
 
-/** A convolution whose filters are as large as the maps is a dense layer in all but name. */
+/** A convolution with filters as large as the maps is in effect a dense layer. */
 function kindOf({ layer, outputShape }: DescribedLayer): string {
   const [, , height = 1, width = 1] = outputShape;
   return layer.kind === 'conv2d' && height * width === 1 ? 'dense' : kindName(layer.kind);
@@ -105,7 +105,7 @@ function detailsOf(described: DescribedLayer, columns: number): string[] {
   if (window && (window.stride[0] !== 1 || window.stride[1] !== 1)) details.push(`stride ${strideInWords(window)}`);
   const weight = parameters.find(({ name, shape }) => name === 'weight' && shape.length === 4);
   const groups = layer.kind === 'conv2d' && weight ? inputShape[1]! / weight.shape[1]! : 1;
-  // Columns that read their own maps only are groups, too; the drawing shows those.
+  // Columns that read only their own maps are groups, too, but the drawing already shows those.
   if (groups !== 1 && groups !== (from === 'own' ? columns : 1)) details.push(`${groups} groups`);
   return details;
 }
@@ -126,7 +126,7 @@ function strideInWords({ stride: [down, across] }: LayerWindow): string {
   return down === across ? String(down) : `${down} × ${across}`;
 }
 
-/** A network in sentences, for who cannot see its drawing. */
+/** A network in sentences, for readers who cannot see its drawing. */
 export function inWords(stages: readonly Stage[], columns: number): string {
   const [image, ...rest] = stages as [Stage, ...Stage[]];
   const sentences = rest.map(({ name, kind, shape, parts, exchanges, details, following }, index) => {
@@ -148,7 +148,7 @@ export function partShape([maps = 1, ...rest]: Shape, parts: number): Shape {
   return [maps / parts, ...rest];
 }
 
-/** What a caption says of a stage below its name: lines short enough for its room. */
+/** The text of a caption below a stage's name, in lines that fit. */
 export function captionLines({ kind, details, following, exchanges }: Stage): string[] {
   const own = kind === 'image' ? [] : [kind, ...(details.length > 0 ? [details.join(', ')] : [])];
   return [...own, ...(exchanges ? [readsAllColumns] : []), ...following.flatMap(splitAtSize)];

@@ -3,7 +3,7 @@ import { escapeXml } from '../text.js';
 import { drawSection, type Section } from './elements.js';
 import { pageStyle } from './style.js';
 
-/** A page: everything in one file, which loads nothing and runs nothing. */
+/** A page: everything in one file, without external resources or scripts. */
 export interface Page {
   readonly title: string;
   /** One line below the title. */
@@ -15,7 +15,7 @@ export interface Page {
   readonly footer?: string;
 }
 
-/** Puts a page together: for light and dark screens, narrow and wide ones, paper, keyboards and screen readers. */
+/** Assembles a page: for light and dark screens, narrow and wide ones, paper, keyboards and screen readers. */
 export function drawPage({ title, subtitle, lead = '', sections, footer }: Page): string {
   const links = sections.map(({ id, title }) => `<li><a href="#${id}">${escapeXml(title)}</a></li>`);
   const contents = sections.length > 1 ? `<nav aria-label="Contents"><ul>${links.join('')}</ul></nav>` : '';

@@ -1,33 +1,33 @@
 import { escapeXml } from '../text.js';
 
-/** A table as a page shows it; every cell is text. */
+/** A table of a page; every cell is text. */
 export interface ReportTable {
-  /** Says what the table is about, above it. */
+  /** The title above the table. */
   readonly caption: string;
-  /** Names of the columns; the first is that of what the rows are. */
+  /** Names of the columns; the first one names the rows. */
   readonly columns: readonly string[];
   /** A cell for each column. */
   readonly rows: readonly (readonly string[])[];
-  /** Numbers of the rows that are the run's own among others. */
+  /** Indices of the rows of the run itself, among others. */
   readonly own?: readonly number[];
-  /** The first column of numbers, which stand below each other; those after it are numbers, too. Default: there are none. */
+  /** The first column of numbers, which are aligned; all columns after it are numbers, too. Default: none. */
   readonly numbersFrom?: number;
-  /** What is to be known of the figures, below the table. */
+  /** A note on the figures, below the table. */
   readonly note?: string;
 }
 
-/** How a table is drawn. */
+/** Options for drawing a table. */
 interface TableOptions {
-  /** Whether its caption is said already, by a heading. Default: false. */
+  /** Whether a heading already gives its caption. Default: false. */
   readonly hidesCaption?: boolean;
 }
 
-/** Names and what is said of them, in order. */
+/** Names and values, in order. */
 export type Facts = Readonly<Record<string, string | number | boolean>>;
 
-/** A part of a page with a heading, which the page's contents lead to. */
+/** A part of a page with a heading, listed in the page's table of contents. */
 export interface Section {
-  /** Names the section in addresses. */
+  /** The section's anchor. */
   readonly id: string;
   readonly title: string;
   readonly introduction?: string;
@@ -42,7 +42,7 @@ export function drawSection({ id, title, introduction, content }: Section): stri
   );
 }
 
-/** A table that is moved sideways by itself where the screen is narrow. */
+/** A table that scrolls sideways on narrow screens. */
 export function drawTable(
   { caption, columns, rows, own = [], numbersFrom, note }: ReportTable,
   { hidesCaption = false }: TableOptions = {},
@@ -69,22 +69,22 @@ export function drawFacts(caption: string, facts: Facts): string {
   );
 }
 
-/** What may be wider than the screen: reached, and moved, by keyboard as well. */
+/** Content that may be wider than the screen; it can be reached and scrolled by keyboard as well. */
 export function scrollable(name: string, content: string): string {
   return `<div class="scroll" role="region" aria-label="${escapeXml(name)}" tabindex="0">${content}</div>`;
 }
 
-/** An image or drawing with what it shows below it. */
+/** An image or drawing with a caption below it. */
 export function figure(content: string, caption?: string): string {
   return `<figure>${content}${caption === undefined ? '' : `<figcaption>${escapeXml(caption)}</figcaption>`}</figure>`;
 }
 
-/** What is shown on demand; on paper always. */
+/** Content that is shown on demand, and always on paper. */
 export function details(summary: string, content: string): string {
   return `<details><summary>${escapeXml(summary)}</summary>${content}</details>`;
 }
 
-/** Gives a drawing a name for who cannot see it. */
+/** Gives a drawing a name, for readers who cannot see it. */
 export function named(svg: string, name: string): string {
   return svg.replace(/^<svg /, `<svg role="img" aria-label="${escapeXml(name)}" `);
 }

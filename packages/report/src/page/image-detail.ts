@@ -1,12 +1,12 @@
-/** How finely images are drawn on a page. */
+/** The resolution of images on a page. */
 export interface ImageDetail {
-  /** Pixels of the image for each of the page's. */
+  /** Pixels of the image per pixel of the page. */
   readonly density: number;
-  /** Of JPEG, from 1 to 100. */
+  /** JPEG quality, from 1 to 100. */
   readonly quality: number;
 }
 
-/** From the finest: for screens that have two pixels for one, down to what takes least. */
+/** From the highest, for high-density screens, to the smallest file. */
 export const imageDetails: readonly ImageDetail[] = [
   { density: 2, quality: 86 },
   { density: 1, quality: 80 },

@@ -2,7 +2,7 @@ import type { History } from '../metrics.js';
 import { summaryOf } from '../summary.js';
 import { escapeXml } from '../text.js';
 
-/** How far a run came. */
+/** The status of a run. */
 export interface RunStatus {
   readonly kind: 'finished' | 'unfinished' | 'failed';
   /** `finished: 200 steps`. */
@@ -11,7 +11,7 @@ export interface RunStatus {
 
 const signs = { finished: '✓', unfinished: '…', failed: '✕' } as const;
 
-/** What a reader looks for first: how the run ended, what is to be known of it, and the figures that matter. */
+/** What a reader looks for first: how the run ended, remarks, and the key figures. */
 export function lead(history: History, status?: RunStatus, remarks: readonly string[] = []): string {
   const items = remarks.map((remark) => `<li>${escapeXml(remark)}</li>`);
   return (

@@ -3,11 +3,11 @@ import type { History, Metric } from '../metrics.js';
 import { drawPanel, type Panel } from '../panel.js';
 import { details, drawTable, figure, named, type Section } from './elements.js';
 
-/** In pixels; two beside each other on a wide screen, below each other on a narrow one. */
+/** In pixels; two next to each other on a wide screen, one below the other on a narrow one. */
 const panelWidth = 440;
 const panelHeight = 340;
 
-/** More rows nobody reads; those between are left out. */
+/** Nobody reads more rows; those in between are omitted. */
 const mostRows = 120;
 
 /** Loss and errors over the steps, the learning rate and the speed; and the numbers in a table. */
@@ -36,13 +36,13 @@ export async function learningSection(history: History): Promise<Section> {
     title: 'Learning',
     introduction:
       val.length > 0
-        ? 'Loss and errors in training (each step, before its update) and on images held back from it.'
-        : 'Loss and errors in training (each step, before its update). Nothing was evaluated on images held back from it.',
+        ? 'Loss and errors in training (each step, before its update) and on held-out images.'
+        : 'Loss and errors in training (each step, before its update). There was no evaluation on held-out images.',
     content: figure(`<div class="panels">${drawn.join('')}</div>`) + table,
   };
 }
 
-/** What a curve shows, for who cannot see it. */
+/** What a curve shows, for readers who cannot see it. */
 function inWords(what: string, { train, val }: History, say: (line: Metric) => string): string {
   const spoken = (name: string, lines: readonly Metric[]) =>
     lines.length === 0
@@ -54,7 +54,10 @@ function inWords(what: string, { train, val }: History, say: (line: Metric) => s
   return `${what}: ${parts.length === 0 ? 'no steps yet' : parts.join('; ')}.`;
 }
 
-/** A row for each evaluation, with the mean of training since the one before; for each step where there was none. */
+/**
+ * A row for each evaluation, with the mean of training since the previous one; without evaluations, a row for each
+ * step.
+ */
 function numbers(history: History): string {
   const rows = history.val.length > 0 ? evaluationRows(history) : history.train.map(stepRow);
   if (rows.length === 0) return '';
@@ -64,7 +67,7 @@ function numbers(history: History): string {
   return details(
     'The numbers',
     drawTable({
-      caption: ofEvaluations ? 'Evaluations, and the mean of training since the one before' : 'Steps of training',
+      caption: ofEvaluations ? 'Evaluations, and the mean of training since the previous one' : 'Steps of training',
       columns: [
         'step',
         'epoch',

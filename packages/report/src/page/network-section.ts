@@ -3,7 +3,7 @@ import { networkFigure } from '../network/network-figure.js';
 import { kindName } from '../network/stages.js';
 import { details, drawTable, figure, type Section, scrollable } from './elements.js';
 
-/** The network as the paper's figure 2 draws it, and every layer in a table. */
+/** The network, drawn like figure 2 of the paper, and every layer in a table. */
 export function networkSection(description: NetworkDescription, columnNames?: readonly string[]): Section {
   const { parameterCount, multiplyAdds, columns, input, output } = description;
   const count = (value: number) => value.toLocaleString('en-US');
@@ -11,7 +11,7 @@ export function networkSection(description: NetworkDescription, columnNames?: re
   const inColumns = columns > 1;
   const drawing = networkFigure(description, columnNames ? { columnNames } : {});
   const caption =
-    'Boxes are maps, as high and deep as these are large and as wide as there are many; bars are dense layers. ' +
+    'Boxes are maps: height and depth show their size, width their number; bars are dense layers. ' +
     'Orange marks what a position sees of each map below' +
     (inColumns ? ', and lines from column to column: what the columns exchange.' : '.');
   const layers = drawTable({
@@ -36,7 +36,7 @@ export function networkSection(description: NetworkDescription, columnNames?: re
     title: 'The network',
     introduction:
       `${description.name}: images of ${input.join(' × ')}${inColumns ? `, ${columns} columns` : ''}, ` +
-      `${count(output[0]!)} classes, ${count(parameterCount)} parameters, ${count(multiplyAdds)} multiply-adds an image.`,
+      `${count(output[0]!)} classes, ${count(parameterCount)} parameters, ${count(multiplyAdds)} multiply-adds per image.`,
     content:
       figure(`<div class="drawing">${scrollable('Drawing of the network', drawing)}</div>`, caption) +
       details('Layer by layer', layers),

@@ -1,21 +1,21 @@
 import { escapeXml } from '../text.js';
 import { details, type Section } from './elements.js';
 
-/** One thing to do to make a run again. */
+/** One action for reproducing a run. */
 export interface RemakingStep {
-  /** What it does, in words. */
+  /** Its description. */
   readonly what: string;
-  /** Commands, a line each; or the content of a file. */
+  /** Commands, one per line; or the contents of a file. */
   readonly lines: readonly string[];
-  /** Whether the lines are long and wanted by few. Default: false. */
+  /** Whether the lines are long, and few readers need them. Default: false. */
   readonly folded?: boolean;
 }
 
-/** Every command that makes the run again. */
+/** The commands that reproduce the run. */
 export function remakingSection(steps: readonly RemakingStep[]): Section {
   const items = steps.map(({ what, lines, folded = false }) => {
     const text = `<pre><code>${escapeXml(lines.join('\n'))}</code></pre>`;
     return `<li${folded ? ' class="folded"' : ''}>${folded ? details(what, text) : `${escapeXml(what)}${text}`}</li>`;
   });
-  return { id: 'again', title: 'Make it again', content: `<ol class="steps">${items.join('')}</ol>` };
+  return { id: 'again', title: 'How to reproduce it', content: `<ol class="steps">${items.join('')}</ol>` };
 }

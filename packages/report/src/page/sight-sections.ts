@@ -10,14 +10,14 @@ import { escapeXml } from '../text.js';
 import { figure, named, type Section, scrollable } from './elements.js';
 import type { ImageDetail } from './image-detail.js';
 
-/** The first layer's filters, as figure 3 of the paper, and how colourful they became. */
+/** The first layer's filters, like figure 3 of the paper, and how colourful they became. */
 export async function filtersSection(
   weight: HostTensor,
   options: FiltersOptions = {},
   history: History = { train: [], val: [] },
 ): Promise<Section> {
   const [count, , height = 1, width = 1] = weight.shape;
-  // Small ones are enlarged to what the paper's are.
+  // Small ones are enlarged to the size of the paper's.
   const scale = Math.max(1, Math.round(44 / Math.max(height, width)));
   const png = (await filters(weight, { scale, ...options })).toString('base64');
   const { columns = 1 } = options;
@@ -28,14 +28,15 @@ export async function filtersSection(
   return {
     id: 'filters',
     title: 'First-layer filters',
-    introduction: 'Each square is one filter, as the colours that it answers to most; mid-grey is a weight of 0.',
+    introduction:
+      'Each square is one filter, drawn in the colours to which it responds most; mid-grey is a weight of 0.',
     content:
       figure(`<div class="pixels"><img alt="${alt}" src="data:image/png;base64,${png}"></div>`, `${alt}.`) +
       (course === undefined
         ? ''
         : figure(
             course,
-            'How much of the energy of the filters lies in differences between red, green and blue: 0 is brightness alone, and filters that have learnt nothing have two thirds.',
+            'The fraction of filter energy in differences between red, green and blue: 0 is brightness alone, and untrained filters have two thirds.',
           )),
   };
 }
@@ -48,7 +49,7 @@ const colourHeight = 300;
 const cardSide = 170;
 const neighbourSide = 104;
 
-/** Images with their most likely labels, as figure 4 (left) of the paper: cards, as many in a row as there is room for. */
+/** Images with their most likely labels, as figure 4 (left) of the paper: cards, as many in a row as fit. */
 export async function predictionsSection(
   list: readonly Prediction[],
   { density, quality }: ImageDetail,
@@ -79,12 +80,12 @@ export async function predictionsSection(
   return {
     id: 'predictions',
     title: 'Predictions',
-    introduction: `Below each image its right label, then the most likely guesses; ✓ marks the right one. First guess right: ${right} of ${list.length}.`,
+    introduction: `Below each image are its right label and the most likely guesses; ✓ marks the right one. First guess right: ${right} of ${list.length}.`,
     content: `<ul class="cards">${cards.join('')}</ul>`,
   };
 }
 
-/** Images beside those with the nearest features, as figure 4 (right) of the paper. */
+/** Images with those whose features are nearest, as in figure 4 (right) of the paper. */
 export async function neighboursSection(
   rows: readonly Neighbours[],
   { density, quality }: ImageDetail,
@@ -106,7 +107,7 @@ export async function neighboursSection(
   return {
     id: 'neighbours',
     title: 'Nearest neighbours',
-    introduction: 'On the left an image, beside it those whose features in the last hidden layer are nearest.',
+    introduction: 'An image on the left, and next to it those whose features in the last hidden layer are nearest.',
     content: scrollable('Images and their nearest neighbours', `<ul class="neighbours">${drawn.join('')}</ul>`),
   };
 }

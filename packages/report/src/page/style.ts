@@ -1,6 +1,6 @@
 import { fontFamily } from '../draw.js';
 
-/** How pages look. Colours are those of `pageColours`. */
+/** The style of pages. Colours are those of `pageColours`. */
 export const pageStyle = `
 *{box-sizing:border-box}
 html{scroll-padding-top:1rem}

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import axe from 'axe-core';
 
-/** The little that tests use of a document; the types of browsers are none of the project's. */
+/** The parts of a document that tests use; the project does not include the types of browsers. */
 export interface Element {
   readonly textContent: string;
   readonly tagName: string;
@@ -25,7 +25,7 @@ interface Violation {
   readonly nodes: readonly { readonly html: string }[];
 }
 
-// Brings no types of its own.
+// It has no types.
 const { JSDOM } = createRequire(import.meta.url)('jsdom') as {
   readonly JSDOM: new (content: string, options?: object) => Dom;
 };
@@ -41,7 +41,8 @@ export function parseSvg(svg: string): Element {
 }
 
 /**
- * What axe finds wrong with a page, a line each. Contrast needs a browser that draws: the palette's test looks after that.
+ * The problems that axe finds in a page, one per line. Contrast needs a browser that draws, so the palette's test checks
+ * it.
  */
 export async function accessibilityFaults(html: string): Promise<string[]> {
   const { window } = new JSDOM(html, { runScripts: 'outside-only' });

@@ -46,8 +46,8 @@ async function read(gpu: Gpu, buffer: GPUBuffer): Promise<number[]> {
 }
 
 /**
- * For a machine that has nothing of Vulkan's: what in the environment leads to drivers, or to a loader, of this one. Folders of
- * drivers that lie elsewhere are named there.
+ * For a machine without Vulkan: the environment variables that lead to this machine's drivers or loader. They name folders of
+ * drivers in other locations.
  */
 const nothingOfVulkan: NodeJS.ProcessEnv = {
   ...{ VK_DRIVER_FILES: undefined, VK_ICD_FILENAMES: undefined, VK_ADD_DRIVER_FILES: undefined },
@@ -57,7 +57,7 @@ const nothingOfVulkan: NodeJS.ProcessEnv = {
 
 const urlOf = (name: string) => JSON.stringify(ownScript(name).url.href);
 
-/** Runs a program beside the sources in a separate Node process. */
+/** Runs a program next to the sources in a separate Node process. */
 async function node(program: string, environment: NodeJS.ProcessEnv = {}, before: readonly string[] = []) {
   const source = `const { listAdapters, openGpu } = await import(${urlOf('adapters')});\n${program}`;
   const [command, ...rest] = [...before, process.execPath, '--input-type=module', '--eval', source];
@@ -197,7 +197,7 @@ describe.skipIf(process.platform === 'win32')('on another machine', () => {
     expect(stdout.trim()).toBe(withoutEmbedded === undefined ? 'true' : '');
   });
 
-  it('there is no Vulkan at all: the embedded adapter opens, without a word on standard error', async ({ skip }) => {
+  it('without any Vulkan, the embedded adapter opens and prints nothing on standard error', async ({ skip }) => {
     // A machine without a Vulkan loader and drivers, made by hiding this machine's in a mount namespace.
     skip(withoutEmbedded !== undefined, withoutEmbedded);
     const hide = ['unshare', '--map-root-user', '--mount'];
@@ -237,7 +237,7 @@ describe('the end of the process', () => {
     for (let time = 0; time < 8; time++) submitWork(gpu, 16, 3);`;
 
   it.each([
-    ['after the work is done', 1, 'await gpu.finished(); console.log("end");'],
+    ['after the work is finished', 1, 'await gpu.finished(); console.log("end");'],
     ['after dispose', 1, 'gpu.dispose(); console.log("end");'],
     ['with work on its way', 1, 'console.log("end");'],
     // Threads that outlive their driver crash about one time in three.

@@ -18,8 +18,8 @@ export interface OpenOptions extends GpuOptions {
    */
   readonly environment?: Readonly<Record<string, string>>;
   /**
-   * True: the driver keeps every kernel within its tensors. For authors of kernels: one that reaches beyond them reads or writes a
-   * wrong value instead of ending the process. Half as fast on SwiftShader. Default: false, kernels guard their own indices.
+   * If true, the driver keeps every kernel within its tensors: an access beyond them reads or writes a wrong value instead of
+   * crashing the process. For authors of kernels. Half as fast on SwiftShader. Default: false, kernels guard their own indices.
    */
   readonly boundsChecks?: boolean;
 }
@@ -47,7 +47,7 @@ const wantedLimits = [
 
 const howToSelect = 'Select one by a part of its name or by its index.';
 
-/** Of what was looked for so far, with bounds checks and without. */
+/** The searches so far, with bounds checks and without. */
 const searches = new Map<boolean, Promise<Search>>();
 
 /** Adapters come and go with drivers: one search is enough for a process. */
@@ -96,7 +96,7 @@ function checkOpenOptions(options: OpenOptions): void {
     throw new ConfigError(`adapter: ${adapter} is not an index; indices are 0, 1, 2 ... as in listAdapters().`);
   }
   if (typeof adapter === 'string' && adapter.trim() === '') {
-    throw new ConfigError('adapter: the name is empty; leave the option out to get the best adapter.');
+    throw new ConfigError('adapter: the name is empty; omit the option to get the best adapter.');
   }
   for (const name of ['bindingBytes', 'memoryBytes'] as const) {
     const value = bytes[name];

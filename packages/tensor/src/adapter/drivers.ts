@@ -24,11 +24,14 @@ export interface SearchOptions {
 /** The interface to the drivers that is native to the platform, so that no adapter appears twice. */
 const backend = process.platform === 'darwin' ? 'metal' : process.platform === 'win32' ? 'd3d12' : 'vulkan';
 
-/** How Dawn is set up; the kernels guard their own indices, so the driver need not do it again: twice as fast on SwiftShader. */
+/**
+ * How Dawn is set up. The kernels guard their own indices, so the driver need not check them: this doubles the speed on
+ * SwiftShader.
+ */
 const togglesOf = (boundsChecks: boolean) => [
   `enable-dawn-features=${[
     ...(boundsChecks ? [] : ['disable_robustness']),
-    // They also write the memory of a workgroup before they read it: it need not be filled with zeros at every start.
+    // Kernels also write workgroup memory before they read it, so it need not be zeroed at every start.
     'disable_workgroup_init',
     // Dawn hides f16 from NVIDIA's drivers. On that of an H200 (580.159) the tests with f16 passed; kernels for matrix units
     // are checked before they are used (docs/gpu-kernels.md).
@@ -71,8 +74,8 @@ export async function findAdapters({ environment = {}, boundsChecks = false }: S
     manifest === undefined
       ? []
       : await findIn({ ...environment, ...nothingBut(manifest) }, { embedded: true, boundsChecks });
-  // Vulkan's loader complains on standard error where it finds no driver at all: so that it finds one, the embedded
-  // driver is there in the search for the machine's own, and is left out afterwards.
+  // Vulkan's loader complains on standard error if it finds no driver at all. So the embedded driver is included in the
+  // search for the machine's own, and removed from the result.
   const names = embedded.map(({ description }) => description.name);
   const own = await findIn(
     { ...(manifest !== undefined && also(manifest)), ...environment },
@@ -159,7 +162,7 @@ async function findIn(
   return found;
 }
 
-/** How to request each adapter of one name; only the first of them if they cannot be told apart. */
+/** How to request each adapter of one name; only the first of them if they cannot be distinguished. */
 async function waysTo(name: string, drivers: Drivers): Promise<readonly Partial<Twin>[]> {
   // The user has already selected one.
   if (drivers['DRI_PRIME'] !== undefined) return [{}];

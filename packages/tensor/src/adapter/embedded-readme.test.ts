@@ -2,8 +2,8 @@ import { test } from 'vitest';
 import { withoutEmbedded } from '../../../../embedded-driver.base.js';
 import { alone, runReadme } from '../../../../readme.base.js';
 
-// Here, since @alex/software-gpu stands below this package and has no tools of its own to run it with. The snippet chooses a
-// driver for its process.
+// It is here because @alex/software-gpu is below this package and has no tools to run it. The snippet chooses a driver for
+// its process.
 test('the snippet of the README of @alex/software-gpu runs', async ({ skip }) => {
   skip(withoutEmbedded !== undefined, withoutEmbedded);
   await runReadme(new URL('../../../software-gpu/src/readme.test.ts', import.meta.url).href, alone);

@@ -19,7 +19,7 @@ afterEach(() => {
 
 const storage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
 
-/** What one invocation of `main` writes to `result[0]`. */
+/** The value that one invocation of `main` writes to `result[0]`. */
 async function compute(gpu: Gpu, code: string): Promise<number> {
   const { device } = gpu;
   const result = gpu.createBuffer({ label: 'result', size: 4, usage: storage() });
@@ -175,7 +175,7 @@ describe('validated', () => {
     expect(gpu.liveBuffers).toBe(3);
   });
 
-  it('throws why a pipeline cannot be made, under its label', async () => {
+  it('throws the reason why a pipeline cannot be created, under its label', async () => {
     const gpu = await open();
     const wrong = gpu.validated('pool1', () =>
       gpu.device.createComputePipelineAsync({
@@ -211,7 +211,7 @@ describe('finished', () => {
 });
 
 describe('a loss', () => {
-  it('is reported with the name of the adapter and the reason, to everybody who waits', async () => {
+  it('is reported with the name of the adapter and the reason, to all callers that wait', async () => {
     const gpu = await open();
     gpu.device.destroy();
     const error = await gpu.lost;
@@ -224,7 +224,7 @@ describe('a loss', () => {
     expect(gpu.liveBuffers).toBe(0);
   });
 
-  it('is reported to those who began to wait before it', async () => {
+  it('is reported to callers that were already waiting', async () => {
     const gpu = await open();
     const waiting = gpu.finished();
     gpu.device.destroy();
@@ -241,7 +241,7 @@ describe('a loss', () => {
     gpu.dispose();
     gpu.dispose();
     await gpu.device.lost;
-    // Everybody who waits for the device has been notified by now.
+    // All callers that wait for the device have been notified by now.
     await new Promise(setImmediate);
     expect(told).toBe(false);
   });

@@ -23,7 +23,8 @@ export interface AdapterDescription {
   /** PCI address, such as `0000:43:00.0`, which tells adapters of the same name apart. */
   readonly bus?: string;
   /**
-   * How many more adapters have this name but cannot be opened, since nothing tells them apart (`docs/adapters.md`).
+   * The number of further adapters with this name that cannot be opened, because nothing distinguishes them
+   * (`docs/adapters.md`).
    */
   readonly outOfReach?: number;
 }
@@ -274,7 +275,10 @@ export class Gpu {
   }
 }
 
-/** Of what the driver finds in a kernel's text, that which is written once but compiled several times is reported once. */
+/**
+ * A driver may report the same error in a kernel's text several times, because the text is compiled several times: each is
+ * kept only once.
+ */
 function withoutRepeats(message: string): string {
   const said = new Set<string>();
   return message

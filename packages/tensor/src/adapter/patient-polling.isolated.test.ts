@@ -4,7 +4,7 @@ import { createTensor, disposeTensor, readTensor, writeTensor } from '../kernel/
 import { testGpu } from '../testing.js';
 import { isPoll, patient, pollPatiently } from './patient-polling.js';
 
-/** A clock that stands still unless told otherwise, and the scheduled callbacks: `turn` runs the next one. */
+/** A clock that does not move by itself, and the scheduled callbacks: `turn` runs the next one. */
 function fakeTimers() {
   let time = 0;
   const scheduled: { readonly callback: () => void; readonly pause: number }[] = [];
@@ -12,7 +12,7 @@ function fakeTimers() {
     now: () => time,
     setImmediate: (callback: () => void) => scheduled.push({ callback, pause: 0 }),
     setTimeout: (callback: () => void, pause: number) => scheduled.push({ callback, pause }),
-    /** Lets some time pass before the next callback, and returns the pause that it had asked for. */
+    /** Lets some time pass before the next callback, and returns the pause that it requested. */
     turn(milliseconds: number): number {
       time += milliseconds;
       const { callback, pause } = scheduled.shift()!;
@@ -33,7 +33,7 @@ describe('polls', () => {
     expect(pauses).toEqual([0, 0, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4, 4]);
   });
 
-  test('of a new wait begin immediately again', () => {
+  test('of a new wait start immediately again', () => {
     const timers = fakeTimers();
     const schedule = patient(timers);
     let waiting = true;

@@ -6,7 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { listNames } from './drivers.js';
 import { cardAddresses, findTwins } from './twins.js';
 
-/** A machine whose cards a layer shows as Mesa's does; a driver that is installed twice lists its cards twice. */
+/**
+ * A machine whose cards are selected by a layer like Mesa's; a driver that is installed twice lists its cards twice.
+ */
 function machine(cards: Readonly<Record<string, string>>, { layer = true, installed = 1 } = {}) {
   const all = Array.from({ length: installed }, () => Object.entries(cards)).flat();
   return async ({ DRI_PRIME: wanted }: Readonly<Record<string, string>>) => {

@@ -34,7 +34,7 @@ function create(body = 'store_y(i, load_x(i) * scalar_factor());'): Program {
 
 beforeEach(async () => {
   const { description } = await testGpu();
-  // A fresh one, for which nothing was compiled before.
+  // A new adapter, for which nothing was compiled before.
   gpu = await openGpu({ adapter: description.index });
   output = createTensor(gpu, 'output', [100]);
   program = create();
@@ -61,7 +61,7 @@ describe('compileKernels', () => {
     await expectRight();
   });
 
-  test('leaves errors to the caller who runs the kernel', async () => {
+  test('leaves errors to the caller that runs the kernel', async () => {
     const wrong = create('store_y(i, nothing);');
     await compileKernels(gpu, { cores: 2 });
     await expect(wrong.run({ factor: 2 })).rejects.toThrow('second');
@@ -124,7 +124,7 @@ describe('on a driver that compiles at the first dispatch', () => {
     await expectRight();
   });
 
-  test('a device that is gone has nothing to wait for', async () => {
+  test('a lost device has nothing to wait for', async () => {
     const other = await openGpu({ adapter: gpu.description.index });
     const waiting = dispatchEmpty(other, kernelsOf(gpu));
     other.dispose();
@@ -144,7 +144,7 @@ describe('deal', () => {
     expect(lengths(1)).toEqual([[5, 4, 3, 2, 1]]);
   });
 
-  test('leaves no hand empty unless there is only one', () => {
+  test('leaves no share empty unless there is only one kernel', () => {
     expect(lengths(9)).toEqual([[5], [4], [3], [2], [1]]);
     expect(deal([], 3)).toEqual([[]]);
   });

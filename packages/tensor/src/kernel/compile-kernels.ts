@@ -8,7 +8,7 @@ import { type Kernel, type KernelSource, kernelsOf } from './pipelines.js';
 export interface CompileKernelsOptions {
   /** Called once, if there is anything to compile. */
   readonly onBegin?: ((event: { readonly kernels: number; readonly cores: number }) => void) | undefined;
-  /** The most cores to use, if the driver leaves that to us. Default: all that this process may use. */
+  /** The largest number of cores to use, if we can choose it. Default: all that this process may use. */
   readonly cores?: number | undefined;
   /** For tests: opens the additional devices. */
   readonly open?: ((options: OpenOptions) => Promise<Gpu>) | undefined;
@@ -33,7 +33,7 @@ const compiledBefore = new WeakSet<Kernel>();
  * it is first dispatched, on one core per device. There, other devices compile a share each, which reaches the adapter
  * through the driver's cache on disk.
  *
- * A kernel that does not compile is not an error here, but one of whoever runs it.
+ * A kernel that does not compile is not an error here, but when it is run.
  */
 export async function compileKernels(gpu: Gpu, options: CompileKernelsOptions = {}): Promise<void> {
   const { onBegin, cores = availableParallelism() } = options;

@@ -11,7 +11,7 @@ export function deferred<Value>(): Deferred<Value> {
   const promise = new Promise<Value>((resolve, reject) => {
     settle = { resolve, reject };
   });
-  // Who waits for it hears of a failure; nobody may.
+  // Callers that wait for it see a failure; possibly nobody waits.
   promise.catch(() => undefined);
   return { promise, ...settle };
 }

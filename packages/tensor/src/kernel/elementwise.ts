@@ -9,7 +9,8 @@ import { isWgslName } from './wgsl-words.js';
  * Records an elementwise kernel. If the number of elements allows, four are loaded and stored at a time. Tensors larger
  * than a binding are processed chunk by chunk.
  *
- * @throws ConfigError for an option that is none, or a body that does not assign what it makes; ShapeError for a tensor that does not hold `elements` elements: no driver would stop a kernel beyond its end
+ * @throws ConfigError for an invalid option, or a body that does not assign all of its outputs; ShapeError for a tensor that does
+ * not have `elements` elements: no driver would stop a kernel beyond its end
  */
 export function recordElementwise(recorder: Recorder, options: Elementwise): void {
   checkOptions(options?.label ?? 'recordElementwise', options, [
@@ -19,14 +20,14 @@ export function recordElementwise(recorder: Recorder, options: Elementwise): voi
   const loaded = { ...reads, ...updates };
   const stored = { ...updates, ...writes };
   if (Object.keys(stored).length === 0)
-    throw new ConfigError(`${label}: makes nothing; name what it makes in writes or updates`);
-  if (typeof body !== 'string') throw optionError(label, 'body', 'WGSL that assigns what is made', body);
+    throw new ConfigError(`${label}: has no outputs; name them in writes or updates`);
+  if (typeof body !== 'string') throw optionError(label, 'body', 'WGSL that assigns the outputs', body);
   for (const name of Object.keys(stored)) {
     if (new RegExp(`\\b${name}\\b`).test(body)) continue;
-    throw new ConfigError(`${label}: body never assigns ${name}, which it makes; say ${name} = ...`);
+    throw new ConfigError(`${label}: body never assigns its output ${name}; add ${name} = ...`);
   }
   for (const [name, tensor] of Object.entries({ ...loaded, ...stored })) {
-    // The values of an element are variables by these names, beside its number and that of its unit.
+    // The names of variables: the values of an element, its number, and the number of its unit.
     if (!isWgslName(name) || name === 'i' || name === 'unit') {
       throw new ConfigError(
         `${label}: ${name} is no name for a variable of WGSL; choose another, of letters, digits and underscores`,
@@ -78,8 +79,8 @@ ${grid.main('atUnit', first / width)}`,
 }
 
 /**
- * WGSL for a unit of one or four elements: `body` for each of them, with the values of `loaded`, which are there as `all_NAME`,
- * and what it assigns to those of `stored`, which is stored at `unit`.
+ * WGSL for a unit of one or four elements: runs `body` for each of them, with the values of `loaded`, which are available as
+ * `all_NAME`, and stores what it assigns to those of `stored` at `unit`.
  */
 export function unitWgsl(options: {
   readonly width: 1 | 4;
@@ -120,7 +121,7 @@ export function unitType({ dataType }: Pick<Tensor, 'dataType'>, width: 1 | 4): 
   return width === 4 ? `vec4<${type}>` : type;
 }
 
-/** As many elements as can be bound at once of each of the tensors. */
+/** The number of elements that can be bound at once of each tensor. */
 function elementsAtOnce({ gpu }: Recorder, elements: number, tensors: readonly Tensor[]): number {
   const sizes = tensors.map(({ dataType }) => bytesPerElement(dataType));
   const smallest = gpu.limits.minStorageBufferOffsetAlignment / Math.min(...sizes);

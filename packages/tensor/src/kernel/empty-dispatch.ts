@@ -4,7 +4,7 @@ import { type GPUBuffer, GPUBufferUsage, GPUMapMode } from '../adapter/webgpu.js
 import { bindGroupLayout, compile, type KernelSource } from './pipelines.js';
 
 /**
- * More than the scalars of any network take. Workgroups read nothing else of a binding's buffer, and there are none.
+ * More than the scalars of any network need. The contents of buffers do not matter, because no workgroup runs.
  */
 const bindingBytes = 16_384;
 const markBytes = 16;
@@ -15,7 +15,7 @@ const look = 3;
 
 /**
  * Makes a driver compile kernels that it would compile at the first dispatch, by dispatching each over no workgroups. A
- * kernel that does not compile is an error of whoever runs it.
+ * kernel that does not compile is an error only when it is run.
  */
 export async function dispatchEmpty(gpu: Gpu, kernels: readonly KernelSource[]): Promise<void> {
   const { device } = gpu;

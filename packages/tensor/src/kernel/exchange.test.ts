@@ -59,7 +59,7 @@ async function pingPong(elements: number, turns: number, runs: number, makeMessa
     made.push({ gpu, program, tensors: [start, end] });
   }
   try {
-    // Not awaited: a run may begin while the values of the run before are still on their way.
+    // Not awaited: a run may start while the values of the previous run are still in transit.
     await Promise.all(
       made.map(async ({ program }) => {
         for (let run = 0; run < runs; run++) await program.run();
@@ -76,7 +76,7 @@ async function pingPong(elements: number, turns: number, runs: number, makeMessa
   }
 }
 
-/** Messages whose values wait as copies in a host queue, as on their way to another machine. */
+/** Messages whose values wait as copies in a host queue, as if in transit to another machine. */
 function queuedMessages(): { make: MakeMessage; sentBytes: () => number } {
   let total = 0;
   const make: MakeMessage = (ends, allGpus) => {

@@ -13,7 +13,7 @@ beforeAll(async () => {
   gpu = await testGpu();
 });
 
-/** The adapter, as if it were another. */
+/** The adapter, posing as another one. */
 function as(kind: 'hardware' | 'software', bindingBytes = gpu.bindingBytes): Gpu {
   return Object.create(gpu, {
     description: { value: { ...gpu.description, kind } },

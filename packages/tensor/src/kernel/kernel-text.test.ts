@@ -18,7 +18,7 @@ async function dispatchOf(gpu: Gpu): Promise<Dispatch> {
   };
 }
 
-it('is what the driver compiles, with each tensor in a binding of its own', async () => {
+it('is what the driver compiles, with each tensor in a separate binding', async () => {
   const gpu = await testGpu();
   const { text, bindings } = kernelText(gpu, await dispatchOf(gpu));
   expect(bindings).toEqual([
@@ -51,7 +51,7 @@ it('requires a subgroup size if subgroups are used and the adapter would choose 
   });
   expect(kernelText(pinned, sharedBy('96')).text).toContain('@compute @subgroup_size(32) @workgroup_size(96)');
   expect(kernelText(pinned, sharedBy('96')).text).toContain('enable subgroup_size_control;');
-  // Drivers refuse to where it does not divide the workgroup's first axis.
+  // Drivers refuse a size that does not divide the workgroup's first axis.
   for (const invocations of ['1', '2, 128', '48']) {
     expect(kernelText(pinned, sharedBy(invocations)).text, invocations).not.toContain('subgroup_size');
   }

@@ -31,7 +31,7 @@ describe('planMemory', () => {
     expect(layout.leastBytes).toBe(800);
   });
 
-  test('a tensor overwrites the one it may reuse at its last reading', () => {
+  test('a tensor overwrites the one it may reuse at its last read', () => {
     const x = tensor('x', 100);
     const y = tensor('y', 100, x);
     const layout = plan([dispatch([], [x]), dispatch([x], [y]), dispatch([y], [])]);

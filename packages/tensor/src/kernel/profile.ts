@@ -8,10 +8,10 @@ import { type Traffic, trafficOf } from './traffic.js';
 /** How long a dispatch took, and the bytes that it must move. */
 export interface DispatchTiming {
   readonly label: string;
-  /** When it began, by `performance.now()`. */
+  /** When it started, by `performance.now()`. */
   readonly start: number;
   readonly milliseconds: number;
-  /** Of tensors that it reads, and of those that it writes; where it changes one, both ways. */
+  /** Of tensors that it reads, and of those that it writes; an updated tensor counts twice. */
   readonly bytes: number;
   /** The number of the adapter, if there are several; for a transfer, that of the receiver. */
   readonly adapter?: number;

@@ -68,7 +68,7 @@ export function createProgram(gpu: Gpu, record: RecordDispatches, end?: Exchange
  * Creates several programs that never run at the same time, so that they share memory. Each must be disposed; the
  * memory is freed with the last.
  *
- * @param end where they send or receive
+ * @param end the end of the exchange at which they send or receive
  */
 export function createPrograms<Records extends { readonly [Name in keyof Records]: RecordDispatches | undefined }>(
   gpu: Gpu,
@@ -190,7 +190,7 @@ function buildProgram(
       }),
     ),
   );
-  // Whoever runs the program sees the failure; possibly nobody does.
+  // The caller that runs the program sees the failure; possibly nobody runs it.
   ready.catch(() => undefined);
 
   const writeScalars = (values: Readonly<Record<string, number>>) => {

@@ -33,14 +33,10 @@ it.each<[string, object, RegExp]>([
   ['a reserved word', { reads: { target: 'x' } }, /odd: target is no name/],
   ['the name of the element itself', { reads: { i: 'x' } }, /odd: i is no name/],
   ['no tensor', { reads: { x: undefined } }, /odd: x must be a tensor, got undefined/],
-  ['no body', { body: undefined }, /odd: body must be WGSL that assigns what is made, got undefined/],
+  ['no body', { body: undefined }, /odd: body must be WGSL that assigns the outputs, got undefined/],
   ['a misspelt option', { raeds: {} }, /odd: unknown option 'raeds'; known: label, /],
-  [
-    'a body that does not assign what it makes',
-    { body: 'x = 1.0;' },
-    /odd: body never assigns y, which it makes; say y/,
-  ],
-  ['nothing that it makes', { writes: {} }, /odd: makes nothing; name what it makes in writes or updates/],
+  ['a body that does not assign its output', { body: 'x = 1.0;' }, /odd: body never assigns its output y; add y/],
+  ['no outputs', { writes: {} }, /odd: has no outputs; name them in writes or updates/],
 ])('refuses an elementwise kernel of %s', async (_, options, message) => {
   const recording = createRecording(await testGpu());
   const [x, y] = [recording.tensor('x', [8]), recording.tensor('y', [8])];
@@ -55,7 +51,7 @@ it.each<[string, object, RegExp]>([
   expect(recording.operations).toEqual([]);
 });
 
-it('refuses a kernel that never stores what it writes', async () => {
+it('refuses a kernel that never stores its output', async () => {
   const recording = createRecording(await testGpu());
   const [x, y] = [recording.tensor('x', [8]), recording.tensor('y', [8])];
   const record = (body: string) => () =>
@@ -67,7 +63,7 @@ it('refuses a kernel that never stores what it writes', async () => {
   expect(record('store_y(i, load_x(i));')).not.toThrow();
 });
 
-it('says once what is wrong with a text that is compiled four times', async () => {
+it('reports an error once in a text that is compiled four times', async () => {
   const gpu = await testGpu();
   const [x, y] = [createTensor(gpu, 'x', [8]), createTensor(gpu, 'y', [8])];
   try {
@@ -86,7 +82,7 @@ it('says once what is wrong with a text that is compiled four times', async () =
   }
 });
 
-it('keeps a kernel within its tensors where the adapter was opened with bounds checks', async () => {
+it('keeps a kernel within its tensors if the adapter was opened with bounds checks', async () => {
   const gpu = await openGpu({ adapter: (await testGpu()).description.index, boundsChecks: true });
   try {
     const [x, y] = [createTensor(gpu, 'x', [8]), createTensor(gpu, 'y', [8])];
@@ -95,7 +91,7 @@ it('keeps a kernel within its tensors where the adapter was opened with bounds c
     const program = createProgram(gpu, (recorder) =>
       recordPerElement(recorder, {
         label: 'beyond',
-        // Without the checks, this ends the process.
+        // Without the checks, this crashes the process.
         elements: 4_000_000,
         reads: { x },
         writes: { y },

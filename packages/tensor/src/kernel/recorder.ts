@@ -123,8 +123,8 @@ export interface Tunable<Choice> {
    */
   readonly plain: Choice;
   /**
-   * Whether a candidate may take the driver down or be computed wrongly: it is tried in a process of its own first, and
-   * never taken before it came out right.
+   * Whether a candidate may crash the driver or give wrong results: it is first tried in a separate process, and never
+   * used before its results were right.
    */
   isRisky?(choice: Choice): boolean;
   /** The largest accepted difference, as a fraction of the largest result. Default: 1e-4. */

@@ -53,14 +53,14 @@ export function describeTensor(label: string, shape: Shape, options: TensorOptio
 }
 
 /**
- * A tensor with memory of its own on the adapter, all zero. Give it back with {@link disposeTensor}.
+ * Creates a tensor with its own memory on the adapter, all zero. Free it with {@link disposeTensor}.
  *
- * @throws ShapeError for a shape that is none; MemoryError where the adapter has not enough
+ * @throws ShapeError for an invalid shape; MemoryError if the adapter has too little memory
  */
 export function createTensor(gpu: Gpu, label: string, shape: Shape, options: TensorOptions = {}): Tensor {
   if (typeof gpu?.createBuffer !== 'function') {
     throw new ConfigError(
-      `${label}: a tensor is made on an adapter: createTensor(gpu, label, shape), with what openGpu() gave`,
+      `${label}: a tensor needs an adapter: createTensor(gpu, label, shape), with the gpu from openGpu()`,
     );
   }
   if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
@@ -246,7 +246,7 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
       });
     },
     async take(use) {
-      // Mapping a destroyed buffer would be an error of the adapter, reported to whoever uses it next.
+      // Mapping a destroyed buffer would be an error of the adapter, reported to the next user of the adapter.
       if (disposed) throw new ConfigError('these values were disposed before they were read');
       return whileMapped(gpu, staging, (bytes) =>
         use(tensors.map(({ dataType, elements }, index) => viewOf(dataType, elements, bytes, offsets[index]!))),

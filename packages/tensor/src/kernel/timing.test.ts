@@ -51,7 +51,7 @@ describe('untilLongEnoughOn', () => {
     expect(milliseconds / times).toBe(0.5);
   });
 
-  it('does not warm up a card that was just busy, nor ever a software driver', async () => {
+  it('does not warm up a card that was just busy, and never a software driver', async () => {
     const card = madeUpCard(100);
     const adapter = adapterOf('hardware');
     await untilLongEnoughOn(adapter, card.run, 15);

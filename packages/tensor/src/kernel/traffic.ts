@@ -2,15 +2,15 @@ import type { Dispatch } from './recorder.js';
 import { bytesOf, type Tensor } from './tensor.js';
 
 /**
- * Bytes that a dispatch must move: each tensor that it loads from once, and each that it stores to once, a tensor that it
- * changes both ways. What its workgroups fetch again and again is served by caches, and not counted.
+ * The bytes that a dispatch must move: each tensor that it loads counts once, each that it stores counts once, so an
+ * updated tensor counts twice. Repeated loads by its workgroups are served by caches and do not count.
  */
 export interface Traffic {
   readonly read: number;
   readonly written: number;
 }
 
-/** What a dispatch must move; of a dispatch over a range of tensors, of that range. */
+/** The bytes that a dispatch must move; if it processes a range of its tensors, only those of that range. */
 export function trafficOf({
   reads,
   writes,

@@ -1,7 +1,7 @@
 import { openGpu } from '../adapter/adapters.js';
 import { serveTrials } from './serve-trials.js';
 
-// A trial process on a driver whose compiler does to the process whatever a kernel's text says.
+// A trial process on a driver whose compiler does to the process what the kernel's text says, such as crashing it.
 const deeds: Readonly<Record<string, (device: { destroy(): undefined }) => void>> = {
   crash: () => void process.kill(process.pid, 'SIGSEGV'),
   exit: () => process.exit(3),

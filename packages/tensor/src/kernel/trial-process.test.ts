@@ -13,7 +13,7 @@ import { avoidedOn, avoidOn, choiceOf, recordTunable, trustRisky, useTunings } f
 import { type TuningEvent, tune } from './tuner.js';
 import { createTuningCache } from './tuning-cache.js';
 
-/** Ways to double x. All but the first are risky, and most are named after what they do to the compiling process. */
+/** Ways to double x. All except the first are risky, and most are named after what they do to the compiling process. */
 type Way =
   | 'plain'
   | 'right'
@@ -215,7 +215,7 @@ describe('risky candidates', () => {
       [key]: first.dropped.slice(0, 1).map(({ choice, reason }) => ({ choice, reason })),
     });
 
-    // Later, on a driver that would do no harm.
+    // Later, on a harmless driver.
     const other = await openGpu({ adapter: gpu.description.index });
     const harmless = trialProcess({});
     const again = await tune(other, record([...candidates, 'plain']), { ...options, effort: 'cached' });
@@ -228,7 +228,7 @@ describe('risky candidates', () => {
     other.dispose();
   });
 
-  it('that come first are examined once, without being timed: the first right one is taken', async () => {
+  it('that come first are checked once, without timing, and the first correct one is used', async () => {
     const key = 'doubling/1/1000';
     const options = { effort: 'cached', clock, cache: createTuningCache(folder) } as const;
     const events: TuningEvent[] = [];
@@ -240,36 +240,36 @@ describe('risky candidates', () => {
     expect(events.map(({ kind }) => kind)).toEqual(['examining', 'dropped', 'dropped']);
     expect(choiceOf(gpu, doubling(createRecording(gpu), bad))).toBe('right');
 
-    // Another process knows, and asks nothing.
+    // Another process uses the stored result, and tries nothing.
     const other = await openGpu({ adapter: gpu.description.index });
     const again = await tune(other, record(bad), { ...options, onEvent, trialProcess: trialProcess() });
     expect(again.tunings).toEqual(first.tunings);
     expect(events).toHaveLength(3);
-    // What was only examined is timed where that is asked for.
+    // Choices that were only checked are timed on request.
     const timed = await tune(other, record(bad), { ...options, effort: 'full', trialProcess: trialProcess() });
     expect(timed.tunings.get(key)).toEqual({ choice: 'twoSteps', milliseconds: 1, effort: 'full' });
     other.dispose();
   });
 
-  it('that come first are not taken where none of the first is right, or nothing is to be tried', async () => {
+  it('that come first are not used if none of the first is correct, or nothing may be tried', async () => {
     const options = { clock, cache: createTuningCache(folder) } as const;
     const bad: readonly Way[] = ['wrong', 'invalid', 'throw', 'right'];
     const examined = await tune(gpu, record(bad), { ...options, effort: 'cached', trialProcess: trialProcess() });
     expect(examined.dropped.map(({ choice }) => choice)).toEqual(['wrong', 'invalid', 'throw']);
     expect(choiceOf(gpu, doubling(createRecording(gpu), bad))).toBe('plain');
-    // Nothing is kept: it may have been the machine.
+    // Nothing is stored: the machine may have been the cause.
     expect(await readdir(folder)).toEqual([]);
     const off = await tune(gpu, record(['right']), { ...options, effort: 'off', trialProcess: trialProcess() });
     expect(off.dropped).toEqual([]);
     expect(choiceOf(gpu, doubling(createRecording(gpu), ['right']))).toBe('plain');
   });
 
-  it('are taken without a trial by a test that trusts them', async () => {
+  it('are used without a trial by a test that trusts them', async () => {
     trustRisky(gpu);
     expect(choiceOf(gpu, doubling(createRecording(gpu), ['wrong', 'plain']))).toBe('wrong');
   });
 
-  it('are not followed where they turn out to be bad after all', async () => {
+  it('are not used if they turn out to be bad after all', async () => {
     const key = 'doubling/1/1000';
     useTunings(gpu, [[key, { choice: 'crash', milliseconds: 1, effort: 'quick' }]]);
     const tunable = doubling(createRecording(gpu), candidates);

@@ -22,8 +22,8 @@ export interface TrialProcessOptions {
   /** What the process runs; default: the one of this package. */
   readonly script?: URL | undefined;
   /**
-   * Resolves when a candidate, or what comes before the first one, is taken to hang, unless the signal says before that it
-   * does not. Default: after two minutes.
+   * Resolves when a candidate, or the start before the first one, counts as hanging, unless the signal is aborted before.
+   * Default: after two minutes.
    */
   readonly overdue?: ((choice: unknown, signal: AbortSignal) => Promise<unknown>) | undefined;
 }

@@ -65,10 +65,10 @@ export interface TimeCandidatesOptions extends Partial<Pick<TrialOptions, 'clock
 }
 
 /**
- * Times all choices of a tunable whose results are the plain one's, the plain one among them; those that are hopelessly
- * slow only once, or twice on a card.
+ * Times all choices of a tunable with the results of the plain one, including the plain one itself; very slow ones only
+ * once, or twice on a card.
  *
- * @returns the fastest first, then those that failed, are wrong or to be avoided
+ * @returns the fastest first, then those that failed, are wrong or are avoided
  * @throws AdapterError if the adapter is lost
  */
 export async function timeCandidates(

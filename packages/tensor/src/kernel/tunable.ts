@@ -3,12 +3,12 @@ import { ConfigError } from '../errors.js';
 import { createRecording, type Dispatch, isTransfer, type Recorder, type Tunable } from './recorder.js';
 import type { Tensor } from './tensor.js';
 
-/** What was found to be the fastest choice, and how long it takes; or, where nothing was timed, the first that is right. */
+/** The fastest choice found, and its time; or, if nothing was timed, the first choice with correct results. */
 export interface Tuning {
   readonly choice: unknown;
-  /** Left out where nothing was timed. */
+  /** Omitted if nothing was timed. */
   readonly milliseconds?: number;
-  /** How thoroughly it was sought: only examined, or timed among a few candidates or all. */
+  /** How thorough the search was: only checked, or timed among a few candidates or all. */
   readonly effort: 'examined' | 'quick' | 'full';
 }
 
@@ -108,12 +108,12 @@ export function choiceOf<Choice>(gpu: Gpu, tunable: Tunable<Choice>): Choice {
 
 const trusted = new WeakSet<Gpu>();
 
-/** Has risky candidates taken on an adapter as others are, without having been tried: for tests of what they compute. */
+/** Makes an adapter use risky candidates like others, without trying them first: for tests of their results. */
 export function trustRisky(gpu: Gpu): void {
   trusted.add(gpu);
 }
 
-/** What is taken where nothing was measured: the first candidate that is not risky. */
+/** The choice without measurements: the first candidate that is not risky. */
 export function usualChoice<Choice>(gpu: Gpu, tunable: Tunable<Choice>): Choice {
   const { kernel, candidates, plain } = tunable;
   if (candidates.length === 0) throw new ConfigError(`${kernel}: a tunable needs at least one candidate`);

@@ -38,7 +38,7 @@ afterEach(async () => {
 
 const kinds = ['software', 'hardware'] as const;
 
-/** Has the adapter pass for one of a kind: a card is timed otherwise than software. */
+/** Makes the adapter pose as one of a kind: cards are timed differently from software drivers. */
 function passFor(kind: (typeof kinds)[number]): void {
   Object.defineProperty(gpu, 'description', { value: { ...gpu.description, kind } });
 }
@@ -121,7 +121,7 @@ function clockOf(times: Partial<Record<Way, number>>): TuningClock & { readonly 
   };
 }
 
-/** What the adapter computes with x = 0, 1, 2 ... and y = 1. */
+/** The results of the adapter for x = 0, 1, 2 ... and y = 1. */
 async function compute(candidates: readonly Way[]): Promise<number[]> {
   const [x, y] = [createTensor(gpu, 'x', [elements]), createTensor(gpu, 'y', [elements])];
   writeTensor(
@@ -219,9 +219,9 @@ describe('tune', () => {
 
   it.each([
     ['software', 1],
-    // A card may have been slow to wake up, the first time.
+    // In the first round, a card may have been slow to speed up.
     ['hardware', 2],
-  ] as const)('on %s times what is hopeless only so often: %d', async (kind, times) => {
+  ] as const)('on %s times hopeless candidates only this often: %d', async (kind, times) => {
     passFor(kind);
     const clock = clockOf({ plain: 100 });
     await tuned(all, { clock });
@@ -229,7 +229,7 @@ describe('tune', () => {
     expect(clock.timed.filter((way) => way === 'first').length).toBeGreaterThan(times);
   });
 
-  it('gives up on nobody whose turn came while a card was waking up', async () => {
+  it('does not give up on candidates whose turn came while a card was speeding up', async () => {
     passFor('hardware');
     const clock = clockOf({ first: 10, plain: 10 });
     const awake = { ...clock, time: clock.time };
@@ -246,7 +246,7 @@ describe('tune', () => {
     // There, a turn has many runs.
     ['hardware', 'quick', 8],
     ['hardware', 'full', 8],
-  ] as const)('gives everybody on %s in %s %d turns', async (kind, effort, turns) => {
+  ] as const)('gives every candidate on %s in %s %d turns', async (kind, effort, turns) => {
     passFor(kind);
     const clock = clockOf({});
     await tuned(['first', 'plain'], { effort, clock });
@@ -295,7 +295,7 @@ describe('tune', () => {
     expect(tunings.get('triple/1/1000')!.choice).toBe('plain');
   });
 
-  it.each(kinds)('leaves everything as it was where none can be timed, on %s', async (kind) => {
+  it.each(kinds)('changes nothing if no candidate can be timed, on %s', async (kind) => {
     passFor(kind);
     const failing: TuningClock = { ...clockOf({}), time: () => Promise.reject(new Error('timed out')) };
     const { dropped, left, tunings } = await tuned(all, { clock: failing });
@@ -303,7 +303,7 @@ describe('tune', () => {
     expect({ left, tunings: tunings.size }).toEqual({ left: ['triple/1/1000'], tunings: 0 });
   });
 
-  it('measures with the adapter itself where no clock is given', async () => {
+  it('measures with the adapter itself if no clock is given', async () => {
     const { tunings, left } = await tuned(all, { clock: undefined });
     expect(left).toEqual([]);
     expect(tunings.get('triple/1/1000')!.milliseconds).toBeGreaterThan(0);
@@ -514,7 +514,7 @@ describe('timing every candidate', () => {
       { choice: 'throws', reason: 'no such kernel on this adapter' },
       { choice: 'wrong', reason: expect.stringContaining('differs from the plain choice') },
     ]);
-    // Nothing is remembered: kernels compiled afterwards are as they would have been.
+    // Nothing is stored: kernels compiled afterwards are unaffected.
     expect(tuningsOf(gpu).size).toBe(0);
     for (const tensor of [x, y]) disposeTensor(gpu, tensor);
   });

@@ -9,9 +9,9 @@ import type { TuningCache } from './tuning-cache.js';
 import { adapterClock, type TuningClock } from './tuning-clock.js';
 
 /**
- * How thoroughly the fastest choices are sought: `quick` among the first few candidates and for a bounded time, `full`
- * among all of them; `cached` times nothing and takes what the cache holds; `off` does not even that. Where a risky candidate
- * comes first, all but `off` find out, once for an adapter and driver, whether it is right; with `off` it is not taken.
+ * How thorough the search for the fastest choices is: `quick` times the first few candidates for a bounded time, `full` times
+ * all of them, `cached` times nothing and uses earlier results, and `off` does not even use these. If a risky candidate comes
+ * first, all except `off` check, once for each adapter and driver, whether its results are right; with `off` it is not used.
  */
 export type TuningEffort = 'quick' | 'full' | 'cached' | 'off';
 
@@ -26,11 +26,11 @@ export interface DroppedCandidate {
 
 /** An event during tuning. */
 export type TuningEvent =
-  /** Whether a risky candidate is right; `done` of `of` are examined. */
+  /** A risky candidate is being checked; `done` of `of` are finished. */
   | { readonly kind: 'examining'; readonly key: string; readonly done: number; readonly of: number }
-  /** The next one; `done` of `of` were measured or given up before. */
+  /** The next kernel; `done` of `of` are finished, measured or not. */
   | { readonly kind: 'measuring'; readonly key: string; readonly done: number; readonly of: number }
-  /** `firstMilliseconds` is what the usual choice takes, where it is right. */
+  /** `firstMilliseconds` is the time of the default choice, if its results are right. */
   | ({
       readonly kind: 'tuned';
       readonly key: string;
@@ -65,10 +65,10 @@ export interface TuningReport {
   readonly dropped: readonly DroppedCandidate[];
 }
 
-/** How thoroughly what is known was sought. */
+/** How thorough the search for the known choice was. */
 const thoroughness = { examined: 0, quick: 1, full: 2 } as const;
 
-/** So many risky candidates are examined before a safe one is taken. */
+/** The number of risky candidates that are checked before a safe one is used. */
 const mostExamined = 3;
 
 const budgets = { quick: 20_000, full: Infinity } as const;
@@ -112,13 +112,13 @@ export async function tune(
   return { tunings, tuned, left, dropped };
 }
 
-/** How candidates are tried, and where it is told of those that are dropped. */
+/** How candidates are tried, and where dropped ones are reported. */
 interface Trying extends TuneOptions {
   readonly trialProcess: TrialProcess;
   readonly dropped: DroppedCandidate[];
 }
 
-/** Hears of a tunable's candidates that are dropped. */
+/** Called with a tunable's dropped candidates. */
 function dropping(key: string, { dropped, onEvent }: Trying) {
   return (choice: unknown, reason: string) => {
     const candidate = { key, choice, reason };
@@ -128,8 +128,8 @@ function dropping(key: string, { dropped, onEvent }: Trying) {
 }
 
 /**
- * Finds out whether risky candidates are right that would be taken first, of each tunable that nothing is known of: the
- * first one that is right is taken from then on. All of them are examined, however long it takes: it is done once.
+ * For each tunable without a stored result whose first candidates are risky, checks whether their results are right; the
+ * first correct one is used from then on. All of them are checked, however long it takes, because this is done only once.
  */
 async function examine(gpu: Gpu, record: (recorder: Recorder) => void, options: Trying): Promise<void> {
   const { cache, signal, onEvent } = options;
@@ -137,7 +137,7 @@ async function examine(gpu: Gpu, record: (recorder: Recorder) => void, options: 
   const isOpen = ({ key, tunable }: Met) =>
     !begun.has(key) && !knownChoice(gpu, tunable) && tunable.isRisky?.(tunable.candidates[0]);
   for (;;) {
-    // Asked again after every round, as below.
+    // Collected again after every round, as below.
     const open = meet(gpu, record).filter(isOpen);
     if (open.length === 0) return;
     const of = begun.size + open.length;
@@ -154,7 +154,10 @@ async function examine(gpu: Gpu, record: (recorder: Recorder) => void, options: 
   }
 }
 
-/** Nothing where none of the first risky candidates is right: that may have other reasons, and is asked again next time. */
+/**
+ * Nothing is stored if none of the first risky candidates is right: that may have other reasons, so they are checked again
+ * next time.
+ */
 async function firstRight(
   gpu: Gpu,
   tunable: Tunable<unknown>,

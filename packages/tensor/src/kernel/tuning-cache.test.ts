@@ -40,7 +40,7 @@ describe('createTuningCache', () => {
     expect(problems).toEqual([]);
   });
 
-  it('keeps adapters and drivers apart', async () => {
+  it('keeps adapters and drivers separate', async () => {
     await cache.save(adapter, new Map([['a/1/', tuning(1)]]));
     expect(await cache.load({ ...adapter, driver: 'driver 1.3' })).toEqual(new Map());
     expect(await cache.load({ ...adapter, name: 'Some GPU rev 2' })).toEqual(new Map());
@@ -87,7 +87,7 @@ describe('createTuningCache', () => {
     expect([...(await cache.load(adapter)).keys()]).toEqual(['a/1/']);
   });
 
-  it('keeps candidates to avoid beside tunings, each once', async () => {
+  it('stores candidates to avoid as well as tunings, each once', async () => {
     const crash = { choice: { rows: 8, width: 4 }, reason: 'crashes its process (SIGSEGV)' };
     const hang = { choice: 'matrix', reason: 'does not finish' };
     await cache.avoid(adapter, new Map([['a/1/', [{ ...crash, reason: 'something' }]]]));

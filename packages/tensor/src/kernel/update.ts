@@ -3,35 +3,38 @@ import type { Elementwise, Recorder } from './recorder.js';
 import type { Tensor } from './tensor.js';
 
 /**
- * What each value of a gradient does to the same element of other tensors: of the parameter and the optimizer's state, or of
- * a sum. Whoever makes the gradient may do it on the spot; then the gradient is neither stored nor loaded.
+ * How each value of a gradient updates the same element of other tensors: of the parameter and the optimizer's state, or of
+ * a sum. The kernel that computes the gradient may apply this immediately; then the gradient is neither stored nor loaded.
  */
 export interface Update extends Pick<Elementwise, 'label' | 'also' | 'scalars' | 'functions'> {
-  /** Tensors of the gradient's size that are changed. */
+  /** The updated tensors, with the gradient's size. */
   readonly tensors: Readonly<Record<string, Tensor>>;
   /**
-   * WGSL that sees the value as `gradient`, the element's number as `i: u32` and the values of `tensors` by their names, and
-   * assigns those. It may declare variables but not return.
+   * WGSL that gets the value as `gradient`, the element's index as `i: u32` and the values of `tensors` under their names,
+   * and assigns those. It may declare variables but not return.
    */
   readonly body: string;
 }
 
-/** Records an update by a gradient that was stored, as a kernel of its own. */
+/** Records an update by a stored gradient, as a separate kernel. */
 export function recordUpdate(recorder: Recorder, gradient: Tensor, { tensors, ...update }: Update): void {
   recordElementwise(recorder, { ...update, elements: gradient.elements, reads: { gradient }, updates: tensors });
 }
 
-/** WGSL by which a kernel does an update for a value, or four neighbours, of a gradient that it makes. */
+/** WGSL with which a kernel applies an update for one value, or four consecutive ones, of a gradient that it computes. */
 export interface UpdateWgsl {
   /** Of module scope. */
   readonly functions: string;
-  /** Statements that load what is changed at a place, which counts values or fours; `id` tells places apart. */
+  /**
+   * Statements that load the values to update at a position, which counts values or groups of four; `id` distinguishes
+   * positions.
+   */
   load(place: string, id: string): string;
-  /** A statement that changes it, once it was loaded. */
+  /** A statement that updates them after they were loaded. */
   apply(place: string, gradient: string, id: string): string;
 }
 
-/** Writes an update for a kernel that makes the gradient, which must bind the tensors of `update` and its scalars. */
+/** Generates an update for a kernel that computes the gradient, which must bind the tensors of `update` and its scalars. */
 export function updateWgsl({ tensors, body, functions = '' }: Update, width: 1 | 4): UpdateWgsl {
   const names = Object.keys(tensors);
   const loaded = { gradient: { dataType: 'f32' }, ...tensors } as const;
@@ -48,7 +51,7 @@ ${unitWgsl({ width, loaded, stored: tensors, body })}
   };
 }
 
-/** WGSL that does an update at one place of a kernel. */
+/** WGSL that applies an update at one position of a kernel. */
 export function inlineUpdate({ tensors, body }: Update, width: 1 | 4, place: string, gradient: string): string {
   const fours = width === 4 ? '4' : '';
   const loads = Object.keys(tensors).map((name) => `let all_${name} = load${fours}_${name}(unit);`);

@@ -1,6 +1,5 @@
 /**
- * What WGSL keeps for itself: nothing else may have such a name (sections 16.1 and 16.2 of the specification, keywords and
- * reserved words).
+ * WGSL's keywords and reserved words, which cannot be used as names (sections 16.1 and 16.2 of the specification).
  */
 const words = `
 alias break case const const_assert continue continuing default diagnostic discard else enable false fn for if let loop override

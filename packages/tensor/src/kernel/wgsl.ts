@@ -56,11 +56,11 @@ export function moduleText(options: {
   readonly scalars: readonly ScalarSlot[];
   readonly scalarCount: number;
   readonly bytesPerBinding: number;
-  /** The size of subgroups that kernels ask for which use them, or share through memory of the workgroup, where it divides that. */
+  /** The subgroup size requested by kernels that use subgroups or share through workgroup memory, if it divides the workgroup. */
   readonly subgroupSize?: number | undefined;
 }): Module {
   const { operands, memories, scalars, scalarCount, bytesPerBinding, subgroupSize } = options;
-  // A size can be asked for only where it divides the first axis of the workgroup.
+  // A size can only be requested if it divides the first axis of the workgroup.
   const [, across] = /@workgroup_size\((\d+)/.exec(options.kernel) ?? [];
   const pinned =
     subgroupSize !== undefined &&

@@ -25,7 +25,7 @@ if (factor != 0.0) { velocity = half(velocity) - scalar_rate() * factor * gradie
 
 const names = ['a', 'b', 'bias', 'parameter', 'velocity', 'factor'] as const;
 
-/** How far a product that updates is from float64 loops, and the dispatches that it takes. */
+/** The error of an updating product relative to float64 loops, and its number of dispatches. */
 async function outcome(gpu: Gpu, { bias: hasBias = false, ...test }: Case, factor = 0.25) {
   const { m, n, k, transposeA, transposeB } = test;
   const sizes = { a: m * k, b: k * n, bias: m, parameter: m * n, velocity: m * n, factor: 1 };
@@ -73,7 +73,7 @@ async function outcome(gpu: Gpu, { bias: hasBias = false, ...test }: Case, facto
 describe('a product whose values update other tensors', () => {
   const opened: Gpu[] = [];
   let gpu: Gpu;
-  /** An adapter that kernels take for a GPU. */
+  /** An adapter that kernels treat as a GPU. */
   const open = async (options: GpuOptions = {}, kind = 'hardware') => {
     const adapter = process.env['ALEX_ADAPTER'];
     const own = await openGpu({ ...options, ...(adapter ? { adapter } : {}) });
@@ -93,7 +93,7 @@ describe('a product whose values update other tensors', () => {
 
   const tile = { rows: 4, columns: 4, invocationRows: 2, workgroupSize: 8, unroll: 4 } as const;
 
-  it('does so in its own kernel, on ragged sizes, where the workgroup stages', async () => {
+  it('does so in its own kernel, on ragged sizes, if the workgroup stages', async () => {
     const size = fc.integer({ min: 1, max: 40 });
     const fours = size.map((quads) => 4 * quads);
     await fc.assert(
@@ -113,13 +113,13 @@ describe('a product whose values update other tensors', () => {
   it.each([
     [{ m: 12, n: 20, k: 64 }, ['p', 'p/sum']],
     [{ m: 9, n: 7, k: 50, bias: true }, ['p', 'p/sum']],
-  ])('does so as it adds up the pieces of split-K: %j', async (sizes, labels) => {
+  ])('does so while it adds up the parts of split-K: %j', async (sizes, labels) => {
     const { error, dispatches } = await outcome(gpu, { ...sizes, splitK: 3, tile, share: 'workgroup' });
     expect(error).toBeLessThan(1e-5);
     expect(dispatches).toEqual(labels);
   });
 
-  it('does so slice by slice where tensors are larger than a binding', async () => {
+  it('does so slice by slice if tensors are larger than a binding', async () => {
     const narrow = await open({ bindingBytes: 64 * 1024 });
     const { error, dispatches } = await outcome(narrow, {
       ...{ m: 300, n: 96, k: 8, transposeB: true },
@@ -131,7 +131,7 @@ describe('a product whose values update other tensors', () => {
   });
 
   it.each(['none', 'subgroup'] as const)(
-    'does so afterwards where a kernel may keep its last rows twice: %s',
+    'does so afterwards if a kernel may keep its last rows twice: %s',
     async (share) => {
       if (share === 'subgroup' && gpu.subgroupSize === undefined) return;
       const own = { rows: 8, columns: 4, workgroupSize: gpu.subgroupSize ?? 8, unroll: 4 };
@@ -147,12 +147,12 @@ describe('a product whose values update other tensors', () => {
     expect(dispatches).toEqual(['p', 'sgd']);
   });
 
-  it('changes nothing where the update says so', async () => {
+  it('changes nothing if the update says so', async () => {
     const { error } = await outcome(gpu, { m: 12, n: 20, k: 8, tile, share: 'workgroup' }, 0);
     expect(error).toBe(0);
   });
 
-  it('by matrix units as well, where the adapter has them', async (context) => {
+  it('with matrix units as well, if the adapter has them', async (context) => {
     const { subgroupMatrix: matrix, subgroupSize = 1 } = gpu;
     if (!matrix) return context.skip('no matrix units');
     for (const [across, subgroups] of [

@@ -91,7 +91,9 @@ async function errorOf(gpu: Gpu, test: Case, halves: readonly string[] = []): Pr
   }
 }
 
-/** Tiles of unlike sizes that a family takes, whatever the adapter would choose; none where the adapter has no such family. */
+/**
+ * Tiles of different sizes that a family supports, whatever the adapter would choose; none if the adapter has no such family.
+ */
 function tilesOf({ subgroupSize, subgroupMatrix }: Gpu, share: Share): ProductTile[] {
   const tile = (
     [rows, columns]: readonly [number, number],
@@ -271,11 +273,11 @@ describe.each([
   });
 
   it.each([
-    ['as pieces of the reduction', { m: 21, n: 44, k: 90, splitK: 3 }],
+    ['as parts of the reduction', { m: 21, n: 44, k: 90, splitK: 3 }],
     ['of a rest of rows and steps, one column block of several', { m: 30, n: 33, k: 17 }],
     ['in loads of four', { m: 16, n: 24, k: 32, transposeB: true }],
     ['of few steps', { m: 5, n: 8, k: 1 }],
-  ])('adds up the rows of an operand on the way: %s', async (_, sizes) => {
+  ])('sums the rows of an operand on the way: %s', async (_, sizes) => {
     const tile = { rows: 4, columns: 4, invocationRows: 2, workgroupSize: 8, unroll: 8 };
     const likeHardware = await openGpu({ adapter: gpu.description.index, ...options });
     Object.defineProperty(likeHardware, 'description', { value: { ...gpu.description, kind: 'hardware' } });
@@ -287,7 +289,7 @@ describe.each([
     likeHardware.dispose();
   });
 
-  it('does so where matrix units multiply, where the adapter has them', async (context) => {
+  it('does so with matrix units, if the adapter has them', async (context) => {
     const { subgroupMatrix: matrix, subgroupSize = 1 } = gpu;
     if (!matrix) return context.skip('no matrix units');
     const likeHardware = await openGpu({ adapter: gpu.description.index, ...options });
@@ -330,7 +332,7 @@ describe.each([
   });
 
   it.for(['none', 'subgroup', 'workgroup', 'matrix'] as const)(
-    'does not depend on the tile, where operands are shared by %s',
+    'does not depend on the tile, if operands are shared by %s',
     async (share, context) => {
       const tiles = tilesOf(gpu, share);
       if (tiles.length === 0) return context.skip('no such kernels here');

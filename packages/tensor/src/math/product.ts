@@ -35,11 +35,11 @@ export interface ProductOptions {
   readonly accumulate?: boolean;
   /** An operation on each value of the output before it is stored. */
   readonly epilogue?: Epilogue | undefined;
-  /** What each value of the output does instead of being stored; `output` only tells its shape then. */
+  /** The update that each value of the output makes instead of being stored; `output` then only gives the shape. */
   readonly update?: Update | undefined;
   /** `[m]`: receives the sums of the rows of `a`, which must not be transposed. */
   readonly rowSums?: Tensor | undefined;
-  /** Instead of what suits the adapter. */
+  /** Default: what suits the adapter. */
   readonly tile?: Partial<ProductTile>;
   readonly share?: Share;
   /**
@@ -100,11 +100,14 @@ export function recordProduct(recorder: Recorder, options: ProductOptions): void
       record,
     });
   }
-  // On software drivers no choice depends on it.
+  // On software drivers, no choice depends on it.
   if (options.rowSums && !rowSums) recordSumsAlone(recorder, options, options.rowSums);
 }
 
-/** Records a product in one way: slice by slice, and whatever its kernels do not do themselves afterwards. */
+/**
+ * Records a product with one choice: slice by slice, followed by the operations that its kernels do not perform
+ * themselves.
+ */
 function recordChoice(recorder: Recorder, options: ProductOptions, shape: ProductShape, choice: ProductChoice): void {
   const { gpu } = recorder;
   const onGpu = fusesIntoProducts(gpu);
@@ -116,7 +119,7 @@ function recordChoice(recorder: Recorder, options: ProductOptions, shape: Produc
   const { label, shape: outside, dataType } = options.output;
   const output = options.update && !update ? recorder.tensor(label, outside, { dataType }) : options.output;
   slices.forEach((slice, index) => {
-    // Slices of the reduction add to what the first one left.
+    // Further slices of the reduction add to the result of the first one.
     const continues = slice.k.first > 0;
     const own = { ...options, output, update, rowSums, epilogue, ...(continues && { accumulate: true }) };
     recordSlice(recorder, own, shape, choice, slice, index);
@@ -130,7 +133,10 @@ function recordSumsAlone(recorder: Recorder, { a, m, k }: ProductOptions, output
   recordRowSums(recorder, { label: output.label, input: a, output, rows: m, columns: k });
 }
 
-/** Whether kernels that see all steps of their rows, and keep each value once, can bind what an update needs. */
+/**
+ * Whether kernels that process all steps of their rows, and store each value once, can bind everything that an update
+ * needs.
+ */
 function canUpdate(
   gpu: Gpu,
   { a, b, bias, rowSums, accumulate = false, update }: ProductOptions,
@@ -272,7 +278,7 @@ function checkSizes(options: ProductOptions): void {
     ['rowSums', rowSums, m],
   ];
   if (rowSums && (transposeA || batches > 1)) {
-    throw new ConfigError(`${label}: rowSums are those of one product whose a is not transposed`);
+    throw new ConfigError(`${label}: rowSums need a single product whose a is not transposed`);
   }
   for (const [name, tensor, elements] of expected) {
     if (tensor && tensor.elements !== elements) {

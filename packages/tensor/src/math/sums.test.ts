@@ -62,7 +62,7 @@ describe.each(kinds)('sums of rows, %s', (kind) => {
   });
 });
 
-describe.each(kinds)('sums of the pieces of a product, %s', (kind) => {
+describe.each(kinds)('sums of the parts of a product, %s', (kind) => {
   it.each([
     [1, 7],
     [2, 12],
@@ -70,7 +70,7 @@ describe.each(kinds)('sums of the pieces of a product, %s', (kind) => {
     [4, 64],
     [9, 30],
     [13, 516],
-  ])('%i pieces of %i', async (splitK, elements) => {
+  ])('%i parts of %i', async (splitK, elements) => {
     const gpu = await testGpu({}, kind);
     const pieces = randomTensor([splitK, elements], splitK).data;
     const bias = randomTensor([elements], 100).data;

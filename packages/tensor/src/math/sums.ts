@@ -7,7 +7,7 @@ import { inlineUpdate, type Update } from '../kernel/update.js';
 interface RowSums {
   readonly label: string;
   readonly input: Tensor;
-  /** The element of `input` where the matrix begins, where a binding may begin as well; 0. */
+  /** The element of `input` where the matrix starts; a binding must be able to start there. Default: 0. */
   readonly first?: number;
   readonly output: Tensor;
   readonly rows: number;
@@ -125,7 +125,7 @@ interface SplitKSum {
   /** WGSL that modifies `sum` before it is stored at `i`. */
   readonly finish?: string;
   readonly reads?: Readonly<Record<string, Tensor>>;
-  /** What the sum does instead of being stored in `output`. */
+  /** The update that the sum makes instead of being stored in `output`. */
   readonly update?: Update | undefined;
 }
 
@@ -153,7 +153,7 @@ ${update ? inlineUpdate(update, 1, 'i', 'sum') : 'store_output(i, sum);'}`,
   });
 }
 
-/** Four neighbours an invocation, and several pieces of them under way at once. */
+/** Four neighbours per invocation, with loads from several parts in flight at once. */
 function sumOfFours({ splitK, elements, finish, update }: SplitKSum): string {
   const load = (part: string) => `load4_input((${part}) * ${elements / 4}u + four)`;
   const rest = splitK % loadsAtOnce;

@@ -18,15 +18,15 @@ export class BatchInput {
     this.#stagedLabels = new Uint32Array(batch);
   }
 
-  /** What {@link fill} does, of images whose labels must be known. */
+  /** Like {@link fill}, for images that must have labels. */
   fillLabelled(images: HostTensor | Tensor, labels: ArrayLike<number>, exactly?: number): number {
     if (typeof labels !== 'object' || labels === null || !Number.isInteger(labels.length)) {
-      throw new ShapeError(`${this.#description.name}: labels are given as one number an image, got ${String(labels)}`);
+      throw new ShapeError(`${this.#description.name}: labels must be one number per image, got ${String(labels)}`);
     }
     return this.fill(images, labels, exactly);
   }
 
-  /** Brings images and labels to the adapters; gives the number of images. */
+  /** Uploads images and labels to the adapters; returns the number of images. */
   fill(images: HostTensor | Tensor, labels: ArrayLike<number> | undefined, exactly?: number): number {
     if (!Array.isArray(images?.shape)) {
       throw new ShapeError(

@@ -144,7 +144,7 @@ export class CompiledNetwork implements Network {
         const inPieces = this.#stations.exchange !== undefined;
         this.#turns.handOver(done, inPieces);
         await (inPieces ? run.begun : done);
-        // What is asked of the ranks next must come after the step's sums on all of them.
+        // The next operation of the ranks must come after the step's sums on all of them.
         if (onTheirWay) await this.#stations.together(what, [onTheirWay]);
         return { handover: done };
       });
@@ -211,7 +211,7 @@ export class CompiledNetwork implements Network {
   loadParameters(parameters: Readonly<Record<string, HostTensor>>): void {
     this.#turns.refuseWhileHanding();
     if (typeof parameters !== 'object' || parameters === null) {
-      throw new ConfigError(`${this.description.name}: parameters are given by their names, got ${String(parameters)}`);
+      throw new ConfigError(`${this.description.name}: parameters must be a list of names, got ${String(parameters)}`);
     }
     const isState = ([path]: readonly [string, HostTensor]) =>
       this.#layerState.names.some((state) => state.path === path);
@@ -302,7 +302,7 @@ export class CompiledNetwork implements Network {
     if (this.#microBatch === 0) this.stepCount++;
   }
 
-  /** Of the same step, in the micro-batches before the next one and in ranks below this one. */
+  /** The number of images of the same step in earlier micro-batches and in lower ranks. */
   get #imagesBefore(): number {
     return imagesOfLowerRanks(this.#options) + this.#microBatch * this.batch;
   }

@@ -76,11 +76,11 @@ export interface NetworkDescription {
 /**
  * Checks a network and computes its shapes.
  *
- * @throws ConfigError where an option or a layer is none, names repeat or columns are not a whole number; ShapeError where the input is not `[C, H, W]` or a
- * layer does not fit.
+ * @throws ConfigError if an option or a layer is invalid, names repeat or columns are not a whole number; ShapeError if the input
+ * is not `[C, H, W]` or a layer does not fit.
  */
 export function describeNetwork(options: NetworkOptions): NetworkDescription {
-  // A description may be described again: `{ ...whole, layers }`. What follows from its options is worked out again.
+  // A description may be described again: `{ ...whole, layers }`. Properties that follow from the options are computed again.
   const { output, parameterCount, multiplyAdds, table, ...given } = (options ?? {}) as NetworkOptions &
     Partial<NetworkDescription>;
   checkOptions('describeNetwork', options && given, ['name', 'input', 'columns', 'layers']);
@@ -151,7 +151,7 @@ function placementOf(what: string, entry: Layer | LayerPlacement): LayerPlacemen
   const { layer, from } = placement;
   const missing = methods.find((method) => typeof layer?.[method] !== 'function');
   if (missing !== undefined) {
-    throw new ConfigError(`${what}: must be a layer, as conv2d() or relu() give it; this has no ${missing}()`);
+    throw new ConfigError(`${what}: must be a layer, such as from conv2d() or relu(); this has no ${missing}()`);
   }
   if (typeof layer.name !== 'string' || layer.name === '') throw optionError(what, 'name', 'a text', layer.name);
   if (from !== 'own' && from !== 'all') throw optionError(`${what}, ${layer.name}`, 'from', "'own' or 'all'", from);
@@ -160,11 +160,11 @@ function placementOf(what: string, entry: Layer | LayerPlacement): LayerPlacemen
 
 const methods = ['outputShape', 'parameters', 'multiplyAdds', 'forward', 'backward'] as const;
 
-/** @throws ConfigError for what is no description of a network */
+/** @throws ConfigError if the value is not a description of a network */
 export function checkDescribed(description: NetworkDescription): void {
   if (Array.isArray(description?.layers) && typeof description.table === 'function') return;
   throw new ConfigError(
-    `a network is given as describeNetwork(...) or alexnet(...) describe it, got ${String(description)}`,
+    `a network must be a description, from describeNetwork(...) or alexnet(...), got ${String(description)}`,
   );
 }
 

@@ -74,7 +74,7 @@ export function recordLayerBackward(
     const done = Object.keys(updates).find((name) => name in parameterGradients);
     if (done !== undefined) {
       throw new ConfigError(
-        `${layer.name}: backward gave the gradient of ${done}, though it was given its update to do; do that instead, or leave out takesUpdates`,
+        `${layer.name}: backward returned the gradient of ${done}, although it was given its update; apply the update instead, or remove takesUpdates`,
       );
     }
     const needed = parameters.filter(({ name }) => !(name in updates));

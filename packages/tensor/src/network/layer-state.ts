@@ -10,8 +10,9 @@ import { recordSum } from './spread.js';
 export type ReadState = (path: string) => Tensor;
 
 /**
- * What the layers read in a micro-batch: the stored state in the first of a step (which so many images come before), and what the one before left in the others.
- * So the stored state changes only with the parameters, and a step that stops between micro-batches changes nothing.
+ * The state that layers read in a micro-batch: the stored state in the first of a step (after this many images), and the result
+ * of the previous one in the others. So the stored state changes only with the parameters, and a step that stops between
+ * micro-batches changes nothing.
  */
 export function microBatchState(
   recorder: Recorder,

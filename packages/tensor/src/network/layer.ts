@@ -76,15 +76,15 @@ export interface BackwardInput extends Omit<ForwardOutput, 'state'> {
    */
   readonly epilogue?: GradientEpilogue | undefined;
   /**
-   * For layers that take one: how the output's gradient is worked out, to be done here. `outputGradient` was never stored then, and
-   * tells its shape only.
+   * For layers with `takesGather`: how to compute the output's gradient here. `outputGradient` was then never stored, and only
+   * gives the shape.
    */
   readonly gather?: GradientGather | undefined;
-  /** False where the gradients of the parameters are recorded at another time. Default: true. */
+  /** False if the gradients of the parameters are recorded at another time. Default: true. */
   readonly needsParameterGradients?: boolean;
   /**
-   * For layers that take them: what the gradients of some parameters do, by name, to be done here instead of giving the gradient,
-   * after the last reading of the parameter. It may change the parameter.
+   * For layers with `takesUpdates`: the updates of some parameters, by name. Apply them here instead of returning the gradient,
+   * after the last read of the parameter, because an update may change it.
    */
   readonly updates?: Readonly<Record<string, Update>> | undefined;
 }
@@ -93,7 +93,7 @@ export interface BackwardOutput {
   readonly inputGradient?: Tensor;
   /**
    * By parameter name, of the parameter's shape: the SUM over the batch (the loss already divides by its size). Without those
-   * whose `updates` were done.
+   * whose `updates` were applied.
    */
   readonly parameterGradients?: Readonly<Record<string, Tensor>>;
 }
@@ -135,17 +135,17 @@ export interface Layer {
   /** Multiply-adds of the forward pass of one image; 0 for layers without products. */
   multiplyAdds(input: Shape): number;
   /**
-   * Whether each pass reads every parameter once or little more often. A GPU then reads large ones as f32 in mixed precision,
-   * too: to make an f16 copy would cost more bytes than it saves.
+   * Whether each pass reads every parameter only about once. In mixed precision, a GPU then reads large ones as f32: an f16
+   * copy would cost more bytes than it saves.
    */
   readonly readsParametersOnce?: true;
-  /** Of convolutions, pooling and the like; for whoever draws or prints a network. */
+  /** For convolutions, pooling and the like; used by drawings and tables of a network. */
   readonly window?: LayerWindow;
   /** Whether `forward` takes an epilogue; then `backward` must not need the layer's own output. */
   readonly takesEpilogue?: true;
   /** Whether `backward` accepts an epilogue. */
   readonly takesGradientEpilogue?: true;
-  /** Whether `backward` does `updates`; then it must do all that it is given. */
+  /** Whether `backward` applies `updates`; then it must apply all of them. */
   readonly takesUpdates?: true;
   /**
    * Whether the output is a sum over the maps (or values) of the input, each weighted by its columns of the parameter
@@ -164,11 +164,11 @@ export interface Layer {
    */
   readonly gradientEpilogue?: GradientEpilogue;
   /**
-   * What `backward` does, where each gradient of the input can be worked out by itself. The layer below may do it then, and
-   * `backward` is left out. Undefined where it cannot.
+   * The operation of `backward`, if each gradient of the input can be computed separately. The layer below may then compute it,
+   * and `backward` is not called. Undefined if this is impossible.
    */
   gather?(values: BackwardInput): GradientGather | undefined;
-  /** Whether `backward` takes a gather for an input of a shape. */
+  /** Whether `backward` accepts a gather for an input of a given shape. */
   takesGather?(input: Shape): boolean;
   forward(recorder: Recorder, values: ForwardInput): ForwardOutput;
   backward(recorder: Recorder, values: BackwardInput): BackwardOutput;

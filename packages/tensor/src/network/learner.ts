@@ -7,7 +7,7 @@ import type { OptimizerValues } from './optimizer.js';
 import { type NetworkPart, partParameters } from './part.js';
 import type { Learning } from './record.js';
 
-/** How parameters follow their gradients, which are those of a scaled loss where a factor is given. */
+/** Updates parameters by their gradients, which are those of a scaled loss if a factor is given. */
 export function learner(
   recorder: Recorder,
   part: NetworkPart,
@@ -30,8 +30,8 @@ export function learner(
 }
 
 /**
- * Lets layers do updates on GPUs, of parameters that are not few: those had better be updated together, and software drivers pay
- * for whatever follows a product's loop.
+ * Lets layers apply updates on GPUs, except for small parameters, which are better updated together. On software drivers, any
+ * operation after a product's loop is expensive.
  */
 export function onTheSpot(
   recorder: Recorder,

@@ -13,7 +13,7 @@ export type Precision = (typeof precisions)[number];
 
 /** Options from which a network's programs are recorded. */
 export interface ProgramOptions {
-  /** Images a step. */
+  /** Images per step. */
   readonly batch: number;
   readonly loss: Loss;
   readonly optimizer: Optimizer;
@@ -31,13 +31,13 @@ export interface ProgramOptions {
    */
   readonly microBatches?: number;
   /**
-   * Several processes that make each step together, each with `microBatches` batches of its own: they add up their gradients
-   * and make the same update, that of one process with `size * microBatches` micro-batches. Default: this one alone.
+   * Several processes that compute each step together, each with its own `microBatches` batches: they add up their gradients
+   * and make the same update as one process with `size * microBatches` micro-batches. Default: only this process.
    */
   readonly ranks?: Ranks | undefined;
 }
 
-/** Whether gradients are added up before the parameters follow them. */
+/** Whether gradients are accumulated before the parameters are updated. */
 export function addsUp({ microBatches = 1, ranks }: Pick<ProgramOptions, 'microBatches' | 'ranks'>): boolean {
   return microBatches * (ranks?.size ?? 1) > 1;
 }

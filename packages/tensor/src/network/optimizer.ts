@@ -31,20 +31,19 @@ export interface Optimizer {
   ): Readonly<Record<string, number>>;
   record(recorder: Recorder, values: OptimizerValues & { readonly gradient: Tensor }): void;
   /**
-   * What `record` does, where that is one thing for each value of the gradient: then the layer that makes the gradient may do
-   * it instead. Undefined for a parameter that stays as it is.
+   * The operation of `record` as data, if it is a function of each single value of the gradient: the layer that computes the
+   * gradient may then apply it instead. Undefined for a parameter that does not change.
    */
   update?(values: OptimizerValues): Update | undefined;
 }
 
-/** What an optimizer has to do with, of one parameter. */
+/** Everything that an optimizer gets about one parameter. */
 export interface OptimizerValues {
   readonly description: LearnedParameter;
   readonly parameter: Tensor;
   readonly state: Readonly<Record<string, Tensor>>;
   /**
-   * Where it is given, `[1]`: what the gradient must be multiplied by. 0 means that the step is skipped: parameter and
-   * state stay as they are.
+   * If given, `[1]`: a factor for the gradient. 0 means that the step is skipped: parameter and state do not change.
    */
   readonly gradientFactor?: Tensor;
 }

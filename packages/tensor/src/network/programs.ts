@@ -49,7 +49,7 @@ function storedState({ layerState }: NetworkTensors): ReadState {
   return (path) => layerState.get(path)!;
 }
 
-/** All scores on every adapter: each measures all images, which costs next to nothing. */
+/** All scores on every adapter: each computes the loss of all images, which costs next to nothing. */
 function recordScores(recorder: Recorder, { scores, index }: NetworkPart, own: Tensor): Tensor {
   return scores ? recordGather(recorder, 'loss/scores', own, scores, index) : own;
 }
@@ -64,9 +64,9 @@ export function recorderFor(recorder: Recorder, precision: Precision | undefined
 }
 
 /**
- * Layers read parameters themselves or, in mixed precision, f16 copies: made again each step, since parameters change. Large
- * ones are made just before they are read, small ones together in the beginning. Where a layer reads a large one only once a
- * pass, a GPU, whose memory is what it waits for, does better to read it as it is.
+ * Layers read the parameters themselves or, in mixed precision, f16 copies, which are made in each step because parameters
+ * change: large ones just before they are read, small ones together at the beginning. If a layer reads a large parameter
+ * only once per pass, a GPU, which is bound by memory, reads it directly.
  */
 function parameterReader(
   recorder: Recorder,
@@ -105,7 +105,7 @@ export function recordTraining(
   tensors: NetworkTensors,
 ): void {
   const record = (recorder: Recorder) => recordStep(recorder, part, options, tensors);
-  // Software drivers launch kernels at no cost; and sends must stay early, because other adapters wait for them.
+  // Software drivers launch kernels at no cost, and sends must stay early, because other adapters wait for them.
   if (recorder.gpu.description.kind === 'hardware' && part.count === 1) recordMoving(recorder, record);
   else record(recorder);
 }
@@ -142,9 +142,9 @@ function recordStep(recorder: Recorder, part: NetworkPart, options: ProgramOptio
 }
 
 /**
- * Records forward and backward; `learning` hears of each parameter's gradient: of the scaled loss, where there is a scale.
- * `postpone`, where it is given, is called with layers whose gradients are better made later. `newState` is what the layers
- * made of their state, by dotted name; nothing is stored.
+ * Records forward and backward; `learning` gets each parameter's gradient, of the scaled loss if there is a scale.
+ * `postpone`, if given, is called with layers whose gradients should be computed later. `newState` is the layers' new
+ * state, by dotted name; nothing is stored.
  */
 export function recordGradients(
   given: Recorder,
@@ -191,7 +191,7 @@ function recordOwnCopies(
   return { input: copied(input), labels: copied(labels) };
 }
 
-/** How many images of a step come before the first of this process, in ranks below its own. */
+/** The number of images of a step in lower ranks, before the first image of this process. */
 export function imagesOfLowerRanks({ batch, microBatches = 1, ranks }: ProgramOptions): number {
   return (ranks?.rank ?? 0) * microBatches * batch;
 }
@@ -199,8 +199,8 @@ export function imagesOfLowerRanks({ batch, microBatches = 1, ranks }: ProgramOp
 /**
  * Records one micro-batch of a step: forward, backward, and the parameters' gradients added to those of the ones before.
  *
- * @param isLast whether it is the last of a step in this process: then each sum is sent to the other ranks, where there are
- *   some, as soon as it is made
+ * @param isLast whether it is the last of a step in this process: then each sum is sent to the other ranks, if there are
+ * any, as soon as it is complete
  */
 export function recordMicroBatch(
   recorder: Recorder,
@@ -224,7 +224,7 @@ export function recordMicroBatch(
       label: `${path}/accumulate`,
       tensors: { sum },
       scalars: { imagesBefore: 'u32' },
-      // What the sum held before the first one may be anything.
+      // Before the first micro-batch, the sum may contain anything.
       body: `if (scalar_imagesBefore() == ${first}u) { sum = gradient; } else { sum += gradient; }${divide}`,
     };
   };
@@ -233,7 +233,7 @@ export function recordMicroBatch(
       recordUpdate(recorder, gradient, updateOf(path));
       send(path, tensors.gradients.get(path)!);
     },
-    // A sum that a layer has updated itself could not be sent right after.
+    // A sum that a layer updates itself could not be sent immediately afterwards.
     ...(!sends && onTheSpot(recorder, tensors, updateOf)),
   };
   const readState = microBatchState(recorder, tensors, first);
@@ -246,7 +246,7 @@ export function recordMicroBatch(
   recordMeasures(recorder, loss, tensors);
 }
 
-/** Records the update of the parameters by the gradients of all micro-batches of a step, of all ranks. */
+/** Records the update of the parameters by the gradients of all micro-batches of a step, on all ranks. */
 export function recordUpdates(
   recorder: Recorder,
   part: NetworkPart,

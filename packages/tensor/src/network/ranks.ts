@@ -5,31 +5,34 @@ import { localMessage } from '../kernel/local-message.js';
 import type { MakeMessage, Message, MessageEnds, Taken } from '../kernel/message.js';
 
 /**
- * Processes that make a step together, as each of them sees it: every one learns from other images, and all add up their
- * gradients. `openCluster()` of `@alex/cluster` gives one.
+ * Processes that compute a step together, from the view of one of them: each uses other images, and all add up their gradients.
+ * `openCluster()` of `@alex/cluster` returns this.
  */
 export interface Ranks {
   /** The number of this process, from 0. */
   readonly rank: number;
-  /** How many there are. */
+  /** The number of processes. */
   readonly size: number;
   /**
    * Adds up the values of all ranks, in place, in rank order. Every rank calls it for the same values in the same order, and
    * does not wait for one call before the next.
    *
-   * @param options.factor what each sum is multiplied by, a float32
+   * @param options.factor a float32 factor for each sum
    */
   sum(values: Float32Array<SharedArrayBuffer>, options: { readonly factor: number }): Promise<unknown>;
 }
 
-/** How messages travel where several processes make a step: what an adapter sends to itself comes back as the sum over all ranks. */
+/**
+ * The messages of processes that compute a step together: values that an adapter sends to itself come back as the sum over all
+ * ranks.
+ */
 export class RankMessages {
   readonly #ranks: Ranks;
   readonly #factorOf: (label: string) => number;
   readonly #messages: RankMessage[] = [];
   #enqueued: Promise<void> = Promise.resolve();
 
-  /** @param factorOf what the sums of a message are multiplied by, by its label */
+  /** @param factorOf the factor for the sums of a message, by its label */
   constructor(ranks: Ranks, factorOf: (label: string) => number) {
     this.#ranks = ranks;
     this.#factorOf = factorOf;
@@ -43,10 +46,10 @@ export class RankMessages {
   };
 
   /**
-   * To be called before a program that sends runs. Asks for the sums in the order in which the messages were made, which is
-   * the same on all ranks, whatever becomes readable first.
+   * Must be called before a program with sends runs. Requests the sums in the order in which the messages were created, which
+   * is the same on all ranks, whichever becomes readable first.
    *
-   * @returns ends when all sums of this step are asked for; whatever is asked of the ranks afterwards comes after them
+   * @returns resolves when all sums of this step have been requested; later operations of the ranks come after them
    */
   begin(): Promise<void> {
     const before = this.#enqueued;
@@ -63,7 +66,7 @@ export class RankMessages {
   }
 }
 
-/** What sums are copied through on their way to the adapter. */
+/** The staging memory for sums on their way to the adapter. */
 const piece = new Float32Array(2 ** 20);
 
 /** Values on their way from an adapter to all ranks, and their sum on its way back. */
@@ -105,7 +108,7 @@ class RankMessage implements Message {
     this.#sent.resolve();
   }
 
-  /** Once the values can be read, has them added up; ends when that is asked for, not when it is done. */
+  /** Requests the sum once the values can be read; resolves when it has been requested, not when it is done. */
   async enqueue(sum: (values: Float32Array<SharedArrayBuffer>) => Promise<unknown>): Promise<void> {
     await this.#sent.promise;
     this.#sent = this.#next();
@@ -127,7 +130,7 @@ class RankMessage implements Message {
     await this.#summed.promise;
     this.#summed = this.#next();
     const readable = performance.now();
-    // The adapter's queue takes no shared memory.
+    // The adapter's queue does not accept shared memory.
     for (let first = 0; first < this.#values.length; first += piece.length) {
       const values = this.#values.subarray(first, first + piece.length);
       piece.set(values);

@@ -10,7 +10,7 @@ import type { NetworkPart, PartLayer } from './part.js';
 import { recordSplitSum } from './split-sum.js';
 import { recordGather, recordPadded, recordPiece, recordScatter, recordSum } from './spread.js';
 
-/** Gives, by its dotted name, the tensor in which its layer reads a parameter. */
+/** Returns, by dotted name, the tensor from which a layer reads a parameter. */
 export type ReadParameter = (path: string, layer: Layer) => Tensor;
 
 /** The tensors of each layer's forward pass, from the image upwards. */
@@ -79,11 +79,14 @@ function firstImageOf({ images }: NetworkPart, { shape }: Tensor): number {
   return shape[0] === images.count ? images.first : 0;
 }
 
-/** What becomes of the gradients of parameters, which go by dotted names. */
+/** What to do with the gradients of parameters, by dotted name. */
 export interface Learning {
-  /** Takes a gradient. */
+  /** Processes a gradient. */
   learn(path: string, gradient: Tensor): void;
-  /** What a gradient does, where the layer that makes it may do it on the spot; then `learn` never sees it. */
+  /**
+   * The update by a gradient, if the layer that computes the gradient may apply it immediately; then `learn` is not called
+   * for it.
+   */
   updateOf?(path: string): Update | undefined;
 }
 
@@ -95,10 +98,10 @@ export interface Postponed {
 }
 
 /**
- * Records the backward pass from the top down to the lowest layer that learns. `learning` hears of each parameter's
- * gradient after the last reading of the parameter's value, so it may update it on the spot; of gradients that the
- * adapters add up, at the end, since they travel while those of the layers below are made. Where a layer can do what the one
- * below it does, it does both at once.
+ * Records the backward pass from the top down to the lowest layer that learns. `learning` gets each parameter's gradient
+ * after the last read of the parameter's value, so it may update it immediately. Gradients that the adapters add up come at
+ * the end, since they are in transit while those of the layers below are computed. If a layer can apply the operation of the
+ * one below, both are one dispatch.
  *
  * `postpone`, if given, is called instead for each layer whose gradients are larger than the tensors that they are
  * computed from.
@@ -133,7 +136,7 @@ export function recordBackward(
     done = epilogue !== undefined;
     gather = needsInputGradient ? gatherForBelow(recorder, part.layers, index, values) : undefined;
     if (gather) {
-      // Its shape is all that there is of the gradient then.
+      // Only the shape of the gradient exists then.
       gradient = recorder.activation(`${layer.name}/inputGradient`, record.input.shape);
       continue;
     }
@@ -180,7 +183,7 @@ export function recordBackward(
   for (const arrive of travelling) arrive();
 }
 
-/** The updates that there are for a layer's parameters, by name. */
+/** The updates of a layer's parameters, by name. */
 function updatesOf(
   parameters: PartLayer['parameters'],
   updateOf: NonNullable<Learning['updateOf']>,
@@ -193,7 +196,7 @@ function updatesOf(
   );
 }
 
-/** What the layer below makes of its output's gradient, where the layer `index` can do it: its input is that very output. */
+/** The backward operation of the layer below, if the layer `index` can apply it: its input is that layer's output. */
 function epilogueFromBelow(
   layers: readonly PartLayer[],
   forward: readonly ForwardRecord[],
@@ -205,8 +208,8 @@ function epilogueFromBelow(
 }
 
 /**
- * How the layer `index` works out the gradient of its input, where the layer below can do it. On GPUs, which wait for their
- * memory: software drivers pay for each value that is worked out more than once.
+ * How the layer `index` computes the gradient of its input, if the layer below can do it. Only on GPUs, which are bound by
+ * memory: on software drivers, values that are computed more than once are expensive.
  */
 function gatherForBelow(
   { gpu }: Recorder,
@@ -216,14 +219,14 @@ function gatherForBelow(
 ): GradientGather | undefined {
   const [below, own] = [layers[index - 1], layers[index]!];
   if (gpu.description.kind !== 'hardware' || !below || own.gathers || below.spreads) return undefined;
-  // What the layer does besides would not be done.
+  // Other operations of the layer would be lost.
   if (values.epilogue || values.gather || own.parameters.length > 0) return undefined;
   return below.layer.takesGather?.(values.input.shape) ? own.layer.gather?.(values) : undefined;
 }
 
 /**
- * Whether gradients of parameters take more memory than what they are made of. Only of f16 values: sums of their products
- * stay far within f32, so that finite ones give finite gradients.
+ * Whether gradients of parameters take more memory than the tensors that they are computed from. Only for f16 values: sums
+ * of their products stay far within f32, so finite values give finite gradients.
  */
 function isBetterPostponed({ input, outputGradient, parameters }: BackwardInput): boolean {
   if (input.dataType !== 'f16' || outputGradient.dataType !== 'f16') return false;

@@ -28,9 +28,9 @@ export interface StationPrograms<Of> {
   readonly evaluate: Of;
   /** A step, or a micro-batch of one. */
   readonly train?: Of;
-  /** The last micro-batch of a step, where it is another program: it sends gradients to the other ranks. */
+  /** The last micro-batch of a step, if it has a separate program, which sends gradients to the other ranks. */
   readonly lastBatch?: Of;
-  /** What follows the last micro-batch of a step. */
+  /** The program after the last micro-batch of a step. */
   readonly update?: Of;
 }
 

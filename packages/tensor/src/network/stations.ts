@@ -11,7 +11,7 @@ import type { Turns } from './turns.js';
 /** All adapters of a network, and their joint operations. */
 export class Stations {
   readonly all: readonly Station[];
-  /** Where adapters meet, and ranks; only where there are several. */
+  /** The exchange between adapters and ranks; undefined for a single one. */
   readonly exchange: Exchange | undefined;
   readonly #name: string;
   readonly #turns: Turns;
@@ -59,14 +59,17 @@ export class Stations {
   }
 
   /**
-   * To be called before a program runs that sends gradients to the other ranks: ends when all of them are on their way.
-   * Nothing where there are no others.
+   * Must be called before running a program that sends gradients to the other ranks; resolves when all of them are in transit.
+   * Does nothing without other ranks.
    */
   beginSums(): Promise<void> | undefined {
     return this.#rankMessages?.begin();
   }
 
-  /** Waits for what several adapters do together. Where one fails, all stop for good, since they have gone apart. */
+  /**
+   * Waits for a joint operation of several adapters. If one fails, all stop permanently, because they are no longer in the same
+   * state.
+   */
   async together<Result>(what: string, work: readonly Promise<Result>[]): Promise<Result[]> {
     if (!this.exchange) return Promise.all(work);
     try {
@@ -97,7 +100,7 @@ export class Stations {
   }
 }
 
-/** Gradients become means over all micro-batches of all ranks; the layers' state, which each rank has made, one over the ranks. */
+/** Gradients become means over all micro-batches of all ranks; the layers' state becomes the mean over the ranks. */
 function rankMessages(
   description: NetworkDescription,
   { microBatches = 1 }: ProgramOptions,

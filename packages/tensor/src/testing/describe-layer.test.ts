@@ -58,7 +58,7 @@ it.each<[string, () => Layer, RegExp]>([
     /^records no input gradient/,
   ],
   [
-    'columns that are another layer',
+    'columns that compute something else',
     () => ({ ...right(), column: () => elementwiseLayer({ kind: 'other', value: '2.0 * x', derivative: '2.0' }) }),
     /^is the same in 2 columns/,
   ],

@@ -1,6 +1,6 @@
 import type { Ranks } from '../network/ranks.js';
 
-/** What the last of all ranks completes. */
+/** An operation that the last of all ranks completes. */
 interface Meeting {
   readonly given: unknown[];
   readonly done: Promise<void>;
@@ -14,8 +14,8 @@ export interface LocalRanks extends Ranks {
 }
 
 /**
- * Ranks within this process, for tests: what they do together is done when the last of them has asked for it. Sums are made in
- * rank order, in float32.
+ * Ranks within this process, for tests: a joint operation is performed when the last of them has called it. Sums are computed
+ * in rank order, in float32.
  */
 export function localRanks(size: number): LocalRanks[] {
   const meetings: Meeting[] = [];

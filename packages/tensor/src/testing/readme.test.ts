@@ -18,7 +18,7 @@ describe('firstSnippet', () => {
 
 describe.each([
   ['in this process', undefined],
-  ['in a process of its own', alone],
+  ['in a separate process', alone],
 ])('runReadme %s', (_, runner) => {
   let root: string;
   let source: string;
@@ -28,7 +28,7 @@ describe.each([
     root = await mkdtemp(join(dirname(fileURLToPath(import.meta.url)), '.readme-test-'));
     source = join(root, 'src');
     await mkdir(source);
-    // As in every package here: ES modules, so that a snippet may use top-level await.
+    // As in every package here, snippets are ES modules, so they may use top-level await.
     await writeFile(join(root, 'package.json'), '{ "type": "module" }');
   });
   afterEach(() => rm(root, { recursive: true, force: true }));

@@ -14,7 +14,7 @@ export interface KernelAdapter {
   readonly kind: AdapterDescription['kind'];
   /** Lanes of a subgroup; undefined if kernels do not use subgroups. */
   readonly subgroupSize: number | undefined;
-  /** Whether kernels must ask for that size, since the adapter would otherwise choose one. Default: false. */
+  /** Whether kernels must request that size, because the adapter would otherwise choose one. Default: false. */
   readonly choosesSubgroupSize?: boolean;
   readonly features?: readonly string[];
   /** The size of its matrix units. Default: none. */
@@ -60,7 +60,7 @@ export function recordedKernels(
   part?: NetworkPart,
 ): RecordedKernel[] {
   const gpu = adapterInNameOnly(adapter);
-  // As on an adapter on which they have been examined and were right.
+  // As on an adapter where they have been checked and were right.
   trustRisky(gpu);
   return recordPrograms(description, gpu, options, part).flatMap(({ name, dispatches }) =>
     dispatches.map((dispatch): RecordedKernel => {

@@ -95,7 +95,7 @@ describe('mix', () => {
     expect(measure([sure(Infinity), sure(3)], [0, 1]).loss).toBeCloseTo(3, 12);
   });
 
-  it('refuses scores that do not belong together', () => {
+  it('refuses scores of different images', () => {
     const member = scoresOf(1, 1);
     expect(() => [...mix([])]).toThrow(/at least one network/);
     expect(() => [...mix([member, scoresOf(1, 1, { images: 299 })])]).toThrow(/network 2 .* 299 images/);
@@ -125,15 +125,15 @@ describe('searchMix', () => {
     }
   });
 
-  it('finds the only network that has learnt something', () => {
+  it('finds the only trained network', () => {
     const weights = searchMix([scoresOf(5, 0), scoresOf(6, 9)], 'loss');
     expect(weights[1]).toBeGreaterThanOrEqual(0.95);
   });
 
-  it.each(['top1', 'top5', 'loss'] as const)('never ends with a higher %s than the best network alone', (goal) => {
+  it.each(['top1', 'top5', 'loss'] as const)('never gives a higher %s than the best network alone', (goal) => {
     const key = goal === 'loss' ? 'loss' : (`${goal}Error` as const);
     for (let seed = 1; seed <= 40; seed++) {
-      // Few images of few classes, as after a short training: there are hollows and ties.
+      // Few images of few classes, as after a short training: there are local minima and ties.
       const sizes = { images: 24, classes: 7 };
       const members = [0.05, 1.2, 0.3].map((skill, i) => scoresOf(10 * seed + i, skill, sizes));
       const weights = searchMix(members, goal);
@@ -143,7 +143,7 @@ describe('searchMix', () => {
     }
   });
 
-  it('leaves equal weights where nothing is better', () => {
+  it('keeps equal weights if nothing is better', () => {
     const member = scoresOf(1, 1);
     expect(searchMix([member, member, member], 'top1')).toEqual([1 / 3, 1 / 3, 1 / 3]);
   });

@@ -34,10 +34,9 @@ export function* mix(members: readonly Scores[], weights?: readonly number[]): G
 
 /**
  * Finds weights for the networks of an ensemble that lower its top-5 error, top-1 error or loss on images, as the 2012
- * code did: in steps of 0.05 away from equal weights, one step from a network to another at a time, the best of all such
- * steps until none helps. Of weights with equal errors those of the lower loss are better. Such a search may end in a hollow that is
- * higher than another, so a second one starts from the best network alone, and nothing that ends above that network, or above equal
- * weights, is taken.
+ * code did: in steps of 0.05 from equal weights. Each step moves 0.05 from one network to another, always the best such move,
+ * until none helps. If errors are equal, the lower loss is better. Such a search may end in a local minimum, so a second one
+ * starts from the best network alone. The result is never worse than that network or equal weights.
  *
  * The error on the images of the search is slightly too optimistic: if you can, measure it on other images.
  *
@@ -51,7 +50,8 @@ export function searchMix(members: readonly Scores[], goal: MixGoal): number[] {
   const alone = members.map((_, i) => Array.from(equal, (_, other) => (other === i ? parts : 0)));
   const bestAlone = lowest(alone.map((units) => ({ weights: units, measure: measure(units) }))).weights;
   const found = [inUnits, bestAlone].map((start) => descend(start, measure).map((units) => units / parts));
-  // Thirds and sevenths are no multiples of a step; and what is compared in the end is what will be said of the mix.
+  // Thirds and sevenths are not multiples of a step, so the final candidates are compared by the measure that an evaluation
+  // would report.
   const candidates = [equal, ...found, bestAlone.map((units) => units / parts)];
   return lowest(candidates.map((weights) => ({ weights, measure: measureMix(members, weights, goal) }))).weights;
 }
@@ -74,12 +74,12 @@ function descend(start: readonly number[], measure: (weights: readonly number[])
   }
 }
 
-/** That with the lowest measure; the first of equal ones. */
+/** The one with the lowest measure; the first of equal ones. */
 function lowest<Candidate extends { readonly measure: Measure }>(candidates: readonly Candidate[]): Candidate {
   return candidates.reduce((best, other) => (isBetter(other.measure, best.measure) ? other : best));
 }
 
-/** What an evaluation will say of the networks with these weights. */
+/** The measure that an evaluation of the networks with these weights reports. */
 function measureMix(members: readonly Scores[], weights: readonly number[], goal: MixGoal): Measure {
   let [error, loss] = [0, 0];
   for (const { top1Errors, top5Errors, losses } of mix(members, weights)) {

@@ -19,7 +19,7 @@ export interface EvaluationResult {
 
 /** What `evaluate` needs. */
 export interface EvaluationOptions extends ScoreOptions {
-  /** Where several processes have the same network: each measures its share of the images, and all get the whole result. */
+  /** If several processes have the same network: each evaluates its share of the images, and all get the whole result. */
   readonly ranks?: TrainingRanks;
 }
 

@@ -14,7 +14,7 @@ function pair(columns: number, seed: number, distance: number) {
   const length = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
   const wanted = Math.sqrt(vector.reduce((sum, value, i) => sum + (value - other[i]!) ** 2, 0));
   const toRow = Math.sqrt(row.squaredDistance(bytes, 0, other));
-  // In float64 exactly what the adapter multiplies in float32.
+  // In float64, exactly what the adapter multiplies in float32.
   const product = (facts.squaredNorm + length(other) ** 2 - toRow ** 2) / 2;
   return { columns, facts, norm: length(other), wanted, toRow, product };
 }
@@ -28,8 +28,8 @@ const cases = [0, 1e-6, 1e-3, 0.1, 5].flatMap((distance) =>
 describe.each(cases)('of %i values, about %f apart, the bounds', (columns, distance) => {
   const { facts, norm, wanted, toRow, product } = pair(columns, columns, distance);
 
-  it('hold however a float32 sum of the products rounds', () => {
-    // As far off as sums of so many can be: every operation rounds by its most, always to the same side.
+  it('hold for any rounding of a float32 sum of the products', () => {
+    // The largest error of such sums: every operation rounds by the maximum, always in the same direction.
     const worst = columns * 2 ** -23 * Math.sqrt(facts.squaredNorm) * norm;
     for (const error of [-worst, 0, worst]) {
       expect(holds(boundsFromProduct(product + error, facts, norm, columns), wanted)).toBe(true);

@@ -51,7 +51,7 @@ const featuresOf = async (split: Split, numbers: readonly number[]) =>
   activationsOf(viewer, await read(split, numbers), layer);
 
 describe('activationsOf', () => {
-  it('gives what a layer makes of any number of images, as the network gives it of a batch', async () => {
+  it("returns a layer's activations for any number of images, the same as the network for a batch", async () => {
     const whole = await featuresOf(validation, [0, 1, 2, 3, 4, 5, 6]);
     expect(whole.shape).toEqual([7, 9]);
     for (const numbers of [[4, 5, 6], [6]]) {
@@ -88,9 +88,9 @@ describe('lastHiddenLayer', () => {
 });
 
 describe('buildIndex', () => {
-  it('makes an index in which the nearest are found, twins in the order of their numbers', async () => {
+  it('builds an index in which the nearest are found, equal images in the order of their numbers', async () => {
     const path = join(folder, 'twins.index');
-    // 20 is alone in its batch: what it lies beside must not matter.
+    // Image 20 is alone in its batch: its neighbours in the batch must not matter.
     const split = withTwins(train, { 13: 5, 20: 5 });
     expect(await buildIndex({ ...viewer, path, split, layer, identity: {} })).toBe(true);
     expect((await stat(path)).size - indexBytes(21, [9])).toBeLessThan(500);
@@ -111,7 +111,7 @@ describe('buildIndex', () => {
     await index.close();
   });
 
-  it('that was stopped, or met an image that cannot be read, is continued where it was', async () => {
+  it('that was stopped, or failed at an unreadable image, is continued', async () => {
     const path = join(folder, 'stopped.index');
     const stop = new AbortController();
     const progress: number[] = [];
@@ -143,7 +143,7 @@ describe('buildIndex', () => {
     await index.close();
   });
 
-  it('of a layer that there is not makes no file', async () => {
+  it('of a layer that does not exist creates no file', async () => {
     const path = join(folder, 'none.index');
     await expect(buildIndex({ ...viewer, path, split: train, layer: 'fc9', identity: {} })).rejects.toThrow(
       ConfigError,

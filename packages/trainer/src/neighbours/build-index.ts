@@ -5,26 +5,26 @@ import { FeatureIndexWriter } from './feature-index.js';
 
 /** What {@link buildIndex} needs. */
 export interface BuildIndexOptions extends Viewer {
-  /** The file; its folder is made where only that is missing. */
+  /** The file. Its folder is created if only that is missing. */
   readonly path: string;
   readonly split: Split;
   readonly layer: string;
   /** What the features depend on: see `IndexDescription`. */
   readonly identity: Readonly<Record<string, string>>;
-  /** Stops after the batch at hand. */
+  /** Stops after the current batch. */
   readonly signal?: AbortSignal;
-  /** Called once with what an interrupted building left, and after each batch. */
+  /** Called once with the number of rows that an interrupted build left, and after each batch. */
   onProgress?(images: number, of: number): void;
 }
 
 /**
- * Builds an index of a layer's activations for every image of a split: 2 bytes a value and 24 an image, written as they come, so
- * that memory does not depend on how many there are. What was interrupted is continued; an older index with another identity
- * stays as it is until the new one takes its place.
+ * Builds an index of a layer's activations for every image of a split: 2 bytes per value and 24 per image, written batch by
+ * batch, so memory does not depend on the number of images. An interrupted build is continued. An older index with another
+ * identity stays in place until the new one replaces it.
  *
- * @returns whether it was finished: not where the signal stopped it
- * @throws ConfigError for a layer that there is not, or where another process builds the same; DataError where an image cannot be
- * read, or its features are not finite; AlexError where the file cannot be written
+ * @returns whether it was finished; false if the signal stopped it
+ * @throws ConfigError if the layer does not exist, or another process builds the same index; DataError if an image cannot be
+ * read, or its features are not finite; AlexError if the file cannot be written
  */
 export async function buildIndex(options: BuildIndexOptions): Promise<boolean> {
   const { network, augmenter, path, split, layer, identity, signal, onProgress } = options;
@@ -46,13 +46,13 @@ export async function buildIndex(options: BuildIndexOptions): Promise<boolean> {
   }
 }
 
-/** The images of a split in their order, from one of them on, which begins a batch; none where there are no more. */
+/** The images of a split in order, starting from one that begins a batch; empty if there are no more. */
 function batchesFrom(split: Split, first: number, batch: number) {
   if (first >= split.length) return [];
   return batches(split, { batch, lastBatch: 'keep', shuffle: false, position: first / batch });
 }
 
-/** Bytes that the index of so many images takes. */
+/** The size of an index for this many images, in bytes. */
 export function indexBytes(images: number, shape: readonly number[]): number {
   return images * (8 * Math.ceil(elementCount(shape) / 4) + 24);
 }

@@ -6,13 +6,13 @@ export interface Candidate extends Bounds {
 }
 
 /**
- * The rows that may be among the `count` nearest, as far as the bounds of their distances tell: those that are not surely farther
- * than `count` others. Rows are added in their order: of equally distant ones the first are nearer. Takes 24 bytes for each row
- * that is left, however many were added.
+ * The rows that may be among the `count` nearest according to the bounds of their distances: those that are not certainly farther
+ * than `count` others. Rows are added in order: if distances are equal, the first counts as nearer. Takes 24 bytes for each
+ * remaining row, however many were added.
  */
 export class Candidates {
   readonly #count: number;
-  /** The smallest upper bounds so far, in ascending order, as many as there are to be neighbours. */
+  /** The `count` smallest upper bounds so far, in ascending order. */
   readonly #smallest: number[] = [];
   #rows: number[] = [];
   #least: number[] = [];
@@ -23,7 +23,7 @@ export class Candidates {
     this.#count = count;
   }
 
-  /** What is at least so far away, and comes later than those that are there, is not one of the nearest. */
+  /** A row that is at least this far away, and comes later than the existing ones, is not one of the nearest. */
   get limit(): number {
     return this.#smallest[this.#count - 1] ?? Number.POSITIVE_INFINITY;
   }
@@ -39,7 +39,7 @@ export class Candidates {
     this.#nextPruning = 2 * this.#rows.length + 1024;
   }
 
-  /** In the order of their numbers. */
+  /** In order of their numbers. */
   inOrder(): Candidate[] {
     this.#prune();
     return this.#rows.map((row, i) => ({ row, least: this.#least[i]!, most: this.#most[i]! }));
@@ -53,7 +53,7 @@ export class Candidates {
   }
 
   #prune(): void {
-    // Not those at the limit: one of the rows that set it may be among them.
+    // Keeps rows exactly at the limit: one of them may have set it.
     const kept = this.#rows.flatMap((_, i) => (this.#least[i]! <= this.limit ? [i] : []));
     this.#rows = kept.map((i) => this.#rows[i]!);
     this.#least = kept.map((i) => this.#least[i]!);

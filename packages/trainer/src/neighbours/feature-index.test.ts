@@ -16,7 +16,7 @@ const vectors = randomTensor([20, 3, 2], 1);
 const description = { rows: 20, shape: [3, 2], identity: { of: 'a test' } };
 const name = (row: number) => `vector ${row}`;
 
-/** The bytes of an index that nothing interrupted. */
+/** The bytes of an index that was built without interruption. */
 async function undisturbed(tensor: HostTensor = vectors): Promise<Buffer> {
   const path = file();
   await (await writeIndex(path, tensor)).close();
@@ -33,7 +33,7 @@ async function interrupted(rows: number): Promise<string> {
 }
 
 describe('an index of features', () => {
-  it('gives its rows and what it was made from', async () => {
+  it('returns its rows and its origin', async () => {
     const index = await writeIndex(file(), vectors);
     expect(index.description).toEqual(description);
     const bytes = new Uint8Array(3 * index.row.bytes);
@@ -63,11 +63,11 @@ describe('an index of features', () => {
   it.each([
     ['was cut off within a row', 11, (bytes: Buffer) => bytes.subarray(0, -5)],
     [
-      'lost a row that was not on the disk yet',
+      'lost a row that was not on disk yet',
       6,
       (bytes: Buffer) => Buffer.from(bytes).fill(0, bytes.length - 6 * 40, bytes.length - 5 * 40),
     ],
-    ['has something else behind its rows', 12, (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(100, 7)])],
+    ['has other bytes after its rows', 12, (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(100, 7)])],
     ['has another header', 0, (bytes: Buffer) => Buffer.from(bytes).fill('x', 20, 21)],
     ['has hardly a header', 0, (bytes: Buffer) => bytes.subarray(0, 10)],
   ])('that was interrupted and %s is continued from row %i', async (_, rows, harm) => {
@@ -83,7 +83,7 @@ describe('an index of features', () => {
     expect(await readFile(path)).toEqual(await undisturbed());
   });
 
-  it('that was begun from something else begins again; the finished one stays until then', async () => {
+  it('that was started from something else is started again; the finished one stays until then', async () => {
     const path = await interrupted(12);
     await (await writeIndex(path, vectors)).close();
     const first = await FeatureIndexWriter.open(path, { ...description, identity: { of: 'others' } });
@@ -102,7 +102,7 @@ describe('an index of features', () => {
     await index.close();
   });
 
-  it('is built by one process at a time, and leaves nothing where nothing was begun', async () => {
+  it('is built by one process at a time, and leaves nothing if nothing was started', async () => {
     const path = file();
     const writer = await FeatureIndexWriter.open(path, description);
     await expect(FeatureIndexWriter.open(path, description)).rejects.toThrow(ConfigError);
@@ -113,7 +113,7 @@ describe('an index of features', () => {
     expect(existsSync(path + building)).toBe(false);
   });
 
-  it('is not finished before its last row, and has none of what is no number', async () => {
+  it('is not finished before its last row, and refuses values that are not numbers', async () => {
     const path = await interrupted(4);
     const writer = await FeatureIndexWriter.open(path, description);
     await expect(writer.finish()).rejects.toThrow(/has 4 of 20 rows/);
@@ -124,20 +124,20 @@ describe('an index of features', () => {
     await writer.close();
   });
 
-  it('says where it cannot be written', async () => {
+  it('reports a path that cannot be written', async () => {
     const opening = FeatureIndexWriter.open(join(folder, 'no', 'such', 'folder'), description);
     await expect(opening).rejects.toThrow(AlexError);
     await expect(opening).rejects.toThrow(/could not be written: there is no such file or directory/);
   });
 
   it.each<[string, (path: string) => Promise<void>, RegExp]>([
-    ['was cut off', async (path) => truncate(path, 800), /has 800 bytes instead of \d+; build it again/],
-    ['is empty', async (path) => writeFile(path, ''), /is no index of features, or was damaged/],
-    ['is something else', async (path) => writeFile(path, Buffer.alloc(1000, 'ALEX')), /is no index of features/],
+    ['was cut off', async (path) => truncate(path, 800), /has 800 bytes instead of \d+; rebuild it/],
+    ['is empty', async (path) => writeFile(path, ''), /is not an index of features, or is damaged/],
+    ['is something else', async (path) => writeFile(path, Buffer.alloc(1000, 'ALEX')), /is not an index of features/],
     [
       'is of a later version',
       async (path) => writeFile(path, (await readFile(path, 'latin1')).replace('"version":1', '"version":2'), 'latin1'),
-      /of a version other than 1/,
+      /of another version than 1/,
     ],
   ])('that %s is refused', async (_, harm, message) => {
     const path = file();

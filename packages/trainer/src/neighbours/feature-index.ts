@@ -8,19 +8,19 @@ import { lockRun, type RunLock } from '../run-lock.js';
 import { encodeHeader, type IndexDescription, readHeader } from './index-header.js';
 import { StoredRow } from './stored-row.js';
 
-/** What is added to the name of an index while it is built. */
+/** Added to the name of an index while it is being built. */
 export const building = '.building';
-/** So much is checked at a time. */
+/** The amount that is checked at a time. */
 const pieceBytes = 2 ** 24;
 
 /**
- * A finished index of features on disk: one row of 16-bit values for each image of a split, in its order. It is read a piece
- * at a time, whatever its size, and every row that is read is checked.
+ * A finished index of features on disk: one row of 16-bit values for each image of a split, in its order. It is read piece
+ * by piece, and every row is checked when it is read.
  */
 export class FeatureIndex {
   readonly path: string;
   readonly description: IndexDescription;
-  /** How its rows lie. */
+  /** The layout of its rows. */
   readonly row: StoredRow;
   readonly #file: FileHandle;
   readonly #start: number;
@@ -34,7 +34,7 @@ export class FeatureIndex {
   }
 
   /**
-   * @throws ConfigError where there is none; DataError where it is something else, or was cut off; AlexError where it cannot be
+   * @throws ConfigError if there is none; DataError if it is another kind of file, or truncated; AlexError if it cannot be
    * read
    */
   static async open(path: string): Promise<FeatureIndex> {
@@ -48,7 +48,7 @@ export class FeatureIndex {
       const index = new FeatureIndex(path, file, description, start);
       const { size } = await file.stat();
       const wanted = start + description.rows * index.row.bytes;
-      if (size !== wanted) throw new DataError(`${path}: has ${size} bytes instead of ${wanted}; build it again`);
+      if (size !== wanted) throw new DataError(`${path}: has ${size} bytes instead of ${wanted}; rebuild it`);
       return index;
     } catch (error) {
       await file.close();
@@ -59,17 +59,17 @@ export class FeatureIndex {
   /**
    * Reads successive rows to the beginning of `target`.
    *
-   * @throws DataError that names the first one that is not as it was written
+   * @throws DataError that names the first damaged row
    */
   async read(first: number, count: number, target: Uint8Array): Promise<void> {
     const bytes = target.subarray(0, count * this.row.bytes);
     const isThere = await readAll(this.#file, bytes, this.#start + first * this.row.bytes).catch((error: unknown) => {
       throw new AlexError(`${this.path}: could not be read: ${describeFileError(error)}`, { cause: error });
     });
-    if (!isThere) throw new DataError(`${this.path}: was cut off while it was read; build it again`);
+    if (!isThere) throw new DataError(`${this.path}: was truncated while it was read; rebuild it`);
     for (let i = 0; i < count; i++) {
       if (!this.row.isWhole(bytes, i * this.row.bytes)) {
-        throw new DataError(`${this.path}: row ${first + i} was damaged (its check sum is another); build it again`);
+        throw new DataError(`${this.path}: row ${first + i} is damaged (its checksum is wrong); rebuild it`);
       }
     }
   }
@@ -80,8 +80,8 @@ export class FeatureIndex {
 }
 
 /**
- * An index that is being built, in a file of its own beside the finished one: a finished index is never half. What was
- * interrupted, even by a power failure, is continued from the last row that is whole.
+ * An index that is being built, in a separate file, so that a finished index is always complete. An interrupted build,
+ * even after a power failure, continues after the last complete row.
  */
 export class FeatureIndexWriter {
   readonly description: IndexDescription;
@@ -107,9 +107,9 @@ export class FeatureIndexWriter {
   }
 
   /**
-   * Begins an index, or continues one that was begun with the same description.
+   * Starts an index, or continues one that was started with the same description.
    *
-   * @throws ConfigError where another process builds it; AlexError where it cannot be written
+   * @throws ConfigError if another process builds it; AlexError if it cannot be written
    */
   static async open(path: string, description: IndexDescription): Promise<FeatureIndexWriter> {
     const place = path + building;
@@ -142,12 +142,12 @@ export class FeatureIndexWriter {
     }
   }
 
-  /** How many rows are there. */
+  /** The number of rows so far. */
   get rows(): number {
     return this.#rows;
   }
 
-  /** Drops rows from the end until there is a multiple of `batch`: batches are computed whole. */
+  /** Drops rows from the end until their number is a multiple of `batch`, because only whole batches are computed. */
   keepWhole(batch: number): void {
     this.#rows -= this.#rows % batch;
   }
@@ -156,8 +156,8 @@ export class FeatureIndexWriter {
    * Writes the rows of the next images.
    *
    * @param features one vector after the other
-   * @param name of the image that has a row, for errors
-   * @throws DataError where a value is not finite; AlexError where they cannot be written: those before are kept
+   * @param name returns the name of a row's image, for errors
+   * @throws DataError if a value is not finite; AlexError if they cannot be written; earlier rows are kept
    */
   async append(features: Float32Array, name: (row: number) => string): Promise<void> {
     const { columns, bytes } = this.#row;
@@ -176,7 +176,7 @@ export class FeatureIndexWriter {
     this.#rows += count;
   }
 
-  /** Makes the index a finished one, in the place of an older one. */
+  /** Finishes the index, and replaces an older one. */
   async finish(): Promise<void> {
     const { rows } = this.description;
     if (this.#rows !== rows)
@@ -191,7 +191,7 @@ export class FeatureIndexWriter {
     }
   }
 
-  /** Lets go of the file; what is not finished stays, to be continued, unless nothing was begun. */
+  /** Closes the file. An unfinished index stays, to be continued, unless it has no rows. */
   async close(): Promise<void> {
     if (this.#rows === 0) await rm(this.#path + building, { force: true }).catch(() => undefined);
     await this.#lock.release();
@@ -216,7 +216,7 @@ function cannotWrite(path: string, error: unknown): unknown {
   return new AlexError(`${path}: could not be written: ${describeFileError(error)}`, { cause: error });
 }
 
-/** How many rows from the first on are as they were written. */
+/** The number of intact rows, counted from the first one. */
 async function wholeRows(file: FileHandle, start: number, row: StoredRow, most: number): Promise<number> {
   const atATime = Math.max(1, Math.floor(pieceBytes / row.bytes));
   const piece = new Uint8Array(atATime * row.bytes);

@@ -3,19 +3,19 @@ import { DataError } from '@alex/tensor';
 import * as v from 'valibot';
 import { readAll } from '../file.js';
 
-/** What an index of features holds, and what it was made from. */
+/** The contents and the origin of an index of features. */
 export interface IndexDescription {
-  /** How many images it has a row for. */
+  /** The number of images, with one row each. */
   readonly rows: number;
-  /** Of one image's features: `[F]` or `[C, H, W]`. */
+  /** The shape of one image's features: `[F]` or `[C, H, W]`. */
   readonly shape: readonly number[];
-  /** What the features depend on, each by a name and a text that is another where it is another: hashes of weights, of data. */
+  /** Everything that the features depend on, as named texts that change when it changes: hashes of weights and data. */
   readonly identity: Readonly<Record<string, string>>;
 }
 
 const magic = Buffer.from('ALEXFEAT', 'latin1');
 const version = 1;
-/** Rows begin at a multiple of this many bytes. */
+/** Rows start at a multiple of this many bytes. */
 const alignment = 64;
 const prefixBytes = 16;
 const longest = 1_000_000;
@@ -28,7 +28,9 @@ const headerSchema = v.strictObject({
   identity: v.record(v.string(), v.string()),
 });
 
-/** The first bytes of the file: eight that say what it is, the length of a text and the text, which is JSON. */
+/**
+ * The first bytes of the file: eight bytes that identify the format, the length of a text, and the text, which is JSON.
+ */
 export function encodeHeader({ rows, shape, identity }: IndexDescription): Buffer {
   const text = JSON.stringify({ version, rows, shape, identity });
   const length = Buffer.byteLength(text);
@@ -39,7 +41,7 @@ export function encodeHeader({ rows, shape, identity }: IndexDescription): Buffe
   return header;
 }
 
-/** @throws DataError where the file begins otherwise, or was made by a later version */
+/** @throws DataError if the file starts differently, or was written by a later version */
 export async function readHeader(
   path: string,
   file: FileHandle,
@@ -49,12 +51,12 @@ export async function readHeader(
   const length = isOurs ? Number(prefix.readBigUInt64LE(magic.length)) : 0;
   const text = Buffer.alloc(isOurs ? Math.min(length, longest) : 0);
   if (!isOurs || length > longest || !(await readAll(file, text, prefixBytes))) {
-    throw new DataError(`${path}: is no index of features, or was damaged; build it again`);
+    throw new DataError(`${path}: is not an index of features, or is damaged; rebuild it`);
   }
   const header = v.safeParse(headerSchema, parsed(text.toString('utf8')));
   if (!header.success) {
     throw new DataError(
-      `${path}: its header is damaged, or of a version other than ${version}, which is known here; build it again`,
+      `${path}: its header is damaged, or of another version than ${version}, the supported one; rebuild it`,
     );
   }
   const { rows, shape, identity } = header.output;

@@ -26,7 +26,7 @@ function rowOf({ shape, data }: HostTensor, row: number): Float32Array {
   return data.subarray(row * columns, (row + 1) * columns);
 }
 
-/** What it finds, how many rows it asked for exactly, and what there is to be found. */
+/** The found neighbours, the number of rows whose exact features were requested, and the right neighbours. */
 async function search(vectors: HostTensor, features: HostTensor, options: Partial<NearestOptions> = {}) {
   const index = await writeIndex(file(), vectors);
   const asked: number[] = [];
@@ -54,7 +54,7 @@ function clustered(rows: number, columns: number, seed: number, { spread = 0.1, 
 }
 
 describe('findNearest', () => {
-  it('finds what brute force in float64 finds, whatever the sizes and the lengths of vectors', async () => {
+  it('finds the same as brute force in float64, for any number and length of vectors', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.record({
@@ -83,9 +83,9 @@ describe('findNearest', () => {
     expect(asked.length).toBeLessThan(3 * 12);
   });
 
-  it('tells vectors apart that are the same in 16 bits', async () => {
+  it('distinguishes vectors that are equal in 16 bits', async () => {
     const base = randomTensor([1, 40], 2).data;
-    // The nearest come last, and all of them differ by less than what a half can hold.
+    // The nearest come last, and all of them differ by less than the precision of a half.
     const data = Float32Array.from(
       { length: 50 * 40 },
       (_, i) => base[i % 40]! * (1 + (50 - Math.floor(i / 40)) * 2 ** -20),
@@ -96,7 +96,7 @@ describe('findNearest', () => {
     expect(found[0]!.map(({ row }) => row)).toEqual([49, 48, 47, 46, 45, 44]);
   });
 
-  it('gives equally distant ones in the order of their numbers', async () => {
+  it('returns equally distant ones in the order of their numbers', async () => {
     const some = randomTensor([3, 10], 3);
     const data = Float32Array.from([2, 0, 1, 1, 0, 1, 1, 2, 1, 1, 1].flatMap((row) => [...rowOf(some, row)]));
     const { found, wanted } = await search({ shape: [11, 10], data }, { shape: [1, 10], data: rowOf(some, 1) });
@@ -112,7 +112,7 @@ describe('findNearest', () => {
     expect(found[0]!.map(({ row }) => row)).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  it('needs no exact features where a layer is dead', async () => {
+  it('needs no exact features if a layer is dead', async () => {
     const vectors = { shape: [5000, 4], data: new Float32Array(5000 * 4) };
     const { found, wanted, asked } = await search(vectors, {
       shape: [2, 4],
@@ -123,13 +123,13 @@ describe('findNearest', () => {
     expect(asked).toEqual([]);
   });
 
-  it('finds as many as there are', async () => {
+  it('finds all images if there are fewer than requested', async () => {
     const { found, wanted } = await search(clustered(3, 8, 4), clustered(1, 8, 4), { count: 10 });
     expect(found[0]).toHaveLength(3);
     expect(found).toEqual(wanted);
   });
 
-  it('takes more images than one pass compares, and features of maps', async () => {
+  it('accepts more images than one pass compares, and features of maps', async () => {
     const vectors = clustered(40, 12, 5);
     const features = clustered(70, 12, 5);
     const passes: number[] = [];
@@ -142,7 +142,7 @@ describe('findNearest', () => {
     expect(passes).toEqual([40, 40]);
   });
 
-  it('refuses images whose features are others by now, and vectors that do not fit', async () => {
+  it('refuses images whose features have changed, and vectors that do not fit', async () => {
     const vectors = clustered(20, 8, 6);
     const features = clustered(1, 8, 6);
     const others = { exact: async (rows: readonly number[]) => new Float32Array(rows.length * 8).fill(0.3) };
@@ -157,7 +157,7 @@ describe('findNearest', () => {
     await expect(search(vectors, infinite)).rejects.toThrow(/features of image 0 are not finite/);
   });
 
-  it('stops at a row that was damaged, and when it is told to', async () => {
+  it('stops at a damaged row, and on request', async () => {
     const path = file();
     const vectors = clustered(50, 8, 7);
     const index = await writeIndex(path, vectors);
@@ -177,7 +177,7 @@ describe('findNearest', () => {
     await index.close();
     const damaged = await FeatureIndex.open(path);
     await expect(findNearest({ ...options, index: damaged })).rejects.toThrow(DataError);
-    await expect(findNearest({ ...options, index: damaged })).rejects.toThrow(/row 47 was damaged/);
+    await expect(findNearest({ ...options, index: damaged })).rejects.toThrow(/row 47 is damaged/);
     await damaged.close();
   });
 });

@@ -7,9 +7,9 @@ import { sweep } from './sweep.js';
 
 /** One of the nearest images. */
 export interface Neighbour {
-  /** The number of the image in its split. */
+  /** The index of the image in its split. */
   readonly row: number;
-  /** Euclidean distance between its features and those that were given. */
+  /** The Euclidean distance between its features and the given ones. */
   readonly distance: number;
 }
 
@@ -19,35 +19,35 @@ export interface NearestOptions {
   readonly index: FeatureIndex;
   /** `[N, ...]`: the features of some images. */
   readonly features: HostTensor;
-  /** How many neighbours of each. Default: 6, as in figure 4 of the paper. */
+  /** The number of neighbours for each image. Default: 6, as in figure 4 of the paper. */
   readonly count?: number;
   /**
-   * Gives the features of images of the index as they are before they are stored in 16 bits: float32, one vector after the
-   * other. Asked for those alone of which rounding decides whether they are among the nearest, and in which order.
+   * Returns the features of images of the index before rounding to 16 bits: float32, one vector after the other. It is called
+   * only for images where rounding decides whether they are among the nearest, and in which order.
    */
   exact(rows: readonly number[]): Promise<Float32Array>;
-  /** Bytes of the index that are on the adapter at a time, as far as whole rows allow. Default: 16 MiB. */
+  /** The bytes of the index that are on the adapter at a time, rounded to whole rows. Default: 16 MiB. */
   readonly pieceBytes?: number;
   readonly signal?: AbortSignal;
   /** Called after each piece of the index. */
   onProgress?(rows: number, of: number): void;
 }
 
-/** Images that are compared with an index at a time: more take another pass over it. */
+/** The number of images compared in one pass over an index. */
 const queriesAtOnce = 64;
-/** Candidates whose exact features are asked for at a time. */
+/** The number of candidates whose exact features are requested at a time. */
 const exactAtOnce = 64;
 /**
  * Finds the images of an index that are nearest to others, exactly: by the Euclidean distance between float32 features, summed in
- * float64; of equal distances the image with the lower number is nearer.
+ * float64. If distances are equal, the image with the lower number is nearer.
  *
- * The adapter multiplies all rows with the images' features. From a product follow bounds of a distance: by how much float32 sums of
- * this length can be off, in any order, and how far the row was moved by rounding, which is noted beside it. Only rows that can be
- * among the nearest by these bounds are looked at further, first as they are stored, in float64, then by their exact features.
+ * The adapter multiplies all rows with the images' features. Each product gives bounds of a distance, from the largest error of
+ * float32 sums of this length, in any order, and from how far rounding moved the row, which is stored with it. Only rows that can
+ * be among the nearest by these bounds are examined further: first their stored values in float64, then their exact features.
  *
- * @returns for each image its neighbours, the nearest first; fewer where the index has fewer
- * @throws ShapeError where the features are of another size; DataError where a row was damaged, or an image of the index has other
- * features than when it was built
+ * @returns the neighbours of each image, the nearest first; fewer if the index has fewer images
+ * @throws ShapeError if the features have another size; DataError if a row is damaged, or an image's features have changed since
+ * the index was built
  */
 export async function findNearest(options: NearestOptions): Promise<Neighbour[][]> {
   const { index, features, count = 6 } = options;
@@ -76,7 +76,7 @@ export async function findNearest(options: NearestOptions): Promise<Neighbour[][
   return found;
 }
 
-/** Features to find neighbours of. */
+/** Features whose neighbours are searched. */
 interface Query {
   readonly vector: Float32Array;
   readonly norm: number;
@@ -99,7 +99,7 @@ async function candidatesOf(
   const { row, description } = index;
   const vectors = new Float32Array(queries.length * row.columns);
   for (const [i, { vector, scale }] of queries.entries()) {
-    // To a length between 1 and 2: no product is too large for float32, and none too small.
+    // Scaled to a length between 1 and 2, so that no product is too large or too small for float32.
     for (let k = 0; k < row.columns; k++) vectors[i * row.columns + k] = vector[k]! / scale;
   }
   const candidates = queries.map(() => new Candidates(count));
@@ -116,7 +116,7 @@ async function candidatesOf(
   return candidates;
 }
 
-/** The same candidates with the bounds that follow from their rows themselves, as they are stored, summed in float64. */
+/** The same candidates, with bounds from their stored rows, summed in float64. */
 async function lookedUp(
   { vector }: Query,
   candidates: Candidates,
@@ -134,7 +134,7 @@ async function lookedUp(
   return found;
 }
 
-/** Asks for the exact features of those that may be among the nearest, the likely ones first, until nothing is left open. */
+/** Requests the exact features of rows that may be among the nearest, the most likely first, until the result is certain. */
 async function ranked(
   { vector }: Query,
   candidates: readonly Candidate[],
@@ -149,7 +149,7 @@ async function ranked(
   while (open.length > 0 && open[0]!.least <= limit) {
     signal?.throwIfAborted();
     const next = open.splice(0, exactAtOnce).filter(({ least }) => least <= limit);
-    // A row of zeros was moved by no rounding.
+    // Rounding does not move a row of zeros.
     const certain = next.filter(({ least, most }) => least === most);
     known.push(...certain.map(({ row: image, most }) => ({ row: image, distance: most })));
     const asked = next.filter(({ least, most }) => least !== most).map(({ row: image }) => image);
@@ -163,10 +163,10 @@ async function ranked(
     for (const [i, image] of asked.entries()) {
       const own = vectors.subarray(i * row.columns, (i + 1) * row.columns);
       await index.read(image, 1, bytes);
-      // Not at most: what is no number is no distance.
+      // Negated, so that NaN also fails.
       if (!(Math.sqrt(row.squaredDistance(bytes, 0, own)) <= movedBy(row.facts(bytes, 0)))) {
         throw new DataError(
-          `${index.path}: image ${image} has other features than when the index was built; the image, or what prepares it, was changed: build the index again`,
+          `${index.path}: image ${image} has other features than when the index was built, because the image or its preprocessing has changed; rebuild the index`,
         );
       }
       known.push({ row: image, distance: distanceBetween(vector, own) });

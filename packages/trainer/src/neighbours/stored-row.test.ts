@@ -10,7 +10,7 @@ function stored(values: readonly number[] | Float32Array) {
   return { row, bytes, vector, facts: row.facts(bytes, 8) };
 }
 
-/** What a row holds, by an independent reading of IEEE halves. */
+/** The contents of a row, by an independent reading of IEEE halves. */
 function valuesOf({ row, bytes, facts }: ReturnType<typeof stored>): number[] {
   const view = new DataView(bytes.buffer);
   return Array.from({ length: row.columns }, (_, i) => {
@@ -33,7 +33,7 @@ it.each<[string, readonly number[] | Float32Array]>([
   ['just below a power of two', [65535.996, 65519.99, 65520, 1, 32767.999]],
   ['of one value', [0.1]],
   ['of zeros', [0, -0, 0, 0, 0]],
-])('a vector %s lies within the noted distance of what is stored, and the noted length is its', (_, values) => {
+])('a vector %s is within the stored distance of the stored vector, and the stored length is right', (_, values) => {
   const one = stored(values);
   const own = valuesOf(one);
   expect(Math.sqrt(one.facts.squaredNorm)).toBeCloseTo(length(own), 10 - Math.ceil(Math.log10(length(own) + 1)));
@@ -45,14 +45,14 @@ it.each<[string, readonly number[] | Float32Array]>([
   expect(distance).toBeLessThanOrEqual(Math.max(largest * 2 ** -11, 2 ** -149) * Math.sqrt(own.length));
 });
 
-it('gives the squared distance from a vector to what is stored', () => {
+it('returns the squared distance from a vector to the stored one', () => {
   const one = stored(randomTensor([11], 4).data);
   const other = randomTensor([11], 5).data;
   const wanted = length(valuesOf(one).map((value, i) => value - other[i]!)) ** 2;
   expect(one.row.squaredDistance(one.bytes, 8, other)).toBeCloseTo(wanted, 12);
 });
 
-it.each([0, 9, 21, 22, 30, 45, 46])('a row of which a bit of byte %i changed is found out', (byte) => {
+it.each([0, 9, 21, 22, 30, 45, 46])('a row with a changed bit in byte %i is detected', (byte) => {
   const { row, bytes } = stored(randomTensor([11], 6).data);
   expect(row.bytes).toBe(24 + 24);
   expect(row.isWhole(bytes, 8)).toBe(true);
@@ -60,7 +60,7 @@ it.each([0, 9, 21, 22, 30, 45, 46])('a row of which a bit of byte %i changed is 
   expect(row.isWhole(bytes, 8)).toBe(false);
 });
 
-it('a row that was never written is not whole', () => {
+it('a row that was never written is not intact', () => {
   const row = new StoredRow(5);
   expect(row.isWhole(new Uint8Array(row.bytes), 0)).toBe(false);
 });

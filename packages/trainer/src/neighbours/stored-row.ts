@@ -1,28 +1,31 @@
 import { crc32 } from 'node:zlib';
 import { fromHalves, toHalves } from '@alex/tensor/kernels';
 
-/** What is known of a vector beside its values: the last 24 bytes of its row. */
+/** Facts about a vector: the last 24 bytes of its row. */
 export interface RowFacts {
-  /** The square of the length of the vector that is stored. */
+  /** The square of the length of the stored vector. */
   readonly squaredNorm: number;
-  /** The stored halves times this are the values: a power of two, so that no vector is too large or too small for halves. */
+  /**
+   * The stored halves are multiplied by this to get the values: a power of two, so that no vector is too large or too small
+   * for halves.
+   */
   readonly scale: number;
-  /** How far the vector that is stored lies from the one that was given, rounded up. */
+  /** The distance between the stored and the given vector, rounded up. */
   readonly residual: number;
 }
 
 const factBytes = 24;
-/** Every half, by its bits: 40 times as fast as working it out. */
+/** The value of every half, by its bits: 40 times as fast as computing it. */
 let halfValues: Float32Array | undefined;
 const valueOfHalf = () => (halfValues ??= fromHalves(Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits)));
 
 /**
- * How a vector lies on disk: its values as halves, zeros up to a multiple of eight bytes, what is known of it, and the CRC-32
- * of all that. Rows have one length, and each can be checked by itself.
+ * The layout of a vector on disk: its values as halves, zeros up to a multiple of eight bytes, facts about it, and the CRC-32
+ * of all that. Rows have the same length, and each can be checked separately.
  */
 export class StoredRow {
   readonly columns: number;
-  /** Halves of a row, with the zeros. */
+  /** The number of halves in a row, with the zeros. */
   readonly halves: number;
   readonly bytes: number;
 
@@ -33,9 +36,9 @@ export class StoredRow {
   }
 
   /**
-   * Writes a vector as the row that begins at byte `at`, a multiple of eight.
+   * Writes a vector as the row that starts at byte `at`, a multiple of eight.
    *
-   * @returns false, with nothing written, where a value is not finite
+   * @returns false, with nothing written, if a value is not finite
    */
   encode(values: Float32Array, target: Uint8Array, at: number): boolean {
     let largest = 0;
@@ -66,7 +69,7 @@ export class StoredRow {
     return true;
   }
 
-  /** Whether the row that begins at byte `at` is as it was written. */
+  /** Whether the row that starts at byte `at` is intact. */
   isWhole(bytes: Uint8Array, at: number): boolean {
     return this.#facts(bytes, at).getUint32(20, true) === this.#checkSum(bytes, at);
   }
@@ -80,7 +83,7 @@ export class StoredRow {
     };
   }
 
-  /** The square of the distance from a vector to the one that is stored. */
+  /** The square of the distance between a vector and the stored one. */
   squaredDistance(bytes: Uint8Array, at: number, vector: Float32Array): number {
     const stored = new Uint16Array(bytes.buffer, bytes.byteOffset + at, this.columns);
     const { scale } = this.facts(bytes, at);
@@ -99,7 +102,7 @@ export class StoredRow {
   }
 }
 
-/** The smallest float32 that is not below a number of at least 0, with room for how the number came about. */
+/** The smallest float32 that is not below a number of at least 0, with a margin for the rounding of that number. */
 function roundedUp(value: number): number {
   const float = Math.fround(value * (1 + 2 ** -22));
   return float >= value ? float : Math.fround(value * (1 + 2 ** -20) + 2 ** -149);

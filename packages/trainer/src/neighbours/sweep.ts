@@ -11,27 +11,27 @@ import {
 import { recordPerElement, recordProduct } from '@alex/tensor/kernels';
 import type { FeatureIndex } from './feature-index.js';
 
-/** Large enough for the adapter, small enough to be nowhere in the way. */
+/** Large enough to keep the adapter busy, small enough for any adapter's memory. */
 const usualPieceBytes = 2 ** 24;
 
-/** Rows of an index, and what the queries' products with them are. */
+/** Rows of an index, and their products with the queries. */
 export interface SweptRows {
   readonly first: number;
   readonly count: number;
-  /** As they lie on disk. */
+  /** As they are on disk. */
   readonly bytes: Uint8Array;
-  /** `[rows, queries]`: products with the halves as they are stored, before their scale. */
+  /** `[rows, queries]`: products with the stored halves, before their scale. */
   readonly products: Float32Array;
 }
 
 /**
- * Multiplies all rows of an index with some queries by matrix products on the adapter, a piece of the index after another: the
- * next is read from the disk while the adapter computes. The order is that of the rows.
+ * Multiplies all rows of an index with some queries by matrix products on the adapter, piece by piece: the next piece is read
+ * from disk while the adapter computes. The order is that of the rows.
  *
- * Halves become float32 in a kernel of their own, as WebGPU's core language unpacks them: adapters without `shader-f16` are served
- * too, and those with matrix units, which would round the queries to halves, keep the queries as they are.
+ * A separate kernel unpacks the halves to float32 with built-in functions of WebGPU's core language. So adapters without
+ * `shader-f16` work too, and adapters with matrix units do not round the queries to halves.
  *
- * @param queries `[queries, columns]`, of lengths that float32 can multiply
+ * @param queries `[queries, columns]`, with lengths whose products fit float32
  */
 export async function* sweep(
   gpu: Gpu,
@@ -45,7 +45,7 @@ export async function* sweep(
   const { row, description } = index;
   const atATime = Math.min(description.rows, Math.max(1, Math.floor(pieceBytes / row.bytes)));
   const adapter = new Products(gpu, { row, rows: atATime, queries });
-  // One is read, one is on the adapter, one is used.
+  // One is being read, one is on the adapter, one is in use.
   const pieces = Array.from({ length: 3 }, () => new Uint8Array(atATime * row.bytes));
   const rowsFrom = (first: number) => Math.min(atATime, description.rows - first);
   const read = async (first: number, turn: number) => {
@@ -75,7 +75,7 @@ export async function* sweep(
   }
 }
 
-/** What the adapter has for the products of one sweep. */
+/** The adapter's resources for the products of one sweep. */
 class Products {
   readonly #gpu: Gpu;
   readonly #stored: Tensor;
@@ -115,7 +115,7 @@ class Products {
           reads: { stored: this.#stored },
           writes: { a },
           vectors: ['a'],
-          // What follows the halves of a row is for the host.
+          // The bytes after the halves of a row are for the host.
           body: `let word = i / ${halves / 4}u * ${words}u + i % ${halves / 4}u * 2u;
 store4_a(i, vec4f(unpack2x16float(load_stored(word)), unpack2x16float(load_stored(word + 1u))));`,
         });
@@ -128,7 +128,7 @@ store4_a(i, vec4f(unpack2x16float(load_stored(word)), unpack2x16float(load_store
     }
   }
 
-  /** Ends when the work was handed over: the bytes are copied by then, and the next may follow. */
+  /** Resolves once the work is submitted: the bytes have then been copied, and the next piece may follow. */
   async submit(bytes: Uint8Array): Promise<{ readonly result: Promise<Float32Array> }> {
     writeTensor(this.#gpu, this.#stored, new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
     await this.#program.run();

@@ -16,7 +16,7 @@ export async function writeIndex(path: string, { shape, data }: HostTensor, rows
   return FeatureIndex.open(path);
 }
 
-/** The nearest by the definition: all distances in float64, sorted. */
+/** The nearest by definition: all distances in float64, sorted. */
 export function bruteForce(vectors: HostTensor, query: Float32Array, count: number): Neighbour[] {
   const columns = query.length;
   const distances = Array.from({ length: vectors.shape[0]! }, (_, row): Neighbour => {

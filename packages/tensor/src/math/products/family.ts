@@ -31,9 +31,9 @@ export interface ProductKernelOptions {
    */
   initial?(row: string, load: number): string;
   /**
-   * Statements that load what `store` needs beside the value, of a row and columns that exist; `id` tells apart what several
-   * rows need, which is loaded before any of them is stored: no compiler moves a load across a store. Only kernels that
-   * stage their operands run them.
+   * Statements that load what `store` needs besides the value, for a row and columns that exist; `id` distinguishes the
+   * values of several rows, which are all loaded before any row is stored: no compiler moves a load across a store. Only
+   * kernels that stage their operands run them.
    */
   ahead?(row: string, load: number, id: string): string;
   /**
@@ -42,7 +42,7 @@ export interface ProductKernelOptions {
    */
   store(row: string, load: number, value: string, id: string): string;
   /**
-   * Statements that keep the sum over all steps of what the row operand holds of a row, once for each row that exists. Only
+   * Statements that keep the sum of the row operand over all steps of a row, once for each row that exists. Only
    * kernels that stage their operands run them.
    */
   rowSums?(row: string, sum: string): string;

@@ -48,7 +48,8 @@ function matrices({ plan, ahead, rowSums }: ProductKernelOptions): Staging {
   const subgroupColumns = tile.workgroupSize / subgroupSize / subgroupRows;
   const [down, across] = [count(tile.rows / rows), count(tile.columns / columns)];
   const scratch = rows * tile.columns;
-  // Where a lane loads something beside its sums, it takes several that lie in the same columns, so that their loads are under way at once.
+  // If a lane loads something besides its sums, it processes several rows of the same columns, so that their loads are in flight
+  // at once.
   const turns = scratch / quad / subgroupSize;
   const sameColumns = subgroupSize % (tile.columns / quad) === 0;
   const atOnce = ahead && sameColumns ? ([4, 2].find((several) => turns % several === 0) ?? 1) : 1;

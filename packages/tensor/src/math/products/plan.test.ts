@@ -44,7 +44,7 @@ describe('products on a GPU', () => {
     expect(shares(false)).not.toContain('matrix');
   });
 
-  it('on matrix units hold fewer sums where AMD compiles them: more would spill', () => {
+  it("on matrix units keep fewer sums on AMD's compiler: more would spill", () => {
     const largest = (vendor: string) => {
       const { candidates } = productChoices(card({}, vendor), { ...forward, halves: true });
       const staged = candidates.filter(({ share }) => share === 'matrix');
@@ -54,7 +54,7 @@ describe('products on a GPU', () => {
     expect(largest('amd')).toBe(48 * 64);
   });
 
-  it('have rounds that the steps of a repeated reduction fill', () => {
+  it('have rounds that are filled by the steps of a repeated reduction', () => {
     const roundOf = (shape: ProductShape) => planProduct(card(), shape, firstFor(card(), shape)).roundSteps;
     expect(roundOf({ ...forward, halves: true })).toBe(48);
     expect(roundOf(forward)).toBe(16);
@@ -71,7 +71,7 @@ describe('products on a GPU', () => {
     expect(new Set(splits).size).toBeGreaterThan(2);
   });
 
-  it('are cut into numbers of pieces that there are: of 169 positions, 29 of 6 are no 32', () => {
+  it('are cut into as many parts as there are: 169 positions in parts of 6 give 29, not 32', () => {
     const positions = 169;
     const { candidates } = productChoices(card(), { ...weightGradient, reductions: positions });
     const staged = candidates.filter(({ share }) => share === 'workgroup');
@@ -79,13 +79,13 @@ describe('products on a GPU', () => {
     for (const { splitK } of staged) expect(Math.ceil(positions / Math.ceil(positions / splitK!))).toBe(splitK);
   });
 
-  it('are cut into fewer pieces where matrix units multiply: sums cost memory as much time as ever', () => {
+  it('are cut into fewer parts with matrix units, because sums take as much memory time as before', () => {
     const half = { ...weightGradient, halves: true };
     expect(firstFor(card(), half).share).toBe('matrix');
     expect(firstFor(card(), half).splitK).toBeLessThan(firstFor(card(), weightGradient).splitK!);
   });
 
-  it('give the tuner numbers of pieces that differ clearly', () => {
+  it('give the tuner clearly different numbers of parts', () => {
     const { candidates } = productChoices(card(), weightGradient);
     const [first] = candidates;
     const ofTile = candidates.filter(({ tile }) => JSON.stringify(tile) === JSON.stringify(first!.tile));
@@ -96,7 +96,7 @@ describe('products on a GPU', () => {
     }
   });
 
-  it('keep to the memory and the invocations that a workgroup may have', () => {
+  it('respect the memory and the number of invocations of a workgroup', () => {
     const limits = { maxComputeInvocationsPerWorkgroup: 128, maxComputeWorkgroupStorageSize: 16_384 };
     const { candidates } = productChoices(card({ limits, subgroupMatrix: undefined }), weightGradient);
     const staged = candidates.filter(({ share }) => share === 'workgroup');

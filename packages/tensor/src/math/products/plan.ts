@@ -26,8 +26,8 @@ export function planProduct(gpu: ProductGpu, shape: ProductShape, choice: Produc
 }
 
 /**
- * Whether a choice could take a driver down or give wrong results: matrix units are an experiment of Dawn's. One driver is
- * known to have fallen over such a kernel, and NVIDIA's 580.159 left steps of a sum out in one of several (docs/gpu-kernels.md).
+ * Whether a choice could crash a driver or give wrong results: matrix units are experimental in Dawn. One driver is known to
+ * have crashed on such a kernel, and NVIDIA's 580.159 omitted steps of a sum in one of several (docs/gpu-kernels.md).
  */
 export function isRiskyProduct({ share }: ProductChoice): boolean {
   return share === 'matrix';

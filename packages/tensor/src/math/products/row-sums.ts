@@ -3,25 +3,25 @@ import { type Patch, quad, type StagedSide } from './fetching.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index);
 
-/** How a workgroup keeps quads in its memory, to hand them from one invocation to another. */
+/** How a workgroup stores quads in its memory, to pass them from one invocation to another. */
 export interface QuadMemory {
   store(place: string, value: string): string;
   load(place: string): string;
 }
 
-/** WGSL by which a staged kernel adds up its rows. */
+/** WGSL with which a staged kernel sums its rows. */
 export interface RowSummation {
   readonly declare: string;
-  /** Statements for each round, of every invocation that fetched rows. */
+  /** Statements for each round, for every invocation that fetched rows. */
   readonly add: string;
   /** Statements after the last round, with barriers. */
   readonly keep: string;
 }
 
 /**
- * Each invocation adds up what it fetches of the rows on the way; in the end those that have parts of the same rows add
- * them up through memory of the workgroup, always in the same order. Only workgroups of the first columns do, so that each row is
- * added up once.
+ * Each invocation sums the row values that it fetches. At the end, invocations with parts of the same rows combine their sums
+ * through workgroup memory, always in the same order. Only the workgroups of the first columns do this, so that each row is
+ * summed once.
  */
 export function rowSummation(
   { plan, rows, rowSums }: ProductKernelOptions,
@@ -59,7 +59,7 @@ ${count(quad)
   };
 }
 
-/** WGSL for the sums of a patch over its steps: of each of its four results. */
+/** WGSL for the sums of a patch over its steps, one for each of its four results. */
 function sumOf({ vectors }: Patch): string {
   if (vectors[0]!.along === 'result') return vectors.map(({ name }) => `vec4f(${name})`).join(' + ');
   const parts = count(quad).map(

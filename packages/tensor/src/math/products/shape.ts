@@ -33,7 +33,7 @@ export interface ProductShape {
  */
 export type Share = 'none' | 'subgroup' | 'workgroup' | 'matrix';
 
-/** Whether kernels of a family stage their operands in memory of the workgroup. */
+/** Whether kernels of a family stage their operands in workgroup memory. */
 export function isStaged(share: Share): boolean {
   return share === 'workgroup' || share === 'matrix';
 }

@@ -18,7 +18,7 @@ interface SlicedProduct {
 export interface Slice {
   readonly m: Range;
   readonly k: Range;
-  /** Which elements of the tensor that is too large to be bound at once belong to it. */
+  /** Its elements of the tensor that is too large to be bound at once. */
   readonly range?: ElementRange;
 }
 
@@ -28,9 +28,9 @@ interface Range {
 }
 
 /**
- * Cuts a product so that each slice binds what it reads of `a` and writes of `output` at once, where that can be done by
- * cutting along the slowest index of the one that is too large. Kernels that bind a tensor in parts ask at every access
- * which part it is in.
+ * Cuts a product into slices, each of which can bind its part of `a` and of `output` at once, if cutting along the
+ * slowest index of the tensor that is too large is enough. Kernels that bind a tensor in parts must check at every
+ * access which part it is in.
  */
 export function slicesOf(gpu: Gpu, { a, b, output, m, n, k, transposeA = false, batches = 1 }: SlicedProduct): Slice[] {
   const whole = { m: { first: 0, count: m }, k: { first: 0, count: k } };
@@ -43,7 +43,7 @@ export function slicesOf(gpu: Gpu, { a, b, output, m, n, k, transposeA = false, 
   const length = axis === 'k' ? k : m;
   const elementsOfRow = tensor === output ? n : transposeA ? m : k;
   const bytesOfRow = elementsOfRow * bytesPerElement(tensor.dataType);
-  // Slices begin where a binding may begin, and where a tile of rows does.
+  // Slices start where a binding may start, and where a tile of rows starts.
   const unit = 64;
   const atOnce = Math.floor(most / bytesOfRow / unit) * unit;
   if (atOnce === 0 || (unit * bytesOfRow) % gpu.limits.minStorageBufferOffsetAlignment !== 0) return [whole];

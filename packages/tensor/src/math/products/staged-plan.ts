@@ -8,7 +8,7 @@ import type { ProductTile } from './tile-size.js';
 
 const count = (length: number) => Array.from({ length }, (_, index) => index + 1);
 
-/** How a family lays its work out. */
+/** The layout of a family's work. */
 interface StagedLayout {
   readonly share: Share;
   /**
@@ -88,9 +88,11 @@ const formOf = ({ along, contiguous }: Side, width: 1 | 4): LoadForm => ({
 
 /** Fewer steps than this do not justify another part. */
 const shortestPiece = 128;
-/** Into how many pieces a reduction may be cut. */
+/** The largest number of parts of a reduction. */
 const pieceCounts = [...count(32), 40, 48, 56, 64, 80, 96, 112, 128];
-/** What a tuner tries beside the best number of pieces differs by this factor, or it would take as long. */
+/**
+ * Besides the best number of parts, a tuner only tries numbers that differ by this factor; others would take about as long.
+ */
 const unlikeFactor = 1.5;
 /** Invocations that keep a multiprocessor busy. */
 const busyInvocations = 256;
@@ -139,13 +141,13 @@ export const stagedChoices =
     ];
   };
 
-/** A reduction in pieces: how many there are, and the share of all steps that the longest has. */
+/** A reduction in parts: their number, and the fraction of all steps in the longest. */
 interface Splits {
   readonly pieces: number;
   readonly longest: number;
 }
 
-/** Ways to cut a reduction into pieces of whole rounds, or of whole reductions where it is repeated. */
+/** Ways to cut a reduction into parts of whole rounds, or of whole reductions if it is repeated. */
 function splitsOf({ depth, reductions = 1, uncut }: ProductShape, { unroll }: ProductTile): Splits[] {
   const units = reductions > 1 ? reductions : Math.max(1, Math.ceil(depth / unroll));
   const most = uncut ? 1 : Math.max(1, Math.floor((depth * reductions) / shortestPiece));
@@ -153,7 +155,7 @@ function splitsOf({ depth, reductions = 1, uncut }: ProductShape, { unroll }: Pr
     .filter((wanted) => wanted <= most)
     .map((wanted) => Math.ceil(units / wanted))
     .map((length) => ({ pieces: Math.ceil(units / length), longest: length / units }));
-  // Of numbers that come to the same, one.
+  // Of equivalent numbers, only one.
   return splits.filter(({ pieces }, index) => splits.findIndex((other) => other.pieces === pieces) === index);
 }
 
@@ -166,7 +168,10 @@ function unlike(numbers: readonly number[]): number[] {
   return kept;
 }
 
-/** A round of about so many steps of which a repeated reduction holds a whole number, so that the last is not half empty. */
+/**
+ * The length of a round, about this many steps, chosen so that a repeated reduction has a whole number of rounds and the
+ * last one is not half empty.
+ */
 function wholeRounds({ depth, reductions = 1 }: ProductShape, unroll: number, unit: number): number {
   if (reductions === 1 || depth % unroll === 0) return unroll;
   for (let steps = 1.5 * unroll; steps >= unroll / 2; steps -= unit) if (depth % steps === 0) return steps;

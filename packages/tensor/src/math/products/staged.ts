@@ -8,12 +8,12 @@ const count = (length: number) => Array.from({ length }, (_, index) => index);
 const inGroups = <Item>(items: readonly Item[], size: number): Item[][] =>
   count(Math.ceil(items.length / size)).map((group) => items.slice(group * size, (group + 1) * size));
 
-/** WGSL that keeps results: four neighbouring columns, from `column` of the block on, of some of its rows. */
+/** WGSL that keeps results: four neighbouring columns, starting at `column` of the block, of some of its rows. */
 export type Keep = (column: string, results: readonly { readonly row: string; readonly value: string }[]) => string;
 
 /** What happens with the staged operands. */
 export interface Staging {
-  /** The comment at the top of the kernel: who computes what, and who reads what. */
+  /** The comment at the top of the kernel: what each invocation computes and reads. */
   readonly head: string;
   /** WGSL of module scope: the workgroup memory. */
   readonly module: string;
@@ -26,7 +26,7 @@ export interface Staging {
   readonly compute: string;
   /** Statements after the last round. */
   results(keep: Keep): string;
-  /** Memory of the workgroup for a quad of each row at a few steps, once the last round is done. */
+  /** Workgroup memory for a quad of each row at a few steps, after the last round. */
   readonly quads: QuadMemory;
 }
 

@@ -37,7 +37,7 @@ export interface ProductRow {
   readonly forTuner?: ProductTile;
   /** The cost of a load, in multiply-adds. */
   readonly load?: number;
-  /** What it costs a whole adapter to write and to read a sum of split-K, in multiply-adds of the fastest tile. */
+  /** The cost of writing and reading a split-K sum for the whole adapter, in multiply-adds of the fastest tile. */
   readonly sum?: number;
   /** Workgroups that keep all of the adapter busy. */
   readonly busy: number;
@@ -132,7 +132,7 @@ export const productTable: readonly ProductRow[] = [
     load: 40,
     busy: 8,
   },
-  // RDNA 3 spills registers where a subgroup holds 64 x 64 sums. Not measured.
+  // RDNA 3 spills registers if a subgroup keeps 64 x 64 sums. Not measured.
   {
     suits: { kind: 'hardware', vendor: 'amd', subgroupSize: 'any' },
     share: 'matrix',
@@ -141,7 +141,7 @@ export const productTable: readonly ProductRow[] = [
     busy: 128,
   },
   // Measured on an NVIDIA H200, see docs/gpu-kernels.md. A tile is a subgroup's; its size is that of 32 lanes. Matrix units
-  // reached 74 T multiply-adds/s where the family below reached 20, so that a sum costs so many more of them.
+  // reached 74 T multiply-adds/s where the family below reached 20, so a sum costs correspondingly more of them.
   {
     suits: { kind: 'hardware', subgroupSize: 'any' },
     share: 'matrix',
