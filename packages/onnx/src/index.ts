@@ -1,0 +1,2 @@
+export type { Preprocessing } from './preprocessing.js';
+export { type WriteOnnxOptions, writeOnnx } from './write/write-onnx.js';
