@@ -6,6 +6,7 @@ import { compareArguments } from './arguments/compare.js';
 import { demoArguments } from './arguments/demo.js';
 import { devicesArguments } from './arguments/devices.js';
 import { evaluateArguments } from './arguments/evaluate.js';
+import { exportArguments } from './arguments/export.js';
 import { featuresArguments } from './arguments/features.js';
 import { filtersArguments } from './arguments/filters.js';
 import { listenToGiven, refuseEmpty } from './arguments/given.js';
@@ -59,6 +60,7 @@ const groups: readonly (readonly [heading: string, commands: readonly ((run: Run
     ],
   ],
   ['What a network sees:', [filtersArguments, similarArguments, featuresArguments]],
+  ['Other programs:', [exportArguments]],
   ['Adapters and kernels:', [devicesArguments, kernelArguments]],
 ];
 

@@ -125,6 +125,9 @@ export const meanOption = () =>
     "for Caffe's weights: the mean image, imagenet_mean.binaryproto (default: the mean colour)",
   );
 
+export const labelsOption = () =>
+  new Option('--labels <file>', 'class names for --weights, one per line (default: those of the file, or numbers)');
+
 /** @param images which images are meant */
 export const maxRejectedOption = (images: string) =>
   new Option('--max-rejected <fraction>', `of a folder of images: ${images} (default: 0.1%)`).argParser(percentage);
