@@ -4,7 +4,6 @@ import { conv2d, local2d } from '@alex/layers-conv';
 import { dense } from '@alex/layers-dense';
 import { localResponseNorm } from '@alex/lrn';
 import { alexnet, type Variant, variants } from '@alex/model-alexnet';
-import { place } from '@alex/multi-gpu';
 import { averagePool, maxPool } from '@alex/pool';
 import { ConfigError, describeNetwork, type Gpu, type Layer, type NetworkDescription, ShapeError } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
@@ -12,6 +11,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Preprocessing } from '../preprocessing.js';
 import { faultsOf } from '../testing/check-model.js';
+import { forward } from '../testing/forward.js';
 import { difference, runModel } from '../testing/runtime.js';
 import { made, madeParameters } from '../testing/values.js';
 import { writeOnnx } from './write-onnx.js';
@@ -27,15 +27,9 @@ async function differenceOf(description: NetworkDescription): Promise<number> {
   const images = made('images', [2, ...description.input]);
   const model = writeOnnx(description, parameters, { softmax: false });
   expect(faultsOf(model)).toEqual([]);
-  const network = place(description, [gpu], { batch: 2, training: false });
-  try {
-    network.loadParameters(parameters);
-    const own = await network.forward(images);
-    expect(own.data.some((value) => Math.abs(value) > 0.1)).toBe(true);
-    return difference(await runModel(model, images), own);
-  } finally {
-    network.dispose();
-  }
+  const own = await forward(gpu, description, parameters, images);
+  expect(own.data.some((value) => Math.abs(value) > 0.1)).toBe(true);
+  return difference(await runModel(model, images), own);
 }
 
 /** Images as small as the networks for ImageNet allow, so that their dense layers are small, too. */
