@@ -10,6 +10,7 @@ import { exportArguments } from './arguments/export.js';
 import { featuresArguments } from './arguments/features.js';
 import { filtersArguments } from './arguments/filters.js';
 import { listenToGiven, refuseEmpty } from './arguments/given.js';
+import { importArguments } from './arguments/import.js';
 import { kernelArguments } from './arguments/kernel.js';
 import { prepareArguments } from './arguments/prepare.js';
 import { reportArguments } from './arguments/report.js';
@@ -60,7 +61,7 @@ const groups: readonly (readonly [heading: string, commands: readonly ((run: Run
     ],
   ],
   ['What a network sees:', [filtersArguments, similarArguments, featuresArguments]],
-  ['Other programs:', [exportArguments]],
+  ['Other programs:', [exportArguments, importArguments]],
   ['Adapters and kernels:', [devicesArguments, kernelArguments]],
 ];
 
