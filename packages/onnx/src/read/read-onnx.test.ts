@@ -5,7 +5,7 @@ import { testGpu } from '@alex/tensor/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { dataTypes } from '../protobuf/messages.js';
 import { build, floats, type ModelParts, node, wholeNumbers } from '../testing/build-model.js';
-import { forward } from '../testing/forward.js';
+import { forward } from '../testing/forward.fixture.js';
 import { difference, runModel } from '../testing/runtime.js';
 import { made, madeParameters } from '../testing/values.js';
 import { writeOnnx } from '../write/write-onnx.js';

@@ -11,7 +11,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Preprocessing } from '../preprocessing.js';
 import { faultsOf } from '../testing/check-model.js';
-import { forward } from '../testing/forward.js';
+import { forward } from '../testing/forward.fixture.js';
 import { difference, runModel } from '../testing/runtime.js';
 import { made, madeParameters } from '../testing/values.js';
 import { writeOnnx } from './write-onnx.js';
