@@ -15,6 +15,9 @@ export interface Learned {
 /** No padding. */
 export const unpadded: Padding = { top: 0, left: 0, bottom: 0, right: 0 };
 
+/** Layers whose outputs are not negative where their inputs are not. */
+const keepsSign = ['maxPool', 'averagePool', 'localResponseNorm', 'dropout'];
+
 /** The layers found so far, on the way from the images to the output. */
 export class Chain {
   readonly graph: Graph;
@@ -97,7 +100,8 @@ export class Chain {
 
   /** Whether no value here can be negative. */
   get isNotNegative(): boolean {
-    return ['relu', 'logistic', 'absTanh'].includes(this.layers.at(-1)?.kind ?? '');
+    const last = this.layers.findLast(({ kind }) => !keepsSign.includes(kind));
+    return ['relu', 'logistic', 'absTanh'].includes(last?.kind ?? '');
   }
 
   /** Height and width of maps, of which a layer needs some. */
