@@ -5,6 +5,7 @@ import { conv2d } from '@alex/layers-conv';
 import { dense } from '@alex/layers-dense';
 import { alexnet, fromPublished, type Variant, variants } from '@alex/model-alexnet';
 import { type WriteOnnxOptions, writeOnnx } from '@alex/onnx';
+import { maxPool } from '@alex/pool';
 import { CheckpointError, ConfigError, describeNetwork, type HostTensor, type NetworkDescription } from '@alex/tensor';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
@@ -67,6 +68,30 @@ it.each(variants)('a network is known by what it computes: $name', ({ name }) =>
   const found = matchingVariant(renamed, weights);
   expect(found).toMatchObject({ variant: name });
   expect(found!.weights).toEqual(weights);
+});
+
+it("Caffe2's translation of Caffe's network, for images of 224 and with pooling that is padded, is caffe", () => {
+  const caffe = alexnet({ variant: 'caffe', inputSize: 224, classes: 3 });
+  const padding = { top: 0, left: 0, bottom: 1, right: 1 };
+  const translated = describeNetwork({
+    name: 'bvlc_alexnet',
+    input: caffe.input,
+    layers: caffe.layers.map(({ layer }) =>
+      layer.kind === 'maxPool' ? maxPool({ name: layer.name, size: 3, stride: 2, padding }) : layer,
+    ),
+  });
+  const empty = { shape: [0], data: new Float32Array() };
+  const weights = Object.fromEntries(
+    translated.layers.flatMap(({ parameters }) => parameters.map(({ path }) => [path, empty] as const)),
+  );
+  expect(matchingVariant(translated, weights)?.variant).toBe('caffe');
+  const { layers, ...others } = translated;
+  const without = describeNetwork({
+    name: others.name,
+    input: others.input,
+    layers: layers.slice(2).map(({ layer }) => layer),
+  });
+  expect(matchingVariant(without, weights)).toBeUndefined();
 });
 
 describe('a model without a word about its images', () => {

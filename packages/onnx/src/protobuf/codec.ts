@@ -15,7 +15,8 @@ interface ScalarValues {
 }
 type Scalar = keyof ScalarValues;
 
-interface Field<Type extends Scalar | Schema = Scalar | Schema, Repeated extends boolean = boolean> {
+/** A field of a message: its number, what it holds, and whether it may come several times. */
+export interface Field<Type extends Scalar | Schema = Scalar | Schema, Repeated extends boolean = boolean> {
   readonly number: number;
   readonly type: Type;
   readonly repeated: Repeated;
