@@ -16,7 +16,7 @@ const floors = [
   { name: 'layers', packages: ['activations', 'dropout', 'layers-conv', 'layers-dense', 'lrn', 'pool'], beside: false },
   {
     name: 'networks',
-    packages: ['augment', 'cluster', 'data', 'loss', 'model-alexnet', 'multi-gpu', 'optim'],
+    packages: ['augment', 'cluster', 'data', 'loss', 'model-alexnet', 'multi-gpu', 'onnx', 'optim'],
     beside: true,
   },
   { name: 'training', packages: ['report', 'trainer'], beside: true },

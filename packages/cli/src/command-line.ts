@@ -6,9 +6,11 @@ import { compareArguments } from './arguments/compare.js';
 import { demoArguments } from './arguments/demo.js';
 import { devicesArguments } from './arguments/devices.js';
 import { evaluateArguments } from './arguments/evaluate.js';
+import { exportArguments } from './arguments/export.js';
 import { featuresArguments } from './arguments/features.js';
 import { filtersArguments } from './arguments/filters.js';
 import { listenToGiven, refuseEmpty } from './arguments/given.js';
+import { importArguments } from './arguments/import.js';
 import { kernelArguments } from './arguments/kernel.js';
 import { prepareArguments } from './arguments/prepare.js';
 import { reportArguments } from './arguments/report.js';
@@ -59,6 +61,7 @@ const groups: readonly (readonly [heading: string, commands: readonly ((run: Run
     ],
   ],
   ['What a network sees:', [filtersArguments, similarArguments, featuresArguments]],
+  ['Other programs:', [exportArguments, importArguments]],
   ['Adapters and kernels:', [devicesArguments, kernelArguments]],
 ];
 

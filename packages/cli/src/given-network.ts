@@ -1,7 +1,7 @@
 import { ConfigError } from '@alex/tensor';
 import type { WhichWeights } from '@alex/trainer';
+import { readNetwork, withLabels } from './network-in-file.js';
 import type { Output } from './output.js';
-import { publishedImageSize, publishedNetwork, readLabels, readPublishedWeights } from './published.js';
 import type { TrainedNetwork } from './session.js';
 import { openTrainedRun } from './trained-run.js';
 
@@ -15,7 +15,7 @@ export interface NetworkChoice {
 }
 
 /**
- * The network of a run, or one with published weights.
+ * The network of a run, or of a file of weights.
  *
  * @throws ConfigError if neither is given, or options contradict each other
  */
@@ -24,10 +24,9 @@ export async function givenNetwork(
   output: Output,
 ): Promise<TrainedNetwork> {
   if (weights !== undefined) {
-    const published = await readPublishedWeights(weights);
-    for (const remark of published.remarks) output.line(`${weights}: ${remark}`);
-    const size = { height: publishedImageSize, width: publishedImageSize };
-    return publishedNetwork(published, { classes: await readLabels(labels, published.classes), ...size }, mean);
+    const found = await readNetwork(weights, mean);
+    for (const remark of found.remarks) output.line(`${weights}: ${remark}`);
+    return withLabels(found, labels);
   }
   if (run === undefined) throw new ConfigError('--run is missing: give the directory of a run, or a file of --weights');
   if (mean !== undefined || labels !== undefined) throw new ConfigError('--mean and --labels are for --weights');

@@ -116,13 +116,19 @@ export const layerOption = () =>
 export const weightsOption = () =>
   new Option(
     '--weights <file>',
-    "published weights instead of a run: safetensors with torchvision's names, or Caffe's bvlc_alexnet.caffemodel",
+    "a file instead of a run: an ONNX model, safetensors of this program or with torchvision's names, or a caffemodel",
   ).conflicts('run');
 
 export const meanOption = () =>
   new Option(
     '--mean <file>',
     "for Caffe's weights: the mean image, imagenet_mean.binaryproto (default: the mean colour)",
+  );
+
+export const labelsOption = () =>
+  new Option(
+    '--labels <file>',
+    'class names, one per line, for a network from a file (default: those that it has, or numbers)',
   );
 
 /** @param images which images are meant */

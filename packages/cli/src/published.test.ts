@@ -7,7 +7,10 @@ import protobuf from 'protobufjs';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { parseMix } from './mix-option.js';
-import { type PublishedWeights, publishedNetwork, readLabels, readPublishedWeights } from './published.js';
+import { readNetwork } from './network-in-file.js';
+import { publishedNetwork, readLabels } from './published.js';
+import { readWeights } from './read-weights.js';
+import type { PublishedWeights } from './weights.js';
 
 const directory = temporaryFolder();
 
@@ -37,7 +40,7 @@ describe('a file of published weights', () => {
     await writeSafetensors(file('a.bin'), {
       ...{ 'classifier.6.weight': tensorOf(7, 2), 'classifier.6.bias': tensorOf(7), 'features.0.bias': tensorOf(64) },
     });
-    const torchvision = await readPublishedWeights(file('a.bin'));
+    const torchvision = await readWeights(file('a.bin'));
     expect(torchvision).toMatchObject({ classes: 7, form: { variant: 'torchvision' } });
     const { root } = protobuf.parse(`syntax = "proto2";
       message Blob { repeated float data = 5 [packed = true]; optional int32 width = 4; optional int32 num = 1;
@@ -54,13 +57,13 @@ describe('a file of published weights', () => {
     });
     const content = net.encode(net.fromObject({ layers: [{ name: 'fc8', blobs: [blob(9), blob(3)] }] })).finish();
     await writeFile(file('b.bin'), content);
-    expect(await readPublishedWeights(file('b.bin'))).toMatchObject({ classes: 3, form: { variant: 'caffe' } });
+    expect(await readWeights(file('b.bin'))).toMatchObject({ classes: 3, form: { variant: 'caffe' } });
   });
 
   it('of another kind is refused', async () => {
     const refused = async (name: string, content: Uint8Array | undefined, message: RegExp) => {
       if (content) await writeFile(file(name), content);
-      const reading = readPublishedWeights(file(name));
+      const reading = readNetwork(file(name));
       await expect(reading).rejects.toThrow(CheckpointError);
       await expect(reading).rejects.toThrow(message);
     };
@@ -115,22 +118,22 @@ describe('a caffemodel', () => {
 
   it.each([false, true])('is distinguished from its relative by the order of its layers (of 2014: %s)', async (old) => {
     // Whatever its author named it.
-    const alex = await readPublishedWeights(await caffemodel('CaffeNet', alexNet, old));
+    const alex = await readWeights(await caffemodel('CaffeNet', alexNet, old));
     expect(alex).toMatchObject({ form: { variant: 'caffe' }, classes: 2, remarks: [] });
-    const caffe = await readPublishedWeights(await caffemodel('AlexNet', caffeNet, old));
+    const caffe = await readWeights(await caffemodel('AlexNet', caffeNet, old));
     expect(caffe).toMatchObject({ form: { variant: 'caffenet' }, classes: 2, remarks: [] });
   });
 
   it('without these layers is identified by its name, with a message', async () => {
-    const named = await readPublishedWeights(await caffemodel('my CaffeNet', ['Convolution']));
+    const named = await readWeights(await caffemodel('my CaffeNet', ['Convolution']));
     expect(named).toMatchObject({ form: { variant: 'caffenet' } });
     expect(named.remarks.join()).toMatch(/assumed to be caffenet, by its name my CaffeNet\./);
-    const nameless = await readPublishedWeights(await caffemodel('', ['Convolution']));
+    const nameless = await readWeights(await caffemodel('', ['Convolution']));
     expect(nameless.remarks.join()).toMatch(/does not say whether .*assumed to be caffe\./);
   });
 
   it('of another network is refused', async () => {
-    const reading = readPublishedWeights(await caffemodel('VGG', ['Convolution', 'ReLU', 'Pooling']));
+    const reading = readWeights(await caffemodel('VGG', ['Convolution', 'ReLU', 'Pooling']));
     await expect(reading).rejects.toThrow(CheckpointError);
     await expect(reading).rejects.toThrow(/VGG has pooling but no normalization across maps/);
   });

@@ -48,6 +48,8 @@ export interface SessionOptions {
   readonly tuning?: Tuning | undefined;
   /** The most memory of the adapter to use, in bytes. */
   readonly memory?: number | undefined;
+  /** The network. Default: that of the configuration. */
+  readonly description?: NetworkDescription;
   /** Called for an adapter that no longer exists, if another one is left, which then does all of the work. */
   readonly onMissing?: ((error: AdapterError) => void) | undefined;
   /** Processes that make each training step together. */
@@ -60,8 +62,11 @@ export async function openSession(
   options: SessionOptions & { readonly training: boolean },
 ): Promise<Session> {
   const { model, recipe, data } = config;
-  const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
-  const { memory, onMissing } = options;
+  const {
+    memory,
+    onMissing,
+    description = describeModel({ ...model, classes: data.classes.length, channels: data.channels }),
+  } = options;
   const gpus = await openAdapters(options.adapters, {
     onMissing,
     ...(memory !== undefined && { memoryBytes: memory }),
@@ -177,8 +182,16 @@ export interface TrainedNetwork {
   /** Its name in errors. */
   readonly path: string;
   readonly config: RunConfig;
+  /** Its layers, where they are those of no variant. */
+  readonly description?: NetworkDescription;
   /** Reads its weights; prints which weights they are, unless that is obvious. */
   learnt(): Promise<TrainedWeights>;
+}
+
+/** Describes a trained network, before any adapter is opened. */
+export function descriptionOf({ config, description }: TrainedNetwork): NetworkDescription {
+  const { model, data } = config;
+  return description ?? describeModel({ ...model, classes: data.classes.length, channels: data.channels });
 }
 
 /** Trained weights, published or from a run. */
@@ -197,7 +210,8 @@ export interface TrainedSession extends Session {
 /** Puts a network with its trained weights on an adapter. */
 export async function openTrained(run: TrainedNetwork, options: SessionOptions): Promise<TrainedSession> {
   const { weights, ...learnt } = await run.learnt();
-  const session = await openSession(run.config, { ...options, training: false });
+  const description = descriptionOf(run);
+  const session = await openSession(run.config, { ...options, description, training: false });
   try {
     loadLearnt(run.path, session.network, weights);
   } catch (error) {

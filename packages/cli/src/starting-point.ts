@@ -4,8 +4,9 @@ import { ConfigError, type HostTensor } from '@alex/tensor';
 import { checkStartingWeights, type Recipe, type RunConfig, RunDirectory } from '@alex/trainer';
 import { fittingModels } from './fitting-models.js';
 import type { Output } from './output.js';
-import { type OwnWeights, readWeights } from './published.js';
+import { readWeights } from './read-weights.js';
 import { describeModel } from './session.js';
+import type { OwnWeights } from './weights.js';
 
 /** A starting point for training other than random weights. */
 export interface StartingPoint {
@@ -42,12 +43,18 @@ export async function startingPoint(path: string): Promise<StartingPoint> {
   );
   if (isFolder) return ofRun(path);
   const read = await readWeights(path);
+  if (read.form === 'foreign') {
+    throw new ConfigError(
+      `${path}: its layers are those of no network of this program (docs/networks.md lists them), so it cannot be trained here; classify, evaluate and features can use it`,
+    );
+  }
   if (read.form === 'own') return ofOwnWeights(path, read);
-  const { form, tensors, classes, remarks } = read;
+  const { form, tensors, classes, remarks, inputSize } = read;
   const { variant, mean } = form;
-  const description = describeModel({ variant, classes });
+  const description = describeModel({ variant, classes, inputSize });
   return {
     variant,
+    ...(inputSize !== undefined && { inputSize }),
     isPublished: true,
     mean,
     remarks: remarks.map((remark) => `${path}: ${remark}`),
@@ -55,12 +62,19 @@ export async function startingPoint(path: string): Promise<StartingPoint> {
   };
 }
 
-/** Weights of a run in a file. Their network is the one that the file names, otherwise the only one that they fit. */
-function ofOwnWeights(path: string, { tensors, model }: OwnWeights): StartingPoint {
-  const point = { isPublished: false, remarks: [], weights: () => tensors };
+/** Weights of a run in a file: of the network that the file names or, where it names none, of the only one that they fit. */
+function ofOwnWeights(path: string, { tensors, model, remarks }: OwnWeights): StartingPoint {
+  const point = { isPublished: false, remarks: remarks.map((remark) => `${path}: ${remark}`), weights: () => tensors };
   if (model) {
-    const { variant, inputSize, classes, mean } = model;
-    return { ...point, variant, inputSize, ...(classes && { classes }), ...(mean && { mean }) };
+    const { variant, inputSize, classes, mean, scale: own } = model;
+    return {
+      ...point,
+      variant,
+      inputSize,
+      ...(classes && { classes }),
+      ...(mean && { mean }),
+      ...(own !== undefined && { weights: (scale) => rescaled(tensors, variant, scale / own) }),
+    };
   }
   const fitting = fittingModels(tensors);
   if (fitting.length !== 1) return { ...point, candidates: fitting.map(({ variant }) => variant) };
@@ -73,6 +87,18 @@ function ofOwnWeights(path: string, { tensors, model }: OwnWeights): StartingPoi
     inputSize: smallest,
     remarks: [`${path}: assumed to be ${variant} for images of ${smallest} x ${smallest}${others}.`],
   };
+}
+
+/** Weights for images that are divided by another number: the first filters make up for it. */
+function rescaled(
+  tensors: Readonly<Record<string, HostTensor>>,
+  variant: string,
+  factor: number,
+): Readonly<Record<string, HostTensor>> {
+  const first = describeModel({ variant }).layers.find(({ parameters }) => parameters.length > 0)!.parameters[0]!.path;
+  const weight = tensors[first];
+  if (factor === 1 || !weight) return tensors;
+  return { ...tensors, [first]: { shape: weight.shape, data: weight.data.map((value) => value * factor) } };
 }
 
 /**

@@ -262,3 +262,7 @@ fn main(@builtin(local_invocation_index) i: u32) { store_to(i, load_from(i)); }`
     );
   });
 });
+
+it('says with which options it was made, the defaults filled in', () => {
+  expect(dropout({ name: 'dropout6' }).options).toEqual({ probability: 0.5, inverted: false });
+});

@@ -46,13 +46,12 @@ export function dropout(options: DropoutOptions = {}): Layer {
   if (!(typeof probability === 'number' && probability >= 0 && probability < 1)) {
     throw new ConfigError(`${name}: probability must be a number from 0 to below 1, got ${probability}`);
   }
-  return columnOfDropout({ name, keep: 1 - probability, inverted }, { index: 0, count: 1, span: 1 });
+  return columnOfDropout({ name, probability, inverted }, { index: 0, count: 1, span: 1 });
 }
 
 interface Settings {
   readonly name: string;
-  /** Probability of keeping a value. */
-  readonly keep: number;
+  readonly probability: number;
   readonly inverted: boolean;
 }
 
@@ -61,6 +60,7 @@ function columnOfDropout(settings: Settings, column: Required<Column>): Layer {
   return {
     kind: 'dropout',
     name,
+    options: { probability: settings.probability, inverted: settings.inverted },
     outputShape: (input) => input,
     parameters: () => [],
     multiplyAdds: () => 0,
@@ -105,7 +105,8 @@ function record(
   input: Tensor,
   below?: { readonly epilogue: GradientEpilogue; readonly output: Tensor },
 ): Tensor {
-  const { name, keep, inverted } = settings;
+  const { name, probability, inverted } = settings;
+  const keep = 1 - probability;
   const changesNothing = keep === 1 || (inverted && !training);
   if (changesNothing && !below) return input;
   const output = recorder.activation(`${name}/${pass}`, input.shape, { mayReuse: input });
@@ -129,7 +130,8 @@ function record(
  * Both passes generate the mask again instead of storing it. Some 80 integer operations per value cost less than
  * writing and reading a tensor, the mask takes no memory between the passes, and both passes work in place.
  */
-function masked({ name, keep, inverted }: Settings, { index, count, span, firstImage }: Place, shape: Shape) {
+function masked({ name, probability, inverted }: Settings, { index, count, span, firstImage }: Place, shape: Shape) {
+  const keep = 1 - probability;
   const images = shape[0]!;
   const featuresOfColumn = elementsPerImage(shape) / span;
   return {

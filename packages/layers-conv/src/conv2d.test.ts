@@ -298,3 +298,17 @@ it('says what an output position sees', () => {
     stride: [2, 2],
   });
 });
+
+it('says with which options it was made, the defaults filled in', () => {
+  const layer = conv2d({ name: 'conv2', filters: 6, kernel: 5, stride: [2, 1], padding: 2, groups: 2 });
+  expect(layer.options).toEqual({
+    filters: 6,
+    kernel: [5, 5],
+    stride: [2, 1],
+    padding: { top: 2, left: 2, bottom: 2, right: 2 },
+    groups: 2,
+    bias: true,
+  });
+  expect(conv2d(layer.options as never).options).toEqual(layer.options);
+  expect(layer.column({ index: 1, count: 2 }).options).toMatchObject({ filters: 3, groups: 1 });
+});

@@ -4,6 +4,7 @@ import { recordInputGradient } from './input-gradient.js';
 import {
   columnSettings,
   geometryOf,
+  layerOptions,
   multiplyAddsOf,
   outputShapeOf,
   parametersOf,
@@ -40,6 +41,7 @@ function convolution(settings: WindowSettings): Layer {
   return {
     kind: 'conv2d',
     name,
+    options: layerOptions(settings),
     window: { size: kernel, stride },
     outputShape: (input) => outputShapeOf(geometryOf(settings, input)),
     parameters: (input) =>

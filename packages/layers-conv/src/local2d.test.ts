@@ -86,3 +86,13 @@ it('says what an output position sees', () => {
     stride: [2, 2],
   });
 });
+
+it('says with which options it was made, the defaults filled in', () => {
+  expect(local2d({ name: 'local3', filters: 6, kernel: [3, 2], bias: false }).options).toEqual({
+    filters: 6,
+    kernel: [3, 2],
+    stride: [1, 1],
+    padding: { top: 0, left: 0, bottom: 0, right: 0 },
+    bias: false,
+  });
+});

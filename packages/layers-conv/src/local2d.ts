@@ -13,6 +13,7 @@ import {
   columnSettings,
   type Geometry,
   geometryOf,
+  layerOptions,
   multiplyAddsOf,
   outputShapeOf,
   parametersOf,
@@ -43,9 +44,11 @@ export function local2d(options: Local2dOptions): Layer {
 
 function locallyConnected(settings: WindowSettings): Layer {
   const { name, filters, kernel, stride } = settings;
+  const { groups, ...options } = layerOptions(settings);
   return {
     kind: 'local2d',
     name,
+    options,
     window: { size: kernel, stride },
     outputShape: (input) => outputShapeOf(geometryOf(settings, input)),
     parameters(input) {

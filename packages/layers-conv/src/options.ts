@@ -86,6 +86,11 @@ export function windowSettings(kind: string, options: WindowOptions & { readonly
   };
 }
 
+/** The settings that say what a layer computes: see `options` of `Layer`. */
+export function layerOptions({ name, initial, ...options }: WindowSettings) {
+  return options;
+}
+
 /** A layer's sizes for one input shape. */
 export interface Geometry extends WindowSettings {
   readonly batch: number;

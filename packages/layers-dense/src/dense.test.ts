@@ -199,3 +199,9 @@ describe('the description of a dense layer', () => {
     expect(() => dense({ name: 'fc9', units: 2 }).outputShape([4, 0])).toThrow(/fc9/);
   });
 });
+
+it('says with which options it was made, the defaults filled in', () => {
+  const layer = dense({ name: 'fc6', units: 8, initial: { bias: 1 } });
+  expect(layer.options).toEqual({ units: 8, bias: true });
+  expect(layer.column({ index: 1, count: 2 }).options).toEqual({ units: 4, bias: true });
+});

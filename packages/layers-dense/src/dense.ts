@@ -80,6 +80,7 @@ function fullyConnected(settings: Settings): Layer {
   return {
     kind: 'dense',
     name,
+    options: { units, bias: settings.bias },
     outputShape: (input) => [sizesOf(name, input).batch, units],
     parameters(input) {
       const weight: ParameterDescription = {

@@ -273,3 +273,9 @@ describe('localResponseNorm', () => {
     expect(() => layer.column({ index: 0, count: 3 })).toThrow(ConfigError);
   });
 });
+
+it('says with which options it was made, the defaults filled in', () => {
+  const options = { size: 5, alpha: 1e-4, beta: 0.75, k: 2, alphaPerElement: false, across: 'maps', groups: 2 };
+  expect(localResponseNorm({ name: 'norm1', groups: 2 }).options).toEqual(options);
+  expect(localResponseNorm({ groups: 2 }).column({ index: 0, count: 2 }).options).toEqual({ ...options, groups: 1 });
+});

@@ -29,12 +29,14 @@ export function localResponseNorm(options: LocalResponseNormOptions = {}): Layer
 }
 
 function layerOf(options: NormOptions): Layer {
-  const { name, size, across, groups } = options;
+  const { name, ...given } = options;
+  const { size, across, groups } = given;
   const formula = formulaOf(options);
   const norm = { label: name, formula, size, groups };
   return {
     kind: 'localResponseNorm',
     name,
+    options: given,
     outputShape(input) {
       const [, channels] = imageShape(name, input);
       if (across === 'maps' && channels % groups !== 0) {

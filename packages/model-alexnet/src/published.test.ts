@@ -17,7 +17,7 @@ import { elementCount, threefry2x32 } from '@alex/tensor/kernels';
 import { compileNetwork } from '@alex/tensor/network';
 import { testGpu } from '@alex/tensor/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { alexnet, fromPublished, type PublishedForm, publishedForms } from './index.js';
+import { alexnet, forPublished, fromPublished, type PublishedForm, publishedForms } from './index.js';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -222,6 +222,20 @@ describe.each(['torchvision', 'caffe', 'caffenet'] as const)('published weights 
     } finally {
       network.dispose();
     }
+  });
+
+  it('come back from what is written for the published network', () => {
+    const tensors = published(form, description);
+    const own = fromPublished('file', tensors, form, description, 64);
+    const again = forPublished(own, form, description, 64);
+    for (const [name, { data }] of Object.entries(tensors)) {
+      expect(again[name]!.data.length, name).toBe(data.length);
+      const error = Math.max(...data.map((value, i) => Math.abs(again[name]!.data[i]! - value)));
+      expect(error, name).toBeLessThan(name === `${form.layers['conv1']}.weight` ? 1e-7 : 1e-30);
+    }
+    const { 'conv3.bias': bias, ...others } = own;
+    expect(bias).toBeDefined();
+    expect(() => forPublished(others, form, description)).toThrow(/conv3.bias: must be there .*\[4\], got nothing/);
   });
 
   it('report what does not fit, under the name in the file', () => {

@@ -87,8 +87,39 @@ export function fromPublished(
   for (const name of unknown)
     throw new CheckpointError(`${file}: contains ${name}, which ${form.variant} does not have`);
   const first = learned[0]!.path;
-  parameters[first] = forOwnImages(parameters[first]!, form, scale);
+  parameters[first] = forChannels(parameters[first]!, form, (channel) => scale / (form.deviations[channel] ?? 1));
   return parameters;
+}
+
+/**
+ * Converts our network's weights to those of a published one: the opposite of {@link fromPublished}.
+ *
+ * @param weights by dotted name
+ * @param scale what our network's images are divided by. Default: 1, pixel values
+ * @throws CheckpointError that names a missing or misshapen weight
+ */
+export function forPublished(
+  weights: Readonly<Record<string, HostTensor>>,
+  form: PublishedForm,
+  description: NetworkDescription,
+  scale = 1,
+): Record<string, HostTensor> {
+  const learned = description.layers.flatMap(({ layer, parameters }) =>
+    parameters.map((parameter) => ({ ...parameter, published: `${form.layers[layer.name]}.${parameter.name}` })),
+  );
+  const tensors: Record<string, HostTensor> = {};
+  for (const { path, shape, published } of learned) {
+    const tensor = weights[path];
+    if (!tensor || !sameShape(tensor.shape, shape)) {
+      throw new CheckpointError(
+        `${path}: must be there with the shape ${formatShape(shape)}, got ${tensor ? formatShape(tensor.shape) : 'nothing'}`,
+      );
+    }
+    tensors[published] = tensor;
+  }
+  const first = learned[0]!.published;
+  tensors[first] = forChannels(tensors[first]!, form, (channel) => (form.deviations[channel] ?? 1) / scale);
+  return tensors;
 }
 
 /** Until 2014, Caffe wrote shapes of four sizes: `[1, 1, 4096, 9216]`. */
@@ -102,8 +133,12 @@ function sameShape(given: readonly number[], own: readonly number[]): boolean {
   );
 }
 
-/** Filters for red, green and blue pixel values, minus their mean and divided by `scale`. */
-function forOwnImages({ shape, data }: HostTensor, { channels, deviations }: PublishedForm, scale: number): HostTensor {
+/** Filters in the other order of channels, if the published network has another, and multiplied by a factor for each. */
+function forChannels(
+  { shape, data }: HostTensor,
+  { channels }: PublishedForm,
+  factorOf: (channel: number) => number,
+): HostTensor {
   const [filters = 0, count = 0, height = 0, width = 0] = shape;
   const taps = height * width;
   const converted = new Float32Array(data.length);
@@ -111,8 +146,7 @@ function forOwnImages({ shape, data }: HostTensor, { channels, deviations }: Pub
     for (let channel = 0; channel < count; channel++) {
       const from = (filter * count + (channels === 'bgr' ? count - 1 - channel : channel)) * taps;
       const to = (filter * count + channel) * taps;
-      for (let tap = 0; tap < taps; tap++)
-        converted[to + tap] = data[from + tap]! * (scale / (deviations[channel] ?? 1));
+      for (let tap = 0; tap < taps; tap++) converted[to + tap] = data[from + tap]! * factorOf(channel);
     }
   }
   return { shape, data: converted };

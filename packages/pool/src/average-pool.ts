@@ -38,6 +38,7 @@ export function averagePool(options: AveragePoolOptions): Layer {
   return {
     kind: 'averagePool',
     name,
+    options: { size, stride, padding, rounding: pooling.rounding, countPadding },
     window: { size, stride },
     outputShape: (input) => pooledShape(pooling, input),
     parameters: () => [],

@@ -40,6 +40,7 @@ export function maxPool(options: MaxPoolOptions): Layer {
   return {
     kind: 'maxPool',
     name,
+    options: { size, stride, padding: pooling.padding, rounding: pooling.rounding, ties },
     window: { size, stride },
     outputShape: (input) => pooledShape(pooling, input),
     parameters: () => [],

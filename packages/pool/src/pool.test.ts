@@ -491,3 +491,14 @@ it.each([maxPool, averagePool])('says what an output position sees: %o', (pool) 
   expect(pool({ size: [3, 2], stride: 2 }).window).toEqual({ size: [3, 2], stride: [2, 2] });
   expect(pool({ size: 3 }).window).toEqual({ size: [3, 3], stride: [3, 3] });
 });
+
+it('says with which options it was made, the defaults filled in', () => {
+  const windows = { size: [3, 3], stride: [2, 2], padding: { top: 1, left: 1, bottom: 1, right: 1 } };
+  const given = { name: 'pool1', size: 3, stride: 2, padding: 1 };
+  expect(maxPool(given).options).toEqual({ ...windows, rounding: 'floor', ties: 'first' });
+  expect(averagePool({ ...given, rounding: 'ceil' }).options).toEqual({
+    ...windows,
+    rounding: 'ceil',
+    countPadding: false,
+  });
+});

@@ -5,7 +5,7 @@ import protobuf from 'protobufjs/minimal.js';
 import { describeFileError, readAll } from './file.js';
 
 /** Numbers of the fields in use, from `caffe.proto`. */
-const FIELDS = {
+export const caffeFields = {
   /**
    * `NetParameter`: until 2014, `layers` contained `V1LayerParameter`s; since then, `layer` contains `LayerParameter`s.
    */
@@ -44,7 +44,7 @@ export interface Caffemodel {
 }
 
 /** The names of the blobs of Caffe's layers, in order. */
-const BLOB_NAMES = ['weight', 'bias'];
+export const blobNames = ['weight', 'bias'];
 
 /** Longer fields are read directly to their destination, not through the window. */
 const WINDOW = 2 ** 16;
@@ -64,10 +64,10 @@ export async function readCaffemodel(path: string): Promise<Caffemodel> {
     let network = '';
     for await (const field of message.fields()) {
       if (field.bytes === undefined) continue;
-      const { name, layers, layer } = FIELDS.network;
+      const { name, layers, layer } = caffeFields.network;
       if (field.number === name) network = (await field.bytes.read()).toString('utf8');
-      if (field.number === layers) all.push(await readLayer(field.bytes, FIELDS.oldLayer, tensors));
-      if (field.number === layer) all.push(await readLayer(field.bytes, FIELDS.layer, tensors));
+      if (field.number === layers) all.push(await readLayer(field.bytes, caffeFields.oldLayer, tensors));
+      if (field.number === layer) all.push(await readLayer(field.bytes, caffeFields.layer, tensors));
     }
     if (Object.keys(tensors).length === 0) message.fail('it contains no layers with weights');
     return { name: network, layers: all, tensors };
@@ -85,7 +85,7 @@ export async function readCaffeMean(path: string): Promise<HostTensor> {
 
 async function readLayer(
   message: Message,
-  numbers: typeof FIELDS.layer | typeof FIELDS.oldLayer,
+  numbers: typeof caffeFields.layer | typeof caffeFields.oldLayer,
   tensors: Record<string, HostTensor>,
 ): Promise<CaffeLayer> {
   let name = '';
@@ -103,7 +103,7 @@ async function readLayer(
     }
   }
   for (const [index, blob] of blobs.entries()) {
-    const tensor = `${name}.${BLOB_NAMES[index] ?? `blob${index}`}`;
+    const tensor = `${name}.${blobNames[index] ?? `blob${index}`}`;
     if (Object.hasOwn(tensors, tensor)) message.fail(`it contains ${tensor} twice`);
     tensors[tensor] = await readBlob(blob, tensor);
   }
@@ -111,7 +111,7 @@ async function readLayer(
 }
 
 async function readBlob(message: Message, name: string): Promise<HostTensor> {
-  const { num, channels, height, width, data, diff, shape, doubleData, doubleDiff } = FIELDS.blob;
+  const { num, channels, height, width, data, diff, shape, doubleData, doubleDiff } = caffeFields.blob;
   const oldSizes: Record<number, number> = {};
   let sizes: number[] | undefined;
   const runs: { bytes: Message; width: 4 | 8 }[] = [];
@@ -147,7 +147,7 @@ async function readBlob(message: Message, name: string): Promise<HostTensor> {
 async function readShape(message: Message): Promise<number[]> {
   const dimensions: number[] = [];
   for await (const field of message.fields()) {
-    if (field.number !== FIELDS.shape.dim) continue;
+    if (field.number !== caffeFields.shape.dim) continue;
     if (field.bytes === undefined) dimensions.push(field.value);
     else {
       const reader = protobuf.Reader.create(await field.bytes.read());

@@ -120,6 +120,8 @@ export function modelNotes({ model, data, images }: RunConfig): Record<string, s
     classes: JSON.stringify(data.classes),
     // A mean image has the size of its own images.
     ...(images.meanImage === undefined && { mean: JSON.stringify(images.mean) }),
+    scale: String(images.scale),
+    imageSize: JSON.stringify([data.height, data.width]),
   };
 }
 
@@ -128,6 +130,8 @@ const modelNotesSchema = v.object({
   inputSize: v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number)),
   classes: v.optional(v.pipe(v.string(), v.parseJson(), v.array(v.string()))),
   mean: v.optional(v.pipe(v.string(), v.parseJson(), v.array(finite))),
+  scale: v.optional(v.pipe(v.string(), v.transform(Number), positive)),
+  imageSize: v.optional(v.pipe(v.string(), v.parseJson(), v.tuple([whole(1), whole(1)]))),
 });
 
 /**
@@ -139,6 +143,10 @@ export interface NotedModel extends ModelConfig {
   readonly classes?: readonly string[] | undefined;
   /** The subtracted mean, one pixel value per channel. */
   readonly mean?: readonly number[] | undefined;
+  /** What the differences from the mean were divided by. */
+  readonly scale?: number | undefined;
+  /** Height and width of its images before they were cropped, in pixels. */
+  readonly imageSize?: readonly [height: number, width: number] | undefined;
 }
 
 /** Reads what {@link modelNotes} wrote among a file's metadata. */

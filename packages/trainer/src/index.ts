@@ -2,6 +2,7 @@ export { ActivationFile, type ImageNote } from './activation-file.js';
 export { activationsOf, featureShape, lastHiddenLayer, type Viewer } from './activations.js';
 export { base64FromFloats, floatsFromBase64 } from './base64.js';
 export { type CaffeLayer, type Caffemodel, readCaffeMean, readCaffemodel } from './caffemodel.js';
+export { writeCaffeMean, writeCaffemodel } from './caffemodel-writer.js';
 export { type ByHand, type ChangedRun, changeRun } from './change-run.js';
 export type { Checkpoint, Validation } from './checkpoint.js';
 export type { CheckpointFolder } from './checkpoint-folder.js';
@@ -12,6 +13,7 @@ export {
   type DataConfig,
   type ImagesConfig,
   type ModelConfig,
+  modelNotes,
   type NotedModel,
   notedModel,
   type RunConfig,

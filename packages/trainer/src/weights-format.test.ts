@@ -78,11 +78,6 @@ it.each<[string, string | Uint8Array, RegExp]>([
   ['a file of Keras', zipOf('metadata.json'), /is a Keras file/],
   ['another zip', zipOf('photographs/cat.jpg'), /is a zip archive; unpack it/],
   ['HDF5', Buffer.from('\x89HDF\r\n\x1a\n\x00\x00', 'latin1'), /is an HDF5 file/],
-  [
-    'ONNX',
-    Buffer.from('\x08\x07\x12\x07pytorch\x1a\x051.9.0', 'latin1'),
-    /is an ONNX model, which cannot be read yet; .*save them as safetensors: python -c .*onnx\.load.* '.*weights \d+'$/,
-  ],
   ['the index of a split file', '{"metadata": {}, "weight_map": {"a": "b"}}', /is the index of weights that are split/],
   ['JSON', '{"error": "not found"}', /is JSON/],
   ["Caffe's mean image", Buffer.from('\x08\x01\x10\x03\x18\x80\x02', 'latin1'), /is a Caffe mean image, .*--mean/],
@@ -94,6 +89,12 @@ it.each<[string, string | Uint8Array, RegExp]>([
   const reading = weightsFormat(await fileOf(content));
   await expect(reading).rejects.toThrow(CheckpointError);
   await expect(reading).rejects.toThrow(message);
+});
+
+it('knows an ONNX model by its first bytes', async () => {
+  for (const begin of ['\x08\x07\x12\x07pytorch\x1a\x051.9.0', '\x08\x03:\x04', '\x08\x08B\x02\x10\x11']) {
+    expect(await weightsFormat(await fileOf(Buffer.from(begin, 'latin1')))).toBe('onnx');
+  }
 });
 
 it('says that a folder is a folder, and that a file is missing', async () => {

@@ -4,7 +4,7 @@ import { describeFileError, errorCode } from './file.js';
 import { RunDirectory } from './run-directory.js';
 
 /** The supported formats of weights. */
-export type WeightsFormat = 'safetensors' | 'caffemodel';
+export type WeightsFormat = 'safetensors' | 'caffemodel' | 'onnx';
 
 /** A command that runs a Python program on the file; FILE becomes its path. */
 function python(...statements: readonly string[]): string {
@@ -74,15 +74,6 @@ const strangers: readonly Stranger[] = [
     is: 'is a NumPy array (.npy)',
     remedy: 'save all arrays in one file with safetensors.numpy.save_file',
   },
-  // ModelProto: the version of the format, then the producer's name or another of its fields.
-  {
-    digits: /^08(0[1-9a-f]|1.|20)(12|1a|22|28|2a|32|3a|42)/,
-    is: 'is an ONNX model, which cannot be read yet',
-    remedy: `if its weights have the names of torchvision, as torch.onnx.export keeps them, save them as safetensors: ${python(
-      'import sys, onnx; from onnx.numpy_helper import to_array; from safetensors.numpy import save_file',
-      "save_file({t.name: to_array(t) for t in onnx.load(sys.argv[1]).graph.initializer}, 'weights.safetensors')",
-    )}`,
-  },
   // BlobProto: one image of three channels.
   { digits: /^08011003/, is: 'is a Caffe mean image, not weights', remedy: 'give it as --mean' },
   { text: /^[\s\S]{4}TFL3/, is: 'is a TensorFlow Lite model', remedy: 'save its weights as safetensors' },
@@ -106,6 +97,9 @@ const strangers: readonly Stranger[] = [
   },
 ];
 
+/** ModelProto: the version of the format, then the producer's name or another of its fields. */
+const onnxBegins = /^08(0[1-9a-f]|1.|20)(12|1a|22|28|2a|32|3a|42)/;
+
 /** Enough for the names of a zip's first entries. */
 const HEAD = 4096;
 /** Fields of a `NetParameter` with which a caffemodel may begin: `name`, `layers`, `input`, `state`, `layer`. */
@@ -120,6 +114,7 @@ export async function weightsFormat(path: string): Promise<WeightsFormat> {
   const head = await headOf(path);
   const [digits, text] = [head.toString('hex'), head.toString('latin1')];
   if (text.charAt(8) === '{') return 'safetensors';
+  if (onnxBegins.test(digits)) return 'onnx';
   const stranger = strangers.find((one) => one.digits?.test(digits) || one.text?.test(text));
   if (stranger) {
     const quoted = `'${path.replaceAll("'", `'\\''`)}'`;
@@ -127,7 +122,9 @@ export async function weightsFormat(path: string): Promise<WeightsFormat> {
     throw new CheckpointError(`${path}: ${stranger.is}; ${stranger.remedy.replace('FILE', () => quoted)}`);
   }
   if (caffeBegins.test(digits)) return 'caffemodel';
-  throw new CheckpointError(`${path}: is not a supported weights format; give a safetensors file, or a caffemodel`);
+  throw new CheckpointError(
+    `${path}: is not a supported weights format; give a safetensors file, an ONNX model or a caffemodel`,
+  );
 }
 
 async function headOf(path: string): Promise<Buffer> {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { classifyCommand } from '../commands/classify.js';
-import { adapterOption, jsonOption, meanOption, weightsOption } from '../options.js';
+import { adapterOption, jsonOption, labelsOption, meanOption, weightsOption } from '../options.js';
 import { checkpointOption } from '../trained-run.js';
 import { addExamples, newCommand, type Run } from './command.js';
 
@@ -11,7 +11,7 @@ export function classifyArguments(run: Run): Command {
     .addOption(checkpointOption())
     .addOption(weightsOption())
     .addOption(meanOption())
-    .option('--labels <file>', 'class names for --weights, one per line (default: class numbers)')
+    .addOption(labelsOption())
     .addOption(adapterOption())
     .addOption(jsonOption())
     .action((images: string[], options) => run(options, (output) => classifyCommand(images, options, output)));

@@ -19,10 +19,10 @@ import { type ClusterOptions, withTeam } from '../cluster/with-team.js';
 import { openData, openDataOfRun, sayRemarks } from '../data.js';
 import { exitCode } from '../failure.js';
 import { parseMix } from '../mix-option.js';
+import { readNetwork } from '../network-in-file.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { sayNowAndThen } from '../progress-lines.js';
-import { publishedImageSize, publishedNetwork, readPublishedWeights } from '../published.js';
 import { openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
 import { openTrainedRun } from '../trained-run.js';
 
@@ -146,10 +146,10 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
   if (weights !== undefined) {
     if (run !== undefined) throw new ConfigError('--run and --weights: give only one of them');
     if (data === undefined) throw new ConfigError('--data is missing: published weights come without images');
-    const dataset = await openData(data, { usualSize: publishedImageSize }, checking);
-    const published = await readPublishedWeights(weights);
-    for (const remark of published.remarks) output.line(`${weights}: ${remark}`);
-    return [{ network: await publishedNetwork(published, dataset, mean), dataset }];
+    const found = await readNetwork(weights, mean);
+    for (const remark of found.remarks) output.line(`${weights}: ${remark}`);
+    const dataset = await openData(data, { usualSize: found.imageSize[0] }, checking);
+    return [{ network: await found.network(dataset), dataset }];
   }
   if (run === undefined) throw new ConfigError('--run is missing: give directories of runs, or a file of --weights');
   if (mean !== undefined) throw new ConfigError('--mean only works with --weights: a run has its own');

@@ -8,7 +8,7 @@ import { decodeFiles, sayProblems } from '../image-files.js';
 import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
 import { sayNowAndThen } from '../progress-lines.js';
-import { describeModel, openTrained, type TrainedNetwork } from '../session.js';
+import { descriptionOf, openTrained, type TrainedNetwork } from '../session.js';
 
 /** What `features` takes. */
 export interface FeaturesOptions extends AdapterOptions, NetworkChoice {
@@ -47,8 +47,8 @@ export async function featuresCommand(
 ): Promise<number> {
   const network = await givenNetwork(options, output);
   const source = await sourceOf(files, network, options, output);
-  const { model, data, recipe } = network.config;
-  const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
+  const { recipe } = network.config;
+  const description = descriptionOf(network);
   const { to, layer = lastHiddenLayer(description) } = options;
   const shape = featureShape(description, layer);
   const file = await ActivationFile.open(to, shape, { most: source.count, labelled: source.labelled });

@@ -7,7 +7,7 @@ import { firstFilters } from '../first-filters.js';
 import { givenNetwork, type NetworkChoice } from '../given-network.js';
 import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
-import { describeModel } from '../session.js';
+import { descriptionOf } from '../session.js';
 import { writeResult } from '../write-result.js';
 
 /** What `filters` takes. */
@@ -27,8 +27,7 @@ export async function filtersCommand(options: FiltersCommandOptions, output: Out
   const { to, perRow, scale, gap, contrast } = options;
   const draw = await drawerFor(to);
   const network = await givenNetwork(options, output);
-  const { model, data } = network.config;
-  const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
+  const description = descriptionOf(network);
   const { weights } = await network.learnt();
   const weight = firstFilters(description, weights);
   if (!weight) {

@@ -10,7 +10,7 @@ import { Interruption } from '../interrupt.js';
 import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
 import { sayNowAndThen } from '../progress-lines.js';
-import { describeModel, openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
+import { descriptionOf, openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
 import {
   checkIndex,
   drawable,
@@ -117,8 +117,7 @@ export async function similarCommand(
 /** Finds all user errors before any adapter is opened. */
 async function prepared(options: SimilarCommandOptions, output: Output) {
   const given = await givenNetwork(options, output);
-  const { model, data } = given.config;
-  const description = describeModel({ ...model, classes: data.classes.length, channels: data.channels });
+  const description = descriptionOf(given);
   const { run, weights, layer = lastHiddenLayer(description), index } = options;
   const shape = featureShape(description, layer);
   if (weights !== undefined && options.data === undefined) {

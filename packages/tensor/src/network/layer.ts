@@ -121,6 +121,12 @@ export interface Layer {
   readonly kind: string;
   /** The name of the layer in errors, labels and parameters. */
   readonly name: string;
+  /**
+   * What the layer was made with, except its name and the initial values of its parameters, with all defaults filled in: plain data,
+   * for programs that write the network in another format. With `kind`, it says everything about what the layer computes. Omitted by
+   * layers that take no such options.
+   */
+  readonly options?: Readonly<Record<string, unknown>>;
   /** Throws a `ShapeError` with the layer's name, the actual shape and what would fit. */
   outputShape(input: Shape): Shape;
   parameters(input: Shape): readonly ParameterDescription[];
