@@ -24,15 +24,16 @@ export async function socketAddress(path: string): Promise<string> {
  * @returns the server, or the answer of the process that already listens there; undefined if it does not answer
  */
 export async function listenAlone(address: string, answer: string): Promise<Server | { readonly other: string }> {
-  try {
-    return await listen(address, answer);
-  } catch (error) {
-    if (errorCode(error) !== 'EADDRINUSE') throw error;
+  while (true) {
+    try {
+      return await listen(address, answer);
+    } catch (error) {
+      if (errorCode(error) !== 'EADDRINUSE') throw error;
+    }
     const other = await ask(address);
     if (other !== undefined) return { other };
     // That process has just ended, or left a socket file behind.
     if (isAbsolute(address)) await rm(address, { force: true });
-    return listen(address, answer);
   }
 }
 
@@ -52,14 +53,21 @@ function listen(address: string, answer: string): Promise<Server> {
   });
 }
 
-/** The answer of the listening process, possibly empty; `undefined` if there is no such process any more. */
+/** Errors of a connection to a process that has ended, or ends. */
+const ended = ['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE'];
+
+/** The answer of the listening process, empty if it gives none in time; `undefined` if the process has ended, or ends now. */
 function ask(address: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(address);
     socket.setTimeout(patience, () => socket.destroy(new Error('no answer')));
-    socket.once('connect', () => text(socket).then(resolve, () => resolve('')));
-    socket.once('error', (error) =>
-      resolve(errorCode(error) === 'ECONNREFUSED' || errorCode(error) === 'ENOENT' ? undefined : ''),
+    socket.once('error', (error) => resolve(ended.includes(errorCode(error) ?? '') ? undefined : ''));
+    // A process that ends closes its connections without an answer.
+    socket.once('connect', () =>
+      text(socket).then(
+        (answer) => resolve(answer === '' ? undefined : answer),
+        () => undefined,
+      ),
     );
   });
 }
