@@ -107,6 +107,8 @@ describe('options that are not allowed', () => {
     ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' was given nothing; give it a value/],
     ['data of no name', ['train', '--run', 'never-made', '--data', ' '], /'--data <dir>' was given nothing/],
     ['several runs, one by one', ['evaluate', '--run', 'a', '--run', 'b'], /Give several runs as one, .*: --run a,b/],
+    ['one run twice', ['evaluate', '--run', 'a,./a'], /\.\/a: is given twice; name each run once/],
+    ['an image of no name', ['classify', '', '--run', 'a'], /argument 'image' was given nothing; give it a value/],
     ['nothing between two commas', ['evaluate', '--run', 'a,,b'], /--run a,,b: there is nothing between two commas/],
     [
       'a list of an unknown adapter',
@@ -123,6 +125,22 @@ describe('options that are not allowed', () => {
       ['train', '--run', 'never-made', '--data', 'emoji', '--trace', '.'],
       /--trace \.: is a folder; give the name of a file/,
     ],
+    [
+      'predictions that are a folder',
+      ['evaluate', '--run', 'never-made', '--predictions', '.'],
+      /--predictions \.: is a folder/,
+    ],
+    ['features that are a device', ['features', '--run', 'never-made', '--to', '/dev/null'], /--to \/dev\/null: /],
+    ['features as a table', ['features', '--run', 'never-made', '--to', 'x.csv'], /--to x\.csv: must end in \.npy/],
+    [
+      'similar images as PNG',
+      ['similar', 'a.png', '--run', 'never-made', '--to', 'x.png'],
+      /x\.png: must end in \.svg/,
+    ],
+    ['a comparison as PNG', ['compare', 'never-made', '--to', 'x.png'], /x\.png: must end in \.html or \.htm/],
+    ['a comparison in no folder', ['compare', 'never-made', '--to', 'no/x.html'], /there is no folder .*no; make it/],
+    ['crops as JPEG', ['augment', 'cat.jpg', '--to', 'crops.jpg'], /crops\.jpg: must end in \.png/],
+    ['a file called as a folder', ['filters', '--run', 'never-made', '--to', 'x/'], /--to x\/: is a folder/],
     ['crops in no folder', ['augment', 'cat.jpg', '--to', 'no/crops.png'], /--to no\/crops\.png: there is no folder/],
     [
       'an unknown kernel',
@@ -134,6 +152,18 @@ describe('options that are not allowed', () => {
     expectRefusal(await runCommand(args, { directory }), 2, says);
     await expectNothing(join(directory, 'never-made'));
   });
+});
+
+it('an image that would be written over, and a device', async () => {
+  const image = join(images, 'red', '0.png');
+  const before = await readFile(image);
+  const refused = await runCommand(['augment', image, '--to', image]);
+  expectRefusal(refused, 2, /--to .*0\.png: is a file that is read; choose another place/);
+  const index = ['--run', trained, '--build', '--index', image];
+  expectRefusal(await runCommand(['similar', ...index]), 2, /--index .*0\.png: is no index .*; remove it, or choose/);
+  expect(await readFile(image)).toEqual(before);
+  const device = await runCommand(['evaluate', '--run', trained, '--predictions', '/dev/null']);
+  expectRefusal(device, 2, /--predictions \/dev\/null: is a device or a pipe; give the name of a file/);
 });
 
 describe('data that cannot be used', () => {

@@ -7,10 +7,11 @@ type Fingerprint = NonNullable<DataConfig['fingerprint']>;
 
 /** What a run's bits depend on: how many images there are, their names and labels in their order, and what they hold. */
 export async function fingerprintOf({ train, validation }: Dataset): Promise<Fingerprint> {
-  return { train: await ofSplit(train), validation: await ofSplit(validation) };
+  return { train: await splitFingerprint(train), validation: await splitFingerprint(validation) };
 }
 
-async function ofSplit(split: Split): Promise<Fingerprint['train']> {
+/** The same of one of its splits. */
+export async function splitFingerprint(split: Split): Promise<Fingerprint['train']> {
   const hash = createHash('sha256');
   for (let i = 0; i < split.length; i++) hash.update(`${split.labels[i]} ${split.imageName(i)}\n`);
   const content = await split.contentHash?.();

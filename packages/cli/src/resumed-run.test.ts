@@ -255,7 +255,11 @@ describe('train --resume', () => {
       ['--from', 'elsewhere'],
       /--from .*elsewhere cannot be changed .*started without it;/,
     ],
-    ['a scaled rate', ['--scale-rate'], /--scale-rate 0\.00125 cannot be changed .*started with 0\.0025;/],
+    [
+      'a scaled rate',
+      ['--scale-rate'],
+      /--scale-rate makes the learning rate 0\.00125, but the run was started with 0\.0025;/,
+    ],
     [
       'another recipe',
       ['--recipe', 'paper'],

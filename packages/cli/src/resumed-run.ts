@@ -99,7 +99,12 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
   ];
   if (scaleRate && learningRate === undefined) {
     const { learningRate: usual } = await recipeOf(options, model.variant);
-    pairs.push(['--scale-rate', await scaled(usual, options, { model, recipe }), recipe.learningRate]);
+    const withBatch = await scaled(usual, options, { model, recipe });
+    if (withBatch !== recipe.learningRate) {
+      throw new ConfigError(
+        `--scale-rate makes the learning rate ${withBatch}, but the run was started with ${recipe.learningRate}; leave it out, or give the rate as --learning-rate`,
+      );
+    }
   }
   for (const [option, given, own] of pairs) {
     if (given === undefined || given === own) continue;

@@ -1,3 +1,5 @@
+import { resolve } from 'node:path';
+import { ConfigError } from '@alex/tensor';
 import { type LearntWeights, RunDirectory, type WhichWeights } from '@alex/trainer';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Output } from './output.js';
@@ -14,6 +16,12 @@ export const checkpointOption = () =>
       throw new InvalidArgumentError('It must be best, last, or the number of a step.');
     })
     .conflicts('weights');
+
+/** @throws ConfigError where a run is named more than once, also by another path */
+export function refuseTwice(paths: readonly string[]): void {
+  const twice = paths.find((path, index) => paths.findIndex((other) => resolve(other) === resolve(path)) < index);
+  if (twice !== undefined) throw new ConfigError(`${twice}: is given twice; name each run once`);
+}
 
 /** A run, finished or not, for use with the requested weights. */
 export async function openTrainedRun(

@@ -22,7 +22,7 @@ export function listenToGiven(command: Command): () => string[] {
     });
 }
 
-/** Refuses options that were given nothing, as `--run "$RUN"` does where there is no such variable. */
+/** Refuses options and arguments that were given nothing, as `--run "$RUN"` does where there is no such variable. */
 export function refuseEmpty(command: Command): void {
   for (const option of command.options) {
     const isGiven = command.getOptionValueSource(option.attributeName()) === 'cli';
@@ -31,4 +31,9 @@ export function refuseEmpty(command: Command): void {
       command.error(`error: option '${option.flags}' was given nothing; give it a value, or leave it out`);
     }
   }
+  const { args, registeredArguments: known } = command;
+  const empty = args.findIndex((word) => word.trim() === '');
+  if (empty === -1) return;
+  const { [empty]: argument = known.at(-1) } = known;
+  command.error(`error: argument '${argument?.name()}' was given nothing; give it a value, or leave it out`);
 }

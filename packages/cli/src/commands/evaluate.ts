@@ -13,6 +13,7 @@ import {
   type WhichWeights,
 } from '@alex/trainer';
 import { openData, openDataOfRun, sayRemarks } from '../data.js';
+import { splitFingerprint } from '../data-fingerprint.js';
 import { exitCode } from '../failure.js';
 import { parseMix } from '../mix-option.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
@@ -20,7 +21,8 @@ import { type Output, percent } from '../output.js';
 import { sayNowAndThen } from '../progress-lines.js';
 import { publishedImageSize, publishedNetwork, readPublishedWeights } from '../published.js';
 import { openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
-import { openTrainedRun } from '../trained-run.js';
+import { openTrainedRun, refuseTwice } from '../trained-run.js';
+import { checkPlace } from '../write-result.js';
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions extends AdapterOptions, TuningOptions {
@@ -47,6 +49,7 @@ interface Member {
 
 /** Measures a trained network, or several together, on validation images; gives the exit code. */
 export async function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
+  await checkPlace('--predictions', options.predictions);
   const members = await membersOf(options, output);
   sayRemarks(
     members.map(({ dataset }) => dataset),
@@ -55,9 +58,6 @@ export async function evaluateCommand(options: EvaluateOptions, output: Output):
   const mixing = parseMix(options.mix, members.length);
   const [first] = members as [Member, ...Member[]];
   const submission = options.predictions === undefined ? undefined : new Submission(first.dataset.numbers);
-  // Empty at first, so that a path that cannot be written is found before hours of work.
-  if (options.predictions !== undefined) await submission?.write(options.predictions);
-
   const tally = new Tally();
   const add = (scores: Scores) => {
     tally.add(scores);
@@ -145,7 +145,27 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
     }
     members.push({ network, dataset: await openDataOfRun(network.config, data, checking) });
   }
+  await checkSameImages(members);
   return members;
+}
+
+/** Of several runs, each may have data of its own. */
+async function checkSameImages([first, ...others]: readonly Member[]): Promise<void> {
+  const sourceOf = ({ network }: Member) => network.config.data.source;
+  const known = new Map([[sourceOf(first!), first!]]);
+  for (const other of others) {
+    const source = sourceOf(other);
+    if (known.has(source)) continue;
+    known.set(source, other);
+    const [own, wanted] = [
+      await splitFingerprint(other.dataset.validation),
+      await splitFingerprint(first!.dataset.validation),
+    ];
+    if (JSON.stringify(own) === JSON.stringify(wanted)) continue;
+    throw new ConfigError(
+      `${other.network.path}: its validation images, of ${source}, are not those of ${first!.network.path}, of ${sourceOf(first!)}; give the images for all of them as --data`,
+    );
+  }
 }
 
 /** Several directories separated by commas, or one that has a comma in its name. */
@@ -154,6 +174,7 @@ async function runPaths(text: string): Promise<string[]> {
   const paths = text.split(',').map((path) => path.trim());
   if (paths.includes(''))
     throw new ConfigError(`--run ${text}: there is nothing between two commas, or after the last`);
+  refuseTwice(paths);
   return paths;
 }
 

@@ -8,7 +8,7 @@ import { givenNetwork, type NetworkChoice } from '../given-network.js';
 import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
 import { describeModel } from '../session.js';
-import { writeResult } from '../write-result.js';
+import { checkPlace, writeResult } from '../write-result.js';
 
 /** What `filters` takes. */
 export interface FiltersCommandOptions extends CommonOptions, NetworkChoice, Omit<FiltersOptions, 'columns'> {
@@ -25,6 +25,7 @@ interface Moment {
 /** Draws a network's first filters, and says how colourful its columns are and were; gives the exit code. */
 export async function filtersCommand(options: FiltersCommandOptions, output: Output): Promise<number> {
   const { to, perRow, scale, gap, contrast } = options;
+  await checkPlace('--to', to, { endings: ['.png', '.svg'] });
   const draw = await drawerFor(to);
   const network = await givenNetwork(options, output);
   const { model, data } = network.config;
@@ -57,15 +58,10 @@ function columnsOf({ shape }: HostTensor, columns: number): number {
 
 type Draw = (weight: HostTensor, options: FiltersOptions) => Promise<string | Uint8Array>;
 
-/** @throws ConfigError where the file's ending names no kind of image that is drawn */
 async function drawerFor(file: string): Promise<Draw> {
-  const ending = extname(file).toLowerCase();
-  if (ending !== '.png' && ending !== '.svg') {
-    throw new ConfigError(`--to ${file}: must end in .png or .svg, which says what is drawn`);
-  }
   // Only now: what draws takes longer to load than everything else together.
   const { filters, filtersSvg } = await import('@alex/report');
-  return ending === '.png' ? filters : async (weight, options) => filtersSvg(weight, options);
+  return extname(file).toLowerCase() === '.png' ? filters : async (weight, options) => filtersSvg(weight, options);
 }
 
 /** What was noted with each evaluation; nothing of runs that began before it was. */

@@ -20,7 +20,7 @@ import {
   type SimilarImage,
   similarImages,
 } from '../similar-images.js';
-import { writeResult } from '../write-result.js';
+import { checkPlace, writeResult } from '../write-result.js';
 
 /** What `similar` takes. */
 export interface SimilarCommandOptions extends AdapterOptions, NetworkChoice {
@@ -53,11 +53,10 @@ export async function similarCommand(
   if (files.length === 0 && !build) throw new ConfigError('give image files, or --build, which makes the index');
   if (files.length === 0 && to !== undefined)
     throw new ConfigError('--to draws images beside those found: give image files');
+  await checkPlace('--to', to, { endings: ['.svg'], inputs: files });
   const { network, dataset, place } = await prepared(options, output);
   const { usable, pixels, problems } = await decodeFiles(files, network);
-  // Empty at first: a place that cannot be written is found out before the work.
-  if (to !== undefined) await writeResult(to, '');
-  const builds = build && !(await isThere(place, output));
+  const builds = build && !(await isThere(place, options.index !== undefined, output));
   let index = builds ? undefined : await openIndex(place);
   let found: SimilarImage[][] = [];
   try {
@@ -162,12 +161,21 @@ async function openIndex({ path, identity, words }: IndexPlace): Promise<Feature
   }
 }
 
-/** Whether what is to be built is there already; says why not, where there is another. */
-async function isThere({ path, identity }: IndexPlace, output: Output): Promise<boolean> {
+/**
+ * Whether what is to be built is there already; says why not, where there is another.
+ *
+ * @param isNamed whether somebody chose its place: what lies there, and is no index, may be anything
+ * @throws ConfigError rather than write over that
+ */
+async function isThere({ path, identity }: IndexPlace, isNamed: boolean, output: Output): Promise<boolean> {
   let index: FeatureIndex;
   try {
     index = await FeatureIndex.open(path);
   } catch (error) {
+    if (error instanceof DataError && isNamed)
+      throw new ConfigError(
+        `--index ${error.message.replace(/build it again$/, 'remove it, or choose another place')}`,
+      );
     if (error instanceof DataError) output.line(error.message);
     else if (!(error instanceof ConfigError)) throw error;
     return false;
