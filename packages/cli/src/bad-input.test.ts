@@ -80,6 +80,7 @@ describe('options that are not allowed', () => {
     ['no steps', ['--steps', '0'], /--steps.*'0' is invalid/],
     ['steps and epochs', ['--epochs', '2'], /--epochs.*cannot be used with.*--steps/],
     ['a learning rate that is no number', ['--learning-rate', 'NaN'], /--learning-rate.*'NaN' is invalid.*above 0/],
+    ['a hexadecimal learning rate', ['--learning-rate', '0x10'], /--learning-rate.*'0x10' is invalid/],
     ['an endless learning rate', ['--learning-rate', 'Infinity'], /--learning-rate.*is invalid/],
     ['a chunk of no images', ['--chunk', '0'], /--chunk.*'0' is invalid.*at least 1/],
     ['a seed of more than 32 bits', ['--seed', '4294967296'], /--seed.*from 0 to 4294967295/],

@@ -102,7 +102,7 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
     config,
     dataset,
     kernels,
-    remarks: remarksOf(options, config, recipe),
+    remarks: remarksOf(options, config, recipe, stepsPerEpoch),
     isAtStart: async () => true,
     begin: () => RunDirectory.create(options.run, config),
     release: async () => undefined,
@@ -110,7 +110,12 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
 }
 
 /** What was given and changes nothing. */
-function remarksOf(options: TrainOptions, { recipe, images }: RunConfig, { batch }: RecipeFile): string[] {
+function remarksOf(
+  options: TrainOptions,
+  { recipe, images }: RunConfig,
+  { batch }: RecipeFile,
+  stepsPerEpoch: number,
+): string[] {
   const isRandom = images.crop === 'random' || images.mirror;
   return [
     ...(options.resume ? [`${options.run}: there is no run to resume yet; a new one begins.`] : []),
@@ -121,8 +126,28 @@ function remarksOf(options: TrainOptions, { recipe, images }: RunConfig, { batch
     ...(options.scaleRate && recipe.batch === batch
       ? [`--scale-rate changes nothing: the batch is the recipe's, ${batch}.`]
       : []),
+    ...beyondTheEnd(options, recipe, stepsPerEpoch),
     ...(options.chunk !== undefined && !isRandom
       ? ['--chunk changes nothing: crops and flips, which a chunk shares, are not random.']
+      : []),
+  ];
+}
+
+/** What was given of epochs that the run does not have. */
+function beyondTheEnd(
+  { warmUp, schedule }: TrainOptions,
+  { steps, schedule: own }: Recipe,
+  stepsPerEpoch: number,
+): string[] {
+  const epochs = steps / stepsPerEpoch;
+  const length = `the run ends after ${Number(epochs.toFixed(2))}`;
+  const late = schedule !== undefined && own.kind === 'step' ? own.epochs.filter((epoch) => epoch >= epochs) : [];
+  return [
+    ...(warmUp !== undefined && warmUp > epochs
+      ? [`--warm-up ${warmUp}: the learning rate is never reached, as ${length} epochs.`]
+      : []),
+    ...(late.length > 0
+      ? [`--schedule ${schedule}: at epoch ${late.join(', ')} nothing changes, as ${length} epochs.`]
       : []),
   ];
 }

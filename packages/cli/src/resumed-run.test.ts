@@ -212,12 +212,26 @@ describe('train --resume', () => {
     expect(missing.code).toBe(2);
     expect(missing.stderr).toMatch(/new: there is no run to resume here; to begin one, give --data/);
     const sizes = ['--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'off', '--steps', '1'];
-    const unused = ['--data-changed', '--chunk', '2', '--no-mirror', '--no-random-crop'];
+    const unused = [
+      '--data-changed',
+      '--chunk',
+      '2',
+      '--no-mirror',
+      '--no-random-crop',
+      '--warm-up',
+      '9',
+      '--schedule',
+      'step:0.1,7',
+    ];
     const begins = await runCommand(['train', '--data', images, '--run', run, '--resume', ...sizes, ...unused]);
     expect(begins.code, begins.stderr).toBe(0);
     expect(begins.stdout).toContain(`${run}: there is no run to resume yet; a new one begins.`);
     expect(begins.stdout).toContain('--data-changed changes nothing: a new run begins with the data as they are.');
     expect(begins.stdout).toContain('--chunk changes nothing: crops and flips, which a chunk shares, are not random.');
+    expect(begins.stdout).toMatch(
+      /--warm-up 9: the learning rate is never reached, as the run ends after 0\.\d+ epochs\./,
+    );
+    expect(begins.stdout).toMatch(/--schedule step:0\.1,7: at epoch 7 nothing changes, as the run ends after 0\./);
   });
 
   it('is refused before anything is computed where another process trains the run', async () => {
@@ -286,9 +300,19 @@ it.each([
   expect(parseSchedule(text)).toEqual(schedule);
 });
 
-it.each(['step', 'step:', 'step:a', 'plateau:3', 'constant:1', 'exponential', 'exponential:0', ''])(
-  '--schedule %j is refused',
-  (text) => {
-    expect(() => parseSchedule(text)).toThrow(/give constant, plateau/);
-  },
-);
+it.each([
+  'step',
+  'step:',
+  'step:a',
+  'plateau:3',
+  'constant:1',
+  'exponential',
+  'exponential:0',
+  'exponential:0x10',
+  'exponential:1e999',
+  'step:1,,2',
+  'step:,5',
+  '',
+])('--schedule %j is refused', (text) => {
+  expect(() => parseSchedule(text)).toThrow(/give constant, plateau/);
+});
