@@ -108,7 +108,7 @@ describe('options that are not allowed', () => {
     ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' was given nothing; give it a value/],
     ['data of no name', ['train', '--run', 'never-made', '--data', ' '], /'--data <dir>' was given nothing/],
     ['several runs, one by one', ['evaluate', '--run', 'a', '--run', 'b'], /Give several runs as one, .*: --run a,b/],
-    ['one run twice', ['evaluate', '--run', 'a,./a'], /\.\/a: is given twice; name each run once/],
+    ['one run twice', ['compare', 'a', './a'], /\.\/a: is given twice; name each run once/],
     ['an image of no name', ['classify', '', '--run', 'a'], /argument 'image' was given nothing; give it a value/],
     ['nothing between two commas', ['evaluate', '--run', 'a,,b'], /--run a,,b: there is nothing between two commas/],
     [

@@ -28,15 +28,23 @@ export async function splitFingerprint(split: Split): Promise<Fingerprint['train
  */
 export function dataChange(own: Fingerprint | undefined, now: Fingerprint): string | undefined {
   if (!own) return undefined;
-  const changes = (['train', 'validation'] as const).flatMap((which) => {
-    const [before, after] = [own[which], now[which]];
-    const kind = which === 'train' ? 'training' : 'validation';
-    if (before.images !== after.images) return [`${after.images} instead of ${before.images} ${kind} images`];
-    if (before.hash !== after.hash) return [`${kind} images of other names or labels`];
-    const known = before.content !== undefined && after.content !== undefined;
-    return known && before.content !== after.content ? [`${kind} images of the same names with other content`] : [];
-  });
+  const changes = [
+    splitChange('training', own.train, now.train),
+    splitChange('validation', own.validation, now.validation),
+  ].filter((change) => change !== undefined);
   return changes.length === 0 ? undefined : changes.join(', ');
+}
+
+/** The same of one split. */
+export function splitChange(
+  kind: 'training' | 'validation',
+  before: Fingerprint['train'],
+  after: Fingerprint['train'],
+): string | undefined {
+  if (before.images !== after.images) return `${after.images} instead of ${before.images} ${kind} images`;
+  if (before.hash !== after.hash) return `${kind} images of other names or labels`;
+  const known = before.content !== undefined && after.content !== undefined;
+  return known && before.content !== after.content ? `${kind} images of the same names with other content` : undefined;
 }
 
 /** @throws ConfigError if the data of a run have changed, unless that is allowed */

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { ConfigError } from '@alex/tensor';
 import { type LearntWeights, RunDirectory, type WhichWeights } from '@alex/trainer';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Output } from './output.js';
@@ -17,10 +16,9 @@ export const checkpointOption = () =>
     })
     .conflicts('weights');
 
-/** @throws ConfigError where a run is named more than once, also by another path */
-export function refuseTwice(paths: readonly string[]): void {
-  const twice = paths.find((path, index) => paths.findIndex((other) => resolve(other) === resolve(path)) < index);
-  if (twice !== undefined) throw new ConfigError(`${twice}: is given twice; name each run once`);
+/** The first run that is named more than once, also by another path. */
+export function givenTwice(paths: readonly string[]): string | undefined {
+  return paths.find((path, index) => paths.findIndex((other) => resolve(other) === resolve(path)) < index);
 }
 
 /** A run, finished or not, for use with the requested weights. */

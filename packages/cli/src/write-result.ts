@@ -29,7 +29,7 @@ export async function checkPlace(
   const there = await stat(path).catch(() => undefined);
   if (there?.isDirectory() || /[/\\]$/.test(path)) refuse('is a folder; give the name of a file');
   if (endings.length > 0 && !endings.includes(extname(path).toLowerCase())) {
-    refuse(`must end in ${endings.join(' or ')}, which is what is written`);
+    refuse(`must end in ${endings.filter(Boolean).join(' or ')}, which is what is written`);
   }
   const folder = dirname(resolve(path));
   const kind = await stat(folder).catch(() => undefined);

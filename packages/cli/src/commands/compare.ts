@@ -1,10 +1,11 @@
 import type { ComparisonAxis, ReportTable } from '@alex/report';
+import { ConfigError } from '@alex/tensor';
 import { RunDirectory } from '@alex/trainer';
 import { differencesBetween } from '../compare/differences.js';
 import { exitCode } from '../failure.js';
 import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
-import { refuseTwice } from '../trained-run.js';
+import { givenTwice } from '../trained-run.js';
 import { version } from '../version.js';
 import { checkPlace, writeResult } from '../write-result.js';
 
@@ -22,7 +23,8 @@ export async function compareCommand(
   output: Output,
 ): Promise<number> {
   await checkPlace('--to', options.to, { endings: ['.html', '.htm'] });
-  refuseTwice(paths);
+  const twice = givenTwice(paths);
+  if (twice !== undefined) throw new ConfigError(`${twice}: is given twice; name each run once`);
   const runs = [];
   for (const path of paths) runs.push(await RunDirectory.open(path));
   // Only now: what draws takes longer to load than everything else together.

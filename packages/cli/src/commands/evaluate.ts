@@ -13,7 +13,7 @@ import {
   type WhichWeights,
 } from '@alex/trainer';
 import { openData, openDataOfRun, sayRemarks } from '../data.js';
-import { splitFingerprint } from '../data-fingerprint.js';
+import { splitChange, splitFingerprint } from '../data-fingerprint.js';
 import { exitCode } from '../failure.js';
 import { parseMix } from '../mix-option.js';
 import type { AdapterOptions, TuningOptions } from '../options.js';
@@ -21,7 +21,7 @@ import { type Output, percent } from '../output.js';
 import { sayNowAndThen } from '../progress-lines.js';
 import { publishedImageSize, publishedNetwork, readPublishedWeights } from '../published.js';
 import { openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
-import { openTrainedRun, refuseTwice } from '../trained-run.js';
+import { givenTwice, openTrainedRun } from '../trained-run.js';
 import { checkPlace } from '../write-result.js';
 
 /** Options of `evaluate`. */
@@ -134,7 +134,10 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
   if (run === undefined) throw new ConfigError('--run is missing: give directories of runs, or a file of --weights');
   if (mean !== undefined) throw new ConfigError('--mean only works with --weights: a run has its own');
   const members: Member[] = [];
-  for (const path of await runPaths(run)) {
+  const paths = await runPaths(run);
+  const twice = givenTwice(paths);
+  if (twice !== undefined) output.line(`${twice} is given more than once, and counts as often.`);
+  for (const path of paths) {
     const network = await openTrainedRun(path, checkpoint, output);
     const { classes } = network.config.data;
     const known = members[0]?.network.config.data.classes ?? classes;
@@ -146,7 +149,15 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
     members.push({ network, dataset: await openDataOfRun(network.config, data, checking) });
   }
   await checkSameImages(members);
+  if (data === undefined) for (const member of members) await sayChange(member, output);
   return members;
+}
+
+/** Says that a run is evaluated on other images than it was validated on: the errors of both cannot be compared. */
+async function sayChange({ network, dataset }: Member, output: Output): Promise<void> {
+  const own = network.config.data.fingerprint?.validation;
+  const change = own && splitChange('validation', own, await splitFingerprint(dataset.validation));
+  if (change !== undefined) output.line(`${network.path}: the data have changed since it was trained: ${change}.`);
 }
 
 /** Of several runs, each may have data of its own. */
@@ -157,11 +168,8 @@ async function checkSameImages([first, ...others]: readonly Member[]): Promise<v
     const source = sourceOf(other);
     if (known.has(source)) continue;
     known.set(source, other);
-    const [own, wanted] = [
-      await splitFingerprint(other.dataset.validation),
-      await splitFingerprint(first!.dataset.validation),
-    ];
-    if (JSON.stringify(own) === JSON.stringify(wanted)) continue;
+    const [own, wanted] = [other, first!].map(({ dataset }) => splitFingerprint(dataset.validation));
+    if (splitChange('validation', (await wanted)!, (await own)!) === undefined) continue;
     throw new ConfigError(
       `${other.network.path}: its validation images, of ${source}, are not those of ${first!.network.path}, of ${sourceOf(first!)}; give the images for all of them as --data`,
     );
@@ -174,7 +182,6 @@ async function runPaths(text: string): Promise<string[]> {
   const paths = text.split(',').map((path) => path.trim());
   if (paths.includes(''))
     throw new ConfigError(`--run ${text}: there is nothing between two commas, or after the last`);
-  refuseTwice(paths);
   return paths;
 }
 

@@ -44,7 +44,7 @@ export async function featuresCommand(
   options: FeaturesOptions,
   output: Output,
 ): Promise<number> {
-  await checkPlace('--to', options.to, { endings: ['.npy'], inputs: files });
+  await checkPlace('--to', options.to, { endings: ['.npy', ''], inputs: files });
   const network = await givenNetwork(options, output);
   const source = await sourceOf(files, network, options, output);
   const { model, data, recipe } = network.config;
