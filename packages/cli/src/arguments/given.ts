@@ -37,3 +37,15 @@ export function refuseEmpty(command: Command): void {
   const { [empty]: argument = known.at(-1) } = known;
   command.error(`error: argument '${argument?.name()}' was given nothing; give it a value, or leave it out`);
 }
+
+/** The environment variables that the command reads. */
+const variables: readonly string[] = ['ALEX_ADAPTER', 'ALEX_CACHE'];
+
+/** Variables that were meant for the command, by their names, and are not read: `ALEX_ADAPTERS`. */
+export function misspeltVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.keys(environment).flatMap((name) => {
+    const meant = variables.find((own) => name.startsWith(own.slice(0, 'ALEX_ADAP'.length)));
+    if (meant === undefined || variables.includes(name)) return [];
+    return [`The environment variable ${name} is not used; did you mean ${meant}?`];
+  });
+}
