@@ -2,7 +2,15 @@ import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { batchesPerEpoch, type Dataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
-import { type ChangedRun, changeRun, type Recipe, type RecipeFile, type RunConfig, RunDirectory } from '@alex/trainer';
+import {
+  type ChangedRun,
+  changeRun,
+  type Recipe,
+  type RecipeFile,
+  type RunConfig,
+  RunDirectory,
+  tuningsOfRun,
+} from '@alex/trainer';
 import { changeInWords, rate } from './change-in-words.js';
 import { openDataOfRun } from './data.js';
 import { checkSameData, dataChange, fingerprintOf } from './data-fingerprint.js';
@@ -12,7 +20,7 @@ import { defaultsOf, findRecipe } from './recipes.js';
 import { checkRecipe, keptOfRecipe } from './resumed-recipe.js';
 import { scheduleOf } from './schedule-option.js';
 import type { PlannedTraining, TrainOptions } from './train-options.js';
-import { type Tuning, tuningsOfRun } from './tuning.js';
+import type { Tuning } from './tuning.js';
 
 /**
  * Plans to continue a run. Its length, learning rate, schedule and number of kept checkpoints can be changed by

@@ -175,5 +175,5 @@ export function complaint(issue: v.BaseIssue<unknown>): string {
   const place = v.getDotPath(issue) ?? 'the configuration';
   if (issue.received === 'undefined') return `${place} is missing`;
   if (issue.expected === 'never') return `${place} is unknown`;
-  return `${place}: expected ${issue.expected ?? 'another value'}, got ${issue.received}`;
+  return `${place}: expected ${issue.expected ?? 'a finite number'}, got ${issue.received}`;
 }

@@ -35,7 +35,7 @@ export type { TrainingRanks } from './ranks.js';
 export type { Recipe, RecipeChange } from './recipe.js';
 export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
 export { createRunAugmenter } from './run-augmenter.js';
-export { RunDirectory } from './run-directory.js';
+export { RunDirectory, tuningsOfRun } from './run-directory.js';
 export { type LockOptions, lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
 export { SharedRun, type TrainedRun } from './shared-run.js';

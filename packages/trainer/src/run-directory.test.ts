@@ -4,7 +4,7 @@ import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/
 import { beforeEach, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import type { RunConfig } from './config.js';
-import { RunDirectory } from './run-directory.js';
+import { RunDirectory, tuningsOfRun } from './run-directory.js';
 
 const parent = temporaryFolder();
 let path: string;
@@ -135,6 +135,7 @@ describe('RunDirectory', () => {
     const nested = join(path, 'a', 'b');
     const run = await RunDirectory.create(nested, config);
     await run.checkpoints.save(checkpoint(1));
+    await writeFile(tuningsOfRun(nested), '{}');
     await run.remove();
     expect(await readdir(parent)).not.toContain(path.slice(parent.length + 1));
 

@@ -29,6 +29,7 @@ const PROVENANCE = 'provenance.jsonl';
 const CHECKPOINTS = 'checkpoints';
 /** The last address of a run's dashboard. */
 const DASHBOARD = 'dashboard.json';
+const TUNINGS = 'tunings.json';
 /** The information about a diverged training run. */
 const DIVERGENCE = 'divergence.json';
 
@@ -291,11 +292,16 @@ export class RunDirectory {
     const others = (await list(this.path).catch(() => [])).filter(
       (name) => name.startsWith(eventFilePrefix) || isPassing(name),
     );
-    for (const name of [CONFIG, METRICS, PROVENANCE, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, ...others]) {
+    for (const name of [CONFIG, METRICS, PROVENANCE, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, TUNINGS, ...others]) {
       await rm(join(this.path, name), { recursive: true, force: true }).catch(() => undefined);
     }
     for (const directory of this.#made) await rmdir(directory).catch(() => undefined);
   }
+}
+
+/** The file with the kernels of a run's network: a resumed run needs the same ones for the same bits. */
+export function tuningsOfRun(path: string): string {
+  return join(path, TUNINGS);
 }
 
 /** Whether a file exists only while a process creates the run or trains it, or was left behind by a process that was killed. */

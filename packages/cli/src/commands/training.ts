@@ -13,6 +13,7 @@ import {
   type TrainingEvent,
   type TrainingResult,
   train,
+  tuningsOfRun,
 } from '@alex/trainer';
 import type { Dashboard } from '../dashboard/dashboard.js';
 import type { DashboardAddress } from '../dashboard/dashboard-address.js';
@@ -23,7 +24,7 @@ import { TrainingProgress } from '../progress.js';
 import { RunProvenance } from '../run-provenance.js';
 import { openSession, type Session } from '../session.js';
 import { traceStep } from '../trace.js';
-import { type Tuning, tuningsOfRun } from '../tuning.js';
+import type { Tuning } from '../tuning.js';
 
 /** A training run that has ended, by itself or by Ctrl-C. */
 export interface Trained {
