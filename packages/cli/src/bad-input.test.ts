@@ -106,6 +106,11 @@ describe('options that are not allowed', () => {
     ['a demo without classes', ['demo', '--run', 'never-made', '--classes', '0'], /--classes.*at least 2/],
     ['a demo of more classes than there are', ['demo', '--run', 'never-made', '--classes', '5000'], /classes is 5000/],
     ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' was given nothing; give it a value/],
+    [
+      'an option in the place of a run',
+      ['train', '--data', 'emoji', '--run', '--resume'],
+      /'--run <dir>' was given the option --resume for a value/,
+    ],
     ['data of no name', ['train', '--run', 'never-made', '--data', ' '], /'--data <dir>' was given nothing/],
     ['several runs, one by one', ['evaluate', '--run', 'a', '--run', 'b'], /Give several runs as one, .*: --run a,b/],
     ['one run twice', ['compare', 'a', './a'], /\.\/a: is given twice; name each run once/],

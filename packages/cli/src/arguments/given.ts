@@ -22,12 +22,20 @@ export function listenToGiven(command: Command): () => string[] {
     });
 }
 
-/** Refuses options and arguments that were given nothing, as `--run "$RUN"` does where there is no such variable. */
+/**
+ * Refuses options and arguments that were given nothing, as `--run "$RUN"` does where there is no such variable, and options
+ * that were given the next option for a value, as `--run --resume` does.
+ */
 export function refuseEmpty(command: Command): void {
   for (const option of command.options) {
-    const isGiven = command.getOptionValueSource(option.attributeName()) === 'cli';
     const value: unknown = command.getOptionValue(option.attributeName());
-    if (isGiven && typeof value === 'string' && value.trim() === '') {
+    if (command.getOptionValueSource(option.attributeName()) !== 'cli' || typeof value !== 'string') continue;
+    if (command.options.some(({ long, short }) => value === long || value === short)) {
+      command.error(
+        `error: option '${option.flags}' was given the option ${value} for a value; give it one of its own`,
+      );
+    }
+    if (value.trim() === '') {
       command.error(`error: option '${option.flags}' was given nothing; give it a value, or leave it out`);
     }
   }
