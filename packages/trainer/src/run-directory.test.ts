@@ -4,7 +4,8 @@ import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/
 import { beforeEach, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import type { RunConfig } from './config.js';
-import { RunDirectory, tuningsOfRun } from './run-directory.js';
+import { RunDirectory } from './run-directory.js';
+import { tuningsOfRun } from './run-files.js';
 
 const parent = temporaryFolder();
 let path: string;

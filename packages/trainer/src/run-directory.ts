@@ -13,6 +13,7 @@ import { isLockFile } from './lock-file.js';
 import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
 import { type Origin, ProvenanceFile, readProvenance, type Stretch } from './provenance.js';
 import type { Recipe } from './recipe.js';
+import { CHECKPOINTS, DASHBOARD, DIVERGENCE, METRICS, PROVENANCE, TUNINGS } from './run-files.js';
 import { RunHold } from './run-hold.js';
 import type { LockOptions } from './run-lock.js';
 import {
@@ -23,15 +24,6 @@ import {
   type WhichWeights,
   writeWeights,
 } from './weights-file.js';
-
-const METRICS = 'metrics.jsonl';
-const PROVENANCE = 'provenance.jsonl';
-const CHECKPOINTS = 'checkpoints';
-/** The last address of a run's dashboard. */
-const DASHBOARD = 'dashboard.json';
-const TUNINGS = 'tunings.json';
-/** The information about a diverged training run. */
-const DIVERGENCE = 'divergence.json';
 
 /**
  * A run on disk: `config.json` (everything needed to build the network and prepare its images again), `metrics.jsonl`,
@@ -297,11 +289,6 @@ export class RunDirectory {
     }
     for (const directory of this.#made) await rmdir(directory).catch(() => undefined);
   }
-}
-
-/** The file with the kernels of a run's network: a resumed run needs the same ones for the same bits. */
-export function tuningsOfRun(path: string): string {
-  return join(path, TUNINGS);
 }
 
 /** Whether a file exists only while a process creates the run or trains it, or was left behind by a process that was killed. */
