@@ -373,7 +373,7 @@ describe('reports errors:', () => {
 
   test('a file instead of a folder', async () => {
     const folder = await folderOf({ 'file.png': red });
-    await refused(join(folder, 'file.png'), 'cannot read the folder');
+    await refused(join(folder, 'file.png'), 'is not a folder: unpack it if it is an archive');
   });
 
   test.skipIf(process.getuid?.() === 0)(
