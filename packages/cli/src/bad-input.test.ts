@@ -287,6 +287,16 @@ describe('places where a run cannot be', () => {
     expect(await readFile(file, 'utf8')).toBe('mine');
   });
 
+  it.runIf(process.platform === 'linux')('a current folder that was removed', async () => {
+    const gone = join(directory, 'gone');
+    const shell = (command: string) => `mkdir '${gone}' && cd '${gone}' && rmdir '${gone}' && ${command}`;
+    expectRefusal(
+      await startCommand(['devices'], { shell }).ended,
+      1,
+      /started in is not there any more; change to another/,
+    );
+  });
+
   it.runIf(process.platform === 'linux')('a path without write permission', async () => {
     const refused = await runCommand(tinyTraining('/proc/alex-run'));
     expectRefusal(refused, 2, /\/proc\/alex-run: the run directory could not be created: .*(check|choose|change)/);
