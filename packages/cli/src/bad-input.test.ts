@@ -80,6 +80,7 @@ describe('options that are not allowed', () => {
     ['no steps', ['--steps', '0'], /--steps.*'0' is invalid/],
     ['steps and epochs', ['--epochs', '2'], /--epochs.*cannot be used with.*--steps/],
     ['a learning rate that is not a number', ['--learning-rate', 'NaN'], /--learning-rate.*'NaN' is invalid.*above 0/],
+    ['a hexadecimal learning rate', ['--learning-rate', '0x10'], /--learning-rate.*'0x10' is invalid/],
     ['an infinite learning rate', ['--learning-rate', 'Infinity'], /--learning-rate.*is invalid/],
     ['a chunk of no images', ['--chunk', '0'], /--chunk.*'0' is invalid.*at least 1/],
     ['a seed of more than 32 bits', ['--seed', '4294967296'], /--seed.*from 0 to 4294967295/],
@@ -105,12 +106,19 @@ describe('options that are not allowed', () => {
     ['a demo without classes', ['demo', '--run', 'never-made', '--classes', '0'], /--classes.*at least 2/],
     ['a demo of more classes than there are', ['demo', '--run', 'never-made', '--classes', '5000'], /classes is 5000/],
     ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' is empty; give it a value/],
+    [
+      'an option in the place of a run',
+      ['train', '--data', 'emoji', '--run', '--resume'],
+      /'--run <dir>' has the option --resume as its value/,
+    ],
     ['data of no name', ['train', '--run', 'never-made', '--data', ' '], /'--data <dir>' is empty/],
     [
       'several runs, one by one',
       ['evaluate', '--run', 'a', '--run', 'b'],
       /Give several runs as one option, .*: --run a,b/,
     ],
+    ['one run twice', ['compare', 'a', './a'], /\.\/a: is given twice; give each run once/],
+    ['an image of no name', ['classify', '', '--run', 'a'], /argument 'image' is empty; give it a value/],
     [
       'nothing between two commas',
       ['evaluate', '--run', 'a,,b'],
@@ -131,6 +139,22 @@ describe('options that are not allowed', () => {
       ['train', '--run', 'never-made', '--data', 'emoji', '--trace', '.'],
       /--trace \.: is a folder; give the name of a file/,
     ],
+    [
+      'predictions that are a folder',
+      ['evaluate', '--run', 'never-made', '--predictions', '.'],
+      /--predictions \.: is a folder/,
+    ],
+    ['features that are a device', ['features', '--run', 'never-made', '--to', '/dev/null'], /--to \/dev\/null: /],
+    ['features as a table', ['features', '--run', 'never-made', '--to', 'x.csv'], /--to x\.csv: must end in \.npy/],
+    [
+      'similar images as PNG',
+      ['similar', 'a.png', '--run', 'never-made', '--to', 'x.png'],
+      /x\.png: must end in \.svg/,
+    ],
+    ['a comparison as PNG', ['compare', 'never-made', '--to', 'x.png'], /x\.png: must end in \.html or \.htm/],
+    ['a comparison in no folder', ['compare', 'never-made', '--to', 'no/x.html'], /there is no folder .*no; make it/],
+    ['crops as JPEG', ['augment', 'cat.jpg', '--to', 'crops.jpg'], /crops\.jpg: must end in \.png/],
+    ['a file called as a folder', ['filters', '--run', 'never-made', '--to', 'x/'], /--to x\/: is a folder/],
     ['crops in no folder', ['augment', 'cat.jpg', '--to', 'no/crops.png'], /--to no\/crops\.png: there is no folder/],
     [
       'an unknown kernel',
@@ -142,6 +166,18 @@ describe('options that are not allowed', () => {
     expectRefusal(await runCommand(args, { directory }), 2, says);
     await expectNothing(join(directory, 'never-made'));
   });
+});
+
+it('an image that would be written over, and a device', async () => {
+  const image = join(images, 'red', '0.png');
+  const before = await readFile(image);
+  const refused = await runCommand(['augment', image, '--to', image]);
+  expectRefusal(refused, 2, /--to .*0\.png: is a file that is read; choose another place/);
+  const index = ['--run', trained, '--build', '--index', image];
+  expectRefusal(await runCommand(['similar', ...index]), 2, /--index .*0\.png: is no index .*; remove it, or choose/);
+  expect(await readFile(image)).toEqual(before);
+  const device = await runCommand(['evaluate', '--run', trained, '--predictions', '/dev/null']);
+  expectRefusal(device, 2, /--predictions \/dev\/null: is a device or a pipe; give the name of a file/);
 });
 
 describe('data that cannot be used', () => {
@@ -257,6 +293,16 @@ describe('paths that cannot be a run', () => {
       expectRefusal(await runCommand(tinyTraining(run)), 2, /file.*a part of the path is a file/);
     }
     expect(await readFile(file, 'utf8')).toBe('mine');
+  });
+
+  it.runIf(process.platform === 'linux')('a current folder that was removed', async () => {
+    const gone = join(directory, 'gone');
+    const shell = (command: string) => `mkdir '${gone}' && cd '${gone}' && rmdir '${gone}' && ${command}`;
+    expectRefusal(
+      await startCommand(['devices'], { shell }).ended,
+      1,
+      /started in is not there any more; change to another/,
+    );
   });
 
   it.runIf(process.platform === 'linux')('a path without write permission', async () => {

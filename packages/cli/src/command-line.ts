@@ -9,7 +9,7 @@ import { evaluateArguments } from './arguments/evaluate.js';
 import { exportArguments } from './arguments/export.js';
 import { featuresArguments } from './arguments/features.js';
 import { filtersArguments } from './arguments/filters.js';
-import { listenToGiven, refuseEmpty } from './arguments/given.js';
+import { listenToGiven, misspeltVariables, refuseEmpty } from './arguments/given.js';
 import { importArguments } from './arguments/import.js';
 import { kernelArguments } from './arguments/kernel.js';
 import { prepareArguments } from './arguments/prepare.js';
@@ -89,7 +89,7 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
   program.hook('preAction', (_, command) => {
     refuseEmpty(command);
     const { line } = createOutput(command.opts(), { stdout, stderr });
-    for (const sentence of unused.get(command)?.() ?? []) line(sentence);
+    for (const sentence of [...misspeltVariables(process.env), ...(unused.get(command)?.() ?? [])]) line(sentence);
   });
   addExamples(
     program,

@@ -158,6 +158,7 @@ it('trains, evaluates and classifies', async () => {
   const ensemble = ['evaluate', '--run', `${run},${run}`, '--mix', 'search:top1', '--predictions', file, '--json'];
   const together = await runCommand(ensemble);
   expect(together.code).toBe(0);
+  expect(together.stderr).toContain(`${run} is given more than once, and counts as often.`);
   const { loss, members } = JSON.parse(together.stdout);
   expect(loss).toBeCloseTo(result.validation.loss, 6);
   expect(members).toMatchObject([

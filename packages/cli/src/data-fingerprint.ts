@@ -10,10 +10,11 @@ type Fingerprint = NonNullable<DataConfig['fingerprint']>;
  * their contents.
  */
 export async function fingerprintOf({ train, validation }: Dataset): Promise<Fingerprint> {
-  return { train: await ofSplit(train), validation: await ofSplit(validation) };
+  return { train: await splitFingerprint(train), validation: await splitFingerprint(validation) };
 }
 
-async function ofSplit(split: Split): Promise<Fingerprint['train']> {
+/** The same of one of its splits. */
+export async function splitFingerprint(split: Split): Promise<Fingerprint['train']> {
   const hash = createHash('sha256');
   for (let i = 0; i < split.length; i++) hash.update(`${split.labels[i]} ${split.imageName(i)}\n`);
   const content = await split.contentHash?.();
@@ -30,15 +31,23 @@ async function ofSplit(split: Split): Promise<Fingerprint['train']> {
  */
 export function dataChange(own: Fingerprint | undefined, now: Fingerprint): string | undefined {
   if (!own) return undefined;
-  const changes = (['train', 'validation'] as const).flatMap((which) => {
-    const [before, after] = [own[which], now[which]];
-    const kind = which === 'train' ? 'training' : 'validation';
-    if (before.images !== after.images) return [`${after.images} instead of ${before.images} ${kind} images`];
-    if (before.hash !== after.hash) return [`${kind} images with other names or labels`];
-    const known = before.content !== undefined && after.content !== undefined;
-    return known && before.content !== after.content ? [`${kind} images with the same names and other contents`] : [];
-  });
+  const changes = [
+    splitChange('training', own.train, now.train),
+    splitChange('validation', own.validation, now.validation),
+  ].filter((change) => change !== undefined);
   return changes.length === 0 ? undefined : changes.join(', ');
+}
+
+/** The same of one split. */
+export function splitChange(
+  kind: 'training' | 'validation',
+  before: Fingerprint['train'],
+  after: Fingerprint['train'],
+): string | undefined {
+  if (before.images !== after.images) return `${after.images} instead of ${before.images} ${kind} images`;
+  if (before.hash !== after.hash) return `${kind} images of other names or labels`;
+  const known = before.content !== undefined && after.content !== undefined;
+  return known && before.content !== after.content ? `${kind} images of the same names with other content` : undefined;
 }
 
 /** @throws ConfigError if the data of a run have changed, unless that is allowed */

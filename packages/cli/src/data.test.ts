@@ -68,4 +68,22 @@ it('reports skipped files of a folder, once for several runs', async () => {
   const evaluated = await runCommand(['evaluate', '--run', `${run},${other}`, '--data', images]);
   expect(evaluated.code).toBe(0);
   expect(evaluated.stdout.match(remark)).toHaveLength(1);
+
+  // Of runs with data of their own, the images must be the same.
+  const own = join(directory, 'own');
+  await cp(images, own, { recursive: true });
+  const config = await readFile(join(other, 'config.json'), 'utf8');
+  await writeFile(join(other, 'config.json'), config.replace(JSON.stringify(images), JSON.stringify(own)));
+  const alike = await runCommand(['evaluate', '--run', `${run},${other}`]);
+  expect(alike.code, alike.stderr).toBe(0);
+  await writeImages(own, ['red', 'blue']);
+  const changed = await runCommand(['evaluate', '--run', other]);
+  expect(changed.stdout).toContain(
+    'the data have changed since it was trained: validation images of the same names with',
+  );
+  const mixed = await runCommand(['evaluate', '--run', `${run},${other}`]);
+  expect(mixed).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/other: its validation images, of .*own, are not those/),
+  });
 });

@@ -128,8 +128,8 @@ describe('features', () => {
     [['--data', 'nowhere'], 1, /nowhere/],
     [
       [files[0]!, '--to', 'no/such/x.npy'],
-      1,
-      /no\/such\/x\.npy: could not be written: there is no such file or directory/,
+      2,
+      /--to no\/such\/x\.npy: there is no folder .*no\/such; make it, or choose another place/,
     ],
     [['--split', 'test'], 2, /Allowed choices are train, val/],
   ])('%j is refused, and leaves nothing', async (args, code, message) => {

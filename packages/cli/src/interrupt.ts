@@ -5,11 +5,14 @@ import { exitCode } from './failure.js';
 const oneKeystroke = 300;
 
 /**
- * Signals that ask a training run to end: Ctrl-C, `kill`, a closed terminal or lost connection, and those that
+ * Signals that ask a training run to end: Ctrl-C, Ctrl-\, `kill`, a closed terminal or lost connection, and those that
  * schedulers send some time before they kill a job (Slurm's `--signal`, a limit on CPU time). Systems that lack one
  * never send it.
  */
-const requests = ['SIGINT', 'SIGBREAK', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const;
+const requests = ['SIGINT', 'SIGBREAK', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const;
+
+/** Those that are sent by keys. */
+const keys: readonly NodeJS.Signals[] = ['SIGINT', 'SIGBREAK', 'SIGQUIT'];
 
 /** The exit code of a process ended by a signal: 128 plus its number, as in shells. */
 function codeOf(signal: NodeJS.Signals): number {
@@ -49,13 +52,13 @@ export class Interruption {
       return;
     }
     // A scheduler's warning is followed by SIGTERM, and a lost connection by several signals: only users are impatient.
-    const insists = signal === 'SIGINT' || signal === 'SIGBREAK' || (signal === 'SIGTERM' && this.#byPerson);
+    const insists = keys.includes(signal) || (signal === 'SIGTERM' && this.#byPerson);
     if (insists && now - this.#first > oneKeystroke) process.exit(codeOf(signal));
   };
 
   /** Whether the first request came from a user at a terminal. */
   get #byPerson(): boolean {
-    return this.code === exitCode.interrupted || this.code === exitCode.terminated;
+    return [exitCode.interrupted, exitCode.terminated, codeOf('SIGQUIT')].includes(this.code);
   }
 }
 

@@ -60,6 +60,16 @@ export function callersFolder(invocation = presentInvocation()): string {
   return isMoved && stood ? stood : directory;
 }
 
+/** Goes to the user's current folder; returns false if it was removed. */
+export function goToCallersFolder(): boolean {
+  try {
+    process.chdir(callersFolder());
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function isWithin(path: string, folder: string): boolean {
   const between = relative(folder, path);
   return between !== '..' && !/^\.\.[/\\]/.test(between) && !isAbsolute(between);

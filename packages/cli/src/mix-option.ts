@@ -1,5 +1,6 @@
 import { ConfigError } from '@alex/tensor';
 import { type MixGoal, mixGoals } from '@alex/trainer';
+import { decimal } from './options.js';
 
 /** How to weight the predictions of several networks. */
 export type MixOption =
@@ -15,7 +16,7 @@ export function parseMix(text: string | undefined, runs: number): MixOption {
   if (text === 'equal') return { kind: 'equal' };
   const [, goal = 'top5'] = /^search(?::(\w+))?$/.exec(text) ?? [undefined, ''];
   if (mixGoals.includes(goal as MixGoal)) return { kind: 'search', goal: goal as MixGoal };
-  const weights = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  const weights = text.split(',').map(decimal);
   if (weights.length === runs && weights.every((weight) => weight >= 0 && weight < Infinity) && weights.some(Boolean)) {
     return { kind: 'fixed', weights };
   }

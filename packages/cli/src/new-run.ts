@@ -108,7 +108,7 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
     config,
     dataset,
     kernels,
-    remarks: remarksOf(options, config, recipe),
+    remarks: remarksOf(options, config, recipe, stepsPerEpoch),
     isAtStart: async () => true,
     begin: () => RunDirectory.create(options.run, config),
     release: async () => undefined,
@@ -116,7 +116,12 @@ export async function newRun(options: TrainOptions, output: Pick<Output, 'line'>
 }
 
 /** The given options that have no effect. */
-function remarksOf(options: TrainOptions, { recipe, images }: RunConfig, { batch }: RecipeFile): string[] {
+function remarksOf(
+  options: TrainOptions,
+  { recipe, images }: RunConfig,
+  { batch }: RecipeFile,
+  stepsPerEpoch: number,
+): string[] {
   const isRandom = images.crop === 'random' || images.mirror;
   return [
     ...(options.resume ? [`${options.run}: there is no run to resume yet; a new one is started.`] : []),
@@ -127,8 +132,28 @@ function remarksOf(options: TrainOptions, { recipe, images }: RunConfig, { batch
     ...(options.scaleRate && recipe.batch === batch
       ? [`--scale-rate has no effect: the batch is the recipe's, ${batch}.`]
       : []),
+    ...beyondTheEnd(options, recipe, stepsPerEpoch),
     ...(options.chunk !== undefined && !isRandom
       ? ['--chunk has no effect: crops and flips, which a chunk shares, are not random.']
+      : []),
+  ];
+}
+
+/** The given options for epochs that the run does not reach. */
+function beyondTheEnd(
+  { warmUp, schedule }: TrainOptions,
+  { steps, schedule: own }: Recipe,
+  stepsPerEpoch: number,
+): string[] {
+  const epochs = steps / stepsPerEpoch;
+  const length = `the run ends after ${Number(epochs.toFixed(2))}`;
+  const late = schedule !== undefined && own.kind === 'step' ? own.epochs.filter((epoch) => epoch >= epochs) : [];
+  return [
+    ...(warmUp !== undefined && warmUp > epochs
+      ? [`--warm-up ${warmUp}: the learning rate is never reached, because ${length} epochs.`]
+      : []),
+    ...(late.length > 0
+      ? [`--schedule ${schedule}: at epoch ${late.join(', ')} nothing changes, because ${length} epochs.`]
       : []),
   ];
 }

@@ -14,11 +14,16 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
   };
 }
 
-/** A parser for commander: a number above 0. */
+/** A parser for commander: a number above 0; `0x10` is more likely a slip than 16. */
 export function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  const value = decimal(text);
+  if (Number.isFinite(value) && value > 0) return value;
   throw new InvalidArgumentError('It must be a number above 0.');
+}
+
+/** The number that a text is in decimal notation, else NaN. */
+export function decimal(text: string): number {
+  return /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : Number.NaN;
 }
 
 /** A parser for commander: a percentage such as `0.1%`, as a number from 0 to 1. */

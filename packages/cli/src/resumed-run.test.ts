@@ -210,12 +210,26 @@ describe('train --resume', () => {
     expect(missing.code).toBe(2);
     expect(missing.stderr).toMatch(/new: there is no run to resume here; to start one, give --data/);
     const sizes = ['--model', 'small', '--crop', '24', '--batch', '4', '--tune', 'off', '--steps', '1'];
-    const unused = ['--data-changed', '--chunk', '2', '--no-mirror', '--no-random-crop'];
+    const unused = [
+      '--data-changed',
+      '--chunk',
+      '2',
+      '--no-mirror',
+      '--no-random-crop',
+      '--warm-up',
+      '9',
+      '--schedule',
+      'step:0.1,7',
+    ];
     const begins = await runCommand(['train', '--data', images, '--run', run, '--resume', ...sizes, ...unused]);
     expect(begins.code, begins.stderr).toBe(0);
     expect(begins.stdout).toContain(`${run}: there is no run to resume yet; a new one is started.`);
     expect(begins.stdout).toContain('--data-changed has no effect: a new run uses the data as they are.');
     expect(begins.stdout).toContain('--chunk has no effect: crops and flips, which a chunk shares, are not random.');
+    expect(begins.stdout).toMatch(
+      /--warm-up 9: the learning rate is never reached, because the run ends after 0\.\d+ epochs\./,
+    );
+    expect(begins.stdout).toMatch(/--schedule step:0\.1,7: at epoch 7 nothing changes, because the run ends after 0\./);
   });
 
   it('is refused before anything is computed if another process trains the run', async () => {
@@ -253,7 +267,11 @@ describe('train --resume', () => {
       ['--from', 'elsewhere'],
       /--from .*elsewhere cannot be changed .*started without it;/,
     ],
-    ['a scaled rate', ['--scale-rate'], /--scale-rate 0\.00125 cannot be changed .*started with 0\.0025;/],
+    [
+      'a scaled rate',
+      ['--scale-rate'],
+      /--scale-rate makes the learning rate 0\.00125, but the run was started with 0\.0025;/,
+    ],
     [
       'another recipe',
       ['--recipe', 'paper'],
@@ -280,9 +298,19 @@ it.each([
   expect(parseSchedule(text)).toEqual(schedule);
 });
 
-it.each(['step', 'step:', 'step:a', 'plateau:3', 'constant:1', 'exponential', 'exponential:0', ''])(
-  '--schedule %j is refused',
-  (text) => {
-    expect(() => parseSchedule(text)).toThrow(/give constant, plateau/);
-  },
-);
+it.each([
+  'step',
+  'step:',
+  'step:a',
+  'plateau:3',
+  'constant:1',
+  'exponential',
+  'exponential:0',
+  'exponential:0x10',
+  'exponential:1e999',
+  'step:1,,2',
+  'step:,5',
+  '',
+])('--schedule %j is refused', (text) => {
+  expect(() => parseSchedule(text)).toThrow(/give constant, plateau/);
+});

@@ -2,7 +2,15 @@ import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { batchesPerEpoch, type Dataset } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
-import { type ChangedRun, changeRun, type Recipe, type RecipeFile, type RunConfig, RunDirectory } from '@alex/trainer';
+import {
+  type ChangedRun,
+  changeRun,
+  type Recipe,
+  type RecipeFile,
+  type RunConfig,
+  RunDirectory,
+  tuningsOfRun,
+} from '@alex/trainer';
 import { changeInWords, rate } from './change-in-words.js';
 import { microBatchFor, otherRounding } from './cluster/micro-batch.js';
 import { openDataOfRun } from './data.js';
@@ -13,7 +21,7 @@ import { defaultsOf, findRecipe } from './recipes.js';
 import { checkRecipe, keptOfRecipe } from './resumed-recipe.js';
 import { scheduleOf } from './schedule-option.js';
 import type { PlannedTraining, TrainOptions } from './train-options.js';
-import { type Tuning, tuningsOfRun } from './tuning.js';
+import type { Tuning } from './tuning.js';
 
 /**
  * Plans to continue a run. Its length, learning rate, schedule and number of kept checkpoints can be changed by
@@ -110,7 +118,12 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
   ];
   if (scaleRate && learningRate === undefined) {
     const { learningRate: usual } = await recipeOf(options, model.variant);
-    pairs.push(['--scale-rate', await scaled(usual, options, { model, recipe }), recipe.learningRate]);
+    const withBatch = await scaled(usual, options, { model, recipe });
+    if (withBatch !== recipe.learningRate) {
+      throw new ConfigError(
+        `--scale-rate makes the learning rate ${withBatch}, but the run was started with ${recipe.learningRate}; leave it out, or give the rate as --learning-rate`,
+      );
+    }
   }
   for (const [option, given, own] of pairs) {
     if (given === undefined || given === own) continue;

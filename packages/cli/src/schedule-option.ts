@@ -1,10 +1,14 @@
 import { ConfigError } from '@alex/tensor';
 import { checkSchedule, type Recipe } from '@alex/trainer';
+import { decimal } from './options.js';
 
 type Schedule = Recipe['schedule'];
 
 /** Number of parts of an exponential schedule: enough to be nearly smooth. */
 const manyParts = 100;
+
+/** Numbers separated by commas: nothing between two commas is not 0. */
+const epochList = /^ *\d+(\.\d+)?( *, *\d+(\.\d+)?)* *$/;
 
 const forms =
   'constant, plateau, step:30,60,80 (divided by 10 at each of these epochs), exponential:250 (the ratio of the first rate to the last), or JSON';
@@ -16,17 +20,17 @@ const forms =
  */
 export function parseSchedule(text: string): Schedule {
   const [kind, value] = text.trim().split(/:(.*)/s);
-  const number = Number(value);
+  const number = decimal(value ?? '');
   if (text.trim().startsWith('{')) return checkSchedule(`--schedule ${text}`, fromJson(text));
   if (kind === 'constant' && value === undefined) return { kind: 'step', factor: 1, epochs: [] };
   if (kind === 'plateau' && value === undefined) {
     // The paper's rule (section 5).
     return { kind: 'plateau', factor: 0.1, patience: 5, threshold: 0.001, drops: 3 };
   }
-  if (kind === 'step' && value !== undefined && /^[\d., ]+$/.test(value)) {
+  if (kind === 'step' && value !== undefined && epochList.test(value)) {
     return checkSchedule(`--schedule ${text}`, { kind: 'step', factor: 0.1, epochs: value.split(',').map(Number) });
   }
-  if (kind === 'exponential' && value !== undefined && number > 0) {
+  if (kind === 'exponential' && value !== undefined && number > 0 && number < Number.POSITIVE_INFINITY) {
     return { kind: 'exponential', factor: number, steps: manyParts };
   }
   throw new ConfigError(`--schedule ${text}: give ${forms}`);

@@ -33,7 +33,7 @@ async function measuredStep(run: string): Promise<number> {
 
 // Windows has neither these signals nor process groups.
 describe.skipIf(process.platform === 'win32')('a training', () => {
-  it.each<NodeJS.Signals>(['SIGINT', 'SIGHUP'])(
+  it.each<NodeJS.Signals>(['SIGINT', 'SIGHUP', 'SIGQUIT'])(
     'that a terminal sends %s to, together with the tee that it writes to, saves its state',
     async (signal) => {
       const run = join(directory, signal);

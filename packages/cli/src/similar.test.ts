@@ -279,7 +279,7 @@ describe('similar', () => {
   it('a path that cannot be written is detected first', async () => {
     await mkdir(join(directory, 'folder'), { recursive: true });
     const { code, stderr } = await alexnet('similar', 'a.png', '--run', run, '--to', 'folder');
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/folder: could not be written/);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/--to folder: is a folder; give the name of a file/);
   });
 });

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type LearntWeights, RunDirectory, type WhichWeights } from '@alex/trainer';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Output } from './output.js';
@@ -14,6 +15,11 @@ export const checkpointOption = () =>
       throw new InvalidArgumentError('It must be best, last, or the number of a step.');
     })
     .conflicts('weights');
+
+/** The first run that is named more than once, also by another path. */
+export function givenTwice(paths: readonly string[]): string | undefined {
+  return paths.find((path, index) => paths.findIndex((other) => resolve(other) === resolve(path)) < index);
+}
 
 /** A run, finished or not, for use with the requested weights. */
 export async function openTrainedRun(

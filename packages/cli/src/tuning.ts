@@ -126,8 +126,3 @@ export async function measureKernels(
   }
   return report;
 }
-
-/** The kernels of a run's network: a resumed run needs the same ones for the same bits. */
-export function tuningsOfRun(path: string): string {
-  return join(path, 'tunings.json');
-}

@@ -46,6 +46,7 @@ const kinds: readonly Known[] = [
   { digits: /^377abcaf/, is: 'a 7z archive', remedy: 'unpack it' },
   { text: /^Rar!/, is: 'a RAR archive', remedy: 'unpack it' },
   { digits: /^504b0304/, is: zipArchive, remedy: 'unpack it' },
+  { digits: /^504b0506/, is: 'an empty zip archive' },
   { text: /^[\s\S]{257}ustar/, is: tarArchive, remedy: 'unpack it' },
   { text: /^PAR1/, is: 'a Parquet file' },
   { digits: /^89484446/, is: 'an HDF5 file' },

@@ -156,6 +156,11 @@ export async function listFolder(folder: string): Promise<FolderContent> {
     if (error instanceof DataError) throw error;
     if (deadLink(folder, error)) throw readError(folder, error);
     if (isMissing(error)) throw missing('folder', folder, error);
+    if (errorCode(error) === 'ENOTDIR') {
+      throw new DataError(`${folder} is not a folder: unpack it if it is an archive, or check the path`, {
+        cause: error,
+      });
+    }
     throw new DataError(`cannot read the folder ${folder}: ${reason(error)}`, { cause: error });
   }
 }

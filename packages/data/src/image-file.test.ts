@@ -1,5 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../../../temporary.base.js';
 import { decodeImage, tryDecoding } from './image-file.js';
 
 const plain = (colour: string) =>
@@ -18,6 +22,37 @@ describe('decodeImage', () => {
     const [red, white] = [await plain('#ff0000'), await plain('#ffffff')];
     const darkness = async (image: Buffer) => (await decodeImage('image', image, 1, 1))[0]!;
     expect(await darkness(red)).toBeLessThan(await darkness(white));
+  });
+});
+
+describe('decodeImage of a path', () => {
+  const folder = temporaryFolder();
+
+  test('reads names with brackets, and pipes', async () => {
+    const image = join(folder, 'cat [1]');
+    await writeFile(image, await plain('#ff0000'));
+    expect([...(await decodeImage('cat', image, 1))]).toEqual([255, 0, 0]);
+    if (process.platform === 'win32') return;
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const [, pixels] = await Promise.all([writeFile(pipe, await plain('#0000ff')), decodeImage('pipe', pipe, 1)]);
+    expect([...pixels]).toEqual([0, 0, 255]);
+  });
+
+  test.each<[string, string | Buffer, string]>([
+    ['a poem', 'Violets are blue', 'poem.jpg cannot be read as an image: it is text; replace or remove the file'],
+    ['a page', '<html>', 'it is a web page; the address asks for a login'],
+    ['half an image', Buffer.from('ffd8ffe000104a464946', 'hex'), 'it cannot be decoded ('],
+  ])('says what it is: %s', async (_, content, message) => {
+    const file = join(folder, 'poem.jpg');
+    await writeFile(file, content);
+    await expect(decodeImage('poem.jpg', file, 2)).rejects.toThrow(message);
+  });
+
+  test('tells a folder from a file that is not there', async () => {
+    const reading = (file: string) => expect(decodeImage(file, file, 2)).rejects;
+    await reading(folder).toThrow('cannot be read as an image: it is a folder; give the files in it');
+    await reading(join(folder, 'none.jpg')).toThrow('there is no such file; check the path');
   });
 });
 

@@ -1,8 +1,8 @@
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { DataError } from '@alex/tensor';
 import sharp from 'sharp';
 import { headBytes, inWords } from './content-kind.js';
-import { deadLink, readError, reason } from './files.js';
+import { deadLink, errorCode, readError, reason } from './files.js';
 
 /**
  * Decodes an image file to `size * size` pixels of interleaved channels as the paper does: the shorter side is scaled to `size`, the
@@ -21,18 +21,32 @@ export async function decodeImage(
   size: number,
   channels: 1 | 3 = 3,
 ): Promise<Uint8Array> {
-  try {
-    // The decoder interprets brackets at the end of a path as options.
-    const content = typeof input === 'string' && input.endsWith(']') ? await readFile(input) : input;
-    return await decoded(content, size, channels);
-  } catch (error) {
-    const isMissing = typeof input === 'string' && !(await stat(input).catch(() => undefined));
-    const why = isMissing ? 'there is no such file; check the path' : `${reason(error)}; replace or remove the file`;
-    throw new DataError(`${name} cannot be read as an image: ${why}`, { cause: error });
-  }
+  const unusable = (why: string, cause: unknown) => {
+    throw new DataError(`${name} cannot be read as an image: ${why}`, { cause });
+  };
+  // Not by its path: the decoder interprets brackets at its end as options, and waits for more of a pipe than comes.
+  const content =
+    typeof input === 'string' ? await readFile(input).catch((error) => unusable(unread(input, error), error)) : input;
+  return decoded(content!, size, channels).catch((error) =>
+    unusable(faultOf(content!, error, 'replace or remove the file'), error),
+  );
 }
 
-function decoded(content: string | Buffer, size: number, channels: 1 | 3): Promise<Uint8Array> {
+/** Why a given file cannot be read, and what to do. */
+function unread(file: string, error: unknown): string {
+  const code = errorCode(error);
+  if (code === 'EISDIR') return 'it is a folder; give the files in it';
+  if (code === 'ENOENT' && !deadLink(file, error)) return 'there is no such file; check the path';
+  return `${readingFault(file, error)}; replace or remove the file`;
+}
+
+/** Describes content that could not be decoded, by its first bytes unless they are those of an image. */
+function faultOf(content: Buffer, error: unknown, remedy?: string): string {
+  if (isImage(content)) return `it cannot be decoded (${reason(error)})${remedy === undefined ? '' : `; ${remedy}`}`;
+  return inWords(content.subarray(0, headBytes), `it is not an image (${Object.keys(signatures).join(', ')})`, remedy);
+}
+
+async function decoded(content: string | Buffer, size: number, channels: 1 | 3): Promise<Uint8Array> {
   // Not the strictest setting: photographs with harmless errors in their metadata are common and decode well.
   const image = sharp(content, { failOn: 'error' })
     .autoOrient()
@@ -47,15 +61,11 @@ export type Decoding = { readonly pixels: Uint8Array } | { readonly fault: strin
 
 /** Like `decodeImage`, for contents that may be anything: if it is not an image, its first bytes tell what it is. */
 export async function tryDecoding(content: Buffer, size: number, channels: 1 | 3): Promise<Decoding> {
-  if (!isImage(content)) {
-    return {
-      fault: inWords(content.subarray(0, headBytes), `it is not an image (${Object.keys(signatures).join(', ')})`),
-    };
-  }
+  if (!isImage(content)) return { fault: faultOf(content, undefined) };
   try {
     return { pixels: await decoded(content, size, channels) };
   } catch (error) {
-    return { fault: `it cannot be decoded (${reason(error)})` };
+    return { fault: faultOf(content, error) };
   }
 }
 

@@ -30,6 +30,7 @@ export async function listImageFolder(directory: string): Promise<ImageFolderLis
   const folders = [...byClass.keys()];
   if (empty.length > 0) throw withoutImages(directory, empty);
   checkClasses(join(directory, roots.train), folders);
+  remarkOnAlike(folders, remarks);
   const labelled = (images: ReadonlyMap<string, readonly string[]>) =>
     [...images].flatMap(([name, paths]) => {
       const label = folders.indexOf(name);
@@ -66,6 +67,17 @@ export async function listImageFolder(directory: string): Promise<ImageFolderLis
     remarks.say(`${count} no validation images: ${someOf(without)}.`);
   }
   return { folders, train: all, validation: labelled(held), remarks: remarks.lines() };
+}
+
+/** Often one class that was written in two ways. Some systems cannot even keep both. */
+function remarkOnAlike(classes: readonly string[], remarks: Remarks): void {
+  const known = new Map<string, string>();
+  for (const name of classes) {
+    const plain = name.trim().toLowerCase();
+    const alike = known.get(plain);
+    if (alike === undefined) known.set(plain, name);
+    else remarks.say(`${alike} and ${name} are two classes, whose names differ only in case or spaces.`);
+  }
 }
 
 function checkClasses(folder: string, classes: readonly string[]): void {

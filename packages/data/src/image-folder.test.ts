@@ -37,14 +37,17 @@ async function folderOf(files: Record<string, Buffer | string>): Promise<string>
   return folder;
 }
 
+/** The same image in other bytes: what follows its end is not read. */
+const again = (image: Buffer) => Buffer.concat([image, Buffer.of(0)]);
+
 /** Two classes with two training images and one validation image each. */
 const complete = () => ({
   'train/b/1.png': blue,
   'train/b/2.png': blue,
   'train/a/1.png': red,
   'train/a/2.png': red,
-  'val/a/3.png': red,
-  'val/b/3.png': blue,
+  'val/a/3.png': again(red),
+  'val/b/3.png': again(blue),
 });
 
 /** Opens a folder with this one image and one of another class, and reads the image. */
@@ -103,7 +106,7 @@ describe('the folders', () => {
       'train/README.md': 'about',
       'train/overview.png': red,
       'train/b/old/1.png': red,
-      'elsewhere/d.PnG': red,
+      'elsewhere/d.PnG': again(again(red)),
     });
     await symlink(join(folder, 'elsewhere'), join(folder, 'train', 'd'));
     const { train, classes, remarks } = await openImageFolder(folder, { size: 4 });
@@ -121,6 +124,22 @@ describe('the folders', () => {
 
   test('a faultless folder has no remarks', async () => {
     expect(await openImageFolder(await folderOf(complete()), { size: 4 })).not.toHaveProperty('remarks');
+  });
+
+  test('images that are learnt from and evaluated, or are in two classes, are named', async () => {
+    const twice = { 'val/b/4.png': blue, 'val/b/5.png': blue, 'train/b/x.png': red };
+    const { remarks } = await openImageFolder(await folderOf({ ...complete(), ...twice }), { size: 4 });
+    expect(remarks).toEqual([
+      '2 validation images are also among the training images, for example val/b/4.png (train/b/1.png): the validation error looks lower than it is.',
+      '1 training image is in two classes, for example train/b/x.png (train/a/1.png): leave it in one of them.',
+    ]);
+  });
+
+  test('classes that differ only in case or spaces are named', async () => {
+    const files = { ...complete(), 'train/ A/1.png': again(again(red)) };
+    const { classes, remarks } = await openImageFolder(await folderOf(files), { size: 4 });
+    expect(classes).toEqual([' A', 'a', 'b']);
+    expect(remarks).toContain(' A and a are two classes, whose names differ only in case or spaces.');
   });
 
   test('.jfif files and files without an extension are images too', async () => {
@@ -356,7 +375,7 @@ describe('reports errors:', () => {
 
   test('a file instead of a folder', async () => {
     const folder = await folderOf({ 'file.png': red });
-    await refused(join(folder, 'file.png'), 'cannot read the folder');
+    await refused(join(folder, 'file.png'), 'is not a folder: unpack it if it is an archive');
   });
 
   test.skipIf(process.getuid?.() === 0)(

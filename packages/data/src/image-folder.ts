@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { checkWhole } from './checks.js';
 import { readClassNames } from './class-names.js';
 import type { Dataset, Split } from './dataset.js';
+import { duplicateRemarks } from './duplicates.js';
 import { decodeImage } from './image-file.js';
 import { listImageFolder } from './image-folder-list.js';
 import { createSplit, defaultCacheBytes, hashOf, type ImageMemory, keepDecoded } from './split.js';
@@ -52,7 +53,7 @@ export async function openImageFolder(directory: string, options: ImageFolderOpt
   const memory: ImageMemory = { bytesLeft: cacheBytes };
   const { train, validation, remarks } = await usableImages(directory, list, { ...options, size }, memory);
   const { names, remarks: ofNames } = await readClassNames(directory, list.folders);
-  const all = [...list.remarks, ...remarks, ...ofNames];
+  const all = [...list.remarks, ...remarks, ...duplicateRemarks(train, validation), ...ofNames];
   return {
     name: directory,
     classes: names,

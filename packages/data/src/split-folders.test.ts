@@ -37,7 +37,7 @@ test.each(['test', 'dev', 'testing'])('%s/ is used if there is no other, with a 
 test('test/ without labels is not used', async () => {
   expect(await found(...train, 'test/1.png', 'test/2.png')).toEqual({
     train: 'train/',
-    remarks: ['Folders next to train/ are skipped: test.'],
+    remarks: ['Folders next to train/ are skipped: test. One image in ten of each class is held out for validation.'],
   });
 });
 

@@ -61,7 +61,8 @@ export async function findSplitFolders(directory: string, remarks: Remarks): Pro
   const unused = top.folders.filter((folder) => folder !== train && folder !== validation);
   if (unused.length > 0) {
     const beside = validation === undefined ? `${train}/` : `${train}/ and ${validation}/`;
-    remarks.say(`Folders next to ${beside} are skipped: ${someOf(unused)}.`);
+    const instead = validation === undefined ? ' One image in ten of each class is held out for validation.' : '';
+    remarks.say(`Folders next to ${beside} are skipped: ${someOf(unused)}.${instead}`);
   }
   return { train: `${train}/`, ...(validation !== undefined && { validation: `${validation}/` }) };
 }

@@ -104,8 +104,13 @@ export function checkRunConfig(config: RunConfig): RunConfig {
 export function checkSchedule(what: string, schedule: unknown): Recipe['schedule'] {
   const checked = v.safeParse(scheduleSchema, schedule);
   if (!checked.success) throw new ConfigError(`${what}: ${complaint(checked.issues[0])}`);
-  // The fields of a schedule depend on each other, which its own package checks.
-  new Rates({ learningRate: 1, schedule: checked.output });
+  try {
+    // The fields of a schedule depend on each other, which its own package checks.
+    new Rates({ learningRate: 1, schedule: checked.output });
+  } catch (error) {
+    if (error instanceof ConfigError) throw new ConfigError(`${what}: ${error.message}`, { cause: error });
+    throw error;
+  }
   return checked.output;
 }
 
@@ -181,5 +186,5 @@ export function complaint(issue: v.BaseIssue<unknown>): string {
   const place = v.getDotPath(issue) ?? 'the configuration';
   if (issue.received === 'undefined') return `${place} is missing`;
   if (issue.expected === 'never') return `${place} is unknown`;
-  return `${place}: expected ${issue.expected ?? 'another value'}, got ${issue.received}`;
+  return `${place}: expected ${issue.expected ?? 'a finite number'}, got ${issue.received}`;
 }

@@ -38,6 +38,7 @@ export type { Recipe, RecipeChange } from './recipe.js';
 export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
 export { createRunAugmenter } from './run-augmenter.js';
 export { RunDirectory } from './run-directory.js';
+export { tuningsOfRun } from './run-files.js';
 export { type LockOptions, lockRun, type RunLock } from './run-lock.js';
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
 export { SharedRun, type TrainedRun } from './shared-run.js';

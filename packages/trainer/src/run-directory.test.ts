@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import type { RunConfig } from './config.js';
 import { RunDirectory } from './run-directory.js';
+import { tuningsOfRun } from './run-files.js';
 
 const parent = temporaryFolder();
 let path: string;
@@ -135,6 +136,7 @@ describe('RunDirectory', () => {
     const nested = join(path, 'a', 'b');
     const run = await RunDirectory.create(nested, config);
     await run.checkpoints.save(checkpoint(1));
+    await writeFile(tuningsOfRun(nested), '{}');
     await run.remove();
     expect(await readdir(parent)).not.toContain(path.slice(parent.length + 1));
 

@@ -13,6 +13,7 @@ import { isLockFile } from './lock-file.js';
 import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
 import { type Origin, ProvenanceFile, readProvenance, type Stretch } from './provenance.js';
 import type { Recipe } from './recipe.js';
+import { CHECKPOINTS, DASHBOARD, DIVERGENCE, METRICS, PROVENANCE, TUNINGS } from './run-files.js';
 import { RunHold } from './run-hold.js';
 import type { LockOptions } from './run-lock.js';
 import {
@@ -23,14 +24,6 @@ import {
   type WhichWeights,
   writeWeights,
 } from './weights-file.js';
-
-const METRICS = 'metrics.jsonl';
-const PROVENANCE = 'provenance.jsonl';
-const CHECKPOINTS = 'checkpoints';
-/** The last address of a run's dashboard. */
-const DASHBOARD = 'dashboard.json';
-/** The information about a diverged training run. */
-const DIVERGENCE = 'divergence.json';
 
 /**
  * A run on disk: `config.json` (everything needed to build the network and prepare its images again), `metrics.jsonl`,
@@ -291,7 +284,7 @@ export class RunDirectory {
     const others = (await list(this.path).catch(() => [])).filter(
       (name) => name.startsWith(eventFilePrefix) || isPassing(name),
     );
-    for (const name of [CONFIG, METRICS, PROVENANCE, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, ...others]) {
+    for (const name of [CONFIG, METRICS, PROVENANCE, WEIGHTS, CHECKPOINTS, DIVERGENCE, DASHBOARD, TUNINGS, ...others]) {
       await rm(join(this.path, name), { recursive: true, force: true }).catch(() => undefined);
     }
     for (const directory of this.#made) await rmdir(directory).catch(() => undefined);

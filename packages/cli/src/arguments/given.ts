@@ -22,13 +22,36 @@ export function listenToGiven(command: Command): () => string[] {
     });
 }
 
-/** Refuses empty options, such as `--run "$RUN"` if there is no such variable. */
+/**
+ * Refuses empty options and arguments, such as `--run "$RUN"` if there is no such variable, and options whose value is the
+ * next option, as in `--run --resume`.
+ */
 export function refuseEmpty(command: Command): void {
   for (const option of command.options) {
-    const isGiven = command.getOptionValueSource(option.attributeName()) === 'cli';
     const value: unknown = command.getOptionValue(option.attributeName());
-    if (isGiven && typeof value === 'string' && value.trim() === '') {
+    if (command.getOptionValueSource(option.attributeName()) !== 'cli' || typeof value !== 'string') continue;
+    if (command.options.some(({ long, short }) => value === long || value === short)) {
+      command.error(`error: option '${option.flags}' has the option ${value} as its value; give it a value of its own`);
+    }
+    if (value.trim() === '') {
       command.error(`error: option '${option.flags}' is empty; give it a value, or omit it`);
     }
   }
+  const { args, registeredArguments: known } = command;
+  const empty = args.findIndex((word) => word.trim() === '');
+  if (empty === -1) return;
+  const { [empty]: argument = known.at(-1) } = known;
+  command.error(`error: argument '${argument?.name()}' is empty; give it a value, or omit it`);
+}
+
+/** The environment variables that the command reads. */
+const variables: readonly string[] = ['ALEX_ADAPTER', 'ALEX_CACHE'];
+
+/** Variables that were meant for the command, by their names, and are not read: `ALEX_ADAPTERS`. */
+export function misspeltVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.keys(environment).flatMap((name) => {
+    const meant = variables.find((own) => name.startsWith(own.slice(0, 'ALEX_ADAP'.length)));
+    if (meant === undefined || variables.includes(name)) return [];
+    return [`The environment variable ${name} is not used; did you mean ${meant}?`];
+  });
 }

@@ -24,7 +24,7 @@ const count = 16;
 /** Draws a photograph next to augmented versions of it; returns the exit code. */
 export async function augmentCommand(file: string, options: AugmentOptions, output: Output): Promise<number> {
   const { size, crop, to } = options;
-  await checkPlace('--to', to);
+  await checkPlace('--to', to, { endings: ['.png'], inputs: [file] });
   const data = await decodeImage(file, file, size);
   const photograph: RawImage = { data, width: size, height: size, channels: 3 };
   const colour = options.data === undefined ? imagenetColour : await colourOf(options.data, size, output);

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { ComparisonAxis, ReportTable } from '@alex/report';
 import { ConfigError } from '@alex/tensor';
 import { RunDirectory } from '@alex/trainer';
@@ -6,8 +5,9 @@ import { differencesBetween } from '../compare/differences.js';
 import { exitCode } from '../failure.js';
 import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
+import { givenTwice } from '../trained-run.js';
 import { version } from '../version.js';
-import { writeResult } from '../write-result.js';
+import { checkPlace, writeResult } from '../write-result.js';
 
 /** What `compare` takes. */
 export interface CompareOptions extends CommonOptions {
@@ -22,7 +22,8 @@ export async function compareCommand(
   options: CompareOptions,
   output: Output,
 ): Promise<number> {
-  const twice = paths.find((path, index) => paths.findIndex((other) => resolve(other) === resolve(path)) < index);
+  await checkPlace('--to', options.to, { endings: ['.html', '.htm'] });
+  const twice = givenTwice(paths);
   if (twice !== undefined) throw new ConfigError(`${twice}: is given twice; give each run once`);
   const runs = [];
   for (const path of paths) runs.push(await RunDirectory.open(path));

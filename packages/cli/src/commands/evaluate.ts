@@ -17,6 +17,7 @@ import {
 import type { Team } from '../cluster/team.js';
 import { type ClusterOptions, withTeam } from '../cluster/with-team.js';
 import { openData, openDataOfRun, sayRemarks } from '../data.js';
+import { splitChange, splitFingerprint } from '../data-fingerprint.js';
 import { exitCode } from '../failure.js';
 import { parseMix } from '../mix-option.js';
 import { readNetwork } from '../network-in-file.js';
@@ -24,7 +25,8 @@ import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { sayNowAndThen } from '../progress-lines.js';
 import { openTrained, type TrainedNetwork, type TrainedSession } from '../session.js';
-import { openTrainedRun } from '../trained-run.js';
+import { givenTwice, openTrainedRun } from '../trained-run.js';
+import { checkPlace } from '../write-result.js';
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions extends AdapterOptions, TuningOptions, ClusterOptions {
@@ -55,6 +57,7 @@ interface Member {
  */
 export function evaluateCommand(options: EvaluateOptions, output: Output): Promise<number> {
   return withTeam(options, output, async (own, team) => {
+    if (!team || team.isFirst) await checkPlace('--predictions', options.predictions);
     const members = await (team ? team.together(() => membersOf(options, own)) : membersOf(options, own));
     if (!team || team.isFirst) return evaluateMembers(members, options, own, team);
     for (const member of members) await withScores(member, options, own, team, async () => undefined);
@@ -75,9 +78,6 @@ async function evaluateMembers(
   const mixing = parseMix(options.mix, members.length);
   const [first] = members as [Member, ...Member[]];
   const submission = options.predictions === undefined ? undefined : new Submission(first.dataset.numbers);
-  // Empty at first, so that a path that cannot be written is found before hours of work.
-  if (options.predictions !== undefined) await submission?.write(options.predictions);
-
   const tally = new Tally();
   const add = (scores: Scores) => {
     tally.add(scores);
@@ -154,7 +154,10 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
   if (run === undefined) throw new ConfigError('--run is missing: give directories of runs, or a file of --weights');
   if (mean !== undefined) throw new ConfigError('--mean only works with --weights: a run has its own');
   const members: Member[] = [];
-  for (const path of await runPaths(run)) {
+  const paths = await runPaths(run);
+  const twice = givenTwice(paths);
+  if (twice !== undefined) output.line(`${twice} is given more than once, and counts as often.`);
+  for (const path of paths) {
     const network = await openTrainedRun(path, checkpoint, output);
     const { classes } = network.config.data;
     const known = members[0]?.network.config.data.classes ?? classes;
@@ -165,7 +168,32 @@ async function membersOf(options: EvaluateOptions, output: Output): Promise<Memb
     }
     members.push({ network, dataset: await openDataOfRun(network.config, data, checking) });
   }
+  await checkSameImages(members);
+  if (data === undefined) for (const member of members) await sayChange(member, output);
   return members;
+}
+
+/** Says that a run is evaluated on other images than it was validated on: the errors of both cannot be compared. */
+async function sayChange({ network, dataset }: Member, output: Output): Promise<void> {
+  const own = network.config.data.fingerprint?.validation;
+  const change = own && splitChange('validation', own, await splitFingerprint(dataset.validation));
+  if (change !== undefined) output.line(`${network.path}: the data have changed since it was trained: ${change}.`);
+}
+
+/** Of several runs, each may have data of its own. */
+async function checkSameImages([first, ...others]: readonly Member[]): Promise<void> {
+  const sourceOf = ({ network }: Member) => network.config.data.source;
+  const known = new Map([[sourceOf(first!), first!]]);
+  for (const other of others) {
+    const source = sourceOf(other);
+    if (known.has(source)) continue;
+    known.set(source, other);
+    const [own, wanted] = [other, first!].map(({ dataset }) => splitFingerprint(dataset.validation));
+    if (splitChange('validation', (await wanted)!, (await own)!) === undefined) continue;
+    throw new ConfigError(
+      `${other.network.path}: its validation images, of ${source}, are not those of ${first!.network.path}, of ${sourceOf(first!)}; give the images for all of them as --data`,
+    );
+  }
 }
 
 /** Several directories separated by commas, or one that has a comma in its name. */

@@ -9,6 +9,7 @@ import type { AdapterOptions } from '../options.js';
 import type { Output } from '../output.js';
 import { sayNowAndThen } from '../progress-lines.js';
 import { descriptionOf, openTrained, type TrainedNetwork } from '../session.js';
+import { checkPlace } from '../write-result.js';
 
 /** What `features` takes. */
 export interface FeaturesOptions extends AdapterOptions, NetworkChoice {
@@ -45,6 +46,7 @@ export async function featuresCommand(
   options: FeaturesOptions,
   output: Output,
 ): Promise<number> {
+  await checkPlace('--to', options.to, { endings: ['.npy', ''], inputs: files });
   const network = await givenNetwork(options, output);
   const source = await sourceOf(files, network, options, output);
   const { recipe } = network.config;

@@ -8,7 +8,7 @@ import { givenNetwork, type NetworkChoice } from '../given-network.js';
 import type { CommonOptions } from '../options.js';
 import type { Output } from '../output.js';
 import { descriptionOf } from '../session.js';
-import { writeResult } from '../write-result.js';
+import { checkPlace, writeResult } from '../write-result.js';
 
 /** What `filters` takes. */
 export interface FiltersCommandOptions extends CommonOptions, NetworkChoice, Omit<FiltersOptions, 'columns'> {
@@ -25,6 +25,7 @@ interface Moment {
 /** Draws a network's first filters, and prints how colourful its columns are and were; returns the exit code. */
 export async function filtersCommand(options: FiltersCommandOptions, output: Output): Promise<number> {
   const { to, perRow, scale, gap, contrast } = options;
+  await checkPlace('--to', to, { endings: ['.png', '.svg'] });
   const draw = await drawerFor(to);
   const network = await givenNetwork(options, output);
   const description = descriptionOf(network);
@@ -56,15 +57,10 @@ function columnsOf({ shape }: HostTensor, columns: number): number {
 
 type Draw = (weight: HostTensor, options: FiltersOptions) => Promise<string | Uint8Array>;
 
-/** @throws ConfigError if the extension is not that of a supported image format */
 async function drawerFor(file: string): Promise<Draw> {
-  const ending = extname(file).toLowerCase();
-  if (ending !== '.png' && ending !== '.svg') {
-    throw new ConfigError(`--to ${file}: must end in .png or .svg`);
-  }
   // Imported only now: the drawing code takes longer to load than everything else together.
   const { filters, filtersSvg } = await import('@alex/report');
-  return ending === '.png' ? filters : async (weight, options) => filtersSvg(weight, options);
+  return extname(file).toLowerCase() === '.png' ? filters : async (weight, options) => filtersSvg(weight, options);
 }
 
 /** The values recorded with each evaluation; none in runs that started before they were recorded. */

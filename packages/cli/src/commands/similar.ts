@@ -20,7 +20,7 @@ import {
   type SimilarImage,
   similarImages,
 } from '../similar-images.js';
-import { writeResult } from '../write-result.js';
+import { checkPlace, writeResult } from '../write-result.js';
 
 /** What `similar` takes. */
 export interface SimilarCommandOptions extends AdapterOptions, NetworkChoice {
@@ -53,11 +53,10 @@ export async function similarCommand(
   if (files.length === 0 && !build) throw new ConfigError('give image files, or --build to build the index');
   if (files.length === 0 && to !== undefined)
     throw new ConfigError('--to draws images with their similar images: give image files');
+  await checkPlace('--to', to, { endings: ['.svg'], inputs: files });
   const { network, dataset, place } = await prepared(options, output);
   const { usable, pixels, problems } = await decodeFiles(files, network);
-  // Empty at first, so that a path that cannot be written is found before the work.
-  if (to !== undefined) await writeResult(to, '');
-  const builds = build && !(await isThere(place, output));
+  const builds = build && !(await isThere(place, options.index !== undefined, output));
   let index = builds ? undefined : await openIndex(place);
   let found: SimilarImage[][] = [];
   try {
@@ -161,12 +160,21 @@ async function openIndex({ path, identity, words }: IndexPlace): Promise<Feature
   }
 }
 
-/** Whether the index already exists; if there is another one, prints why it does not fit. */
-async function isThere({ path, identity }: IndexPlace, output: Output): Promise<boolean> {
+/**
+ * Whether the index already exists; if there is another one, prints why it does not fit.
+ *
+ * @param isNamed whether the user chose the file: if it is not an index, it may be anything
+ * @throws ConfigError instead of overwriting such a file
+ */
+async function isThere({ path, identity }: IndexPlace, isNamed: boolean, output: Output): Promise<boolean> {
   let index: FeatureIndex;
   try {
     index = await FeatureIndex.open(path);
   } catch (error) {
+    if (error instanceof DataError && isNamed)
+      throw new ConfigError(
+        `--index ${error.message.replace(/build it again$/, 'remove it, or choose another place')}`,
+      );
     if (error instanceof DataError) output.line(error.message);
     else if (!(error instanceof ConfigError)) throw error;
     return false;

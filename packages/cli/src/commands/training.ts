@@ -14,6 +14,7 @@ import {
   type TrainingEvent,
   type TrainingResult,
   train,
+  tuningsOfRun,
 } from '@alex/trainer';
 import { measuredLine, type TeamRanks } from '../cluster/team-ranks.js';
 import { openTeamSession } from '../cluster/team-session.js';
@@ -26,7 +27,7 @@ import { TrainingProgress } from '../progress.js';
 import { RunRecords } from '../run-records.js';
 import { openSession, type Session } from '../session.js';
 import { traceStep } from '../trace.js';
-import { type Tuning, tuningsOfRun } from '../tuning.js';
+import type { Tuning } from '../tuning.js';
 
 /** A training run that has ended, by itself or by Ctrl-C. */
 export interface Trained {

@@ -110,7 +110,7 @@ describe('compare', () => {
     expect(await compare()).toMatchObject({ code: 2, stderr: expect.stringContaining("'run'") });
     expect(await compare('runs/a', '--by', 'weeks')).toMatchObject({ code: 2 });
     expect(await compare('runs/a', '--to', 'no/such/folder.html')).toMatchObject({
-      code: 1,
+      code: 2,
       stderr: expect.stringContaining('no/such/folder.html'),
     });
   });

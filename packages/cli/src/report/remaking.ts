@@ -1,9 +1,8 @@
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RemakingStep } from '@alex/report';
-import type { RunConfig } from '@alex/trainer';
+import { type RunConfig, tuningsOfRun } from '@alex/trainer';
 import { alexnetCommand } from '../invocation.js';
-import { tuningsOfRun } from '../tuning.js';
 import type { RunRecord } from './run-record.js';
 
 /** The commands that reproduce a run, and evaluate it. */

@@ -169,6 +169,11 @@ describe("Kaggle's folders", () => {
       await folderOf({ ...kaggle(), 'LOC_val_solution.csv': lines.toSpliced(1, 1).join('\n') }),
       'LOC_val_solution.csv has no label for ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000004.JPEG',
     );
+    const twice = [...lines, `ILSVRC2012_val_00000001,${tench} 1 2 3 4`].join('\n');
+    await refused(
+      await folderOf({ ...kaggle(), 'LOC_val_solution.csv': twice }),
+      `ILSVRC2012_val_00000001 is of the class ${tench} here, of ${crane} above: get it again`,
+    );
     await refused(
       await folderOf({ ...kaggle(), 'LOC_val_solution.csv': `${lines[0]}\nILSVRC2012_val_00000001,\n` }),
       'LOC_val_solution.csv, line 2: `ILSVRC2012_val_00000001,` labels no image',
@@ -209,6 +214,22 @@ describe("Kaggle's zip archive", () => {
     await truncate(join(folder, 'imagenet.zip'), 2000);
     await refused(join(folder, 'imagenet.zip'), 'imagenet.zip is truncated or not a zip archive', 'get it again');
     await refused(join(folder, 'no.zip'), 'no.zip: it is text; give a folder with');
+  });
+
+  test('that holds other images, or is encrypted, has to be unpacked', async () => {
+    const encrypted = await zipOf({ ...kaggle() });
+    // The lowest flag of each entry in the directory.
+    for (let at = encrypted.indexOf('PK\x01\x02'); at !== -1; at = encrypted.indexOf('PK\x01\x02', at + 4))
+      encrypted[at + 8]! |= 1;
+    const folder = await folderOf({
+      'pets.zip': await zipOf({ 'cat/1.jpg': 'x', 'dog/1.jpg': 'x' }),
+      'secret.zip': encrypted,
+    });
+    await refused(
+      join(folder, 'pets.zip'),
+      'no known form of ImageNet: unpack other images, and give their folder; of',
+    );
+    await refused(join(folder, 'secret.zip'), ' is encrypted: unpack the archive, and give the folder');
   });
 
   test('a damaged image in it is rejected by name', async () => {

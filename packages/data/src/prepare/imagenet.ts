@@ -28,7 +28,7 @@ const accepted =
  * @throws DataError if there is no ImageNet, or a part is missing, damaged, or disagrees with the others.
  */
 export async function imagenetSource(from: string, context: SourceContext): Promise<ImageSource> {
-  if ((await stat(from).catch(() => undefined))?.isFile()) return inTree(await archiveTree(from, context));
+  if ((await stat(from).catch(() => undefined))?.isFile()) return inArchive(await archiveTree(from, context));
   const top = await listFolder(from);
   const [files, { folders }] = [filesAndLinks(top), top];
   const archives = await findImagenetArchives(from, files);
@@ -45,7 +45,7 @@ export async function imagenetSource(from: string, context: SourceContext): Prom
   const tree = folderTree(from);
   if ((await findImagenetFolders(tree)).length > 0) return inTree(tree);
   const packed = files.filter((file) => /\.(zip|tar|tar\.gz|tgz)$/i.test(file) && !isKit(file));
-  if (packed.length === 1) return inTree(await archiveTree(join(from, packed[0]!), context));
+  if (packed.length === 1) return inArchive(await archiveTree(join(from, packed[0]!), context));
   return inTree(tree);
 }
 
@@ -58,12 +58,15 @@ async function archiveTree(file: string, context: SourceContext): Promise<ImageT
   throw new DataError(`${file}: ${inWords(head, '')}; ${accepted}`);
 }
 
-async function inTree(tree: ImageTree): Promise<ImageSource> {
+/** An archive may hold images of another kind, which are read from folders only. */
+const inArchive = (tree: ImageTree) => inTree(tree, 'unpack other images, and give their folder; of ImageNet, ');
+
+async function inTree(tree: ImageTree, first = ''): Promise<ImageSource> {
   const roots = await findImagenetFolders(tree);
   if (roots.length === 1) return imagenetFolders(tree, roots[0]!);
   if (roots.length > 1) {
     const named = roots.map((root) => (root === '' ? 'train/' : `${root}/train/`));
     throw new DataError(`${tree.name} contains ${named.join(' and ')}: give the folder of one of them`);
   }
-  throw new DataError(`${tree.name} contains no known form of ImageNet: ${accepted}`);
+  throw new DataError(`${tree.name} contains no known form of ImageNet: ${first}${accepted}`);
 }

@@ -82,6 +82,13 @@ describe('unknown data', () => {
     ['a page', { 'images.zip': '<html>' }, 'images.zip', 'contains no images to prepare: it is a web page'],
     ['a pointer', { 'a.tar': 'version https://git-lfs.github.com/spec/v1\n' }, 'a.tar', 'it is a Git LFS pointer'],
     ['one image', { 'a.png': Buffer.from('89504e470d0a1a0a', 'hex') }, 'a.png', 'it is an image'],
+    [
+      'a folder of shards that have to be unpacked',
+      { 'x/0.tar.zst': '', 'x/1.tar.zst': '' },
+      'x',
+      'contains 0.tar.zst: unpack',
+    ],
+    ['an empty archive', { 'a.zip': Buffer.from('504b0506', 'hex') }, 'a.zip', 'it is an empty zip archive'],
     ['nothing', {}, 'gone', 'there is no file or folder'],
   ])('%s', async (_, files, name, message) => {
     const kind = sourceKindOf(join(await folderOf(files), name));

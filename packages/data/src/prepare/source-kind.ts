@@ -20,6 +20,8 @@ import { shardName } from './webdataset-shards.js';
 
 /** Names of archives that may contain a whole data set. */
 const isArchive = /\.(zip|tar|tar\.gz|tgz)$/i;
+/** Archives that have to be unpacked first. */
+const otherwisePacked = /\.(tar\.\w+|t[bxz]z2?|tzst|7z|rar)$/i;
 /** The number of names in an archive that is enough to detect its contents. */
 const namesToTell = 50;
 
@@ -52,6 +54,12 @@ async function kindOfFolder(folder: string): Promise<SourceKind> {
   const packed = files.filter((file) => isArchive.test(file) && !isKit(file));
   if (packed.length === 1) return kindOfFile(join(folder, packed[0]!));
   if (files.some((file) => shardName.test(file))) return 'webdataset';
+  const compressed = files.find((file) => otherwisePacked.test(file));
+  if (compressed !== undefined && content.folders.length === 0) {
+    throw new DataError(
+      `${folder} contains ${compressed}: unpack such archives; those that end in .tar, .tar.gz, .tgz or .zip are read as they are`,
+    );
+  }
   for (const inner of content.folders) {
     if (filesAndLinks(await listFolder(join(folder, inner))).some((file) => shardName.test(file))) return 'webdataset';
   }

@@ -55,7 +55,14 @@ function fromLines(file: string, text: string, pattern: RegExp, header?: RegExp)
     if (image === undefined || id === undefined) {
       throw new DataError(`${file}, line ${i + 1}: \`${line.slice(0, 60)}\` labels no image: get it again`);
     }
-    ids.set(withoutEnding(image), id);
+    const own = withoutEnding(image);
+    const other = ids.get(own);
+    if (other !== undefined && other !== id) {
+      throw new DataError(
+        `${file}, line ${i + 1}: ${image} is of the class ${id} here, of ${other} above: get it again`,
+      );
+    }
+    ids.set(own, id);
   }
   return { file, idOf: (image) => ids.get(withoutEnding(image)), images: [...ids.keys()] };
 }

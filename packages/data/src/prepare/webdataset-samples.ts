@@ -26,6 +26,8 @@ type Fields = Map<string, TarMember>;
 
 /** Fields of a sample's JSON that may contain its label, in order of preference. */
 const labelFields = 'label cls class class_id class_index class_name label_name target category synset wnid'.split(' ');
+/** Those that mean what `KEY.cls` means. */
+const sureFields = ['label', 'cls'];
 /** Larger than any label or description. */
 const mostLabelBytes = 2 ** 22;
 
@@ -104,28 +106,48 @@ function imageOf(sample: string, fields: Fields): TarMember | undefined {
 
 function labelOf(bytes: Bytes, fields: Fields): number | string | undefined {
   const find = (kind: string) => fields.get(kind) ?? [...fields].find(([ending]) => ending.endsWith(`.${kind}`))?.[1];
-  const cls = find('cls');
+  const [cls, json] = [find('cls'), find('json')];
   if (cls) {
     const label = inWords(read(bytes, cls).trim());
-    if (label !== '') return label;
-    throw new DataError(`${bytes.name}: ${cls.name} is empty: it must contain a class, as a number or a name`);
+    if (label === '') {
+      throw new DataError(`${bytes.name}: ${cls.name} is empty: it must contain a class, as a number or a name`);
+    }
+    const other = json && labelAmong(sureFields, parsed(bytes, json));
+    // A number there may stand for a name here.
+    if (other !== undefined && typeof other === typeof label && other !== label) {
+      throw new DataError(
+        `${bytes.name}: the label is ${label} in ${cls.name}, but ${other} in ${json!.name}: create the shard again, with one of them`,
+      );
+    }
+    return label;
   }
-  const json = find('json');
   if (!json) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(read(bytes, json));
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    throw new DataError(`${bytes.name}: ${json.name} is not JSON: create the shard again`, { cause: error });
+  const description = parsed(bytes, json);
+  if (description === undefined) {
+    throw new DataError(`${bytes.name}: ${json.name} is not JSON: create the shard again`);
   }
-  const known: Readonly<Record<string, unknown>> = typeof value === 'object' && value !== null ? { ...value } : {};
-  for (const field of labelFields) {
+  return labelAmong(labelFields, description);
+}
+
+function labelAmong(fields: readonly string[], description: unknown): number | string | undefined {
+  const known: Readonly<Record<string, unknown>> =
+    typeof description === 'object' && description !== null ? { ...description } : {};
+  for (const field of fields) {
     const label = known[field];
     if (typeof label === 'number' && Number.isSafeInteger(label) && label >= 0) return label;
     if (typeof label === 'string' && label.trim() !== '') return inWords(label.trim());
   }
   return undefined;
+}
+
+/** What a JSON file describes; undefined if it is not JSON. */
+function parsed(bytes: Bytes, json: TarMember): unknown {
+  const text = read(bytes, json);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A number if the text is one, else its composed form. */

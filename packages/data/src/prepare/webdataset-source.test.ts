@@ -296,7 +296,7 @@ describe('reports errors:', () => {
   test('shards without labels, or without images', async () => {
     await refused(
       openTrain({ 'a.jpg': images[0]!, 'a.txt': 'a caption' }),
-      'train.tar contain no labelled images',
+      'there are no labelled images in train.tar',
       '(KEY.cls with a number or a name, or KEY.json with `label`); there is KEY.jpg, KEY.txt',
     );
     await refused(openTrain({ 'a.cls': '1' }), 'there is KEY.cls');
@@ -321,6 +321,11 @@ describe('reports errors:', () => {
     ],
     ['two images of many dots', { 'a.1.jpg': 'x', 'a.2.jpg': 'x', 'a.cls': '0' }, 'its key ends at the first dot'],
     ['an empty label', { 'a.jpg': 'x', 'a.cls': ' \n' }, 'a.cls is empty: it must contain a class'],
+    [
+      'two labels',
+      { 'a.jpg': 'x', 'a.cls': '1', 'a.json': '{"label": 2}' },
+      'train.tar: the label is 1 in a.cls, but 2 in a.json: create the shard again',
+    ],
     ['invalid JSON', { 'a.jpg': 'x', 'a.json': '{' }, 'train.tar: a.json is not JSON'],
     [
       'labels of two kinds',

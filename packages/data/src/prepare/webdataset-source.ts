@@ -97,7 +97,7 @@ function checked(from: string, { samples, endings }: Samples, shards: readonly S
   if (samples.length > 0) return samples;
   const found = endings.size === 0 ? 'nothing' : someOf([...endings].sort().map((ending) => `KEY.${ending}`));
   throw new DataError(
-    `${from}: ${namesOf(shards)} contain no labelled images: a sample must be an image (KEY.jpg) and its class ` +
+    `${from}: there are no labelled images in ${namesOf(shards)}: a sample must be an image (KEY.jpg) and its class ` +
       `(KEY.cls with a number or a name, or KEY.json with \`label\`); there is ${found}`,
   );
 }

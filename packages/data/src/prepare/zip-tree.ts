@@ -1,5 +1,5 @@
 import { DataError } from '@alex/tensor';
-import { openPromise } from 'yauzl';
+import { type Entry, openPromise } from 'yauzl';
 import { reason } from '../files.js';
 import { ArchiveTree } from './archive-tree.js';
 import type { ImageTree } from './image-tree.js';
@@ -18,7 +18,8 @@ export async function zipTree(file: string): Promise<ImageTree> {
       for await (const entry of zip.eachEntry()) {
         if (!tree.wants(entry.fileName)) continue;
         if (!entry.canDecodeFileData()) {
-          throw new DataError(`${file}: ${entry.fileName} is encrypted or compressed by a method other than deflate`);
+          const why = isEncrypted(entry) ? 'encrypted' : 'compressed by a method other than deflate';
+          throw new DataError(`${file}: ${entry.fileName} is ${why}: unpack the archive, and give the folder`);
         }
         const { fileDataStart: offset } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
         const { compressedSize: length, compressionMethod, crc32 } = entry;
@@ -34,3 +35,5 @@ export async function zipTree(file: string): Promise<ImageTree> {
   }
   return tree;
 }
+
+const isEncrypted = ({ generalPurposeBitFlag: flags }: Entry) => (flags & 1) !== 0;

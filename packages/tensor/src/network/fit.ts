@@ -29,7 +29,7 @@ export function checkFits(
   const largest = largestBatch(description, gpu, options, partAt);
   const remedy =
     largest === 0
-      ? 'no smaller batch fits either: choose another adapter'
+      ? 'no smaller batch fits either: choose another adapter, or allow more of its memory'
       : `the largest batch that fits is ${largest}; use that, or several micro-batches per step`;
   throw new MemoryError(
     `${description.name} at a batch of ${options.batch} does not fit the adapter "${gpu.description.name}": ${excess}; ${remedy}.`,
