@@ -18,8 +18,6 @@ export interface AdamOptions {
   readonly overrides?: Readonly<Record<string, { readonly learningRateScale?: number }>>;
 }
 
-const known = ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'overrides'];
-
 /**
  * Adam (Kingma and Ba 2015), by PyTorch's formula. In step `t`, counted from 1:
  *
@@ -37,7 +35,7 @@ const known = ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'over
  * the network's parameters are known, if an override matches none of them
  */
 export function adam(options: AdamOptions = {}): Optimizer {
-  checkOptions('adam', options, known);
+  checkOptions('adam', options, ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'overrides']);
   const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, overrides = {} } = options;
   for (const [name, value] of Object.entries({ learningRate, beta1, beta2, epsilon, weightDecay })) {
     checkNotNegative('adam', name, value);

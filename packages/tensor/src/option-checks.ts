@@ -8,16 +8,29 @@ export function optionError(owner: string, option: string, allowed: string, valu
   return new ConfigError(`${owner}: ${option} must be ${allowed}, got ${got}`);
 }
 
+/** The names of all options of a type; of a union, those of all its members. */
+type NameOf<Options> = Options extends unknown ? keyof Options & string : never;
+
+/** Nothing more where the names are those of all options; otherwise a type that no list has, and that tells which are missing. */
+type Complete<Options, Name> = [NameOf<Options>] extends [Name] ? unknown : { missing: Exclude<NameOf<Options>, Name> };
+
 /**
- * Checks that options are an object, and that each of them is known: a misspelt one would be passed over.
+ * Checks that options are an object, and that each of them is known: a misspelt one would be passed over. A known option may be
+ * `undefined`.
  *
+ * @param known the names of all options. That they are exactly those of the options' type is checked when they are compiled, so the
+ *   list cannot fall behind.
  * @throws ConfigError that names the option
  */
-export function checkOptions(owner: string, options: unknown, known: readonly string[]): void {
+export function checkOptions<Options extends object, const Name extends NameOf<Options>>(
+  owner: string,
+  options: Options,
+  known: readonly Name[] & Complete<Options, Name>,
+): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new ConfigError(`${owner}: takes an object of options, { ${known.join(', ')} }; got ${String(options)}`);
   }
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  const unknown = Object.keys(options).find((name) => !known.includes(name as Name));
   if (unknown !== undefined) {
     throw new ConfigError(`${owner}: unknown option '${unknown}'; known: ${known.join(', ')}`);
   }

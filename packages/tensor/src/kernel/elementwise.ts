@@ -13,7 +13,15 @@ import { isWgslName } from './wgsl-words.js';
  */
 export function recordElementwise(recorder: Recorder, options: Elementwise): void {
   checkOptions(options?.label ?? 'recordElementwise', options, [
-    ...['label', 'scalars', 'elements', 'reads', 'updates', 'writes', 'also', 'functions', 'body'],
+    'label',
+    'scalars',
+    'elements',
+    'reads',
+    'updates',
+    'writes',
+    'also',
+    'functions',
+    'body',
   ]);
   const { label, scalars, elements, reads = {}, updates = {}, writes = {}, also = {}, functions = '', body } = options;
   const loaded = { ...reads, ...updates };

@@ -1,11 +1,13 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../adapter/webgpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
+import { checkOneOf, checkOptions } from '../option-checks.js';
 import { elementCount, formatShape, kindOfArray, type Shape } from '../shape.js';
 import { fromHalves, toHalves } from './half.js';
 
 /** How values are stored; kernels load and store an `f16` as an f32. */
-export type DataType = 'f32' | 'f16' | 'u32';
+export const dataTypes = ['f32', 'f16', 'u32'] as const;
+export type DataType = (typeof dataTypes)[number];
 
 export function bytesPerElement(dataType: DataType): number {
   return dataType === 'f16' ? 2 : 4;
@@ -44,18 +46,22 @@ export interface Tensor {
 }
 
 export interface TensorOptions {
+  /** Default: `f32`. */
   readonly dataType?: DataType;
 }
 
 /** The result of {@link createTensor} without memory: for plans. */
 export function describeTensor(label: string, shape: Shape, options: TensorOptions = {}): Tensor {
-  return { label, shape, elements: elementCount(shape), dataType: options.dataType ?? 'f32', lasting: true };
+  checkOptions(label, options, ['dataType']);
+  const { dataType = 'f32' } = options;
+  checkOneOf(label, 'dataType', dataType, dataTypes);
+  return { label, shape, elements: elementCount(shape), dataType, lasting: true };
 }
 
 /**
  * A tensor with memory of its own on the adapter, all zero. Give it back with {@link disposeTensor}.
  *
- * @throws ShapeError for a shape that is none; MemoryError where the adapter has not enough
+ * @throws ShapeError for a shape that is none; ConfigError for an option that is none; MemoryError where the adapter has not enough
  */
 export function createTensor(gpu: Gpu, label: string, shape: Shape, options: TensorOptions = {}): Tensor {
   if (typeof gpu?.createBuffer !== 'function') {

@@ -23,7 +23,7 @@ export function checkFits(
   options: ProgramOptions,
   partAt: PartAt = (batch) => wholePart(description, batch),
 ): MemoryPlan {
-  const plan = planNetwork(description, gpu, options, partAt(options.batch));
+  const plan = planNetwork(description, gpu, options, partAt(options?.batch));
   const excess = excessOf(plan, description, gpu, options);
   if (excess === undefined) return plan;
   const largest = largestBatch(description, gpu, options, partAt);

@@ -45,11 +45,6 @@ export interface RunLayerOptions {
   readonly needsInputGradient?: boolean;
 }
 
-const known = [
-  ...['input', 'parameters', 'state', 'outputGradient', 'training', 'seed', 'step', 'imagesBefore'],
-  ...['precision', 'gradientEpilogue', 'needsInputGradient'],
-];
-
 export interface RunLayerResult {
   output: HostTensor;
   inputGradient?: HostTensor;
@@ -66,7 +61,19 @@ export interface RunLayerResult {
  * layer's own `forward` or `backward` violates the contract; ConfigError if an option is unknown
  */
 export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions): Promise<RunLayerResult> {
-  checkOptions(`${layer.name}: runLayer`, options, known);
+  checkOptions(`${layer.name}: runLayer`, options, [
+    'input',
+    'parameters',
+    'state',
+    'outputGradient',
+    'training',
+    'seed',
+    'step',
+    'imagesBefore',
+    'precision',
+    'gradientEpilogue',
+    'needsInputGradient',
+  ]);
   const { input, outputGradient, seed = 0, step = 0, imagesBefore = 0, precision, needsInputGradient = true } = options;
   const training = options.training ?? outputGradient !== undefined;
   checkHostTensor(`${layer.name}: input`, input);
