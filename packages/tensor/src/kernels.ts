@@ -73,6 +73,7 @@ export {
   checkOneOf,
   checkOptions,
   checkPositive,
+  checkSignal,
   checkWholeNumber,
   optionError,
 } from './option-checks.js';
@@ -84,4 +85,4 @@ export {
   threefryWgsl,
   uniformFromBits,
 } from './random/threefry.js';
-export { checkHostTensor, elementCount, elementsPerImage, formatShape, imageShape } from './shape.js';
+export { checkHostTensor, elementCount, elementsPerImage, formatShape, imageShape, kindOfArray } from './shape.js';

@@ -6,6 +6,7 @@ import {
   checkFinite,
   checkNotNegative,
   checkOneOf,
+  checkOptions,
   checkPositive,
   checkWholeNumber,
 } from './option-checks.js';
@@ -40,6 +41,30 @@ test.each(cases)(
     }
   },
 );
+
+test('an option that is not known is refused, and so is what holds none', () => {
+  const options: { readonly size?: number | undefined; readonly gap?: number } = { size: undefined };
+  checkOptions('filters', options, ['gap', 'size']);
+  const misspelt: { readonly size?: number } = JSON.parse('{ "sise": 3 }');
+  expect(() => checkOptions('filters', misspelt, ['size'])).toThrow(
+    new ConfigError("filters: unknown option 'sise'; known: size"),
+  );
+  for (const none of [null, undefined, 3, [3]] as unknown as object[]) {
+    expect(() => checkOptions('filters', none, [])).toThrow(ConfigError);
+  }
+});
+
+test('the list of known options is that of their type, or does not compile', () => {
+  const options: { readonly size?: number; readonly gap?: number } = {};
+  const either: { readonly size?: number } | { readonly gap?: number } = options;
+  checkOptions('filters', either, ['size', 'gap']);
+  // @ts-expect-error gap is missing
+  checkOptions('filters', options, ['size']);
+  // @ts-expect-error gap is missing
+  checkOptions('filters', either, ['size']);
+  // @ts-expect-error there is no such option
+  checkOptions('filters', options, ['size', 'gap', 'sise']);
+});
 
 test('a whole number may have another minimum', () => {
   checkWholeNumber('net', 'classes', 2, 2);

@@ -78,6 +78,15 @@ export function checkOneOf(owner: string, option: string, value: unknown, allowe
   throw optionError(owner, option, allowed.map((text) => `'${text}'`).join(' or '), value);
 }
 
+/**
+ * @throws ConfigError unless the value is a signal, or left out. A controller has none of a signal's properties, so nothing
+ * would ever be aborted.
+ */
+export function checkSignal(owner: string, value: unknown): void {
+  if (value === undefined || typeof (value as AbortSignal | null)?.aborted === 'boolean') return;
+  throw optionError(owner, 'signal', 'an AbortSignal, such as new AbortController().signal', value);
+}
+
 function isFinite32(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(Math.fround(value));
 }

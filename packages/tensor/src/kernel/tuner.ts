@@ -1,5 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
-import { checkOneOf, checkOptions, optionError } from '../option-checks.js';
+import { checkOneOf, checkOptions, checkSignal, optionError } from '../option-checks.js';
 import type { Tunable } from './recorder.js';
 import { createRecording, type Recorder } from './recorder.js';
 import { safeCandidates } from './risky-candidates.js';
@@ -99,8 +99,9 @@ export async function tune(
   options: TuneOptions,
 ): Promise<TuningReport> {
   checkOptions('tune', options, tuneOptionNames);
-  const { effort, cache, budgetMilliseconds } = options;
+  const { effort, cache, budgetMilliseconds, signal } = options;
   checkOneOf('tune', 'effort', effort, tuningEfforts);
+  checkSignal('tune', signal);
   if (budgetMilliseconds !== undefined && !(budgetMilliseconds >= 0)) {
     throw optionError('tune', 'budgetMilliseconds', 'a number of at least 0', budgetMilliseconds);
   }
