@@ -1,6 +1,6 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
 import { checkNotNegative, checkOptions } from '@alex/tensor/kernels';
-import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
+import { checkOverrides, checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
 import { recordBy, scaledBack, type UpdateOf } from './update.js';
 
 export interface AdamOptions {
@@ -43,6 +43,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
   for (const [name, value] of Object.entries({ beta1, beta2 })) {
     if (value >= 1) throw new ConfigError(`adam: ${name} must be below 1, got ${value}`);
   }
+  checkOverrides('adam', overrides);
   for (const [pattern, override] of Object.entries(overrides)) {
     for (const [field, value] of Object.entries(override)) {
       if (field !== 'learningRateScale') {
