@@ -1,4 +1,5 @@
 import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
+import { checkArray, checkOptions, checkText } from '@alex/tensor/kernels';
 import type { FiltersOptions } from './filters.js';
 import { type History, historyOf, type Metric } from './metrics.js';
 import type { Neighbours } from './neighbours.js';
@@ -53,10 +54,11 @@ const mostBytes = 3e6;
  * One HTML file of at most 3 MB with everything about a run inside: for light and dark screens, narrow and wide ones, paper, keyboards and
  * screen readers; it loads nothing and runs no script. Where images make it larger, they are drawn coarser.
  *
- * @throws ConfigError where it would be larger all the same; what `curves`, `filters`, `predictions` and `neighbours` throw for what they
+ * @throws ConfigError for an unknown option, and where it would be larger all the same; what `curves`, `filters`, `predictions` and `neighbours` throw for what they
  * cannot draw.
  */
 export async function reportHtml(run: RunReport): Promise<string> {
+  checkReport(run);
   const { title, subtitle, status, remarks, predictions = [], neighbours = [], footer } = run;
   const history = historyOf(run.metrics);
   const [before, after] = [await sectionsBeforeImages(run, history), sectionsAfterImages(run)];
@@ -79,6 +81,35 @@ export async function reportHtml(run: RunReport): Promise<string> {
   throw new ConfigError(
     `the report would take ${(bytes / 1e6).toFixed(1)} MB, with the coarsest images; at most ${mostBytes / 1e6} are allowed: show fewer images`,
   );
+}
+
+function checkReport(run: RunReport): void {
+  checkOptions('reportHtml', run, [
+    'title',
+    'subtitle',
+    'status',
+    'remarks',
+    'metrics',
+    'network',
+    'columnNames',
+    'results',
+    'filters',
+    'filtersOptions',
+    'predictions',
+    'neighbours',
+    'speed',
+    'memory',
+    'environment',
+    'settings',
+    'remaking',
+    'footer',
+  ]);
+  checkText('reportHtml', 'title', run.title);
+  const { remarks = [], results = [], predictions = [], neighbours = [], environment = [], remaking = [] } = run;
+  // What has no length would be left out without a word.
+  for (const [name, list] of Object.entries({ remarks, results, predictions, neighbours, environment, remaking })) {
+    checkArray('reportHtml', name, list);
+  }
 }
 
 async function sectionsBeforeImages(run: RunReport, history: History): Promise<Section[]> {

@@ -67,6 +67,7 @@ export { shareOfColumn } from './network/column.js';
 export { type ElementwiseLayerOptions, elementwiseLayer } from './network/elementwise-layer.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
 export {
+  checkArray,
   checkBoolean,
   checkFinite,
   checkNotNegative,
@@ -74,6 +75,7 @@ export {
   checkOptions,
   checkPositive,
   checkSignal,
+  checkText,
   checkWholeNumber,
   optionError,
 } from './option-checks.js';

@@ -72,6 +72,16 @@ export function checkBoolean(owner: string, option: string, value: unknown): voi
   if (typeof value !== 'boolean') throw optionError(owner, option, 'true or false', value);
 }
 
+/** @throws ConfigError unless the value is a text that is not empty. */
+export function checkText(owner: string, option: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '') throw optionError(owner, option, 'a text', value);
+}
+
+/** @throws ConfigError unless the value is an array. */
+export function checkArray(owner: string, option: string, value: unknown): void {
+  if (!Array.isArray(value)) throw optionError(owner, option, 'an array', value);
+}
+
 /** @throws ConfigError unless the value is one of these strings. */
 export function checkOneOf(owner: string, option: string, value: unknown, allowed: readonly string[]): void {
   if (allowed.includes(value as string)) return;
