@@ -3,6 +3,7 @@ import type { ImageBatch } from '@alex/data';
 import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
 import { elementsPerImage } from '@alex/tensor/kernels';
 import type { Network } from '@alex/tensor/network';
+import { checkImages, checkViewer } from './checks.js';
 
 /** A network and what writes images to its input. */
 export interface Viewer {
@@ -15,13 +16,16 @@ export interface Viewer {
  *
  * @param images of any number, of the size that the augmenter takes
  * @returns `[N, C, H, W]` or `[N, F]`
- * @throws ConfigError that names the layers there are, if there is none of this name
+ * @throws ConfigError that names the layers there are, if there is none of this name, or for what is no network or no images
  */
 export async function activationsOf(
-  { network, augmenter }: Viewer,
+  viewer: Viewer,
   images: Pick<ImageBatch, 'pixels' | 'count'>,
   layer: string,
 ): Promise<HostTensor> {
+  checkViewer('activationsOf', viewer);
+  checkImages('activationsOf', images);
+  const { network, augmenter } = viewer;
   const shape = featureShape(network.description, layer);
   const bytes = images.pixels.length / images.count;
   const values = elementsPerImage([1, ...shape]);

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '@alex/tensor';
+import { checkOptions, checkPositive, checkWholeNumber, optionError } from '@alex/tensor/kernels';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { describeFileError, errorCode, linkWhole, unfinished } from './file.js';
 
@@ -33,6 +34,7 @@ export class CheckpointFolder {
 
   /** @throws CheckpointError if it cannot be written; older checkpoints are then untouched */
   async save(checkpoint: Checkpoint): Promise<void> {
+    checkCheckpoint(checkpoint);
     await this.#check();
     await mkdir(this.path, { recursive: true }).catch((error: unknown) => {
       throw new CheckpointError(`${this.path}: could not be created: ${describeFileError(error)}`, { cause: error });
@@ -96,12 +98,13 @@ export class CheckpointFolder {
    * @param options.before only checkpoints of earlier steps
    * @param options.onProblem called for each checkpoint that cannot be used and is therefore set aside
    * @returns the step of the checkpoint in use; undefined if there are none
-   * @throws CheckpointError if there are some, but none can be used
+   * @throws CheckpointError if there are some, but none can be used; ConfigError for an unknown option
    */
   async restore(
     use: (checkpoint: Checkpoint) => void,
     options: { readonly before?: number; readonly onProblem?: ((problem: string) => void) | undefined } = {},
   ): Promise<number | undefined> {
+    checkOptions('restore', options, ['before', 'onProblem']);
     const { before = Number.POSITIVE_INFINITY, onProblem } = options;
     const refused: { readonly step: number; readonly problem: string }[] = [];
     for (const step of (await this.steps()).filter((step) => step < before)) {
@@ -145,4 +148,26 @@ export class CheckpointFolder {
     const { top1Error, loss } = best.validation;
     return validation.top1Error < top1Error || (validation.top1Error === top1Error && validation.loss < loss);
   }
+}
+
+/** What is misspelt would not be written, and what cannot be would make a file that nobody can continue from. */
+function checkCheckpoint(checkpoint: Checkpoint): void {
+  checkOptions('checkpoint', checkpoint, [
+    'step',
+    'parameters',
+    'optimizerState',
+    'layerState',
+    'rateFactor',
+    'validation',
+    'notes',
+  ]);
+  const { step, parameters, optimizerState, rateFactor = 1, validation } = checkpoint;
+  checkWholeNumber('checkpoint', 'step', step, 0);
+  for (const [name, tensors] of Object.entries({ parameters, optimizerState })) {
+    if (typeof tensors !== 'object' || tensors === null) {
+      throw optionError('checkpoint', name, `what network.${name}() gives`, tensors);
+    }
+  }
+  checkPositive('checkpoint', 'rateFactor', rateFactor);
+  if (validation) checkOptions('checkpoint: validation', validation, ['loss', 'top1Error', 'top5Error']);
 }

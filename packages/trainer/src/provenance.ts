@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { AlexError, DataError } from '@alex/tensor';
+import { AlexError, ConfigError, DataError } from '@alex/tensor';
+import { checkOneOf, checkOptions, checkWholeNumber } from '@alex/tensor/kernels';
 import * as v from 'valibot';
 import { describeFileError, errorCode } from './file.js';
 
@@ -37,6 +38,8 @@ const originSchema = v.object({
   memory: v.object({ total: bytes, parameters: bytes, optimizerState: bytes, activations: bytes }),
 });
 
+const outcomes = ['finished', 'stopped', 'failed'] as const;
+
 const lineSchema = v.variant('kind', [
   v.object({ kind: v.literal('begin'), time: v.string(), ...originSchema.entries }),
   v.object({ kind: v.literal('problem'), time: v.string(), message: v.string() }),
@@ -44,7 +47,7 @@ const lineSchema = v.variant('kind', [
     kind: v.literal('end'),
     time: v.string(),
     step: v.number(),
-    outcome: v.picklist(['finished', 'stopped', 'failed']),
+    outcome: v.picklist(outcomes),
     reason: v.exactOptional(v.string()),
   }),
 ]);
@@ -56,7 +59,7 @@ export type Origin = v.InferOutput<typeof originSchema>;
 export interface Ending {
   /** Steps taken by then. */
   readonly step: number;
-  readonly outcome: 'finished' | 'stopped' | 'failed';
+  readonly outcome: (typeof outcomes)[number];
   /** Of a failure: the error's message. */
   readonly reason?: string;
 }
@@ -78,8 +81,13 @@ export interface Stretch extends Origin {
 export class ProvenanceFile {
   readonly #path: string;
 
-  /** @throws AlexError where the file cannot be written */
+  /** @throws AlexError where the file cannot be written; ConfigError for an origin that could not be read again */
   constructor(path: string, origin: Origin) {
+    const checked = v.safeParse(v.strictObject(originSchema.entries), origin);
+    if (!checked.success) {
+      const [{ message, path: place = [] }] = checked.issues;
+      throw new ConfigError(`origin: ${place.map(({ key }) => key).join('.')}: ${message}`);
+    }
     this.#path = path;
     this.#append({ kind: 'begin', ...origin });
   }
@@ -90,6 +98,9 @@ export class ProvenanceFile {
 
   /** Says how it ended, unless the run was taken away. */
   end(ending: Ending): void {
+    checkOptions('ending', ending, ['step', 'outcome', 'reason']);
+    checkWholeNumber('ending', 'step', ending.step, 0);
+    checkOneOf('ending', 'outcome', ending.outcome, outcomes);
     if (existsSync(this.#path)) this.#append({ kind: 'end', ...ending });
   }
 

@@ -1,5 +1,12 @@
 import { DataError, type Gpu, type HostTensor, ShapeError } from '@alex/tensor';
-import { checkHostTensor, checkWholeNumber, formatShape } from '@alex/tensor/kernels';
+import {
+  checkHostTensor,
+  checkOptions,
+  checkSignal,
+  checkWholeNumber,
+  formatShape,
+  optionError,
+} from '@alex/tensor/kernels';
 import { boundsFromProduct, boundsFromRow, movedBy } from './bounds.js';
 import { type Candidate, Candidates } from './candidates.js';
 import type { FeatureIndex } from './feature-index.js';
@@ -46,11 +53,26 @@ const exactAtOnce = 64;
  * among the nearest by these bounds are looked at further, first as they are stored, in float64, then by their exact features.
  *
  * @returns for each image its neighbours, the nearest first; fewer where the index has fewer
- * @throws ShapeError where the features are of another size; DataError where a row was damaged, or an image of the index has other
+ * @throws ConfigError for an option that is unknown or cannot be; ShapeError where the features are of another size; DataError where a row was damaged, or an image of the index has other
  * features than when it was built
  */
 export async function findNearest(options: NearestOptions): Promise<Neighbour[][]> {
-  const { index, features, count = 6 } = options;
+  checkOptions('findNearest', options, [
+    'gpu',
+    'index',
+    'features',
+    'count',
+    'exact',
+    'pieceBytes',
+    'signal',
+    'onProgress',
+  ]);
+  const { gpu, index, features, count = 6, exact, signal } = options;
+  if (typeof gpu?.createBuffer !== 'function')
+    throw optionError('findNearest', 'gpu', 'an adapter opened by openGpu()', gpu);
+  if (typeof index?.read !== 'function') throw optionError('findNearest', 'index', 'a FeatureIndex', index);
+  if (typeof exact !== 'function') throw optionError('findNearest', 'exact', 'a function that gives features', exact);
+  checkSignal('findNearest', signal);
   checkHostTensor('findNearest: features', features);
   checkWholeNumber('findNearest', 'count', count);
   if (options.pieceBytes !== undefined) checkWholeNumber('findNearest', 'pieceBytes', options.pieceBytes);
