@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '@alex/tensor';
-import { checkOptions, checkPositive, checkWholeNumber, optionError } from '@alex/tensor/kernels';
+import { checkNotNegative, checkOptions, checkPositive, checkWholeNumber, optionError } from '@alex/tensor/kernels';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { describeFileError, errorCode, linkWhole, unfinished } from './file.js';
 
@@ -32,7 +32,31 @@ export class CheckpointFolder {
     this.#check = check;
   }
 
-  /** @throws CheckpointError if it cannot be written; older checkpoints are then untouched */
+  /**
+   * Saves a checkpoint, and keeps a copy of it as the best one if its validation error is the lowest so far. Checkpoints older
+   * than the newest ones are removed. In a training loop of your own:
+   *
+   * ```ts
+   * await run.checkpoints.restore(({ parameters, ...state }) => {
+   *   network.loadParameters(parameters);
+   *   network.loadState(state);
+   * });
+   * while (network.stepCount < steps) {
+   *   await takeStep();
+   *   if (network.stepCount % every !== 0) continue;
+   *   await run.checkpoints.save({
+   *     step: network.stepCount,
+   *     parameters: await network.parameters(),
+   *     optimizerState: await network.optimizerState(),
+   *     layerState: await network.layerState(),
+   *     validation: await evaluate({ network, augmenter, split: dataset.validation }),
+   *   });
+   * }
+   * ```
+   *
+   * @throws CheckpointError if it cannot be written; older checkpoints are then untouched. ConfigError for a field that is
+   * unknown or cannot be
+   */
   async save(checkpoint: Checkpoint): Promise<void> {
     checkCheckpoint(checkpoint);
     await this.#check();
@@ -169,5 +193,10 @@ function checkCheckpoint(checkpoint: Checkpoint): void {
     }
   }
   checkPositive('checkpoint', 'rateFactor', rateFactor);
-  if (validation) checkOptions('checkpoint: validation', validation, ['loss', 'top1Error', 'top5Error']);
+  if (!validation) return;
+  // What `evaluate` gives has more fields, which are not written.
+  const { loss, top1Error, top5Error } = validation;
+  for (const [name, value] of Object.entries({ loss, top1Error, top5Error })) {
+    checkNotNegative('checkpoint: validation', name, value);
+  }
 }
