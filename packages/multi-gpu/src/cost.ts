@@ -1,6 +1,6 @@
 import { ConfigError, type NetworkDescription } from '@alex/tensor';
-import { checkOptions, checkWholeNumber, elementCount } from '@alex/tensor/kernels';
-import { type NetworkPart, type PartLayer, pieceOf, type Spread } from '@alex/tensor/network';
+import { checkOptions, checkPositive, checkWholeNumber, elementCount } from '@alex/tensor/kernels';
+import { checkDescribed, type NetworkPart, type PartLayer, pieceOf, type Spread } from '@alex/tensor/network';
 import { attempt, planParts, type Strategy, strategies } from './parts.js';
 import { checkRates, type Rates } from './rates.js';
 
@@ -50,8 +50,16 @@ export function predictSteps(description: NetworkDescription, options: Predictio
   return predictions.sort((a, b) => a.seconds - b.seconds);
 }
 
-/** The predicted time of a step on a single adapter. */
-export function predictAlone({ layers }: NetworkDescription, batch: number, multiplyAddsPerSecond: number): number {
+/**
+ * The predicted time of a step on a single adapter, in seconds.
+ *
+ * @throws ConfigError for what is no description, or a number that is not above 0
+ */
+export function predictAlone(description: NetworkDescription, batch: number, multiplyAddsPerSecond: number): number {
+  checkDescribed(description);
+  checkWholeNumber('predictAlone', 'batch', batch);
+  checkPositive('predictAlone', 'multiplyAddsPerSecond', multiplyAddsPerSecond);
+  const { layers } = description;
   const products = layers.reduce((sum, { layer, inputShape }) => sum + layer.multiplyAdds(inputShape), 0);
   const [lowest] = layers.filter(({ parameters }) => parameters.length > 0);
   const unneeded = lowest ? lowest.layer.multiplyAdds(lowest.inputShape) : 0;

@@ -45,11 +45,8 @@ export function place(description: NetworkDescription, gpus: readonly Gpu[], opt
   checkOptions('place', options, [...compileOptionNames, ...sharingNames]);
   const { strategy = 'model', images, splitSums, exchangeIn, rates, ...given } = options;
   const compileOptions = { loss: softmaxCrossEntropy(), optimizer: sgd(), ...given };
-  if (!Array.isArray(gpus))
-    throw new ConfigError('place: give the adapters as an array: place(network, [gpu], { batch })');
-  const [gpu, ...others] = gpus as readonly Gpu[];
-  if (!gpu || gpus.some((one) => typeof one?.createBuffer !== 'function'))
-    throw new ConfigError('place: give at least one adapter, opened by openGpu()');
+  checkGpus('place', gpus);
+  const [gpu, ...others] = gpus as readonly [Gpu, ...Gpu[]];
   if (strategy !== 'auto' && !strategies.includes(strategy)) {
     throw new ConfigError(`place: strategy must be ${strategies.join(', ')} or auto, got ${String(strategy)}`);
   }
@@ -76,6 +73,8 @@ export function partsOn(
   gpus: readonly Gpu[],
   options: Pick<PlaceOptions, 'batch' | (typeof sharingNames)[number]>,
 ): NetworkPart[] {
+  checkDescribed(description);
+  checkGpus('partsOn', gpus);
   checkOptions('partsOn', options, ['batch', ...sharingNames]);
   const { batch, strategy = 'model', images, splitSums, exchangeIn, rates } = options;
   checkExchange(gpus, exchangeIn);
@@ -90,6 +89,13 @@ export function partsOn(
     strategy: chosen.strategy,
     images: images ?? chosen.images,
   });
+}
+
+function checkGpus(owner: string, gpus: readonly Gpu[]): void {
+  if (!Array.isArray(gpus))
+    throw new ConfigError(`${owner}: give the adapters as an array: ${owner}(network, [gpu], { batch })`);
+  if (gpus.length === 0 || gpus.some((one) => typeof one?.createBuffer !== 'function'))
+    throw new ConfigError(`${owner}: give at least one adapter, opened by openGpu()`);
 }
 
 function checkExchange(gpus: readonly Gpu[], exchangeIn: PlaceOptions['exchangeIn']): void {

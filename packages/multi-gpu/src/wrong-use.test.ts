@@ -117,7 +117,11 @@ describe('how adapters share a network', () => {
     ['predictSteps', (options) => predictSteps(described({}), options), { batch: 2, rates }],
     ['predictSteps', (options) => chooseStrategy(described({ columns: 2 }), options), { batch: 2, rates }],
     ['planParts', (options) => planParts(described({}), options), { adapters: 2, batch: 2, strategy: 'data' }],
-    ['partsOn', (options) => partsOn(described({}), [], options), { batch: 2, strategy: 'auto' }],
+    [
+      'partsOn',
+      (options) => partsOn(described({}), [odd({ createBuffer: () => undefined })], options),
+      { batch: 2, strategy: 'auto' },
+    ],
   ])('%s refuses an option that it does not know, and none at all', async (name, call, options) => {
     const unknown = await thrown(() => call(odd({ ...options, bacth: 4 })));
     expect(unknown).toBeInstanceOf(ConfigError);

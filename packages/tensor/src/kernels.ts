@@ -70,6 +70,7 @@ export {
   checkArray,
   checkBoolean,
   checkFinite,
+  checkGpu,
   checkNotNegative,
   checkOneOf,
   checkOptions,

@@ -1,3 +1,4 @@
+import type { Gpu } from './adapter/gpu.js';
 import { ConfigError } from './errors.js';
 
 // Checks for options of layers and networks. Each error names its owner (a layer or network), the option and the value.
@@ -80,6 +81,12 @@ export function checkText(owner: string, option: string, value: unknown): void {
 /** @throws ConfigError unless the value is an array. */
 export function checkArray(owner: string, option: string, value: unknown): void {
   if (!Array.isArray(value)) throw optionError(owner, option, 'an array', value);
+}
+
+/** @throws ConfigError unless the value is an open adapter. */
+export function checkGpu(owner: string, value: unknown): void {
+  if (typeof (value as Gpu | undefined)?.createBuffer === 'function') return;
+  throw optionError(owner, 'gpu', 'an adapter, opened by openGpu()', value);
 }
 
 /** @throws ConfigError unless the value is one of these strings. */

@@ -7,7 +7,7 @@ import { recordElementwise } from './kernel/elementwise.js';
 import { recordPerElement } from './kernel/per-element.js';
 import { createProgram } from './kernel/program.js';
 import { createRecording, type Recorder } from './kernel/recorder.js';
-import { createTensor, describeTensor, disposeTensor, type Tensor } from './kernel/tensor.js';
+import { createTensor, describeTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './kernel/tensor.js';
 import { timeCandidates } from './kernel/trial.js';
 import { tune } from './kernel/tuner.js';
 import { createTuningCache } from './kernel/tuning-cache.js';
@@ -129,11 +129,39 @@ it.each<[string, () => unknown, string]>([
     "budgetMilliseconds must be a number of at least 0, got 'long'",
   ],
   ['a folder', () => createTuningCache(odd(undefined)), 'createTuningCache: folder must be a path, got undefined'],
+  [
+    'no adapter',
+    () => createTensor(odd(undefined), 'y', [2]),
+    'y: gpu must be an adapter, opened by openGpu(), got undefined',
+  ],
+  ['no adapter', () => disposeTensor(odd(null), x), 'x: gpu must be an adapter'],
+  ['no adapter', () => createProgram(odd(undefined), () => undefined), 'createProgram: gpu must be an adapter'],
+  ['no adapter', () => compileKernels(odd({})), 'compileKernels: gpu must be an adapter'],
+  ['no adapter', () => runLayer(odd(undefined), layer, odd({})), 'runLayer: gpu must be an adapter'],
+  [
+    'no layer',
+    () => runLayer(gpu, odd(undefined), odd({})),
+    'runLayer: must be a layer, as conv2d() or relu() give it',
+  ],
+  ['no layer', () => gradientCheck(gpu, odd({}), []), 'gradientCheck: must be a layer'],
+  ['a case that is no list', () => gradientCheck(gpu, layer, odd({})), 'gradientCheck: cases must be an array'],
   ['a program', () => createProgram(gpu, odd(undefined)), 'a program is given as a function that records it'],
 ])('%s that cannot be is refused', async (_, call, message) => {
   const error = await thrown(call);
   expect(error).toBeInstanceOf(ConfigError);
   expect((error as Error).message).toContain(message);
+});
+
+it('what is no tensor is refused', async () => {
+  for (const use of [
+    () => disposeTensor(gpu, odd(undefined)),
+    () => readTensor(gpu, odd({})),
+    () => writeTensor(gpu, odd(null), new Float32Array(1)),
+  ]) {
+    const error = await thrown(use);
+    expect(error).toBeInstanceOf(ShapeError);
+    expect((error as Error).message).toContain('a tensor is what createTensor() gave, got ');
+  }
 });
 
 it.each<[unknown, string]>([

@@ -2,7 +2,7 @@ import type { Augmenter } from '@alex/augment';
 import type { ImageBatch } from '@alex/data';
 import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
 import { elementsPerImage } from '@alex/tensor/kernels';
-import type { Network } from '@alex/tensor/network';
+import { checkDescribed, type Network } from '@alex/tensor/network';
 import { checkImages, checkViewer } from './checks.js';
 
 /** A network and what writes images to its input. */
@@ -50,7 +50,9 @@ export async function activationsOf(
  *
  * @throws ConfigError that names the layers there are, if there is none of this name
  */
-export function featureShape({ name, layers }: NetworkDescription, layer: string): readonly number[] {
+export function featureShape(description: NetworkDescription, layer: string): readonly number[] {
+  checkDescribed(description);
+  const { name, layers } = description;
   const found = layers.find((one) => one.layer.name === layer);
   if (found) return found.outputShape.slice(1);
   const names = layers.map((one) => one.layer.name).join(', ');
@@ -63,7 +65,9 @@ export function featureShape({ name, layers }: NetworkDescription, layer: string
  *
  * @throws ConfigError where nothing comes before the last layer with parameters
  */
-export function lastHiddenLayer({ name, layers }: NetworkDescription): string {
+export function lastHiddenLayer(description: NetworkDescription): string {
+  checkDescribed(description);
+  const { name, layers } = description;
   const output = layers.findLastIndex(({ parameters }) => parameters.length > 0);
   const hidden = layers.slice(0, Math.max(0, output)).findLast(({ layer }) => layer.kind !== 'dropout');
   if (hidden) return hidden.layer.name;

@@ -15,7 +15,8 @@ export function withoutOpenedRun<Options extends object>(options: Options): Opti
 }
 
 /** @throws ConfigError unless there are a network and what writes images to its input */
-export function checkViewer(owner: string, { network, augmenter }: Viewer): void {
+export function checkViewer(owner: string, viewer: Viewer): void {
+  const { network, augmenter } = viewer ?? {};
   if (typeof network?.evaluate !== 'function') {
     throw optionError(owner, 'network', 'a network, as place() or openRun() gives it', network);
   }

@@ -6,12 +6,13 @@ import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { ActivationFile } from './activation-file.js';
-import { activationsOf } from './activations.js';
+import { activationsOf, featureShape, lastHiddenLayer } from './activations.js';
 import { changeRun } from './change-run.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
+import { colourfulness } from './colourfulness.js';
 import { mix, searchMix } from './evaluation/ensemble.js';
 import { evaluate } from './evaluation/evaluate.js';
-import { type Scores, score } from './evaluation/scores.js';
+import { gather, type Scores, score } from './evaluation/scores.js';
 import type { Metrics } from './metrics.js';
 import { buildIndex } from './neighbours/build-index.js';
 import { FeatureIndexWriter } from './neighbours/feature-index.js';
@@ -20,6 +21,8 @@ import { openRun } from './open-run.js';
 import { predict } from './predict.js';
 import { RunDirectory } from './run-directory.js';
 import { lockRun } from './run-lock.js';
+import { writeSafetensors } from './safetensors.js';
+import { startingWeights } from './starting-weights.js';
 import type { Placed } from './stepper.js';
 import { configOf, datasetOf, withAugmenter } from './testing.js';
 import { train } from './train.js';
@@ -202,7 +205,7 @@ it.each<[string, () => unknown, string]>([
   [
     'a misspelt validation',
     () => folderOfCheckpoints.save(odd({ ...checkpoint, validation: { loss: 1, top1Error: 0, top5: 0 } })),
-    "checkpoint: validation: unknown option 'top5'",
+    'checkpoint: validation: top5Error must be a number of at least 0, got undefined',
   ],
   [
     'metrics without a loss',
@@ -236,6 +239,26 @@ it.each<[string, () => unknown, string]>([
     () => FeatureIndexWriter.open(join(folder, 'features'), odd({ rows: 1, shape: [2], identity: { epoch: 3 } })),
     'an index is described by { rows, shape, identity }; identity.epoch: ',
   ],
+  ['features of no network', () => featureShape(odd({}), 'fc7'), 'a network is given as describeNetwork(...)'],
+  ['the last layer of no network', () => lastHiddenLayer(odd(undefined)), 'a network is given as describeNetwork(...)'],
+  [
+    'weights that are none',
+    () => startingWeights(odd(undefined), placed.network, []),
+    'starting weights: given must be an object',
+  ],
+  [
+    'a layer that is no list',
+    () => startingWeights({}, placed.network, odd('fc6')),
+    "starting weights: replaces must be an array, got 'fc6'",
+  ],
+  ['colours of no filters', () => colourfulness(odd(undefined)), 'colourfulness: must be a tensor'],
+  ['a file of no tensors', () => writeSafetensors(join(folder, 'a'), odd(undefined)), 'tensors must be an object'],
+  [
+    'a note that is no text',
+    () => writeSafetensors(join(folder, 'a'), {}, odd({ step: 3 })),
+    'metadata.step must be a text, got 3',
+  ],
+  ['scores of no split', () => gather(odd(undefined), odd([])), 'gather: split must be a split of a data set'],
   ['neighbours in no index', () => findNearest(odd({ gpu })), 'findNearest: index must be a FeatureIndex'],
   [
     'files for how many images',

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { type OpenOptions, openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
-import { checkOptions, checkWholeNumber } from '../option-checks.js';
+import { checkGpu, checkOptions, checkWholeNumber } from '../option-checks.js';
 import { dispatchEmpty } from './empty-dispatch.js';
 import { type Kernel, type KernelSource, kernelsOf } from './pipelines.js';
 
@@ -39,6 +39,7 @@ const compiledBefore = new WeakSet<Kernel>();
  * @throws ConfigError for an option that is none
  */
 export async function compileKernels(gpu: Gpu, options: CompileKernelsOptions = {}): Promise<void> {
+  checkGpu('compileKernels', gpu);
   checkOptions('compileKernels', options, ['onBegin', 'cores', 'open', 'patience']);
   const { onBegin, cores = availableParallelism() } = options;
   checkWholeNumber('compileKernels', 'cores', cores);

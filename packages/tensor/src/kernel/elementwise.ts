@@ -36,9 +36,7 @@ export function recordElementwise(recorder: Recorder, options: Elementwise): voi
   for (const [name, tensor] of Object.entries({ ...loaded, ...stored })) {
     // The values of an element are variables by these names, beside its number and that of its unit.
     if (!isWgslName(name) || name === 'i' || name === 'unit') {
-      throw new ConfigError(
-        `${label}: ${name} is no name for a variable of WGSL; choose another, of letters, digits and underscores`,
-      );
+      throw new ConfigError(`${label}: ${name} is not a valid name in WGSL; use letters, digits and underscores`);
     }
     if (!tensor) throw new ShapeError(`${label}: ${name} must be a tensor, got ${String(tensor)}`);
     if (tensor.elements === elements) continue;

@@ -8,7 +8,7 @@ import {
   type GPUComputePipeline,
 } from '../adapter/webgpu.js';
 import { ConfigError } from '../errors.js';
-import { checkOptions } from '../option-checks.js';
+import { checkGpu, checkOptions } from '../option-checks.js';
 import type { ExchangeEnd } from './exchange.js';
 import { type MemoryLayout, type PlanLimits, planMemory } from './plan.js';
 import { prepare, scalarTable } from './prepare.js';
@@ -60,8 +60,13 @@ export interface Program {
 /** Records the operations of a program. */
 export type RecordDispatches = (recorder: Recorder) => void;
 
-/** Creates one program from what `record` records. */
+/**
+ * Creates one program from what `record` records.
+ *
+ * @throws ConfigError for what is no adapter, or no function that records
+ */
 export function createProgram(gpu: Gpu, record: RecordDispatches, end?: ExchangeEnd): Program {
+  checkGpu('createProgram', gpu);
   return createPrograms(gpu, { program: record }, end).program;
 }
 

@@ -1,7 +1,7 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../adapter/webgpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
-import { checkOneOf, checkOptions } from '../option-checks.js';
+import { checkGpu, checkOneOf, checkOptions } from '../option-checks.js';
 import { elementCount, formatShape, kindOfArray, type Shape } from '../shape.js';
 import { fromHalves, toHalves } from './half.js';
 
@@ -64,11 +64,7 @@ export function describeTensor(label: string, shape: Shape, options: TensorOptio
  * @throws ShapeError for a shape that is none; ConfigError for an option that is none; MemoryError where the adapter has not enough
  */
 export function createTensor(gpu: Gpu, label: string, shape: Shape, options: TensorOptions = {}): Tensor {
-  if (typeof gpu?.createBuffer !== 'function') {
-    throw new ConfigError(
-      `${label}: a tensor is made on an adapter: createTensor(gpu, label, shape), with what openGpu() gave`,
-    );
-  }
+  checkGpu(label, gpu);
   if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
     const got = Array.isArray(shape) ? formatShape(shape) : String(shape);
     throw new ShapeError(`${label}: a shape is an array of whole numbers of at least 0, got ${got}`);
@@ -79,8 +75,14 @@ export function createTensor(gpu: Gpu, label: string, shape: Shape, options: Ten
   return { ...tensor, buffer };
 }
 
-/** Frees a tensor made by {@link createTensor}. */
+/**
+ * Frees a tensor made by {@link createTensor}.
+ *
+ * @throws ConfigError for what is no adapter; ShapeError for what is no tensor
+ */
 export function disposeTensor(gpu: Gpu, tensor: Tensor): void {
+  checkTensor(tensor);
+  checkGpu(tensor.label, gpu);
   gpu.destroyBuffer(bufferOf(tensor));
 }
 
@@ -91,8 +93,8 @@ export function disposeTensor(gpu: Gpu, tensor: Tensor): void {
  * a `Float32Array` for `f32` and `f16`
  */
 export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uint32Array): void {
-  if (typeof tensor?.label !== 'string')
-    throw new ShapeError(`a tensor is what createTensor() gave, got ${String(tensor)}`);
+  checkTensor(tensor);
+  checkGpu(tensor.label, gpu);
   const kind = tensor.dataType === 'u32' ? 'Uint32Array' : 'Float32Array';
   if (kindOfArray(values) !== kind) {
     throw new ShapeError(
@@ -112,8 +114,8 @@ export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uin
 
 /** Copies the values of a tensor from the adapter, in their order in memory. */
 export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Values> {
-  if (typeof tensor?.label !== 'string')
-    throw new ShapeError(`a tensor is what createTensor() gave, got ${String(tensor)}`);
+  checkTensor(tensor);
+  checkGpu(tensor.label, gpu);
   const [values] = await readTensors(gpu, [tensor]);
   return values!;
 }
@@ -270,6 +272,11 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
     },
   };
   return readback;
+}
+
+function checkTensor(tensor: Tensor): void {
+  if (typeof tensor?.label === 'string') return;
+  throw new ShapeError(`a tensor is what createTensor() gave, got ${String(tensor)}`);
 }
 
 /** The memory of a tensor that has its own. */

@@ -43,6 +43,7 @@ export function withSeed(description: NetworkDescription, options: CompileOption
  */
 export function checkCompilable(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
   checkDescribed(description);
+  if (!gpu?.limits) throw optionError(description.name, 'gpu', 'an adapter, opened by openGpu()', gpu);
   // With all of them: what is planned or recorded is given as it will be compiled.
   checkOptions(description.name, options as CompileOptions, compileOptionNames);
   const { batch, precision = 'float32', training = true, microBatches = 1, ranks } = options;

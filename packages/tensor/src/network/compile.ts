@@ -2,7 +2,7 @@ import type { Gpu } from '../adapter/gpu.js';
 import { planPrograms } from '../kernel/program.js';
 import { describeTensor } from '../kernel/tensor.js';
 import { type TuneOptions, type TuningReport, tune, tuneOptionNames } from '../kernel/tuner.js';
-import { checkOptions } from '../option-checks.js';
+import { checkArray, checkOptions } from '../option-checks.js';
 import { type CompileOptions, checkCompilable, compileOptionNames, withSeed } from './compile-options.js';
 import { CompiledNetwork } from './compiled-network.js';
 import { checkDescribed, type NetworkDescription } from './description.js';
@@ -30,6 +30,7 @@ export function compileParts(
   parts: readonly PlacedPart[],
   options: CompileOptions,
 ): Network {
+  checkArray('compileParts', 'parts', parts);
   for (const { gpu } of parts) checkCompilable(description, gpu, options);
   const seeded = withSeed(description, options);
   const make = () => new CompiledNetwork(description, parts, seeded);

@@ -2,7 +2,7 @@ import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, MemoryError } from '../errors.js';
 import { bytesToRead } from '../kernel/tensor.js';
 import { planNetwork } from './compile.js';
-import type { NetworkDescription } from './description.js';
+import { checkDescribed, type NetworkDescription } from './description.js';
 import type { MemoryPlan } from './network.js';
 import type { ProgramOptions } from './network-tensors.js';
 import { type NetworkPart, wholePart } from './part.js';
@@ -23,6 +23,7 @@ export function checkFits(
   options: ProgramOptions,
   partAt: PartAt = (batch) => wholePart(description, batch),
 ): MemoryPlan {
+  checkDescribed(description);
   const plan = planNetwork(description, gpu, options, partAt(options?.batch));
   const excess = excessOf(plan, description, gpu, options);
   if (excess === undefined) return plan;

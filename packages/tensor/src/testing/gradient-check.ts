@@ -1,7 +1,8 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { AlexError } from '../errors.js';
+import { checkLayer } from '../network/description.js';
 import type { Layer } from '../network/layer.js';
-import { checkOptions } from '../option-checks.js';
+import { checkArray, checkOptions } from '../option-checks.js';
 import { streamOf, threefry2x32 } from '../random/threefry.js';
 import { elementCount, formatShape, type HostTensor, type Shape } from '../shape.js';
 import { type RunLayerOptions, runLayer } from './run-layer.js';
@@ -74,6 +75,8 @@ export async function gradientCheck(
   layer: Layer,
   cases: readonly GradientCase[],
 ): Promise<GradientError[][]> {
+  checkLayer('gradientCheck', layer);
+  checkArray('gradientCheck', 'cases', cases);
   const errors: GradientError[][] = [];
   for (const one of cases) errors.push(await checkCase(gpu, layer, one));
   return errors;

@@ -91,6 +91,7 @@ export async function* score(options: ScoreOptions): AsyncGenerator<Scores, void
 
 /** Gathers the scores of a whole split: 4 bytes per image and class, 200 MB for ImageNet's validation images. */
 export async function gather(split: Split, parts: AsyncIterable<Scores>): Promise<Scores> {
+  checkSplit('gather', split);
   let whole: Scores | undefined;
   let done = 0;
   for await (const part of parts) {

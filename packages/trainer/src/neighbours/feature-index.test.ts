@@ -132,8 +132,8 @@ describe('an index of features', () => {
 
   it.each<[string, (path: string) => Promise<void>, RegExp]>([
     ['was cut off', async (path) => truncate(path, 800), /has 800 bytes instead of \d+; build it again/],
-    ['is empty', async (path) => writeFile(path, ''), /is no index of features, or was damaged/],
-    ['is something else', async (path) => writeFile(path, Buffer.alloc(1000, 'ALEX')), /is no index of features/],
+    ['is empty', async (path) => writeFile(path, ''), /is not an index of features, or is damaged/],
+    ['is something else', async (path) => writeFile(path, Buffer.alloc(1000, 'ALEX')), /is not an index of features/],
     [
       'is of a later version',
       async (path) => writeFile(path, (await readFile(path, 'latin1')).replace('"version":1', '"version":2'), 'latin1'),

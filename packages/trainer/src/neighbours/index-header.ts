@@ -59,7 +59,7 @@ export async function readHeader(
   const length = isOurs ? Number(prefix.readBigUInt64LE(magic.length)) : 0;
   const text = Buffer.alloc(isOurs ? Math.min(length, longest) : 0);
   if (!isOurs || length > longest || !(await readAll(file, text, prefixBytes))) {
-    throw new DataError(`${path}: is no index of features, or was damaged; build it again`);
+    throw new DataError(`${path}: is not an index of features, or is damaged; build it again`);
   }
   const header = v.safeParse(headerSchema, parsed(text.toString('utf8')));
   if (!header.success) {

@@ -1,5 +1,6 @@
 import { DataError, type Gpu, type HostTensor, ShapeError } from '@alex/tensor';
 import {
+  checkGpu,
   checkHostTensor,
   checkOptions,
   checkSignal,
@@ -68,8 +69,7 @@ export async function findNearest(options: NearestOptions): Promise<Neighbour[][
     'onProgress',
   ]);
   const { gpu, index, features, count = 6, exact, signal } = options;
-  if (typeof gpu?.createBuffer !== 'function')
-    throw optionError('findNearest', 'gpu', 'an adapter opened by openGpu()', gpu);
+  checkGpu('findNearest', gpu);
   if (typeof index?.read !== 'function') throw optionError('findNearest', 'index', 'a FeatureIndex', index);
   if (typeof exact !== 'function') throw optionError('findNearest', 'exact', 'a function that gives features', exact);
   checkSignal('findNearest', signal);
