@@ -8,7 +8,14 @@ import {
   ShapeError,
   writeTensor,
 } from '@alex/tensor';
-import { checkBoolean, checkNotNegative, checkWholeNumber, kindOfArray, recordPerElement } from '@alex/tensor/kernels';
+import {
+  checkBoolean,
+  checkNotNegative,
+  checkOptions,
+  checkWholeNumber,
+  kindOfArray,
+  recordPerElement,
+} from '@alex/tensor/kernels';
 import { drawColourShift, drawView } from './draws.js';
 import { augmentInvocations, augmentKernel, packView } from './kernel.js';
 import { type AugmenterOptions, type Plan, planAugmentation } from './options.js';
@@ -137,8 +144,26 @@ export function checkPixels(pixels: Uint8Array): void {
   );
 }
 
+type OfDataset = Partial<Record<'count' | 'height' | 'width' | 'channels' | 'labels' | 'position', unknown>>;
+
+/** What `batches` of `@alex/data` gives may be spread among the options: its other fields are no mistakes. */
+function checkNames(given: ImageBatch): void {
+  const { count, height, width, channels, labels, position, ...own } = (given ?? {}) as ImageBatch & OfDataset;
+  checkOptions('augmenter: run', given && own, [
+    'pixels',
+    'images',
+    'training',
+    'seed',
+    'epoch',
+    'colourStrength',
+    'sharesWith',
+    'view',
+  ]);
+}
+
 function checkBatch(plan: Plan, given: ImageBatch): void {
-  const { pixels, images, training, seed, epoch, view, colourStrength = 0 } = given ?? {};
+  checkNames(given);
+  const { pixels, images, training, seed, epoch, view, colourStrength = 0 } = given;
   const { batch, height, width, channels, cropHeight, cropWidth, padding } = plan;
   checkWholeNumber('augmenter', 'the number of images', images?.length, 1, batch);
   checkPixels(pixels);

@@ -58,12 +58,27 @@ describe.each(ways)('%s', (_, create) => {
     expect(() => create(more)).toThrow(message);
   });
 
+  it('takes what else a batch of a data set has', async () => {
+    const augmenter = create({});
+    try {
+      await augmenter.run(odd({ ...batch, count: 1, height: 2, width: 2, channels: 3, labels: [0], position: 0 }));
+    } finally {
+      augmenter.dispose();
+    }
+  });
+
   it('takes the colour statistics of a data set, which hold more than it needs', () => {
     create({ training: { ...options.training, colour: { ...imagenetColour, eigenvalues: [3, 2, 1] } } }).dispose();
   });
 
   it.each<[string, unknown, typeof ConfigError, string]>([
-    ['nothing', undefined, ConfigError, 'the number of images must be a whole number from 1 to 1, got undefined'],
+    ['nothing', undefined, ConfigError, 'augmenter'],
+    [
+      'a misspelt view',
+      { ...batch, veiw: { top: 0 } },
+      ConfigError,
+      "augmenter: run: unknown option 'veiw'; known: pixels, ",
+    ],
     ['no images', { ...batch, images: undefined }, ConfigError, 'the number of images must be'],
     [
       'numbers in an array',
