@@ -1,4 +1,3 @@
-import type { Gpu } from './adapter/gpu.js';
 import { ConfigError } from './errors.js';
 
 // Checks for options of layers and networks. Each error names its owner (a layer or network), the option and the value.
@@ -85,7 +84,7 @@ export function checkArray(owner: string, option: string, value: unknown): void 
 
 /** @throws ConfigError unless the value is an open adapter. */
 export function checkGpu(owner: string, value: unknown): void {
-  if (typeof (value as Gpu | undefined)?.createBuffer === 'function') return;
+  if (typeof (value as { readonly createBuffer?: unknown } | undefined)?.createBuffer === 'function') return;
   throw optionError(owner, 'gpu', 'an adapter, opened by openGpu()', value);
 }
 

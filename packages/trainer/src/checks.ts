@@ -1,7 +1,8 @@
+import type { Augmenter } from '@alex/augment';
 import type { Split } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import { checkWholeNumber, kindOfArray, optionError } from '@alex/tensor/kernels';
-import type { Viewer } from './activations.js';
+import type { Network } from '@alex/tensor/network';
 
 // Checks for what programs give to the functions of this package. Each error names the function.
 
@@ -15,7 +16,7 @@ export function withoutOpenedRun<Options extends object>(options: Options): Opti
 }
 
 /** @throws ConfigError unless there are a network and what writes images to its input */
-export function checkViewer(owner: string, viewer: Viewer): void {
+export function checkViewer(owner: string, viewer: { readonly network: Network; readonly augmenter: Augmenter }): void {
   const { network, augmenter } = viewer ?? {};
   if (typeof network?.evaluate !== 'function') {
     throw optionError(owner, 'network', 'a network, as place() or openRun() gives it', network);
