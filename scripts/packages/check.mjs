@@ -1,8 +1,9 @@
 // Checks the packages as users get them: npm run check:packages [-- --full] [-- --only NAME]
 //
 // Packs all packages, runs publint and attw on the tarballs, installs each with the command of its README in an empty
-// folder, imports and requires it, runs its snippet and compiles it, and runs the command in a folder with a difficult
-// name. With --full, it also does this on Node 22 and 24, and with every setting of two TypeScript versions.
+// folder, imports and requires it, runs its snippet and compiles it, runs the command in a folder with a difficult name,
+// and bundles the program of a guide (with --only bundle, nothing else). With --full, it also does this on Node 22 and 24,
+// and with every setting of two TypeScript versions.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -10,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { checkBundle } from './bundle.mjs';
 import { checkCommand } from './command.mjs';
 import { npm, run } from './commands.mjs';
 import * as consumer from './consumer.mjs';
@@ -57,6 +59,11 @@ try {
     const place = join(folder, 'ein Lauf é 日本');
     await consumer.emptyProject(place, registry.address, 'commonjs');
     await check('the command, in a folder with spaces and letters of all kinds', () => checkCommand(place, nodes));
+  }
+  if (!only || only === 'bundle') {
+    const place = join(folder, 'bundled');
+    await consumer.emptyProject(place, registry.address);
+    await check('a program, bundled as the guide says', () => checkBundle(place, nodes));
   }
 } finally {
   registry?.close();

@@ -8,7 +8,14 @@ import {
   ShapeError,
   writeTensor,
 } from '@alex/tensor';
-import { checkNotNegative, checkWholeNumber, recordPerElement } from '@alex/tensor/kernels';
+import {
+  checkBoolean,
+  checkNotNegative,
+  checkOptions,
+  checkWholeNumber,
+  kindOfArray,
+  recordPerElement,
+} from '@alex/tensor/kernels';
 import { drawColourShift, drawView } from './draws.js';
 import { augmentInvocations, augmentKernel, packView } from './kernel.js';
 import { type AugmenterOptions, type Plan, planAugmentation } from './options.js';
@@ -129,9 +136,37 @@ function inWords(bytes: Uint8Array, staged: Uint8Array): Uint32Array {
   return new Uint32Array(staged.buffer);
 }
 
-function checkBatch(plan: Plan, { pixels, images, training, seed, epoch, view, colourStrength = 0 }: ImageBatch): void {
+/** Values of another type may have the right number, and would be read as bytes all the same. */
+export function checkPixels(pixels: Uint8Array): void {
+  if (['Uint8Array', 'Uint8ClampedArray'].includes(kindOfArray(pixels))) return;
+  throw new ShapeError(
+    `augmenter: pixels must be a Uint8Array of values from 0 to 255, got ${kindOfArray(pixels)}; use Uint8Array.from(pixels)`,
+  );
+}
+
+type OfDataset = Partial<Record<'count' | 'height' | 'width' | 'channels' | 'labels' | 'position', unknown>>;
+
+/** What `batches` of `@alex/data` gives may be spread among the options: its other fields are no mistakes. */
+function checkNames(given: ImageBatch): void {
+  const { count, height, width, channels, labels, position, ...own } = (given ?? {}) as ImageBatch & OfDataset;
+  checkOptions('augmenter: run', given && own, [
+    'pixels',
+    'images',
+    'training',
+    'seed',
+    'epoch',
+    'colourStrength',
+    'sharesWith',
+    'view',
+  ]);
+}
+
+function checkBatch(plan: Plan, given: ImageBatch): void {
+  checkNames(given);
+  const { pixels, images, training, seed, epoch, view, colourStrength = 0 } = given;
   const { batch, height, width, channels, cropHeight, cropWidth, padding } = plan;
-  checkWholeNumber('augmenter', 'the number of images', images.length, 1, batch);
+  checkWholeNumber('augmenter', 'the number of images', images?.length, 1, batch);
+  checkPixels(pixels);
   const expected = images.length * height * width * channels;
   if (pixels.length !== expected) {
     throw new ShapeError(
@@ -140,6 +175,7 @@ function checkBatch(plan: Plan, { pixels, images, training, seed, epoch, view, c
     );
   }
   checkNotNegative('augmenter', 'colourStrength', colourStrength);
+  checkBoolean('augmenter', 'training', training);
   if (training) {
     checkWholeNumber('augmenter', 'seed', seed, 0, 2 ** 32 - 1);
     checkWholeNumber('augmenter', 'epoch', epoch, 0, 2 ** 32 - 1);

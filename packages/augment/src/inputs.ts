@@ -1,6 +1,7 @@
-import { checkWholeNumber } from '@alex/tensor/kernels';
+import { ConfigError } from '@alex/tensor';
+import { checkOptions, checkWholeNumber } from '@alex/tensor/kernels';
 import type { NetworkInput } from '@alex/tensor/network';
-import { type Augmenter, createAugmenter } from './augmenter.js';
+import { type Augmenter, checkPixels, createAugmenter } from './augmenter.js';
 import type { AugmenterOptions } from './options.js';
 
 /**
@@ -13,6 +14,10 @@ export function createInputAugmenter(
   inputs: readonly NetworkInput[],
   options: Omit<AugmenterOptions, 'output'>,
 ): Augmenter {
+  if (!Array.isArray(inputs) || inputs.length === 0) {
+    throw new ConfigError(`augmenter: inputs are those of a network, network.inputs; got ${String(inputs)}`);
+  }
+  checkOptions('augmenter', options, ['source', 'training', 'mean', 'meanAt', 'scale', 'padding']);
   const made: { readonly augmenter: Augmenter; readonly first: number; readonly end: number }[] = [];
   const dispose = () => {
     for (const { augmenter } of made) augmenter.dispose();
@@ -29,8 +34,9 @@ export function createInputAugmenter(
   const most = Math.max(...made.map(({ end }) => end));
   return {
     async run(batch) {
-      const { pixels, images } = batch;
-      checkWholeNumber('augmenter', 'the number of images', images.length, 1, most);
+      const { pixels, images } = batch ?? {};
+      checkWholeNumber('augmenter', 'the number of images', images?.length, 1, most);
+      checkPixels(pixels);
       const bytes = pixels.length / images.length;
       const numbers = Array.from(images);
       const { chunk = 1 } = options.training;

@@ -9,6 +9,7 @@ import {
   checkWholeNumber,
   formatShape,
   imageShape,
+  optionError,
 } from '@alex/tensor/kernels';
 import { centreOffset, type View } from './views.js';
 
@@ -114,6 +115,8 @@ export function planAugmentation(options: AugmenterOptions): Plan {
   checkOptions('augmenter', options, ['output', 'source', 'training', 'mean', 'meanAt', 'scale', 'padding']);
   const { output, source, training } = options;
   checkOptions('augmenter: training', training, ['crop', 'mirror', 'chunk', 'colour']);
+  if (!output?.shape) throw optionError('augmenter', 'output', 'a tensor, such as network.input', output);
+  if (!source) throw optionError('augmenter', 'source', 'the sizes { height, width, channels } of the images', source);
   const { height, width, channels } = source;
   const [batch, outputChannels, cropHeight, cropWidth] = imageShape('augmenter output', output.shape);
   checkWholeNumber('augmenter', 'source.height', height, 1, largestSide);
@@ -174,6 +177,9 @@ export function planAugmentation(options: AugmenterOptions): Plan {
 
 function planMean(options: AugmenterOptions, cropHeight: number, cropWidth: number): Pick<Plan, 'mean' | 'meanAt'> {
   const { height, width, channels } = options.source;
+  if (typeof options.mean?.length !== 'number') {
+    throw optionError('augmenter', 'mean', 'an array of numbers', options.mean);
+  }
   const mean = Float32Array.from(options.mean);
   for (const [index, value] of mean.entries()) checkFinite('augmenter', `mean[${index}]`, value);
   const meanAt = options.meanAt ?? 'crop';
@@ -198,19 +204,22 @@ function planColour(colour: ColourVariation, channels: number): Required<ColourV
   if (channels !== 3) {
     throw new ConfigError(`augmenter: training.colour needs images of 3 channels, got ${channels}; omit the option`);
   }
+  // Unknown fields are no mistake here: the statistics of a data set have more of them.
   const { standardDeviations, axes } = colour;
   const strength = colour.strength ?? 0.1;
-  if (standardDeviations.length !== 3 || !standardDeviations.every((value) => Number.isFinite(value) && value >= 0)) {
+  if (standardDeviations?.length !== 3 || !standardDeviations.every((value) => Number.isFinite(value) && value >= 0)) {
     throw new ConfigError(
-      `augmenter: training.colour.standardDeviations must be 3 numbers of at least 0, got [${standardDeviations.join(', ')}]`,
+      `augmenter: training.colour.standardDeviations must be 3 numbers of at least 0, got ${listed(standardDeviations)}`,
     );
   }
-  if (axes.length !== 3 || !axes.every((axis) => axis.length === 3 && Math.abs(Math.hypot(...axis) - 1) < 1e-3)) {
+  if (axes?.length !== 3 || !axes.every((axis) => axis?.length === 3 && Math.abs(Math.hypot(...axis) - 1) < 1e-3)) {
     throw new ConfigError(
       'augmenter: training.colour.axes must be 3 rows of 3 numbers, each of length 1 (one principal component per row), ' +
-        `got [${axes.map((axis) => `[${axis.join(', ')}]`).join(', ')}]`,
+        `got ${listed(axes)}`,
     );
   }
   checkNotNegative('augmenter', 'training.colour.strength', strength);
   return { standardDeviations, axes, strength };
 }
+
+const listed = (value: unknown): string => (Array.isArray(value) ? `[${value.map(listed).join(', ')}]` : String(value));

@@ -18,7 +18,9 @@ export interface View {
  * @throws `ConfigError` for sizes that are not positive integers, and for a crop larger than the image.
  */
 export function tenViews(height: number, width: number, crop: number | readonly [number, number]): View[] {
-  const [cropHeight, cropWidth] = typeof crop === 'number' ? [crop, crop] : crop;
+  const [cropHeight, cropWidth] = Array.isArray(crop)
+    ? (crop as readonly [number, number])
+    : [crop as number, crop as number];
   for (const [name, value] of Object.entries({ height, width, cropHeight, cropWidth })) {
     checkWholeNumber('tenViews', name, value);
   }

@@ -54,7 +54,7 @@ describe('help', () => {
       ['evaluate'],
       ['--run', '--weights', '--mean', '--data', '--views', '--mix', '--predictions', '--tune', '--tunings', '--json'],
     ],
-    [['augment'], ['<image>', '--to', '--data', '--size', '--crop', '--seed', '--adapters', '--json']],
+    [['augment'], ['<image>', '--to', '--data', '--size', '--crop', '--seed', '--adapter <name>', '--json']],
     [['classify'], ['--run', '--weights', '--labels', '<image...>', '--json']],
     [['demo'], ['--run', '--classes', '--steps', '--seed', '--tune', '--tunings', '--json']],
     [['devices'], ['--tune', '--to', '--model', '--batch', '--precision', '--adapters', '--json']],
@@ -65,6 +65,28 @@ describe('help', () => {
     const { code, stdout, stderr } = await runCommand([...command, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const word of words) expect(stdout).toContain(word);
+  });
+
+  it.each(['demo', 'augment', 'evaluate', 'classify', 'report', 'similar', 'features', 'kernel'])(
+    'of %s shows the option for its only adapter in the singular; either spelling is taken',
+    async (command) => {
+      const { stdout } = await runCommand([command, '--help']);
+      expect(stdout).toContain('--adapter <name>');
+      expect(stdout).not.toContain('--adapters');
+      for (const spelling of ['--adapter', '--adapters']) {
+        const { code, stderr } = await runCommand([command, spelling]);
+        expect({ code, stderr }).toEqual({
+          code: 2,
+          stderr: "error: option '--adapter <name>' argument missing\n",
+        });
+      }
+    },
+  );
+
+  it.each(['train', 'devices'])('of %s shows the option for its adapters in the plural', async (command) => {
+    const { stdout } = await runCommand([command, '--help']);
+    expect(stdout).toContain('--adapters <names>');
+    expect(stdout).not.toContain('--adapter,');
   });
 
   it('groups the options of train, marks required ones, and omits trivial defaults', async () => {

@@ -1,5 +1,8 @@
-import { cp, readFile, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { alexnet, publishedForms } from '@alex/model-alexnet';
 import type { HostTensor } from '@alex/tensor';
@@ -41,6 +44,40 @@ it('use-a-trained-network.md shows what the command prints for the same image', 
     [...text.matchAll(/^\s*([\d.]+)%\s+(\w+)$/gm)].map(([, share, name]) => [share, name]);
   expect(lines(said)).toHaveLength(3);
   expect(lines(said)).toEqual(lines(stdout));
+});
+
+describe('bundle-a-program.md', () => {
+  /** Runs Node on the sources, and gives what was printed. */
+  async function node(script: string, cwd: string): Promise<string> {
+    const onSources = ['--conditions=@alex/source', '--import', import.meta.resolve('tsx')];
+    const child = spawn(process.execPath, [...onSources, script], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [said, problems, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+    expect(code, problems).toBe(0);
+    return said;
+  }
+
+  it('has a script that bundles its program, whose libraries it says to install', async () => {
+    const guide = await page('bundle-a-program.md');
+    // Below the package, where its libraries are found.
+    const folder = await mkdtemp(fileURLToPath(new URL('.readme-', import.meta.url)));
+    try {
+      await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+      for (const [, file, code] of guide.matchAll(/^```(?:ts|js)\n\/\/ (\S+)\n([\s\S]*?)^```/gm)) {
+        // The packages are not built here.
+        await writeFile(
+          join(folder, file!),
+          code!.replace('bundle: true,', "bundle: true, conditions: ['@alex/source'],"),
+        );
+      }
+      await node('bundle.js', folder);
+      expect(await node(join(folder, 'bundle/measure.js'), directory)).toMatch(/^3 images, top-1 error \d+\.\d%\n$/);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+    const external = /external: \[(.*)\]/.exec(guide)![1]!.replaceAll(/[',]/g, '');
+    expect(guide).toContain(`npm install ${external}\n`);
+    expect(guide).toContain('node bundle.js\nnode bundle/measure.js\n');
+  });
 });
 
 /**

@@ -69,26 +69,37 @@ export const modelOption = (purpose: string) =>
 export const batchOption = () =>
   new Option('--batch <n>', 'images per step (default: the published batch size)').argParser(wholeNumber(1));
 
-/** The only place that reads the environment. */
+/**
+ * An option that is taken in the singular and in the plural: nobody remembers which it is. Help and errors show one of them.
+ *
+ * The only place that reads the environment.
+ */
+function adapterNaming(shown: string, description: string): Option {
+  const option = new Option('--adapter, --adapters <names>', description).env('ALEX_ADAPTER');
+  option.flags = shown;
+  return option;
+}
+
+/** For commands that use one adapter. */
 export const adapterOption = () =>
-  new Option(
-    '--adapter, --adapters <name>',
+  adapterNaming(
+    '--adapter <name>',
     'the adapter to compute on: part of its name, or its number in `devices` (default: the best one)',
-  ).env('ALEX_ADAPTER');
+  );
 
 /** For the list of adapters itself. */
 export const shownAdaptersOption = () =>
-  new Option(
-    '--adapter, --adapters <names>',
+  adapterNaming(
+    '--adapters <names>',
     'list these only, separated by commas: part of each name, or its number; with --tune, the one to tune (default: list all, tune the best one)',
-  ).env('ALEX_ADAPTER');
+  );
 
 /** For commands that can use several adapters at once. */
 export const adaptersOption = () =>
-  new Option(
-    '--adapter, --adapters <names>',
+  adapterNaming(
+    '--adapters <names>',
     'the adapters to compute on, separated by commas: part of each name, or its number in `devices`; the same name twice means two adapters of that name, or one opened twice (default: the best one)',
-  ).env('ALEX_ADAPTER');
+  );
 
 export const strategyOption = () =>
   new Option(

@@ -82,7 +82,7 @@ async function planned(
         )
       : opened;
   const changed = await changeByHand(run, dataset, options);
-  tellChange(changed, options, batchesPerEpoch(dataset.train.length, run.config.recipe), output);
+  tellChange(changed, options, stepsPerEpoch(run, dataset), output);
   return {
     config: changed.run.config,
     dataset,
@@ -153,6 +153,9 @@ function sameFrozen(options: TrainOptions, frozen: readonly string[], { override
   );
 }
 
+const stepsPerEpoch = ({ config }: RunDirectory, { train }: Dataset) =>
+  batchesPerEpoch(train.length, { batch: config.recipe.batch });
+
 async function changeByHand(run: RunDirectory, dataset: Dataset, options: TrainOptions): Promise<ChangedRun> {
   const { recipe } = run.config;
   const { learningRate, epochs, steps } = options;
@@ -160,7 +163,7 @@ async function changeByHand(run: RunDirectory, dataset: Dataset, options: TrainO
   return changeRun(run, dataset.train.length, {
     learningRate: learningRate && (await scaled(learningRate, options, run.config)),
     schedule: scheduleOf(options, inForce),
-    steps: epochs === undefined ? steps : epochs * batchesPerEpoch(dataset.train.length, recipe),
+    steps: epochs === undefined ? steps : epochs * stepsPerEpoch(run, dataset),
   });
 }
 

@@ -93,12 +93,15 @@ export interface SimilarOptions extends Viewer {
 /** The training images most similar to some images, the nearest first. */
 export async function similarImages(
   images: { readonly pixels: Uint8Array; readonly count: number },
-  { dataset, layer, network, augmenter, ...options }: SimilarOptions,
+  { dataset, layer, network, augmenter, gpu, index, count, signal, onProgress }: SimilarOptions,
 ): Promise<SimilarImage[][]> {
   const { train, classes, height, width, channels } = dataset;
   const activations = (some: typeof images) => activationsOf({ network, augmenter }, some, layer);
   const found = await findNearest({
-    ...options,
+    ...{ gpu, index },
+    ...(count !== undefined && { count }),
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
     features: await activations(images),
     exact: async (rows) => (await activations(await train.read(rows))).data,
   });

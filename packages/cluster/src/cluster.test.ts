@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { ConfigError } from '@alex/tensor';
 import { fromHalves, toHalves } from '@alex/tensor/kernels';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ClusterError, openCluster } from './index.js';
@@ -114,6 +115,10 @@ describe.each(mpis)('ranks of $name', (mpi) => {
       'root must be a rank from 0 to 1, got -1',
       'allToAll takes a piece for each of the 2 ranks, got 0',
       'wire must be float32 or float16, got bfloat16',
+      "sum: unknown option 'wired'; known: wire, factor",
+      'sum takes a Float32Array, got Array; use Float32Array.from(values)',
+      'broadcast takes a Uint8Array, got Array; use Uint8Array.from(values)',
+      'allGather takes a Uint8Array, got Undefined; use Uint8Array.from(values)',
     ]);
   });
 
@@ -144,6 +149,13 @@ describe('a process alone', () => {
 
   it('refuses a library that is not MPI', async () => {
     await expect(openCluster({ libraries: ['libc.so.6'] })).rejects.toThrow(/libc.so.6 is not an MPI library/);
+  });
+
+  it('refuses an unknown option', async () => {
+    await expect(openCluster({ timelimit: 1 } as never)).rejects.toThrow(ConfigError);
+    await expect(openCluster({ timelimit: 1 } as never)).rejects.toThrow(
+      "openCluster: unknown option 'timelimit'; known: timeLimit, libraries",
+    );
   });
 
   it('refuses an invalid time limit', async () => {

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
+import { checkFinite, checkOptions, kindOfArray } from '@alex/tensor/kernels';
 import { ClusterError } from './errors.js';
 import type { Asked, Said, ThreadData } from './mpi-thread.js';
 import type { Operation, Wire } from './operations.js';
@@ -68,11 +69,12 @@ export interface Cluster {
  * launcher, this process is the only rank. A separate thread makes all MPI calls, so nothing here blocks. Call this before
  * adapters are opened.
  *
- * @throws ClusterError if no library can be loaded, or only one that does not match the launcher
+ * @throws ClusterError if no library can be loaded, or only one that does not match the launcher; ConfigError for an unknown option
  */
 export async function openCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  checkOptions('openCluster', options, ['timeLimit', 'libraries']);
   const { timeLimit = 600, libraries } = options;
-  if (!(timeLimit > 0))
+  if (!(typeof timeLimit === 'number' && timeLimit > 0))
     throw new ClusterError(`timeLimit must be a number of seconds above 0, got ${String(timeLimit)}`);
   const { url, execArgv } = ownScript('mpi-thread');
   const workerData: ThreadData = { libraries };
@@ -115,13 +117,18 @@ class OpenCluster implements Cluster {
   }
 
   async broadcast(bytes: Uint8Array, root = 0): Promise<Uint8Array> {
+    checkArray('broadcast', 'Uint8Array', bytes);
     const memory = shared(bytes);
     await this.#operate({ kind: 'broadcast', memory, root: this.#checkRank(root) });
     if (memory !== bytes) bytes.set(memory);
     return bytes;
   }
 
-  async sum(values: Float32Array, { wire = 'float32', factor = 1 }: SumOptions = {}): Promise<Float32Array> {
+  async sum(values: Float32Array, options: SumOptions = {}): Promise<Float32Array> {
+    checkArray('sum', 'Float32Array', values);
+    checkOptions('sum', options, ['wire', 'factor']);
+    const { wire = 'float32', factor = 1 } = options;
+    checkFinite('sum', 'factor', factor);
     if (wire !== 'float32' && wire !== 'float16') {
       throw new ClusterError(`wire must be float32 or float16, got ${String(wire)}`);
     }
@@ -132,17 +139,22 @@ class OpenCluster implements Cluster {
   }
 
   async allToAll(pieces: readonly Uint8Array[]): Promise<Uint8Array[]> {
-    if (pieces.length !== this.size) {
-      throw new ClusterError(`allToAll takes a piece for each of the ${this.size} ranks, got ${pieces.length}`);
+    if (pieces?.length !== this.size) {
+      throw new ClusterError(
+        `allToAll takes a piece for each of the ${this.size} ranks, got ${pieces?.length ?? pieces}`,
+      );
     }
+    for (const piece of pieces) checkArray('allToAll', 'Uint8Array', piece);
     return this.#operate({ kind: 'allToAll', pieces: pieces.map(shared) });
   }
 
   async gather(bytes: Uint8Array, root = 0): Promise<Uint8Array[]> {
+    checkArray('gather', 'Uint8Array', bytes);
     return this.#operate({ kind: 'gather', memory: shared(bytes), root: this.#checkRank(root) });
   }
 
-  allGather(bytes: Uint8Array): Promise<Uint8Array[]> {
+  async allGather(bytes: Uint8Array): Promise<Uint8Array[]> {
+    checkArray('allGather', 'Uint8Array', bytes);
     return this.#operate({ kind: 'allGather', memory: shared(bytes) });
   }
 
@@ -207,6 +219,11 @@ class OpenCluster implements Cluster {
     if (Number.isInteger(rank) && rank >= 0 && rank < this.size) return rank;
     throw new ClusterError(`root must be a rank from 0 to ${this.size - 1}, got ${String(rank)}`);
   }
+}
+
+function checkArray(operation: string, kind: 'Uint8Array' | 'Float32Array', values: unknown): void {
+  if (kindOfArray(values) === kind) return;
+  throw new ClusterError(`${operation} takes a ${kind}, got ${kindOfArray(values)}; use ${kind}.from(values)`);
 }
 
 /** The values themselves if they are in shared memory, otherwise a copy in shared memory. */

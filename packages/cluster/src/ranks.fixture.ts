@@ -92,6 +92,10 @@ const cases: Record<string, (cluster: Cluster) => Promise<unknown>> = {
       cluster.gather(new Uint8Array(1), -1),
       cluster.allToAll([]),
       cluster.sum(new Float32Array(1), { wire: 'bfloat16' as never }),
+      cluster.sum(new Float32Array(1), { wired: 'float16' } as never),
+      cluster.sum([1] as never),
+      cluster.broadcast([1] as never),
+      cluster.allGather(undefined as never),
     ];
     return Promise.all(wrong.map((one) => one.then(() => 'nothing', messageOf)));
   },

@@ -1,6 +1,6 @@
 import { ConfigError } from '@alex/tensor';
-import { streamOf, threefry2x32 } from '@alex/tensor/kernels';
-import { checkWhole, checkWord } from './checks.js';
+import { checkBoolean, checkOptions, streamOf, threefry2x32 } from '@alex/tensor/kernels';
+import { checkSplit, checkWhole, checkWord } from './checks.js';
 import type { ImageBatch, Split } from './dataset.js';
 import { readAhead } from './prefetch.js';
 
@@ -51,12 +51,19 @@ export interface EpochBatch extends ImageBatch, Readonly<StepPosition> {
   readonly images: Uint32Array;
 }
 
+/** The names of all options. What takes some of them takes all: a program has one object of them for everything about batches. */
+const optionNames = ['batch', 'lastBatch', 'seed', 'epoch', 'shuffle', 'position', 'epochs', 'ahead'] as const;
+
+const checkNames = (owner: string, options: BatchesOptions) => checkOptions(owner, options, optionNames);
+
 /**
  * Number of batches per epoch.
  *
- * @throws ConfigError if there would be none.
+ * @throws ConfigError if there would be none, or an option is unknown or invalid.
  */
-export function batchesPerEpoch(length: number, { batch, lastBatch = 'drop' }: BatchSize): number {
+export function batchesPerEpoch(length: number, size: BatchSize): number {
+  checkNames('batchesPerEpoch', size);
+  const { batch, lastBatch = 'drop' } = size;
   checkWhole('length', length, 1);
   checkWhole('batch', batch, 1);
   if (lastBatch !== 'drop' && lastBatch !== 'keep') {
@@ -71,8 +78,13 @@ export function batchesPerEpoch(length: number, { batch, lastBatch = 'drop' }: B
   return Math.floor(length / batch);
 }
 
-/** The epoch and position of a step counted from 0 over all epochs: where to continue after an interruption. */
+/**
+ * The epoch and position of a step counted from 0 over all epochs: where to continue after an interruption.
+ *
+ * @throws ConfigError if an option is unknown or invalid.
+ */
 export function stepPosition(length: number, size: BatchSize, step: number): StepPosition {
+  checkNames('stepPosition', size);
   checkWhole('step', step, 0);
   const perEpoch = batchesPerEpoch(length, size);
   return { epoch: Math.floor(step / perEpoch), position: step % perEpoch };
@@ -82,9 +94,10 @@ export function stepPosition(length: number, size: BatchSize, step: number): Ste
  * The images of one batch. They depend only on the arguments: the same on every machine, today or after a resume.
  * Within an epoch, no image occurs twice.
  *
- * @throws ConfigError if an option is invalid or the epoch has no such batch.
+ * @throws ConfigError if an option is unknown or invalid, or the epoch has no such batch.
  */
 export function batchIndices(length: number, order: BatchOrder): Uint32Array {
+  checkNames('batchIndices', order);
   const { position = 0 } = order;
   const count = batchesPerEpoch(length, order);
   checkWhole('position', position, 0, count - 1);
@@ -96,9 +109,11 @@ export function batchIndices(length: number, order: BatchOrder): Uint32Array {
  * Reads a split batch by batch. While one batch is used, the next `ahead` batches are read, but no more, so that memory
  * is bounded. Contents and order depend only on the options of the order.
  *
- * @throws ConfigError if an option is invalid; DataError if an image cannot be read.
+ * @throws ConfigError if an option is unknown or invalid; DataError if an image cannot be read.
  */
 export function batches(split: Split, options: BatchesOptions): AsyncGenerator<EpochBatch, void, undefined> {
+  checkSplit('batches', split);
+  checkNames('batches', options);
   const { epoch = 0, position = 0, epochs = 1, ahead = 1 } = options;
   const count = batchesPerEpoch(split.length, options);
   checkWhole('position', position, 0, count - 1);
@@ -117,9 +132,10 @@ export function batches(split: Split, options: BatchesOptions): AsyncGenerator<E
   return readAhead(reads(), ahead);
 }
 
-function checkOrder({ seed = 0, epoch = 0 }: BatchOrder): void {
+function checkOrder({ seed = 0, epoch = 0, shuffle = true }: BatchOrder): void {
   checkWord('seed', seed);
   checkWord('epoch', epoch);
+  checkBoolean('batches', 'shuffle', shuffle);
 }
 
 const orderStream = streamOf('data/order');

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
+import { checkPath } from './checks.js';
 import { headBytes, inWords } from './content-kind.js';
 import type { Dataset, Split } from './dataset.js';
 import { filesAndLinks, listFolder, readWhole } from './files.js';
@@ -96,6 +97,7 @@ export function openCifar100(directory: string): Promise<Dataset> {
 
 /** Reads a version, which may have any number of records. */
 export async function readCifar(directory: string, version: CifarVersion): Promise<Dataset> {
+  checkPath(version.name, directory);
   const { name, classCount, namesFile, train, validation, records } = version;
   const remedy = remedyFor(version);
   const files = filesAndLinks(await listFolder(directory));

@@ -1,5 +1,6 @@
 import { open, readFile } from 'node:fs/promises';
 import { DataError } from '@alex/tensor';
+import { checkWholeNumber, optionError } from '@alex/tensor/kernels';
 import sharp from 'sharp';
 import { headBytes, inWords } from './content-kind.js';
 import { deadLink, errorCode, readError, reason } from './files.js';
@@ -13,7 +14,7 @@ import { deadLink, errorCode, readError, reason } from './files.js';
  * @param name the name of the image in errors
  * @param input path of the file, or its content
  * @param channels 3: red, green and blue; 1: grey
- * @throws DataError if the file is not an image or is truncated.
+ * @throws DataError if the file is not an image or is truncated; ConfigError if an argument is none that there can be.
  */
 export async function decodeImage(
   name: string,
@@ -21,6 +22,11 @@ export async function decodeImage(
   size: number,
   channels: 1 | 3 = 3,
 ): Promise<Uint8Array> {
+  if (typeof input !== 'string' && !ArrayBuffer.isView(input)) {
+    throw optionError(name, 'input', 'the path of a file, or its content in a Buffer', input);
+  }
+  checkWholeNumber(name, 'size', size);
+  if (channels !== 1 && channels !== 3) throw optionError(name, 'channels', '1 or 3', channels);
   const unusable = (why: string, cause: unknown) => {
     throw new DataError(`${name} cannot be read as an image: ${why}`, { cause });
   };

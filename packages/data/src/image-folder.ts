@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { checkWhole } from './checks.js';
+import { checkOneOf, checkOptions, checkSignal } from '@alex/tensor/kernels';
+import { checkPath, checkWhole } from './checks.js';
 import { readClassNames } from './class-names.js';
 import type { Dataset, Split } from './dataset.js';
 import { duplicateRemarks } from './duplicates.js';
@@ -43,10 +44,22 @@ export interface ImageFolderOptions {
  * @throws DataError if a folder is missing or cannot be read, there are fewer than two classes, a class has no
  *   images, validation has a class that training lacks, more images than `maxRejected` cannot be used or, later, an image
  *   that was not checked or was changed since cannot be read.
- * @throws ConfigError if an option is invalid.
+ * @throws ConfigError if an option is unknown or invalid.
  */
 export async function openImageFolder(directory: string, options: ImageFolderOptions = {}): Promise<Dataset> {
-  const { size = 256, cacheBytes = defaultCacheBytes, checksFolder } = options;
+  checkPath('openImageFolder', directory);
+  checkOptions('openImageFolder', options, [
+    'size',
+    'checked',
+    'maxRejected',
+    'checksFolder',
+    'cacheBytes',
+    'signal',
+    'onCheck',
+  ]);
+  const { size = 256, cacheBytes = defaultCacheBytes, checksFolder, checked = 'all', signal } = options;
+  checkOneOf('openImageFolder', 'checked', checked, ['all', 'validation', 'none']);
+  checkSignal('openImageFolder', signal);
   checkWhole('size', size, 1, 4096);
   checkWhole('cacheBytes', cacheBytes, 0);
   const list = await listImageFolder(directory);

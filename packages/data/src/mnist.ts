@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
+import { checkPath } from './checks.js';
 import type { Dataset, Split } from './dataset.js';
 import { filesAndLinks, listFolder } from './files.js';
 import { type Idx, readIdx } from './idx-file.js';
@@ -78,6 +79,7 @@ export async function openFashionMnist(directory: string = debianFashionMnist): 
 }
 
 async function readMnist(directory: string, remedy: string): Promise<Dataset> {
+  checkPath('MNIST', directory);
   const found = filesAndLinks(await listFolder(directory));
   const read = async (name: string, dimensions: number) => {
     const file = found.find((file) => usualName(file) === name) ?? `${name}.gz`;

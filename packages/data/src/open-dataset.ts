@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, DataError } from '@alex/tensor';
+import { checkOptions } from '@alex/tensor/kernels';
 import { cifarVersionOf, readCifar } from './cifar.js';
 import type { Dataset } from './dataset.js';
 import { openEmoji } from './emoji/emoji.js';
@@ -28,9 +29,19 @@ const accepted =
  * folder called `emoji` is `./emoji`.
  *
  * @throws DataError if there is nothing of that kind, or it is broken.
- * @throws ConfigError if an option is invalid or the data do not support it.
+ * @throws ConfigError if an option is unknown or invalid, or the data do not support it.
  */
 export async function openDataset(text: string, options: DatasetOptions = {}): Promise<Dataset> {
+  if (typeof text !== 'string') throw new ConfigError(`openDataset: ${accepted}; got ${String(text)}`);
+  checkOptions('openDataset', options, [
+    'checked',
+    'maxRejected',
+    'checksFolder',
+    'signal',
+    'onCheck',
+    'classes',
+    'size',
+  ]);
   const emoji = /^emoji(?::(.*))?$/.exec(text);
   if (emoji) {
     checkNothingRejected('emoji', options);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { ConfigError, DataError } from '@alex/tensor';
+import { shown } from './checks.js';
 import { writeWhole } from './files.js';
 
 /** An image that cannot be used. */
@@ -18,8 +19,8 @@ export const rejectedFile = 'rejected.jsonl';
 
 /** Throws a `ConfigError` unless it is a fraction. */
 export function checkMaxRejected(maxRejected: number): void {
-  if (maxRejected >= 0 && maxRejected <= 1) return;
-  throw new ConfigError(`maxRejected is ${maxRejected}: give a fraction from 0 to 1`);
+  if (typeof maxRejected === 'number' && maxRejected >= 0 && maxRejected <= 1) return;
+  throw new ConfigError(`maxRejected is ${shown(maxRejected)}: give a fraction from 0 to 1`);
 }
 
 /** The number of images that a fraction allows. */

@@ -1,4 +1,5 @@
-import { checkWhole } from './checks.js';
+import { checkOptions } from '@alex/tensor/kernels';
+import { checkSplit, checkWhole } from './checks.js';
 import type { ColourStatistics, ImageBatch, Split } from './dataset.js';
 import { symmetricEigen } from './eigen.js';
 import { prefetch } from './prefetch.js';
@@ -12,12 +13,12 @@ export interface StatisticsOptions {
  * The mean of each pixel over the images of a split, `[channels, height, width]` (the mean image that the paper
  * subtracts), in pixel values from 0 to 255.
  *
- * @throws ConfigError if `limit` is invalid; DataError if an image cannot be read.
+ * @throws ConfigError if an option is unknown or invalid; DataError if an image cannot be read.
  */
 export async function meanImage(split: Split, options: StatisticsOptions = {}): Promise<Float64Array> {
   let sums = new Float64Array();
   let count = 0;
-  for await (const { channels, height, width, count: images, pixels } of samples(split, options)) {
+  for await (const { channels, height, width, count: images, pixels } of samples('meanImage', split, options)) {
     const plane = height * width;
     if (count === 0) sums = new Float64Array(channels * plane);
     for (let i = 0, image = 0; image < images; image++) {
@@ -33,11 +34,11 @@ export async function meanImage(split: Split, options: StatisticsOptions = {}): 
 /**
  * Mean, covariance and principal components of the channels over all pixels of a split, in one pass.
  *
- * @throws ConfigError if `limit` is invalid; DataError if an image cannot be read.
+ * @throws ConfigError if an option is unknown or invalid; DataError if an image cannot be read.
  */
 export async function colourStatistics(split: Split, options: StatisticsOptions = {}): Promise<ColourStatistics> {
   let sums: ColourSums | undefined;
-  for await (const { channels, pixels } of samples(split, options)) {
+  for await (const { channels, pixels } of samples('colourStatistics', split, options)) {
     sums ??= new ColourSums(channels);
     sums.add(pixels);
   }
@@ -117,7 +118,10 @@ export function statisticsOf(parts: readonly ColourTotals[]): ColourStatistics {
 const imagesAtATime = 64;
 
 /** The images used for statistics, some at a time, in the order of the split. */
-function samples(split: Split, { limit = split.length }: StatisticsOptions): AsyncIterable<ImageBatch> {
+function samples(owner: string, split: Split, options: StatisticsOptions): AsyncIterable<ImageBatch> {
+  checkSplit(owner, split);
+  checkOptions(owner, options, ['limit']);
+  const { limit = split.length } = options;
   checkWhole('limit', limit, 1);
   const count = Math.min(limit, split.length);
   const indices = Uint32Array.from({ length: count }, (_, i) => Math.floor((i * split.length) / count));

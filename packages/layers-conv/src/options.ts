@@ -59,10 +59,8 @@ export interface WindowSettings {
 
 /** @throws ConfigError for an option that is not allowed, with the layer, option and value */
 export function windowSettings(kind: string, options: WindowOptions & { readonly groups?: number }): WindowSettings {
-  const groupOption = kind === 'conv2d' ? ['groups'] : [];
-  checkOptions(kind, options, [
-    ...['name', 'filters', 'kernel', 'stride', 'padding', ...groupOption, 'bias', 'initial'],
-  ]);
+  const groupOption = kind === 'conv2d' ? (['groups'] as const) : [];
+  checkOptions(kind, options, ['name', 'filters', 'kernel', 'stride', 'padding', ...groupOption, 'bias', 'initial']);
   const { name = kind, filters, groups = 1, bias = true, initial = {} } = options;
   checkOptions(`${name}: initial`, initial, ['weightDeviation', 'bias']);
   const { weightDeviation = 0.01, bias: initialBias = 0 } = initial;

@@ -45,7 +45,14 @@ export interface NormOptions {
 /** Fills in the defaults; throws a `ConfigError` that names the layer if a value is invalid. */
 export function normOptions(options: LocalResponseNormOptions): NormOptions {
   checkOptions('localResponseNorm', options, [
-    ...['name', 'size', 'alpha', 'beta', 'k', 'alphaPerElement', 'across', 'groups'],
+    'name',
+    'size',
+    'alpha',
+    'beta',
+    'k',
+    'alphaPerElement',
+    'across',
+    'groups',
   ]);
   const name = options.name ?? 'localResponseNorm';
   const checked: NormOptions = {

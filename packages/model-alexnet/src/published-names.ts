@@ -1,6 +1,6 @@
 import { CheckpointError, type HostTensor } from '@alex/tensor';
 import { formatShape } from '@alex/tensor/kernels';
-import type { PublishedForm } from './published.js';
+import { checkForm, checkTensors, type PublishedForm } from './published.js';
 
 /** Prefixes that libraries add to a network's names: DataParallel, torch.compile, Lightning and others. */
 const wrappers = ['model', 'net', 'network', 'backbone', 'alexnet', 'state_dict', 'student', 'base_model'];
@@ -27,13 +27,15 @@ export interface PublishedNames {
  * `model.`, `_orig_mod.`), the last layer may have been replaced and renamed, and other entries are ignored.
  *
  * @param file named in errors
- * @throws CheckpointError if two tensors have the same name, or the last layer cannot be identified
+ * @throws CheckpointError if two tensors have the same name, or the last layer cannot be identified; ConfigError for what is no form
  */
 export function publishedNames(
   file: string,
   tensors: Readonly<Record<string, HostTensor>>,
   form: PublishedForm,
 ): PublishedNames {
+  checkTensors(file, tensors);
+  checkForm(file, form);
   const known = new Set(Object.values(form.layers).flatMap((layer) => [`${layer}.weight`, `${layer}.bias`]));
   const found: Record<string, HostTensor> = {};
   const renamed: string[] = [];

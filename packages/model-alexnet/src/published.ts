@@ -1,5 +1,6 @@
 import { CheckpointError, type HostTensor, type NetworkDescription } from '@alex/tensor';
-import { elementCount, formatShape } from '@alex/tensor/kernels';
+import { checkPositive, elementCount, formatShape, optionError } from '@alex/tensor/kernels';
+import { checkDescribed } from '@alex/tensor/network';
 
 /** Published weights, and the images that their networks expect. */
 export interface PublishedForm {
@@ -56,7 +57,8 @@ export const publishedForms = {
  *
  * @param file named in errors
  * @param scale divisor of the differences from the mean. Default: 1, pixel values
- * @throws CheckpointError that names a missing, unknown or misshapen tensor as the file does
+ * @throws CheckpointError that names a missing, unknown or misshapen tensor as the file does; ConfigError for what is no form, no
+ * description or no scale
  */
 export function fromPublished(
   file: string,
@@ -65,6 +67,10 @@ export function fromPublished(
   description: NetworkDescription,
   scale = 1,
 ): Record<string, HostTensor> {
+  checkTensors(file, tensors);
+  checkForm(file, form);
+  checkDescribed(description);
+  checkPositive(file, 'scale', scale);
   const unknown = new Set(Object.keys(tensors));
   const parameters: Record<string, HostTensor> = {};
   const learned = description.layers.flatMap(({ layer, parameters: own }) =>
@@ -120,6 +126,18 @@ export function forPublished(
   const first = learned[0]!.published;
   tensors[first] = forChannels(tensors[first]!, form, (channel) => (form.deviations[channel] ?? 1) / scale);
   return tensors;
+}
+
+/** @throws ConfigError unless it is one of {@link publishedForms}, or of the same form */
+export function checkForm(file: string, form: PublishedForm): void {
+  if (typeof form?.layers === 'object') return;
+  throw optionError(file, 'form', `one of publishedForms: ${Object.keys(publishedForms).join(', ')}`, form);
+}
+
+/** @throws ConfigError unless there are tensors by name */
+export function checkTensors(file: string, tensors: Readonly<Record<string, HostTensor>>): void {
+  if (typeof tensors === 'object' && tensors !== null) return;
+  throw optionError(file, 'tensors', 'an object of tensors, such as the result of readSafetensors()', tensors);
 }
 
 /** Until 2014, Caffe wrote shapes of four sizes: `[1, 1, 4096, 9216]`. */

@@ -1,8 +1,8 @@
 import { ConfigError, type NetworkDescription } from '@alex/tensor';
-import { elementCount } from '@alex/tensor/kernels';
-import { type NetworkPart, type PartLayer, pieceOf, type Spread } from '@alex/tensor/network';
+import { checkOptions, checkPositive, checkWholeNumber, elementCount } from '@alex/tensor/kernels';
+import { checkDescribed, type NetworkPart, type PartLayer, pieceOf, type Spread } from '@alex/tensor/network';
 import { attempt, planParts, type Strategy, strategies } from './parts.js';
-import type { Rates } from './rates.js';
+import { checkRates, type Rates } from './rates.js';
 
 /** The predicted time of a step for one way of sharing the network. */
 export interface Prediction {
@@ -32,9 +32,14 @@ const bytesOfValue = ({ sentAs }: Spread) => (sentAs === 'f16' ? 2 : valueBytes)
  * forward, twice backward), and the part of the exchange that does not overlap with computation. Activations do not
  * overlap with anything; their gradients overlap with the layer's weight gradients; summed gradients overlap with all
  * layers below.
+ *
+ * @throws ConfigError for an option that is unknown or not allowed
  */
 export function predictSteps(description: NetworkDescription, options: PredictionOptions): Prediction[] {
+  checkOptions('predictSteps', options, ['batch', 'rates']);
   const { batch, rates } = options;
+  checkWholeNumber('predictSteps', 'batch', batch);
+  checkRates('predictSteps', rates);
   const adapters = rates.multiplyAddsPerSecond.length;
   const images = imagesByRate(batch, rates.multiplyAddsPerSecond);
   const predictions = strategies.flatMap((strategy): Prediction[] => {
@@ -45,21 +50,33 @@ export function predictSteps(description: NetworkDescription, options: Predictio
   return predictions.sort((a, b) => a.seconds - b.seconds);
 }
 
-/** The predicted time of a step on a single adapter. */
-export function predictAlone({ layers }: NetworkDescription, batch: number, multiplyAddsPerSecond: number): number {
+/**
+ * The predicted time of a step on a single adapter, in seconds.
+ *
+ * @throws ConfigError for what is no description, or a number that is not above 0
+ */
+export function predictAlone(description: NetworkDescription, batch: number, multiplyAddsPerSecond: number): number {
+  checkDescribed(description);
+  checkWholeNumber('predictAlone', 'batch', batch);
+  checkPositive('predictAlone', 'multiplyAddsPerSecond', multiplyAddsPerSecond);
+  const { layers } = description;
   const products = layers.reduce((sum, { layer, inputShape }) => sum + layer.multiplyAdds(inputShape), 0);
   const [lowest] = layers.filter(({ parameters }) => parameters.length > 0);
   const unneeded = lowest ? lowest.layer.multiplyAdds(lowest.inputShape) : 0;
   return (batch * (3 * products - unneeded)) / multiplyAddsPerSecond;
 }
 
-/** The strategy that should be fastest, with a reason for humans. */
+/**
+ * The strategy that should be fastest, with a reason for humans.
+ *
+ * @throws ConfigError for an option that is unknown or not allowed, or if the network cannot be divided among the adapters
+ */
 export function chooseStrategy(
   description: NetworkDescription,
   options: PredictionOptions,
 ): Pick<Prediction, 'strategy' | 'images'> & { readonly why: string } {
-  const { batch, rates } = options;
   const predictions = predictSteps(description, options);
+  const { batch, rates } = options;
   const [best] = predictions;
   if (!best)
     throw new ConfigError(

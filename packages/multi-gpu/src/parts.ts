@@ -6,8 +6,9 @@ import {
   type NetworkDescription,
   type Shape,
 } from '@alex/tensor';
-import { elementCount, formatShape } from '@alex/tensor/kernels';
+import { checkOneOf, checkOptions, checkWholeNumber, elementCount, formatShape } from '@alex/tensor/kernels';
 import {
+  checkDescribed,
   type NetworkPart,
   type PartLayer,
   type PartParameter,
@@ -56,10 +57,23 @@ const copiesInExchangeTime = 50;
 /**
  * Plans each adapter's part of a network, so that all of them together compute the same as one.
  *
- * @throws ConfigError if there are fewer columns, or images, than adapters
+ * @throws ConfigError if an option is unknown or not allowed, or there are fewer columns, or images, than adapters
  */
 export function planParts(description: NetworkDescription, options: PartOptions): NetworkPart[] {
+  checkDescribed(description);
+  checkOptions('planParts', options, [
+    'adapters',
+    'batch',
+    'strategy',
+    'images',
+    'splitSums',
+    'exchangeIn',
+    'software',
+  ]);
   const { adapters, batch, strategy } = options;
+  checkWholeNumber('planParts', 'adapters', adapters);
+  checkWholeNumber('planParts', 'batch', batch);
+  checkOneOf('planParts', 'strategy', strategy, strategies);
   const images = strategy === 'model' ? undefined : imageRanges(description.name, options);
   return Array.from({ length: adapters }, (_, self): NetworkPart => {
     const planner = new Planner(description, options, images, self);
@@ -81,10 +95,10 @@ function imageRanges(name: string, { adapters, batch, images }: PartOptions): Ra
     );
   }
   if (!images) return rangesAt(Array.from({ length: adapters + 1 }, (_, end) => Math.ceil((batch * end) / adapters)));
-  const total = images.reduce((sum, count) => sum + count, 0);
+  const total = Array.isArray(images) ? images.reduce((sum, count) => sum + count, 0) : Number.NaN;
   if (images.length !== adapters || total !== batch || images.some((count) => !Number.isInteger(count) || count < 1)) {
     throw new ConfigError(
-      `${name}: images must be ${adapters} whole numbers of at least 1 that make a batch of ${batch}, got ${images.join(', ')}`,
+      `${name}: images must be ${adapters} whole numbers of at least 1 that make a batch of ${batch}, got ${[images].flat().join(', ')}`,
     );
   }
   let end = 0;

@@ -25,6 +25,9 @@ export type PlaceOptions = Pick<CompileOptions, 'batch'> &
     readonly rates?: Rates | undefined;
   };
 
+/** The names of the options that decide how adapters share the work. */
+const sharingNames = ['strategy', 'images', 'splitSums', 'exchangeIn', 'rates'] as const;
+
 /**
  * Places a described network on one or several adapters.
  *
@@ -39,14 +42,11 @@ export type PlaceOptions = Pick<CompileOptions, 'batch'> &
  */
 export function place(description: NetworkDescription, gpus: readonly Gpu[], options: PlaceOptions): Network {
   checkDescribed(description);
-  checkOptions('place', options, [...compileOptionNames, 'strategy', 'images', 'splitSums', 'exchangeIn', 'rates']);
+  checkOptions('place', options, [...compileOptionNames, ...sharingNames]);
   const { strategy = 'model', images, splitSums, exchangeIn, rates, ...given } = options;
   const compileOptions = { loss: softmaxCrossEntropy(), optimizer: sgd(), ...given };
-  if (!Array.isArray(gpus))
-    throw new ConfigError('place: give the adapters as an array: place(network, [gpu], { batch })');
-  const [gpu, ...others] = gpus as readonly Gpu[];
-  if (!gpu || gpus.some((one) => typeof one?.createBuffer !== 'function'))
-    throw new ConfigError('place: give at least one adapter, opened by openGpu()');
+  checkGpus('place', gpus);
+  const [gpu, ...others] = gpus as readonly [Gpu, ...Gpu[]];
   if (strategy !== 'auto' && !strategies.includes(strategy)) {
     throw new ConfigError(`place: strategy must be ${strategies.join(', ')} or auto, got ${String(strategy)}`);
   }
@@ -71,21 +71,31 @@ export function place(description: NetworkDescription, gpus: readonly Gpu[], opt
 export function partsOn(
   description: NetworkDescription,
   gpus: readonly Gpu[],
-  options: Pick<PlaceOptions, 'batch' | 'strategy' | 'images' | 'splitSums' | 'exchangeIn' | 'rates'>,
+  options: Pick<PlaceOptions, 'batch' | (typeof sharingNames)[number]>,
 ): NetworkPart[] {
+  checkDescribed(description);
+  checkGpus('partsOn', gpus);
+  checkOptions('partsOn', options, ['batch', ...sharingNames]);
   const { batch, strategy = 'model', images, splitSums, exchangeIn, rates } = options;
   checkExchange(gpus, exchangeIn);
   const chosen =
-    strategy === 'auto' ? chooseStrategy(description, { batch, rates: ratesOf(gpus, rates) }) : { strategy };
+    strategy === 'auto' ? chooseStrategy(description, { batch, rates: ratesOf(gpus, rates) }) : { strategy, images };
   return planParts(description, {
     adapters: gpus.length,
     batch,
     splitSums,
     exchangeIn,
     software: gpus.some(({ description: { kind } }) => kind === 'software'),
-    ...chosen,
-    ...(images && { images }),
+    strategy: chosen.strategy,
+    images: images ?? chosen.images,
   });
+}
+
+function checkGpus(owner: string, gpus: readonly Gpu[]): void {
+  if (!Array.isArray(gpus))
+    throw new ConfigError(`${owner}: give the adapters as an array: ${owner}(network, [gpu], { batch })`);
+  if (gpus.length === 0 || gpus.some((one) => typeof one?.createBuffer !== 'function'))
+    throw new ConfigError(`${owner}: give at least one adapter, opened by openGpu()`);
 }
 
 function checkExchange(gpus: readonly Gpu[], exchangeIn: PlaceOptions['exchangeIn']): void {

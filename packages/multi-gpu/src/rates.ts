@@ -1,4 +1,12 @@
-import { createProgram, createTensor, disposeTensor, type Gpu, type Program, type Tensor } from '@alex/tensor';
+import {
+  ConfigError,
+  createProgram,
+  createTensor,
+  disposeTensor,
+  type Gpu,
+  type Program,
+  type Tensor,
+} from '@alex/tensor';
 import { recordProduct } from '@alex/tensor/kernels';
 import { Exchange } from '@alex/tensor/network';
 
@@ -10,6 +18,13 @@ export interface Rates {
   readonly exchangeBytesPerSecond: number;
   /** The latency of an exchange. */
   readonly exchangeSeconds: number;
+}
+
+/** @throws ConfigError for what `measureRates` cannot have given */
+export function checkRates(owner: string, rates: Rates): void {
+  const speeds: unknown = rates?.multiplyAddsPerSecond;
+  if (Array.isArray(speeds) && speeds.length > 0 && speeds.every((speed) => speed > 0)) return;
+  throw new ConfigError(`${owner}: rates are what measureRates(gpus) gives, got ${String(rates)}`);
 }
 
 /** Rows, columns and steps of the product that represents a network's kernels. */
@@ -25,8 +40,13 @@ const shortestMilliseconds = 1000;
 /**
  * Measures, in some seconds, how fast adapters compute together and exchange values. Other work on the machine lowers
  * the result.
+ *
+ * @throws ConfigError if the adapters are not given as an array
  */
 export async function measureRates(gpus: readonly Gpu[]): Promise<Rates> {
+  if (!Array.isArray(gpus) || gpus.length === 0) {
+    throw new ConfigError('measureRates: give the adapters as an array: measureRates([gpu, other])');
+  }
   const multiplyAddsPerSecond = await measureProducts(gpus);
   if (gpus.length === 1) return { multiplyAddsPerSecond, exchangeBytesPerSecond: Infinity, exchangeSeconds: 0 };
   const [few, many] = [await measureExchange(gpus, fewElements), await measureExchange(gpus, manyElements)];

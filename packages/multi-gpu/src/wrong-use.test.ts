@@ -2,6 +2,7 @@ import { absTanh, identity, logistic, relu, tanh } from '@alex/activations';
 import { dropout } from '@alex/dropout';
 import { conv2d, local2d } from '@alex/layers-conv';
 import { dense } from '@alex/layers-dense';
+import { softmaxCrossEntropy } from '@alex/loss';
 import { localResponseNorm } from '@alex/lrn';
 import { adam, sgd } from '@alex/optim';
 import { averagePool, maxPool } from '@alex/pool';
@@ -16,9 +17,13 @@ import {
   ShapeError,
   writeTensor,
 } from '@alex/tensor';
-import { testGpu } from '@alex/tensor/testing';
+import { checkFits, compileNetwork, planNetwork, recordPrograms, tuneNetwork } from '@alex/tensor/network';
+import { recordedKernels, testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { place } from './place.js';
+import { chooseStrategy, predictSteps } from './cost.js';
+import { planParts } from './parts.js';
+import { partsOn, place } from './place.js';
+import { measureRates, type Rates } from './rates.js';
 
 /** A call as from JavaScript, or from TypeScript with a cast. */
 const odd = (value: unknown) => value as never;
@@ -105,6 +110,58 @@ describe('options of', () => {
   });
 });
 
+const rates: Rates = { multiplyAddsPerSecond: [1e9, 1e9], exchangeBytesPerSecond: 1e9, exchangeSeconds: 1e-3 };
+
+describe('how adapters share a network', () => {
+  it.each<[string, (options: never) => unknown, object]>([
+    ['predictSteps', (options) => predictSteps(described({}), options), { batch: 2, rates }],
+    ['predictSteps', (options) => chooseStrategy(described({ columns: 2 }), options), { batch: 2, rates }],
+    ['planParts', (options) => planParts(described({}), options), { adapters: 2, batch: 2, strategy: 'data' }],
+    [
+      'partsOn',
+      (options) => partsOn(described({}), [odd({ createBuffer: () => undefined })], options),
+      { batch: 2, strategy: 'auto' },
+    ],
+  ])('%s refuses an option that it does not know, and none at all', async (name, call, options) => {
+    const unknown = await thrown(() => call(odd({ ...options, bacth: 4 })));
+    expect(unknown).toBeInstanceOf(ConfigError);
+    expect((unknown as Error).message).toContain(`${name}: unknown option 'bacth'; known: `);
+    const none = await thrown(() => call(odd(undefined)));
+    expect(none).toBeInstanceOf(ConfigError);
+    expect((none as Error).message).toContain(`${name}: takes an object of options`);
+  });
+
+  it.each<[string, () => unknown, RegExp]>([
+    ['no batch', () => predictSteps(described({}), odd({ rates })), /predictSteps: batch must be a whole number/],
+    ['no rates', () => predictSteps(described({}), odd({ batch: 2 })), /rates are what measureRates\(gpus\) gives/],
+    [
+      'rates of nothing',
+      () => chooseStrategy(described({}), odd({ batch: 2, rates: {} })),
+      /rates are what measureRates\(gpus\) gives/,
+    ],
+    [
+      'an unknown strategy',
+      () => planParts(described({}), odd({ adapters: 2, batch: 2, strategy: 'both' })),
+      /planParts: strategy must be 'model' or 'data' or 'hybrid', got 'both'/,
+    ],
+    [
+      'half an adapter',
+      () => planParts(described({}), { adapters: 1.5, batch: 2, strategy: 'data' }),
+      /planParts: adapters must be a whole number of at least 1, got 1.5/,
+    ],
+    [
+      'images that are no list',
+      () => planParts(described({}), odd({ adapters: 2, batch: 2, strategy: 'data', images: 2 })),
+      /n: images must be 2 whole numbers of at least 1 that make a batch of 2, got 2/,
+    ],
+    ['no list of adapters', () => measureRates(odd(undefined)), /measureRates: give the adapters as an array/],
+  ])('cannot be planned with %s', async (_, call, message) => {
+    const error = await thrown(call);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as Error).message).toMatch(message);
+  });
+});
+
 describe('on an adapter', () => {
   let gpu: Awaited<ReturnType<typeof testGpu>>;
   beforeAll(async () => {
@@ -144,6 +201,23 @@ describe('on an adapter', () => {
     const error = await thrown(call);
     expect(error).toBeInstanceOf(ConfigError);
     expect((error as Error).message).toMatch(message);
+  });
+
+  it.each<[string, (options: never) => unknown, object?]>([
+    ['compileNetwork', (options) => compileNetwork(described({}), gpu, options)],
+    ['planNetwork', (options) => planNetwork(described({}), gpu, options)],
+    ['checkFits', (options) => checkFits(described({}), gpu, options)],
+    ['recordPrograms', (options) => recordPrograms(described({}), gpu, options)],
+    ['tuneNetwork', (options) => tuneNetwork(described({}), gpu, options), { effort: 'off' }],
+    ['recordedKernels', (options) => recordedKernels(described({}), { kind: 'hardware', subgroupSize: 32 }, options)],
+  ])('%s refuses an option that it does not know, and none at all', async (_, call, more) => {
+    const options = { batch: 2, loss: softmaxCrossEntropy(), optimizer: sgd(), ...more };
+    const unknown = await thrown(() => call(odd({ ...options, precison: 'mixed' })));
+    expect(unknown).toBeInstanceOf(ConfigError);
+    expect((unknown as Error).message).toContain("n: unknown option 'precison'; known: batch, loss, ");
+    const none = await thrown(() => call(odd(undefined)));
+    expect(none).toBeInstanceOf(ConfigError);
+    expect((none as Error).message).toContain('n: takes an object of options, { batch, loss, ');
   });
 
   it('openGpu refuses unknown options', async () => {

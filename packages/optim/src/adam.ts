@@ -1,6 +1,6 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
 import { checkNotNegative, checkOptions } from '@alex/tensor/kernels';
-import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
+import { checkOverrides, checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
 import { recordBy, scaledBack, type UpdateOf } from './update.js';
 
 export interface AdamOptions {
@@ -17,8 +17,6 @@ export interface AdamOptions {
   /** Factors of the learning rate per parameter, layer or kind, as for `sgd`; see `frozen`. */
   readonly overrides?: Readonly<Record<string, { readonly learningRateScale?: number }>>;
 }
-
-const known = ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'overrides'];
 
 /**
  * Adam (Kingma and Ba 2015), by PyTorch's formula. In step `t`, counted from 1:
@@ -37,7 +35,7 @@ const known = ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'over
  * the network's parameters are known, if an override matches none of them
  */
 export function adam(options: AdamOptions = {}): Optimizer {
-  checkOptions('adam', options, known);
+  checkOptions('adam', options, ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'overrides']);
   const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, overrides = {} } = options;
   for (const [name, value] of Object.entries({ learningRate, beta1, beta2, epsilon, weightDecay })) {
     checkNotNegative('adam', name, value);
@@ -45,6 +43,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
   for (const [name, value] of Object.entries({ beta1, beta2 })) {
     if (value >= 1) throw new ConfigError(`adam: ${name} must be below 1, got ${value}`);
   }
+  checkOverrides('adam', overrides);
   for (const [pattern, override] of Object.entries(overrides)) {
     for (const [field, value] of Object.entries(override)) {
       if (field !== 'learningRateScale') {

@@ -1,4 +1,5 @@
 import { ConfigError, type LearnedParameter } from '@alex/tensor';
+import { optionError } from '@alex/tensor/kernels';
 
 /**
  * The patterns by which overrides and rates can name a parameter, the most specific first: its dotted name
@@ -42,6 +43,18 @@ export function frozen(...patterns: readonly string[]): Record<string, { readonl
 /** The scalar with a parameter's rate: an injective mapping of the path to a WGSL identifier. */
 export function rateName({ path }: LearnedParameter): string {
   return 'rate_' + path.replace(/[^A-Za-z0-9]/gu, (character) => `_${character.codePointAt(0)!.toString(16)}_`);
+}
+
+/** @throws ConfigError unless overrides are an object of objects */
+export function checkOverrides(optimizer: string, overrides: Readonly<Record<string, object>>): void {
+  const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isObject(overrides)) {
+    throw optionError(optimizer, 'overrides', 'an object, such as { conv1: { learningRateScale: 0 } }', overrides);
+  }
+  for (const [pattern, override] of Object.entries(overrides)) {
+    if (isObject(override)) continue;
+    throw optionError(optimizer, `override '${pattern}'`, 'an object, such as { learningRateScale: 0 }', override);
+  }
 }
 
 /** @throws ConfigError for a pattern that matches none of the parameters */

@@ -1,5 +1,5 @@
 import { ConfigError } from '@alex/tensor';
-import { checkNotNegative, checkOptions, checkPositive, checkWholeNumber } from '@alex/tensor/kernels';
+import { checkNotNegative, checkOptions, checkPositive, checkWholeNumber, optionError } from '@alex/tensor/kernels';
 
 /**
  * The progress of a run: everything that a schedule may depend on, so that a resumed run continues as if it had never
@@ -37,6 +37,7 @@ export function stepSchedule(options: {
   checkOptions('stepSchedule', options, ['learningRate', 'factor', 'epochs']);
   const { learningRate, factor = 0.1, epochs } = options;
   checkNumbers('stepSchedule', { learningRate, factor });
+  if (!Array.isArray(epochs)) throw optionError('stepSchedule', 'epochs', 'an array of epochs', epochs);
   epochs.forEach((epoch, index) => {
     checkNumbers('stepSchedule', { [`epochs[${index}]`]: epoch });
     if (index > 0 && epoch <= epochs[index - 1]!) {
@@ -141,6 +142,9 @@ export function tableSchedule(options: {
   checkOptions('tableSchedule', options, ['learningRate', 'factors']);
   const { learningRate, factors } = options;
   checkNumbers('tableSchedule', { learningRate });
+  if (!Array.isArray(factors) || !factors.every(Array.isArray)) {
+    throw optionError('tableSchedule', 'factors', 'an array of rows [epoch, factor]', factors);
+  }
   factors.forEach(([epoch, factor], index) => {
     checkNumbers('tableSchedule', { [`factors[${index}][0]`]: epoch, [`factors[${index}][1]`]: factor });
   });
@@ -164,6 +168,9 @@ export function warmUp(
   schedule: Schedule,
   options: { /** Length of the warm-up. */ readonly epochs: number; readonly from: number },
 ): Schedule {
+  if (typeof schedule?.learningRate !== 'function') {
+    throw optionError('warmUp', 'schedule', 'a schedule, such as stepSchedule(...)', schedule);
+  }
   checkOptions('warmUp', options, ['epochs', 'from']);
   const { epochs, from } = options;
   checkNumbers('warmUp', { epochs, from });

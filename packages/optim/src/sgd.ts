@@ -1,6 +1,6 @@
 import { ConfigError, type LearnedParameter, type Optimizer } from '@alex/tensor';
 import { checkNotNegative, checkOptions } from '@alex/tensor/kernels';
-import { checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
+import { checkOverrides, checkPatterns, patternsOf, rateName, resolveRate } from './patterns.js';
 import { recordBy, scaledBack, type UpdateOf } from './update.js';
 
 /** What differs for one or some parameters. */
@@ -71,6 +71,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   const { learningRate = 0.01, momentum = 0.9, weightDecay = 0.0005, overrides = {} } = options;
   checkNotNegative('sgd', 'learningRate', learningRate);
   checkFields('', { momentum, weightDecay });
+  checkOverrides('sgd', overrides);
   for (const [pattern, override] of Object.entries(overrides)) checkFields(` of override '${pattern}'`, override);
 
   const ruleOf = (parameter: LearnedParameter): Rule => {

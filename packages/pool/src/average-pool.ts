@@ -1,7 +1,7 @@
 import type { Layer } from '@alex/tensor';
-import { checkBoolean, forEachOffset, recordPerElement } from '@alex/tensor/kernels';
+import { checkBoolean, checkOptions, forEachOffset, recordPerElement } from '@alex/tensor/kernels';
 import { gatherWindows, sweepWindows } from './kernels.js';
-import { checkPooling, type PoolOptions, pooledShape } from './pooling.js';
+import { checkPooling, type PoolOptions, pooledShape, poolOptionNames } from './pooling.js';
 
 /** Options of `averagePool`. */
 export interface AveragePoolOptions extends PoolOptions {
@@ -26,7 +26,8 @@ export interface AveragePoolOptions extends PoolOptions {
  * averagePool({ size: 3, stride: 2, rounding: 'ceil' }) // cuda-convnet's CIFAR-10 nets: 16 x 16 to 8 x 8
  */
 export function averagePool(options: AveragePoolOptions): Layer {
-  const pooling = checkPooling('averagePool', options, 'countPadding');
+  checkOptions('averagePool', options, [...poolOptionNames, 'countPadding']);
+  const pooling = checkPooling('averagePool', options);
   const { name, size, stride, padding } = pooling;
   const countPadding = options.countPadding ?? false;
   checkBoolean(name, 'countPadding', countPadding);

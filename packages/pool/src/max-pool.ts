@@ -1,6 +1,7 @@
 import type { BackwardInput, Layer, Recorder, Tensor } from '@alex/tensor';
 import {
   checkOneOf,
+  checkOptions,
   forEachOffset,
   type GradientEpilogue,
   type GradientGather,
@@ -8,7 +9,7 @@ import {
   valuesOf,
 } from '@alex/tensor/kernels';
 import { gatherPlace, gatherWindows, sweepWindows } from './kernels.js';
-import { checkPooling, type Pooling, type PoolOptions, pooledShape } from './pooling.js';
+import { checkPooling, type Pooling, type PoolOptions, pooledShape, poolOptionNames } from './pooling.js';
 
 /** Options of `maxPool`. */
 export interface MaxPoolOptions extends PoolOptions {
@@ -33,7 +34,8 @@ export interface MaxPoolOptions extends PoolOptions {
  * maxPool({ size: 3, stride: 2 }) // the paper's: [N, 96, 55, 55] to [N, 96, 27, 27]
  */
 export function maxPool(options: MaxPoolOptions): Layer {
-  const pooling = checkPooling('maxPool', options, 'ties');
+  checkOptions('maxPool', options, [...poolOptionNames, 'ties']);
+  const pooling = checkPooling('maxPool', options);
   const { name, size, stride } = pooling;
   const ties = options.ties ?? 'first';
   checkOneOf(name, 'ties', ties, ['first', 'all']);

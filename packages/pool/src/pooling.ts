@@ -1,7 +1,6 @@
 import { ConfigError, type LayerOptions, type Shape, ShapeError } from '@alex/tensor';
 import {
   checkOneOf,
-  checkOptions,
   imageShape,
   outputSize,
   type Padding,
@@ -34,13 +33,11 @@ export interface Pooling {
   readonly rounding: Rounding;
 }
 
-/**
- * Throws a `ConfigError` that names the layer if an option is invalid.
- *
- * @param own options of only this kind of pooling
- */
-export function checkPooling(kind: string, options: PoolOptions, ...own: readonly string[]): Pooling {
-  checkOptions(kind, options, ['name', 'size', 'stride', 'padding', 'rounding', ...own]);
+/** The names of all {@link PoolOptions}. */
+export const poolOptionNames = ['name', 'size', 'stride', 'padding', 'rounding'] as const;
+
+/** Throws a `ConfigError` that names the layer if an option is invalid. */
+export function checkPooling(kind: string, options: PoolOptions): Pooling {
   const name = options.name ?? kind;
   const size = pair(name, 'size', options.size);
   const stride = pair(name, 'stride', options.stride ?? size);

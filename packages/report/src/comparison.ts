@@ -1,5 +1,5 @@
 import { ConfigError } from '@alex/tensor';
-import { checkOneOf } from '@alex/tensor/kernels';
+import { checkArray, checkOneOf, checkOptions, checkText } from '@alex/tensor/kernels';
 import { type ComparedRun, type ComparisonAxis, comparisonAxes, overlayPanels, strokeOf } from './overlay.js';
 import { drawPage } from './page/document.js';
 import { drawTable, figure, named, type ReportTable, type Section } from './page/elements.js';
@@ -30,10 +30,13 @@ const panelHeight = 340;
  * One HTML file that compares runs: their curves in the same diagrams, distinguished by dashes and by colours that remain
  * distinguishable with colour blindness; then tables. It loads nothing and contains no scripts.
  *
- * @throws ConfigError if there is no run, or the axis is unknown; `DataError` for metrics that cannot be drawn.
+ * @throws ConfigError if there is no run, or an option or the axis is unknown; `DataError` for metrics that cannot be drawn.
  */
 export async function comparisonHtml(comparison: Comparison): Promise<string> {
+  checkOptions('comparisonHtml', comparison, ['title', 'subtitle', 'runs', 'by', 'remarks', 'tables', 'footer']);
   const { title, subtitle, runs, by = 'epoch', remarks = [], tables = [], footer } = comparison;
+  checkText('comparisonHtml', 'title', title);
+  for (const [name, list] of Object.entries({ runs, remarks, tables })) checkArray('comparisonHtml', name, list);
   if (runs.length === 0) throw new ConfigError('comparisonHtml: there are no runs; give at least one');
   checkOneOf('comparisonHtml', 'by', by, comparisonAxes);
   const drawn = [];

@@ -1,5 +1,5 @@
 import { ConfigError } from '@alex/tensor';
-import { checkOneOf } from '@alex/tensor/kernels';
+import { checkFinite, checkOneOf, checkOptions } from '@alex/tensor/kernels';
 import { type History, historyOf, learningRateChanges, type Metric } from './metrics.js';
 import { palette } from './palette.js';
 import { type Curve, drawPanel, type Mark, type Panel, type Point } from './panel.js';
@@ -22,12 +22,14 @@ const mostMarkedChanges = 8;
  * rate. Long runs are thinned to what is visible; the strong line of training is a running mean.
  *
  * @param metrics Lines of `metrics.jsonl`, in any order; may be empty.
- * @throws `DataError` for a line with a value that cannot be drawn, such as NaN; `ConfigError` for an invalid option.
+ * @throws `DataError` for a line with a value that cannot be drawn, such as NaN; `ConfigError` for an unknown or invalid option.
  */
 export async function curves(metrics: readonly Metric[], options: CurvesOptions = {}): Promise<string> {
+  checkOptions('curves', options, ['lossScale', 'width', 'height']);
   const { lossScale = 'linear', width = 960, height = 400 } = options;
+  for (const [name, pixels] of Object.entries({ width, height })) checkFinite('curves', name, pixels);
   checkOneOf('curves', 'lossScale', lossScale, ['linear', 'log']);
-  if (!(width >= 640 && height >= 240 && Number.isFinite(width * height))) {
+  if (width < 640 || height < 240) {
     throw new ConfigError(`curves: width and height must be at least 640 and 240, got ${width} and ${height}`);
   }
   const history = historyOf(metrics);

@@ -1,6 +1,6 @@
 import { ConfigError, type HostTensor, ShapeError } from '@alex/tensor';
-import { checkHostTensor, checkOneOf, checkWholeNumber, formatShape } from '@alex/tensor/kernels';
-import sharp from 'sharp';
+import { checkHostTensor, checkOneOf, checkOptions, checkWholeNumber, formatShape } from '@alex/tensor/kernels';
+import { loadSharp } from './sharp.js';
 
 /** Options of `filters` and `filtersSvg`; every size in pixels of the image. */
 export interface FiltersOptions {
@@ -25,7 +25,7 @@ export interface FiltersOptions {
  * channel is a grey square, side by side.
  *
  * @param weight `[filters, channels, height, width]`: 3 channels are red, green and blue, 1 is grey; at most 4
- * @throws `ShapeError` for another shape, `ConfigError` for an invalid option, or columns that do not divide the filters.
+ * @throws `ShapeError` for another shape, `ConfigError` for an unknown or invalid option, or columns that do not divide the filters.
  */
 export async function filters(weight: HostTensor, options: FiltersOptions = {}): Promise<Buffer> {
   const { width, height, scale, squares } = layOut(weight, options);
@@ -45,6 +45,7 @@ export async function filters(weight: HostTensor, options: FiltersOptions = {}):
       }
     }
   }
+  const sharp = await loadSharp();
   return sharp(pixels, { raw: { width, height, channels: 4 } })
     .png()
     .toBuffer();
@@ -101,6 +102,8 @@ function runsOf(row: readonly Colour[]): { readonly x: number; readonly length: 
 }
 
 function layOut(weight: HostTensor, options: FiltersOptions): Layout {
+  checkOptions('filters', options, ['columns', 'perRow', 'scale', 'gap', 'contrast']);
+  checkHostTensor('filters', weight);
   const { columns = 1, perRow = 16, scale = 4, gap = 4, contrast = 'filter' } = options;
   const [count = 0, channels = 0, filterHeight = 0, filterWidth = 0] = weight.shape;
   const taps = filterHeight * filterWidth;
@@ -110,7 +113,6 @@ function layOut(weight: HostTensor, options: FiltersOptions): Layout {
         'filters can be seen as colours',
     );
   }
-  checkHostTensor('filters', weight);
   for (const [name, value] of Object.entries({ columns, perRow, scale })) checkWholeNumber('filters', name, value);
   checkWholeNumber('filters', 'gap', gap, 0);
   checkOneOf('filters', 'contrast', contrast, ['filter', 'layer']);

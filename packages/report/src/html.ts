@@ -1,4 +1,5 @@
 import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
+import { checkArray, checkOptions, checkText } from '@alex/tensor/kernels';
 import type { FiltersOptions } from './filters.js';
 import { type History, historyOf, type Metric } from './metrics.js';
 import type { Neighbours } from './neighbours.js';
@@ -54,10 +55,11 @@ const mostBytes = 3e6;
  * and screen readers. It loads nothing and contains no scripts. If images would make it larger, they are drawn in lower
  * resolution.
  *
- * @throws ConfigError if it would still be larger; the errors of `curves`, `filters`, `predictions` and `neighbours` for values
+ * @throws ConfigError for an unknown option, or if it would still be larger; the errors of `curves`, `filters`, `predictions` and `neighbours` for values
  * that they cannot draw.
  */
 export async function reportHtml(run: RunReport): Promise<string> {
+  checkReport(run);
   const { title, subtitle, status, remarks, predictions = [], neighbours = [], footer } = run;
   const history = historyOf(run.metrics);
   const [before, after] = [await sectionsBeforeImages(run, history), sectionsAfterImages(run)];
@@ -80,6 +82,35 @@ export async function reportHtml(run: RunReport): Promise<string> {
   throw new ConfigError(
     `the report would take ${(bytes / 1e6).toFixed(1)} MB, even with the lowest resolution of images; at most ${mostBytes / 1e6} are allowed: show fewer images`,
   );
+}
+
+function checkReport(run: RunReport): void {
+  checkOptions('reportHtml', run, [
+    'title',
+    'subtitle',
+    'status',
+    'remarks',
+    'metrics',
+    'network',
+    'columnNames',
+    'results',
+    'filters',
+    'filtersOptions',
+    'predictions',
+    'neighbours',
+    'speed',
+    'memory',
+    'environment',
+    'settings',
+    'remaking',
+    'footer',
+  ]);
+  checkText('reportHtml', 'title', run.title);
+  const { remarks = [], results = [], predictions = [], neighbours = [], environment = [], remaking = [] } = run;
+  // What has no length would be left out without a word.
+  for (const [name, list] of Object.entries({ remarks, results, predictions, neighbours, environment, remaking })) {
+    checkArray('reportHtml', name, list);
+  }
 }
 
 async function sectionsBeforeImages(run: RunReport, history: History): Promise<Section[]> {

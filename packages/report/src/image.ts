@@ -1,6 +1,8 @@
 import { DataError } from '@alex/tensor';
-import sharp, { type Sharp } from 'sharp';
+import { checkWholeNumber, kindOfArray } from '@alex/tensor/kernels';
+import type { Sharp } from 'sharp';
 import { palette } from './palette.js';
+import { loadSharp } from './sharp.js';
 
 /** An image as raw pixel values `[height, width, channels]`. */
 export interface RawImage {
@@ -36,14 +38,16 @@ export async function drawImage(what: string, image: Image, side: number): Promi
  * A square image as a `data:` address.
  *
  * @param quality JPEG quality, from 1 to 100, if the image has many pixels
- * @throws `DataError` for bytes that are not an image, naming `what`.
+ * @throws `DataError` for bytes that are not an image, naming `what`; `ConfigError` for an invalid side or quality.
  */
 export async function imageAddress(what: string, image: Image, side: number, quality = 86): Promise<string> {
+  checkWholeNumber(what, 'side', side);
+  checkWholeNumber(what, 'quality', quality, 1, 100);
   try {
-    const { width } = await open(image).metadata();
+    const { width } = await (await open(image)).metadata();
     // A few large pixels are easier to see as squares than as a blur.
     const coarse = width < side / 4;
-    const square = open(image)
+    const square = (await open(image))
       .autoOrient()
       .resize(side, side, { fit: 'cover', kernel: coarse ? 'nearest' : 'lanczos3' })
       .flatten({ background: '#ffffff' })
@@ -60,15 +64,21 @@ export async function imageAddress(what: string, image: Image, side: number, qua
   }
 }
 
-function open(image: Image): Sharp {
+async function open(image: Image): Promise<Sharp> {
+  const sharp = await loadSharp();
   if (image instanceof Uint8Array) return sharp(image);
   const { data, width, height, channels } = checkRawImage(image);
   return sharp(data, { raw: { width, height, channels } });
 }
 
-/** Throws a `DataError` unless the number of bytes matches the sizes. */
+/** Throws a `DataError` unless it has bytes, and their number matches the sizes. */
 export function checkRawImage(image: RawImage): RawImage {
-  const { data, width, height, channels } = image;
+  const { data, width, height, channels } = image ?? {};
+  if (!['Uint8Array', 'Uint8ClampedArray'].includes(kindOfArray(data))) {
+    throw new DataError(
+      `an image is the bytes of its file, or { data, width, height, channels } with a Uint8Array of pixel values; got ${kindOfArray(data ?? image)}`,
+    );
+  }
   if (data.length === width * height * channels) return image;
   throw new DataError(
     `an image of ${height} x ${width} x ${channels} needs ${width * height * channels} bytes, got ${data.length}`,

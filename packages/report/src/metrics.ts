@@ -1,4 +1,5 @@
 import { DataError } from '@alex/tensor';
+import { checkArray } from '@alex/tensor/kernels';
 
 /** One line of a run's `metrics.jsonl`. */
 export interface Metric {
@@ -28,9 +29,10 @@ export interface History {
  * Orders metrics by step. If a split has a step twice, because the run was resumed from an earlier step, the later line
  * counts.
  *
- * @throws `DataError` for a line with a value that cannot be drawn.
+ * @throws `DataError` for a line with a value that cannot be drawn; ConfigError for metrics that are no array.
  */
 export function historyOf(metrics: readonly Metric[]): History {
+  checkArray('metrics', 'the lines', metrics);
   const splits = { train: new Map<number, Metric>(), val: new Map<number, Metric>() };
   for (const [index, metric] of metrics.entries()) {
     checkMetric(index + 1, metric);
@@ -59,6 +61,9 @@ function checkMetric(line: number, metric: Metric): void {
         'omit the line to draw the others',
     );
   };
+  if (typeof metric !== 'object' || metric === null) {
+    throw new DataError(`metrics, line ${line}: must be an object, got ${String(metric)}`);
+  }
   if (metric.split !== 'train' && metric.split !== 'val') refuse('split', "'train' or 'val'");
   if (!Number.isInteger(metric.step) || metric.step < 0) refuse('step', 'an integer of at least 0');
   for (const field of ['epoch', 'loss', 'learningRate', 'imagesPerSecond'] as const) {

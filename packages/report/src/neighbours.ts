@@ -1,4 +1,5 @@
 import { ConfigError } from '@alex/tensor';
+import { checkArray } from '@alex/tensor/kernels';
 import { drawSvg } from './draw.js';
 import { drawImage, type Image } from './image.js';
 
@@ -24,6 +25,8 @@ const firstGap = 32;
  * @throws `ConfigError` if there are no rows, `DataError` for an image that cannot be read.
  */
 export async function neighbours(rows: readonly Neighbours[]): Promise<string> {
+  checkArray('neighbours', 'rows', rows);
+  for (const [row, { nearest }] of rows.entries()) checkArray('neighbours', `nearest of row ${row}`, nearest);
   if (rows.length === 0) throw new ConfigError('neighbours: there are none to draw; give at least one row');
   const most = Math.max(...rows.map(({ nearest }) => nearest.length));
   const groups = rows.flatMap(({ image, nearest }, row) =>

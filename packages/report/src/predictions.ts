@@ -1,5 +1,5 @@
 import { ConfigError } from '@alex/tensor';
-import { checkWholeNumber } from '@alex/tensor/kernels';
+import { checkArray, checkOptions, checkWholeNumber } from '@alex/tensor/kernels';
 import { drawSvg, fontFamily } from './draw.js';
 import { drawImage, type Image } from './image.js';
 import { palette } from './palette.js';
@@ -30,11 +30,13 @@ const barGap = 4;
  * Draws images with their most likely labels as an SVG, like figure 4 (left) of the paper: below each image its right label, then
  * a bar for each guess, whose length is its probability; the right one is red (and bold, for readers who do not see red).
  *
- * @throws `ConfigError` for an option or a probability that is not allowed, `DataError` for an image that cannot be
+ * @throws `ConfigError` for an option or a probability that is unknown or not allowed, `DataError` for an image that cannot be
  * read.
  */
 export async function predictions(list: readonly Prediction[], options: PredictionsOptions = {}): Promise<string> {
+  checkOptions('predictions', options, ['perRow']);
   const { perRow = 4 } = options;
+  checkArray('predictions', 'what to draw', list);
   checkWholeNumber('predictions', 'perRow', perRow);
   if (list.length === 0) throw new ConfigError('predictions: there are none to draw; give at least one');
   const cards = await Promise.all(list.map((prediction, index) => drawCard(prediction, index)));

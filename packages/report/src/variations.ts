@@ -1,7 +1,7 @@
 import { ConfigError, ShapeError } from '@alex/tensor';
-import { checkWholeNumber } from '@alex/tensor/kernels';
-import sharp from 'sharp';
+import { checkArray, checkOptions, checkWholeNumber } from '@alex/tensor/kernels';
 import { checkRawImage, type RawImage } from './image.js';
+import { loadSharp } from './sharp.js';
 
 /** Options of `variations`. */
 export interface VariationsOptions {
@@ -15,7 +15,7 @@ export interface VariationsOptions {
  * Draws a photograph and, to its right, augmented versions of it, as a PNG: pixel for pixel, in rows, without scaling.
  *
  * @param varied all of one size
- * @throws `ConfigError` if there are none or an option is invalid, `ShapeError` for variations of different sizes,
+ * @throws `ConfigError` if there are none or an option is unknown or invalid, `ShapeError` for variations of different sizes,
  * `DataError` for an image with the wrong number of bytes.
  */
 export async function variations(
@@ -23,9 +23,11 @@ export async function variations(
   varied: readonly RawImage[],
   options: VariationsOptions = {},
 ): Promise<Buffer> {
+  checkOptions('variations', options, ['perRow', 'gap']);
   const { perRow = 4, gap = 8 } = options;
   checkWholeNumber('variations', 'perRow', perRow);
   checkWholeNumber('variations', 'gap', gap, 0);
+  checkArray('variations', 'varied', varied);
   const [first] = varied;
   if (!first) throw new ConfigError('variations: there are none to draw; give at least one');
   for (const image of [photograph, ...varied]) checkRawImage(image);
@@ -43,6 +45,7 @@ export async function variations(
     left: start + (i % perRow) * (first.width + gap),
     top: Math.floor(i / perRow) * (first.height + gap),
   }));
+  const sharp = await loadSharp();
   return sharp({
     create: {
       width: start + across * (first.width + gap) - gap,

@@ -67,12 +67,16 @@ export { shareOfColumn } from './network/column.js';
 export { type ElementwiseLayerOptions, elementwiseLayer } from './network/elementwise-layer.js';
 export { outputSize, type Padding, type Pair, paddingOf, pair, type Rounding } from './network/windows.js';
 export {
+  checkArray,
   checkBoolean,
   checkFinite,
+  checkGpu,
   checkNotNegative,
   checkOneOf,
   checkOptions,
   checkPositive,
+  checkSignal,
+  checkText,
   checkWholeNumber,
   optionError,
 } from './option-checks.js';
@@ -84,4 +88,4 @@ export {
   threefryWgsl,
   uniformFromBits,
 } from './random/threefry.js';
-export { checkHostTensor, elementCount, elementsPerImage, formatShape, imageShape } from './shape.js';
+export { checkHostTensor, elementCount, elementsPerImage, formatShape, imageShape, kindOfArray } from './shape.js';

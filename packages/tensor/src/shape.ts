@@ -32,8 +32,14 @@ export function imageShape(layer: string, shape: Shape): [number, number, number
   return [n, c, h, w];
 }
 
-/** Throws a `ShapeError` if data is not a `Float32Array`, or does not have as many values as the shape. */
+/** Throws a `ShapeError` if it is no tensor, data is not a `Float32Array`, or does not have as many values as the shape. */
 export function checkHostTensor(what: string, tensor: HostTensor): void {
+  const shape: unknown = tensor?.shape;
+  if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+    throw new ShapeError(
+      `${what}: must be a tensor { shape, data }, whose shape is an array of whole numbers; got ${shape === undefined ? kindOfArray(tensor) : `the shape ${String(shape)}`}`,
+    );
+  }
   if (kindOfArray(tensor.data) !== 'Float32Array') {
     throw new ShapeError(
       `${what}: data must be a Float32Array, got ${kindOfArray(tensor.data)}; use Float32Array.from(data)`,

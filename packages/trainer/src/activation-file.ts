@@ -1,6 +1,7 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { npyHeader } from '@alex/data';
 import { AlexError, type HostTensor } from '@alex/tensor';
+import { checkBoolean, checkOptions, checkWholeNumber } from '@alex/tensor/kernels';
 import { describeFileError, unfinished, writeAll } from './file.js';
 
 /** One of the output files. */
@@ -41,13 +42,17 @@ export class ActivationFile {
    * @param shape of one image's activations
    * @param options.most how many images there can be
    * @param options.labelled whether images come with labels
-   * @throws AlexError if they cannot be written
+   * @throws AlexError if they cannot be written; ConfigError for an unknown or invalid option
    */
   static async open(
     path: string,
     shape: readonly number[],
-    { most, labelled = false }: { readonly most: number; readonly labelled?: boolean },
+    options: { readonly most: number; readonly labelled?: boolean },
   ): Promise<ActivationFile> {
+    checkOptions('ActivationFile', options, ['most', 'labelled']);
+    const { most, labelled = false } = options;
+    checkWholeNumber('ActivationFile', 'most', most);
+    checkBoolean('ActivationFile', 'labelled', labelled);
     const header = npyHeader([most, ...shape]);
     const stem = path.replace(/\.npy$/i, '');
     const paths = [path, `${stem}.names.txt`, ...(labelled ? [`${stem}.labels.txt`] : [])];

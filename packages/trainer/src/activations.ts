@@ -2,7 +2,8 @@ import type { Augmenter } from '@alex/augment';
 import type { ImageBatch } from '@alex/data';
 import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
 import { elementsPerImage } from '@alex/tensor/kernels';
-import type { Network } from '@alex/tensor/network';
+import { checkDescribed, type Network } from '@alex/tensor/network';
+import { checkImages, checkViewer } from './checks.js';
 
 /** A network, and the augmenter that writes images to its input. */
 export interface Viewer {
@@ -15,13 +16,16 @@ export interface Viewer {
  *
  * @param images any number, of the size that the augmenter expects
  * @returns `[N, C, H, W]` or `[N, F]`
- * @throws ConfigError that names the layers there are, if there is none of this name
+ * @throws ConfigError that names the layers there are, if there is none of this name, or for what is no network or no images
  */
 export async function activationsOf(
-  { network, augmenter }: Viewer,
+  viewer: Viewer,
   images: Pick<ImageBatch, 'pixels' | 'count'>,
   layer: string,
 ): Promise<HostTensor> {
+  checkViewer('activationsOf', viewer);
+  checkImages('activationsOf', images);
+  const { network, augmenter } = viewer;
   const shape = featureShape(network.description, layer);
   const bytes = images.pixels.length / images.count;
   const values = elementsPerImage([1, ...shape]);
@@ -46,7 +50,9 @@ export async function activationsOf(
  *
  * @throws ConfigError that names the layers there are, if there is none of this name
  */
-export function featureShape({ name, layers }: NetworkDescription, layer: string): readonly number[] {
+export function featureShape(description: NetworkDescription, layer: string): readonly number[] {
+  checkDescribed(description);
+  const { name, layers } = description;
   const found = layers.find((one) => one.layer.name === layer);
   if (found) return found.outputShape.slice(1);
   const names = layers.map((one) => one.layer.name).join(', ');
@@ -59,7 +65,9 @@ export function featureShape({ name, layers }: NetworkDescription, layer: string
  *
  * @throws ConfigError if nothing comes before the last layer with parameters
  */
-export function lastHiddenLayer({ name, layers }: NetworkDescription): string {
+export function lastHiddenLayer(description: NetworkDescription): string {
+  checkDescribed(description);
+  const { name, layers } = description;
   const output = layers.findLastIndex(({ parameters }) => parameters.length > 0);
   const hidden = layers.slice(0, Math.max(0, output)).findLast(({ layer }) => layer.kind !== 'dropout');
   if (hidden) return hidden.layer.name;

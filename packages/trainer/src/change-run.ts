@@ -1,5 +1,7 @@
 import { batchesPerEpoch } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
+import { checkNotNegative, checkOptions, checkWholeNumber } from '@alex/tensor/kernels';
+import { checkSchedule } from './config.js';
 import { errorsOf, Rates } from './rates.js';
 import type { Recipe, RecipeChange } from './recipe.js';
 import type { RunDirectory } from './run-directory.js';
@@ -35,16 +37,21 @@ export interface ChangedRun {
  * changed) has no effect: a command that is repeated to resume a run must not undo what its schedule did.
  *
  * @param images the number of training images
- * @throws ConfigError if the run already has more steps than its new length, a rate of 0 would have to be scaled, or some
+ * @throws ConfigError if a change is unknown or invalid, the run already has more steps than its new length, a rate of 0 would have to be scaled, or some
  * parameters have their own schedules
  */
 export async function changeRun(run: RunDirectory, images: number, byHand: ByHand): Promise<ChangedRun> {
+  checkOptions('changeRun', byHand, ['learningRate', 'schedule', 'steps']);
+  checkWholeNumber('changeRun', 'images', images);
+  if (byHand.learningRate !== undefined) checkNotNegative('changeRun', 'learningRate', byHand.learningRate);
+  if (byHand.steps !== undefined) checkWholeNumber('changeRun', 'steps', byHand.steps);
+  if (byHand.schedule !== undefined) checkSchedule('changeRun: schedule', byHand.schedule);
   const { recipe } = run.config;
   const { changes = [] } = recipe;
   const [step = 0] = await run.checkpoints.steps();
   const validations = (await run.readMetrics()).filter((line) => line.split === 'val' && line.step <= step);
   const progress = {
-    epochOf: (steps: number) => steps / batchesPerEpoch(images, recipe),
+    epochOf: (steps: number) => steps / batchesPerEpoch(images, { batch: recipe.batch }),
     validationErrors: errorsOf(validations, recipe),
   };
   const rateAt = (changed: Recipe) => new Rates(changed).at(step, progress).learningRate;

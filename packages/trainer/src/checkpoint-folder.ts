@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '@alex/tensor';
+import { checkNotNegative, checkOptions, checkPositive, checkWholeNumber, optionError } from '@alex/tensor/kernels';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { describeFileError, errorCode, linkWhole, unfinished } from './file.js';
 
@@ -31,8 +32,33 @@ export class CheckpointFolder {
     this.#check = check;
   }
 
-  /** @throws CheckpointError if it cannot be written; older checkpoints are then untouched */
+  /**
+   * Saves a checkpoint, and keeps a copy of it as the best one if its validation error is the lowest so far. Checkpoints older
+   * than the newest ones are removed. In a training loop of your own:
+   *
+   * ```ts
+   * await run.checkpoints.restore(({ parameters, ...state }) => {
+   *   network.loadParameters(parameters);
+   *   network.loadState(state);
+   * });
+   * while (network.stepCount < steps) {
+   *   await takeStep();
+   *   if (network.stepCount % every !== 0) continue;
+   *   await run.checkpoints.save({
+   *     step: network.stepCount,
+   *     parameters: await network.parameters(),
+   *     optimizerState: await network.optimizerState(),
+   *     layerState: await network.layerState(),
+   *     validation: await evaluate({ network, augmenter, split: dataset.validation }),
+   *   });
+   * }
+   * ```
+   *
+   * @throws CheckpointError if it cannot be written; older checkpoints are then untouched. ConfigError for a field that is
+   * unknown or cannot be
+   */
   async save(checkpoint: Checkpoint): Promise<void> {
+    checkCheckpoint(checkpoint);
     await this.#check();
     await mkdir(this.path, { recursive: true }).catch((error: unknown) => {
       throw new CheckpointError(`${this.path}: could not be created: ${describeFileError(error)}`, { cause: error });
@@ -96,12 +122,13 @@ export class CheckpointFolder {
    * @param options.before only checkpoints of earlier steps
    * @param options.onProblem called for each checkpoint that cannot be used and is therefore set aside
    * @returns the step of the checkpoint in use; undefined if there are none
-   * @throws CheckpointError if there are some, but none can be used
+   * @throws CheckpointError if there are some, but none can be used; ConfigError for an unknown option
    */
   async restore(
     use: (checkpoint: Checkpoint) => void,
     options: { readonly before?: number; readonly onProblem?: ((problem: string) => void) | undefined } = {},
   ): Promise<number | undefined> {
+    checkOptions('restore', options, ['before', 'onProblem']);
     const { before = Number.POSITIVE_INFINITY, onProblem } = options;
     const refused: { readonly step: number; readonly problem: string }[] = [];
     for (const step of (await this.steps()).filter((step) => step < before)) {
@@ -144,5 +171,32 @@ export class CheckpointFolder {
     if (!best?.validation) return true;
     const { top1Error, loss } = best.validation;
     return validation.top1Error < top1Error || (validation.top1Error === top1Error && validation.loss < loss);
+  }
+}
+
+/** What is misspelt would not be written, and what cannot be would make a file that nobody can continue from. */
+function checkCheckpoint(checkpoint: Checkpoint): void {
+  checkOptions('checkpoint', checkpoint, [
+    'step',
+    'parameters',
+    'optimizerState',
+    'layerState',
+    'rateFactor',
+    'validation',
+    'notes',
+  ]);
+  const { step, parameters, optimizerState, rateFactor = 1, validation } = checkpoint;
+  checkWholeNumber('checkpoint', 'step', step, 0);
+  for (const [name, tensors] of Object.entries({ parameters, optimizerState })) {
+    if (typeof tensors !== 'object' || tensors === null) {
+      throw optionError('checkpoint', name, `what network.${name}() gives`, tensors);
+    }
+  }
+  checkPositive('checkpoint', 'rateFactor', rateFactor);
+  if (!validation) return;
+  // What `evaluate` gives has more fields, which are not written.
+  const { loss, top1Error, top5Error } = validation;
+  for (const [name, value] of Object.entries({ loss, top1Error, top5Error })) {
+    checkNotNegative('checkpoint: validation', name, value);
   }
 }

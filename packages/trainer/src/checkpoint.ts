@@ -46,7 +46,8 @@ const notesSchema = v.object({
  * name; everything else that the run needs is in the file's metadata.
  */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { step, parameters, optimizerState, layerState = {}, rateFactor = 1, validation, notes } = checkpoint;
+  const { step, parameters, optimizerState, layerState = {}, rateFactor = 1, notes } = checkpoint;
+  const validation = checkpoint.validation && measuresOf(checkpoint.validation);
   await writeSafetensors(
     path,
     { ...parameters, ...optimizerState, ...layerState },
@@ -62,6 +63,8 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
     },
   );
 }
+
+const measuresOf = ({ loss, top1Error, top5Error }: Validation): Validation => ({ loss, top1Error, top5Error });
 
 /**
  * @throws CheckpointError with the file and what is wrong with it: truncated, damaged, of an unknown format, or of a

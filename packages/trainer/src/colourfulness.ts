@@ -38,13 +38,13 @@ export function colourfulness(weight: HostTensor, columns = 1): number[] {
  * @throws ShapeError if the filters do not have three colours; ConfigError if a weight is not finite
  */
 export function colourfulnessOfFilters(weight: HostTensor): (number | undefined)[] {
+  checkHostTensor('colourfulness', weight);
   const [filters = 0, channels, height = 0, width = 0] = weight.shape;
   if (weight.shape.length !== 4 || channels !== 3 || filters * height * width === 0) {
     throw new ShapeError(
       `colourfulness: expects filters [filters, 3, height, width], got ${formatShape(weight.shape)}`,
     );
   }
-  checkHostTensor('colourfulness', weight);
   const taps = height * width;
   return Array.from({ length: filters }, (_, filter) => {
     const own = weight.data.subarray(filter * 3 * taps, (filter + 1) * 3 * taps);

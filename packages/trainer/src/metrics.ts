@@ -1,5 +1,6 @@
 import { appendFile, readFile, stat, truncate } from 'node:fs/promises';
 import { AlexError, ConfigError, DataError } from '@alex/tensor';
+import { checkOneOf, checkOptions } from '@alex/tensor/kernels';
 import * as v from 'valibot';
 import { describeFileError, errorCode, writeAll, writeWhole } from './file.js';
 
@@ -40,11 +41,24 @@ export interface Metrics {
 /**
  * Appends one line; if it does not fit on the disk, it is removed again.
  *
- * @throws ConfigError for a value of `extra` that is not finite, which JSON cannot represent; AlexError if the file
+ * @throws ConfigError for an unknown field, or a number that is not finite, which JSON cannot represent; AlexError if the file
  * cannot be written
  */
 export async function appendMetrics(path: string, metrics: Metrics): Promise<void> {
-  for (const [name, value] of Object.entries(metrics.extra ?? {})) {
+  checkOptions('metrics', metrics, [
+    'step',
+    'epoch',
+    'split',
+    'loss',
+    'top1Error',
+    'top5Error',
+    'learningRate',
+    'imagesPerSecond',
+    'extra',
+  ]);
+  const { split, extra, ...numbers } = metrics;
+  checkOneOf('metrics', 'split', split, ['train', 'val']);
+  for (const [name, value] of Object.entries({ ...numbers, ...extra })) {
     if (!Number.isFinite(value)) throw new ConfigError(`metrics: ${name} must be a finite number, got ${value}`);
   }
   const size = await stat(path).then(

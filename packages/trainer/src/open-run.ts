@@ -2,7 +2,7 @@ import type { Augmenter } from '@alex/augment';
 import { softmaxCrossEntropy } from '@alex/loss';
 import { sgd } from '@alex/optim';
 import { CheckpointError, type Gpu, type NetworkDescription } from '@alex/tensor';
-import { checkOptions } from '@alex/tensor/kernels';
+import { checkGpu, checkOptions, checkText, checkWholeNumber, optionError } from '@alex/tensor/kernels';
 import { compileNetwork, type Network } from '@alex/tensor/network';
 import type { RunConfig } from './config.js';
 import { createRunAugmenter } from './run-augmenter.js';
@@ -59,6 +59,12 @@ export async function openRun(
 ): Promise<OpenedRun> {
   checkOptions('openRun', options, ['batch', 'which']);
   const { batch = 1, which } = options;
+  checkText('openRun', 'path', path);
+  checkWholeNumber('openRun', 'batch', batch);
+  checkGpu('openRun', gpu);
+  if (typeof describe !== 'function') {
+    throw optionError('openRun', 'describe', 'a function that describes the network, such as alexnet', describe);
+  }
   const run = await RunDirectory.open(path);
   const { config } = run;
   const { model, data } = config;

@@ -1,6 +1,7 @@
-import type { Augmenter } from '@alex/augment';
 import type { ImageBatch } from '@alex/data';
-import type { Network } from '@alex/tensor/network';
+import { checkWholeNumber } from '@alex/tensor/kernels';
+import type { Viewer } from './activations.js';
+import { checkImages, checkViewer } from './checks.js';
 
 /** A class that an image may belong to. */
 export interface Prediction {
@@ -15,12 +16,17 @@ export interface Prediction {
  *
  * @param images any number, of the size that the augmenter expects
  * @param count classes per image; default: 5, or all if there are fewer
+ * @throws ConfigError for what is no network, no images or no number
  */
 export async function predict(
-  { network, augmenter }: { readonly network: Network; readonly augmenter: Augmenter },
+  viewer: Viewer,
   images: Pick<ImageBatch, 'pixels' | 'count'>,
   count = 5,
 ): Promise<Prediction[][]> {
+  checkViewer('predict', viewer);
+  checkImages('predict', images);
+  checkWholeNumber('predict', 'count', count);
+  const { network, augmenter } = viewer;
   const bytes = images.pixels.length / images.count;
   const predictions: Prediction[][] = [];
   for (let first = 0; first < images.count; first += network.batch) {

@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { AlexError, DataError } from '@alex/tensor';
+import { AlexError, ConfigError, DataError } from '@alex/tensor';
+import { checkOneOf, checkOptions, checkWholeNumber } from '@alex/tensor/kernels';
 import * as v from 'valibot';
 import { describeFileError, errorCode } from './file.js';
 
@@ -47,6 +48,8 @@ const originSchema = v.object({
   memory: v.object({ total: bytes, parameters: bytes, optimizerState: bytes, activations: bytes }),
 });
 
+const outcomes = ['finished', 'stopped', 'failed'] as const;
+
 const lineSchema = v.variant('kind', [
   v.object({ kind: v.literal('begin'), time: v.string(), ...originSchema.entries }),
   v.object({ kind: v.literal('problem'), time: v.string(), message: v.string() }),
@@ -54,7 +57,7 @@ const lineSchema = v.variant('kind', [
     kind: v.literal('end'),
     time: v.string(),
     step: v.number(),
-    outcome: v.picklist(['finished', 'stopped', 'failed']),
+    outcome: v.picklist(outcomes),
     reason: v.exactOptional(v.string()),
     rankSeconds: v.exactOptional(v.array(v.number())),
   }),
@@ -67,7 +70,7 @@ export type Origin = v.InferOutput<typeof originSchema>;
 export interface Ending {
   /** Steps taken by then. */
   readonly step: number;
-  readonly outcome: 'finished' | 'stopped' | 'failed';
+  readonly outcome: (typeof outcomes)[number];
   /** For a failure, the error's message. */
   readonly reason?: string;
   /** Measured seconds of a step on each rank, if there are several. */
@@ -91,8 +94,13 @@ export interface Stretch extends Origin {
 export class ProvenanceFile {
   readonly #path: string;
 
-  /** @throws AlexError if the file cannot be written */
+  /** @throws AlexError if the file cannot be written; ConfigError for an origin that could not be read again */
   constructor(path: string, origin: Origin) {
+    const checked = v.safeParse(v.strictObject(originSchema.entries), origin);
+    if (!checked.success) {
+      const [{ message, path: place = [] }] = checked.issues;
+      throw new ConfigError(`origin: ${place.map(({ key }) => key).join('.')}: ${message}`);
+    }
     this.#path = path;
     this.#append({ kind: 'begin', ...origin });
   }
@@ -103,6 +111,9 @@ export class ProvenanceFile {
 
   /** Records how it ended, unless the run was removed. */
   end(ending: Ending): void {
+    checkOptions('ending', ending, ['step', 'outcome', 'reason', 'rankSeconds']);
+    checkWholeNumber('ending', 'step', ending.step, 0);
+    checkOneOf('ending', 'outcome', ending.outcome, outcomes);
     if (existsSync(this.#path)) this.#append({ kind: 'end', ...ending });
   }
 

@@ -1,6 +1,7 @@
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
+import { checkText } from '@alex/tensor/kernels';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
 import { checkRunConfig, type DataConfig, type RunConfig } from './config.js';
@@ -69,10 +70,12 @@ export class RunDirectory {
   /**
    * Creates a run in a directory that does not exist or is empty.
    *
-   * @throws ConfigError if the directory holds anything, or another process begins a run there at the same time; AlexError where
+   * @throws ConfigError if the configuration is invalid, the directory holds anything, or another process begins a run there at the same time; AlexError where
    * it cannot be written
    */
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
+    checkText('RunDirectory', 'path', path);
+    checkRunConfig(config);
     const isNotEmpty = `${path}: this directory is not empty; resume its run with --resume, or choose another`;
     if ((await list(path)).some((name) => !isPassing(name))) throw new ConfigError(isNotEmpty);
     const made = await makeDirectory(path);
@@ -96,6 +99,7 @@ export class RunDirectory {
 
   /** @throws ConfigError if there is no run, CheckpointError if its `config.json` is truncated or of another format */
   static async open(path: string): Promise<RunDirectory> {
+    checkText('RunDirectory', 'path', path);
     return new RunDirectory(path, await readConfig(path), { isNew: false, made: [] });
   }
 

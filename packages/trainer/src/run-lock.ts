@@ -4,6 +4,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { AlexError } from '@alex/tensor';
+import { checkOptions } from '@alex/tensor/kernels';
 import { describeFileError } from './file.js';
 import { heldBy, LockFile, nameOf } from './lock-file.js';
 import { listenAlone, socketAddress } from './lock-socket.js';
@@ -33,9 +34,11 @@ export interface LockOptions {
  * the lock is a socket, which the system closes with the process, however it ends. Between machines, it is a file with a
  * heartbeat ({@link LockFile}): a stale one, which does not change for half a minute, is taken over.
  *
- * @throws ConfigError that names the process which holds it, and its machine; AlexError if the directory cannot be written
+ * @throws ConfigError that names the process which holds it, and its machine, or for an unknown option; AlexError if the directory cannot be written
  */
-export async function lockRun(path: string, { onWait }: LockOptions = {}): Promise<RunLock> {
+export async function lockRun(path: string, options: LockOptions = {}): Promise<RunLock> {
+  checkOptions('lockRun', options, ['onWait']);
+  const { onWait } = options;
   const address = await socketAddress(path).catch((error: unknown) => {
     throw new AlexError(`${path}: the run could not be locked: ${describeFileError(error)}`, { cause: error });
   });

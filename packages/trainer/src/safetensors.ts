@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { CheckpointError, type HostTensor } from '@alex/tensor';
-import { checkHostTensor, elementCount, fromHalves } from '@alex/tensor/kernels';
+import { checkHostTensor, elementCount, fromHalves, optionError } from '@alex/tensor/kernels';
 import * as v from 'valibot';
 import { describeFileError, readAll, writeAll, writeWhole } from './file.js';
 
@@ -41,13 +41,20 @@ const metadataSchema = v.record(v.string(), v.string());
  *
  * @param tensors float32, row-major in their shape, by name
  * @param metadata additional information for readers of the file
- * @throws CheckpointError if the file cannot be written, ShapeError if shape and data of a tensor disagree
+ * @throws ConfigError for tensors or metadata that are none, CheckpointError if the file cannot be written, ShapeError if shape and data of a tensor disagree
  */
 export async function writeSafetensors(
   path: string,
   tensors: Readonly<Record<string, HostTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  if (typeof tensors !== 'object' || tensors === null) {
+    throw optionError(path, 'tensors', 'an object of tensors by their names', tensors);
+  }
+  // Readers of the format refuse anything but texts.
+  for (const [name, value] of Object.entries(metadata)) {
+    if (typeof value !== 'string') throw optionError(path, `metadata.${name}`, 'a text', value);
+  }
   const names = Object.keys(tensors).sort();
   const header: Record<string, unknown> = {};
   const notes = Object.entries({ ...metadata, [CHECKSUM]: NO_CHECKSUM }).sort(([one], [other]) =>

@@ -13,6 +13,7 @@ function networkOf(layers: Record<string, readonly string[]>, state: Tensors = {
   const own = (layer: string, names: readonly string[]) =>
     names.map((name) => ({ path: `${layer}.${name}`, shape: [2] }));
   const description = {
+    table: () => ({ rows: [] }),
     layers: Object.entries(layers).map(([name, parameters]) => ({
       layer: { name },
       parameters: own(name, parameters),

@@ -1,6 +1,6 @@
 import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
-import { formatShape } from '@alex/tensor/kernels';
-import type { Network } from '@alex/tensor/network';
+import { checkArray, formatShape, optionError } from '@alex/tensor/kernels';
+import { checkDescribed, type Network } from '@alex/tensor/network';
 
 type Parameters = Readonly<Record<string, HostTensor>>;
 
@@ -18,7 +18,7 @@ export async function startingWeights(
   network: Pick<Network, 'description' | 'parameters' | 'layerState'>,
   replaces: readonly string[],
 ): Promise<Record<string, HostTensor>> {
-  const { kept, drawn, fits, begins } = planStart(given, network.description, replaces);
+  const { kept, drawn, fits, begins } = planStart(given, network?.description, replaces);
   const stateKept = network.description.layers
     .filter(({ layer }) => !begins(layer.name))
     .flatMap(({ state }) => state.filter(fits));
@@ -47,6 +47,11 @@ export function checkStartingWeights(
 
 /** Which parameters are copied, and which are drawn. */
 function planStart(given: Parameters, description: NetworkDescription, replaces: readonly string[]) {
+  if (typeof given !== 'object' || given === null) {
+    throw optionError('starting weights', 'given', 'an object of tensors by their dotted names', given);
+  }
+  checkDescribed(description);
+  checkArray('starting weights', 'replaces', replaces);
   const layers = description.layers.filter(({ parameters }) => parameters.length > 0);
   const names = layers.map(({ layer }) => layer.name);
   for (const layer of replaces) {

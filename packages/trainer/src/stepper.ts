@@ -77,7 +77,8 @@ export class Stepper {
   /** Passes over the training images after a number of steps. */
   epochOf(step: number): number {
     const { dataset, run } = this.#options;
-    return step / batchesPerEpoch(dataset.train.length, run.config.recipe);
+    const { batch } = run.config.recipe;
+    return step / batchesPerEpoch(dataset.train.length, { batch });
   }
 
   /**

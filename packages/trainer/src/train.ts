@@ -1,6 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Dataset } from '@alex/data';
 import { AdapterError, AdapterLostError, AlexError, type HostTensor } from '@alex/tensor';
+import { checkOneOf, checkOptions, checkSignal, optionError } from '@alex/tensor/kernels';
+import { checkSplit, checkViewer, withoutOpenedRun } from './checks.js';
 import { DivergenceError, type DivergenceReport, whereItBegan } from './divergence.js';
 import { type GoodState, GoodStates } from './good-states.js';
 import type { Metrics } from './metrics.js';
@@ -57,13 +59,41 @@ const most = 3;
  *
  * While it trains, the directory is locked ({@link lockRun}), on this machine and on others that share it.
  *
- * @throws ConfigError if another process trains in the directory, or if a run that starts from other weights has no checkpoint
+ * @throws ConfigError for an unknown or invalid option, if another process trains in the directory, or if a run that starts from other weights has no checkpoint
  * and does not get these weights; DivergenceError if the loss is no longer finite or explodes; DataError, CheckpointError and
  * AdapterError for problems with data, files and the adapter
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
+  const given = withoutOpenedRun(options);
+  checkTrainingOptions(given);
   const onWait = (message: string) => options.onEvent?.({ kind: 'problem', message });
-  return options.run.whileLocked(() => new Survivor(options).run(), { onWait });
+  return options.run.whileLocked(() => new Survivor(given).run(), { onWait });
+}
+
+function checkTrainingOptions(options: TrainingOptions): void {
+  checkOptions('train', options, [
+    'network',
+    'augmenter',
+    'run',
+    'dataset',
+    'ranks',
+    'initialParameters',
+    'reopen',
+    'onDivergence',
+    'signal',
+    'onEvent',
+    'scalars',
+    'betweenSteps',
+  ]);
+  checkViewer('train', options);
+  const { run, dataset, onDivergence = 'stop', signal } = options;
+  if (typeof run?.whileLocked !== 'function') {
+    throw optionError('train', 'run', 'a run, as RunDirectory.create() or RunDirectory.open() gives it', run);
+  }
+  checkSplit('train', dataset?.train, 'dataset.train');
+  checkSplit('train', dataset.validation, 'dataset.validation');
+  checkOneOf('train', 'onDivergence', onDivergence, ['stop', 'rollback']);
+  checkSignal('train', signal);
 }
 
 /** Trains, and continues from the last good state after recoverable errors. */

@@ -54,10 +54,11 @@ function placeRun(config: RunConfig, ...gpus: Gpu[]) {
 
 /** Trains a run, a new one by default; returns the reported troubles. */
 async function trained(
-  options: Partial<TrainingOptions> & { run?: RunDirectory; recipe?: Partial<Recipe>; gpus?: readonly Gpu[] } = {},
+  given: Partial<TrainingOptions> & { run?: RunDirectory; recipe?: Partial<Recipe>; gpus?: readonly Gpu[] } = {},
 ) {
-  const run = options.run ?? (await newRun(options.recipe));
-  const placed = placeRun(run.config, ...(options.gpus ?? [await testGpu()]));
+  const { recipe, gpus, ...options } = given;
+  const run = options.run ?? (await newRun(recipe));
+  const placed = placeRun(run.config, ...(gpus ?? [await testGpu()]));
   const problems: string[] = [];
   const onEvent = (event: TrainingEvent) => {
     if (event.kind === 'problem') problems.push(event.message);

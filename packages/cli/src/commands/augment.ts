@@ -30,7 +30,7 @@ export async function augmentCommand(file: string, options: AugmentOptions, outp
   const colour = options.data === undefined ? imagenetColour : await colourOf(options.data, size, output);
   const gpus = await openAdapters(options.adapters);
   try {
-    if (gpus.length > 1) throw new ConfigError('--adapters: one adapter does this; name one');
+    if (gpus.length > 1) throw new ConfigError('--adapter: only one adapter is supported here; name one');
     const varied = await vary(gpus[0]!, photograph, { crop, seed: options.seed, ...(colour && { colour }) });
     await writeResult(to, await variations(photograph, varied));
   } finally {

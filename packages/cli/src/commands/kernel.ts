@@ -44,7 +44,7 @@ export async function kernelCommand(
   const gpus = await openAdapters(options.adapters);
   try {
     const [gpu] = gpus as [Gpu, ...Gpu[]];
-    if (gpus.length > 1) throw new ConfigError('--adapters: only one adapter is supported here; name one');
+    if (gpus.length > 1) throw new ConfigError('--adapter: only one adapter is supported here; name one');
     await applyTuning(description, gpu, compiled, usualTuning);
     const programs = recordPrograms(description, gpu, compiled);
     const network = { model: description.name, batch, adapter: gpu.description.name };

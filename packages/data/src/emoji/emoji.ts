@@ -1,5 +1,5 @@
 import { ConfigError } from '@alex/tensor';
-import { streamOf } from '@alex/tensor/kernels';
+import { checkOptions, streamOf } from '@alex/tensor/kernels';
 import { checkWhole } from '../checks.js';
 import type { Dataset, Licence, Split } from '../dataset.js';
 import { decodeImage } from '../image-file.js';
@@ -30,9 +30,10 @@ export const emojiLicences: readonly Licence[] = [...trainingArtists, validation
  * that are nearly the same as another, and people. Every artist draws every class, so a split has the same number of
  * images for each.
  *
- * @throws ConfigError if `classes` or `size` is invalid.
+ * @throws ConfigError if an option is unknown or invalid.
  */
 export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
+  checkOptions('openEmoji', options, ['classes', 'size', 'cacheBytes']);
   const { classes: wanted = 24, size = 256, cacheBytes = defaultCacheBytes } = options;
   checkWhole('classes', wanted, 2);
   checkWhole('size', size, 1, 4096);

@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '@alex/tensor';
-import { checkWhole } from '../checks.js';
+import { checkOneOf, checkOptions, checkSignal } from '@alex/tensor/kernels';
+import { checkPath, checkWhole } from '../checks.js';
 import { makeFolder } from '../files.js';
 import { type Manifest, workshopFolder } from '../prepared/manifest.js';
 import { verifyPrepared } from '../prepared/verify.js';
@@ -60,11 +61,28 @@ const enoughRejected = 1000;
  * by power cuts. Finished shards are kept, and verified by their checksums when the work continues. Unusable images are
  * listed in `rejected.jsonl`.
  *
- * @throws ConfigError if an option is invalid or the folder has other contents; DataError if the source is damaged, too
+ * @throws ConfigError if an option is unknown or invalid, or the folder has other contents; DataError if the source is damaged, too
  * many images are rejected, or the target cannot be written.
  */
 export async function prepareDataset(options: PrepareOptions): Promise<Preparation> {
+  checkOptions('prepareDataset', options, [
+    'source',
+    'from',
+    'size',
+    'classes',
+    'to',
+    'maxRejected',
+    'encoding',
+    'quality',
+    'imagesPerShard',
+    'workers',
+    'signal',
+    'onEvent',
+  ]);
   const { to, maxRejected = usualMaxRejected, quality = 95, imagesPerShard = 1024, signal, onEvent } = options;
+  checkPath('prepareDataset: to', to);
+  if (options.encoding !== undefined) checkOneOf('prepareDataset', 'encoding', options.encoding, ['jpg', 'png']);
+  checkSignal('prepareDataset', signal);
   checkMaxRejected(maxRejected);
   checkWhole('quality', quality, 1, 100);
   checkWhole('imagesPerShard', imagesPerShard, 1, 65536);

@@ -38,8 +38,9 @@ export const isWholeFile = ({ offset }: Place) => offset === 0;
 export async function anyNewer(places: readonly Place[], milliseconds: number): Promise<boolean> {
   for (const file of new Set(places.map(({ file }) => file))) {
     const found = await stat(file).catch(() => undefined);
-    // The second time cannot be set back, so it reveals a file that was replaced by an older one.
-    if (!found || Math.max(found.mtimeMs, found.ctimeMs) > milliseconds) return true;
+    // The second time cannot be set back, so it reveals a file that was replaced by an older one. Equal times may be in any
+    // order: a file system's clock stands still for some milliseconds.
+    if (!found || Math.max(found.mtimeMs, found.ctimeMs) >= milliseconds) return true;
   }
   return false;
 }

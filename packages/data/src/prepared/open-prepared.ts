@@ -3,7 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
-import { checkWhole } from '../checks.js';
+import { checkOptions } from '@alex/tensor/kernels';
+import { checkPath, checkWhole } from '../checks.js';
 import type { Dataset, Split } from '../dataset.js';
 import { reason } from '../files.js';
 import { memberNameAt } from '../prepare/tar.js';
@@ -26,9 +27,11 @@ export interface PreparedOptions {
  * which gets whole batches without copying. Several batches may be requested at once.
  *
  * @throws DataError if the folder is not prepared, not finished, of a newer version, or one of its files is missing or
- * damaged. The bytes of an image are verified when it is read; an error names it and its shard.
+ * damaged; ConfigError if an option is unknown or invalid. The bytes of an image are verified when it is read; an error names it and its shard.
  */
 export async function openPrepared(directory: string, options: PreparedOptions = {}): Promise<Dataset> {
+  checkPath('openPrepared', directory);
+  checkOptions('openPrepared', options, ['workers', 'cacheBytes']);
   const { workers = availableParallelism(), cacheBytes = defaultCacheBytes } = options;
   checkWhole('workers', workers, 1, 1024);
   checkWhole('cacheBytes', cacheBytes, 0);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { DataError } from '@alex/tensor';
+import { checkPath } from '../checks.js';
 import { hasChecksum } from './checksum.js';
 import { readManifest } from './manifest.js';
 
@@ -7,12 +8,13 @@ import { readManifest } from './manifest.js';
  * Compares every file of a prepared data set with its checksum.
  *
  * @param onFile called with the number of files read, and their total
- * @throws DataError that lists the files that differ.
+ * @throws DataError that lists the files that differ; ConfigError if no path is given.
  */
 export async function verifyPrepared(
   directory: string,
   onFile: (done: number, of: number) => void = () => {},
 ): Promise<void> {
+  checkPath('verifyPrepared', directory);
   const { splits, statistics } = await readManifest(directory);
   const files = [...Object.values(splits).flatMap(({ index, shards }) => [index, ...shards]), statistics.meanImage];
   const wrong: string[] = [];

@@ -1,4 +1,6 @@
-import type { NetworkDescription } from '@alex/tensor';
+import { ConfigError, type NetworkDescription } from '@alex/tensor';
+import { checkOptions } from '@alex/tensor/kernels';
+import { checkDescribed } from '@alex/tensor/network';
 import { fontFamily } from '../draw.js';
 import { darkImageStyle, palette } from '../palette.js';
 import { escapeXml } from '../text.js';
@@ -15,13 +17,22 @@ export interface NetworkFigureOptions {
  * Draws a described network as an SVG, like figure 2 of the paper. Maps are boxes whose size shows the size and number of the
  * maps (by square roots); dense layers are bars (by the logarithm of their units); each column has a row. The drawing shows what
  * a position sees of the layer below, and which columns it reads. It is made from the description alone, for any network.
+ *
+ * @throws ConfigError if it is not a description, for an unknown option, or for the wrong number of column names
  */
 export function networkFigure(description: NetworkDescription, options: NetworkFigureOptions = {}): string {
+  checkDescribed(description);
+  checkOptions('networkFigure', options, ['columnNames']);
+  const { columns } = description;
+  const { columnNames: names = Array.from({ length: columns }, (_, column) => `column ${column + 1}`) } = options;
+  if (names.length !== columns || !names.every((name) => typeof name === 'string')) {
+    throw new ConfigError(`networkFigure: columnNames must be ${columns} texts, one a column; got ${String(names)}`);
+  }
   const stages = stagesOf(description);
   const placed = place(stages, description.columns);
   const { width, height } = placed;
   const content = [
-    ...columnNames(placed, options.columnNames ?? placed.rows.map((_, column) => `column ${column + 1}`)),
+    ...columnNames(placed, names),
     // Wires are behind boxes, which are behind numbers.
     ...stages.flatMap((stage, index) => (index === 0 ? [] : wires(stage, placed, index))),
     ...placed.stages.flatMap(({ boxes }) => boxes.map(drawBox)),

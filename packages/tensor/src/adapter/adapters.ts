@@ -87,7 +87,12 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
 
 function checkOpenOptions(options: OpenOptions): void {
   checkOptions('openGpu', options, [
-    ...['adapter', 'environment', 'boundsChecks', 'subgroups', 'bindingBytes', 'memoryBytes'],
+    'adapter',
+    'environment',
+    'boundsChecks',
+    'subgroups',
+    'bindingBytes',
+    'memoryBytes',
   ]);
   const { adapter, subgroups, boundsChecks, ...bytes } = options;
   if (subgroups !== undefined) checkBoolean('openGpu', 'subgroups', subgroups);

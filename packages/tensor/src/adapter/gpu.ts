@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { AdapterError, AdapterLostError, MemoryError } from '../errors.js';
+import { checkOptions, checkWholeNumber } from '../option-checks.js';
 import { type SubgroupMatrix, type Subgroups, subgroupsOf } from './subgroups.js';
 import type { GPUAdapterInfo, GPUBuffer, GPUDevice, GPUSupportedLimits } from './webgpu.js';
 
@@ -163,10 +164,13 @@ export class Gpu {
   /**
    * Creates a buffer, filled with zeros, that counts as live until `destroyBuffer`.
    *
-   * Throws a `MemoryError` if it is larger than the adapter allows, an `AdapterError` after `dispose`.
+   * Throws a `MemoryError` if it is larger than the adapter allows, an `AdapterError` after `dispose`, a `ConfigError` for an
+   * option that is none.
    */
   createBuffer(options: BufferOptions): GPUBuffer {
+    checkOptions('createBuffer', options, ['label', 'size', 'usage', 'mappedAtCreation']);
     const { label, size } = options;
+    checkWholeNumber(label, 'size', size, 0);
     if (this.#disposed) throw new AdapterError(`${label}: the adapter "${this.description.name}" has been disposed.`);
     if (size > this.limits.maxBufferSize) {
       throw new MemoryError(

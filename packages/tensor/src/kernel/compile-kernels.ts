@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { type OpenOptions, openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
+import { checkGpu, checkOptions, checkWholeNumber } from '../option-checks.js';
 import { dispatchEmpty } from './empty-dispatch.js';
 import { type Kernel, type KernelSource, kernelsOf } from './pipelines.js';
 
@@ -34,9 +35,14 @@ const compiledBefore = new WeakSet<Kernel>();
  * through the driver's cache on disk.
  *
  * A kernel that does not compile is not an error here, but when it is run.
+ *
+ * @throws ConfigError for an unknown option
  */
 export async function compileKernels(gpu: Gpu, options: CompileKernelsOptions = {}): Promise<void> {
+  checkGpu('compileKernels', gpu);
+  checkOptions('compileKernels', options, ['onBegin', 'cores', 'open', 'patience']);
   const { onBegin, cores = availableParallelism() } = options;
+  checkWholeNumber('compileKernels', 'cores', cores);
   const kernels = kernelsOf(gpu).filter((kernel) => !compiledBefore.has(kernel));
   if (kernels.length === 0) return;
   for (const kernel of kernels) compiledBefore.add(kernel);

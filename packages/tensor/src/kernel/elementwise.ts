@@ -14,7 +14,15 @@ import { isWgslName } from './wgsl-words.js';
  */
 export function recordElementwise(recorder: Recorder, options: Elementwise): void {
   checkOptions(options?.label ?? 'recordElementwise', options, [
-    ...['label', 'scalars', 'elements', 'reads', 'updates', 'writes', 'also', 'functions', 'body'],
+    'label',
+    'scalars',
+    'elements',
+    'reads',
+    'updates',
+    'writes',
+    'also',
+    'functions',
+    'body',
   ]);
   const { label, scalars, elements, reads = {}, updates = {}, writes = {}, also = {}, functions = '', body } = options;
   const loaded = { ...reads, ...updates };
@@ -29,9 +37,7 @@ export function recordElementwise(recorder: Recorder, options: Elementwise): voi
   for (const [name, tensor] of Object.entries({ ...loaded, ...stored })) {
     // The names of variables: the values of an element, its number, and the number of its unit.
     if (!isWgslName(name) || name === 'i' || name === 'unit') {
-      throw new ConfigError(
-        `${label}: ${name} is no name for a variable of WGSL; choose another, of letters, digits and underscores`,
-      );
+      throw new ConfigError(`${label}: ${name} is not a valid name in WGSL; use letters, digits and underscores`);
     }
     if (!tensor) throw new ShapeError(`${label}: ${name} must be a tensor, got ${String(tensor)}`);
     if (tensor.elements === elements) continue;

@@ -1,9 +1,24 @@
+import { checkOptions } from '../option-checks.js';
 import { maximumWorkgroups, type PerElement, type Recorder } from './recorder.js';
 
 const usualSize = 64;
 
-/** Records a kernel that runs once for each element. */
+/**
+ * Records a kernel that runs once for each element.
+ *
+ * @throws ConfigError for an option that is none
+ */
 export function recordPerElement(recorder: Recorder, options: PerElement): void {
+  checkOptions(options?.label ?? 'recordPerElement', options, [
+    'label',
+    'reads',
+    'writes',
+    'scalars',
+    'vectors',
+    'elements',
+    'functions',
+    'body',
+  ]);
   if (recorder.join?.(options)) return;
   const { elements, functions = '', body, ...dispatch } = options;
   const grid = gridOf(elements, turnsOf(elements, recorder.gpu.description.kind));

@@ -8,6 +8,7 @@ import {
   type GPUComputePipeline,
 } from '../adapter/webgpu.js';
 import { ConfigError } from '../errors.js';
+import { checkGpu, checkOptions } from '../option-checks.js';
 import type { ExchangeEnd } from './exchange.js';
 import { type MemoryLayout, type PlanLimits, planMemory } from './plan.js';
 import { prepare, scalarTable } from './prepare.js';
@@ -59,8 +60,13 @@ export interface Program {
 /** Records the operations of a program. */
 export type RecordDispatches = (recorder: Recorder) => void;
 
-/** Creates one program from what `record` records. */
+/**
+ * Creates one program from what `record` records.
+ *
+ * @throws ConfigError for what is no adapter, or no function that records
+ */
 export function createProgram(gpu: Gpu, record: RecordDispatches, end?: ExchangeEnd): Program {
+  checkGpu('createProgram', gpu);
   return createPrograms(gpu, { program: record }, end).program;
 }
 
@@ -115,6 +121,9 @@ function planLimits({ limits }: Gpu): PlanLimits {
 }
 
 function recordingOf(gpu: Gpu, record: RecordDispatches): readonly Operation[] {
+  if (typeof record !== 'function') {
+    throw new ConfigError(`a program is given as a function that records it, (recorder) => ..., got ${String(record)}`);
+  }
   const recording = createRecording(gpu);
   record(recording);
   return recording.operations;
@@ -241,6 +250,7 @@ function buildProgram(
     dispatchLabels: dispatches.map((dispatch) => dispatch.label),
     sent: segments.flatMap(({ sends }) => sends.map(({ label, message: { bytes } }) => ({ label, bytes }))),
     run(values = {}, options = {}) {
+      checkOptions('run', options, ['afterwards', 'begun', 'times', 'timestampWrites']);
       const { times = 1, timestampWrites } = options;
       const inOnePass = (encoder: GPUCommandEncoder, steps: readonly Step[]) => {
         const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });

@@ -29,7 +29,11 @@ it.each(['my-x', '2x', 'x y', ''])('refuses the name %j, which WGSL does not all
 });
 
 it.each<[string, object, RegExp]>([
-  ['a name that WGSL keeps for itself', { reads: { for: 'x' } }, /odd: for is no name for a variable of WGSL/],
+  [
+    'a name that WGSL keeps for itself',
+    { reads: { for: 'x' } },
+    /odd: for is not a valid name in WGSL; use letters, digits and underscores/,
+  ],
   ['a reserved word', { reads: { target: 'x' } }, /odd: target is no name/],
   ['the name of the element itself', { reads: { i: 'x' } }, /odd: i is no name/],
   ['no tensor', { reads: { x: undefined } }, /odd: x must be a tensor, got undefined/],

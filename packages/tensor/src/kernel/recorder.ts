@@ -1,7 +1,8 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
+import { checkOneOf, checkOptions } from '../option-checks.js';
 import { elementCount, type Shape } from '../shape.js';
-import { bytesPerElement, type DataType, type Tensor } from './tensor.js';
+import { bytesPerElement, type DataType, dataTypes, type Tensor } from './tensor.js';
 
 /** Values that change from step to step without recompiling: the step number, the seed, learning rates. */
 export type ScalarType = 'f32' | 'u32';
@@ -147,19 +148,28 @@ export const maximumWorkgroups = 65_535;
 
 export function createRecording(gpu: Gpu): Recording {
   const operations: Operation[] = [];
-  const tensor: Recorder['tensor'] = (label, shape, options = {}) => ({
-    label,
-    shape,
-    elements: elementCount(shape),
-    dataType: options.dataType ?? 'f32',
-    mayReuse: options.mayReuse,
-  });
+  const tensor: Recorder['tensor'] = (label, shape, options = {}) => {
+    checkOptions(label, options, ['dataType', 'mayReuse']);
+    const { dataType = 'f32', mayReuse } = options;
+    checkOneOf(label, 'dataType', dataType, dataTypes);
+    return { label, shape, elements: elementCount(shape), dataType, mayReuse };
+  };
   return {
     gpu,
     operations,
     tensor,
     activation: tensor,
     dispatch(dispatch) {
+      checkOptions(dispatch?.label ?? 'dispatch', dispatch, [
+        'label',
+        'wgsl',
+        'reads',
+        'writes',
+        'scalars',
+        'vectors',
+        'workgroups',
+        'range',
+      ]);
       for (const count of dispatch.workgroups) {
         if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= maximumWorkgroups)) {
           throw new ShapeError(`${dispatch.label}: ${dispatch.workgroups.join(' x ')} workgroups cannot be dispatched`);
@@ -195,6 +205,7 @@ export function createRecording(gpu: Gpu): Recording {
       operations.push(dispatch);
     },
     send(options) {
+      checkOptions(options?.label ?? 'send', options, ['label', 'peer', 'tensor', 'part']);
       const { label, tensor, part } = options;
       const bytes = bytesPerElement(tensor.dataType);
       if (part && ((part.first * bytes) % 4 !== 0 || (part.elements * bytes) % 4 !== 0)) {
@@ -203,6 +214,7 @@ export function createRecording(gpu: Gpu): Recording {
       operations.push({ ...options, direction: 'send', reads: { tensor }, writes: {} });
     },
     receive(options) {
+      checkOptions(options?.label ?? 'receive', options, ['label', 'peer', 'tensor']);
       operations.push({ ...options, direction: 'receive', reads: {}, writes: { tensor: options.tensor } });
     },
   };

@@ -1,4 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
+import { checkGpu } from '../option-checks.js';
 import { recordElementwise } from './elementwise.js';
 import { recordPerElement } from './per-element.js';
 import { createProgram } from './program.js';
@@ -47,8 +48,13 @@ const sizes = {
 const fewestRounds = 64;
 const repeats = 3;
 
-/** Measures an adapter in about two seconds. Other work on the machine lowers the result. */
+/**
+ * Measures an adapter in about two seconds. Other work on the machine lowers the result.
+ *
+ * @throws ConfigError for what is no adapter
+ */
 export async function measureRoofline(gpu: Gpu): Promise<Roofline> {
+  checkGpu('measureRoofline', gpu);
   let multiplyAddsPerSecond = 0;
   for (const shape of shapes) {
     multiplyAddsPerSecond = Math.max(multiplyAddsPerSecond, await measureMultiplyAdds(gpu, shape));

@@ -1,11 +1,13 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../adapter/webgpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
+import { checkGpu, checkOneOf, checkOptions } from '../option-checks.js';
 import { elementCount, formatShape, kindOfArray, type Shape } from '../shape.js';
 import { fromHalves, toHalves } from './half.js';
 
 /** How values are stored; kernels load and store an `f16` as an f32. */
-export type DataType = 'f32' | 'f16' | 'u32';
+export const dataTypes = ['f32', 'f16', 'u32'] as const;
+export type DataType = (typeof dataTypes)[number];
 
 export function bytesPerElement(dataType: DataType): number {
   return dataType === 'f16' ? 2 : 4;
@@ -44,25 +46,25 @@ export interface Tensor {
 }
 
 export interface TensorOptions {
+  /** Default: `f32`. */
   readonly dataType?: DataType;
 }
 
 /** The result of {@link createTensor} without memory: for plans. */
 export function describeTensor(label: string, shape: Shape, options: TensorOptions = {}): Tensor {
-  return { label, shape, elements: elementCount(shape), dataType: options.dataType ?? 'f32', lasting: true };
+  checkOptions(label, options, ['dataType']);
+  const { dataType = 'f32' } = options;
+  checkOneOf(label, 'dataType', dataType, dataTypes);
+  return { label, shape, elements: elementCount(shape), dataType, lasting: true };
 }
 
 /**
  * Creates a tensor with its own memory on the adapter, all zero. Free it with {@link disposeTensor}.
  *
- * @throws ShapeError for an invalid shape; MemoryError if the adapter has too little memory
+ * @throws ShapeError for an invalid shape; ConfigError for an unknown option; MemoryError if the adapter has too little memory
  */
 export function createTensor(gpu: Gpu, label: string, shape: Shape, options: TensorOptions = {}): Tensor {
-  if (typeof gpu?.createBuffer !== 'function') {
-    throw new ConfigError(
-      `${label}: a tensor needs an adapter: createTensor(gpu, label, shape), with the gpu from openGpu()`,
-    );
-  }
+  checkGpu(label, gpu);
   if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
     const got = Array.isArray(shape) ? formatShape(shape) : String(shape);
     throw new ShapeError(`${label}: a shape is an array of whole numbers of at least 0, got ${got}`);
@@ -73,8 +75,14 @@ export function createTensor(gpu: Gpu, label: string, shape: Shape, options: Ten
   return { ...tensor, buffer };
 }
 
-/** Frees a tensor made by {@link createTensor}. */
+/**
+ * Frees a tensor made by {@link createTensor}.
+ *
+ * @throws ConfigError for what is no adapter; ShapeError for what is no tensor
+ */
 export function disposeTensor(gpu: Gpu, tensor: Tensor): void {
+  checkTensor(tensor);
+  checkGpu(tensor.label, gpu);
   gpu.destroyBuffer(bufferOf(tensor));
 }
 
@@ -85,8 +93,8 @@ export function disposeTensor(gpu: Gpu, tensor: Tensor): void {
  * a `Float32Array` for `f32` and `f16`
  */
 export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uint32Array): void {
-  if (typeof tensor?.label !== 'string')
-    throw new ShapeError(`a tensor is what createTensor() gave, got ${String(tensor)}`);
+  checkTensor(tensor);
+  checkGpu(tensor.label, gpu);
   const kind = tensor.dataType === 'u32' ? 'Uint32Array' : 'Float32Array';
   if (kindOfArray(values) !== kind) {
     throw new ShapeError(
@@ -106,8 +114,8 @@ export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uin
 
 /** Copies the values of a tensor from the adapter, in their order in memory. */
 export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Values> {
-  if (typeof tensor?.label !== 'string')
-    throw new ShapeError(`a tensor is what createTensor() gave, got ${String(tensor)}`);
+  checkTensor(tensor);
+  checkGpu(tensor.label, gpu);
   const [values] = await readTensors(gpu, [tensor]);
   return values!;
 }
@@ -264,6 +272,11 @@ export function createReadback(gpu: Gpu, tensors: readonly Tensor[]): Readback {
     },
   };
   return readback;
+}
+
+function checkTensor(tensor: Tensor): void {
+  if (typeof tensor?.label === 'string') return;
+  throw new ShapeError(`a tensor is what createTensor() gave, got ${String(tensor)}`);
 }
 
 /** The memory of a tensor that has its own. */

@@ -1,4 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
+import { checkOptions } from '../option-checks.js';
 import { Examiner, messageOf, type Run, throwIfLost } from './examiner.js';
 import type { Tunable } from './recorder.js';
 import { type Precautions, safeCandidates } from './risky-candidates.js';
@@ -69,13 +70,15 @@ export interface TimeCandidatesOptions extends Partial<Pick<TrialOptions, 'clock
  * once, or twice on a card.
  *
  * @returns the fastest first, then those that failed, are wrong or are avoided
- * @throws AdapterError if the adapter is lost
+ * @throws AdapterError if the adapter is lost; ConfigError for an unknown option
  */
 export async function timeCandidates(
   gpu: Gpu,
   tunable: Tunable<unknown>,
-  { clock = adapterClock, cache, signal, trialProcess = new TrialProcess(gpu) }: TimeCandidatesOptions = {},
+  given: TimeCandidatesOptions = {},
 ): Promise<CandidateTiming[]> {
+  checkOptions('timeCandidates', given, ['clock', 'cache', 'signal', 'trialProcess']);
+  const { clock = adapterClock, cache, signal, trialProcess = new TrialProcess(gpu) } = given;
   const dropped: CandidateTiming[] = [];
   const onDropped: TrialOptions['onDropped'] = (choice, reason) => dropped.push({ choice, reason });
   const options: TrialOptions = { effort: 'full', clock, cache, signal, trialProcess, onDropped };

@@ -1,4 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
+import { checkOneOf, checkOptions, checkSignal, optionError } from '../option-checks.js';
 import type { Tunable } from './recorder.js';
 import { createRecording, type Recorder } from './recorder.js';
 import { safeCandidates } from './risky-candidates.js';
@@ -54,6 +55,17 @@ export interface TuneOptions {
   readonly trialProcess?: TrialProcess | undefined;
 }
 
+/** The names of all {@link TuneOptions}. */
+export const tuneOptionNames = [
+  'effort',
+  'cache',
+  'budgetMilliseconds',
+  'onEvent',
+  'signal',
+  'clock',
+  'trialProcess',
+] as const;
+
 /** The state after tuning, for everything tunable that was recorded. */
 export interface TuningReport {
   /** The tunings now used when recording for the adapter. */
@@ -79,14 +91,20 @@ const budgets = { quick: 20_000, full: Infinity } as const;
  * dropped and reported. A kernel that was started is finished even beyond the time limit, so that every start makes
  * progress on a slow adapter.
  *
- * @throws AdapterError if the adapter is lost
+ * @throws AdapterError if the adapter is lost; ConfigError for an option that is none
  */
 export async function tune(
   gpu: Gpu,
   record: (recorder: Recorder) => void,
   options: TuneOptions,
 ): Promise<TuningReport> {
-  const { effort, cache } = options;
+  checkOptions('tune', options, tuneOptionNames);
+  const { effort, cache, budgetMilliseconds, signal } = options;
+  checkOneOf('tune', 'effort', effort, tuningEfforts);
+  checkSignal('tune', signal);
+  if (budgetMilliseconds !== undefined && !(budgetMilliseconds >= 0)) {
+    throw optionError('tune', 'budgetMilliseconds', 'a number of at least 0', budgetMilliseconds);
+  }
   if (effort === 'off') return { tunings: new Map(), tuned: [], left: [], dropped: [] };
   if (cache) {
     useTunings(gpu, await cache.load(gpu.description));

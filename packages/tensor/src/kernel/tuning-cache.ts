@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, DataError } from '../errors.js';
+import { checkOptions, optionError } from '../option-checks.js';
 import {
   type Avoided,
   type AvoidedCandidate,
@@ -49,11 +50,15 @@ const nothing: Kept = { tunings: new Map(), avoided: new Map() };
  *
  * @param onProblem called once for each file that could not be used or written, with the reason; tuning continues
  * without it
+ * @throws ConfigError for an option that is none
  */
 export function createTuningCache(
   folder: string,
-  { onProblem = () => undefined }: { readonly onProblem?: (message: string) => void } = {},
+  options: { readonly onProblem?: (message: string) => void } = {},
 ): TuningCache {
+  if (typeof folder !== 'string') throw optionError('createTuningCache', 'folder', 'a path', folder);
+  checkOptions('createTuningCache', options, ['onProblem']);
+  const { onProblem = () => undefined } = options;
   const said = new Set<string>();
   const problem = (message: string) => {
     if (!said.has(message)) onProblem(message);

@@ -5,7 +5,7 @@ import type { Recorder } from '../kernel/recorder.js';
 import { bytesOf, bytesPerBinding, type Tensor } from '../kernel/tensor.js';
 import { recordTunable, storageKey } from '../kernel/tunable.js';
 import { recordUpdate, type Update, updateWgsl } from '../kernel/update.js';
-import { checkWholeNumber } from '../option-checks.js';
+import { checkOptions, checkWholeNumber } from '../option-checks.js';
 import { productKernel } from './products/families.js';
 import { stridedColumns, stridedRows } from './products/operand.js';
 import { isRiskyProduct, planProduct, productChoices } from './products/plan.js';
@@ -54,10 +54,30 @@ export interface ProductOptions {
  * Records a matrix product (all four transpositions). Only the numbers of elements matter, not the shapes of the
  * tensors: an activation `[N, F]` is stored as the matrix `[F][N]`.
  *
- * @throws ConfigError if a size is not a whole number of at least 1; ShapeError if a tensor does not have its matrix's
+ * @throws ConfigError if an option is unknown or a size is not a whole number of at least 1; ShapeError if a tensor does not have its matrix's
  * number of elements
  */
 export function recordProduct(recorder: Recorder, options: ProductOptions): void {
+  checkOptions(options?.label ?? 'recordProduct', options, [
+    'label',
+    'a',
+    'b',
+    'output',
+    'm',
+    'n',
+    'k',
+    'transposeA',
+    'transposeB',
+    'bias',
+    'accumulate',
+    'epilogue',
+    'update',
+    'rowSums',
+    'tile',
+    'share',
+    'batches',
+    'splitK',
+  ]);
   checkSizes(options);
   const { output, m, n, k, transposeA = false, transposeB = false, bias, accumulate = false, batches = 1 } = options;
   const { gpu } = recorder;

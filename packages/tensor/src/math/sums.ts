@@ -2,6 +2,7 @@ import { recordPerElement, workgroupsOf } from '../kernel/per-element.js';
 import type { Recorder } from '../kernel/recorder.js';
 import type { Tensor } from '../kernel/tensor.js';
 import { inlineUpdate, type Update } from '../kernel/update.js';
+import { checkOptions } from '../option-checks.js';
 
 /** A row-major matrix, and the sums of its rows. */
 interface RowSums {
@@ -17,8 +18,11 @@ interface RowSums {
 /**
  * Records `output[row] = sum over column of input[row][column]`. Sums are always added in the same order, so the result
  * always has the same bits.
+ *
+ * @throws ConfigError for an option that is none
  */
 export function recordRowSums(recorder: Recorder, sums: RowSums): void {
+  checkOptions(sums?.label ?? 'recordRowSums', sums, ['label', 'input', 'first', 'output', 'rows', 'columns']);
   // Barriers cost software drivers more than a second dispatch.
   if (recorder.gpu.description.kind === 'hardware') recordByWorkgroups(recorder, sums);
   else recordByInvocations(recorder, sums);
@@ -129,8 +133,22 @@ interface SplitKSum {
   readonly update?: Update | undefined;
 }
 
-/** Adds the parts of a split-K product: `output[i] = sum over piece of input[piece][i]`, in the order of the parts. */
+/**
+ * Adds the parts of a split-K product: `output[i] = sum over piece of input[piece][i]`, in the order of the parts.
+ *
+ * @throws ConfigError for an option that is none
+ */
 export function recordSplitKSum(recorder: Recorder, sum: SplitKSum): void {
+  checkOptions(sum?.label ?? 'recordSplitKSum', sum, [
+    'label',
+    'input',
+    'output',
+    'splitK',
+    'elements',
+    'finish',
+    'reads',
+    'update',
+  ]);
   const { label, input, output, splitK, elements, finish = '', reads = {}, update } = sum;
   // Memory bounds a GPU, which wants large loads; lavapipe took half as long again for them.
   const width = recorder.gpu.description.kind === 'hardware' && elements % 4 === 0 ? 4 : 1;

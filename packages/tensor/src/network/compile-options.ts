@@ -1,6 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
-import { checkWholeNumber, optionError } from '../option-checks.js';
+import { checkBoolean, checkOptions, checkWholeNumber, optionError } from '../option-checks.js';
 import { checkDescribed, type NetworkDescription } from './description.js';
 import { type ProgramOptions, precisions } from './network-tensors.js';
 import type { Ranks } from './ranks.js';
@@ -11,9 +11,16 @@ export interface CompileOptions extends ProgramOptions {
 }
 
 /** The names of all {@link CompileOptions}. */
-export const compileOptionNames: readonly (keyof CompileOptions)[] = [
-  ...(['batch', 'loss', 'optimizer', 'precision', 'training', 'microBatches', 'ranks', 'seed'] as const),
-];
+export const compileOptionNames = [
+  'batch',
+  'loss',
+  'optimizer',
+  'precision',
+  'training',
+  'microBatches',
+  'ranks',
+  'seed',
+] as const;
 
 /** Options whose seed is known. */
 export type SeededOptions = CompileOptions & { readonly seed: number };
@@ -36,12 +43,13 @@ export function withSeed(description: NetworkDescription, options: CompileOption
  */
 export function checkCompilable(description: NetworkDescription, gpu: Gpu, options: ProgramOptions): void {
   checkDescribed(description);
-  if (typeof options !== 'object' || options === null) {
-    throw new ConfigError(`${description.name}: takes an object of options, { ${compileOptionNames.join(', ')} }`);
-  }
-  const { batch, precision = 'float32', microBatches = 1, ranks } = options;
+  if (!gpu?.limits) throw optionError(description.name, 'gpu', 'an adapter, opened by openGpu()', gpu);
+  // With all of them: what is planned or recorded is given as it will be compiled.
+  checkOptions(description.name, options as CompileOptions, compileOptionNames);
+  const { batch, precision = 'float32', training = true, microBatches = 1, ranks } = options;
   checkWholeNumber(description.name, 'batch', batch);
   checkWholeNumber(description.name, 'microBatches', microBatches);
+  checkBoolean(description.name, 'training', training);
   if (ranks) checkRanks(description.name, ranks);
   if (!precisions.includes(precision)) {
     throw optionError(description.name, 'precision', precisions.join(' or '), precision);

@@ -1,8 +1,8 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { planPrograms } from '../kernel/program.js';
 import { describeTensor } from '../kernel/tensor.js';
-import { type TuneOptions, type TuningReport, tune } from '../kernel/tuner.js';
-import { checkOptions } from '../option-checks.js';
+import { type TuneOptions, type TuningReport, tune, tuneOptionNames } from '../kernel/tuner.js';
+import { checkArray, checkOptions } from '../option-checks.js';
 import { type CompileOptions, checkCompilable, compileOptionNames, withSeed } from './compile-options.js';
 import { CompiledNetwork } from './compiled-network.js';
 import { checkDescribed, type NetworkDescription } from './description.js';
@@ -30,6 +30,7 @@ export function compileParts(
   parts: readonly PlacedPart[],
   options: CompileOptions,
 ): Network {
+  checkArray('compileParts', 'parts', parts);
   for (const { gpu } of parts) checkCompilable(description, gpu, options);
   const seeded = withSeed(description, options);
   const make = () => new CompiledNetwork(description, parts, seeded);
@@ -41,14 +42,20 @@ export function compileParts(
   )();
 }
 
-/** Predicts the memory of a part of a network on its adapter without allocating any. Default: the whole network. */
+/**
+ * Predicts the memory of a part of a network on its adapter without allocating any.
+ *
+ * @param given the part. Default: the whole network
+ * @throws as {@link compileNetwork} does
+ */
 export function planNetwork(
   description: NetworkDescription,
   gpu: Gpu,
   options: ProgramOptions,
-  part: NetworkPart = wholePart(description, options.batch),
+  given?: NetworkPart,
 ): MemoryPlan {
   checkCompilable(description, gpu, options);
+  const part = given ?? wholePart(description, options.batch);
   const tensors = networkTensors(description, part, options, describeTensor);
   return memoryPlan(tensors, planPrograms(gpu, Object.values(programsOf(part, options, tensors))));
 }
@@ -60,22 +67,27 @@ export type TuneNetworkOptions = CompileOptions & TuneOptions;
  * Finds the fastest kernels for a network, or a part of it, on an adapter before it is compiled. {@link compileNetwork}
  * with the same options then uses them on that adapter.
  *
+ * @param given the part. Default: the whole network
  * @throws as compileNetwork does, and AdapterError if the adapter is lost
  */
 export async function tuneNetwork(
   description: NetworkDescription,
   gpu: Gpu,
   options: TuneNetworkOptions,
-  part: NetworkPart = wholePart(description, options.batch),
+  given?: NetworkPart,
 ): Promise<TuningReport> {
-  checkCompilable(description, gpu, options);
-  const tensors = networkTensors(description, part, options, describeTensor);
-  const records = Object.values(programsOf(part, options, tensors));
+  checkDescribed(description);
+  checkOptions(description.name, options, [...compileOptionNames, ...tuneOptionNames]);
+  const { effort, cache, budgetMilliseconds, onEvent, signal, clock, trialProcess, ...compiled } = options;
+  checkCompilable(description, gpu, compiled);
+  const part = given ?? wholePart(description, compiled.batch);
+  const tensors = networkTensors(description, part, compiled, describeTensor);
+  const records = Object.values(programsOf(part, compiled, tensors));
   return tune(
     gpu,
     (recorder) => {
       for (const record of records) record(recorder);
     },
-    options,
+    { effort, cache, budgetMilliseconds, onEvent, signal, clock, trialProcess },
   );
 }

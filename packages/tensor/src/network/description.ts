@@ -1,5 +1,5 @@
 import { ConfigError, ShapeError } from '../errors.js';
-import { checkOptions, checkWholeNumber, optionError } from '../option-checks.js';
+import { checkOptions, checkText, checkWholeNumber, optionError } from '../option-checks.js';
 import { elementCount, formatShape, type Shape } from '../shape.js';
 import type { Layer, StateDescription } from './layer.js';
 import type { LearnedParameter } from './optimizer.js';
@@ -149,16 +149,21 @@ function placementOf(what: string, entry: Layer | LayerPlacement): LayerPlacemen
   const placement =
     typeof entry === 'object' && entry !== null && 'layer' in entry ? entry : { layer: entry, from: 'own' as const };
   const { layer, from } = placement;
-  const missing = methods.find((method) => typeof layer?.[method] !== 'function');
-  if (missing !== undefined) {
-    throw new ConfigError(`${what}: must be a layer, such as from conv2d() or relu(); this has no ${missing}()`);
-  }
-  if (typeof layer.name !== 'string' || layer.name === '') throw optionError(what, 'name', 'a text', layer.name);
+  checkLayer(what, layer);
   if (from !== 'own' && from !== 'all') throw optionError(`${what}, ${layer.name}`, 'from', "'own' or 'all'", from);
   return placement;
 }
 
 const methods = ['outputShape', 'parameters', 'multiplyAdds', 'forward', 'backward'] as const;
+
+/** @throws ConfigError if the value is not a layer */
+export function checkLayer(what: string, layer: Layer): void {
+  const missing = methods.find((method) => typeof layer?.[method] !== 'function');
+  if (missing !== undefined) {
+    throw new ConfigError(`${what}: must be a layer, such as from conv2d() or relu(); this has no ${missing}()`);
+  }
+  checkText(what, 'name', layer.name);
+}
 
 /** @throws ConfigError if the value is not a description of a network */
 export function checkDescribed(description: NetworkDescription): void {

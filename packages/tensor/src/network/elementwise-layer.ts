@@ -52,7 +52,13 @@ export interface ElementwiseLayerOptions {
  */
 export function elementwiseLayer(options: ElementwiseLayerOptions): Layer {
   checkOptions(options?.name ?? options?.kind ?? 'elementwiseLayer', options, [
-    ...['kind', 'name', 'value', 'derivative', 'gradient', 'functions', 'epilogue'],
+    'kind',
+    'name',
+    'value',
+    'derivative',
+    'gradient',
+    'functions',
+    'epilogue',
   ]);
   const { kind, value, functions = '' } = options;
   const name = options.name ?? kind;

@@ -2,7 +2,7 @@ import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, MemoryError } from '../errors.js';
 import { bytesToRead } from '../kernel/tensor.js';
 import { planNetwork } from './compile.js';
-import type { NetworkDescription } from './description.js';
+import { checkDescribed, type NetworkDescription } from './description.js';
 import type { MemoryPlan } from './network.js';
 import type { ProgramOptions } from './network-tensors.js';
 import { type NetworkPart, wholePart } from './part.js';
@@ -23,7 +23,8 @@ export function checkFits(
   options: ProgramOptions,
   partAt: PartAt = (batch) => wholePart(description, batch),
 ): MemoryPlan {
-  const plan = planNetwork(description, gpu, options, partAt(options.batch));
+  checkDescribed(description);
+  const plan = planNetwork(description, gpu, options, partAt(options?.batch));
   const excess = excessOf(plan, description, gpu, options);
   if (excess === undefined) return plan;
   const largest = largestBatch(description, gpu, options, partAt);

@@ -2,6 +2,7 @@ import type { Gpu } from '../adapter/gpu.js';
 import type { RecordDispatches } from '../kernel/program.js';
 import { createRecording, type Dispatch, isTransfer, type Tunable } from '../kernel/recorder.js';
 import { describeTensor } from '../kernel/tensor.js';
+import { checkCompilable } from './compile-options.js';
 import type { NetworkDescription } from './description.js';
 import { networkTensors, type ProgramOptions } from './network-tensors.js';
 import { type NetworkPart, wholePart } from './part.js';
@@ -17,13 +18,19 @@ export interface RecordedProgram {
   readonly tunables: readonly Tunable<unknown>[];
 }
 
-/** Records the programs of a network, or a part of it, for an adapter, without compiling anything. */
+/**
+ * Records the programs of a network, or a part of it, for an adapter, without compiling anything.
+ *
+ * @throws as `compileNetwork` does
+ */
 export function recordPrograms(
   description: NetworkDescription,
   gpu: Gpu,
   options: ProgramOptions,
-  part: NetworkPart = wholePart(description, options.batch),
+  given?: NetworkPart,
 ): RecordedProgram[] {
+  checkCompilable(description, gpu, options);
+  const part = given ?? wholePart(description, options.batch);
   const programs = programsOf(part, options, networkTensors(description, part, options, describeTensor));
   return (Object.entries(programs) as [string, RecordDispatches][]).map(([name, record]) => {
     const tunables: Tunable<unknown>[] = [];

@@ -1,6 +1,7 @@
 import type { Gpu, GpuOptions } from '../adapter/gpu.js';
 import { AlexError } from '../errors.js';
 import type { Layer } from '../network/layer.js';
+import { checkOptions } from '../option-checks.js';
 import { formatShape } from '../shape.js';
 import { LayerChecks } from './layer-checks.js';
 import type { LayerCase, LayerSuite } from './layer-suite.js';
@@ -25,14 +26,26 @@ const adapters: readonly (readonly [name: string, options: GpuOptions, kind?: 'h
  * ```
  *
  * @param layer creates the layer
+ * @throws ConfigError for an option of the suite or of a case that is none
  */
 export function describeLayer<Options>(
   layer: (options: Options) => Layer,
   cases: readonly LayerCase<Options>[],
   suite: LayerSuite<Options>,
 ): void {
+  checkOptions('describeLayer', suite, [
+    'describe',
+    'it',
+    'reference',
+    'draw',
+    'smallestBatch',
+    'mixesImages',
+    'hasSlopes',
+    'tolerance',
+  ]);
   const { describe, it } = suite;
   for (const one of cases) {
+    checkOptions('describeLayer: case', one, ['options', 'input', 'columns']);
     const { kind } = layer(one.options);
     describe(`${kind} ${JSON.stringify(one.options)} of ${formatShape(one.input)}`, () => {
       const check = new LayerChecks(layer, one, suite);

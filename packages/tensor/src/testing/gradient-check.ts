@@ -1,6 +1,8 @@
 import type { Gpu } from '../adapter/gpu.js';
 import { AlexError } from '../errors.js';
+import { checkLayer } from '../network/description.js';
 import type { Layer } from '../network/layer.js';
+import { checkArray, checkOptions } from '../option-checks.js';
 import { streamOf, threefry2x32 } from '../random/threefry.js';
 import { elementCount, formatShape, type HostTensor, type Shape } from '../shape.js';
 import { type RunLayerOptions, runLayer } from './run-layer.js';
@@ -65,19 +67,23 @@ function spacingOf(length: number): number {
  * directions, of the input and of each parameter. Inputs of a few hundred values work best.
  *
  * @returns the error of each gradient, for each case
- * @throws AlexError with the layer, the gradient, its worst value and the measured difference
+ * @throws AlexError with the layer, the gradient, its worst value and the measured difference; ConfigError for an option of a case
+ * that is none
  */
 export async function gradientCheck(
   gpu: Gpu,
   layer: Layer,
   cases: readonly GradientCase[],
 ): Promise<GradientError[][]> {
+  checkLayer('gradientCheck', layer);
+  checkArray('gradientCheck', 'cases', cases);
   const errors: GradientError[][] = [];
   for (const one of cases) errors.push(await checkCase(gpu, layer, one));
   return errors;
 }
 
 async function checkCase(gpu: Gpu, layer: Layer, given: GradientCase): Promise<GradientError[]> {
+  checkOptions(`${layer.name}: gradientCheck`, given, ['input', 'parameters', 'training', 'seed', 'tolerance']);
   const { training = true, seed = 0, tolerance = defaultTolerance } = given;
   const input = 'data' in given.input ? given.input : separatedTensor(given.input, seed + 1);
   const parameters: Record<string, HostTensor> = { ...given.parameters };

@@ -8,6 +8,7 @@ import type { NetworkDescription } from '../network/description.js';
 import type { ProgramOptions } from '../network/network-tensors.js';
 import type { NetworkPart } from '../network/part.js';
 import { recordPrograms } from '../network/recorded-programs.js';
+import { checkOptions } from '../option-checks.js';
 
 /** The properties of an adapter that determine the text of kernels. */
 export interface KernelAdapter {
@@ -52,6 +53,8 @@ export interface RecordedKernel {
 /**
  * The kernels of a network for an adapter, in order, without the adapter itself: for tests that pin the kernels' texts,
  * and to see what would run on an adapter that you do not have.
+ *
+ * @throws ConfigError for an option that is none
  */
 export function recordedKernels(
   description: NetworkDescription,
@@ -76,6 +79,19 @@ export function recordedKernels(
 
 /** Enough of an adapter to record for it; any other use fails. */
 function adapterInNameOnly(adapter: KernelAdapter): Gpu {
+  checkOptions('recordedKernels', adapter, [
+    'kind',
+    'subgroupSize',
+    'choosesSubgroupSize',
+    'features',
+    'subgroupMatrix',
+    'workgroupBytes',
+    'workgroupInvocations',
+    'bindings',
+    'bindingBytes',
+    'vendor',
+    'architecture',
+  ]);
   const { kind, subgroupSize, choosesSubgroupSize = false, subgroupMatrix } = adapter;
   const { features = [], vendor = '', architecture = '' } = adapter;
   const { bindingBytes = 2 ** 27, workgroupBytes = 16_384, workgroupInvocations = 256, bindings = 8 } = adapter;

@@ -10,13 +10,14 @@ import {
   type TensorOptions,
   writeTensor,
 } from '../kernel/tensor.js';
+import { checkLayer } from '../network/description.js';
 import { initialValues } from '../network/initialize.js';
 import type { Layer } from '../network/layer.js';
 import { recordLayerBackward, recordLayerForward } from '../network/layer-contract.js';
 import { fromMemoryLayout, toMemoryLayout } from '../network/layout.js';
 import type { Precision } from '../network/network-tensors.js';
 import { recorderFor } from '../network/programs.js';
-import { checkOptions } from '../option-checks.js';
+import { checkGpu, checkOptions } from '../option-checks.js';
 import { checkHostTensor, elementCount, formatShape, type HostTensor, type Shape } from '../shape.js';
 
 export interface RunLayerOptions {
@@ -45,11 +46,6 @@ export interface RunLayerOptions {
   readonly needsInputGradient?: boolean;
 }
 
-const known = [
-  ...['input', 'parameters', 'state', 'outputGradient', 'training', 'seed', 'step', 'imagesBefore'],
-  ...['precision', 'gradientEpilogue', 'needsInputGradient'],
-];
-
 export interface RunLayerResult {
   output: HostTensor;
   inputGradient?: HostTensor;
@@ -66,7 +62,21 @@ export interface RunLayerResult {
  * layer's own `forward` or `backward` violates the contract; ConfigError if an option is unknown
  */
 export async function runLayer(gpu: Gpu, layer: Layer, options: RunLayerOptions): Promise<RunLayerResult> {
-  checkOptions(`${layer.name}: runLayer`, options, known);
+  checkGpu('runLayer', gpu);
+  checkLayer('runLayer', layer);
+  checkOptions(`${layer.name}: runLayer`, options, [
+    'input',
+    'parameters',
+    'state',
+    'outputGradient',
+    'training',
+    'seed',
+    'step',
+    'imagesBefore',
+    'precision',
+    'gradientEpilogue',
+    'needsInputGradient',
+  ]);
   const { input, outputGradient, seed = 0, step = 0, imagesBefore = 0, precision, needsInputGradient = true } = options;
   const training = options.training ?? outputGradient !== undefined;
   checkHostTensor(`${layer.name}: input`, input);

@@ -1,6 +1,7 @@
 import { openGpu } from '../adapter/adapters.js';
 import type { AdapterDescription, Gpu, GpuOptions } from '../adapter/gpu.js';
 import { ShapeError } from '../errors.js';
+import { checkOptions } from '../option-checks.js';
 import { normalPairFromBits, streamOf, threefryInto } from '../random/threefry.js';
 import { elementCount, type HostTensor, type Shape } from '../shape.js';
 
@@ -12,6 +13,7 @@ const opened = new Map<string, Promise<Gpu>>();
  * @param kind the kind of adapter that kernels see: with `hardware`, a software driver runs the kernels meant for GPUs
  */
 export function testGpu(options: GpuOptions = {}, kind?: AdapterDescription['kind']): Promise<Gpu> {
+  checkOptions('testGpu', options, ['subgroups', 'bindingBytes', 'memoryBytes']);
   const adapter = process.env['ALEX_ADAPTER'];
   const key = JSON.stringify([options, kind]);
   let gpu = opened.get(key);

@@ -1,4 +1,5 @@
 import { ConfigError } from '@alex/tensor';
+import { checkArray, checkOneOf } from '@alex/tensor/kernels';
 import { chanceOfMissing } from './ranking.js';
 import { logOfSum, Mean, type Scores } from './scores.js';
 
@@ -40,9 +41,10 @@ export function* mix(members: readonly Scores[], weights?: readonly number[]): G
  *
  * The error on the images of the search is slightly too optimistic: if you can, measure it on other images.
  *
- * @throws ConfigError if the networks were not evaluated on the same images
+ * @throws ConfigError if the networks were not evaluated on the same images, or the goal is unknown
  */
 export function searchMix(members: readonly Scores[], goal: MixGoal): number[] {
+  checkOneOf('searchMix', 'goal', goal, mixGoals);
   const equal = sharesOf(members);
   const measure = measureOf(members, goal);
   const count = members.length;
@@ -176,7 +178,10 @@ class Contest {
 }
 
 /** The weights divided by their sum. */
-function sharesOf(members: readonly Scores[], weights: readonly number[] = members.map(() => 1)): number[] {
+function sharesOf(members: readonly Scores[], given?: readonly number[]): number[] {
+  checkArray('an ensemble', 'the networks', members);
+  const weights = given ?? members.map(() => 1);
+  checkArray('an ensemble', 'weights', weights);
   const [first] = members;
   if (!first) throw new ConfigError('an ensemble needs at least one network');
   for (const [index, { labels, classes }] of members.entries()) {

@@ -1,6 +1,8 @@
+import { checkOptions } from '@alex/tensor/kernels';
+import { checkSplit, checkViewer, withoutOpenedRun } from '../checks.js';
 import { gatherNumbers, type TrainingRanks } from '../ranks.js';
 import { splitOfRank } from '../split-of-rank.js';
-import { type ScoreOptions, type Scores, score } from './scores.js';
+import { type ScoreOptions, type Scores, score, scoreOptionNames } from './scores.js';
 
 /** Means over the images, and counts. */
 export interface EvaluationResult {
@@ -26,10 +28,14 @@ export interface EvaluationOptions extends ScoreOptions {
 /**
  * Evaluates a network on every image of a split.
  *
- * @throws ConfigError for a number of views other than 1 or 10; DataError if an image cannot be read
+ * @throws ConfigError for an unknown option, or a number of views other than 1 or 10; DataError if an image cannot be read
  */
 export async function evaluate(options: EvaluationOptions): Promise<EvaluationResult> {
-  const { ranks, split, ...rest } = options;
+  const given = withoutOpenedRun(options);
+  checkOptions('evaluate', given, [...scoreOptionNames, 'ranks']);
+  checkViewer('evaluate', given);
+  checkSplit('evaluate', given.split);
+  const { ranks, split, ...rest } = given;
   const tally = new Tally();
   const own = ranks ? splitOfRank(split, ranks) : split;
   if (own.length > 0) for await (const scores of score({ ...rest, split: own })) tally.add(scores);

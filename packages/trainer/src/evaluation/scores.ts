@@ -1,7 +1,9 @@
 import { type Augmenter, tenViews, type View } from '@alex/augment';
 import { batches, type Split } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
+import { checkOptions, checkSignal } from '@alex/tensor/kernels';
 import type { Network } from '@alex/tensor/network';
+import { checkSplit, checkViewer, withoutOpenedRun } from '../checks.js';
 import { topError } from './ranking.js';
 
 /** The predictions of a network, or of an ensemble, in the order of the split's images. */
@@ -35,14 +37,22 @@ export interface ScoreOptions {
   onProgress?(images: number, of: number): void;
 }
 
+/** The names of all {@link ScoreOptions}. */
+export const scoreOptionNames = ['network', 'augmenter', 'split', 'views', 'signal', 'onProgress'] as const;
+
 /**
  * Runs a network on every image of a split, and yields its predictions batch by batch, so memory does not depend on the
  * number of images.
  *
- * @throws ConfigError for a number of views other than 1 or 10; DataError if an image cannot be read
+ * @throws ConfigError for an unknown option, or a number of views other than 1 or 10; DataError if an image cannot be read
  */
 export async function* score(options: ScoreOptions): AsyncGenerator<Scores, void, undefined> {
-  const { network, augmenter, split, views = 1, signal, onProgress } = options;
+  const given = withoutOpenedRun(options);
+  checkOptions('score', given, scoreOptionNames);
+  checkViewer('score', given);
+  const { network, augmenter, split, views = 1, signal, onProgress } = given;
+  checkSplit('score', split);
+  checkSignal('score', signal);
   if (views !== 1 && views !== 10) throw new ConfigError(`views must be 1 or 10, got ${views}`);
   const [, inputHeight, inputWidth] = network.description.input as [number, number, number];
   const classes = network.description.output[0]!;
@@ -81,6 +91,7 @@ export async function* score(options: ScoreOptions): AsyncGenerator<Scores, void
 
 /** Gathers the scores of a whole split: 4 bytes per image and class, 200 MB for ImageNet's validation images. */
 export async function gather(split: Split, parts: AsyncIterable<Scores>): Promise<Scores> {
+  checkSplit('gather', split);
   let whole: Scores | undefined;
   let done = 0;
   for await (const part of parts) {

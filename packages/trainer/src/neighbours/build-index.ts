@@ -1,6 +1,7 @@
 import { batches, type Split } from '@alex/data';
-import { elementCount } from '@alex/tensor/kernels';
+import { checkOptions, checkSignal, checkText, elementCount } from '@alex/tensor/kernels';
 import { activationsOf, featureShape, type Viewer } from '../activations.js';
+import { checkSplit, checkViewer, withoutOpenedRun } from '../checks.js';
 import { FeatureIndexWriter } from './feature-index.js';
 
 /** What {@link buildIndex} needs. */
@@ -23,11 +24,26 @@ export interface BuildIndexOptions extends Viewer {
  * identity stays in place until the new one replaces it.
  *
  * @returns whether it was finished; false if the signal stopped it
- * @throws ConfigError if the layer does not exist, or another process builds the same index; DataError if an image cannot be
+ * @throws ConfigError for an unknown option, if the layer does not exist, or another process builds the same index; DataError if an image cannot be
  * read, or its features are not finite; AlexError if the file cannot be written
  */
 export async function buildIndex(options: BuildIndexOptions): Promise<boolean> {
-  const { network, augmenter, path, split, layer, identity, signal, onProgress } = options;
+  const given = withoutOpenedRun(options);
+  checkOptions('buildIndex', given, [
+    'network',
+    'augmenter',
+    'path',
+    'split',
+    'layer',
+    'identity',
+    'signal',
+    'onProgress',
+  ]);
+  checkViewer('buildIndex', given);
+  const { network, augmenter, path, split, layer, identity, signal, onProgress } = given;
+  checkText('buildIndex', 'path', path);
+  checkSplit('buildIndex', split);
+  checkSignal('buildIndex', signal);
   const shape = featureShape(network.description, layer);
   const writer = await FeatureIndexWriter.open(path, { rows: split.length, shape, identity });
   try {

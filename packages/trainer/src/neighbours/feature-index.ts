@@ -5,7 +5,7 @@ import { AlexError, ConfigError, DataError } from '@alex/tensor';
 import { elementCount } from '@alex/tensor/kernels';
 import { describeFileError, errorCode, readAll, syncDirectory, writeAll } from '../file.js';
 import { lockRun, type RunLock } from '../run-lock.js';
-import { encodeHeader, type IndexDescription, readHeader } from './index-header.js';
+import { checkDescription, encodeHeader, type IndexDescription, readHeader } from './index-header.js';
 import { StoredRow } from './stored-row.js';
 
 /** Added to the name of an index while it is being built. */
@@ -112,6 +112,7 @@ export class FeatureIndexWriter {
    * @throws ConfigError if another process builds it; AlexError if it cannot be written
    */
   static async open(path: string, description: IndexDescription): Promise<FeatureIndexWriter> {
+    checkDescription(path, description);
     const place = path + building;
     const header = encodeHeader(description);
     const row = new StoredRow(elementCount(description.shape));

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { DataError } from '@alex/tensor';
+import { ConfigError, DataError } from '@alex/tensor';
 import * as v from 'valibot';
 import { readAll } from '../file.js';
 
@@ -27,6 +27,16 @@ const headerSchema = v.strictObject({
   shape: v.pipe(v.array(count), v.minLength(1)),
   identity: v.record(v.string(), v.string()),
 });
+
+/** @throws ConfigError for a description that could be written, but not read again */
+export function checkDescription(path: string, description: IndexDescription): void {
+  const checked = v.safeParse(headerSchema, { version, ...description });
+  if (checked.success) return;
+  const [{ message, path: place = [] }] = checked.issues;
+  throw new ConfigError(
+    `${path}: an index is described by { rows, shape, identity }; ${place.map(({ key }) => key).join('.')}: ${message}`,
+  );
+}
 
 /**
  * The first bytes of the file: eight bytes that identify the format, the length of a text, and the text, which is JSON.

@@ -1,5 +1,13 @@
 import { DataError, type Gpu, type HostTensor, ShapeError } from '@alex/tensor';
-import { checkHostTensor, checkWholeNumber, formatShape } from '@alex/tensor/kernels';
+import {
+  checkGpu,
+  checkHostTensor,
+  checkOptions,
+  checkSignal,
+  checkWholeNumber,
+  formatShape,
+  optionError,
+} from '@alex/tensor/kernels';
 import { boundsFromProduct, boundsFromRow, movedBy } from './bounds.js';
 import { type Candidate, Candidates } from './candidates.js';
 import type { FeatureIndex } from './feature-index.js';
@@ -46,11 +54,25 @@ const exactAtOnce = 64;
  * be among the nearest by these bounds are examined further: first their stored values in float64, then their exact features.
  *
  * @returns the neighbours of each image, the nearest first; fewer if the index has fewer images
- * @throws ShapeError if the features have another size; DataError if a row is damaged, or an image's features have changed since
+ * @throws ConfigError for an unknown or invalid option; ShapeError if the features have another size; DataError if a row is damaged, or an image's features have changed since
  * the index was built
  */
 export async function findNearest(options: NearestOptions): Promise<Neighbour[][]> {
-  const { index, features, count = 6 } = options;
+  checkOptions('findNearest', options, [
+    'gpu',
+    'index',
+    'features',
+    'count',
+    'exact',
+    'pieceBytes',
+    'signal',
+    'onProgress',
+  ]);
+  const { gpu, index, features, count = 6, exact, signal } = options;
+  checkGpu('findNearest', gpu);
+  if (typeof index?.read !== 'function') throw optionError('findNearest', 'index', 'a FeatureIndex', index);
+  if (typeof exact !== 'function') throw optionError('findNearest', 'exact', 'a function that gives features', exact);
+  checkSignal('findNearest', signal);
   checkHostTensor('findNearest: features', features);
   checkWholeNumber('findNearest', 'count', count);
   if (options.pieceBytes !== undefined) checkWholeNumber('findNearest', 'pieceBytes', options.pieceBytes);

@@ -1,4 +1,5 @@
 import type { DataType } from '../../kernel/tensor.js';
+import { checkOptions } from '../../option-checks.js';
 import type { ProductPlan, Share } from './shape.js';
 
 /**
@@ -42,6 +43,7 @@ const inLoads = (width: number, elements: string) => (width === 1 ? elements : `
  * @param options.base - a `u32` expression, evaluated before the loop over the reduction: the position of the first
  * step of row `first_row`
  * @param options.rows - the number of rows. Omit it if memory has all rows of every tile, so that no check is needed.
+ * @throws ConfigError for an option that is none
  */
 export function stridedRows(options: {
   readonly name: string;
@@ -52,6 +54,7 @@ export function stridedRows(options: {
   readonly plan: Pick<ProductPlan, 'share' | 'blockRows' | 'lanes' | 'rowForm'>;
   readonly rows?: number;
 }): ProductOperand {
+  checkOptions('stridedRows', options, ['name', 'dataType', 'base', 'rowStride', 'stepStride', 'plan', 'rows']);
   const { name, dataType = 'f32', base, rows } = options;
   const { share } = options.plan;
   const { blockRows, lanes, rowForm: form } = options.plan;
@@ -96,6 +99,7 @@ export function stridedRows(options: {
  *
  * @param options.base - a `u32` expression for the position of a load's first value
  * @param options.valid - a `bool` expression: if it is false, the values are 0, but the position must still exist
+ * @throws ConfigError for an option that is none
  */
 export function stridedColumns(options: {
   readonly name: string;
@@ -105,6 +109,7 @@ export function stridedColumns(options: {
   readonly stepStride: number;
   readonly plan: Pick<ProductPlan, 'share' | 'columnForm' | 'columnLanes' | 'columnLoads'>;
 }): ProductOperand {
+  checkOptions('stridedColumns', options, ['name', 'dataType', 'base', 'valid', 'stepStride', 'plan']);
   const { name, dataType = 'f32', base, valid, stepStride } = options;
   const { share } = options.plan;
   const { columnForm: form, columnLanes, columnLoads } = options.plan;
