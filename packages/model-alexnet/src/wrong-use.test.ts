@@ -36,7 +36,7 @@ it.each<[string, () => unknown, string]>([
   [
     'no description',
     () => fromPublished('file', {}, torchvision, odd({})),
-    'a network is given as describeNetwork(...)',
+    'a network must be a description, from',
   ],
   [
     'a scale of 0',

@@ -93,7 +93,7 @@ it.each<[string, () => unknown, string]>([
     () => imageAddress('cat', image, 8, 101),
     'cat: quality must be a whole number from 1 to 100',
   ],
-  ['no network', () => networkFigure(odd({})), 'a network is given as describeNetwork(...)'],
+  ['no network', () => networkFigure(odd({})), 'a network must be a description, from'],
   [
     'a name for one column of two',
     () => networkFigure(alexnet(), { columnNames: ['left'] }),

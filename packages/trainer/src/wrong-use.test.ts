@@ -239,8 +239,8 @@ it.each<[string, () => unknown, string]>([
     () => FeatureIndexWriter.open(join(folder, 'features'), odd({ rows: 1, shape: [2], identity: { epoch: 3 } })),
     'an index is described by { rows, shape, identity }; identity.epoch: ',
   ],
-  ['features of no network', () => featureShape(odd({}), 'fc7'), 'a network is given as describeNetwork(...)'],
-  ['the last layer of no network', () => lastHiddenLayer(odd(undefined)), 'a network is given as describeNetwork(...)'],
+  ['features of no network', () => featureShape(odd({}), 'fc7'), 'a network must be a description, from'],
+  ['the last layer of no network', () => lastHiddenLayer(odd(undefined)), 'a network must be a description, from'],
   [
     'weights that are none',
     () => startingWeights(odd(undefined), placed.network, []),
