@@ -33,11 +33,7 @@ it.each<[string, () => unknown, string]>([
     () => fromPublished('file', {}, odd('caffe'), description),
     'form must be one of publishedForms: torchvision',
   ],
-  [
-    'no description',
-    () => fromPublished('file', {}, torchvision, odd({})),
-    'a network must be a description, from',
-  ],
+  ['no description', () => fromPublished('file', {}, torchvision, odd({})), 'a network must be a description, from'],
   [
     'a scale of 0',
     () => fromPublished('file', {}, torchvision, description, 0),

@@ -141,7 +141,7 @@ it.each<[string, () => unknown, string]>([
   [
     'no layer',
     () => runLayer(gpu, odd(undefined), odd({})),
-    'runLayer: must be a layer, as conv2d() or relu() give it',
+    'runLayer: must be a layer, such as from conv2d() or relu()',
   ],
   ['no layer', () => gradientCheck(gpu, odd({}), []), 'gradientCheck: must be a layer'],
   ['a case that is no list', () => gradientCheck(gpu, layer, odd({})), 'gradientCheck: cases must be an array'],
