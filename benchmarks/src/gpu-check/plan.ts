@@ -57,6 +57,7 @@ export const otherPackages = [
   'augment',
   'model-alexnet',
   'multi-gpu',
+  'onnx',
   'trainer',
   'cli',
 ] as const;
