@@ -152,7 +152,7 @@ describe('options that are not allowed', () => {
       /x\.png: must end in \.svg/,
     ],
     ['a comparison as PNG', ['compare', 'never-made', '--to', 'x.png'], /x\.png: must end in \.html or \.htm/],
-    ['a comparison in no folder', ['compare', 'never-made', '--to', 'no/x.html'], /there is no folder .*no; make it/],
+    ['a comparison in no folder', ['compare', 'never-made', '--to', 'no/x.html'], /there is no folder .*no; create it/],
     ['crops as JPEG', ['augment', 'cat.jpg', '--to', 'crops.jpg'], /crops\.jpg: must end in \.png/],
     ['a file called as a folder', ['filters', '--run', 'never-made', '--to', 'x/'], /--to x\/: is a folder/],
     ['crops in no folder', ['augment', 'cat.jpg', '--to', 'no/crops.png'], /--to no\/crops\.png: there is no folder/],
@@ -172,9 +172,9 @@ it('an image that would be written over, and a device', async () => {
   const image = join(images, 'red', '0.png');
   const before = await readFile(image);
   const refused = await runCommand(['augment', image, '--to', image]);
-  expectRefusal(refused, 2, /--to .*0\.png: is a file that is read; choose another place/);
+  expectRefusal(refused, 2, /--to .*0\.png: is an input of this command; choose another name/);
   const index = ['--run', trained, '--build', '--index', image];
-  expectRefusal(await runCommand(['similar', ...index]), 2, /--index .*0\.png: is no index .*; remove it, or choose/);
+  expectRefusal(await runCommand(['similar', ...index]), 2, /--index .*0\.png: is not an index .*; remove it, or choose/);
   expect(await readFile(image)).toEqual(before);
   const device = await runCommand(['evaluate', '--run', trained, '--predictions', '/dev/null']);
   expectRefusal(device, 2, /--predictions \/dev\/null: is a device or a pipe; give the name of a file/);

@@ -99,6 +99,7 @@ describe('help', () => {
       'Augmentation',
       'Evaluation and checkpoints',
       'Adapters and speed',
+      'Several processes, on one machine or many',
       'Options',
       'Examples',
     ]);

@@ -45,9 +45,9 @@ export function splitChange(
   after: Fingerprint['train'],
 ): string | undefined {
   if (before.images !== after.images) return `${after.images} instead of ${before.images} ${kind} images`;
-  if (before.hash !== after.hash) return `${kind} images of other names or labels`;
+  if (before.hash !== after.hash) return `${kind} images with other names or labels`;
   const known = before.content !== undefined && after.content !== undefined;
-  return known && before.content !== after.content ? `${kind} images of the same names with other content` : undefined;
+  return known && before.content !== after.content ? `${kind} images with the same names and other contents` : undefined;
 }
 
 /** @throws ConfigError if the data of a run have changed, unless that is allowed */

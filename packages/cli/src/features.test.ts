@@ -129,7 +129,7 @@ describe('features', () => {
     [
       [files[0]!, '--to', 'no/such/x.npy'],
       2,
-      /--to no\/such\/x\.npy: there is no folder .*no\/such; make it, or choose another place/,
+      /--to no\/such\/x\.npy: there is no folder .*no\/such; create it, or choose another one/,
     ],
     [['--split', 'test'], 2, /Allowed choices are train, val/],
   ])('%j is refused, and leaves nothing', async (args, code, message) => {

@@ -64,7 +64,7 @@ export class TeamRanks implements TrainingRanks {
     // Gradients travel once per step, during the last micro-batch.
     const last = microBatch * this.size;
     const step = predictSteps(description, { batch: last, rates }).find(({ strategy }) => strategy === 'data')!;
-    const earlierSeconds = predictAlone(description, (batch - last) / this.size, rate);
+    const earlierSeconds = (batch / last - 1) * predictAlone(description, microBatch, rate);
     const predicted = { seconds: earlierSeconds + step.seconds, aloneSeconds: predictAlone(description, batch, rate) };
     const short = (value: number) => Number(value.toPrecision(3)).toLocaleString('en-US');
     output.line(
