@@ -174,7 +174,11 @@ it('an image that would be written over, and a device', async () => {
   const refused = await runCommand(['augment', image, '--to', image]);
   expectRefusal(refused, 2, /--to .*0\.png: is an input of this command; choose another name/);
   const index = ['--run', trained, '--build', '--index', image];
-  expectRefusal(await runCommand(['similar', ...index]), 2, /--index .*0\.png: is not an index .*; remove it, or choose/);
+  expectRefusal(
+    await runCommand(['similar', ...index]),
+    2,
+    /--index .*0\.png: is not an index .*; remove it, or choose/,
+  );
   expect(await readFile(image)).toEqual(before);
   const device = await runCommand(['evaluate', '--run', trained, '--predictions', '/dev/null']);
   expectRefusal(device, 2, /--predictions \/dev\/null: is a device or a pipe; give the name of a file/);

@@ -47,7 +47,9 @@ export function splitChange(
   if (before.images !== after.images) return `${after.images} instead of ${before.images} ${kind} images`;
   if (before.hash !== after.hash) return `${kind} images with other names or labels`;
   const known = before.content !== undefined && after.content !== undefined;
-  return known && before.content !== after.content ? `${kind} images with the same names and other contents` : undefined;
+  return known && before.content !== after.content
+    ? `${kind} images with the same names and other contents`
+    : undefined;
 }
 
 /** @throws ConfigError if the data of a run have changed, unless that is allowed */

@@ -172,9 +172,7 @@ async function isThere({ path, identity }: IndexPlace, isNamed: boolean, output:
     index = await FeatureIndex.open(path);
   } catch (error) {
     if (error instanceof DataError && isNamed)
-      throw new ConfigError(
-        `--index ${error.message.replace(/build it again$/, 'remove it, or choose another place')}`,
-      );
+      throw new ConfigError(`--index ${error.message.replace(/rebuild it$/, 'remove it, or choose another place')}`);
     if (error instanceof DataError) output.line(error.message);
     else if (!(error instanceof ConfigError)) throw error;
     return false;
