@@ -79,7 +79,7 @@ it('reports skipped files of a folder, once for several runs', async () => {
   await writeImages(own, ['red', 'blue']);
   const changed = await runCommand(['evaluate', '--run', other]);
   expect(changed.stdout).toContain(
-    'the data have changed since it was trained: validation images of the same names with',
+    'the data have changed since it was trained: validation images with the same names and',
   );
   const mixed = await runCommand(['evaluate', '--run', `${run},${other}`]);
   expect(mixed).toMatchObject({
