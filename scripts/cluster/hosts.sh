@@ -60,7 +60,10 @@ for ((host = 1; host <= hosts; host++)); do
   ip -n "$name" link set lo up
   if [[ -n $link ]]; then
     # shellcheck disable=SC2086 # several words
-    tc -n "$name" qdisc add dev eth0 root netem $link
+    tc -n "$name" qdisc add dev eth0 root netem $link || {
+      echo 'hosts.sh: --link needs netem (the kernel module sch_netem) and its options' >&2
+      exit 1
+    }
   fi
   list+=,10.77.$subnet.$host:$ranks
 done

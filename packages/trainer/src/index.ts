@@ -33,7 +33,7 @@ export { findNearest, type NearestOptions, type Neighbour } from './neighbours/n
 export { loadLearnt, type OpenedRun, type OpenRunOptions, openRun, type RunModel } from './open-run.js';
 export { type Prediction, predict } from './predict.js';
 export type { Ending, Origin, ProvenanceFile, Stretch } from './provenance.js';
-export { ElsewhereError, type TrainingRanks } from './ranks.js';
+export { ElsewhereError, gatherNumbers, type TrainingRanks } from './ranks.js';
 export type { Recipe, RecipeChange } from './recipe.js';
 export { parseRecipe, type RecipeFile, readRecipe } from './recipe-file.js';
 export { createRunAugmenter } from './run-augmenter.js';

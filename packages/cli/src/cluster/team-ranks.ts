@@ -1,5 +1,5 @@
 import { measureRates, predictAlone, predictSteps } from '@alex/multi-gpu';
-import type { Origin, RunConfig, TrainingEvent, TrainingRanks } from '@alex/trainer';
+import { gatherNumbers, type Origin, type RunConfig, type TrainingEvent, type TrainingRanks } from '@alex/trainer';
 import type { Output } from '../output.js';
 import type { Session } from '../session.js';
 import type { Team } from './team.js';
@@ -51,7 +51,7 @@ export class TeamRanks implements TrainingRanks {
     const own = await measureRates(session.gpus);
     const ownRate = own.multiplyAddsPerSecond.reduce((sum, rate) => sum + rate, 0);
     const reduce = await this.#secondsToAllReduce(description.parameterCount);
-    const all = await this.#gatherNumbers([ownRate, reduce]);
+    const all = await gatherNumbers(this, [ownRate, reduce]);
     const [rate, allReduceSeconds] = [Math.min(...all.map(([rate]) => rate!)), Math.max(...all.map(([, s]) => s!))];
     // The model of several adapters counts the bytes that each sends to all others.
     const sentBytes = 4 * description.parameterCount * (this.size - 1);
@@ -76,7 +76,7 @@ export class TeamRanks implements TrainingRanks {
 
   /** Measured seconds of a step on each rank; nothing if this process made fewer than two steps. */
   async secondsOfStep(): Promise<number[] | undefined> {
-    const all = (await this.#gatherNumbers([this.speed.mean ?? Number.NaN])).flat();
+    const all = (await gatherNumbers(this, [this.speed.mean ?? Number.NaN])).flat();
     return all.every((seconds) => Number.isFinite(seconds)) ? all : undefined;
   }
 
@@ -93,11 +93,6 @@ export class TeamRanks implements TrainingRanks {
     const start = performance.now();
     await cluster.sum(gradients, { wire: this.#wire });
     return (performance.now() - start) / 1000;
-  }
-
-  async #gatherNumbers(own: readonly number[]): Promise<number[][]> {
-    const all = await this.team.cluster.allGather(new Uint8Array(Float64Array.from(own).buffer));
-    return all.map((bytes) => [...new Float64Array(bytes.slice().buffer)]);
   }
 }
 

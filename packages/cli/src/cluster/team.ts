@@ -112,7 +112,7 @@ export class Team {
   async end(error: unknown): Promise<never> {
     // The rank that failed ends this one, after its message.
     if (error instanceof ElsewhereError) await this.cluster.barrier().catch(() => undefined);
-    return this.cluster.abort(outcomeOf(error).message);
+    return this.cluster.abort(error instanceof ElsewhereError ? undefined : outcomeOf(error).message);
   }
 
   async #gather<Value>(own: Value | undefined): Promise<(Value | undefined)[]> {

@@ -74,7 +74,6 @@ export class RankLog extends Writable {
   /** Starts the file, in the directory of the run as this machine sees it. */
   open(run: string): void {
     this.#file = join(run, this.#name);
-    mkdirSync(dirname(this.#file), { recursive: true });
     this.#append(this.#waiting);
     this.#waiting = '';
   }
@@ -87,6 +86,7 @@ export class RankLog extends Writable {
 
   #append(text: string): void {
     try {
+      mkdirSync(dirname(this.#file!), { recursive: true });
       appendFileSync(this.#file!, text);
     } catch {
       // A log is not worth losing a training run.
