@@ -59,6 +59,17 @@ export class CheckpointFolder {
    */
   async save(checkpoint: Checkpoint): Promise<void> {
     checkCheckpoint(checkpoint);
+    try {
+      await this.#write(checkpoint);
+    } catch (error) {
+      // Somebody removed the directory in the meantime? The next check makes it again.
+      if (!(error instanceof CheckpointError && errorCode(error.cause) === 'ENOENT')) throw error;
+      await this.#write(checkpoint);
+    }
+    for (const step of (await this.steps()).slice(this.#kept)) await rm(this.#file(step), { force: true });
+  }
+
+  async #write(checkpoint: Checkpoint): Promise<void> {
     await this.#check();
     await mkdir(this.path, { recursive: true }).catch((error: unknown) => {
       throw new CheckpointError(`${this.path}: could not be created: ${describeFileError(error)}`, { cause: error });
@@ -74,7 +85,6 @@ export class CheckpointFolder {
         });
       });
     }
-    for (const step of (await this.steps()).slice(this.#kept)) await rm(this.#file(step), { force: true });
   }
 
   /** Removes partly written files. Nothing may be writing at the time. */

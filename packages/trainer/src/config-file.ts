@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { access, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, ConfigError } from '@alex/tensor';
 import { parseRunConfig, type RunConfig } from './config.js';
@@ -21,6 +21,14 @@ export async function readConfig(directory: string): Promise<RunConfig> {
     throw new CheckpointError(`${file}: could not be read: ${describeFileError(error)}`, { cause: error });
   }
   return parseRunConfig(file, text);
+}
+
+/** Whether the directory of a run is there, with its configuration. */
+export function hasConfig(directory: string): Promise<boolean> {
+  return access(join(directory, CONFIG)).then(
+    () => true,
+    (error: unknown) => errorCode(error) !== 'ENOENT',
+  );
 }
 
 /** Writes the configuration of a new run. Of several processes that try it at the same time, one succeeds; the others get `EEXIST`. */

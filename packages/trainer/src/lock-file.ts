@@ -117,6 +117,19 @@ export class LockFile {
     await this.#withFile(async () => undefined);
   }
 
+  /**
+   * Makes its file again if it was removed with its directory, which is there again.
+   *
+   * @throws ConfigError that names the holder if another process has made one meanwhile
+   */
+  async restore(): Promise<void> {
+    const isThere = await this.check().then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) await this.#make();
+  }
+
   /** Releases it, unless another process has taken it by now. */
   async release(): Promise<void> {
     await this.#withFile(() => rm(fileOf(this.#directory, this.#number), { force: true })).catch(() => undefined);

@@ -50,7 +50,9 @@ export class RunDirectory {
     this.path = path;
     this.config = config;
     this.isNew = isNew;
-    this.checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), config.recipe.keepCheckpoints, () => hold.check());
+    this.checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), config.recipe.keepCheckpoints, () =>
+      this.#beforeWriting(),
+    );
     this.#made = made;
     this.#hold = hold;
   }
@@ -76,25 +78,8 @@ export class RunDirectory {
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
     checkText('RunDirectory', 'path', path);
     checkRunConfig(config);
-    const isNotEmpty = `${path}: this directory is not empty; resume its run with --resume, or choose another`;
-    if ((await list(path)).some((name) => !isPassing(name))) throw new ConfigError(isNotEmpty);
-    const made = await makeDirectory(path);
-    const run = new RunDirectory(path, config, { isNew: true, made });
-    try {
-      await createConfig(path, config);
-    } catch (error) {
-      // Another process was faster: what is there is its own.
-      if (errorCode(error) === 'EEXIST') throw new ConfigError(isNotEmpty, { cause: error });
-      for (const directory of made) await rmdir(directory).catch(() => undefined);
-      throw new AlexError(`${path}: the run could not be started: ${describeFileError(error)}`, { cause: error });
-    }
-    try {
-      await mkdir(join(path, CHECKPOINTS));
-    } catch (error) {
-      await run.remove();
-      throw new AlexError(`${path}: the run could not be started: ${describeFileError(error)}`, { cause: error });
-    }
-    return run;
+    if ((await list(path)).some((name) => !isPassing(name))) throw notEmpty(path);
+    return new RunDirectory(path, config, { isNew: true, made: await makeRun(path, config) });
   }
 
   /** @throws ConfigError if there is no run, CheckpointError if its `config.json` is truncated or of another format */
@@ -134,6 +119,17 @@ export class RunDirectory {
     return run;
   }
 
+  /** How often somebody removed the directory during training. It is made again then, with its configuration only. */
+  get removals(): number {
+    return this.#hold.removals;
+  }
+
+  #beforeWriting(): Promise<void> {
+    return this.#hold.check(async () => {
+      await makeRun(this.path, this.config);
+    });
+  }
+
   /**
    * Writes the configuration if `changed` changed it.
    *
@@ -141,7 +137,7 @@ export class RunDirectory {
    */
   async saveConfig(): Promise<void> {
     if (!this.#isChanged) return;
-    await this.#hold.check();
+    await this.#beforeWriting();
     try {
       await replaceConfig(this.path, this.config);
       this.#isChanged = false;
@@ -157,14 +153,14 @@ export class RunDirectory {
    * @throws AlexError if it cannot be written
    */
   async saveDivergence(report: unknown): Promise<string> {
-    await this.#hold.check();
+    await this.#beforeWriting();
     const file = join(this.path, DIVERGENCE);
     await writeDivergence(file, report);
     return file;
   }
 
   async appendMetrics(metrics: Metrics): Promise<void> {
-    await this.#hold.check();
+    await this.#beforeWriting();
     return appendMetrics(join(this.path, METRICS), metrics);
   }
 
@@ -175,7 +171,7 @@ export class RunDirectory {
 
   /** Removes the metrics after `step`, and returns the others. */
   async rewindMetrics(step: number): Promise<Metrics[]> {
-    await this.#hold.check();
+    await this.#beforeWriting();
     return rewindMetrics(join(this.path, METRICS), step);
   }
 
@@ -221,7 +217,7 @@ export class RunDirectory {
    * @throws CheckpointError if they cannot be written
    */
   async saveWeights(parameters: Readonly<Record<string, HostTensor>>, step?: number): Promise<void> {
-    await this.#hold.check();
+    await this.#beforeWriting();
     return writeWeights(this.path, this.config, parameters, step);
   }
 
@@ -279,10 +275,12 @@ export class RunDirectory {
    * process has taken the run over.
    */
   async remove(): Promise<void> {
-    const isHeld = await this.#hold.check().then(
-      () => true,
-      () => false,
-    );
+    const isHeld = await this.#hold
+      .check(async () => undefined)
+      .then(
+        () => true,
+        () => false,
+      );
     if (!isHeld) return;
     await this.unlock();
     const others = (await list(this.path).catch(() => [])).filter(
@@ -293,6 +291,35 @@ export class RunDirectory {
     }
     for (const directory of this.#made) await rmdir(directory).catch(() => undefined);
   }
+}
+
+/**
+ * Makes the directory of a run with its configuration, and nothing if it fails.
+ *
+ * @returns the directories that were created, from the run's own upwards
+ * @throws ConfigError if another process begins a run there at the same time; AlexError where it cannot be written
+ */
+async function makeRun(path: string, config: RunConfig): Promise<string[]> {
+  const made = await makeDirectory(path);
+  let isOurs = false;
+  try {
+    await createConfig(path, config);
+    isOurs = true;
+    await mkdir(join(path, CHECKPOINTS), { recursive: true });
+    return made;
+  } catch (error) {
+    // Another process was faster: what is there is its own.
+    if (errorCode(error) === 'EEXIST' && !isOurs) throw notEmpty(path, error);
+    if (isOurs) await rm(join(path, CONFIG), { force: true }).catch(() => undefined);
+    for (const directory of made) await rmdir(directory).catch(() => undefined);
+    throw new AlexError(`${path}: the run could not be started: ${describeFileError(error)}`, { cause: error });
+  }
+}
+
+function notEmpty(path: string, cause?: unknown): ConfigError {
+  return new ConfigError(`${path}: this directory is not empty; resume its run with --resume, or choose another`, {
+    cause,
+  });
 }
 
 /** Whether a file exists only while a process creates the run or trains it, or was left behind by a process that was killed. */

@@ -1,4 +1,4 @@
-import { removeUnfinishedConfigs } from './config-file.js';
+import { hasConfig, removeUnfinishedConfigs } from './config-file.js';
 import { heldBy } from './lock-file.js';
 import { type LockOptions, lockRun, type RunLock } from './run-lock.js';
 
@@ -8,6 +8,10 @@ export class RunHold {
   #lock: RunLock | undefined;
   /** Whether some work relies on the lock. */
   #isInUse = false;
+  /** The check under way: what it makes again is made once. */
+  #checking: Promise<unknown> = Promise.resolve();
+  /** How often somebody removed the directory while it was held, and it was made again. */
+  removals = 0;
 
   constructor(path: string) {
     this.#path = path;
@@ -51,9 +55,19 @@ export class RunHold {
   /**
    * Checks, before something is written, that the lock is still ours if it was taken.
    *
-   * @throws AlexError if another process has taken the run over
+   * @param makeAgain called if somebody removed the directory: what is being learnt is worth more than its earlier files
+   * @throws AlexError if another process has taken the run over; what `makeAgain` throws
    */
-  async check(): Promise<void> {
-    await this.#lock?.check();
+  check(makeAgain: () => Promise<void>): Promise<void> {
+    const checked = this.#checking.then(async () => {
+      if (this.#lock && !(await hasConfig(this.#path))) {
+        await makeAgain();
+        await this.#lock.restore();
+        this.removals += 1;
+      }
+      await this.#lock?.check();
+    });
+    this.#checking = checked.catch(() => undefined);
+    return checked;
   }
 }

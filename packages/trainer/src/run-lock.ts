@@ -21,6 +21,8 @@ export interface RunLock {
    * @throws AlexError that names the present holder
    */
   check(): Promise<void>;
+  /** Locks the directory again that was removed, and made again. */
+  restore(): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -54,6 +56,7 @@ export async function lockRun(path: string, options: LockOptions = {}): Promise<
     void keepAlive(file, stop.signal);
     return {
       check: () => file.check(),
+      restore: () => file.restore(),
       release: async () => {
         stop.abort();
         await file.release();

@@ -12,6 +12,7 @@ export type TrainedRun = Pick<
   | 'path'
   | 'config'
   | 'isNew'
+  | 'removals'
   | 'whileLocked'
   | 'saveConfig'
   | 'saveDivergence'
@@ -57,6 +58,10 @@ export class SharedRun implements TrainedRun {
 
   get isNew(): boolean {
     return this.#directory?.isNew ?? false;
+  }
+
+  get removals(): number {
+    return this.#directory?.removals ?? 0;
   }
 
   /** The run is locked by the rank that writes it. */

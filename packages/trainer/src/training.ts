@@ -33,6 +33,8 @@ export class Training {
   #underWay: { readonly submitted: SubmittedStep; readonly step: number; readonly begin: number } | undefined;
   /** When the last result arrived. */
   #reported = 0;
+  /** How often the run's directory had been removed when a checkpoint was last due to it. */
+  #removals: number;
   /** The checkpoint that is being written; resolves with its error, if any. */
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -43,6 +45,7 @@ export class Training {
     this.#validations = history.filter(({ split }) => split === 'val');
     this.#watch = new LossWatch(run.config.data.classes.length, history.find(({ split }) => split === 'train')?.loss);
     this.#learningRate = history.at(-1)?.learningRate ?? run.config.recipe.learningRate;
+    this.#removals = run.removals;
     this.savedStep = savedStep;
   }
 
@@ -53,9 +56,9 @@ export class Training {
     let next = this.#stepper.read(network.stepCount);
     while (true) {
       const step = network.stepCount;
-      const agreed = await this.#agreedToStop();
-      const stops = () => agreed ?? signal?.aborted ?? false;
-      let saves = step % checkpointEvery === 0 && step > 0;
+      const agreed = await this.#agree();
+      const stops = () => agreed.stop ?? signal?.aborted ?? false;
+      let saves = (step % checkpointEvery === 0 && step > 0) || agreed.isRemoved;
       // A network whose last loss is not known is neither evaluated nor saved.
       if (this.#lacksValidation() || saves || step === steps || stops()) await this.#report();
       // Before the step, not after it: a run that was stopped during an evaluation makes up for it.
@@ -68,6 +71,7 @@ export class Training {
       await this.#options.betweenSteps?.();
       await this.#step(images);
     }
+    this.#noticeRemoval();
     await this.#save();
     await this.settle();
     const finished = network.stepCount === steps && !this.#lacksValidation();
@@ -78,11 +82,31 @@ export class Training {
     return { finished, step: network.stepCount, ...(validation && { validation }) };
   }
 
-  /** Whether all ranks stop here: as soon as any of them was told to, all stop after the same step. */
-  async #agreedToStop(): Promise<boolean | undefined> {
+  /**
+   * What all ranks do here alike: they stop after the same step, as soon as any of them was told to (undefined without ranks), and
+   * save a checkpoint if the run's directory, with those before it, was removed.
+   */
+  async #agree(): Promise<{ readonly stop: boolean | undefined; readonly isRemoved: boolean }> {
     const { signal, ranks } = this.#options;
-    if (!ranks) return undefined;
-    return (await gatherNumbers(ranks, [Number(signal?.aborted ?? false)])).flat().some((one) => one > 0);
+    const isRemoved = this.#noticeRemoval();
+    if (!ranks) return { stop: undefined, isRemoved };
+    const all = await gatherNumbers(ranks, [Number(signal?.aborted ?? false), Number(isRemoved)]);
+    return { stop: all.some(([stop]) => stop === 1), isRemoved: all.some(([, removed]) => removed === 1) };
+  }
+
+  /** Whether somebody has removed the run's directory since the last call. */
+  #noticeRemoval(): boolean {
+    const { run, network, onEvent } = this.#options;
+    if (run.removals === this.#removals) return false;
+    this.#removals = run.removals;
+    this.savedStep = undefined;
+    onEvent?.({
+      kind: 'problem',
+      message:
+        `${run.path}: was removed during training. It is made again, with a checkpoint of step ${network.stepCount}; ` +
+        'its earlier metrics and checkpoints are gone.',
+    });
+    return true;
   }
 
   /** The signal that interrupts a step or an evaluation; undefined for several ranks, which stop together. */

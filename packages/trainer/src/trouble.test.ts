@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dense } from '@alex/layers-dense';
@@ -308,6 +308,62 @@ it('writes nothing more if another machine took over the run while it was suspen
   expect(await readFile(join(run.path, 'metrics.jsonl'))).toEqual(before);
   expect((await readdir(run.path)).sort()).toEqual(['.lock-2', 'checkpoints', 'config.json', 'metrics.jsonl']);
   expect(await run.checkpoints.steps()).toEqual([]);
+});
+
+describe('a run whose files are removed during training', () => {
+  it.each([
+    ['with its directory', (run: RunDirectory) => rmSync(run.path, { recursive: true })],
+    [
+      'apart from its lock',
+      (run: RunDirectory) => {
+        for (const name of ['config.json', 'metrics.jsonl', 'checkpoints'])
+          rmSync(join(run.path, name), { recursive: true });
+      },
+    ],
+  ])('%s, is made again, saved at once, and ends the same', async (_, removeFiles) => {
+    const run = await newRun({ checkpointEvery: 50 });
+    const saved: number[] = [];
+    const onEvent = (event: TrainingEvent) => {
+      if (event.kind === 'step' && event.metrics.step === 5) removeFiles(run);
+      if (event.kind === 'checkpoint') saved.push(event.step);
+    };
+    const { problems } = await trained({ run, onEvent });
+    expect(problems).toEqual([
+      expect.stringMatching(/run\d+: was removed during training. It is made again, with a checkpoint of step 7;/),
+    ]);
+    expect(saved.slice(-2)).toEqual([7, 12]);
+    expect((await weights(run)).equals(wanted)).toBe(true);
+    const again = await RunDirectory.open(run.path);
+    expect(again.config).toEqual(run.config);
+    expect((await again.readMetrics()).filter(({ split }) => split === 'train').map(({ step }) => step)).toEqual([
+      6, 7, 8, 9, 10, 11, 12,
+    ]);
+  });
+
+  it('is saved even if it is removed after the last step', async () => {
+    const run = await newRun({ checkpointEvery: 50 });
+    const onEvent = (event: TrainingEvent) => {
+      if (event.kind === 'validation' && event.metrics.step === 12) rmSync(run.path, { recursive: true });
+    };
+    const { result } = await trained({ run, onEvent });
+    expect(result.finished).toBe(true);
+    expect((await weights(run)).equals(wanted)).toBe(true);
+  });
+
+  it('is left to another run that was begun in its place', async () => {
+    const run = await newRun();
+    const other = await newRun({ seed: 9 });
+    const onEvent = (event: TrainingEvent) => {
+      if (event.kind !== 'step' || event.metrics.step !== 5) return;
+      rmSync(run.path, { recursive: true });
+      renameSync(other.path, run.path);
+    };
+    await expect(trained({ run, onEvent })).rejects.toThrow(
+      /the lock of the run, which this process .* held, was removed/,
+    );
+    expect((await RunDirectory.open(run.path)).config.recipe.seed).toBe(9);
+    expect(await readdir(join(run.path, 'checkpoints'))).toEqual([]);
+  });
 });
 
 it('starts from given parameters, also after an interruption before the first checkpoint', async () => {
