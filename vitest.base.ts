@@ -7,7 +7,6 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config';
  * process: for tests that replace modules or change global state of the process.
  *
  * @param options.folder the folder of the tests; `src`
- * @param options.retry how often a failed test is tried again; 0
  */
 export function packageTests(
   options: {
@@ -15,10 +14,9 @@ export function packageTests(
     readonly setupFiles?: string[];
     readonly maxWorkers?: number;
     readonly folder?: string;
-    readonly retry?: number;
   } = {},
 ) {
-  const { maxWorkers = 1, globalSetup = [], setupFiles = [], folder = 'src', retry = 0 } = options;
+  const { maxWorkers = 1, globalSetup = [], setupFiles = [], folder = 'src' } = options;
   const [all, isolated] = [`${folder}/**/*.test.ts`, `${folder}/**/*.isolated.test.ts`];
   const project = (name: string, test: NonNullable<ViteUserConfig['test']>) => ({
     resolve: { conditions: ['@alex/source'] },
@@ -30,7 +28,6 @@ export function packageTests(
       testTimeout: 0,
       hookTimeout: 0,
       teardownTimeout: 0,
-      retry,
       setupFiles: [fileURLToPath(new URL('polling.setup.ts', import.meta.url)), ...setupFiles],
       ...test,
     },

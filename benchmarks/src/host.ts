@@ -4,7 +4,7 @@ import type { Gpu, HostTensor, Tensor } from '@alex/tensor';
 import { compileKernels } from '@alex/tensor/kernels';
 import type { Network } from '@alex/tensor/network';
 import { examineKernels } from './examine-kernels.js';
-import { type Result, timesOf } from './report.js';
+import { type Result, stepResult, timesOf } from './report.js';
 import type { StepOptions } from './step.js';
 import { noise } from './values.js';
 
@@ -29,8 +29,13 @@ export async function measureHost(gpu: Gpu, { model, batch, repeats, precision }
   };
   await compileKernels(gpu);
   const results = [
-    result(gpu, 'host/step', batch, await handovers(network, network.input, labels, repeats)),
-    result(gpu, 'host/step with its images', batch, await handovers(network, given, labels, repeats)),
+    stepResult(gpu.description.name, 'host/step', batch, await handovers(network, network.input, labels, repeats)),
+    stepResult(
+      gpu.description.name,
+      'host/step with its images',
+      batch,
+      await handovers(network, given, labels, repeats),
+    ),
   ];
   network.dispose();
   return results;
@@ -60,16 +65,4 @@ async function handover(network: Network, images: HostTensor | Tensor, labels: r
   const milliseconds = performance.now() - start;
   await step.result();
   return milliseconds;
-}
-
-function result(gpu: Gpu, name: string, batch: number, milliseconds: readonly number[]): Result {
-  const times = timesOf(milliseconds);
-  return {
-    name,
-    adapter: gpu.description.name,
-    ...times,
-    rate: batch / (times.medianMs / 1000),
-    unit: 'images/s',
-    rooflineShare: null,
-  };
 }

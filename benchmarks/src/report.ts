@@ -49,3 +49,9 @@ export function timesOf(milliseconds: readonly number[]): Pick<Result, 'medianMs
     slowestMs: Math.max(...milliseconds),
   };
 }
+
+/** The images per second of a whole step. */
+export function stepResult(adapter: string, name: string, batch: number, milliseconds: readonly number[]): Result {
+  const times = timesOf(milliseconds);
+  return { name, adapter, ...times, rate: batch / (times.medianMs / 1000), unit: 'images/s', rooflineShare: null };
+}

@@ -6,7 +6,7 @@ import type { Network, Precision } from '@alex/tensor/network';
 import { directionOf } from './directions.js';
 import { examineKernels } from './examine-kernels.js';
 import { median } from './median.js';
-import { type Result, timesOf } from './report.js';
+import { type Result, stepResult, timesOf } from './report.js';
 import { noise } from './values.js';
 
 export interface StepOptions {
@@ -56,8 +56,8 @@ export async function measureStep(
   }
   network.dispose();
   return [
-    stepResult(gpu, 'first step', batch, [first]),
-    stepResult(gpu, 'step', batch, steps),
+    stepResult(gpu.description.name, 'first step', batch, [first]),
+    stepResult(gpu.description.name, 'step', batch, steps),
     ...otherResults(gpu, steps, profiles),
     ...kernelResults(gpu, description, batch, roofline, profiles),
   ];
@@ -88,18 +88,6 @@ async function stepAmongOthers(network: Network, labels: readonly number[], coun
   for (let step = 0; step < count; step++) last = await network.submitStep(network.input, labels);
   await last.result();
   return (performance.now() - (await begun)) / count;
-}
-
-function stepResult(gpu: Gpu, name: string, batch: number, milliseconds: readonly number[]): Result {
-  const times = timesOf(milliseconds);
-  return {
-    name,
-    adapter: gpu.description.name,
-    ...times,
-    rate: batch / (times.medianMs / 1000),
-    unit: 'images/s',
-    rooflineShare: null,
-  };
 }
 
 type Profile = readonly DispatchTiming[];

@@ -1,28 +1,12 @@
-import {
-  createProgram,
-  createTensor,
-  disposeTensor,
-  type Gpu,
-  type Layer,
-  type LayerOptions,
-  type Tensor,
-} from '@alex/tensor';
+import { createProgram, createTensor, disposeTensor, type Layer, type LayerOptions, type Tensor } from '@alex/tensor';
 import { describeLayer, randomTensor, relativeError, runLayer, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { expectNoLeaks } from '../../../leaks.base.js';
 import { absTanh, identity, logistic, relu, tanh } from './activations.js';
 
-let gpu: Gpu;
-let buffersBefore: number;
-
-beforeAll(async () => {
-  gpu = await testGpu();
-  buffersBefore = gpu.liveBuffers;
-});
-
-afterAll(() => {
-  expect(gpu.liveBuffers).toBe(buffersBefore);
-});
+const gpu = await testGpu();
+expectNoLeaks(gpu);
 
 interface Case {
   readonly make: (options?: LayerOptions) => Layer;

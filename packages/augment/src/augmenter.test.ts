@@ -1,9 +1,10 @@
 import type { GPUBuffer } from '@alex/tensor';
-import { ConfigError, createTensor, disposeTensor, type Gpu, readTensor, ShapeError } from '@alex/tensor';
+import { ConfigError, createTensor, disposeTensor, readTensor, ShapeError } from '@alex/tensor';
 import { threefry2x32 } from '@alex/tensor/kernels';
 import { testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { expectNoLeaks } from '../../../leaks.base.js';
 import { createAugmenter, type ImageBatch } from './augmenter.js';
 import { drawColourShift, drawView } from './draws.js';
 import { type AugmenterOptions, imagenetColour, planAugmentation } from './options.js';
@@ -11,16 +12,8 @@ import { tenViews } from './views.js';
 
 type Options = Omit<AugmenterOptions, 'output'> & { outputShape: [number, number, number, number] };
 
-let gpu: Gpu;
-let buffersBefore: number;
-
-beforeAll(async () => {
-  gpu = await testGpu();
-  buffersBefore = gpu.liveBuffers;
-});
-afterAll(() => {
-  expect(gpu.liveBuffers).toBe(buffersBefore);
-});
+const gpu = await testGpu();
+expectNoLeaks(gpu);
 
 /** Bytes that look random and depend on the seed only. */
 function randomBytes(length: number, seed: number): Uint8Array {

@@ -1,12 +1,10 @@
 import { ConfigError, createTensor, disposeTensor, type Gpu, ShapeError, type Tensor } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { odd } from '../../../wrong-use.base.js';
 import { type Augmenter, createAugmenter } from './augmenter.js';
 import { createInputAugmenter } from './inputs.js';
 import { imagenetColour } from './options.js';
-
-/** As JavaScript would call it, or TypeScript with a cast. */
-const odd = (value: unknown) => value as never;
 
 const options = {
   source: { height: 2, width: 2, channels: 3 },

@@ -1,5 +1,6 @@
 import { ConfigError } from '@alex/tensor';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { odd, refuse, refuseWrongOptions } from '../../../wrong-use.base.js';
 import { batches, batchesPerEpoch, batchIndices, stepPosition } from './batches.js';
 import { openCifar10 } from './cifar.js';
 import { openEmoji } from './emoji/emoji.js';
@@ -13,19 +14,6 @@ import { verifyPrepared } from './prepared/verify.js';
 import { createSplit } from './split.js';
 import { colourStatistics, meanImage } from './statistics.js';
 
-/** As JavaScript would call it, or TypeScript with a cast. */
-const odd = (value: unknown) => value as never;
-
-/** What a call throws, at once or gradually. */
-async function thrown(call: () => unknown): Promise<unknown> {
-  try {
-    await call();
-  } catch (error) {
-    return error;
-  }
-  throw new Error('nothing was thrown');
-}
-
 const split = createSplit({
   name: 'two',
   height: 1,
@@ -36,7 +24,7 @@ const split = createSplit({
   place: () => undefined,
 });
 
-describe.each<[owner: string, call: (options: never) => unknown, needed?: object]>([
+refuseWrongOptions([
   ['batches', (options) => batches(split, options), { batch: 1 }],
   ['batchesPerEpoch', (options) => batchesPerEpoch(2, options), { batch: 1 }],
   ['batchIndices', (options) => batchIndices(2, options), { batch: 1 }],
@@ -48,19 +36,7 @@ describe.each<[owner: string, call: (options: never) => unknown, needed?: object
   ['openDataset', (options) => openDataset('emoji', options)],
   ['openPrepared', (options) => openPrepared('folder', options)],
   ['prepareDataset', (options) => prepareDataset(options), { from: 'emoji', to: 'folder' }],
-])('%s', (owner, call, needed = {}) => {
-  it('refuses an option that it does not know, and names those that it knows', async () => {
-    const error = await thrown(() => call(odd({ ...needed, shufle: false })));
-    expect(error).toBeInstanceOf(ConfigError);
-    expect((error as Error).message).toContain(`${owner}: unknown option 'shufle'; known: `);
-  });
-
-  it.each([null, 3, [3]])('refuses %j instead of options', async (wrong) => {
-    const error = await thrown(() => call(odd(wrong)));
-    expect(error).toBeInstanceOf(ConfigError);
-    expect((error as Error).message).toContain(`${owner}: takes an object of options, { `);
-  });
-});
+]);
 
 it('what takes some of the options of batches takes all of them', () => {
   const options = { batch: 1, seed: 3, epochs: 2, ahead: 0, shuffle: undefined };
@@ -69,7 +45,7 @@ it('what takes some of the options of batches takes all of them', () => {
   expect(batchIndices(2, options)).toHaveLength(1);
 });
 
-it.each<[string, () => unknown, string]>([
+refuse(ConfigError, [
   ['a size in words', () => openEmoji(odd({ size: '64' })), "size is '64': give a whole number"],
   [
     'an order in words',
@@ -113,8 +89,4 @@ it.each<[string, () => unknown, string]>([
   ['an image without a size', () => decodeImage('cat', 'cat.jpg', odd(undefined)), 'cat: size must be a whole number'],
   ['an image of two channels', () => decodeImage('cat', 'cat.jpg', 4, odd(2)), 'cat: channels must be 1 or 3, got 2'],
   ['no image', () => decodeImage('cat', odd(undefined), 4), 'cat: input must be the path of a file, or its content'],
-])('%s is refused', async (_, call, message) => {
-  const error = await thrown(call);
-  expect(error).toBeInstanceOf(ConfigError);
-  expect((error as Error).message).toContain(message);
-});
+]);

@@ -1,29 +1,13 @@
-import {
-  ConfigError,
-  createProgram,
-  createTensor,
-  disposeTensor,
-  type Gpu,
-  type HostTensor,
-  type Layer,
-} from '@alex/tensor';
+import { ConfigError, createProgram, createTensor, disposeTensor, type HostTensor, type Layer } from '@alex/tensor';
 import { streamOf, threefry2x32, uniformFromBits } from '@alex/tensor/kernels';
 import { describeLayer, randomTensor, relativeError, runLayer, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { expectNoLeaks } from '../../../leaks.base.js';
 import { dropout } from './dropout.js';
 
-let gpu: Gpu;
-let buffersBefore: number;
-
-beforeAll(async () => {
-  gpu = await testGpu();
-  buffersBefore = gpu.liveBuffers;
-});
-
-afterAll(() => {
-  expect(gpu.liveBuffers).toBe(buffersBefore);
-});
+const gpu = await testGpu();
+expectNoLeaks(gpu);
 
 const ones = (shape: readonly number[]): HostTensor => ({
   shape: [...shape],

@@ -1,19 +1,14 @@
 import { ConfigError, type Gpu, ShapeError } from '@alex/tensor';
-import { describeLayer, relativeError, runLayer } from '@alex/tensor/testing';
+import { describeLayer, runLayer } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { local2d } from './local2d.js';
-import { describeOnEveryVariant, referenceOf, runBoth, type Window, windows } from './testing.js';
+import { describeOnEveryVariant, expectAgreement, referenceOf, type Window, windows } from './testing.js';
 
-async function expectAgreement(gpu: Gpu, window: Window, bias = true) {
+function expectLocal(gpu: Gpu, window: Window, bias = true) {
   const { filters, kernel, stride, padding } = window;
-  const { got, want } = await runBoth(gpu, local2d({ filters, kernel, stride, padding, bias }), window, false);
-  const text = JSON.stringify(window);
-  expect(relativeError(got.output.data, want.output), `output of ${text}`).toBeLessThan(1e-5);
-  expect(relativeError(got.inputGradient!.data, want.inputGradient), `input gradient of ${text}`).toBeLessThan(1e-4);
-  const gradients = got.parameterGradients!;
-  expect(relativeError(gradients['weight']!.data, want.weight), `weight gradient of ${text}`).toBeLessThan(1e-4);
-  if (bias) expect(relativeError(gradients['bias']!.data, want.bias), `bias gradient of ${text}`).toBeLessThan(1e-4);
+  const layer = local2d({ filters, kernel, stride, padding, bias });
+  return expectAgreement(gpu, layer, window, { shared: false, output: 1e-5, gradients: 1e-4 });
 }
 
 describeLayer(
@@ -29,14 +24,14 @@ describeOnEveryVariant('local2d', (gpu, randomShapes) => {
   it('agrees with float64 loops on random ragged shapes', async () => {
     const ungrouped = windows.map((window) => ({ ...window, groups: 1 }));
     await fc.assert(
-      fc.asyncProperty(ungrouped, fc.boolean(), (window, bias) => expectAgreement(gpu(), window, bias)),
+      fc.asyncProperty(ungrouped, fc.boolean(), (window, bias) => expectLocal(gpu(), window, bias)),
       { numRuns: randomShapes, seed: 13 },
     );
   });
 
   it("agrees on the shape of local3 of cuda-convnet's 13% net", async () => {
     const padding = { top: 1, left: 1, bottom: 1, right: 1 };
-    await expectAgreement(gpu(), {
+    await expectLocal(gpu(), {
       batch: 4,
       channels: 64,
       height: 6,

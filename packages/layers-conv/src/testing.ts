@@ -1,5 +1,5 @@
 import { type Gpu, type HostTensor, type Layer, openGpu } from '@alex/tensor';
-import { type LayerSuite, randomTensor, runLayer } from '@alex/tensor/testing';
+import { type LayerSuite, randomTensor, relativeError, runLayer } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 
@@ -23,30 +23,47 @@ export function outputSizesOf({ height, width, kernel, stride, padding }: Window
   ];
 }
 
-/** Ragged shapes: odd sizes, strides beyond the kernel, padding on some sides only, groups. */
-export const windows: fc.Arbitrary<Window> = fc
-  .record({
-    batch: fc.constantFrom(1, 2, 3, 5, 8, 17),
-    groupChannels: fc.integer({ min: 1, max: 7 }),
-    groupFilters: fc.integer({ min: 1, max: 19 }),
-    groups: fc.constantFrom(1, 1, 2, 3),
-    height: fc.integer({ min: 1, max: 11 }),
-    width: fc.integer({ min: 1, max: 11 }),
-    kernel: fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 })),
-    stride: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 4 })),
-    padding: fc.record({
-      top: fc.integer({ min: 0, max: 3 }),
-      left: fc.integer({ min: 0, max: 3 }),
-      bottom: fc.integer({ min: 0, max: 3 }),
-      right: fc.integer({ min: 0, max: 3 }),
-    }),
-  })
-  .map(({ groupChannels, groupFilters, ...rest }) => ({
-    ...rest,
-    channels: groupChannels * rest.groups,
-    filters: groupFilters * rest.groups,
-  }))
-  .filter((window) => Math.min(...outputSizesOf(window)) >= 1);
+const upTo = (max: number) => fc.integer({ min: 1, max });
+
+/** Ragged shapes: odd sizes and batches, groups, padding on some sides only, even wider than the kernel. */
+export function raggedWindows(sizes: {
+  readonly batches: number[];
+  readonly groupChannels: number;
+  readonly side: number;
+  readonly kernel: fc.Arbitrary<Window['kernel']>;
+  readonly stride: fc.Arbitrary<Window['stride']>;
+  readonly padding: number;
+}): fc.Arbitrary<Window> {
+  const pad = fc.integer({ min: 0, max: sizes.padding });
+  return fc
+    .record({
+      batch: fc.constantFrom(...sizes.batches),
+      groupChannels: upTo(sizes.groupChannels),
+      groupFilters: upTo(19),
+      groups: fc.constantFrom(1, 1, 2, 3),
+      height: upTo(sizes.side),
+      width: upTo(sizes.side),
+      kernel: sizes.kernel,
+      stride: sizes.stride,
+      padding: fc.record({ top: pad, left: pad, bottom: pad, right: pad }),
+    })
+    .map(({ groupChannels, groupFilters, ...rest }) => ({
+      ...rest,
+      channels: groupChannels * rest.groups,
+      filters: groupFilters * rest.groups,
+    }))
+    .filter((window) => Math.min(...outputSizesOf(window)) >= 1);
+}
+
+/** With strides beyond the kernel. */
+export const windows = raggedWindows({
+  batches: [1, 2, 3, 5, 8, 17],
+  groupChannels: 7,
+  side: 11,
+  kernel: fc.tuple(upTo(5), upTo(5)),
+  stride: fc.tuple(upTo(6), upTo(4)),
+  padding: 3,
+});
 
 export interface Expected {
   readonly output: Float64Array;
@@ -165,6 +182,26 @@ export async function runBoth(gpu: Gpu, layer: Layer, window: Window, shared: bo
     outputGradient: outputGradient.data,
   });
   return { got, want };
+}
+
+/** Expects that a layer's results and those of the float64 loops differ by less than a fraction of the largest value. */
+export async function expectAgreement(
+  gpu: Gpu,
+  layer: Layer,
+  window: Window,
+  { shared, output, gradients }: { readonly shared: boolean; readonly output: number; readonly gradients: number },
+) {
+  const { got, want } = await runBoth(gpu, layer, window, shared);
+  const text = JSON.stringify(window);
+  const near = (name: string, values: ArrayLike<number>, right: ArrayLike<number>, bound: number) =>
+    expect(relativeError(values, right), `${name} of ${text}`).toBeLessThan(bound);
+  near('output', got.output.data, want.output, output);
+  near('input gradient', got.inputGradient!.data, want.inputGradient, gradients);
+  const { weight, bias, ...others } = got.parameterGradients!;
+  near('weight gradient', weight!.data, want.weight, gradients);
+  if (bias) near('bias gradient', bias.data, want.bias, gradients);
+  expect(bias !== undefined).toBe(layer.parameters(got.inputGradient!.shape).length > 1);
+  expect(others).toEqual({});
 }
 
 /**

@@ -2,7 +2,6 @@ import {
   createProgram,
   createTensor,
   disposeTensor,
-  type Gpu,
   type HostTensor,
   readTensor,
   ShapeError,
@@ -11,7 +10,8 @@ import {
 } from '@alex/tensor';
 import { randomTensor, relativeError, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { expectNoLeaks } from '../../../leaks.base.js';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.js';
 
 interface Results {
@@ -23,17 +23,8 @@ interface Results {
   outputGradient?: Float32Array;
 }
 
-let gpu: Gpu;
-let buffersBefore: number;
-
-beforeAll(async () => {
-  gpu = await testGpu();
-  buffersBefore = gpu.liveBuffers;
-});
-
-afterAll(() => {
-  expect(gpu.liveBuffers).toBe(buffersBefore);
-});
+const gpu = await testGpu();
+expectNoLeaks(gpu);
 
 /** Swaps rows and columns: between `[N, classes]` and the order in memory. */
 function transpose(data: Float32Array, rows: number, columns: number): Float32Array {

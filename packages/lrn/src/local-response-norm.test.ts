@@ -1,7 +1,8 @@
-import { ConfigError, type Gpu, type HostTensor, ShapeError } from '@alex/tensor';
+import { ConfigError, type HostTensor, ShapeError } from '@alex/tensor';
 import { describeLayer, randomTensor, relativeError, runLayer, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { expectNoLeaks } from '../../../leaks.base.js';
 import { type LocalResponseNormOptions, localResponseNorm } from './index.js';
 
 interface Case {
@@ -86,15 +87,8 @@ const allOnes = (shape: number[]): HostTensor => ({
   data: new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(1),
 });
 
-let gpu: Gpu;
-let buffersBefore: number;
-beforeAll(async () => {
-  gpu = await testGpu();
-  buffersBefore = gpu.liveBuffers;
-});
-afterAll(() => {
-  expect(gpu.liveBuffers).toBe(buffersBefore);
-});
+const gpu = await testGpu();
+expectNoLeaks(gpu);
 
 describeLayer(
   (options: Partial<Case['options']>) => localResponseNorm(options),

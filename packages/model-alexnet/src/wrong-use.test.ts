@@ -1,11 +1,10 @@
 import { ConfigError } from '@alex/tensor';
 import { describe, expect, it } from 'vitest';
+import { odd, refuse } from '../../../wrong-use.base.js';
 import { alexnet } from './alexnet.js';
 import { fromPublished, publishedForms } from './published.js';
 import { publishedNames } from './published-names.js';
 
-/** As JavaScript would call it, or TypeScript with a cast. */
-const odd = (value: unknown) => value as never;
 const { torchvision } = publishedForms;
 const description = alexnet({ variant: 'torchvision' });
 
@@ -22,7 +21,7 @@ describe('alexnet', () => {
   });
 });
 
-it.each<[string, () => unknown, string]>([
+refuse(ConfigError, [
   [
     'no tensors',
     () => fromPublished('file', odd(undefined), torchvision, description),
@@ -41,7 +40,4 @@ it.each<[string, () => unknown, string]>([
   ],
   ['no tensors', () => publishedNames('file', odd(null), torchvision), 'file: tensors must be an object'],
   ['no form', () => publishedNames('file', {}, odd(undefined)), 'file: form must be one of publishedForms'],
-])('%s is refused', (_, call, message) => {
-  expect(call).toThrow(ConfigError);
-  expect(call).toThrow(message);
-});
+]);

@@ -20,23 +20,11 @@ import {
 import { checkFits, compileNetwork, planNetwork, recordPrograms, tuneNetwork } from '@alex/tensor/network';
 import { recordedKernels, testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { odd, refuse, refuseWrongOptions, thrown } from '../../../wrong-use.base.js';
 import { chooseStrategy, predictSteps } from './cost.js';
 import { planParts } from './parts.js';
 import { partsOn, place } from './place.js';
 import { measureRates, type Rates } from './rates.js';
-
-/** A call as from JavaScript, or from TypeScript with a cast. */
-const odd = (value: unknown) => value as never;
-
-/** The error that a call throws, immediately or asynchronously. */
-async function thrown(call: () => unknown): Promise<unknown> {
-  try {
-    await call();
-  } catch (error) {
-    return error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 const layer = () => dense({ name: 'a', units: 2 });
 const described = (more: object) => describeNetwork(odd({ name: 'n', input: [3, 4, 4], layers: [layer()], ...more }));
@@ -72,7 +60,7 @@ describe('a network that cannot be described', () => {
 });
 
 describe('options of', () => {
-  it.each<[string, (options: never) => unknown, object]>([
+  refuseWrongOptions([
     ['conv2d', conv2d, { filters: 2, kernel: 3 }],
     ['local2d', local2d, { filters: 2, kernel: 3 }],
     ['dense', dense, { units: 2 }],
@@ -87,17 +75,7 @@ describe('options of', () => {
     ['identity', identity, {}],
     ['sgd', sgd, {}],
     ['adam', adam, {}],
-  ])('misspelt or missing %s are refused', (name, makeLayer, options) => {
-    const make = makeLayer as (options: unknown) => unknown;
-    make(odd(options));
-    const misspelt = () => make(odd({ ...options, sise: 3 }));
-    expect(misspelt).toThrow(ConfigError);
-    expect(misspelt).toThrow(`${name}: unknown option 'sise'; known: `);
-    for (const wrong of [null, 3, [3]]) {
-      expect(() => make(odd(wrong))).toThrow(ConfigError);
-      expect(() => make(odd(wrong))).toThrow(`${name}: takes an object of options`);
-    }
-  });
+  ]);
 
   it('the options within the options of a layer are checked as well', () => {
     expect(() => dense(odd({ units: 2, initial: { wightDeviation: 1 } }))).toThrow(
@@ -113,7 +91,7 @@ describe('options of', () => {
 const rates: Rates = { multiplyAddsPerSecond: [1e9, 1e9], exchangeBytesPerSecond: 1e9, exchangeSeconds: 1e-3 };
 
 describe('how adapters share a network', () => {
-  it.each<[string, (options: never) => unknown, object]>([
+  refuseWrongOptions([
     ['predictSteps', (options) => predictSteps(described({}), options), { batch: 2, rates }],
     ['predictSteps', (options) => chooseStrategy(described({ columns: 2 }), options), { batch: 2, rates }],
     ['planParts', (options) => planParts(described({}), options), { adapters: 2, batch: 2, strategy: 'data' }],
@@ -122,16 +100,9 @@ describe('how adapters share a network', () => {
       (options) => partsOn(described({}), [odd({ createBuffer: () => undefined })], options),
       { batch: 2, strategy: 'auto' },
     ],
-  ])('%s refuses an option that it does not know, and none at all', async (name, call, options) => {
-    const unknown = await thrown(() => call(odd({ ...options, bacth: 4 })));
-    expect(unknown).toBeInstanceOf(ConfigError);
-    expect((unknown as Error).message).toContain(`${name}: unknown option 'bacth'; known: `);
-    const none = await thrown(() => call(odd(undefined)));
-    expect(none).toBeInstanceOf(ConfigError);
-    expect((none as Error).message).toContain(`${name}: takes an object of options`);
-  });
+  ]);
 
-  it.each<[string, () => unknown, RegExp]>([
+  refuse(ConfigError, [
     ['no batch', () => predictSteps(described({}), odd({ rates })), /predictSteps: batch must be a whole number/],
     ['no rates', () => predictSteps(described({}), odd({ batch: 2 })), /rates are what measureRates\(gpus\) gives/],
     [
@@ -155,11 +126,7 @@ describe('how adapters share a network', () => {
       /n: images must be 2 whole numbers of at least 1 that make a batch of 2, got 2/,
     ],
     ['no list of adapters', () => measureRates(odd(undefined)), /measureRates: give the adapters as an array/],
-  ])('cannot be planned with %s', async (_, call, message) => {
-    const error = await thrown(call);
-    expect(error).toBeInstanceOf(ConfigError);
-    expect((error as Error).message).toMatch(message);
-  });
+  ]);
 });
 
 describe('on an adapter', () => {
@@ -168,7 +135,7 @@ describe('on an adapter', () => {
     gpu = await testGpu();
   });
 
-  it.each<[string, () => unknown, RegExp]>([
+  refuse(ConfigError, [
     [
       'no network',
       () => place(odd(null), [gpu], { batch: 2 }),
@@ -197,11 +164,7 @@ describe('on an adapter', () => {
       () => place(described({}), [gpu], odd({})),
       /n: batch must be a whole number of at least 1, got undefined/,
     ],
-  ])('%s is refused', async (_, call, message) => {
-    const error = await thrown(call);
-    expect(error).toBeInstanceOf(ConfigError);
-    expect((error as Error).message).toMatch(message);
-  });
+  ]);
 
   it.each<[string, (options: never) => unknown, object?]>([
     ['compileNetwork', (options) => compileNetwork(described({}), gpu, options)],

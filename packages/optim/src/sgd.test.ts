@@ -3,7 +3,6 @@ import {
   createProgram,
   createTensor,
   disposeTensor,
-  type Gpu,
   type LearnedParameter,
   type Optimizer,
   readTensor,
@@ -12,23 +11,15 @@ import {
 } from '@alex/tensor';
 import { randomTensor, relativeError, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { expectNoLeaks } from '../../../leaks.base.js';
 import { type SgdOptions, sgd } from './sgd.js';
 
 /** The distance from 1 to the next value of float32. */
 const ulp = 2 ** -23;
 
-let gpu: Gpu;
-let buffersBefore: number;
-
-beforeAll(async () => {
-  gpu = await testGpu();
-  buffersBefore = gpu.liveBuffers;
-});
-
-afterAll(() => {
-  expect(gpu.liveBuffers).toBe(buffersBefore);
-});
+const gpu = await testGpu();
+expectNoLeaks(gpu);
 
 /** A parameter of a network; as in layers, a weight decays and a bias does not. */
 function parameter(path: string, shape: readonly number[] = [1]): LearnedParameter {

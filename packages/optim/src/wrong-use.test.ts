@@ -1,14 +1,12 @@
 import { ConfigError } from '@alex/tensor';
-import { describe, expect, it } from 'vitest';
+import { odd, refuse, refuseWrongOptions } from '../../../wrong-use.base.js';
 import { adam } from './adam.js';
 import { exponentialSchedule, plateauSchedule, stepSchedule, tableSchedule, warmUp } from './schedule.js';
 import { sgd } from './sgd.js';
 
-/** As JavaScript would call it, or TypeScript with a cast. */
-const odd = (value: unknown) => value as never;
 const constant = stepSchedule({ learningRate: 1, epochs: [] });
 
-describe.each<[owner: string, call: (options: never) => unknown]>([
+refuseWrongOptions([
   ['sgd', sgd],
   ['adam', adam],
   ['stepSchedule', stepSchedule],
@@ -16,19 +14,9 @@ describe.each<[owner: string, call: (options: never) => unknown]>([
   ['plateauSchedule', plateauSchedule],
   ['tableSchedule', tableSchedule],
   ['warmUp', (options) => warmUp(constant, options)],
-])('%s', (owner, call) => {
-  it('refuses an option that it does not know, and names those that it knows', () => {
-    expect(() => call(odd({ learningrate: 1 }))).toThrow(ConfigError);
-    expect(() => call(odd({ learningrate: 1 }))).toThrow(`${owner}: unknown option 'learningrate'; known: `);
-  });
+]);
 
-  it.each([null, 3, [3]])('refuses %j instead of options', (wrong) => {
-    expect(() => call(odd(wrong))).toThrow(ConfigError);
-    expect(() => call(odd(wrong))).toThrow(`${owner}: takes an object of options, { `);
-  });
-});
-
-it.each<[string, () => unknown, string]>([
+refuse(ConfigError, [
   [
     'a rate in words',
     () => sgd(odd({ learningRate: '0.1' })),
@@ -51,7 +39,4 @@ it.each<[string, () => unknown, string]>([
     'tableSchedule: factors must',
   ],
   ['no schedule', () => warmUp(odd(undefined), { epochs: 1, from: 0.1 }), 'warmUp: schedule must be a schedule'],
-])('%s is refused', (_, call, message) => {
-  expect(call).toThrow(ConfigError);
-  expect(call).toThrow(message);
-});
+]);

@@ -1,8 +1,9 @@
-import { ConfigError, type Gpu, type HostTensor, type Layer, ShapeError } from '@alex/tensor';
+import { ConfigError, type HostTensor, type Layer, ShapeError } from '@alex/tensor';
 import type { Padding, Pair } from '@alex/tensor/kernels';
 import { describeLayer, randomTensor, relativeError, runLayer, separatedTensor, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { expectNoLeaks } from '../../../leaks.base.js';
 import { type AveragePoolOptions, averagePool, type MaxPoolOptions, maxPool } from './index.js';
 
 interface Windows {
@@ -144,15 +145,8 @@ function countUp(shape: number[]): HostTensor {
   return { shape, data: Float32Array.from({ length }, (_, i) => i + 1) };
 }
 
-let gpu: Gpu;
-let buffersBefore: number;
-beforeAll(async () => {
-  gpu = await testGpu();
-  buffersBefore = gpu.liveBuffers;
-});
-afterAll(() => {
-  expect(gpu.liveBuffers).toBe(buffersBefore);
-});
+const gpu = await testGpu();
+expectNoLeaks(gpu);
 
 const none = { top: 0, left: 0, bottom: 0, right: 0 };
 const plain = { stride: [2, 2], padding: none, rounding: 'floor' } satisfies Partial<Windows>;

@@ -1,7 +1,8 @@
 import { alexnet } from '@alex/model-alexnet';
-import { AlexError, ConfigError, ShapeError } from '@alex/tensor';
+import { AlexError, ShapeError } from '@alex/tensor';
 import { randomTensor } from '@alex/tensor/testing';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { odd, refuse, refuseWrongOptions, thrown } from '../../../wrong-use.base.js';
 import { comparisonHtml } from './comparison.js';
 import { curves } from './curves.js';
 import { filters, filtersSvg } from './filters.js';
@@ -13,24 +14,11 @@ import { predictions } from './predictions.js';
 import { summarize } from './summary.js';
 import { variations } from './variations.js';
 
-/** As JavaScript would call it, or TypeScript with a cast. */
-const odd = (value: unknown) => value as never;
-
-/** What a call throws, at once or gradually. */
-async function thrown(call: () => unknown): Promise<unknown> {
-  try {
-    await call();
-  } catch (error) {
-    return error;
-  }
-  throw new Error('nothing was thrown');
-}
-
 const weight = randomTensor([4, 3, 2, 2], 1);
 const image: RawImage = { data: new Uint8Array(12), width: 2, height: 2, channels: 3 };
 const prediction = { image, label: 'a', top5: [] };
 
-describe.each<[owner: string, call: (options: never) => unknown]>([
+refuseWrongOptions([
   ['curves', (options) => curves([], options)],
   ['filters', (options) => filters(weight, options)],
   ['filters', (options) => filtersSvg(weight, options)],
@@ -39,26 +27,14 @@ describe.each<[owner: string, call: (options: never) => unknown]>([
   ['networkFigure', (options) => networkFigure(alexnet(), options)],
   ['comparisonHtml', (options) => comparisonHtml(options)],
   ['reportHtml', (options) => reportHtml(options)],
-])('%s', (owner, call) => {
-  it('refuses an option that it does not know, and names those that it knows', async () => {
-    const error = await thrown(() => call(odd({ perrow: 3 })));
-    expect(error).toBeInstanceOf(ConfigError);
-    expect((error as Error).message).toContain(`${owner}: unknown option 'perrow'; known: `);
-  });
-
-  it.each([null, 3, [3]])('refuses %j instead of options', async (wrong) => {
-    const error = await thrown(() => call(odd(wrong)));
-    expect(error).toBeInstanceOf(ConfigError);
-    expect((error as Error).message).toContain(`${owner}: takes an object of options, { `);
-  });
-});
+]);
 
 it('the options of filters in a report are checked, too', async () => {
   const report = { title: 'run', metrics: [], filters: weight, filtersOptions: odd({ perrow: 3 }) };
   await expect(reportHtml(report)).rejects.toThrow("filters: unknown option 'perrow'; known: ");
 });
 
-it.each<[string, () => unknown, string]>([
+refuse(AlexError, [
   ['a width in words', () => curves([], odd({ width: '960' })), "curves: width must be a finite number, got '960'"],
   [
     'metrics that are no list',
@@ -112,11 +88,7 @@ it.each<[string, () => unknown, string]>([
   ],
   ['a comparison without a title', () => comparisonHtml(odd({ runs: [] })), 'comparisonHtml: title must be a text'],
   ['a comparison of nothing', () => comparisonHtml(odd({ title: 'runs' })), 'comparisonHtml: runs must be an array'],
-])('%s is refused', async (_, call, message) => {
-  const error = await thrown(call);
-  expect(error).toBeInstanceOf(AlexError);
-  expect((error as Error).message).toContain(message);
-});
+]);
 
 it.each<[string, unknown]>([
   ['nothing', undefined],

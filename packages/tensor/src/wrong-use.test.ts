@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { odd, refuse, refuseWrongOptions, thrown } from '../../../wrong-use.base.js';
 import { openGpu } from './adapter/adapters.js';
 import type { Gpu } from './adapter/gpu.js';
 import { ConfigError, ShapeError } from './errors.js';
@@ -23,19 +24,6 @@ import { recordedKernels } from './testing/recorded-kernels.js';
 import { runLayer } from './testing/run-layer.js';
 import { randomTensor, testGpu } from './testing/values.js';
 
-/** As JavaScript would call it, or TypeScript with a cast. */
-const odd = (value: unknown) => value as never;
-
-/** What a call throws, at once or gradually. */
-async function thrown(call: () => unknown): Promise<unknown> {
-  try {
-    await call();
-  } catch (error) {
-    return error;
-  }
-  throw new Error('nothing was thrown');
-}
-
 let gpu: Gpu;
 let recorder: Recorder;
 let x: Tensor;
@@ -50,7 +38,7 @@ const layer = elementwiseLayer({ kind: 'double', value: '2.0 * x', derivative: '
 const runner = { describe: () => undefined, it: () => undefined };
 const tunable = { kernel: 'k', version: 1, shape: '', candidates: [], plain: 0, outputs: [], record: () => undefined };
 
-describe.each<[owner: string, call: (options: never) => unknown]>([
+refuseWrongOptions([
   ['openGpu', (options) => openGpu(options)],
   ['testGpu', (options) => testGpu(options)],
   ['createBuffer', (options) => gpu.createBuffer(options)],
@@ -79,19 +67,7 @@ describe.each<[owner: string, call: (options: never) => unknown]>([
   ['describeLayer', (options) => describeLayer(() => layer, [], options)],
   ['describeLayer: case', (options) => describeLayer(() => layer, [options], runner)],
   ['recordedKernels', (options) => recordedKernels(odd({}), options, odd({}))],
-])('%s', (owner, call) => {
-  it('refuses an option that it does not know, and names those that it knows', async () => {
-    const error = await thrown(() => call(odd({ misspelt: 1 })));
-    expect(error).toBeInstanceOf(ConfigError);
-    expect((error as Error).message).toMatch(`${owner}: unknown option 'misspelt'; known: `);
-  });
-
-  it.each([null, 3, [3]])('refuses %j instead of options', async (wrong) => {
-    const error = await thrown(() => call(odd(wrong)));
-    expect(error).toBeInstanceOf(ConfigError);
-    expect((error as Error).message).toMatch(`${owner}: takes an object of options, { `);
-  });
-});
+]);
 
 it('an update refuses an option that it does not know', async () => {
   const update = odd({ label: 'add', tensors: { x }, body: 'x += gradient;', function: '' });
@@ -113,7 +89,7 @@ it('a program refuses an option of a run that it does not know', async () => {
   }
 });
 
-it.each<[string, () => unknown, string]>([
+refuse(ConfigError, [
   ['a type of data', () => createTensor(gpu, 'y', [2], odd({ dataType: 'f64' })), "y: dataType must be 'f32' or 'f16'"],
   ['a type of data', () => recorder.tensor('y', [2], odd({ dataType: 'i8' })), "y: dataType must be 'f32' or 'f16'"],
   [
@@ -146,11 +122,7 @@ it.each<[string, () => unknown, string]>([
   ['no layer', () => gradientCheck(gpu, odd({}), []), 'gradientCheck: must be a layer'],
   ['a case that is no list', () => gradientCheck(gpu, layer, odd({})), 'gradientCheck: cases must be an array'],
   ['a program', () => createProgram(gpu, odd(undefined)), 'a program is given as a function that records it'],
-])('%s that cannot be is refused', async (_, call, message) => {
-  const error = await thrown(call);
-  expect(error).toBeInstanceOf(ConfigError);
-  expect((error as Error).message).toContain(message);
-});
+]);
 
 it('what is no tensor is refused', async () => {
   for (const use of [

@@ -1,15 +1,9 @@
-import type { Augmenter } from '@alex/augment';
 import type { ImageBatch } from '@alex/data';
 import { ConfigError, type HostTensor, type NetworkDescription } from '@alex/tensor';
 import { elementsPerImage } from '@alex/tensor/kernels';
-import { checkDescribed, type Network } from '@alex/tensor/network';
+import { checkDescribed } from '@alex/tensor/network';
 import { checkImages, checkViewer } from './checks.js';
-
-/** A network, and the augmenter that writes images to its input. */
-export interface Viewer {
-  readonly network: Network;
-  readonly augmenter: Augmenter;
-}
+import { shown, type Viewer } from './viewer.js';
 
 /**
  * Returns a layer's activations for the centre of each image, with dropout off.
@@ -25,20 +19,11 @@ export async function activationsOf(
 ): Promise<HostTensor> {
   checkViewer('activationsOf', viewer);
   checkImages('activationsOf', images);
-  const { network, augmenter } = viewer;
+  const { network } = viewer;
   const shape = featureShape(network.description, layer);
-  const bytes = images.pixels.length / images.count;
   const values = elementsPerImage([1, ...shape]);
   const data = new Float32Array(images.count * values);
-  for (let first = 0; first < images.count; first += network.batch) {
-    const size = Math.min(network.batch, images.count - first);
-    await augmenter.run({
-      pixels: images.pixels.subarray(first * bytes, (first + size) * bytes),
-      images: Array.from({ length: size }, (_, image) => first + image),
-      training: false,
-      seed: 0,
-      epoch: 0,
-    });
+  for await (const { first, size } of shown(viewer, images)) {
     const { data: part } = await network.features(network.input, layer);
     data.set(part.subarray(0, size * values), first * values);
   }

@@ -1,5 +1,5 @@
 export { ActivationFile, type ImageNote } from './activation-file.js';
-export { activationsOf, featureShape, lastHiddenLayer, type Viewer } from './activations.js';
+export { activationsOf, featureShape, lastHiddenLayer } from './activations.js';
 export { base64FromFloats, floatsFromBase64 } from './base64.js';
 export { type CaffeLayer, type Caffemodel, readCaffeMean, readCaffemodel } from './caffemodel.js';
 export { writeCaffeMean, writeCaffemodel } from './caffemodel-writer.js';
@@ -46,5 +46,6 @@ export { splitOfRank } from './split-of-rank.js';
 export { checkStartingWeights, startingWeights } from './starting-weights.js';
 export type { Placed } from './stepper.js';
 export { type TrainingEvent, type TrainingOptions, type TrainingResult, train } from './train.js';
+export type { Viewer } from './viewer.js';
 export type { LearntWeights, WhichWeights } from './weights-file.js';
 export { type WeightsFormat, weightsFormat } from './weights-format.js';

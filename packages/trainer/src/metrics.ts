@@ -89,7 +89,7 @@ export async function readMetrics(path: string): Promise<Metrics[]> {
   }
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line, index) => {
-    const metrics = v.safeParse(metricsSchema, parseJson(line));
+    const metrics = v.safeParse(v.pipe(v.string(), v.parseJson(), metricsSchema), line);
     if (!metrics.success) throw new DataError(`${path}: line ${index + 1} is not a line of metrics`);
     return metrics.output;
   });
@@ -105,12 +105,4 @@ export async function rewindMetrics(path: string, step: number): Promise<Metrics
     throw new AlexError(`${path}: could not be written: ${describeFileError(error)}`, { cause: error });
   }
   return kept;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { alexnet } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
-import { CheckpointError, ConfigError, type Gpu } from '@alex/tensor';
+import { CheckpointError, ConfigError } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
+import { expectNoLeaks } from '../../../leaks.base.js';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { evaluate } from './evaluation/evaluate.js';
 import { openRun } from './open-run.js';
@@ -15,14 +16,12 @@ import { train } from './train.js';
 const folder = temporaryFolder();
 const [path, empty] = [join(folder, 'run'), join(folder, 'empty')];
 const dataset = datasetOf();
-let gpu: Gpu;
-let buffers: number;
+const gpu = await testGpu();
+expectNoLeaks(gpu);
 /** The loss on the validation images at the end of training. */
 let loss: number;
 
 beforeAll(async () => {
-  gpu = await testGpu();
-  buffers = gpu.liveBuffers;
   const config = configOf({ steps: 6, checkpointEvery: 4 });
   const { recipe, model, data } = config;
   const description = alexnet({ variant: 'small', classes: data.classes.length, inputSize: model.inputSize });
@@ -33,7 +32,6 @@ beforeAll(async () => {
   loss = validation!.loss;
   await RunDirectory.create(empty, config);
 });
-afterAll(() => expect(gpu.liveBuffers).toBe(buffers));
 
 it('returns the network as its training left it', async () => {
   const run = await openRun(path, gpu, alexnet, { batch: 4 });

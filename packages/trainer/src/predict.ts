@@ -1,7 +1,7 @@
 import type { ImageBatch } from '@alex/data';
 import { checkWholeNumber } from '@alex/tensor/kernels';
-import type { Viewer } from './activations.js';
 import { checkImages, checkViewer } from './checks.js';
+import { shown, type Viewer } from './viewer.js';
 
 /** A class that an image may belong to. */
 export interface Prediction {
@@ -26,18 +26,9 @@ export async function predict(
   checkViewer('predict', viewer);
   checkImages('predict', images);
   checkWholeNumber('predict', 'count', count);
-  const { network, augmenter } = viewer;
-  const bytes = images.pixels.length / images.count;
+  const { network } = viewer;
   const predictions: Prediction[][] = [];
-  for (let first = 0; first < images.count; first += network.batch) {
-    const size = Math.min(network.batch, images.count - first);
-    await augmenter.run({
-      pixels: images.pixels.subarray(first * bytes, (first + size) * bytes),
-      images: Array.from({ length: size }, (_, image) => first + image),
-      training: false,
-      seed: 0,
-      epoch: 0,
-    });
+  for await (const { size } of shown(viewer, images)) {
     const { probabilities } = await network.evaluate(network.input, new Uint32Array(size));
     const classes = network.description.output[0]!;
     for (let image = 0; image < size; image++) {

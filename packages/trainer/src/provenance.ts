@@ -144,7 +144,7 @@ export async function readProvenance(path: string): Promise<Stretch[]> {
   const stretches: (Omit<Stretch, 'problems' | 'end'> & { problems: string[]; end?: NonNullable<Stretch['end']> })[] =
     [];
   for (const line of text.split('\n')) {
-    const parsed = v.safeParse(lineSchema, parseJson(line));
+    const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), lineSchema), line);
     if (!parsed.success) continue;
     const current = stretches.at(-1);
     switch (parsed.output.kind) {
@@ -163,12 +163,4 @@ export async function readProvenance(path: string): Promise<Stretch[]> {
     }
   }
   return stretches;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { alexnet } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
-import { AlexError, ConfigError, type Gpu } from '@alex/tensor';
+import { AlexError, type Gpu } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../temporary.base.js';
+import { odd, refuse, refuseWrongOptions } from '../../../wrong-use.base.js';
 import { ActivationFile } from './activation-file.js';
 import { activationsOf, featureShape, lastHiddenLayer } from './activations.js';
 import { changeRun } from './change-run.js';
@@ -31,19 +32,6 @@ const folder = temporaryFolder();
 const path = join(folder, 'run');
 const { validation: split } = datasetOf();
 
-/** As JavaScript would call it, or TypeScript with a cast. */
-const odd = (value: unknown) => value as never;
-
-/** What a call throws, at once or gradually. */
-async function thrown(call: () => unknown): Promise<unknown> {
-  try {
-    await call();
-  } catch (error) {
-    return error;
-  }
-  throw new Error('nothing was thrown');
-}
-
 let gpu: Gpu;
 let placed: Placed & { dispose(): void };
 let run: RunDirectory;
@@ -68,7 +56,7 @@ const line: Metrics = {
 const checkpoint = { step: 1, parameters: {}, optimizerState: {} };
 const folderOfCheckpoints = new CheckpointFolder(join(folder, 'checkpoints'));
 
-describe.each<[owner: string, call: (options: never) => unknown]>([
+refuseWrongOptions([
   ['train', (options) => train(options)],
   ['evaluate', (options) => evaluate(options)],
   ['score', (options) => score(options).next()],
@@ -83,19 +71,7 @@ describe.each<[owner: string, call: (options: never) => unknown]>([
   ['checkpoint', (options) => folderOfCheckpoints.save(options)],
   ['restore', (options) => folderOfCheckpoints.restore(() => undefined, options)],
   ['metrics', (options) => run.appendMetrics(options)],
-])('%s', (owner, call) => {
-  it('refuses an option that it does not know, and names those that it knows', async () => {
-    const error = await thrown(() => call(odd({ veiws: 10 })));
-    expect(error).toBeInstanceOf(ConfigError);
-    expect((error as Error).message).toContain(`${owner}: unknown option 'veiws'; known: `);
-  });
-
-  it.each([null, 3, [3]])('refuses %j instead of options', async (wrong) => {
-    const error = await thrown(() => call(odd(wrong)));
-    expect(error).toBeInstanceOf(ConfigError);
-    expect((error as Error).message).toContain(`${owner}: takes an object of options, { `);
-  });
-});
+]);
 
 it('all that openRun gives may be spread among options', async () => {
   const opened = { config: configOf(), learnt: { kind: 'final' }, ...placed };
@@ -120,7 +96,7 @@ const origin = {
   memory: { total: 1, parameters: 1, optimizerState: 0, activations: 0 },
 };
 
-it.each<[string, () => unknown, string]>([
+refuse(AlexError, [
   [
     'training without a network',
     () => train(odd({ run })),
@@ -265,8 +241,4 @@ it.each<[string, () => unknown, string]>([
     () => ActivationFile.open(join(folder, 'fc7.npy'), [2], odd({})),
     'ActivationFile: most must be',
   ],
-])('%s is refused', async (_, call, message) => {
-  const error = await thrown(call);
-  expect(error).toBeInstanceOf(AlexError);
-  expect((error as Error).message).toContain(message);
-});
+]);

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { expectNoLeaks } from '../../../../leaks.base.js';
 import { openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
 import { testGpu } from '../testing.js';
@@ -8,17 +9,8 @@ import { recordPerElement } from './per-element.js';
 import { createProgram, createPrograms } from './program.js';
 import { createTensor, disposeTensor, readTensor, type Tensor, writeTensor } from './tensor.js';
 
-let gpu: Gpu;
-let buffersBefore: number;
-
-beforeAll(async () => {
-  gpu = await testGpu();
-  buffersBefore = gpu.liveBuffers;
-});
-
-afterAll(() => {
-  expect(gpu.liveBuffers).toBe(buffersBefore);
-});
+const gpu = await testGpu();
+expectNoLeaks(gpu);
 
 function counting(target: Gpu, elements: number): Tensor {
   const tensor = createTensor(target, 'counting', [elements]);

@@ -4,12 +4,14 @@ import type { Split } from '@alex/data';
 import { dense } from '@alex/layers-dense';
 import { alexnet } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
-import { ConfigError, DataError, describeNetwork, type Gpu } from '@alex/tensor';
+import { ConfigError, DataError, describeNetwork } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectNoLeaks } from '../../../../leaks.base.js';
 import { temporaryFolder } from '../../../../temporary.base.js';
-import { activationsOf, featureShape, lastHiddenLayer, type Viewer } from '../activations.js';
+import { activationsOf, featureShape, lastHiddenLayer } from '../activations.js';
 import { configOf, datasetOf, withAugmenter } from '../testing.js';
+import type { Viewer } from '../viewer.js';
 import { buildIndex, indexBytes } from './build-index.js';
 import { FeatureIndex } from './feature-index.js';
 import { findNearest } from './nearest.js';
@@ -27,19 +29,14 @@ const description = describeNetwork({
 });
 const layer = lastHiddenLayer(description);
 const { train, validation } = datasetOf();
-let gpu: Gpu;
-let buffers: number;
+const gpu = await testGpu();
+expectNoLeaks(gpu);
 let viewer: Viewer & { dispose(): void };
 
-beforeAll(async () => {
-  gpu = await testGpu();
-  buffers = gpu.liveBuffers;
+beforeAll(() => {
   viewer = withAugmenter(place(description, [gpu], { batch: 4, seed: 3, training: false }), configOf());
 });
-afterAll(() => {
-  viewer.dispose();
-  expect(gpu.liveBuffers).toBe(buffers);
-});
+afterAll(() => viewer.dispose());
 
 /** The images of a split, those that are named twice for one another. */
 function withTwins(split: Split, twins: Readonly<Record<number, number>>): Split {

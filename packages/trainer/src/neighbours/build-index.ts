@@ -1,7 +1,8 @@
 import { batches, type Split } from '@alex/data';
 import { checkOptions, checkSignal, checkText, elementCount } from '@alex/tensor/kernels';
-import { activationsOf, featureShape, type Viewer } from '../activations.js';
+import { activationsOf, featureShape } from '../activations.js';
 import { checkSplit, checkViewer, withoutOpenedRun } from '../checks.js';
+import type { Viewer } from '../viewer.js';
 import { FeatureIndexWriter } from './feature-index.js';
 
 /** What {@link buildIndex} needs. */

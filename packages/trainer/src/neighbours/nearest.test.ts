@@ -1,22 +1,18 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError, DataError, type Gpu, type HostTensor, ShapeError } from '@alex/tensor';
+import { ConfigError, DataError, type HostTensor, ShapeError } from '@alex/tensor';
 import { randomTensor, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { expectNoLeaks } from '../../../../leaks.base.js';
 import { temporaryFolder } from '../../../../temporary.base.js';
 import { FeatureIndex } from './feature-index.js';
 import { findNearest, type NearestOptions } from './nearest.js';
 import { bruteForce, writeIndex } from './testing.js';
 
 const folder = temporaryFolder();
-let gpu: Gpu;
-let buffers: number;
-beforeAll(async () => {
-  gpu = await testGpu();
-  buffers = gpu.liveBuffers;
-});
-afterAll(() => expect(gpu.liveBuffers).toBe(buffers));
+const gpu = await testGpu();
+expectNoLeaks(gpu);
 
 let files = 0;
 const file = () => join(folder, `${files++}.index`);
