@@ -133,6 +133,9 @@ describe('train', () => {
     const unknown = await runCommand([...train(third, '--recipe', file, '--steps', '1'), '--from', first]);
     expect(unknown.stderr).toMatch(/there is no layer fc9/);
     expect(existsSync(third)).toBe(false);
+    await writeFile(file, JSON.stringify({ ...recipe, model: { variant: 'smal' } }));
+    const misspelt = await runCommand(train(join(directory, 'misspelt'), '--recipe', file));
+    expect(misspelt.stderr).toContain(`error: ${file}: model: variant: 'smal' is unknown; choose one of paper, `);
     await writeFile(file, JSON.stringify({ ...recipe, momentum: 1 }));
     const wrong = await runCommand(train(join(directory, 'wrong'), '--recipe', file));
     expect(wrong.code).toBe(2);

@@ -83,8 +83,8 @@ export type RunConfig = v.InferOutput<typeof runConfigSchema>;
  * @throws ConfigError with the option, its value and what is allowed
  */
 export function checkRunConfig(config: RunConfig): RunConfig {
-  const checked = v.safeParse(runConfigSchema, config);
-  if (!checked.success) throw new ConfigError(complaint(checked.issues[0]));
+  const checked = parseBy(runConfigSchema, config);
+  if ('wrong' in checked) throw new ConfigError(checked.wrong);
   const { recipe } = checked.output;
   // The fields of a schedule depend on each other, which its own package checks.
   new Rates(recipe);
@@ -177,12 +177,38 @@ export function parseRunConfig(file: string, text: string): RunConfig {
   } catch {
     throw new CheckpointError(`${file}: is not JSON (it was changed or truncated); ${remedy}`);
   }
-  const parsed = v.safeParse(runConfigSchema, json);
-  if (!parsed.success) throw new CheckpointError(`${file}: ${complaint(parsed.issues[0])}; ${remedy}`);
+  const parsed = parseBy(runConfigSchema, json);
+  if ('wrong' in parsed) throw new CheckpointError(`${file}: ${parsed.wrong}; ${remedy}`);
   return parsed.output;
 }
 
-export function complaint(issue: v.BaseIssue<unknown>): string {
+/** Names that every object has by itself. Records of valibot leave them out without a word. */
+const reserved = ['__proto__', 'constructor', 'prototype'];
+
+/** What JSON means by a schema, or what is wrong with it. */
+export function parseBy<Output>(
+  schema: v.GenericSchema<unknown, Output>,
+  json: unknown,
+): { readonly output: Output } | { readonly wrong: string } {
+  const parsed = v.safeParse(schema, json);
+  if (!parsed.success) return { wrong: complaint(parsed.issues[0]) };
+  const wrong = reservedName(json);
+  return wrong === undefined ? { output: parsed.output } : { wrong };
+}
+
+/** Says where JSON uses a name that would be left out, such as that of a parameter; undefined if it uses none. */
+function reservedName(json: unknown, place = ''): string | undefined {
+  if (typeof json !== 'object' || json === null) return undefined;
+  for (const [name, value] of Object.entries(json)) {
+    const within = place === '' ? name : `${place}.${name}`;
+    if (reserved.includes(name)) return `${within} is unknown`;
+    const found = reservedName(value, within);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function complaint(issue: v.BaseIssue<unknown>): string {
   const place = v.getDotPath(issue) ?? 'the configuration';
   if (issue.received === 'undefined') return `${place} is missing`;
   if (issue.expected === 'never') return `${place} is unknown`;

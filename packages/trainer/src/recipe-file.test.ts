@@ -56,6 +56,12 @@ it.each<[string, object, RegExp]>([
     /overrides.conv1.learningRateScale: expected >=0, got -1/,
   ],
   [
+    'a name of every object',
+    { overrides: { constructor: { learningRateScale: 0 } } },
+    /overrides.constructor is unknown/,
+  ],
+  ['a name of every object', { schedules: JSON.parse('{ "__proto__": {} }') }, /schedules.__proto__ is unknown/],
+  [
     'a crop',
     { images: { ...recipe.images, crop: 'left' } },
     /images.crop: expected \("random" \| "centre"\), got "left"/,

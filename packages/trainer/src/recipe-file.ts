@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { textOf } from '@alex/data';
 import { ConfigError } from '@alex/tensor';
 import * as v from 'valibot';
-import { complaint } from './config.js';
+import { parseBy } from './config.js';
 import { describeFileError } from './file.js';
 import { Rates } from './rates.js';
 import { notNegative, overrideSchema, positive, scheduleSchema, tableSchema, whole } from './recipe.js';
@@ -82,8 +82,8 @@ export function parseRecipe(file: string, text: string): RecipeFile {
   } catch (error) {
     throw new ConfigError(`${file}: is not JSON: ${(error as Error).message}`, { cause: error });
   }
-  const parsed = v.safeParse(recipeFileSchema, json);
-  if (!parsed.success) throw new ConfigError(`${file}: ${complaint(parsed.issues[0])}`);
+  const parsed = parseBy(recipeFileSchema, json);
+  if ('wrong' in parsed) throw new ConfigError(`${file}: ${parsed.wrong}`);
   const recipe = parsed.output;
   const { batch, microBatch = batch } = recipe;
   if (batch % microBatch !== 0) {

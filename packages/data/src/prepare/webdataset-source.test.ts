@@ -74,6 +74,28 @@ describe('shards', () => {
     expect(source.remarks).toEqual(['Found 2 shards of 4 training images, 1 for validation; 3 classes.']);
   });
 
+  test('are read once each, also if a copy or the compressed form of one is there', async () => {
+    const [one, two] = [await shard([0, 1]), await shard([1, 0])];
+    // Of the same size, and alike at the beginning.
+    expect(one.length).toBe(two.length);
+    const source = await openFiles({
+      'train-0 (1).tar': one,
+      'train-0.tar': one,
+      'train-0.tar.gz': gzipSync(one),
+      'train-1.tar': two,
+      'val.tar': await shard([0, 1], 'v'),
+    });
+    expect(source.train.map(({ name }) => name)).toEqual([
+      'train-0 (1).tar/0.jpg',
+      'train-0 (1).tar/1.jpg',
+      'train-1.tar/0.jpg',
+      'train-1.tar/1.jpg',
+    ]);
+    expect(source.remarks).toContain(
+      '2 shards that are copies of others are skipped, for example train-0.tar (train-0 (1).tar).',
+    );
+  });
+
   test.each([
     ['imagenet_training-0.tar', 'imagenet_Validation-0.tar'],
     ['train/00000.tar', 'val/00000.tar'],
@@ -144,7 +166,7 @@ describe('shards', () => {
   test('that are missing in a sequence, or belong to an unknown split, are named', async () => {
     const { remarks } = await openFiles({
       'train-08.tar': await shard([0, 1]),
-      'train-11.tar': await shard([0, 1]),
+      'train-11.tar': await shard([1, 0]),
       'val-1.tar': await shard([0]),
       'samples.tar': 'not looked at',
     });

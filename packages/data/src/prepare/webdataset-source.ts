@@ -1,12 +1,16 @@
 import { basename, resolve } from 'node:path';
 import { DataError } from '@alex/tensor';
 import { holdOut } from '../hold-out.js';
-import { Remarks, someOf } from '../remarks.js';
+import { leftOut, Remarks, type RemarkWords, someOf } from '../remarks.js';
+import { firstOfEach } from './copies.js';
 import { plainArchives } from './plain-archive.js';
 import type { ImageSource, SourceContext, SourceImage } from './source.js';
 import { classesOf } from './webdataset-classes.js';
 import { readSamples, type Sample, type Samples } from './webdataset-samples.js';
 import { findShards, type ShardFile } from './webdataset-shards.js';
+
+const copies: RemarkWords = (count, first) =>
+  `${leftOut(count, 'shard that is a copy of another', 'shards that are copies of others', first)}.`;
 
 /**
  * WebDataset shards of any origin: tar archives of images (`KEY.jpg`) and labels (`KEY.cls`, or a field of `KEY.json`).
@@ -86,9 +90,12 @@ async function read(shards: readonly ShardFile[], context: SourceContext, remark
     shards.map(({ path }) => path),
     context,
   );
+  const originals = await firstOfEach(paths);
   for (const [i, { name }] of shards.entries()) {
     context.signal?.throwIfAborted();
-    readSamples(paths[i]!, name, found, remarks);
+    const original = originals[i]!;
+    if (original === i) readSamples(paths[i]!, name, found, remarks);
+    else remarks.add(copies, `${name} (${shards[original]!.name})`);
   }
   return found;
 }
