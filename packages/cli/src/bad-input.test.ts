@@ -105,6 +105,11 @@ describe('options that are not allowed', () => {
     ['a run that does not exist', ['evaluate', '--run', 'never-made'], /never-made: there is no run here/],
     ['a demo without classes', ['demo', '--run', 'never-made', '--classes', '0'], /--classes.*at least 2/],
     ['a demo of more classes than there are', ['demo', '--run', 'never-made', '--classes', '5000'], /classes is 5000/],
+    [
+      'a run where none can be, before anything is computed',
+      ['train', '--run', 'package.json/run', '--model', 'small', '--data', 'never-made'],
+      /package\.json\/run: (cannot be a run directory|the run directory could not be created): /,
+    ],
     ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' is empty; give it a value/],
     [
       'an option in the place of a run',

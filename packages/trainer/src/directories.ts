@@ -1,5 +1,6 @@
-import { mkdir, readdir, rmdir, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { ConfigError } from '@alex/tensor';
 import { describeFileError, errorCode } from './file.js';
 
@@ -29,6 +30,26 @@ export async function makeDirectory(path: string): Promise<string[]> {
     });
   }
   return made;
+}
+
+/**
+ * Finds out whether a directory can be created, or written if it is there. Nothing is left behind.
+ *
+ * @throws ConfigError if not
+ */
+export async function tryDirectory(path: string): Promise<void> {
+  const made = await makeDirectory(path);
+  const probe = join(path, `${randomUUID()}.tmp`);
+  try {
+    await writeFile(probe, '', { flag: 'wx' });
+  } catch (error) {
+    throw new ConfigError(`${path}: the run directory cannot be written: ${describeFileError(error)}`, {
+      cause: error,
+    });
+  } finally {
+    await rm(probe, { force: true }).catch(() => undefined);
+    for (const directory of made) await rmdir(directory).catch(() => undefined);
+  }
 }
 
 /** A directory and its parents, as far as they do not exist, from the highest downwards. */

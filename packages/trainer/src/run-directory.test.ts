@@ -70,6 +70,24 @@ describe('RunDirectory', () => {
     expect((await readdir(path)).sort()).toEqual(['checkpoints', 'config.json']);
   });
 
+  it('can be tried before it is created, which leaves nothing', async () => {
+    const inner = join(path, 'of', 'today');
+    await RunDirectory.tryPlace(inner);
+    await expect(readdir(path)).rejects.toThrow(/ENOENT/);
+    await RunDirectory.create(inner, config);
+    await expect(RunDirectory.tryPlace(inner)).rejects.toThrow(/this directory is not empty/);
+    const file = join(inner, 'config.json');
+    await expect(RunDirectory.tryPlace(join(file, 'run'))).rejects.toThrow(ConfigError);
+    expect((await readdir(inner)).sort()).toEqual(['checkpoints', 'config.json']);
+  });
+
+  it.runIf(process.platform === 'linux')('is refused where nobody can write', async () => {
+    await expect(RunDirectory.tryPlace('/proc/run')).rejects.toThrow(
+      /\/proc\/run: the run directory could not be created/,
+    );
+    await expect(RunDirectory.tryPlace('/proc/self/task')).rejects.toThrow(ConfigError);
+  });
+
   it('is created only once by several processes at the same moment', async () => {
     const seeds = [1, 2, 3, 4, 5, 6];
     const begun = await Promise.allSettled(

@@ -6,7 +6,7 @@ import type { Checkpoint } from './checkpoint.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
 import { checkRunConfig, type DataConfig, type RunConfig } from './config.js';
 import { CONFIG, createConfig, isUnfinishedConfig, readConfig, replaceConfig } from './config-file.js';
-import { list, makeDirectory } from './directories.js';
+import { list, makeDirectory, tryDirectory } from './directories.js';
 import { type Divergence, readDivergence, writeDivergence } from './divergence-file.js';
 import { eventFilePrefix } from './event-file.js';
 import { describeFileError, errorCode } from './file.js';
@@ -70,6 +70,16 @@ export class RunDirectory {
   }
 
   /**
+   * Finds out whether a run could be created in a directory, before work begins whose result it will hold. Nothing is left behind.
+   *
+   * @throws ConfigError if it contains anything, or cannot be created or written
+   */
+  static async tryPlace(path: string): Promise<void> {
+    await checkEmpty(path);
+    await tryDirectory(path);
+  }
+
+  /**
    * Creates a run in a directory that does not exist or is empty.
    *
    * @throws ConfigError if the configuration is invalid, the directory holds anything, or another process begins a run there at the same time; AlexError where
@@ -78,7 +88,7 @@ export class RunDirectory {
   static async create(path: string, config: RunConfig): Promise<RunDirectory> {
     checkText('RunDirectory', 'path', path);
     checkRunConfig(config);
-    if ((await list(path)).some((name) => !isPassing(name))) throw notEmpty(path);
+    await checkEmpty(path);
     return new RunDirectory(path, config, { isNew: true, made: await makeRun(path, config) });
   }
 
@@ -314,6 +324,10 @@ async function makeRun(path: string, config: RunConfig): Promise<string[]> {
     for (const directory of made) await rmdir(directory).catch(() => undefined);
     throw new AlexError(`${path}: the run could not be started: ${describeFileError(error)}`, { cause: error });
   }
+}
+
+async function checkEmpty(path: string): Promise<void> {
+  if ((await list(path)).some((name) => !isPassing(name))) throw notEmpty(path);
 }
 
 function notEmpty(path: string, cause?: unknown): ConfigError {

@@ -9,7 +9,7 @@ import type { AdapterOptions, TuningOptions } from '../options.js';
 import { type Output, percent } from '../output.js';
 import { describeModel } from '../session.js';
 import { type ShownNetwork, showNetwork } from '../shown-network.js';
-import { refuseExisting, runTraining, sayHowToResume, trainingResult } from './training.js';
+import { checkNewRun, runTraining, sayHowToResume, trainingResult } from './training.js';
 
 /** Options of `demo`. */
 export interface DemoOptions extends AdapterOptions, TuningOptions {
@@ -30,7 +30,7 @@ const shown = 12;
  */
 export async function demoCommand(options: DemoOptions, words: readonly string[], output: Output): Promise<number> {
   const path = options.run ?? `runs/demo-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}`;
-  await refuseExisting(path);
+  await checkNewRun(path);
   const steps = options.steps ?? demoRecipe.training.steps;
   const { variant, images, training } = demoRecipe;
   const dataset = await openData('emoji', {

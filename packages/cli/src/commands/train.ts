@@ -14,7 +14,7 @@ import { resumedRun } from '../resumed-run.js';
 import { givenWeights } from '../starting-point.js';
 import type { PlannedTraining, TrainOptions } from '../train-options.js';
 import { checkPlace } from '../write-result.js';
-import { refuseExisting, runTraining, sayHowToResume, type TrainingPlan, trainingResult } from './training.js';
+import { checkNewRun, runTraining, sayHowToResume, type TrainingPlan, trainingResult } from './training.js';
 
 /**
  * Trains a new run or, with `resume`, continues one; returns the exit code.
@@ -66,8 +66,8 @@ async function trainTogether(
 }
 
 async function planOf(options: TrainOptions, output: Output, ranks = 1): Promise<PlannedTraining> {
-  if (!options.resume) await refuseExisting(options.run);
-  const exists = await RunDirectory.exists(options.run);
+  const exists = options.resume && (await RunDirectory.exists(options.run));
+  if (!exists) await checkNewRun(options.run);
   if (ranks > 1 && options.trace !== undefined) {
     throw new ConfigError('--trace times one process; leave it out with --cluster, or run without --cluster');
   }

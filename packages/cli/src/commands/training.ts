@@ -256,13 +256,17 @@ function memoryLine({
   return `Memory: ${total}, including parameters ${parameters}, momentum ${state}, activations ${activations} (at least ${least}).`;
 }
 
-/** Called before anything takes time: throws a `ConfigError` if the directory has a run or anything else. */
-export async function refuseExisting(path: string): Promise<void> {
+/**
+ * Called before anything takes time: throws a `ConfigError` if the directory has a run or anything else, or a run cannot be
+ * created there.
+ */
+export async function checkNewRun(path: string): Promise<void> {
   if (await RunDirectory.exists(path)) {
     throw new ConfigError(
       `${path}: already contains a run; resume it with \`${resumeCommand(path)}\`, or choose another --run`,
     );
   }
+  await RunDirectory.tryPlace(path);
 }
 
 /** Prints how to resume a run that was stopped. */
