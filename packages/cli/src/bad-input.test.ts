@@ -107,8 +107,8 @@ describe('options that are not allowed', () => {
     ['a demo of more classes than there are', ['demo', '--run', 'never-made', '--classes', '5000'], /classes is 5000/],
     [
       'a run where none can be, before anything is computed',
-      ['train', '--run', 'package.json/run', '--model', 'small', '--data', 'never-made'],
-      /package\.json\/run: (cannot be a run directory|the run directory could not be created): /,
+      ['train', '--run', join(process.execPath, 'run'), '--model', 'small', '--data', 'never-made'],
+      /run: (cannot be a run directory|the run directory could not be created): /,
     ],
     ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' is empty; give it a value/],
     [
