@@ -110,6 +110,21 @@ describe('options that are not allowed', () => {
       ['train', '--run', join(process.execPath, 'run'), '--model', 'small', '--data', 'never-made'],
       /run: (cannot be a run directory|the run directory could not be created): /,
     ],
+    [
+      'a run with a name in Latin-1',
+      ['train', '--run', 'caf\ufffd', '--data', 'emoji'],
+      /--run <dir>': caf. is not in UTF-8/,
+    ],
+    [
+      'an image with a name in Latin-1',
+      ['classify', 'caf\ufffd.jpg', '--run', 'never-made'],
+      /caf.\.jpg is not in UTF-8/,
+    ],
+    [
+      'a run of a long name',
+      ['train', '--run', 'a'.repeat(300), '--data', 'emoji'],
+      /a{300}: cannot be a run directory: a name in the path is too long/,
+    ],
     ['a run of no name', ['train', '--run', '', '--data', 'emoji'], /'--run <dir>' is empty; give it a value/],
     [
       'an option in the place of a run',

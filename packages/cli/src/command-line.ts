@@ -9,7 +9,7 @@ import { evaluateArguments } from './arguments/evaluate.js';
 import { exportArguments } from './arguments/export.js';
 import { featuresArguments } from './arguments/features.js';
 import { filtersArguments } from './arguments/filters.js';
-import { listenToGiven, misspeltVariables, refuseEmpty } from './arguments/given.js';
+import { listenToGiven, misspeltVariables, refuseUnusable } from './arguments/given.js';
 import { importArguments } from './arguments/import.js';
 import { kernelArguments } from './arguments/kernel.js';
 import { prepareArguments } from './arguments/prepare.js';
@@ -87,7 +87,7 @@ function commandLine({ stdout, stderr }: Streams, run: Run): Command {
   }
   // Before the commands' own hooks, which check for required options.
   program.hook('preAction', (_, command) => {
-    refuseEmpty(command);
+    refuseUnusable(command);
     const { line } = createOutput(command.opts(), { stdout, stderr });
     for (const sentence of [...misspeltVariables(process.env), ...(unused.get(command)?.() ?? [])]) line(sentence);
   });

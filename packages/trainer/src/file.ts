@@ -105,6 +105,10 @@ export function describeFileError(error: unknown): string {
     case 'ENOTDIR':
     case 'EEXIST':
       return 'a part of the path is a file, not a directory; choose another path';
+    case 'ENAMETOOLONG':
+      return 'a name in the path is too long; choose a shorter one';
+    case 'ELOOP':
+      return 'its symbolic links lead to each other; check the path';
     case 'EISDIR':
       return 'this is a directory, not a file; check the path';
     default:

@@ -22,11 +22,15 @@ export function listenToGiven(command: Command): () => string[] {
     });
 }
 
+/** What Node puts for bytes that are not UTF-8, such as those of a name in Latin-1. The file itself cannot be found by it. */
+const undecodable = '\ufffd';
+const useUtf8 = 'is not in UTF-8; rename the file, or give a link to it';
+
 /**
- * Refuses empty options and arguments, such as `--run "$RUN"` if there is no such variable, and options whose value is the
- * next option, as in `--run --resume`.
+ * Refuses empty options and arguments, such as `--run "$RUN"` if there is no such variable, options whose value is the
+ * next option, as in `--run --resume`, and names that are not in UTF-8.
  */
-export function refuseEmpty(command: Command): void {
+export function refuseUnusable(command: Command): void {
   for (const option of command.options) {
     const value: unknown = command.getOptionValue(option.attributeName());
     if (command.getOptionValueSource(option.attributeName()) !== 'cli' || typeof value !== 'string') continue;
@@ -36,8 +40,13 @@ export function refuseEmpty(command: Command): void {
     if (value.trim() === '') {
       command.error(`error: option '${option.flags}' is empty; give it a value, or omit it`);
     }
+    if (value.includes(undecodable)) {
+      command.error(`error: option '${option.flags}': ${value} ${useUtf8}`);
+    }
   }
   const { args, registeredArguments: known } = command;
+  const unreadable = args.find((word) => word.includes(undecodable));
+  if (unreadable !== undefined) command.error(`error: ${unreadable} ${useUtf8}`);
   const empty = args.findIndex((word) => word.trim() === '');
   if (empty === -1) return;
   const { [empty]: argument = known.at(-1) } = known;
