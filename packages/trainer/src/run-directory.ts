@@ -1,22 +1,22 @@
-import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AlexError, CheckpointError, ConfigError, type HostTensor } from '@alex/tensor';
 import { checkText } from '@alex/tensor/kernels';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
 import { checkRunConfig, type DataConfig, type RunConfig } from './config.js';
-import { CONFIG, createConfig, isUnfinishedConfig, readConfig, replaceConfig } from './config-file.js';
-import { list, makeDirectory, tryDirectory } from './directories.js';
+import { CONFIG, readConfig, replaceConfig } from './config-file.js';
+import { list, tryDirectory } from './directories.js';
 import { type Divergence, readDivergence, writeDivergence } from './divergence-file.js';
 import { eventFilePrefix } from './event-file.js';
-import { describeFileError, errorCode } from './file.js';
-import { isLockFile } from './lock-file.js';
+import { describeFileError } from './file.js';
 import { appendMetrics, type Metrics, readMetrics, rewindMetrics } from './metrics.js';
 import { type Origin, ProvenanceFile, readProvenance, type Stretch } from './provenance.js';
 import type { Recipe } from './recipe.js';
 import { CHECKPOINTS, DASHBOARD, DIVERGENCE, METRICS, PROVENANCE, TUNINGS } from './run-files.js';
 import { RunHold } from './run-hold.js';
 import type { LockOptions } from './run-lock.js';
+import { checkEmpty, isPassing, makeRun } from './run-place.js';
 import {
   hasWeights,
   type LearntWeights,
@@ -301,42 +301,4 @@ export class RunDirectory {
     }
     for (const directory of this.#made) await rmdir(directory).catch(() => undefined);
   }
-}
-
-/**
- * Makes the directory of a run with its configuration, and nothing if it fails.
- *
- * @returns the directories that were created, from the run's own upwards
- * @throws ConfigError if another process begins a run there at the same time; AlexError where it cannot be written
- */
-async function makeRun(path: string, config: RunConfig): Promise<string[]> {
-  const made = await makeDirectory(path);
-  let isOurs = false;
-  try {
-    await createConfig(path, config);
-    isOurs = true;
-    await mkdir(join(path, CHECKPOINTS), { recursive: true });
-    return made;
-  } catch (error) {
-    // Another process was faster: what is there is its own.
-    if (errorCode(error) === 'EEXIST' && !isOurs) throw notEmpty(path, error);
-    if (isOurs) await rm(join(path, CONFIG), { force: true }).catch(() => undefined);
-    for (const directory of made) await rmdir(directory).catch(() => undefined);
-    throw new AlexError(`${path}: the run could not be started: ${describeFileError(error)}`, { cause: error });
-  }
-}
-
-async function checkEmpty(path: string): Promise<void> {
-  if ((await list(path)).some((name) => !isPassing(name))) throw notEmpty(path);
-}
-
-function notEmpty(path: string, cause?: unknown): ConfigError {
-  return new ConfigError(`${path}: this directory is not empty; resume its run with --resume, or choose another`, {
-    cause,
-  });
-}
-
-/** Whether a file exists only while a process creates the run or trains it, or was left behind by a process that was killed. */
-function isPassing(name: string): boolean {
-  return isLockFile(name) || isUnfinishedConfig(name);
 }
