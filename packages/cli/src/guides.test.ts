@@ -4,6 +4,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { prepareDataset } from '@alex/data';
 import { alexnet, publishedForms } from '@alex/model-alexnet';
 import type { HostTensor } from '@alex/tensor';
 import { randomTensor } from '@alex/tensor/testing';
@@ -44,6 +45,20 @@ it('use-a-trained-network.md shows what the command prints for the same image', 
     [...text.matchAll(/^\s*([\d.]+)%\s+(\w+)$/gm)].map(([, share, name]) => [share, name]);
   expect(lines(said)).toHaveLength(3);
   expect(lines(said)).toEqual(lines(stdout));
+});
+
+it('cifar-10.md has a program of 60 lines that trains and tests a network', async () => {
+  const program = firstSnippet(await page('cifar-10.md'))!;
+  expect(program.trimEnd().split('\n')).toHaveLength(60);
+  const images = { source: 'emoji', classes: 10, size: 32, encoding: 'png' } as const;
+  await prepareDataset({ ...images, to: join(directory, 'cifar-10-batches-bin'), workers: 1 });
+  const source = fileURLToPath(new URL('.', import.meta.url));
+  // A few images in place of 50,000, and one epoch.
+  const short = program.replace('[100, 30]', '[8, 1]');
+  expect(short).not.toBe(program);
+  expect(await runSnippet(short, source, directory)).toMatch(
+    /conv1[\s\S]*epoch 1 of 1: test error \d+\.\d%\n$/,
+  );
 });
 
 describe('bundle-a-program.md', () => {

@@ -62,7 +62,7 @@ export class CheckpointFolder {
     try {
       await this.#write(checkpoint);
     } catch (error) {
-      // Somebody removed the directory in the meantime? The next check makes it again.
+      // If the directory was removed meanwhile, the next check makes it again.
       if (!(error instanceof CheckpointError && errorCode(error.cause) === 'ENOENT')) throw error;
       await this.#write(checkpoint);
     }

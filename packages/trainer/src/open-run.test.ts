@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { alexnet } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
-import { CheckpointError, ConfigError } from '@alex/tensor';
+import { CheckpointError, ConfigError, type Gpu } from '@alex/tensor';
 import { testGpu } from '@alex/tensor/testing';
 import { beforeAll, expect, it } from 'vitest';
+import { runExamples } from '../../../example.base.js';
 import { expectNoLeaks } from '../../../leaks.base.js';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { evaluate } from './evaluation/evaluate.js';
@@ -45,6 +46,13 @@ it('returns the network as its training left it', async () => {
   const predictions = await predict(small, images, 1);
   expect(predictions.map(([first]) => first!.probability > 1 / 3)).toEqual([true, true, true]);
   small.dispose();
+});
+
+it('is called as its example says', async () => {
+  const opened = (_: 'runs/mine', ...rest: [Gpu, typeof alexnet]) => openRun(path, ...rest);
+  const [run] = await runExamples('open-run.ts', import.meta.url, { openRun: opened, gpu, alexnet });
+  expect(run).toMatchObject({ learnt: { kind: 'finished' } });
+  (run as Awaited<ReturnType<typeof openRun>>).dispose();
 });
 
 it('loads the weights of a checkpoint', async () => {

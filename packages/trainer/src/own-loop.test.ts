@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { batchIndices } from '@alex/data';
 import { alexnet } from '@alex/model-alexnet';
 import { place } from '@alex/multi-gpu';
 import { testGpu } from '@alex/tensor/testing';
 import { expect, it } from 'vitest';
+import { runExamples } from '../../../example.base.js';
 import { temporaryFolder } from '../../../temporary.base.js';
 import { evaluate } from './evaluation/evaluate.js';
 import { RunDirectory } from './run-directory.js';
@@ -13,14 +13,6 @@ import { configOf, datasetOf, withAugmenter } from './testing.js';
 const parent = temporaryFolder();
 const dataset = datasetOf();
 const config = configOf();
-
-/** Runs the code of the example in a source's comment, with what it uses by name. */
-async function runExample(source: string, given: Readonly<Record<string, unknown>>): Promise<void> {
-  const text = await readFile(new URL(source, import.meta.url), 'utf8');
-  const code = /\* ```ts\n([\s\S]*?)\* ```/.exec(text)![1]!.replaceAll(/^ *\* ?/gm, '');
-  const AsyncFunction = (async () => undefined).constructor as FunctionConstructor;
-  await new AsyncFunction(...Object.keys(given), code)(...Object.values(given));
-}
 
 /** Trains a run with the example's loop, on a network that is placed for it, and gives the parameters. */
 async function trained(run: RunDirectory, steps: number) {
@@ -35,7 +27,7 @@ async function trained(run: RunDirectory, steps: number) {
   };
   try {
     const given = { run, network, augmenter, dataset, evaluate, steps, every: 2, takeStep };
-    await runExample('checkpoint-folder.ts', given);
+    await runExamples('checkpoint-folder.ts', import.meta.url, given);
     return await network.parameters();
   } finally {
     dispose();

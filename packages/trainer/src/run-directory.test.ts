@@ -81,7 +81,7 @@ describe('RunDirectory', () => {
     expect((await readdir(inner)).sort()).toEqual(['checkpoints', 'config.json']);
   });
 
-  it.runIf(process.platform === 'linux')('is refused where nobody can write', async () => {
+  it.runIf(process.platform === 'linux')('is refused where no file can be written', async () => {
     await expect(RunDirectory.tryPlace('/proc/run')).rejects.toThrow(
       /\/proc\/run: the run directory could not be created/,
     );

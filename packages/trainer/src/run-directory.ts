@@ -129,7 +129,7 @@ export class RunDirectory {
     return run;
   }
 
-  /** How often somebody removed the directory during training. It is made again then, with its configuration only. */
+  /** How often the directory was removed during training. It is made again then, with its configuration only. */
   get removals(): number {
     return this.#hold.removals;
   }

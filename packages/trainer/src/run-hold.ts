@@ -8,9 +8,9 @@ export class RunHold {
   #lock: RunLock | undefined;
   /** Whether some work relies on the lock. */
   #isInUse = false;
-  /** The check under way: what it makes again is made once. */
+  /** The check in progress: what it makes again is made once. */
   #checking: Promise<unknown> = Promise.resolve();
-  /** How often somebody removed the directory while it was held, and it was made again. */
+  /** How often the directory was removed while it was held, and made again. */
   removals = 0;
 
   constructor(path: string) {
@@ -55,7 +55,7 @@ export class RunHold {
   /**
    * Checks, before something is written, that the lock is still ours if it was taken.
    *
-   * @param makeAgain called if somebody removed the directory: what is being learnt is worth more than its earlier files
+   * @param makeAgain called if the directory was removed: what is being learnt is worth more than its earlier files
    * @throws AlexError if another process has taken the run over; what `makeAgain` throws
    */
   check(makeAgain: () => Promise<void>): Promise<void> {

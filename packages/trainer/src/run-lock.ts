@@ -34,7 +34,7 @@ export interface LockOptions {
 /**
  * Keeps other processes from training in the same directory, by any path and on any machine or in any container. On one machine,
  * the lock is a socket, which the system closes with the process, however it ends. Between machines, it is a file with a
- * heartbeat ({@link LockFile}): a stale one, which does not change for half a minute, is taken over.
+ * heartbeat (`LockFile`): a stale one, which does not change for half a minute, is taken over.
  *
  * @throws ConfigError that names the process which holds it, and its machine, or for an unknown option; AlexError if the directory cannot be written
  */

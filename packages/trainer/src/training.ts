@@ -94,7 +94,7 @@ export class Training {
     return { stop: all.some(([stop]) => stop === 1), isRemoved: all.some(([, removed]) => removed === 1) };
   }
 
-  /** Whether somebody has removed the run's directory since the last call. */
+  /** Whether the run's directory was removed since the last call. */
   #noticeRemoval(): boolean {
     const { run, network, onEvent } = this.#options;
     if (run.removals === this.#removals) return false;

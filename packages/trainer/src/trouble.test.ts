@@ -350,7 +350,7 @@ describe('a run whose files are removed during training', () => {
     expect((await weights(run)).equals(wanted)).toBe(true);
   });
 
-  it('is left to another run that was begun in its place', async () => {
+  it('is left to another run that was started in its place', async () => {
     const run = await newRun();
     const other = await newRun({ seed: 9 });
     const onEvent = (event: TrainingEvent) => {

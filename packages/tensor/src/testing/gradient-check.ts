@@ -42,7 +42,7 @@ const longestStep = 1 / 64;
 const leastSpacing = 1 / 128;
 
 /**
- * Distinct non-zero values in random order, evenly spread from -2 to 2. Steps within a quarter of {@link spacingOf}
+ * Distinct non-zero values in random order, evenly spread from -2 to 2. Steps within a quarter of `spacingOf`
  * neither cross a kink at 0 (ReLU) nor change which value is the largest (max pooling).
  */
 export function separatedTensor(shape: Shape, seed: number): HostTensor {
