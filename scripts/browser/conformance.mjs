@@ -1,0 +1,94 @@
+// Bundles the conformance suite of every layer for a page: the calls of `describeLayer` in the packages' own tests.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { folders, root } from './packages.mjs';
+
+/** The test files that contain the suite. */
+const suites = Object.entries(folders).flatMap(([name, folder]) =>
+  // That package tests the suite itself.
+  name === 'tensor'
+    ? []
+    : readdirSync(join(folder, 'src'))
+        .filter((file) => file.endsWith('.test.ts'))
+        .map((file) => join(folder, 'src', file))
+        .filter((file) => readFileSync(file, 'utf8').includes('describeLayer(')),
+);
+
+/** The packages that have layers. */
+export const suitePackages = [...new Set(suites.map((file) => file.slice(root.length).split('/')[1]))];
+
+/** Stands for vitest: opens what `describe` encloses, and leaves out all other tests. */
+const vitest = `
+const open = (_, body) => body();
+const none = () => undefined;
+export const describe = Object.assign(open, { each: () => none, skipIf: () => open, runIf: () => open });
+export const it = Object.assign(() => undefined, { each: () => none, skipIf: () => none, runIf: () => none });
+export const test = it;
+export const [beforeAll, afterAll, beforeEach, afterEach, expect] = Array(5).fill(none);
+export const vi = {};
+`;
+
+/** The module that the tests import \`describeLayer\` from; it collects the tests of the suite. */
+const testing = `
+import { describeLayer as describeFor } from '@alex/tensor/testing?itself';
+export * from '@alex/tensor/testing?itself';
+export const tests = [];
+export function describeLayer(layer, cases, suite) {
+  let title;
+  const describe = (name, body) => { title = name; body(); };
+  const it = (name, run) => tests.push({ name: title + ': ' + name, run });
+  describeFor(layer, cases, { ...suite, describe, it });
+}
+`;
+
+/** Runs a share of what was collected: each `of`-th test from number `from` on. */
+const page = `
+import { tests, testGpu } from '@alex/tensor/testing';
+${suites.map((file) => `import ${JSON.stringify(file)};`).join('\n')}
+export default async ({ from, of }) => {
+  const { name, kind } = (await testGpu()).description;
+  const own = tests.filter((_, index) => index % of === from);
+  const failures = [];
+  for (const { name, run } of own) {
+    try {
+      await run();
+    } catch (error) {
+      failures.push(name + ': ' + (error?.stack ?? error));
+    }
+  }
+  return { adapter: name, kind, names: own.map(({ name }) => name), failures };
+};
+`;
+
+/** Bundles the suite of all layers, from the sources, as a module whose default export runs it. */
+export async function bundleConformance(outfile) {
+  await build({
+    stdin: { contents: page, resolveDir: root },
+    outfile,
+    bundle: true,
+    platform: 'browser',
+    format: 'esm',
+    target: 'es2023',
+    conditions: ['@alex/source'],
+    logLevel: 'silent',
+    // Test files have side effects, whatever the manifests of their packages say.
+    ignoreAnnotations: true,
+    plugins: [
+      {
+        name: 'only the suite',
+        setup({ onResolve, onLoad }) {
+          onResolve({ filter: /^vitest$/ }, () => ({ path: 'vitest', namespace: 'stand-in' }));
+          onResolve({ filter: /^@alex\/tensor\/testing$/ }, () => ({ path: 'testing', namespace: 'stand-in' }));
+          onResolve({ filter: /^@alex\/tensor\/testing\?itself$/ }, () => ({
+            path: join(folders.tensor, 'src/testing.ts'),
+          }));
+          onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => ({
+            contents: path === 'vitest' ? vitest : testing,
+            resolveDir: root,
+          }));
+        },
+      },
+    ],
+  });
+}
