@@ -16,7 +16,7 @@ const everythingOf = (entries) =>
 /** Bundles text for a page by esbuild; throws if that reaches a module of Node, or one that is meant for Node. */
 async function bundleText(contents, options = {}) {
   const { metafile, warnings } = await build({
-    stdin: { contents, resolveDir: root },
+    stdin: { contents, resolveDir: root, loader: 'ts' },
     bundle: true,
     platform: 'browser',
     format: 'esm',

@@ -15,14 +15,17 @@ const suites = Object.entries(folders).flatMap(([name, folder]) =>
         .filter((file) => readFileSync(file, 'utf8').includes('describeLayer(')),
 );
 
+const packageOf = (file) => file.slice(root.length).split('/')[1];
+
 /** The packages that have layers. */
-export const suitePackages = [...new Set(suites.map((file) => file.slice(root.length).split('/')[1]))];
+export const suitePackages = [...new Set(suites.map(packageOf))].sort();
 
 /** Stands for vitest: opens what `describe` encloses, and leaves out all other tests. */
 const vitest = `
 const open = (_, body) => body();
 const none = () => undefined;
-export const describe = Object.assign(open, { each: () => none, skipIf: () => open, runIf: () => open });
+const each = (cases) => (_, body) => cases.forEach((one) => (Array.isArray(one) ? body(...one) : body(one)));
+export const describe = Object.assign(open, { each, skipIf: () => open, runIf: () => open });
 export const it = Object.assign(() => undefined, { each: () => none, skipIf: () => none, runIf: () => none });
 export const test = it;
 export const [beforeAll, afterAll, beforeEach, afterEach, expect] = Array(5).fill(none);
@@ -34,18 +37,23 @@ const testing = `
 import { describeLayer as describeFor } from '@alex/tensor/testing?itself';
 export * from '@alex/tensor/testing?itself';
 export const tests = [];
+let own;
+export const testsOf = (name) => { own = name; };
 export function describeLayer(layer, cases, suite) {
   let title;
   const describe = (name, body) => { title = name; body(); };
-  const it = (name, run) => tests.push({ name: title + ': ' + name, run });
+  const it = (name, run) => tests.push({ from: own, name: title + ': ' + name, run });
   describeFor(layer, cases, { ...suite, describe, it });
 }
 `;
 
+/** Imported before the tests of a package: says whose they are. */
+const announcing = (name) => `import { testsOf } from '@alex/tensor/testing';\ntestsOf('${name}');`;
+
 /** Runs a share of what was collected: each `of`-th test from number `from` on. */
 const page = `
 import { tests, testGpu } from '@alex/tensor/testing';
-${suites.map((file) => `import ${JSON.stringify(file)};`).join('\n')}
+${suites.map((file) => `import 'package:${packageOf(file)}';\nimport ${JSON.stringify(file)};`).join('\n')}
 export default async ({ from, of }) => {
   const { name, kind } = (await testGpu()).description;
   const own = tests.filter((_, index) => index % of === from);
@@ -57,7 +65,7 @@ export default async ({ from, of }) => {
       failures.push(name + ': ' + (error?.stack ?? error));
     }
   }
-  return { adapter: name, kind, names: own.map(({ name }) => name), failures };
+  return { adapter: name, kind, packages: own.map(({ from }) => from), failures };
 };
 `;
 
@@ -83,8 +91,9 @@ export async function bundleConformance(outfile) {
           onResolve({ filter: /^@alex\/tensor\/testing\?itself$/ }, () => ({
             path: join(folders.tensor, 'src/testing.ts'),
           }));
+          onResolve({ filter: /^package:/ }, ({ path }) => ({ path, namespace: 'stand-in' }));
           onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => ({
-            contents: path === 'vitest' ? vitest : testing,
+            contents: { vitest, testing }[path] ?? announcing(path.slice('package:'.length)),
             resolveDir: root,
           }));
         },

@@ -33,7 +33,10 @@ try {
  * @returns what the function returns, if JSON can express it
  * @throws Error if the module does not load, the function throws or the browser ends
  */
-export async function runInPage(chromium, { folders, module, given = {}, importMap = {}, host = '127.0.0.1', ...options }) {
+export async function runInPage(
+  chromium,
+  { folders, module, given = {}, importMap = {}, host = '127.0.0.1', ...options },
+) {
   let answered;
   const answer = new Promise((resolve) => {
     answered = resolve;
