@@ -1,9 +1,10 @@
-// Checks that the packages run in a browser, as docs/guides/in-a-browser.md says: npm run check:browser [-- --only WORD]
+// Checks that the packages run in a browser, as docs/guides/in-a-browser.md says: npm run check:browser [-- --full] [-- --only WORD]
 //
 // Bundles the built packages by esbuild and by Vite, which must reach no module of Node, and measures the bundle of the
 // guide's classifier. In Chromium, it runs the packages as plain ES modules and bundled: training steps, which must give
 // the same bits as in Node, the conformance suite of all layers, the guide's programs, the tuning cache, and what a page
 // sees if something is missing. Without a Chromium, it says so and only bundles.
+// With --full, every case of the suite also runs the kernels meant for GPUs, which takes a software driver minutes.
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -22,7 +23,8 @@ import train from './training.mjs';
 /** The largest bundle of the guide's classifier, compressed. */
 const mostBytes = 150_000;
 
-const { only } = parseArgs({ options: { only: { type: 'string' } } }).values;
+const { values } = parseArgs({ options: { full: { type: 'boolean', default: false }, only: { type: 'string' } } });
+const { full, only } = values;
 const scripts = join(root, 'scripts/browser');
 const failures = [];
 async function check(what, work) {
@@ -102,7 +104,7 @@ async function checkConformance(run) {
   await bundleConformance(join(folder, file));
   const of = Math.min(2, availableParallelism());
   const shares = await Promise.all(
-    Array.from({ length: of }, (_, from) => run(`/work/${file}`, { given: { from, of }, importMap: {} })),
+    Array.from({ length: of }, (_, from) => run(`/work/${file}`, { given: { from, of, full }, importMap: {} })),
   );
   const failed = shares.flatMap(({ failures }) => failures);
   assert.equal(failed.length, 0, failed.join('\n'));

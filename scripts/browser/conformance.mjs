@@ -32,31 +32,38 @@ export const [beforeAll, afterAll, beforeEach, afterEach, expect] = Array(5).fil
 export const vi = {};
 `;
 
-/** The module that the tests import \`describeLayer\` from; it collects the tests of the suite. */
+/** The module that the tests import `describeLayer` from; it collects the tests of the suite. */
 const testing = `
 import { describeLayer as describeFor } from '@alex/tensor/testing?itself';
 export * from '@alex/tensor/testing?itself';
 export const tests = [];
 let own;
 export const testsOf = (name) => { own = name; };
-export function describeLayer(layer, cases, suite) {
+export function describeLayer(layer, given, suite) {
   let title;
-  const describe = (name, body) => { title = name; body(); };
-  const it = (name, run) => tests.push({ from: own, name: title + ': ' + name, run });
-  describeFor(layer, cases, { ...suite, describe, it });
+  let cases = 0;
+  const describe = (name, body) => { title = name; cases++; body(); };
+  const it = (name, run) => {
+    const isSlow = cases > 1 && name.endsWith('as on a GPU');
+    tests.push({ from: own, name: title + ': ' + name, run, isSlow });
+  };
+  describeFor(layer, given, { ...suite, describe, it });
 }
 `;
 
 /** Imported before the tests of a package: says whose they are. */
 const announcing = (name) => `import { testsOf } from '@alex/tensor/testing';\ntestsOf('${name}');`;
 
-/** Runs a share of what was collected: each `of`-th test from number `from` on. */
+/**
+ * Runs a share of what was collected: each `of`-th test from number `from` on. Kernels meant for GPUs take a software driver
+ * seconds to compile; without `full`, only the first case of each layer runs with them.
+ */
 const page = `
 import { tests, testGpu } from '@alex/tensor/testing';
 ${suites.map((file) => `import 'package:${packageOf(file)}';\nimport ${JSON.stringify(file)};`).join('\n')}
-export default async ({ from, of }) => {
+export default async ({ from, of, full }) => {
   const { name, kind } = (await testGpu()).description;
-  const own = tests.filter((_, index) => index % of === from);
+  const own = tests.filter(({ isSlow }) => full || !isSlow).filter((_, index) => index % of === from);
   const failures = [];
   for (const { name, run } of own) {
     try {

@@ -5,7 +5,7 @@ import { sgd } from '@alex/optim';
 import { openGpu } from '@alex/tensor';
 import { randomTensor } from '@alex/tensor/testing';
 
-const batch = 4;
+const batch = 2;
 
 /**
  * The loss of each of 50 steps, and a hash of all parameters after the last one.
