@@ -55,7 +55,9 @@ function sourcesOnly(folder: string, scripts: ReadonlySet<string>): Plugin {
     name: 'sources only',
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-        kind === 'entry-point' || path.startsWith('@alex/') ? undefined : { path, external: true },
+        kind === 'entry-point' || path.startsWith('@alex/') || path === '#platform'
+          ? undefined
+          : { path, external: true },
       );
       onLoad({ filter: /\.ts$/ }, async ({ path }) => {
         const text = await readFile(path, 'utf8');

@@ -1,9 +1,14 @@
 import { defineConfig } from 'tsup';
 
-/** How every package is built: ES modules with declarations, without bundled dependencies. */
-export const library = (entry: string[]) =>
+/**
+ * How every package is built: ES modules with declarations, without bundled dependencies.
+ *
+ * @param external imports of the package's own that are resolved where it is used
+ */
+export const library = (entry: string[] | Record<string, string>, external: string[] = []) =>
   defineConfig({
     entry,
+    external,
     format: 'esm',
     target: 'node20',
     // Packages include their sources, so maps need not.

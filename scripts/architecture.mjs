@@ -25,7 +25,7 @@ const floors = [
 ];
 
 /** The modules of `tensor`: each imports only those before it (and the files next to them, which import no module). */
-const rooms = ['adapter', 'kernel', 'math', 'random', 'network', 'testing'];
+const rooms = ['platform', 'adapter', 'kernel', 'math', 'random', 'network', 'testing'];
 
 const folders = ['packages', 'examples', '.'].flatMap((parent) =>
   readdirSync(join(root, parent), { withFileTypes: true })

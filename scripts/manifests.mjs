@@ -133,7 +133,8 @@ function importsOf(text) {
     ...text.matchAll(/^(?:import|export|\}).*?\bfrom ["']([^"'.][^"']*)["']|\bimport\(["']([^"'.][^"']*)["']\)/gm),
   ]
     .map(([, fixed, dynamic]) => fixed ?? dynamic)
-    .filter((name) => !name.startsWith('node:') && !builtinModules.includes(name));
+    // Names with a # are the package's own.
+    .filter((name) => !/^(node:|#)/.test(name) && !builtinModules.includes(name));
   return [
     ...new Set(
       names.map((name) =>

@@ -84,6 +84,13 @@ const mutations = [
     test: 'src/kernel/timing.test.ts',
   },
   {
+    name: 'a page from http: is told to get another browser',
+    file: 'packages/tensor/src/platform/browser-adapters.ts',
+    find: 'page.isSecureContext === false',
+    replace: 'page.isSecureContext === undefined',
+    test: 'src/platform/browser-adapters.test.ts',
+  },
+  {
     name: 'a candidate that crashed a process is tried again the next day',
     file: 'packages/tensor/src/kernel/risky-candidates.ts',
     find: 'await cache?.avoid(gpu.description, new Map(avoided));',

@@ -2,7 +2,6 @@ export { listAdapters, type OpenOptions, openGpu } from './adapter/adapters.js';
 export { type AdapterDescription, type BufferOptions, Gpu, type GpuOptions } from './adapter/gpu.js';
 export { pollPatiently } from './adapter/patient-polling.js';
 export type { SubgroupMatrix } from './adapter/subgroups.js';
-export { type GPUBuffer, GPUBufferUsage, type GPUDevice, GPUMapMode } from './adapter/webgpu.js';
 export {
   AdapterError,
   AdapterLostError,
@@ -50,4 +49,5 @@ export type {
 } from './network/layer.js';
 export type { Loss, LossOutput } from './network/loss.js';
 export type { LearnedParameter, Optimizer } from './network/optimizer.js';
+export { type GPUBuffer, GPUBufferUsage, type GPUDevice, GPUMapMode } from './platform/webgpu.js';
 export type { HostTensor, Shape } from './shape.js';

@@ -6,10 +6,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { withoutEmbedded } from '../../../../embedded-driver.base.js';
 import { AdapterError, ConfigError } from '../errors.js';
 import { ownScript } from '../own-script.js';
+import { type GPUBuffer, GPUBufferUsage, GPUMapMode } from '../platform/webgpu.js';
 import { listAdapters, openGpu } from './adapters.js';
 import type { AdapterDescription, Gpu } from './gpu.js';
 import { submitWork } from './submit-work.fixture.js';
-import { type GPUBuffer, GPUBufferUsage, GPUMapMode } from './webgpu.js';
 
 const run = promisify(execFile);
 

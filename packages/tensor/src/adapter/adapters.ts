@@ -1,8 +1,9 @@
+import { platform } from '#platform';
 import { AdapterError, ConfigError } from '../errors.js';
 import { checkBoolean, checkOptions } from '../option-checks.js';
-import { type Found, findAdapters, type Search } from './drivers.js';
+import type { Found, Search } from '../platform/platform.js';
+import type { GPUAdapter, GPUDevice, GPUFeature } from '../platform/webgpu.js';
 import { type AdapterDescription, Gpu, type GpuOptions } from './gpu.js';
-import type { GPUAdapter, GPUDevice, GPUFeature } from './webgpu.js';
 
 /** Which adapter to open, and the most of it that may be used. */
 export interface OpenOptions extends GpuOptions {
@@ -52,7 +53,7 @@ const searches = new Map<boolean, Promise<Search>>();
 
 /** Adapters come and go with drivers: one search is enough for a process. */
 function adapters(boundsChecks = false): Promise<Search> {
-  const search = searches.get(boundsChecks) ?? findAdapters({ boundsChecks });
+  const search = searches.get(boundsChecks) ?? platform.findAdapters({ boundsChecks });
   searches.set(boundsChecks, search);
   return search;
 }
@@ -76,9 +77,10 @@ export async function listAdapters(): Promise<AdapterDescription[]> {
 export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   checkOpenOptions(options);
   const { environment, boundsChecks } = options;
-  const search = await (environment ? findAdapters({ environment, boundsChecks }) : adapters(boundsChecks));
-  const { found } = search;
-  if (found.length === 0) throw new AdapterError(noAdapter(search));
+  const { found, whyNone } = await (environment
+    ? platform.findAdapters({ environment, boundsChecks })
+    : adapters(boundsChecks));
+  if (found.length === 0) throw new AdapterError(whyNone);
   const { description, request } = choose(found, options.adapter ?? 0);
   const adapter = await request();
   if (!adapter) throw new AdapterError(`The adapter "${description.name}" is no longer available.`);
@@ -140,16 +142,4 @@ async function requestDevice(adapter: GPUAdapter, { name }: AdapterDescription):
   } catch (error) {
     throw new AdapterError(`The adapter "${name}" provides no device: ${(error as Error).message}`, { cause: error });
   }
-}
-
-function noAdapter({ withoutEmbedded, withoutWebGpu }: Search): string {
-  if (withoutWebGpu !== undefined) {
-    return `No adapter: the package "webgpu" cannot be loaded on ${process.platform} ${process.arch} (${withoutWebGpu}).`;
-  }
-  return [
-    'No adapter: this machine has no GPU with a driver that WebGPU can use, and no software driver',
-    withoutEmbedded ? ` (${withoutEmbedded})` : '',
-    '. Install a driver for the GPU, or compute on the CPU: "npm install @alex/software-gpu" on Linux x64, or on Debian',
-    ' "apt-get install mesa-vulkan-drivers libvulkan1" (Debian 12: -t bookworm-backports).',
-  ].join('');
 }

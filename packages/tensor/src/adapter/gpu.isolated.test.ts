@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { AdapterError } from '../errors.js';
+import { GPUBufferUsage, GPUMapMode, type GPUShaderModule } from '../platform/webgpu.js';
 import { openGpu } from './adapters.js';
 import type { Gpu, GpuOptions } from './gpu.js';
-import { GPUBufferUsage, GPUMapMode, type GPUShaderModule } from './webgpu.js';
 
 const opened: Gpu[] = [];
 

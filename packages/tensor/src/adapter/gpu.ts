@@ -1,34 +1,12 @@
-import { totalmem } from 'node:os';
-import { setTimeout } from 'node:timers/promises';
+import { platform } from '#platform';
 import { AdapterError, AdapterLostError, MemoryError } from '../errors.js';
 import { checkOptions, checkWholeNumber } from '../option-checks.js';
+import type { AdapterDescription } from '../platform/platform.js';
+import type { GPUAdapterInfo, GPUBuffer, GPUDevice, GPUSupportedLimits } from '../platform/webgpu.js';
+import { sleep } from '../sleep.js';
 import { type SubgroupMatrix, type Subgroups, subgroupsOf } from './subgroups.js';
-import type { GPUAdapterInfo, GPUBuffer, GPUDevice, GPUSupportedLimits } from './webgpu.js';
 
-/** What is known about an adapter before it is opened. */
-export interface AdapterDescription {
-  /** Position in `listAdapters()`. */
-  readonly index: number;
-  /** As reported by the driver: `llvmpipe (LLVM 15.0.6, 256 bits)`. */
-  readonly name: string;
-  /** `mesa`, `nvidia`, `apple` ... */
-  readonly vendor: string;
-  /** The family of the chip, if the driver reports it. */
-  readonly architecture: string;
-  /** Name and version of the driver. */
-  readonly driver: string;
-  /** Whether it is a GPU, or a software driver that runs on the CPU. */
-  readonly kind: 'hardware' | 'software';
-  /** Whether the driver is the one of `@alex/software-gpu`, not the machine's own. */
-  readonly embedded: boolean;
-  /** PCI address, such as `0000:43:00.0`, which tells adapters of the same name apart. */
-  readonly bus?: string;
-  /**
-   * The number of further adapters with this name that cannot be opened, because nothing distinguishes them
-   * (`docs/adapters.md`).
-   */
-  readonly outOfReach?: number;
-}
+export type { AdapterDescription } from '../platform/platform.js';
 
 /** Options of a buffer. */
 export interface BufferOptions {
@@ -72,13 +50,13 @@ function disposeAll(): void {
 }
 
 function opened(gpu: Gpu): void {
-  if (open.size === 0) process.on('exit', disposeAll);
+  if (open.size === 0) platform.atExit(disposeAll);
   open.add(gpu);
 }
 
 function closed(gpu: Gpu): void {
   open.delete(gpu);
-  if (open.size === 0) process.off('exit', disposeAll);
+  if (open.size === 0) platform.notAtExit(disposeAll);
 }
 
 /** An open adapter: the device, its capabilities, and its buffers. Created by `openGpu`. */
@@ -132,7 +110,7 @@ export class Gpu {
     this.pinnedSubgroupSize = pinned;
     this.subgroupMatrix = matrix;
     this.bindingBytes = Math.min(device.limits.maxStorageBufferBindingSize, options.bindingBytes ?? Infinity);
-    const machineBytes = description.kind === 'software' ? memoryOfMachine() : Infinity;
+    const machineBytes = description.kind === 'software' ? platform.memoryBytes() : Infinity;
     this.memoryBytes = Math.min(machineBytes, options.memoryBytes ?? Infinity);
     this.lost = new Promise((resolve) => {
       void device.lost.then(({ reason, message }) => {
@@ -261,7 +239,7 @@ export class Gpu {
    * The cause of a rejected promise of the device: the loss of the adapter, if it is reported soon, otherwise `reason`.
    */
   async explain(reason: unknown): Promise<unknown> {
-    return Promise.race([this.lost, setTimeout(newsOfLoss, reason, { ref: false })]);
+    return Promise.race([this.lost, sleep(newsOfLoss, { keepsAlive: false }).then(() => reason)]);
   }
 
   /** Destroys all live buffers and the device. A second call has no effect. */
@@ -292,13 +270,6 @@ function withoutRepeats(message: string): string {
       return !said.has(what) && said.add(what);
     })
     .join('\n\n');
-}
-
-/** The bytes of memory that this process may use at most. */
-function memoryOfMachine(): number {
-  // 0, or more than the machine has, if the process is not constrained.
-  const constrained = process.constrainedMemory();
-  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
 async function callNow<T>(work: () => T | Promise<T>): Promise<T> {

@@ -1,3 +1,5 @@
+import { platform } from '#platform';
+
 /**
  * A wait is first polled without a pause, and later with pauses of this fraction of its duration so far, so that it
  * hardly takes longer...
@@ -23,9 +25,11 @@ const installed = Symbol.for('@alex/tensor: patient polling');
  * half as long again. It polls with `setImmediate`, so this function replaces the global one; other callbacks are not
  * delayed.
  *
- * This is for programs, which own their process; Alex's packages never call it. On a GPU, there is nothing to gain.
+ * This is for programs, which own their process; Alex's packages never call it. On a GPU, there is nothing to gain. In a
+ * browser, it has no effect.
  */
 export function pollPatiently(): void {
+  if (!platform.pollsWhilePending) return;
   const plain = globalThis.setImmediate;
   if (installed in plain) return;
   const schedule = patient({ setImmediate: plain, setTimeout, now: () => performance.now() });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { GPUAdapterInfo } from '../platform/webgpu.js';
 import { subgroupsOf } from './subgroups.js';
-import type { GPUAdapterInfo } from './webgpu.js';
 
 const all = ['subgroups', 'subgroup-size-control', 'shader-f16', 'chromium-experimental-subgroup-matrix'];
 

@@ -1,4 +1,4 @@
-import type { GPUAdapterInfo, GPUDevice } from './webgpu.js';
+import type { GPUAdapterInfo, GPUDevice } from '../platform/webgpu.js';
 
 /** The size of the matrices that an adapter's matrix units multiply, in f16 with sums in f32. */
 export interface SubgroupMatrix {

@@ -1,5 +1,5 @@
+import { type GPUBuffer, GPUBufferUsage } from '../platform/webgpu.js';
 import type { Gpu } from './gpu.js';
-import { type GPUBuffer, GPUBufferUsage } from './webgpu.js';
 
 /**
  * Submits work that keeps a software driver busy for a moment, and returns the buffer that it writes. Each of the

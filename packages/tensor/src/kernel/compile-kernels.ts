@@ -1,8 +1,8 @@
-import { availableParallelism } from 'node:os';
-import { setTimeout } from 'node:timers/promises';
+import { platform } from '#platform';
 import { type OpenOptions, openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
 import { checkGpu, checkOptions, checkWholeNumber } from '../option-checks.js';
+import { sleep } from '../sleep.js';
 import { dispatchEmpty } from './empty-dispatch.js';
 import { type Kernel, type KernelSource, kernelsOf } from './pipelines.js';
 
@@ -41,7 +41,7 @@ const compiledBefore = new WeakSet<Kernel>();
 export async function compileKernels(gpu: Gpu, options: CompileKernelsOptions = {}): Promise<void> {
   checkGpu('compileKernels', gpu);
   checkOptions('compileKernels', options, ['onBegin', 'cores', 'open', 'patience']);
-  const { onBegin, cores = availableParallelism() } = options;
+  const { onBegin, cores = platform.cores() } = options;
   checkWholeNumber('compileKernels', 'cores', cores);
   const kernels = kernelsOf(gpu).filter((kernel) => !compiledBefore.has(kernel));
   if (kernels.length === 0) return;
@@ -59,7 +59,7 @@ function compilesAtFirstDispatch({ description: { kind, vendor } }: Gpu): boolea
 export async function compileByDispatch(
   gpu: Gpu,
   kernels: readonly KernelSource[],
-  { cores = availableParallelism(), open = openGpu, patience = () => setTimeout(fromDisk) }: CompileKernelsOptions,
+  { cores = platform.cores(), open = openGpu, patience = () => sleep(fromDisk) }: CompileKernelsOptions,
 ): Promise<void> {
   const [own = [], ...others] = deal(kernels, Math.min(cores, mostDevices));
   const working = dispatchEmpty(gpu, own);

@@ -1,6 +1,7 @@
-import { setTimeout } from 'node:timers/promises';
+import { platform } from '#platform';
 import type { Gpu } from '../adapter/gpu.js';
-import { type GPUBuffer, GPUBufferUsage, GPUMapMode } from '../adapter/webgpu.js';
+import { type GPUBuffer, GPUBufferUsage, GPUMapMode } from '../platform/webgpu.js';
+import { sleep } from '../sleep.js';
 import { bindGroupLayout, compile, type KernelSource } from './pipelines.js';
 
 /**
@@ -60,19 +61,19 @@ export async function dispatchEmpty(gpu: Gpu, kernels: readonly KernelSource[]):
 }
 
 /**
- * Waits until a buffer can be read, sleeping most of the time. While a promise of the adapter is pending, the `webgpu`
- * package busy-polls and takes a core away from the compiling driver.
+ * Waits until a buffer can be read; where waiting takes a core away from the compiling driver, sleeping most of the time.
  */
 async function readable(buffer: GPUBuffer): Promise<void> {
+  if (!platform.pollsWhilePending) return buffer.mapAsync(GPUMapMode.READ);
   for (;;) {
-    await setTimeout(pause);
+    await sleep(pause);
     let calledOff = false;
     // Ends by itself when the work is done, or when the adapter is lost.
     const ended = buffer.mapAsync(GPUMapMode.READ).then(
       () => true,
       () => !calledOff,
     );
-    if (await Promise.race([ended, setTimeout(look, false)])) return;
+    if (await Promise.race([ended, sleep(look).then(() => false)])) return;
     calledOff = true;
     buffer.unmap();
     await ended;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGpu } from '../adapter/adapters.js';
 import type { Gpu } from '../adapter/gpu.js';
-import { GPUBufferUsage, GPUMapMode } from '../adapter/webgpu.js';
+import { GPUBufferUsage, GPUMapMode } from '../platform/webgpu.js';
 import { recordElementwise } from './elementwise.js';
 import { Exchange } from './exchange.js';
 import type { MakeMessage } from './message.js';

@@ -1,5 +1,7 @@
+import { platform } from '#platform';
 import type { Gpu } from '../adapter/gpu.js';
-import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../adapter/webgpu.js';
+import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../platform/webgpu.js';
+import { sleep } from '../sleep.js';
 import { type Deferred, deferred } from './deferred.js';
 import type { MakeMessage, Message, MessageEnds, Taken } from './message.js';
 
@@ -114,9 +116,10 @@ class LocalMessage implements Message {
 
   /** Sleeps until the values are nearly there, if the sender is a software driver that is known to take long. */
   async #rest(): Promise<void> {
+    if (!platform.pollsWhilePending) return;
     if (this.#sender.description.kind !== 'software' || this.#ways.length < remembered) return;
-    const sleep = sleptShare * Math.min(...this.#ways);
-    if (sleep >= shortestSleep) await new Promise((resolve) => setTimeout(resolve, sleep));
+    const wait = sleptShare * Math.min(...this.#ways);
+    if (wait >= shortestSleep) await sleep(wait);
   }
 
   fail(error: unknown): void {

@@ -1,5 +1,5 @@
 import type { Gpu } from '../adapter/gpu.js';
-import type { GPUBuffer, GPUCommandEncoder } from '../adapter/webgpu.js';
+import type { GPUBuffer, GPUCommandEncoder } from '../platform/webgpu.js';
 
 /** The identity and size of a message. */
 export interface MessageEnds {

@@ -5,7 +5,7 @@ import {
   type GPUComputePipeline,
   type GPUDevice,
   GPUShaderStage,
-} from '../adapter/webgpu.js';
+} from '../platform/webgpu.js';
 
 /** A kernel's text and the types of its bindings. */
 export interface KernelSource {

@@ -1,6 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
-import type { GPUBindGroupEntry, GPUBuffer, GPUBufferBindingType } from '../adapter/webgpu.js';
 import { ConfigError } from '../errors.js';
+import type { GPUBindGroupEntry, GPUBuffer, GPUBufferBindingType } from '../platform/webgpu.js';
 import { bindGroupLayout, compile } from './pipelines.js';
 import type { Dispatch, ScalarType } from './recorder.js';
 import type { BufferPlace } from './segments.js';

@@ -1,6 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
-import type { GPUCommandEncoder, GPUComputePassEncoder } from '../adapter/webgpu.js';
 import { ConfigError } from '../errors.js';
+import type { GPUCommandEncoder, GPUComputePassEncoder } from '../platform/webgpu.js';
 import type { Dispatch } from './recorder.js';
 import { createStopwatch, hostClock } from './stopwatch.js';
 import { type Traffic, trafficOf } from './traffic.js';

@@ -1,4 +1,6 @@
 import type { Gpu } from '../adapter/gpu.js';
+import { ConfigError } from '../errors.js';
+import { checkGpu, checkOptions } from '../option-checks.js';
 import {
   type GPUBindGroup,
   GPUBufferUsage,
@@ -6,9 +8,7 @@ import {
   type GPUComputePassEncoder,
   type GPUComputePassTimestampWrites,
   type GPUComputePipeline,
-} from '../adapter/webgpu.js';
-import { ConfigError } from '../errors.js';
-import { checkGpu, checkOptions } from '../option-checks.js';
+} from '../platform/webgpu.js';
 import type { ExchangeEnd } from './exchange.js';
 import { type MemoryLayout, type PlanLimits, planMemory } from './plan.js';
 import { prepare, scalarTable } from './prepare.js';

@@ -1,5 +1,5 @@
-import type { GPUBuffer } from '../adapter/webgpu.js';
 import { ConfigError } from '../errors.js';
+import type { GPUBuffer } from '../platform/webgpu.js';
 import type { ExchangeEnd } from './exchange.js';
 import type { Message } from './message.js';
 import { type Dispatch, isTransfer, type Operation, type Transfer } from './recorder.js';

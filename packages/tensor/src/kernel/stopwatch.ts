@@ -4,7 +4,7 @@ import {
   type GPUCommandEncoder,
   type GPUComputePassTimestampWrites,
   GPUMapMode,
-} from '../adapter/webgpu.js';
+} from '../platform/webgpu.js';
 
 /** Times passes by the clock of an adapter with the feature `timestamp-query`. */
 export interface Stopwatch {

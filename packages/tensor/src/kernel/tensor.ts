@@ -1,7 +1,7 @@
 import type { Gpu } from '../adapter/gpu.js';
-import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../adapter/webgpu.js';
 import { ConfigError, ShapeError } from '../errors.js';
 import { checkGpu, checkOneOf, checkOptions } from '../option-checks.js';
+import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../platform/webgpu.js';
 import { elementCount, formatShape, kindOfArray, type Shape } from '../shape.js';
 import { fromHalves, toHalves } from './half.js';
 
@@ -106,8 +106,9 @@ export function writeTensor(gpu: Gpu, tensor: Tensor, values: Float32Array | Uin
       `${tensor.label}: holds ${tensor.elements} values ${formatShape(tensor.shape)}, got ${values.length}`,
     );
   }
-  // The queue crashes on shared memory.
-  const unshared = values.buffer instanceof SharedArrayBuffer ? values.slice() : values;
+  // The queue crashes on shared memory, whose class most pages lack.
+  const isShared = Object.prototype.toString.call(values.buffer) === '[object SharedArrayBuffer]';
+  const unshared = isShared ? values.slice() : values;
   const stored = tensor.dataType === 'f16' ? toHalves(unshared) : unshared;
   gpu.device.queue.writeBuffer(bufferOf(tensor), 0, stored.buffer, stored.byteOffset, stored.byteLength);
 }

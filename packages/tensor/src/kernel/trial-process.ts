@@ -1,9 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { platform } from '#platform';
 import type { Gpu } from '../adapter/gpu.js';
-import { ownScript } from '../own-script.js';
+import type { SeparateProcess } from '../platform/platform.js';
 import { messageOf } from './examiner.js';
 import type { Tunable } from './recorder.js';
 import type { TrialJob, TrialMessage } from './serve-trials.js';
@@ -32,7 +29,9 @@ export interface TrialProcessOptions {
 const hangingMilliseconds = 120_000;
 
 /** Signals that end a process from outside; everything else is caused by the candidate. */
-const fromOutside: readonly (NodeJS.Signals | null)[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGKILL'];
+const fromOutside: readonly (string | null)[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGKILL'];
+
+const withoutProcesses = 'cannot be tried in a separate process, which a browser does not have';
 
 /** How far a process got with one job. */
 interface Attempt {
@@ -49,7 +48,7 @@ interface Attempt {
 export class TrialProcess {
   readonly #gpu: Gpu;
   readonly #options: TrialProcessOptions;
-  #child: ChildProcess | undefined;
+  #child: SeparateProcess | undefined;
 
   constructor(gpu: Gpu, options: TrialProcessOptions = {}) {
     this.#gpu = gpu;
@@ -65,6 +64,11 @@ export class TrialProcess {
     candidates: readonly unknown[],
     signal?: AbortSignal | undefined,
   ): AsyncGenerator<Verdict> {
+    const { startProcess } = platform;
+    if (!startProcess) {
+      for (const choice of candidates) yield { choice, fault: withoutProcesses, dangerous: false };
+      return;
+    }
     const writer = new TunableWriter(this.#gpu, tunable);
     let plain: WrittenChoice;
     try {
@@ -85,7 +89,7 @@ export class TrialProcess {
         plain,
         rest.map((one) => one.written),
       );
-      const { faults, ended } = await this.#attempt(written, (number) => rest[number]?.choice, signal);
+      const { faults, ended } = await this.#attempt(startProcess, written, (number) => rest[number]?.choice, signal);
       for (const [number, fault] of faults) yield { choice: rest[number]!.choice, fault, dangerous: false };
       if (signal?.aborted) return;
       const untried = rest.filter((_, number) => !faults.has(number) && number !== ended?.blamed);
@@ -104,12 +108,13 @@ export class TrialProcess {
     const child = this.#child;
     this.#child = undefined;
     if (!child || (child.exitCode ?? child.signalCode) !== null) return;
-    const gone = once(child, 'exit');
+    const gone = new Promise<void>((resolve) => child.on('exit', () => resolve()));
     child.kill('SIGKILL');
     await gone;
   }
 
   async #attempt(
+    start: NonNullable<typeof platform.startProcess>,
     tunable: TrialJob['tunable'],
     choiceOf: (number: number) => unknown,
     signal: AbortSignal | undefined,
@@ -153,7 +158,7 @@ export class TrialProcess {
         else if (message.kind === 'lost') settleWith(`loses the adapter: ${message.reason}`);
         else settle({ how: `says: ${message.reason}`, blamed: undefined });
       };
-      const gone = (code: number | null, by: NodeJS.Signals | null) => {
+      const gone = (code: number | null, by: string | null) => {
         const sign = by ?? `exit code ${code}`;
         if (trying === undefined || fromOutside.includes(by)) settle({ how: `ended (${sign})`, blamed: undefined });
         else settleWith(`crashes its process (${sign})`);
@@ -171,15 +176,8 @@ export class TrialProcess {
   }
 }
 
-const hangs = (_: unknown, signal: AbortSignal) => setTimeout(hangingMilliseconds, undefined, { signal });
-
-function start(script: URL | undefined): ChildProcess {
-  const own = ownScript('trial-child');
-  const child = fork(fileURLToPath(script ?? own.url), {
-    execArgv: own.execArgv,
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+const hangs = (_: unknown, signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, hangingMilliseconds);
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   });
-  // Errors between two attempts do not matter.
-  return child.on('error', () => undefined);
-}

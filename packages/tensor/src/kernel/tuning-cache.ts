@@ -1,6 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { platform } from '#platform';
 import type { Gpu } from '../adapter/gpu.js';
 import { ConfigError, DataError } from '../errors.js';
 import { checkOptions, optionError } from '../option-checks.js';
@@ -45,7 +43,8 @@ type Kept = Pick<TuningFile, 'tunings' | 'avoided'>;
 const nothing: Kept = { tunings: new Map(), avoided: new Map() };
 
 /**
- * A cache with one file per adapter and driver in `folder`, which is created when there is something to store. Several
+ * A cache with one file per adapter and driver in `folder`, which is created when there is something to store. In a
+ * browser, files and folder are entries of a database (IndexedDB) of the page's origin. Several
  * processes may use it: if two write at the same moment, one result may be lost and has to be measured again.
  *
  * @param onProblem called once for each file that could not be used or written, with the reason; tuning continues
@@ -73,15 +72,15 @@ export function createTuningCache(
     }
   };
   const load = async (adapter: TunedAdapter): Promise<Kept> => {
-    const kept = await read(join(folder, fileName(adapter)));
+    const kept = await read(await pathOf(folder, adapter));
     return kept === 'newer' ? nothing : kept;
   };
   const change = async (adapter: TunedAdapter, changed: (kept: Kept) => Kept): Promise<void> => {
-    const path = join(folder, fileName(adapter));
+    const path = await pathOf(folder, adapter);
     const kept = await read(path);
     if (kept === 'newer') return;
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await platform.texts.makeFolder(folder);
       await writeTunings(path, adapter, changed(kept));
     } catch (error) {
       problem(`${path}: cannot be written (${messageOf(error)}); tunings are not kept`);
@@ -99,9 +98,10 @@ export function createTuningCache(
 /**
  * Writes tunings to a file for sharing. Default: those used when recording for the adapter.
  *
- * @throws DataError if the file cannot be written, or exists with different content
+ * @throws DataError if the file cannot be written, or exists with different content; ConfigError in a browser
  */
 export async function exportTunings(path: string, gpu: Gpu, tunings: Tunings = tuningsOf(gpu)): Promise<void> {
+  checkFiles('exportTunings', 'store tuningsOf(gpu)');
   try {
     await readTunings(path);
   } catch (error) {
@@ -118,9 +118,11 @@ export async function exportTunings(path: string, gpu: Gpu, tunings: Tunings = t
  * Makes recording for an adapter use the tunings of a file written by {@link exportTunings}.
  *
  * @returns their number, and the driver that they were measured with
- * @throws DataError if the file is missing, truncated or of another format; ConfigError if it is for another adapter
+ * @throws DataError if the file is missing, truncated or of another format; ConfigError if it is for another adapter, or in a
+ * browser
  */
 export async function importTunings(path: string, gpu: Gpu): Promise<{ count: number; driver: string }> {
+  checkFiles('importTunings', 'pass them to useTunings(gpu, tunings)');
   let file: TuningFile | undefined;
   try {
     file = await readTunings(path);
@@ -136,27 +138,33 @@ export async function importTunings(path: string, gpu: Gpu): Promise<{ count: nu
   return { count: file.tunings.size, driver: file.driver };
 }
 
-function fileName({ name, driver }: TunedAdapter): string {
+function checkFiles(where: string, instead: string): void {
+  if (!platform.hasFiles) throw new ConfigError(`${where}: a browser has no files; ${instead} in their place`);
+}
+
+/** A file per adapter and driver. */
+async function pathOf(folder: string, { name, driver }: TunedAdapter): Promise<string> {
   const readable = name
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^-|-$/g, '')
     .slice(0, 60);
-  const hash = createHash('sha256').update(`${name}\n${driver}`).digest('hex').slice(0, 8);
-  return `${readable || 'adapter'}-${hash}.json`;
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`${name}\n${driver}`));
+  const hash = [...new Uint8Array(digest).slice(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return platform.texts.join(folder, `${readable || 'adapter'}-${hash}.json`);
 }
 
 class NewerFormat extends Error {}
 
 /** Undefined if there is no file; throws an Error with the file and what is wrong with it. */
 async function readTunings(path: string): Promise<TuningFile | undefined> {
-  let text: string;
+  let text: string | undefined;
   try {
-    text = await readFile(path, 'utf8');
+    text = await platform.texts.read(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new Error(`${path}: cannot be read: ${messageOf(error)}`);
   }
+  if (text === undefined) return undefined;
   let content: unknown;
   try {
     content = JSON.parse(text);
@@ -201,27 +209,13 @@ function isTuning(value: unknown): value is Tuning {
   return measured && (effort === 'quick' || effort === 'full');
 }
 
-/** Written to a temporary file next to it, flushed, and renamed: nobody ever sees half a file. */
 async function writeTunings(path: string, { name, driver }: TunedAdapter, kept: Kept): Promise<void> {
   const inOrder = <Value>(map: ReadonlyMap<string, Value>) =>
     Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
   const entries = inOrder(kept.tunings);
   const avoided = kept.avoided.size > 0 ? { avoided: inOrder(kept.avoided) } : {};
   const text = `${JSON.stringify({ format, adapter: name, driver, entries, ...avoided }, null, 2)}\n`;
-  const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
-  try {
-    const file = await open(temporary, 'wx');
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw error;
-  }
+  await platform.texts.write(path, text);
 }
 
 function messageOf(error: unknown): string {

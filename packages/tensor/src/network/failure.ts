@@ -10,7 +10,7 @@ const patience = 5000;
 
 /** The error for adapters that compute together and had to stop. If one was lost, it names that one as the cause. */
 export async function explainFailure(what: string, gpus: readonly Gpu[], error: unknown): Promise<Error> {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const patient = new Promise<undefined>((resolve) => {
     // An error that has nothing to do with an adapter is passed on unchanged.
     const known = error instanceof AlexError && !(error instanceof AdapterError);

@@ -1,8 +1,8 @@
 import type { Gpu } from '../adapter/gpu.js';
-import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../adapter/webgpu.js';
 import { type Deferred, deferred } from '../kernel/deferred.js';
 import { localMessage } from '../kernel/local-message.js';
 import type { MakeMessage, Message, MessageEnds, Taken } from '../kernel/message.js';
+import { type GPUBuffer, GPUBufferUsage, type GPUCommandEncoder, GPUMapMode } from '../platform/webgpu.js';
 
 /**
  * Processes that compute a step together, from the view of one of them: each uses other images, and all add up their gradients.

@@ -1,6 +1,6 @@
-import type { GPUCommandEncoder } from '../adapter/webgpu.js';
 import { Exchange } from '../kernel/exchange.js';
 import type { Program } from '../kernel/program.js';
+import type { GPUCommandEncoder } from '../platform/webgpu.js';
 import type { NetworkDescription } from './description.js';
 import { explainFailure } from './failure.js';
 import type { ProgramOptions } from './network-tensors.js';

@@ -1,6 +1,8 @@
+import { platform } from '#platform';
 import type { Gpu } from '../adapter/gpu.js';
-import type { GPUCommandEncoder } from '../adapter/webgpu.js';
 import { createReadback, type Readback, type Tensor } from '../kernel/tensor.js';
+import type { GPUCommandEncoder } from '../platform/webgpu.js';
+import { sleep } from '../sleep.js';
 import type { StepResult, StepUnderWay } from './network.js';
 
 /** One computes while the next is prepared; more would only take memory and delay an interruption. */
@@ -36,7 +38,7 @@ export class StepsUnderWay {
   /** @param measures rows of loss, top-1 error and top-5 error, `[3, N]` */
   constructor(gpu: Gpu, measures: Tensor, batch: number) {
     this.#batch = batch;
-    this.#pace = new Pace(gpu.description.kind === 'software');
+    this.#pace = new Pace(platform.pollsWhilePending && gpu.description.kind === 'software');
     this.#readbacks = Array.from({ length: most }, () => createReadback(gpu, [measures]));
   }
 
@@ -115,7 +117,7 @@ class Pace {
     if (!this.#sleeps || this.#milliseconds.length < enough) return;
     const share = followed ? 0.95 : 0.85;
     const left = Math.max(submitted, this.#done) + share * Math.min(...this.#milliseconds) - performance.now();
-    if (left >= 1) await new Promise((resolve) => setTimeout(resolve, left));
+    if (left >= 1) await sleep(left);
   }
 
   /** @param rested when the wait for it began */

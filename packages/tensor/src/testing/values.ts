@@ -1,3 +1,4 @@
+import { platform } from '#platform';
 import { openGpu } from '../adapter/adapters.js';
 import type { AdapterDescription, Gpu, GpuOptions } from '../adapter/gpu.js';
 import { ShapeError } from '../errors.js';
@@ -14,7 +15,7 @@ const opened = new Map<string, Promise<Gpu>>();
  */
 export function testGpu(options: GpuOptions = {}, kind?: AdapterDescription['kind']): Promise<Gpu> {
   checkOptions('testGpu', options, ['subgroups', 'bindingBytes', 'memoryBytes']);
-  const adapter = process.env['ALEX_ADAPTER'];
+  const adapter = platform.variable('ALEX_ADAPTER');
   const key = JSON.stringify([options, kind]);
   let gpu = opened.get(key);
   if (!gpu) {

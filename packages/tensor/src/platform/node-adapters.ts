@@ -1,25 +1,10 @@
 import { delimiter } from 'node:path';
-import type { AdapterDescription } from './gpu.js';
+import type { AdapterDescription, Found, Search, SearchOptions } from './platform.js';
 import { cardAddresses, findTwins, type Twin } from './twins.js';
 import type { GPU, GPUAdapter } from './webgpu.js';
 
-/** An adapter, and how to request it. */
-export interface Found {
-  readonly description: AdapterDescription;
-  /** Requests the adapter from the driver; a new one each time, since an adapter provides only one device. */
-  readonly request: () => Promise<GPUAdapter | null>;
-}
-
 /** Where to look for Vulkan drivers: environment variables that are set during the search. */
-type Drivers = Readonly<Record<string, string>>;
-
-/** How adapters are looked for. */
-export interface SearchOptions {
-  /** Environment variables that drivers and the loader see. */
-  readonly environment?: Drivers | undefined;
-  /** Whether kernels are kept within their buffers. */
-  readonly boundsChecks?: boolean | undefined;
-}
+type Drivers = NonNullable<SearchOptions['environment']>;
 
 /** The interface to the drivers that is native to the platform, so that no adapter appears twice. */
 const backend = process.platform === 'darwin' ? 'metal' : process.platform === 'win32' ? 'd3d12' : 'vulkan';
@@ -50,15 +35,6 @@ const nobody = '(list the adapters)';
 /** Objects created by Dawn must not outlive their instance, but Dawn does not tell the garbage collector. */
 const instances: GPU[] = [];
 
-/** The result of a search, and why it may have found less than expected. */
-export interface Search {
-  readonly found: readonly Found[];
-  /** Why there is no embedded adapter. */
-  readonly withoutEmbedded?: string | undefined;
-  /** Why WebGPU itself is unavailable: `webgpu` has no library for this platform, or it does not load. */
-  readonly withoutWebGpu?: string;
-}
-
 /** Creates an instance of Dawn, which searches for adapters as the flags specify. */
 type Create = (flags: string[]) => GPU;
 
@@ -67,7 +43,7 @@ export async function findAdapters({ environment = {}, boundsChecks = false }: S
   try {
     await loadWebGpu();
   } catch (error) {
-    return { found: [], withoutWebGpu: firstLine(error) };
+    return { found: [], whyNone: withoutWebGpu(firstLine(error)) };
   }
   const { manifest, reason } = await embeddedManifest();
   const embedded =
@@ -84,7 +60,7 @@ export async function findAdapters({ environment = {}, boundsChecks = false }: S
   const found = [...own, ...embedded].sort((a, b) => rank(a.description) - rank(b.description));
   return {
     found: found.map(({ description, request }, index) => ({ description: { ...description, index }, request })),
-    withoutEmbedded: reason,
+    whyNone: withoutDrivers(reason),
   };
 }
 
@@ -202,4 +178,18 @@ function requestIn(instance: GPU, drivers: Drivers): Promise<GPUAdapter | null> 
       else process.env[variable] = value;
     }
   }
+}
+
+function withoutWebGpu(reason: string): string {
+  return `No adapter: the package "webgpu" cannot be loaded on ${process.platform} ${process.arch} (${reason}).`;
+}
+
+/** @param withoutEmbedded why there is no embedded adapter either */
+function withoutDrivers(withoutEmbedded: string | undefined): string {
+  return [
+    'No adapter: this machine has no GPU with a driver that WebGPU can use, and no software driver',
+    withoutEmbedded ? ` (${withoutEmbedded})` : '',
+    '. Install a driver for the GPU, or compute on the CPU: "npm install @alex/software-gpu" on Linux x64, or on Debian',
+    ' "apt-get install mesa-vulkan-drivers libvulkan1" (Debian 12: -t bookworm-backports).',
+  ].join('');
 }

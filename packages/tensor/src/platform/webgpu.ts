@@ -27,12 +27,18 @@ export const GPUShaderStage = { COMPUTE: 0x4 } as const;
 
 /** Provides the adapters of one driver. */
 export interface GPU {
-  requestAdapter(options?: { readonly powerPreference?: 'low-power' | 'high-performance' }): Promise<GPUAdapter | null>;
+  requestAdapter(options?: GPURequestAdapterOptions): Promise<GPUAdapter | null>;
+}
+
+export interface GPURequestAdapterOptions {
+  readonly powerPreference?: 'low-power' | 'high-performance';
+  readonly forceFallbackAdapter?: boolean;
 }
 
 export interface GPUAdapterInfo {
   readonly vendor: string;
   readonly architecture: string;
+  readonly device: string;
   readonly description: string;
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;

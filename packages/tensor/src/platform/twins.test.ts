@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { embeddedDriver } from '@alex/software-gpu';
 import { describe, expect, it } from 'vitest';
-import { listNames } from './drivers.js';
+import { listNames } from './node-adapters.js';
 import { cardAddresses, findTwins } from './twins.js';
 
 /**
