@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { run } from '../packages/commands.mjs';
 import { root } from './packages.mjs';
 
 /** A module that uses everything that an entry exports, so that nothing is left out of its bundle. */
@@ -33,6 +34,23 @@ async function bundleText(contents, options = {}) {
   // Files without side effects import each other for their side effects: both bundlers leave that out.
   const faults = warnings.filter(({ id }) => id !== 'ignored-bare-import');
   if (faults.length > 0) throw new Error(faults.map(({ text }) => text).join('\n'));
+}
+
+/** Compiles everything of all entries, and a program, for a page: with the types of the DOM and without those of Node. */
+export async function compileForPage(entries, program, folder) {
+  const compilerOptions = {
+    ...{ target: 'ES2023', lib: ['ES2023', 'DOM', 'DOM.Iterable'], types: [] },
+    ...{ module: 'ESNext', moduleResolution: 'Bundler', moduleDetection: 'force' },
+    ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false },
+  };
+  const files = {
+    'entries.ts': everythingOf(entries).replaceAll('globalThis.', 'export const '),
+    'program.ts': program,
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  const config = join(folder, 'tsconfig.json');
+  await writeFile(config, JSON.stringify({ compilerOptions, files: Object.keys(files) }));
+  await run(process.execPath, [createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', config]);
 }
 
 /** Bundles everything of an entry. */

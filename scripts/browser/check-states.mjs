@@ -4,9 +4,18 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTuningCache } from '@alex/tensor/kernels';
+import { bundleProgram } from './bundles.mjs';
 
-export async function checkStates(check, run) {
-  const state = (name, options) => run('/work/states.js', { importMap: {}, given: { state: name }, ...options });
+export async function checkStates(check, run, folder) {
+  let bundled;
+  const state = async (name, options) => {
+    // Minified, as in most pages: that must not change what errors say.
+    bundled ??= readFile(new URL('states.mjs', import.meta.url), 'utf8').then((text) =>
+      bundleProgram(text, join(folder, 'states.js')),
+    );
+    await bundled;
+    return run('/work/states.js', { importMap: {}, given: { state: name }, ...options });
+  };
   await check('says that there is no adapter', async () => {
     const { adapters, message } = await state('absent', { webgpu: false });
     assert.deepEqual(adapters, []);

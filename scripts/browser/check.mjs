@@ -1,17 +1,17 @@
 // Checks that the packages run in a browser, as docs/guides/in-a-browser.md says: npm run check:browser [-- --full] [-- --only WORD]
 //
-// Bundles the built packages by esbuild and by Vite, which must reach no module of Node, and measures the bundle of the
+// Compiles the built packages without Node's types, and bundles them by esbuild and by Vite, which must reach no module of Node, and measures the bundle of the
 // guide's classifier. In Chromium, it runs the packages as plain ES modules and bundled: training steps, which must give
 // the same bits as in Node, the conformance suite of all layers, the guide's programs, the tuning cache, and what a page
 // sees if something is missing. Without a Chromium, it says so and only bundles.
 // With --full, every case of the suite also runs the kernels meant for GPUs, which takes a software driver minutes.
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { listAdapters } from '@alex/tensor';
-import { bundleByVite, bundleEntry, bundleProgram } from './bundles.mjs';
+import { bundleByVite, bundleEntry, bundleProgram, compileForPage } from './bundles.mjs';
 import { checkStates } from './check-states.mjs';
 import { findChromium } from './chromium.mjs';
 import { bundleConformance, suitePackages } from './conformance.mjs';
@@ -57,6 +57,9 @@ if (failures.length > 0) console.error(`\n${failures.length} checks failed:\n  $
 process.exit(failures.length > 0 ? 1 : 0);
 
 async function checkBundles() {
+  await check("their types, and the guide's program, compile without Node's", async () =>
+    compileForPage(entries, await classifier(), folder),
+  );
   await check(`esbuild bundles each of ${entries.length} entries`, async () => {
     for (const entry of entries) {
       await bundleEntry(entry).catch((error) => assert.fail(`${entry}: ${error.message}`));
@@ -93,9 +96,7 @@ async function checkPages(chromium) {
     assert.deepEqual(await run(module, page), ['0% wrong']);
   });
   await check('the guide classifies an image as the command does', () => checkClassifier(run, folder));
-  // Minified, as in most pages: that must not change what errors say.
-  await bundleProgram(await readFile(join(scripts, 'states.mjs'), 'utf8'), join(folder, 'states.js'));
-  await checkStates(check, run);
+  await checkStates(check, run, folder);
 }
 
 /** Half of the tests in each of two pages, since one uses one core most of the time. */

@@ -1,5 +1,4 @@
 import { expect, it, vi } from 'vitest';
-import { pollPatiently } from '../adapter/patient-polling.js';
 import { ConfigError } from '../errors.js';
 import type { Tunable } from '../kernel/recorder.js';
 import { TrialProcess, type Verdict } from '../kernel/trial-process.js';
@@ -43,7 +42,10 @@ it('a cache without a database says so once, and tuning continues', async () => 
   ]);
 });
 
-it('nothing is polled, so patience has no effect', () => {
+it('nothing is polled, so patience has no effect', async () => {
+  // The setup of all tests has loaded it with the platform of Node.
+  vi.resetModules();
+  const { pollPatiently } = await import('../adapter/patient-polling.js');
   const plain = () => undefined;
   vi.stubGlobal('setImmediate', plain);
   pollPatiently();
