@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
  *
  * @param source the path of the source, relative to the test
  * @param testUrl `import.meta.url` of the test
- * @param given what the examples use by name
+ * @param given what the examples use by name; lines that import it are left out
  * @returns the value of each that is a single call
  * @throws Error if there are none
  */
@@ -20,7 +20,10 @@ export async function runExamples(
   const AsyncFunction = (async () => undefined).constructor as FunctionConstructor;
   const results: unknown[] = [];
   for (const [, commented] of examples) {
-    const code = commented!.replaceAll(/^ *\* ?/gm, '').trimEnd();
+    const code = commented!
+      .replaceAll(/^ *\* ?/gm, '')
+      .replaceAll(/^import .*;\n/gm, '')
+      .trimEnd();
     // One that is a single statement, a call or a constant, gives its value.
     const statement = /^(?:const \w+ = )?((?:await )?\w+\((?:.|\n(?=[ })]))*\);)$/.exec(code)?.[1];
     const run = new AsyncFunction(...Object.keys(given), statement === undefined ? code : `return ${statement}`);

@@ -5,7 +5,13 @@ import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
 import { visit } from './chromium.mjs';
 
-const types = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.json': 'application/json' };
+const types = {
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.json': 'application/json',
+  '.html': 'text/html',
+  '.css': 'text/css',
+};
 
 /** The page imports the module, calls its default export, and sends what that returns or throws. */
 const html = (module, given, importMap) => `<!doctype html>

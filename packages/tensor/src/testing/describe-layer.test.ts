@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { runExamples } from '../../../../example.base.js';
 import { elementwiseLayer } from '../network/elementwise-layer.js';
 import type { Layer } from '../network/layer.js';
 import { describeLayer } from './describe-layer.js';
@@ -13,6 +14,8 @@ const reference: LayerSuite<object>['reference'] = ({ input, outputGradient }) =
   output: Float64Array.from(input.data, (x) => Math.max(x, 0.5 * x)),
   inputGradient: Float64Array.from(outputGradient.data, (g, i) => (input.data[i]! > 0 ? g : 0.5 * g)),
 });
+
+await runExamples('describe-layer.ts', import.meta.url, { describeLayer, describe, it, leakyRelu: right });
 
 /** The names of the checks that a layer fails. */
 async function failures(layer: () => Layer, suite: Partial<LayerSuite<object>> = {}): Promise<string[]> {
