@@ -1,7 +1,8 @@
-import { ConfigError, type HostTensor, ShapeError } from '@alex/tensor';
+import { ConfigError, type HostTensor, type Layer, ShapeError } from '@alex/tensor';
 import { describeLayer, randomTensor, relativeError, runLayer, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runExamples } from '../../../example.base.js';
 import { expectNoLeaks } from '../../../leaks.base.js';
 import { type LocalResponseNormOptions, localResponseNorm } from './index.js';
 
@@ -85,6 +86,14 @@ const shapes = { numRuns: 14, seed: 2012 };
 const allOnes = (shape: number[]): HostTensor => ({
   shape,
   data: new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(1),
+});
+
+it('has examples with the options that they name', async () => {
+  const [paper, caffe] = (await runExamples('local-response-norm.ts', import.meta.url, {
+    localResponseNorm,
+  })) as Layer[];
+  expect(paper!.options).toMatchObject({ size: 5, alpha: 1e-4, beta: 0.75, k: 2, alphaPerElement: false });
+  expect(caffe!.options).toMatchObject({ k: 1, alphaPerElement: true });
 });
 
 const gpu = await testGpu();

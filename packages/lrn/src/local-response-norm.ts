@@ -21,8 +21,14 @@ import { recordWithinMap, recordWithinMapGradient } from './within-map.js';
  * are not a multiple of `groups`
  *
  * @example
- * localResponseNorm() // the paper's: size 5, alpha 1e-4, beta 0.75, k 2
- * localResponseNorm({ k: 1, alphaPerElement: true }) // Caffe's and PyTorch's defaults
+ * The paper's, with size 5, alpha 1e-4, beta 0.75 and k 2:
+ * ```ts
+ * localResponseNorm();
+ * ```
+ * Caffe's and PyTorch's defaults:
+ * ```ts
+ * localResponseNorm({ k: 1, alphaPerElement: true });
+ * ```
  */
 export function localResponseNorm(options: LocalResponseNormOptions = {}): Layer {
   return layerOf(normOptions(options));

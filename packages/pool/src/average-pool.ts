@@ -23,7 +23,10 @@ export interface AveragePoolOptions extends PoolOptions {
  * fits
  *
  * @example
- * averagePool({ size: 3, stride: 2, rounding: 'ceil' }) // cuda-convnet's CIFAR-10 nets: 16 x 16 to 8 x 8
+ * That of cuda-convnet's networks for CIFAR-10, from `[N, 32, 16, 16]` to `[N, 32, 8, 8]`:
+ * ```ts
+ * averagePool({ size: 3, stride: 2, rounding: 'ceil' });
+ * ```
  */
 export function averagePool(options: AveragePoolOptions): Layer {
   checkOptions('averagePool', options, [...poolOptionNames, 'countPadding']);

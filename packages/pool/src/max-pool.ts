@@ -31,7 +31,10 @@ export interface MaxPoolOptions extends PoolOptions {
  * fits
  *
  * @example
- * maxPool({ size: 3, stride: 2 }) // the paper's: [N, 96, 55, 55] to [N, 96, 27, 27]
+ * The paper's, from `[N, 96, 55, 55]` to `[N, 96, 27, 27]`:
+ * ```ts
+ * maxPool({ size: 3, stride: 2 });
+ * ```
  */
 export function maxPool(options: MaxPoolOptions): Layer {
   checkOptions('maxPool', options, [...poolOptionNames, 'ties']);

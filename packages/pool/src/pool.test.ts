@@ -3,6 +3,7 @@ import type { Padding, Pair } from '@alex/tensor/kernels';
 import { describeLayer, randomTensor, relativeError, runLayer, separatedTensor, testGpu } from '@alex/tensor/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runExamples } from '../../../example.base.js';
 import { expectNoLeaks } from '../../../leaks.base.js';
 import { type AveragePoolOptions, averagePool, type MaxPoolOptions, maxPool } from './index.js';
 
@@ -147,6 +148,14 @@ function countUp(shape: number[]): HostTensor {
 
 const gpu = await testGpu();
 expectNoLeaks(gpu);
+
+it.each([
+  ['max-pool.ts', [2, 96, 55, 55], [2, 96, 27, 27]],
+  ['average-pool.ts', [2, 32, 16, 16], [2, 32, 8, 8]],
+])('the example of %s gives the shape that it names', async (source, input, output) => {
+  const [layer] = (await runExamples(source, import.meta.url, { maxPool, averagePool })) as [Layer];
+  expect(layer.outputShape(input)).toEqual(output);
+});
 
 const none = { top: 0, left: 0, bottom: 0, right: 0 };
 const plain = { stride: [2, 2], padding: none, rounding: 'floor' } satisfies Partial<Windows>;
