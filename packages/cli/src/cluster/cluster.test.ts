@@ -1,45 +1,17 @@
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { cp, readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, it } from 'vitest';
 import { temporaryFolder } from '../../../../temporary.base.js';
 import { type InstalledMpi, installedMpis } from '../../../cluster/src/testing.js';
 import { runCommand, untilMeasured } from '../testing/command.js';
+import { launchRanks, noneIn, type RankGroup, ranksIn } from '../testing/ranks.js';
 
 const folder = temporaryFolder();
 const mpis = installedMpis();
 const training = ['train', '--model', 'small', '--data', 'emoji', '--classes', '4', '--batch', '12', '--seed', '3'];
 
-/** Starts so many processes of the command; with several lists of arguments, some of each. */
-function launch(mpi: InstalledMpi, groups: readonly (readonly [ranks: number, args: readonly string[]])[]) {
-  const main = fileURLToPath(`${inject('bundle')}/main.js`);
-  const words = groups.flatMap(([ranks, args], index) => [
-    ...(index > 0 ? [':'] : []),
-    ...['-np', String(ranks), process.execPath, main, ...args],
-  ]);
-  const child = spawn(mpi.launcher, [...mpi.arguments, ...words], {
-    env: {
-      ...process.env,
-      ALEX_CACHE: join(folder, 'cache'),
-      TMPDIR: folder,
-      OMPI_ALLOW_RUN_AS_ROOT: '1',
-      OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-  }
-  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout: output, stderr: '' }));
-  });
-  return { process: child, ended };
-}
+const launch = (mpi: InstalledMpi, groups: readonly RankGroup[]) =>
+  launchRanks(mpi, groups, { folder, bundle: inject('bundle') });
 
 async function sameWeights(run: string, other: string): Promise<boolean> {
   const weights = await Promise.all([run, other].map((path) => readFile(join(path, 'weights.safetensors'))));
@@ -68,11 +40,9 @@ describe.each(mpis)('ranks of $name', (mpi) => {
     await alone;
     const begun = launch(mpi, [[2, [...common, '--run', together, '--cluster', 'mpi']]]);
     await untilMeasured(begun, together);
-    const ranks = await ranksOf(begun.process.pid!);
-    process.kill(ranks.get(1)!, 'SIGKILL');
+    process.kill((await ranksIn(folder, 2)).get(1)!, 'SIGKILL');
     expect((await begun.ended).code).not.toBe(0);
-    // Open MPI ends before the ranks that it ends.
-    while ([...ranks.values()].some((pid) => existsSync(`/proc/${pid}/exe`))) await setImmediate();
+    await noneIn(folder);
     // A copied lock would seem to be that of another machine, and would be watched for half a minute.
     await cp(together, resumed, { recursive: true, filter: (path) => !basename(path).startsWith('.lock') });
 
@@ -160,20 +130,3 @@ describe('without --cluster', () => {
     ]);
   });
 });
-
-/** The process ids of the ranks below a launcher, by rank: their environment says which they are. */
-async function ranksOf(launcher: number): Promise<Map<number, number>> {
-  const isBelow = async (pid: number): Promise<boolean> => {
-    if (pid === launcher) return true;
-    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-    const parent = Number(/^PPid:\t(\d+)$/m.exec(status)?.[1] ?? 0);
-    return parent > 1 && isBelow(parent);
-  };
-  const ranks = new Map<number, number>();
-  for (const name of await readdir('/proc')) {
-    const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
-    const rank = /(?:^|\0)(?:OMPI_COMM_WORLD_RANK|PMI_RANK)=(\d+)\0/.exec(environment)?.[1];
-    if (rank !== undefined && (await isBelow(Number(name)))) ranks.set(Number(rank), Number(name));
-  }
-  return ranks;
-}
