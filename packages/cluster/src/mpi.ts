@@ -139,9 +139,7 @@ export class Mpi implements Transport {
   #tooLate(what: string, limit: number, missing: readonly number[]): ClusterError {
     const whom = missing.map((rank) => `rank ${rank} on ${this.#hosts[rank]}`).join(', ') || 'the other ranks';
     const why = missing.length === 1 ? 'it hangs, is gone, or' : 'they hang, are gone, or';
-    return new ClusterError(
-      `rank ${this.rank} on ${hostname()} waited ${limit / 1000} s for ${whom} in ${what}: ${why} cannot be reached`,
-    );
+    return new ClusterError(`waited ${limit / 1000} s for ${whom} in ${what}: ${why} cannot be reached`);
   }
 
   /** The names of all machines, by rank. */
