@@ -1,4 +1,5 @@
 import { cp, readdir, readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
 import { temporaryFolder } from '../../../../temporary.base.js';
@@ -38,7 +39,9 @@ describe.each(mpis)('ranks of $name', (mpi) => {
     const [together, resumed] = [run('together'), run('resumed')];
     alone ??= trainedAlone();
     await alone;
-    const begun = launch(mpi, [[2, [...common, '--run', together, '--cluster', 'mpi']]]);
+    // More images than a rank has: the same command must be able to resume the run.
+    const command = [...common, '--micro-batch', '8', '--run', together, '--cluster', 'mpi'];
+    const begun = launch(mpi, [[2, command]]);
     await untilMeasured(begun, together);
     process.kill((await ranksIn(folder, 2)).get(1)!, 'SIGKILL');
     expect((await begun.ended).code).not.toBe(0);
@@ -46,8 +49,7 @@ describe.each(mpis)('ranks of $name', (mpi) => {
     // A copied lock would seem to be that of another machine, and would be watched for half a minute.
     await cp(together, resumed, { recursive: true, filter: (path) => !basename(path).startsWith('.lock') });
 
-    const { code, stdout } = await launch(mpi, [[2, ['train', '--run', together, '--resume', '--cluster', 'mpi']]])
-      .ended;
+    const { code, stdout } = await launch(mpi, [[2, [...command, '--resume']]]).ended;
     expect(code, stdout).toBe(0);
     expect(stdout).toMatch(/Training together: 2 processes on 1 machine \(.*: 0, 1\)/);
     expect(stdout.match(/Validation: top-1 error/g)).toHaveLength(1);
@@ -112,6 +114,26 @@ describe.each(mpis)('ranks of $name', (mpi) => {
     expect(code).not.toBe(0);
     expect(stdout).toMatch(/a launcher started 2 processes of this command; add --cluster mpi/);
     await expect(readdir(path)).rejects.toThrow('ENOENT');
+  });
+});
+
+// With one MPI, since its part is tested in @alex/cluster.
+describe.skipIf(mpis.length === 0)('ranks', () => {
+  it('end with one message if the disk of rank 0 is full, and leave nothing half written', async () => {
+    const path = join(folder, 'full');
+    const args = [...common, '--run', path, '--cluster', 'mpi'];
+    const { code, stdout } = await launch(mpis[0]!, [
+      [1, args, 'full-disk.js'],
+      [1, args],
+    ]).ended;
+    expect(code).not.toBe(0);
+    expect(stdout.match(/(?:rank \d on|error:) .*/g)).toEqual([
+      `rank 0 on ${hostname()}: ${join(path, 'checkpoints', 'step-00000002.safetensors')}: could not be written: ` +
+        'no space is left on the disk; free some space or choose a directory on another disk',
+    ]);
+    const files = await readdir(path, { recursive: true });
+    expect(files.filter((name) => name.includes('safetensors'))).toEqual([]);
+    await noneIn(folder);
   });
 });
 

@@ -14,8 +14,8 @@ export interface LaunchedRanks {
   readonly ended: Promise<CommandResult>;
 }
 
-/** So many processes of the command with these arguments. */
-export type RankGroup = readonly [ranks: number, args: readonly string[]];
+/** So many processes of the command with these arguments, and a module of the bundle to load first: `full-disk.js`. */
+export type RankGroup = readonly [ranks: number, args: readonly string[], before?: string];
 
 /**
  * Starts ranks of the command.
@@ -30,9 +30,11 @@ export function launchRanks(
   { folder, bundle }: { readonly folder: string; readonly bundle: string },
 ): LaunchedRanks {
   const main = fileURLToPath(`${bundle}/main.js`);
-  const words = groups.flatMap(([ranks, args], index) => [
+  const words = groups.flatMap(([ranks, args, before], index) => [
     ...(index > 0 ? [':'] : []),
-    ...['-np', String(ranks), process.execPath, main, ...args],
+    ...['-np', String(ranks), process.execPath],
+    ...(before === undefined ? [] : ['--import', `${bundle}/${before}`]),
+    ...[main, ...args],
   ]);
   const child = spawn(mpi.launcher, [...mpi.arguments, ...words], {
     env: {

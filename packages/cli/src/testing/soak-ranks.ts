@@ -53,9 +53,11 @@ function check(holds: boolean, what: string): void {
   say(`FAILED: ${what}`);
 }
 
-const training = (run: string, microBatch: number) => [
+/** @param sums how many micro-batches one process has; without, whatever the ranks make of the batch */
+const training = (run: string, sums?: number) => [
   ...['train', '--model', 'small', '--data', 'emoji', '--classes', '4', '--batch', `${batch}`, '--steps', `${steps}`],
-  ...['--micro-batch', `${microBatch}`, '--checkpoint-every', '2', '--evaluate-every', '10', '--seed', '3'],
+  ...(sums === undefined ? [] : ['--micro-batch', `${batch / sums}`]),
+  ...['--checkpoint-every', '2', '--evaluate-every', '10', '--seed', '3'],
   ...['--resume', '--run', run],
 ];
 const weights = (run: string) => readFile(join(run, 'weights.safetensors'));
@@ -125,7 +127,7 @@ async function checkCheckpoints(run: string): Promise<number> {
 async function soak(index: number, kills: number): Promise<void> {
   const { sizes, sums } = runs[index % runs.length]!;
   const run = join(directory, `run${index}`);
-  const args = training(run, batch / (sums ?? 2));
+  const args = training(run, sums);
   let size = sizes[0]!;
   for (let killed = 0; killed < kills; ) {
     const { victim, early, finished, code, output, seconds } = await killRank(run, size, args);
@@ -155,7 +157,7 @@ const wanted = new Map<number, Promise<Buffer>>();
 /** The weights of an undisturbed run of one process, with so many micro-batches. */
 async function undisturbed(sums: number): Promise<Buffer> {
   const run = join(directory, `undisturbed-${sums}`);
-  const { code, stderr } = await startCommand(training(run, batch / sums), { bundle: bundle.url }).ended;
+  const { code, stderr } = await startCommand(training(run, sums), { bundle: bundle.url }).ended;
   if (code !== 0) throw new Error(`the undisturbed training failed: ${stderr}`);
   return weights(run);
 }
