@@ -49,11 +49,20 @@ describe.each(mpis)('ranks of $name', (mpi) => {
     // A copied lock would seem to be that of another machine, and would be watched for half a minute.
     await cp(together, resumed, { recursive: true, filter: (path) => !basename(path).startsWith('.lock') });
 
-    const { code, stdout } = await launch(mpi, [[2, [...command, '--resume']]]).ended;
+    const trace = `${together}.json`;
+    const { code, stdout } = await launch(mpi, [[2, [...command, '--resume', '--trace', trace]]]).ended;
     expect(code, stdout).toBe(0);
     expect(stdout).toMatch(/Training together: 2 processes on 1 machine \(.*: 0, 1\)/);
     expect(stdout.match(/Validation: top-1 error/g)).toHaveLength(1);
     expect(await sameWeights(together, await alone)).toBe(true);
+    const { traceEvents } = JSON.parse(await readFile(trace, 'utf8')) as {
+      traceEvents: { pid: number; args: { name?: string; from?: string } }[];
+    };
+    for (const rank of [0, 1]) {
+      const own = traceEvents.filter(({ pid }) => pid === rank);
+      expect(own[0]!.args.name).toMatch(`rank ${rank} on ${hostname()}: `);
+      expect(own.some(({ args }) => args.from === 'all ranks')).toBe(true);
+    }
     expect((await readdir(together)).filter((name) => name.endsWith('.log')).sort()).toEqual(['rank-1.log']);
     expect(await readFile(join(together, 'rank-1.log'), 'utf8')).toMatch(/step 4/);
 

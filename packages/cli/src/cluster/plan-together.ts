@@ -43,9 +43,10 @@ export async function planTogether(
 
 /** What must be the same on all ranks, with its names. Places may differ: machines have their own folders and adapters. */
 async function factsOf(options: TrainOptions): Promise<Record<string, string>> {
-  const { run: _, data: __, adapters: ___, tunings: ____, trace: _____, dashboard: ______, recipe, ...rest } = options;
+  const { run: _, data: __, adapters: ___, tunings: ____, trace, dashboard: _____, recipe, ...rest } = options;
   return {
-    ...commandFacts(rest),
+    // All ranks trace, into a file of rank 0.
+    ...commandFacts({ ...rest, traces: trace !== undefined }),
     'the recipe (as a hash)': recipe === undefined ? 'none' : shortHash(await findRecipe(recipe)),
   };
 }

@@ -24,7 +24,7 @@ function clustersOf(hosts: readonly string[]) {
       host,
       allGather: (bytes: Uint8Array) => meet(bytes),
       allToAll: async (pieces) => (await meet(pieces)).map((all) => all[rank]!),
-      barrier: async () => undefined,
+      barrier: async () => void (await meet(null)),
       abort: async (message) => {
         aborted.push(`rank ${rank}: ${message}`);
         return undefined as never;
