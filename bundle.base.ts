@@ -12,36 +12,47 @@ declare module 'vitest' {
   }
 }
 
+/** A folder of bundled scripts, by its address without a slash at the end. */
+export interface Bundle {
+  readonly url: string;
+  remove(): Promise<void>;
+}
+
 /**
- * Creates a global setup for a package's tests: before they start, some of its sources are bundled as JavaScript, as in a
- * built package, for all processes and threads that the tests start. Otherwise, each of these would spend more time on
- * translating and finding hundreds of files than on its work.
+ * Bundles some of a package's sources as JavaScript, as in a built package, for processes and threads that tests start.
+ * Otherwise, each of these would spend more time on translating and finding hundreds of files than on its work.
  *
  * @param configUrl `import.meta.url` of a file in the package's folder
  * @param scripts the paths of their sources, relative to that folder, by the names that they get
  */
+export async function bundleScripts(configUrl: string, scripts: Readonly<Record<string, string>>): Promise<Bundle> {
+  const entryPoints = Object.fromEntries(
+    Object.entries(scripts).map(([name, path]) => [name, fileURLToPath(new URL(path, configUrl))]),
+  );
+  // Below the package, so that its libraries are found from there.
+  const modules = fileURLToPath(new URL('node_modules', configUrl));
+  const folder = await ownFolder(modules, '.alex-scripts-');
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+  await build({
+    entryPoints,
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    conditions: ['@alex/source'],
+    plugins: [sourcesOnly(folder, new Set(Object.values(entryPoints)))],
+    logLevel: 'warning',
+  });
+  return { url: pathToFileURL(folder).href, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** Creates a global setup for a package's tests that bundles scripts before they start: see {@link bundleScripts}. */
 export function bundledScripts(configUrl: string, scripts: Readonly<Record<string, string>>) {
   return async (project: TestProject): Promise<() => Promise<void>> => {
-    const entryPoints = Object.fromEntries(
-      Object.entries(scripts).map(([name, path]) => [name, fileURLToPath(new URL(path, configUrl))]),
-    );
-    // Below the package, so that its libraries are found from there.
-    const modules = fileURLToPath(new URL('node_modules', configUrl));
-    const folder = await ownFolder(modules, '.alex-scripts-');
-    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
-    await build({
-      entryPoints,
-      outdir: folder,
-      bundle: true,
-      splitting: true,
-      platform: 'node',
-      format: 'esm',
-      conditions: ['@alex/source'],
-      plugins: [sourcesOnly(folder, new Set(Object.values(entryPoints)))],
-      logLevel: 'warning',
-    });
-    project.provide('bundle', pathToFileURL(folder).href);
-    return () => rm(folder, { recursive: true, force: true });
+    const { url, remove } = await bundleScripts(configUrl, scripts);
+    project.provide('bundle', url);
+    return remove;
   };
 }
 

@@ -1,6 +1,6 @@
-import { bundledScripts } from '../../bundle.base.js';
+import { bundledScripts, bundleScripts } from '../../bundle.base.js';
 
-export default bundledScripts(import.meta.url, {
+const scripts = {
   main: 'src/main.ts',
   'ctrl-c-twice': 'src/testing/ctrl-c-twice.ts',
   'full-disk': 'src/testing/full-disk.ts',
@@ -8,4 +8,9 @@ export default bundledScripts(import.meta.url, {
   'decode-worker': '../data/src/decode-worker.ts',
   'shard-process': '../data/src/shard-process.ts',
   'trial-child': '../tensor/src/trial-child.ts',
-});
+};
+
+export default bundledScripts(import.meta.url, scripts);
+
+/** The same scripts for a program that is not a test, such as a soak. */
+export const bundleCommand = () => bundleScripts(import.meta.url, scripts);

@@ -56,9 +56,7 @@ it('cifar-10.md has a program of 60 lines that trains and tests a network', asyn
   // A few images in place of 50,000, and one epoch.
   const short = program.replace('[100, 30]', '[8, 1]');
   expect(short).not.toBe(program);
-  expect(await runSnippet(short, source, directory)).toMatch(
-    /conv1[\s\S]*epoch 1 of 1: test error \d+\.\d%\n$/,
-  );
+  expect(await runSnippet(short, source, directory)).toMatch(/conv1[\s\S]*epoch 1 of 1: test error \d+\.\d%\n$/);
 });
 
 describe('bundle-a-program.md', () => {

@@ -45,7 +45,7 @@ async function planned(
   output: Output,
   ranks: number,
 ): Promise<Omit<PlannedTraining, 'release'>> {
-  await checkUnchanged(options, opened.config);
+  await checkUnchanged(options, opened.config, ranks);
   if (options.recipe !== undefined) {
     for (const remark of keptOfRecipe(options.recipe, await findRecipe(options.recipe), options, opened.config)) {
       output.line(remark);
@@ -68,7 +68,7 @@ async function planned(
   }
   const kept = keep !== undefined && keep !== recipe.keepCheckpoints;
   const { microBatch = recipe.batch } = recipe;
-  const own = ranks === 1 ? microBatch : microBatchFor(recipe.batch, ranks, microBatch);
+  const own = ranks === 1 ? microBatch : microBatchFor(recipe.batch, ranks, options.microBatch ?? microBatch);
   const rounding = otherRounding(await opened.readProvenance(), recipe, ranks, own);
   if (rounding !== undefined) output.line(rounding);
   const run =
@@ -93,7 +93,11 @@ async function planned(
 }
 
 /** Refuses changes that a started run does not allow. */
-async function checkUnchanged(options: TrainOptions, { model, recipe, data, images }: RunConfig): Promise<void> {
+async function checkUnchanged(
+  options: TrainOptions,
+  { model, recipe, data, images }: RunConfig,
+  ranks: number,
+): Promise<void> {
   const { from, scaleRate, learningRate } = options;
   const frozen = frozenPaths(recipe);
   const isFrozen = sameFrozen(options, frozen, await recipeOf(options, model.variant));
@@ -103,7 +107,8 @@ async function checkUnchanged(options: TrainOptions, { model, recipe, data, imag
     ['--classes', options.classes, data.classes.length],
     ['--size', options.size, data.height],
     ['--batch', options.batch, recipe.batch],
-    ['--micro-batch', options.microBatch, recipe.microBatch ?? recipe.batch],
+    // Ranks divide the batch, so that it changes with their number.
+    ['--micro-batch', ranks === 1 ? options.microBatch : undefined, recipe.microBatch ?? recipe.batch],
     ['--seed', options.seed, recipe.seed],
     ['--precision', options.precision, recipe.precision ?? 'float32'],
     ['--warm-up', options.warmUp, recipe.warmUp?.epochs],

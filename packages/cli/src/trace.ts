@@ -5,36 +5,58 @@ import type { RunConfig } from '@alex/trainer';
 import type { Session } from './session.js';
 
 /**
- * Runs a step twice, the second time with timestamps, and writes a trace of each adapter's work as a file for
- * `chrome://tracing` and https://ui.perfetto.dev. The network's state is restored afterwards.
+ * Writes a trace of each adapter's work in a step as a file for `chrome://tracing` and https://ui.perfetto.dev.
  *
  * @throws AlexError if the file cannot be written
  */
 export async function traceStep(
   session: Session,
   dataset: Dataset,
-  { recipe }: RunConfig,
+  config: RunConfig,
   file: string,
-): Promise<void> {
-  const { network, augmenter, gpus } = session;
+): Promise<undefined> {
+  const timings = await profileStep(session, dataset, config);
+  await writeTrace(file, traceEvents(timings, adapterNames(session)));
+}
+
+/** Runs a step twice, the second time with timestamps. The network's state is restored afterwards. */
+export async function profileStep(
+  { network, augmenter }: Session,
+  dataset: Dataset,
+  { recipe }: RunConfig,
+): Promise<DispatchTiming[]> {
   const before = {
     parameters: await network.parameters(),
     step: network.stepCount,
     optimizerState: await network.optimizerState(),
     layerState: await network.layerState(),
   };
-  const { batch, seed } = recipe;
+  const { seed } = recipe;
+  const { batch, microBatches } = network;
   const images = batchIndices(dataset.train.length, { batch, seed, epoch: 0, position: 0 });
   const { pixels, labels } = await dataset.train.read(images);
-  await augmenter.run({ pixels, images, training: true, seed, epoch: 0 });
+  const timings: DispatchTiming[] = [];
   // Drivers compile in the first step.
-  await network.step(network.input, labels);
-  const timings = await network.profile(network.input, labels);
+  for (const timed of [false, true]) {
+    for (let micro = 0; micro < microBatches; micro++) {
+      await augmenter.run({ pixels, images, training: true, seed, epoch: 0 });
+      if (timed) timings.push(...(await network.profile(network.input, labels)));
+      else await network.step(network.input, labels);
+    }
+  }
   network.loadParameters(before.parameters);
   network.loadState(before);
-  const names = gpus.map(({ description }, index) => (gpus.length > 1 ? `${index + 1}: ` : '') + description.name);
+  return timings;
+}
+
+export function adapterNames({ gpus }: Session): string[] {
+  return gpus.map(({ description }, index) => (gpus.length > 1 ? `${index + 1}: ` : '') + description.name);
+}
+
+/** @throws AlexError if the file cannot be written */
+export async function writeTrace(file: string, events: readonly object[]): Promise<void> {
   try {
-    await writeFile(file, `${JSON.stringify({ traceEvents: traceEvents(timings, names) })}\n`);
+    await writeFile(file, `${JSON.stringify({ traceEvents: events })}\n`);
   } catch (error) {
     throw new AlexError(`${file}: the trace cannot be written: ${(error as Error).message}`, { cause: error });
   }
@@ -60,7 +82,8 @@ export function traceEvents(timings: readonly DispatchTiming[], adapters: readon
     // Microseconds.
     ts: 1000 * (start - first),
     dur: 1000 * milliseconds,
-    args: { bytes, ...(from !== undefined && { from: adapters[from] }) },
+    // What an adapter sends to itself comes back as the sum over all ranks.
+    args: { bytes, ...(from !== undefined && { from: from === adapter ? 'all ranks' : adapters[from] }) },
   }));
   return [...names, ...events];
 }

@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { ConfigError } from '@alex/tensor';
@@ -88,11 +88,20 @@ describe.each(mpis)('ranks of $name', (mpi) => {
     }
   });
 
-  it('that are waited for too long are an error that names who waits, where and for what', async () => {
+  it('that are waited for too long are an error that names them, with their host', async () => {
     const { found, output } = await launch(mpi, 2, 'late');
     expect(found[0], output).toEqual(
-      expect.stringMatching(/^rank 0 on \S+ waited 0.2 s for the other ranks in an all-to-all exchange/),
+      `waited 0.2 s for rank 1 on ${hostname()} in an exchange: it hangs, is gone, or cannot be reached`,
     );
+  });
+
+  it('of which one hangs end with one message that names it', async () => {
+    const { code, output, found } = await launch(mpi, 3, 'hanging');
+    expect(code).not.toBe(0);
+    expect(output.match(/rank \d on \S+: waited .*/g)).toEqual([
+      `rank 0 on ${hostname()}: waited 3 s for rank 1 on ${hostname()} in an exchange: it hangs, is gone, or cannot be reached`,
+    ]);
+    await Promise.all(found.map(ended));
   });
 
   it('end if one of them is killed, and leave no process behind', async () => {

@@ -77,7 +77,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
   if (!(typeof timeLimit === 'number' && timeLimit > 0))
     throw new ClusterError(`timeLimit must be a number of seconds above 0, got ${String(timeLimit)}`);
   const { url, execArgv } = ownScript('mpi-thread');
-  const workerData: ThreadData = { libraries };
+  const workerData: ThreadData = { libraries, limit: 1000 * timeLimit };
   // MPI reads the environment of the process, which launchers write to: the thread must not have a copy.
   const thread = new Worker(url, { execArgv, workerData, env: SHARE_ENV });
   const first = await new Promise<Said>((resolve, reject) => {

@@ -16,7 +16,8 @@ const parameters = {
   MPI_Error_string: 'int, void*, _Out_ int*',
   MPI_Test: 'void*, _Out_ int*, uintptr_t',
   MPI_Ibcast: 'void*, int, H, int, H, void*',
-  MPI_Ialltoallv: 'void*, void*, void*, H, void*, void*, void*, H, H, void*',
+  MPI_Isend: 'void*, int, H, int, int, H, void*',
+  MPI_Irecv: 'void*, int, H, int, int, H, void*',
   MPI_Abort: 'H, int',
   MPI_Finalize: '',
 } as const;

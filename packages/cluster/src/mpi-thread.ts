@@ -22,15 +22,17 @@ export type Said =
 /** The start data of the thread. */
 export interface ThreadData {
   readonly libraries: readonly string[] | undefined;
+  /** The longest wait for the other ranks, in milliseconds. */
+  readonly limit: number;
 }
 
 const port = parentPort!;
 const say = (said: Said) => port.postMessage(said);
-const { libraries } = workerData as ThreadData;
+const { libraries, limit } = workerData as ThreadData;
 
 let opened: Mpi | undefined;
 try {
-  opened = new Mpi(process.env, libraries);
+  opened = new Mpi(process.env, libraries, limit);
   say({ kind: 'opened', rank: opened.rank, size: opened.size, version: opened.version });
 } catch (error) {
   say({ kind: 'failed', message: (error as Error).message });

@@ -13,6 +13,21 @@ const looksWithoutNap = 200;
 const multiple = 3;
 /** `MPI_MAX_LIBRARY_VERSION_STRING` of MPICH, the larger of the two. */
 const mostBytesOfText = 8192;
+/** Space for the name of a machine. */
+const bytesOfHost = 256;
+/** How long a rank leaves it to a lower one to report that another rank is missing, in milliseconds. */
+const turn = 2000;
+
+/** MPI's handle of an operation. */
+type Request = Int32Array | BigInt64Array;
+
+/** An operation that MPI has started, and the rank that it needs, if only one. */
+interface Started {
+  readonly request: Request;
+  /** What MPI reads or writes until then; referenced here so that it is not freed. */
+  readonly memory: Bytes;
+  readonly rank?: number;
+}
 
 /** The machine's MPI, as used by one thread. Every operation blocks the thread until it is done or its time is up. */
 export class Mpi implements Transport {
@@ -24,13 +39,15 @@ export class Mpi implements Transport {
   readonly #functions: MpiFunctions;
   readonly #world: Handle;
   readonly #byte: Handle;
+  #hosts: readonly string[] = [];
   readonly #napping = new Int32Array(new SharedArrayBuffer(4));
 
   /**
    * @param files libraries to try instead of the known ones, for MPI in an unusual location
+   * @param limit the longest wait for the other ranks' names, in milliseconds
    * @throws ClusterError if no library loads, or only one that does not match the launcher
    */
-  constructor(environment: NodeJS.ProcessEnv, files?: readonly string[]) {
+  constructor(environment: NodeJS.ProcessEnv, files: readonly string[] | undefined, limit: number) {
     const launched = launchedBy(environment);
     const { library, functions, handle } = loadMpi(launched, files);
     this.library = library;
@@ -48,25 +65,30 @@ export class Mpi implements Transport {
           `they are of different kinds or versions. Start it by the mpirun that belongs to ${this.library.name}, or name the library that belongs to ${launched.by}`,
       );
     }
+    this.#hosts = this.#gatherHosts(limit);
   }
 
   broadcast(memory: Bytes, root: number, limit: number): void {
-    this.#wait('a broadcast', limit, (request) =>
-      this.#check('MPI_Ibcast', memory, memory.length, this.#byte, root, this.#world, request),
-    );
+    const request = this.#request();
+    this.#check('MPI_Ibcast', memory, memory.length, this.#byte, root, this.#world, request);
+    this.#wait('a broadcast', limit, [{ request, memory }]);
   }
 
+  /** By a message for each pair of ranks, so that a wait that takes too long can tell which rank's message is missing. */
   allToAll(sent: Pieces, received: Pieces, limit: number): void {
-    // MPI reads counts and offsets until the operation is done, so they must not move; they are kept alive here.
-    const lists = [sent.counts, sent.offsets, received.counts, received.offsets].map(fixed);
-    this.#wait('an all-to-all exchange', limit, (request) =>
-      this.#check(
-        'MPI_Ialltoallv',
-        ...[sent.memory, lists[0], lists[1], this.#byte],
-        ...[received.memory, lists[2], lists[3], this.#byte],
-        ...[this.#world, request],
-      ),
-    );
+    const piece = ({ memory, offsets, counts }: Pieces, rank: number) =>
+      memory.subarray(offsets[rank]!, offsets[rank]! + counts[rank]!);
+    const others = Array.from({ length: this.size }, (_, rank) => rank).filter((rank) => rank !== this.rank);
+    const start = (call: 'MPI_Irecv' | 'MPI_Isend', pieces: Pieces) =>
+      others.map((rank) => {
+        const request = this.#request();
+        const memory = piece(pieces, rank);
+        this.#check(call, memory, memory.length, this.#byte, rank, 0, this.#world, request);
+        return { request, memory, rank };
+      });
+    const requests = [...start('MPI_Irecv', received), ...start('MPI_Isend', sent)];
+    piece(received, this.rank).set(piece(sent, this.rank));
+    this.#wait('an exchange', limit, requests);
   }
 
   abort(code: number): void {
@@ -77,27 +99,64 @@ export class Mpi implements Transport {
     this.#check('MPI_Finalize');
   }
 
-  /**
-   * Starts an operation and polls until it is done. Polling instead of waiting inside MPI means that the thread can give up,
-   * and that it leaves the CPU to drivers that compute on it.
-   */
-  #wait(what: string, limit: number, start: (request: Int32Array | BigInt64Array) => void): void {
+  /** Memory for MPI's handle of an operation that it has started. */
+  #request(): Request {
     const memory = new SharedArrayBuffer(8);
-    const request = this.library.handle === 'int' ? new Int32Array(memory, 0, 1) : new BigInt64Array(memory);
-    start(request);
-    const end = performance.now() + limit;
-    const done = [0];
-    for (let looks = 0; ; looks++) {
-      this.#check('MPI_Test', request, done, this.library.ignoredStatus);
-      if (done[0] !== 0) return;
-      if (looks < looksWithoutNap) continue;
-      if (performance.now() > end) {
-        throw new ClusterError(
-          `rank ${this.rank} on ${hostname()} waited ${limit / 1000} s for the other ranks in ${what}: one of them hangs, is gone, or cannot be reached`,
-        );
+    return this.library.handle === 'int' ? new Int32Array(memory, 0, 1) : new BigInt64Array(memory);
+  }
+
+  /**
+   * Polls until operations are done. Polling instead of waiting inside MPI means that the thread can give up, and that it
+   * leaves the CPU to drivers that compute on it.
+   */
+  #wait(what: string, limit: number, started: readonly Started[]): void {
+    let end = performance.now() + limit;
+    let missing: readonly number[] | undefined;
+    let looks = 0;
+    for (const { request } of started) {
+      while (!this.#isDone(request)) {
+        if (looks++ < looksWithoutNap) continue;
+        if (performance.now() > end) {
+          if (missing) throw this.#tooLate(what, limit, missing);
+          const ranks = new Set(started.flatMap((one) => (this.#isDone(one.request) ? [] : (one.rank ?? []))));
+          missing = [...ranks].sort((one, other) => one - other);
+          // The lowest of the waiting ranks reports it, and thereby ends the others.
+          const lower = this.rank - missing.filter((rank) => rank < this.rank).length;
+          end += lower * turn;
+        }
+        Atomics.wait(this.#napping, 0, 0, nap);
       }
-      Atomics.wait(this.#napping, 0, 0, nap);
     }
+  }
+
+  /** A request that is done is MPI's null request afterwards, which is done. */
+  #isDone(request: Request): boolean {
+    const done = [0];
+    this.#check('MPI_Test', request, done, this.library.ignoredStatus);
+    return done[0] !== 0;
+  }
+
+  #tooLate(what: string, limit: number, missing: readonly number[]): ClusterError {
+    const whom = missing.map((rank) => `rank ${rank} on ${this.#hosts[rank]}`).join(', ') || 'the other ranks';
+    const why = missing.length === 1 ? 'it hangs, is gone, or' : 'they hang, are gone, or';
+    return new ClusterError(`waited ${limit / 1000} s for ${whom} in ${what}: ${why} cannot be reached`);
+  }
+
+  /** The names of all machines, by rank. */
+  #gatherHosts(limit: number): string[] {
+    const pieces = (): Pieces => ({
+      memory: new Uint8Array(new SharedArrayBuffer(bytesOfHost * this.size)),
+      counts: Array.from({ length: this.size }, () => bytesOfHost),
+      offsets: Array.from({ length: this.size }, (_, rank) => rank * bytesOfHost),
+    });
+    const [sent, received] = [pieces(), pieces()];
+    for (const offset of sent.offsets) sent.memory.set(Buffer.from(hostname()).subarray(0, bytesOfHost), offset);
+    this.allToAll(sent, received, limit);
+    return received.offsets.map((offset) =>
+      Buffer.from(received.memory.slice(offset, offset + bytesOfHost))
+        .toString()
+        .replaceAll('\0', ''),
+    );
   }
 
   #number(name: 'MPI_Comm_rank' | 'MPI_Comm_size'): number {
@@ -123,11 +182,4 @@ export class Mpi implements Transport {
       `${name} failed on ${hostname()}${this.rank === undefined ? '' : `, rank ${this.rank}`}: ${text.toString('utf8', 0, length[0])}`,
     );
   }
-}
-
-/** Whole numbers as C's `int`, in memory that the garbage collector does not move. */
-function fixed(values: readonly number[]): Int32Array {
-  const list = new Int32Array(new SharedArrayBuffer(4 * values.length));
-  list.set(values);
-  return list;
 }

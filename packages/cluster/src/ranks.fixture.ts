@@ -65,9 +65,24 @@ const cases: Record<string, (cluster: Cluster) => Promise<unknown>> = {
     return [first, await cluster.barrier().then(() => 'nothing', messageOf)];
   },
   async late(cluster) {
-    if (cluster.rank === 0) return cluster.barrier().then(() => 'nothing', messageOf);
-    await fileThere('0.json');
-    return 'late';
+    if (cluster.rank === 1) {
+      await fileThere('0.json');
+      return 'late';
+    }
+    const message = await cluster.barrier().then(() => 'nothing', messageOf);
+    if (cluster.rank === 0) return message;
+    // Rank 0 has already reported it, and ended this process.
+    return cluster.abort(message);
+  },
+  async hanging(cluster) {
+    await cluster.barrier();
+    say(cluster.rank, process.pid);
+    if (cluster.rank === 1) {
+      await fileThere('0.json');
+      await fileThere('2.json');
+      process.kill(process.pid, 'SIGSTOP');
+    }
+    return cluster.barrier().catch((error: Error) => cluster.abort(error.message));
   },
   async killed(cluster) {
     await cluster.barrier();
@@ -103,7 +118,7 @@ const cases: Record<string, (cluster: Cluster) => Promise<unknown>> = {
 
 if (name === 'rounds') {
   // In this thread, in rounds of a few bytes.
-  const mpi = new Mpi(process.env);
+  const mpi = new Mpi(process.env, undefined, 600_000);
   const { rank, size } = mpi;
   const options = { limit: 600_000, bytesOfRound: 24 };
   const values = addends(rank, 101);
@@ -117,7 +132,7 @@ if (name === 'rounds') {
   say(rank, { sums: [...values], broadcast: [...memory], received: received.map((bytes) => [...bytes]) });
   mpi.finalize();
 } else if (name) {
-  const timeLimit = name === 'late' ? 0.2 : 600;
+  const timeLimit = name === 'late' ? 0.2 : name === 'hanging' ? 3 : 600;
   const cluster = await openCluster({ timeLimit });
   say(cluster.rank, await cases[name]!(cluster));
   // Ranks that failed end without MPI_Finalize, for which a launcher may kill the others.

@@ -1,6 +1,6 @@
 import type { Prediction } from './messages.js';
 
-/** An image with its likeliest classes, the right one marked. */
+/** An image with its most likely classes, the right one marked. */
 function figureOf({ pixels, size, label, guesses }: Prediction): HTMLElement {
   const figure = document.createElement('figure');
   const canvas = document.createElement('canvas');

@@ -1,5 +1,6 @@
 import { sourceKinds } from '@alex/data';
 import { type Command, Option } from 'commander';
+import { clusterOptions } from '../cluster/cluster-options.js';
 import { prepareCommand } from '../commands/prepare.js';
 import { jsonOption, percentage, wholeNumber } from '../options.js';
 import { addExamples, addRequired, newCommand, type Run } from './command.js';
@@ -35,8 +36,10 @@ export function prepareArguments(run: Run): Command {
       ]),
     )
     .option('--workers <n>', 'images to process in parallel (default: the number of cores)', wholeNumber(1, 1024))
-    .addOption(jsonOption())
-    .action((options) => run(options, (output) => prepareCommand(options, output)));
+    .addOption(jsonOption());
+  command.optionsGroup('Several processes, on one machine or many; --to is a folder that all can reach:');
+  for (const option of clusterOptions(false)) command.addOption(option);
+  command.action((options) => run(options, (output) => prepareCommand(options, output)));
   return addExamples(
     command,
     'prepare --source imagenet --from downloads --to data/imagenet',

@@ -1,45 +1,18 @@
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { cp, readdir, readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, it } from 'vitest';
 import { temporaryFolder } from '../../../../temporary.base.js';
 import { type InstalledMpi, installedMpis } from '../../../cluster/src/testing.js';
 import { runCommand, untilMeasured } from '../testing/command.js';
+import { launchRanks, noneIn, type RankGroup, ranksIn } from '../testing/ranks.js';
 
 const folder = temporaryFolder();
 const mpis = installedMpis();
 const training = ['train', '--model', 'small', '--data', 'emoji', '--classes', '4', '--batch', '12', '--seed', '3'];
 
-/** Starts so many processes of the command; with several lists of arguments, some of each. */
-function launch(mpi: InstalledMpi, groups: readonly (readonly [ranks: number, args: readonly string[]])[]) {
-  const main = fileURLToPath(`${inject('bundle')}/main.js`);
-  const words = groups.flatMap(([ranks, args], index) => [
-    ...(index > 0 ? [':'] : []),
-    ...['-np', String(ranks), process.execPath, main, ...args],
-  ]);
-  const child = spawn(mpi.launcher, [...mpi.arguments, ...words], {
-    env: {
-      ...process.env,
-      ALEX_CACHE: join(folder, 'cache'),
-      TMPDIR: folder,
-      OMPI_ALLOW_RUN_AS_ROOT: '1',
-      OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-  }
-  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout: output, stderr: '' }));
-  });
-  return { process: child, ended };
-}
+const launch = (mpi: InstalledMpi, groups: readonly RankGroup[]) =>
+  launchRanks(mpi, groups, { folder, bundle: inject('bundle') });
 
 async function sameWeights(run: string, other: string): Promise<boolean> {
   const weights = await Promise.all([run, other].map((path) => readFile(join(path, 'weights.safetensors'))));
@@ -66,22 +39,30 @@ describe.each(mpis)('ranks of $name', (mpi) => {
     const [together, resumed] = [run('together'), run('resumed')];
     alone ??= trainedAlone();
     await alone;
-    const begun = launch(mpi, [[2, [...common, '--run', together, '--cluster', 'mpi']]]);
+    // More images than a rank has: the same command must be able to resume the run.
+    const command = [...common, '--micro-batch', '8', '--run', together, '--cluster', 'mpi'];
+    const begun = launch(mpi, [[2, command]]);
     await untilMeasured(begun, together);
-    const ranks = await ranksOf(begun.process.pid!);
-    process.kill(ranks.get(1)!, 'SIGKILL');
+    process.kill((await ranksIn(folder, 2)).get(1)!, 'SIGKILL');
     expect((await begun.ended).code).not.toBe(0);
-    // Open MPI ends before the ranks that it ends.
-    while ([...ranks.values()].some((pid) => existsSync(`/proc/${pid}/exe`))) await setImmediate();
+    await noneIn(folder);
     // A copied lock would seem to be that of another machine, and would be watched for half a minute.
     await cp(together, resumed, { recursive: true, filter: (path) => !basename(path).startsWith('.lock') });
 
-    const { code, stdout } = await launch(mpi, [[2, ['train', '--run', together, '--resume', '--cluster', 'mpi']]])
-      .ended;
+    const trace = `${together}.json`;
+    const { code, stdout } = await launch(mpi, [[2, [...command, '--resume', '--trace', trace]]]).ended;
     expect(code, stdout).toBe(0);
     expect(stdout).toMatch(/Training together: 2 processes on 1 machine \(.*: 0, 1\)/);
     expect(stdout.match(/Validation: top-1 error/g)).toHaveLength(1);
     expect(await sameWeights(together, await alone)).toBe(true);
+    const { traceEvents } = JSON.parse(await readFile(trace, 'utf8')) as {
+      traceEvents: { pid: number; args: { name?: string; from?: string } }[];
+    };
+    for (const rank of [0, 1]) {
+      const own = traceEvents.filter(({ pid }) => pid === rank);
+      expect(own[0]!.args.name).toMatch(`rank ${rank} on ${hostname()}: `);
+      expect(own.some(({ args }) => args.from === 'all ranks')).toBe(true);
+    }
     expect((await readdir(together)).filter((name) => name.endsWith('.log')).sort()).toEqual(['rank-1.log']);
     expect(await readFile(join(together, 'rank-1.log'), 'utf8')).toMatch(/step 4/);
 
@@ -145,6 +126,26 @@ describe.each(mpis)('ranks of $name', (mpi) => {
   });
 });
 
+// With one MPI, since its part is tested in @alex/cluster.
+describe.skipIf(mpis.length === 0)('ranks', () => {
+  it('end with one message if the disk of rank 0 is full, and leave nothing half written', async () => {
+    const path = join(folder, 'full');
+    const args = [...common, '--run', path, '--cluster', 'mpi'];
+    const { code, stdout } = await launch(mpis[0]!, [
+      [1, args, 'full-disk.js'],
+      [1, args],
+    ]).ended;
+    expect(code).not.toBe(0);
+    expect(stdout.match(/(?:rank \d on|error:) .*/g)).toEqual([
+      `rank 0 on ${hostname()}: ${join(path, 'checkpoints', 'step-00000002.safetensors')}: could not be written: ` +
+        'no space is left on the disk; free some space or choose a directory on another disk',
+    ]);
+    const files = await readdir(path, { recursive: true });
+    expect(files.filter((name) => name.includes('safetensors'))).toEqual([]);
+    await noneIn(folder);
+  });
+});
+
 describe('without --cluster', () => {
   it('its other options are refused', async () => {
     const { code, stderr } = await runCommand([
@@ -160,20 +161,3 @@ describe('without --cluster', () => {
     ]);
   });
 });
-
-/** The process ids of the ranks below a launcher, by rank: their environment says which they are. */
-async function ranksOf(launcher: number): Promise<Map<number, number>> {
-  const isBelow = async (pid: number): Promise<boolean> => {
-    if (pid === launcher) return true;
-    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-    const parent = Number(/^PPid:\t(\d+)$/m.exec(status)?.[1] ?? 0);
-    return parent > 1 && isBelow(parent);
-  };
-  const ranks = new Map<number, number>();
-  for (const name of await readdir('/proc')) {
-    const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
-    const rank = /(?:^|\0)(?:OMPI_COMM_WORLD_RANK|PMI_RANK)=(\d+)\0/.exec(environment)?.[1];
-    if (rank !== undefined && (await isBelow(Number(name)))) ranks.set(Number(rank), Number(name));
-  }
-  return ranks;
-}

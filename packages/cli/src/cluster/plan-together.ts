@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { ConfigError } from '@alex/tensor';
 import type { RunConfig } from '@alex/trainer';
 import { openDataOfRun } from '../data.js';
@@ -6,7 +5,7 @@ import { dataChange, fingerprintOf } from '../data-fingerprint.js';
 import type { Output } from '../output.js';
 import { findRecipe } from '../recipes.js';
 import type { PlannedTraining, TrainOptions } from '../train-options.js';
-import { version } from '../version.js';
+import { commandFacts, shortHash } from './command-facts.js';
 import type { Team } from './team.js';
 
 /** What a rank knows of a training run before it starts. */
@@ -44,12 +43,11 @@ export async function planTogether(
 
 /** What must be the same on all ranks, with its names. Places may differ: machines have their own folders and adapters. */
 async function factsOf(options: TrainOptions): Promise<Record<string, string>> {
-  const { run: _, data: __, adapters: ___, tunings: ____, trace: _____, dashboard: ______, recipe, ...rest } = options;
-  const digest = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12);
+  const { run: _, data: __, adapters: ___, tunings: ____, trace, dashboard: _____, recipe, ...rest } = options;
   return {
-    'the version of alexnet': version,
-    'the options (as a hash)': digest(Object.entries(rest).sort(([one], [other]) => (one < other ? -1 : 1))),
-    'the recipe (as a hash)': recipe === undefined ? 'none' : digest(await findRecipe(recipe)),
+    // All ranks trace, into a file of rank 0.
+    ...commandFacts({ ...rest, traces: trace !== undefined }),
+    'the recipe (as a hash)': recipe === undefined ? 'none' : shortHash(await findRecipe(recipe)),
   };
 }
 

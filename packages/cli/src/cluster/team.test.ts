@@ -1,47 +1,9 @@
-import { setImmediate } from 'node:timers/promises';
-import type { Cluster } from '@alex/cluster';
 import { ConfigError, DataError } from '@alex/tensor';
 import { ElsewhereError, type Stretch } from '@alex/trainer';
 import { describe, expect, it } from 'vitest';
 import { describeFailure } from '../failure.js';
+import { teamsOn } from '../testing/teams.js';
 import { microBatchFor, otherRounding } from './micro-batch.js';
-import { Team } from './team.js';
-
-/** Ranks in this process: only what a team asks of a cluster. */
-function clustersOf(hosts: readonly string[]) {
-  const rounds: (Uint8Array | undefined)[][] = [];
-  const asked = hosts.map(() => 0);
-  const aborted: string[] = [];
-  const clusters = hosts.map(
-    (host, rank): Pick<Cluster, 'rank' | 'size' | 'host' | 'allGather' | 'barrier' | 'abort'> => {
-      const allGather = async (bytes: Uint8Array) => {
-        const number = asked[rank]!++;
-        rounds[number] ??= hosts.map(() => undefined);
-        const round = rounds[number];
-        round[rank] = bytes;
-        while (round.includes(undefined)) await setImmediate();
-        return round as Uint8Array[];
-      };
-      return {
-        rank,
-        size: hosts.length,
-        host,
-        allGather,
-        barrier: async () => undefined,
-        abort: async (message) => {
-          aborted.push(`rank ${rank}: ${message}`);
-          return undefined as never;
-        },
-      };
-    },
-  );
-  return { clusters: clusters as Cluster[], aborted };
-}
-
-async function teams(...hosts: string[]) {
-  const { clusters, aborted } = clustersOf(hosts);
-  return { teams: await Promise.all(clusters.map((cluster) => Team.of(cluster))), aborted };
-}
 
 /** What each rank prints and exits with. */
 async function failures(works: readonly Promise<unknown>[]) {
@@ -51,14 +13,14 @@ async function failures(works: readonly Promise<unknown>[]) {
 
 describe('a team', () => {
   it('knows the machines of its ranks, and its place on its own', async () => {
-    const { teams: all } = await teams('alpha', 'beta', 'alpha');
+    const { teams: all } = await teamsOn('alpha', 'beta', 'alpha');
     expect(all[0]!.describe()).toBe('3 processes on 2 machines (alpha: 0, 2; beta: 1)');
     expect(all.map(({ localRank }) => localRank)).toEqual([0, 0, 1]);
-    expect((await teams('alpha')).teams[0]!.describe()).toBe('1 process on 1 machine (alpha: 0)');
+    expect((await teamsOn('alpha')).teams[0]!.describe()).toBe('1 process on 1 machine (alpha: 0)');
   });
 
   it('gives what work together comes to, and on rank 0 what only it does', async () => {
-    const { teams: all } = await teams('a', 'b');
+    const { teams: all } = await teamsOn('a', 'b');
     const done = all.map(async (team) => {
       const together = await team.together(async () => team.cluster.rank);
       const first = await team.onFirst(async () => 'plan');
@@ -75,7 +37,7 @@ describe('a team', () => {
   });
 
   it('fails everywhere with one message, which rank 0 prints', async () => {
-    const { teams: all } = await teams('a', 'b', 'c');
+    const { teams: all } = await teamsOn('a', 'b', 'c');
     const everywhere = all.map((team) => team.together(() => Promise.reject(new ConfigError('no data'))));
     expect(await failures(everywhere)).toEqual([{ line: 'error: no data', code: 2 }, { code: 2 }, { code: 2 }]);
 
@@ -95,7 +57,7 @@ describe('a team', () => {
   });
 
   it('names ranks that differ', async () => {
-    const { teams: all } = await teams('a', 'b', 'c');
+    const { teams: all } = await teamsOn('a', 'b', 'c');
     const alike = all.map((team) => team.checkAlike({ version: '1' }));
     expect(await failures(alike)).toEqual(['succeeded', 'succeeded', 'succeeded']);
     const different = all.map((team) =>
@@ -108,7 +70,7 @@ describe('a team', () => {
   });
 
   it('ends all ranks on an error that the others do not know, after the message of the rank that has it', async () => {
-    const { teams: all, aborted } = await teams('a', 'b');
+    const { teams: all, aborted } = await teamsOn('a', 'b');
     await all[1]!.end(new DataError('cannot read x.png'));
     await all[0]!.end(new ElsewhereError('rank 0: full disk'));
     expect(aborted).toEqual(['rank 1: cannot read x.png', 'rank 0: undefined']);

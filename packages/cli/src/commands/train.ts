@@ -1,4 +1,3 @@
-import { ConfigError } from '@alex/tensor';
 import { RunDirectory } from '@alex/trainer';
 import { planTogether } from '../cluster/plan-together.js';
 import type { Team } from '../cluster/team.js';
@@ -54,7 +53,6 @@ async function trainTogether(
         dataset,
         ranks: new TeamRanks(team, log, options.clusterPrecision),
         dashboard: plan?.dashboard,
-        trace: plan?.trace,
         begin: () => first!.begin(),
       },
       options,
@@ -68,9 +66,6 @@ async function trainTogether(
 async function planOf(options: TrainOptions, output: Output, ranks = 1): Promise<PlannedTraining> {
   const exists = options.resume && (await RunDirectory.exists(options.run));
   if (!exists) await checkNewRun(options.run);
-  if (ranks > 1 && options.trace !== undefined) {
-    throw new ConfigError('--trace times one process; leave it out with --cluster, or run without --cluster');
-  }
   await checkPlace('--trace', options.trace);
   return exists ? resumedRun(options, output, ranks) : newRun(options, output, ranks);
 }

@@ -18,6 +18,7 @@ import {
 } from '@alex/trainer';
 import { measuredLine, type TeamRanks } from '../cluster/team-ranks.js';
 import { openTeamSession } from '../cluster/team-session.js';
+import { traceTogether } from '../cluster/trace-together.js';
 import type { Dashboard } from '../dashboard/dashboard.js';
 import type { DashboardAddress } from '../dashboard/dashboard-address.js';
 import { Interruption } from '../interrupt.js';
@@ -83,8 +84,11 @@ export async function runTraining(plan: TrainingPlan): Promise<Trained> {
     );
     output.line(memoryLine(session.network.memory()));
     if (trace !== undefined) {
-      await traceStep(session, dataset, config, trace);
-      output.line(`The trace of a step is in ${trace}; open it in https://ui.perfetto.dev.`);
+      const within = ranks
+        ? await traceTogether(ranks.team, session, dataset, config, trace)
+        : await traceStep(session, dataset, config, trace);
+      const clocks = within === undefined ? '' : ` The clocks of the ranks agree within ${within.toFixed(2)} ms.`;
+      output.line(`The trace of a step is in ${trace}; open it in https://ui.perfetto.dev.${clocks}`);
     }
     const predicted = await ranks?.predict(session, config, output);
     const directory = await (ranks ? ranks.team.onFirst(plan.begin) : plan.begin());

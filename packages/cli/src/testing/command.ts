@@ -44,12 +44,16 @@ async function withCache<Result>(work: (cache: string) => Promise<Result>): Prom
  * @param options.before a module of the bundle to load first: `full-disk.js`
  * @param options.shell makes a shell command from the command's text: `alexnet | tee log`. It runs in a separate process group,
  * as in a terminal.
+ * @param options.bundle the address of the bundle. Default: that of the tests
  */
 export function startCommand(
   args: readonly string[],
-  { before, shell }: { readonly before?: string; readonly shell?: (command: string) => string } = {},
+  {
+    before,
+    shell,
+    bundle = inject('bundle'),
+  }: { readonly before?: string; readonly shell?: (command: string) => string; readonly bundle?: string } = {},
 ): RunningCommand {
-  const bundle = inject('bundle');
   const imports = before === undefined ? [] : ['--import', `${bundle}/${before}`];
   const node = [...imports, fileURLToPath(`${bundle}/main.js`), ...args];
   const quoted = [process.execPath, ...node].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');

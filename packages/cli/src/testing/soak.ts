@@ -11,6 +11,7 @@ import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { streamOf, threefry2x32 } from '@alex/tensor/kernels';
 import { RunDirectory, train } from '@alex/trainer';
+import { bundleCommand } from '../../bundle.setup.js';
 import { openDataOfRun } from '../data.js';
 import { openSession, type Session } from '../session.js';
 import { startCommand } from './command.js';
@@ -31,6 +32,7 @@ function between(least: number, most: number): number {
   return least + (threefry2x32(seed, streamOf('soak'), draws++, 0)[0] / 2 ** 32) * (most - least);
 }
 
+const bundle = await bundleCommand();
 const directory = await mkdtemp(join(tmpdir(), 'alex-soak-'));
 const images = join(directory, 'images');
 await writeImages(images, ['blue', 'green', 'red']);
@@ -46,7 +48,7 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 const whole = join(directory, 'whole');
 const begin = performance.now();
-const undisturbed = await startCommand(training(whole)).ended;
+const undisturbed = await startCommand(training(whole), { bundle: bundle.url }).ended;
 if (undisturbed.code !== 0) throw new Error(`the undisturbed training failed: ${undisturbed.stderr}`);
 const seconds = (performance.now() - begin) / 1000;
 const wanted = await weights(whole);
@@ -64,7 +66,7 @@ for (let killed = 0, runs = 0; killed < kills; runs++) {
   const before = killed;
   const moments: string[] = [];
   for (;;) {
-    const running = startCommand(training(run));
+    const running = startCommand(training(run), { bundle: bundle.url });
     const ended = running.ended.then(({ code, stderr }) => ({ code, stderr }));
     // A moment from before the run has started until it, or what is left of it, is half done.
     const wait = killed < kills ? between(0.3, Math.max(4, seconds / 2)) : undefined;
@@ -132,5 +134,6 @@ async function loseAdapters(): Promise<void> {
 await loseAdapters();
 
 await rm(directory, { recursive: true });
+await bundle.remove();
 say(failures === 0 ? 'all equal' : `${failures} runs ended with other weights`);
 process.exitCode = failures === 0 ? 0 : 1;

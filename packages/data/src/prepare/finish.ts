@@ -9,7 +9,8 @@ import { type Manifest, manifestFile, manifestVersion, type SplitManifest } from
 import { encodeNpy } from '../prepared/npy.js';
 import { type Rejected, rejectedFile, writeRejected } from '../rejected.js';
 import { type ColourTotals, statisticsOf } from '../statistics.js';
-import { readShardRecord, type ShardFormat, type ShardJob, type ShardRecord } from './shard.js';
+import { readShardRecord, type ShardFormat, type ShardRecord } from './shard.js';
+import type { ShardTask } from './shard-processes.js';
 import type { ImageSource } from './source.js';
 import { digestOfChecksums } from './source-content.js';
 
@@ -17,7 +18,7 @@ export const splitNames = ['train', 'validation'] as const;
 export type SplitName = (typeof splitNames)[number];
 
 /** The shards of every split, in order. */
-export type Jobs = Readonly<Record<SplitName, readonly Omit<ShardJob, 'lanes'>[]>>;
+export type Jobs = Readonly<Record<SplitName, readonly ShardTask[]>>;
 
 /** What the bytes of an image depend on, besides the source and the options. */
 export const tools = Object.fromEntries(

@@ -36,6 +36,8 @@ export interface PrepareOptions extends SourceOptions {
   readonly workers?: number | undefined;
   /** Stops the preparation; calling it again continues from there. */
   readonly signal?: AbortSignal | undefined;
+  /** Creates the shards, such as on several machines with the same files. Default: {@link makeShards}, on this one. */
+  readonly make?: typeof makeShards | undefined;
   onEvent?(event: PreparationEvent): void;
 }
 
@@ -77,9 +79,18 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
     'imagesPerShard',
     'workers',
     'signal',
+    'make',
     'onEvent',
   ]);
-  const { to, maxRejected = usualMaxRejected, quality = 95, imagesPerShard = 1024, signal, onEvent } = options;
+  const {
+    to,
+    maxRejected = usualMaxRejected,
+    quality = 95,
+    imagesPerShard = 1024,
+    signal,
+    onEvent,
+    make = makeShards,
+  } = options;
   checkPath('prepareDataset: to', to);
   if (options.encoding !== undefined) checkOneOf('prepareDataset', 'encoding', options.encoding, ['jpg', 'png']);
   checkSignal('prepareDataset', signal);
@@ -129,7 +140,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<Preparati
   tell();
   const all = splitNames.flatMap((split) => jobs[split]);
   try {
-    await makeShards(all, {
+    await make(all, {
       workers: options.workers,
       signal,
       onImages(count) {

@@ -3,11 +3,16 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { AlexError, DataError } from '@alex/tensor';
+import { checkOptions } from '@alex/tensor/kernels';
 import { ownScript } from '../own-script.js';
 import type { ShardMessage } from '../shard-process.js';
 import type { ShardJob } from './shard.js';
 
-export interface ShardProcessesOptions {
+/** A shard to make. It can be sent to another process (by `serialize` of `node:v8`), also of another machine that has the same files. */
+export type ShardTask = Omit<ShardJob, 'lanes'>;
+
+/** Options of {@link makeShards}. */
+export interface MakeShardsOptions {
   /** Images to decode in parallel, over all processes. Default: the number of cores. */
   readonly workers?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -26,14 +31,13 @@ const lanesPerProcess = 4;
 const mostProcesses = 3;
 
 /**
- * Creates shards in separate processes, in any order.
+ * Creates shards in separate processes of this machine, in any order. Those that exist already are only checked.
  *
  * @throws DataError if one cannot be created; the signal's reason if it stops the work.
  */
-export async function makeShards(
-  jobs: readonly Omit<ShardJob, 'lanes'>[],
-  { workers = availableParallelism(), signal, onImages, onShard }: ShardProcessesOptions,
-): Promise<void> {
+export async function makeShards(jobs: readonly ShardTask[], options: MakeShardsOptions): Promise<void> {
+  checkOptions('makeShards', options, ['workers', 'signal', 'onImages', 'onShard']);
+  const { workers = availableParallelism(), signal, onImages, onShard } = options;
   const count = Math.min(Math.ceil(workers / lanesPerProcess), mostProcesses, jobs.length);
   const lanes = Math.ceil(workers / Math.max(1, count));
   let next = 0;
