@@ -19,7 +19,7 @@ const dist = join(site, 'dist');
 /** A release is called by the version of its command. */
 const { version } = JSON.parse(await readFile(join(root, 'packages/cli/package.json'), 'utf8'));
 
-for (const old of ['assets', 'train']) await rm(join(dist, old), { recursive: true, force: true });
+for (const old of ['assets', 'train', 'classify']) await rm(join(dist, old), { recursive: true, force: true });
 await writeEmoji(join(site, 'pages/public'));
 await build({ root: join(site, 'pages'), configFile: join(site, 'vite.config.ts'), logLevel: 'warn' });
 // What a visit stores for the next one without a network; pages of the documentation are stored when they are read.

@@ -14,6 +14,6 @@ export default defineConfig({
     outDir: '../dist',
     emptyOutDir: false,
     target: 'es2023',
-    rollupOptions: { input: [page('.'), page('train')] },
+    rollupOptions: { input: [page('.'), page('train'), page('classify')] },
   },
 });

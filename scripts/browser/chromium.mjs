@@ -98,6 +98,10 @@ export async function visit({ program, libraries }, address, result, { webgpu = 
       },
     },
   );
+  const kill = () => killGroup(child.pid);
+  // Also if this process is stopped: an `exit` handler alone does not run for signals.
+  const stop = (signal) => process.exit(signal === 'SIGINT' ? 130 : 143);
+  process.on('exit', kill).on('SIGINT', stop).on('SIGTERM', stop);
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
     said += text;
@@ -110,14 +114,19 @@ export async function visit({ program, libraries }, address, result, { webgpu = 
   try {
     return await Promise.race([result, failed]);
   } finally {
-    if (child.pid !== undefined) {
-      try {
-        process.kill(-child.pid, 'SIGKILL');
-      } catch {
-        // It has ended by itself.
-      }
-      await ended;
-    }
+    process.off('exit', kill).off('SIGINT', stop).off('SIGTERM', stop);
+    kill();
+    if (child.pid !== undefined) await ended;
     await rm(profile, { recursive: true, force: true, maxRetries: 10 });
+  }
+}
+
+/** Ends all processes of a browser. */
+function killGroup(pid) {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
   }
 }

@@ -6,7 +6,7 @@ import { checkpointOption } from '../trained-run.js';
 import { addExamples, addRequired, newCommand, type Run } from './command.js';
 
 export function exportArguments(run: Run): Command {
-  const command = newCommand('export', 'write a trained network for other programs: ONNX, PyTorch, Caffe')
+  const command = newCommand('export', 'write a trained network for other programs: ONNX, PyTorch, Caffe, browsers')
     .option('--run <dir>', 'directory of the run')
     .addOption(checkpointOption())
     .addOption(weightsOption())
@@ -16,7 +16,7 @@ export function exportArguments(run: Run): Command {
     command,
     new Option(
       '--format <name>',
-      "onnx: the whole network; torchvision: safetensors with the names of torchvision.models.alexnet; safetensors: with this program's own names; caffe: a caffemodel, with prototxt, mean and labels beside it",
+      "onnx: the whole network; torchvision: safetensors with the names of torchvision.models.alexnet; safetensors: with this program's own names; caffe: a caffemodel, with prototxt, mean and labels beside it; browser: a JSON file and weights in 16 bits beside it, for the site's page",
     ).choices(Object.keys(exporters)),
     new Option('--to <file>', 'the file to write'),
   )

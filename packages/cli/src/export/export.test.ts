@@ -8,9 +8,16 @@ import { localResponseNorm } from '@alex/lrn';
 import { alexnet, fromPublished } from '@alex/model-alexnet';
 import { maxPool } from '@alex/pool';
 import { ConfigError, describeNetwork, type HostTensor, type Layer, type NetworkDescription } from '@alex/tensor';
-import { elementsPerImage } from '@alex/tensor/kernels';
+import { elementsPerImage, fromHalves, toHalves } from '@alex/tensor/kernels';
 import { randomTensor } from '@alex/tensor/testing';
-import { base64FromFloats, checkRunConfig, type RunConfig, readSafetensors } from '@alex/trainer';
+import {
+  base64FromFloats,
+  checkRunConfig,
+  floatsFromBase64,
+  type RunConfig,
+  RunDirectory,
+  readSafetensors,
+} from '@alex/trainer';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../../temporary.base.js';
@@ -21,6 +28,7 @@ import { runCommand } from '../testing/command.js';
 import { png } from '../testing/images.js';
 import { writeRun } from '../testing/written-run.js';
 import type { PublishedWeights } from '../weights.js';
+import { type BrowserModel, exportBrowser } from './browser.js';
 import { exportCaffe } from './caffe.js';
 import { exportTorchvision } from './torchvision.js';
 
@@ -131,6 +139,59 @@ it('exports safetensors that are the weights of the run, and can be used without
   const to = await exported('run', 'safetensors', 'own.safetensors');
   expect((await readSafetensors(to)).tensors).toEqual(weightsOf(description));
   expect(await classified('--weights', to)).toEqual(await classified('--run', file('run')));
+});
+
+describe('for a browser', () => {
+  it('are weights in 16 bits, in files of a bounded size, with all that an image needs', async () => {
+    const to = await exported('mean-image', 'browser', 'page.json');
+    const model = JSON.parse(await readFile(to, 'utf8')) as BrowserModel;
+    expect(model).toMatchObject({
+      format: 'alex-browser-1',
+      model: { variant: 'small', inputSize: 24 },
+      classes,
+      files: ['page-0.bin'],
+    });
+    expect(model.images).toMatchObject({ height: 32, width: 32, channels: 3, scale: 64 });
+    expect(floatsFromBase64(model.images.meanImage!)).toHaveLength(3 * 32 * 32);
+    const bytes = await readFile(file('page-0.bin'));
+    const wanted = weightsOf(description);
+    expect(model.tensors.map(({ name }) => name).sort()).toEqual(Object.keys(wanted).sort());
+    for (const { name, shape, offset } of model.tensors) {
+      const { data } = wanted[name]!;
+      expect(shape).toEqual(wanted[name]!.shape);
+      const halves = fromHalves(new Uint16Array(bytes.buffer, bytes.byteOffset + offset, data.length));
+      expect(halves).toEqual(fromHalves(toHalves(data)).subarray(0, data.length));
+      expect(largestGap([...halves], [...data])).toBeLessThan(2e-3);
+    }
+  });
+
+  it('are no values that 16 bits do not hold, and no networks that a page does not know', async () => {
+    const weights = { 'conv1.weight': { shape: [1], data: Float32Array.of(7e4) } };
+    const config = { ...(await RunDirectory.open(file('run'))).config };
+    const choice = { to: file('beyond.json'), withPreprocessing: false };
+    await expect(exportBrowser({ config, description, weights }, choice)).rejects.toThrow(
+      /conv1\.weight has the value 70000, but 16 bits hold at most 65504/,
+    );
+    const other = { ...config, model: { ...config.model, variant: 'mine' } };
+    await expect(exportBrowser({ config: other, description, weights: {} }, choice)).rejects.toThrow(
+      /mine is no network/,
+    );
+  });
+
+  it('are several files if there are many', async () => {
+    const large = { shape: [6_000_000], data: new Float32Array(6_000_000) };
+    const { config } = await RunDirectory.open(file('run'));
+    const to = file('large.json');
+    const { files } = await exportBrowser(
+      { config, description, weights: { a: large, b: large } },
+      { to, withPreprocessing: false },
+    );
+    expect(files).toEqual([to, file('large-0.bin'), file('large-1.bin')]);
+    expect((JSON.parse(await readFile(to, 'utf8')) as BrowserModel).tensors).toEqual([
+      { name: 'a', shape: [6_000_000], file: 0, offset: 0 },
+      { name: 'b', shape: [6_000_000], file: 1, offset: 0 },
+    ]);
+  });
 });
 
 /** The published networks with fewer maps. */

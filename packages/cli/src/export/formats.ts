@@ -1,3 +1,4 @@
+import { exportBrowser } from './browser.js';
 import { exportCaffe } from './caffe.js';
 import type { Exporter } from './exporter.js';
 import { exportOnnx } from './onnx.js';
@@ -10,6 +11,7 @@ export const exporters = {
   torchvision: exportTorchvision,
   safetensors: exportSafetensors,
   caffe: exportCaffe,
+  browser: exportBrowser,
 } as const satisfies Record<string, Exporter>;
 
 export type ExportFormat = keyof typeof exporters;
