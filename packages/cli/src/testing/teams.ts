@@ -15,7 +15,10 @@ function clustersOf(hosts: readonly string[]) {
       rounds[number] ??= hosts.map(() => undefined);
       const round = rounds[number];
       round[rank] = own;
-      while (round.includes(undefined)) await setImmediate();
+      while (round.includes(undefined)) {
+        if (aborted.length > 0) throw new Error('a rank has ended all others');
+        await setImmediate();
+      }
       return round as Given[];
     };
     return {
