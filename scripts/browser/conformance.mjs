@@ -51,6 +51,9 @@ export function describeLayer(layer, given, suite) {
 }
 `;
 
+/** Stands for what reads examples from the sources, which only the other tests do. */
+const examples = `export const runExamples = undefined;`;
+
 /** Imported before the tests of a package: says whose they are. */
 const announcing = (name) => `import { testsOf } from '@alex/tensor/testing';\ntestsOf('${name}');`;
 
@@ -98,9 +101,10 @@ export async function bundleConformance(outfile) {
           onResolve({ filter: /^@alex\/tensor\/testing\?itself$/ }, () => ({
             path: join(folders.tensor, 'src/testing.ts'),
           }));
+          onResolve({ filter: /\/example\.base\.js$/ }, () => ({ path: 'examples', namespace: 'stand-in' }));
           onResolve({ filter: /^package:/ }, ({ path }) => ({ path, namespace: 'stand-in' }));
           onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => ({
-            contents: { vitest, testing }[path] ?? announcing(path.slice('package:'.length)),
+            contents: { vitest, testing, examples }[path] ?? announcing(path.slice('package:'.length)),
             resolveDir: root,
           }));
         },
