@@ -71,7 +71,7 @@ export class Training {
       await this.#options.betweenSteps?.();
       await this.#step(images);
     }
-    this.#noticeRemoval();
+    await this.#agree();
     await this.#save();
     await this.settle();
     const finished = network.stepCount === steps && !this.#lacksValidation();
@@ -88,10 +88,11 @@ export class Training {
    */
   async #agree(): Promise<{ readonly stop: boolean | undefined; readonly isRemoved: boolean }> {
     const { signal, ranks } = this.#options;
-    const isRemoved = this.#noticeRemoval();
-    if (!ranks) return { stop: undefined, isRemoved };
-    const all = await gatherNumbers(ranks, [Number(signal?.aborted ?? false), Number(isRemoved)]);
-    return { stop: all.some(([stop]) => stop === 1), isRemoved: all.some(([, removed]) => removed === 1) };
+    const own = this.#noticeRemoval();
+    const all = ranks && (await gatherNumbers(ranks, [Number(signal?.aborted ?? false), Number(own)]));
+    const isRemoved = all?.some(([, removed]) => removed === 1) ?? own;
+    if (isRemoved) this.savedStep = undefined;
+    return { stop: all?.some(([stop]) => stop === 1), isRemoved };
   }
 
   /** Whether the run's directory was removed since the last call. */
@@ -99,7 +100,6 @@ export class Training {
     const { run, network, onEvent } = this.#options;
     if (run.removals === this.#removals) return false;
     this.#removals = run.removals;
-    this.savedStep = undefined;
     onEvent?.({
       kind: 'problem',
       message:

@@ -64,6 +64,7 @@ async function show(file: File): Promise<void> {
     const image = document.createElement('img');
     image.src = URL.createObjectURL(file);
     image.alt = file.name;
+    image.addEventListener('load', () => URL.revokeObjectURL(image.src), { once: true });
     const caption = document.createElement('figcaption');
     caption.textContent = file.name;
     const list = document.createElement('ol');

@@ -1,31 +1,14 @@
 import type { HostTensor } from '@alex/tensor';
 import { fromHalves } from '@alex/tensor/kernels';
+import type { BrowserModel } from '../../../packages/cli/src/export/browser-model.js';
 
-/** A network as `alexnet export --format browser` writes it. */
-export interface Model {
-  readonly model: { readonly variant: string; readonly inputSize: number };
-  readonly classes: readonly string[];
-  readonly images: {
-    readonly height: number;
-    readonly width: number;
-    readonly channels: number;
-    readonly mean: readonly number[];
-    readonly meanImage?: string;
-    readonly scale: number;
-    readonly padding: number;
-  };
+/** A network with its weights in float32. */
+export interface Model extends Omit<BrowserModel, 'format' | 'files' | 'tensors'> {
   readonly weights: Readonly<Record<string, HostTensor>>;
 }
 
 /** Reads a file of the model by its name. */
 export type Read = (name: string) => Promise<Blob>;
-
-interface Entry {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly file: number;
-  readonly offset: number;
-}
 
 /**
  * Reads a model.
@@ -34,26 +17,26 @@ interface Entry {
  * @throws Error that says which file is missing, or is something else
  */
 export async function readModel(name: string, read: Read): Promise<Model> {
-  const text = await (await read(name)).text();
-  const { format, files, tensors, ...model } = parsed(name, text);
+  const { format, files, tensors, ...model } = parsed(name, await (await read(name)).text());
   if (format !== 'alex-browser-1') throw new Error(`${name} is no model: write one by alexnet export --format browser`);
-  const contents = await Promise.all((files as string[]).map(async (file) => (await read(file)).arrayBuffer()));
+  const contents = await Promise.all(files.map(async (file) => (await read(file)).arrayBuffer()));
   const weights: Record<string, HostTensor> = {};
-  for (const { name: tensor, shape, file, offset } of tensors as Entry[]) {
+  for (const { name: tensor, shape, file, offset } of tensors) {
     const length = shape.reduce((product, size) => product * size, 1);
     const content = contents[file];
     if (!content || content.byteLength < offset + 2 * length) {
-      throw new Error(`${(files as string[])[file]} is shorter than ${name} says: copy it again`);
+      throw new Error(`${files[file]} is shorter than ${name} says: copy it again`);
     }
     weights[tensor] = { shape: [...shape], data: fromHalves(new Uint16Array(content, offset, length)) };
   }
-  return { ...(model as unknown as Omit<Model, 'weights'>), weights };
+  return { ...model, weights };
 }
 
-function parsed(name: string, text: string): Record<string, unknown> {
+/** Of another format, it may be anything else. */
+function parsed(name: string, text: string): BrowserModel {
   try {
     const json: unknown = JSON.parse(text);
-    if (typeof json === 'object' && json !== null) return json as Record<string, unknown>;
+    if (typeof json === 'object' && json !== null) return json as BrowserModel;
   } catch {
     // Said below.
   }

@@ -24,7 +24,7 @@ export function listenToGiven(command: Command): () => string[] {
 
 /** What Node puts for bytes that are not UTF-8, such as those of a name in Latin-1. The file itself cannot be found by it. */
 const undecodable = '\ufffd';
-const useUtf8 = 'is not in UTF-8; rename the file, or give a link to it';
+const useUtf8 = 'is not in UTF-8; give a name that is, such as that of a link to it';
 
 /**
  * Refuses empty options and arguments, such as `--run "$RUN"` if there is no such variable, options whose value is the

@@ -3,39 +3,13 @@ import { variants } from '@alex/model-alexnet';
 import { ConfigError } from '@alex/tensor';
 import { toHalves } from '@alex/tensor/kernels';
 import { writeResult } from '../write-result.js';
+import type { BrowserModel } from './browser-model.js';
 import type { Exporter } from './exporter.js';
 
 /** Bytes of a file with weights, apart from a single larger tensor: browsers and servers cope with many files of this size. */
 const mostBytes = 16e6;
 /** The greatest finite number of 16 bits. */
 const greatest = 65504;
-
-/** A network as the site's page for classification reads it: its description, and files of weights in 16 bits. */
-export interface BrowserModel {
-  readonly format: 'alex-browser-1';
-  readonly model: { readonly variant: string; readonly inputSize: number };
-  readonly classes: readonly string[];
-  /** How pixels become the network's input. */
-  readonly images: {
-    readonly height: number;
-    readonly width: number;
-    readonly channels: number;
-    readonly mean: readonly number[];
-    /** Float32 values in base64, `[C, H, W]`, instead of `mean`. */
-    readonly meanImage?: string;
-    readonly scale: number;
-    readonly padding: number;
-  };
-  /** Names of the files next to this one. */
-  readonly files: readonly string[];
-  readonly tensors: readonly {
-    readonly name: string;
-    readonly shape: readonly number[];
-    /** Index of its file, and its first byte there. */
-    readonly file: number;
-    readonly offset: number;
-  }[];
-}
 
 /** A JSON file and files of weights next to it, for `classify` in a page. */
 export const exportBrowser: Exporter = async ({ config, weights }, { to }) => {

@@ -28,7 +28,8 @@ import { runCommand } from '../testing/command.js';
 import { png } from '../testing/images.js';
 import { writeRun } from '../testing/written-run.js';
 import type { PublishedWeights } from '../weights.js';
-import { type BrowserModel, exportBrowser } from './browser.js';
+import { exportBrowser } from './browser.js';
+import type { BrowserModel } from './browser-model.js';
 import { exportCaffe } from './caffe.js';
 import { exportTorchvision } from './torchvision.js';
 

@@ -146,7 +146,8 @@ export class TrialProcess {
           () => undefined,
         );
       };
-      const hear = (message: TrialMessage) => {
+      const hear = (received: unknown) => {
+        const message = received as TrialMessage;
         if (message.kind === 'trying') {
           trying = message.candidate;
           watchOut();

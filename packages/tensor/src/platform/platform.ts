@@ -48,16 +48,20 @@ export interface Search {
   readonly whyNone: string;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: each event has values of its own, as in Node's declarations.
-type Listener = (...values: any[]) => void;
+/** Adds or removes a listener of a process, with the values of each event. */
+interface Listening<Process> {
+  (event: 'message', listener: (message: unknown) => void): Process;
+  (event: 'close' | 'exit', listener: (code: number | null, signal: string | null) => void): Process;
+  (event: 'error', listener: (error: Error) => void): Process;
+}
 
 /** Another process of this program, with the methods of Node's `ChildProcess`. */
 export interface SeparateProcess {
   readonly connected: boolean;
   readonly exitCode: number | null;
   readonly signalCode: string | null;
-  on(event: 'message' | 'close' | 'error' | 'exit', listener: Listener): this;
-  off(event: 'message' | 'close' | 'error', listener: Listener): this;
+  on: Listening<this>;
+  off: Listening<this>;
   send(message: object, sent: (error: Error | null) => void): unknown;
   kill(signal: 'SIGKILL'): unknown;
 }
